@@ -1,0 +1,108 @@
+"""The error tree.
+
+    GonogoError
+    ├── ParameterError    an argument is wrong                         exit 64
+    │   └── UnknownTarget a name that nothing carries; nearest names   exit 66
+    ├── DataError         data that was handed in is malformed         exit 65
+    ├── NotEnoughData     an honest "cannot tell": never "healthy"     exit 3
+    ├── ConfigError       gonogo.toml is wrong                         exit 78
+    ├── StoreError        the store cannot be opened, read or written  exit 70
+    ├── ProbeError        a dependency could not be asked              exit 70
+    └── ActionRefused     an action is not allowed as things stand     exit 2
+
+Every message is one line: what is wrong, which value, what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+
+__all__ = [
+    "ActionRefused",
+    "ConfigError",
+    "DataError",
+    "GonogoError",
+    "NotEnoughData",
+    "ParameterError",
+    "ProbeError",
+    "StoreError",
+    "UnknownTarget",
+    "plain",
+]
+
+# Long enough for a diagnosis, short enough for a model's context (contract.md).
+MESSAGE_CHARS_MAX = 400
+
+
+def plain(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
+    """Make text fit to leave: one line, no control or invisible characters, cut."""
+    kept = "".join(c for c in text if c == " " or unicodedata.category(c)[0] not in "CZ")
+    return kept if len(kept) <= chars_max else kept[: chars_max - 1] + "…"
+
+
+class GonogoError(Exception):
+    """Root of every error that gonogo raises on purpose."""
+
+    exit_code = 70
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(message))
+
+
+class ParameterError(GonogoError):
+    """An argument is wrong."""
+
+    exit_code = 64
+
+
+class UnknownTarget(ParameterError):
+    """A name that nothing carries.
+
+    Args:
+        what: The sort of thing, as in "dependency".
+        name: What was asked for.
+        known: The names there are; the nearest are shown.
+        advice: What to do next.
+    """
+
+    exit_code = 66
+
+    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
+        names = list(known)
+        near = difflib.get_close_matches(name, names, n=4, cutoff=0.3) or sorted(names)[:4]
+        listed = f" Known: {', '.join(plain(n, 60) for n in near)}." if near else " None is known."
+        super().__init__(f"Unknown {what} '{plain(name, 80)}'.{listed} {advice}".rstrip())
+
+
+class DataError(GonogoError):
+    """Data that was handed in is malformed."""
+
+    exit_code = 65
+
+
+class NotEnoughData(GonogoError):
+    """There is too little to answer from; never to be read as healthy."""
+
+    exit_code = 3
+
+
+class ConfigError(GonogoError):
+    """gonogo.toml is wrong: names the file, the key, the value and what is allowed."""
+
+    exit_code = 78
+
+
+class StoreError(GonogoError):
+    """The store cannot be opened, read or written."""
+
+
+class ProbeError(GonogoError):
+    """A dependency could not be asked."""
+
+
+class ActionRefused(GonogoError):
+    """An action is not allowed as things stand; the message says what would allow it."""
+
+    exit_code = 2

@@ -1,0 +1,1 @@
+"""Formats in: bytes to records, pure; one loop that writes."""

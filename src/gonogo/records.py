@@ -1,0 +1,212 @@
+"""The values that pass between the store, the services and the detectors.
+
+Frozen, in the store's own units: times are epoch milliseconds (UTC), hours are whole hours since
+1970, money is integer micro-dollars, outcomes and other fractions are exact to 1e-6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+Kind = Literal["model", "skill", "tool", "api", "prompt"]
+Verdict = Literal["go", "caution", "no_go", "unknown"]
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+MICRO = 1_000_000
+
+# From best to worst: a report is as bad as its worst part. `unknown` stands between caution and
+# no_go: it never reads as "go", and it never hides a part that is known to be bad.
+VERDICTS_BY_SEVERITY: tuple[Verdict, ...] = ("go", "caution", "unknown", "no_go")
+
+
+def worst_verdict(verdicts: list[Verdict]) -> Verdict:
+    """The verdict of a whole whose parts have these; `unknown` where there are no parts."""
+    return max(verdicts, key=VERDICTS_BY_SEVERITY.index, default="unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One call or evaluation of a dependency, checked at the border and in stored units."""
+
+    dependency: str
+    ts_ms: int
+    id: str | None = None
+    kind: Kind | None = None
+    provider: str | None = None
+    version: str | None = None
+    outcome: float | None = None
+    outcome_ts_ms: int | None = None
+    error: str | None = None
+    confidence: float | None = None
+    latency_ms: float | None = None
+    cost_micro_usd: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    item: str | None = None
+    budget: str | None = None
+    reservation: str | None = None
+    prediction: str | None = None
+    label: str | None = None
+    input_hash: str | None = None
+    output_hash: str | None = None
+    embedding: tuple[float, ...] | None = None
+    segments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one item of a batch was refused. `position` is its index, or its line from 1 in a file."""
+
+    position: int
+    field: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of the well-formed observations of one batch."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    updated: int = 0
+    # Refused by what the store knows (embedding of another length): index into the batch.
+    rejected: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSeen:
+    """One version of a dependency, as the store has seen it."""
+
+    version: str | None
+    n: int
+    first_ts_ms: int
+    newest_ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """What the store knows of a dependency. `rev` changes whenever its evidence does."""
+
+    name: str
+    kind: Kind | None
+    provider: str | None
+    n: int
+    first_ts_ms: int
+    newest_ts_ms: int
+    rev: int
+    versions: tuple[VersionSeen, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HourCounts:
+    """Counts of one dependency and slice: a row for each hour and version, hours ascending.
+
+    Every array has shape (n,), int64. `ok` counts calls without error whose latency did not miss
+    the SLO; `ok_labels` and `ok_good` are the labelled ones among them and those at or above the
+    quality bar, so that the joint chance of a good call can be told from the margins.
+    """
+
+    hour: Ints
+    version: Ints  # index into `versions`
+    versions: tuple[str | None, ...]
+    n: Ints
+    errors: Ints
+    timed: Ints  # calls with a latency
+    slo_met: Ints  # of those, within the SLO (all of them where no SLO is set)
+    labels: Ints  # calls with an outcome
+    outcome_sum: Ints  # 1e-6
+    good: Ints  # outcome at or above the quality bar
+    ok: Ints
+    ok_labels: Ints
+    ok_good: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histograms:
+    """Integer histograms of one metric, a row for each hour (or day) and version, ascending.
+
+    `counts[i]` are the counts in the bins `bins[i]` of row `row[i]` (sparse, sorted by row and
+    bin). `layout` names the bins (`detectors/bins.py`); `sum` is in 1e-6 of the metric's unit.
+    """
+
+    metric: str
+    layout: str
+    bucket: Ints
+    version: Ints
+    versions: tuple[str | None, ...]
+    n: Ints
+    sum: Ints
+    row: Ints
+    bins: Ints
+    counts: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldenAnswers:
+    """Golden-set answers: a row for each item, version and UTC day. All shapes (n,)."""
+
+    items: tuple[str, ...]
+    versions: tuple[str | None, ...]
+    item: Ints  # index into `items`
+    version: Ints  # index into `versions`
+    day: Ints  # days since 1970
+    n: Ints
+    outcome_sum: Ints  # 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Costs:
+    """The newest priced or priceable calls, oldest first. All shapes (n,).
+
+    `cost_micro_usd` is -1 where none was recorded; token counts are -1 where unknown.
+    """
+
+    ts_ms: Ints
+    cost_micro_usd: Ints
+    input_tokens: Ints
+    output_tokens: Ints
+    version: Ints
+    versions: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One logged verdict or action.
+
+    `kind` is the tool's name; `inputs` and `answer` are JSON texts, `answer` the whole object that
+    was returned. An action is hash-chained and never pruned; a check folds into the one before it
+    when nothing but the time has changed (`count`, `last_ts_ms`).
+    """
+
+    id: str
+    ts_ms: int
+    kind: str
+    verdict: Verdict | None
+    summary: str
+    inputs: str
+    answer: str
+    action: bool = False
+    dependency: str | None = None
+    budget: str | None = None
+    confidence: float | None = None
+    e_value: float | None = None
+    versions: tuple[str, ...] = ()
+    actor: str = "agent"
+    settings_digest: str = ""
+    count: int = 1
+    last_ts_ms: int = 0

@@ -1,0 +1,119 @@
+"""What the services need from outside, as Protocols. Every store passes one contract suite.
+
+Services get these, the frozen settings and the time as arguments, and nothing else: no clock, no
+environment, no global.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import (
+        Costs,
+        Decision,
+        Dependency,
+        GoldenAnswers,
+        Histograms,
+        HourCounts,
+        Observation,
+        Stored,
+        Verdict,
+    )
+
+
+class Telemetry(Protocol):
+    """Observations and what is rolled up from them."""
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch and its rollups in one transaction; returns after the commit."""
+        ...
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """What is known of one dependency; None where nothing was ever recorded."""
+        ...
+
+    async def dependencies(
+        self, *, query: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Dependency]:
+        """Dependencies by name, those whose name contains `query`, after the name `after`."""
+        ...
+
+    async def hours(
+        self,
+        dependency: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+    ) -> HourCounts:
+        """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
+        ...
+
+    async def histograms(
+        self,
+        dependency: str,
+        metric: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        daily: bool = False,
+    ) -> Histograms:
+        """Histograms of a metric, as `hours` slices them; `daily` gives a row a UTC day."""
+        ...
+
+    async def segments(self, dependency: str) -> list[str]:
+        """The declared slices that are rolled up, each `key=value`, sorted."""
+        ...
+
+    async def golden_answers(self, dependency: str) -> GoldenAnswers:
+        """Golden-set answers by item, version and day."""
+        ...
+
+    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
+        """The newest calls that have a cost or tokens, oldest first."""
+        ...
+
+    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
+        """A throw-away detector state: (the hour it stands at, its bytes), or None."""
+        ...
+
+    async def cache_state(self, dependency: str, key: str, hour: int, state: bytes) -> None:
+        """Keep a detector state. Dropped by the store when an older hour changes; may be lost."""
+        ...
+
+
+class DecisionLog(Protocol):
+    """Verdicts and actions, with what they rested on."""
+
+    def note(self, decision: Decision) -> None:
+        """Queue a check's entry: returns at once, folds repeats, lost only if killed."""
+        ...
+
+    async def append(self, decision: Decision) -> None:
+        """Write an action's entry into the hash chain; returns after a durable commit."""
+        ...
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """One entry, whole; entries still queued are found too."""
+        ...
+
+    async def decisions(
+        self,
+        *,
+        dependency: str | None = None,
+        kind: str | None = None,
+        limit: int = 50,
+        before_ts_ms: int | None = None,
+    ) -> list[Decision]:
+        """The newest entries, newest first."""
+        ...
+
+    async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
+        """For each dependency the last logged drift or trust verdict and when it was asked."""
+        ...

@@ -1,0 +1,132 @@
+"""What a person configured, as frozen values. `config.py` parses gonogo.toml into these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gonogo.records import Kind
+
+Policy = Literal["allow", "confirm", "ask", "deny"]
+WindowKind = Literal["hour", "day", "week", "month", "rolling", "total"]
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSettings:
+    """The reference as a person declared it: a period, a version, or a known mean outcome."""
+
+    start: str | None = None
+    end: str | None = None
+    version: str | None = None
+    outcome: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DependencySettings:
+    """One `[dependencies.NAME]` table; a name that has none gets the defaults."""
+
+    name: str
+    kind: Kind | None = None
+    provider: str | None = None
+    latency_slo_ms: float | None = None
+    quality_bar: float = 0.5
+    fallback: tuple[str, ...] = ()
+    actuators: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    min_effect: float = 0.05
+    fallback_policy: Policy = "ask"
+    stale_after_s: int = 7 * DAY_S
+    baseline: BaselineSettings | None = None
+    false_alarms_per_year: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """One `[budgets.NAME]` table. Money in integer micro-dollars."""
+
+    name: str
+    limit_micro_usd: int
+    window: WindowKind = "total"
+    rolling_s: int | None = None
+    dependencies: tuple[str, ...] = ()
+    hard: bool = False
+    required_confidence: float = 0.70
+    hold_expires_s: int = 900
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSettings:
+    """One `[workloads.NAME]` table: planned calls for each dependency, and the budget they use."""
+
+    name: str
+    dependencies: Mapping[str, int]
+    budget: str | None = None
+    allow_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """One `[probes.NAME]` table."""
+
+    name: str
+    dependency: str
+    url: str | None = None
+    command: tuple[str, ...] = ()
+    golden: Path | None = None
+    every_s: int = 900
+    timeout_s: float = 30.0
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class ActuatorSettings:
+    """One `[actuators.NAME]` table; `options` are the keys that its kind knows."""
+
+    name: str
+    kind: str
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """One `[settings.prices.MODEL]` table: USD per million tokens."""
+
+    model: str
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cached_input_usd_per_mtok: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything configured, parsed once at start. `digest` names this configuration."""
+
+    store: str
+    config_path: Path | None = None
+    digest: str = "defaults"
+    timezone: str = "UTC"
+    store_text: bool = False
+    retention_days: int | None = None
+    notify: tuple[str, ...] = ()
+    rolled_up_segment_pairs: tuple[tuple[str, str], ...] = ()
+    read_only: bool = False
+    dependencies: Mapping[str, DependencySettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    budgets: Mapping[str, BudgetSettings] = field(default_factory=lambda: MappingProxyType({}))
+    workloads: Mapping[str, WorkloadSettings] = field(default_factory=lambda: MappingProxyType({}))
+    probes: Mapping[str, ProbeSettings] = field(default_factory=lambda: MappingProxyType({}))
+    actuators: Mapping[str, ActuatorSettings] = field(default_factory=lambda: MappingProxyType({}))
+    prices: Mapping[str, PriceSettings] = field(default_factory=lambda: MappingProxyType({}))
+
+    def dependency(self, name: str) -> DependencySettings:
+        """What is configured for a dependency, or the defaults."""
+        return self.dependencies.get(name) or DependencySettings(name)

@@ -1,0 +1,1 @@
+"""Where evidence, money, routes and decisions are kept."""
