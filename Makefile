@@ -1,0 +1,35 @@
+# Two commands on a fresh machine with Python 3.11+, make and git: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE :=
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test bench lock clean help
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## three simulated weeks, then an agent's questions over a real stdio server
+	@$(BIN)/gonogo demo
+
+test: .venv/ready ## everything but the heavy components: under 10 minutes on two cores
+	@$(BIN)/python -m pytest
+
+bench: .venv/ready ## every figure the documentation names, each beside its floor or peer
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: ## pin again from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes \
+	  --no-header --no-annotate --python-version 3.11 --upgrade -o requirements.lock
+
+# The lock holds hashes and no addresses, so any index will do; hatchling comes from it as well.
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gonogo needs Python 3.11 or newer; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Setting up .venv from requirements.lock (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean: ## remove what the commands made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
