@@ -1,0 +1,155 @@
+"""Everything that planned work needs, in one answer: the worst of its parts, with why.
+
+Source of the chance: one call of each part is good with its trust score's probability. Parts are
+multiplied as if independent; how far that can be wrong is said, since parts that fail together
+succeed together more often than the product says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gonogo.answers import (
+    BudgetCheck,
+    DriftReport,
+    IncidentBrief,
+    NextAction,
+    PreflightCheck,
+    PreflightReport,
+    TrustReport,
+    rfc3339,
+)
+from gonogo.records import Verdict, worst_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """What was found for one dependency. `target` is where its calls go now."""
+
+    dependency: str
+    target: str
+    drift: DriftReport | None = None
+    trust: TrustReport | None = None
+    problem: str | None = None
+
+    @property
+    def routed_away(self) -> bool:
+        """Whether a fallback is active."""
+        return self.target != self.dependency
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worse of drift and trust; a part that could not be asked is unknown."""
+        found: list[Verdict] = [r.verdict for r in (self.drift, self.trust) if r is not None]
+        if self.problem is not None:
+            found.append("unknown")
+        if self.routed_away and not found:
+            found.append("caution")  # rules, refuse or human: works, but is not the dependency
+        return worst_verdict(found)
+
+    @property
+    def why(self) -> str:
+        """The reason in the words of the part that decided."""
+        routed = f"Routed to {self.target}. " if self.routed_away else ""
+        if self.problem is not None:
+            return routed + self.problem
+        reports = [r for r in (self.drift, self.trust) if r is not None]
+        if not reports:
+            return routed + "Nothing is measured there."
+        return routed + next(r.summary for r in reports if r.verdict == self.verdict)
+
+
+def compose_preflight(
+    parts: Sequence[PartReport],
+    *,
+    workload: str | None,
+    budget: BudgetCheck | None,
+    incidents: Sequence[IncidentBrief],
+    allow_unknown: bool,
+    now_ms: int,
+) -> PreflightReport:
+    """Put the parts together: verdict, blockers, the chance that one call of each is good."""
+    verdicts = [part.verdict for part in parts] + ([budget.verdict] if budget else [])
+    if allow_unknown:
+        verdicts = ["caution" if v == "unknown" else v for v in verdicts]
+    verdict = worst_verdict(verdicts)
+    blocking: tuple[Verdict, ...] = ("no_go",) if allow_unknown else ("no_go", "unknown")
+    blockers = [part.dependency for part in parts if part.verdict in blocking]
+    if budget is not None and budget.verdict in blocking:
+        blockers.append(f"budget {budget.budget}")
+    chance, chance_note = _chance(parts)
+    ages = [
+        report.data_age_s
+        for part in parts
+        for report in (part.drift, part.trust)
+        if report is not None and report.data_age_s is not None
+    ]
+    return PreflightReport(
+        verdict=verdict,
+        summary=_summary(verdict, parts, budget, blockers),
+        as_of=rfc3339(now_ms),
+        data_age_s=max(ages, default=None),
+        next_actions=_next_actions(parts, budget),
+        workload=workload,
+        checks=[_check(part) for part in parts],
+        budget=budget,
+        incidents=list(incidents),
+        p_success=chance,
+        p_success_note=chance_note,
+        blockers=blockers,
+    )
+
+
+def _check(part: PartReport) -> PreflightCheck:
+    return PreflightCheck(
+        dependency=part.dependency,
+        verdict=part.verdict,
+        why=part.why,
+        score=part.trust.score if part.trust else None,
+        drift_status=part.drift.status if part.drift else None,
+        route_target=part.target,
+    )
+
+
+def _chance(parts: Sequence[PartReport]) -> tuple[float | None, str | None]:
+    scores = [p.trust.score for p in parts if p.trust is not None and p.trust.score is not None]
+    if not scores or len(scores) < len(parts):
+        return None, None
+    product = math.prod(score / 100 for score in scores)
+    if len(scores) == 1:
+        return product, None
+    return product, (
+        f"parts taken as independent; if they fail together it is up to {min(scores) / 100:.2f}"
+    )
+
+
+def _summary(
+    verdict: Verdict,
+    parts: Sequence[PartReport],
+    budget: BudgetCheck | None,
+    blockers: Sequence[str],
+) -> str:
+    checked = f"{len(parts)} dependenc{'y' if len(parts) == 1 else 'ies'}"
+    checked += f" and budget {budget.budget}" if budget else ""
+    if verdict == "go":
+        return f"Go: {checked} checked, all fit for the work."
+    if blockers:
+        lead = "No-go" if verdict == "no_go" else "Unknown"
+        return f"{lead}: of {checked}, blocked by {', '.join(blockers)}."
+    wary = [p.dependency for p in parts if p.verdict != "go"]
+    return f"Caution: of {checked}, look at {', '.join(wary) or 'the budget'} first."
+
+
+def _next_actions(parts: Sequence[PartReport], budget: BudgetCheck | None) -> list[NextAction]:
+    """The calls that would remove a blocker, worst part first, each once."""
+    actions: list[NextAction] = []
+    for part in sorted(parts, key=lambda p: p.verdict != "no_go"):
+        for report in (part.drift, part.trust):
+            if report is not None and report.verdict in ("no_go", "unknown"):
+                actions.extend(report.next_actions[:1])
+    if budget is not None and budget.verdict != "go":
+        actions.extend(budget.next_actions[:1])
+    unique = {(a.tool, str(sorted(a.arguments.items(), key=str))): a for a in actions}
+    return list(unique.values())[:3]
