@@ -1,0 +1,339 @@
+"""One table of an observation's fields: what each may hold, its schema, and the way in.
+
+Every way in (files, the tool, the library) ends here. The checks are written by hand and not in
+pydantic because bulk ingest is measured against the store's own insert rate. Bounds are those of
+the contract, and where it names none, what the store's 64-bit fixed-point sums can hold.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+from gonogo.errors import plain
+from gonogo.records import DAY_MS, MICRO, Observation, Rejection
+
+__all__ = ["FIELDS", "Field", "observation_schema", "parse_observation"]
+
+NAME_CHARS_MAX = 200
+OUTPUT_BYTES_MAX = 64 * 1024
+EMBEDDING_NUMBERS_MAX = 4096
+SEGMENTS_MAX = 8
+METRICS_MAX = 16
+COST_USD_MAX = 1e9
+LATENCY_MS_MAX = 1e10
+TOKENS_MAX = 10**9
+NUMBER_ABS_MAX = 1e12
+SECONDS_MAX = 10**11
+TS_MS_MIN = 946_684_800_000  # 2000-01-01
+PROBLEM_CHARS_MAX = 300
+KINDS = ("model", "skill", "tool", "api", "prompt")
+
+_ERROR = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class _RefusedError(Exception):
+    """What is wrong with one value; never leaves this module."""
+
+
+def _got(value: object) -> str:
+    for types, words in (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (str, "text"),
+        ((list, tuple), "a list"),
+        (Mapping, "an object"),
+    ):
+        if isinstance(value, types):
+            return words
+    return "null" if value is None else "another type"
+
+
+def _category(value: object) -> str:
+    if not isinstance(value, str):
+        raise _RefusedError(f"must be text, got {_got(value)}")
+    if len(value) > NAME_CHARS_MAX:
+        raise _RefusedError(f"is {len(value)} characters long; at most {NAME_CHARS_MAX}")
+    # A name comes out of every answer as it went in, and answers strip what is not printable.
+    if not value.isprintable():
+        raise _RefusedError("has a control or invisible character")
+    return value
+
+
+def _name(value: object) -> str:
+    if value == "":
+        raise _RefusedError("is empty; leave it out")
+    return _category(value)
+
+
+def _kind(value: object) -> str:
+    if value not in KINDS:
+        raise _RefusedError(f"must be one of {', '.join(KINDS)}")
+    return str(value)
+
+
+def _error(value: object) -> str:
+    if not isinstance(value, str):
+        raise _RefusedError(f"must be text, got {_got(value)}")
+    if _ERROR.fullmatch(value) is None:
+        raise _RefusedError("must be a code of 1 to 64 characters of A-Z a-z 0-9 _ . : -")
+    return value
+
+
+def _number(value: object, low: float, high: float) -> int | float:
+    if not isinstance(value, (float, int)) or value is True or value is False:
+        raise _RefusedError(f"must be a number, got {_got(value)}")
+    if low <= value <= high:
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _RefusedError("must be finite")
+    # An integer may have 400 digits: clip before it meets a float.
+    shown = float(max(min(value, 10**18), -(10**18)))
+    if value < low == 0:
+        raise _RefusedError(f"must not be negative, got {shown:.6g}")
+    raise _RefusedError(f"must be between {low:g} and {high:g}, got {shown:.6g}")
+
+
+def _fraction(value: object) -> float:
+    return float(_number(value, 0, 1))
+
+
+def _outcome(value: object) -> float:
+    return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
+
+
+def _latency(value: object) -> float:
+    return float(_number(value, 0, LATENCY_MS_MAX))
+
+
+def _any_number(value: object) -> float:
+    return float(_number(value, -NUMBER_ABS_MAX, NUMBER_ABS_MAX))
+
+
+def _money(value: object) -> int:
+    return round(_number(value, 0, COST_USD_MAX) * MICRO)
+
+
+def _tokens(value: object) -> int:
+    number = _number(value, 0, TOKENS_MAX)
+    whole = int(number)
+    if whole != number:
+        raise _RefusedError(f"must be a whole number, got {number:.6g}")
+    return whole
+
+
+def _time(value: object) -> int:
+    """Epoch milliseconds, rounded; how far ahead it may lie is checked where now is known."""
+    if isinstance(value, str):
+        if _RFC3339.fullmatch(value) is None:
+            raise _RefusedError("must be a time like 2026-04-01T12:00:00Z or Unix seconds")
+        try:
+            ts_ms = round(datetime.fromisoformat(value.upper()).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            raise _RefusedError("is no time that exists") from None
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _RefusedError(f"must be RFC 3339 text or Unix seconds, got {_got(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _RefusedError("must be finite")
+    else:
+        ts_ms = round(max(0, min(value, SECONDS_MAX)) * 1000)
+    if ts_ms < TS_MS_MIN:
+        raise _RefusedError("is before 2000")
+    return ts_ms
+
+
+def _output(value: object) -> str:
+    if not isinstance(value, str):
+        raise _RefusedError(f"must be text, got {_got(value)}")
+    try:
+        size = len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        raise _RefusedError("has a lone surrogate: it is not Unicode text") from None
+    if size > OUTPUT_BYTES_MAX:
+        raise _RefusedError(f"is {size} bytes long; at most {OUTPUT_BYTES_MAX}")
+    return value
+
+
+def _embedding(value: object) -> tuple[float, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _RefusedError(f"must be a list of numbers, got {_got(value)}")
+    if not 0 < len(value) <= EMBEDDING_NUMBERS_MAX:
+        raise _RefusedError(f"has {len(value)} numbers; 1 to {EMBEDDING_NUMBERS_MAX} are allowed")
+    return tuple([_any_number(number) for number in value])
+
+
+def _segments(value: object) -> dict[str, object]:
+    return _entries(value, SEGMENTS_MAX, _name)
+
+
+def _metrics(value: object) -> dict[str, object]:
+    return _entries(value, METRICS_MAX, _any_number)
+
+
+def _entries(
+    value: object, entries_max: int, check: Callable[[object], object]
+) -> dict[str, object]:
+    # `dict` first: asking an abstract class costs as much as five fields.
+    if not isinstance(value, (dict, Mapping)):
+        raise _RefusedError(f"must be an object, got {_got(value)}")
+    if len(value) > entries_max:
+        raise _RefusedError(f"has {len(value)} entries; at most {entries_max}")
+    checked: dict[str, object] = {}
+    for key, entry in value.items():
+        try:
+            name = _name(key)
+            checked[name] = check(entry)
+        except _RefusedError as refused:
+            raise _RefusedError(f"at '{plain(str(key), 60)}': {refused}") from None
+        if "=" in name or "," in name:
+            raise _RefusedError(f"at '{plain(name, 60)}': a key has no '=' and no ','")
+    return checked
+
+
+Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
+
+_FORM_SCHEMA: dict[Form, dict[str, object]] = {
+    "text": {"type": "string"},
+    "number": {"type": "number"},
+    "outcome": {"type": ["number", "boolean"]},
+    "time": {"type": ["string", "number"]},
+    "list": {"type": "array", "items": {"type": "number"}},
+    "texts": {"type": "object", "additionalProperties": {"type": "string"}},
+    "numbers": {"type": "object", "additionalProperties": {"type": "number"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its name on the way in, the record's attribute, its check and its schema."""
+
+    name: str
+    attribute: str
+    check: Callable[[object], object]
+    form: Form
+    description: str
+    limits: Mapping[str, object] | None = None
+
+
+_ENUM: Mapping[str, object] = {"enum": list(KINDS)}
+_POSITIVE: Mapping[str, object] = {"minimum": 0}
+_UNIT: Mapping[str, object] = {"minimum": 0, "maximum": 1}
+
+FIELDS: Mapping[str, Field] = {
+    field.name: field
+    for field in (
+        Field("dependency", "dependency", _name, "text", "what was called, 1-200 characters"),
+        Field("ts", "ts_ms", _time, "time", "when: RFC 3339 or Unix seconds; default now"),
+        Field(
+            "id", "id", _name, "text", "stored once; sent again, it only fills in a late outcome"
+        ),
+        Field("kind", "kind", _kind, "text", "", _ENUM),
+        Field("provider", "provider", _name, "text", "who runs it"),
+        Field("version", "version", _name, "text", "which version answered"),
+        Field(
+            "outcome", "outcome", _outcome, "outcome", "1 or true: right; 0 or false: wrong", _UNIT
+        ),
+        Field("outcome_ts", "outcome_ts_ms", _time, "time", "when the outcome came; default now"),
+        Field("error", "error", _error, "text", "failure code: timeout, http_500, refusal, ..."),
+        Field("confidence", "confidence", _fraction, "number", "the model's own", _UNIT),
+        Field("latency_ms", "latency_ms", _latency, "number", "milliseconds", _POSITIVE),
+        Field("cost_usd", "cost_micro_usd", _money, "number", "US dollars", _POSITIVE),
+        Field("input_tokens", "input_tokens", _tokens, "number", "", _POSITIVE),
+        Field("output_tokens", "output_tokens", _tokens, "number", "", _POSITIVE),
+        Field("item", "item", _name, "text", "golden-set item that this call answered"),
+        Field("budget", "budget", _name, "text", "whose money this call spent"),
+        Field("reservation", "reservation", _name, "text", "hold that this call spends from"),
+        Field("prediction", "prediction", _category, "text", "categorical output"),
+        Field("label", "label", _category, "text", "truth; with prediction it gives the outcome"),
+        Field("input_hash", "input_hash", _name, "text", "same input answered differently shows"),
+        Field("output_hash", "output_hash", _name, "text", ""),
+        Field("embedding", "embedding", _embedding, "list", "of the output, up to 4096 numbers"),
+        Field("segments", "segments", _segments, "texts", 'slices, up to 8: {"tier": "new"}'),
+        Field("metrics", "metrics", _metrics, "numbers", "your own numbers, up to 16"),
+        Field("output", "output", _output, "text", "the answer's text; features are kept, not it"),
+    )
+}
+
+
+def observation_schema() -> dict[str, object]:
+    """JSON Schema of one observation as the tool shows it; a new object at each call."""
+    properties: dict[str, object] = {}
+    for field in FIELDS.values():
+        described = {"description": field.description} if field.description else {}
+        properties[field.name] = {**_FORM_SCHEMA[field.form], **(field.limits or {}), **described}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": ["dependency"],
+        "additionalProperties": False,
+    }
+
+
+def parse_observation(
+    raw: object, *, now_ms: int, from_file: bool, position: int = 0
+) -> Observation | Rejection:
+    """Check one observation and turn it into stored units; a field that is null is absent.
+
+    Args:
+        raw: A mapping of field names to JSON values; anything else is refused.
+        now_ms: The time of arrival, epoch milliseconds: the default `ts`.
+        from_file: The outcome came with its observation: `outcome_ts` defaults to `ts` and not
+            to the arrival.
+        position: The index or line that a Rejection names.
+
+    Returns:
+        The observation, or the first problem that was found. Never raises.
+    """
+    if not isinstance(raw, (dict, Mapping)):
+        return Rejection(position, "observation", f"must be an object, got {_got(raw)}")
+    values: dict[str, Any] = {"ts_ms": now_ms, "segments": _NONE, "metrics": _NONE}
+    name = "dependency"
+    try:
+        for name, value in raw.items():
+            field = FIELDS.get(name)
+            if field is None:
+                raise _RefusedError(_unknown(name))  # noqa: TRY301
+            if value is not None:
+                values[field.attribute] = field.check(value)
+        if "dependency" not in values:
+            name = "dependency"
+            raise _RefusedError("is required")  # noqa: TRY301
+        _complete(values, now_ms=now_ms, from_file=from_file)
+    except _AheadError as ahead:
+        return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")
+    except _RefusedError as refused:
+        return Rejection(position, plain(str(name), 80), plain(str(refused), PROBLEM_CHARS_MAX))
+    return Observation(**values)
+
+
+class _AheadError(_RefusedError):
+    """The field whose time lies more than a day ahead."""
+
+
+def _complete(values: dict[str, Any], *, now_ms: int, from_file: bool) -> None:
+    """Fill in what follows from other fields, and check the times against now."""
+    if values["ts_ms"] > now_ms + DAY_MS:
+        raise _AheadError("ts")
+    if "outcome" not in values and "prediction" in values and "label" in values:
+        values["outcome"] = float(values["prediction"] == values["label"])
+    if "outcome" not in values:
+        values.pop("outcome_ts_ms", None)
+    elif "outcome_ts_ms" not in values:
+        values["outcome_ts_ms"] = values["ts_ms"] if from_file else now_ms
+    elif values["outcome_ts_ms"] > now_ms + DAY_MS:
+        raise _AheadError("outcome_ts")
+
+
+def _unknown(name: object) -> str:
+    near = difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
+    return f"is no field of an observation; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
