@@ -185,6 +185,17 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class BookedCost:
+    """The cost of one stored observation, as the ledger books it in the same transaction."""
+
+    dependency: str
+    budget: str | None
+    reservation: str | None
+    ts_ms: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One logged verdict or action.
 

@@ -1,0 +1,132 @@
+"""A store file: one writer with group commit, a few readers, each a thread hop away."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from gonogo.errors import StoreError
+from gonogo.store.connection import StoreConnection, Work
+from gonogo.store.failures import store_error
+from gonogo.store.lock import FileLock
+from gonogo.store.migrate import latest_version
+from gonogo.store.opening import connect_reader, open_reader, open_writer
+from gonogo.store.writer import Writer
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+
+READERS_MAX = 3
+
+
+class Database:
+    """An open store. Make one with `Database.open`, end it with `close`.
+
+    Works are plain functions of a `sqlite3.Connection`. They neither commit nor roll back, and
+    may be run a second time where a first run was undone, so they change nothing but the store.
+    """
+
+    def __init__(self, path: Path, lock: FileLock, writer: StoreConnection | None) -> None:
+        self.path = path
+        self.read_only = writer is None
+        self._lock = lock
+        self._connection = writer
+        self._writer = None if writer is None else Writer(writer, lock, path, latest_version())
+        self._idle: list[StoreConnection] = []
+        self._readers: list[StoreConnection] = []
+        self._free = asyncio.Semaphore(READERS_MAX)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, read_only: bool = False) -> Database:
+        """Open the store at `path`, making it or bringing its schema up to date where needed.
+
+        Raises:
+            StoreError: It cannot be opened, or is refused (foreign, newer, damaged, on a network
+                file system); the file keeps every byte.
+        """
+        lock = FileLock(path.with_name(path.name + ".lock"))
+        if read_only:
+            reader = await StoreConnection(partial(open_reader, path)).opened()
+            database = cls(path, lock, None)
+            database._readers.append(reader)
+            database._idle.append(reader)
+            return database
+        try:
+            writer = StoreConnection(partial(open_writer, path, lock), lock)
+            return cls(path, lock, await writer.opened())
+        except BaseException:
+            lock.close()
+            raise
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one snapshot of the store.
+
+        Raises:
+            StoreError: The store failed or is closed.
+            Exception: Whatever `work` raised.
+        """
+        async with self._free:
+            reader = self._idle.pop() if self._idle else await self._new_reader()
+            try:
+                return await reader.run(partial(_on_snapshot, work))
+            except sqlite3.Error as error:
+                raise store_error(self.path, error) from error
+            finally:
+                self._idle.append(reader)
+
+    async def write(self, work: Work[T], durable: bool = False) -> T:  # noqa: FBT001, FBT002 - reads well as a keyword
+        """Run `work` in a write transaction shared with what else is queued; wait for its commit.
+
+        Args:
+            work: Its failure undoes its own changes alone.
+            durable: The commit survives a power cut (money, routes), not only a killed process.
+
+        Raises:
+            StoreError: The store failed, is closed or is open for reading only.
+            Exception: Whatever `work` raised.
+        """
+        if self._writer is None:
+            raise StoreError(f"Store '{self.path}' is open for reading only; nothing was written.")
+        return await self._writer.write(work, durable=durable)
+
+    def submit(self, work: Work[object]) -> bool:
+        """Queue a write without waiting for it; False where it cannot be taken.
+
+        It is lost where the process is killed first; a failure is logged as a warning.
+        """
+        return self._writer is not None and self._writer.submit(work)
+
+    async def close(self) -> None:
+        """Commit what is queued and close every connection. Closing twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer is not None:
+            await self._writer.close()
+        for reader in self._readers:
+            await reader.close()
+        if self._connection is not None:
+            await self._connection.close()
+        self._lock.close()
+
+    async def _new_reader(self) -> StoreConnection:
+        if self._closed:
+            raise StoreError(f"Store '{self.path}' is closed.")
+        opener = open_reader if self.read_only else connect_reader
+        reader = await StoreConnection(partial(opener, self.path)).opened()
+        self._readers.append(reader)
+        return reader
+
+
+def _on_snapshot(work: Work[T], connection: sqlite3.Connection) -> T:
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

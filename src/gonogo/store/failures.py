@@ -1,0 +1,33 @@
+"""SQLite's failures in the product's words."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from gonogo.errors import StoreError
+
+__all__ = ["store_error"]
+
+# By the first word of SQLite's extended error name, as in SQLITE_IOERR_WRITE.
+_ADVICE = {
+    "FULL": "the disk is full. Free space; nothing of this write was kept",
+    "IOERR": "reading or writing failed; the disk may be full or failing. Free space or check it",
+    "READONLY": "it is read-only. Check the file's and folder's permissions, or name another store",
+    "CANTOPEN": "it cannot be opened. Check the folder and its permissions, or name another store",
+    "PERM": "access was refused. Check the file's and folder's permissions",
+    "AUTH": "access was refused. Check the file's and folder's permissions",
+    "CORRUPT": "its content is damaged. Restore a backup; the file was left as it is",
+    "NOTADB": "it is not a gonogo store. It was left as it is; name another file",
+    "BUSY": "another program holds it locked. Close that program and try again",
+    "LOCKED": "another program holds it locked. Close that program and try again",
+    "NOMEM": "memory ran out",
+    "TOOBIG": "a value is too large to store",
+}
+
+
+def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    """The one-line error for a failure of SQLite, with what to do about it."""
+    name: str = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    advice = _ADVICE.get(name.removeprefix("SQLITE_").partition("_")[0])
+    return StoreError(f"Store '{path}': {advice or error} ({name}).")

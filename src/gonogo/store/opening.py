@@ -1,0 +1,251 @@
+"""Opening a store file: what is refused, and how a connection is set up.
+
+A file is looked at before anything may write to it, so that one that is refused (foreign, newer,
+damaged) keeps every byte.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from gonogo.errors import StoreError
+from gonogo.store.failures import store_error
+from gonogo.store.lock import FileLock
+from gonogo.store.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
+
+__all__ = ["connect_reader", "open_reader", "open_writer", "refuse_network", "sqlite_advice"]
+
+_MAGIC = b"SQLite format 3\x00"
+_BUSY_TIMEOUT_S = 5.0
+_NETWORK = frozenset(
+    {"afs", "ceph", "cifs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
+    | {"smb2", "smb3", "smbfs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"}
+)
+
+
+def sqlite_advice(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
+    """Say whether this SQLite has the WAL-reset bug; None where it is fixed.
+
+    Fixed in 3.51.3, and in the backports 3.44.6 and 3.50.7.
+    """
+    fixed = version >= (3, 51, 3) or (
+        version[:2] in {(3, 44), (3, 50)}
+        and version >= {44: (3, 44, 6), 50: (3, 50, 7)}[version[1]]
+    )
+    if fixed:
+        return None
+    name = ".".join(map(str, version))
+    return (
+        f"SQLite {name} has the WAL-reset bug (fixed in 3.51.3, 3.50.7 and 3.44.6). gonogo holds "
+        "its own lock over every commit, checkpoint and close against it; do not write to the "
+        "store with other programs."
+    )
+
+
+def refuse_network(path: Path, mounts: str | None = None) -> None:
+    """Refuse a store on a network file system: SQLite's WAL needs memory shared by all writers.
+
+    Args:
+        path: The store's file or folder.
+        mounts: Text of `/proc/self/mountinfo`; read where absent, skipped where unreadable.
+
+    Raises:
+        StoreError: The deepest mount that holds `path` is a network file system.
+    """
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return
+    target = str(path.resolve())
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        fields = left.split()
+        if len(fields) > 4 and right:  # noqa: PLR2004 - the mount point is the fifth field
+            point = fields[4].replace("\\040", " ")
+            inside = target == point or target.startswith(point.rstrip("/") + "/")
+            if inside and len(point) >= len(best):
+                best, kind = point, right.split()[0]
+    if kind in _NETWORK:
+        raise StoreError(
+            f"Store '{path}' lies on a network file system ({kind} at '{best}'), where SQLite can "
+            "lose data. Name a store on a local disk with --store, or use postgresql://."
+        )
+
+
+def _header(path: Path) -> bytes:
+    """The first 100 bytes; empty for a file that is not there yet or has nothing in it."""
+    if path.is_dir():
+        raise StoreError(f"Store '{path}' is a directory. Name a file with --store.")
+    try:
+        with path.open("rb") as file:
+            return file.read(100)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise StoreError(
+            f"Store '{path}' cannot be opened: {error.strerror}. "
+            "Check the path and its permissions, or name another with --store."
+        ) from error
+
+
+def _refuse_foreign(path: Path, header: bytes) -> None:
+    """Refuse what is not ours. The mark is in the file itself: it is written ahead of the WAL."""
+    ours = header[:16] == _MAGIC and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    if not ours:
+        what = "an SQLite file of another program" if header[:16] == _MAGIC else "no SQLite file"
+        raise StoreError(
+            f"'{path}' is {what}, not a gonogo store. It was left as it is; "
+            "name another file with --store."
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?{mode}"
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        _uri(path, mode),
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_TIMEOUT_S,
+        cached_statements=256,
+    )
+
+
+def _refuse_damaged(path: Path, *, quiet: bool) -> None:
+    """Read the schema and the root of every table without being able to write.
+
+    `quiet`: nothing else writes and no WAL waits, so the file is all there is.
+    """
+    pages = int.from_bytes(_header(path)[28:32], "big")
+    page_bytes = int.from_bytes(_header(path)[16:18], "big")
+    if quiet and _size(path) < pages * (65_536 if page_bytes == 1 else page_bytes):
+        raise StoreError(
+            f"Store '{path}' is cut short: its content is damaged. Restore a backup; "
+            "the file was left as it is."
+        )
+    connection = _connect(path, "immutable=1" if quiet else "mode=ro")
+    try:
+        refuse_newer(
+            path, connection.execute("PRAGMA user_version").fetchone()[0], latest_version()
+        )
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            quoted = table.replace('"', '""')
+            connection.execute(f'SELECT 1 FROM "{quoted}" LIMIT 1').fetchone()  # noqa: S608 - a name of the schema
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    finally:
+        connection.close()
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    for pragma in (
+        f"busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}",
+        "cache_size = -16384",
+        "temp_store = MEMORY",
+        "mmap_size = 0",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _create(path: Path) -> None:
+    """Make the folder and an empty file, for their owner alone."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"Store '{path}' cannot be made: {error.strerror}. "
+            "Check the path and its permissions, or name another with --store."
+        ) from error
+
+
+def open_writer(path: Path, lock: FileLock) -> sqlite3.Connection:
+    """Open the store for writing; make it or bring its schema up to date where needed.
+
+    Raises:
+        StoreError: The path, the file or its schema is refused, in one line; the file keeps
+            every byte.
+    """
+    header = _header(path)
+    if header:
+        _refuse_foreign(path, header)
+    refuse_network(path)
+    _create(path)
+    with lock.held():
+        header = _header(path)
+        if header:
+            _refuse_foreign(path, header)
+            _refuse_damaged(path, quiet=_size(path.with_name(path.name + "-wal")) == 0)
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = _connect(path, "mode=rw")
+            _set_up(connection)
+            if not connection.execute("PRAGMA user_version").fetchone()[0]:
+                # The mark goes into the file before the WAL can hold anything back.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection, path)
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
+            raise store_error(path, error) from error
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the store for reading; works on a read-only disk where no WAL waits.
+
+    Raises:
+        StoreError: There is no store, or it is refused; the file keeps every byte.
+    """
+    header = _header(path)
+    if not header:
+        raise StoreError(f"There is no store at '{path}'. Record observations first, or check it.")
+    _refuse_foreign(path, header)
+    quiet = _size(path.with_name(path.name + "-wal")) == 0 and not os.access(path.parent, os.W_OK)
+    _refuse_damaged(path, quiet=quiet)
+    connection = connect_reader(path, mode="immutable=1" if quiet else "mode=ro")
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found < latest_version():
+        connection.close()
+        raise StoreError(
+            f"Store '{path}' has schema {found}, made by an older gonogo; this one reads "
+            f"{latest_version()}. Open it once for writing, which brings it up to date."
+        )
+    return connection
+
+
+def connect_reader(path: Path, *, mode: str = "mode=ro") -> sqlite3.Connection:
+    """A connection that cannot write, to a store that was already let in."""
+    try:
+        connection = _connect(path, mode)
+        _set_up(connection)
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    return connection

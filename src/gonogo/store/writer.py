@@ -1,0 +1,247 @@
+"""Group commit: everything queued goes into one transaction, one fsync, one lock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from gonogo.errors import GonogoError, StoreError
+from gonogo.store.connection import StoreConnection, Work
+from gonogo.store.failures import store_error
+from gonogo.store.lock import FileLock
+from gonogo.store.migrate import refuse_newer
+
+__all__ = ["Writer"]
+
+T = TypeVar("T")
+
+QUEUE_MAX = 4096
+BATCH_MAX = 512
+# How long one transaction may take further work: the others wait for the lock meanwhile.
+BATCH_MS_MAX = 10.0
+# Checkpoint after this many changed rows or commits of this process: a WAL of a few megabytes.
+CHECKPOINT_ROWS = 10_000
+CHECKPOINT_COMMITS = 1_000
+
+_log = logging.getLogger("gonogo.store")
+
+
+@dataclass(slots=True, eq=False)
+class _Queued(Generic[T]):
+    work: Work[T]
+    durable: bool
+    done: asyncio.Future[T] | None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of one work: its result, or what it raised."""
+
+    value: object = None
+    problem: Exception | None = None
+
+
+class _TransactionLost(Exception):
+    """SQLite gave the whole transaction up (disk full, I/O error): nothing in it was kept."""
+
+
+class Writer:
+    """The one task that writes: takes what is queued, commits it together, then acknowledges.
+
+    `synchronous` is switched ahead of each transaction: FULL where one of its works is durable,
+    NORMAL else. One connection rather than two, since the fsync of a durable commit covers what
+    lies ahead of it in the same WAL anyway, and one queue keeps the order of arrival.
+
+    A work whose transaction was lost to another work is run once more, alone.
+    """
+
+    def __init__(
+        self, connection: StoreConnection, lock: FileLock, path: Path, schema: int
+    ) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._path = path
+        self._schema = schema
+        self._queue: deque[_Queued[object]] = deque()
+        self._wanted = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closing = False
+        self._full = False
+        self._rows_checkpointed = 0
+        self._commits = 0
+        self._task = asyncio.create_task(self._serve(), name="gonogo store writer")
+
+    async def write(self, work: Work[T], *, durable: bool) -> T:
+        """Queue `work`, wait for its commit, return what it returned.
+
+        Cancelled while it waits, the work may still be done.
+
+        Raises:
+            StoreError: The store failed or is closed.
+            Exception: Whatever `work` raised; its changes are undone, those of others are not.
+        """
+        while len(self._queue) >= QUEUE_MAX and not self._closing:
+            self._room.clear()
+            await self._room.wait()
+        if self._closing:
+            raise StoreError(f"Store '{self._path}' is closed.")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(_Queued(work, durable, done))
+        return await done
+
+    def submit(self, work: Work[object]) -> bool:
+        """Queue `work` and return at once; False where the queue is full or closed."""
+        if self._closing or len(self._queue) >= QUEUE_MAX:
+            return False
+        self._put(_Queued(work, durable=False, done=None))
+        return True
+
+    async def close(self) -> None:
+        """Commit what is queued, then end the task."""
+        self._closing = True
+        self._wanted.set()
+        self._room.set()
+        await self._task
+
+    def _put(self, queued: _Queued[T]) -> None:
+        self._queue.append(queued)  # type: ignore[arg-type]  # each future gets its own work's result
+        self._wanted.set()
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wanted.wait()
+            while self._queue:
+                await self._commit_next()
+            self._wanted.clear()
+            if self._closing:
+                return
+
+    async def _commit_next(self) -> None:
+        batch: list[_Queued[object]] = []
+        while self._queue and len(batch) < BATCH_MAX:
+            queued = self._queue.popleft()
+            if queued.done is None or not queued.done.cancelled():
+                batch.append(queued)
+        try:
+            outcomes = await self._connection.run(partial(self._commit, batch))
+        except (GonogoError, ValueError, OSError) as error:
+            # The lock cannot be had, or the connection is gone.
+            problem = error if isinstance(error, GonogoError) else StoreError(str(error))
+            outcomes = [_Outcome(problem=problem) for _ in batch]
+        self._queue.extendleft(reversed(batch[len(outcomes) :]))
+        self._room.set()
+        for queued, outcome in zip(batch, outcomes, strict=False):
+            self._acknowledge(queued, outcome)
+
+    def _acknowledge(self, queued: _Queued[object], outcome: _Outcome) -> None:
+        if queued.done is None:
+            if outcome.problem is not None:
+                _log.warning("a queued write was lost: %s", outcome.problem)
+        elif queued.done.cancelled():
+            return
+        elif outcome.problem is not None:
+            queued.done.set_exception(outcome.problem)
+        else:
+            queued.done.set_result(outcome.value)
+
+    # From here on in the connection's thread.
+
+    def _commit(
+        self, batch: list[_Queued[object]], connection: sqlite3.Connection
+    ) -> list[_Outcome]:
+        """Commit a prefix of `batch`; the outcomes of that prefix."""
+        if not batch:
+            return []
+        with self._lock.held():
+            try:
+                outcomes = self._transact(batch, connection)
+            except _TransactionLost as lost:
+                outcomes = (
+                    self._one_by_one(batch, connection) if len(batch) > 1 else [_failed(lost)]
+                )
+            self._checkpoint_when_due(connection)
+        return outcomes
+
+    def _one_by_one(
+        self, batch: list[_Queued[object]], connection: sqlite3.Connection
+    ) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        for queued in batch:
+            try:
+                outcomes += self._transact([queued], connection)
+            except _TransactionLost as lost:
+                outcomes.append(_failed(lost))
+        return outcomes
+
+    def _transact(
+        self, batch: list[_Queued[object]], connection: sqlite3.Connection
+    ) -> list[_Outcome]:
+        started = time.perf_counter()
+        outcomes: list[_Outcome] = []
+        try:
+            self._synchronous(connection, full=any(queued.durable for queued in batch))
+            connection.execute("BEGIN IMMEDIATE")
+            found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            refuse_newer(self._path, found, self._schema)
+            for queued in batch:
+                outcomes.append(self._attempt(queued.work, connection))
+                if (time.perf_counter() - started) * 1000 > BATCH_MS_MAX:
+                    break
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(connection)
+            raise _TransactionLost from store_error(self._path, error)
+        except StoreError as error:
+            _roll_back(connection)
+            raise _TransactionLost from error
+        self._commits += 1
+        return outcomes
+
+    def _attempt(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
+        """Run one work so that its failure undoes its own changes alone."""
+        connection.execute("SAVEPOINT work")
+        try:
+            outcome = _Outcome(work(connection))
+        except Exception as error:  # noqa: BLE001 - carried over to the caller who awaits it
+            problem: Exception = error
+            if isinstance(error, sqlite3.Error):
+                problem = store_error(self._path, error)
+            if not connection.in_transaction:
+                raise _TransactionLost from problem
+            connection.execute("ROLLBACK TO work")
+            outcome = _Outcome(problem=problem)
+        connection.execute("RELEASE work")
+        return outcome
+
+    def _synchronous(self, connection: sqlite3.Connection, *, full: bool) -> None:
+        if full != self._full:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            self._full = full
+
+    def _checkpoint_when_due(self, connection: sqlite3.Connection) -> None:
+        rows = connection.total_changes - self._rows_checkpointed
+        if rows < CHECKPOINT_ROWS and self._commits < CHECKPOINT_COMMITS:
+            return
+        self._rows_checkpointed, self._commits = connection.total_changes, 0
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            # Every commit stands in the WAL; the next checkpoint tries again.
+            _log.warning("checkpoint failed: %s", store_error(self._path, error))
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _failed(lost: _TransactionLost) -> _Outcome:
+    cause = lost.__cause__
+    return _Outcome(problem=cause if isinstance(cause, Exception) else lost)
