@@ -91,8 +91,11 @@ class Telemetry(Protocol):
 class DecisionLog(Protocol):
     """Verdicts and actions, with what they rested on."""
 
-    def note(self, decision: Decision) -> None:
-        """Queue a check's entry: returns at once, folds repeats, lost only if killed."""
+    def note(self, decision: Decision) -> bool:
+        """Queue a check's entry: returns at once, folds repeats, lost only if killed.
+
+        False where the store cannot take it: the answer then goes out without its id.
+        """
         ...
 
     async def append(self, decision: Decision) -> None:

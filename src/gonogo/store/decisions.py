@@ -1,0 +1,200 @@
+"""The decision log in SQLite: checks fold and age out, actions are chained and stay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gonogo.store.audit import (
+    COLUMNS,
+    ChainCheck,
+    append_action,
+    decision_of,
+    insert_decision,
+    verify_chain,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.records import Decision, Verdict
+    from gonogo.store.database import Database
+
+CHECKS_KEPT_MS = 90 * 86_400_000
+_PRUNED_AT_ONCE = 5_000
+# A note's work may have run while its group is not committed yet: it is kept this much longer.
+_WRITTEN_KEPT = 1_024
+# More than the writer's queue takes: only what a failing store has lost is let go of.
+_QUEUED_MAX = 8_192
+_HEALTH_KINDS = ("check_model_drift", "get_trust_score_health")
+# What differs between two answers when nothing but the time has changed.
+_TIMES = ("as_of", "data_age_s", "decision_id")
+
+
+def _stream(decision: Decision) -> bytes:
+    """What makes two checks the same question."""
+    question = [decision.kind, decision.dependency, decision.budget, decision.inputs]
+    return hashlib.sha256(json.dumps(question).encode()).digest()[:16]
+
+
+def _digest(decision: Decision) -> bytes:
+    """What makes two checks the same answer: the verdict, its evidence, all but the time."""
+    answer = decision.answer
+    parsed = json.loads(answer) if answer.startswith("{") else answer
+    if isinstance(parsed, dict):
+        parsed = {key: value for key, value in parsed.items() if key not in _TIMES}
+    said = [
+        decision.verdict,
+        decision.confidence,
+        decision.e_value,
+        decision.versions,
+        decision.settings_digest,
+        decision.actor,
+        parsed,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()[:16]
+
+
+def _fold(conn: sqlite3.Connection, decision: Decision, stream: bytes, digest: bytes) -> None:
+    """Write a check, into the row of the one before it where nothing has changed."""
+    known = conn.execute(
+        "SELECT 1 FROM decision WHERE id = ?1 UNION SELECT 1 FROM decision_repeat WHERE id = ?1",
+        (decision.id,),
+    ).fetchone()
+    if known:
+        return
+    _remember_verdict(conn, decision)
+    last = conn.execute(
+        "SELECT id, digest FROM decision WHERE stream = ? ORDER BY last_ts_ms DESC LIMIT 1",
+        (stream,),
+    ).fetchone()
+    if last is None or last[1] != digest:
+        insert_decision(conn, decision, stream=stream, digest=digest)
+        return
+    conn.execute(
+        "UPDATE decision SET count = count + 1, last_ts_ms = max(last_ts_ms, ?) WHERE id = ?",
+        (decision.ts_ms, last[0]),
+    )
+    conn.execute("INSERT INTO decision_repeat VALUES (?, ?)", (decision.id, last[0]))
+
+
+def _remember_verdict(conn: sqlite3.Connection, decision: Decision) -> None:
+    if decision.kind in _HEALTH_KINDS and decision.dependency and decision.verdict:
+        conn.execute(
+            "INSERT INTO last_verdict VALUES (?, ?, ?) ON CONFLICT (dependency) DO UPDATE"
+            " SET verdict = excluded.verdict, ts_ms = excluded.ts_ms"
+            " WHERE excluded.ts_ms >= last_verdict.ts_ms",
+            (decision.dependency, decision.verdict, decision.ts_ms),
+        )
+
+
+def _find(conn: sqlite3.Connection, decision_id: str) -> Decision | None:
+    row = conn.execute(
+        f"SELECT {COLUMNS} FROM decision WHERE id = coalesce("  # noqa: S608 - constant columns
+        "(SELECT decision_id FROM decision_repeat WHERE id = ?1), ?1)",
+        (decision_id,),
+    ).fetchone()
+    return replace(decision_of(row), id=decision_id) if row else None
+
+
+def _prune(conn: sqlite3.Connection, before_ms: int) -> int:
+    return conn.execute(
+        "DELETE FROM decision WHERE id IN (SELECT id FROM decision"
+        " WHERE last_ts_ms < ? AND action = 0 AND id NOT IN"
+        " (SELECT coalesce(r.decision_id, e.decision_id) FROM incident_event e"
+        "  LEFT JOIN decision_repeat r ON r.id = e.decision_id WHERE e.decision_id IS NOT NULL)"
+        " ORDER BY last_ts_ms LIMIT ?)",
+        (before_ms, _PRUNED_AT_ONCE),
+    ).rowcount
+
+
+class SqliteDecisions:
+    """The log of one store, as one process writes it (`services.ports.DecisionLog`)."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._queued: dict[str, Decision] = {}
+        self._written: deque[str] = deque()
+
+    def note(self, decision: Decision) -> bool:
+        """Queue a check's entry: returns at once, folds repeats, lost only if killed.
+
+        False where the store cannot take it: the answer then goes out without its id.
+        """
+        stream, digest = _stream(decision), _digest(decision)
+
+        def work(conn: sqlite3.Connection) -> None:
+            self._written.append(decision.id)
+            _fold(conn, decision, stream, digest)
+
+        if not self._db.submit(work):
+            return False
+        self._queued[decision.id] = decision
+        while len(self._written) > _WRITTEN_KEPT:
+            self._queued.pop(self._written.popleft(), None)
+        if len(self._queued) > _QUEUED_MAX:
+            self._queued.pop(next(iter(self._queued)))
+        return True
+
+    async def append(self, decision: Decision) -> None:
+        """Write an action's entry into the hash chain; returns after a durable commit."""
+        await self._db.write(lambda conn: append_action(conn, decision), durable=True)
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """One entry, whole; a folded check is found by its own id, a queued one too."""
+        found = await self._db.read(lambda conn: _find(conn, decision_id))
+        return found or self._queued.get(decision_id)
+
+    async def decisions(
+        self,
+        *,
+        dependency: str | None = None,
+        kind: str | None = None,
+        limit: int = 50,
+        before_ts_ms: int | None = None,
+    ) -> list[Decision]:
+        """The newest entries by when they were last asked, newest first."""
+        wanted = {"dependency = ?": dependency, "kind = ?": kind, "last_ts_ms < ?": before_ts_ms}
+        given = {clause: value for clause, value in wanted.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
+
+        def work(conn: sqlite3.Connection) -> list[Decision]:
+            rows = conn.execute(
+                f"SELECT {COLUMNS} FROM decision {where}"  # noqa: S608 - constant clauses
+                " ORDER BY last_ts_ms DESC, id DESC LIMIT ?",
+                (*given.values(), limit),
+            )
+            return [decision_of(row) for row in rows]
+
+        return await self._db.read(work)
+
+    async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
+        """For each dependency the last logged drift or trust verdict and when it was asked."""
+
+        def work(conn: sqlite3.Connection) -> dict[str, tuple[Verdict, int]]:
+            rows = conn.execute("SELECT dependency, verdict, ts_ms FROM last_verdict")
+            return {name: (verdict, ts_ms) for name, verdict, ts_ms in rows}
+
+        last = await self._db.read(work)
+        for entry in self._queued.values():
+            name, verdict = entry.dependency, entry.verdict
+            if entry.kind in _HEALTH_KINDS and name is not None and verdict is not None:
+                stored = last.get(name)
+                if stored is None or stored[1] <= entry.ts_ms:
+                    last[name] = (verdict, entry.ts_ms)
+        return last
+
+    async def prune(self, now_ms: int) -> int:
+        """Drop checks last asked over 90 days ago that no incident refers to; how many went."""
+        before_ms = now_ms - CHECKS_KEPT_MS
+        total = 0
+        while gone := await self._db.write(lambda conn: _prune(conn, before_ms)):
+            total += gone
+        return total
+
+    async def verify(self) -> ChainCheck:
+        """Walk the chain of actions; names the first broken link."""
+        return await self._db.read(verify_chain)

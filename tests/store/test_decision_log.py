@@ -1,0 +1,212 @@
+"""The decision log: what is asked for is found, repeats fold, actions are chained."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gonogo.errors import UnknownTarget
+from gonogo.records import DAY_MS, Decision, Verdict
+from gonogo.services.decisions import ENTROPY_BITS, find_decision, make_id
+from gonogo.store.database import Database
+from gonogo.store.decisions import SqliteDecisions
+
+pytestmark = pytest.mark.anyio
+
+NOW = 1_790_000_000_000
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty store."""
+    database = await Database.open(tmp_path / "gonogo.db")
+    yield database
+    await database.close()
+
+
+def check(number: int, *, verdict: Verdict = "go", said: str = "", ts_ms: int = 0) -> Decision:
+    """A drift check whose answer differs from the others' only in its time and in `said`."""
+    return Decision(
+        id=make_id(NOW + number, number),
+        ts_ms=ts_ms or NOW + number,
+        kind="check_model_drift",
+        verdict=verdict,
+        summary="as before",
+        inputs='{"dependency":"m"}',
+        answer=f'{{"as_of":"{number}","decision_id":"{number}","said":"{said}"}}',
+        dependency="m",
+        versions=("1", "2"),
+        e_value=3.5,
+    )
+
+
+def action(number: int) -> Decision:
+    """An action's entry."""
+    return Decision(
+        id=make_id(NOW + number, number),
+        ts_ms=NOW + number,
+        kind="trigger_fallback",
+        verdict="go",
+        summary=f"switched {number}",
+        inputs="{}",
+        answer='{"applied":true}',
+        action=True,
+        dependency="m",
+    )
+
+
+@given(st.lists(st.integers(0, 2**41), min_size=2, unique=True))
+def test_ids_sort_as_their_times_do(times: list[int]) -> None:
+    """Sixteen characters each, ordered by time whatever the random part is."""
+    ids = {ts: make_id(ts, hash(ts) % 2**ENTROPY_BITS) for ts in times}
+    assert sorted(times) == [ts for ts, _ in sorted(ids.items(), key=lambda item: item[1])]
+    assert {len(made) for made in ids.values()} == {16}
+
+
+async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> None:
+    """`note` returns at once; the entry is there for whoever asks next, and after a restart."""
+    log, entry = SqliteDecisions(db), check(1)
+    await log.decisions()  # a reader is open
+    writer_may_go_on = threading.Event()
+    db.submit(lambda _: writer_may_go_on.wait(10))
+    assert log.note(entry)
+    assert await log.decision(entry.id) == entry
+    assert await log.last_verdicts() == {"m": ("go", NOW + 1)}
+    writer_may_go_on.set()
+    await log.append(action(2))  # the queue is in order, so the note is written too
+    found = await SqliteDecisions(db).decision(entry.id)
+    assert found is not None
+    assert (found.answer, found.versions, found.e_value) == (entry.answer, ("1", "2"), 3.5)
+    assert await SqliteDecisions(db).last_verdicts() == {"m": ("go", NOW + 1)}
+
+
+async def test_repeats_fold_and_every_id_finds_its_entry(db: Database) -> None:
+    """Three equal checks are one row; another answer, or another verdict, begins a new one."""
+    log = SqliteDecisions(db)
+    equal = [check(1), check(2), check(3)]
+    for entry in [*equal, check(4, said="new"), check(5, verdict="no_go"), check(6)]:
+        log.note(entry)
+    log.note(equal[0])  # sent again: changes nothing
+    await log.append(action(7))
+    fresh = SqliteDecisions(db)
+    rows = await fresh.decisions(kind="check_model_drift")
+    assert [(row.count, row.verdict) for row in rows] == [
+        (1, "go"),
+        (1, "no_go"),
+        (1, "go"),
+        (3, "go"),
+    ]
+    for entry in equal:
+        found = await fresh.decision(entry.id)
+        assert found is not None
+        assert (found.id, found.count, found.last_ts_ms) == (entry.id, 3, NOW + 3)
+
+
+async def test_two_subjects_asked_in_turn_fold_each_on_its_own(db: Database) -> None:
+    """An agent that checks two dependencies in a loop leaves two rows."""
+    log = SqliteDecisions(db)
+    for number in range(10):
+        entry = check(number)
+        log.note(entry)
+        log.note(replace(check(100 + number), dependency="n", inputs='{"d":"n"}'))
+    await log.append(action(999))
+    rows = await SqliteDecisions(db).decisions(kind="check_model_drift")
+    assert sorted((row.dependency, row.count) for row in rows) == [("m", 10), ("n", 10)]
+
+
+async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: Database) -> None:
+    """Ninety days after they were last asked; what an incident cites is kept."""
+    log = SqliteDecisions(db)
+    old, cited, young = (
+        check(1, said="a"),
+        check(2, said="b"),
+        check(3, said="c", ts_ms=NOW + 2 * DAY_MS),
+    )
+    for entry in (old, cited, young):
+        log.note(entry)
+    await log.append(action(4))
+
+    def cite(conn: sqlite3.Connection) -> None:
+        conn.execute(
+            "INSERT INTO incident (id, dependency, cause, status, opened_ms, changed_ms, why,"
+            " verdict) VALUES ('i', 'm', 'quality', 'open', 0, 0, '', 'no_go')"
+        )
+        conn.execute("INSERT INTO incident_event VALUES ('i', 1, 0, 'x', 'y', ?)", (cited.id,))
+
+    await db.write(cite)
+    assert await log.prune(NOW + 91 * DAY_MS) == 1
+    left = {row.id for row in await SqliteDecisions(db).decisions()}
+    assert left == {cited.id, young.id, action(4).id}
+
+
+async def test_pages_go_back_in_time(db: Database) -> None:
+    """`before_ts_ms` continues where a page ended; filters narrow it."""
+    log = SqliteDecisions(db)
+    for number in range(5):
+        log.note(check(number, said=str(number)))
+    await log.append(action(9))
+    first = await log.decisions(limit=2, dependency="m")
+    rest = await log.decisions(before_ts_ms=first[-1].last_ts_ms)
+    assert [row.id for row in first + rest] == [
+        make_id(NOW + number, number) for number in (9, 4, 3, 2, 1, 0)
+    ]
+    assert await log.decisions(dependency="nobody") == []
+
+
+async def test_a_decision_that_nobody_made_is_named(db: Database) -> None:
+    """The error shows ids that there are."""
+    log = SqliteDecisions(db)
+    log.note(check(1))
+    await log.append(action(2))
+    with pytest.raises(UnknownTarget, match=f"Unknown decision 'nope'.*{check(1).id}"):
+        await find_decision(log, "nope")
+
+
+@pytest.mark.parametrize(
+    ("tampering", "broken_at", "problem"),
+    [
+        ("UPDATE decision SET summary = 'innocent' WHERE summary = 'switched 3'", 3, "was changed"),
+        ("UPDATE decision SET actor = 'nobody' WHERE summary = 'switched 1'", 1, "was changed"),
+        ("DELETE FROM decision WHERE summary = 'switched 2'", 2, "is missing"),
+        ("DELETE FROM audit WHERE seq = 4", 4, "link 4 is missing"),
+        ("UPDATE audit SET previous_hash = zeroblob(32) WHERE seq = 2", 2, "does not follow"),
+        ("UPDATE decision SET action = 0 WHERE summary = 'switched 5'", 5, "is missing"),
+        (
+            """INSERT INTO decision SELECT 'forged', ts_ms, last_ts_ms, 1, kind, verdict, summary,
+            inputs, answer, 1, dependency, budget, confidence, e_value, versions, actor,
+            settings_digest, stream, digest FROM decision LIMIT 1""",
+            6,
+            "forged has no link",
+        ),
+        ("SELECT 1", None, "None"),
+    ],
+)
+async def test_the_chain_names_its_first_broken_link(
+    db: Database, tampering: str, broken_at: int | None, problem: str
+) -> None:
+    """Whoever edits, removes or adds an action behind gonogo's back is found out."""
+    log = SqliteDecisions(db)
+    for number in range(1, 6):
+        await log.append(action(number))
+
+    def tamper(conn: sqlite3.Connection) -> None:
+        conn.execute("PRAGMA defer_foreign_keys = ON")
+        conn.execute(tampering)
+
+    if tampering.startswith("DELETE FROM decision"):
+        outside = sqlite3.connect(db.path)  # without foreign keys, as a tamperer would
+        outside.execute(tampering)
+        outside.commit()
+        outside.close()
+    else:
+        await db.write(tamper)
+    checked = await log.verify()
+    assert checked.broken_at == broken_at
+    assert problem in str(checked.problem)
