@@ -1,0 +1,364 @@
+"""The chance that the next call is good, from hourly counts.
+
+Five memories with half-lives of 0.1, 1, 5 and 20 days and for ever count good calls. The longest
+starts from the population's prior, each shorter one from the next longer; how well each has
+predicted so far says how much it counts (a fixed share lets a memory come back after a change).
+The result is a mixture of five Beta distributions: its mean is the score, its quantiles the
+interval. The parts of a score are such mixtures too; a product of independent ones is told by
+points of equal probability.
+
+Source: Jøsang & Ismail, The Beta Reputation System (2002), for counts that are forgotten; Herbster
+& Warmuth, Tracking the Best Expert (1998), for the fixed share; Kleinman, JASA 68 (1973), for the
+prior by moments.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from gonogo.records import Floats, Ints
+
+HALF_LIVES_DAYS = (0.1, 1.0, 5.0, 20.0, math.inf)
+# Pseudo-calls with which a memory starts from the next longer one.
+NEST_STRENGTH = 6.0
+# Weight that goes back to all memories alike with each call.
+FIXED_SHARE = 0.02
+# Weights forget by at least 2 % a call, so rows before the newest 512 move a score by < 1e-4.
+WEIGHED_ROWS_MAX = 512
+PRIOR_STRENGTH_RANGE = (0.5, 50.0)
+POPULATION_MIN = 3
+
+_DECAY_PER_HOUR: Floats = -math.log(2) / (24 * np.array(HALF_LIVES_DAYS))
+_MEMORIES = len(HALF_LIVES_DAYS)
+_GRID = 600
+_LOGIT_MAX = 35.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is believed before the first call: a mean rate, worth `strength` calls."""
+
+    mean: float = 0.5
+    strength: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BetaMixture:
+    """A rate's distribution: Beta(a[i], b[i]) with probability weight[i]; shapes (..., 5)."""
+
+    weight: Floats
+    a: Floats
+    b: Floats
+
+    def mean(self) -> Floats:
+        """The chance of the next event, shape (...)."""
+        rate: Floats = np.sum(self.weight * self.a / (self.a + self.b), axis=-1)
+        return rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustPath:
+    """What the memories held before each row of counts: shapes (rows, 5)."""
+
+    weight: Floats
+    good: Floats
+    n: Floats
+    prior: Prior
+
+
+def population_prior(good: Ints, n: Ints) -> Prior:
+    """The prior that other dependencies of the kind give, by moments.
+
+    Args:
+        good: Shape (m,), good calls of each dependency.
+        n: Shape (m,), calls of each; those without calls do not count.
+
+    Returns:
+        Mean and strength, the strength within 0.5 to 50; the uniform prior where fewer than
+        three dependencies have calls.
+    """
+    called = n > 0
+    good, n = good[called].astype(float), n[called].astype(float)
+    if n.size < POPULATION_MIN:
+        return Prior()
+    rate, weight = good / n, n
+    mean, spread = 0.5, 0.0
+    for _ in range(3):
+        share = weight / weight.sum()
+        mean = float(share @ rate)
+        within = mean * (1 - mean)
+        if within == 0:
+            break
+        # E[sum share (rate - mean)^2] = within * (noise + spread * rest), solved for the spread.
+        noise = float(np.sum(share * (1 - share) / n))
+        rest = float(np.sum(share * (1 - share) * (n - 1) / n))
+        seen = float(share @ (rate - mean) ** 2) / within
+        spread = min(max((seen - noise) / rest, 0.0), 1.0) if rest > 0 else 0.0
+        weight = n / (1 + (n - 1) * spread)
+    low, high = PRIOR_STRENGTH_RANGE
+    strength = min(max(1 / spread - 1, low), high) if spread > 0 else high
+    # Half a good and half a bad call keep the mean inside (0, 1).
+    calls = float(weight.sum())
+    return Prior((mean * calls + 0.5) / (calls + 1), strength)
+
+
+def trust_path(
+    hour: Ints, good: Ints, n: Ints, *, prior: Prior, rows_max: int = WEIGHED_ROWS_MAX
+) -> TrustPath:
+    """Follow the memories through the hours that have calls.
+
+    Args:
+        hour: Shape (rows,), strictly ascending.
+        good: Shape (rows,), good calls of the hour.
+        n: Shape (rows,), calls of the hour, at least 1.
+        prior: What the longest memory starts from.
+        rows_max: Rows that are weighed one by one, the newest; older ones enter by their sums.
+
+    Returns:
+        The state before each of the newest `rows_max` rows.
+
+    Raises:
+        DataError: The rows are not as described.
+    """
+    _check_rows(hour, good, n)
+    first = max(hour.size - rows_max, 0)
+    start = hour[first] if hour.size else 0
+    age = (start - hour[:first, None]).astype(float)
+    old = np.exp(age * _DECAY_PER_HOUR)
+    rows = slice(first, None)
+    good_before = _remembered(hour[rows], good[rows], good[:first].astype(float) @ old)
+    n_before = _remembered(hour[rows], n[rows], n[:first].astype(float) @ old)
+    fit = _log_fit(good_before, n_before, good[rows, None], n[rows, None], prior)
+    weight = _weights_before(fit, n[rows])
+    return TrustPath(weight, good_before, n_before, prior)
+
+
+def after_batch(path: TrustPath, row: Ints, good: Ints, n: Ints) -> BetaMixture:
+    """The mixture once `good` of `n` further calls are seen in the hour of `row`.
+
+    Args:
+        path: The states before each row.
+        row: Shape (m,), which row's hour is meant.
+        good: Shape (m,), good calls so far in that hour.
+        n: Shape (m,), calls so far in that hour; none gives the mixture before the hour.
+
+    Returns:
+        Mixtures of shape (m, 5).
+    """
+    before_good, before_n = path.good[row], path.n[row]
+    good, n = good[:, None], n[:, None]
+    fit = _log_fit(before_good, before_n, good, n, path.prior)
+    weight = _step(path.weight[row], np.exp(fit - fit.max(axis=-1, keepdims=True)), n)
+    a, b = _nested(before_good + good, before_n + n, path.prior)
+    return BetaMixture(weight, a, b)
+
+
+def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -> BetaMixture:
+    """The rate's distribution at `now_hour`, from all hours with calls.
+
+    Args:
+        hour: Shape (rows,), ascending; rows after `now_hour` are taken as of now.
+        good: Shape (rows,), good calls.
+        n: Shape (rows,), calls; rows without calls are passed over.
+        now_hour: Hours since 1970.
+        prior: What is believed before the first call.
+
+    Returns:
+        A mixture of shape (5,).
+    """
+    called = n > 0
+    hour, good, n = hour[called], good[called], n[called]
+    if not hour.size:
+        nothing = np.zeros(_MEMORIES)
+        a, b = _nested(nothing, nothing, prior)
+        return BetaMixture(np.full(_MEMORIES, 1 / _MEMORIES), a, b)
+    path = trust_path(hour, good, n, prior=prior)
+    last = np.array([path.n.shape[0] - 1])
+    weight = after_batch(path, last, good[-1:], n[-1:]).weight[0]
+    fade = np.exp(max(now_hour - int(hour[-1]), 0) * _DECAY_PER_HOUR)
+    a, b = _nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
+    return BetaMixture(weight, a, b)
+
+
+def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
+    """Quantiles of one mixture of shape (5,), right to 1e-4.
+
+    Each component is summed on its own logit grid, where its density is smooth and vanishes at
+    both ends, then the components are added on all grids together.
+    """
+    kept = mixture.weight > 1e-9  # noqa: PLR2004 - below what 1e-4 can see
+    weight, a, b = mixture.weight[kept], mixture.a[kept], mixture.b[kept]
+    grids = [_beta_on_grid(float(x), float(y)) for x, y in zip(a, b, strict=True)]
+    logit = np.sort(np.concatenate([z for z, _ in grids]))
+    cdf = sum(w * np.interp(logit, z, c) for w, (z, c) in zip(weight, grids, strict=True))
+    at = np.interp(probabilities, cdf / weight.sum(), logit)
+    rates: Floats = 1 / (1 + np.exp(-at))
+    return rates
+
+
+def equal_points(mixture: BetaMixture, count: int = 256) -> Floats:
+    """`count` values of the rate, ascending, of equal probability."""
+    return quantiles(mixture, (np.arange(count) + 0.5) / count)
+
+
+def point_quantiles(points: Floats, probabilities: Floats) -> Floats:
+    """Quantiles of a rate that is told by points of equal probability."""
+    middle = (np.arange(points.size) + 0.5) / points.size
+    rates: Floats = np.interp(probabilities, middle, points)
+    return rates
+
+
+def product_points(first: Floats, second: Floats) -> Floats:
+    """Points of equal probability of the product of two independent rates, as many as `first`."""
+    products = np.sort(np.outer(first, second), axis=None)
+    points: Floats = products.reshape(first.size, second.size).mean(axis=1)
+    return points
+
+
+def p_greater(first: Floats, second: Floats) -> float:
+    """P(a rate with points `first` exceeds an independent one with points `second`)."""
+    below = np.searchsorted(second, first, side="left")
+    equal = np.searchsorted(second, first, side="right") - below
+    return float(np.mean(below + equal / 2)) / second.size
+
+
+def _check_rows(hour: Ints, good: Ints, n: Ints) -> None:
+    if not hour.shape == good.shape == n.shape or hour.ndim != 1:
+        raise ParameterError("hour, good and n must be vectors of one length")
+    if np.any(n < 1) or np.any(good < 0) or np.any(good > n):
+        raise DataError("each row must have 0 <= good <= n and at least one call")
+    if np.any(np.diff(hour) <= 0):
+        raise DataError("hours must ascend")
+
+
+def _remembered(hour: Ints, count: Ints, start: Floats) -> Floats:
+    """Decayed sums of `count` before each row; `start` is the sum at the first. Shape (rows, 5).
+
+    A scan by doubling: after pass k an entry holds its newest 2^k rows, so that a year of hours
+    takes 14 vector passes and no power of two overflows.
+    """
+    total = np.zeros((hour.size, _MEMORIES))
+    if not hour.size:
+        return total
+    total[0] = start
+    gap = np.diff(hour)[:, None].astype(float)
+    total[1:] = count[:-1, None] * np.exp(gap * _DECAY_PER_HOUR)
+    total[1:2] += start * np.exp(gap[:1] * _DECAY_PER_HOUR)
+    reach = 1
+    # Row 0 already reaches row 1; from there on each row starts at row 1.
+    sums, when = total[1:], hour[1:]
+    while reach < when.size:
+        lag = (when[reach:] - when[:-reach])[:, None].astype(float)
+        sums[reach:] += sums[:-reach] * np.exp(lag * _DECAY_PER_HOUR)
+        reach *= 2
+    return total
+
+
+def _nested(good: Floats, n: Floats, prior: Prior) -> tuple[Floats, Floats]:
+    """Beta parameters of each memory, each started from the next longer one; shapes (..., 5)."""
+    a, b = np.empty_like(good), np.empty_like(good)
+    mean: Floats | float = prior.mean
+    strength = prior.strength
+    for memory in reversed(range(_MEMORIES)):
+        a[..., memory] = good[..., memory] + strength * mean
+        b[..., memory] = n[..., memory] - good[..., memory] + strength * (1 - mean)
+        mean = a[..., memory] / (a[..., memory] + b[..., memory])
+        strength = NEST_STRENGTH
+    tiny = 1e-9
+    return np.maximum(a, tiny), np.maximum(b, tiny)
+
+
+def _log_fit(before_good: Floats, before_n: Floats, good: Ints, n: Ints, prior: Prior) -> Floats:
+    """Log chance that each memory gave to `good` of `n` calls in any one order (Beta-binomial)."""
+    a, b = _nested(before_good, before_n, prior)
+    return _log_rising(a, good) + _log_rising(b, n - good) - _log_rising(a + b, n)
+
+
+def _log_rising(x: Floats, count: Ints) -> Floats:
+    """log(x (x+1) … (x+count-1))."""
+    return _log_gamma(x + count) - _log_gamma(x)
+
+
+def _log_gamma(x: Floats) -> Floats:
+    """Stirling's series, seven steps up: right to 1e-9 for x > 0."""
+    steps = x * (x + 1) * (x + 2) * (x + 3) * (x + 4) * (x + 5) * (x + 6)
+    y = x + 7
+    tail = (1 / 12 - (1 / 360 - 1 / (1260 * y * y)) / (y * y)) / y
+    result: Floats = (y - 0.5) * np.log(y) - y + 0.5 * math.log(2 * math.pi) + tail - np.log(steps)
+    return result
+
+
+def _step(weight: Floats, fit: Floats, n: Ints) -> Floats:
+    """Weights after a batch of `n` calls; the share is given out once a call.
+
+    For one call it is fixed share exactly. Of a batch all but the last share come before it, so
+    that a large batch does not wipe out what it has just taught.
+    """
+    kept = (1 - FIXED_SHARE) ** np.maximum(n - 1, 0)
+    weight = (weight * kept + (1 - kept) / _MEMORIES) * fit
+    weight = weight / weight.sum(axis=-1, keepdims=True)
+    last = np.where(n > 0, FIXED_SHARE, 0.0)
+    result: Floats = weight * (1 - last) + last / _MEMORIES
+    return result
+
+
+def _weights_before(fit: Floats, n: Ints) -> Floats:
+    """Weights before each row, shape (rows, 5).
+
+    A row is a linear map of the weights. Blocks of about sqrt(rows) rows multiply their maps side
+    by side, then the blocks are chained: 2 sqrt(rows) vector operations instead of `rows`.
+    """
+    rows = fit.shape[0]
+    weight = np.full((rows, _MEMORIES), 1 / _MEMORIES)
+    if rows <= 1:
+        return weight
+    length = math.isqrt(rows - 1) + 1
+    blocks = -(-rows // length)
+    lik = np.ones((blocks * length, _MEMORIES))
+    lik[:rows] = np.exp(fit - fit.max(axis=1, keepdims=True))
+    calls = np.zeros(blocks * length)
+    calls[:rows] = n
+    lik, calls = lik.reshape(blocks, length, _MEMORIES), calls.reshape(blocks, length)
+    chained = np.empty((blocks, length + 1, _MEMORIES, _MEMORIES))
+    chained[:, 0] = np.eye(_MEMORIES)
+    for i in range(length):
+        kept = ((1 - FIXED_SHARE) ** np.maximum(calls[:, i] - 1, 0))[:, None, None]
+        state = chained[:, i]
+        state = kept * state + (1 - kept) / _MEMORIES * state.sum(axis=1, keepdims=True)
+        state = state * lik[:, i, :, None]
+        state = (1 - FIXED_SHARE) * state + FIXED_SHARE / _MEMORIES * state.sum(
+            axis=1, keepdims=True
+        )
+        chained[:, i + 1] = state / state.max(axis=(1, 2), keepdims=True)
+    start = np.empty((blocks, _MEMORIES))
+    start[0] = 1 / _MEMORIES
+    for block in range(1, blocks):
+        at = chained[block - 1, length] @ start[block - 1]
+        start[block] = at / at.sum()
+    spread = np.einsum("blij,bj->bli", chained[:, :length], start).reshape(-1, _MEMORIES)[:rows]
+    weight[:] = spread / spread.sum(axis=1, keepdims=True)
+    return weight
+
+
+def _beta_on_grid(a: float, b: float) -> tuple[Floats, Floats]:
+    """Logit grid of Beta(a, b) and its distribution function there."""
+    centre, sd = math.log(a / b), math.sqrt(1 / a + 1 / b)
+    low = min(max(centre - 4 * sd - 10 / a, -_LOGIT_MAX), _LOGIT_MAX - 1)
+    high = max(min(centre + 4 * sd + 10 / b, _LOGIT_MAX), low + 1e-6)
+    logit = np.linspace(low, high, _GRID)
+    log_b = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    log_x, log_1_x = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
+    density = np.exp(a * log_x + b * log_1_x - log_b)
+    step = float(logit[1] - logit[0])
+    below = float(density[0]) / a
+    inside = np.r_[0.0, np.cumsum((density[1:] + density[:-1]) * (step / 2))]
+    above = float(density[-1]) / b
+    cdf: Floats = (below + inside) / (below + float(inside[-1]) + above)
+    return logit, cdf
