@@ -1,0 +1,133 @@
+"""Evidence that a rate has changed, from hourly counts (or single labels: batches of one)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gonogo.detectors.checks import Floats, Ints, check_counts, check_vector
+from gonogo.detectors.predictive import RateRule
+from gonogo.detectors.predictive_run import Run
+from gonogo.detectors.predictive_state import Episode, RateState
+from gonogo.errors import DataError
+
+Status = Literal["quiet", "up", "down", "recovered"]
+
+# Few batches at first, while anchors still wander and cohorts come and go.
+CHUNK_MIN = 64
+CHUNK_MAX = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateWatch:
+    """What a run of batches says. Arrays have shape (batches,).
+
+    Attributes:
+        evidence_nats: After each batch: log of the evidence for any change, both sides weighed.
+            During an episode it is held against the rate before it.
+        up_nats: The same for "the bad rate rose" alone.
+        down_nats: The same for "the bad rate fell" alone.
+        latched: Whether an episode lasts after each batch.
+        status: At the end: "up" or "down" while an episode lasts, "recovered" after one.
+        state: What to hand in with the next batches.
+        since: Index of the first batch since the last reset.
+        null_nats: Log likelihood of each batch under "no change".
+        anchor: Log-odds from which a candidate starting at each batch would bet; NaN where none
+            starts, during an episode.
+    """
+
+    evidence_nats: Floats
+    up_nats: Floats
+    down_nats: Floats
+    latched: NDArray[np.bool_]
+    status: Status
+    state: RateState
+    since: int
+    null_nats: Floats
+    anchor: Floats
+
+    @property
+    def episodes(self) -> tuple[Episode, ...]:
+        """The newest few alarms, oldest first, including those of the state handed in."""
+        return self.state.episodes
+
+
+def watch_rate(
+    n: ArrayLike,
+    bad: ArrayLike,
+    rule: RateRule,
+    *,
+    state: RateState | None = None,
+    offset: ArrayLike | None = None,
+    stamp: ArrayLike | None = None,
+) -> RateWatch:
+    """Weigh, batch by batch, whether the rate of bad outcomes has changed.
+
+    While labels are exchangeable and arrive regardless of their outcome, the expected number of
+    alarms in n labels is at most n / rule.needed, however the labels are cut into batches and
+    however often it is looked at; averaged over baselines and rates. The stream begins with the
+    baseline itself. A call with the state of an earlier one goes on exactly as one call over both
+    would have (to rounding). An hour that is still open may be handed in as it stands, as long as
+    the state returned with it is dropped.
+
+    Args:
+        n: Labels of each batch, oldest first, shape (batches,).
+        bad: Bad outcomes of each batch; fractional where outcomes are graded.
+        rule: What to look for.
+        state: Of the batches before these; None begins a stream. Not changed.
+        offset: Expected log-odds of each batch less the stream's own, shape (batches,), learned
+            from the baseline (`seasonal_offsets`); None for none. One stream has it or has not.
+        stamp: An integer of the caller's for each batch (its hour), shown in episodes. Default:
+            the number of batches before it.
+
+    Raises:
+        DataError: Counts, offsets or stamps are malformed, or the state is of another rule.
+
+    Source: see `predictive`; cohorts of candidates with equal anchors are merged exactly.
+    """
+    labels, failures = check_counts(n, bad)
+    before = state or RateState()
+    stamps = _stamps(stamp, labels, before)
+    run = Run(labels, failures, rule, before, _offsets(offset, labels), stamps)
+    at, size = 0, CHUNK_MIN
+    while at < len(labels):
+        at = run.advance(at, min(at + size, len(labels)))
+        size = min(2 * size, CHUNK_MAX)
+    return RateWatch(
+        evidence_nats=run.both,
+        up_nats=run.up,
+        down_nats=run.down,
+        latched=run.latched,
+        status=_status(run.state()),
+        state=run.state(),
+        since=run.since,
+        null_nats=run.null_nats,
+        anchor=run.anchor,
+    )
+
+
+def _status(state: RateState) -> Status:
+    if state.latched:
+        return state.episodes[-1].side
+    return "recovered" if state.episodes else "quiet"
+
+
+def _offsets(offset: ArrayLike | None, labels: Floats) -> Floats | None:
+    if offset is None:
+        return None
+    values = check_vector("offset", offset)
+    if values.shape != labels.shape:
+        raise DataError(f"offset has {len(values)} batches and n has {len(labels)}.")
+    return values
+
+
+def _stamps(stamp: ArrayLike | None, labels: Floats, before: RateState) -> Ints:
+    if stamp is None:
+        return before.batches + np.arange(len(labels), dtype=np.int64)
+    values = np.asarray(stamp)
+    if values.dtype.kind != "i" or values.shape != labels.shape:
+        raise DataError("stamp needs one integer for each batch.")
+    return values.astype(np.int64)

@@ -1,0 +1,159 @@
+"""What "no change" predicts for the next batch, learned from all before it.
+
+Three forms of one thing: a rate learned in closed form, a rate learned on a grid of log-odds where
+batches are expected to differ by known offsets, and a rate that was declared.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from gonogo.detectors.checks import Floats
+from gonogo.detectors.predictive import RateRule, log_gamma, log_odds
+from gonogo.detectors.predictive_state import RateState
+
+GRID_STEP = 0.02
+GRID_MAX = 350  # points each side of even odds: rates from .001 to .999
+# A point this unlikely cannot come back before the evidence has long decided.
+GRID_NATS_MIN = -60.0
+
+
+class Null(Protocol):
+    """A predictive law of the next batches. All arrays have shape (batches,)."""
+
+    def predict(self, bad: Floats, good: Floats, offset: Floats) -> tuple[Floats, Floats]:
+        """Log likelihood of each batch given those before it, and the log-odds ahead of each."""
+        ...
+
+    def after(self, bad: Floats, good: Floats, offset: Floats) -> Null:
+        """The law once these batches have been learned."""
+        ...
+
+    def log_odds(self) -> float:
+        """Its present estimate."""
+        ...
+
+    def keep(self, state: RateState) -> RateState:
+        """The state with this law in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BetaNull:
+    """One unknown rate with Jeffreys' prior, Beta(1/2, 1/2)."""
+
+    bad: float
+    good: float
+
+    def predict(self, bad: Floats, good: Floats, offset: Floats) -> tuple[Floats, Floats]:
+        """Differences of ln B(bad + 1/2, good + 1/2): exact however labels are batched."""
+        del offset
+        failures = self.bad + 0.5 + np.concatenate(([0.0], np.cumsum(bad)))
+        successes = self.good + 0.5 + np.concatenate(([0.0], np.cumsum(good)))
+        log_beta = log_gamma(failures) + log_gamma(successes) - log_gamma(failures + successes)
+        return np.diff(log_beta), np.log(failures[:-1] / successes[:-1])
+
+    def after(self, bad: Floats, good: Floats, offset: Floats) -> BetaNull:
+        """Its counts with these added, one by one as `predict` does."""
+        del offset
+        return BetaNull(self.bad + float(np.sum(bad)), self.good + float(np.sum(good)))
+
+    def log_odds(self) -> float:
+        """The posterior mean's."""
+        return math.log((self.bad + 0.5) / (self.good + 0.5))
+
+    def keep(self, state: RateState) -> RateState:
+        """Stored as its two counts."""
+        return replace(state, bad=self.bad, good=self.good)
+
+
+@dataclass(frozen=True, slots=True)
+class GridNull:
+    """One unknown log-odds under Jeffreys' prior, seen through a known offset for each batch."""
+
+    first: int
+    nats: tuple[float, ...]
+
+    @classmethod
+    def fresh(cls) -> GridNull:
+        """The prior."""
+        points = GRID_STEP * np.arange(-GRID_MAX, GRID_MAX + 1, dtype=np.float64)
+        return cls(-GRID_MAX, tuple(_normal(-np.logaddexp(0, points) + points / 2).tolist()))
+
+    def predict(self, bad: Floats, good: Floats, offset: Floats) -> tuple[Floats, Floats]:
+        """Exact under the discrete prior, whatever the offsets."""
+        posterior = self._posterior(bad, good, offset)
+        top = posterior.max(axis=1, keepdims=True)
+        weight = np.exp(posterior - top)
+        total = weight.sum(axis=1)
+        centre = (weight[:-1] @ self._points()) / total[:-1]
+        return np.diff(np.log(total) + top[:, 0]), centre
+
+    def after(self, bad: Floats, good: Floats, offset: Floats) -> GridNull:
+        """The posterior, without the points that no longer matter."""
+        nats = _normal(self._posterior(bad, good, offset)[-1])
+        kept = np.flatnonzero(nats > GRID_NATS_MIN)
+        low, high = int(kept[0]), int(kept[-1]) + 1
+        return GridNull(self.first + low, tuple(_normal(nats[low:high]).tolist()))
+
+    def log_odds(self) -> float:
+        """The posterior mean."""
+        return float(np.exp(np.array(self.nats)) @ self._points())
+
+    def keep(self, state: RateState) -> RateState:
+        """Stored as the log weights of its points."""
+        return replace(state, grid=self.nats, grid_first=self.first)
+
+    def _points(self) -> Floats:
+        return GRID_STEP * np.arange(self.first, self.first + len(self.nats), dtype=np.float64)
+
+    def _posterior(self, bad: Floats, good: Floats, offset: Floats) -> Floats:
+        odds = offset[:, None] + self._points()
+        gain = bad[:, None] * odds - (bad + good)[:, None] * np.logaddexp(0, odds)
+        prior = np.array(self.nats)
+        return np.vstack((prior, prior + np.cumsum(gain, axis=0)))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNull:
+    """A rate that was declared: nothing to learn."""
+
+    odds: float
+
+    def predict(self, bad: Floats, good: Floats, offset: Floats) -> tuple[Floats, Floats]:
+        """Independent labels at the declared rate."""
+        odds = self.odds + offset
+        nats: Floats = bad * odds - (bad + good) * np.logaddexp(0, odds)
+        return nats, np.full(len(bad), self.odds)
+
+    def after(self, bad: Floats, good: Floats, offset: Floats) -> KnownNull:
+        """Itself."""
+        del bad, good, offset
+        return self
+
+    def log_odds(self) -> float:
+        """As declared."""
+        return self.odds
+
+    def keep(self, state: RateState) -> RateState:
+        """Nothing of it is stored: the rule has it."""
+        return state
+
+
+def null_from(state: RateState, rule: RateRule, *, offsets: bool) -> Null:
+    """The law that a state and a rule stand for."""
+    if rule.declared is not None:
+        return KnownNull(float(log_odds(np.array(rule.declared))))
+    if not offsets:
+        return BetaNull(state.bad, state.good)
+    return GridNull(state.grid_first, state.grid) if state.grid else GridNull.fresh()
+
+
+def _normal(nats: Floats) -> Floats:
+    top = nats.max()
+    normal: Floats = nats - top - math.log(np.exp(nats - top).sum())
+    return normal
