@@ -1,0 +1,241 @@
+"""gonogo.toml: every key arrives, and every wrong one is a line that can be acted on."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gonogo.config import default_store, load_settings
+from gonogo.errors import ConfigError
+from gonogo.settings import BaselineSettings, Settings
+
+WHOLE = """
+[dependencies."sentiment-v3"]
+kind = "model"
+provider = "acme"
+latency_slo_ms = 2000
+quality_bar = 0.6
+fallback = ["sentiment-v2@1.4", "rules:keywords", "human"]
+actuators = ["routes"]
+depends_on = ["ticket-search"]
+min_effect = 0.04
+fallback_policy = "confirm"
+stale_after = "2d"
+baseline = { start = 2026-04-01, end = "2026-04-14" }
+false_alarms_per_year = 2
+
+[settings]
+timezone = "Europe/Berlin"
+retention = "90d"
+store_text = true
+notify = ["https://hooks.example/x"]
+segment_pairs = ["tier*region"]
+read_only = true
+
+[settings.prices."gpt-4"]
+input_usd_per_mtok = 30
+output_usd_per_mtok = 60.0
+
+[budgets.org]
+limit_usd = 1000
+window = "rolling:7d"
+
+[budgets.nightly]
+limit_usd = 60.5
+window = "day"
+dependencies = ["sentiment-v3"]
+hard = true
+hold_expires = "20m"
+parent = "org"
+
+[workloads.triage]
+dependencies = { "sentiment-v3" = 400 }
+budget = "nightly"
+allow_unknown = true
+
+[probes.golden]
+dependency = "sentiment-v3"
+url = "http://localhost:8000/v1"
+golden = "golden/a.jsonl"
+every = "5m"
+timeout = "10s"
+options = { model = "x", temperature = 0, stream = false }
+
+[actuators.routes]
+kind = "route_file"
+path = "routes.json"
+"""
+
+
+def load(folder: Path, text: str, **options: str) -> Settings:
+    """Write a gonogo.toml and load it."""
+    path = folder / "gonogo.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(str(path), str(folder / "store.db"), options)
+
+
+def test_every_key_arrives_in_stored_units(tmp_path: Path) -> None:
+    """Each section of a whole file, in the units the services read."""
+    loaded = load(tmp_path, WHOLE)
+    dependency = loaded.dependency("sentiment-v3")
+    assert dependency.baseline == BaselineSettings("2026-04-01", "2026-04-14")
+    assert (dependency.quality_bar, dependency.stale_after_s) == (0.6, 2 * 86_400)
+    assert dependency.fallback == ("sentiment-v2@1.4", "rules:keywords", "human")
+    assert (loaded.timezone, loaded.retention_days, loaded.read_only) == ("Europe/Berlin", 90, True)
+    assert loaded.rolled_up_segment_pairs == (("region", "tier"),)
+    assert loaded.prices["gpt-4"].output_usd_per_mtok == 60.0
+    nightly, org = loaded.budgets["nightly"], loaded.budgets["org"]
+    assert (nightly.limit_micro_usd, nightly.required_confidence) == (60_500_000, 0.95)
+    assert (nightly.hold_expires_s, nightly.parent) == (1200, "org")
+    assert (org.window, org.rolling_s, org.required_confidence) == ("rolling", 604_800, 0.70)
+    assert dict(loaded.workloads["triage"].dependencies) == {"sentiment-v3": 400}
+    probe = loaded.probes["golden"]
+    assert probe.golden == tmp_path / "golden/a.jsonl"
+    assert dict(probe.options) == {"model": "x", "temperature": "0", "stream": "false"}
+    assert loaded.actuators["routes"].options["path"] == str(tmp_path / "routes.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[budget.x]\nlimit_usd = 1", "budget = did you mean budgets"),
+        ("[budgets.x]\nlimit_us = 1", "budgets.x.limit_us = 1 did you mean limit_usd"),
+        ("[budgets.x]", "budgets.x.limit_usd is required"),
+        ("[budgets.x]\nlimit_usd = -1", "budgets.x.limit_usd = -1 from 0 to 1e+09"),
+        ("[budgets.x]\nlimit_usd = nan", "budgets.x.limit_usd NaN number"),
+        ("[budgets.x]\nlimit_usd = true", "budgets.x.limit_usd = true number"),
+        ("[budgets.x]\nlimit_usd = 1\nwindow = 'rolling'", 'window = "rolling" rolling:7d'),
+        ("[budgets.x]\nlimit_usd = 1\nwindow = 'day:7d'", 'window = "day:7d" rolling:7d'),
+        ("[budgets.x]\nlimit_usd = 1\nhold_expires = 15", "hold_expires = 15 duration 15m"),
+        ("[budgets.x]\nlimit_usd = 1\nparent = 'y'", "budgets.x.parent no budget 'y' known: x"),
+        ("[budgets.x]\nlimit_usd = 1\nparent = 'x'", "budgets.x.parent circle x > x"),
+        ("[budgets.x]\nlimit_usd = 1\nhard = true\nrequired_confidence = 0.5", "0.95 hard"),
+        ("[dependencies.m]\nfallback_policy = 'maybe'", "maybe allow, confirm, ask, deny"),
+        ("[dependencies.m]\nkind = 'llm'", "llm model, skill, tool, api, prompt"),
+        ("[dependencies.m]\nfallback = ['m']", "fallback itself"),
+        ("[dependencies.m]\nfallback = ['a', 'a']", "fallback twice"),
+        ("[dependencies.m]\nactuators = ['file']", "no actuator 'file'"),
+        ("[dependencies.m]\nbaseline = { version = '1', outcome = 0.9 }", "baseline one of"),
+        ("[dependencies.m]\nbaseline = { start = '2026-04-01' }", "baseline both start and end"),
+        ("[dependencies.m]\nbaseline = { start = 2026-04-02, end = 2026-04-01 }", "end before"),
+        ("[dependencies.m]\nbaseline = { start = 'May', end = 2026-04-01 }", "start May date"),
+        ("[dependencies]\nm = 4", "dependencies.m = 4 table"),
+        ("[workloads.w]", "workloads.w.dependencies required"),
+        ("[workloads.w]\ndependencies = { a = 0 }", "workloads.w.dependencies.a = 0 whole"),
+        ("[workloads.w]\ndependencies = { a = 1 }\nbudget = 'b'", "no budget 'b' none"),
+        ("[actuators.a]\nkind = 'ftp'", 'actuators.a.kind = "ftp" route_file'),
+        ("[actuators.a]\nkind = 'route_file'", "actuators.a.path is required"),
+        ("[probes.p]\nurl = 'http://x'", "probes.p.dependency is required"),
+        ("[probes.p]\ndependency = 'x'", "either url or command"),
+        ("[settings]\ntimezone = 'Mars/Olympus'", "timezone Mars/Olympus IANA"),
+        ("[settings]\nretention = '3h'", "retention one day"),
+        ("[settings]\nsegment_pairs = ['tier']", "segment_pairs tier*region"),
+        ("[settings.prices.m]\ninput_usd_per_mtok = 1", "output_usd_per_mtok is required"),
+        ("[settings\n", "TOML line 1"),
+        ("[dependencies.'a\\u0007b']\nkind = 4\n[dependencies.\"c\\u0007\"]", "printable"),
+    ],
+)
+def test_a_wrong_key_or_value_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    """The line names the file, the key, the value and what is allowed."""
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, text)
+    message = str(raised.value)
+    assert str(tmp_path / "gonogo.toml") in message
+    assert "\n" not in message
+    assert [word for word in words.split() if word not in message] == []
+    assert raised.value.exit_code == 78
+
+
+def test_circles_of_parents_are_named_whole(tmp_path: Path) -> None:
+    """Any member would do as the culprit: the line shows the way round."""
+    budgets = "".join(
+        f"[budgets.{name}]\nlimit_usd = 1\nparent = '{parent}'\n"
+        for name, parent in (("leaf", "a"), ("a", "b"), ("b", "c"), ("c", "a"))
+    )
+    with pytest.raises(ConfigError, match="a > b > c > a"):
+        load(tmp_path, budgets)
+
+
+def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Silence would answer from defaults that nobody chose."""
+    for wrong in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ConfigError, match=str(wrong)):
+            load_settings(str(wrong), None, {})
+    with pytest.raises(ConfigError, match="no such file"):
+        load_settings(None, None, {"GONOGO_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_places_follow_flags_then_environment_then_the_user_folder(tmp_path: Path) -> None:
+    """A relative XDG path is ignored, as its specification says."""
+    home = {"HOME": str(tmp_path)}
+    assert load_settings(None, "/x/a.db", {"GONOGO_STORE": "/x/b.db"}).store == "/x/a.db"
+    assert load_settings(None, None, {"GONOGO_STORE": "/x/b.db", **home}).store == "/x/b.db"
+    assert load_settings(None, "postgresql://h/db", {}).store == "postgresql://h/db"
+    plain = load_settings(None, None, {**home, "XDG_DATA_HOME": "relative"})
+    assert plain.store == str(default_store(home))
+    assert plain.store.startswith(str(tmp_path))
+    assert plain.config_path is None
+
+
+def test_the_users_own_file_is_found_and_the_working_directorys_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Desktop clients start servers anywhere: a gonogo.toml that happens to lie there is nothing."""
+    (tmp_path / "gonogo.toml").write_text("[budgets.here]\nlimit_usd = 1")
+    monkeypatch.chdir(tmp_path)
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "conf")}
+    assert load_settings(None, None, environ).budgets == {}
+    (tmp_path / "conf/gonogo").mkdir(parents=True)
+    (tmp_path / "conf/gonogo/gonogo.toml").write_text("[budgets.own]\nlimit_usd = 1")
+    assert list(load_settings(None, None, environ).budgets) == ["own"]
+
+
+def test_the_digest_names_the_content_and_not_its_order(tmp_path: Path) -> None:
+    """Doctor compares digests between processes."""
+    first = load(tmp_path, "[budgets.a]\nlimit_usd = 1\nhard = true\n[settings]\n")
+    other_order = load(tmp_path, "[settings]\n[budgets.a]\nhard = true # sic\nlimit_usd = 1")
+    other = load(tmp_path, "[settings]\n[budgets.a]\nhard = true\nlimit_usd = 2")
+    assert first.digest == other_order.digest
+    assert first.digest != other.digest
+
+
+FUZZ = settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+KEYS = st.sampled_from(
+    ["dependencies", "budgets", "x", "limit_usd", "parent", "baseline", "options", "kind", "path"]
+)
+VALUES = st.recursive(
+    st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=5), st.dates()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+SECTION = st.sampled_from(
+    ["dependencies", "settings", "budgets", "workloads", "probes", "actuators"]
+)
+
+
+@FUZZ
+@given(content=st.dictionaries(SECTION, st.dictionaries(KEYS, VALUES, max_size=3), max_size=4))
+def test_any_content_is_settings_or_one_line(content: dict[str, object], tmp_path: Path) -> None:
+    """No parsed TOML of any shape ends in a traceback."""
+    from gonogo.config.sections import build_settings
+
+    with contextlib.suppress(ConfigError):
+        build_settings(content, tmp_path / "gonogo.toml", store="x", read_only=False)
+
+
+@FUZZ
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_settings_or_one_line(tmp_path: Path, content: bytes) -> None:
+    """A configuration file may be anything at all."""
+    path = tmp_path / "gonogo.toml"
+    path.write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        load_settings(str(path), None, {})
