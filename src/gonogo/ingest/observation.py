@@ -336,4 +336,4 @@ def _complete(values: dict[str, Any], *, now_ms: int, from_file: bool) -> None:
 
 def _unknown(name: object) -> str:
     near = difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
-    return f"is no field of an observation; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
+    return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
