@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.checks import Floats, Ints
 from gonogo.detectors.predictive import RateRule, from_log_odds, log_odds
-from gonogo.detectors.predictive_cohorts import (
-    CELL,
-    Batches,
-    Cohorts,
-    alternative_rates,
-    side_nats,
-)
+from gonogo.detectors.predictive_bets import CELL, Batches, Bets, rows_of, side_nats
 from gonogo.detectors.predictive_null import KnownNull, Null, null_from
 from gonogo.detectors.predictive_state import EPISODES_KEPT_MAX, Episode, RateState, Side
 from gonogo.detectors.recovery import SHARE_OF_NEEDED, recovery_nats, recovery_rates
@@ -41,7 +35,7 @@ class Run:
         self.good = (labels - failures) / rule.dispersion
         self.offset = np.zeros(1) if offset is None else offset
         self.null: Null = null_from(state, rule, offsets=offset is not None)
-        self.cohorts = _cohorts_of(state, rule)
+        self.bets = _bets_of(state, rule)
         self.before = state
         self.after = state.after
         self.is_latched = state.latched
@@ -61,21 +55,21 @@ class Run:
         null: Null = KnownNull(self.null.log_odds()) if self.is_latched else self.null
         null_nats, anchor = null.predict(bad, good, offset)
         present = None if self.is_latched else np.rint(anchor / CELL).astype(np.int64)
-        cohorts = self.cohorts if present is None else self.cohorts.joined(present)
+        bets = self.bets if present is None else self.bets.joined(present, self.rule)
         batches = Batches(self.log_starts[span], bad, good, offset, null_nats)
-        mass = cohorts.evolve(batches, present, self.rule)
-        up, down = side_nats(mass, self.rule)
+        mass = bets.evolve(batches, present, self.rule)
+        up, down = side_nats(bets, mass, self.rule)
         both = _weigh(up, down, self.rule)
         turn = self._recovery(span) if self.is_latched else _first(both >= self.rule.needed_nats)
         taken = len(both) if turn is None else turn + 1
         done = slice(at, at + taken)
         self.up[done], self.down[done], self.both[done] = up[:taken], down[:taken], both[:taken]
         self.null_nats[done], self.latched[done] = null_nats[:taken], self.is_latched
-        self.cohorts = Cohorts(cohorts.cells, mass[:, :, taken - 1])
+        self.bets = Bets(bets.cell, bets.row, mass[:, taken - 1])
         if present is not None:
             self.anchor[done] = anchor[:taken]
             self.null = null.after(bad[:taken], good[:taken], offset[:taken])
-            self.cohorts = self.cohorts.pruned(int(present[taken - 1]))
+            self.bets = self.bets.pruned(int(present[taken - 1]))
         if turn is not None:
             self._turn(at + turn)
         return at + taken
@@ -85,8 +79,9 @@ class Run:
         kept = RateState(
             batches=self.before.batches + len(self.labels),
             after=self.after,
-            cells=tuple(self.cohorts.cells.tolist()),
-            mass_nats=tuple(tuple(row) for row in self.cohorts.nats.tolist()),
+            cell=tuple(self.bets.cell.tolist()),
+            row=tuple(self.bets.row.tolist()),
+            mass_nats=tuple(self.bets.nats.tolist()),
             latched=self.is_latched,
             recovery_nats=self.recovery_nats,
             episodes=tuple(self.episodes),
@@ -116,7 +111,7 @@ class Run:
         if self.is_latched:
             self.episodes[-1] = _ended(self.episodes[-1], int(self.stamp[at]))
             self.after = int(self.stamp[at])
-            self.cohorts = _cohorts_of(RateState(), self.rule)
+            self.bets = _bets_of(RateState(), self.rule)
             self.since = at + 1
         else:
             self.episodes.append(self._episode(at))
@@ -126,23 +121,20 @@ class Run:
         self.recovery_nats = -math.inf
 
     def _episode(self, at: int) -> Episode:
-        count = len(self.rule.deltas)
-        rose = self.up[at] >= self.down[at]
-        side: Side = "up" if rose else "down"
-        rows = slice(0, count) if rose else slice(-count, None)
-        anchor = from_log_odds(CELL * self.cohorts.cells.astype(np.float64))
-        rates = alternative_rates(anchor, self.rule)[rows].T
-        nats = self.cohorts.nats[:, rows]
-        weight = np.exp(nats - nats.max())
+        side: Side = "up" if self.up[at] >= self.down[at] else "down"
+        mine = (self.bets.row < len(self.rule.deltas)) == (side == "up")
+        weight = np.exp(self.bets.nats[mine] - self.bets.nats[mine].max())
         weight /= weight.sum()
+        anchor = from_log_odds(CELL * self.bets.cell[mine].astype(np.float64))
+        rate = self.bets.rates(self.rule, np.zeros(1))[mine, 0]
         return Episode(
             side=side,
             after=self.after,
             alarmed=int(self.stamp[at]),
             recovered=None,
             evidence_nats=float(self.both[at]),
-            rate_before=float(weight.sum(axis=1) @ anchor),
-            rate_after=float((weight * rates).sum()),
+            rate_before=float(weight @ anchor),
+            rate_after=float(weight @ rate),
         )
 
 
@@ -158,13 +150,14 @@ def _ended(episode: Episode, stamp: int) -> Episode:
     )
 
 
-def _cohorts_of(state: RateState, rule: RateRule) -> Cohorts:
-    sides = sum(weight > 0 for weight in rule.side_weights)
-    rows = sides * len(rule.deltas)
-    if any(len(mass) != rows for mass in state.mass_nats):
-        raise DataError(f"The state is of another rule: this one has {rows} bets a cohort.")
-    nats = np.array(state.mass_nats, dtype=np.float64).reshape(len(state.cells), rows)
-    return Cohorts(np.array(state.cells, dtype=np.int64), nats)
+def _bets_of(state: RateState, rule: RateRule) -> Bets:
+    if not set(state.row) <= set(rows_of(rule)):
+        raise DataError(f"The state bets on rows {sorted(set(state.row))}, the rule does not.")
+    return Bets(
+        np.array(state.cell, dtype=np.int64),
+        np.array(state.row, dtype=np.int64),
+        np.array(state.mass_nats, dtype=np.float64),
+    )
 
 
 def _weigh(up: Floats, down: Floats, rule: RateRule) -> Floats:

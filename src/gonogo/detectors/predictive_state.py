@@ -12,8 +12,7 @@ Side = Literal["up", "down"]
 
 FORMAT = 1
 EPISODES_KEPT_MAX = 8
-_HEAD = struct.Struct("<BqqddBdHHHHi")
-_COHORT = struct.Struct("<h")
+_HEAD = struct.Struct("<BqqddBdHHHi")
 _EPISODE = struct.Struct("<Bqqqddd")
 _SIDES: tuple[Side, Side] = ("up", "down")
 _NONE = -(2**62)
@@ -50,8 +49,7 @@ class RateState:
         batches: Batches seen.
         after: Stamp of the batch that ended the last episode; None where none has ended.
         bad, good: What the null has counted, in labels' worth (divided by the dispersion).
-        cells: Anchors of the live cohorts, log-odds in steps of `predictive_hours.CELL`.
-        mass_nats: Log mass of each cohort: for each delta "up", then for each "down".
+        cell, row, mass_nats: The live bets: see `predictive_bets.Bets`.
         grid: Log posterior of the null's log-odds, where expectations differ by batch; else empty.
         grid_first: Grid point that the first of `grid` belongs to.
         latched: Whether the newest episode still lasts.
@@ -63,8 +61,9 @@ class RateState:
     after: int | None = None
     bad: float = 0.0
     good: float = 0.0
-    cells: tuple[int, ...] = ()
-    mass_nats: tuple[tuple[float, ...], ...] = ()
+    cell: tuple[int, ...] = ()
+    row: tuple[int, ...] = ()
+    mass_nats: tuple[float, ...] = ()
     grid: tuple[float, ...] = ()
     grid_first: int = 0
     latched: bool = False
@@ -73,7 +72,7 @@ class RateState:
 
     def to_bytes(self) -> bytes:
         """A compact, versioned form from which `from_bytes` makes an equal state."""
-        rows = len(self.mass_nats[0]) if self.mass_nats else 0
+        bets = len(self.cell)
         parts = [
             _HEAD.pack(
                 FORMAT,
@@ -83,28 +82,15 @@ class RateState:
                 self.good,
                 self.latched,
                 self.recovery_nats,
-                len(self.cells),
-                rows,
+                bets,
                 len(self.grid),
                 len(self.episodes),
                 self.grid_first,
             ),
             struct.pack(f"<{len(self.grid)}d", *self.grid),
+            struct.pack(f"<{bets}h{bets}B{bets}d", *self.cell, *self.row, *self.mass_nats),
         ]
-        for cell, mass in zip(self.cells, self.mass_nats, strict=True):
-            parts += [_COHORT.pack(cell), struct.pack(f"<{rows}d", *mass)]
-        for e in self.episodes:
-            parts.append(
-                _EPISODE.pack(
-                    _SIDES.index(e.side),
-                    _packed(e.after),
-                    e.alarmed,
-                    _packed(e.recovered),
-                    e.evidence_nats,
-                    e.rate_before,
-                    e.rate_after,
-                )
-            )
+        parts += [_packed_episode(episode) for episode in self.episodes]
         return b"".join(parts)
 
     @classmethod
@@ -128,28 +114,30 @@ def _unpacked(stamp: int) -> int | None:
     return None if stamp == _NONE else stamp
 
 
+def _packed_episode(e: Episode) -> bytes:
+    side, stamps = _SIDES.index(e.side), (_packed(e.after), e.alarmed, _packed(e.recovered))
+    return _EPISODE.pack(side, *stamps, e.evidence_nats, e.rate_before, e.rate_after)
+
+
+def _unpacked_episode(values: tuple[int, int, int, int, float, float, float]) -> Episode:
+    side, after, alarmed, recovered, nats, old, new = values
+    return Episode(_SIDES[side], _unpacked(after), alarmed, _unpacked(recovered), nats, old, new)
+
+
 def _read(raw: bytes) -> RateState:
     head = _HEAD.unpack_from(raw)
-    version, batches, after, bad, good, latched, recovery, cells, rows, points, episodes, first = (
-        head
-    )
+    version, batches, after, bad, good, latched, recovery, bets, points, episodes, first = head
     if version != FORMAT:
         raise DataError(f"A detector state of version {version}; this code reads {FORMAT}.")
     at = _HEAD.size
     grid = struct.unpack_from(f"<{points}d", raw, at)
     at += 8 * points
-    cohorts: list[tuple[int, tuple[float, ...]]] = []
-    for _ in range(cells):
-        (cell,) = _COHORT.unpack_from(raw, at)
-        cohorts.append((cell, struct.unpack_from(f"<{rows}d", raw, at + _COHORT.size)))
-        at += _COHORT.size + 8 * rows
-    found: list[Episode] = []
-    for _ in range(episodes):
-        side, start, alarmed, end, evidence, old, new = _EPISODE.unpack_from(raw, at)
-        found.append(
-            Episode(_SIDES[side], _unpacked(start), alarmed, _unpacked(end), evidence, old, new)
-        )
-        at += _EPISODE.size
+    live = struct.Struct(f"<{bets}h{bets}B{bets}d")
+    values = live.unpack_from(raw, at)
+    at += live.size
+    ends = [at + _EPISODE.size * i for i in range(episodes + 1)]
+    found = tuple(_unpacked_episode(_EPISODE.unpack_from(raw, start)) for start in ends[:-1])
+    at = ends[-1]
     if at != len(raw):
         raise DataError(f"A detector state of {len(raw)} bytes has {len(raw) - at} too many.")
     return RateState(
@@ -157,11 +145,12 @@ def _read(raw: bytes) -> RateState:
         after=_unpacked(after),
         bad=bad,
         good=good,
-        cells=tuple(cell for cell, _ in cohorts),
-        mass_nats=tuple(mass for _, mass in cohorts),
+        cell=values[:bets],
+        row=values[bets : 2 * bets],
+        mass_nats=values[2 * bets :],
         grid=grid,
         grid_first=first,
         latched=bool(latched),
         recovery_nats=recovery,
-        episodes=tuple(found),
+        episodes=found,
     )

@@ -7,6 +7,8 @@ rate against a rate halfway back from the new one.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gonogo.detectors.checks import Floats
@@ -17,6 +19,8 @@ from gonogo.detectors.predictive_state import Side
 SHARE_OF_NEEDED = 0.1
 # Halfway back, but never nearer to the old rate than this share of the typical change bet on.
 NEAREST_SHARE = 1 / 3
+# A span of logs that plain sums of exponentials hold without loss.
+LINEAR_NATS_MAX = 690.0
 
 
 def recovery_rates(
@@ -69,5 +73,13 @@ def accumulate_starts(walk: Floats, log_starts: Floats, start_nats: float | Floa
     joining = np.empty_like(walk)
     joining[..., 0] = np.logaddexp(log_starts[0], start_nats)
     joining[..., 1:] = log_starts[1:] - walk[..., :-1]
-    mass: Floats = walk + np.logaddexp.accumulate(joining, axis=-1)
-    return mass
+    top = joining.max(axis=-1, keepdims=True)
+    bottom = joining.min(axis=-1, keepdims=True, where=np.isfinite(joining), initial=math.inf)
+    if (top - bottom < LINEAR_NATS_MAX).all():
+        top = np.where(np.isfinite(top), top, 0.0)
+        with np.errstate(divide="ignore"):
+            joined: Floats = np.log(np.cumsum(np.exp(joining - top), axis=-1)) + top
+    else:
+        joined = np.logaddexp.accumulate(joining, axis=-1)
+    joined += walk
+    return joined
