@@ -69,7 +69,9 @@ class Answer(Part):
     verdict: Verdict
     summary: str
     as_of: Time
-    data_age_s: int | None = Field(None, description="age of the newest observation used, seconds")
+    data_age_s: int | None = Field(
+        default=None, description="age of the newest observation used, seconds"
+    )
     decision_id: str | None = None
     next_actions: list[NextAction] = Field(default_factory=list, max_length=3)
 
@@ -146,7 +148,7 @@ class GoldenPairs(Part):
     better: int
     same: int
     e_value: Number
-    p_value: Number | None = Field(None, description="exact paired test, one look only")
+    p_value: Number | None = Field(default=None, description="exact paired test, one look only")
     sd_from_baseline: Number | None = None
     warning: str | None = None
 
@@ -242,7 +244,7 @@ class TrustReport(Answer):
         dict[Literal["availability", "quality", "latency_slo", "consistency"], TrustPart] | None
     ) = None
     provider_suspected: ProviderSuspected | None = None
-    upstream: list[str] | None = Field(None, description="bad states of what it depends on")
+    upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
     fleet: list[FleetLine] | None = None
 

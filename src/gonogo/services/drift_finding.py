@@ -1,0 +1,147 @@
+"""One metric's finding, before it is put into words, and the question that led to it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gonogo.answers import (
+    Baseline,
+    Change,
+    Current,
+    DriftStatus,
+    Evidence,
+    GoldenPairs,
+    Immature,
+    Onset,
+    Trend,
+    VersionMean,
+    rfc3339,
+)
+from gonogo.records import HOUR_MS
+
+# log10 of the largest e-value that is written out; the exact one stands beside it.
+LOG10_E_MAX = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftQuestion:
+    """What `check_model_drift` was asked."""
+
+    dependency: str
+    metric: str | None = None
+    segment: str | None = None
+    baseline_version: str | None = None
+    version: str | None = None
+    since: str | None = None
+    until: str | None = None
+    detail: Literal["brief", "full"] = "brief"
+
+    def arguments(self) -> dict[str, object]:
+        """The arguments that were given, ready to be sent again."""
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {k: v for k, v in given.items() if v is not None and (k, v) != ("detail", "brief")}
+
+    @property
+    def compares(self) -> bool:
+        """Whether two named versions or periods are held against each other, once."""
+        return any((self.baseline_version, self.version, self.since))
+
+    @property
+    def is_about_now(self) -> bool:
+        """Whether the answer speaks for the dependency as it is: an incident may rest on it."""
+        return not self.compares and self.until is None and self.segment is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the evidence says of one metric."""
+
+    metric: str
+    status: DriftStatus
+    baseline: Baseline | None = None
+    current: Current | None = None
+    change: Change | None = None
+    evidence: Evidence | None = None
+    onset: Onset | None = None
+    trend: Trend | None = None
+    golden: GoldenPairs | None = None
+    versions: tuple[VersionMean, ...] = ()
+    immature: Immature | None = None
+    detectable_now: float | None = None
+    missing: str | None = None
+    newest_ts_ms: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def strength(self) -> float:
+        """Evidence over what is needed, log10: above 0 it alarms."""
+        if self.evidence is None:
+            return -math.inf
+        return self.evidence.log10_e - math.log10(self.evidence.needed)
+
+
+def evidence_of(log10_e: float, *, needed: float, guarantee: str) -> Evidence:
+    """An e-value as it is shown: capped where a float would end, exact as a logarithm."""
+    return Evidence(
+        e_value=10 ** min(max(log10_e, -LOG10_E_MAX), LOG10_E_MAX),
+        log10_e=max(log10_e, -LOG10_E_MAX),
+        needed=needed,
+        guarantee=guarantee,
+    )
+
+
+def rate_interval95(rate: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate from n labels' worth of evidence.
+
+    Source: Wilson (1927), JASA 22.
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    z2 = 1.96**2
+    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = 1.96 / (1 + z2 / n) * math.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def difference_interval95(
+    before: float, n_before: float, after: float, n_after: float
+) -> tuple[float, float]:
+    """95 % interval of after - before, from the two Wilson intervals.
+
+    Source: Newcombe (1998), Statistics in Medicine 17, method 10.
+    """
+    low0, high0 = rate_interval95(before, n_before)
+    low1, high1 = rate_interval95(after, n_after)
+    difference = after - before
+    return (
+        difference - math.hypot(after - low1, high0 - before),
+        difference + math.hypot(high1 - after, before - low0),
+    )
+
+
+def change_of(
+    before: float,
+    after: float,
+    *,
+    interval95: tuple[float, float] | None,
+    baseline_sd: float | None = None,
+) -> Change:
+    """The change as it is reported; `baseline_sd` is of the baseline's daily means."""
+    return Change(
+        absolute=after - before,
+        relative=(after - before) / before if before else None,
+        interval95=interval95,
+        in_baseline_sd=(after - before) / baseline_sd if baseline_sd else None,
+    )
+
+
+def hour_start(hour: int) -> str:
+    """When an hour begins, as the surface shows times."""
+    return rfc3339(hour * HOUR_MS)
+
+
+def hour_end(hour: int) -> str:
+    """When an hour ends, as the surface shows times."""
+    return rfc3339((hour + 1) * HOUR_MS)

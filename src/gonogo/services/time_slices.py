@@ -1,0 +1,105 @@
+"""Segments as they are asked for: at most one declared `key=value`, and slices of time.
+
+Time slices are never stored: they are read off the hour, by its midpoint in the configured zone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.records import HOUR_MS, HourCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import Ints
+
+DAY_TYPES = ("weekday", "weekend")
+HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")
+TIME_KEYS = {"day_type": DAY_TYPES, "hour_band": HOUR_BANDS}
+FIRST_WEEKEND_DAY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a segment names: a declared part (`key=value`) or none, and parts read off the hour."""
+
+    declared: str | None = None
+    day_type: str | None = None
+    hour_band: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As a combined segment is written: keys sorted."""
+        parts = {"day_type": self.day_type, "hour_band": self.hour_band}
+        named = [f"{key}={value}" for key, value in parts.items() if value is not None]
+        return ",".join(sorted([*named, *([self.declared] if self.declared else [])]))
+
+    def of(self, counts: HourCounts, *, zone: str) -> HourCounts:
+        """The rows whose hour lies in this slice of time."""
+        if self.day_type is None and self.hour_band is None:
+            return counts
+        inside = np.ones(counts.hour.shape, dtype=bool)
+        days, bands = time_cells(counts.hour, zone=zone)
+        if self.day_type is not None:
+            inside &= days == DAY_TYPES.index(self.day_type)
+        if self.hour_band is not None:
+            inside &= bands == HOUR_BANDS.index(self.hour_band)
+        rows = {
+            field.name: getattr(counts, field.name)[inside]
+            for field in fields(counts)
+            if field.name != "versions"
+        }
+        return replace(counts, **rows)
+
+
+def time_cells(hours: Ints, *, zone: str) -> tuple[Ints, Ints]:
+    """For each hour its index into `DAY_TYPES` and into `HOUR_BANDS`, in local time."""
+    distinct, back = np.unique(hours, return_inverse=True)
+    place = ZoneInfo(zone)
+    local = [
+        datetime.fromtimestamp((hour * HOUR_MS + HOUR_MS // 2) / 1000, tz=UTC).astimezone(place)
+        for hour in distinct.tolist()
+    ]
+    days = np.array([int(when.weekday() >= FIRST_WEEKEND_DAY) for when in local], dtype=np.int64)
+    bands = np.array([when.hour // 6 for when in local], dtype=np.int64)
+    return days[back], bands[back]
+
+
+def parse_segment(segment: str | None, declared: Sequence[str], *, dependency: str) -> Slice:
+    """Read a segment argument.
+
+    Raises:
+        ParameterError: it is not `key=value[,key=value]`, or joins two declared keys.
+        UnknownTarget: no such slice is known.
+    """
+    if segment is None:
+        return Slice()
+    found = Slice()
+    for part in segment.split(","):
+        key, equals, value = part.strip().partition("=")
+        if not equals:
+            raise ParameterError(
+                f"Segment '{plain(segment, 80)}' is not key=value; join two as day_type=weekend,KEY=VALUE."
+            )
+        if key in TIME_KEYS:
+            if value not in TIME_KEYS[key]:
+                raise UnknownTarget(key, value, TIME_KEYS[key])
+            found = replace(found, **{key: value})
+        elif part.strip() not in declared:
+            times = [f"{k}={v}" for k, values in TIME_KEYS.items() for v in values]
+            raise UnknownTarget(f"segment of {dependency}", part.strip(), [*declared, *times])
+        elif found.declared is not None:
+            raise ParameterError(
+                f"Segment '{plain(segment, 80)}' joins two declared keys; only one of them and "
+                "slices of time are kept together."
+            )
+        else:
+            found = replace(found, declared=part.strip())
+    return found
