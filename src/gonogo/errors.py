@@ -2,7 +2,8 @@
 
     GonogoError
     ├── ParameterError    an argument is wrong                         exit 64
-    │   └── UnknownTarget a name that nothing carries; nearest names   exit 66
+    │   ├── UnknownTarget a name that nothing carries; nearest names   exit 66
+    │   └── NoInput       a file that cannot be read                   exit 66
     ├── DataError         data that was handed in is malformed         exit 65
     ├── NotEnoughData     an honest "cannot tell": never "healthy"     exit 3
     ├── ConfigError       gonogo.toml is wrong                         exit 78
@@ -24,6 +25,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "GonogoError",
+    "NoInput",
     "NotEnoughData",
     "ParameterError",
     "ProbeError",
@@ -74,6 +76,12 @@ class UnknownTarget(ParameterError):
         near = difflib.get_close_matches(name, names, n=4, cutoff=0.3) or sorted(names)[:4]
         listed = f" Known: {', '.join(plain(n, 60) for n in near)}." if near else " None is known."
         super().__init__(f"Unknown {what} '{plain(name, 80)}'.{listed} {advice}".rstrip())
+
+
+class NoInput(ParameterError):
+    """A file that was to be read is not there, is a folder, or may not be read."""
+
+    exit_code = 66
 
 
 class DataError(GonogoError):
