@@ -1,0 +1,176 @@
+"""The whole fleet, lowest lower bound first, and what changed since yesterday.
+
+A small fleet is scored when asked, where evidence came or time passed since the kept score. A
+large one answers from the kept scores, one cheap read; `rescore` keeps them new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
+from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
+from gonogo.services.trust_estimate import kept_from, trust_estimates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.answers import ScoreHealth
+    from gonogo.records import Dependency, Verdict
+    from gonogo.services.ports import DecisionLog
+    from gonogo.services.ports_trust import KeptScore, TrustTelemetry
+    from gonogo.settings import Settings
+
+SCORED_WHEN_ASKED_MAX = 25
+LINES_BRIEF = 20
+LINES_FULL = 200
+# A score moves with time alone as memories fade; within an hour that is below a point.
+KEPT_FOR_MS = HOUR_MS
+CHANGE_SHOWN = 0.05
+CHANGES_NAMED = 3
+
+
+async def check_fleet(
+    telemetry: TrustTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    now_ms: int,
+    detail: Literal["brief", "full"] = "brief",
+    score_health: ScoreHealth | None = None,
+) -> TrustReport:
+    """One line a dependency, lowest lower bound first."""
+    known = await telemetry.dependencies(limit=SCORED_WHEN_ASKED_MAX + 1)
+    scores = await telemetry.kept_scores()
+    if len(known) <= SCORED_WHEN_ASKED_MAX:
+        scores = await _renewed(telemetry, settings, known, scores, now_ms)
+    verdicts = await log.last_verdicts()
+    lines = [_line(score) for score in scores]
+    scored = {score.dependency for score in scores}
+    unscored = {d.name for d in known if d.name not in scored} | (verdicts.keys() - scored)
+    for name in sorted(unscored):
+        last = verdicts.get(name)
+        lines.append(
+            FleetLine(
+                dependency=name,
+                verdict=last[0] if last else "unknown",
+                as_of=rfc3339(last[1]) if last else None,
+            )
+        )
+    shown = LINES_FULL if detail == "full" else LINES_BRIEF
+    newest = max((d.newest_ts_ms for d in known), default=None)
+    return TrustReport(
+        verdict=worst_verdict([line.verdict for line in lines]),
+        summary=_summary(lines, shown),
+        as_of=rfc3339(now_ms),
+        data_age_s=None if newest is None else max(0, (now_ms - newest) // 1000),
+        next_actions=_next_actions(lines),
+        upstream=None,
+        score_health=score_health,
+        fleet=lines[:shown],
+    )
+
+
+async def rescore(
+    telemetry: TrustTelemetry, settings: Settings, *, now_ms: int, limit: int = 50
+) -> int:
+    """Score the dependencies whose evidence came after their kept score; how many there were."""
+    names = await telemetry.unscored(limit=limit)
+    known = [one for name in names if (one := await telemetry.dependency(name)) is not None]
+    await _keep_all(telemetry, settings, known, now_ms)
+    return len(known)
+
+
+async def _renewed(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    known: Sequence[Dependency],
+    scores: Sequence[KeptScore],
+    now_ms: int,
+) -> list[KeptScore]:
+    """The kept scores, the old ones among them scored anew; lowest lower bound first."""
+    newest = {score.dependency: score for score in scores}
+
+    def is_old(one: Dependency) -> bool:
+        last = newest.get(one.name)
+        return last is None or last.rev != one.rev or now_ms - last.ts_ms > KEPT_FOR_MS
+
+    old = [one for one in known if is_old(one)]
+    for score in await _keep_all(telemetry, settings, old, now_ms):
+        newest[score.dependency] = after(newest.get(score.dependency), score)
+    return sorted(newest.values(), key=lambda score: score.lower)
+
+
+async def _keep_all(
+    telemetry: TrustTelemetry, settings: Settings, known: Sequence[Dependency], now_ms: int
+) -> list[KeptScore]:
+    estimates = await trust_estimates(telemetry, settings, known, now_ms)
+    scores = [kept_from(found, now_ms) for found in estimates]
+    for score in scores:
+        await telemetry.keep_score(score)
+    return scores
+
+
+def after(last: KeptScore | None, score: KeptScore) -> KeptScore:
+    """`score` with what it follows: the last score of an earlier UTC day."""
+    if last is None:
+        return score
+    if last.ts_ms // DAY_MS < score.ts_ms // DAY_MS:
+        return replace(score, earlier_verdict=last.verdict, earlier_score=last.score)
+    return replace(score, earlier_verdict=last.earlier_verdict, earlier_score=last.earlier_score)
+
+
+def _line(score: KeptScore) -> FleetLine:
+    return FleetLine(
+        dependency=score.dependency,
+        score=100 * score.score,
+        interval90=(100 * score.lower, 100 * score.upper),
+        verdict=score.verdict,
+        as_of=rfc3339(score.ts_ms),
+        changed=_changed(score),
+    )
+
+
+def _changed(score: KeptScore) -> str | None:
+    """What is other than on the last earlier day it was scored; None where nothing is."""
+    if score.earlier_score is None or score.earlier_verdict is None:
+        return None
+    moved = abs(score.score - score.earlier_score) >= CHANGE_SHOWN
+    if score.earlier_verdict == score.verdict and not moved:
+        return None
+    return f"was {score.earlier_verdict}, {100 * score.earlier_score:.0f}"
+
+
+def _summary(lines: Sequence[FleetLine], shown: int) -> str:
+    if not lines:
+        return "Nothing is recorded yet, so nothing can be trusted. Record observations first."
+    counts: dict[Verdict, int] = {}
+    for line in lines:
+        counts[line.verdict] = counts.get(line.verdict, 0) + 1
+    order: tuple[Verdict, ...] = ("no_go", "caution", "unknown", "go")
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts)
+    said = f"{len(lines)} dependencies: {told}."
+    if lines[0].score is not None and lines[0].interval90 is not None:
+        low, high = lines[0].interval90
+        said += (
+            f" Worst {lines[0].dependency}, trust {lines[0].score:.0f}"
+            f" (90% interval {low:.0f}\N{EN DASH}{high:.0f})."
+        )
+    changed = [f"{line.dependency} ({line.changed})" for line in lines if line.changed]
+    if changed:
+        more = f" and {len(changed) - CHANGES_NAMED} more" if len(changed) > CHANGES_NAMED else ""
+        said += f" Changed since the day before: {', '.join(changed[:CHANGES_NAMED])}{more}."
+    return said + (f" The worst {shown} are shown." if len(lines) > shown else "")
+
+
+def _next_actions(lines: Sequence[FleetLine]) -> list[NextAction]:
+    bad = [line for line in lines if line.verdict in ("no_go", "caution")]
+    return [
+        NextAction(
+            tool="get_trust_score_health",
+            arguments={"dependency": line.dependency},
+            reason=f"{line.verdict}: its parts and what fails with it",
+        )
+        for line in sorted(bad, key=lambda line: line.verdict != "no_go")[:2]
+    ]

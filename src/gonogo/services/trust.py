@@ -1,0 +1,213 @@
+"""`get_trust_score_health`: the chance that the next call is good, and who says so.
+
+For one dependency its score, the parts of good, what fails with it and what it stands on; without
+one the whole fleet. The verdict's rule stands in `trust_estimate`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.answers import NextAction, ProviderSuspected, TrustPart, TrustReport, rfc3339
+from gonogo.errors import GonogoError, NotEnoughData
+from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
+from gonogo.services.trust_estimate import (
+    TrustEstimate,
+    kept_from,
+    p_better,
+    part_estimates,
+    population_of,
+    trust_estimate,
+)
+
+if TYPE_CHECKING:
+    from gonogo.records import Verdict
+    from gonogo.services.ports import DecisionLog
+    from gonogo.services.ports_trust import TrustTelemetry
+    from gonogo.services.trust_estimate import PartEstimate, PartName
+    from gonogo.settings import DependencySettings, Settings
+
+__all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
+
+_TO = "\N{EN DASH}"
+_PART_WORDS: dict[PartName, str] = {
+    "availability": "availability",
+    "quality": "quality",
+    "latency_slo": "latency SLO",
+    "consistency": "consistency",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What is around a dependency: bad states it stands on, and a provider that fails."""
+
+    upstream: list[str] = field(default_factory=list)
+    upstream_verdict: Verdict = "go"
+    provider: ProviderSuspected | None = None
+
+
+async def check_trust(
+    telemetry: TrustTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    dependency: str | None,
+    now_ms: int,
+    detail: Literal["brief", "full"] = "brief",
+) -> TrustReport:
+    """Score one dependency, or the fleet where none is named.
+
+    Raises:
+        UnknownTarget: nothing was ever recorded under this name.
+    """
+    if dependency is None:
+        from gonogo.services.fleet import check_fleet
+
+        return await check_fleet(telemetry, log, settings, now_ms=now_ms, detail=detail)
+    try:
+        found = await trust_estimate(telemetry, settings, dependency, now_ms)
+    except NotEnoughData as nothing:
+        return TrustReport(
+            verdict="unknown",
+            summary=str(nothing),
+            as_of=rfc3339(now_ms),
+            data_age_s=None,
+            dependency=dependency,
+            n=0,
+            upstream=None,
+        )
+    await telemetry.keep_score(kept_from(found, now_ms))
+    return await _report(telemetry, settings, found, now_ms)
+
+
+async def _report(
+    telemetry: TrustTelemetry, settings: Settings, found: TrustEstimate, now_ms: int
+) -> TrustReport:
+    known = await telemetry.dependency(found.dependency)
+    population = await population_of(telemetry, known.kind if known else None, now_ms)
+    parts = part_estimates(found, population, now_ms)
+    own = settings.dependency(found.dependency)
+    around = _Surroundings(*await _upstream(telemetry, settings, found.dependency, now_ms))
+    verdict = found.verdict
+    if around.upstream:
+        verdict = worst_verdict([verdict, around.upstream_verdict])
+    return TrustReport(
+        verdict=verdict,
+        summary=_summary(found, parts, around, now_ms),
+        as_of=rfc3339(now_ms),
+        data_age_s=max(0, (now_ms - found.newest_ts_ms) // 1000),
+        next_actions=_next_actions(found, verdict),
+        dependency=found.dependency,
+        score=100 * found.score,
+        interval90=(100 * found.lower, 100 * found.upper),
+        good_means=good_means(found, own),
+        n=found.n,
+        newest_ts=rfc3339(found.newest_ts_ms),
+        parts={
+            name: TrustPart(rate=part.rate, interval90=(part.lower, part.upper), n=part.n)
+            for name, part in parts.items()
+        },
+        upstream=around.upstream or None,
+        provider_suspected=around.provider,
+    )
+
+
+def good_means(found: TrustEstimate, own: DependencySettings) -> str:
+    """The events that make a call good, in words, and what is not known of them."""
+    events = ["no error"]
+    if own.latency_slo_ms is not None:
+        events.append(f"latency within {own.latency_slo_ms:g} ms")
+    if found.quality is not None:
+        events.append(f"outcome at or above {own.quality_bar:g}")
+    if found.repeats.repeats:
+        events.append("a repeated input answered as before")
+    said = ", ".join(events)
+    said += " (golden-set calls: there are no others)" if found.golden else ""
+    if found.quality is None:
+        said += "; quality is not known: record `outcome`, or `prediction` and `label`"
+    elif found.labels < found.n:
+        said += f"; quality judged by the {found.labels} labelled of {found.n} calls"
+    return said
+
+
+async def _upstream(
+    telemetry: TrustTelemetry, settings: Settings, dependency: str, now_ms: int
+) -> tuple[list[str], Verdict]:
+    """Bad states of what it depends on, directly or through others, each named once."""
+    states: list[str] = []
+    verdicts: list[Verdict] = []
+    seen, waiting = (
+        {dependency},
+        [(name, name) for name in settings.dependency(dependency).depends_on],
+    )
+    while waiting:
+        name, path = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        deeper = settings.dependency(name).depends_on
+        waiting.extend((below, f"{below}, through {path}") for below in deeper)
+        try:
+            found = await trust_estimate(telemetry, settings, name, now_ms)
+        except GonogoError:
+            # Not recorded, or without a call: nothing bad is known of it.
+            continue
+        if found.verdict in ("no_go", "caution"):
+            states.append(f"{path}: {found.verdict}, trust {_points(found)}; {found.why}")
+            verdicts.append(found.verdict)
+    return states, worst_verdict(verdicts) if verdicts else "go"
+
+
+def _points(found: TrustEstimate) -> str:
+    """Score and interval, as "91 (90% interval 84-95)"."""
+    return f"{100 * found.score:.0f} (90% interval {100 * found.lower:.0f}{_TO}{100 * found.upper:.0f})"
+
+
+def age(ms: int) -> str:
+    """A span as a person says it: seconds, minutes, hours or days."""
+    for unit_ms, unit in ((DAY_MS, "days"), (HOUR_MS, "h"), (60_000, "min")):
+        if ms >= 2 * unit_ms or (ms >= unit_ms and unit != "days"):
+            return f"{ms // unit_ms} {unit}"
+    return f"{max(ms, 0) // 1000} s"
+
+
+def _summary(
+    found: TrustEstimate,
+    parts: dict[PartName, PartEstimate],
+    around: _Surroundings,
+    now_ms: int,
+) -> str:
+    in_ten = round(10 * found.score)
+    tail = f"; {found.n} calls, newest {age(now_ms - found.newest_ts_ms)} ago"
+    weakest = min(parts, key=lambda name: parts[name].rate)
+    if len(parts) > 1 and parts[weakest].rate < 1:
+        tail += f"; weakest part {_PART_WORDS[weakest]} {parts[weakest].rate:.2f}"
+    of_what = "be good" if found.quality is not None else "come without error and in time"
+    said = f"Trust {_points(found)}: about {in_ten} in 10 next calls should {of_what}{tail}."
+    if found.why:
+        said += f" {found.verdict.capitalize().replace('_', '-')}: {found.why}."
+    if around.upstream:
+        said += f" It stands on {around.upstream[0]}."
+    if around.provider is not None:
+        named = ", ".join(around.provider.dependencies[:4])
+        said += f" Provider {around.provider.provider} is suspected: {named} fail together."
+    return said
+
+
+def _next_actions(found: TrustEstimate, verdict: Verdict) -> list[NextAction]:
+    name = found.dependency
+    drift = NextAction(
+        tool="check_model_drift",
+        arguments={"dependency": name},
+        reason="whether it has changed, and since when",
+    )
+    if verdict == "no_go":
+        reason = f"trust {100 * found.score:.0f}: {found.why or 'what it depends on is bad'}"
+        plan: dict[str, object] = {"dependency": name, "reason": reason}
+        fallback = NextAction(
+            tool="trigger_fallback", arguments=plan, reason="plan a way back; changes nothing yet"
+        )
+        return [fallback, drift]
+    return [] if verdict == "go" else [drift]

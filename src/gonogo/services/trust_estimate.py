@@ -1,0 +1,353 @@
+"""The chance that a dependency's next call is good, with its parts and its verdict.
+
+A good call has no error, meets the latency SLO and, where it was labelled, an outcome at or above
+the quality bar; where inputs repeat, it answers as before. Calls without an outcome never count
+as good: P(good) = P(ok) * P(good | ok, labelled) * P(no disagreeing repeat), independent given
+their rates.
+
+The verdict:
+* `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, or
+  a 90 % interval wider than half the scale. Thin or stale evidence is never `go`.
+* `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below. The bar is
+  the dependency's own normal (declared baseline outcome, else its longest memory) less its
+  `min_effect`, and never under one half, where a call is as likely bad as good.
+* `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
+* `caution`: anything between; also a model, skill or prompt (or a kind not known) without any
+  label, because what is not measured cannot be trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.errors import NotEnoughData, UnknownTarget
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.services.ports_trust import KeptScore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.detectors.trust import BetaMixture
+    from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
+    from gonogo.services.ports_trust import Population, Repeats, TrustTelemetry
+    from gonogo.settings import DependencySettings, Settings
+
+PartName = Literal["availability", "quality", "latency_slo", "consistency"]
+
+CALLS_MIN = 10
+WIDTH_MAX = 0.5
+EVEN_CHANCE = 0.5
+# The longest memory counts calls alike for this long; older ones say nothing on the next call.
+MEMORY_DAYS = 120
+POPULATION_DAYS = 30
+POPULATION_LIMIT = 200
+REPEATS_MIN = 10
+_MEASURED_BY_OUTCOME = ("model", "skill", "prompt", None)
+
+
+@dataclass(frozen=True, slots=True)
+class PartEstimate:
+    """One part of good: a rate with its 90 % interval, from n calls."""
+
+    rate: float
+    lower: float
+    upper: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustEstimate:
+    """P(next call is good). `score`, `lower`, `upper` and `bar` are fractions.
+
+    `points` are values of the rate of equal probability, ascending: its whole distribution.
+    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label.
+    """
+
+    dependency: str
+    score: float
+    lower: float
+    upper: float
+    bar: float
+    n: int
+    newest_ts_ms: int
+    verdict: Verdict
+    why: str
+    rev: int
+    points: Floats
+    ok: BetaMixture
+    quality: BetaMixture | None
+    labels: int
+    golden: bool
+    counts: HourCounts
+    repeats: Repeats
+
+
+def kept_from(found: TrustEstimate, now_ms: int) -> KeptScore:
+    """What is kept of an estimate for the fleet's view."""
+    return KeptScore(
+        found.dependency, now_ms, found.rev, found.verdict, found.score, found.lower, found.upper
+    )
+
+
+def p_better(first: TrustEstimate, second: TrustEstimate) -> float:
+    """P(the first's rate of good calls is above the second's), a fraction."""
+    from gonogo.detectors.trust import p_greater
+
+    return p_greater(first.points, second.points)
+
+
+async def trust_estimate(
+    telemetry: TrustTelemetry, settings: Settings, dependency: str, now_ms: int
+) -> TrustEstimate:
+    """Score one dependency from its hour counts.
+
+    Raises:
+        UnknownTarget: nothing was ever recorded under this name.
+        NotEnoughData: it is known, but has no call to score.
+    """
+    known = await telemetry.dependency(dependency)
+    if known is None:
+        names = [d.name for d in await telemetry.dependencies(limit=1000)]
+        raise UnknownTarget(
+            "dependency", dependency, names, "Record observations first, or check the name."
+        )
+    found = await trust_estimates(telemetry, settings, [known], now_ms)
+    if not found:
+        raise NotEnoughData(f"'{dependency}' has no call to score. Record observations first.")
+    return found[0]
+
+
+async def trust_estimates(
+    telemetry: TrustTelemetry, settings: Settings, known: Sequence[Dependency], now_ms: int
+) -> list[TrustEstimate]:
+    """Score several dependencies; those without a call are left out."""
+    populations: dict[Kind | None, Population] = {}
+    estimates = []
+    for one in known:
+        counts, golden = await _hours(telemetry, one, now_ms)
+        if not counts.n.sum():
+            continue
+        if one.kind not in populations:
+            populations[one.kind] = await population_of(telemetry, one.kind, now_ms)
+        repeats = await telemetry.repeats(one.name)
+        own = settings.dependency(one.name)
+        estimates.append(
+            estimate(one, counts, populations[one.kind], repeats, own, golden=golden, now_ms=now_ms)
+        )
+    return estimates
+
+
+async def population_of(telemetry: TrustTelemetry, kind: Kind | None, now_ms: int) -> Population:
+    """The dependencies of a kind whose newest days make the prior."""
+    since_day = now_ms // DAY_MS - POPULATION_DAYS
+    return await telemetry.population(kind, since_day=since_day, limit=POPULATION_LIMIT)
+
+
+def estimate(
+    known: Dependency,
+    counts: HourCounts,
+    population: Population,
+    repeats: Repeats,
+    own: DependencySettings,
+    *,
+    golden: bool,
+    now_ms: int,
+) -> TrustEstimate:
+    """The estimate from what was read; pure."""
+    import numpy as np
+
+    from gonogo.detectors import trust
+
+    others = np.array([name != known.name for name in population.names], dtype=bool)
+    now_hour = now_ms // HOUR_MS
+    ok = trust.posterior(
+        *by_hour(counts, counts.ok, counts.n),
+        now_hour=now_hour,
+        prior=trust.population_prior(population.ok[others], population.n[others]),
+    )
+    points, normal, mean = trust.equal_points(ok), _longest(ok), float(ok.mean())
+    labels, quality = int(counts.ok_labels.sum()), None
+    if labels:
+        quality = trust.posterior(
+            *by_hour(counts, counts.ok_good, counts.ok_labels),
+            now_hour=now_hour,
+            prior=trust.population_prior(population.ok_good[others], population.ok_labels[others]),
+        )
+        points = trust.product_points(points, trust.equal_points(quality))
+        mean *= float(quality.mean())
+        declared = own.baseline.outcome if own.baseline else None
+        normal *= _longest(quality) if declared is None else declared
+    if repeats.repeats >= REPEATS_MIN:
+        agreement = consistency_points(repeats)
+        share = repeats.repeats / repeats.answers
+        consistent = 1 - share * (1 - agreement)
+        points = trust.product_points(points, consistent)
+        mean, normal = mean * float(consistent.mean()), normal * float(consistent.mean())
+    lower, upper = trust.point_quantiles(points, np.array([0.05, 0.95]))
+    bar = max(EVEN_CHANCE, normal - own.min_effect)
+    found = TrustEstimate(
+        dependency=known.name,
+        score=mean,
+        lower=float(lower),
+        upper=float(upper),
+        bar=bar,
+        n=int(counts.n.sum()),
+        newest_ts_ms=known.newest_ts_ms,
+        verdict="unknown",
+        why="",
+        rev=known.rev,
+        points=points,
+        ok=ok,
+        quality=quality,
+        labels=labels,
+        golden=golden,
+        counts=counts,
+        repeats=repeats,
+    )
+    return _judged(found, known, own, now_ms)
+
+
+def part_estimates(
+    found: TrustEstimate, population: Population, now_ms: int
+) -> dict[PartName, PartEstimate]:
+    """The parts of good, each by the same rule over its own calls; those without data are left out."""
+    import numpy as np
+
+    from gonogo.detectors import trust
+
+    counts, all_ = found.counts, population
+    others = np.array([name != found.dependency for name in population.names], dtype=bool)
+    pairs: dict[PartName, tuple[Ints, Ints, Ints, Ints]] = {
+        "availability": (counts.n - counts.errors, counts.n, all_.n - all_.errors, all_.n),
+        "quality": (counts.good, counts.labels, all_.good, all_.labels),
+        "latency_slo": (counts.slo_met, counts.timed, all_.slo_met, all_.timed),
+    }
+    parts: dict[PartName, PartEstimate] = {}
+    for name, (good, n, others_good, others_n) in pairs.items():
+        if n.sum():
+            mixture = trust.posterior(
+                *by_hour(counts, good, n),
+                now_hour=now_ms // HOUR_MS,
+                prior=trust.population_prior(others_good[others], others_n[others]),
+            )
+            low, high = trust.quantiles(mixture, np.array([0.05, 0.95]))
+            parts[name] = PartEstimate(float(mixture.mean()), float(low), float(high), int(n.sum()))
+    if found.repeats.repeats:
+        points = consistency_points(found.repeats)
+        low, high = trust.point_quantiles(points, np.array([0.05, 0.95]))
+        parts["consistency"] = PartEstimate(
+            float(points.mean()), float(low), float(high), found.repeats.repeats
+        )
+    return parts
+
+
+def by_hour(counts: HourCounts, good: Ints, n: Ints) -> tuple[Ints, Ints, Ints]:
+    """Hours with their good calls and calls, versions added up, hours without calls left out."""
+    import numpy as np
+
+    called = np.flatnonzero(n)
+    hour = counts.hour[called]
+    starts = np.flatnonzero(np.r_[True, hour[1:] != hour[:-1]]) if hour.size else called
+    if not hour.size:
+        return hour, hour, hour
+    return hour[starts], np.add.reduceat(good[called], starts), np.add.reduceat(n[called], starts)
+
+
+def consistency_points(repeats: Repeats) -> Floats:
+    """The chance that a repeated input is answered as before, from a uniform prior."""
+    import numpy as np
+
+    from gonogo.detectors.trust import BetaMixture, equal_points
+
+    agreeing = repeats.repeats - repeats.disagreeing
+    one = np.ones(1)
+    return equal_points(BetaMixture(one, one + agreeing, one + repeats.disagreeing))
+
+
+async def _hours(
+    telemetry: TrustTelemetry, known: Dependency, now_ms: int
+) -> tuple[HourCounts, bool]:
+    """The dependency's own calls, or its golden ones where there are no others."""
+    newest = min(now_ms, known.newest_ts_ms)
+    start_hour = newest // HOUR_MS - MEMORY_DAYS * 24
+    end_hour = now_ms // HOUR_MS + 1
+    counts = await telemetry.hours(known.name, start_hour=start_hour, end_hour=end_hour)
+    if counts.n.sum():
+        return counts, False
+    return await telemetry.hours(
+        known.name, golden=True, start_hour=start_hour, end_hour=end_hour
+    ), True
+
+
+def _longest(mixture: BetaMixture) -> float:
+    return float(mixture.a[-1] / (mixture.a[-1] + mixture.b[-1]))
+
+
+def _judged(
+    found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
+) -> TrustEstimate:
+    from dataclasses import replace
+
+    verdict, why = _verdict(found, known, own, now_ms)
+    return replace(found, verdict=verdict, why=why)
+
+
+def _verdict(
+    found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
+) -> tuple[Verdict, str]:
+    stale_ms = own.stale_after_s * 1000
+    labelled = found.counts.hour[found.counts.ok_labels > 0]
+    label_age_ms = now_ms - (int(labelled[-1]) + 1) * HOUR_MS if labelled.size else 0
+    limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
+    unmeasured = found.quality is None and (own.kind or known.kind) in _MEASURED_BY_OUTCOME
+    # The first that holds decides.
+    rules: list[tuple[bool, Verdict, str]] = [
+        (
+            now_ms - found.newest_ts_ms > stale_ms,
+            "unknown",
+            f"the newest call is older than {days(stale_ms)}",
+        ),
+        (
+            found.n < CALLS_MIN,
+            "unknown",
+            f"{found.n} of the {CALLS_MIN} calls that a verdict needs",
+        ),
+        (
+            found.upper < found.bar,
+            "no_go",
+            f"95% sure to be below {found.bar:.0%}, the least that {limit} allows",
+        ),
+        (
+            label_age_ms > stale_ms,
+            "unknown",
+            f"the newest outcome is older than {days(stale_ms)}",
+        ),
+        (
+            found.upper - found.lower > WIDTH_MAX,
+            "unknown",
+            "the interval is wider than half the scale",
+        ),
+        (
+            found.lower < EVEN_CHANCE,
+            "caution",
+            "the interval's lower end is below an even chance",
+        ),
+        (
+            found.score < found.bar,
+            "caution",
+            f"below {found.bar:.0%}, the least that {limit} allows",
+        ),
+        (
+            unmeasured,
+            "caution",
+            "whether answers are right is not known, no outcome was recorded",
+        ),
+    ]
+    return next(((verdict, why) for holds, verdict, why in rules if holds), ("go", ""))
+
+
+def days(ms: int) -> str:
+    """A span in whole days, or hours below two days."""
+    hours = round(ms / HOUR_MS)
+    return f"{hours // 24} days" if hours >= 48 and hours % 24 == 0 else f"{hours} h"  # noqa: PLR2004

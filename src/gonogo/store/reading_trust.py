@@ -1,0 +1,145 @@
+"""The reads behind `services.ports_trust`: each a plain function of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS, MICRO, HourCounts
+from gonogo.services.ports_trust import KeptScore, Population, Repeats
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from gonogo.records import Kind
+
+_COUNTS = ("n", "errors", "timed", "slo_met", "labels", "good", "ok", "ok_labels", "ok_good")
+_SUMS = ", ".join(f"sum(r.{name})" for name in _COUNTS)
+
+
+def population(
+    connection: sqlite3.Connection, kind: Kind | None, *, since_day: int, limit: int
+) -> Population:
+    """Totals since a UTC day of the newest dependencies of a kind, golden calls as a last resort."""
+    import numpy as np
+
+    # The ungolden row sorts first, so that it is the one that is kept.
+    rows = connection.execute(
+        f"SELECT d.name, {_SUMS} FROM"  # noqa: S608 - constant columns
+        " (SELECT id, name FROM dependency WHERE kind IS ?1 ORDER BY newest_ts_ms DESC LIMIT ?2) d"
+        " JOIN series s ON s.dependency_id = d.id AND s.segment_id = 0"
+        " JOIN rollup r ON r.series_id = s.id AND r.daily = 1 AND r.bucket >= ?3"
+        " GROUP BY d.id, s.golden ORDER BY d.id, s.golden",
+        (kind, limit, since_day),
+    ).fetchall()
+    first: dict[str, tuple[int, ...]] = {}
+    for name, *sums in rows:
+        if sums[0] > 0:
+            first.setdefault(name, tuple(sums))
+    table = np.array(list(first.values()), dtype=np.int64).reshape(-1, len(_COUNTS))
+    return Population(tuple(first), *table.T)
+
+
+def repeats(connection: sqlite3.Connection, dependency: str) -> Repeats:
+    """How answers to the same input, by the same version, agree."""
+    answers, repeated, disagreeing = connection.execute(
+        "SELECT coalesce(sum(t), 0), coalesce(sum(t - 1), 0),"
+        " coalesce(sum(CASE WHEN t > 1 THEN (t * t - q) * 1.0 / t END), 0) FROM"
+        " (SELECT sum(a.n) AS t, sum(a.n * a.n) AS q FROM answer a"
+        "  JOIN dependency d ON d.id = a.dependency_id WHERE d.name = ?"
+        "  GROUP BY a.version_id, a.input_hash)",
+        (dependency,),
+    ).fetchone()
+    return Repeats(answers, repeated, float(disagreeing))
+
+
+def provider_members(connection: sqlite3.Connection, provider: str, *, limit: int) -> list[str]:
+    """Dependencies recorded with this provider, newest observation first."""
+    rows = connection.execute(
+        "SELECT name FROM dependency WHERE provider = ? ORDER BY newest_ts_ms DESC LIMIT ?",
+        (provider, limit),
+    )
+    return [name for (name,) in rows]
+
+
+def recent_hours(
+    connection: sqlite3.Connection, dependencies: Sequence[str], *, start_hour: int
+) -> dict[str, HourCounts]:
+    """Hourly counts of several dependencies, versions added up."""
+    import numpy as np
+
+    columns = (*_COUNTS, "outcome_sum")
+    sums = ", ".join(f"sum(r.{name})" for name in columns)
+    found: dict[str, HourCounts] = {}
+    for name in dependencies:
+        rows = connection.execute(
+            f"SELECT r.bucket, {sums} FROM dependency d"  # noqa: S608 - constant columns
+            " JOIN series s ON s.dependency_id = d.id AND s.segment_id = 0 AND s.golden = 0"
+            " JOIN rollup r ON r.series_id = s.id AND r.daily = 0 AND r.bucket >= ?"
+            " WHERE d.name = ? GROUP BY r.bucket ORDER BY r.bucket",
+            (start_hour, name),
+        ).fetchall()
+        if rows:
+            table = np.array(rows, dtype=np.int64).reshape(-1, len(columns) + 1).T
+            counts = dict(zip(columns, table[1:], strict=True))
+            found[name] = HourCounts(
+                hour=table[0], version=np.zeros_like(table[0]), versions=(None,), **counts
+            )
+    return found
+
+
+def keep_score(connection: sqlite3.Connection, score: KeptScore) -> None:
+    """Keep a score; the one before it stays as the earlier one where it is of an earlier day."""
+    connection.execute(
+        "INSERT INTO kept_score SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL FROM dependency"
+        " WHERE name = ?1 ON CONFLICT (dependency_id) DO UPDATE SET"
+        " earlier_verdict = CASE WHEN ts_ms / ?8 < excluded.ts_ms / ?8"
+        "  THEN verdict ELSE earlier_verdict END,"
+        " earlier_score_e6 = CASE WHEN ts_ms / ?8 < excluded.ts_ms / ?8"
+        "  THEN score_e6 ELSE earlier_score_e6 END,"
+        " ts_ms = excluded.ts_ms, rev = excluded.rev, verdict = excluded.verdict,"
+        " score_e6 = excluded.score_e6, lower_e6 = excluded.lower_e6, upper_e6 = excluded.upper_e6"
+        " WHERE excluded.ts_ms >= ts_ms",
+        (
+            score.dependency,
+            score.ts_ms,
+            score.rev,
+            score.verdict,
+            *(round(rate * MICRO) for rate in (score.score, score.lower, score.upper)),
+            DAY_MS,
+        ),
+    )
+
+
+def kept_scores(connection: sqlite3.Connection, *, limit: int | None = None) -> list[KeptScore]:
+    """The kept scores, lowest lower bound first."""
+    rows = connection.execute(
+        "SELECT d.name, k.ts_ms, k.rev, k.verdict, k.score_e6, k.lower_e6, k.upper_e6,"
+        " k.earlier_verdict, k.earlier_score_e6 FROM kept_score k"
+        " JOIN dependency d ON d.id = k.dependency_id ORDER BY k.lower_e6, d.name LIMIT ?",
+        (-1 if limit is None else limit,),
+    )
+    return [
+        KeptScore(
+            name,
+            ts_ms,
+            rev,
+            verdict,
+            score / MICRO,
+            lower / MICRO,
+            upper / MICRO,
+            earlier_verdict,
+            None if earlier is None else earlier / MICRO,
+        )
+        for name, ts_ms, rev, verdict, score, lower, upper, earlier_verdict, earlier in rows
+    ]
+
+
+def unscored(connection: sqlite3.Connection, *, limit: int) -> list[str]:
+    """Dependencies without a kept score or changed since, newest observation first."""
+    rows = connection.execute(
+        "SELECT d.name FROM dependency d LEFT JOIN kept_score k ON k.dependency_id = d.id"
+        " WHERE k.rev IS NULL OR k.rev <> d.rev ORDER BY d.newest_ts_ms DESC LIMIT ?",
+        (limit,),
+    )
+    return [name for (name,) in rows]

@@ -1,0 +1,224 @@
+"""Trust as an agent asks for it: one dependency, its parts, what it stands on, the fleet."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from trust_fakes import MemoryTelemetry, Verdicts
+
+from gonogo.answers import TrustReport
+from gonogo.errors import UnknownTarget
+from gonogo.records import DAY_MS, HOUR_MS, Observation
+from gonogo.services.ports import DecisionLog
+from gonogo.services.trust import check_trust, p_better, trust_estimate
+from gonogo.settings import DependencySettings, Settings
+
+pytestmark = pytest.mark.anyio
+NOW = 1_780_000_000_000
+
+
+def settings(*own: DependencySettings) -> Settings:
+    """Settings with these dependency tables."""
+    return Settings(store=":memory:", dependencies={one.name: one for one in own})
+
+
+def calls(
+    name: str,
+    n: int,
+    *,
+    good: float = 1.0,
+    days: float = 10,
+    until_ms: int = NOW,
+    **fields: Any,  # noqa: ANN401 - observation fields
+) -> list[Observation]:
+    """`n` labelled calls evenly over some days, `good` of them good, in a shuffled order."""
+    rng = np.random.default_rng(n)
+    right = rng.permutation(np.arange(n) < round(n * good))
+    start = until_ms - int(days * DAY_MS)
+    return [
+        Observation(name, start + (i + 1) * (until_ms - start) // n - 1000, **(told | fields))
+        for i in range(n)
+        for told in [{"kind": "model", "outcome": float(right[i])}]
+    ]
+
+
+async def asked(
+    observations: list[Observation],
+    name: str | None,
+    own: Settings | None = None,
+    *,
+    now_ms: int = NOW,
+) -> TrustReport:
+    """Record, then ask."""
+    own = own or settings()
+    telemetry = MemoryTelemetry(own)
+    await telemetry.record(observations, NOW)
+    log = cast("DecisionLog", Verdicts())
+    return await check_trust(telemetry, log, own, dependency=name, now_ms=now_ms)
+
+
+async def test_a_steady_dependency_is_go_and_its_words_carry_the_numbers() -> None:
+    """92 % good over ten days: score near 92, interval around it, go."""
+    report = await asked(calls("m", 600, good=0.92), "m")
+    assert report.verdict == "go"
+    assert report.score == pytest.approx(92, abs=3)
+    assert report.interval90 is not None
+    low, high = report.interval90
+    assert low < 92 < high
+    assert "about 9 in 10 next calls should be good; 600 calls, newest 1 s ago" in report.summary
+    assert report.parts is not None
+    assert set(report.parts) == {"availability", "quality"}
+    assert report.parts["quality"].n == 600
+
+
+async def test_an_outage_of_the_last_hour_is_no_go_with_a_way_back() -> None:
+    """40 errors in a row after ten good days."""
+    outage = calls("m", 40, days=0.04, outcome=None, error="http_500")
+    report = await asked([*calls("m", 600, good=0.97, until_ms=NOW - HOUR_MS), *outage], "m")
+    assert report.verdict == "no_go"
+    assert report.next_actions[0].tool == "trigger_fallback"
+    assert report.next_actions[0].arguments["dependency"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("observations", "said"),
+    [
+        (calls("m", 6), "6 of the 10 calls"),
+        (calls("m", 400, until_ms=NOW - 8 * DAY_MS), "older than 7 days"),
+        (
+            [
+                *calls("m", 400, until_ms=NOW - 9 * DAY_MS),
+                *calls("m", 40, outcome=None, days=1),
+            ],
+            "newest outcome is older",
+        ),
+    ],
+)
+async def test_thin_or_stale_evidence_is_unknown(
+    observations: list[Observation], said: str
+) -> None:
+    """Few calls, old calls, or fresh calls whose labels stopped coming: never go."""
+    report = await asked(observations, "m")
+    assert report.verdict == "unknown"
+    assert said in report.summary
+
+
+async def test_missing_labels_never_count_as_good() -> None:
+    """Half of the labelled calls are bad: 1,000 unlabelled successes do not lift the score."""
+    report = await asked(
+        [*calls("m", 100, good=0.5), *calls("m", 1000, outcome=None, days=9.9)], "m"
+    )
+    assert report.score == pytest.approx(50, abs=8)
+    assert "100 labelled of 1100 calls" in str(report.good_means)
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [("model", "caution"), ("api", "go")])
+async def test_without_one_label_quality_is_said_to_be_unknown(kind: str, verdict: str) -> None:
+    """A model that only answers in time may answer wrongly; an API has answered."""
+    report = await asked(calls("x", 500, outcome=None, kind=kind, latency_ms=80.0), "x")
+    assert report.verdict == verdict
+    assert "quality is not known: record `outcome`" in str(report.good_means)
+    assert "come without error and in time" in report.summary
+
+
+async def test_the_slo_is_part_of_good() -> None:
+    """A tenth of the calls is slow: availability 1, SLO .9, and the score follows the SLO."""
+    own = settings(DependencySettings("m", latency_slo_ms=1000))
+    slow = [
+        *calls("m", 540, latency_ms=400.0),
+        *calls("m", 60, latency_ms=4000.0, days=9.95),
+    ]
+    report = await asked(slow, "m", own)
+    assert report.parts is not None
+    assert report.parts["latency_slo"].rate == pytest.approx(0.9, abs=0.03)
+    assert report.parts["availability"].rate > 0.98
+    assert report.score == pytest.approx(90, abs=4)
+    assert "weakest part latency SLO" in report.summary
+
+
+async def test_disagreeing_repeats_cost_trust() -> None:
+    """The same input answered two ways, again and again."""
+    pairs = [
+        Observation("m", NOW - i * HOUR_MS, outcome=1.0, input_hash=str(i % 50), output_hash=str(i))
+        for i in range(200)
+    ]
+    report = await asked(pairs, "m")
+    assert report.parts is not None
+    assert report.parts["consistency"].rate < 0.05
+    assert report.score is not None
+    assert report.score < 40
+
+
+async def test_golden_calls_count_only_where_there_is_nothing_else() -> None:
+    """A golden set alone gives a score and says so; beside traffic it does not."""
+    golden = [
+        Observation("m", NOW - i * HOUR_MS, outcome=float(i % 2), item=str(i)) for i in range(100)
+    ]
+    alone = await asked(golden, "m")
+    assert alone.score == pytest.approx(50, abs=12)
+    assert "golden-set calls" in str(alone.good_means)
+    beside = await asked([*golden, *calls("m", 300)], "m")
+    assert beside.score is not None
+    assert beside.score > 95
+
+
+async def test_a_bad_state_is_passed_on_by_name_through_others() -> None:
+    """A stands on b, b on c (and c on a: a circle ends): c's outage makes a no_go."""
+    own = settings(
+        DependencySettings("a", depends_on=("b",)),
+        DependencySettings("b", depends_on=("c",)),
+        DependencySettings("c", depends_on=("a",)),
+    )
+    seen = [*calls("a", 400), *calls("b", 400), *calls("c", 400, good=0.05)]
+    report = await asked(seen, "a", own)
+    assert report.verdict == "no_go"
+    assert report.upstream is not None
+    assert len(report.upstream) == 1
+    assert report.upstream[0].startswith("c, through b: no_go, trust ")
+    assert report.upstream[0] in report.summary
+
+
+async def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    """The error names what there is."""
+    with pytest.raises(UnknownTarget, match="Known: sentiment-v3"):
+        await asked(calls("sentiment-v3", 20), "sentiment-v4")
+
+
+async def test_p_better_orders_two_targets() -> None:
+    """95 % against 80 % on 300 calls each is certain; against itself it is even."""
+    own = settings()
+    telemetry = MemoryTelemetry(own)
+    await telemetry.record([*calls("a", 300, good=0.95), *calls("b", 300, good=0.8)], NOW)
+    first, second = [await trust_estimate(telemetry, own, name, NOW) for name in "ab"]
+    assert p_better(first, second) > 0.97
+    assert p_better(first, first) == pytest.approx(0.5)
+
+
+async def test_the_fleet_shows_the_worst_first_and_what_changed() -> None:
+    """Scores of the day before are kept; the one that fell is named."""
+    own = settings()
+    telemetry = MemoryTelemetry(own)
+    log = cast("DecisionLog", Verdicts({"gone": ("caution", NOW - DAY_MS)}))
+    yesterday = NOW - DAY_MS
+    await telemetry.record(
+        [*calls("a", 400, good=0.95), *calls("b", 400, good=0.95, until_ms=yesterday)], NOW
+    )
+    await check_trust(telemetry, log, own, dependency=None, now_ms=yesterday)
+    await telemetry.record(calls("b", 60, days=0.5, outcome=None, error="timeout"), NOW)
+    report = await check_trust(telemetry, log, own, dependency=None, now_ms=NOW)
+    assert report.fleet is not None
+    assert [line.dependency for line in report.fleet] == ["b", "a", "gone"]
+    assert report.verdict == "no_go"
+    assert str(report.fleet[0].changed).startswith("was go, 9")
+    assert "Worst b, trust" in report.summary
+    assert "Changed since the day before: b (was go" in report.summary
+    assert report.fleet[2].verdict == "caution"
+
+
+async def test_an_empty_fleet_is_unknown() -> None:
+    """Nothing recorded is not healthy."""
+    report = await asked([], None)
+    assert report.verdict == "unknown"
+    assert report.fleet == []

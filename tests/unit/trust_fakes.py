@@ -1,0 +1,251 @@
+"""Telemetry in memory, for the trust services: the same counts as a store's, from observations."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from gonogo.detectors.bins import LOGIT, bin_of_one
+from gonogo.records import (
+    DAY_MS,
+    HOUR_MS,
+    MICRO,
+    Costs,
+    Dependency,
+    GoldenAnswers,
+    Histograms,
+    HourCounts,
+    Kind,
+    Observation,
+    Stored,
+    Verdict,
+)
+from gonogo.services.ports_trust import KeptScore, Population, Repeats
+from gonogo.settings import Settings
+
+COLUMNS = [f.name for f in fields(HourCounts) if f.name not in ("hour", "version", "versions")]
+
+
+def counts_of(seen: Sequence[Observation], settings: Settings, *, bucket_ms: int) -> HourCounts:
+    """Hour (or day) counts by the rules of records.HourCounts, versions added up."""
+    rows: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for one in seen:
+        own = settings.dependency(one.dependency)
+        slo = own.latency_slo_ms
+        met = one.latency_ms is None or slo is None or one.latency_ms <= slo
+        ok = one.error is None and met
+        labelled = one.outcome is not None
+        good = one.outcome is not None and one.outcome >= own.quality_bar
+        rows[one.ts_ms // bucket_ms].update(
+            n=1,
+            errors=one.error is not None,
+            timed=one.latency_ms is not None,
+            slo_met=one.latency_ms is not None and met,
+            labels=labelled,
+            outcome_sum=round((one.outcome or 0) * MICRO),
+            good=good,
+            ok=ok,
+            ok_labels=ok and labelled,
+            ok_good=ok and good,
+        )
+    hours = np.array(sorted(rows), dtype=np.int64)
+    table = {c: np.array([rows[h][c] for h in hours], dtype=np.int64) for c in COLUMNS}
+    return HourCounts(hour=hours, version=np.zeros_like(hours), versions=(None,), **table)
+
+
+@dataclass
+class MemoryTelemetry:
+    """A fake store of observations (`services.ports_trust.TrustTelemetry`)."""
+
+    settings: Settings
+    seen: dict[str, list[Observation]] = field(default_factory=dict)
+    scores: dict[str, KeptScore] = field(default_factory=dict)
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Keep them."""
+        assert now_ms >= 0
+        for one in observations:
+            self.seen.setdefault(one.dependency, []).append(one)
+        return Stored(accepted=len(observations))
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """What is known; the count is its `rev`."""
+        seen = self.seen.get(name)
+        if not seen:
+            return None
+        times = [one.ts_ms for one in seen]
+        kind = next((one.kind for one in seen if one.kind), None)
+        provider = next((one.provider for one in seen if one.provider), None)
+        return Dependency(name, kind, provider, len(seen), min(times), max(times), len(seen))
+
+    async def dependencies(
+        self, *, query: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Dependency]:
+        """All of them by name."""
+        names = sorted(n for n in self.seen if (query or "") in n and n > (after or ""))
+        found = [await self.dependency(name) for name in names[:limit]]
+        return [one for one in found if one is not None]
+
+    def _slice(
+        self, name: str, *, golden: bool, segment: str | None, start: int | None, end: int | None
+    ) -> list[Observation]:
+        return [
+            one
+            for one in self.seen.get(name, [])
+            if (one.item is not None) == golden
+            and (segment is None or segment in [f"{k}={v}" for k, v in one.segments.items()])
+            and (start is None or one.ts_ms // HOUR_MS >= start)
+            and (end is None or one.ts_ms // HOUR_MS < end)
+        ]
+
+    async def hours(
+        self,
+        dependency: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+    ) -> HourCounts:
+        """Counts of a slice."""
+        kept = self._slice(
+            dependency, golden=golden, segment=segment, start=start_hour, end=end_hour
+        )
+        return counts_of(kept, self.settings, bucket_ms=HOUR_MS)
+
+    async def histograms(
+        self,
+        dependency: str,
+        metric: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        daily: bool = False,
+    ) -> Histograms:
+        """Histograms of stated confidence, with a label or with a good one."""
+        bar = self.settings.dependency(dependency).quality_bar
+        rows: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        for one in self._slice(
+            dependency, golden=golden, segment=segment, start=start_hour, end=end_hour
+        ):
+            if one.confidence is None or one.outcome is None:
+                continue
+            if metric == "confidence_labelled" or one.outcome >= bar:
+                at = one.ts_ms // (DAY_MS if daily else HOUR_MS)
+                rows[at][bin_of_one(LOGIT, one.confidence)] += 1
+        buckets = sorted(rows)
+        flat = [(i, b, rows[at][b]) for i, at in enumerate(buckets) for b in sorted(rows[at])]
+        table = np.array(flat, dtype=np.int64).reshape(-1, 3).T
+        n = np.array([rows[at].total() for at in buckets], dtype=np.int64)
+        bucket = np.array(buckets, dtype=np.int64)
+        zero = np.zeros_like(bucket)
+        return Histograms(metric, "logit", bucket, zero, (None,), n, zero, *table)
+
+    async def segments(self, dependency: str) -> list[str]:
+        """Declared slices."""
+        seen = self.seen.get(dependency, [])
+        return sorted({f"{k}={v}" for one in seen for k, v in one.segments.items()})
+
+    async def golden_answers(self, dependency: str) -> GoldenAnswers:
+        """Golden answers by item and day."""
+        rows: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+        for one in self._slice(dependency, golden=True, segment=None, start=None, end=None):
+            if one.item is not None and one.outcome is not None:
+                rows[one.item, one.ts_ms // DAY_MS].append(one.outcome)
+        items = sorted({item for item, _ in rows})
+        table = np.array(
+            [(items.index(i), 0, d, len(v), round(sum(v) * MICRO)) for (i, d), v in rows.items()],
+            dtype=np.int64,
+        ).reshape(-1, 5)
+        return GoldenAnswers(tuple(items), (None,), *table.T)
+
+    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
+        """Trust reads no costs."""
+        raise NotImplementedError(dependency, limit)
+
+    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
+        """Nothing is cached."""
+        return None if (dependency, key) else (0, b"")
+
+    async def cache_state(self, dependency: str, key: str, hour: int, state: bytes) -> None:
+        """Nothing is cached."""
+
+    async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
+        """Totals of dependencies of a kind."""
+        names, rows = [], []
+        for one in await self.dependencies(limit=limit):
+            if one.kind == kind:
+                day = counts_of(
+                    self._slice(
+                        one.name, golden=False, segment=None, start=since_day * 24, end=None
+                    ),
+                    self.settings,
+                    bucket_ms=DAY_MS,
+                )
+                columns = [c for c in COLUMNS if c != "outcome_sum"]
+                rows.append([int(getattr(day, c).sum()) for c in columns])
+                names.append(one.name)
+        return Population(tuple(names), *np.array(rows, dtype=np.int64).reshape(-1, 9).T)
+
+    async def repeats(self, dependency: str) -> Repeats:
+        """Agreement of answers to one input."""
+        by_input: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for one in self.seen.get(dependency, []):
+            if one.input_hash and one.output_hash:
+                by_input[one.input_hash][one.output_hash] += 1
+        sizes = [(c.total(), sum(v * v for v in c.values())) for c in by_input.values()]
+        return Repeats(
+            sum(t for t, _ in sizes),
+            sum(t - 1 for t, _ in sizes),
+            sum((t * t - q) / t for t, q in sizes),
+        )
+
+    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+        """Names that were recorded with this provider."""
+        known = await self.dependencies(limit=limit)
+        return [one.name for one in known if one.provider == provider]
+
+    async def recent_hours(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, HourCounts]:
+        """Hours of several."""
+        return {
+            name: await self.hours(name, start_hour=start_hour)
+            for name in dependencies
+            if name in self.seen
+        }
+
+    async def keep_score(self, score: KeptScore) -> None:
+        """Keep it, with the last one of an earlier day."""
+        from gonogo.services.fleet import after
+
+        self.scores[score.dependency] = after(self.scores.get(score.dependency), score)
+
+    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
+        """Lowest lower bound first."""
+        return sorted(self.scores.values(), key=lambda s: (s.lower, s.dependency))[:limit]
+
+    async def unscored(self, *, limit: int) -> list[str]:
+        """Changed since they were scored."""
+        changed = [
+            name
+            for name, seen in self.seen.items()
+            if name not in self.scores or self.scores[name].rev != len(seen)
+        ]
+        return changed[:limit]
+
+
+@dataclass
+class Verdicts:
+    """The only part of a decision log that the fleet reads."""
+
+    last: dict[str, tuple[Verdict, int]] = field(default_factory=dict)
+
+    async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
+        """What was set."""
+        return self.last
