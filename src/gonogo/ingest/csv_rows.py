@@ -1,0 +1,97 @@
+"""CSV with a header. Every cell is text here; `mapping` gives it the type of its field."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+
+from gonogo.errors import DataError, plain
+from gonogo.ingest.text import LINE_BYTES_MAX, Row
+from gonogo.records import Rejection
+
+__all__ = ["read_csv"]
+
+
+class _BadLineError(Exception):
+    """A physical line that cannot be part of a record."""
+
+
+class _Feed:
+    """Physical lines as text, remembered until the record that they make up is whole."""
+
+    def __init__(self, lines: Iterator[tuple[int, bytes | str]]) -> None:
+        self._lines = lines
+        self._again: deque[tuple[int, bytes | str]] = deque()
+        self.taken: list[tuple[int, bytes | str]] = []
+        self._bytes = 0
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        number, line = self._again.popleft() if self._again else next(self._lines)
+        self.taken.append((number, line))
+        if isinstance(line, str):
+            raise _BadLineError(line)
+        self._bytes += len(line)
+        if self._bytes > LINE_BYTES_MAX:
+            raise _BadLineError("is a record of over 1 MiB; is a quote left open?")
+        try:
+            return line.decode()
+        except UnicodeDecodeError as error:
+            raise _BadLineError(f"is not UTF-8 text (byte {error.start + 1})") from None
+
+    def begin(self) -> None:
+        """Forget the record that was read."""
+        self.taken.clear()
+        self._bytes = 0
+
+    def give_back(self) -> None:
+        """Read all but the first line of a bad record again: an open quote costs one line."""
+        self._again.extendleft(reversed(self.taken[1:]))
+
+    def content(self) -> bytes:
+        """The record's bytes as they stood."""
+        return b"".join(line for _, line in self.taken if isinstance(line, bytes)).strip()
+
+
+def read_csv(
+    lines: Iterator[tuple[int, bytes | str]], path: str
+) -> tuple[list[str], Iterator[Row | Rejection]]:
+    """The header's names, and the records that follow; an empty cell is absent.
+
+    Raises:
+        DataError: there is no header that could be read, or it names a column twice.
+    """
+    feed = _Feed(lines)
+    try:
+        header = [name.strip() for name in next(csv.reader(feed, strict=True), [])]
+    except (csv.Error, _BadLineError) as error:
+        raise DataError(f"'{plain(path, 200)}' has no CSV header: line 1 {error}.") from None
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(f"'{plain(path, 200)}' has the column '{plain(twice[0], 60)}' twice.")
+    return header, _records(feed, header)
+
+
+def _records(feed: _Feed, header: list[str]) -> Iterator[Row | Rejection]:
+    reader = csv.reader(feed, strict=True)
+    while True:
+        feed.begin()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, _BadLineError) as error:
+            # csv.Error tells of the form alone; a content is never part of it.
+            yield Rejection(feed.taken[0][0], "line", plain(str(error), 300))
+            feed.give_back()
+            reader = csv.reader(feed, strict=True)
+            continue
+        number = feed.taken[0][0]
+        if len(cells) == len(header):
+            values = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+            yield Row(number, values, feed.content())
+        elif cells:
+            yield Rejection(number, "line", f"has {len(cells)} cells, the header {len(header)}")

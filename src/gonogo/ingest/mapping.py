@@ -1,0 +1,213 @@
+"""Which column or key becomes which field: `--map`, `--set`, and what is made of text cells."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gonogo.errors import DataError, ParameterError, plain
+from gonogo.ingest.jsonl import strict_json
+from gonogo.ingest.observation import FIELDS, Form, parse_observation
+from gonogo.records import Rejection
+
+__all__ = ["ColumnMap", "parse_mapping"]
+
+_FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
+_NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
+EXACT_DIGITS_MAX = 18
+_SCALED: tuple[Form, ...] = ("number", "outcome", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a column's value goes: a field, or an entry of `segments` or `metrics`."""
+
+    field: str
+    key: str | None = None
+    factor: float | None = None
+
+    @property
+    def form(self) -> Form:
+        """What the field holds."""
+        return FIELDS[self.field].form if self.key is None else _NESTED[self.field]
+
+
+def _target(text: str, factor: float | None = None) -> Target | None:
+    if text in FIELDS:
+        return Target(text, None, factor)
+    name, _, key = text.partition(".")
+    return Target(name, key, factor) if key and name in _NESTED else None
+
+
+def _typed(form: Form, text: str) -> object:
+    """A text cell as its field wants it; left as it is where it does not fit: the check says why."""
+    if form == "text":
+        return text
+    if form == "outcome" and text.strip().lower() in ("true", "false"):
+        return text.strip().lower() == "true"
+    try:
+        if form in ("list", "texts", "numbers"):
+            return strict_json(text)
+        # Python reads 1_000 as a number; nobody else does.
+        return text if "_" in text else _number(text)
+    except ValueError:
+        return text
+
+
+def _number(text: str) -> int | float:
+    whole = len(text) <= EXACT_DIGITS_MAX and text.isascii() and text.isdecimal()
+    return int(text) if whole else float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """The ways of columns into fields; without any, columns carry the fields' own names."""
+
+    targets: tuple[tuple[str, Target], ...] = ()
+    constants: tuple[tuple[Target, object], ...] = ()
+    ignore_unknown: bool = False
+    from_text: bool = False
+    _columns: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_columns", frozenset(column for column, _ in self.targets))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether values pass as they are."""
+        return not (self.targets or self.constants or self.ignore_unknown or self.from_text)
+
+    def with_header(self, header: Iterable[str], path: str) -> ColumnMap:
+        """The mapping of a CSV file: every column has its target, and cells are text.
+
+        Raises:
+            DataError: columns that are neither fields nor mapped, or mapped ones that are missing.
+        """
+        columns = list(header)
+        missing = sorted(self._columns - set(columns))
+        if missing:
+            raise DataError(f"'{plain(path, 150)}' has no column {_listed(missing)}.")
+        own = [(c, _target(c)) for c in columns if c not in self._columns]
+        unknown = [column for column, target in own if target is None]
+        if unknown and not self.ignore_unknown:
+            raise DataError(
+                f"'{plain(path, 150)}' has columns that are no fields: {_listed(unknown)}. "
+                "Map them (--map FIELD=COLUMN) or pass --ignore-unknown."
+            )
+        passing = [(column, target) for column, target in own if target is not None]
+        return ColumnMap((*passing, *self.targets), self.constants, self.ignore_unknown, True)
+
+    def apply(self, values: dict[str, object]) -> dict[str, object]:
+        """Fields of one record: its own, then the mapped ones, then the constants."""
+        fields = {
+            name: value
+            for name, value in values.items()
+            if name not in self._columns and (name in FIELDS or not self.ignore_unknown)
+        }
+        for column, target in self.targets:
+            value = values.get(column)
+            if value is not None:
+                _put(fields, target, self._converted(target, value))
+        for target, constant in self.constants:
+            _put(fields, target, constant)
+        return fields
+
+    def _converted(self, target: Target, value: object) -> object:
+        if self.from_text and isinstance(value, str):
+            value = _typed(target.form, value)
+        elif target.form == "text" and isinstance(value, int) and not isinstance(value, bool):
+            return str(value)  # an identifier that its file keeps as a number
+        if target.factor is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        try:
+            return value * target.factor
+        except OverflowError:
+            return math.inf
+
+
+def _put(fields: dict[str, object], target: Target, value: object) -> None:
+    if target.key is None:
+        fields[target.field] = value
+        return
+    entries = fields.get(target.field) or {}
+    # Anything but an object stays as it is and is refused by its type.
+    if isinstance(entries, dict):
+        fields[target.field] = {**entries, target.key: value}
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{plain(name, 40)}'" for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"  # noqa: PLR2004
+
+
+def parse_mapping(
+    maps: Sequence[str], sets: Sequence[str], *, ignore_unknown: bool = False
+) -> ColumnMap:
+    """Read `FIELD=COLUMN[*NUMBER]` and `FIELD=VALUE` as the command line has them.
+
+    Raises:
+        ParameterError: a form, field, number or value is wrong, or a field is given twice.
+    """
+    targets = [_mapped(text) for text in maps]
+    constants = [_constant(text) for text in sets]
+    seen: set[tuple[str, str | None]] = set()
+    for target in (*(t for _, t in targets), *(t for t, _ in constants)):
+        where = (target.field, target.key)
+        if where in seen:
+            raise ParameterError(f"The field '{_shown(target)}' is given twice by --map and --set.")
+        seen.add(where)
+    return ColumnMap(tuple(targets), tuple(constants), ignore_unknown)
+
+
+def _shown(target: Target) -> str:
+    return plain(target.field if target.key is None else f"{target.field}.{target.key}", 80)
+
+
+def _split(option: str, text: str, form: str) -> tuple[str, str]:
+    name, equals, rest = text.partition("=")
+    if not name or not equals or not rest:
+        raise ParameterError(f"{option} '{plain(text, 80)}': write it {form}.")
+    return name, rest
+
+
+def _mapped(text: str) -> tuple[str, Target]:
+    name, column = _split("--map", text, "FIELD=COLUMN or FIELD=COLUMN*NUMBER")
+    factor: float | None = None
+    scaled = _FACTOR.fullmatch(column)
+    if scaled:
+        try:
+            column, factor = scaled[1], float(scaled[2])
+        except ValueError:
+            scaled = None  # an asterisk in the column's own name
+    target = _known_target("--map", name, factor)
+    if scaled and (target.form not in _SCALED or not math.isfinite(factor or 0.0)):
+        raise ParameterError(f"--map '{plain(text, 80)}': only a finite number scales a number.")
+    return column, target
+
+
+def _known_target(option: str, name: str, factor: float | None = None) -> Target:
+    target = _target(name, factor)
+    if target is None:
+        near = difflib.get_close_matches(name[:80], FIELDS, n=3) or list(FIELDS)
+        known = f"{', '.join(near)}, segments.KEY, metrics.NAME"
+        raise ParameterError(f"{option}: unknown field '{plain(name, 60)}'. Known: {known}.")
+    return target
+
+
+def _constant(text: str) -> tuple[Target, object]:
+    name, value = _split("--set", text, "FIELD=VALUE")
+    target = _known_target("--set", name)
+    constant = _typed(target.form, value)
+    raw: dict[str, object] = {}
+    _put(raw, target, constant)
+    # Checked once here, by the same table, instead of once in every line.
+    checked = parse_observation({"dependency": "x", **raw}, now_ms=_FAR_MS, from_file=True)
+    if isinstance(checked, Rejection):
+        raise ParameterError(f"--set {_shown(target)}: {checked.problem}.")
+    return target, constant
+
+
+_FAR_MS = 10**14

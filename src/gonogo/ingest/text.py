@@ -1,0 +1,132 @@
+"""Files and standard input as numbered lines: unpacked, bounded, in the order they lie there."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, cast
+
+from gonogo.errors import NoInput, plain
+
+__all__ = ["LINE_BYTES_MAX", "Format", "Row", "Source", "numbered_lines", "open_source"]
+
+LINE_BYTES_MAX = 1024 * 1024
+PEEK_BYTES = 512
+STDIN = "-"
+
+Format = Literal["jsonl", "csv"]
+
+_FORMATS: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+}
+
+
+class Row(NamedTuple):
+    """One record of a file: where it begins, its named values, and its bytes as they stood."""
+
+    line: int
+    values: object
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An opened input. `name` is what ids are made from; None for standard input."""
+
+    path: str
+    name: str | None
+    stream: io.BufferedReader
+    raw: BinaryIO
+    total_bytes: int | None
+    format: Format
+
+    def bytes_read(self) -> int | None:
+        """How much of `total_bytes` is behind us; None where the input has no length."""
+        return None if self.total_bytes is None else self.raw.tell()
+
+    def close(self) -> None:
+        """Let the file go; standard input stays open."""
+        if self.name is not None:
+            self.stream.close()
+            self.raw.close()
+
+
+def open_source(path: str, stdin: BinaryIO, stated: Format | None = None) -> Source:
+    """Open a file, or standard input for `-`; gzip is told by its first bytes.
+
+    Raises:
+        NoInput: it is not there, is a folder, or may not be read.
+    """
+    if path == STDIN:
+        stream = _buffered(stdin)
+        unpacked = _unpacked(stream)
+        return Source(path, None, unpacked, stdin, None, stated or _guess("", unpacked))
+    try:
+        raw = Path(path).open("rb")  # noqa: SIM115  # the Source closes it
+        unpacked = _unpacked(raw)
+        name = Path(path).name.removesuffix(".gz")
+        chosen = stated or _guess(name, unpacked)
+        size = Path(path).stat().st_size if raw.seekable() else None
+    except OSError as error:
+        raise NoInput(f"Cannot read '{plain(path, 200)}': {error.strerror or error}.") from None
+    return Source(path, name, unpacked, raw, size, chosen)
+
+
+def _buffered(stream: BinaryIO) -> io.BufferedReader:
+    if isinstance(stream, io.BufferedReader):
+        return stream
+    return io.BufferedReader(cast("io.RawIOBase", stream))
+
+
+def _unpacked(stream: io.BufferedReader) -> io.BufferedReader:
+    if stream.peek(2)[:2] != b"\x1f\x8b":
+        return stream
+    return io.BufferedReader(gzip.GzipFile(fileobj=stream), LINE_BYTES_MAX)
+
+
+def _guess(name: str, stream: io.BufferedReader) -> Format:
+    known = _FORMATS.get(Path(name).suffix.lower())
+    if known is not None:
+        return known
+    try:
+        start = stream.peek(PEEK_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return "jsonl"  # reading will say what is broken
+    return "jsonl" if start[:1] in b"{[" else "csv"
+
+
+def numbered_lines(source: Source) -> Iterator[tuple[int, bytes | str]]:
+    """Each line from 1 with its bytes, or with the problem that makes it unreadable.
+
+    A line over 1 MiB is skipped without being held. A broken gzip or disk ends the file with a
+    problem: what came before stands.
+    """
+    number = 0
+    readline = source.stream.readline
+    while True:
+        number += 1
+        try:
+            line = readline(LINE_BYTES_MAX + 1)
+            if not line:
+                return
+            if len(line) > LINE_BYTES_MAX:
+                while line and not line.endswith(b"\n"):
+                    line = readline(LINE_BYTES_MAX)
+                yield number, "is over 1 MiB long"
+                continue
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            yield number, "the gzip file is broken from here on; earlier lines are kept"
+            return
+        except OSError as error:
+            yield number, f"cannot be read on from here: {error.strerror}; earlier lines are kept"
+            return
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        yield number, line
