@@ -193,6 +193,7 @@ def _watched(
                 own,
                 weight=WEIGHTS[metric],
                 maturity=data.maturity if metric == "outcome" else PROMPT,
+                zone=settings.timezone,
             )
         findings.append(finding)
     if len(data.golden.item):

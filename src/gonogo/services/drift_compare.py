@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
+from gonogo.detectors.comparison import COMPARISON_NEEDED, RateComparison, compare_rates
 from gonogo.detectors.golden import ItemMeans, PairedTest, compare, item_means
 from gonogo.detectors.predictive import RateRule, deltas_for
-from gonogo.detectors.predictive_hours import RateComparison, compare_rates
 from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_finding import (
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gonogo.records import Dependency, GoldenAnswers
     from gonogo.services.drift_data import RateStream
 
-NEEDED = 100.0
 ITEMS_MIN = 10
 LABELS_MIN = 10
 
@@ -134,7 +133,7 @@ def compare_sides(
         return _too_thin(before, after, sides)
     rates = None
     if ordinary:
-        rule = RateRule(needed=NEEDED, deltas=deltas_for(min_effect))
+        rule = RateRule(needed=COMPARISON_NEEDED, deltas=deltas_for(min_effect))
         rates = compare_rates(
             float(before.n.sum()),
             float(before.bad.sum()),
@@ -143,7 +142,7 @@ def compare_sides(
             rule,
         )
     log10_e, worse = _evidence(rates, golden)
-    found = log10_e >= math.log10(NEEDED)
+    found = log10_e >= math.log10(COMPARISON_NEEDED)
     status: DriftStatus = "stable"
     if found:
         status = "degraded" if worse else "improved"
@@ -161,7 +160,7 @@ def compare_sides(
         ),
         current=_current(after, sides, mean_after),
         change=change_of(mean_before, mean_after, interval95=interval),
-        evidence=evidence_of(log10_e, needed=NEEDED, guarantee=_guarantee(sides)),
+        evidence=evidence_of(log10_e, needed=COMPARISON_NEEDED, guarantee=_guarantee(sides)),
         golden=golden_pairs(golden) if golden else None,
         newest_ts_ms=(int(after.hour[-1]) + 1) * HOUR_MS if len(after.hour) else None,
     )
@@ -171,7 +170,7 @@ def _evidence(rates: RateComparison | None, golden: PairedTest | None) -> tuple[
     """log10 of the average e-value, and whether the worse side carries most of it."""
     terms = []  # (log e of both sides, log e of worse, log e of better), nats
     if rates is not None:
-        terms.append((rates.log_e, rates.log_e_up, rates.log_e_down))
+        terms.append((rates.evidence_nats, rates.up_nats, rates.down_nats))
     if golden is not None:
         tiny = 5e-324
         terms.append(
@@ -226,7 +225,7 @@ def _too_thin(before: RateStream, after: RateStream, sides: Sides) -> Finding:
 def _guarantee(sides: Sides) -> str:
     what = "versions" if sides.by_version else "periods"
     return (
-        f"If the two {what} are equally good, evidence reaches {NEEDED:g} with probability at most "
-        f"{1 / NEEDED:g}, however often it is asked while data arrive, provided that the {what} "
+        f"If the two {what} are equally good, evidence reaches {COMPARISON_NEEDED:g} with probability at most "
+        f"{1 / COMPARISON_NEEDED:g}, however often it is asked while data arrive, provided that the {what} "
         "were named before their outcomes were seen."
     )

@@ -10,7 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.answers import Baseline, Current, DriftStatus
+import numpy as np
+
+from gonogo.answers import Baseline, Change, Current, Onset
+from gonogo.detectors.power import detectable_now
 from gonogo.detectors.predictive import (
     Dispersion,
     RateRule,
@@ -19,6 +22,8 @@ from gonogo.detectors.predictive import (
     needed_for,
 )
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
+from gonogo.detectors.predictive_starts import StartWeights, start_weights
+from gonogo.detectors.seasons import weekly_offsets
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_finding import (
     Finding,
@@ -29,13 +34,16 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
+from gonogo.services.time_slices import hours_of_week
 
 if TYPE_CHECKING:
+    from gonogo.records import Floats
     from gonogo.services.drift_data import BaselineHours, Maturity, RateStream
     from gonogo.settings import DependencySettings
 
 DAYS_A_YEAR = 365.25
 SD_DAYS_MIN = 3
+SEASON_HOURS_MIN = 14 * 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +55,34 @@ class Volume:
     daily_sd: float | None  # of the daily means, in the metric's units
 
 
-def baseline_volume(baseline: RateStream, hours: BaselineHours) -> Volume:
-    """Measure the closed baseline: volume, dispersion of its days, spread of its daily means."""
+def baseline_volume(
+    baseline: RateStream, hours: BaselineHours, expected: Floats | None = None
+) -> Volume:
+    """Measure the closed baseline: volume, dispersion of its days, spread of its daily means.
+
+    What the weekly expectation explains does not count as dispersion.
+    """
     days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
     _, n, bad = baseline.by_day()
     means = bad / n
     spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
     return Volume(
         labels_per_day=max(baseline.labels / days, 1.0),
-        dispersion=daily_dispersion(n, bad),
+        dispersion=daily_dispersion(n, _without_season(baseline, expected)),
         daily_sd=spread or None,
     )
+
+
+def _without_season(baseline: RateStream, expected: Floats | None) -> Floats:
+    """Bad labels a day, less what the weekly expectation adds to or takes from the mean rate."""
+    _, n, bad = baseline.by_day()
+    if expected is None:
+        return bad
+    own = min(max(baseline.bad_rate, 1e-6), 1 - 1e-6)
+    centre = math.log(own / (1 - own))
+    seasonal = 1 / (1 + np.exp(-(centre + expected[: len(baseline.hour)]))) - own
+    _, at = np.unique(baseline.hour // 24, return_inverse=True)
+    return np.clip(bad - np.bincount(at, baseline.n * seasonal), 0, n)
 
 
 def rule_of(
@@ -83,6 +108,7 @@ def watch_stream(
     *,
     weight: float,
     maturity: Maturity,
+    zone: str,
 ) -> Finding:
     """Follow a rate from the first label of its baseline to the last mature hour.
 
@@ -92,65 +118,117 @@ def watch_stream(
         settings: The dependency's.
         weight: This metric's share of the dependency's false-alarm budget.
         maturity: How long outcomes take, for the guarantee.
+        zone: Where weekdays and hours are local.
     """
     followed = stream.between(hours.start_hour, None)
     baseline = followed.between(None, hours.end_hour)
-    volume = baseline_volume(baseline, hours)
+    expected = _expected(followed, baseline, hours, zone=zone)
+    volume = baseline_volume(baseline, hours, expected)
     rule = rule_of(volume, hours, settings, weight=weight)
-    watch = watch_rate(followed.n, followed.bad, rule, stamp=followed.hour)
-    status, start_hour = _status(watch, hours)
-    current = followed.between(start_hour, None)
+    watch = watch_rate(followed.n, followed.bad, rule, offset=expected, stamp=followed.hour)
+    latched = watch.status if watch.status in ("up", "down") else None
+    starts = None
+    if latched is not None:
+        starts = start_weights(followed.n, followed.bad, rule, watch, side=latched, offset=expected)
+    began = _current_start(watch, hours, followed, starts)
+    current = followed.between(began, None)
     if not current.labels:
         return _nothing_since(baseline, hours)
-    mean_before = baseline.mean if hours.declared_bad is None else _declared_mean(stream, hours)
-    n_before = baseline.labels / volume.dispersion.used if hours.declared_bad is None else math.inf
-    n_after = current.labels / volume.dispersion.used
     return Finding(
         metric=stream.metric,
-        status=status,
-        baseline=Baseline(
-            source=hours.source,
-            version=hours.version,
-            mean=mean_before,
-            n=baseline.labels,
-            start=hour_start(hours.start_hour),
-            end=hour_start(hours.end_hour),
-        ),
-        current=Current(
-            mean=current.mean,
-            n=current.labels,
-            start=hour_start(int(current.hour[0])),
-            end=hour_end(int(current.hour[-1])),
-            interval95=rate_interval95(current.mean, n_after),
-        ),
-        change=change_of(
-            mean_before,
-            current.mean,
-            interval95=difference_interval95(mean_before, n_before, current.mean, n_after),
-            baseline_sd=volume.daily_sd,
-        ),
+        status={"up": "degraded", "down": "improved"}.get(watch.status, "stable"),
+        baseline=_baseline(baseline, hours),
+        current=_current(current, volume),
+        change=_change(baseline, current, hours, volume),
         evidence=evidence_of(
             float(watch.evidence_nats[-1]) / math.log(10),
             needed=rule.needed,
             guarantee=_guarantee(settings, volume, maturity, weight=weight),
         ),
+        onset=_onset(followed, starts),
+        detectable_now=detectable_now(
+            before=float(baseline.labels),
+            since=float(current.labels),
+            rate=min(max(baseline.bad_rate, 1e-6), 1 - 1e-6),
+            rule=rule,
+        ),
         newest_ts_ms=(int(current.hour[-1]) + 1) * HOUR_MS,
     )
 
 
-def _status(watch: RateWatch, hours: BaselineHours) -> tuple[DriftStatus, int]:
-    """The status, and the hour from which the current period runs."""
-    if watch.status in ("up", "down"):
-        episode = watch.episodes[-1]
-        return ("degraded" if watch.status == "up" else "improved"), episode.alarmed
+def _expected(
+    followed: RateStream, baseline: RateStream, hours: BaselineHours, *, zone: str
+) -> Floats | None:
+    """Weekly expectation of each batch, log-odds; None where the baseline is under two weeks."""
+    if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
+        return None
+    offsets = weekly_offsets(baseline.n, baseline.bad, hours_of_week(baseline.hour, zone=zone))
+    if not offsets.any():
+        return None
+    return offsets[hours_of_week(followed.hour, zone=zone)]
+
+
+def _current_start(
+    watch: RateWatch, hours: BaselineHours, followed: RateStream, starts: StartWeights | None
+) -> int:
+    """The hour from which the current period runs: the onset, the recovery, or the baseline's end."""
+    if starts is not None:
+        return int(followed.hour[starts.quantile(0.5)])
     if watch.status == "recovered" and watch.episodes[-1].recovered is not None:
-        return "stable", max(hours.end_hour, watch.episodes[-1].recovered)
-    return "stable", hours.end_hour
+        return max(hours.end_hour, watch.episodes[-1].recovered + 1)
+    return hours.end_hour
 
 
-def _declared_mean(stream: RateStream, hours: BaselineHours) -> float:
-    bad = hours.declared_bad or 0.0
-    return 1 - bad if stream.metric == "outcome" else bad
+def _onset(followed: RateStream, starts: StartWeights | None) -> Onset | None:
+    if starts is None:
+        return None
+    earliest, middle, latest = (
+        hour_start(int(followed.hour[starts.quantile(share)])) for share in (0.025, 0.5, 0.975)
+    )
+    return Onset(ts=middle, earliest=earliest, latest=latest)
+
+
+def _baseline(baseline: RateStream, hours: BaselineHours) -> Baseline:
+    return Baseline(
+        source=hours.source,
+        version=hours.version,
+        mean=_mean_before(baseline, hours),
+        n=baseline.labels,
+        start=hour_start(hours.start_hour),
+        end=hour_start(hours.end_hour),
+    )
+
+
+def _current(current: RateStream, volume: Volume) -> Current:
+    return Current(
+        mean=current.mean,
+        n=current.labels,
+        start=hour_start(int(current.hour[0])),
+        end=hour_end(int(current.hour[-1])),
+        interval95=rate_interval95(current.mean, current.labels / volume.dispersion.used),
+    )
+
+
+def _change(
+    baseline: RateStream, current: RateStream, hours: BaselineHours, volume: Volume
+) -> Change:
+    before = _mean_before(baseline, hours)
+    n_before = math.inf if hours.declared_bad is not None else float(baseline.labels)
+    spread = volume.dispersion.used
+    return change_of(
+        before,
+        current.mean,
+        interval95=difference_interval95(
+            before, n_before / spread, current.mean, current.labels / spread
+        ),
+        baseline_sd=volume.daily_sd,
+    )
+
+
+def _mean_before(baseline: RateStream, hours: BaselineHours) -> float:
+    if hours.declared_bad is None:
+        return baseline.mean
+    return 1 - hours.declared_bad if baseline.metric == "outcome" else hours.declared_bad
 
 
 def _nothing_since(baseline: RateStream, hours: BaselineHours) -> Finding:

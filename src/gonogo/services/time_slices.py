@@ -24,6 +24,7 @@ DAY_TYPES = ("weekday", "weekend")
 HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")
 TIME_KEYS = {"day_type": DAY_TYPES, "hour_band": HOUR_BANDS}
 FIRST_WEEKEND_DAY = 5
+HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,21 @@ class Slice:
 
 def time_cells(hours: Ints, *, zone: str) -> tuple[Ints, Ints]:
     """For each hour its index into `DAY_TYPES` and into `HOUR_BANDS`, in local time."""
+    of_week = hours_of_week(hours, zone=zone)
+    day_types = (of_week // HOURS_A_DAY >= FIRST_WEEKEND_DAY).astype(np.int64)
+    return day_types, of_week % HOURS_A_DAY // (HOURS_A_DAY // len(HOUR_BANDS))
+
+
+def hours_of_week(hours: Ints, *, zone: str) -> Ints:
+    """For each hour 0 (Monday, first hour) to 167, by its midpoint in local time."""
     distinct, back = np.unique(hours, return_inverse=True)
     place = ZoneInfo(zone)
     local = [
         datetime.fromtimestamp((hour * HOUR_MS + HOUR_MS // 2) / 1000, tz=UTC).astimezone(place)
         for hour in distinct.tolist()
     ]
-    days = np.array([int(when.weekday() >= FIRST_WEEKEND_DAY) for when in local], dtype=np.int64)
-    bands = np.array([when.hour // 6 for when in local], dtype=np.int64)
-    return days[back], bands[back]
+    of_week = [when.weekday() * HOURS_A_DAY + when.hour for when in local]
+    return np.array(of_week, dtype=np.int64)[back]
 
 
 def parse_segment(segment: str | None, declared: Sequence[str], *, dependency: str) -> Slice:
