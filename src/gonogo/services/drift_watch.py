@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.answers import Baseline, Change, Current, Onset
+from gonogo.detectors.dispersion import early_dispersion
 from gonogo.detectors.power import detectable_now
 from gonogo.detectors.predictive import (
     Dispersion,
@@ -56,21 +57,24 @@ class Volume:
 
 
 def baseline_volume(
-    baseline: RateStream, hours: BaselineHours, expected: Floats | None = None
+    followed: RateStream, hours: BaselineHours, expected: Floats | None = None
 ) -> Volume:
     """Measure the closed baseline: volume, dispersion of its days, spread of its daily means.
 
-    What the weekly expectation explains does not count as dispersion.
+    Under two weeks of baseline, the first two weeks of the stream tell how much days differ. What
+    the weekly expectation explains does not count as dispersion.
     """
+    baseline = followed.between(None, hours.end_hour)
     days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
     _, n, bad = baseline.by_day()
     means = bad / n
     spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
-    return Volume(
-        labels_per_day=max(baseline.labels / days, 1.0),
-        dispersion=daily_dispersion(n, _without_season(baseline, expected)),
-        daily_sd=spread or None,
-    )
+    if hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN:
+        dispersion = daily_dispersion(n, _without_season(baseline, expected))
+    else:
+        early = followed.between(None, hours.start_hour + SEASON_HOURS_MIN)
+        dispersion = early_dispersion(*early.by_day()[1:])
+    return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None)
 
 
 def _without_season(baseline: RateStream, expected: Floats | None) -> Floats:
@@ -123,7 +127,7 @@ def watch_stream(
     followed = stream.between(hours.start_hour, None)
     baseline = followed.between(None, hours.end_hour)
     expected = _expected(followed, baseline, hours, zone=zone)
-    volume = baseline_volume(baseline, hours, expected)
+    volume = baseline_volume(followed, hours, expected)
     rule = rule_of(volume, hours, settings, weight=weight)
     watch = watch_rate(followed.n, followed.bad, rule, offset=expected, stamp=followed.hour)
     latched = watch.status if watch.status in ("up", "down") else None
