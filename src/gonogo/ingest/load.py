@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from anyio import to_thread
 
@@ -17,10 +17,9 @@ from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.text import Format, Row, Source, numbered_lines, open_source
-from gonogo.records import Observation, Rejection
-from gonogo.services.ports import Telemetry
+from gonogo.records import Observation, Rejection, Stored
 
-__all__ = ["Loaded", "Progress", "RefusedLine", "load"]
+__all__ = ["Loaded", "ObservationSink", "Progress", "RefusedLine", "load"]
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -28,6 +27,14 @@ BATCH_MS_MAX = 1_000
 ROW_BYTES = 512  # what a row costs in memory beside its own bytes
 REFUSED_KEPT_MAX = 1_000
 SKETCH_SLOTS = 1 << 22
+
+
+class ObservationSink(Protocol):
+    """What writing needs of a store."""
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch in one transaction; returns after the commit."""
+        ...
 
 
 class RefusedLine(NamedTuple):
@@ -69,7 +76,7 @@ class Progress(NamedTuple):
 
 async def load(
     paths: Sequence[str],
-    telemetry: Telemetry,
+    sink: ObservationSink,
     mapping: ColumnMap,
     *,
     clock: Callable[[], int],
@@ -92,7 +99,7 @@ async def load(
     for path in paths:
         source = await to_thread.run_sync(open_source, path, stdin, stated, abandon_on_cancel=True)
         try:
-            await _load_source(source, telemetry, mapping, clock, loaded, progress)
+            await _load_source(source, sink, mapping, clock, loaded, progress)
         finally:
             source.close()
     return loaded
@@ -107,7 +114,7 @@ def _check_inputs(paths: Sequence[str], stdin: BinaryIO) -> None:
 
 async def _load_source(
     source: Source,
-    telemetry: Telemetry,
+    sink: ObservationSink,
     mapping: ColumnMap,
     clock: Callable[[], int],
     loaded: Loaded,
@@ -121,7 +128,7 @@ async def _load_source(
         for rejection in batch.rejected:
             loaded.refuse(source.path, rejection)
         if batch.observations:
-            stored = await telemetry.record(batch.observations, clock())
+            stored = await sink.record(batch.observations, clock())
             loaded.accepted += stored.accepted
             loaded.duplicates += stored.duplicates
             loaded.updated += stored.updated

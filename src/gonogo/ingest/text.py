@@ -19,6 +19,7 @@ PEEK_BYTES = 512
 STDIN = "-"
 
 Format = Literal["jsonl", "csv"]
+Bytes = io.BufferedReader | gzip.GzipFile
 
 _FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -42,7 +43,7 @@ class Source:
 
     path: str
     name: str | None
-    stream: io.BufferedReader
+    stream: Bytes
     raw: BinaryIO
     total_bytes: int | None
     format: Format
@@ -85,13 +86,12 @@ def _buffered(stream: BinaryIO) -> io.BufferedReader:
     return io.BufferedReader(cast("io.RawIOBase", stream))
 
 
-def _unpacked(stream: io.BufferedReader) -> io.BufferedReader:
-    if stream.peek(2)[:2] != b"\x1f\x8b":
-        return stream
-    return io.BufferedReader(gzip.GzipFile(fileobj=stream), LINE_BYTES_MAX)
+def _unpacked(stream: io.BufferedReader) -> Bytes:
+    # Unbuffered beyond gzip's own buffer: what lies before a break must still come out.
+    return gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == b"\x1f\x8b" else stream
 
 
-def _guess(name: str, stream: io.BufferedReader) -> Format:
+def _guess(name: str, stream: Bytes) -> Format:
     known = _FORMATS.get(Path(name).suffix.lower())
     if known is not None:
         return known
