@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Change, Current, Onset
+from gonogo.answers import Baseline, Change, Current, DriftStatus, Onset, Trend
 from gonogo.detectors.dispersion import early_dispersion
+from gonogo.detectors.onset import fit_onset
 from gonogo.detectors.power import detectable_now
 from gonogo.detectors.predictive import (
     Dispersion,
@@ -22,9 +23,11 @@ from gonogo.detectors.predictive import (
     deltas_for,
     needed_for,
 )
-from gonogo.detectors.predictive_hours import RateWatch, watch_rate
-from gonogo.detectors.predictive_starts import StartWeights, start_weights
+from gonogo.detectors.predictive_hours import RateWatch, Status, watch_rate
+from gonogo.detectors.predictive_starts import RateSince, rate_since, start_weights
 from gonogo.detectors.seasons import weekly_offsets
+from gonogo.detectors.trend import slope_per_day
+from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_finding import (
     Finding,
@@ -45,6 +48,12 @@ if TYPE_CHECKING:
 DAYS_A_YEAR = 365.25
 SD_DAYS_MIN = 3
 SEASON_HOURS_MIN = 14 * 24
+_STATUS: dict[Status, DriftStatus] = {
+    "quiet": "stable",
+    "recovered": "stable",
+    "up": "degraded",
+    "down": "improved",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +139,25 @@ def watch_stream(
     volume = baseline_volume(followed, hours, expected)
     rule = rule_of(volume, hours, settings, weight=weight)
     watch = watch_rate(followed.n, followed.bad, rule, offset=expected, stamp=followed.hour)
-    latched = watch.status if watch.status in ("up", "down") else None
-    starts = None
-    if latched is not None:
-        starts = start_weights(followed.n, followed.bad, rule, watch, side=latched, offset=expected)
-    began = _current_start(watch, hours, followed, starts)
-    current = followed.between(began, None)
+    alarm = None
+    if watch.status in ("up", "down"):
+        alarm = _alarm(followed, baseline, rule, watch, expected)
+    current = followed.between(_current_start(watch, hours, alarm), None)
     if not current.labels:
         return _nothing_since(baseline, hours)
     return Finding(
         metric=stream.metric,
-        status={"up": "degraded", "down": "improved"}.get(watch.status, "stable"),
+        status=_STATUS[watch.status],
         baseline=_baseline(baseline, hours),
         current=_current(current, volume),
-        change=_change(baseline, current, hours, volume),
+        change=_change(baseline, current, hours, volume, alarm),
         evidence=evidence_of(
             float(watch.evidence_nats[-1]) / math.log(10),
             needed=rule.needed,
             guarantee=_guarantee(settings, volume, maturity, weight=weight),
         ),
-        onset=_onset(followed, starts),
+        onset=alarm.onset if alarm else None,
+        trend=_trend(current),
         detectable_now=detectable_now(
             before=float(baseline.labels),
             since=float(current.labels),
@@ -158,6 +166,57 @@ def watch_stream(
         ),
         newest_ts_ms=(int(current.hour[-1]) + 1) * HOUR_MS,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Alarm:
+    """What is said of a change that is found: when it began, and how far the rate went since."""
+
+    onset: Onset
+    onset_hour: int
+    since: RateSince
+
+
+def _alarm(
+    followed: RateStream,
+    baseline: RateStream,
+    rule: RateRule,
+    watch: RateWatch,
+    expected: Floats | None,
+) -> _Alarm:
+    side = watch.episodes[-1].side
+    n, bad = followed.n, followed.bad
+    starts = start_weights(n, bad, rule, watch, side=side, offset=expected)
+    # A baseline whose own end is already bad is found as well: the onset may then lie within it.
+    first = len(baseline.hour) if starts.quantile(0.5) >= len(baseline.hour) else 1
+    low = watch.since if watch.since < first else 0
+    fit = fit_onset(
+        n[low:],
+        bad[low:],
+        first=max(first - low, 1),
+        time=followed.hour[low:],
+        dispersion=rule.dispersion,
+    )
+    hour = followed.hour[low:]
+    return _Alarm(
+        onset=Onset(
+            ts=hour_start(int(hour[fit.onset])),
+            earliest=hour_start(int(hour[fit.earliest])),
+            latest=hour_start(int(hour[fit.latest])),
+            shape=fit.shape,
+        ),
+        onset_hour=int(hour[fit.onset]),
+        since=rate_since(n, bad, rule, starts),
+    )
+
+
+def _trend(current: RateStream) -> Trend | None:
+    days, n, bad = current.by_day()
+    try:
+        fit = slope_per_day(days, n, n - bad if current.metric == "outcome" else bad)
+    except NotEnoughData:
+        return None
+    return Trend(per_day=fit.per_day, interval95=fit.interval95)
 
 
 def _expected(
@@ -172,24 +231,13 @@ def _expected(
     return offsets[hours_of_week(followed.hour, zone=zone)]
 
 
-def _current_start(
-    watch: RateWatch, hours: BaselineHours, followed: RateStream, starts: StartWeights | None
-) -> int:
+def _current_start(watch: RateWatch, hours: BaselineHours, alarm: _Alarm | None) -> int:
     """The hour from which the current period runs: the onset, the recovery, or the baseline's end."""
-    if starts is not None:
-        return int(followed.hour[starts.quantile(0.5)])
+    if alarm is not None:
+        return alarm.onset_hour
     if watch.status == "recovered" and watch.episodes[-1].recovered is not None:
         return max(hours.end_hour, watch.episodes[-1].recovered + 1)
     return hours.end_hour
-
-
-def _onset(followed: RateStream, starts: StartWeights | None) -> Onset | None:
-    if starts is None:
-        return None
-    earliest, middle, latest = (
-        hour_start(int(followed.hour[starts.quantile(share)])) for share in (0.025, 0.5, 0.975)
-    )
-    return Onset(ts=middle, earliest=earliest, latest=latest)
 
 
 def _baseline(baseline: RateStream, hours: BaselineHours) -> Baseline:
@@ -214,11 +262,24 @@ def _current(current: RateStream, volume: Volume) -> Current:
 
 
 def _change(
-    baseline: RateStream, current: RateStream, hours: BaselineHours, volume: Volume
+    baseline: RateStream,
+    current: RateStream,
+    hours: BaselineHours,
+    volume: Volume,
+    alarm: _Alarm | None,
 ) -> Change:
-    before = _mean_before(baseline, hours)
+    before, spread = _mean_before(baseline, hours), volume.dispersion.used
+    if alarm is not None:
+        # What raised an alarm was picked for looking large: the estimate is shrunk for that.
+        sign = -1.0 if baseline.metric == "outcome" else 1.0
+        bounds = sorted((sign * alarm.since.change_low, sign * alarm.since.change_high))
+        return change_of(
+            before,
+            before + sign * alarm.since.change,
+            interval95=(bounds[0], bounds[1]),
+            baseline_sd=volume.daily_sd,
+        )
     n_before = math.inf if hours.declared_bad is not None else float(baseline.labels)
-    spread = volume.dispersion.used
     return change_of(
         before,
         current.mean,
