@@ -1,0 +1,167 @@
+"""What the money services need from a store: a ledger that checks and holds in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import Costs, Dependency
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A budget as the ledger counts it, here and now.
+
+    It has spent what observations cost that name one of `members` (itself and its descendants), or
+    whose dependency is one of `dependencies`, each once, in `start_ms <= time < end_ms`.
+    """
+
+    budget: str
+    members: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    start_ms: int | None
+    end_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHold:
+    """Money that a reservation still holds: what it was given, less what its calls have cost."""
+
+    id: str
+    held_micro_usd: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a scope has spent and what its open reservations hold; the first of them to expire."""
+
+    spent_micro_usd: int
+    held_micro_usd: int
+    holds: tuple[OpenHold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A decision on balances: the answer's JSON text, and what to hold, if anything."""
+
+    answer: str
+    held_micro_usd: int | None
+    confidence: float
+    remaining_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveRequest:
+    """A check to be made and held in one transaction.
+
+    `decide` gets a balance for each scope, in order; it may be called more than once, so it must
+    be pure, and it runs under the store's lock, so it must be quick.
+    """
+
+    reservation_id: str
+    budget: str
+    scopes: tuple[Scope, ...]
+    decide: Callable[[Sequence[Balance]], Drafted]
+    now_ms: int
+    expires_ms: int
+    planned_micro_usd: int | None = None
+    key: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A reservation after it was closed."""
+
+    id: str
+    budget: str
+    status: Literal["settled", "released", "expired_settled"]
+    held_micro_usd: int
+    actual_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCheck:
+    """A check whose reservation was settled: what was said, and what the work came to cost."""
+
+    confidence: float
+    remaining_micro_usd: int
+    actual_micro_usd: int
+    planned_micro_usd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRecord:
+    """What a forecast for a budget can rest on besides the calls' own costs."""
+
+    dependencies: tuple[str, ...]  # that spent money in its name
+    judged: tuple[JudgedCheck, ...]  # newest first
+
+
+class CallCosts(Protocol):
+    """What calls of a dependency have cost: the part of `Telemetry` that forecasts read."""
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """What is known of one dependency; None where nothing was ever recorded."""
+        ...
+
+    async def dependencies(self) -> list[Dependency]:
+        """Dependencies by name."""
+        ...
+
+    async def newest_costs(self, dependency: str) -> Costs:
+        """The newest calls that have a cost or tokens, oldest first."""
+        ...
+
+
+class Ledger(Protocol):
+    """Money held and spent. Every change is durable before it is answered."""
+
+    async def balances(
+        self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    ) -> tuple[Balance, ...]:
+        """What each scope has spent and holds, in one snapshot."""
+        ...
+
+    async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
+        """Check and hold in one transaction over all scopes.
+
+        Returns:
+            The drafted answer; with a key that was answered before, that answer.
+
+        Raises:
+            ParameterError: The key was used with other arguments.
+        """
+        ...
+
+    async def answered(self, key: str, arguments: str) -> str | None:
+        """What a key was answered before; None where it was not used.
+
+        Raises:
+            ParameterError: It was used with other arguments.
+        """
+        ...
+
+    async def settle(
+        self, reservation_id: str, *, actual_micro_usd: int | None, now_ms: int
+    ) -> Closed:
+        """Close a reservation at its true cost; without one, at the cost of its observations.
+
+        Raises:
+            UnknownTarget: There is no such reservation.
+            ParameterError: It was settled at another declared cost before.
+        """
+        ...
+
+    async def record(self, members: Sequence[str]) -> BudgetRecord:
+        """What is known of a budget (and its descendants) besides balances."""
+        ...
+
+    async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
+        """Settled checks of every budget, newest first."""
+        ...

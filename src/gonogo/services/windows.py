@@ -1,0 +1,96 @@
+"""The window that a budget's limit applies to, as of a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from gonogo.errors import ConfigError
+from gonogo.records import DAY_MS, HOUR_MS
+
+if TYPE_CHECKING:
+    from gonogo.settings import BudgetSettings
+
+QUARTER_MS = HOUR_MS // 4
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpan:
+    """Half-open: `start_ms <= time < end_ms`; None where there is no bound."""
+
+    kind: str
+    start_ms: int | None
+    end_ms: int | None
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone of that name.
+
+    Raises:
+        ConfigError: This machine does not know it.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"timezone '{name}' is not known on this machine. Use UTC or an IANA name such as "
+            "Europe/Berlin; where none is known, install the Python package tzdata."
+        ) from None
+
+
+def window_at(budget: BudgetSettings, timezone: str, now_ms: int) -> WindowSpan:
+    """The window of a budget that contains a moment.
+
+    Calendar windows begin at local times, so that a day has 23 to 25 hours when clocks change. A
+    rolling window begins at a quarter hour, as spending is stored, and has no end: what is
+    dated ahead counts too.
+
+    Raises:
+        ConfigError: The zone is not known on this machine.
+    """
+    match budget.window:
+        case "total":
+            return WindowSpan("total", None, None)
+        case "rolling":
+            length_s = budget.rolling_s or DAY_MS // 1000
+            start = (now_ms - length_s * 1000) // QUARTER_MS * QUARTER_MS
+            return WindowSpan(f"rolling:{_length(length_s)}", start, None)
+        case "hour":
+            offset_ms = _offset_ms(zone(timezone), now_ms)
+            start = (now_ms + offset_ms) // HOUR_MS * HOUR_MS - offset_ms
+            return WindowSpan("hour", start, start + HOUR_MS)
+        case "day" | "week" | "month" as kind:
+            return _calendar(kind, zone(timezone), now_ms)
+
+
+def _calendar(kind: str, tz: tzinfo, now_ms: int) -> WindowSpan:
+    today = datetime.fromtimestamp(now_ms / 1000, tz).date()
+    if kind == "day":
+        first, after = today, today + timedelta(days=1)
+    elif kind == "week":
+        first = today - timedelta(days=today.weekday())
+        after = first + timedelta(days=7)
+    else:
+        first = today.replace(day=1)
+        after = (first + timedelta(days=31)).replace(day=1)
+    start, end = (
+        round(datetime(day.year, day.month, day.day, tzinfo=tz).timestamp() * 1000)
+        for day in (first, after)
+    )
+    return WindowSpan(kind, start, end)
+
+
+def _offset_ms(tz: tzinfo, now_ms: int) -> int:
+    offset = datetime.fromtimestamp(now_ms / 1000, tz).utcoffset() or timedelta()
+    return round(offset.total_seconds() * 1000)
+
+
+def _length(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

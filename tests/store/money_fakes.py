@@ -1,0 +1,155 @@
+"""Calls in memory, a real ledger on a real file, and a bench that holds the two together."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gonogo.answers import BudgetCheck, Settlement
+from gonogo.records import MICRO, BookedCost, Costs, Dependency
+from gonogo.services.budget import check_budget, settle_reservation
+from gonogo.services.budget_plan import Forecasts
+from gonogo.settings import BudgetSettings, Settings
+from gonogo.store.database import Database
+from gonogo.store.ledger import SqliteLedger, book_costs
+
+NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z, a Thursday
+MINUTE_MS = 60_000
+
+
+@dataclass
+class Call:
+    """One recorded call: when, its cost or its tokens."""
+
+    ts_ms: int
+    usd: float | None = None
+    tokens: tuple[int, int] | None = None
+    version: str | None = None
+
+
+@dataclass
+class MemoryCalls:
+    """`CallCosts` in memory."""
+
+    calls: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
+    reads: int = 0
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """As the store would say it."""
+        calls = self.calls.get(name)
+        if not calls:
+            return None
+        times = [c.ts_ms for c in calls]
+        return Dependency(name, None, None, len(calls), min(times), max(times), rev=len(calls))
+
+    async def dependencies(self) -> list[Dependency]:
+        """By name."""
+        found = [await self.dependency(name) for name in sorted(self.calls)]
+        return [known for known in found if known is not None]
+
+    async def newest_costs(self, dependency: str) -> Costs:
+        """Oldest first."""
+        self.reads += 1
+        calls = sorted(self.calls[dependency], key=lambda c: c.ts_ms)
+        versions = tuple(sorted({c.version for c in calls}, key=lambda v: v or ""))
+        return Costs(
+            ts_ms=np.array([c.ts_ms for c in calls]),
+            cost_micro_usd=np.array([-1 if c.usd is None else round(c.usd * MICRO) for c in calls]),
+            input_tokens=np.array([-1 if c.tokens is None else c.tokens[0] for c in calls]),
+            output_tokens=np.array([-1 if c.tokens is None else c.tokens[1] for c in calls]),
+            version=np.array([versions.index(c.version) for c in calls]),
+            versions=versions,
+        )
+
+
+@dataclass
+class Bench:
+    """The money services over a real store, with a clock that a test sets."""
+
+    database: Database
+    settings: Settings
+    calls: MemoryCalls = field(default_factory=MemoryCalls)
+    now_ms: int = NOON_MS
+    ids: itertools.count[int] = field(default_factory=itertools.count)
+    forecasts: Forecasts = field(default_factory=Forecasts)
+
+    @property
+    def ledger(self) -> SqliteLedger:
+        """The real one."""
+        return SqliteLedger(self.database, self.settings)
+
+    async def check(self, budget: str = "nightly", **arguments: object) -> BudgetCheck:
+        """Ask as the tool does."""
+        return await check_budget(
+            self.calls,
+            self.ledger,
+            self.settings,
+            budget=budget,
+            now_ms=self.now_ms,
+            new_id=lambda: f"res_{next(self.ids)}",
+            forecasts=self.forecasts,
+            **arguments,  # type: ignore[arg-type]  # checked where they land
+        )
+
+    async def settle(self, reservation_id: str, actual_usd: float | None = None) -> Settlement:
+        """Settle as the tool does."""
+        return await settle_reservation(
+            self.ledger,
+            self.settings,
+            reservation_id=reservation_id,
+            actual_usd=actual_usd,
+            now_ms=self.now_ms,
+        )
+
+    async def hold(self, usd: float, budget: str = "nightly") -> str:
+        """Reserve a declared cost that must pass; its id."""
+        answer = await self.check(budget, planned_cost_usd=usd, reserve=True)
+        assert answer.reservation is not None, answer.summary
+        return answer.reservation.id
+
+    async def spend(self, *costs: BookedCost) -> None:
+        """Book observations as the telemetry writer does, and remember the calls."""
+        for cost in costs:
+            self.calls.calls[cost.dependency].append(Call(cost.ts_ms, cost.cost_micro_usd / MICRO))
+        await self.database.write(lambda c: book_costs(c, costs, self.now_ms))
+
+    def cost(
+        self,
+        usd: float,
+        dependency: str = "search",
+        *,
+        budget: str | None = None,
+        reservation: str | None = None,
+        ts_ms: int | None = None,
+    ) -> BookedCost:
+        """One observation's cost."""
+        at = self.now_ms if ts_ms is None else ts_ms
+        return BookedCost(dependency, budget, reservation, at, round(usd * MICRO))
+
+
+def configured(*budgets: BudgetSettings, timezone: str = "UTC") -> Settings:
+    """Settings with these budgets."""
+    return Settings(store="unused", timezone=timezone, budgets={b.name: b for b in budgets})
+
+
+def usd_budget(name: str, usd: float, **settings: object) -> BudgetSettings:
+    """A budget with a limit in USD."""
+    return BudgetSettings(name, round(usd * MICRO), **settings)  # type: ignore[arg-type]  # as above
+
+
+async def opened(path: Path, *budgets: BudgetSettings, timezone: str = "UTC") -> Bench:
+    """A bench on a new store."""
+    return Bench(await Database.open(path / "store.db"), configured(*budgets, timezone=timezone))
+
+
+def lognormal_usd(
+    n: int, *, seed: int = 1, median: float = 0.3, sd: float = 0.5
+) -> Sequence[float]:
+    """Costs of n calls."""
+    drawn = np.random.default_rng(seed).lognormal(np.log(median), sd, n)
+    return [float(value) for value in drawn]
