@@ -1,0 +1,304 @@
+"""The one place that builds things: opens the store, calls a service, logs the decision.
+
+The MCP server, the command line and the library all ask `Gonogo`, one method a tool, and get the
+same objects. Nothing heavy is imported or opened before the first question needs it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.errors import ParameterError
+from gonogo.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from gonogo.answers import (
+        BudgetCheck,
+        DependencyList,
+        DriftReport,
+        FallbackPlan,
+        FallbackResult,
+        IncidentList,
+        PreflightReport,
+        RecordAnswer,
+        RouteAnswer,
+        Settlement,
+        TrustReport,
+    )
+    from gonogo.settings import Settings
+
+Detail = Literal["brief", "full"]
+
+OBSERVATIONS_MAX = 1000
+
+
+def wall_clock_ms() -> int:
+    """Now, in epoch milliseconds: the only clock of the product, handed down from here."""
+    return time.time_ns() // 1_000_000
+
+
+class Gonogo(Upkeep):
+    """Every question and action of the product, over one store.
+
+    Args:
+        settings: The configuration, parsed once.
+        clock: Now in epoch milliseconds; a drill or a test passes its own.
+        actor: Who asks, for the decision log.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = wall_clock_ms,
+        actor: str = "agent",
+    ) -> None:
+        super().__init__(settings, clock=clock, actor=actor)
+
+    async def check_model_drift(
+        self,
+        dependency: str,
+        metric: str | None = None,
+        segment: str | None = None,
+        baseline_version: str | None = None,
+        version: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        detail: Detail = "brief",
+    ) -> DriftReport:
+        """Has a dependency degraded, improved or shifted; how much, since when, how sure."""
+        from gonogo.services.drift import DriftQuestion, check_drift
+
+        question = DriftQuestion(
+            dependency=dependency,
+            metric=metric,
+            segment=segment,
+            baseline_version=baseline_version,
+            version=version,
+            since=since,
+            until=until,
+            detail=detail,
+        )
+        stores, now_ms = await self.stores(), self._clock()
+        report = await check_drift(
+            stores.telemetry, stores.decisions, self.settings, question, now_ms=now_ms
+        )
+        logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
+        if question.is_about_now:
+            await stores.watch_for_incident(logged, dependency=dependency, now_ms=now_ms)
+        return logged
+
+    async def get_trust_score_health(
+        self, dependency: str | None = None, detail: Detail = "brief"
+    ) -> TrustReport:
+        """The calibrated chance that the next call is good; without a name the whole fleet."""
+        from gonogo.services.trust import check_trust
+
+        stores, now_ms = await self.stores(), self._clock()
+        report = await check_trust(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            dependency=dependency,
+            now_ms=now_ms,
+            detail=detail,
+        )
+        asked = _given(dependency=dependency)
+        logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
+        if dependency is not None:
+            await stores.watch_for_incident(logged, dependency=dependency, now_ms=now_ms)
+        return logged
+
+    async def check_budget_with_confidence(
+        self,
+        budget: str,
+        dependency: str | None = None,
+        planned_calls: int | None = None,
+        planned_cost_usd: float | None = None,
+        reserve: bool = False,  # noqa: FBT001, FBT002 - the tool's argument, by name
+        idempotency_key: str | None = None,
+        detail: Detail = "brief",
+    ) -> BudgetCheck:
+        """Will planned work fit a budget: the probability; optionally holds the money."""
+        from gonogo.services.budget import check_budget
+
+        stores, now_ms = await self.stores(), self._clock()
+        if reserve:
+            self.refuse_read_only("reserve money")
+        check = await check_budget(
+            stores.telemetry,
+            stores.ledger,
+            self.settings,
+            budget=budget,
+            dependency=dependency,
+            planned_calls=planned_calls,
+            planned_cost_usd=planned_cost_usd,
+            reserve=reserve,
+            idempotency_key=idempotency_key,
+            now_ms=now_ms,
+            new_id=lambda: stores.new_id(now_ms, "res-"),
+            detail=detail,
+            forecasts=stores.forecasts,
+        )
+        asked = _given(
+            budget=budget,
+            dependency=dependency,
+            planned_calls=planned_calls,
+            planned_cost_usd=planned_cost_usd,
+            reserve=reserve or None,
+            idempotency_key=idempotency_key,
+        )
+        tool = "check_budget_with_confidence"
+        if reserve:
+            return await stores.acted(tool, asked, check, now_ms=now_ms)
+        return stores.noted(tool, asked, check, now_ms=now_ms)
+
+    async def settle_reservation(
+        self, reservation_id: str, actual_usd: float | None = None
+    ) -> Settlement:
+        """Book what held money was really spent; without an amount, what its calls cost."""
+        from gonogo.services.budget import settle_reservation
+
+        self.refuse_read_only("settle a reservation")
+        stores, now_ms = await self.stores(), self._clock()
+        settled = await settle_reservation(
+            stores.ledger,
+            self.settings,
+            reservation_id=reservation_id,
+            actual_usd=actual_usd,
+            now_ms=now_ms,
+        )
+        asked = _given(reservation_id=reservation_id, actual_usd=actual_usd)
+        return await stores.acted("settle_reservation", asked, settled, now_ms=now_ms)
+
+    async def record_observations(
+        self, observations: Sequence[Mapping[str, object]]
+    ) -> RecordAnswer:
+        """Write evidence: a malformed item is refused alone, the good ones are kept."""
+        from gonogo.ingest.live import record_batch
+
+        self.refuse_read_only("record observations")
+        if len(observations) > OBSERVATIONS_MAX:
+            raise ParameterError(
+                f"observations has {len(observations)} items; send at most {OBSERVATIONS_MAX}."
+            )
+        stores = await self.stores()
+        return await record_batch(stores.telemetry, observations, now_ms=self._clock())
+
+    async def trigger_fallback(
+        self,
+        dependency: str,
+        reason: str | None = None,
+        to: str | None = None,
+        share: float | None = None,
+        plan_id: str | None = None,
+        idempotency_key: str | None = None,
+        confirm: bool = False,  # noqa: FBT001, FBT002 - the tool's argument, by name
+        undo: str | None = None,
+        *,
+        confirmed_by: Literal["elicited"] | None = None,
+    ) -> FallbackPlan | FallbackResult:
+        """Plan a way back; with a plan's id carry it out, with an action's id take it back.
+
+        `confirmed_by` is said by a surface that asked a person, never by the agent.
+        """
+        from gonogo.answers import FallbackPlan
+        from gonogo.services.fallback import FallbackRequest, trigger_fallback
+
+        stores, now_ms = await self.stores(), self._clock()
+        request = FallbackRequest(
+            dependency=dependency,
+            reason=reason,
+            to=to,
+            share=share,
+            plan_id=plan_id,
+            idempotency_key=idempotency_key,
+            undo=undo,
+            confirmed_by=confirmed_by or ("confirm" if confirm else None),
+            actor=self.actor,
+        )
+        answer = await trigger_fallback(stores.fallback, self.settings, request, now_ms=now_ms)
+        if not isinstance(answer, FallbackPlan):
+            return answer  # an action is logged before it is answered
+        asked = _given(dependency=dependency, reason=reason, to=to, share=share, plan_id=plan_id)
+        return stores.noted("trigger_fallback", asked, answer, now_ms=now_ms)
+
+    async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:
+        """Which target to call now; the same key gets the same target."""
+        from gonogo.services.routes import get_route
+
+        stores = await self.stores()
+        return await get_route(
+            stores.routes,
+            stores.telemetry,
+            self.settings,
+            dependency=dependency,
+            key=key,
+            draw=secrets.randbelow(1 << 53) / (1 << 53),
+            now_ms=self._clock(),
+        )
+
+    async def preflight(
+        self,
+        workload: str | None = None,
+        dependencies: Sequence[str] | None = None,
+        planned_calls: int | None = None,
+        budget: str | None = None,
+        detail: Detail = "brief",
+    ) -> PreflightReport:
+        """Everything that planned work needs, in one answer."""
+        from gonogo.preflight import planned_work, run_preflight
+
+        work = planned_work(
+            self,
+            workload=workload,
+            dependencies=list(dependencies or ()),
+            planned_calls=planned_calls,
+            budget=budget,
+        )
+        stores, now_ms = await self.stores(), self._clock()
+        asked = _given(
+            workload=workload,
+            dependencies=list(dependencies) if dependencies else None,
+            planned_calls=planned_calls,
+            budget=budget,
+        )
+        report = await run_preflight(self, stores, work, now_ms=now_ms, detail=detail)
+        return stores.noted("preflight", asked, report, now_ms=now_ms)
+
+    async def list_dependencies(
+        self, query: str | None = None, cursor: str | None = None
+    ) -> DependencyList:
+        """What is known, one line a dependency."""
+        from gonogo.services.listing import list_dependencies
+
+        stores, now_ms = await self.stores(), self._clock()
+        return await list_dependencies(
+            stores.telemetry, stores.decisions, query=query, cursor=cursor, now_ms=now_ms
+        )
+
+    async def get_incidents(
+        self,
+        dependency: str | None = None,
+        status: str | None = None,
+        incident_id: str | None = None,
+    ) -> IncidentList:
+        """What is being handled, with its timeline."""
+        from gonogo.services.incidents import get_incidents
+
+        stores = await self.stores()
+        return await get_incidents(
+            stores.incidents,
+            dependency=dependency,
+            status=status,
+            incident_id=incident_id,
+            now_ms=self._clock(),
+        )
+
+
+def _given(**arguments: object) -> dict[str, object]:
+    """The arguments that were given, ready to be sent again."""
+    return {name: value for name, value in arguments.items() if value is not None}

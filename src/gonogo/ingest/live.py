@@ -1,0 +1,59 @@
+"""Observations that a caller hands over as objects: checked one by one, stored together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
+from gonogo.ingest.observation import parse_observation
+from gonogo.records import Observation, Rejection
+
+if TYPE_CHECKING:
+    from gonogo.ingest.load import ObservationSink
+
+
+async def record_batch(
+    sink: ObservationSink, raw: Sequence[object], *, now_ms: int
+) -> RecordAnswer:
+    """Store the well-formed ones in one transaction; name every one that is not, by its index."""
+    good: list[Observation] = []
+    position: list[int] = []
+    refused: list[Rejection] = []
+    for index, item in enumerate(raw):
+        parsed = parse_observation(item, now_ms=now_ms, from_file=False, position=index)
+        if isinstance(parsed, Rejection):
+            refused.append(parsed)
+        else:
+            good.append(parsed)
+            position.append(index)
+    accepted = duplicates = updated = 0
+    if good:
+        stored = await sink.record(good, now_ms)
+        accepted, duplicates, updated = stored.accepted, stored.duplicates, stored.updated
+        refused += [Rejection(position[r.position], r.field, r.problem) for r in stored.rejected]
+    rejected = [
+        RejectedItem(index=r.position, field=r.field, problem=r.problem)
+        for r in sorted(refused, key=lambda r: r.position)
+    ]
+    return RecordAnswer(
+        verdict="caution" if rejected else "go",
+        summary=_summary(accepted, duplicates, updated, rejected),
+        as_of=rfc3339(now_ms),
+        accepted=accepted,
+        duplicates=duplicates,
+        updated=updated,
+        rejected=rejected,
+    )
+
+
+def _summary(accepted: int, duplicates: int, updated: int, rejected: list[RejectedItem]) -> str:
+    told = f"{accepted} recorded"
+    told += f", {updated} late outcome{'s' * (updated != 1)} filled in" if updated else ""
+    told += f", {duplicates} already known" if duplicates else ""
+    if rejected:
+        first = rejected[0]
+        told += (
+            f", {len(rejected)} refused (first: item {first.index}, {first.field} {first.problem})"
+        )
+    return told + "."

@@ -1,0 +1,66 @@
+"""How an answer becomes an entry of the decision log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TypeVar
+
+from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
+from gonogo.records import Decision
+
+Answered = TypeVar("Answered", bound=Answer)
+
+
+def as_json(answer: Answer) -> str:
+    """An answer as every surface shows it: contract order, nothing that is null."""
+    return answer.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def entry_of(
+    tool: str,
+    asked: Mapping[str, object],
+    answer: Answer,
+    *,
+    entry_id: str,
+    now_ms: int,
+    actor: str,
+    digest: str,
+    action: bool = False,
+) -> Decision:
+    """The log entry of an answer: inputs, evidence, confidence, versions, the whole object."""
+    versions: tuple[str, ...] = ()
+    e_value = confidence = None
+    if isinstance(answer, DriftReport):
+        versions = tuple(v.version for v in answer.versions or () if v.version)
+        e_value = answer.evidence.e_value if answer.evidence else None
+    elif isinstance(answer, BudgetCheck):
+        confidence = answer.confidence
+    elif isinstance(answer, TrustReport):
+        confidence = None if answer.score is None else answer.score / 100
+    elif isinstance(answer, PreflightReport):
+        confidence = answer.p_success
+    dependency, budget = asked.get("dependency"), asked.get("budget")
+    return Decision(
+        id=entry_id,
+        ts_ms=now_ms,
+        kind=tool,
+        verdict=answer.verdict,
+        summary=answer.summary,
+        inputs=json.dumps(asked, sort_keys=True),
+        answer=as_json(answer),
+        action=action,
+        dependency=str(dependency) if dependency is not None else None,
+        budget=str(budget) if budget is not None else None,
+        confidence=confidence,
+        e_value=e_value,
+        versions=versions,
+        actor=actor,
+        settings_digest=digest,
+        last_ts_ms=now_ms,
+    )
+
+
+def with_id(answer: Answered, entry_id: str) -> Answered:
+    """The answer, naming the log entry that holds it."""
+    return answer.model_copy(update={"decision_id": entry_id})

@@ -1,0 +1,128 @@
+"""Asks everything that planned work needs, part by part, and puts the answers together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.answers import DriftReport, IncidentBrief, PreflightReport, TrustReport
+from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.services.fallback_health import UNMEASURED, split_version
+from gonogo.services.preflight import PartReport, compose_preflight
+
+if TYPE_CHECKING:
+    from gonogo.answers import BudgetCheck
+    from gonogo.app import Detail, Gonogo
+    from gonogo.services.ports_actions import Route
+    from gonogo.stores import Stores
+
+DEPENDENCIES_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is planned: calls by dependency, and the budget they use."""
+
+    calls: Mapping[str, int | None]
+    budget: str | None = None
+    workload: str | None = None
+    allow_unknown: bool = False
+
+    @property
+    def planned_calls(self) -> int | None:
+        """All calls together; None where none were stated."""
+        stated = [n for n in self.calls.values() if n is not None]
+        return sum(stated) or None
+
+
+async def run_preflight(
+    app: Gonogo, stores: Stores, work: Work, *, now_ms: int, detail: Detail
+) -> PreflightReport:
+    """Check every part where its calls go now, the budget, and what is being handled.
+
+    Raises:
+        UnknownTarget: the budget is not configured.
+    """
+    parts = [await _part(app, stores, name) for name in work.calls]
+    budget = await _budget(app, work, detail)
+    handled = await stores.incidents.incidents()
+    incidents = [
+        IncidentBrief(id=found.id, dependency=found.dependency, status=found.status)
+        for found, _ in handled
+        if found.dependency in work.calls and found.status != "resolved"
+    ]
+    return compose_preflight(
+        parts,
+        workload=work.workload,
+        budget=budget,
+        incidents=incidents,
+        allow_unknown=work.allow_unknown,
+        now_ms=now_ms,
+    )
+
+
+def planned_work(
+    app: Gonogo,
+    *,
+    workload: str | None,
+    dependencies: list[str] | None,
+    planned_calls: int | None,
+    budget: str | None,
+) -> Work:
+    """What the arguments name.
+
+    Raises:
+        ParameterError: neither or both of workload and dependencies, or too many of them.
+        UnknownTarget: the workload is not configured.
+    """
+    if (workload is None) == (not dependencies):
+        raise ParameterError("Give either workload or dependencies (names, at least one).")
+    if workload is not None:
+        configured = app.settings.workloads.get(workload)
+        if configured is None:
+            advice = "Configure it in gonogo.toml, or give dependencies."
+            raise UnknownTarget("workload", workload, app.settings.workloads, advice)
+        return Work(
+            configured.dependencies,
+            budget=budget or configured.budget,
+            workload=workload,
+            allow_unknown=configured.allow_unknown,
+        )
+    names = list(dict.fromkeys(dependencies or ()))
+    if len(names) > DEPENDENCIES_MAX:
+        raise ParameterError(f"dependencies has {len(names)} names; at most {DEPENDENCIES_MAX}.")
+    return Work(dict.fromkeys(names, planned_calls), budget=budget)
+
+
+async def _part(app: Gonogo, stores: Stores, name: str) -> PartReport:
+    """One dependency, judged where its calls go now."""
+    route = await stores.routes.route(name)
+    target = name if route is None else _main_target(route)
+    measured, version = (name, None) if target == name else split_version(target)
+    if target in UNMEASURED or target.startswith("rules:"):
+        return PartReport(name, target)
+    drift: DriftReport | None = None
+    trust: TrustReport | None = None
+    try:
+        drift = await app.check_model_drift(measured, version=version)
+        trust = await app.get_trust_score_health(measured)
+    except UnknownTarget:
+        return PartReport(name, target, problem=f"Nothing is recorded of {measured}.")
+    return PartReport(name, target, drift=drift, trust=trust)
+
+
+def _main_target(route: Route) -> str:
+    """Where most calls go."""
+    return max(route.targets, key=lambda weight: weight.share).target
+
+
+async def _budget(app: Gonogo, work: Work, detail: Detail) -> BudgetCheck | None:
+    if work.budget is None:
+        return None
+    return await app.check_budget_with_confidence(
+        work.budget,
+        dependency=next(iter(work.calls)) if len(work.calls) == 1 else None,
+        planned_calls=work.planned_calls,
+        detail=detail,
+    )

@@ -1,0 +1,180 @@
+"""The open store and everything that stands on it, built once for `app.Gonogo`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from gonogo.actuators.route_file import RouteFile
+from gonogo.answers import Answer, DriftReport, TrustReport
+from gonogo.errors import ConfigError, StoreError
+from gonogo.logbook import entry_of, with_id
+from gonogo.services.budget_plan import Forecasts
+from gonogo.services.decisions import ENTROPY_BITS, make_id
+from gonogo.services.fallback_health import TrustHealth
+from gonogo.services.incidents import Look, note_verdict
+from gonogo.services.ports_actions import FallbackPorts
+from gonogo.store.database import Database
+from gonogo.store.decisions import SqliteDecisions
+from gonogo.store.incidents import SqliteIncidents
+from gonogo.store.ledger import SqliteLedger
+from gonogo.store.lock import FileLock
+from gonogo.store.routes import SqliteRoutes
+from gonogo.store.telemetry import SqliteTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gonogo.records import Decision
+    from gonogo.services.ports_actions import Actuator
+    from gonogo.settings import ActuatorSettings, Settings
+
+Answered = TypeVar("Answered", bound=Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One open store, in its parts."""
+
+    db: Database
+    telemetry: SqliteTelemetry
+    ledger: SqliteLedger
+    decisions: SqliteDecisions
+    routes: SqliteRoutes
+    incidents: SqliteIncidents
+    fallback: FallbackPorts
+    settings: Settings
+    forecasts: Forecasts
+    actor: str
+    log_is_writable: bool
+
+    async def close(self) -> None:
+        """Write what is queued and close."""
+        await self.db.close()
+
+    def new_id(self, now_ms: int, prefix: str = "") -> str:
+        """An id that no other process makes."""
+        return make_id(now_ms, secrets.randbits(ENTROPY_BITS), prefix=prefix)
+
+    def noted(
+        self, tool: str, asked: Mapping[str, object], answer: Answered, *, now_ms: int
+    ) -> Answered:
+        """Queue a check's log entry and return the answer with its id; without, where none can be."""
+        entry_id = self.new_id(now_ms)
+        entry = self._entry(tool, asked, answer, entry_id=entry_id, now_ms=now_ms)
+        if not self.log_is_writable or not self.decisions.note(entry):
+            return answer
+        return with_id(answer, entry_id)
+
+    async def acted(
+        self, tool: str, asked: Mapping[str, object], answer: Answered, *, now_ms: int
+    ) -> Answered:
+        """Write an action's log entry before its answer goes out."""
+        entry_id = self.new_id(now_ms)
+        entry = self._entry(tool, asked, answer, entry_id=entry_id, now_ms=now_ms, action=True)
+        await self.decisions.append(entry)
+        return with_id(answer, entry_id)
+
+    def _entry(
+        self,
+        tool: str,
+        asked: Mapping[str, object],
+        answer: Answer,
+        *,
+        entry_id: str,
+        now_ms: int,
+        action: bool = False,
+    ) -> Decision:
+        return entry_of(
+            tool,
+            asked,
+            answer,
+            entry_id=entry_id,
+            now_ms=now_ms,
+            actor=self.actor,
+            digest=self.settings.digest,
+            action=action,
+        )
+
+    async def watch_for_incident(
+        self, report: DriftReport | TrustReport, *, dependency: str, now_ms: int
+    ) -> None:
+        """Let a verdict about now open, follow or close an incident."""
+        if not self.log_is_writable or report.verdict not in ("no_go", "go"):
+            return
+        route = await self.routes.route(dependency)
+        evidence = report.evidence if isinstance(report, DriftReport) else None
+        look = Look(
+            dependency=dependency,
+            verdict=report.verdict,
+            why=report.summary,
+            ts_ms=now_ms,
+            decision_id=report.decision_id,
+            e_value=evidence.e_value if evidence else None,
+            needed=evidence.needed if evidence else None,
+            on_primary=route is None or route.is_primary,
+        )
+        await note_verdict(self.incidents, look, new_id=lambda: self.new_id(now_ms, "inc-"))
+
+
+async def open_stores(settings: Settings, *, actor: str, clock: Callable[[], int]) -> Stores:
+    """Open the configured store, made where it is absent.
+
+    A read-only process still keeps the decision log where the file lets it.
+
+    Raises:
+        StoreError: it cannot be opened; one line says why and what to do.
+    """
+    db, writable = await _open_database(settings)
+    telemetry = SqliteTelemetry(db, settings)
+    decisions, incidents = SqliteDecisions(db), SqliteIncidents(db)
+    routes = SqliteRoutes(db)
+    return Stores(
+        db=db,
+        telemetry=telemetry,
+        ledger=SqliteLedger(db, settings),
+        decisions=decisions,
+        routes=routes,
+        incidents=incidents,
+        fallback=FallbackPorts(
+            routes=routes,
+            telemetry=telemetry,
+            decisions=decisions,
+            incidents=incidents,
+            health=TrustHealth(telemetry, settings),
+            actuators=_actuators(settings),
+            new_id=lambda: make_id(clock(), secrets.randbits(ENTROPY_BITS)),
+        ),
+        settings=settings,
+        forecasts=Forecasts(),
+        actor=actor,
+        log_is_writable=writable,
+    )
+
+
+async def _open_database(settings: Settings) -> tuple[Database, bool]:
+    """The database, and whether it may be written."""
+    path = Path(settings.store)
+    try:
+        return await Database.open(path), True
+    except StoreError:
+        if not settings.read_only:
+            raise
+        return await Database.open(path, read_only=True), False
+
+
+def _actuators(settings: Settings) -> dict[str, Actuator]:
+    """The configured actuators by name."""
+    return {name: _route_file(found) for name, found in settings.actuators.items()}
+
+
+def _route_file(configured: ActuatorSettings) -> Actuator:
+    if configured.kind != "route_file":
+        raise ConfigError(
+            f"actuators.{configured.name}: kind '{configured.kind}' is not one of route_file."
+        )
+    path = Path(configured.options["path"])
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    return RouteFile(configured.name, path, lock.held)

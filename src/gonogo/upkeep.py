@@ -1,0 +1,184 @@
+"""What a person does with a store from the terminal; the agent's tools are in `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+import anyio
+
+from gonogo.errors import ActionRefused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gonogo.answers import FallbackPlan, FallbackResult
+    from gonogo.ingest.load import Loaded, Progress
+    from gonogo.ingest.mapping import ColumnMap
+    from gonogo.ingest.text import Format
+    from gonogo.records import Decision
+    from gonogo.services.calibration import CalibrationTable
+    from gonogo.settings import Settings
+    from gonogo.stores import Stores
+
+
+class Upkeep:
+    """An open store, and what a person does with it.
+
+    Args:
+        settings: The configuration, parsed once.
+        clock: Now in epoch milliseconds.
+        actor: Who asks, for the decision log.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int], actor: str) -> None:
+        self.settings = settings
+        self.actor = actor
+        self._clock = clock
+        self._stores: Stores | None = None
+        self._opening = anyio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Write what is queued and let the store go; the next question opens it again."""
+        if self._stores is not None:
+            stores, self._stores = self._stores, None
+            await stores.close()
+
+    async def stores(self) -> Stores:
+        """The open store; the first question opens it.
+
+        Raises:
+            StoreError: it cannot be opened; one line says why and what to do.
+        """
+        async with self._opening:
+            if self._stores is None:
+                from gonogo.stores import open_stores
+
+                self._stores = await open_stores(self.settings, actor=self.actor, clock=self._clock)
+            return self._stores
+
+    async def ingest(
+        self,
+        paths: Sequence[str],
+        mapping: ColumnMap,
+        *,
+        stated: Format | None,
+        stdin: BinaryIO,
+        progress: Callable[[Progress], None],
+    ) -> Loaded:
+        """Record files of observations; lines that are malformed are named, the rest are kept."""
+        from gonogo.ingest.load import load
+
+        self.refuse_read_only("record observations")
+        stores = await self.stores()
+        return await load(
+            paths,
+            stores.telemetry,
+            mapping,
+            clock=self._clock,
+            stdin=stdin,
+            stated=stated,
+            progress=progress,
+        )
+
+    async def accept_baseline(
+        self, dependency: str, *, start: str | None = None, end: str | None = None
+    ) -> Decision:
+        """Take a period as the new normal: the one named, or the current one as drift sees it.
+
+        Raises:
+            UnknownTarget: nothing was recorded of the dependency.
+            ParameterError: a bound is no time.
+        """
+        from gonogo.services.acceptance import acceptance
+
+        self.refuse_read_only("accept a baseline")
+        stores, now_ms = await self.stores(), self._clock()
+        entry = await acceptance(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            dependency,
+            start=start,
+            end=end,
+            entry_id=stores.new_id(now_ms),
+            actor=self.actor,
+            now_ms=now_ms,
+        )
+        await stores.decisions.append(entry)
+        return entry
+
+    async def approve(self, plan_id: str) -> FallbackResult:
+        """A person's yes at the terminal: carries the plan out."""
+        from gonogo.services.fallback import approve
+
+        stores = await self.stores()
+        return await approve(stores.fallback, self.settings, plan_id, now_ms=self._clock())
+
+    async def plan_to_approve(
+        self, dependency: str, plan_id: str | None = None, undo: str | None = None
+    ) -> FallbackPlan | None:
+        """What a person would have to say yes to; reads only. None where no yes is needed."""
+        from gonogo.services.fallback import plan_to_approve
+
+        stores = await self.stores()
+        return await plan_to_approve(
+            stores.fallback,
+            self.settings,
+            dependency=dependency,
+            plan_id=plan_id,
+            undo=undo,
+            now_ms=self._clock(),
+        )
+
+    async def decision(self, decision_id: str) -> Decision:
+        """One entry of the decision log, whole.
+
+        Raises:
+            UnknownTarget: there is none with this id.
+        """
+        from gonogo.services.decisions import find_decision
+
+        return await find_decision((await self.stores()).decisions, decision_id)
+
+    async def decisions(
+        self, dependency: str | None = None, kind: str | None = None, limit: int = 50
+    ) -> list[Decision]:
+        """The newest entries of the decision log, newest first."""
+        stores = await self.stores()
+        return await stores.decisions.decisions(dependency=dependency, kind=kind, limit=limit)
+
+    async def calibration(self) -> CalibrationTable:
+        """How often budget checks that were settled came true, by what they had said."""
+        from gonogo.services.calibration import calibration_table
+
+        return await calibration_table((await self.stores()).ledger)
+
+    async def backup(self, to: Path) -> int:
+        """Copy the store while it is in use; the bytes written.
+
+        Raises:
+            StoreError: the target is there already or cannot be written.
+        """
+        return await (await self.stores()).db.backup(to)
+
+    def refuse_read_only(self, action: str) -> None:
+        """Refuse an action in a read-only process.
+
+        Raises:
+            ActionRefused: one line saying what to do.
+        """
+        if self.settings.read_only:
+            raise ActionRefused(f"Cannot {action}: started read-only; restart without --read-only.")
