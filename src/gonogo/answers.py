@@ -330,6 +330,9 @@ class PlanCheck(Part):
     check: str
     passed: bool
     why: str
+    blocks: Literal["never", "agents", "always"] | None = Field(
+        None, description="whom a failed check stops; never: a person decides"
+    )
 
 
 class FallbackPlan(Answer):

@@ -1,0 +1,152 @@
+"""The route file: one file that any OpenFeature SDK, `route()` and gateway hooks can read.
+
+One atomic replacement raises the target and lowers the primary at once: a reader sees the old
+routes or the new ones, never none. Flags and keys that are not ours are kept as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from gonogo.services.flag_file import (
+    Json,
+    UnreadableFlags,
+    flags,
+    parse_document,
+    parse_flag,
+    with_route,
+)
+from gonogo.services.ports_actions import WHOLE, Observed, Route, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+class RouteFile:
+    """Writes routes into one file, together with other processes (`services.ports_actions.Actuator`).
+
+    A file that is there and cannot be understood reads as `unknown`; applying a route puts it
+    aside under another name and begins a new one, which the reconciler fills.
+
+    Args:
+        name: Its name in the configuration.
+        path: The file; its folder has to be there.
+        locked: Holds a lock that every process writing this file holds.
+    """
+
+    def __init__(
+        self, name: str, path: Path, locked: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._name = name
+        self._path = path
+        self._locked = locked
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self._name
+
+    async def read(self, dependency: str) -> Observed:
+        """What the file says of a dependency; `version` digests just that."""
+        return await to_thread.run_sync(self._read, dependency)
+
+    def effect(self, route: Route) -> str:
+        """What applying this route would do, in one line."""
+        parts = ", ".join(f"{w.share / WHOLE:.4g} {w.target}" for w in route.targets)
+        return f"{self._name}: route file {self._path.name} sends {route.dependency} to {parts}"
+
+    async def apply(self, route: Route, *, expected_version: str) -> Step:
+        """Replace the file; refused where it holds a newer epoch or something unexpected."""
+        return await to_thread.run_sync(self._apply, route, expected_version)
+
+    async def verify(self, route: Route) -> Step:
+        """Read the file back."""
+        observed = await self.read(route.dependency)
+        if observed.status == "unknown":
+            return Step("unknown", observed.detail)
+        if observed.targets == route.targets and observed.epoch == route.epoch:
+            return Step("done", f"{self._path.name} read back at epoch {route.epoch}")
+        return Step("failed", f"{self._path.name} holds epoch {observed.epoch}, not {route.epoch}")
+
+    def _read(self, dependency: str) -> Observed:
+        try:
+            raw = self._path.read_bytes()
+        except FileNotFoundError:
+            return Observed("absent", version="absent")
+        except OSError as error:
+            return Observed("unknown", detail=self._said(error))
+        try:
+            flag = flags(parse_document(raw)).get(dependency)
+        except UnreadableFlags:
+            detail = f"{self._path.name} is not a flag file"
+            return Observed("unknown", version=_digest(raw), detail=detail)
+        if flag is None:
+            return Observed("absent", version="absent")
+        version = _digest(json.dumps(flag, sort_keys=True).encode())
+        route = parse_flag(dependency, flag)
+        if route is None:
+            return Observed("known", version=version, detail=f"flag '{dependency}' is not ours")
+        return Observed("known", route.targets, route.epoch, version)
+
+    def _apply(self, route: Route, expected_version: str) -> Step:
+        try:
+            with self._locked():
+                observed = self._read(route.dependency)
+                if observed.epoch > route.epoch:
+                    return Step("failed", f"the file is at the newer epoch {observed.epoch}")
+                if observed.version != expected_version:
+                    return Step("failed", "something else wrote this route meanwhile")
+                if observed.targets == route.targets and observed.epoch == route.epoch:
+                    return Step("done", "already there")
+                document, kept = self._document()
+                self._replace(with_route(document, route))
+                return Step("done", f"written; the unreadable file is kept as {kept}" * bool(kept))
+        except OSError as error:
+            return Step("failed", self._said(error))
+
+    def _document(self) -> tuple[Json, str]:
+        """What the file holds; where it cannot be understood, nothing, and where it was put."""
+        try:
+            raw = self._path.read_bytes()
+        except FileNotFoundError:
+            return {}, ""
+        try:
+            return parse_document(raw), ""
+        except UnreadableFlags:
+            kept = self._path.with_name(f"{self._path.name}.unreadable-{_digest(raw)[:8]}")
+            self._path.replace(kept)
+            return {}, kept.name
+
+    def _replace(self, document: Json) -> None:
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                json.dump(document, file, indent=2, ensure_ascii=False)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _said(self, error: OSError) -> str:
+        return f"{self._path.name}: {error.strerror}"
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()

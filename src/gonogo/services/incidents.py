@@ -1,0 +1,270 @@
+"""Incidents: a degradation that lasts is opened once, followed, and closed when it is over.
+
+A no_go opens an incident when it lasts: two looks at least 10 minutes apart with no go between
+them, or at once where the evidence is twice what an alarm needs. Drift and trust of one dependency
+are one cause, `quality`. It is resolved when two looks at least 10 minutes apart say go while the
+traffic is on the primary; mitigated is not resolved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
+
+from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rfc3339
+from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gonogo.records import Verdict
+    from gonogo.services.ports_actions import Incidents
+
+LASTS_MS = 10 * 60_000
+STRONG_FACTOR = 2.0
+QUALITY = "quality"
+WHY_CHARS_MAX = 300
+WATCHER = "gonogo"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One verdict on a dependency as it is now; `on_primary`: no fallback is active."""
+
+    dependency: str
+    verdict: Verdict
+    why: str
+    ts_ms: int
+    decision_id: str | None = None
+    e_value: float | None = None
+    needed: float | None = None
+    onset_ms: int | None = None
+    on_primary: bool = True
+    cause: str = QUALITY
+
+    @property
+    def is_strong(self) -> bool:
+        """Evidence so strong that one look is enough."""
+        if self.e_value is None or self.needed is None:
+            return False
+        return self.e_value >= STRONG_FACTOR * self.needed
+
+
+async def note_verdict(
+    incidents: Incidents, look: Look, *, new_id: Callable[[], str]
+) -> str | None:
+    """Let a verdict open, follow or close the incident of its dependency and cause.
+
+    Any process may say it, at any time and again: only what changes is written.
+
+    Returns:
+        The id of the unresolved incident, or of the one just resolved; None where there is none.
+    """
+    turn = _turn_of(look, new_id())
+    found, suspected_ms = await incidents.standing(look.dependency, look.cause)
+    planned = turn(found, suspected_ms)
+    if planned.incident is not None or planned.suspected_ms != suspected_ms:
+        found = await incidents.change(look.dependency, look.cause, turn)
+    return found.id if found else None
+
+
+def _turn_of(look: Look, incident_id: str) -> TurnOf:
+    def turn(found: Handled | None, suspected_ms: int | None) -> Turn:
+        if look.verdict == "no_go":
+            return _bad(found, suspected_ms, look, incident_id)
+        if look.verdict == "go":
+            return Turn() if found is None else _well(found, look)
+        return Turn(suspected_ms=suspected_ms)
+
+    return turn
+
+
+def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_id: str) -> Turn:
+    why = plain(look.why, WHY_CHARS_MAX)
+    if found is None:
+        lasts = suspected_ms is not None and look.ts_ms - suspected_ms >= LASTS_MS
+        if not (lasts or look.is_strong):
+            return Turn(suspected_ms=look.ts_ms if suspected_ms is None else suspected_ms)
+        opened = Handled(
+            id=incident_id,
+            dependency=look.dependency,
+            cause=look.cause,
+            status="open",
+            opened_ms=look.ts_ms,
+            changed_ms=look.ts_ms,
+            why=why,
+            verdict="no_go",
+            onset_ms=look.onset_ms,
+        )
+        return Turn(opened, (_event(look, f"opened: {why}"),))
+    if found.well_since_ms is None and found.status != "recovering":
+        return Turn()
+    status: Status = "open" if found.status == "recovering" and look.on_primary else found.status
+    worse = replace(
+        found, status=status, verdict="no_go", why=why, changed_ms=look.ts_ms, well_since_ms=None
+    )
+    return Turn(worse, (_event(look, f"bad again: {why}"),))
+
+
+def _well(found: Handled, look: Look) -> Turn:
+    if found.well_since_ms is None:
+        status: Status = "recovering" if look.on_primary else found.status
+        advice = "" if look.on_primary else "; the fallback is still active"
+        better = replace(
+            found, status=status, verdict="go", changed_ms=look.ts_ms, well_since_ms=look.ts_ms
+        )
+        return Turn(better, (_event(look, f"well again{advice}"),))
+    if not look.on_primary:
+        return Turn()
+    if look.ts_ms - found.well_since_ms >= LASTS_MS:
+        over = replace(found, status="resolved", changed_ms=look.ts_ms)
+        return Turn(over, (_event(look, "resolved: it stayed well"),))
+    if found.status != "recovering":
+        return Turn(
+            replace(found, status="recovering", changed_ms=look.ts_ms),
+            (_event(look, "back on the primary"),),
+        )
+    return Turn()
+
+
+def _event(look: Look, text: str) -> Event:
+    return Event(look.ts_ms, text, WATCHER, look.decision_id)
+
+
+async def note_route(
+    incidents: Incidents,
+    dependency: str,
+    *,
+    on_primary: bool,
+    why: str,
+    actor: str,
+    decision_id: str,
+    now_ms: int,
+) -> str | None:
+    """Carry a route change into the dependency's unresolved incidents; the first one's id."""
+    first = None
+    for incident, _ in await incidents.incidents(dependency=dependency):
+        if incident.status == "resolved":
+            continue
+        first = first or incident.id
+        before: tuple[Status, ...] = (
+            ("mitigated",) if on_primary else ("open", "acknowledged", "recovering")
+        )
+        after: Status = "recovering" if on_primary else "mitigated"
+        if incident.status in before:
+            event = Event(now_ms, f"{after}: {plain(why, WHY_CHARS_MAX)}", actor, decision_id)
+            await incidents.amend(incident.id, _moved(before, after, event))
+    return first
+
+
+async def acknowledge(incidents: Incidents, incident_id: str, *, actor: str, now_ms: int) -> None:
+    """Say that a person has seen it.
+
+    Raises:
+        UnknownTarget: There is no such incident.
+    """
+    event = Event(now_ms, "acknowledged", actor)
+    if await incidents.amend(incident_id, _moved(("open",), "acknowledged", event)) is None:
+        raise await _unknown(incidents, incident_id)
+
+
+async def resolve(
+    incidents: Incidents, incident_id: str, *, false_alarm: bool, actor: str, now_ms: int
+) -> None:
+    """Close it by a person's word; a false alarm is labelled as one.
+
+    Raises:
+        UnknownTarget: There is no such incident.
+    """
+    event = Event(now_ms, "resolved: false alarm" if false_alarm else "resolved", actor)
+
+    def turn(found: Handled | None, _: int | None) -> Turn:
+        if found is None or found.status == "resolved":
+            return Turn()
+        return Turn(
+            replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm), (event,)
+        )
+
+    if await incidents.amend(incident_id, turn) is None:
+        raise await _unknown(incidents, incident_id)
+
+
+def _moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
+    def turn(found: Handled | None, _: int | None) -> Turn:
+        if found is None or found.status not in before:
+            return Turn()
+        return Turn(replace(found, status=after, changed_ms=event.ts_ms), (event,))
+
+    return turn
+
+
+async def get_incidents(
+    incidents: Incidents,
+    *,
+    dependency: str | None = None,
+    status: str | None = None,
+    incident_id: str | None = None,
+    now_ms: int,
+) -> IncidentList:
+    """What is being handled, with its timeline; what is resolved comes last.
+
+    Raises:
+        ParameterError: `status` is none of the five.
+        UnknownTarget: There is no incident with this id.
+    """
+    known: tuple[Status, ...] = get_args(Status)
+    wanted = next((name for name in known if name == status), None)
+    if status is not None and wanted is None:
+        raise ParameterError(f"status '{plain(status, 60)}' is none of: {', '.join(known)}.")
+    found = await incidents.incidents(dependency=dependency, status=wanted, incident_id=incident_id)
+    if incident_id is not None and not found:
+        raise await _unknown(incidents, incident_id)
+    lines = [_answer(incident, events) for incident, events in found]
+    active = [line for line in lines if line.status != "resolved"]
+    unhandled = [line for line in active if line.status in ("open", "acknowledged")]
+    verdict: Verdict = "no_go" if unhandled else "caution" if active else "go"
+    return IncidentList(
+        verdict=verdict,
+        summary=_summary(active, lines),
+        as_of=rfc3339(now_ms),
+        next_actions=[_next(line) for line in unhandled[:1]],
+        incidents=lines,
+    )
+
+
+def _answer(incident: Handled, events: list[Event]) -> Incident:
+    return Incident(
+        id=incident.id,
+        dependency=incident.dependency,
+        status=incident.status,
+        opened_at=rfc3339(incident.opened_ms),
+        cause=f"{incident.cause}: {incident.why}"
+        + (" (false alarm)" if incident.false_alarm else ""),
+        onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),
+        verdict=incident.verdict,
+        timeline=[TimelineEvent(ts=rfc3339(e.ts_ms), event=e.event, actor=e.actor) for e in events],
+    )
+
+
+def _summary(active: list[Incident], lines: list[Incident]) -> str:
+    resolved = len(lines) - len(active)
+    if not active:
+        return f"No incident is being handled; {resolved} resolved." if resolved else "No incident."
+    told = "; ".join(
+        f"{line.dependency} {line.status} since {line.opened_at}" for line in active[:3]
+    )
+    return f"{len(active)} incident{'s' * (len(active) > 1)} being handled: {told}."
+
+
+def _next(line: Incident) -> NextAction:
+    return NextAction(
+        tool="trigger_fallback",
+        arguments={"dependency": line.dependency, "reason": f"incident {line.id}"},
+        reason="see what a fallback would do; the first call changes nothing",
+    )
+
+
+async def _unknown(incidents: Incidents, incident_id: str) -> UnknownTarget:
+    known = [incident.id for incident, _ in await incidents.incidents()]
+    return UnknownTarget("incident", incident_id, known, "List them with get_incidents.")

@@ -1,0 +1,147 @@
+"""Incidents in SQLite: one unresolved for each dependency and cause, whoever saw it first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.store.database import Database
+
+_COLUMNS = (
+    "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"
+    " well_since_ms"
+)
+
+
+def _select(conn: sqlite3.Connection, rest: str, *values: object) -> list[Handled]:
+    rows = conn.execute(f"SELECT {_COLUMNS} FROM incident {rest}", values)  # noqa: S608 - constant clauses
+    return [replace(Handled(*row), false_alarm=bool(row[9])) for row in rows]
+
+
+def _write(conn: sqlite3.Connection, turn: Turn) -> None:
+    incident = turn.incident
+    if incident is None:
+        return
+    conn.execute(
+        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 11)})"  # noqa: S608 - constant columns
+        " ON CONFLICT (id) DO UPDATE SET status = excluded.status,"
+        " changed_ms = excluded.changed_ms, why = excluded.why, verdict = excluded.verdict,"
+        " onset_ms = excluded.onset_ms, false_alarm = excluded.false_alarm,"
+        " well_since_ms = excluded.well_since_ms",
+        (
+            incident.id,
+            incident.dependency,
+            incident.cause,
+            incident.status,
+            incident.opened_ms,
+            incident.changed_ms,
+            incident.why,
+            incident.verdict,
+            incident.onset_ms,
+            int(incident.false_alarm),
+            incident.well_since_ms,
+        ),
+    )
+    for event in turn.events:
+        conn.execute(
+            "INSERT INTO incident_event SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5"
+            " FROM incident_event WHERE incident_id = ?1",
+            (incident.id, event.ts_ms, event.event, event.actor, event.decision_id),
+        )
+
+
+def _standing(
+    conn: sqlite3.Connection, dependency: str, cause: str
+) -> tuple[Handled | None, int | None]:
+    found = _select(
+        conn, "WHERE dependency = ? AND cause = ? AND status <> 'resolved'", dependency, cause
+    )
+    suspected = conn.execute(
+        "SELECT first_ms FROM suspicion WHERE dependency = ? AND cause = ?", (dependency, cause)
+    ).fetchone()
+    return found[0] if found else None, suspected[0] if suspected else None
+
+
+def _change(
+    conn: sqlite3.Connection, dependency: str, cause: str, turn_of: TurnOf
+) -> Handled | None:
+    found, suspected_ms = _standing(conn, dependency, cause)
+    turn = turn_of(found, suspected_ms)
+    _write(conn, turn)
+    if turn.suspected_ms is None:
+        conn.execute(
+            "DELETE FROM suspicion WHERE dependency = ? AND cause = ?", (dependency, cause)
+        )
+    else:
+        conn.execute(
+            "INSERT OR REPLACE INTO suspicion VALUES (?, ?, ?)",
+            (dependency, cause, turn.suspected_ms),
+        )
+    return turn.incident or found
+
+
+def _events(conn: sqlite3.Connection, incident_id: str) -> list[Event]:
+    rows = conn.execute(
+        "SELECT ts_ms, event, actor, decision_id FROM incident_event"
+        " WHERE incident_id = ? ORDER BY seq",
+        (incident_id,),
+    )
+    return [Event(*row) for row in rows]
+
+
+class SqliteIncidents:
+    """Incidents of one store (`services.ports_actions.Incidents`)."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def standing(self, dependency: str, cause: str) -> tuple[Handled | None, int | None]:
+        """The unresolved incident, and since when one is suspected."""
+        return await self._db.read(lambda conn: _standing(conn, dependency, cause))
+
+    async def change(self, dependency: str, cause: str, turn: TurnOf) -> Handled | None:
+        """Show `turn` the unresolved incident and the suspicion, and write what it decides."""
+        return await self._db.write(lambda conn: _change(conn, dependency, cause, turn))
+
+    async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
+        """The same for one incident by its id, resolved or not; None where there is none."""
+
+        def work(conn: sqlite3.Connection) -> Handled | None:
+            found = _select(conn, "WHERE id = ?", incident_id)
+            if not found:
+                return None
+            turned = turn(found[0], None)
+            _write(conn, turned)
+            return turned.incident or found[0]
+
+        return await self._db.write(work)
+
+    async def incidents(
+        self,
+        *,
+        dependency: str | None = None,
+        status: Status | None = None,
+        incident_id: str | None = None,
+        limit: int = 50,
+    ) -> list[tuple[Handled, list[Event]]]:
+        """Incidents with their timelines: unresolved first, then the newest."""
+
+        def work(conn: sqlite3.Connection) -> list[tuple[Handled, list[Event]]]:
+            found = _select(
+                conn,
+                "WHERE dependency = coalesce(?, dependency) AND status = coalesce(?, status)"
+                " AND id = coalesce(?, id)"
+                " ORDER BY status = 'resolved', opened_ms DESC, id LIMIT ?",
+                dependency,
+                status,
+                incident_id,
+                limit,
+            )
+            return [(incident, _events(conn, incident.id)) for incident in found]
+
+        return await self._db.read(work)

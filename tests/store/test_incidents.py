@@ -1,0 +1,141 @@
+"""Incidents over a real store: opened when it lasts, once, followed, and closed when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+from fallback_world import MINUTE, NOW, World, world
+
+from gonogo.answers import rfc3339
+from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.records import Verdict
+from gonogo.services.incidents import (
+    Look,
+    acknowledge,
+    get_incidents,
+    note_verdict,
+    resolve,
+)
+from gonogo.store.database import Database
+from gonogo.store.incidents import SqliteIncidents
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def w(tmp_path: Path) -> AsyncIterator[World]:
+    """An empty store."""
+    async with world(tmp_path) as made:
+        yield made
+
+
+async def look(w: World, verdict: Verdict, minute: int, **other: object) -> str | None:
+    """A verdict on `m`, so many minutes after the beginning."""
+    seen = Look("m", verdict, f"as of {minute}", NOW + minute * MINUTE, **other)  # type: ignore[arg-type]
+    return await note_verdict(w.incidents, seen, new_id=w.ports.new_id)
+
+
+async def status(w: World) -> str:
+    """Of the newest incident, with the verdict of the list."""
+    listed = await get_incidents(w.incidents, now_ms=NOW)
+    return f"{listed.incidents[0].status} {listed.verdict}" if listed.incidents else "none"
+
+
+async def test_a_no_go_opens_an_incident_when_it_lasts(w: World) -> None:
+    """One look is a suspicion, a second ten minutes later an incident, a third changes nothing."""
+    assert await look(w, "no_go", 0) is None
+    assert await look(w, "no_go", 5) is None
+    opened = await look(w, "no_go", 10, onset_ms=NOW - MINUTE)
+    assert opened is not None
+    assert await look(w, "no_go", 20) == opened
+    listed = await get_incidents(w.incidents, dependency="m", now_ms=NOW)
+    assert (listed.verdict, len(listed.incidents)) == ("no_go", 1)
+    assert listed.incidents[0].cause == "quality: as of 10"
+    assert listed.incidents[0].onset == rfc3339(NOW - MINUTE)
+    assert [e.event for e in listed.incidents[0].timeline] == ["opened: as of 10"]
+
+
+async def test_a_go_between_forgets_the_suspicion_and_unknown_does_not(w: World) -> None:
+    """What comes and goes is no incident; not knowing says nothing either way."""
+    await look(w, "no_go", 0)
+    await look(w, "go", 5)
+    assert await look(w, "no_go", 10) is None
+    await look(w, "unknown", 15)
+    assert await look(w, "no_go", 20) is not None
+
+
+async def test_evidence_twice_what_is_needed_opens_at_once(w: World) -> None:
+    """Just the needed evidence has to last; twice as much has not."""
+    assert await look(w, "no_go", 0, e_value=199.0, needed=100.0) is None
+    assert await look(w, "no_go", 1, e_value=200.0, needed=100.0) is not None
+
+
+async def test_it_goes_through_its_states_and_is_over_when_it_stays_well(w: World) -> None:
+    """Open, acknowledged, mitigated by a fallback, recovering once back, resolved after ten minutes."""
+    incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0) or ""
+    await acknowledge(w.incidents, incident_id, actor="kim", now_ms=NOW + MINUTE)
+    assert await status(w) == "acknowledged no_go"
+    result = await w.switched()
+    assert result.incident_id == incident_id
+    assert await status(w) == "mitigated caution"
+    await look(w, "go", 30, on_primary=False)
+    await look(w, "go", 60, on_primary=False)
+    assert await status(w) == "mitigated caution"  # mitigated is not resolved
+    await w.undo(result.audit_id)
+    assert await status(w) == "recovering caution"
+    await look(w, "no_go", 61)
+    assert await status(w) == "open no_go"
+    await look(w, "go", 70)
+    await look(w, "go", 75)
+    assert await status(w) == "recovering caution"
+    await look(w, "go", 80)
+    assert await status(w) == "resolved go"
+    listed = await get_incidents(w.incidents, incident_id=incident_id, now_ms=NOW)
+    events = [e.event.split(":")[0] for e in listed.incidents[0].timeline]
+    assert events == [
+        *("opened", "acknowledged", "mitigated", "well again; the fallback is still active"),
+        *("recovering", "bad again", "well again", "resolved"),
+    ]
+    assert await look(w, "no_go", 90, e_value=500.0, needed=100.0) != incident_id
+
+
+async def test_a_person_closes_a_false_alarm(w: World) -> None:
+    """It stays in the list, labelled."""
+    incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0) or ""
+    await resolve(w.incidents, incident_id, false_alarm=True, actor="kim", now_ms=NOW)
+    listed = await get_incidents(w.incidents, status="resolved", now_ms=NOW)
+    assert "(false alarm)" in (listed.incidents[0].cause or "")
+    assert listed.verdict == "go"
+
+
+async def test_what_is_not_there_is_named(w: World) -> None:
+    """Wrong ids and states are refused in one line."""
+    with pytest.raises(UnknownTarget, match="Unknown incident 'nope'"):
+        await get_incidents(w.incidents, incident_id="nope", now_ms=NOW)
+    with pytest.raises(UnknownTarget, match="Unknown incident 'nope'"):
+        await acknowledge(w.incidents, "nope", actor="kim", now_ms=NOW)
+    with pytest.raises(ParameterError, match="status 'closed' is none of: open, acknowledged"):
+        await get_incidents(w.incidents, status="closed", now_ms=NOW)
+    assert (await get_incidents(w.incidents, now_ms=NOW)).summary == "No incident."
+
+
+async def test_many_processes_open_one_incident(w: World) -> None:
+    """Each agent's server sees the same no_go; the store has one incident."""
+    databases = [await Database.open(w.folder / "gonogo.db") for _ in range(4)]
+    seen = Look("m", "no_go", "x", NOW, e_value=500.0, needed=100.0)
+    found: list[str | None] = []
+
+    async def note(db: Database) -> None:
+        found.append(await note_verdict(SqliteIncidents(db), seen, new_id=w.ports.new_id))
+
+    async with anyio.create_task_group() as group:
+        for db in databases * 4:
+            group.start_soon(note, db)
+    for db in databases:
+        await db.close()
+    assert len(found) == 16
+    assert len(set(found)) == 1
+    assert len((await get_incidents(w.incidents, now_ms=NOW)).incidents) == 1
