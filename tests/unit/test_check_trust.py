@@ -37,10 +37,14 @@ def calls(
     rng = np.random.default_rng(n)
     right = rng.permutation(np.arange(n) < round(n * good))
     start = until_ms - int(days * DAY_MS)
+    told: dict[str, Any] = {"kind": "model"} | fields
     return [
-        Observation(name, start + (i + 1) * (until_ms - start) // n - 1000, **(told | fields))
+        Observation(
+            name,
+            start + (i + 1) * (until_ms - start) // n - 1000,
+            **({"outcome": float(right[i])} | told),
+        )
         for i in range(n)
-        for told in [{"kind": "model", "outcome": float(right[i])}]
     ]
 
 

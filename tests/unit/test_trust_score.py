@@ -55,8 +55,11 @@ def test_single_calls_follow_the_recursion(steps: list[tuple[int, bool]], later:
         hours, np.array(goods, dtype=np.int64), np.ones_like(hours), now_hour=now, prior=PRIOR
     )
     np.testing.assert_allclose(got.weight, weight, atol=1e-9)
-    np.testing.assert_allclose(got.a, a, rtol=1e-9)
-    np.testing.assert_allclose(got.b, b, rtol=1e-9)
+    # The spread is discounted, the rates are not.
+    np.testing.assert_allclose(got.a / got.b, np.array(a) / np.array(b), rtol=1e-9)
+    share = got.a / np.array(a)
+    assert share[-1] == pytest.approx(1)
+    assert np.all(np.diff(share) > 0)
 
 
 def random_hours(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

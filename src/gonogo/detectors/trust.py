@@ -32,6 +32,10 @@ NEST_STRENGTH = 6.0
 FIXED_SHARE = 0.02
 # Weights forget by at least 2 % a call, so rows before the newest 512 move a score by < 1e-4.
 WEIGHED_ROWS_MAX = 512
+# What a memory's calls count for in the spread (never in the mean): the shorter the memory that
+# predicts best, the likelier the rate has moved since. Set so that the 90 % interval holds the
+# rate under fast drift too (benchmarks/trust.py).
+_SPREAD_SHARE: Floats = np.array([0.7, 0.75, 0.85, 0.95, 1.0])
 PRIOR_STRENGTH_RANGE = (0.5, 50.0)
 POPULATION_MIN = 3
 
@@ -157,7 +161,7 @@ def after_batch(path: TrustPath, row: Ints, good: Ints, n: Ints) -> BetaMixture:
     fit = _log_fit(before_good, before_n, good, n, path.prior)
     weight = _step(path.weight[row], np.exp(fit - fit.max(axis=-1, keepdims=True)), n)
     a, b = _nested(before_good + good, before_n + n, path.prior)
-    return BetaMixture(weight, a, b)
+    return BetaMixture(weight, _SPREAD_SHARE * a, _SPREAD_SHARE * b)
 
 
 def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -> BetaMixture:
@@ -178,13 +182,13 @@ def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -
     if not hour.size:
         nothing = np.zeros(_MEMORIES)
         a, b = _nested(nothing, nothing, prior)
-        return BetaMixture(np.full(_MEMORIES, 1 / _MEMORIES), a, b)
+        return BetaMixture(nothing + 1 / _MEMORIES, _SPREAD_SHARE * a, _SPREAD_SHARE * b)
     path = trust_path(hour, good, n, prior=prior)
     last = np.array([path.n.shape[0] - 1])
     weight = after_batch(path, last, good[-1:], n[-1:]).weight[0]
     fade = np.exp(max(now_hour - int(hour[-1]), 0) * _DECAY_PER_HOUR)
     a, b = _nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
-    return BetaMixture(weight, a, b)
+    return BetaMixture(weight, _SPREAD_SHARE * a, _SPREAD_SHARE * b)
 
 
 def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
