@@ -88,7 +88,10 @@ class Gonogo(Upkeep):
         )
         logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
         if question.is_about_now:
-            await stores.watch_for_incident(logged, dependency=dependency, now_ms=now_ms)
+            signal = "drift" if metric is None else f"drift of {metric}"
+            await stores.watch_for_incident(
+                logged, dependency=dependency, signal=signal, now_ms=now_ms
+            )
         return logged
 
     async def get_trust_score_health(
@@ -109,7 +112,9 @@ class Gonogo(Upkeep):
         asked = _given(dependency=dependency)
         logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
         if dependency is not None:
-            await stores.watch_for_incident(logged, dependency=dependency, now_ms=now_ms)
+            await stores.watch_for_incident(
+                logged, dependency=dependency, signal="trust", now_ms=now_ms
+            )
         return logged
 
     async def check_budget_with_confidence(

@@ -99,7 +99,7 @@ class Stores:
         )
 
     async def watch_for_incident(
-        self, report: DriftReport | TrustReport, *, dependency: str, now_ms: int
+        self, report: DriftReport | TrustReport, *, dependency: str, signal: str, now_ms: int
     ) -> None:
         """Let a verdict about now open, follow or close an incident."""
         if not self.log_is_writable or report.verdict not in ("no_go", "go"):
@@ -115,6 +115,7 @@ class Stores:
             e_value=evidence.e_value if evidence else None,
             needed=evidence.needed if evidence else None,
             on_primary=route is None or route.is_primary,
+            signal=signal,
         )
         await note_verdict(self.incidents, look, new_id=lambda: self.new_id(now_ms, "inc-"))
 

@@ -136,7 +136,7 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
     def cite(conn: sqlite3.Connection) -> None:
         conn.execute(
             "INSERT INTO incident (id, dependency, cause, status, opened_ms, changed_ms, why,"
-            " verdict) VALUES ('i', 'm', 'quality', 'open', 0, 0, '', 'no_go')"
+            " verdict, bad_signals) VALUES ('i', 'm', 'quality', 'open', 0, 0, '', 'no_go', '[]')"
         )
         conn.execute("INSERT INTO incident_event VALUES ('i', 1, 0, 'x', 'y', ?)", (cited.id,))
 

@@ -102,6 +102,22 @@ async def test_it_goes_through_its_states_and_is_over_when_it_stays_well(w: Worl
     assert await look(w, "no_go", 90, e_value=500.0, needed=100.0) != incident_id
 
 
+async def test_one_signal_that_is_well_does_not_speak_for_another(w: World) -> None:
+    """Drift says no_go, trust says go: one incident, two signals, no back and forth."""
+    incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0)
+    for minute in range(5, 60, 5):
+        await look(w, "no_go", minute)
+        await look(w, "go", minute, signal="trust")
+    assert await status(w) == "open no_go"
+    listed = await get_incidents(w.incidents, now_ms=NOW)
+    assert len(listed.incidents[0].timeline) == 1
+    assert await look(w, "no_go", 60, signal="trust") == incident_id
+    await look(w, "go", 61)
+    assert await status(w) == "open no_go"  # trust still says no_go
+    await look(w, "go", 62, signal="trust")
+    assert await status(w) == "recovering caution"
+
+
 async def test_a_person_closes_a_false_alarm(w: World) -> None:
     """It stays in the list, labelled."""
     incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0) or ""

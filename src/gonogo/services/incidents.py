@@ -1,9 +1,10 @@
 """Incidents: a degradation that lasts is opened once, followed, and closed when it is over.
 
 A no_go opens an incident when it lasts: two looks at least 10 minutes apart with no go between
-them, or at once where the evidence is twice what an alarm needs. Drift and trust of one dependency
-are one cause, `quality`. It is resolved when two looks at least 10 minutes apart say go while the
-traffic is on the primary; mitigated is not resolved.
+them by the same signal, or at once where the evidence is twice what an alarm needs. Drift and
+trust of one dependency are signals of one cause, `quality`. It is resolved when no signal has said
+no_go for 10 minutes and one says go again, while the traffic is on the primary; mitigated is not
+resolved.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ WATCHER = "gonogo"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One verdict on a dependency as it is now; `on_primary`: no fallback is active."""
+    """One verdict on a dependency as it is now; `on_primary`: no fallback is active.
+
+    `signal` is who says it: one that says go does not speak for another that says no_go.
+    """
 
     dependency: str
     verdict: Verdict
@@ -42,6 +46,7 @@ class Look:
     onset_ms: int | None = None
     on_primary: bool = True
     cause: str = QUALITY
+    signal: str = "drift"
 
     @property
     def is_strong(self) -> bool:
@@ -62,10 +67,10 @@ async def note_verdict(
         The id of the unresolved incident, or of the one just resolved; None where there is none.
     """
     turn = _turn_of(look, new_id())
-    found, suspected_ms = await incidents.standing(look.dependency, look.cause)
+    found, suspected_ms = await incidents.standing(look.dependency, look.cause, look.signal)
     planned = turn(found, suspected_ms)
     if planned.incident is not None or planned.suspected_ms != suspected_ms:
-        found = await incidents.change(look.dependency, look.cause, turn)
+        found = await incidents.change(look.dependency, look.cause, look.signal, turn)
     return found.id if found else None
 
 
@@ -96,36 +101,46 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
             why=why,
             verdict="no_go",
             onset_ms=look.onset_ms,
+            bad_signals=(look.signal,),
         )
         return Turn(opened, (_event(look, f"opened: {why}"),))
-    if found.well_since_ms is None and found.status != "recovering":
+    signals = tuple(sorted({*found.bad_signals, look.signal}))
+    again = found.well_since_ms is not None or found.status == "recovering"
+    if signals == found.bad_signals and not again:
         return Turn()
     status: Status = "open" if found.status == "recovering" and look.on_primary else found.status
     worse = replace(
-        found, status=status, verdict="no_go", why=why, changed_ms=look.ts_ms, well_since_ms=None
+        found,
+        status=status,
+        verdict="no_go",
+        why=why,
+        changed_ms=look.ts_ms,
+        bad_signals=signals,
+        well_since_ms=None,
     )
-    return Turn(worse, (_event(look, f"bad again: {why}"),))
+    return Turn(worse, (_event(look, f"bad {'again' if again else 'too'}: {why}"),))
 
 
 def _well(found: Handled, look: Look) -> Turn:
+    left = tuple(signal for signal in found.bad_signals if signal != look.signal)
+    if left:
+        return Turn() if left == found.bad_signals else Turn(replace(found, bad_signals=left))
     if found.well_since_ms is None:
         status: Status = "recovering" if look.on_primary else found.status
         advice = "" if look.on_primary else "; the fallback is still active"
         better = replace(
-            found, status=status, verdict="go", changed_ms=look.ts_ms, well_since_ms=look.ts_ms
+            found,
+            status=status,
+            verdict="go",
+            changed_ms=look.ts_ms,
+            bad_signals=(),
+            well_since_ms=look.ts_ms,
         )
         return Turn(better, (_event(look, f"well again{advice}"),))
-    if not look.on_primary:
+    if not look.on_primary or look.ts_ms - found.well_since_ms < LASTS_MS:
         return Turn()
-    if look.ts_ms - found.well_since_ms >= LASTS_MS:
-        over = replace(found, status="resolved", changed_ms=look.ts_ms)
-        return Turn(over, (_event(look, "resolved: it stayed well"),))
-    if found.status != "recovering":
-        return Turn(
-            replace(found, status="recovering", changed_ms=look.ts_ms),
-            (_event(look, "back on the primary"),),
-        )
-    return Turn()
+    over = replace(found, status="resolved", changed_ms=look.ts_ms)
+    return Turn(over, (_event(look, "resolved: it stayed well"),))
 
 
 def _event(look: Look, text: str) -> Event:

@@ -268,7 +268,7 @@ class Health(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A degradation that is being handled."""
+    """A degradation that is being handled: one cause, any number of signals that say no_go."""
 
     id: str
     dependency: str
@@ -280,6 +280,7 @@ class Handled:
     verdict: Verdict
     onset_ms: int | None = None
     false_alarm: bool = False
+    bad_signals: tuple[str, ...] = ()
     well_since_ms: int | None = None
 
 
@@ -308,11 +309,15 @@ TurnOf = Callable[[Handled | None, int | None], Turn]
 class Incidents(Protocol):
     """Incidents, one unresolved for each dependency and cause."""
 
-    async def standing(self, dependency: str, cause: str) -> tuple[Handled | None, int | None]:
-        """The unresolved incident, and since when one is suspected (epoch ms)."""
+    async def standing(
+        self, dependency: str, cause: str, signal: str
+    ) -> tuple[Handled | None, int | None]:
+        """The unresolved incident, and since when this signal suspects one (epoch ms)."""
         ...
 
-    async def change(self, dependency: str, cause: str, turn: TurnOf) -> Handled | None:
+    async def change(
+        self, dependency: str, cause: str, signal: str, turn: TurnOf
+    ) -> Handled | None:
         """Show `turn` the unresolved incident and the suspicion, and write what it decides.
 
         One exclusive transaction. Returns the incident as it stands afterwards.

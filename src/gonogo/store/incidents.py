@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"
-    " well_since_ms"
+    " bad_signals, well_since_ms"
 )
 
 
 def _select(conn: sqlite3.Connection, rest: str, *values: object) -> list[Handled]:
     rows = conn.execute(f"SELECT {_COLUMNS} FROM incident {rest}", values)  # noqa: S608 - constant clauses
-    return [replace(Handled(*row), false_alarm=bool(row[9])) for row in rows]
+    return [
+        replace(Handled(*row), false_alarm=bool(row[9]), bad_signals=tuple(json.loads(row[10])))
+        for row in rows
+    ]
 
 
 def _write(conn: sqlite3.Connection, turn: Turn) -> None:
@@ -28,11 +32,11 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
     if incident is None:
         return
     conn.execute(
-        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 11)})"  # noqa: S608 - constant columns
+        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - constant columns
         " ON CONFLICT (id) DO UPDATE SET status = excluded.status,"
         " changed_ms = excluded.changed_ms, why = excluded.why, verdict = excluded.verdict,"
         " onset_ms = excluded.onset_ms, false_alarm = excluded.false_alarm,"
-        " well_since_ms = excluded.well_since_ms",
+        " bad_signals = excluded.bad_signals, well_since_ms = excluded.well_since_ms",
         (
             incident.id,
             incident.dependency,
@@ -44,6 +48,7 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
             incident.verdict,
             incident.onset_ms,
             int(incident.false_alarm),
+            json.dumps(incident.bad_signals),
             incident.well_since_ms,
         ),
     )
@@ -56,31 +61,33 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
 
 
 def _standing(
-    conn: sqlite3.Connection, dependency: str, cause: str
+    conn: sqlite3.Connection, dependency: str, cause: str, signal: str
 ) -> tuple[Handled | None, int | None]:
     found = _select(
         conn, "WHERE dependency = ? AND cause = ? AND status <> 'resolved'", dependency, cause
     )
     suspected = conn.execute(
-        "SELECT first_ms FROM suspicion WHERE dependency = ? AND cause = ?", (dependency, cause)
+        "SELECT first_ms FROM suspicion WHERE dependency = ? AND cause = ? AND signal = ?",
+        (dependency, cause, signal),
     ).fetchone()
     return found[0] if found else None, suspected[0] if suspected else None
 
 
 def _change(
-    conn: sqlite3.Connection, dependency: str, cause: str, turn_of: TurnOf
+    conn: sqlite3.Connection, dependency: str, cause: str, signal: str, turn_of: TurnOf
 ) -> Handled | None:
-    found, suspected_ms = _standing(conn, dependency, cause)
+    found, suspected_ms = _standing(conn, dependency, cause, signal)
     turn = turn_of(found, suspected_ms)
     _write(conn, turn)
     if turn.suspected_ms is None:
         conn.execute(
-            "DELETE FROM suspicion WHERE dependency = ? AND cause = ?", (dependency, cause)
+            "DELETE FROM suspicion WHERE dependency = ? AND cause = ? AND signal = ?",
+            (dependency, cause, signal),
         )
     else:
         conn.execute(
-            "INSERT OR REPLACE INTO suspicion VALUES (?, ?, ?)",
-            (dependency, cause, turn.suspected_ms),
+            "INSERT OR REPLACE INTO suspicion VALUES (?, ?, ?, ?)",
+            (dependency, cause, signal, turn.suspected_ms),
         )
     return turn.incident or found
 
@@ -100,13 +107,17 @@ class SqliteIncidents:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def standing(self, dependency: str, cause: str) -> tuple[Handled | None, int | None]:
-        """The unresolved incident, and since when one is suspected."""
-        return await self._db.read(lambda conn: _standing(conn, dependency, cause))
+    async def standing(
+        self, dependency: str, cause: str, signal: str
+    ) -> tuple[Handled | None, int | None]:
+        """The unresolved incident, and since when this signal suspects one."""
+        return await self._db.read(lambda conn: _standing(conn, dependency, cause, signal))
 
-    async def change(self, dependency: str, cause: str, turn: TurnOf) -> Handled | None:
+    async def change(
+        self, dependency: str, cause: str, signal: str, turn: TurnOf
+    ) -> Handled | None:
         """Show `turn` the unresolved incident and the suspicion, and write what it decides."""
-        return await self._db.write(lambda conn: _change(conn, dependency, cause, turn))
+        return await self._db.write(lambda conn: _change(conn, dependency, cause, signal, turn))
 
     async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
         """The same for one incident by its id, resolved or not; None where there is none."""

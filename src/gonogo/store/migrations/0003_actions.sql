@@ -110,7 +110,8 @@ CREATE TABLE incident (
   why TEXT NOT NULL,
   verdict TEXT NOT NULL CHECK (verdict IN ('go', 'caution', 'no_go', 'unknown')),
   false_alarm INTEGER NOT NULL DEFAULT 0 CHECK (false_alarm IN (0, 1)),
-  well_since_ms INTEGER
+  bad_signals TEXT NOT NULL, -- JSON array: who says no_go
+  well_since_ms INTEGER -- since when nobody does
 ) STRICT;
 
 CREATE UNIQUE INDEX incident_unresolved ON incident (dependency, cause)
@@ -131,6 +132,7 @@ CREATE TABLE incident_event (
 CREATE TABLE suspicion (
   dependency TEXT NOT NULL,
   cause TEXT NOT NULL,
+  signal TEXT NOT NULL,
   first_ms INTEGER NOT NULL,
-  PRIMARY KEY (dependency, cause)
+  PRIMARY KEY (dependency, cause, signal)
 ) STRICT, WITHOUT ROWID;
