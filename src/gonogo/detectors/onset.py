@@ -17,7 +17,7 @@ __all__ = ["OnsetFit", "fit_onset"]
 # Log-likelihood below the best at which an onset is still plausible; calibrated by simulation
 # (tests/simulation): .90 or more for steps and .85 for ramps, just after an alarm.
 PLAUSIBLE_NATS = 3.4
-BLOCKS_MAX = 160
+BLOCKS_MAX = 120
 # Lengths of the rise, as parts of the time since the earliest onset; 0 is a step.
 _LENGTHS = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
 _FINER = 2.0 ** (np.array([-3, -2, -1, 1, 2, 3]) / 4)
