@@ -190,7 +190,10 @@ def _plan(answer: FallbackPlan) -> Parts:
     if answer.pending_approval and answer.approve_command:
         approval += f"; a person has to approve: {answer.approve_command}"
     facts.append(("approval", approval))
-    checks = [(c.check, "passed" if c.passed else "failed", c.why) for c in answer.checks]
+    checks = [
+        (c.check, "passed" if c.passed else f"failed, blocks {c.blocks or 'it'}", c.why)
+        for c in answer.checks
+    ]
     return facts, [table("checks", "check result why", checks)]
 
 

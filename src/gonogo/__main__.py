@@ -1,0 +1,61 @@
+"""The entry point: finds the command, and turns every error into one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from gonogo.errors import GonogoError, plain
+
+INTERRUPTED = 130
+CRASHED = 70
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    status = run(sys.argv[1:], os.environ)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output has gone; the interpreter would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command; returns its exit status and raises nothing."""
+    try:
+        from gonogo.cli import command_line, command_place
+
+        place = command_place(arguments)
+        if place is not None and arguments[place] == "serve":
+            from gonogo.server.serve import serve
+
+            return serve([*arguments[:place], *arguments[place + 1 :]], environ)
+        return command_line(arguments, environ)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except Exception as raised:
+        error = _alone(raised)
+        if isinstance(error, GonogoError):
+            sys.stderr.write(f"gonogo: {error}\n")
+            return error.exit_code
+        if environ.get("GONOGO_DEBUG"):
+            raise
+        said = plain(f"{type(error).__name__}: {error}", 300)
+        sys.stderr.write(f"gonogo: crashed: {said} (GONOGO_DEBUG=1 shows where)\n")
+        return CRASHED
+
+
+def _alone(error: Exception) -> Exception:
+    """The one error that a task group wrapped."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What changes where traffic goes, and what is held against what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gonogo.cli.command import Session, command
+
+group = typer.Typer()
+
+Dependency = Annotated[str, typer.Argument(help="Its name, as recorded.")]
+
+
+@command(
+    group,
+    "fallback",
+    'gonogo fallback gpt-4 --reason "accuracy fell"',
+    "gonogo fallback gpt-4 --plan PLAN_ID --confirm",
+    "gonogo fallback gpt-4 --undo AUDIT_ID",
+    panel="Act",
+)
+async def fallback(
+    session: Session,
+    *,
+    dependency: Dependency,
+    reason: Annotated[str | None, typer.Option(help="Why; needed for a plan.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="name, name@version, rules:NAME, refuse or human. Default: next in line."
+        ),
+    ] = None,
+    share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of traffic to move. Default: 1.")
+    ] = None,
+    plan_id: Annotated[
+        str | None, typer.Option("--plan", "--plan-id", help="Carry out this plan.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Your id of this call: a retry changes nothing.")
+    ] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="With --plan, where its approval is confirm.")
+    ] = False,
+    undo: Annotated[
+        str | None, typer.Option(help="The audit id of the fallback to take back.")
+    ] = None,
+) -> None:
+    """Plan a way back; with --plan carry it out, with --undo take it back."""
+    session.show(
+        await session.app.trigger_fallback(
+            dependency,
+            reason=reason,
+            to=to,
+            share=share,
+            plan_id=plan_id,
+            idempotency_key=idempotency_key,
+            confirm=confirm,
+            undo=undo,
+        )
+    )
+
+
+@command(group, "approve", "gonogo approve PLAN_ID", panel="Act")
+async def approve(
+    session: Session, *, plan_id: Annotated[str, typer.Argument(help="The plan's id.")]
+) -> None:
+    """Approve a plan as the person it waits for, and carry it out."""
+    session.show(await session.app.approve(plan_id))
+
+
+@command(
+    group, "route", "gonogo route gpt-4", "gonogo route gpt-4 --key user-17 --json", panel="Act"
+)
+async def route(
+    session: Session,
+    *,
+    dependency: Dependency,
+    key: Annotated[
+        str | None, typer.Option(help="Same key, same target: a user or session id.")
+    ] = None,
+) -> None:
+    """Which target to call now."""
+    session.show(await session.app.get_route(dependency, key=key))

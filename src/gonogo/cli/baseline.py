@@ -1,0 +1,41 @@
+"""`gonogo baseline`: a person accepts a new normal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gonogo.cli.command import Session, command
+from gonogo.errors import ParameterError
+from gonogo.text import decision_json
+
+group = typer.Typer()
+
+
+@command(
+    group,
+    "baseline",
+    "gonogo baseline gpt-4 --accept",
+    "gonogo baseline gpt-4 --from 2026-05-01 --to 2026-05-14",
+    panel="Act",
+)
+async def baseline(
+    session: Session,
+    *,
+    dependency: Annotated[str, typer.Argument(help="Its name, as recorded.")],
+    accept: Annotated[
+        bool, typer.Option("--accept", help="What it does now is the new normal.")
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First day, or a time, of the new normal.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Its last day, or a time.")] = None,
+) -> None:
+    """Accept a new normal that drift is held against from now on; it is logged."""
+    if accept == (start is not None or end is not None):
+        raise ParameterError("baseline needs --accept, or a period with --from and --to.")
+    if not accept and (start is None or end is None):
+        raise ParameterError("a period needs both --from and --to.")
+    entry = await session.app.accept_baseline(dependency, start=start, end=end)
+    session.screen.line(decision_json(entry) if session.screen.as_json else entry.summary)

@@ -1,0 +1,130 @@
+"""What every command shares: the options that each takes, its application, and how it ends."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import anyio
+import typer
+
+from gonogo.config import load_settings
+
+if TYPE_CHECKING:
+    from gonogo.answers import Answer
+    from gonogo.app import Gonogo
+    from gonogo.cli.screen import Screen
+    from gonogo.settings import Settings
+
+PANEL = "Every command"
+VERDICT_EXIT = {"go": 0, "caution": 1, "no_go": 2, "unknown": 3}
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="PATH", help="The store. [GONOGO_STORE]", rich_help_panel=PANEL
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="PATH", help="gonogo.toml. [GONOGO_CONFIG]", rich_help_panel=PANEL
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the answer as the tools return it.", rich_help_panel=PANEL),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that stand before a command or after it; after wins."""
+
+    environ: Mapping[str, str]
+    store: str | None = None
+    config: str | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of one command."""
+
+    settings: Settings
+    screen: Screen
+    app: Gonogo
+
+    def show(self, answer: Answer) -> None:
+        """Print an answer."""
+        self.screen.show(answer)
+
+    def show_verdict(self, answer: Answer) -> int:
+        """Print an answer; its verdict is the exit status."""
+        self.screen.show(answer)
+        return VERDICT_EXIT[answer.verdict]
+
+
+Work = TypeVar("Work", bound=Callable[..., Awaitable[int | None]])
+
+
+def command(
+    group: typer.Typer, name: str, *examples: str, panel: str | None = None
+) -> Callable[[Work], Work]:
+    """Make an async function of a session and its options a command of a group.
+
+    Its docstring is the help; `examples` are shown below, `panel` is where it is listed. It returns the exit status, or None.
+    """
+
+    def decorate(work: Work) -> Work:
+        signature = inspect.signature(work, eval_str=True)
+        _, *own = signature.parameters.values()
+        shared = [
+            _option("store", StoreOption, None),
+            _option("config", ConfigOption, None),
+            _option("as_json", JsonOption, False),
+        ]
+        context = inspect.Parameter("ctx", _KEYWORD, annotation=typer.Context)
+        parameters = [context, *(p.replace(kind=_KEYWORD) for p in own), *shared]
+
+        def run(**arguments: Any) -> None:  # noqa: ANN401 - whatever the command declares
+            ctx: typer.Context = arguments.pop("ctx")
+            before: Common = ctx.obj
+            common = Common(
+                environ=before.environ,
+                store=arguments.pop("store") or before.store,
+                config=arguments.pop("config") or before.config,
+                as_json=arguments.pop("as_json") or before.as_json,
+            )
+            raise typer.Exit(anyio.run(_ask, work, common, arguments) or 0)
+
+        run.__name__ = name
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        group.command(
+            name,
+            help=inspect.getdoc(work),
+            epilog="\n\n".join(f"`{example}`" for example in examples) or None,
+            rich_help_panel=panel,
+        )(run)
+        return work
+
+    return decorate
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _option(name: str, annotation: object, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, _KEYWORD, annotation=annotation, default=default)
+
+
+async def _ask(work: Work, common: Common, arguments: dict[str, Any]) -> int | None:
+    from gonogo.app import Gonogo
+    from gonogo.cli.screen import Screen
+
+    settings = load_settings(common.config, common.store, common.environ)
+    async with Gonogo(settings, actor="person") as app:
+        return await work(Session(settings, Screen(as_json=common.as_json), app), **arguments)

@@ -1,0 +1,108 @@
+"""What is known, what is being handled, and what was decided."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+from gonogo.answers import rfc3339
+from gonogo.cli.command import Session, command
+from gonogo.text import Table, decision_json
+
+group = typer.Typer()
+decisions = typer.Typer(
+    name="decisions",
+    help="The decision log: verdicts and actions with what they rested on.",
+    rich_markup_mode="markdown",
+)
+
+Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")]
+
+
+@command(group, "list", "gonogo list", "gonogo list gpt --json", panel="Look")
+async def list_dependencies(
+    session: Session,
+    *,
+    query: Annotated[str | None, typer.Argument(help="Part of a name.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
+) -> None:
+    """What is known, one line a dependency, with the last verdict."""
+    session.show(await session.app.list_dependencies(query=query, cursor=cursor))
+
+
+@command(
+    group,
+    "incidents",
+    "gonogo incidents --status open",
+    "gonogo incidents --id INCIDENT",
+    panel="Look",
+)
+async def incidents(
+    session: Session,
+    *,
+    dependency: Annotated[str | None, typer.Argument(help="Its name. Default: all.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Default: all.")] = None,
+    incident_id: Annotated[
+        str | None, typer.Option("--id", "--incident-id", help="One, with its timeline.")
+    ] = None,
+) -> None:
+    """What is being handled, with its timeline."""
+    session.show(
+        await session.app.get_incidents(
+            dependency=dependency, status=status, incident_id=incident_id
+        )
+    )
+
+
+@command(decisions, "list", "gonogo decisions list --dependency gpt-4 --limit 20")
+async def list_decisions(
+    session: Session,
+    *,
+    dependency: Annotated[str | None, typer.Option(help="About this one.")] = None,
+    kind: Annotated[str | None, typer.Option(help="A tool's name.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """The newest entries; with --json each on a line of its own, whole."""
+    found = await session.app.decisions(dependency=dependency, kind=kind, limit=limit)
+    if session.screen.as_json:
+        for entry in found:
+            session.screen.line(decision_json(entry))
+        return
+    rows = tuple(
+        (rfc3339(d.last_ts_ms or d.ts_ms), d.id, d.kind, d.verdict or "", str(d.count), d.summary)
+        for d in found
+    )
+    session.screen.table(
+        Table("decisions", ("time", "id", "tool", "verdict", "asked", "summary"), rows)
+    )
+
+
+@command(decisions, "calibration", "gonogo decisions calibration")
+async def calibration(session: Session) -> None:
+    """How often budget checks that were settled came true, by the confidence they had."""
+    table = await session.app.calibration()
+    if session.screen.as_json:
+        session.screen.line(json.dumps({k: v for k, v in asdict(table).items() if v is not None}))
+        return
+    error = "too few to tell" if table.ece is None else f"{table.ece:.3f}"
+    session.screen.line(f"{table.checks} settled checks; calibration error {error}")
+    rows = tuple(
+        (f"{b.low:.0%} to {b.high:.0%}", str(b.checks), f"{b.said:.0%}", f"{b.happened:.0%}")
+        for b in table.bins
+    )
+    if rows:
+        session.screen.table(
+            Table("calibration", ("confidence", "checks", "said", "came true"), rows)
+        )
+
+
+@command(decisions, "show", "gonogo decisions show DECISION")
+async def show_decision(
+    session: Session, *, decision_id: Annotated[str, typer.Argument(help="The entry's id.")]
+) -> None:
+    """One entry, whole, as JSON: inputs, evidence, answer, versions."""
+    session.screen.line(decision_json(await session.app.decision(decision_id)))

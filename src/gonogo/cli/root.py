@@ -1,0 +1,106 @@
+"""The command line as a whole: its groups, the options before a command, its errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from gonogo import __version__
+from gonogo.cli import actions, baseline, checks, command_place, ingest, log, upkeep
+from gonogo.cli.command import Common, ConfigOption, JsonOption, StoreOption
+from gonogo.errors import ParameterError, plain
+
+USAGE = 64
+INTERRUPTED = 130
+
+root = typer.Typer(
+    name="gonogo",
+    help="Go or no-go for AI agents: is what the agent depends on fit for the work, with evidence.",
+    epilog="`gonogo ingest calls.jsonl`\n\n`gonogo check drift my-model`\n\n`gonogo serve`",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+for part in (
+    checks.money,
+    ingest.group,
+    log.group,
+    actions.group,
+    baseline.group,
+    upkeep.group,
+):
+    root.registered_commands += part.registered_commands
+root.add_typer(checks.group, rich_help_panel="Ask")
+root.add_typer(log.decisions, rich_help_panel="Look")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        sys.stdout.write(f"gonogo {__version__}\n")
+        raise typer.Exit
+
+
+@root.callback()
+def before(
+    ctx: typer.Context,
+    *,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    ctx.obj = Common(ctx.obj, store, config, as_json)
+
+
+@root.command(rich_help_panel="Set up")
+def serve() -> None:
+    """Serve the tools to an agent over standard input and output (MCP).
+
+    Options: --store, --config, --read-only.
+    """
+    raise ParameterError("serve takes its options after its name: gonogo serve --read-only")
+
+
+def run_command(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command and return its exit status.
+
+    Raises:
+        GonogoError: What went wrong, in one line.
+    """
+    command = typer.main.get_command(root)
+    try:
+        status = command.main(
+            args=_completed(arguments), prog_name="gonogo", standalone_mode=False, obj=environ
+        )
+    except typer.Abort:
+        return INTERRUPTED
+    except TyperException as error:
+        if not error.format_message():  # no command: its help was printed
+            return USAGE
+        raise ParameterError(_usage(error)) from None
+    return status if isinstance(status, int) else 0
+
+
+def _completed(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `decisions` alone read as `decisions list`."""
+    place = command_place(arguments)
+    whole = list(arguments)
+    if place is not None and whole[place] == "decisions":
+        after = whole[place + 1 : place + 2]
+        if not after or (after[0].startswith("-") and after[0] != "--help"):
+            whole.insert(place + 1, "list")
+    return whole
+
+
+def _usage(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "gonogo"
+    said = " ".join(error.format_message().split())
+    return f"{plain(said, 300)} See `{path} --help`."

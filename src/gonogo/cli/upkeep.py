@@ -1,0 +1,133 @@
+"""Upkeep: what this installation stands on, what to mend, and a copy of the store."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gonogo import __version__
+from gonogo.cli.command import Session, command
+from gonogo.errors import GonogoError
+from gonogo.text import Table
+
+group = typer.Typer()
+
+CLOCK_YEAR_MIN = 2024
+BROKEN = 70
+
+State = Literal["ok", "note", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    said: str
+
+
+@command(group, "doctor", "gonogo doctor", "gonogo doctor --json", panel="Set up")
+async def doctor(session: Session) -> int:
+    """Look at the store, SQLite, the configuration and the clock; says what to mend."""
+    findings = [
+        Finding("gonogo", "ok", f"{__version__}, MCP SDK {version('mcp')}"),
+        Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
+        await _store(session),
+        _sqlite(),
+        _configuration(session),
+        _clock(),
+        _watcher(),
+    ]
+    if session.screen.as_json:
+        told = [{"what": f.what, "state": f.state, "said": f.said} for f in findings]
+        session.screen.line(json.dumps({"findings": told}, ensure_ascii=False))
+    else:
+        rows = tuple((f.what, f.state, f.said) for f in findings)
+        session.screen.table(Table("doctor", ("what", "state", "found"), rows))
+    return BROKEN if any(f.state == "broken" for f in findings) else 0
+
+
+async def _store(session: Session) -> Finding:
+    where = session.settings.store
+    schema = _schema(Path(where))
+    if schema is None:
+        return Finding("store", "note", f"{where}: not there yet; the first question makes it")
+    try:
+        listed = await session.app.list_dependencies()
+    except GonogoError as error:
+        return Finding("store", "broken", str(error))
+    newest = max((d.newest_ts for d in listed.dependencies if d.newest_ts), default="none")
+    more = "+" if listed.next_cursor else ""
+    known = f"{len(listed.dependencies)}{more} dependencies, newest observation {newest}"
+    return Finding("store", "ok", f"{where}: {schema}, {known}")
+
+
+def _schema(path: Path) -> str | None:
+    """The store's schema and size in words; None where there is no file."""
+    try:
+        size = path.stat().st_size
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    except (OSError, sqlite3.Error):
+        return None
+    try:
+        [found] = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:
+        found = "unreadable"
+    finally:
+        connection.close()
+    return f"schema {found}, {size / 1e6:,.1f} MB"
+
+
+def _sqlite() -> Finding:
+    from gonogo.store.opening import sqlite_advice
+
+    advice = sqlite_advice()
+    return Finding("sqlite", "note" if advice else "ok", advice or sqlite3.sqlite_version)
+
+
+def _configuration(session: Session) -> Finding:
+    settings = session.settings
+    if settings.config_path is None:
+        return Finding("configuration", "ok", "none: every setting is the default")
+    told = (
+        f"{len(settings.dependencies)} dependencies, {len(settings.budgets)} budgets, "
+        f"{len(settings.workloads)} workloads; digest {settings.digest}"
+    )
+    return Finding("configuration", "ok", f"{settings.config_path}: {told}")
+
+
+def _clock() -> Finding:
+    now = datetime.fromtimestamp(time.time(), tz=UTC)
+    if now.year < CLOCK_YEAR_MIN:
+        return Finding("clock", "broken", f"it says {now:%Y-%m-%d}: set it, times decide verdicts")
+    return Finding("clock", "ok", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _watcher() -> Finding:
+    return Finding(
+        "watcher",
+        "note",
+        "none runs: verdicts are made when asked, and nobody is notified in between",
+    )
+
+
+@command(group, "backup", "gonogo backup gonogo-copy.db", panel="Set up")
+async def backup(
+    session: Session, *, to: Annotated[Path, typer.Argument(help="A file that is not there yet.")]
+) -> None:
+    """Copy the store while it is in use, into one file."""
+    size = await session.app.backup(to)
+    if session.screen.as_json:
+        session.screen.line(json.dumps({"path": str(to), "bytes": size}))
+    else:
+        session.screen.line(f"{size:,} bytes written to {to}")

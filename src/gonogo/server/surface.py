@@ -1,0 +1,140 @@
+"""The MCP server of one application: tools, resources, completions, and errors in one line.
+
+It answers both protocol eras (the 2025-11-25 handshake and 2026-07-28) and does not open the store
+before the first question.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import (
+    ResourceError,
+    ResourceNotFoundError,
+    ToolError,
+    UnexpectedResourceError,
+    UnexpectedToolError,
+)
+from mcp_types import CallToolResult, InputRequiredResult
+from mcp_types.methods import CacheableMethod
+from pydantic import AnyUrl, ValidationError
+
+from gonogo import __version__
+from gonogo.app import Gonogo
+from gonogo.errors import GonogoError, UnknownTarget, plain
+from gonogo.ingest.observation import observation_schema
+from gonogo.server.definitions import define
+from gonogo.server.refusals import refused_arguments, unknown_name
+from gonogo.server.resources import add_completions, add_resources
+from gonogo.server.tools import Tools
+
+INSTRUCTIONS = (
+    "gonogo tells whether the models, skills, tools, APIs and budgets that work depends on are fit "
+    "for it: go, caution, no_go or unknown. Ask preflight before a costly, long or irreversible "
+    "run and obey it: do not start on no_go, and treat unknown as not known to be safe. Record "
+    "observations after calls: they are the evidence."
+)
+LISTED_FOR_MS = 3_600_000
+_STABLE = CacheHint(ttl_ms=LISTED_FOR_MS, scope="public")
+CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "server/discover": _STABLE,
+    "tools/list": _STABLE,
+    "prompts/list": _STABLE,
+    "resources/list": _STABLE,
+    "resources/templates/list": _STABLE,
+    # What a resource says changes with every observation.
+    "resources/read": CacheHint(ttl_ms=0, scope="private"),
+}
+
+logger = logging.getLogger("gonogo.server")
+
+
+class GonogoServer(MCPServer[Gonogo]):
+    """The SDK's server with errors that a model can act on, and crashes that tell it nothing."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Gonogo, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool by name.
+
+        Raises:
+            ToolError: One line of at most 400 characters: what is wrong, what to do.
+        """
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            raise ToolError(self._said(name, error)) from None
+
+    def _said(self, name: str, error: ToolError) -> str:
+        tool = self._tool_manager.get_tool(name)
+        if tool is None:
+            known = [t.name for t in self._tool_manager.list_tools()]
+            return plain(unknown_name("tool", name, known).capitalize() + ".")
+        match error.__cause__:
+            case ValidationError() as cause if not isinstance(error, UnexpectedToolError):
+                return refused_arguments(name, tool.parameters["properties"], cause)
+            case GonogoError() | ToolError() as cause:
+                return plain(str(cause))
+            case cause:
+                return crashed(name, cause or error)
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Gonogo, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource by its address.
+
+        Raises:
+            ResourceNotFoundError: Nothing has this address.
+            ResourceError: It cannot be read; one line.
+        """
+        try:
+            return await super().read_resource(uri, context)
+        except UnexpectedResourceError as error:
+            match error.__cause__:
+                case UnknownTarget() as cause:
+                    raise ResourceNotFoundError(str(cause)) from None
+                case GonogoError() as cause:
+                    raise ResourceError(str(cause)) from None
+                case cause:
+                    raise ResourceError(crashed("the resource", cause or error)) from None
+
+
+def crashed(what: str, error: BaseException) -> str:
+    """Log a crash under an id, and say no more than the id."""
+    incident = secrets.token_hex(4)
+    logger.error("crash %s in %s", incident, what, exc_info=error)
+    return (
+        f"{what} failed inside gonogo (crash {incident}); nothing can be concluded from it. The "
+        "server's stderr has the details under that id."
+    )
+
+
+def build_server(app: Gonogo) -> GonogoServer:
+    """The server that answers for an application, on any transport."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Gonogo]) -> AsyncIterator[Gonogo]:
+        async with app:
+            yield app
+
+    server = GonogoServer(
+        name="gonogo",
+        title="gonogo",
+        description="Is what an agent depends on fit for the work it is about to do?",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        tools=define(Tools(app), observation_schema()),
+        lifespan=lifespan,
+        cache_hints=CACHE_HINTS,
+        log_level="WARNING",
+    )
+    add_resources(server, app)
+    add_completions(server, app)
+    return server
