@@ -23,7 +23,8 @@ from gonogo.services.drift_data import (
 )
 from gonogo.services.drift_finding import DriftQuestion, Finding
 from gonogo.services.drift_golden import golden_finding
-from gonogo.services.drift_watch import watch_stream
+from gonogo.services.drift_reading import finding_of
+from gonogo.services.drift_watch import follow, watched
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.time_slices import parse_segment
@@ -89,7 +90,7 @@ async def check_drift(
         findings = _compared(data, settings, question)
     else:
         accepted = await accepted_baseline(log, known.name)
-        findings = _watched(data, own, settings, accepted)
+        findings = await _watched(telemetry, data, own, settings, accepted)
     wanted = [f for f in findings if question.metric in (None, f.metric)]
     decisive = _decisive(wanted or findings)
     if not (question.compares or question.until) and _is_stale(decisive, own, now_ms):
@@ -173,8 +174,12 @@ def _sides(data: _Data, settings: Settings, question: DriftQuestion) -> Sides:
     return Sides(before, after, (None, data.until), (since, data.until))
 
 
-def _watched(
-    data: _Data, own: DependencySettings, settings: Settings, accepted: Accepted | None
+async def _watched(
+    telemetry: Telemetry,
+    data: _Data,
+    own: DependencySettings,
+    settings: Settings,
+    accepted: Accepted | None,
 ) -> list[Finding]:
     findings = []
     for metric in RATE_METRICS:
@@ -183,23 +188,18 @@ def _watched(
             continue  # the paired test reads the same answers with more power
         hours = choose_baseline(stream, data.counts, own, accepted, zone=settings.timezone)
         if hours is None:
-            finding = Finding(
-                metric=metric, status="insufficient_data", missing=missing_for_baseline(stream)
-            )
-        else:
-            finding = watch_stream(
-                stream,
-                hours,
-                own,
-                weight=WEIGHTS[metric],
-                maturity=data.maturity if metric == "outcome" else PROMPT,
-                zone=settings.timezone,
-            )
-        findings.append(finding)
+            missing = missing_for_baseline(stream)
+            findings.append(Finding(metric=metric, status="insufficient_data", missing=missing))
+            continue
+        weight = WEIGHTS[metric]
+        followed = follow(stream, hours, own, weight=weight, zone=settings.timezone)
+        full_until = min(data.mature_until, data.until - 1)
+        watch = await watched(telemetry, data.known.name, followed, full_until=full_until)
+        lag = data.maturity if metric == "outcome" else PROMPT
+        findings.append(finding_of(followed, watch, own, weight=weight, maturity=lag))
     if len(data.golden.item):
-        findings.append(
-            golden_finding(data.golden, own, weight=WEIGHTS["golden"], end_hour=data.until)
-        )
+        weight = WEIGHTS["golden"]
+        findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
     return findings
 
 
