@@ -73,12 +73,15 @@ async def list_decisions(
             session.screen.line(decision_json(entry))
         return
     rows = tuple(
-        (rfc3339(d.last_ts_ms or d.ts_ms), d.id, d.kind, d.verdict or "", str(d.count), d.summary)
+        (rfc3339(_whole_s(d.last_ts_ms or d.ts_ms)), d.id, d.kind, d.verdict or "", d.summary)
         for d in found
     )
-    session.screen.table(
-        Table("decisions", ("time", "id", "tool", "verdict", "asked", "summary"), rows)
-    )
+    table = Table("decisions", ("time", "id", "tool", "verdict", "summary"), rows)
+    session.screen.table(table, one_line=True)
+
+
+def _whole_s(ts_ms: int) -> int:
+    return ts_ms // 1000 * 1000
 
 
 @command(decisions, "calibration", "gonogo decisions calibration")

@@ -27,6 +27,7 @@ WORD_STYLES = {
     "open": "red3",
     "unknown": "grey62",
 }
+NAMES = ("version", "versions", "dependency", "id")
 WIDTH_MAX = 112
 
 
@@ -54,10 +55,10 @@ class Screen:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def table(self, table: Table) -> None:
-        """Print a table: aligned on a terminal, else its cells with tabs between."""
+    def table(self, table: Table, *, one_line: bool = False) -> None:
+        """Print a table: aligned on a terminal, a row a line if asked; else tabs between cells."""
         if self.is_terminal:
-            self._render(grid(table))
+            self._render(grid(table, one_line=one_line))
         else:
             self.line("\n".join("\t".join(row) for row in (table.columns, *table.rows)))
 
@@ -68,7 +69,7 @@ class Screen:
         console.width = min(console.width, WIDTH_MAX)
         with console.capture() as captured:
             console.print(*parts, sep="\n")
-        self.line(captured.get().rstrip("\n"))
+        self.line("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def laid_out(said: Words) -> list[RenderableType]:
@@ -89,14 +90,17 @@ def laid_out(said: Words) -> list[RenderableType]:
         parts += [Padding(facts, (0, 0, 1, 2))]
     for table in said.tables:
         parts += [Padding(grid(table), (0, 0, 1, 2))]
+    calls = Grid.grid(padding=(0, 2))
     for call in said.next_calls:
-        parts.append(Padding(Text.assemble(("next  ", "dim"), (call, "cyan")), (0, 0, 0, 2)))
+        calls.add_row(Text("next", "dim"), Text(call, "cyan"))
+    if said.next_calls:
+        parts.append(Padding(calls, (0, 0, 1, 2)))
     parts.append(Padding(Text(said.footer, "dim"), (0, 0, 0, 2)))
     return parts
 
 
-def grid(table: Table) -> Grid:
-    """A table with its columns aligned, numbers to the right."""
+def grid(table: Table, *, one_line: bool = False) -> Grid:
+    """A table with its columns aligned, numbers to the right; `one_line` cuts the last cell."""
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
@@ -105,7 +109,14 @@ def grid(table: Table) -> Grid:
     for place, column in enumerate(table.columns):
         cells = [row[place] for row in table.rows if row[place]]
         numeric = bool(cells) and all(_is_number(cell) for cell in cells)
-        shown.add_column(column, justify="right" if numeric else "left")
+        shown.add_column(
+            column,
+            justify="right" if numeric and column not in NAMES else "left",
+            # Only the last column gives way: a cut id or time is of no use.
+            min_width=0 if place == len(table.columns) - 1 else max(map(len, [column, *cells])),
+            no_wrap=one_line or place < len(table.columns) - 1,
+            overflow="ellipsis" if one_line else "fold",
+        )
     for row in table.rows:
         shown.add_row(*(Text(cell, WORD_STYLES.get(cell, "")) for cell in row))
     if table.left_out:
