@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gonogo.errors import plain
 from gonogo.text import Table, Words, as_json, as_text, words
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ WORD_STYLES = {
 }
 NAMES = ("version", "versions", "dependency", "id")
 WIDTH_MAX = 112
+COLUMN_GAP = 3
 
 
 class Screen:
@@ -58,15 +62,17 @@ class Screen:
     def table(self, table: Table, *, one_line: bool = False) -> None:
         """Print a table: aligned on a terminal, a row a line if asked; else tabs between cells."""
         if self.is_terminal:
-            self._render(grid(table, one_line=one_line))
+            self._render(grid(cut(table, self._width()) if one_line else table))
         else:
             self.line("\n".join("\t".join(row) for row in (table.columns, *table.rows)))
+
+    def _width(self) -> int:
+        return min(shutil.get_terminal_size().columns, WIDTH_MAX)
 
     def _render(self, *parts: RenderableType) -> None:
         from rich.console import Console
 
-        console = Console(highlight=False)
-        console.width = min(console.width, WIDTH_MAX)
+        console = Console(highlight=False, width=self._width())
         with console.capture() as captured:
             console.print(*parts, sep="\n")
         self.line("\n".join(line.rstrip() for line in captured.get().splitlines()))
@@ -99,8 +105,17 @@ def laid_out(said: Words) -> list[RenderableType]:
     return parts
 
 
-def grid(table: Table, *, one_line: bool = False) -> Grid:
-    """A table with its columns aligned, numbers to the right; `one_line` cuts the last cell."""
+def cut(table: Table, width: int) -> Table:
+    """The table with its last cells cut, so that each row is one line."""
+    columns = zip(table.columns, *table.rows, strict=True)
+    *before, _ = [max(map(len, column)) for column in columns]
+    room = max(width - sum(before) - COLUMN_GAP * len(before), 8)
+    rows = [(*row[:-1], plain(row[-1], room)) for row in table.rows]
+    return replace(table, rows=tuple(rows))
+
+
+def grid(table: Table) -> Grid:
+    """A table with its columns aligned, numbers to the right."""
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
@@ -113,9 +128,8 @@ def grid(table: Table, *, one_line: bool = False) -> Grid:
             column,
             justify="right" if numeric and column not in NAMES else "left",
             # Only the last column gives way: a cut id or time is of no use.
-            min_width=0 if place == len(table.columns) - 1 else max(map(len, [column, *cells])),
-            no_wrap=one_line or place < len(table.columns) - 1,
-            overflow="ellipsis" if one_line else "fold",
+            no_wrap=place < len(table.columns) - 1,
+            overflow="fold",
         )
     for row in table.rows:
         shown.add_row(*(Text(cell, WORD_STYLES.get(cell, "")) for cell in row))
