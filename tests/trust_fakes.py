@@ -130,6 +130,7 @@ class MemoryTelemetry:
         """Histograms of stated confidence, with a label or with a good one."""
         bar = self.settings.dependency(dependency).quality_bar
         rows: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        sums: Counter[int] = Counter()
         for one in self._slice(
             dependency, golden=golden, segment=segment, start=start_hour, end=end_hour
         ):
@@ -138,13 +139,15 @@ class MemoryTelemetry:
             if metric == "confidence_labelled" or one.outcome >= bar:
                 at = one.ts_ms // (DAY_MS if daily else HOUR_MS)
                 rows[at][bin_of_one(LOGIT, one.confidence)] += 1
+                sums[at] += round(one.confidence * MICRO)
         buckets = sorted(rows)
         flat = [(i, b, rows[at][b]) for i, at in enumerate(buckets) for b in sorted(rows[at])]
         table = np.array(flat, dtype=np.int64).reshape(-1, 3).T
         n = np.array([rows[at].total() for at in buckets], dtype=np.int64)
         bucket = np.array(buckets, dtype=np.int64)
         zero = np.zeros_like(bucket)
-        return Histograms(metric, "logit", bucket, zero, (None,), n, zero, *table)
+        total = np.array([sums[at] for at in buckets], dtype=np.int64)
+        return Histograms(metric, "logit", bucket, zero, (None,), n, total, *table)
 
     async def segments(self, dependency: str) -> list[str]:
         """Declared slices."""
@@ -172,7 +175,9 @@ class MemoryTelemetry:
         """Nothing is cached."""
         return None if (dependency, key) else (0, b"")
 
-    async def cache_state(self, dependency: str, key: str, hour: int, state: bytes) -> None:
+    async def cache_state(
+        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
+    ) -> None:
         """Nothing is cached."""
 
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:

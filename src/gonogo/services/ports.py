@@ -83,8 +83,14 @@ class Telemetry(Protocol):
         """A throw-away detector state: (the hour it stands at, its bytes), or None."""
         ...
 
-    async def cache_state(self, dependency: str, key: str, hour: int, state: bytes) -> None:
-        """Keep a detector state. Dropped by the store when an older hour changes; may be lost."""
+    async def cache_state(
+        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
+    ) -> None:
+        """Keep a detector state that has seen the hours before `hour`; it may be lost.
+
+        The store drops it when one of those hours changes. With `rev`, the dependency's revision
+        that the state was made from, it is not kept where one of them has changed since.
+        """
         ...
 
 

@@ -163,16 +163,44 @@ def _set_up(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _create(path: Path) -> None:
-    """Make the folder and an empty file, for their owner alone."""
+def _cannot_be_made(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"Store '{path}' cannot be made: {error.strerror}. "
+        "Check the path and its permissions, or name another with --store."
+    )
+
+
+def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StoreError(
-            f"Store '{path}' cannot be made: {error.strerror}. "
-            "Check the path and its permissions, or name another with --store."
-        ) from error
+        raise _cannot_be_made(path, error) from error
+
+
+def _create(path: Path) -> None:
+    """Put an empty store in place, for its owner alone: marked as ours from its first byte on.
+
+    Setting `auto_vacuum` writes a page without our mark, which another process or a crash could
+    leave behind as a foreign file; so it is made beside, and moved.
+    """
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        connection = _connect(draft, "mode=rw")
+        try:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        finally:
+            connection.close()
+        # What a deleted store left behind would be replayed into this one.
+        for leftover in ("-wal", "-shm"):
+            path.with_name(path.name + leftover).unlink(missing_ok=True)
+        draft.replace(path)
+    except OSError as error:
+        raise _cannot_be_made(path, error) from error
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
 
 
 def open_writer(path: Path, lock: FileLock) -> sqlite3.Connection:
@@ -186,20 +214,17 @@ def open_writer(path: Path, lock: FileLock) -> sqlite3.Connection:
     if header:
         _refuse_foreign(path, header)
     refuse_network(path)
-    _create(path)
+    _make_folder(path)
     with lock.held():
-        header = _header(path)
-        if header:
-            _refuse_foreign(path, header)
+        if _header(path):
+            _refuse_foreign(path, _header(path))
             _refuse_damaged(path, quiet=_size(path.with_name(path.name + "-wal")) == 0)
+        else:
+            _create(path)
         connection: sqlite3.Connection | None = None
         try:
             connection = _connect(path, "mode=rw")
             _set_up(connection)
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                # The mark goes into the file before the WAL can hold anything back.
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA journal_size_limit = 67108864")

@@ -1,0 +1,117 @@
+"""Telling new observations of one dependency from those that are there, and from late outcomes."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gonogo.records import MICRO, Observation
+from gonogo.store.rows import COLUMNS, Row, hash16
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Arrivals", "outcome_columns", "sort_out"]
+
+_IDS_A_QUERY = 250
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """What a batch brings: new observations with the hash of their id, and filled-in rows."""
+
+    fresh: list[tuple[Observation, bytes | None]] = field(default_factory=list)
+    filled: list[tuple[Row, Row]] = field(default_factory=list)  # before, after
+    duplicates: int = 0
+    updated: int = 0
+
+
+def outcome_columns(observation: Observation, ts_ms: int, now_ms: int) -> tuple[int, int] | None:
+    """`outcome_e6` and `outcome_lag_ms` for a row of that time; None without an outcome.
+
+    An outcome whose time is not given came when it arrived.
+    """
+    if observation.outcome is None:
+        return None
+    came = now_ms if observation.outcome_ts_ms is None else observation.outcome_ts_ms
+    return round(observation.outcome * MICRO), came - ts_ms
+
+
+def sort_out(
+    connection: sqlite3.Connection,
+    dependency_id: int,
+    observations: Sequence[Observation],
+    now_ms: int,
+) -> Arrivals:
+    """Sort a batch of one dependency by what must be done with each.
+
+    An id that is there already changes nothing, except that an outcome fills an empty one.
+    """
+    arrivals = Arrivals()
+    hashes = [None if o.id is None else hash16(o.id) for o in observations]
+    stored = _stored(connection, dependency_id, [h for h in hashes if h is not None])
+    pending: dict[bytes, int] = {}
+    filled: set[bytes] = set()
+    for observation, hashed in zip(observations, hashes, strict=True):
+        if hashed is None or (hashed not in stored and hashed not in pending):
+            if hashed is not None:
+                pending[hashed] = len(arrivals.fresh)
+            arrivals.fresh.append((observation, hashed))
+        elif observation.outcome is None or hashed in filled:
+            arrivals.duplicates += 1
+        elif hashed in pending:
+            _fill_pending(arrivals, pending[hashed], observation, now_ms)
+        else:
+            filled.add(hashed)
+            _fill_stored(
+                connection, arrivals, (dependency_id, *stored[hashed]), observation, now_ms
+            )
+    return arrivals
+
+
+def _stored(
+    connection: sqlite3.Connection, dependency_id: int, hashes: Sequence[bytes]
+) -> dict[bytes, tuple[int, int]]:
+    """Time and seq of the ids that are there."""
+    found = {}
+    for start in range(0, len(hashes), _IDS_A_QUERY):
+        chunk = hashes[start : start + _IDS_A_QUERY]
+        rows = connection.execute(
+            "SELECT id, ts_ms, seq FROM observation_id WHERE dependency_id = ? "  # noqa: S608 - only marks
+            f"AND id IN ({', '.join('?' * len(chunk))})",
+            (dependency_id, *chunk),
+        )
+        found.update({row[0]: (row[1], row[2]) for row in rows})
+    return found
+
+
+def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -> None:
+    first, hashed = arrivals.fresh[at]
+    if first.outcome is not None:
+        arrivals.duplicates += 1
+        return
+    came = now_ms if late.outcome_ts_ms is None else late.outcome_ts_ms
+    arrivals.fresh[at] = replace(first, outcome=late.outcome, outcome_ts_ms=came), hashed
+    arrivals.updated += 1
+
+
+def _fill_stored(
+    connection: sqlite3.Connection,
+    arrivals: Arrivals,
+    key: tuple[int, int, int],
+    late: Observation,
+    now_ms: int,
+) -> None:
+    found = connection.execute(
+        f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND ts_ms = ? AND seq = ?",  # noqa: S608 - constant names
+        key,
+    ).fetchone()
+    outcome = outcome_columns(late, key[1], now_ms)
+    before = None if found is None else Row(*found)
+    if before is None or before.outcome_e6 is not None or outcome is None:
+        arrivals.duplicates += 1
+        return
+    after = before._replace(outcome_e6=outcome[0], outcome_lag_ms=outcome[1])
+    arrivals.filled.append((before, after))
+    arrivals.updated += 1

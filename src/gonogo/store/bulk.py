@@ -1,0 +1,225 @@
+"""The cells of many observations at once, by numpy; the same as `store/cells.py` bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.bins import LOG, LOGIT, SIGNED_LOG, Layout, bin_of
+from gonogo.records import HOUR_MS, MICRO
+from gonogo.store.cells import COUNTS, Cell, Cells, fixed_point
+from gonogo.store.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from gonogo.records import Floats, Ints
+    from gonogo.store.catalogue import SeriesKey
+    from gonogo.store.rows import Rule
+
+    Mask = NDArray[np.bool_]
+
+__all__ = ["add_many"]
+
+# Room for every bin of every layout on both sides of 0.
+_BIN_ROOM = 1 << 17
+_AT = {name: position for position, name in enumerate(Row._fields)}
+
+
+class _Members:
+    """Which row is in which cell, sorted by cell: a row is in the whole and in each segment."""
+
+    def __init__(
+        self, rows: Sequence[Row], segments_of: Callable[[str | None], tuple[int, ...]]
+    ) -> None:
+        slices: dict[tuple[int, int, str | None], tuple[int, ...]] = {}
+        index: dict[SeriesKey, int] = {}
+        per_row: list[tuple[int, ...]] = []
+        for row in rows:
+            golden = int(row.item_id is not None)
+            key = golden, row.version_id, row.segments
+            found = slices.get(key)
+            if found is None:
+                found = slices[key] = tuple(
+                    index.setdefault(
+                        (row.dependency_id, golden, segment, row.version_id), len(index)
+                    )
+                    for segment in (0, *segments_of(row.segments))
+                )
+            per_row.append(found)
+        sizes = np.fromiter(map(len, per_row), dtype=np.int64, count=len(rows))
+        series = np.fromiter(chain.from_iterable(per_row), dtype=np.int64, count=int(sizes.sum()))
+        hours = np.fromiter((row.ts_ms for row in rows), np.int64, len(rows)) // HOUR_MS
+        row_of = np.repeat(np.arange(len(rows)), sizes)
+        cell_key = (series << 32) + hours[row_of]
+        order = np.argsort(cell_key, kind="stable")
+        self.row = row_of[order]
+        distinct, self.cell = np.unique(cell_key[order], return_inverse=True)
+        names = list(index)
+        self.keys = [(names[key >> 32], key & 0xFFFFFFFF) for key in distinct.tolist()]
+
+
+def add_many(
+    cells: Cells,
+    rows: Sequence[Row],
+    rule: Rule,
+    stopped: Collection[str],
+    segments_of: Callable[[str | None], tuple[int, ...]],
+) -> None:
+    """Add rows of one dependency to the cells.
+
+    Args:
+        cells: Changed in place.
+        rows: Of one dependency.
+        rule: What they are rolled up with.
+        stopped: Fields that are not rolled up.
+        segments_of: The slice ids of a row's `segments`.
+    """
+    members = _Members(rows, segments_of)
+    target = [cells.setdefault(key, Cell()) for key in members.keys]
+    columns = list(zip(*rows, strict=True))
+
+    def column(name: str) -> Floats:
+        # None becomes NaN; every stored quantity is below 2^53, so a float holds it exactly.
+        return np.array(columns[_AT[name]], dtype=np.float64)
+
+    outcome = column("outcome_e6")
+    golden_error = ~np.isnan(column("item_id")) & ~np.isnan(column("error_id"))
+    outcome[np.isnan(outcome) & golden_error] = 0
+    latency = column("latency_us")
+    _add_counts(target, members, _count_matrix(outcome, latency, column("error_id"), rule))
+    _add_standard(target, members, column, outcome, latency, rule)
+    if "metrics" not in stopped:
+        _add_metrics(target, members, columns[_AT["metrics"]])
+    for field in ("error", "prediction"):
+        if field not in stopped:
+            _add_categories(target, members, field, columns[_AT[f"{field}_id"]])
+
+
+def _count_matrix(outcome: Floats, latency: Floats, error: Floats, rule: Rule) -> Ints:
+    labelled = ~np.isnan(outcome)
+    filled = np.where(labelled, outcome, 0)
+    good = labelled & (outcome >= rule.bar_e6)
+    failed = ~np.isnan(error)
+    timed = ~np.isnan(latency)
+    met = timed & (latency <= (np.inf if rule.slo_us is None else rule.slo_us))
+    ok = ~failed & (met | ~timed)
+    ones = np.ones(len(outcome))
+    return np.column_stack(
+        [ones, failed, timed, met, labelled, filled, good, ok, ok & labelled, ok & good]
+    ).astype(np.int64)
+
+
+def _add_counts(target: list[Cell], members: _Members, counts: Ints) -> None:
+    firsts = _firsts(members.cell)
+    sums = np.add.reduceat(counts[members.row], firsts, axis=0)
+    for cell, added in zip(target, sums.tolist(), strict=True):
+        cell.counts = [cell.counts[i] + added[i] for i in range(len(COUNTS))]
+
+
+def _add_standard(
+    target: list[Cell],
+    members: _Members,
+    column: Callable[[str], Floats],
+    outcome: Floats,
+    latency: Floats,
+    rule: Rule,
+) -> None:
+    confidence = column("confidence_e6")
+    labelled = np.where(np.isnan(outcome), np.nan, confidence)
+    good = np.where(outcome >= rule.bar_e6, labelled, np.nan)
+    lag = np.maximum(column("outcome_lag_ms"), 0)
+    # Metric, layout, stored value, stored units a unit of the metric.
+    for metric, layout, stored, units in (
+        ("latency_ms", LOG, latency, 1000),
+        ("cost_usd", LOG, column("cost_micro_usd"), MICRO),
+        ("input_tokens", LOG, column("input_tokens"), 1),
+        ("output_tokens", LOG, column("output_tokens"), 1),
+        ("outcome", LOGIT, outcome, MICRO),
+        ("outcome_lag_s", LOG, lag, 1000),
+        ("confidence", LOGIT, confidence, MICRO),
+        ("confidence_labelled", LOGIT, labelled, MICRO),
+        ("confidence_good", LOGIT, good, MICRO),
+    ):
+        there = ~np.isnan(stored)
+        if there.any():
+            whole = stored[there].astype(np.int64)
+            fixed = np.minimum(whole, 10**9) * MICRO if units == 1 else whole * (MICRO // units)
+            _add_histograms(target, members, metric, layout, there, stored[there] / units, fixed)
+
+
+def _add_metrics(target: list[Cell], members: _Members, texts: Sequence[str | None]) -> None:
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for position, text in enumerate(texts):
+        if text is not None:
+            for name, value in json.loads(text).items():
+                at, values = found.setdefault(name, ([], []))
+                at.append(position)
+                values.append(value)
+    for name, (at, values) in found.items():
+        there = np.zeros(len(texts), dtype=bool)
+        there[at] = True
+        fixed = np.array([fixed_point(value) for value in values], dtype=np.int64)
+        _add_histograms(
+            target, members, f"metrics.{name}", SIGNED_LOG, there, np.array(values), fixed
+        )
+
+
+def _add_histograms(
+    target: list[Cell],
+    members: _Members,
+    metric: str,
+    layout: Layout,
+    there: Mask,
+    values: Floats,
+    fixed: Ints,
+) -> None:
+    """Group the values of one metric by cell and bin. `values` and `fixed` are those `there`."""
+    position = np.cumsum(there) - 1
+    kept = there[members.row]
+    at = position[members.row[kept]]
+    cell = members.cell[kept]
+    pairs, counts = np.unique(
+        cell * (2 * _BIN_ROOM) + bin_of(layout, values)[at] + _BIN_ROOM, return_counts=True
+    )
+    firsts = _firsts(cell)
+    totals = np.add.reduceat(fixed[at], firsts).tolist()
+    sizes = np.diff(np.append(firsts, len(cell))).tolist()
+    pair_cell = pairs // (2 * _BIN_ROOM)
+    bins = (pairs % (2 * _BIN_ROOM) - _BIN_ROOM).tolist()
+    pair_firsts = _firsts(pair_cell).tolist()
+    tallies = counts.tolist()
+    for i, (start, end) in enumerate(zip(pair_firsts, [*pair_firsts[1:], len(bins)], strict=True)):
+        histogram = target[pair_cell[start]].histogram(metric)
+        histogram.n += sizes[i]
+        histogram.total += totals[i]
+        mine = histogram.bins
+        for place, count in zip(bins[start:end], tallies[start:end], strict=True):
+            mine[place] = mine.get(place, 0) + count
+
+
+def _add_categories(
+    target: list[Cell], members: _Members, field: str, ids: Sequence[int | None]
+) -> None:
+    if any(ids):
+        cells = members.cell.tolist()
+        tally = Counter(
+            (cells[i], ids[row])
+            for i, row in enumerate(members.row.tolist())
+            if ids[row] is not None
+        )
+        for (cell, value), count in tally.items():
+            if value is not None:
+                categories = target[cell].categories
+                categories[field, value] = categories.get((field, value), 0) + count
+
+
+def _firsts(groups: Ints) -> Ints:
+    """Where each run of equal values begins; shape (runs,)."""
+    return np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else groups

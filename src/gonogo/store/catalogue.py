@@ -1,0 +1,183 @@
+"""Interned names, series and the values seen of a field, as one transaction sees them."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+__all__ = ["PAIR", "VALUES_MAX", "Catalogue", "Known", "SeriesKey", "keys_of"]
+
+# dependency, golden (0 or 1), segment (0: the whole), version (0: none stated)
+SeriesKey = tuple[int, int, int, int]
+
+# A field with more values is not rolled up.
+VALUES_MAX = 200
+# Between the parts of a combined slice's name: a value may hold a comma, but no control character.
+PAIR = "\x1f"
+_REMEMBERED_MAX = 100_000
+
+
+@dataclass(slots=True)
+class Known:
+    """What is committed for good: ids are never given twice or taken back."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+    series: dict[SeriesKey, int] = field(default_factory=dict)
+    values: set[tuple[int, str, int]] = field(default_factory=set)
+    # Dependencies whose rule this process has compared with its own settings.
+    ruled: set[str] = field(default_factory=set)
+
+    def learn(self, other: Known) -> None:
+        """Take over what a transaction found, once it has committed."""
+        if len(self.names) + len(self.series) + len(self.values) > _REMEMBERED_MAX:
+            for remembered in (self.names, self.texts, self.series, self.values):
+                remembered.clear()
+        self.names.update(other.names)
+        self.texts.update(other.texts)
+        self.series.update(other.series)
+        self.values.update(other.values)
+        self.ruled.update(other.ruled)
+
+
+class Catalogue:
+    """Looks up and makes ids within one transaction.
+
+    What it finds is kept in `found`, apart from what is known to be committed, until the caller
+    knows of the commit.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, known: Known) -> None:
+        self._connection = connection
+        self._known = known
+        self.found = Known()
+        self._stopped: dict[int, set[str]] = {}
+
+    def name_id(self, text: str) -> int:
+        """The id of a text; makes it where there is none."""
+        number = self._known.names.get(text) or self.found.names.get(text)
+        if number is None:
+            row = self._connection.execute("SELECT id FROM name WHERE text = ?", (text,)).fetchone()
+            if row is None:
+                row = self._connection.execute(
+                    "INSERT INTO name (text) VALUES (?) RETURNING id", (text,)
+                ).fetchone()
+            number = self.found.names[text] = int(row[0])
+            self.found.texts[number] = text
+        return number
+
+    def name_text(self, number: int) -> str:
+        """The text of an id that was given out."""
+        text = self._known.texts.get(number) or self.found.texts.get(number)
+        if text is None:
+            row = self._connection.execute("SELECT text FROM name WHERE id = ?", (number,))
+            text = self.found.texts[number] = str(row.fetchone()[0])
+        return text
+
+    def series_id(self, key: SeriesKey) -> int:
+        """The id of a slice; makes it where there is none."""
+        number = self._known.series.get(key) or self.found.series.get(key)
+        if number is None:
+            row = self._connection.execute(
+                "SELECT id FROM series WHERE dependency_id = ? AND golden = ? AND segment_id = ? "
+                "AND version_id = ?",
+                key,
+            ).fetchone()
+            if row is None:
+                row = self._connection.execute(
+                    "INSERT INTO series (dependency_id, golden, segment_id, version_id) "
+                    "VALUES (?, ?, ?, ?) RETURNING id",
+                    key,
+                ).fetchone()
+            number = self.found.series[key] = int(row[0])
+        return number
+
+    def first_rule(self, dependency: str) -> bool:
+        """Whether this process has not compared the rule of a dependency before."""
+        if dependency in self._known.ruled or dependency in self.found.ruled:
+            return False
+        self.found.ruled.add(dependency)
+        return True
+
+    def stopped(self, dependency_id: int) -> set[str]:
+        """The fields of a dependency that have too many values to be rolled up."""
+        fields = self._stopped.get(dependency_id)
+        if fields is None:
+            rows = self._connection.execute(
+                "SELECT field FROM cardinality WHERE dependency_id = ? AND values_seen > ?",
+                (dependency_id, VALUES_MAX),
+            )
+            fields = self._stopped[dependency_id] = {row[0] for row in rows}
+        return fields
+
+    def see_value(self, dependency_id: int, field_name: str, value_id: int) -> None:
+        """Count a value of a field; the one too many stops the field and drops its rollups."""
+        key = (dependency_id, field_name, value_id)
+        if key in self._known.values or key in self.found.values:
+            return
+        if field_name in self.stopped(dependency_id):
+            return
+        self.found.values.add(key)
+        run = self._connection.execute
+        if not run("INSERT OR IGNORE INTO cardinality_value VALUES (?, ?, ?)", key).rowcount:
+            return
+        seen = run(
+            "INSERT INTO cardinality VALUES (?, ?, 1) ON CONFLICT DO UPDATE "
+            "SET values_seen = values_seen + 1 RETURNING values_seen",
+            (dependency_id, field_name),
+        ).fetchone()[0]
+        if seen > VALUES_MAX:
+            self.stopped(dependency_id).add(field_name)
+            self._drop(dependency_id, field_name)
+
+    def _drop(self, dependency_id: int, field_name: str) -> None:
+        run = self._connection.execute
+        run(
+            "DELETE FROM cardinality_value WHERE dependency_id = ? AND field = ?",
+            (dependency_id, field_name),
+        )
+        of_dependency = "SELECT id FROM series WHERE dependency_id = :dependency"
+        bound = {"dependency": dependency_id, "field": field_name}
+        if field_name in {"error", "prediction"}:
+            run(
+                "DELETE FROM category WHERE field = :field AND series_id IN "
+                "(SELECT id FROM series WHERE dependency_id = :dependency)",
+                bound,
+            )
+        elif field_name == "metrics":
+            metrics = "SELECT id FROM name WHERE text LIKE 'metrics.%'"
+            run(
+                f"DELETE FROM histogram WHERE metric_id IN ({metrics}) AND series_id IN ({of_dependency})",  # noqa: S608 - constant text
+                bound,
+            )
+            run(
+                "DELETE FROM dependency_metric WHERE dependency_id = :dependency "
+                "AND metric LIKE 'metrics.%'",
+                bound,
+            )
+        else:
+            self._drop_segments(dependency_id, field_name.removeprefix("segments."))
+
+    def _drop_segments(self, dependency_id: int, keys: str) -> None:
+        run = self._connection.execute
+        dropped = [
+            (number,)
+            for number, text in run(
+                "SELECT series.id, text FROM series JOIN name ON name.id = segment_id "
+                "WHERE dependency_id = ?",
+                (dependency_id,),
+            ).fetchall()
+            if keys in {keys_of(text), *keys_of(text).split(",")}
+        ]
+        for table, column in (
+            ("rollup", "series_id"),
+            ("histogram", "series_id"),
+            ("category", "series_id"),
+            ("series", "id"),
+        ):
+            self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", dropped)  # noqa: S608 - constant names
+
+
+def keys_of(segment: str) -> str:
+    """The keys of a slice's name: `tier` of `tier=new`, `day_type,tier` of a combined one."""
+    return ",".join(part.partition("=")[0] for part in segment.split(PAIR))

@@ -1,0 +1,89 @@
+"""How a histogram lies in the store: its lowest bin, and a blob of (step, count) pairs.
+
+Each number is LEB128 (seven bits a byte, the high bit says that more follow), so that a young
+hour, whose steps and counts are all below 128, is one byte a number and decodes at C speed. The
+same histogram always has the same bytes.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gonogo.records import Ints
+
+__all__ = ["pack", "unpack", "unpack_many"]
+
+
+def pack(bins: Mapping[int, int]) -> tuple[int, bytes]:
+    """The lowest bin and the blob of a histogram that is not empty; counts are positive."""
+    places = sorted(bins)
+    numbers: list[int] = []
+    previous = places[0]
+    for place in places:
+        numbers += (place - previous, bins[place])
+        previous = place
+    return places[0], bytes(numbers) if max(numbers) < 0x80 else _leb128(numbers)  # noqa: PLR2004 - one byte holds seven bits
+
+
+def unpack(lowest: int, blob: bytes) -> dict[int, int]:
+    """The counts by bin."""
+    numbers = list(blob) if blob.isascii() else _numbers(blob)
+    steps, counts = numbers[::2], numbers[1::2]
+    steps[0] += lowest
+    return dict(zip(accumulate(steps), counts, strict=True))
+
+
+def unpack_many(lowest: Sequence[int], blobs: Sequence[bytes]) -> tuple[Ints, Ints, Ints]:
+    """Many histograms at once.
+
+    Returns:
+        Row, bin and count of every occupied bin: shape (n,) each, sorted by row and bin.
+    """
+    import numpy as np
+
+    if not blobs:
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, none
+    data = np.frombuffer(b"".join(blobs), dtype=np.uint8)
+    ends = np.flatnonzero(data < 0x80)  # noqa: PLR2004 - the last byte of a number
+    starts = np.r_[0, ends[:-1] + 1]
+    width = ends - starts + 1
+    shift = 7 * (np.arange(len(data)) - np.repeat(starts, width))
+    numbers = np.add.reduceat((data & 0x7F).astype(np.int64) << shift, starts)
+    steps, counts = numbers[::2], numbers[1::2]
+    row_ends = np.cumsum([len(blob) for blob in blobs])
+    pairs_before = np.searchsorted(ends, row_ends) // 2
+    sizes = np.diff(pairs_before, prepend=0)
+    row = np.repeat(np.arange(len(blobs)), sizes)
+    # Steps are summed through; each row then starts anew at its own lowest bin.
+    walked = np.cumsum(steps)
+    first = pairs_before - sizes
+    bins = walked - np.repeat(walked[first] - np.asarray(lowest, dtype=np.int64), sizes)
+    return row, bins, counts
+
+
+def _leb128(numbers: Sequence[int]) -> bytes:
+    out = bytearray()
+    for number in numbers:
+        rest = number
+        while rest > 0x7F:  # noqa: PLR2004 - seven bits a byte
+            out.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        out.append(rest)
+    return bytes(out)
+
+
+def _numbers(blob: bytes) -> list[int]:
+    numbers, number, shift = [], 0, 0
+    for byte in blob:
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the last byte of a number
+            numbers.append(number)
+            number = shift = 0
+        else:
+            shift += 7
+    return numbers

@@ -1,0 +1,246 @@
+"""The reads behind `services.ports.Telemetry`: each a plain function of a connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from gonogo.detectors.bins import layout_of
+from gonogo.records import Costs, Dependency, GoldenAnswers, Histograms, HourCounts, VersionSeen
+from gonogo.store.catalogue import PAIR
+from gonogo.store.cells import COUNTS
+from gonogo.store.codec import unpack_many
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import Ints
+
+__all__ = [
+    "Slice",
+    "read_costs",
+    "read_dependencies",
+    "read_golden",
+    "read_histograms",
+    "read_hours",
+    "read_rule",
+    "read_segments",
+]
+
+_HOURS_A_DAY = 24
+_HOUR_MAX = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which rollups are asked for; hours are half-open, None is unbounded."""
+
+    dependency: str
+    golden: bool = False
+    segment: str | None = None
+    start_hour: int | None = None
+    end_hour: int | None = None
+    daily: bool = False
+
+    def buckets(self) -> tuple[int, int]:
+        """First and last bucket, both inclusive; a day that the hours touch counts whole."""
+        first = 0 if self.start_hour is None else self.start_hour
+        last = _HOUR_MAX if self.end_hour is None else self.end_hour - 1
+        return (first // _HOURS_A_DAY, last // _HOURS_A_DAY) if self.daily else (first, last)
+
+
+def _columns(rows: Sequence[Sequence[int]], width: int) -> Ints:
+    """Rows of integers as an array of shape (width, n)."""
+    import numpy as np
+
+    flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(rows) * width)
+    return np.ascontiguousarray(flat.reshape(-1, width).T)
+
+
+def _versions(connection: sqlite3.Connection, ids: Ints) -> tuple[Ints, tuple[str | None, ...]]:
+    """Version ids as indices into the names they stand for, sorted, "none stated" first."""
+    import numpy as np
+
+    distinct, at = np.unique(ids, return_inverse=True)
+    texts = [_text(connection, number) for number in distinct.tolist()]
+    order = sorted(range(len(texts)), key=lambda i: (texts[i] is not None, texts[i] or ""))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[at], tuple(texts[i] for i in order)
+
+
+def _text(connection: sqlite3.Connection, number: int) -> str | None:
+    if number == 0:
+        return None
+    text: str = connection.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()[0]
+    return text
+
+
+def _series(connection: sqlite3.Connection, asked: Slice) -> list[tuple[int, int]]:
+    """Series and version ids of a slice."""
+    segments = [0] if asked.segment is None else _segment_ids(connection, asked.segment)
+    return [
+        row
+        for segment in segments
+        for row in connection.execute(
+            "SELECT series.id, version_id FROM series "
+            "JOIN dependency ON dependency.id = dependency_id "
+            "WHERE name = ? AND golden = ? AND segment_id = ?",
+            (asked.dependency, int(asked.golden), segment),
+        )
+    ]
+
+
+def _segment_ids(connection: sqlite3.Connection, segment: str) -> list[int]:
+    """A slice by its outward name; that of a combined one joins its parts with a comma."""
+    commas = [i for i, character in enumerate(segment) if character == ","]
+    names = [segment, *(segment[:i] + PAIR + segment[i + 1 :] for i in commas)]
+    marks = ", ".join("?" * len(names))
+    rows = connection.execute(f"SELECT id FROM name WHERE text IN ({marks})", names)  # noqa: S608 - only marks
+    return [row[0] for row in rows]
+
+
+def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
+    """Hourly counts of a slice, by hour and version."""
+    first, last = asked.buckets()
+    rows: list[tuple[int, ...]] = []
+    for series, version in _series(connection, asked):
+        rows += connection.execute(
+            f"SELECT bucket, {version}, {', '.join(COUNTS)} FROM rollup "  # noqa: S608 - a number and constant names
+            "WHERE series_id = ? AND daily = ? AND bucket BETWEEN ? AND ?",
+            (series, int(asked.daily), first, last),
+        ).fetchall()
+    rows.sort()
+    hour, ids, *counts = _columns(rows, 2 + len(COUNTS))
+    version_at, versions = _versions(connection, ids)
+    return HourCounts(hour, version_at, versions, *counts)
+
+
+def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -> Histograms:
+    """Histograms of a metric in a slice, by bucket and version."""
+    layout = layout_of(metric)
+    first, last = asked.buckets()
+    rows: list[tuple[int, int, int, int, int, bytes]] = []
+    for series, version in _series(connection, asked):
+        rows += connection.execute(
+            f"SELECT bucket, {version}, n, sum, lowest, bins FROM histogram "  # noqa: S608 - a number
+            "WHERE series_id = ? AND metric_id = (SELECT id FROM name WHERE text = ?) "
+            "AND daily = ? AND bucket BETWEEN ? AND ?",
+            (series, metric, int(asked.daily), first, last),
+        ).fetchall()
+    rows.sort()
+    bucket, ids, n, total, lowest = _columns([row[:5] for row in rows], 5)
+    version_at, versions = _versions(connection, ids)
+    row_of, bins, counts = unpack_many(lowest.tolist(), [row[5] for row in rows])
+    return Histograms(
+        metric, layout.name, bucket, version_at, versions, n, total, row_of, bins, counts
+    )
+
+
+def read_rule(connection: sqlite3.Connection, dependency: str) -> str | None:
+    """The rule that a dependency's rollups were made with."""
+    found = connection.execute("SELECT rule FROM dependency WHERE name = ?", (dependency,))
+    row = found.fetchone()
+    return None if row is None else str(row[0])
+
+
+def read_segments(connection: sqlite3.Connection, dependency: str) -> list[str]:
+    """The declared slices that are rolled up."""
+    rows = connection.execute(
+        "SELECT DISTINCT text FROM series JOIN name ON name.id = segment_id "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
+        "AND EXISTS (SELECT 1 FROM rollup WHERE series_id = series.id)",
+        (dependency,),
+    )
+    return sorted(row[0].replace(PAIR, ",") for row in rows)
+
+
+def read_golden(connection: sqlite3.Connection, dependency: str) -> GoldenAnswers:
+    """Golden-set answers by item, version and day."""
+    import numpy as np
+
+    rows = connection.execute(
+        "SELECT item_id, version_id, day, n, outcome_sum FROM golden_answer "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
+        "ORDER BY version_id, day, item_id",
+        (dependency,),
+    ).fetchall()
+    item_ids, version_ids, day, n, total = _columns(rows, 5)
+    distinct, item = np.unique(item_ids, return_inverse=True)
+    items = tuple(_text(connection, number) or "" for number in distinct.tolist())
+    version, versions = _versions(connection, version_ids)
+    return GoldenAnswers(items, versions, item, version, day, n, total)
+
+
+def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> Costs:
+    """The newest calls that have a cost or tokens, oldest first."""
+    rows = connection.execute(
+        "SELECT ts_ms, ifnull(cost_micro_usd, -1), ifnull(input_tokens, -1), "
+        "ifnull(output_tokens, -1), version_id FROM observation "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
+        "AND coalesce(cost_micro_usd, input_tokens, output_tokens) IS NOT NULL "
+        "ORDER BY ts_ms DESC, seq DESC LIMIT ?",
+        (dependency, limit),
+    ).fetchall()
+    rows.reverse()
+    ts_ms, cost, input_tokens, output_tokens, version_ids = _columns(rows, 5)
+    version, versions = _versions(connection, version_ids)
+    return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
+
+
+_DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "
+
+
+def read_dependencies(
+    connection: sqlite3.Connection,
+    *,
+    name: str | None = None,
+    query: str | None = None,
+    after: str | None = None,
+    limit: int = 1,
+) -> list[Dependency]:
+    """Dependencies by name: the one called `name`, or those that contain `query`, in order."""
+    if name is not None:
+        rows = connection.execute(_DEPENDENCY + "WHERE name = ?", (name,)).fetchall()
+    else:
+        # Folded by Python: SQLite knows the case of ASCII letters only.
+        rows = connection.execute(
+            _DEPENDENCY + "WHERE name > ? ORDER BY name", ("" if after is None else after,)
+        ).fetchall()
+        if query is not None:
+            wanted = query.casefold()
+            rows = [row for row in rows if wanted in row[1].casefold()]
+        rows = rows[:limit]
+    return [
+        Dependency(
+            name=row[1],
+            kind=row[2],
+            provider=row[3],
+            n=row[4],
+            first_ts_ms=row[5],
+            newest_ts_ms=row[6],
+            rev=row[7],
+            versions=_versions_seen(connection, row[0]),
+            metrics=tuple(
+                metric
+                for (metric,) in connection.execute(
+                    "SELECT metric FROM dependency_metric WHERE dependency_id = ?", row[:1]
+                )
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _versions_seen(connection: sqlite3.Connection, dependency_id: int) -> tuple[VersionSeen, ...]:
+    return tuple(
+        VersionSeen(*row)
+        for row in connection.execute(
+            "SELECT text, n, first_ts_ms, newest_ts_ms FROM dependency_version "
+            "LEFT JOIN name ON name.id = version_id WHERE dependency_id = ? "
+            "ORDER BY first_ts_ms, text",
+            (dependency_id,),
+        )
+    )

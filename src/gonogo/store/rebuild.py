@@ -1,0 +1,64 @@
+"""Making a dependency's rollups anew from its rows: after a changed rule, or for repair."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from gonogo.store.catalogue import Catalogue, Known
+from gonogo.store.rollups import apply_cells
+from gonogo.store.rows import COLUMNS, Row, Rule
+from gonogo.store.samples import add_answers, add_golden, golden_change
+from gonogo.store.slices import Slices
+
+if TYPE_CHECKING:
+    from gonogo.store.cells import Cells
+
+__all__ = ["rebuild_dependency", "rebuild_rollups"]
+
+_ROWS_A_STEP = 5000
+
+
+def rebuild_dependency(connection: sqlite3.Connection, name: str) -> None:
+    """Make every rollup of a dependency equal to its rows again, by its stored rule."""
+    found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
+    if found is not None:
+        rebuild_rollups(connection, Catalogue(connection, Known()), found[0], Rule.parse(found[1]))
+
+
+def rebuild_rollups(
+    connection: sqlite3.Connection, catalogue: Catalogue, dependency_id: int, rule: Rule
+) -> None:
+    """Make every rollup of a dependency anew by `rule`, which is stored with it.
+
+    Samples of outputs stay: the outputs themselves are not stored.
+    """
+    run = connection.execute
+    bound = (dependency_id,)
+    for table in ("rollup", "histogram", "category"):
+        run(
+            f"DELETE FROM {table} WHERE series_id IN "  # noqa: S608 - constant names
+            "(SELECT id FROM series WHERE dependency_id = ?)",
+            bound,
+        )
+    for table in ("golden_answer", "answer", "dependency_metric", "state_cache"):
+        run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
+    run(
+        "UPDATE dependency SET rule = ?, rev = rev + 1, history_rev = rev + 1 WHERE id = ?",
+        (rule.text(), dependency_id),
+    )
+    slices = Slices(catalogue, dependency_id, rule)
+    # Every value must be counted before the first row is added.
+    for (segments,) in run(
+        "SELECT DISTINCT segments FROM observation "
+        "WHERE dependency_id = ? AND segments IS NOT NULL",
+        bound,
+    ).fetchall():
+        slices.see(segments)
+    rows = run(f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
+    while step := [Row(*row) for row in rows.fetchmany(_ROWS_A_STEP)]:
+        cells: Cells = {}
+        slices.contribute(cells, step)
+        apply_cells(connection, catalogue, cells)
+        add_golden(connection, (golden_change(row, 1) for row in step))
+        add_answers(connection, step)

@@ -1,0 +1,352 @@
+"""Storing a batch of observations and everything rolled up from them: one unit of work."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, BookedCost, Observation, Rejection, Stored
+from gonogo.store.arrivals import outcome_columns, sort_out
+from gonogo.store.catalogue import Catalogue, Known
+from gonogo.store.ledger_books import book_costs
+from gonogo.store.rebuild import rebuild_rollups
+from gonogo.store.rollups import apply_cells
+from gonogo.store.rows import QUANTITY_MAX, Row, Rule, hash64
+from gonogo.store.samples import add_answers, add_golden, golden_change, sample_outputs
+from gonogo.store.slices import Slices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.settings import Settings
+    from gonogo.store.arrivals import Arrivals
+    from gonogo.store.cells import Cells
+
+__all__ = ["adopt_rule", "record_batch"]
+
+_INSERT = f"INSERT INTO observation VALUES ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - only marks
+
+
+@dataclass(slots=True)
+class _Dependency:
+    id: int
+    name: str
+    rule: Rule
+    newest_ts_ms: int
+    embedding_size: int | None
+
+
+def record_batch(
+    connection: sqlite3.Connection,
+    observations: Sequence[Observation],
+    *,
+    now_ms: int,
+    settings: Settings,
+    known: Known,
+) -> tuple[Stored, Known]:
+    """Store a batch, its rollups and its costs.
+
+    Args:
+        connection: In a write transaction.
+        observations: Well-formed, of any dependencies, in order of arrival.
+        now_ms: When they arrived, epoch milliseconds.
+        settings: Rules of new dependencies, and whether texts are stored.
+        known: Ids that are committed.
+
+    Returns:
+        What became of the batch, and the ids found on the way, which hold once the transaction
+        has committed.
+    """
+    catalogue = Catalogue(connection, known)
+    batches: dict[str, list[tuple[int, Observation]]] = {}
+    for position, observation in enumerate(observations):
+        batches.setdefault(observation.dependency, []).append((position, observation))
+    cells: Cells = {}
+    costs: list[BookedCost] = []
+    accepted = duplicates = updated = 0
+    rejected: list[Rejection] = []
+    for name, batch in batches.items():
+        dependency = _dependency(connection, catalogue, name, batch[0][1], settings)
+        kept = _refuse_embeddings(connection, dependency, batch, rejected)
+        arrivals = sort_out(connection, dependency.id, kept, now_ms)
+        _store(connection, catalogue, dependency, arrivals, cells, now_ms, settings)
+        costs += [_cost(o) for o, _ in arrivals.fresh if o.cost_micro_usd is not None]
+        accepted += len(arrivals.fresh)
+        duplicates += arrivals.duplicates
+        updated += arrivals.updated
+    if cells:
+        apply_cells(connection, catalogue, cells)
+    if costs:
+        book_costs(connection, costs, now_ms)
+    rejected.sort(key=lambda rejection: rejection.position)
+    return Stored(accepted, duplicates, updated, tuple(rejected)), catalogue.found
+
+
+def adopt_rule(
+    connection: sqlite3.Connection, name: str, *, settings: Settings, known: Known
+) -> Known:
+    """Rebuild a dependency whose rollups were made with another rule than the settings ask for.
+
+    Once in a process and dependency: where two processes have different settings, both go on with
+    the rule that was stored last, and neither undoes the other's work again and again.
+    """
+    catalogue = Catalogue(connection, known)
+    found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
+    if found is not None:
+        _ruled(connection, catalogue, name, found[0], found[1], settings)
+    return catalogue.found
+
+
+def _ruled(
+    connection: sqlite3.Connection,
+    catalogue: Catalogue,
+    name: str,
+    dependency_id: int,
+    stored: str,
+    settings: Settings,
+) -> Rule:
+    """The rule that holds for a dependency; adopts the configured one where it has not yet."""
+    wanted = Rule.configured(settings, name)
+    if not catalogue.first_rule(name) or wanted.text() == stored:
+        return Rule.parse(stored)
+    rebuild_rollups(connection, catalogue, dependency_id, wanted)
+    return wanted
+
+
+def _dependency(
+    connection: sqlite3.Connection,
+    catalogue: Catalogue,
+    name: str,
+    first: Observation,
+    settings: Settings,
+) -> _Dependency:
+    found = connection.execute(
+        "SELECT id, rule, newest_ts_ms, embedding_size FROM dependency WHERE name = ?", (name,)
+    ).fetchone()
+    if found is not None:
+        rule = _ruled(connection, catalogue, name, found[0], found[1], settings)
+        return _Dependency(found[0], name, rule, found[2], found[3])
+    rule = Rule.configured(settings, name)
+    catalogue.first_rule(name)
+    (number,) = connection.execute(
+        "INSERT INTO dependency (name, first_ts_ms, newest_ts_ms, rule) VALUES (?, ?, ?, ?) "
+        "RETURNING id",
+        (name, first.ts_ms, first.ts_ms, rule.text()),
+    ).fetchone()
+    # Nothing is newer than what is not there yet.
+    return _Dependency(number, name, rule, -1, None)
+
+
+def _refuse_embeddings(
+    connection: sqlite3.Connection,
+    dependency: _Dependency,
+    batch: Sequence[tuple[int, Observation]],
+    rejected: list[Rejection],
+) -> list[Observation]:
+    """Leave out embeddings of another length than the dependency's first."""
+    kept = []
+    for position, observation in batch:
+        if observation.embedding is not None:
+            size = len(observation.embedding)
+            if dependency.embedding_size is None:
+                dependency.embedding_size = size
+                connection.execute(
+                    "UPDATE dependency SET embedding_size = ? WHERE id = ?", (size, dependency.id)
+                )
+            if size != dependency.embedding_size:
+                problem = (
+                    f"has {size} numbers; {dependency.name}'s first had {dependency.embedding_size}"
+                )
+                rejected.append(Rejection(position, "embedding", problem))
+                continue
+        kept.append(observation)
+    return kept
+
+
+def _store(
+    connection: sqlite3.Connection,
+    catalogue: Catalogue,
+    dependency: _Dependency,
+    arrivals: Arrivals,
+    cells: Cells,
+    now_ms: int,
+    settings: Settings,
+) -> None:
+    """Write the rows of one dependency, and add them to `cells` and the samples."""
+    if not arrivals.fresh and not arrivals.filled:
+        return
+    slices = Slices(catalogue, dependency.id, dependency.rule)
+    seqs = _seqs(connection, dependency, [o.ts_ms for o, _ in arrivals.fresh])
+    rows = [
+        _row(observation, seq, dependency.id, catalogue, slices, now_ms, settings)
+        for (observation, _), seq in zip(arrivals.fresh, seqs, strict=True)
+    ]
+    connection.executemany(_INSERT, sorted(rows))
+    ids = [
+        (dependency.id, hashed, row.ts_ms, row.seq)
+        for (_, hashed), row in zip(arrivals.fresh, rows, strict=True)
+        if hashed is not None
+    ]
+    connection.executemany("INSERT INTO observation_id VALUES (?, ?, ?, ?)", sorted(ids))
+    for before, after in arrivals.filled:
+        connection.execute(
+            "UPDATE observation SET outcome_e6 = ?, outcome_lag_ms = ? "
+            "WHERE dependency_id = ? AND ts_ms = ? AND seq = ?",
+            (after.outcome_e6, after.outcome_lag_ms, *before[:3]),
+        )
+        slices.correct(cells, before, after)
+    slices.contribute(cells, rows)
+    golden = [golden_change(row, 1) for row in rows if row.item_id is not None]
+    for before, after in arrivals.filled:
+        golden += [golden_change(before, -1), golden_change(after, 1)]
+    add_golden(connection, golden)
+    add_answers(connection, rows)
+    sample_outputs(
+        connection,
+        [
+            (observation, row, _sample_hash(observation))
+            for (observation, _), row in zip(arrivals.fresh, rows, strict=True)
+            if observation.embedding is not None
+        ],
+    )
+    _bump(connection, dependency, arrivals, rows)
+
+
+def _row(
+    observation: Observation,
+    seq: int,
+    dependency_id: int,
+    catalogue: Catalogue,
+    slices: Slices,
+    now_ms: int,
+    settings: Settings,
+) -> Row:
+    """The stored form; names are interned and the values of rolled-up fields counted."""
+    o, name_id = observation, catalogue.name_id
+    outcome_e6, lag_ms = outcome_columns(o, o.ts_ms, now_ms) or (None, None)
+    error_id = None if o.error is None else name_id(o.error)
+    prediction_id = None if o.prediction is None else name_id(o.prediction)
+    metrics = None
+    if error_id is not None:
+        catalogue.see_value(dependency_id, "error", error_id)
+    if prediction_id is not None:
+        catalogue.see_value(dependency_id, "prediction", prediction_id)
+    if o.metrics:
+        metrics = json.dumps(dict(o.metrics), separators=(",", ":"), sort_keys=True)
+        for name in o.metrics:
+            catalogue.see_value(dependency_id, "metrics", name_id(f"metrics.{name}"))
+    return Row(
+        dependency_id,
+        o.ts_ms,
+        seq,
+        0 if o.version is None else name_id(o.version),
+        None if o.item is None else name_id(o.item),
+        outcome_e6,
+        lag_ms,
+        error_id,
+        None if o.confidence is None else round(o.confidence * MICRO),
+        None if o.latency_ms is None else min(round(o.latency_ms * 1000), QUANTITY_MAX),
+        o.cost_micro_usd,
+        None if o.input_tokens is None else min(o.input_tokens, QUANTITY_MAX),
+        None if o.output_tokens is None else min(o.output_tokens, QUANTITY_MAX),
+        slices.encode(o.segments),
+        None if o.budget is None else name_id(o.budget),
+        o.reservation,
+        prediction_id,
+        None if o.label is None else name_id(o.label),
+        None if o.input_hash is None else hash64(o.input_hash),
+        None if o.output_hash is None else hash64(o.output_hash),
+        metrics,
+        o.output if settings.store_text else None,
+    )
+
+
+def _seqs(
+    connection: sqlite3.Connection, dependency: _Dependency, times: Sequence[int]
+) -> list[int]:
+    """A free seq for each new row; only times that may be taken are looked up."""
+    following: dict[int, int] = {}
+    seqs = []
+    for ts_ms in times:
+        seq = following.get(ts_ms)
+        if seq is None:
+            seq = 0
+            if ts_ms <= dependency.newest_ts_ms:
+                (seq,) = connection.execute(
+                    "SELECT ifnull(max(seq) + 1, 0) FROM observation "
+                    "WHERE dependency_id = ? AND ts_ms = ?",
+                    (dependency.id, ts_ms),
+                ).fetchone()
+        seqs.append(seq)
+        following[ts_ms] = seq + 1
+    return seqs
+
+
+def _sample_hash(observation: Observation) -> int:
+    """Chooses the sample of outputs: by the id, so that it is the same in any order."""
+    if observation.id is not None:
+        return hash64(observation.id)
+    content = array("d", observation.embedding or ()).tobytes()
+    digest = blake2b(content, digest_size=8, salt=observation.ts_ms.to_bytes(8, "big")).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _cost(observation: Observation) -> BookedCost:
+    return BookedCost(
+        dependency=observation.dependency,
+        budget=observation.budget,
+        reservation=observation.reservation,
+        ts_ms=observation.ts_ms,
+        cost_micro_usd=observation.cost_micro_usd or 0,
+    )
+
+
+def _bump(
+    connection: sqlite3.Connection,
+    dependency: _Dependency,
+    arrivals: Arrivals,
+    rows: Sequence[Row],
+) -> None:
+    """Raise the revision, the counts and the times; drop cached states from the change on."""
+    times = [row.ts_ms for row in rows]
+    earliest = min(times + [before.ts_ms for before, _ in arrivals.filled])
+    newest = max([dependency.newest_ts_ms, *times])
+    before_newest_day = earliest // DAY_MS < newest // DAY_MS
+    kinds = [o.kind for o, _ in arrivals.fresh if o.kind is not None]
+    providers = [o.provider for o, _ in arrivals.fresh if o.provider is not None]
+    connection.execute(
+        "UPDATE dependency SET rev = rev + 1, n = n + ?, kind = ifnull(?, kind), "
+        "history_rev = CASE WHEN ? THEN rev + 1 ELSE history_rev END, "
+        "provider = ifnull(?, provider), newest_ts_ms = ?, first_ts_ms = min(first_ts_ms, ?) "
+        "WHERE id = ?",
+        (
+            len(rows),
+            kinds[-1] if kinds else None,
+            before_newest_day,
+            providers[-1] if providers else None,
+            newest,
+            earliest,
+            dependency.id,
+        ),
+    )
+    dependency.newest_ts_ms = newest
+    versions: dict[int, list[int]] = {}
+    for row in rows:
+        versions.setdefault(row.version_id, []).append(row.ts_ms)
+    connection.executemany(
+        "INSERT INTO dependency_version VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "n = n + excluded.n, first_ts_ms = min(first_ts_ms, excluded.first_ts_ms), "
+        "newest_ts_ms = max(newest_ts_ms, excluded.newest_ts_ms)",
+        [
+            (dependency.id, version, len(seen), min(seen), max(seen))
+            for version, seen in sorted(versions.items())
+        ],
+    )
+    connection.execute(
+        "DELETE FROM state_cache WHERE dependency_id = ? AND hour > ?",
+        (dependency.id, earliest // HOUR_MS),
+    )

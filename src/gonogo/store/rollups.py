@@ -1,0 +1,110 @@
+"""Writing changed cells into the rollup tables, hour and day, within one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from gonogo.store.cells import COUNTS, Cell, Cells, Histogram, daily
+from gonogo.store.codec import pack, unpack
+
+if TYPE_CHECKING:
+    from gonogo.store.catalogue import Catalogue
+
+__all__ = ["apply_cells"]
+
+_ADD_COUNTS = (
+    f"INSERT INTO rollup (series_id, daily, bucket, {', '.join(COUNTS)}) "  # noqa: S608 - constant names
+    f"VALUES (?, ?, ?, {', '.join('?' * len(COUNTS))}) ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTS)
+)
+_ADD_CATEGORY = (
+    "INSERT INTO category (series_id, field, daily, bucket, value_id, n) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+_HISTOGRAM = (
+    "SELECT n, sum, lowest, bins FROM histogram "
+    "WHERE series_id = ? AND metric_id = ? AND daily = ? AND bucket = ?"
+)
+_PUT_HISTOGRAM = (
+    "INSERT OR REPLACE INTO histogram "
+    "(series_id, metric_id, daily, bucket, n, sum, lowest, bins) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# Kept for calibration and maturity; not a metric that anyone recorded.
+_DERIVED = frozenset({"confidence_labelled", "confidence_good", "outcome_lag_s"})
+
+
+def apply_cells(connection: sqlite3.Connection, catalogue: Catalogue, cells: Cells) -> None:
+    """Add the changes to the hours and days that they belong to."""
+    for is_daily, changed in ((0, cells), (1, daily(cells))):
+        # In order of the keys, so that neighbours share pages.
+        entries = sorted(
+            (
+                (catalogue.series_id(series), bucket, cell)
+                for (series, bucket), cell in changed.items()
+            ),
+            key=lambda entry: entry[:2],
+        )
+        _apply(connection, catalogue, entries, is_daily)
+    _note_metrics(connection, cells)
+
+
+def _apply(
+    connection: sqlite3.Connection,
+    catalogue: Catalogue,
+    entries: list[tuple[int, int, Cell]],
+    is_daily: int,
+) -> None:
+    connection.executemany(
+        _ADD_COUNTS,
+        [
+            (series, is_daily, bucket, *cell.counts)
+            for series, bucket, cell in entries
+            if any(cell.counts)
+        ],
+    )
+    connection.executemany(
+        _ADD_CATEGORY,
+        [
+            (series, field, is_daily, bucket, value, count)
+            for series, bucket, cell in entries
+            for (field, value), count in cell.categories.items()
+            if count
+        ],
+    )
+    connection.executemany(
+        _PUT_HISTOGRAM,
+        [
+            _merged(connection, (series, catalogue.name_id(metric), is_daily, bucket), histogram)
+            for series, bucket, cell in entries
+            for metric, histogram in cell.histograms.items()
+            if histogram.changes
+        ],
+    )
+
+
+def _merged(
+    connection: sqlite3.Connection, key: tuple[int, int, int, int], added: Histogram
+) -> tuple[int | bytes, ...]:
+    """The row of a histogram with the changes added."""
+    stored = connection.execute(_HISTOGRAM, key).fetchone()
+    n, total, bins = added.n, added.total, added.bins
+    if stored is not None:
+        n, total = n + stored[0], total + stored[1]
+        merged = unpack(stored[2], stored[3])
+        for place, count in bins.items():
+            merged[place] = merged.get(place, 0) + count
+        bins = {place: count for place, count in merged.items() if count}
+    # Sums wrap around at 64 bits: adding and taking back stay exact in any order.
+    total = (total + (1 << 63)) % (1 << 64) - (1 << 63)
+    return (*key, n, total, *pack(bins))
+
+
+def _note_metrics(connection: sqlite3.Connection, cells: Cells) -> None:
+    metrics = {
+        (series[0], metric)
+        for (series, _), cell in cells.items()
+        for metric in cell.histograms
+        if metric not in _DERIVED
+    }
+    connection.executemany("INSERT OR IGNORE INTO dependency_metric VALUES (?, ?)", sorted(metrics))

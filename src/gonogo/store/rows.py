@@ -1,0 +1,91 @@
+"""One stored observation, and the rule by which it is rolled up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gonogo.settings import Settings
+
+__all__ = ["COLUMNS", "QUANTITY_MAX", "Row", "Rule", "hash16", "hash64"]
+
+# Quantities beyond it are stored as this: they stay exact as floats, and sums fit 64 bits.
+QUANTITY_MAX = 10**15
+
+
+class Row(NamedTuple):
+    """A row of `observation`, in the order of its columns."""
+
+    dependency_id: int
+    ts_ms: int
+    seq: int
+    version_id: int
+    item_id: int | None
+    outcome_e6: int | None
+    outcome_lag_ms: int | None
+    error_id: int | None
+    confidence_e6: int | None
+    latency_us: int | None
+    cost_micro_usd: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    segments: str | None
+    budget_id: int | None
+    reservation: str | None
+    prediction_id: int | None
+    label_id: int | None
+    input_hash: int | None
+    output_hash: int | None
+    metrics: str | None
+    output: str | None
+
+
+COLUMNS = ", ".join(Row._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a dependency's rollups are made with; stored with it, so that all writers agree.
+
+    `pairs` are the segment keys that are also rolled up in combination, each pair sorted.
+    """
+
+    slo_us: int | None
+    bar_e6: int
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def configured(cls, settings: Settings, dependency: str) -> Rule:
+        """The rule that the settings ask for."""
+        asked = settings.dependency(dependency)
+        slo_ms = asked.latency_slo_ms
+        pairs = {(min(pair), max(pair)) for pair in settings.rolled_up_segment_pairs}
+        return cls(
+            slo_us=None if slo_ms is None else round(slo_ms * 1000),
+            bar_e6=round(asked.quality_bar * 1_000_000),
+            pairs=tuple(sorted(pairs)),
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Rule:
+        """The rule that `text()` wrote."""
+        slo_us, bar_e6, pairs = json.loads(text)
+        return cls(slo_us, bar_e6, tuple((first, second) for first, second in pairs))
+
+    def text(self) -> str:
+        """As it is stored: equal rules, equal text."""
+        return json.dumps([self.slo_us, self.bar_e6, self.pairs], separators=(",", ":"))
+
+
+def hash16(text: str) -> bytes:
+    """16 bytes that stand for a caller's id."""
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def hash64(text: str) -> int:
+    """A signed 64-bit number that stands for a text."""
+    digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

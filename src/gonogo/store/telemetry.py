@@ -1,0 +1,187 @@
+"""Observations and their rollups in SQLite: `services.ports.Telemetry`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS
+from gonogo.store.catalogue import Known
+from gonogo.store.telemetry_trust import TrustReads
+
+if TYPE_CHECKING:
+    from gonogo.records import (
+        Costs,
+        Dependency,
+        GoldenAnswers,
+        Histograms,
+        HourCounts,
+        Observation,
+        Stored,
+    )
+    from gonogo.settings import Settings
+    from gonogo.store.database import Database
+
+__all__ = ["SqliteTelemetry"]
+
+_HOURS_A_DAY = 24
+
+
+class SqliteTelemetry(TrustReads):
+    """Telemetry in an open store. Processes may share the store.
+
+    Rollups follow the latency SLO and the quality bar of the settings: the first call of a
+    process on a dependency whose rollups were made with others makes them anew from its rows.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._known = Known()
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch and its rollups in one transaction; returns after the commit."""
+        from gonogo.store.recording import record_batch
+
+        work = partial(
+            record_batch,
+            observations=tuple(observations),
+            now_ms=now_ms,
+            settings=self._settings,
+            known=self._known,
+        )
+        stored, found = await self._database.write(work)
+        self._known.learn(found)
+        return stored
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """What is known of one dependency; None where nothing was ever recorded."""
+        from gonogo.store.reading import read_dependencies
+
+        found = await self._database.read(partial(read_dependencies, name=name))
+        return found[0] if found else None
+
+    async def dependencies(
+        self, *, query: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Dependency]:
+        """Dependencies by name, those whose name contains `query`, after the name `after`."""
+        from gonogo.store.reading import read_dependencies
+
+        return await self._database.read(
+            partial(read_dependencies, query=query, after=after, limit=limit)
+        )
+
+    async def hours(
+        self,
+        dependency: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+    ) -> HourCounts:
+        """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
+        from gonogo.store.reading import Slice, read_hours
+
+        await self._adopt_rule(dependency)
+        asked = Slice(dependency, golden, segment, start_hour, end_hour)
+        return await self._database.read(partial(read_hours, asked=asked))
+
+    async def histograms(
+        self,
+        dependency: str,
+        metric: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        daily: bool = False,
+    ) -> Histograms:
+        """Histograms of a metric, as `hours` slices them; `daily` gives a row a UTC day.
+
+        Raises:
+            ParameterError: No histogram is kept of such a metric.
+        """
+        from gonogo.store.reading import Slice, read_histograms
+
+        await self._adopt_rule(dependency)
+        asked = Slice(dependency, golden, segment, start_hour, end_hour, daily)
+        return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
+
+    async def segments(self, dependency: str) -> list[str]:
+        """The declared slices that are rolled up, each `key=value`, sorted."""
+        from gonogo.store.reading import read_segments
+
+        return await self._database.read(partial(read_segments, dependency=dependency))
+
+    async def golden_answers(self, dependency: str) -> GoldenAnswers:
+        """Golden-set answers by item, version and day."""
+        from gonogo.store.reading import read_golden
+
+        return await self._database.read(partial(read_golden, dependency=dependency))
+
+    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
+        """The newest calls that have a cost or tokens, oldest first."""
+        from gonogo.store.reading import read_costs
+
+        return await self._database.read(partial(read_costs, dependency=dependency, limit=limit))
+
+    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
+        """A throw-away detector state: (the hour it stands at, its bytes), or None."""
+
+        def work(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
+            found: tuple[int, bytes] | None = connection.execute(
+                "SELECT hour, state FROM state_cache WHERE key = ? "
+                "AND dependency_id = (SELECT id FROM dependency WHERE name = ?)",
+                (key, dependency),
+            ).fetchone()
+            return found
+
+        return await self._database.read(work)
+
+    async def cache_state(
+        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
+    ) -> None:
+        """Keep a detector state that has seen the hours before `hour`; it may be lost.
+
+        The store drops it when one of those hours changes. With `rev`, the dependency's revision
+        that the state was made from, it is not kept where one of them has changed since.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO state_cache (dependency_id, key, hour, state) "
+                "SELECT id, :key, :hour, :state FROM dependency WHERE name = :name AND "
+                "(:rev IS NULL OR rev = :rev OR "
+                "(history_rev <= :rev AND :hour <= newest_ts_ms / :day_ms * :hours_a_day))",
+                {
+                    "key": key,
+                    "hour": hour,
+                    "state": state,
+                    "name": dependency,
+                    "rev": rev,
+                    "day_ms": DAY_MS,
+                    "hours_a_day": _HOURS_A_DAY,
+                },
+            )
+
+        self._database.submit(work)
+
+    async def _adopt_rule(self, dependency: str) -> None:
+        if self._database.read_only or dependency in self._known.ruled:
+            return
+        from gonogo.store.reading import read_rule
+        from gonogo.store.rows import Rule
+
+        stored = await self._database.read(partial(read_rule, dependency=dependency))
+        if stored is None:
+            return
+        if stored != Rule.configured(self._settings, dependency).text():
+            from gonogo.store.recording import adopt_rule
+
+            work = partial(adopt_rule, name=dependency, settings=self._settings, known=self._known)
+            self._known.learn(await self._database.write(work))
+        self._known.ruled.add(dependency)

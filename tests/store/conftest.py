@@ -1,0 +1,36 @@
+"""Each store under the one contract suite: how to open it, and to open it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gonogo.services.ports import Telemetry
+from gonogo.settings import Settings
+from gonogo.store.database import Database
+from gonogo.store.telemetry import SqliteTelemetry
+
+OpenTelemetry = Callable[..., Awaitable[Telemetry]]
+
+
+@pytest.fixture(params=["sqlite"])
+async def open_telemetry(tmp_path: Path) -> AsyncIterator[OpenTelemetry]:
+    """Opens the telemetry of one store, as often as a test asks: each as a process of its own."""
+    opened: list[Database] = []
+
+    async def open_one(settings: Settings | None = None, *, read_only: bool = False) -> Telemetry:
+        database = await Database.open(tmp_path / "store.db", read_only=read_only)
+        opened.append(database)
+        return SqliteTelemetry(database, settings or Settings(store=""))
+
+    yield open_one
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def telemetry(open_telemetry: OpenTelemetry) -> Telemetry:
+    """An empty store with default settings."""
+    return await open_telemetry()
