@@ -29,6 +29,11 @@ from gonogo.settings import Settings
 COLUMNS = [f.name for f in fields(HourCounts) if f.name not in ("hour", "version", "versions")]
 
 
+def outcome_of(one: Observation) -> float | None:
+    """Its outcome; a golden item that failed without one counts as 0."""
+    return 0.0 if one.outcome is None and one.item and one.error else one.outcome
+
+
 def counts_of(seen: Sequence[Observation], settings: Settings, *, bucket_ms: int) -> HourCounts:
     """Hour (or day) counts by the rules of records.HourCounts, versions added up."""
     rows: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -37,15 +42,16 @@ def counts_of(seen: Sequence[Observation], settings: Settings, *, bucket_ms: int
         slo = own.latency_slo_ms
         met = one.latency_ms is None or slo is None or one.latency_ms <= slo
         ok = one.error is None and met
-        labelled = one.outcome is not None
-        good = one.outcome is not None and one.outcome >= own.quality_bar
+        outcome = outcome_of(one)
+        labelled = outcome is not None
+        good = outcome is not None and outcome >= own.quality_bar
         rows[one.ts_ms // bucket_ms].update(
             n=1,
             errors=one.error is not None,
             timed=one.latency_ms is not None,
             slo_met=one.latency_ms is not None and met,
             labels=labelled,
-            outcome_sum=round((one.outcome or 0) * MICRO),
+            outcome_sum=round((outcome or 0) * MICRO),
             good=good,
             ok=ok,
             ok_labels=ok and labelled,
@@ -134,9 +140,10 @@ class MemoryTelemetry:
         for one in self._slice(
             dependency, golden=golden, segment=segment, start=start_hour, end=end_hour
         ):
-            if one.confidence is None or one.outcome is None:
+            outcome = outcome_of(one)
+            if one.confidence is None or outcome is None:
                 continue
-            if metric == "confidence_labelled" or one.outcome >= bar:
+            if metric == "confidence_labelled" or outcome >= bar:
                 at = one.ts_ms // (DAY_MS if daily else HOUR_MS)
                 rows[at][bin_of_one(LOGIT, one.confidence)] += 1
                 sums[at] += round(one.confidence * MICRO)
@@ -158,8 +165,9 @@ class MemoryTelemetry:
         """Golden answers by item and day."""
         rows: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         for one in self._slice(dependency, golden=True, segment=None, start=None, end=None):
-            if one.item is not None and one.outcome is not None:
-                rows[one.item, one.ts_ms // DAY_MS].append(one.outcome)
+            outcome = outcome_of(one)
+            if one.item is not None and outcome is not None:
+                rows[one.item, one.ts_ms // DAY_MS].append(outcome)
         items = sorted({item for item, _ in rows})
         table = np.array(
             [(items.index(i), 0, d, len(v), round(sum(v) * MICRO)) for (i, d), v in rows.items()],

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
 from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
+from gonogo.services.score_health import own_health
 from gonogo.services.trust_estimate import kept_from, trust_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.answers import ScoreHealth
     from gonogo.records import Dependency, Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_trust import KeptScore, TrustTelemetry
     from gonogo.settings import Settings
 
 SCORED_WHEN_ASKED_MAX = 25
+# Of these, with the most observations, the scores are held against what came.
+MEASURED_MAX = 8
 LINES_BRIEF = 20
 LINES_FULL = 200
 # A score moves with time alone as memories fade; within an hour that is below a point.
@@ -38,12 +40,15 @@ async def check_fleet(
     *,
     now_ms: int,
     detail: Literal["brief", "full"] = "brief",
-    score_health: ScoreHealth | None = None,
 ) -> TrustReport:
-    """One line a dependency, lowest lower bound first."""
+    """One line a dependency, lowest lower bound first, and whether the scores came true.
+
+    Whether they did is measured on a few dependencies; of a large fleet only in full.
+    """
     known = await telemetry.dependencies(limit=SCORED_WHEN_ASKED_MAX + 1)
     scores = await telemetry.kept_scores()
-    if len(known) <= SCORED_WHEN_ASKED_MAX:
+    is_small = len(known) <= SCORED_WHEN_ASKED_MAX
+    if is_small:
         scores = await _renewed(telemetry, settings, known, scores, now_ms)
     verdicts = await log.last_verdicts()
     lines = [_line(score) for score in scores]
@@ -59,6 +64,11 @@ async def check_fleet(
             )
         )
     shown = LINES_FULL if detail == "full" else LINES_BRIEF
+    health = None
+    if is_small or detail == "full":
+        measured = sorted(known, key=lambda one: -one.n)[:MEASURED_MAX]
+        estimates = await trust_estimates(telemetry, settings, measured, now_ms)
+        health = own_health(estimates, settings, detail=detail)
     newest = max((d.newest_ts_ms for d in known), default=None)
     return TrustReport(
         verdict=worst_verdict([line.verdict for line in lines]),
@@ -67,7 +77,7 @@ async def check_fleet(
         data_age_s=None if newest is None else max(0, (now_ms - newest) // 1000),
         next_actions=_next_actions(lines),
         upstream=None,
-        score_health=score_health,
+        score_health=health,
         fleet=lines[:shown],
     )
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.answers import NextAction, ProviderSuspected, TrustPart, TrustReport, rfc3339
+from gonogo.answers import (
+    NextAction,
+    ProviderSuspected,
+    ScoreHealth,
+    TrustPart,
+    TrustReport,
+    rfc3339,
+)
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
 from gonogo.services.trust_estimate import (
@@ -17,7 +24,6 @@ from gonogo.services.trust_estimate import (
     kept_from,
     p_better,
     part_estimates,
-    population_of,
     trust_estimate,
 )
 
@@ -41,11 +47,12 @@ _PART_WORDS: dict[PartName, str] = {
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What is around a dependency: bad states it stands on, and a provider that fails."""
+    """What is around a score: bad states it stands on, a provider that fails, its own health."""
 
     upstream: list[str] = field(default_factory=list)
     upstream_verdict: Verdict = "go"
     provider: ProviderSuspected | None = None
+    health: ScoreHealth | None = None
 
 
 async def check_trust(
@@ -79,17 +86,23 @@ async def check_trust(
             upstream=None,
         )
     await telemetry.keep_score(kept_from(found, now_ms))
-    return await _report(telemetry, settings, found, now_ms)
+    from gonogo.services.score_health import dependency_health
+
+    upstream, upstream_verdict = await _upstream(telemetry, settings, dependency, now_ms)
+    around = _Surroundings(
+        upstream,
+        upstream_verdict,
+        health=await dependency_health(
+            telemetry, settings, dependency, now_ms=now_ms, detail=detail
+        ),
+    )
+    return _report(found, settings.dependency(dependency), around, now_ms)
 
 
-async def _report(
-    telemetry: TrustTelemetry, settings: Settings, found: TrustEstimate, now_ms: int
+def _report(
+    found: TrustEstimate, own: DependencySettings, around: _Surroundings, now_ms: int
 ) -> TrustReport:
-    known = await telemetry.dependency(found.dependency)
-    population = await population_of(telemetry, known.kind if known else None, now_ms)
-    parts = part_estimates(found, population, now_ms)
-    own = settings.dependency(found.dependency)
-    around = _Surroundings(*await _upstream(telemetry, settings, found.dependency, now_ms))
+    parts = part_estimates(found, now_ms)
     verdict = found.verdict
     if around.upstream:
         verdict = worst_verdict([verdict, around.upstream_verdict])
@@ -111,6 +124,7 @@ async def _report(
         },
         upstream=around.upstream or None,
         provider_suspected=around.provider,
+        score_health=around.health,
     )
 
 
@@ -193,6 +207,8 @@ def _summary(
     if around.provider is not None:
         named = ", ".join(around.provider.dependencies[:4])
         said += f" Provider {around.provider.provider} is suspected: {named} fail together."
+    if around.health is not None and around.health.labels:
+        said += f" Score health {around.health.status}: {around.health.note}."
     return said
 
 

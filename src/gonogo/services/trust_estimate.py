@@ -28,7 +28,7 @@ from gonogo.services.ports_trust import KeptScore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.detectors.trust import BetaMixture
+    from gonogo.detectors.trust import BetaMixture, Prior
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
     from gonogo.services.ports_trust import Population, Repeats, TrustTelemetry
     from gonogo.settings import DependencySettings, Settings
@@ -76,7 +76,11 @@ class TrustEstimate:
     rev: int
     points: Floats
     ok: BetaMixture
+    ok_prior: Prior
     quality: BetaMixture | None
+    quality_prior: Prior | None
+    population: Population
+    known: Dependency
     labels: int
     golden: bool
     counts: HourCounts
@@ -161,18 +165,18 @@ def estimate(
 
     others = np.array([name != known.name for name in population.names], dtype=bool)
     now_hour = now_ms // HOUR_MS
-    ok = trust.posterior(
-        *by_hour(counts, counts.ok, counts.n),
-        now_hour=now_hour,
-        prior=trust.population_prior(population.ok[others], population.n[others]),
-    )
+    ok_prior = trust.population_prior(population.ok[others], population.n[others])
+    ok = trust.posterior(*by_hour(counts, counts.ok, counts.n), now_hour=now_hour, prior=ok_prior)
     points, normal, mean = trust.equal_points(ok), _longest(ok), float(ok.mean())
-    labels, quality = int(counts.ok_labels.sum()), None
+    labels, quality, quality_prior = int(counts.ok_labels.sum()), None, None
     if labels:
+        quality_prior = trust.population_prior(
+            population.ok_good[others], population.ok_labels[others]
+        )
         quality = trust.posterior(
             *by_hour(counts, counts.ok_good, counts.ok_labels),
             now_hour=now_hour,
-            prior=trust.population_prior(population.ok_good[others], population.ok_labels[others]),
+            prior=quality_prior,
         )
         points = trust.product_points(points, trust.equal_points(quality))
         mean *= float(quality.mean())
@@ -199,7 +203,11 @@ def estimate(
         rev=known.rev,
         points=points,
         ok=ok,
+        ok_prior=ok_prior,
         quality=quality,
+        quality_prior=quality_prior,
+        population=population,
+        known=known,
         labels=labels,
         golden=golden,
         counts=counts,
@@ -208,16 +216,14 @@ def estimate(
     return _judged(found, known, own, now_ms)
 
 
-def part_estimates(
-    found: TrustEstimate, population: Population, now_ms: int
-) -> dict[PartName, PartEstimate]:
+def part_estimates(found: TrustEstimate, now_ms: int) -> dict[PartName, PartEstimate]:
     """The parts of good, each by the same rule over its own calls; those without data are left out."""
     import numpy as np
 
     from gonogo.detectors import trust
 
-    counts, all_ = found.counts, population
-    others = np.array([name != found.dependency for name in population.names], dtype=bool)
+    counts, all_ = found.counts, found.population
+    others = np.array([name != found.dependency for name in all_.names], dtype=bool)
     pairs: dict[PartName, tuple[Ints, Ints, Ints, Ints]] = {
         "availability": (counts.n - counts.errors, counts.n, all_.n - all_.errors, all_.n),
         "quality": (counts.good, counts.labels, all_.good, all_.labels),
