@@ -63,10 +63,11 @@ def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -
 def _summary(proposal: Proposal, failed: list[Check]) -> str:
     parts = " + ".join(f"{w.target} {w.share / WHOLE:.0%}" for w in proposal.after)
     health = proposal.health
-    told = f"; {health.target}: {health.why}" if health else ""
+    told = f"; {health.why}" if health else ""
     if health and health.p_better is not None:
         told += f", {health.p_better:.0%} likely better now"
-    against = "".join(f" Failed check {check.check}: {check.why}." for check in failed)
+    # Why each failed stands in `checks`.
+    against = f" Failed: {', '.join(check.check for check in failed)}." if failed else ""
     return (
         f"Plan, nothing changed yet: {proposal.dependency} would go to {parts}{told}.{against} "
         f"Approval: {_needs(proposal.approval)}."
@@ -94,7 +95,7 @@ def _next_actions(proposal: Proposal, plan_id: str, *, stopped: bool) -> list[Ne
     arguments: dict[str, object] = {"dependency": proposal.dependency, "plan_id": plan_id}
     if proposal.approval == "confirm":
         arguments["confirm"] = True
-    return [NextAction(tool=TOOL, arguments=arguments, reason=_needs(proposal.approval))]
+    return [NextAction(tool=TOOL, arguments=arguments, reason="carry the plan out")]
 
 
 def _target_health(health: Assessment | None) -> TargetHealth | None:
