@@ -2,66 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import DriftReport, Immature, Signal, VersionMean, rfc3339
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
-from gonogo.records import HOUR_MS, MICRO
-from gonogo.services.drift_baseline import accepted_baseline, choose_baseline
+from gonogo.records import MICRO
+from gonogo.services.drift_baseline import accepted_baseline
 from gonogo.services.drift_compare import Sides, compare_golden, compare_sides, named_versions
 from gonogo.services.drift_data import (
     RATE_METRICS,
-    Maturity,
-    RateMetric,
-    RateStream,
-    maturity,
-    missing_for_baseline,
-    rate_stream,
 )
 from gonogo.services.drift_finding import DriftQuestion, Finding
-from gonogo.services.drift_golden import golden_finding
-from gonogo.services.drift_reading import finding_of
-from gonogo.services.drift_watch import follow, watched
+from gonogo.services.drift_read import DriftData, read_drift
+from gonogo.services.drift_slices import SHOWN
+from gonogo.services.drift_streams import Streams, followed_streams
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
 from gonogo.services.periods import first_hour, moment
-from gonogo.services.time_slices import parse_segment
 
 if TYPE_CHECKING:
-    from gonogo.records import Dependency, GoldenAnswers, HourCounts
-    from gonogo.services.drift_baseline import Accepted
+    from gonogo.records import Dependency
     from gonogo.services.ports import DecisionLog, Telemetry
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["DriftQuestion", "check_drift"]
-
-# Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
-# outcomes; an error rate or a golden set that breaks is seen at a small share as well.
-WEIGHTS = {"outcome": 0.3, "error": 0.1, "golden": 0.1}
-PROMPT = Maturity(0.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Data:
-    """Everything that was read for one question, up to the moment that is asked about."""
-
-    known: Dependency
-    counts: HourCounts
-    golden_counts: HourCounts
-    golden: GoldenAnswers
-    maturity: Maturity
-    mature_until: int  # hours, exclusive
-    until: int  # hours, exclusive
-
-    def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
-        """A rate up to now; golden answers stand in where there is nothing else."""
-        end = self.mature_until if metric == "outcome" else self.until
-        own = rate_stream(self.counts, metric, golden=False, version=version)
-        if not own.labels:
-            own = rate_stream(self.golden_counts, metric, golden=True, version=version)
-        return own.between(None, end)
 
 
 async def check_drift(
@@ -85,17 +51,17 @@ async def check_drift(
         raise UnknownTarget("dependency", question.dependency, names, advice)
     _refuse_unknown_metric(question, known)
     own = settings.dependency(known.name)
-    data = await _read(telemetry, known, settings, question, now_ms=now_ms)
+    data = await read_drift(telemetry, known, settings, question, now_ms=now_ms)
     if question.compares:
-        findings = _compared(data, settings, question)
+        found = Streams(tuple(_compared(data, settings, question)))
     else:
         accepted = await accepted_baseline(log, known.name)
-        findings = await _watched(telemetry, data, own, settings, accepted)
-    wanted = [f for f in findings if question.metric in (None, f.metric)]
-    decisive = _decisive(wanted or findings)
+        found = await followed_streams(telemetry, data, question, settings, accepted)
+    wanted = [f for f in found.findings if question.metric in (None, f.metric)]
+    decisive = _decisive(wanted or list(found.findings))
     if not (question.compares or question.until) and _is_stale(decisive, own, now_ms):
         decisive = _stale(decisive, known, own, now_ms)
-    return _report(data, own, question, decisive, findings, now_ms=now_ms)
+    return _report(data, own, question, decisive, found, now_ms=now_ms)
 
 
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
@@ -104,46 +70,7 @@ def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
         raise UnknownTarget(f"metric of {known.name}", question.metric, offered)
 
 
-async def _read(
-    telemetry: Telemetry,
-    known: Dependency,
-    settings: Settings,
-    question: DriftQuestion,
-    *,
-    now_ms: int,
-) -> _Data:
-    until_ms = now_ms
-    if question.until is not None:
-        named = moment(question.until, name="until", zone=settings.timezone)
-        until_ms = min(max(named.end_ms - 1, named.start_ms), now_ms)
-    until = until_ms // HOUR_MS + 1
-    slice_ = parse_segment(
-        question.segment,
-        await telemetry.segments(known.name) if question.segment else [],
-        dependency=known.name,
-    )
-    counts, golden_counts = [
-        slice_.of(
-            await telemetry.hours(
-                known.name, golden=golden, segment=slice_.declared, end_hour=until
-            ),
-            zone=settings.timezone,
-        )
-        for golden in (False, True)
-    ]
-    lag = await maturity(telemetry, known.name, as_of_ms=now_ms)
-    return _Data(
-        known=known,
-        counts=counts,
-        golden_counts=golden_counts,
-        golden=await telemetry.golden_answers(known.name),
-        maturity=lag,
-        mature_until=min(until, lag.end_hour(now_ms)),
-        until=until,
-    )
-
-
-def _compared(data: _Data, settings: Settings, question: DriftQuestion) -> list[Finding]:
+def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:
     own = settings.dependency(data.known.name)
     try:
         sides = _sides(data, settings, question)
@@ -159,7 +86,7 @@ def _compared(data: _Data, settings: Settings, question: DriftQuestion) -> list[
     return findings
 
 
-def _sides(data: _Data, settings: Settings, question: DriftQuestion) -> Sides:
+def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Sides:
     since = None
     if question.since is not None:
         named = moment(question.since, name="since", zone=settings.timezone)
@@ -172,35 +99,6 @@ def _sides(data: _Data, settings: Settings, question: DriftQuestion) -> Sides:
         data.known, baseline_version=question.baseline_version, version=question.version
     )
     return Sides(before, after, (None, data.until), (since, data.until))
-
-
-async def _watched(
-    telemetry: Telemetry,
-    data: _Data,
-    own: DependencySettings,
-    settings: Settings,
-    accepted: Accepted | None,
-) -> list[Finding]:
-    findings = []
-    for metric in RATE_METRICS:
-        stream = data.stream(metric)
-        if metric == "outcome" and stream.golden and len(data.golden.item):
-            continue  # the paired test reads the same answers with more power
-        hours = choose_baseline(stream, data.counts, own, accepted, zone=settings.timezone)
-        if hours is None:
-            missing = missing_for_baseline(stream)
-            findings.append(Finding(metric=metric, status="insufficient_data", missing=missing))
-            continue
-        weight = WEIGHTS[metric]
-        followed = follow(stream, hours, own, weight=weight, zone=settings.timezone)
-        full_until = min(data.mature_until, data.until - 1)
-        watch = await watched(telemetry, data.known.name, followed, full_until=full_until)
-        lag = data.maturity if metric == "outcome" else PROMPT
-        findings.append(finding_of(followed, watch, own, weight=weight, maturity=lag))
-    if len(data.golden.item):
-        weight = WEIGHTS["golden"]
-        findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
-    return findings
 
 
 def _decisive(findings: list[Finding]) -> Finding:
@@ -239,17 +137,17 @@ def _stale(finding: Finding, known: Dependency, own: DependencySettings, now_ms:
 
 
 def _report(
-    data: _Data,
+    data: DriftData,
     own: DependencySettings,
     question: DriftQuestion,
     decisive: Finding,
-    findings: list[Finding],
+    found: Streams,
     *,
     now_ms: int,
 ) -> DriftReport:
     verdict = VERDICT_OF[decisive.status]
-    others = [f for f in findings if f.metric != decisive.metric and f.evidence is not None]
-    golden = next((f.golden for f in (decisive, *findings) if f.golden is not None), None)
+    others = [f for f in found.findings if f is not decisive and f.evidence is not None]
+    golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
     return DriftReport(
         verdict=verdict,
         summary=summary(data.known.name, decisive),
@@ -265,6 +163,8 @@ def _report(
         evidence=decisive.evidence,
         onset=decisive.onset,
         trend=decisive.trend,
+        segments=list(found.segments[: SHOWN[question.detail]]) or None,
+        mix_shift=found.mix_shift,
         signals=[_signal(f) for f in others] or None,
         golden=golden,
         versions=_versions(data, decisive),
@@ -284,7 +184,7 @@ def _signal(finding: Finding) -> Signal:
     )
 
 
-def _versions(data: _Data, decisive: Finding) -> list[VersionMean] | None:
+def _versions(data: DriftData, decisive: Finding) -> list[VersionMean] | None:
     """The versions seen in the current period, with n and mean outcome."""
     if decisive.current is None or decisive.current.start is None:
         return None
@@ -300,8 +200,8 @@ def _versions(data: _Data, decisive: Finding) -> list[VersionMean] | None:
     return seen or None
 
 
-def _immature(data: _Data) -> Immature | None:
-    young = (data.counts.hour >= data.mature_until) & (data.counts.labels > 0)
+def _immature(data: DriftData) -> Immature | None:
+    young = data.counts.hour >= data.mature_until
     if not young.any():
         return None
     return Immature(

@@ -7,7 +7,7 @@ too, each counts half of the evidence: an average of e-values is an e-value.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,12 +168,16 @@ def _rates(before: RateStream, after: RateStream, min_effect: float) -> RateComp
         float(after.bad.sum()),
         rule,
     )
+    # Whichever came first is the one that the other is bet to differ from.
+    reverse = bool(after.hour[0] < before.hour[0])
     hours = np.union1d(before.hour, after.hour)
     columns = np.zeros((4, len(hours)))
-    for row, stream in ((0, before), (2, after)):
+    for row, stream in ((0, after if reverse else before), (2, before if reverse else after)):
         at = np.searchsorted(hours, stream.hour)
         columns[row, at], columns[row + 1, at] = stream.n, stream.bad
     any_time = compare_as_they_come(*columns, rule)
+    if reverse:
+        any_time = replace(any_time, up_nats=any_time.down_nats, down_nats=any_time.up_nats)
     return min(once, any_time, key=lambda found: found.evidence_nats)
 
 

@@ -60,6 +60,7 @@ class Finding:
 
     metric: str
     status: DriftStatus
+    segment: str | None = None
     baseline: Baseline | None = None
     current: Current | None = None
     change: Change | None = None

@@ -30,14 +30,15 @@ def summary(dependency: str, finding: Finding) -> str:
         "stable": f"{dependency} is stable: ",
         "shifted": f"{dependency} has shifted: ",
     }[finding.status]
-    return f"{lead}{_change(finding)}{_since(finding)}. {_evidence(finding)}"
+    notes = f" ({'; '.join(finding.notes)})" if finding.notes else ""
+    return f"{lead}{_change(finding)}{notes}{_since(finding)}. {_evidence(finding)}"
 
 
 def _change(finding: Finding) -> str:
     current, baseline, change = finding.current, finding.baseline, finding.change
     if current is None or current.mean is None:
         return finding.metric
-    name = "outcome" if finding.metric == "outcome" else finding.metric
+    name = finding.metric if finding.segment is None else f"{finding.metric} at {finding.segment}"
     if baseline is None or baseline.mean is None:
         return f"{name} {current.mean:.3f} ({current.n:,} labels)"
     pairs = finding.golden

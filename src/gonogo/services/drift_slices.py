@@ -1,0 +1,276 @@
+"""Where it drifted: slices that were declared, and slices of time, on one share of the budget.
+
+Slices are followed by the day. A changed mix of slices is told apart from worse slices, and never
+raises an alarm: every slice is held against its own baseline.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.answers import Baseline, Current, Onset, SegmentDrift
+from gonogo.detectors.mix import split_mix
+from gonogo.detectors.onset import fit_onset
+from gonogo.detectors.slices import CellCounts, CellFinding, Partition, watch_slices
+from gonogo.errors import NotEnoughData
+from gonogo.services.drift_data import RateStream, rate_stream
+from gonogo.services.drift_finding import (
+    Finding,
+    change_of,
+    difference_interval95,
+    evidence_of,
+    hour_end,
+    hour_start,
+    rate_interval95,
+)
+from gonogo.services.drift_watch import rule_of
+from gonogo.services.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
+
+if TYPE_CHECKING:
+    from gonogo.records import Floats, Ints
+    from gonogo.services.drift_watch import Followed
+    from gonogo.services.ports import Telemetry
+    from gonogo.settings import DependencySettings
+
+WEIGHT = 0.25
+SLICES_MAX = 200
+SHOWN = {"brief": 5, "full": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """What the slices say: the finding where one has drifted, the list, and the mix."""
+
+    finding: Finding | None
+    segments: tuple[SegmentDrift, ...]
+    mix_shift: dict[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Days:
+    """The days of a stream: which is which, and how many are the baseline."""
+
+    first: int
+    count: int
+    baseline: int
+
+    def of(self, stream: RateStream) -> tuple[Floats, Floats]:
+        """Labels and bad labels of each day."""
+        at = stream.hour // 24 - self.first
+        size = self.count
+        n = np.bincount(at, stream.n, minlength=size).astype(np.float64)
+        return n, np.bincount(at, stream.bad, minlength=size).astype(np.float64)
+
+
+async def declared_streams(
+    telemetry: Telemetry, dependency: str, followed: Followed, *, end_hour: int
+) -> dict[str, RateStream]:
+    """Every declared slice of a rate, by its `key=value`, from the baseline on."""
+    whole, start = followed.stream, followed.hours.start_hour
+    found: dict[str, RateStream] = {}
+    for segment in (await telemetry.segments(dependency))[:SLICES_MAX]:
+        counts = await telemetry.hours(
+            dependency, golden=whole.golden, segment=segment, start_hour=start, end_hour=end_hour
+        )
+        found[segment] = rate_stream(counts, whole.metric, golden=whole.golden)
+    return found
+
+
+def sliced(
+    followed: Followed,
+    declared: dict[str, RateStream],
+    own: DependencySettings,
+    *,
+    zone: str,
+    since_hour: int | None,
+    mixed: bool,
+) -> Sliced:
+    """Follow every slice of a rate whose baseline is closed.
+
+    Args:
+        followed: The whole, from its baseline on.
+        declared: Its declared slices.
+        own: The dependency's settings.
+        zone: Where days and hours are local.
+        since_hour: The onset of the whole's change, if one was found.
+        mixed: Other shares of traffic explain the whole's change; they move slices of time alone
+            just as well, so only declared slices decide.
+    """
+    whole = followed.stream
+    first = followed.hours.start_hour // 24
+    days = _Days(
+        first=first,
+        count=int(whole.hour[-1]) // 24 - first + 1,
+        baseline=-(-followed.hours.end_hour // 24) - first,
+    )
+    if days.baseline >= days.count:
+        return Sliced(None, (), None)
+    partitions = _partitions(whole, declared, days, zone=zone)
+    rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
+    recent = None if since_hour is None else days.count - (since_hour // 24 - first)
+    watch = watch_slices(partitions, rule, baseline=days.baseline, recent=recent)
+    cells = {cell.segment: cell for part in partitions for cell in part.cells}
+    ranked = sorted(watch.findings, key=_rank)
+    worse = [
+        f
+        for f in ranked
+        if f.drifted
+        and f.bad_rate > f.baseline_bad_rate
+        and not (mixed and declared.keys().isdisjoint(f.segment.split(",")))
+    ]
+    finding = None
+    if worse:
+        log10_e = float(watch.evidence_nats[-1]) / math.log(10)
+        finding = _finding(worse[0], log10_e, cells[worse[0].segment], days, followed, rule.needed)
+    return Sliced(
+        finding=finding,
+        segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
+        mix_shift=_mix(partitions, days, whole),
+    )
+
+
+def _rank(cell: CellFinding) -> tuple[bool, float]:
+    """Drifted first, by how much worse they are for sure; the others by their evidence."""
+    if not cell.drifted:
+        return True, -cell.evidence_nats
+    worse, _ = difference_interval95(cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n)
+    return False, -worse
+
+
+def _partitions(
+    whole: RateStream, declared: dict[str, RateStream], days: _Days, *, zone: str
+) -> list[Partition]:
+    """Slices of time, each declared key, and each of its values by weekday and weekend."""
+    parts = [
+        _by_time("day_type", DAY_TYPES, {"": whole}, days, zone=zone),
+        _by_time("hour_band", HOUR_BANDS, {"": whole}, days, zone=zone),
+    ]
+    keys = sorted({segment.partition("=")[0] for segment in declared})
+    for key in keys:
+        own = {name: s for name, s in declared.items() if name.partition("=")[0] == key}
+        cells = [CellCounts(name, *days.of(stream)) for name, stream in own.items()]
+        parts.append(Partition(key, cells))
+        parts.append(_by_time("day_type", DAY_TYPES, own, days, zone=zone))
+    weight = 1 / len(parts)
+    return [replace(part, weight=weight) for part in parts]
+
+
+def _by_time(
+    key: str, values: tuple[str, ...], streams: dict[str, RateStream], days: _Days, *, zone: str
+) -> Partition:
+    cells = []
+    for name, stream in streams.items():
+        day_type, band = time_cells(stream.hour, zone=zone)
+        found: Ints = day_type if key == "day_type" else band
+        for index, value in enumerate(values):
+            inside = found == index
+            part = replace(
+                stream, hour=stream.hour[inside], n=stream.n[inside], bad=stream.bad[inside]
+            )
+            segment = ",".join(sorted([f"{key}={value}", *([name] if name else [])]))
+            cells.append(CellCounts(segment, *days.of(part)))
+    return Partition(key, cells)
+
+
+def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
+    mean, before = _mean(cell.bad_rate, whole), _mean(cell.baseline_bad_rate, whole)
+    return SegmentDrift(
+        segment=cell.segment,
+        n=cell.n,
+        mean=mean,
+        baseline_mean=before,
+        change=mean - before,
+        e_value=math.exp(min(cell.evidence_nats, 690.0)),
+        drifted=cell.drifted,
+    )
+
+
+def _mean(bad_rate: float, whole: RateStream) -> float:
+    return 1 - bad_rate if whole.metric == "outcome" else bad_rate
+
+
+def _finding(
+    found: CellFinding,
+    log10_e: float,
+    cell: CellCounts,
+    days: _Days,
+    followed: Followed,
+    needed: float,
+) -> Finding | None:
+    """A slice that has drifted for the worse, as the report's subject."""
+    whole, spread = followed.stream, followed.rule.dispersion
+    try:
+        fit = fit_onset(cell.n, cell.bad, first=max(days.baseline, 1), dispersion=spread)
+    except NotEnoughData:
+        return None
+    labels, gone_bad = float(cell.n[fit.onset :].sum()), float(cell.bad[fit.onset :].sum())
+    before_n, before = found.baseline_n, _mean(found.baseline_bad_rate, whole)
+    mean = _mean(gone_bad / max(labels, 1.0), whole)
+    at = [hour_start((days.first + day) * 24) for day in (fit.onset, fit.earliest, fit.latest)]
+    return Finding(
+        metric=whole.metric,
+        segment=found.segment,
+        status="degraded",
+        baseline=Baseline(
+            source=followed.hours.source,
+            version=followed.hours.version,
+            mean=before,
+            n=before_n,
+            start=hour_start(followed.hours.start_hour),
+            end=hour_start(followed.hours.end_hour),
+        ),
+        current=Current(
+            mean=mean,
+            n=round(labels),
+            start=at[0],
+            end=hour_end(int(whole.hour[-1])),
+            interval95=rate_interval95(mean, labels / spread),
+        ),
+        change=change_of(
+            before,
+            mean,
+            interval95=difference_interval95(before, before_n / spread, mean, labels / spread),
+        ),
+        evidence=evidence_of(
+            log10_e,
+            needed=needed,
+            guarantee=(
+                "However often it is asked and however many slices there are, evidence summed "
+                f"over them reaches {needed:,.0f} within n labels with probability at most n / "
+                f"{needed:,.0f}, while labels are exchangeable within each slice."
+            ),
+        ),
+        onset=Onset(ts=at[0], earliest=at[1], latest=at[2], shape=fit.shape),
+        newest_ts_ms=(int(whole.hour[-1]) + 1) * 3_600_000,
+    )
+
+
+def _mix(partitions: list[Partition], days: _Days, whole: RateStream) -> dict[str, float] | None:
+    """How much of the whole's change other shares of traffic explain, by the key where it is most."""
+    found: dict[str, float] | None = None
+    sign = -1 if whole.metric == "outcome" else 1
+    for part in partitions:
+        if len(part.cells) < 2 or part.name in ("day_type", "hour_band"):  # noqa: PLR2004
+            continue
+        table = np.array(
+            [
+                (
+                    c.n[: days.baseline].sum(),
+                    c.bad[: days.baseline].sum(),
+                    c.n[days.baseline :].sum(),
+                    c.bad[days.baseline :].sum(),
+                )
+                for c in part.cells
+            ]
+        ).T
+        try:
+            split = split_mix(*table)
+        except NotEnoughData:
+            continue
+        if found is None or abs(split.mix) > abs(found["mix"]):
+            found = {"mix": sign * split.mix, "within": sign * split.within}
+    return found

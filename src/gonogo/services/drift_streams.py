@@ -1,0 +1,117 @@
+"""A dependency followed as a stream: its rates, its golden set and its slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gonogo.answers import SegmentDrift
+from gonogo.services.drift_baseline import choose_baseline
+from gonogo.services.drift_data import (
+    RATE_METRICS,
+    Maturity,
+    RateStream,
+    missing_for_baseline,
+)
+from gonogo.services.drift_finding import Finding
+from gonogo.services.drift_golden import golden_finding
+from gonogo.services.drift_mix import explained_by_mix
+from gonogo.services.drift_reading import finding_of
+from gonogo.services.drift_slices import declared_streams, sliced
+from gonogo.services.drift_watch import Followed, follow, watched
+from gonogo.services.periods import first_hour, moment
+
+if TYPE_CHECKING:
+    from gonogo.services.drift_baseline import Accepted
+    from gonogo.services.drift_finding import DriftQuestion
+    from gonogo.services.drift_read import DriftData
+    from gonogo.services.ports import Telemetry
+    from gonogo.settings import DependencySettings, Settings
+
+# Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
+# outcomes; an error rate or a golden set that breaks is seen at a small share as well. A quarter
+# is that of the slices, a quarter that of all other metrics.
+WEIGHTS = {"outcome": 0.3, "error": 0.1, "golden": 0.1}
+PROMPT = Maturity(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What was found in every stream."""
+
+    findings: tuple[Finding, ...]
+    segments: tuple[SegmentDrift, ...] = ()
+    mix_shift: dict[str, float] | None = None
+
+
+async def followed_streams(
+    telemetry: Telemetry,
+    data: DriftData,
+    question: DriftQuestion,
+    settings: Settings,
+    accepted: Accepted | None,
+) -> Streams:
+    """Follow every rate, the golden set, and the slices of the outcomes."""
+    own, zone = settings.dependency(data.known.name), settings.timezone
+    findings: list[Finding] = []
+    segments: tuple[SegmentDrift, ...] = ()
+    mix_shift = None
+    for metric in RATE_METRICS:
+        stream = data.stream(metric)
+        if metric == "outcome" and stream.golden and len(data.golden.item):
+            continue  # the paired test reads the same answers with more power
+        hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
+        if hours is None:
+            missing = missing_for_baseline(stream)
+            findings.append(Finding(metric=metric, status="insufficient_data", missing=missing))
+            continue
+        followed = follow(stream, hours, own, weight=WEIGHTS[metric], zone=zone)
+        finding = await _finding(telemetry, data, followed, own)
+        if metric == "outcome" and question.segment is None:
+            declared = await declared_streams(
+                telemetry, data.known.name, followed, end_hour=data.mature_until
+            )
+            onset_hour = _onset_hour(finding)
+            finding = _without_mix(finding, followed, declared)
+            found = sliced(
+                followed,
+                declared,
+                own,
+                zone=zone,
+                since_hour=onset_hour,
+                mixed=finding.status == "shifted",
+            )
+            segments, mix_shift = found.segments, found.mix_shift
+            if found.finding is not None and finding.status != "degraded":
+                findings.append(found.finding)
+        findings.append(finding)
+    if len(data.golden.item) and question.segment is None:
+        weight = WEIGHTS["golden"]
+        findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
+    return Streams(tuple(findings), segments, mix_shift)
+
+
+def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateStream]) -> Finding:
+    """The finding, or `shifted` where other shares of traffic explain what degraded."""
+    if finding.status != "degraded":
+        return finding
+    key = explained_by_mix(followed, declared)
+    if key is None:
+        return finding
+    return replace(finding, status="shifted", notes=(f"the mix of {key} changed",))
+
+
+async def _finding(
+    telemetry: Telemetry, data: DriftData, followed: Followed, own: DependencySettings
+) -> Finding:
+    full_until = min(data.mature_until, data.until - 1)
+    watch = await watched(telemetry, data.known.name, followed, full_until=full_until)
+    metric = followed.baseline.metric
+    lag = data.maturity if metric == "outcome" else PROMPT
+    return finding_of(followed, watch, own, weight=WEIGHTS[metric], maturity=lag)
+
+
+def _onset_hour(finding: Finding) -> int | None:
+    if finding.onset is None:
+        return None
+    return first_hour(moment(finding.onset.ts, name="onset", zone="UTC").start_ms)
