@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from money_fakes import MINUTE_MS, lognormal_usd, opened, usd_budget
+from money_fakes import MINUTE_MS, configured, lognormal_usd, opened, usd_budget
 
 from gonogo.errors import ParameterError, UnknownTarget
 
@@ -177,34 +178,22 @@ async def test_a_key_gets_its_first_answer_again(tmp_path: Path) -> None:
 
 async def test_a_soft_budget_holds_at_most_what_remains_and_says_so(tmp_path: Path) -> None:
     """The 95 % quantile does not fit, the required 70 % do: capped, never silently."""
-    bench = await opened(tmp_path, usd_budget("nightly", 17.5, dependencies=("search",)))
-    before = bench.now_ms
-    bench.now_ms -= 40 * MINUTE_MS
-    for usd in lognormal_usd(40):
-        bench.now_ms += MINUTE_MS
-        await bench.spend(bench.cost(usd, "search"))
-    assert bench.now_ms == before
-    free = await bench.check(planned_calls=1)
-    limit = free.spent_usd + 1.02 * (await _needed(bench, 40))
-    other = await opened(tmp_path / "b", usd_budget("nightly", limit - free.spent_usd))
-    other.calls = bench.calls
-    capped = await other.check(dependency="search", planned_calls=40, reserve=True)
-    others = await other.check(dependency="search", planned_calls=1)
+    bench = await opened(tmp_path, usd_budget("nightly", 1000))
+    await bench.spend(*[bench.cost(usd) for usd in lognormal_usd(40)])
+    roomy = await bench.check(dependency="search", planned_calls=40)
+    assert roomy.projected_interval80_usd is not None
+    enough = usd_budget("nightly", roomy.projected_interval80_usd[1])
+    tight = replace(bench, settings=configured(enough))
+    capped = await tight.check(dependency="search", planned_calls=40, reserve=True)
+    others = await tight.check(dependency="search", planned_calls=1)
     await bench.database.close()
-    await other.database.close()
     assert capped.passed
+    assert capped.confidence == pytest.approx(0.9, abs=0.005)
     assert capped.hold_capped
     assert capped.reservation is not None
     assert capped.reservation.held_usd == capped.remaining_usd
     assert "all that is left" in capped.summary
     assert (others.remaining_usd, others.verdict) == (0, "no_go")
-
-
-async def _needed(bench: object, calls: int) -> float:
-    """What a plan needs to pass at 70 %: a little above its median."""
-    answer = await bench.check(planned_calls=calls)  # type: ignore[attr-defined]
-    low, high = answer.projected_interval80_usd
-    return answer.projected_usd + 0.45 * (high - low) / 2
 
 
 async def test_a_hard_budget_holds_the_worst_case_seen_or_nothing(tmp_path: Path) -> None:
