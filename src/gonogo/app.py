@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Settlement,
         TrustReport,
     )
+    from gonogo.services.drift import RecentReports
     from gonogo.settings import Settings
 
 Detail = Literal["brief", "full"]
@@ -57,6 +58,7 @@ class Gonogo(Upkeep):
         actor: str = "agent",
     ) -> None:
         super().__init__(settings, clock=clock, actor=actor)
+        self._recent: RecentReports | None = None
 
     async def check_model_drift(
         self,
@@ -84,7 +86,12 @@ class Gonogo(Upkeep):
         )
         stores, now_ms = await self.stores(), self._clock()
         report = await check_drift(
-            stores.telemetry, stores.decisions, self.settings, question, now_ms=now_ms
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            question,
+            now_ms=now_ms,
+            recent=self._recent_reports(),
         )
         logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
         if question.is_about_now:
@@ -93,6 +100,13 @@ class Gonogo(Upkeep):
                 logged, dependency=dependency, signal=signal, now_ms=now_ms
             )
         return logged
+
+    def _recent_reports(self) -> RecentReports:
+        from gonogo.services.drift import RecentReports
+
+        if self._recent is None:
+            self._recent = RecentReports()
+        return self._recent
 
     async def get_trust_score_health(
         self, dependency: str | None = None, detail: Detail = "brief"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.services.periods import hours_between, moment
-from gonogo.services.time_slices import DAY_TYPES, HOUR_BANDS, Slice, parse_segment, time_cells
+from gonogo.services.time_slices import (
+    DAY_TYPES,
+    HOUR_BANDS,
+    Slice,
+    hours_of_week,
+    parse_segment,
+    time_cells,
+)
 
 
 def utc(hour: int) -> str:
@@ -73,6 +81,17 @@ def test_time_slices_are_read_off_local_hours() -> None:
     assert (DAY_TYPES[days[0]], HOUR_BANDS[bands[0]]) == ("weekend", "00-06")
     days, bands = time_cells(friday_23, zone="UTC")
     assert (DAY_TYPES[days[0]], HOUR_BANDS[bands[0]]) == ("weekday", "18-24")
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"]
+)
+def test_hours_of_the_week_are_the_calendars(zone: str) -> None:
+    """Oracle: the standard library's calendar, hour by hour over a year with its clock changes."""
+    hours = np.arange(490_000, 499_000)
+    local = [datetime.fromtimestamp(h * 3600 + 1800, tz=ZoneInfo(zone)) for h in hours.tolist()]
+    expected = [when.weekday() * 24 + when.hour for when in local]
+    assert hours_of_week(hours, zone=zone).tolist() == expected
 
 
 def test_a_segment_joins_one_declared_key_with_slices_of_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from gonogo.answers import DriftReport, Immature, Signal, VersionMean, rfc3339
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
-from gonogo.records import MICRO
+from gonogo.records import HOUR_MS, MICRO
 from gonogo.services.drift_baseline import accepted_baseline
 from gonogo.services.drift_compare import Sides, compare_golden, compare_sides, named_versions
 from gonogo.services.drift_data import (
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from gonogo.services.ports import DecisionLog, Telemetry
     from gonogo.settings import DependencySettings, Settings
 
-__all__ = ["DriftQuestion", "check_drift"]
+__all__ = ["DriftQuestion", "RecentReports", "check_drift"]
+
+RECENT_MAX = 512
 
 
 async def check_drift(
@@ -37,6 +40,7 @@ async def check_drift(
     question: DriftQuestion,
     *,
     now_ms: int,
+    recent: RecentReports | None = None,
 ) -> DriftReport:
     """Answer one drift question from the rollups.
 
@@ -50,18 +54,43 @@ async def check_drift(
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", question.dependency, names, advice)
     _refuse_unknown_metric(question, known)
+    accepted = None if question.compares else await accepted_baseline(log, known.name)
+    key = (question, known.rev, accepted, now_ms // HOUR_MS)
+    kept = recent.get(key) if recent is not None else None
+    if kept is not None:
+        age_s = max(0, (now_ms - known.newest_ts_ms) // 1000)
+        return kept.model_copy(update={"as_of": rfc3339(now_ms), "data_age_s": age_s})
     own = settings.dependency(known.name)
     data = await read_drift(telemetry, known, settings, question, now_ms=now_ms)
     if question.compares:
         found = Streams(tuple(_compared(data, settings, question)))
     else:
-        accepted = await accepted_baseline(log, known.name)
         found = await followed_streams(telemetry, data, question, settings, accepted)
     wanted = [f for f in found.findings if question.metric in (None, f.metric)]
     decisive = _decisive(wanted or list(found.findings))
-    if not (question.compares or question.until) and _is_stale(decisive, own, now_ms):
+    if not (question.compares or question.until) and _is_stale(decisive, data, own, now_ms):
         decisive = _stale(decisive, known, own, now_ms)
-    return _report(data, own, question, decisive, found, now_ms=now_ms)
+    report = _report(data, own, question, decisive, found, now_ms=now_ms)
+    if recent is not None:
+        recent.keep(key, report)
+    return report
+
+
+class RecentReports:
+    """The newest reports, each good while nothing was recorded and the hour has not turned."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[object, DriftReport] = OrderedDict()
+
+    def get(self, key: object) -> DriftReport | None:
+        """The report that was kept under a key."""
+        return self._kept.get(key)
+
+    def keep(self, key: object, report: DriftReport) -> None:
+        """Keep a report; the oldest one gives way."""
+        self._kept[key] = report
+        if len(self._kept) > RECENT_MAX:
+            self._kept.popitem(last=False)
 
 
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
@@ -117,11 +146,12 @@ def _decisive(findings: list[Finding]) -> Finding:
     return min(improved or known or findings, key=lambda f: by_rank.get(f.metric, 3))
 
 
-def _is_stale(finding: Finding, own: DependencySettings, now_ms: int) -> bool:
-    return (
-        finding.newest_ts_ms is not None
-        and now_ms - finding.newest_ts_ms > own.stale_after_s * 1000
-    )
+def _is_stale(finding: Finding, data: DriftData, own: DependencySettings, now_ms: int) -> bool:
+    """Whether the newest label that could have come is older than the user bears."""
+    if finding.newest_ts_ms is None:
+        return False
+    allowed_ms = (own.stale_after_s + data.maturity.lag_s) * 1000
+    return now_ms - finding.newest_ts_ms > allowed_ms
 
 
 def _stale(finding: Finding, known: Dependency, own: DependencySettings, now_ms: int) -> Finding:

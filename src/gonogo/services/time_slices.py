@@ -6,7 +6,8 @@ Time slices are never stored: they are read off the hour, by its midpoint in the
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")
 TIME_KEYS = {"day_type": DAY_TYPES, "hour_band": HOUR_BANDS}
 FIRST_WEEKEND_DAY = 5
 HOURS_A_DAY = 24
+EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,30 @@ def time_cells(hours: Ints, *, zone: str) -> tuple[Ints, Ints]:
 
 def hours_of_week(hours: Ints, *, zone: str) -> Ints:
     """For each hour 0 (Monday, first hour) to 167, by its midpoint in local time."""
-    distinct, back = np.unique(hours, return_inverse=True)
+    days, back = np.unique(hours // HOURS_A_DAY, return_inverse=True)
+    offsets = np.array([_day_offsets(zone, day) for day in days.tolist()], dtype=np.int64)
+    offsets = offsets.reshape(-1, HOURS_A_DAY)
+    minutes = hours * 60 + 30 + offsets[back, hours % HOURS_A_DAY]
+    local_hours = minutes // 60 + EPOCH_WEEKDAY * HOURS_A_DAY
+    of_week: Ints = local_hours % (7 * HOURS_A_DAY)
+    return of_week
+
+
+@lru_cache(maxsize=20_000)
+def _day_offsets(zone: str, day: int) -> tuple[int, ...]:
+    """Minutes from UTC to local time at the midpoint of each hour of a UTC day."""
     place = ZoneInfo(zone)
-    local = [
-        datetime.fromtimestamp((hour * HOUR_MS + HOUR_MS // 2) / 1000, tz=UTC).astimezone(place)
-        for hour in distinct.tolist()
-    ]
-    of_week = [when.weekday() * HOURS_A_DAY + when.hour for when in local]
-    return np.array(of_week, dtype=np.int64)[back]
+    start = day * HOURS_A_DAY
+
+    def offset(hour: int) -> int:
+        when = datetime.fromtimestamp((hour * HOUR_MS + HOUR_MS // 2) / 1000, tz=place)
+        shift = when.utcoffset()
+        return 0 if shift is None else round(shift.total_seconds() / 60)
+
+    first, last = offset(start), offset(start + HOURS_A_DAY - 1)
+    if first == last:
+        return (first,) * HOURS_A_DAY
+    return tuple(offset(start + hour) for hour in range(HOURS_A_DAY))
 
 
 def parse_segment(segment: str | None, declared: Sequence[str], *, dependency: str) -> Slice:
