@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import BudgetCheck, NextAction, Settlement, rfc3339
-from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
+from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.records import MICRO, Dependency, Verdict
 from gonogo.services.budget_plan import PLANNED_CALLS_MAX, Forecasts, plan_work
 from gonogo.services.budget_verdict import BudgetQuestion, check, draft
@@ -64,15 +64,12 @@ async def check_budget(
     Raises:
         UnknownTarget: No such budget or dependency.
         ParameterError: Money or calls out of range; a key that was used with other arguments.
-        ActionRefused: Reserving on a server that only reads.
     """
     chain = budget_chain(settings, budget)
     calls, declared = _checked_plan(planned_calls, planned_cost_usd)
     arguments = _arguments(budget, dependency, planned_calls, planned_cost_usd)
     told = json.dumps(arguments, sort_keys=True)
     key = _checked_key(idempotency_key) if reserve else None
-    if reserve and settings.read_only:
-        raise ActionRefused("This server only reads; it reserves nothing. Check without reserve.")
     if key is not None and (before := await ledger.answered(key, told)) is not None:
         return BudgetCheck.model_validate_json(before)
     scopes = tuple(_scope(settings, each, now_ms) for each in chain)
@@ -214,16 +211,18 @@ async def settle_reservation(
     Raises:
         UnknownTarget: There is no such reservation.
         ParameterError: The amount is out of range, or another one was declared before.
-        ActionRefused: On a server that only reads.
     """
-    if settings.read_only:
-        raise ActionRefused("This server only reads; it settles nothing.")
     if not 1 <= len(reservation_id) <= _NAME_CHARS_MAX:
         raise ParameterError(f"reservation_id must have 1 to {_NAME_CHARS_MAX} characters.")
     actual = None if actual_usd is None else micro_usd(actual_usd, name="actual_usd")
     closed = await ledger.settle(reservation_id, actual_micro_usd=actual, now_ms=now_ms)
     overrun = max(closed.actual_micro_usd - closed.held_micro_usd, 0)
     verdict: Verdict = "caution" if overrun else "go"
+    look = NextAction(
+        tool="check_budget_with_confidence",
+        arguments={"budget": closed.budget},
+        reason="see what remains",
+    )
     return Settlement(
         verdict=verdict,
         summary=_settled_text(closed, overrun),
@@ -233,13 +232,8 @@ async def settle_reservation(
         held_usd=closed.held_micro_usd / MICRO,
         actual_usd=closed.actual_micro_usd / MICRO,
         overrun_usd=overrun / MICRO,
-        next_actions=[
-            NextAction(
-                tool="check_budget_with_confidence",
-                arguments={"budget": closed.budget},
-                reason="see what remains",
-            )
-        ],
+        # A budget that is no longer configured can be settled, and not asked about.
+        next_actions=[look] if closed.budget in settings.budgets else [],
     )
 
 
