@@ -229,3 +229,34 @@ async def test_the_kept_state_changes_no_answer(tmp_path: Path) -> None:
         once = await ask(world, daily=False)
     assert daily == once
     assert kept > 0
+
+
+async def test_a_metric_that_moves_while_quality_does_not_is_shifted(tmp_path: Path) -> None:
+    """Latency doubles, outcomes stay: caution, the metric named; asked alone it says how much."""
+    rng = np.random.default_rng(3)
+    async with open_world(tmp_path) as world:
+        for first, days, centre in ((0, 10, 400.0), (10, 5, 800.0)):
+            slow = [
+                replace(o, latency_ms=float(centre * rng.lognormal(0, 0.4)))
+                for o in calls("m", days, 0.06, first_day=first, seed=first)
+            ]
+            await world.record(slow)
+        report = await world.app.check_model_drift("m")
+        alone = await world.app.check_model_drift("m", metric="latency_ms")
+    assert (report.verdict, report.status, report.metric) == ("caution", "shifted", "latency_ms")
+    assert (alone.verdict, alone.status) == ("caution", "shifted")
+    assert alone.baseline is not None
+    assert alone.baseline.mean == pytest.approx(433, rel=0.05)
+    assert alone.evidence == report.evidence
+
+
+async def test_a_metric_is_told_before_it_can_be_judged(tmp_path: Path) -> None:
+    """Twenty calls: unknown, with the mean, its n and what is missing."""
+    async with open_world(tmp_path) as world:
+        await world.record([replace(o, latency_ms=250.0) for o in calls("m", 1, 0.0, a_day=20)])
+        report = await world.app.check_model_drift("m", metric="latency_ms")
+        with pytest.raises(UnknownTarget, match="latency_ms"):
+            await world.app.check_model_drift("m", metric="latency")
+    assert (report.verdict, report.status) == ("unknown", "insufficient_data")
+    assert report.current is not None
+    assert (report.current.mean, report.current.n) == (250.0, 20)

@@ -19,7 +19,7 @@ from gonogo.services.drift_data import (
 from gonogo.services.drift_finding import DriftQuestion, Finding
 from gonogo.services.drift_read import DriftData, read_drift
 from gonogo.services.drift_slices import SHOWN
-from gonogo.services.drift_streams import Streams, followed_streams
+from gonogo.services.drift_streams import Streams, followed_streams, followed_values
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
 from gonogo.services.periods import first_hour, moment
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DriftQuestion", "RecentReports", "check_drift"]
 
 RECENT_MAX = 512
+QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
 
 
 async def check_drift(
@@ -66,8 +67,7 @@ async def check_drift(
         found = Streams(tuple(_compared(data, settings, question)))
     else:
         found = await followed_streams(telemetry, data, question, settings, accepted)
-    wanted = [f for f in found.findings if question.metric in (None, f.metric)]
-    decisive = _decisive(wanted or list(found.findings))
+    decisive = _decisive(list(found.findings), question.metric)
     if not (question.compares or question.until) and _is_stale(decisive, data, own, now_ms):
         decisive = _stale(decisive, known, own, now_ms)
     report = _report(data, own, question, decisive, found, now_ms=now_ms)
@@ -94,7 +94,7 @@ class RecentReports:
 
 
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
-    offered = [*RATE_METRICS, "golden"]
+    offered = [*RATE_METRICS, "golden", *followed_values(known)]
     if question.metric is not None and question.metric not in offered:
         raise UnknownTarget(f"metric of {known.name}", question.metric, offered)
 
@@ -130,20 +130,25 @@ def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Side
     return Sides(before, after, (None, data.until), (since, data.until))
 
 
-def _decisive(findings: list[Finding]) -> Finding:
-    """The finding that the verdict follows: what degraded, else outcomes, else what is known."""
-    degraded = [f for f in findings if f.status == "degraded"]
+def _decisive(findings: list[Finding], asked: str | None) -> Finding:
+    """The finding that the verdict follows: the metric asked for, else quality, else what moved."""
+    if asked is not None:
+        return next((f for f in findings if f.metric == asked), findings[0])
+    quality = [f for f in findings if f.metric in QUALITY_RANK]
+    degraded = [f for f in quality if f.status == "degraded"]
     if degraded:
         return max(degraded, key=lambda f: f.strength)
-    known = [f for f in findings if f.status != "insufficient_data"]
-    improved = [f for f in known if f.status == "improved"]
-    by_rank = {"outcome": 0, "golden": 1, "error": 2}
-    outcome = next((f for f in findings if f.metric == "outcome"), None)
-    if outcome is not None and outcome.newest_ts_ms is None and outcome in findings:
+    moved = [f for f in findings if f.status == "shifted"]
+    if moved:
+        return max(moved, key=lambda f: f.strength)
+    known = [f for f in quality if f.status != "insufficient_data"]
+    outcome = next((f for f in quality if f.metric == "outcome"), None)
+    if outcome is not None and outcome.status == "insufficient_data":
         # Outcomes that are too few to judge are not outweighed by calls that did not fail.
-        golden = [f for f in known if f.metric == "golden"]
-        return golden[0] if golden else outcome
-    return min(improved or known or findings, key=lambda f: by_rank.get(f.metric, 3))
+        known = [f for f in known if f.metric == "golden"]
+    improved = [f for f in known if f.status == "improved"]
+    candidates = improved or known or quality or findings
+    return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
 
 
 def _is_stale(finding: Finding, data: DriftData, own: DependencySettings, now_ms: int) -> bool:
@@ -207,7 +212,7 @@ def _report(
 def _signal(finding: Finding) -> Signal:
     return Signal(
         metric=finding.metric,
-        kind="rate",
+        kind="rate" if finding.metric in QUALITY_RANK else "distribution",
         status=finding.status,
         change=finding.change.absolute if finding.change else None,
         e_value=finding.evidence.e_value if finding.evidence else None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_data import Maturity, RateMetric, RateStream, maturity, rate_stream
 from gonogo.services.periods import moment
-from gonogo.services.time_slices import parse_segment
+from gonogo.services.time_slices import Slice, parse_segment
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, GoldenAnswers, HourCounts
@@ -22,6 +22,7 @@ class DriftData:
     """Everything that was read for one question, up to the moment that is asked about."""
 
     known: Dependency
+    slice_: Slice
     counts: HourCounts
     golden_counts: HourCounts
     golden: GoldenAnswers
@@ -74,6 +75,7 @@ async def read_drift(
     lag = await maturity(telemetry, known.name, as_of_ms=now_ms)
     return DriftData(
         known=known,
+        slice_=slice_,
         counts=counts,
         golden_counts=golden_counts,
         golden=await telemetry.golden_answers(known.name),

@@ -196,10 +196,23 @@ def _mean_before(baseline: RateStream, hours: BaselineHours) -> float:
 
 def _nothing_since(baseline: RateStream, hours: BaselineHours) -> Finding:
     wanted = "outcomes" if baseline.metric == "outcome" else "calls"
+    closed = hour_start(hours.end_hour)
+    return unjudged(baseline, f"The baseline closed at {closed}; no {wanted} came since.")
+
+
+def unjudged(stream: RateStream, missing: str) -> Finding:
+    """What was measured, where nothing can be said of a change yet."""
+    current = None
+    if stream.labels:
+        current = Current(
+            mean=stream.mean,
+            n=stream.labels,
+            start=hour_start(int(stream.hour[0])),
+            end=hour_end(int(stream.hour[-1])),
+            interval95=rate_interval95(stream.mean, stream.labels),
+        )
     return Finding(
-        metric=baseline.metric,
-        status="insufficient_data",
-        missing=f"The baseline closed at {hour_start(hours.end_hour)}; no {wanted} came since.",
+        metric=stream.metric, status="insufficient_data", current=current, missing=missing
     )
 
 

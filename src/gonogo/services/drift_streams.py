@@ -16,12 +16,15 @@ from gonogo.services.drift_data import (
 from gonogo.services.drift_finding import Finding
 from gonogo.services.drift_golden import golden_finding
 from gonogo.services.drift_mix import explained_by_mix
-from gonogo.services.drift_reading import finding_of
+from gonogo.services.drift_reading import finding_of, unjudged
 from gonogo.services.drift_slices import declared_streams, sliced
+from gonogo.services.drift_values import NOT_FOLLOWED, value_finding, value_hours
+from gonogo.services.drift_values import WEIGHT as VALUES_WEIGHT
 from gonogo.services.drift_watch import Followed, follow, watched
 from gonogo.services.periods import first_hour, moment
 
 if TYPE_CHECKING:
+    from gonogo.records import Dependency
     from gonogo.services.drift_baseline import Accepted
     from gonogo.services.drift_finding import DriftQuestion
     from gonogo.services.drift_read import DriftData
@@ -62,8 +65,7 @@ async def followed_streams(
             continue  # the paired test reads the same answers with more power
         hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
         if hours is None:
-            missing = missing_for_baseline(stream)
-            findings.append(Finding(metric=metric, status="insufficient_data", missing=missing))
+            findings.append(unjudged(stream, missing_for_baseline(stream)))
             continue
         followed = follow(stream, hours, own, weight=WEIGHTS[metric], zone=zone)
         finding = await _finding(telemetry, data, followed, own)
@@ -88,7 +90,49 @@ async def followed_streams(
     if len(data.golden.item) and question.segment is None:
         weight = WEIGHTS["golden"]
         findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
+    findings += await _values(telemetry, data, question, settings, accepted)
     return Streams(tuple(findings), segments, mix_shift)
+
+
+async def _values(
+    telemetry: Telemetry,
+    data: DriftData,
+    question: DriftQuestion,
+    settings: Settings,
+    accepted: Accepted | None,
+) -> list[Finding]:
+    """Every metric that is no rate, on one quarter of the budget; in a slice that is read, too."""
+    metrics = followed_values(data.known)
+    findings = []
+    for metric in metrics:
+        if question.metric not in (None, metric):
+            continue
+        histograms = await telemetry.histograms(
+            data.known.name, metric, segment=data.slice_.declared, end_hour=data.until
+        )
+        if not len(histograms.bucket):
+            continue
+        values = value_hours(
+            data.slice_.of_histograms(histograms, zone=settings.timezone), data.until
+        )
+        if not len(values.hour):
+            continue
+        findings.append(
+            value_finding(
+                values,
+                data.counts,
+                settings.dependency(data.known.name),
+                accepted,
+                zone=settings.timezone,
+                share=VALUES_WEIGHT / len(metrics),
+            )
+        )
+    return findings
+
+
+def followed_values(known: Dependency) -> list[str]:
+    """The recorded metrics of a dependency that are followed as values."""
+    return [metric for metric in known.metrics if metric not in NOT_FOLLOWED]
 
 
 def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateStream]) -> Finding:

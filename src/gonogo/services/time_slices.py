@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.records import HOUR_MS, HourCounts
+from gonogo.records import HOUR_MS, Histograms, HourCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from gonogo.records import Ints
 
@@ -46,20 +48,44 @@ class Slice:
 
     def of(self, counts: HourCounts, *, zone: str) -> HourCounts:
         """The rows whose hour lies in this slice of time."""
-        if self.day_type is None and self.hour_band is None:
+        inside = self._inside(counts.hour, zone=zone)
+        if inside is None:
             return counts
-        inside = np.ones(counts.hour.shape, dtype=bool)
-        days, bands = time_cells(counts.hour, zone=zone)
-        if self.day_type is not None:
-            inside &= days == DAY_TYPES.index(self.day_type)
-        if self.hour_band is not None:
-            inside &= bands == HOUR_BANDS.index(self.hour_band)
         rows = {
             field.name: getattr(counts, field.name)[inside]
             for field in fields(counts)
             if field.name != "versions"
         }
         return replace(counts, **rows)
+
+    def of_histograms(self, found: Histograms, *, zone: str) -> Histograms:
+        """The rows of hourly histograms that lie in this slice of time."""
+        inside = self._inside(found.bucket, zone=zone)
+        if inside is None:
+            return found
+        entries = inside[found.row]
+        return replace(
+            found,
+            bucket=found.bucket[inside],
+            version=found.version[inside],
+            n=found.n[inside],
+            sum=found.sum[inside],
+            row=(np.cumsum(inside) - 1)[found.row[entries]],
+            bins=found.bins[entries],
+            counts=found.counts[entries],
+        )
+
+    def _inside(self, hours: Ints, *, zone: str) -> NDArray[np.bool_] | None:
+        """Which hours lie in this slice of time; None where it is all of it."""
+        if self.day_type is None and self.hour_band is None:
+            return None
+        inside = np.ones(hours.shape, dtype=bool)
+        days, bands = time_cells(hours, zone=zone)
+        if self.day_type is not None:
+            inside &= days == DAY_TYPES.index(self.day_type)
+        if self.hour_band is not None:
+            inside &= bands == HOUR_BANDS.index(self.hour_band)
+        return inside
 
 
 def time_cells(hours: Ints, *, zone: str) -> tuple[Ints, Ints]:
