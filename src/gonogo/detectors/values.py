@@ -1,0 +1,206 @@
+"""Has a metric's distribution moved: its histograms held against their baseline, batch by batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gonogo.detectors.checks import Floats, Ints
+from gonogo.detectors.predictive import RateRule, daily_dispersion
+from gonogo.detectors.predictive_hours import watch_rate
+from gonogo.detectors.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
+from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.seasons import weekly_offsets
+from gonogo.errors import DataError, NotEnoughData, ParameterError
+
+__all__ = ["ValuePart", "ValueWatch", "watch_values"]
+
+# Below this share of the baseline, what is not one of the heavy values is too thin to rank.
+_REST_SHARE_MIN = 0.02
+_HOURS_A_DAY = 24
+_HOURS_A_WEEK = 168
+_WEEKDAYS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValuePart:
+    """One of the streams that a metric is followed as; arrays over the batches since the baseline.
+
+    `atom` is the bin whose share is followed, None for the scores of all other values. Evidence is
+    weighted, as it is summed.
+    """
+
+    atom: int | None
+    evidence_nats: Floats
+    up_nats: Floats
+    down_nats: Floats
+    latched: bool
+    dispersion: float
+
+    def times(self, weight: float) -> ValuePart:
+        """The same with its evidence weighted."""
+        up, down, both = (
+            nats + math.log(weight) for nats in (self.up_nats, self.down_nats, self.evidence_nats)
+        )
+        return replace(self, evidence_nats=both, up_nats=up, down_nats=down)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueWatch:
+    """Evidence that the distribution moved; arrays over the batches since the baseline."""
+
+    evidence_nats: Floats
+    needed_nats: float
+    parts: tuple[ValuePart, ...]
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it has, as of the last batch: together, or in one part that has not recovered."""
+        now = self.evidence_nats[-1] if len(self.evidence_nats) else -math.inf
+        return bool(now >= self.needed_nats) or any(part.latched for part in self.parts)
+
+
+def watch_values(
+    histogram: SparseRows,
+    *,
+    baseline: int,
+    needed: float,
+    day: ArrayLike,
+    hour_of_week: ArrayLike | None = None,
+) -> ValueWatch:
+    """Follow a metric through its histograms.
+
+    Each value that holds more than a fifth of the baseline (its bin) is followed as a rate, all
+    others by the ranks they would have had in the baseline; evidence is the mean over these parts.
+    While values are exchangeable with the baseline its mean after n values is at most n, so that
+    it reaches `needed` within n with probability at most n / needed, at any look. Days that differ
+    by more than chance are allowed for by the baseline's dispersion. A level that wanders over
+    weeks is not.
+
+    Args:
+        histogram: Bins and counts of successive batches, the baseline first.
+        baseline: Batches that are the baseline, at least 1.
+        needed: Evidence at which to alarm: values a day times days between false alarms.
+        day: Day of each batch, integers, shape (batches,).
+        hour_of_week: 0 (Monday, first hour) to 167 of each batch, local; with it what each hour
+            usually brings is learned from the baseline. Needs two weeks of baseline or more.
+
+    Raises:
+        NotEnoughData: the baseline holds no value.
+        ParameterError: `baseline` or `needed` is out of range.
+        DataError: the histogram, days or hours are malformed.
+    """
+    data = histogram.checked()
+    if not (1 <= baseline <= data.rows and needed >= 1):
+        raise ParameterError(f"baseline={baseline} of {data.rows} batches, needed={needed}.")
+    days = _integers("day", day, data.rows)
+    hours = None if hour_of_week is None else _integers("hour_of_week", hour_of_week, data.rows)
+    if hours is not None and hours.size and not (hours.min() >= 0 and hours.max() < _HOURS_A_WEEK):
+        raise DataError("hour_of_week must lie in 0 to 167.")
+    first = data.cut(0, baseline)
+    if first.counts.sum() == 0:
+        raise NotEnoughData("The baseline has no value of this metric.")
+    atoms = atoms_of(first.bins, first.counts)
+    rest = data.without(atoms)
+    thin = _REST_SHARE_MIN * float(first.counts.sum())
+    ranked = not atoms or float(rest.cut(0, baseline).counts.sum()) > thin
+    weight = 1 / (len(atoms) + ranked)
+    parts = [_atom_part(data, atom, baseline, needed / weight, days, hours) for atom in atoms]
+    if ranked:
+        parts.insert(0, _scores_part(rest, baseline, needed / weight, days, hours))
+    weighed = tuple(part.times(weight) for part in parts)
+    total = np.logaddexp.reduce([part.evidence_nats for part in weighed], axis=0)
+    return ValueWatch(total, math.log(needed), weighed)
+
+
+def _integers(name: str, values: ArrayLike, rows: int) -> Ints:
+    made = np.asarray(values)
+    if made.dtype.kind != "i" or made.shape != (rows,):
+        raise DataError(f"{name} needs one integer for each of {rows} batches.")
+    return made.astype(np.int64)
+
+
+def _atom_part(
+    data: SparseRows, atom: int, baseline: int, needed: float, days: Ints, hours: Ints | None
+) -> ValuePart:
+    n, inside = data.sizes(), data.share(atom)
+    offset = None
+    if hours is not None:
+        offset = weekly_offsets(n[:baseline], inside[:baseline], hours[:baseline])[hours]
+    dispersion = daily_dispersion(
+        _by_day(n[:baseline], days[:baseline]), _by_day(inside[:baseline], days[:baseline])
+    ).used
+    watch = watch_rate(n, inside, RateRule(needed=needed, dispersion=dispersion), offset=offset)
+    since = slice(baseline, None)
+    return ValuePart(
+        atom,
+        watch.evidence_nats[since],
+        watch.up_nats[since],
+        watch.down_nats[since],
+        watch.state.latched,
+        dispersion,
+    )
+
+
+def _scores_part(
+    rest: SparseRows, baseline: int, needed: float, days: Ints, hours: Ints | None
+) -> ValuePart:
+    first = rest.cut(0, baseline)
+    scores = rank_scores(first.bins, first.counts)
+    sums = scores.sums(rest)
+    if hours is not None:
+        sums = sums.less(_expected(sums, baseline, hours))
+    dispersion = _score_dispersion(sums, baseline, days)
+    rule = ScoreRule(needed=needed, dispersion=dispersion)
+    since = ScoreSums(sums.n[baseline:], sums.total[baseline:], sums.squares[baseline:])
+    watch = watch_scores(since, rule, state=ScoreState.of_baseline(scores.size, rule))
+    return ValuePart(
+        None,
+        watch.evidence_nats,
+        watch.up_nats,
+        watch.down_nats,
+        watch.state.latched,
+        dispersion,
+    )
+
+
+def _expected(sums: ScoreSums, baseline: int, hours: Ints) -> Floats:
+    """Mean score of each hour of the week, learned level by level and shrunk (empirical Bayes)."""
+    week = np.arange(_HOURS_A_WEEK)
+    weekend = (week // _HOURS_A_DAY >= _WEEKDAYS).astype(np.int64)
+    n = np.bincount(hours[:baseline], sums.n[:baseline], _HOURS_A_WEEK)
+    total = np.bincount(hours[:baseline], sums.total[:baseline], _HOURS_A_WEEK)
+    expected = np.zeros(_HOURS_A_WEEK)
+    for level in (week % _HOURS_A_DAY, week % _HOURS_A_DAY + _HOURS_A_DAY * weekend):
+        count, excess = np.bincount(level, n), np.bincount(level, total - n * expected)
+        used = count > 0
+        chance = float((excess[used] ** 2 / count[used]).sum()) - float(used.sum()) + 1
+        weight = float(count.sum() - (count**2).sum() / count.sum())
+        between = max(chance / weight, 0.0) if weight > 0 else 0.0
+        shift = excess / (count + 1 / between) if between > 0 else np.zeros(count.size)
+        expected = expected + shift[level]
+    found: Floats = expected[hours]
+    return found
+
+
+def _score_dispersion(sums: ScoreSums, baseline: int, days: Ints) -> float:
+    """How much more the baseline's days differ than their values would; raised by its own error."""
+    n = _by_day(sums.n[:baseline], days[:baseline])
+    total = _by_day(sums.total[:baseline], days[:baseline])
+    free = int((n > 0).sum()) - 1
+    if free < 1:
+        return 1.0
+    n, total = n[n > 0], total[n > 0]
+    mean = float(total.sum() / n.sum())
+    variance = float(sums.squares[:baseline].sum() / n.sum()) - mean**2
+    chance = float(((total - n * mean) ** 2 / n).sum()) / free
+    return max(1.0, chance / variance * (1 + math.sqrt(2 / free))) if variance > 0 else 1.0
+
+
+def _by_day(values: Floats, days: Ints) -> Floats:
+    _, at = np.unique(days, return_inverse=True)
+    summed: Floats = np.bincount(at, values).astype(np.float64)
+    return summed
