@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 
 from gonogo.errors import GonogoError, plain
@@ -14,6 +15,9 @@ CRASHED = 70
 
 def main() -> None:
     """Run the command line of this process."""
+    if not sys.warnoptions:
+        # Standard error carries errors, a line each; a library's advice to developers is none.
+        warnings.simplefilter("ignore")
     status = run(sys.argv[1:], os.environ)
     try:
         sys.stdout.flush()

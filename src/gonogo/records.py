@@ -186,7 +186,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class BookedCost:
-    """The cost of one stored observation, as the ledger books it in the same transaction."""
+    """What stored observations of one quarter hour cost, as the ledger books it with them."""
 
     dependency: str
     budget: str | None

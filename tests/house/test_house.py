@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
-CODE = sorted(p for top in ("src", "tests", "benchmarks", "examples") for p in (ROOT / top).rglob("*.py"))
+CODE = sorted(
+    p for top in ("src", "tests", "benchmarks", "examples") for p in (ROOT / top).rglob("*.py")
+)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -70,7 +72,9 @@ def test_dependencies_are_the_agreed_ones() -> None:
     assert names == {"mcp", "pydantic", "httpx", "numpy", "aiosqlite", "anyio", "typer", "rich"}
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     for extra in PYPROJECT["project"]["optional-dependencies"]:
-        assert f"`{extra}`" in contributing, f"CONTRIBUTING.md gives no reason for the extra {extra}"
+        assert f"`{extra}`" in contributing, (
+            f"CONTRIBUTING.md gives no reason for the extra {extra}"
+        )
 
 
 def test_the_lock_names_no_address_and_pins_every_hash() -> None:
@@ -95,7 +99,9 @@ def test_version_and_owner_agree_everywhere() -> None:
     assert gonogo.__version__ == sys_version == server["version"]
     assert f"<!-- mcp-name: {server['name']} -->" in (ROOT / "README.md").read_text()
     assert len(server["description"]) <= 100
-    assert re.search(rf"^## {re.escape(sys_version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert re.search(
+        rf"^## {re.escape(sys_version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
 
 
 def test_nothing_but_the_project_is_told() -> None:
@@ -103,7 +109,9 @@ def test_nothing_but_the_project_is_told() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
-    forbidden = re.compile(r"/work/|/root/|/home/[a-z]+/|files\.pythonhosted|pypi\.org/simple|registry\.npmjs")
+    forbidden = re.compile(
+        r"/work/|/root/|/home/[a-z]+/|files\.pythonhosted|pypi\.org/simple|registry\.npmjs"
+    )
     found = []
     for name in filter(None, tracked):
         path = ROOT / name

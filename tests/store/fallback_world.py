@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ import numpy as np
 from gonogo.actuators.route_file import RouteFile
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.records import Costs, Decision, Dependency, Verdict
-from gonogo.services.decisions import make_id
+from gonogo.services.decisions import ENTROPY_BITS, make_id
 from gonogo.services.fallback import FallbackRequest, approve, trigger_fallback
 from gonogo.services.fallback_apply import ConfirmedBy
 from gonogo.services.fallback_reconcile import Reconciled, reconcile
@@ -137,7 +137,7 @@ class World:
 
     async def actions(self) -> list[Decision]:
         """The audited actions, newest first."""
-        return [entry for entry in await self.decisions.decisions(limit=1000) if entry.action]
+        return [entry for entry in await self.decisions.decisions(limit=10_000) if entry.action]
 
     def with_policy(self, policy: Policy, **other: object) -> None:
         """Configure the dependency `m` anew."""
@@ -164,7 +164,6 @@ async def world(
     db = await Database.open(folder / "gonogo.db")
     health = DeclaredHealth()
     decisions, routes, incidents = SqliteDecisions(db), SqliteRoutes(db), SqliteIncidents(db)
-    numbers = itertools.count(id(db) << 8)
     ports = FallbackPorts(
         routes=routes,
         telemetry=cast("Telemetry", DeclaredTelemetry({"m": 12_000, "v2": 4_000})),
@@ -172,7 +171,7 @@ async def world(
         incidents=incidents,
         health=health,
         actuators=actuators if actuators is not None else {"routes": file},
-        new_id=lambda: make_id(NOW, next(numbers)),
+        new_id=lambda: make_id(NOW, secrets.randbits(ENTROPY_BITS)),
     )
     try:
         yield World(folder, ports, settings, health, decisions, routes, incidents)

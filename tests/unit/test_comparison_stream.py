@@ -30,9 +30,8 @@ def test_evidence_has_mean_one_under_the_null() -> None:
         evidence = compare_as_they_come(n_before, [a + b, d], n_after, [c, e + f], RULE)
         chance = beta_binomial(sum(outcomes), 6)
         total += chance * math.exp(evidence.evidence_nats)
-        assert evidence.evidence_nats == pytest.approx(
-            float(np.logaddexp(evidence.up_nats, evidence.down_nats) - math.log(2))
-        )
+        sides = np.log(RULE.side_weights) + np.array((evidence.up_nats, evidence.down_nats))
+        assert evidence.evidence_nats == pytest.approx(float(np.logaddexp.reduce(sides)))
     assert total == pytest.approx(1.0, abs=1e-12)
 
 

@@ -33,7 +33,7 @@ async def fallback(
         ),
     ] = None,
     share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of traffic to move. Default: 1.")
+        float | None, typer.Option(help="Share of traffic to move. Default: 1.")
     ] = None,
     plan_id: Annotated[
         str | None, typer.Option("--plan", "--plan-id", help="Carry out this plan.")

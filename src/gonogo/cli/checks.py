@@ -21,11 +21,11 @@ Detail = Annotated[
     Literal["brief", "full"], typer.Option(help="full: every segment and table row.")
 ]
 Calls = Annotated[
-    int | None, typer.Option("--planned-calls", "--calls", min=1, help="Calls the work will make.")
+    int | None, typer.Option("--planned-calls", "--calls", help="Calls the work will make.")
 ]
 Cost = Annotated[
     float | None,
-    typer.Option("--planned-cost-usd", "--usd", min=0, help="Declared cost, instead of calls."),
+    typer.Option("--planned-cost-usd", "--usd", help="Declared cost, instead of calls."),
 ]
 Key = Annotated[str | None, typer.Option(help="Your id of this call: a retry changes nothing.")]
 SpentOn = Annotated[str | None, typer.Option(help="What the planned calls go to.")]
@@ -175,7 +175,7 @@ async def settle(
     usd: Annotated[
         float | None,
         typer.Option(
-            "--usd", "--actual-usd", min=0, help="What it cost. Default: its observations' cost."
+            "--usd", "--actual-usd", help="What it cost. Default: its observations' cost."
         ),
     ] = None,
 ) -> None:

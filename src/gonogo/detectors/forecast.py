@@ -24,7 +24,7 @@ DRAWS = 1000
 PRIOR_SD = 0.9
 PRIOR_CALLS = 3
 # The parametric half has a share of POOL / (POOL + n): thin data leans on a lognormal.
-POOL_CALLS = 15
+POOL_CALLS = 5
 # Weight, in calls, of the lognormal tail that the bootstrap draws unseen costs from, and the
 # largest cost that it may draw, in largest costs seen.
 TAIL_CALLS = 2.0

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.predictive import log_gamma
 from gonogo.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -233,6 +234,11 @@ def p_greater(first: Floats, second: Floats) -> float:
     return float(np.mean(below + equal / 2)) / second.size
 
 
+def log_rising(x: Floats, count: Ints) -> Floats:
+    """log(x (x + 1) ... (x + count - 1)) for x > 0 and whole counts; same shape."""
+    return log_gamma(x + count) - log_gamma(x)
+
+
 def _check_rows(hour: Ints, good: Ints, n: Ints) -> None:
     if not hour.shape == good.shape == n.shape or hour.ndim != 1:
         raise ParameterError("hour, good and n must be vectors of one length")
@@ -282,21 +288,7 @@ def _nested(good: Floats, n: Floats, prior: Prior) -> tuple[Floats, Floats]:
 def _log_fit(before_good: Floats, before_n: Floats, good: Ints, n: Ints, prior: Prior) -> Floats:
     """Log chance that each memory gave to `good` of `n` calls in any one order (Beta-binomial)."""
     a, b = _nested(before_good, before_n, prior)
-    return _log_rising(a, good) + _log_rising(b, n - good) - _log_rising(a + b, n)
-
-
-def _log_rising(x: Floats, count: Ints) -> Floats:
-    """log(x (x+1) … (x+count-1))."""
-    return _log_gamma(x + count) - _log_gamma(x)
-
-
-def _log_gamma(x: Floats) -> Floats:
-    """Stirling's series, seven steps up: right to 1e-9 for x > 0."""
-    steps = x * (x + 1) * (x + 2) * (x + 3) * (x + 4) * (x + 5) * (x + 6)
-    y = x + 7
-    tail = (1 / 12 - (1 / 360 - 1 / (1260 * y * y)) / (y * y)) / y
-    result: Floats = (y - 0.5) * np.log(y) - y + 0.5 * math.log(2 * math.pi) + tail - np.log(steps)
-    return result
+    return log_rising(a, good) + log_rising(b, n - good) - log_rising(a + b, n)
 
 
 def _step(weight: Floats, fit: Floats, n: Ints) -> Floats:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
 from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
+from gonogo.services.cofailure import failing_provider, falling_with
 from gonogo.services.score_health import own_health
 from gonogo.services.trust_estimate import kept_from, trust_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.answers import ProviderSuspected
     from gonogo.records import Dependency, Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_trust import KeptScore, TrustTelemetry
@@ -69,17 +71,43 @@ async def check_fleet(
         measured = sorted(known, key=lambda one: -one.n)[:MEASURED_MAX]
         estimates = await trust_estimates(telemetry, settings, measured, now_ms)
         health = own_health(estimates, settings, detail=detail)
+    suspected = await _suspected(telemetry, settings, known, lines, now_ms) if is_small else None
     newest = max((d.newest_ts_ms for d in known), default=None)
     return TrustReport(
         verdict=worst_verdict([line.verdict for line in lines]),
-        summary=_summary(lines, shown),
+        summary=_summary(lines, shown, suspected),
         as_of=rfc3339(now_ms),
         data_age_s=None if newest is None else max(0, (now_ms - newest) // 1000),
         next_actions=_next_actions(lines),
         upstream=None,
+        provider_suspected=suspected,
         score_health=health,
         fleet=lines[:shown],
     )
+
+
+async def _suspected(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    known: Sequence[Dependency],
+    lines: Sequence[FleetLine],
+    now_ms: int,
+) -> ProviderSuspected | None:
+    """What falls together: a declared provider first, the one with the most evidence."""
+    providers = {one.name: settings.dependency(one.name).provider or one.provider for one in known}
+    named = sorted({provider for provider in providers.values() if provider is not None})
+    found = [
+        await failing_provider(telemetry, settings, provider, now_ms=now_ms) for provider in named
+    ]
+    suspects = [one for one in found if one is not None]
+    if suspects:
+        return max(suspects, key=lambda one: one.e_value)
+    alone = [
+        line.dependency
+        for line in lines
+        if line.verdict in ("no_go", "caution") and providers.get(line.dependency) is None
+    ]
+    return await falling_with(telemetry, alone, now_ms=now_ms)
 
 
 async def rescore(
@@ -152,7 +180,7 @@ def _changed(score: KeptScore) -> str | None:
     return f"was {score.earlier_verdict}, {100 * score.earlier_score:.0f}"
 
 
-def _summary(lines: Sequence[FleetLine], shown: int) -> str:
+def _summary(lines: Sequence[FleetLine], shown: int, suspected: ProviderSuspected | None) -> str:
     if not lines:
         return "Nothing is recorded yet, so nothing can be trusted. Record observations first."
     counts: dict[Verdict, int] = {}
@@ -167,6 +195,10 @@ def _summary(lines: Sequence[FleetLine], shown: int) -> str:
             f" Worst {lines[0].dependency}, trust {lines[0].score:.0f}"
             f" (90% interval {low:.0f}\N{EN DASH}{high:.0f})."
         )
+    if suspected is not None:
+        together = ", ".join(suspected.dependencies[:4])
+        said += f" Provider {suspected.provider} is suspected: {together} fail together"
+        said += f" since {suspected.since}."
     changed = [f"{line.dependency} ({line.changed})" for line in lines if line.changed]
     if changed:
         more = f" and {len(changed) - CHANGES_NAMED} more" if len(changed) > CHANGES_NAMED else ""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
 
+# A pair is looked for among so many of the worst.
+PAIRED_MAX = 30
 _TO = "\N{EN DASH}"
 _PART_WORDS: dict[PartName, str] = {
     "availability": "availability",
@@ -92,11 +94,30 @@ async def check_trust(
     around = _Surroundings(
         upstream,
         upstream_verdict,
+        await _shared_cause(telemetry, settings, found, now_ms),
         health=await dependency_health(
             telemetry, settings, dependency, now_ms=now_ms, detail=detail
         ),
     )
     return _report(found, settings.dependency(dependency), around, now_ms)
+
+
+async def _shared_cause(
+    telemetry: TrustTelemetry, settings: Settings, found: TrustEstimate, now_ms: int
+) -> ProviderSuspected | None:
+    """Its provider where that fails, or what it falls together with where none is declared."""
+    from gonogo.services.cofailure import failing_provider, falling_with
+
+    provider = settings.dependency(found.dependency).provider or found.known.provider
+    if provider is not None:
+        return await failing_provider(telemetry, settings, provider, now_ms=now_ms)
+    if found.verdict not in ("no_go", "caution"):
+        return None
+    worst = await telemetry.kept_scores(limit=PAIRED_MAX)
+    bad = [score.dependency for score in worst if score.verdict in ("no_go", "caution")]
+    names = list(dict.fromkeys([found.dependency, *bad]))
+    pair = await falling_with(telemetry, names, now_ms=now_ms)
+    return pair if pair is not None and found.dependency in pair.dependencies else None
 
 
 def _report(
@@ -106,6 +127,8 @@ def _report(
     verdict = found.verdict
     if around.upstream:
         verdict = worst_verdict([verdict, around.upstream_verdict])
+    if around.provider is not None:
+        verdict = worst_verdict([verdict, "caution"])
     return TrustReport(
         verdict=verdict,
         summary=_summary(found, parts, around, now_ms),
@@ -206,7 +229,8 @@ def _summary(
         said += f" It stands on {around.upstream[0]}."
     if around.provider is not None:
         named = ", ".join(around.provider.dependencies[:4])
-        said += f" Provider {around.provider.provider} is suspected: {named} fail together."
+        said += f" Provider {around.provider.provider} is suspected: {named} fail together"
+        said += f" since {around.provider.since}."
     if around.health is not None and around.health.labels:
         said += f" Score health {around.health.status}: {around.health.note}."
     return said

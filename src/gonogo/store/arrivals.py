@@ -53,11 +53,13 @@ def sort_out(
     stored = _stored(connection, dependency_id, [h for h in hashes if h is not None])
     pending: dict[bytes, int] = {}
     filled: set[bytes] = set()
+    fresh = arrivals.fresh
     for observation, hashed in zip(observations, hashes, strict=True):
-        if hashed is None or (hashed not in stored and hashed not in pending):
-            if hashed is not None:
-                pending[hashed] = len(arrivals.fresh)
-            arrivals.fresh.append((observation, hashed))
+        if hashed is None:
+            fresh.append((observation, None))
+        elif hashed not in stored and hashed not in pending:
+            pending[hashed] = len(fresh)
+            fresh.append((observation, hashed))
         elif observation.outcome is None or hashed in filled:
             arrivals.duplicates += 1
         elif hashed in pending:

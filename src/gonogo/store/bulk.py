@@ -199,9 +199,11 @@ def _add_histograms(
         histogram = target[pair_cell[start]].histogram(metric)
         histogram.n += sizes[i]
         histogram.total += totals[i]
-        mine = histogram.bins
-        for place, count in zip(bins[start:end], tallies[start:end], strict=True):
-            mine[place] = mine.get(place, 0) + count
+        added = dict(zip(bins[start:end], tallies[start:end], strict=True))
+        if histogram.bins:
+            for place, count in histogram.bins.items():
+                added[place] = added.get(place, 0) + count
+        histogram.bins = added
 
 
 def _add_categories(

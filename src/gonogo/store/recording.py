@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, BookedCost, Observation, Rejection, Stored
+from gonogo.services.windows import QUARTER_MS
 from gonogo.store.arrivals import outcome_columns, sort_out
 from gonogo.store.catalogue import Catalogue, Known
 from gonogo.store.ledger_books import book_costs
@@ -74,7 +75,7 @@ def record_batch(
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
         arrivals = sort_out(connection, dependency.id, kept, now_ms)
         _store(connection, catalogue, dependency, arrivals, cells, now_ms, settings)
-        costs += [_cost(o) for o, _ in arrivals.fresh if o.cost_micro_usd is not None]
+        costs += _costs(name, arrivals)
         accepted += len(arrivals.fresh)
         duplicates += arrivals.duplicates
         updated += arrivals.updated
@@ -226,6 +227,7 @@ def _row(
     settings: Settings,
 ) -> Row:
     """The stored form; names are interned and the values of rolled-up fields counted."""
+    # Bound once, and no call for what is absent: this runs for every row of a bulk ingest.
     o, name_id = observation, catalogue.name_id
     outcome_e6, lag_ms = outcome_columns(o, o.ts_ms, now_ms) or (None, None)
     error_id = None if o.error is None else name_id(o.error)
@@ -253,7 +255,7 @@ def _row(
         o.cost_micro_usd,
         None if o.input_tokens is None else min(o.input_tokens, QUANTITY_MAX),
         None if o.output_tokens is None else min(o.output_tokens, QUANTITY_MAX),
-        slices.encode(o.segments),
+        slices.encode(o.segments) if o.segments else None,
         None if o.budget is None else name_id(o.budget),
         o.reservation,
         prediction_id,
@@ -295,14 +297,17 @@ def _sample_hash(observation: Observation) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def _cost(observation: Observation) -> BookedCost:
-    return BookedCost(
-        dependency=observation.dependency,
-        budget=observation.budget,
-        reservation=observation.reservation,
-        ts_ms=observation.ts_ms,
-        cost_micro_usd=observation.cost_micro_usd or 0,
-    )
+def _costs(dependency: str, arrivals: Arrivals) -> list[BookedCost]:
+    """The costs of new observations, added up as finely as the ledger books them."""
+    sums: dict[tuple[str | None, str | None, int], int] = {}
+    for o, _ in arrivals.fresh:
+        if o.cost_micro_usd is not None:
+            key = o.budget, o.reservation, o.ts_ms // QUARTER_MS
+            sums[key] = sums.get(key, 0) + o.cost_micro_usd
+    return [
+        BookedCost(dependency, budget, reservation, quarter * QUARTER_MS, amount)
+        for (budget, reservation, quarter), amount in sums.items()
+    ]
 
 
 def _bump(

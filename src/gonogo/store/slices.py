@@ -30,14 +30,12 @@ class Slices:
         self._members: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         self._rolled_up: dict[str, tuple[int, ...]] = {}
 
-    def encode(self, segments: Mapping[str, str]) -> str | None:
+    def encode(self, segments: Mapping[str, str]) -> str:
         """The stored form of declared segments; their values count for their keys."""
-        if not segments:
-            return None
-        key = tuple(sorted(segments.items()))
+        key = tuple(segments.items())
         if key not in self._encoded:
             parts: list[int | str] = []
-            for name, value in key:
+            for name, value in sorted(key):
                 text = f"{name}={value}"
                 stopped = f"segments.{name}" in self._catalogue.stopped(self._dependency_id)
                 parts.append(text if stopped else self._catalogue.name_id(text))

@@ -1,0 +1,1 @@
+"""`gonogo demo`: three simulated weeks through the real ingest, server and client."""

@@ -1,0 +1,110 @@
+"""A folder, a store and a configuration for each morning of the demo, filled by the real ingest."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+
+from gonogo.demo.world import MODEL, PREVIOUS, SKILL, World
+from gonogo.errors import StoreError, plain
+
+__all__ = ["BUDGET", "WORKLOAD", "Stage", "set_up"]
+
+WORKLOAD, BUDGET = "triage", "weekly"
+BASELINE_DAYS = 7
+DAY_MS = 86_400_000
+
+CONFIG = """\
+[dependencies."{model}"]
+kind = "model"
+provider = "acme"
+latency_slo_ms = 1000
+fallback = ["{previous}", "rules:keyword-list", "human"]
+fallback_policy = "confirm"
+baseline = {{ start = "{start}", end = "{end}" }}
+
+[dependencies."{skill}"]
+kind = "skill"
+
+[budgets.{budget}]
+limit_usd = 11.90
+window = "rolling:7d"
+dependencies = ["{model}", "{previous}", "{skill}"]
+required_confidence = 0.95
+
+[workloads.{workload}]
+dependencies = {{ "{model}" = 400, "{skill}" = 150 }}
+budget = "{budget}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One morning: what was recorded by then, and where it lies."""
+
+    day: int
+    begin_ms: int
+    data: Path
+    store: Path
+    config: Path
+    accepted: int
+    took_s: float
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process needs to find this store."""
+        return {"GONOGO_STORE": str(self.store), "GONOGO_CONFIG": str(self.config)}
+
+    def time(self, day: float) -> str:
+        """A day of the simulated weeks as a time of this store."""
+        when = datetime.fromtimestamp((self.begin_ms + day * DAY_MS) / 1000, tz=UTC)
+        return when.isoformat(timespec="seconds")
+
+    def day_of(self, time: str) -> float:
+        """The day of the simulated weeks that a time of this store is."""
+        return (datetime.fromisoformat(time).timestamp() * 1000 - self.begin_ms) / DAY_MS
+
+
+async def set_up(world: World, folder: Path, *, day: int, now_ms: int) -> Stage:
+    """Write the weeks up to a morning, and record them with `gonogo ingest`.
+
+    The morning is now: its data end now, so that the server's own clock fits.
+
+    Raises:
+        StoreError: the command failed; its own line is passed on.
+    """
+    begin_ms = now_ms - day * DAY_MS
+    data, store = folder / f"day-{day}.jsonl", folder / f"day-{day}.db"
+    config = folder / f"day-{day}.toml"
+    await anyio.to_thread.run_sync(world.write, data, day)
+    start, end = (
+        datetime.fromtimestamp((begin_ms + days * DAY_MS) / 1000, tz=UTC).date().isoformat()
+        for days in (0, BASELINE_DAYS - 1)
+    )
+    await anyio.Path(config).write_text(
+        CONFIG.format(
+            model=MODEL,
+            previous=PREVIOUS,
+            skill=SKILL,
+            start=start,
+            end=end,
+            budget=BUDGET,
+            workload=WORKLOAD,
+        ),
+        encoding="utf-8",
+    )
+    started = time.perf_counter()
+    options = ["--store", str(store), "--config", str(config), "--json"]
+    done = await anyio.run_process(
+        [sys.executable, "-m", "gonogo", "ingest", str(data), *options], check=False
+    )
+    if done.returncode != 0:
+        raise StoreError(f"The demo's ingest failed: {plain(done.stderr.decode(), 300)}")
+    accepted, took_s = json.loads(done.stdout)["accepted"], time.perf_counter() - started
+    return Stage(day, begin_ms, data, store, config, accepted, took_s)

@@ -1,0 +1,259 @@
+"""The command line where scripts depend on it: objects, exit statuses, one line an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from product import answer, lines, typed
+
+DAY_S = 86_400
+NOW_S = 1_780_000_000
+CONFIG = """
+[dependencies.search]
+kind = "tool"
+fallback = ["search-old"]
+fallback_policy = "ask"
+
+[dependencies.search-old]
+kind = "tool"
+
+[budgets.nightly]
+limit_usd = 1.0
+dependencies = ["search"]
+
+[workloads.triage]
+dependencies = { search = 10 }
+budget = "nightly"
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with 200 good and recent calls of one tool, and a configuration beside it."""
+    import time
+
+    now_s = time.time()
+    calls = [
+        {
+            "dependency": name,
+            "ts": now_s - 400 * 60 + 60 * i,
+            "outcome": 1,
+            "latency_ms": 100 + i,
+            "cost_usd": 0.001,
+        }
+        for i in range(200)
+        for name in ("search", "search-old")
+    ]
+    (tmp_path / "calls.jsonl").write_text(lines(calls))
+    (tmp_path / "gonogo.toml").write_text(CONFIG)
+    path = tmp_path / "gonogo.db"
+    done = typed("ingest", str(tmp_path / "calls.jsonl"), store=path)
+    assert done.stdout == "400 accepted, 0 duplicates, 0 updated, 0 refused\n"
+    return path
+
+
+def configured(store: Path) -> dict[str, str]:
+    """The environment with the configuration."""
+    return {"GONOGO_CONFIG": str(store.parent / "gonogo.toml")}
+
+
+def test_a_budget_is_checked_held_and_settled(store: Path) -> None:
+    """The money's way through the commands, each with the tool's object."""
+    environ = configured(store)
+    checked = typed(
+        "check",
+        "budget",
+        "nightly",
+        "--dependency",
+        "search",
+        "--planned-calls",
+        "20",
+        "--json",
+        store=store,
+        environ=environ,
+    )
+    assert (checked.returncode, answer(checked)["passed"]) == (0, True)
+    held = typed(
+        "reserve",
+        "nightly",
+        "--calls",
+        "20",
+        "--dependency",
+        "search",
+        "--json",
+        store=store,
+        environ=environ,
+    )
+    assert held.returncode == 0
+    reservation = answer(held)["reservation"]["id"]
+    settled = typed("settle", reservation, "--usd", "0.015", "--json", store=store, environ=environ)
+    assert (settled.returncode, answer(settled)["status"]) == (0, "settled")
+    failed = typed("check", "budget", "nightly", "--usd", "5", store=store, environ=environ)
+    assert failed.returncode == 2
+    assert failed.stdout.startswith("NO_GO: Budget check failed: ")
+
+
+def test_a_fallback_is_planned_approved_and_taken_back(store: Path) -> None:
+    """A plan waits for a person; `approve` is the person's yes at the terminal."""
+    environ = configured(store)
+    planned = typed(
+        "fallback", "search", "--reason", "too slow", "--json", store=store, environ=environ
+    )
+    plan = answer(planned)
+    assert (planned.returncode, plan["applied"], plan["approval"]) == (0, False, "ask")
+    waiting = answer(
+        typed(
+            "fallback", "search", "--plan", plan["plan_id"], "--json", store=store, environ=environ
+        )
+    )
+    assert waiting["pending_approval"] is True
+    command = waiting["approve_command"].split()
+    assert command[:2] == ["gonogo", "approve"]
+    done = answer(typed(*command[1:], "--json", store=store, environ=environ))
+    assert done["applied"] is True
+    routed = answer(typed("route", "search", "--json", store=store, environ=environ))
+    assert routed["target"] == "search-old"
+    undo = done["undo"]["arguments"]["undo"]
+    back = answer(
+        typed("fallback", "search", "--undo", undo, "--json", store=store, environ=environ)
+    )
+    assert back["pending_approval"] is True
+
+
+def test_preflight_is_the_worst_of_its_parts(store: Path) -> None:
+    """The exit status of a workload is its verdict."""
+    done = typed("check", "preflight", "triage", "--json", store=store, environ=configured(store))
+    report = answer(done)
+    statuses = {"go": 0, "caution": 1, "no_go": 2, "unknown": 3}
+    assert done.returncode == statuses[report["verdict"]]
+    assert [c["dependency"] for c in report["checks"]] == ["search"]
+    assert report["budget"]["budget"] == "nightly"
+
+
+def test_what_was_asked_stands_in_the_log(store: Path) -> None:
+    """`decisions` lists, `decisions show` prints one whole."""
+    asked = answer(typed("check", "trust", "search", "--json", store=store))
+    listed = typed("decisions", store=store)
+    assert asked["decision_id"] in listed.stdout
+    [entry] = [
+        json.loads(line)
+        for line in typed("decisions", "--json", store=store).stdout.splitlines()
+        if asked["decision_id"] in line
+    ]
+    shown = answer(typed("decisions", "show", asked["decision_id"], store=store))
+    assert shown == entry
+    assert shown["answer"]["score"] == asked["score"]
+    assert typed("decisions", "calibration", store=store).stdout.startswith("0 settled checks")
+
+
+def test_a_person_accepts_a_new_normal(store: Path) -> None:
+    """It is logged as an action under the person's name."""
+    done = typed("baseline", "search", "--from", "2026-05-01", "--to", "2026-05-14", store=store)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("person accepted a new normal of search from 2026-05-01")
+    entries = typed("decisions", "--dependency", "search", "--json", store=store).stdout
+    assert any(json.loads(line)["kind"] == "baseline" for line in entries.splitlines())
+
+
+def test_doctor_names_what_the_installation_stands_on(store: Path) -> None:
+    """Store and schema, SQLite, configuration, clock, and that nobody watches."""
+    done = typed("doctor", "--json", store=store, environ=configured(store))
+    found = {f["what"]: f for f in answer(done)["findings"]}
+    assert done.returncode == 0
+    assert found.keys() >= {
+        "gonogo",
+        "python",
+        "store",
+        "sqlite",
+        "configuration",
+        "clock",
+        "watcher",
+    }
+    assert re.search(r"schema \d+, .*2 dependencies", found["store"]["said"])
+    assert "digest" in found["configuration"]["said"]
+
+
+def test_a_backup_is_a_store_of_its_own(store: Path) -> None:
+    """The copy answers as the original; a file that is there is not written over."""
+    copy = store.with_name("copy.db")
+    assert typed("backup", str(copy), store=store).returncode == 0
+    original, copied = (
+        answer(typed("list", "--json", store=path))["dependencies"] for path in (store, copy)
+    )
+    assert copied == original
+    again = typed("backup", str(copy), store=store)
+    assert again.returncode == 70
+    assert again.stderr.count("\n") == 1
+
+
+def test_options_stand_before_or_after_the_command(store: Path) -> None:
+    """After wins."""
+    elsewhere = str(store.with_name("none.db"))
+    for arguments in (
+        ["--store", str(store), "list", "--json"],
+        ["list", "--json", "--store", str(store)],
+        ["--store", elsewhere, "--json", "list", "--store", str(store)],
+    ):
+        found = answer(typed(*arguments, store=Path(elsewhere)))
+        assert [d["dependency"] for d in found["dependencies"]] == ["search", "search-old"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["chek"], 64, "No such command 'chek'. Did you mean 'check'?"),
+        (["check", "drift"], 64, "Missing argument 'dependency'"),
+        (["check", "drift", "search", "--metrik", "x"], 64, "No such option: --metrik"),
+        (["check", "drift", "search", "--detail", "max"], 64, "'max' is not one of"),
+        (["check", "drift", "serch"], 66, "Unknown dependency 'serch'. Known: search"),
+        (["check", "drift", "search", "--since", "soon"], 64, "'soon'"),
+        (["check", "budget", "none", "--usd", "1"], 66, "Unknown budget 'none'"),
+        (["check", "budget", "nightly", "--usd", "-1"], 64, "not -1.0"),
+        (["check", "budget", "nightly", "--usd", "nan"], 64, "not nan"),
+        (["check", "budget", "nightly", "--planned-calls", "0"], 64, "not 0"),
+        (["check", "preflight", "none"], 66, "Unknown workload 'none'"),
+        (["reserve", "nightly"], 64, "reserve needs --calls N or --usd X"),
+        (["settle", "none"], 66, "Unknown reservation 'none'"),
+        (["approve", "none"], 66, "Unknown plan 'none'"),
+        (["fallback", "search"], 64, "reason"),
+        (["decisions", "show", "none"], 66, "Unknown decision 'none'"),
+        (["incidents", "--id", "none"], 66, "Unknown incident 'none'"),
+        (["baseline", "search"], 64, "baseline needs --accept"),
+        (["ingest", "/no/such/file"], 66, "/no/such/file"),
+        (["ingest", "-", "--map", "nothing"], 64, "write it FIELD=COLUMN"),
+        (["serve", "--foo"], 64, "unrecognized arguments: --foo"),
+        (["--config", "/no/such.toml", "list"], 78, "/no/such.toml: there is no such file"),
+        (["--store", "/proc/none/gonogo.db", "list"], 70, "/proc/none"),
+    ],
+)
+def test_a_wrong_command_ends_in_one_line(
+    store: Path, arguments: list[str], status: int, line: str
+) -> None:
+    """What is wrong and what is known; the argument parser's own status would read as no_go."""
+    done = typed(*arguments, store=store, environ=configured(store))
+    assert (done.returncode, done.stdout) == (status, "")
+    assert line in done.stderr
+    assert done.stderr.startswith("gonogo: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_crash_ends_in_one_line(store: Path) -> None:
+    """Whatever happens inside, the status says crash and never a verdict."""
+    done = typed("list", store=store, environ={"GONOGO_CONFIG": "\0"})
+    assert done.returncode == 70
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_shows_examples(store: Path) -> None:
+    """Every command says what it does and how it is typed."""
+    whole = typed("--help", store=store)
+    names = re.findall(r"│ ([a-z]+) ", whole.stdout)
+    assert {"check", "ingest", "serve", "doctor", "approve", "decisions"} <= set(names)
+    for name in names:
+        shown = typed(name, "--help", store=store)
+        assert shown.returncode == 0
+        if name not in ("check", "decisions"):
+            assert f"gonogo {name}" in shown.stdout.split("Options")[-1] or name == "serve"

@@ -1,0 +1,232 @@
+"""The route file: one conformance walk, and what goes wrong with files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gonogo.actuators.route_file import RouteFile
+from gonogo.routing import RouteReader, route
+from gonogo.services.flag_file import flags, parse_flag, with_route
+from gonogo.services.ports_actions import WHOLE, Route, Weight
+from gonogo.store.lock import FileLock
+
+pytestmark = pytest.mark.anyio
+
+HALF = Route("m", (Weight("m", 5_000), Weight("v2", 5_000)), epoch=1, salt="m/1/")
+FULL = Route("m", (Weight("v2", WHOLE),), epoch=2, salt="m/1/")
+BACK = Route("m", (Weight("m", WHOLE),), epoch=3, salt="m/1/")
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file as somebody else would."""
+    path.write_text(text, encoding="latin-1")
+
+
+def take_away(path: Path) -> None:
+    """Remove a file as somebody else would."""
+    path.unlink()
+
+
+def document(path: Path) -> dict[str, dict[str, object]]:
+    """What the file holds."""
+    found: dict[str, dict[str, object]] = json.loads(path.read_bytes())
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the route file goes."""
+    return tmp_path / "routes.json"
+
+
+@pytest.fixture
+def file(path: Path) -> Iterator[RouteFile]:
+    """The actuator."""
+    lock = FileLock(path.with_name("routes.json.lock"))
+    yield RouteFile("routes", path, lock.held)
+    lock.close()
+
+
+async def test_read_plan_apply_verify_and_back(file: RouteFile, path: Path) -> None:
+    """What every actuator does, in the order in which it is asked."""
+    absent = await file.read("m")
+    assert absent.status == "absent"
+    assert "0.5 v2" in file.effect(HALF)
+    assert not list(os.scandir(path.parent))
+    for wanted in (HALF, FULL, BACK):
+        before = await file.read("m")
+        assert (await file.verify(wanted)).status == "failed"
+        assert (await file.apply(wanted, expected_version=before.version)).status == "done"
+        assert (await file.verify(wanted)).status == "done"
+        seen = await file.read("m")
+        assert (seen.targets, seen.epoch) == (wanted.targets, wanted.epoch)
+        again = await file.apply(wanted, expected_version=seen.version)
+        assert (again.status, again.detail) == ("done", "already there")
+
+
+async def test_an_unexpected_or_newer_route_is_not_overwritten(file: RouteFile) -> None:
+    """Fencing: who is late, or looked too early, is refused."""
+    absent = await file.read("m")
+    await file.apply(FULL, expected_version=absent.version)
+    late = await file.apply(BACK, expected_version=absent.version)
+    assert (late.status, late.detail) == ("failed", "something else wrote this route meanwhile")
+    seen = await file.read("m")
+    older = await file.apply(HALF, expected_version=seen.version)
+    assert (older.status, older.detail) == ("failed", "the file is at the newer epoch 2")
+    assert (await file.read("m")).targets == FULL.targets
+
+
+async def test_what_is_not_ours_stays(file: RouteFile, path: Path) -> None:
+    """Other flags, evaluators and metadata of the file survive."""
+    theirs = {"$evaluators": {"x": {}}, "flags": {"theirs": {"state": "DISABLED"}}}
+    put(path, json.dumps(theirs))
+    await file.apply(HALF, expected_version="absent")
+    kept = document(path)
+    assert kept["$evaluators"] == {"x": {}}
+    assert kept["flags"]["theirs"] == {"state": "DISABLED"}
+    assert set(kept["flags"]) == {"theirs", "m"}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"flags": 3}', "\xff", ""])
+async def test_an_unreadable_file_is_unknown_and_kept_aside(
+    file: RouteFile, path: Path, content: str
+) -> None:
+    """It is not overwritten: it is put aside under a name that says what it is."""
+    put(path, content)
+    seen = await file.read("m")
+    assert (seen.status, seen.detail) == ("unknown", "routes.json is not a flag file")
+    assert (await file.verify(FULL)).status == "unknown"
+    step = await file.apply(FULL, expected_version=seen.version)
+    assert step.status == "done"
+    aside = next(path.parent.glob("routes.json.unreadable-*"))
+    assert aside.name in step.detail
+    assert aside.read_text(encoding="latin-1") == content
+    assert (await file.verify(FULL)).status == "done"
+
+
+async def test_a_folder_that_is_gone_is_a_failure_in_words(tmp_path: Path) -> None:
+    """The system's reason, without a traceback."""
+    lock = FileLock(tmp_path / "lock")
+    gone = RouteFile("routes", tmp_path / "gone" / "routes.json", lock.held)
+    step = await gone.apply(FULL, expected_version="absent")
+    lock.close()
+    assert (step.status, step.detail) == ("failed", "routes.json: No such file or directory")
+
+
+JSON: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers(-1, 20_000) | st.text(max_size=3) | st.just([])
+)
+
+
+@given(st.data())
+def test_any_flag_is_read_or_is_not_ours(data: st.DataObject) -> None:
+    """Whatever somebody changed in a flag of ours, reading it never fails or breaks the whole."""
+    flag = flags(with_route({}, HALF))["m"]
+    assert parse_flag("m", flag) == HALF
+    at: object = flag
+    while isinstance(at, dict | list) and at:
+        inside: object = at
+        name = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        at = at[name]
+        if data.draw(st.booleans()):
+            inside[name] = data.draw(JSON)  # type: ignore[index]
+            break
+    found = parse_flag("m", flag)
+    assert found is None or sum(weight.share for weight in found.targets) == WHOLE
+
+
+async def test_the_library_routes_while_everything_else_is_away(
+    file: RouteFile, path: Path
+) -> None:
+    """No file: the primary. A bad or removed file later: the last good routes."""
+    reader = RouteReader(path)
+    assert reader.target("m", "k") == "m"
+    await file.apply(FULL, expected_version="absent")
+    assert reader.target("m", "k") == "v2"
+    assert reader.target("unrouted", "k") == "unrouted"
+    put(path, "{")
+    assert reader.target("m", "k") == "v2"
+    take_away(path)
+    assert reader.target("m") == "v2"
+    assert route("m", path=path) == "m"  # a process that starts now has no last good routes
+
+
+async def test_shares_hold_with_and_without_a_key(file: RouteFile, path: Path) -> None:
+    """A key sticks; calls without one split by chance (sd 0.5 points)."""
+    await file.apply(HALF, expected_version="absent")
+    reader = RouteReader(path)
+    first = [reader.target("m", f"user-{number}") for number in range(1_000)]
+    assert first == [reader.target("m", f"user-{number}") for number in range(1_000)]
+    assert 430 < first.count("v2") < 570
+    drawn = [reader.target("m") for _ in range(10_000)]
+    assert 4_700 < drawn.count("v2") < 5_300
+
+
+async def test_readers_never_see_a_half_written_file(file: RouteFile, path: Path) -> None:
+    """A reader in another thread parses whatever is there, all the time."""
+    await file.apply(HALF, expected_version="absent")
+    stop, seen, bad = threading.Event(), set(), []
+
+    def read_on() -> None:
+        while not stop.is_set():
+            try:
+                flag = json.loads(path.read_bytes())["flags"]["m"]
+            except (ValueError, KeyError, OSError) as error:
+                bad.append(error)
+            else:
+                seen.add(flag["metadata"]["gonogo_epoch"])
+
+    thread = threading.Thread(target=read_on)
+    thread.start()
+    for epoch in range(2, 60):
+        observed = await file.read("m")
+        wanted = Route("m", FULL.targets if epoch % 2 else HALF.targets, epoch=epoch, salt="m/1/")
+        assert (await file.apply(wanted, expected_version=observed.version)).status == "done"
+    stop.set()
+    thread.join()
+    assert not bad
+    assert len(seen) > 1
+
+
+WRITE_ON = """
+import itertools, sys
+from pathlib import Path
+from gonogo.actuators.route_file import RouteFile
+from gonogo.services.ports_actions import Route, Weight
+from gonogo.store.lock import FileLock
+path = Path(sys.argv[1])
+file = RouteFile("routes", path, FileLock(path.with_name("lock")).held)
+for epoch in itertools.count(file._read("m").epoch + 1):
+    route = Route("m", (Weight("m", 4_000), Weight("v2", 6_000)), epoch=epoch, salt="x" * 20_000)
+    file._apply(route, file._read("m").version)
+    print(epoch, flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_file(file: RouteFile, path: Path) -> None:
+    """SIGKILL while it writes: the file is one of the written ones, and the next writer goes on."""
+    reached = 0
+    for lines in (1, 2, 3, 5, 8, 13):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITE_ON, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        for _ in range(lines):
+            reached = int(writer.stdout.readline())
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        seen = file._read("m")
+        assert seen.status == "known"
+        assert seen.epoch >= reached
