@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gonogo.errors import StoreError
+from gonogo.store.backup import copy_to
 from gonogo.store.connection import StoreConnection, Work
 from gonogo.store.failures import store_error
 from gonogo.store.lock import FileLock
@@ -100,6 +101,14 @@ class Database:
         It is lost where the process is killed first; a failure is logged as a warning.
         """
         return self._writer is not None and self._writer.submit(work)
+
+    async def backup(self, to: Path) -> int:
+        """Copy the store as it is now into a new file, while it is in use; its size in bytes.
+
+        Raises:
+            StoreError: The file is there already or cannot be written.
+        """
+        return await self.read(partial(copy_to, target=to))
 
     async def close(self) -> None:
         """Commit what is queued and close every connection. Closing twice does nothing."""
