@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -147,7 +148,7 @@ async def _report(folder: Path, report: Path) -> None:
             "broken_at": chain.broken_at,
             "incident": listed[0][0].status if listed else None,
         }
-        report.write_text(json.dumps(seen))
+        await anyio.Path(report).write_text(json.dumps(seen))
 
 
 async def _doomed(folder: Path, calls: int) -> None:
@@ -173,16 +174,16 @@ def kills(folder: Path, n: int) -> dict[str, int]:
     while found["kills"] < n:
         own = folder / f"kill-{number}"
         own.mkdir()
-        assert _exit_of(_forked(lambda: _planned(own))) == 0
-        code = _exit_of(_forked(lambda: _doomed(own, calls)))
+        assert _exit_of(_forked(partial(_planned, own))) == 0
+        code = _exit_of(_forked(partial(_doomed, own, calls)))
         if code == 0:  # it had fewer calls than that: begin again with the first
             found["points"] = max(found["points"], calls - 1)
             calls, number = 1, number + 1
             continue
         assert code == -signal.SIGKILL
         found["kills"] += 1
-        assert _exit_of(_forked(lambda: _repaired(own))) == 0
-        assert _exit_of(_forked(lambda: _report(own, own / "report"))) == 0
+        assert _exit_of(_forked(partial(_repaired, own))) == 0
+        assert _exit_of(_forked(partial(_report, own, own / "report"))) == 0
         seen = json.loads((own / "report").read_text())
         found["whole"] += seen["broken_at"] is None and seen["actions"] == 2
         found["reached"] += (

@@ -7,10 +7,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from database_world import count_seen, make_seen, refusal
 
 from gonogo.errors import ParameterError, StoreError
 from gonogo.store.connection import Work
@@ -21,29 +21,12 @@ from gonogo.store.opening import refuse_network, sqlite_advice
 pytestmark = pytest.mark.anyio
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS seen (value INTEGER NOT NULL)")
-
-
-def _count(connection: sqlite3.Connection) -> int:
-    count: int = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
-    return count
-
-
 def _add(value: int) -> Work[int]:
     def work(connection: sqlite3.Connection) -> int:
         connection.execute("INSERT INTO seen VALUES (?)", (value,))
         return value
 
     return work
-
-
-async def _refusal(path: Path, *, read_only: bool = False) -> str:
-    with pytest.raises(StoreError) as caught:
-        await Database.open(path, read_only=read_only)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 async def test_a_new_store_is_its_owners_alone_and_carries_our_mark(tmp_path: Path) -> None:
@@ -82,7 +65,7 @@ async def test_the_schema_stands_in_full_after_opening(tmp_path: Path) -> None:
 async def test_one_failing_work_harms_no_other_in_its_transaction(tmp_path: Path) -> None:
     """A savepoint a work: errors reach their caller, the neighbours are kept."""
     database = await Database.open(tmp_path / "store.db")
-    await database.write(_make)
+    await database.write(make_seen)
 
     def half(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO seen VALUES (99)")
@@ -109,13 +92,13 @@ async def test_one_failing_work_harms_no_other_in_its_transaction(tmp_path: Path
 async def test_concurrent_writes_share_transactions(tmp_path: Path) -> None:
     """Group commit: 200 concurrent writes end in far fewer transactions."""
     database = await Database.open(tmp_path / "store.db")
-    await database.write(_make)
+    await database.write(make_seen)
     writer = database._writer
     assert writer is not None
     commits = writer._commits
     await asyncio.gather(*(database.write(_add(i), durable=True) for i in range(200)))
     used = writer._commits - commits
-    assert await database.read(_count) == 200
+    assert await database.read(count_seen) == 200
     await database.close()
     assert used <= 20
 
@@ -139,7 +122,7 @@ async def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
     """`submit` returns at once; `close` drains the queue; afterwards nothing is taken."""
     path = tmp_path / "store.db"
     database = await Database.open(path)
-    await database.write(_make)
+    await database.write(make_seen)
     assert all(database.submit(_add(i)) for i in range(100))
     await database.close()
     await database.close()
@@ -147,23 +130,23 @@ async def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="closed"):
         await database.write(_add(1))
     with sqlite3.connect(path) as connection:
-        assert _count(connection) == 100
+        assert count_seen(connection) == 100
     connection.close()
 
 
 async def test_a_read_sees_one_snapshot(tmp_path: Path) -> None:
     """What is committed while a read runs does not show in it."""
     database = await Database.open(tmp_path / "store.db")
-    await database.write(_make)
+    await database.write(make_seen)
     loop = asyncio.get_running_loop()
 
     def twice(connection: sqlite3.Connection) -> tuple[int, int]:
-        before = _count(connection)
+        before = count_seen(connection)
         asyncio.run_coroutine_threadsafe(database.write(_add(1)), loop).result()
-        return before, _count(connection)
+        return before, count_seen(connection)
 
     assert await database.read(twice) == (0, 0)
-    assert await database.read(_count) == 1
+    assert await database.read(count_seen) == 1
     await database.close()
 
 
@@ -171,7 +154,7 @@ async def test_a_reader_cannot_write(tmp_path: Path) -> None:
     """Neither through `read`, nor with the whole store open for reading only."""
     path = tmp_path / "store.db"
     writer = await Database.open(path)
-    await writer.write(_make)
+    await writer.write(make_seen)
     reader = await Database.open(path, read_only=True)
     for database in (writer, reader):
         with pytest.raises(StoreError, match="read-only"):
@@ -179,9 +162,9 @@ async def test_a_reader_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="reading only"):
         await reader.write(_add(1))
     assert not reader.submit(_add(1))
-    assert await reader.read(_count) == 0
+    assert await reader.read(count_seen) == 0
     await writer.write(_add(1))
-    assert await reader.read(_count) == 1
+    assert await reader.read(count_seen) == 1
     await reader.close()
     await writer.close()
 
@@ -216,7 +199,7 @@ async def test_what_is_not_ours_is_refused_and_keeps_every_byte(
     for name, (content, expected) in cases.items():
         path = tmp_path / name
         path.write_bytes(content)
-        assert expected in await _refusal(path, read_only=read_only)
+        assert expected in await refusal(path, read_only=read_only)
         assert path.read_bytes() == content
     for name, script in {
         "empty.db": "PRAGMA user_version = 0; VACUUM",
@@ -227,7 +210,7 @@ async def test_what_is_not_ours_is_refused_and_keeps_every_byte(
             connection.executescript(script)
         connection.close()
         content = path.read_bytes()
-        assert "another program" in await _refusal(path, read_only=read_only)
+        assert "another program" in await refusal(path, read_only=read_only)
         assert path.read_bytes() == content
 
 
@@ -243,7 +226,7 @@ async def test_a_newer_schema_in_the_wal_is_refused_without_a_checkpoint(tmp_pat
     wal = path.with_name("store.db-wal")
     before = bytes_of(path, wal)
     assert before[1]
-    assert "newer gonogo" in await _refusal(path)
+    assert "newer gonogo" in await refusal(path)
     assert bytes_of(path, wal) == before
 
 
@@ -253,7 +236,7 @@ async def test_a_store_migrated_under_a_running_process_takes_no_more_of_its_wri
     """An old process must not write rows of an old shape into a new schema."""
     path = tmp_path / "store.db"
     database = await Database.open(path)
-    await database.write(_make)
+    await database.write(make_seen)
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {latest_version() + 1}")
     connection.close()
@@ -266,9 +249,9 @@ async def test_paths_that_cannot_hold_a_store_are_refused(tmp_path: Path) -> Non
     """A directory, a file for a folder, nothing there for a reader, a file without rights."""
     blocker = tmp_path / "file"
     blocker.write_text("x", encoding="utf-8")
-    assert "is a directory" in await _refusal(tmp_path)
-    assert "cannot be" in await _refusal(blocker / "store.db")
-    assert "There is no store" in await _refusal(tmp_path / "none.db", read_only=True)
+    assert "is a directory" in await refusal(tmp_path)
+    assert "cannot be" in await refusal(blocker / "store.db")
+    assert "There is no store" in await refusal(tmp_path / "none.db", read_only=True)
     assert not (tmp_path / "none.db").exists()
 
 
@@ -346,7 +329,7 @@ async def test_a_full_disk_fails_one_write_with_one_line_and_the_store_goes_on(
 ) -> None:
     """A write that does not fit is undone whole; a smaller one, committed with it, is kept."""
     database = await Database.open(tmp_path / "store.db")
-    await database.write(_make)
+    await database.write(make_seen)
 
     def limit(connection: sqlite3.Connection) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -366,43 +349,5 @@ async def test_a_full_disk_fails_one_write_with_one_line_and_the_store_goes_on(
     assert results[2] == 2
     assert isinstance(results[1], StoreError)
     assert "disk is full" in str(results[1])
-    assert await database.read(_count) == 2
+    assert await database.read(count_seen) == 2
     await database.close()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small disk needs root and a kernel that lets it")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def _make_read_only(disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-
-
-async def test_on_a_full_and_on_a_read_only_disk_errors_are_one_line(disk: Path) -> None:
-    """A real small disk, filled, then remounted read-only: what was committed can be read."""
-    database = await Database.open(disk / "store.db")
-    await database.write(_make)
-
-    def add_many(connection: sqlite3.Connection) -> None:
-        connection.executemany("INSERT INTO seen VALUES (?)", ((i,) for i in range(5000)))
-
-    committed = 0
-    with pytest.raises(StoreError, match="disk"):  # noqa: PT012 - how many fit is not known
-        for _ in range(100):
-            await database.write(add_many)
-            committed += 5000
-    assert await database.read(_count) == committed > 0
-    await database.close()
-    _make_read_only(disk)
-    assert "read-only" in (await _refusal(disk / "store.db")).lower()
-    reader = await Database.open(disk / "store.db", read_only=True)
-    assert await reader.read(_count) == committed
-    await reader.close()

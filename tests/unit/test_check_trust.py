@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from trust_fakes import MemoryTelemetry, Verdicts
 
 from gonogo.answers import TrustReport
 from gonogo.errors import UnknownTarget
@@ -14,6 +13,7 @@ from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.services.ports import DecisionLog
 from gonogo.services.trust import check_trust, p_better, trust_estimate
 from gonogo.settings import DependencySettings, Settings
+from trust_fakes import MemoryTelemetry, Verdicts
 
 pytestmark = pytest.mark.anyio
 NOW = 1_780_000_000_000

@@ -122,7 +122,7 @@ def falling_pairs(failed: Ints, n: Ints) -> list[PairFinding]:
     nats = _bad_nats(failed, n, _normal(failed, n))
     bad = np.zeros((len(n), n.shape[1] + 1), dtype=bool)
     bad[:, 1:] = nats > _BAD_NATS
-    begins = np.logical_and(bad[:, 1:], ~bad[:, :-1])
+    begins: NDArray[np.bool_] = np.asarray(bad[:, 1:] & ~bad[:, :-1])
     hours = begins.shape[1] // 2 * 2
     # Two ways to cut two-hour bins, so that no coincidence is cut in two; each pair pays for both.
     cuts = [slice(0, hours), slice(1, hours - 1)]

@@ -97,18 +97,31 @@ async def check_budget(
     holds_max = _HOLDS_SHOWN[detail]
     if question.reservation_id is None:
         return check(question, await ledger.balances(scopes, now_ms=now_ms, holds_max=holds_max))
-    request = ReserveRequest(
-        reservation_id=question.reservation_id,
-        budget=budget,
+    request = _request(question, question.reservation_id, scopes, declared, key=key, told=told)
+    return BudgetCheck.model_validate_json(await ledger.reserve(request, holds_max=holds_max))
+
+
+def _request(
+    question: BudgetQuestion,
+    reservation_id: str,
+    scopes: tuple[Scope, ...],
+    declared: int | None,
+    *,
+    key: str | None,
+    told: str,
+) -> ReserveRequest:
+    asked = question.chain[0]
+    return ReserveRequest(
+        reservation_id=reservation_id,
+        budget=asked.name,
         scopes=scopes,
         decide=partial(draft, question),
-        now_ms=now_ms,
-        expires_ms=now_ms + chain[0].hold_expires_s * 1000,
+        now_ms=question.now_ms,
+        expires_ms=question.now_ms + asked.hold_expires_s * 1000,
         planned_micro_usd=declared,
         key=key,
         arguments=told,
     )
-    return BudgetCheck.model_validate_json(await ledger.reserve(request, holds_max=holds_max))
 
 
 def budget_chain(settings: Settings, name: str) -> tuple[BudgetSettings, ...]:

@@ -175,7 +175,7 @@ def _rates(before: RateStream, after: RateStream, min_effect: float) -> RateComp
     for row, stream in ((0, after if reverse else before), (2, before if reverse else after)):
         at = np.searchsorted(hours, stream.hour)
         columns[row, at], columns[row + 1, at] = stream.n, stream.bad
-    any_time = compare_as_they_come(*columns, rule)
+    any_time = compare_as_they_come(columns[0], columns[1], columns[2], columns[3], rule)
     if reverse:
         any_time = replace(any_time, up_nats=any_time.down_nats, down_nats=any_time.up_nats)
     return min(once, any_time, key=lambda found: found.evidence_nats)

@@ -68,16 +68,18 @@ def golden_finding(
             before, after, interval95=difference_interval95(before, warm_up, after, items)
         ),
         evidence=evidence_of(
-            math.log10(max(value, 1e-300)),
-            needed=needed,
-            guarantee=(
-                f"However often it is asked, at most one false alarm is expected in {needed:,.0f} "
-                "daily runs, while runs are exchangeable with the first "
-                f"{WARM_UP_RUNS}; asking the same items again on one day adds nothing."
-            ),
+            math.log10(max(value, 1e-300)), needed=needed, guarantee=_guarantee(needed)
         ),
         golden=_last_run(runs, value),
         newest_ts_ms=(int(runs.day[-1]) + 1) * DAY_MS,
+    )
+
+
+def _guarantee(needed: float) -> str:
+    return (
+        f"However often it is asked, at most one false alarm is expected in {needed:,.0f} daily "
+        f"runs, while runs are exchangeable with the first {WARM_UP_RUNS}; asking the same items "
+        "again on one day adds nothing."
     )
 
 

@@ -238,14 +238,18 @@ def _finding(
         evidence=evidence_of(
             log10_e,
             needed=needed,
-            guarantee=(
-                "However often it is asked and however many slices there are, evidence summed "
-                f"over them reaches {needed:,.0f} within n labels with probability at most n / "
-                f"{needed:,.0f}, while labels are exchangeable within each slice."
-            ),
+            guarantee=_guarantee(needed),
         ),
         onset=Onset(ts=at[0], earliest=at[1], latest=at[2], shape=fit.shape),
         newest_ts_ms=(int(whole.hour[-1]) + 1) * 3_600_000,
+    )
+
+
+def _guarantee(needed: float) -> str:
+    return (
+        "However often it is asked and however many slices there are, evidence summed over them "
+        f"reaches {needed:,.0f} within n labels with probability at most n / {needed:,.0f}, while "
+        "labels are exchangeable within each slice."
     )
 
 

@@ -28,6 +28,9 @@ from gonogo.services.ports_trust import KeptScore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gonogo.detectors.trust import BetaMixture, Prior
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
     from gonogo.services.ports_trust import Population, Repeats, TrustTelemetry
@@ -163,39 +166,31 @@ def estimate(
 
     from gonogo.detectors import trust
 
-    others = np.array([name != known.name for name in population.names], dtype=bool)
-    now_hour = now_ms // HOUR_MS
+    others, now_hour = (
+        np.array([n != known.name for n in population.names], bool),
+        now_ms // HOUR_MS,
+    )
     ok_prior = trust.population_prior(population.ok[others], population.n[others])
     ok = trust.posterior(*by_hour(counts, counts.ok, counts.n), now_hour=now_hour, prior=ok_prior)
     points, normal, mean = trust.equal_points(ok), _longest(ok), float(ok.mean())
     labels, quality, quality_prior = int(counts.ok_labels.sum()), None, None
     if labels:
-        quality_prior = trust.population_prior(
-            population.ok_good[others], population.ok_labels[others]
-        )
-        quality = trust.posterior(
-            *by_hour(counts, counts.ok_good, counts.ok_labels),
-            now_hour=now_hour,
-            prior=quality_prior,
-        )
+        quality, quality_prior = _quality(counts, population, others, now_hour)
         points = trust.product_points(points, trust.equal_points(quality))
         mean *= float(quality.mean())
         declared = own.baseline.outcome if own.baseline else None
         normal *= _longest(quality) if declared is None else declared
     if repeats.repeats >= REPEATS_MIN:
-        agreement = consistency_points(repeats)
-        share = repeats.repeats / repeats.answers
-        consistent = 1 - share * (1 - agreement)
+        consistent = _consistent(repeats)
         points = trust.product_points(points, consistent)
         mean, normal = mean * float(consistent.mean()), normal * float(consistent.mean())
     lower, upper = trust.point_quantiles(points, np.array([0.05, 0.95]))
-    bar = max(EVEN_CHANCE, normal - own.min_effect)
     found = TrustEstimate(
         dependency=known.name,
         score=mean,
         lower=float(lower),
         upper=float(upper),
-        bar=bar,
+        bar=max(EVEN_CHANCE, normal - own.min_effect),
         n=int(counts.n.sum()),
         newest_ts_ms=known.newest_ts_ms,
         verdict="unknown",
@@ -214,6 +209,24 @@ def estimate(
         repeats=repeats,
     )
     return _judged(found, known, own, now_ms)
+
+
+def _consistent(repeats: Repeats) -> Floats:
+    """Points of the chance that a call is not a repeat that was answered otherwise."""
+    share = repeats.repeats / repeats.answers
+    points: Floats = 1 - share * (1 - consistency_points(repeats))
+    return points
+
+
+def _quality(
+    counts: HourCounts, population: Population, others: NDArray[np.bool_], now_hour: int
+) -> tuple[BetaMixture, Prior]:
+    """The posterior of a good answer where there was one, and the prior it began from."""
+    from gonogo.detectors import trust
+
+    prior = trust.population_prior(population.ok_good[others], population.ok_labels[others])
+    good = by_hour(counts, counts.ok_good, counts.ok_labels)
+    return trust.posterior(*good, now_hour=now_hour, prior=prior), prior
 
 
 def part_estimates(found: TrustEstimate, now_ms: int) -> dict[PartName, PartEstimate]:
@@ -299,6 +312,11 @@ def _judged(
     return replace(found, verdict=verdict, why=why)
 
 
+WIDE = "the interval is wider than half the scale"
+LOW = "the interval's lower end is below an even chance"
+UNMEASURED = "whether answers are right is not known, no outcome was recorded"
+
+
 def _verdict(
     found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
 ) -> tuple[Verdict, str]:
@@ -307,48 +325,19 @@ def _verdict(
     label_age_ms = now_ms - (int(labelled[-1]) + 1) * HOUR_MS if labelled.size else 0
     limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
     unmeasured = found.quality is None and (own.kind or known.kind) in _MEASURED_BY_OUTCOME
+    newest = f"is older than {days(stale_ms)}"
+    least = f"{found.bar:.0%}, the least that {limit} allows"
+    too_few = f"{found.n} of the {CALLS_MIN} calls that a verdict needs"
     # The first that holds decides.
     rules: list[tuple[bool, Verdict, str]] = [
-        (
-            now_ms - found.newest_ts_ms > stale_ms,
-            "unknown",
-            f"the newest call is older than {days(stale_ms)}",
-        ),
-        (
-            found.n < CALLS_MIN,
-            "unknown",
-            f"{found.n} of the {CALLS_MIN} calls that a verdict needs",
-        ),
-        (
-            found.upper < found.bar,
-            "no_go",
-            f"95% sure to be below {found.bar:.0%}, the least that {limit} allows",
-        ),
-        (
-            label_age_ms > stale_ms,
-            "unknown",
-            f"the newest outcome is older than {days(stale_ms)}",
-        ),
-        (
-            found.upper - found.lower > WIDTH_MAX,
-            "unknown",
-            "the interval is wider than half the scale",
-        ),
-        (
-            found.lower < EVEN_CHANCE,
-            "caution",
-            "the interval's lower end is below an even chance",
-        ),
-        (
-            found.score < found.bar,
-            "caution",
-            f"below {found.bar:.0%}, the least that {limit} allows",
-        ),
-        (
-            unmeasured,
-            "caution",
-            "whether answers are right is not known, no outcome was recorded",
-        ),
+        (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),
+        (found.n < CALLS_MIN, "unknown", too_few),
+        (found.upper < found.bar, "no_go", f"95% sure to be below {least}"),
+        (label_age_ms > stale_ms, "unknown", f"the newest outcome {newest}"),
+        (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
+        (found.lower < EVEN_CHANCE, "caution", LOW),
+        (found.score < found.bar, "caution", f"below {least}"),
+        (unmeasured, "caution", UNMEASURED),
     ]
     return next(((verdict, why) for holds, verdict, why in rules if holds), ("go", ""))
 

@@ -1,0 +1,70 @@
+"""What every answer is made of: rounding, times, the fields that each begins with."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gonogo.records import Verdict
+
+
+def _digits(digits: int) -> AfterValidator:
+    def rounded(value: float) -> float:
+        if not math.isfinite(value):
+            msg = "must be finite"
+            raise ValueError(msg)
+        return round(value, digits) + 0.0  # no negative zero
+
+    return AfterValidator(rounded)
+
+
+def _four_significant(value: float) -> float:
+    if not math.isfinite(value):
+        msg = "must be finite"
+        raise ValueError(msg)
+    return float(f"{value:.4g}")
+
+
+Fraction = Annotated[float, _digits(4)]
+Usd = Annotated[float, _digits(6)]
+Points = Annotated[float, _digits(1)]
+Number = Annotated[float, AfterValidator(_four_significant)]
+Time = str
+
+
+def rfc3339(ts_ms: int) -> Time:
+    """A stored time as the surface shows it: UTC, milliseconds only where there are any."""
+    when = datetime.fromtimestamp(ts_ms / 1000, tz=UTC)
+    return when.isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds").replace(
+        "+00:00", "Z"
+    )
+
+
+class Part(BaseModel):
+    """A piece of an answer: frozen, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class NextAction(Part):
+    """A call that is ready to make."""
+
+    tool: str
+    arguments: dict[str, object]
+    reason: str
+
+
+class Answer(Part):
+    """What every answer begins with."""
+
+    verdict: Verdict
+    summary: str
+    as_of: Time
+    data_age_s: int | None = Field(
+        default=None, description="age of the newest observation used, seconds"
+    )
+    decision_id: str | None = None
+    next_actions: list[NextAction] = Field(default_factory=list, max_length=3)

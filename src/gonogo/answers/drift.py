@@ -1,0 +1,118 @@
+"""The drift report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gonogo.answers.base import Answer, Number, Part, Time
+
+DriftStatus = Literal["stable", "degraded", "improved", "shifted", "insufficient_data"]
+
+
+class Baseline(Part):
+    source: Literal["version", "period", "golden", "declared", "learned"]
+    version: str | None = None
+    mean: Number | None = None
+    n: int | None = None
+    start: Time | None = None
+    end: Time | None = None
+
+
+class Current(Part):
+    version: str | None = None
+    mean: Number | None = None
+    n: int
+    start: Time | None = None
+    end: Time | None = None
+    interval95: tuple[Number, Number] | None = None
+
+
+class Change(Part):
+    absolute: Number
+    relative: Number | None = None
+    interval95: tuple[Number, Number] | None = None
+    in_baseline_sd: Number | None = None
+
+
+class Evidence(Part):
+    e_value: Number = Field(description="capped at 1e300; log10_e is exact")
+    log10_e: Number
+    needed: Number
+    guarantee: str
+
+
+class Onset(Part):
+    ts: Time
+    earliest: Time
+    latest: Time
+    shape: Literal["step", "ramp"] | None = None
+
+
+class Trend(Part):
+    per_day: Number
+    interval95: tuple[Number, Number]
+
+
+class SegmentDrift(Part):
+    segment: str
+    n: int
+    mean: Number
+    baseline_mean: Number
+    change: Number
+    e_value: Number
+    drifted: bool
+
+
+class Signal(Part):
+    metric: str
+    kind: Literal["rate", "mean", "distribution", "semantic", "consistency"]
+    status: str
+    change: Number | None = None
+    e_value: Number | None = None
+    note: str | None = None
+
+
+class GoldenPairs(Part):
+    items: int
+    worse: int
+    better: int
+    same: int
+    e_value: Number
+    p_value: Number | None = Field(default=None, description="exact paired test, one look only")
+    sd_from_baseline: Number | None = None
+    warning: str | None = None
+
+
+class VersionMean(Part):
+    version: str | None = None
+    n: int
+    mean: Number | None = None
+
+
+class Immature(Part):
+    hours: int
+    n: int
+
+
+class DriftReport(Answer):
+    """Has it degraded, improved or shifted; how much, since when, where, how sure."""
+
+    dependency: str
+    metric: str
+    status: DriftStatus
+    baseline: Baseline | None = None
+    current: Current | None = None
+    change: Change | None = None
+    evidence: Evidence | None = None
+    onset: Onset | None = None
+    trend: Trend | None = None
+    segments: list[SegmentDrift] | None = None
+    mix_shift: dict[str, Number] | None = None
+    signals: list[Signal] | None = None
+    golden: GoldenPairs | None = None
+    versions: list[VersionMean] | None = None
+    immature: Immature | None = None
+    detectable_now: Number | None = None
+    missing: str | None = None

@@ -1,0 +1,67 @@
+"""Budget checks and settlements."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gonogo.answers.base import Answer, Fraction, Part, Time, Usd
+
+
+class Window(Part):
+    kind: str
+    start: Time | None = None
+    end: Time | None = None
+
+
+class Binding(Part):
+    budget: str
+    remaining_usd: Usd
+
+
+class Hold(Part):
+    id: str
+    held_usd: Usd
+    expires_at: Time
+
+
+class Calibration(Part):
+    checks: int
+    ece: Fraction | None = None
+    note: str | None = None
+
+
+class BudgetCheck(Answer):
+    """Will the work fit: the probability, what remains, what is projected."""
+
+    budget: str
+    passed: bool | None = None
+    confidence: Fraction | None = None
+    required_confidence: Fraction
+    limit_usd: Usd
+    spent_usd: Usd
+    held_usd: Usd
+    remaining_usd: Usd
+    projected_usd: Usd | None = None
+    projected_interval80_usd: tuple[Usd, Usd] | None = None
+    planned_calls: int | None = None
+    calls_that_would_pass: int | None = None
+    window: Window
+    binding: Binding | None = None
+    n: int = 0
+    regime_start: Time | None = None
+    method: str
+    reservation: Hold | None = None
+    hold_capped: bool | None = None
+    others_hold: list[Hold] | None = None
+    unpriced: str | None = None
+    calibration: Calibration | None = None
+
+
+class Settlement(Answer):
+    """What became of a reservation."""
+
+    reservation_id: str
+    status: Literal["settled", "released", "expired_settled"]
+    held_usd: Usd
+    actual_usd: Usd
+    overrun_usd: Usd

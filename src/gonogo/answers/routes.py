@@ -1,0 +1,87 @@
+"""Fallback plans, their results, and routes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gonogo.answers.base import Answer, Fraction, Part, Points, Time
+from gonogo.records import Verdict
+
+
+class TargetShare(Part):
+    target: str
+    share: Fraction
+
+
+class TargetHealth(Part):
+    verdict: Verdict
+    score: Points | None = None
+    p_better: Fraction | None = None
+
+
+class PlanCheck(Part):
+    check: str
+    passed: bool
+    why: str
+    blocks: Literal["never", "agents", "always"] | None = Field(
+        None, description="whom a failed check stops; never: a person decides"
+    )
+
+
+class FallbackPlan(Answer):
+    """What a fallback would do; nothing has changed yet."""
+
+    plan_id: str
+    expires_at: Time
+    state_version: int
+    dependency: str
+    from_: list[TargetShare] = Field(alias="from")
+    to: list[TargetShare]
+    target_health: TargetHealth | None = None
+    cost_change: str | None = None
+    effects: list[str]
+    checks: list[PlanCheck]
+    approval: Literal["allow", "confirm", "ask", "deny"]
+    applied: Literal[False] = False
+    pending_approval: bool | None = None
+    approve_command: str | None = None
+
+
+class ActuatorResult(Part):
+    name: str
+    status: Literal["done", "failed", "unknown"]
+    detail: str
+
+
+class Undo(Part):
+    tool: str
+    arguments: dict[str, object]
+
+
+class FallbackResult(Answer):
+    """What a fallback did."""
+
+    dependency: str
+    applied: bool
+    route_epoch: int
+    to: list[TargetShare]
+    actuators: list[ActuatorResult]
+    incident_id: str | None = None
+    undo: Undo | None = None
+    expires_at: Time | None = None
+    audit_id: str
+    replayed: bool | None = None
+
+
+class RouteAnswer(Answer):
+    """Which target to call now."""
+
+    dependency: str
+    target: str
+    version: str | None = None
+    share: Fraction
+    route_epoch: int
+    why: str
+    expires_at: Time | None = None

@@ -1,0 +1,94 @@
+"""Preflight, what was recorded, what is known, what is being handled."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gonogo.answers.base import Answer, Fraction, Part, Points, Time
+from gonogo.answers.drift import DriftStatus
+from gonogo.answers.money import BudgetCheck
+from gonogo.records import Kind, Verdict
+
+
+class PreflightCheck(Part):
+    dependency: str
+    verdict: Verdict
+    why: str
+    score: Points | None = None
+    drift_status: DriftStatus | None = None
+    route_target: str | None = None
+
+
+class IncidentBrief(Part):
+    id: str
+    dependency: str
+    status: str
+
+
+class PreflightReport(Answer):
+    """Everything the work needs, in one answer."""
+
+    workload: str | None = None
+    checks: list[PreflightCheck]
+    budget: BudgetCheck | None = None
+    incidents: list[IncidentBrief]
+    p_success: Fraction | None = None
+    p_success_note: str | None = None
+    blockers: list[str]
+
+
+class RejectedItem(Part):
+    index: int | None = None
+    line: int | None = None
+    field: str
+    problem: str
+
+
+class RecordAnswer(Answer):
+    """What became of the observations."""
+
+    accepted: int
+    duplicates: int
+    updated: int
+    rejected: list[RejectedItem]
+
+
+class DependencyLine(Part):
+    dependency: str
+    kind: Kind | None = None
+    versions: list[str]
+    n: int
+    newest_ts: Time | None = None
+    metrics: list[str]
+    verdict: Verdict
+    verdict_as_of: Time | None = None
+
+
+class DependencyList(Answer):
+    """What is known, one line each."""
+
+    dependencies: list[DependencyLine]
+    next_cursor: str | None = None
+
+
+class TimelineEvent(Part):
+    ts: Time
+    event: str
+    actor: str
+
+
+class Incident(Part):
+    id: str
+    dependency: str
+    status: Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+    opened_at: Time
+    cause: str | None = None
+    onset: Time | None = None
+    verdict: Verdict
+    timeline: list[TimelineEvent]
+
+
+class IncidentList(Answer):
+    """What is being handled, with its timeline."""
+
+    incidents: list[Incident]
