@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from telemetry_worlds import OpenTelemetry
 
 from gonogo.services.ports import Telemetry
 from gonogo.settings import Settings
 from gonogo.store.database import Database
 from gonogo.store.telemetry import SqliteTelemetry
-
-OpenTelemetry = Callable[..., Awaitable[Telemetry]]
 
 
 @pytest.fixture(params=["sqlite"])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import MappingProxyType
 
 from hypothesis import strategies as st
 
 from gonogo.records import HOUR_MS, Observation
+from gonogo.services.ports import Telemetry
 
 START_MS = 1_699_920_000_000  # a midnight, UTC
 NOW_MS = START_MS + 90 * 24 * HOUR_MS
 
 _fractions = st.sampled_from([0.0, 0.25, 0.5, 0.731, 1.0])
 _hashes = st.sampled_from(["a", "b", "c"])
+
+OpenTelemetry = Callable[..., Awaitable[Telemetry]]
 
 
 @st.composite

@@ -8,9 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from telemetry_worlds import NOW_MS, START_MS
+from telemetry_worlds import NOW_MS, START_MS, OpenTelemetry
 
-from conftest import OpenTelemetry
 from gonogo.detectors.bins import layout_named
 from gonogo.errors import ParameterError, StoreError
 from gonogo.records import DAY_MS, HOUR_MS, Observation, Rejection, Stored

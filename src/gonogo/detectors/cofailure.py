@@ -128,8 +128,8 @@ def falling_pairs(failed: Ints, n: Ints) -> list[PairFinding]:
     cuts = [slice(0, hours), slice(1, hours - 1)]
     found: dict[tuple[int, int], PairFinding] = {}
     for offset, cut in enumerate(cuts):
-        began = begins[:, cut].reshape(len(begins), -1, 2).any(axis=2)
-        called = (n[:, cut] > 0).reshape(len(n), -1, 2).any(axis=2)
+        began = begins[:, cut].reshape(len(begins), -1, 2).max(axis=2)
+        called = (n[:, cut] > 0).reshape(len(n), -1, 2).max(axis=2)
         for first in range(len(n)):
             for second in range(first + 1, len(n)):
                 both = called[first] & called[second]

@@ -213,11 +213,11 @@ def equal_points(mixture: BetaMixture, count: int = 256) -> Floats:
     return quantiles(mixture, (np.arange(count) + 0.5) / count)
 
 
-def point_quantiles(points: Floats, probabilities: Floats) -> Floats:
-    """Quantiles of a rate that is told by points of equal probability."""
+def point_interval90(points: Floats) -> tuple[float, float]:
+    """The 5 % and 95 % quantiles of a rate that is told by points of equal probability."""
     middle = (np.arange(points.size) + 0.5) / points.size
-    rates: Floats = np.interp(probabilities, middle, points)
-    return rates
+    low, high = np.interp([0.05, 0.95], middle, points)
+    return float(low), float(high)
 
 
 def product_points(first: Floats, second: Floats) -> Floats:

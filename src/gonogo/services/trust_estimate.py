@@ -162,34 +162,27 @@ def estimate(
     now_ms: int,
 ) -> TrustEstimate:
     """The estimate from what was read; pure."""
-    import numpy as np
-
     from gonogo.detectors import trust
 
-    others, now_hour = (
-        np.array([n != known.name for n in population.names], bool),
-        now_ms // HOUR_MS,
-    )
-    ok_prior = trust.population_prior(population.ok[others], population.n[others])
-    ok = trust.posterior(*by_hour(counts, counts.ok, counts.n), now_hour=now_hour, prior=ok_prior)
+    others, hour = _others(population, known), now_ms // HOUR_MS
+    ok, ok_prior = _ok(counts, population, others, hour)
     points, normal, mean = trust.equal_points(ok), _longest(ok), float(ok.mean())
     labels, quality, quality_prior = int(counts.ok_labels.sum()), None, None
     if labels:
-        quality, quality_prior = _quality(counts, population, others, now_hour)
+        quality, quality_prior = _quality(counts, population, others, hour)
         points = trust.product_points(points, trust.equal_points(quality))
         mean *= float(quality.mean())
-        declared = own.baseline.outcome if own.baseline else None
-        normal *= _longest(quality) if declared is None else declared
+        normal *= _normal_quality(quality, own)
     if repeats.repeats >= REPEATS_MIN:
         consistent = _consistent(repeats)
-        points = trust.product_points(points, consistent)
-        mean, normal = mean * float(consistent.mean()), normal * float(consistent.mean())
-    lower, upper = trust.point_quantiles(points, np.array([0.05, 0.95]))
+        points, steady = trust.product_points(points, consistent), float(consistent.mean())
+        mean, normal = mean * steady, normal * steady
+    lower, upper = trust.point_interval90(points)
     found = TrustEstimate(
         dependency=known.name,
         score=mean,
-        lower=float(lower),
-        upper=float(upper),
+        lower=lower,
+        upper=upper,
         bar=max(EVEN_CHANCE, normal - own.min_effect),
         n=int(counts.n.sum()),
         newest_ts_ms=known.newest_ts_ms,
@@ -216,6 +209,30 @@ def _consistent(repeats: Repeats) -> Floats:
     share = repeats.repeats / repeats.answers
     points: Floats = 1 - share * (1 - consistency_points(repeats))
     return points
+
+
+def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
+    """Which of the population are not the dependency itself."""
+    import numpy as np
+
+    return np.array([name != known.name for name in population.names], dtype=bool)
+
+
+def _normal_quality(quality: BetaMixture, own: DependencySettings) -> float:
+    """The share of good answers that is usual: declared, or over the longest memory."""
+    declared = own.baseline.outcome if own.baseline else None
+    return _longest(quality) if declared is None else declared
+
+
+def _ok(
+    counts: HourCounts, population: Population, others: NDArray[np.bool_], now_hour: int
+) -> tuple[BetaMixture, Prior]:
+    """The posterior of a call without error and within the SLO, and the prior it began from."""
+    from gonogo.detectors import trust
+
+    prior = trust.population_prior(population.ok[others], population.n[others])
+    ok = by_hour(counts, counts.ok, counts.n)
+    return trust.posterior(*ok, now_hour=now_hour, prior=prior), prior
 
 
 def _quality(
@@ -254,7 +271,7 @@ def part_estimates(found: TrustEstimate, now_ms: int) -> dict[PartName, PartEsti
             parts[name] = PartEstimate(float(mixture.mean()), float(low), float(high), int(n.sum()))
     if found.repeats.repeats:
         points = consistency_points(found.repeats)
-        low, high = trust.point_quantiles(points, np.array([0.05, 0.95]))
+        low, high = trust.point_interval90(points)
         parts["consistency"] = PartEstimate(
             float(points.mean()), float(low), float(high), found.repeats.repeats
         )

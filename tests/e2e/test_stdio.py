@@ -1,0 +1,188 @@
+"""The server as a process: what it loads, what it writes, how it ends, and several at once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp_types import TextContent
+from product import ERAS, GONOGO, answer, client, environment, gonogo, lines, typed
+
+START = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+NAN, INFINITE = float("nan"), float("inf")
+MALFORMED: list[tuple[dict[str, object], str]] = [
+    ({"dependency": "a", "outcom": 1}, "outcom"),
+    ({"dependency": "a", "outcome": NAN}, "outcome"),
+    ({"dependency": "a", "latency_ms": INFINITE}, "latency_ms"),
+    ({"dependency": "a", "latency_ms": "5"}, "latency_ms"),
+    ({"dependency": "a", "cost_usd": -1}, "cost_usd"),
+    ({"dependency": "a", "ts": "2999-01-01T00:00:00Z"}, "ts"),
+    ({"dependency": "x" * 1_000_000}, "dependency"),
+    ({"dependency": "a\u001b[31m"}, "dependency"),
+    ({"outcome": 1}, "dependency"),
+]
+GOOD = {"dependency": "a", "outcome": 1}
+
+
+def request(number: int, method: str, **params: Any) -> str:  # noqa: ANN401 - any JSON
+    """One JSON-RPC request, a line."""
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n"
+
+
+def test_nothing_heavy_is_loaded_before_the_first_question() -> None:
+    """Clients wait for the list of tools; numpy and the store can wait for a question."""
+    code = (
+        "import sys\n"
+        "from gonogo.app import Gonogo\n"
+        "from gonogo.server.surface import build_server\n"
+        "from gonogo.settings import Settings\n"
+        "import anyio\n"
+        "server = build_server(Gonogo(Settings(store='none')))\n"
+        "assert len(anyio.run(server.list_tools)) == 10\n"
+        "print(sorted({'numpy', 'typer', 'httpx', 'sqlite3', 'aiosqlite'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_standard_output_carries_the_protocol_alone(tmp_path: Path) -> None:
+    """Broken lines, wrong calls and a store that cannot open change nothing about that."""
+    store = tmp_path / "gonogo.db"
+    store.write_text("no store")
+    sent = request(1, "initialize", **START) + "no JSON\n{\n\n" + request(2, "no/method")
+    for number, name in ((3, "get_route"), (4, "none")):
+        sent += request(number, "tools/call", name=name, arguments={"dependency": "a"})
+    done = gonogo("serve", store=store, stdin=sent)
+    replies = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {r["jsonrpc"] for r in replies} == {"2.0"}
+    by_id = {r["id"]: r for r in replies if r.get("id") is not None}
+    assert by_id[3]["result"]["isError"] is True
+    assert "not a gonogo store" in by_id[3]["result"]["content"][0]["text"]
+    assert "Unknown tool 'none'" in by_id[4]["result"]["content"][0]["text"]
+    assert store.read_text() == "no store"
+    assert done.returncode == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", ERAS)
+async def test_malformed_observations_are_refused_alone(tmp_path: Path, era: str) -> None:
+    """One clear line each, by index and field; the good one is kept."""
+    # JSON has no NaN: a client sends null, and a null field is an absent one.
+    sendable = [m for m in MALFORMED if NAN not in m[0].values() and INFINITE not in m[0].values()]
+    async with client(tmp_path / "gonogo.db", era) as asked:
+        items = [*(item for item, _ in sendable), "no object", GOOD]
+        result = await asked.call_tool("record_observations", {"observations": items})
+    found = result.structured_content or {}
+    assert found["accepted"] == 1
+    refused = [(r["index"], r["field"]) for r in found["rejected"]]
+    fields = [*(field for _, field in sendable), "observation"]
+    assert refused == list(enumerate(fields))
+    for rejection in found["rejected"]:
+        assert len(rejection["problem"]) <= 300
+        assert "\u001b" not in rejection["problem"]
+
+
+def test_malformed_lines_are_refused_alone(tmp_path: Path) -> None:
+    """A file's good lines are kept; exit status 65 says that some were not."""
+    path = tmp_path / "calls.jsonl"
+    text = lines([item for item, _ in MALFORMED]) + '{"dependency": \n' + lines([GOOD])
+    path.write_text(text)
+    done = typed("ingest", str(path), "--json", store=tmp_path / "gonogo.db")
+    found = answer(done)
+    assert (done.returncode, found["accepted"], done.stderr) == (65, 1, "")
+    assert [r["line"] for r in found["rejected"]] == list(range(1, len(MALFORMED) + 2))
+    assert all(len(r["problem"]) <= 300 for r in found["rejected"])
+
+
+@pytest.mark.anyio
+async def test_two_servers_and_a_command_share_a_store(tmp_path: Path) -> None:
+    """Each agent starts its own server: nothing is lost, nothing counted twice."""
+    store, batches, size = tmp_path / "gonogo.db", 10, 50
+
+    async def record(era: str) -> None:
+        async with client(store, era) as asked:
+            for batch in range(batches):
+                items = [{**GOOD, "id": f"{era}-{batch}-{i}"} for i in range(size)]
+                result = await asked.call_tool("record_observations", {"observations": items})
+                assert (result.structured_content or {})["accepted"] == size
+
+    async with anyio.create_task_group() as tasks:
+        for era in ERAS:
+            tasks.start_soon(record, era)
+    again = lines([{**GOOD, "id": f"legacy-0-{i}"} for i in range(size)])
+    (tmp_path / "again.jsonl").write_text(again)
+    done = await anyio.to_thread.run_sync(
+        lambda: gonogo("ingest", str(tmp_path / "again.jsonl"), "--json", store=store)
+    )
+    assert answer(done)["duplicates"] == size
+    async with client(store, "auto") as asked:
+        listed = (await asked.call_tool("list_dependencies", {})).structured_content or {}
+    assert [d["n"] for d in listed["dependencies"]] == [len(ERAS) * batches * size]
+
+
+@pytest.mark.anyio
+async def test_a_read_only_server_answers_and_changes_nothing(tmp_path: Path) -> None:
+    """It refuses to record in one line that says what to do."""
+    store = tmp_path / "gonogo.db"
+    async with client(store, "auto") as asked:
+        await asked.call_tool("record_observations", {"observations": [GOOD]})
+    async with client(store, "auto", "--read-only") as asked:
+        refused = await asked.call_tool("record_observations", {"observations": [GOOD]})
+        listed = await asked.call_tool("list_dependencies", {})
+    [block] = refused.content
+    assert isinstance(block, TextContent)
+    assert (refused.is_error, "without --read-only" in block.text) == (True, True)
+    assert (listed.structured_content or {})["dependencies"][0]["n"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    """Although a thread of it waits for standard input."""
+    with subprocess.Popen(
+        [GONOGO, "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(tmp_path / "gonogo.db"),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(request(1, "initialize", **START))
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 128 + number
+        assert process.stderr.read() == ""
+
+
+def test_a_reader_that_leaves_changes_no_exit_status(tmp_path: Path) -> None:
+    """`gonogo check … | head -0` still ends with the verdict."""
+    store = tmp_path / "gonogo.db"
+    (tmp_path / "calls.jsonl").write_text(lines([GOOD]))
+    typed("ingest", str(tmp_path / "calls.jsonl"), store=store)
+    with subprocess.Popen(
+        [GONOGO, "check", "trust", "a"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(store),
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == typed("check", "trust", "a", store=store).returncode
+        assert process.stderr.read() == ""
