@@ -19,6 +19,7 @@ START = {
     "capabilities": {},
     "clientInfo": {"name": "test", "version": "1"},
 }
+INITIALIZED = '{"jsonrpc": "2.0", "method": "notifications/initialized"}\n'
 NAN, INFINITE = float("nan"), float("inf")
 MALFORMED: list[tuple[dict[str, object], str]] = [
     ({"dependency": "a", "outcom": 1}, "outcom"),
@@ -61,18 +62,35 @@ def test_standard_output_carries_the_protocol_alone(tmp_path: Path) -> None:
     """Broken lines, wrong calls and a store that cannot open change nothing about that."""
     store = tmp_path / "gonogo.db"
     store.write_text("no store")
-    sent = request(1, "initialize", **START) + "no JSON\n{\n\n" + request(2, "no/method")
+    sent = request(1, "initialize", **START) + INITIALIZED
+    sent += "no JSON\n{\n\n" + request(2, "no/method")
     for number, name in ((3, "get_route"), (4, "none")):
         sent += request(number, "tools/call", name=name, arguments={"dependency": "a"})
-    done = gonogo("serve", store=store, stdin=sent)
-    replies = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {r["jsonrpc"] for r in replies} == {"2.0"}
-    by_id = {r["id"]: r for r in replies if r.get("id") is not None}
+    by_id: dict[int, Any] = {}
+    with subprocess.Popen(
+        [GONOGO, "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(store),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(sent)
+        process.stdin.flush()
+        while not {1, 2, 3, 4} <= by_id.keys():
+            reply = json.loads(process.stdout.readline())
+            assert reply["jsonrpc"] == "2.0"
+            by_id[reply.get("id")] = reply
+        process.stdin.close()
+        rest = process.stdout.read()
+        assert (process.wait(timeout=20), rest) == (0, "")
+    assert "error" in by_id[2]
     assert by_id[3]["result"]["isError"] is True
     assert "not a gonogo store" in by_id[3]["result"]["content"][0]["text"]
     assert "Unknown tool 'none'" in by_id[4]["result"]["content"][0]["text"]
     assert store.read_text() == "no store"
-    assert done.returncode == 0
 
 
 @pytest.mark.anyio
@@ -175,7 +193,7 @@ def test_a_reader_that_leaves_changes_no_exit_status(tmp_path: Path) -> None:
     (tmp_path / "calls.jsonl").write_text(lines([GOOD]))
     typed("ingest", str(tmp_path / "calls.jsonl"), store=store)
     with subprocess.Popen(
-        [GONOGO, "check", "trust", "a"],
+        [GONOGO, "check", "drift", "a"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(store),
@@ -184,5 +202,5 @@ def test_a_reader_that_leaves_changes_no_exit_status(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        assert process.wait(timeout=60) == typed("check", "trust", "a", store=store).returncode
+        assert process.wait(timeout=60) == typed("check", "drift", "a", store=store).returncode
         assert process.stderr.read() == ""
