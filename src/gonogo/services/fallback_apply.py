@@ -313,4 +313,4 @@ def _next(plan: Plan, undo: dict[str, str], problems: str) -> NextAction:
 
 
 def _told(targets: tuple[Weight, ...]) -> str:
-    return " + ".join(f"{w.target} {w.share / WHOLE:.0%}" for w in targets)
+    return " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in targets)

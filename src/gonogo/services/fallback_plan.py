@@ -141,7 +141,7 @@ def effects(
 ) -> tuple[str, ...]:
     """What would happen, one line an actuator."""
     wanted = Route(route.dependency, after, epoch=route.epoch + 1)
-    parts = " + ".join(f"{w.target} {w.share / WHOLE:.4g}" for w in after)
+    parts = " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in after)
     lines = [f"store: {route.dependency} goes to {parts} (epoch {wanted.epoch})"]
     for name in own.actuators:
         actuator = ports.actuators.get(name)

@@ -54,7 +54,7 @@ async def get_route(
     share = chosen.share / WHOLE
     return RouteAnswer(
         verdict=_verdict(chosen.target, is_due=is_due),
-        summary=f"Call {chosen.target} for {dependency} ({share:.4g} of its traffic): "
+        summary=f"Call {chosen.target} for {dependency} ({100 * share:.4g}% of its traffic): "
         + _why(route, is_due=is_due)
         + ".",
         as_of=rfc3339(now_ms),
