@@ -40,7 +40,8 @@ MESSAGE_CHARS_MAX = 400
 
 def plain(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
     """Make text fit to leave: one line, no control or invisible characters, cut."""
-    kept = "".join(c for c in text if c == " " or unicodedata.category(c)[0] not in "CZ")
+    spaced = " ".join(text.split())
+    kept = "".join(c for c in spaced if c == " " or unicodedata.category(c)[0] not in "CZ")
     return kept if len(kept) <= chars_max else kept[: chars_max - 1] + "…"
 
 

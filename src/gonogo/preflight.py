@@ -76,6 +76,8 @@ def planned_work(
         ParameterError: neither or both of workload and dependencies, or too many of them.
         UnknownTarget: the workload is not configured.
     """
+    if dependencies and not all(dependencies):
+        raise ParameterError("A dependency's name is empty; leave it out or name it.")
     if (workload is None) == (not dependencies):
         raise ParameterError("Give either workload or dependencies (names, at least one).")
     if workload is not None:
