@@ -4,9 +4,10 @@
 
 400 dependencies make about 200,000 calls in 60 days, unevenly; their level jumps and they have
 outages. Before each call the score is asked for, from hour counts and the calls so far in the
-hour, as the service would. The prior comes from 200 other dependencies. The levels and outages
-were set so that the naive ratio and a decayed Beta do as they did in the reference measurement
-(Brier .1065 and .100); nothing was set by how the score itself does.
+hour, as the service would. The prior comes from 200 other dependencies. Brier scores depend on how
+a world behaves: compare the rows of one table, not tables with each other or with figures measured
+on other worlds. What short memories count for in the spread was chosen on "fast drift" with
+another seed, so its coverage there is not a held-out figure.
 """
 
 from __future__ import annotations
