@@ -88,12 +88,22 @@ def _stored(
     return found
 
 
+def _late(observation: Observation, now_ms: int) -> Observation:
+    """An outcome that fills in later came on arrival, also where its file dates it with its call.
+
+    Else a second file would make young hours look mature, which breaks the false-alarm promise.
+    """
+    if observation.outcome_ts_ms != observation.ts_ms:
+        return observation
+    return replace(observation, outcome_ts_ms=now_ms)
+
+
 def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -> None:
     first, hashed = arrivals.fresh[at]
     if first.outcome is not None:
         arrivals.duplicates += 1
         return
-    came = now_ms if late.outcome_ts_ms is None else late.outcome_ts_ms
+    came = _late(late, now_ms).outcome_ts_ms
     arrivals.fresh[at] = replace(first, outcome=late.outcome, outcome_ts_ms=came), hashed
     arrivals.updated += 1
 
@@ -109,7 +119,7 @@ def _fill_stored(
         f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND ts_ms = ? AND seq = ?",  # noqa: S608 - constant names
         key,
     ).fetchone()
-    outcome = outcome_columns(late, key[1], now_ms)
+    outcome = outcome_columns(_late(late, now_ms), key[1], now_ms)
     before = None if found is None else Row(*found)
     if before is None or before.outcome_e6 is not None or outcome is None:
         arrivals.duplicates += 1

@@ -20,11 +20,15 @@ _EVER = 1 << 40
 
 # A hold lasts its length on either side of its making: a clock that was far ahead when it was made,
 # and has come back since, cannot make it last for ever.
-_OPEN_HOLDS = """
-SELECT id, held_micro_usd - observed_micro_usd, expires_ms FROM reservation
+_OPEN = """
+FROM reservation
 WHERE state = 'open' AND budget IN (SELECT value FROM json_each(:members)) AND expires_ms > :now
   AND 2 * created_ms - expires_ms <= :now AND held_micro_usd > observed_micro_usd
-ORDER BY expires_ms, id
+"""
+_HELD = f"SELECT coalesce(sum(held_micro_usd - observed_micro_usd), 0) {_OPEN}"
+_OPEN_HOLDS = f"""
+SELECT id, held_micro_usd - observed_micro_usd, expires_ms {_OPEN}
+ORDER BY expires_ms, id LIMIT :holds
 """
 _SPENT = """
 SELECT coalesce(sum(s.micro_usd), 0) FROM spend_source AS p CROSS JOIN spend AS s
@@ -148,9 +152,10 @@ def balance(
             },
         ).fetchone()
         spent += row[0]
-    rows = connection.execute(_OPEN_HOLDS, {"members": members, "now": now_ms}).fetchall()
-    held = sum(row[1] for row in rows)
-    return Balance(max(spent, 0), held, tuple(OpenHold(*row) for row in rows[:holds_max]))
+    open_now = {"members": members, "now": now_ms, "holds": holds_max}
+    held = connection.execute(_HELD, open_now).fetchone()[0]
+    holds = connection.execute(_OPEN_HOLDS, open_now) if held and holds_max else ()
+    return Balance(max(spent, 0), held, tuple(OpenHold(*row) for row in holds))
 
 
 def _ranges(start_ms: int | None, end_ms: int | None) -> list[tuple[int, int, int]]:
