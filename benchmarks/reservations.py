@@ -82,7 +82,7 @@ class Timed:
             self.whole.append(time.perf_counter() - began)
 
 
-async def reserve(store: str, limit_usd: int, count: int, every_s: float) -> None:
+async def reserve(store: str, limit_usd: int, count: int, every_s: float, start_at: float) -> None:
     """One process: so many reservations, as fast as it can or paced; prints what it saw."""
     settings = settings_at(store, limit_usd)
     database = await Database.open(Path(store))
@@ -90,7 +90,7 @@ async def reserve(store: str, limit_usd: int, count: int, every_s: float) -> Non
     ledger = SqliteLedger(cast("Database", watch), settings)
     telemetry = SqliteTelemetry(database, settings)
     held = 0.0
-    await anyio.sleep(1.0)  # let every process start
+    await anyio.sleep(max(0.0, start_at - time.time()))  # when every process has started
     began = time.perf_counter()
     for number in range(count):
         if every_s:
@@ -116,6 +116,7 @@ async def together(store: Path, *, runs: int, each: int, every_s: float, limit_u
         await asyncio.create_subprocess_exec(
             *(sys.executable, __file__, "--store", str(store), "--limit", str(limit_usd)),
             *("--count", str(each), "--every", str(every_s)),
+            *("--start-at", str(time.time() + runs)),
             stdout=asyncio.subprocess.PIPE,
         )
         for _ in range(runs)
@@ -155,8 +156,9 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--every", type=float, default=0.0)
+    parser.add_argument("--start-at", type=float, default=0.0)
     given = parser.parse_args()
     if given.store:
-        anyio.run(reserve, given.store, given.limit, given.count, given.every)
+        anyio.run(reserve, given.store, given.limit, given.count, given.every, given.start_at)
     else:
         anyio.run(main, given.seconds)

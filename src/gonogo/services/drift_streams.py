@@ -149,7 +149,7 @@ async def _finding(
     telemetry: Telemetry, data: DriftData, followed: Followed, own: DependencySettings
 ) -> Finding:
     full_until = min(data.mature_until, data.until - 1)
-    watch = await watched(telemetry, data.known.name, followed, full_until=full_until)
+    watch = await watched(telemetry, data.known, followed, full_until=full_until)
     metric = followed.baseline.metric
     lag = data.maturity if metric == "outcome" else PROMPT
     return finding_of(followed, watch, own, weight=WEIGHTS[metric], maturity=lag)

@@ -27,7 +27,7 @@ from gonogo.detectors.seasons import weekly_offsets
 from gonogo.services.time_slices import hours_of_week
 
 if TYPE_CHECKING:
-    from gonogo.records import Floats
+    from gonogo.records import Dependency, Floats
     from gonogo.services.drift_data import BaselineHours, RateStream
     from gonogo.services.ports import Telemetry
     from gonogo.settings import DependencySettings
@@ -159,18 +159,18 @@ def follow(
 
 
 async def watched(
-    telemetry: Telemetry, dependency: str, followed: Followed, *, full_until: int
+    telemetry: Telemetry, known: Dependency, followed: Followed, *, full_until: int
 ) -> RateWatch:
     """The detector's run, from the state kept at the last full day where there is one.
 
     Args:
         telemetry: Keeps the states.
-        dependency: Whose rate it is.
+        known: Whose rate it is, as it was when its hours were read.
         followed: The rate.
         full_until: The hour before which nothing more is expected; the last day's start before it
             is where the next state is kept.
     """
-    kept = await telemetry.cached_state(dependency, followed.key)
+    kept = await telemetry.cached_state(known.name, followed.key)
     start, end = followed.hours.start_hour, int(followed.stream.hour[-1]) + 1
     if kept is not None and start < kept[0] <= end:
         watch = followed.watch((kept[0], RateState.from_bytes(kept[1])))
@@ -180,7 +180,7 @@ async def watched(
     day = min(full_until, end) // 24 * 24
     if day > start + KEPT_HOURS_MIN and watch.status == "quiet":
         state = followed.state_at(day).to_bytes()
-        await telemetry.cache_state(dependency, followed.key, day, state)
+        await telemetry.cache_state(known.name, followed.key, day, state, rev=known.rev)
     return watch
 
 
