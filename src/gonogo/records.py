@@ -65,6 +65,9 @@ class Observation:
     segments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     output: str | None = None
+    # `outcome_ts_ms` was not stated but taken from `ts_ms`, as for history that a file brings; an
+    # outcome that fills in a stored observation came on arrival then.
+    outcome_ts_assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

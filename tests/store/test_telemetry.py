@@ -38,6 +38,21 @@ async def test_an_id_is_stored_once_and_only_an_empty_outcome_is_filled(
     assert lag.sum.tolist() == [7_200_000_000]
 
 
+async def test_an_outcome_that_fills_in_came_on_arrival_where_its_file_dates_it_with_its_call(
+    telemetry: Telemetry,
+) -> None:
+    """Else a second file would make young hours look mature; a time that is stated stands."""
+    stated = replace(CALL, id="2")
+    await telemetry.record([CALL, stated], NOW_MS)
+    second_file = [
+        replace(CALL, outcome=1.0, outcome_ts_ms=START_MS, outcome_ts_assumed=True),
+        replace(stated, outcome=1.0, outcome_ts_ms=START_MS),
+    ]
+    assert await telemetry.record(second_file, START_MS + HOUR_MS) == Stored(0, 0, 2)
+    lag = await telemetry.histograms("gpt", "outcome_lag_s")
+    assert lag.sum.tolist() == [HOUR_MS * 1000]
+
+
 async def test_the_same_id_of_another_dependency_is_another_call(telemetry: Telemetry) -> None:
     """Ids are a dependency's own; calls without an id are always new."""
     anonymous = replace(CALL, id=None)

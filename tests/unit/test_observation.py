@@ -78,13 +78,15 @@ def test_every_field_arrives_in_stored_units() -> None:
         segments={"tier": "new"},
         metrics={"toxicity": -0.25},
         output="über\n",
+        outcome_ts_assumed=True,
     )
 
 
 def test_the_table_covers_the_record() -> None:
     """A field added to the record and forgotten here would silently be refused."""
     attributes = [field.attribute for field in FIELDS.values()]
-    assert sorted(attributes) == sorted(f.name for f in dataclasses.fields(Observation))
+    record = {field.name for field in dataclasses.fields(Observation)} - {"outcome_ts_assumed"}
+    assert sorted(attributes) == sorted(record)
 
 
 LONG = "x" * 201
@@ -240,6 +242,7 @@ def test_an_outcome_came_with_its_file_or_now() -> None:
         parsed = parse({"ts": ts, "outcome": 1, "outcome_ts": stated}, from_file=from_file)
         assert isinstance(parsed, Observation)
         assert parsed.outcome_ts_ms == expected
+        assert parsed.outcome_ts_assumed == (from_file and stated is None)
     without = parse({"ts": ts, "outcome_ts": ts})
     assert isinstance(without, Observation)
     assert without.outcome_ts_ms is None

@@ -330,6 +330,7 @@ def _complete(values: dict[str, Any], *, now_ms: int, from_file: bool) -> None:
         values.pop("outcome_ts_ms", None)
     elif "outcome_ts_ms" not in values:
         values["outcome_ts_ms"] = values["ts_ms"] if from_file else now_ms
+        values["outcome_ts_assumed"] = from_file
     elif values["outcome_ts_ms"] > now_ms + DAY_MS:
         raise _AheadError("outcome_ts")
 

@@ -93,7 +93,7 @@ def _late(observation: Observation, now_ms: int) -> Observation:
 
     Else a second file would make young hours look mature, which breaks the false-alarm promise.
     """
-    if observation.outcome_ts_ms != observation.ts_ms:
+    if not observation.outcome_ts_assumed:
         return observation
     return replace(observation, outcome_ts_ms=now_ms)
 
