@@ -60,9 +60,12 @@ class _Judgement:
 def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Drafted:
     """Decide on balances: the answer, and what to hold if holding was asked for and passed."""
     found = _judge(question, balances)
-    answer = _answer(question, balances, found)
+
+    def answer() -> str:
+        return _answer(question, balances, found).model_dump_json(exclude_none=True)
+
     return Drafted(
-        answer.model_dump_json(exclude_none=True),
+        answer,
         found.hold,
         found.confidence,
         found.remaining[found.binding],

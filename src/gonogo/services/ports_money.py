@@ -47,9 +47,12 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A decision on balances: the answer's JSON text, and what to hold, if anything."""
+    """A decision on balances: what to hold, if anything, and a way to write the answer's JSON.
 
-    answer: str
+    The text is made within the transaction only where it has to be stored with the hold.
+    """
+
+    answer: Callable[[], str]
     held_micro_usd: int | None
     confidence: float
     remaining_micro_usd: int

@@ -14,6 +14,7 @@ from gonogo.services.ports_money import (
     Balance,
     BudgetRecord,
     Closed,
+    Drafted,
     JudgedCheck,
     ReserveRequest,
     Scope,
@@ -56,9 +57,10 @@ class SqliteLedger:
 
     async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
         """See `Ledger`."""
-        return await self._database.write(
+        found = await self._database.write(
             partial(_reserve, request=request, holds_max=holds_max), durable=True
         )
+        return found if isinstance(found, str) else found.answer()
 
     async def answered(self, key: str, arguments: str) -> str | None:
         """See `Ledger`."""
@@ -100,8 +102,15 @@ class SqliteLedger:
 def _balances(
     connection: sqlite3.Connection, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
 ) -> tuple[Balance, ...]:
+    held_by: dict[str, int] = {}
     return tuple(
-        balance(connection, scope, now_ms=now_ms, holds_max=holds_max if i == 0 else 0)
+        balance(
+            connection,
+            scope,
+            now_ms=now_ms,
+            holds_max=holds_max if i == 0 else 0,
+            held_by=held_by,
+        )
         for i, scope in enumerate(scopes)
     )
 
@@ -124,7 +133,9 @@ def _answered(connection: sqlite3.Connection, key: str, arguments: str) -> str |
     return str(row[1])
 
 
-def _reserve(connection: sqlite3.Connection, *, request: ReserveRequest, holds_max: int) -> str:
+def _reserve(
+    connection: sqlite3.Connection, *, request: ReserveRequest, holds_max: int
+) -> str | Drafted:
     if request.key is not None:
         before = _answered(connection, request.key, request.arguments)
         if before is not None:
@@ -155,12 +166,14 @@ def _reserve(connection: sqlite3.Connection, *, request: ReserveRequest, holds_m
             "hold",
             held=drafted.held_micro_usd,
         )
-    if request.key is not None:
-        connection.execute(
-            "INSERT INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
-            (request.key, request.arguments, drafted.answer, request.now_ms),
-        )
-    return drafted.answer
+    if request.key is None:
+        return drafted
+    answer = drafted.answer()
+    connection.execute(
+        "INSERT INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
+        (request.key, request.arguments, answer, request.now_ms),
+    )
+    return answer
 
 
 def _settle(

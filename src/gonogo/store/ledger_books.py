@@ -136,9 +136,17 @@ def enter(
 
 
 def balance(
-    connection: sqlite3.Connection, scope: Scope, *, now_ms: int, holds_max: int
+    connection: sqlite3.Connection,
+    scope: Scope,
+    *,
+    now_ms: int,
+    holds_max: int,
+    held_by: dict[str, int],
 ) -> Balance:
-    """What a scope has spent in its window and what its open reservations hold."""
+    """What a scope has spent in its window and what its open reservations hold.
+
+    `held_by` keeps each member's sum: parents ask for their children's again.
+    """
     members, dependencies = json.dumps(scope.members), json.dumps(scope.dependencies)
     spent = 0
     for daily, first, end in _ranges(scope.start_ms, scope.end_ms):
@@ -157,7 +165,9 @@ def balance(
     holds: list[OpenHold] = []
     for member in scope.members:
         open_now = {"budget": member, "now": now_ms, "holds": holds_max}
-        held += connection.execute(_HELD, open_now).fetchone()[0]
+        if member not in held_by:
+            held_by[member] = connection.execute(_HELD, open_now).fetchone()[0]
+        held += held_by[member]
         if holds_max:
             holds += [OpenHold(*row) for row in connection.execute(_OPEN_HOLDS, open_now)]
     holds.sort(key=lambda hold: (hold.expires_ms, hold.id))
