@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from gonogo.services.windows import WindowSpan
 from gonogo.settings import BudgetSettings
 
 TOOL = "check_budget_with_confidence"
+OFFERED_SHARE = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,9 @@ def _calls_that_would_pass(
         curves[budget.required_confidence].calls_within(left)
         for budget, left in zip(question.chain, remaining, strict=True)
     )
-    # The curve is interpolated, the verdict is not: they may not contradict each other.
+    # The curve is interpolated and every forecast is drawn anew, to about a point of probability:
+    # the offer is shaded by more than that, so that asking for it passes.
+    calls = max(min(calls, 1), math.floor(OFFERED_SHARE * calls))
     return max(calls, plan.calls) if passed else min(calls, plan.calls - 1)
 
 
