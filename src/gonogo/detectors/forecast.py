@@ -32,7 +32,7 @@ TAIL_CAP = 30.0
 SIGMA_MAX = 2.5
 # Up to this many calls a bootstrap total is summed call by call; above, its two moments suffice.
 _SUMMED_CALLS_MAX = 64
-# The parametric half sums at most this many calls and scales the rest.
+# Lognormal costs are drawn for at most this many calls, and scaled beyond.
 _LOGNORMAL_CALLS_MAX = 1000
 # The bootstrap weighs the largest costs singly and the others in groups of neighbours: groups of
 # Dirichlet weights are Dirichlet again, so only the spread inside a group is approximated.
@@ -194,12 +194,14 @@ def _bootstrap_totals(model: CostModel, calls: int, rng: np.random.Generator) ->
         totals = _matched(
             mean, square - mean**2, (calls - unseen).astype(float), rng.standard_normal((m,))
         )
-    most = int(unseen.max(initial=0))
+    drawn = np.minimum(unseen, _LOGNORMAL_CALLS_MAX)
+    most = int(drawn.max(initial=0))
     if most:
         rows = ~model.parametric
         noise = model.log_sd[rows, None] * rng.standard_normal((m, most))
         tail = np.minimum(np.exp(model.log_mean[rows, None] + noise), model.cap)
-        totals += (tail * (np.arange(most) < unseen[:, None])).sum(axis=1)
+        tail *= np.arange(most) < drawn[:, None]
+        totals += tail.sum(axis=1) * (unseen / np.maximum(drawn, 1))
     return np.asarray(totals)
 
 

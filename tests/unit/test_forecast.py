@@ -1,0 +1,140 @@
+"""The forecast of what calls will cost: regimes, level, draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gonogo.detectors.checks import Floats
+from gonogo.detectors.forecast import (
+    CostModel,
+    chance_within,
+    fit_costs,
+    quantile_by_calls,
+    spend_draws,
+)
+from gonogo.detectors.level import level_drift
+from gonogo.detectors.regime import regime_start
+from gonogo.errors import DataError, ParameterError
+
+
+def _costs(n: int, *, seed: int = 0, sd: float = 0.8) -> Floats:
+    return np.random.default_rng(seed).lognormal(1.0, sd, n)
+
+
+def _model(n: int = 60, **how: float) -> CostModel:
+    return fit_costs(_costs(n), seed=1, **how)  # type: ignore[arg-type]  # prior_sd alone
+
+
+def test_an_interval_covers_as_often_as_it_says() -> None:
+    """80 % of totals of independent calls, within three standard errors of 200 forecasts."""
+    inside = 0
+    for seed in range(200):
+        costs = _costs(50, seed=seed)
+        low, high = np.quantile(spend_draws(fit_costs(costs[:30], seed=1), calls=20), [0.1, 0.9])
+        inside += low <= costs[30:].sum() <= high
+    assert 0.8 - 0.085 <= inside / 200 <= 0.8 + 0.1
+
+
+def test_a_step_is_found_where_it_is_and_an_even_stream_is_left_whole() -> None:
+    """The newest of two steps; constants too; few false splits among 200 even streams."""
+    logs = np.log(_costs(90))
+    logs[30:] += 4
+    logs[60:] -= 6
+    assert abs(regime_start(logs) - 60) <= 1
+    assert regime_start(np.r_[np.zeros(20), np.ones(7)]) == 20
+    assert regime_start(np.zeros(50)) == 0
+    assert regime_start(np.log(_costs(9))) == 0
+    split = sum(regime_start(np.log(_costs(100, seed=seed))) > 0 for seed in range(200))
+    assert split <= 6
+
+
+def test_the_same_calls_give_the_same_draws_in_any_unit() -> None:
+    """Seeded; nothing of the input is changed; micro-dollars or dollars."""
+    costs = _costs(60)
+    kept = costs.copy()
+    costs.flags.writeable = False
+    first = spend_draws(fit_costs(costs, seed=5), calls=40)
+    again = spend_draws(fit_costs(costs, seed=5), calls=40)
+    scaled = spend_draws(fit_costs(costs * 1e6, seed=5), calls=40)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(scaled, first * 1e6, rtol=1e-9)
+    np.testing.assert_array_equal(costs, kept)
+    assert (np.diff(first) >= 0).all()
+
+
+def test_free_calls_are_counted_as_free() -> None:
+    """All free: nothing. Half free: half the cost."""
+    assert spend_draws(fit_costs(np.zeros(20), seed=1), calls=10).max() == 0
+    half = np.where(np.arange(60) % 2, 2.0, 0.0)
+    assert np.median(spend_draws(fit_costs(half, seed=1), calls=50)) == pytest.approx(50, rel=0.1)
+
+
+def test_a_small_jump_a_few_calls_ago_moves_the_level_and_widens_it() -> None:
+    """Too little for a split: the forecast goes part of the way, and is less sure."""
+    costs = _costs(100, seed=3, sd=0.6)
+    jumped = costs.copy()
+    jumped[-8:] *= 2.2
+    assert regime_start(np.log(jumped)) == 0
+    before, after = (level_drift(each) for each in (costs, jumped))
+    assert float(after.weights @ after.shift) > float(before.weights @ before.shift) + 0.1
+    spread = [float(d.weights @ d.spread(20) ** 2) for d in (before, after)]
+    assert spread[1] > spread[0]
+
+
+def test_a_level_that_wanders_is_less_certain_a_thousand_calls_ahead() -> None:
+    """Calls of one level, shuffled, tell more about their mean than the same calls in order."""
+    rng = np.random.default_rng(7)
+    wandering = _costs(1000, seed=7) * np.exp(np.cumsum(rng.normal(0, 0.01, 1000)))
+    shuffled = rng.permutation(wandering)
+    width = []
+    for costs in (wandering, shuffled):
+        draws = spend_draws(fit_costs(costs, seed=1), calls=1000)
+        width.append(float(np.log(np.quantile(draws, 0.9) / np.quantile(draws, 0.1))))
+    assert width[0] > 1.2 * width[1]
+
+
+def test_a_declared_total_pulls_the_more_the_fewer_calls_were_seen() -> None:
+    """Towards the declared total, never past it, and narrower for it."""
+    pulls = []
+    for n in (6, 600):
+        model = _model(n)
+        free, told = (spend_draws(model, calls=20, declared=d) for d in (None, 300.0))
+        pulls.append(
+            float(np.log(np.median(told) / np.median(free)) / np.log(300 / np.median(free)))
+        )
+        assert np.log(told).std() <= np.log(free).std()
+    assert 0.05 < pulls[0] < 1
+    assert 0 <= pulls[1] < pulls[0] / 10
+
+
+@pytest.mark.parametrize("n", [6, 60, 600])
+def test_the_quick_quantiles_agree_with_the_draws(n: int) -> None:
+    """Rising with calls, and within a tenth of the draws' own from ten calls on."""
+    model = _model(n)
+    calls = np.array([10, 40, 200, 1000], dtype=float)
+    quick = quantile_by_calls(model, calls, probability=0.7)
+    slow = [np.quantile(spend_draws(model, calls=int(each)), 0.7) for each in calls]
+    assert (np.diff(quick) > 0).all()
+    np.testing.assert_allclose(quick, slow, rtol=0.15 if n < 20 else 0.1)
+
+
+def test_a_chance_is_never_quite_nought_or_one() -> None:
+    """Draws are finite; a million calls are still forecast in finite numbers."""
+    draws = spend_draws(_model(), calls=1_000_000)
+    assert np.isfinite(draws).all()
+    assert 0 < chance_within(draws, 0) < 0.001
+    assert 0.999 < chance_within(draws, 1e30) < 1
+
+
+@pytest.mark.parametrize("bad", [[], [1.0, -1.0], [1.0, np.nan], [[1.0]]])
+def test_malformed_costs_are_refused(bad: list[float]) -> None:
+    """Empty, negative, not finite, not a vector."""
+    with pytest.raises(DataError):
+        fit_costs(np.array(bad), seed=1)
+
+
+def test_a_plan_without_calls_is_refused() -> None:
+    """At least one call."""
+    with pytest.raises(ParameterError, match="at least 1, not 0"):
+        spend_draws(_model(), calls=0)
