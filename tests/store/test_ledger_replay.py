@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from money_fakes import NOON_MS, Bench, opened, usd_budget
 
 from gonogo.errors import ParameterError, StoreError
+from gonogo.services.windows import QUARTER_MS
+from gonogo.store.ledger_books import _ranges
 
 pytestmark = pytest.mark.anyio
 
@@ -143,3 +145,35 @@ async def test_absurd_sums_do_not_overflow(tmp_path: Path) -> None:
     await bench.database.close()
     assert answer.spent_usd > 1e11
     assert answer.verdict == "no_go"
+
+
+@given(st.integers(-400, 400), st.none() | st.integers(0, 800), st.booleans())
+def test_days_and_quarter_hours_cover_a_window_once(
+    first: int,
+    length: int | None,
+    open_start: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Every quarter hour from the first to the last, and none beside."""
+    start_ms = None if open_start else first * QUARTER_MS
+    end_ms = None if length is None else (first + length) * QUARTER_MS
+    covered: Counter[int] = Counter()
+    for daily, low, high in _ranges(start_ms, end_ms):
+        scale = 96 if daily else 1
+        covered.update(range(max(low * scale, -2000), min(high * scale, 2000)))
+    low = -2000 if open_start else first
+    expected = range(low, 2000 if length is None else first + length)
+    assert covered == Counter(expected)
+
+
+async def test_a_reservations_cost_belongs_to_its_budget_alone(tmp_path: Path) -> None:
+    """Not to another budget that counts the dependency, since a declared cost names none."""
+    bench = await opened(
+        tmp_path, usd_budget("nightly", 10), usd_budget("searches", 10, dependencies=("search",))
+    )
+    held = await bench.hold(4)
+    await bench.spend(bench.cost(1, "search", reservation=held), bench.cost(2, "search"))
+    nightly = await bench.check(planned_cost_usd=1)
+    searches = await bench.check("searches", planned_cost_usd=1)
+    await bench.database.close()
+    assert (nightly.spent_usd, nightly.held_usd) == (1, 3)
+    assert searches.spent_usd == 2
