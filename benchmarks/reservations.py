@@ -1,8 +1,8 @@
 """Many processes on one budget: nobody overspends, nobody waits long.
 
-First a rush of 16 processes that reserve and settle as fast as they can on a child budget and its
-parent; then 8 processes paced at 30 reservations a second each. The wait is the whole check and
-hold as a caller sees it; the transaction is the ledger's own, forecast outside it.
+First a rush of 16 processes that reserve as fast as they can on a child budget and its parent; then
+8 processes paced at 30 reservations a second each, settled a second later. The transaction is the
+ledger's own, forecast outside it; the wait adds the lock, the queue and the durable commit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
@@ -22,7 +23,7 @@ import anyio
 import numpy as np
 
 from gonogo.detectors.checks import Floats
-from gonogo.services.budget import check_budget
+from gonogo.services.budget import check_budget, settle_reservation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.connection import Work
 from gonogo.store.database import Database
@@ -30,6 +31,8 @@ from gonogo.store.ledger import SqliteLedger
 from gonogo.store.telemetry import SqliteTelemetry
 
 MICRO = 1_000_000
+# Paced work is settled a second after it was reserved.
+WORK_IN_HAND = 30
 T = TypeVar("T")
 
 
@@ -88,8 +91,10 @@ async def reserve(store: str, limit_usd: int, count: int, every_s: float, start_
     database = await Database.open(Path(store))
     watch = Timed(database)
     ledger = SqliteLedger(cast("Database", watch), settings)
+    books = SqliteLedger(database, settings)
     telemetry = SqliteTelemetry(database, settings)
     held = 0.0
+    running: deque[str] = deque()
     await anyio.sleep(max(0.0, start_at - time.time()))  # when every process has started
     began = time.perf_counter()
     for number in range(count):
@@ -105,7 +110,16 @@ async def reserve(store: str, limit_usd: int, count: int, every_s: float, start_
             now_ms=time.time_ns() // 1_000_000,
             new_id=lambda: secrets.token_hex(8),
         )
-        held += check.reservation.held_usd if check.reservation else 0.0
+        if check.reservation is None:
+            continue
+        held += check.reservation.held_usd
+        running.append(check.reservation.id)
+        if every_s and len(running) > WORK_IN_HAND:
+            now_ms = time.time_ns() // 1_000_000
+            done = running.popleft()
+            await settle_reservation(
+                books, settings, reservation_id=done, actual_usd=0.9, now_ms=now_ms
+            )
     await database.close()
     print(json.dumps({"inside": watch.inside, "whole": watch.whole, "held": held}))
 
