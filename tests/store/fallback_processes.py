@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,8 @@ from fallback_world import DAY, MINUTE, World, world
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.services.incidents import Look, note_verdict
 from gonogo.services.ports_actions import Actuator, Incidents, Routes
+
+ALIVE_S_MAX = 300
 
 
 class KilledAt:
@@ -71,10 +74,13 @@ def _forked(work: Callable[[], Awaitable[object]]) -> int:
     child = os.fork()
     if child == 0:
         code = 1
+        signal.alarm(ALIVE_S_MAX)  # its partner may have died
         try:
             anyio.run(work)
             code = 0
         finally:
+            if code:
+                traceback.print_exc()
             os._exit(code)
     return child
 
@@ -92,7 +98,7 @@ async def _planned(folder: Path) -> None:
 
 
 async def _race(folder: Path, number: int, rounds: int, pipes: tuple[int, int]) -> None:
-    """One of two racers: they plan in turn, and both carry out the same plan at once."""
+    """One of two racers: they plan in turn, carry out the same plan at once, and take it back."""
     told, tell = pipes
     results = []
     async with world(folder) as w:
@@ -108,16 +114,18 @@ async def _race(folder: Path, number: int, rounds: int, pipes: tuple[int, int]) 
                 plan_id = os.read(told, 100).decode()
             result = await w.apply(plan_id)
             assert isinstance(result, FallbackResult)
-            results.append([result.audit_id, result.route_epoch, bool(result.replayed)])
+            back = await w.undo(result.audit_id)
+            assert isinstance(back, FallbackResult)
+            results += [[r.audit_id, r.route_epoch, bool(r.replayed)] for r in (result, back)]
     (folder / f"results-{number}").write_text(json.dumps(results))
 
 
 def races(folder: Path, n: int) -> dict[str, int]:
-    """Two processes carry out one plan at the same moment, n times over one store."""
+    """Two processes carry out one action at the same moment, n times (n even) over one store."""
     there, back = os.pipe(), os.pipe()
     children = [
-        _forked(lambda: _race(folder, 0, n, (there[0], back[1]))),
-        _forked(lambda: _race(folder, 1, n, (back[0], there[1]))),
+        _forked(lambda: _race(folder, 0, n // 2, (there[0], back[1]))),
+        _forked(lambda: _race(folder, 1, n // 2, (back[0], there[1]))),
     ]
     assert [_exit_of(child) for child in children] == [0, 0]
     first, second = (json.loads((folder / f"results-{p}").read_text()) for p in (0, 1))

@@ -25,7 +25,7 @@ from gonogo.services.fallback_plan import (
     propose,
 )
 from gonogo.services.fallback_words import pending_answer, plan_answer
-from gonogo.services.ports_actions import Check, FallbackPorts, Plan, primary_route
+from gonogo.services.ports_actions import Check, FallbackPorts, Plan, Route, primary_route
 
 if TYPE_CHECKING:
     from gonogo.settings import Policy, Settings
@@ -106,13 +106,15 @@ async def apply_fallback(
     ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
     """Carry out the plan `request.plan_id`, once; without the approval it needs, the plan again."""
+    # The route first: read after the plan, it could show another process carrying this very plan
+    # out, and a replay would be taken for a route that has moved.
+    route = await _route(ports, request.dependency)
     plan = await _stored(ports, request.plan_id or "", request.dependency)
     go = _go(request, settings, now_ms)
     if plan.state != "planned":
         return await replayed(ports, settings, plan, go)
     approval = _approval(settings, plan)
     _refuse_denied(settings, plan, approval)
-    route = await ports.routes.route(plan.dependency) or primary_route(plan.dependency)
     refuse_stale(plan, route, now_ms)
     refuse_blocked(plan.id, blocking(plan.checks, "approved"))
     if not _is_approved(approval, request.confirmed_by):
@@ -140,11 +142,12 @@ async def undo(
     """Go back to where an action came from: one call, the same approval, whatever health says."""
     audit_id = request.undo or ""
     go = _go(request, settings, now_ms)
+    route = await _route(ports, request.dependency)  # first, as in `apply_fallback`
     earlier = await ports.routes.plan_with(undoes=audit_id)
     if earlier is not None and earlier.state != "planned":
         _refuse_other(earlier, request.dependency)
         return await replayed(ports, settings, earlier, go)
-    proposal = await _way_back(ports, settings, request.dependency, audit_id)
+    proposal = await _way_back(ports, settings, route, audit_id)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(_plan(proposal, answer, now_ms), undoes=audit_id)
     _refuse_denied(settings, plan, proposal.approval)
@@ -168,16 +171,16 @@ async def plan_to_approve(
 
     Reads only. None where no yes is needed or none would help; the call itself says why.
     """
+    route = await _route(ports, dependency)
     try:
         if undo is not None:
             earlier = await ports.routes.plan_with(undoes=undo)
             if earlier is not None and earlier.state != "planned":
                 return None
-            proposal = await _way_back(ports, settings, dependency, undo)
+            proposal = await _way_back(ports, settings, route, undo)
             plan = _plan(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
         else:
             plan = await _stored(ports, plan_id or "", dependency)
-            route = await ports.routes.route(dependency) or primary_route(dependency)
             refuse_stale(plan, route, now_ms)
         approval = _approval(settings, plan)
         _refuse_denied(settings, plan, approval)
@@ -204,14 +207,18 @@ def _refuse_other(plan: Plan, dependency: str | None) -> None:
         )
 
 
+async def _route(ports: FallbackPorts, dependency: str) -> Route:
+    return await ports.routes.route(dependency) or primary_route(dependency)
+
+
 async def _way_back(
-    ports: FallbackPorts, settings: Settings, dependency: str, audit_id: str
+    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str
 ) -> Proposal:
+    dependency = route.dependency
     done = await ports.routes.plan_with(audit_id=audit_id)
     if done is None:
         raise UnknownTarget("action", audit_id, [], "Pass the audit_id that the fallback returned.")
     _refuse_other(done, dependency)
-    route = await ports.routes.route(dependency) or primary_route(dependency)
     if route.epoch != done.epoch:
         raise ActionRefused(
             f"The route of '{dependency}' has moved on since {audit_id} (epoch {route.epoch}, not "
