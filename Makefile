@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test bench lock clean help
+.PHONY: demo test peers bench lock clean help
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +13,10 @@ demo: .venv/ready ## three simulated weeks, then an agent's questions over a rea
 	@$(BIN)/gonogo demo
 
 test: .venv/ready ## everything but the heavy components: under 10 minutes on two cores
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
+
+peers: .venv/ready ## the heavy components, each in an environment of its own under .peers
+	@$(BIN)/python -m pytest -o addopts= --strict-markers -q tests/peers
 
 bench: .venv/ready ## every figure the documentation names, each beside its floor or peer
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -21,6 +24,8 @@ bench: .venv/ready ## every figure the documentation names, each beside its floo
 lock: ## pin again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes \
 	  --no-header --no-annotate --python-version 3.11 --upgrade -o requirements.lock
+	for in in tests/peers/requirements/*.in; do uv pip compile $$in --generate-hashes --no-header \
+	  --no-annotate --python-version 3.11 --upgrade -o $${in%.in}.lock; done
 
 # The lock holds hashes and no addresses, so any index will do; hatchling comes from it as well.
 .venv/ready: requirements.lock pyproject.toml
@@ -32,4 +37,4 @@ lock: ## pin again from pyproject.toml (needs uv)
 	@touch $@
 
 clean: ## remove what the commands made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .peers .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

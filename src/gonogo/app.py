@@ -249,7 +249,8 @@ class Gonogo(Upkeep):
         """Which target to call now; the same key gets the same target."""
         from gonogo.services.routes import get_route
 
-        stores = await self.stores()
+        stores, now_ms = await self.stores(), self._clock()
+        await stores.reconcile(dependency, now_ms=now_ms)
         return await get_route(
             stores.routes,
             stores.telemetry,
@@ -257,7 +258,7 @@ class Gonogo(Upkeep):
             dependency=dependency,
             key=key,
             draw=secrets.randbelow(1 << 53) / (1 << 53),
-            now_ms=self._clock(),
+            now_ms=now_ms,
         )
 
     async def preflight(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +15,7 @@ from gonogo.logbook import entry_of, with_id
 from gonogo.services.budget_plan import Forecasts
 from gonogo.services.decisions import ENTROPY_BITS, make_id
 from gonogo.services.fallback_health import TrustHealth
+from gonogo.services.fallback_reconcile import reconcile
 from gonogo.services.incidents import Look, note_verdict
 from gonogo.services.ports_actions import FallbackPorts
 from gonogo.store.database import Database
@@ -97,6 +99,16 @@ class Stores:
             digest=self.settings.digest,
             action=action,
         )
+
+    async def reconcile(self, dependency: str, *, now_ms: int) -> None:
+        """Make a route real again where an actuator forgot it or its process died.
+
+        Where the store cannot be written just now the route is still told.
+        """
+        if not self.log_is_writable or self.settings.read_only:
+            return
+        with suppress(StoreError):
+            await reconcile(self.fallback, self.settings, dependency=dependency, now_ms=now_ms)
 
     async def watch_for_incident(
         self, report: DriftReport | TrustReport, *, dependency: str, signal: str, now_ms: int

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gonogo.ingest.text import Format
     from gonogo.records import Decision
     from gonogo.services.calibration import CalibrationTable
+    from gonogo.services.fallback_reconcile import Reconciled
     from gonogo.settings import Settings
     from gonogo.stores import Stores
 
@@ -142,6 +143,13 @@ class Upkeep:
             undo=undo,
             now_ms=self._clock(),
         )
+
+    async def reconcile(self) -> list[Reconciled]:
+        """Make every route real again; what had to be done, a dependency each."""
+        from gonogo.services.fallback_reconcile import reconcile
+
+        stores = await self.stores()
+        return await reconcile(stores.fallback, self.settings, now_ms=self._clock())
 
     async def decision(self, decision_id: str) -> Decision:
         """One entry of the decision log, whole.

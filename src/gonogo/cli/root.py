@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from gonogo import __version__
-from gonogo.cli import actions, baseline, checks, command_place, demo, ingest, log, upkeep
+from gonogo.cli import actions, baseline, checks, command_place, demo, ingest, log, upkeep, watch
 from gonogo.cli.command import Common, ConfigOption, JsonOption, StoreOption
 from gonogo.errors import ParameterError, plain
 
@@ -33,6 +33,7 @@ for part in (
     baseline.group,
     upkeep.group,
     demo.group,
+    watch.group,
 ):
     root.registered_commands += part.registered_commands
 root.add_typer(checks.group, rich_help_panel="Ask")

@@ -37,16 +37,23 @@ async def reconcile(
         The dependencies of which some actuator was not where it should be.
     """
     go = Go(None, "reconciler", now_ms, settings.digest)
+    worked_on = set()
     for plan in await ports.routes.begun(dependency):
         route = await ports.routes.route(plan.dependency)
         if route is None or now_ms - route.changed_ms >= WORKED_ON_MS:
             await complete(ports, settings, plan, go)
+        else:
+            worked_on.add(plan.dependency)
     wanted = (
         await ports.routes.routes()
         if dependency is None
         else [route for route in [await ports.routes.route(dependency)] if route is not None]
     )
-    found = [await _reconciled(ports, settings, route, go) for route in wanted if route.epoch]
+    found = [
+        await _reconciled(ports, settings, route, go)
+        for route in wanted
+        if route.epoch and route.dependency not in worked_on
+    ]
     return [done for done in found if done.steps]
 
 

@@ -1,0 +1,1 @@
+"""What runs while somebody watches: one loop a duty, none of which can stop another."""
