@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from gonogo.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -126,6 +128,20 @@ class Settings:
     probes: Mapping[str, ProbeSettings] = field(default_factory=lambda: MappingProxyType({}))
     actuators: Mapping[str, ActuatorSettings] = field(default_factory=lambda: MappingProxyType({}))
     prices: Mapping[str, PriceSettings] = field(default_factory=lambda: MappingProxyType({}))
+    environ: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False, compare=False
+    )
+
+    def secret(self, variable: str, *, wanted_by: str) -> str:
+        """A secret, which lives in the environment alone: gonogo.toml names its variable.
+
+        Raises:
+            ConfigError: the variable is not set.
+        """
+        value = self.environ.get(variable)
+        if not value:
+            raise ConfigError(f"{wanted_by}: the environment variable {variable} is not set.")
+        return value
 
     def dependency(self, name: str) -> DependencySettings:
         """What is configured for a dependency, or the defaults."""

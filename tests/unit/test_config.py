@@ -239,3 +239,12 @@ def test_any_bytes_are_settings_or_one_line(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
     with contextlib.suppress(ConfigError):
         load_settings(str(path), None, {})
+
+
+def test_a_secret_comes_from_the_environment_and_is_never_shown() -> None:
+    """gonogo.toml names the variable; neither the settings' text nor an error holds its value."""
+    settings = load_settings(None, "s.db", {"HOME": "/nowhere", "PAGER_KEY": "k3y"})
+    assert settings.secret("PAGER_KEY", wanted_by="notify.pager") == "k3y"
+    assert "k3y" not in repr(settings)
+    with pytest.raises(ConfigError, match=r"notify\.pager: the environment variable NONE is not"):
+        settings.secret("NONE", wanted_by="notify.pager")

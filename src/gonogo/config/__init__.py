@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from gonogo.errors import ConfigError
 from gonogo.settings import Settings
@@ -39,11 +41,12 @@ def load_settings(
     named = config or environ.get("GONOGO_CONFIG")
     path = Path(named).expanduser().absolute() if named else default_config(environ)
     if not named and not path.is_file():
-        return Settings(store=where, read_only=read_only)
+        return Settings(store=where, read_only=read_only, environ=MappingProxyType(dict(environ)))
 
     from gonogo.config.sections import build_settings
 
-    return build_settings(_parsed(path), path, store=where, read_only=read_only)
+    settings = build_settings(_parsed(path), path, store=where, read_only=read_only)
+    return replace(settings, environ=MappingProxyType(dict(environ)))
 
 
 def default_store(environ: Mapping[str, str]) -> Path:
