@@ -18,6 +18,7 @@ from gonogo.services.fallback_health import TrustHealth
 from gonogo.services.fallback_reconcile import reconcile
 from gonogo.services.incidents import Look, note_verdict
 from gonogo.services.ports_actions import FallbackPorts
+from gonogo.store.changes import SqliteChanges
 from gonogo.store.database import Database
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.incidents import SqliteIncidents
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from gonogo.records import Decision
     from gonogo.services.ports_actions import Actuator
+    from gonogo.services.ports_changes import Changes
     from gonogo.settings import ActuatorSettings, Settings
 
 Answered = TypeVar("Answered", bound=Answer)
@@ -46,6 +48,7 @@ class Stores:
     decisions: SqliteDecisions
     routes: SqliteRoutes
     incidents: SqliteIncidents
+    changes: Changes
     fallback: FallbackPorts
     settings: Settings
     forecasts: Forecasts
@@ -151,6 +154,7 @@ async def open_stores(settings: Settings, *, actor: str, clock: Callable[[], int
         decisions=decisions,
         routes=routes,
         incidents=incidents,
+        changes=SqliteChanges(db),
         fallback=FallbackPorts(
             routes=routes,
             telemetry=telemetry,

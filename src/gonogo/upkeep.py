@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gonogo.records import Decision
     from gonogo.services.calibration import CalibrationTable
     from gonogo.services.fallback_reconcile import Reconciled
+    from gonogo.services.standing import Moved
     from gonogo.settings import Settings
     from gonogo.stores import Stores
 
@@ -167,6 +169,26 @@ class Upkeep:
         """The newest entries of the decision log, newest first."""
         stores = await self.stores()
         return await stores.decisions.decisions(dependency=dependency, kind=kind, limit=limit)
+
+    async def actions(self, limit: int = 50) -> list[Decision]:
+        """The newest actions of the hash chain, newest first."""
+        return await (await self.stores()).decisions.actions(limit=limit)
+
+    async def movements(self) -> AsyncGenerator[Moved]:
+        """What has changed since it was asked or last told, whichever process changed it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        from gonogo.services.standing import look, moved
+
+        stores, before = await self.stores(), None
+        async with aclosing(stores.changes.changes()) as changes:
+            async for _ in changes:
+                now = await look(stores.decisions, stores.incidents)
+                if before is not None and now != before:
+                    yield moved(before, now)
+                before = now
 
     async def calibration(self) -> CalibrationTable:
         """How often budget checks that were settled came true, by what they had said."""

@@ -37,6 +37,20 @@ def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
         return as_json(await app.list_dependencies())
 
     @server.resource(
+        "gonogo://audit",
+        name="audit",
+        title="Audit",
+        description="The newest 50 actions: who moved traffic or money, when and why.",
+        mime_type=JSON,
+    )
+    async def audit() -> str:
+        return f'{{"actions": [{", ".join(decision_json(d) for d in await app.actions())}]}}'
+
+    _add_templates(server, app)
+
+
+def _add_templates(server: MCPServer[Gonogo], app: Gonogo) -> None:
+    @server.resource(
         "gonogo://dependency/{name}",
         name="dependency",
         title="Dependency",

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
@@ -31,6 +32,7 @@ from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
 from gonogo.ingest.observation import observation_schema
 from gonogo.server.definitions import define
+from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.refusals import refused_arguments, unknown_name
 from gonogo.server.resources import add_completions, add_resources
 from gonogo.server.tools import Tools
@@ -118,11 +120,14 @@ def crashed(what: str, error: BaseException) -> str:
 
 def build_server(app: Gonogo) -> GonogoServer:
     """The server that answers for an application, on any transport."""
+    listeners = Listeners()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Gonogo]) -> AsyncIterator[Gonogo]:
-        async with app:
+        async with app, anyio.create_task_group() as tasks:
+            tasks.start_soon(tell_listeners, app, listeners)
             yield app
+            tasks.cancel_scope.cancel()
 
     server = GonogoServer(
         name="gonogo",
@@ -133,6 +138,7 @@ def build_server(app: Gonogo) -> GonogoServer:
         tools=define(Tools(app), observation_schema()),
         lifespan=lifespan,
         cache_hints=CACHE_HINTS,
+        subscriptions=listeners,
         log_level="WARNING",
     )
     add_resources(server, app)

@@ -123,6 +123,10 @@ class DecisionLog(Protocol):
         """The newest entries, newest first."""
         ...
 
+    async def actions(self, *, limit: int = 50) -> list[Decision]:
+        """The newest links of the hash chain, newest first."""
+        ...
+
     async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
         """For each dependency the last logged drift or trust verdict and when it was asked."""
         ...

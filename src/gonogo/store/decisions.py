@@ -171,6 +171,19 @@ class SqliteDecisions:
 
         return await self._db.read(work)
 
+    async def actions(self, *, limit: int = 50) -> list[Decision]:
+        """The newest links of the hash chain, newest first."""
+
+        def work(conn: sqlite3.Connection) -> list[Decision]:
+            rows = conn.execute(
+                f"SELECT {COLUMNS} FROM audit JOIN decision ON id = decision_id"  # noqa: S608 - constant
+                " ORDER BY seq DESC LIMIT ?",
+                (limit,),
+            )
+            return [decision_of(row) for row in rows]
+
+        return await self._db.read(work)
+
     async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
         """For each dependency the last logged drift or trust verdict and when it was asked."""
 
