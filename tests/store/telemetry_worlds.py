@@ -48,6 +48,7 @@ def observations(draw: st.DrawFn, number: int = 0) -> Observation:
         input_hash=draw(st.none() | _hashes),
         output_hash=draw(st.none() | _hashes),
         embedding=draw(st.sampled_from([None, (1.0, 2.0), (0.5, -2.0)])),
+        output=draw(st.sampled_from([None, "Yes.", "{}"])),
         segments=MappingProxyType(
             draw(st.dictionaries(st.sampled_from(["tier", "area"]), st.sampled_from(["x", "y,z"])))
         ),
@@ -104,8 +105,11 @@ _QUERIES = {
         columns="i.text, day, t.n, outcome_sum",
     ),
     "answer": _DEPENDENCY.format(table="answer", more="", columns="input_hash, output_hash, t.n"),
+    "answer_day": _DEPENDENCY.format(
+        table="answer_day", more="", columns="day, input_hash, output_hash, t.n"
+    ),
     "output_sample": _DEPENDENCY.format(
-        table="output_sample", more="", columns="day, hash, features"
+        table="output_sample", more="", columns="day, hash, features, embedded"
     ),
     "dependency_version": _DEPENDENCY.format(
         table="dependency_version", more="", columns="t.n, t.first_ts_ms, t.newest_ts_ms"

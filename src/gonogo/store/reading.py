@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Slice",
+    "columns_of",
     "read_costs",
     "read_dependencies",
     "read_golden",
@@ -51,7 +52,7 @@ class Slice:
         return (first // _HOURS_A_DAY, last // _HOURS_A_DAY) if self.daily else (first, last)
 
 
-def _columns(rows: Sequence[Sequence[int]], width: int) -> Ints:
+def columns_of(rows: Sequence[Sequence[int]], width: int) -> Ints:
     """Rows of integers as an array of shape (width, n)."""
     import numpy as np
 
@@ -113,7 +114,7 @@ def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
             (series, int(asked.daily), first, last),
         ).fetchall()
     rows.sort()
-    hour, ids, *counts = _columns(rows, 2 + len(COUNTS))
+    hour, ids, *counts = columns_of(rows, 2 + len(COUNTS))
     version_at, versions = _versions(connection, ids)
     return HourCounts(hour, version_at, versions, *counts)
 
@@ -131,7 +132,7 @@ def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -
             (series, metric, int(asked.daily), first, last),
         ).fetchall()
     rows.sort()
-    bucket, ids, n, total, lowest = _columns([row[:5] for row in rows], 5)
+    bucket, ids, n, total, lowest = columns_of([row[:5] for row in rows], 5)
     version_at, versions = _versions(connection, ids)
     row_of, bins, counts = unpack_many(lowest.tolist(), [row[5] for row in rows])
     return Histograms(
@@ -167,7 +168,7 @@ def read_golden(connection: sqlite3.Connection, dependency: str) -> GoldenAnswer
         "ORDER BY version_id, day, item_id",
         (dependency,),
     ).fetchall()
-    item_ids, version_ids, day, n, total = _columns(rows, 5)
+    item_ids, version_ids, day, n, total = columns_of(rows, 5)
     distinct, item = np.unique(item_ids, return_inverse=True)
     items = tuple(_text(connection, number) or "" for number in distinct.tolist())
     version, versions = _versions(connection, version_ids)
@@ -185,7 +186,7 @@ def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> C
         (dependency, limit),
     ).fetchall()
     rows.reverse()
-    ts_ms, cost, input_tokens, output_tokens, version_ids = _columns(rows, 5)
+    ts_ms, cost, input_tokens, output_tokens, version_ids = columns_of(rows, 5)
     version, versions = _versions(connection, version_ids)
     return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
 

@@ -41,7 +41,7 @@ def rebuild_rollups(
             "(SELECT id FROM series WHERE dependency_id = ?)",
             bound,
         )
-    for table in ("golden_answer", "answer", "dependency_metric", "state_cache"):
+    for table in ("golden_answer", "answer", "answer_day", "dependency_metric", "state_cache"):
         run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
     run(
         "UPDATE dependency SET rule = ?, rev = rev + 1, history_rev = rev + 1 WHERE id = ?",

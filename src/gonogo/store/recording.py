@@ -17,7 +17,13 @@ from gonogo.store.ledger_books import book_costs
 from gonogo.store.rebuild import rebuild_rollups
 from gonogo.store.rollups import apply_cells
 from gonogo.store.rows import QUANTITY_MAX, Row, Rule, hash64
-from gonogo.store.samples import add_answers, add_golden, golden_change, sample_outputs
+from gonogo.store.samples import (
+    add_answers,
+    add_golden,
+    golden_change,
+    has_features,
+    sample_outputs,
+)
 from gonogo.store.slices import Slices
 
 if TYPE_CHECKING:
@@ -211,7 +217,7 @@ def _store(
         [
             (observation, row, _sample_hash(observation))
             for (observation, _), row in zip(arrivals.fresh, rows, strict=True)
-            if observation.embedding is not None
+            if has_features(observation)
         ],
     )
     _bump(connection, dependency, arrivals, rows)
@@ -292,7 +298,8 @@ def _sample_hash(observation: Observation) -> int:
     """Chooses the sample of outputs: by the id, so that it is the same in any order."""
     if observation.id is not None:
         return hash64(observation.id)
-    content = array("d", observation.embedding or ()).tobytes()
+    text = (observation.output or "").encode(errors="surrogatepass")
+    content = array("d", observation.embedding or ()).tobytes() or text
     digest = blake2b(content, digest_size=8, salt=observation.ts_ms.to_bytes(8, "big")).digest()
     return int.from_bytes(digest, "big", signed=True)
 

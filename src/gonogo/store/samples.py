@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from array import array
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
     from gonogo.records import Observation
 
-__all__ = ["add_answers", "add_golden", "golden_change", "sample_outputs"]
+__all__ = ["add_answers", "add_golden", "golden_change", "has_features", "sample_outputs"]
 
 ANSWER_INPUTS_MAX = 500
 ANSWER_OUTPUTS_MAX = 64
+DAILY_INPUTS_MAX = 64
+DAILY_OUTPUTS_MAX = 8
 OUTPUTS_A_DAY_MAX = 64
 
 GoldenKey = tuple[int, int, int, int]  # dependency, item, version, day
@@ -53,51 +56,75 @@ def add_golden(
     )
 
 
-def add_answers(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Count which output each input got, for the inputs and outputs with the smallest hashes."""
-    found: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
-    for row in rows:
-        if row.input_hash is not None and row.output_hash is not None:
-            counts = found.setdefault((row.dependency_id, row.version_id), Counter())
-            counts[row.input_hash, row.output_hash] += 1
-    for slot, counts in found.items():
-        _add_answers(connection, slot, counts)
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """A table of answers: the columns that name a slot of it, and how much a slot may hold."""
+
+    table: str
+    slot: tuple[str, ...]
+    inputs_max: int
+    outputs_max: int
+
+    @property
+    def where(self) -> str:
+        """The condition that picks a slot."""
+        return " AND ".join(f"{column} = ?" for column in self.slot)
 
 
-_BOUNDARY = (
-    "SELECT DISTINCT input_hash FROM answer WHERE dependency_id = ? AND version_id = ? "
-    "ORDER BY input_hash LIMIT 1 OFFSET ?"
+_WHOLE = _Answers("answer", ("dependency_id", "version_id"), ANSWER_INPUTS_MAX, ANSWER_OUTPUTS_MAX)
+_DAILY = _Answers(
+    "answer_day", ("dependency_id", "version_id", "day"), DAILY_INPUTS_MAX, DAILY_OUTPUTS_MAX
 )
 
 
+def add_answers(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Count which output each input got, for the inputs and outputs with the smallest hashes.
+
+    Over all time, and again day by day.
+    """
+    found: dict[tuple[_Answers, tuple[int, ...]], Counter[tuple[int, int]]] = {}
+    for row in rows:
+        if row.input_hash is not None and row.output_hash is not None:
+            whole: tuple[int, ...] = row.dependency_id, row.version_id
+            for answers, slot in ((_WHOLE, whole), (_DAILY, (*whole, row.ts_ms // DAY_MS))):
+                counts = found.setdefault((answers, slot), Counter())
+                counts[row.input_hash, row.output_hash] += 1
+    for (answers, slot), counts in found.items():
+        _add_answers(connection, answers, slot, counts)
+
+
 def _add_answers(
-    connection: sqlite3.Connection, slot: tuple[int, int], counts: Counter[tuple[int, int]]
+    connection: sqlite3.Connection,
+    answers: _Answers,
+    slot: tuple[int, ...],
+    counts: Counter[tuple[int, int]],
 ) -> None:
-    run = connection.execute
-    last = run(_BOUNDARY, (*slot, ANSWER_INPUTS_MAX - 1)).fetchone()
+    run, table, where = connection.execute, answers.table, answers.where
+    boundary = (
+        f"SELECT DISTINCT input_hash FROM {table} WHERE {where} "  # noqa: S608 - constant names
+        "ORDER BY input_hash LIMIT 1 OFFSET ?"
+    )
+    last = run(boundary, (*slot, answers.inputs_max - 1)).fetchone()
     kept = sorted(pair for pair in counts if last is None or pair[0] <= last[0])
+    marks = ", ".join("?" * (len(slot) + 3))
     connection.executemany(
-        "INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET n = n + excluded.n",  # noqa: S608 - constant names
         [(*slot, *pair, counts[pair]) for pair in kept],
     )
     for given in sorted({pair[0] for pair in kept}):
         surplus = run(
-            "SELECT output_hash FROM answer WHERE dependency_id = ? AND version_id = ? "
+            f"SELECT output_hash FROM {table} WHERE {where} "  # noqa: S608 - constant names
             "AND input_hash = ? ORDER BY output_hash LIMIT 1 OFFSET ?",
-            (*slot, given, ANSWER_OUTPUTS_MAX),
+            (*slot, given, answers.outputs_max),
         ).fetchone()
         if surplus is not None:
             run(
-                "DELETE FROM answer WHERE dependency_id = ? AND version_id = ? "
-                "AND input_hash = ? AND output_hash >= ?",
+                f"DELETE FROM {table} WHERE {where} AND input_hash = ? AND output_hash >= ?",  # noqa: S608 - constant names
                 (*slot, given, surplus[0]),
             )
-    first_out = run(_BOUNDARY, (*slot, ANSWER_INPUTS_MAX)).fetchone() if kept else None
+    first_out = run(boundary, (*slot, answers.inputs_max)).fetchone() if kept else None
     if first_out is not None:
-        run(
-            "DELETE FROM answer WHERE dependency_id = ? AND version_id = ? AND input_hash >= ?",
-            (*slot, first_out[0]),
-        )
+        run(f"DELETE FROM {table} WHERE {where} AND input_hash >= ?", (*slot, first_out[0]))  # noqa: S608 - constant names
 
 
 def sample_outputs(
@@ -111,7 +138,7 @@ def sample_outputs(
     """
     slots: dict[tuple[int, int, int], list[tuple[int, Observation]]] = {}
     for observation, row, hashed in fresh:
-        if observation.embedding is not None:
+        if has_features(observation):
             slot = row.dependency_id, row.version_id, row.ts_ms // DAY_MS
             slots.setdefault(slot, []).append((hashed, observation))
     for slot, found in slots.items():
@@ -136,8 +163,11 @@ def _sample(
     kept = sorted({*stored, *offered})[:OUTPUTS_A_DAY_MAX]
     fresh = sorted(set(kept).difference(stored))
     connection.executemany(
-        "INSERT INTO output_sample VALUES (?, ?, ?, ?, ?)",
-        [(*slot, hashed, _features(offered[hashed])) for hashed in fresh],
+        "INSERT INTO output_sample VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (*slot, hashed, _features(offered[hashed]), int(offered[hashed].embedding is not None))
+            for hashed in fresh
+        ],
     )
     connection.execute(
         "DELETE FROM output_sample "
@@ -146,9 +176,19 @@ def _sample(
     )
 
 
+def has_features(observation: Observation) -> bool:
+    """Whether an observation says something of its output's content."""
+    return observation.embedding is not None or observation.output is not None
+
+
 def _features(observation: Observation) -> bytes:
-    """The embedding as little-endian float32."""
-    numbers = array("f", observation.embedding or ())
+    """The embedding, or the features of the text, as little-endian float32."""
+    given = observation.embedding
+    if given is None:
+        from gonogo.detectors.text import text_features
+
+        given = tuple(text_features(observation.output or ""))
+    numbers = array("f", given)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
 from gonogo.store.catalogue import Known
+from gonogo.store.telemetry_signals import SignalReads
 from gonogo.store.telemetry_trust import TrustReads
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["SqliteTelemetry"]
 _HOURS_A_DAY = 24
 
 
-class SqliteTelemetry(TrustReads):
+class SqliteTelemetry(TrustReads, SignalReads):
     """Telemetry in an open store. Processes may share the store.
 
     Rollups follow the latency SLO and the quality bar of the settings: the first call of a
