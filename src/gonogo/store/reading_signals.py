@@ -104,7 +104,7 @@ def read_outputs(
 def read_not_rolled_up(connection: sqlite3.Connection, dependency: str) -> list[str]:
     """The fields that have too many values."""
     rows = connection.execute(
-        f"SELECT field FROM cardinality WHERE dependency_id = {_ID} "
+        f"SELECT field FROM cardinality WHERE dependency_id = {_ID} "  # noqa: S608 - constant text
         "AND values_seen > ? ORDER BY field",
         (dependency, VALUES_MAX),
     )
