@@ -19,6 +19,7 @@ from gonogo.records import (
     Histograms,
     HourCounts,
     Kind,
+    Mark,
     Observation,
     Stored,
     Verdict,
@@ -86,6 +87,11 @@ class MemoryTelemetry:
         kind = next((one.kind for one in seen if one.kind), None)
         provider = next((one.provider for one in seen if one.provider), None)
         return Dependency(name, kind, provider, len(seen), min(times), max(times), len(seen))
+
+    async def mark(self, name: str) -> Mark | None:
+        """Its `rev` and its newest; nothing is accepted or handled."""
+        known = await self.dependency(name)
+        return Mark(known.rev, known.newest_ts_ms, None, watched=False) if known else None
 
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100

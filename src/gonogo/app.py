@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Settlement,
         TrustReport,
     )
-    from gonogo.services.drift import RecentReports
+    from gonogo.services.drift_recent import RecentReports
     from gonogo.settings import Settings
 
 Detail = Literal["brief", "full"]
@@ -85,6 +85,7 @@ class Gonogo(Upkeep):
             detail=detail,
         )
         stores, now_ms = await self.stores(), self._clock()
+        mark = await stores.telemetry.mark(dependency)
         report = await check_drift(
             stores.telemetry,
             stores.decisions,
@@ -92,9 +93,12 @@ class Gonogo(Upkeep):
             question,
             now_ms=now_ms,
             recent=self._recent_reports(),
+            mark=mark,
         )
         logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
-        if question.is_about_now:
+        # A go changes nothing where no incident is open or suspected.
+        idle = mark is not None and not mark.watched and report.verdict == "go"
+        if question.is_about_now and not idle:
             signal = "drift" if metric is None else f"drift of {metric}"
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal=signal, now_ms=now_ms
@@ -102,7 +106,7 @@ class Gonogo(Upkeep):
         return logged
 
     def _recent_reports(self) -> RecentReports:
-        from gonogo.services.drift import RecentReports
+        from gonogo.services.drift_recent import RecentReports
 
         if self._recent is None:
             self._recent = RecentReports()

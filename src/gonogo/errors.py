@@ -17,7 +17,6 @@ Every message is one line: what is wrong, which value, what to do next.
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
 
 __all__ = [
@@ -41,7 +40,8 @@ MESSAGE_CHARS_MAX = 400
 def plain(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
     """Make text fit to leave: one line, no control or invisible characters, cut."""
     spaced = " ".join(text.split())
-    kept = "".join(c for c in spaced if c == " " or unicodedata.category(c)[0] not in "CZ")
+    # Printable: nothing of the categories C and Z but the space, which is what is sought.
+    kept = spaced if spaced.isprintable() else "".join(filter(str.isprintable, spaced))
     return kept if len(kept) <= chars_max else kept[: chars_max - 1] + "…"
 
 

@@ -115,6 +115,23 @@ class Dependency:
     metrics: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an answer about a dependency rests on, beside the time and the settings.
+
+    Attributes:
+        rev: The dependency's.
+        newest_ts_ms: Of its newest observation.
+        accepted: The newest log entry by which a person accepted a new normal; None without one.
+        watched: Whether an incident of it is open or suspected.
+    """
+
+    rev: int
+    newest_ts_ms: int
+    accepted: str | None
+    watched: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HourCounts:
     """Counts of one dependency and slice: a row for each hour and version, hours ascending.

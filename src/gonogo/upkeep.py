@@ -65,6 +65,8 @@ class Upkeep:
         Raises:
             StoreError: it cannot be opened; one line says why and what to do.
         """
+        if self._stores is not None:
+            return self._stores
         async with self._opening:
             if self._stores is None:
                 from gonogo.stores import open_stores

@@ -134,6 +134,28 @@ async def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
     connection.close()
 
 
+async def test_what_nobody_waits_for_is_written_together_and_soon(tmp_path: Path) -> None:
+    """Twenty submitted works in a few commits, without a wait for the next awaited one."""
+    database = await Database.open(tmp_path / "store.db")
+    await database.write(make_seen)
+    writer = database._writer
+    assert writer is not None
+    commits, done = writer._commits, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def last(connection: sqlite3.Connection) -> None:
+        _add(19)(connection)
+        loop.call_soon_threadsafe(done.set)
+
+    for i in range(19):
+        assert database.submit(_add(i))
+        await asyncio.sleep(0)
+    assert database.submit(last)
+    await asyncio.wait_for(done.wait(), 10)
+    await database.close()
+    assert writer._commits - commits <= 3
+
+
 async def test_a_read_sees_one_snapshot(tmp_path: Path) -> None:
     """What is committed while a read runs does not show in it."""
     database = await Database.open(tmp_path / "store.db")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Annotated, cast
 
 from mcp.server.elicitation import ElicitationResult
@@ -13,15 +14,39 @@ from gonogo.answers import Answer
 from gonogo.app import Gonogo
 from gonogo.server import arguments as a
 from gonogo.server.consent import Consent, consent_given, person_asked
-from gonogo.text import as_text
+from gonogo.text import as_text, body, footer
+
+# Reports that are asked for again and again while nothing changes.
+TEXTS_KEPT_MAX = 256
+_TIMES = {"as_of", "data_age_s", "decision_id"}
 
 
 def answered(answer: Answer) -> CallToolResult:
     """The answer twice, each enough alone: clients show a model the words or the object."""
+    return _result(answer, as_text(answer))
+
+
+def _result(answer: Answer, text: str) -> CallToolResult:
     return CallToolResult(
-        content=[TextContent(type="text", text=as_text(answer))],
+        content=[TextContent(type="text", text=text)],
         structured_content=answer.model_dump(mode="json", by_alias=True, exclude_none=True),
     )
+
+
+class Texts:
+    """Puts answers into words, and remembers the newest: most differ in their times alone."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, str] = OrderedDict()
+
+    def answered(self, answer: Answer) -> CallToolResult:
+        """The same as `answered`."""
+        same = answer.model_dump_json(by_alias=True, exclude=_TIMES)
+        text = self._kept.pop(same, None) or body(answer)
+        self._kept[same] = text
+        if len(self._kept) > TEXTS_KEPT_MAX:
+            self._kept.popitem(last=False)
+        return _result(answer, f"{text}\n{footer(answer)}")
 
 
 class Tools:
@@ -29,6 +54,7 @@ class Tools:
 
     def __init__(self, app: Gonogo) -> None:
         self._app = app
+        self._texts = Texts()
 
     async def preflight(
         self,
@@ -63,7 +89,7 @@ class Tools:
         detail: a.Detail = "brief",
     ) -> CallToolResult:
         """Has it degraded, improved or shifted."""
-        return answered(
+        return self._texts.answered(
             await self._app.check_model_drift(
                 dependency,
                 metric=metric,
@@ -80,7 +106,9 @@ class Tools:
         self, *, dependency: a.AnyDependency = None, detail: a.Detail = "brief"
     ) -> CallToolResult:
         """The calibrated chance that the next call is good."""
-        return answered(await self._app.get_trust_score_health(dependency, detail=detail))
+        return self._texts.answered(
+            await self._app.get_trust_score_health(dependency, detail=detail)
+        )
 
     async def check_budget_with_confidence(
         self,

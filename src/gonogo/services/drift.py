@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from gonogo.answers import DriftReport, Immature, Signal, VersionMean, rfc3339
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
-from gonogo.records import HOUR_MS, MICRO
+from gonogo.records import MICRO
 from gonogo.services.drift_baseline import accepted_baseline
 from gonogo.services.drift_compare import Sides, compare_golden, compare_sides, named_versions
 from gonogo.services.drift_data import (
@@ -18,19 +17,19 @@ from gonogo.services.drift_data import (
 )
 from gonogo.services.drift_finding import DriftQuestion, Finding
 from gonogo.services.drift_read import DriftData, read_drift
+from gonogo.services.drift_recent import RecentReports, good_until_ms
 from gonogo.services.drift_slices import SHOWN
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
 from gonogo.services.periods import first_hour, moment
 
 if TYPE_CHECKING:
-    from gonogo.records import Dependency
+    from gonogo.records import Dependency, Mark
     from gonogo.services.ports import DecisionLog, Telemetry
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["DriftQuestion", "RecentReports", "check_drift"]
 
-RECENT_MAX = 512
 QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
 
 
@@ -42,13 +41,27 @@ async def check_drift(
     *,
     now_ms: int,
     recent: RecentReports | None = None,
+    mark: Mark | None = None,
 ) -> DriftReport:
     """Answer one drift question from the rollups.
+
+    Args:
+        telemetry: Where the evidence is.
+        log: Where accepted baselines are.
+        settings: The configuration.
+        question: What was asked.
+        now_ms: When.
+        recent: Earlier reports; one that still stands is the answer.
+        mark: Of the dependency, read before anything else; without it nothing is remembered.
 
     Raises:
         UnknownTarget: the dependency, a version, a segment or the metric is not known.
         ParameterError: a time is malformed.
     """
+    if recent is not None and mark is not None:
+        kept = recent.report(question, mark, now_ms=now_ms)
+        if kept is not None:
+            return kept
     known = await telemetry.dependency(question.dependency)
     if known is None:
         names = [d.name for d in await telemetry.dependencies(limit=1000)]
@@ -56,11 +69,6 @@ async def check_drift(
         raise UnknownTarget("dependency", question.dependency, names, advice)
     _refuse_unknown_metric(question, known)
     accepted = None if question.compares else await accepted_baseline(log, known.name)
-    key = (question, known.rev, accepted, now_ms // HOUR_MS)
-    kept = recent.get(key) if recent is not None else None
-    if kept is not None:
-        age_s = max(0, (now_ms - known.newest_ts_ms) // 1000)
-        return kept.model_copy(update={"as_of": rfc3339(now_ms), "data_age_s": age_s})
     own = settings.dependency(known.name)
     data = await read_drift(telemetry, known, settings, question, now_ms=now_ms)
     if question.compares:
@@ -68,29 +76,16 @@ async def check_drift(
     else:
         found = await followed_streams(telemetry, data, question, settings, accepted)
     decisive = _decisive(list(found.findings), question.metric)
-    if not (question.compares or question.until) and _is_stale(decisive, data, own, now_ms):
+    stale_at_ms = None
+    if not (question.compares or question.until):
+        stale_at_ms = _stale_at_ms(decisive, data, own)
+    if stale_at_ms is not None and now_ms > stale_at_ms:
         decisive = _stale(decisive, known, own, now_ms)
     report = _report(data, own, question, decisive, found, now_ms=now_ms)
-    if recent is not None:
-        recent.keep(key, report)
+    if recent is not None and mark is not None:
+        until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
+        recent.keep(question, mark, report, until_ms=until_ms)
     return report
-
-
-class RecentReports:
-    """The newest reports, each good while nothing was recorded and the hour has not turned."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[object, DriftReport] = OrderedDict()
-
-    def get(self, key: object) -> DriftReport | None:
-        """The report that was kept under a key."""
-        return self._kept.get(key)
-
-    def keep(self, key: object, report: DriftReport) -> None:
-        """Keep a report; the oldest one gives way."""
-        self._kept[key] = report
-        if len(self._kept) > RECENT_MAX:
-            self._kept.popitem(last=False)
 
 
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
@@ -151,12 +146,11 @@ def _decisive(findings: list[Finding], asked: str | None) -> Finding:
     return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
 
 
-def _is_stale(finding: Finding, data: DriftData, own: DependencySettings, now_ms: int) -> bool:
-    """Whether the newest label that could have come is older than the user bears."""
+def _stale_at_ms(finding: Finding, data: DriftData, own: DependencySettings) -> int | None:
+    """Until when the newest label that could have come is as new as the user wants it."""
     if finding.newest_ts_ms is None:
-        return False
-    allowed_ms = (own.stale_after_s + data.maturity.lag_s) * 1000
-    return now_ms - finding.newest_ts_ms > allowed_ms
+        return None
+    return round(finding.newest_ts_ms + (own.stale_after_s + data.maturity.lag_s) * 1000)
 
 
 def _stale(finding: Finding, known: Dependency, own: DependencySettings, now_ms: int) -> Finding:

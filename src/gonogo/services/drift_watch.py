@@ -172,7 +172,8 @@ async def watched(
     """
     kept = await telemetry.cached_state(known.name, followed.key)
     start, end = followed.hours.start_hour, int(followed.stream.hour[-1]) + 1
-    if kept is not None and start < kept[0] <= end:
+    # At least one batch must come after it, for the answer is read off the last.
+    if kept is not None and start < kept[0] < end:
         watch = followed.watch((kept[0], RateState.from_bytes(kept[1])))
         if watch.status in ("quiet", "recovered"):
             return watch

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         GoldenAnswers,
         Histograms,
         HourCounts,
+        Mark,
         Observation,
         Stored,
         Verdict,
@@ -33,6 +34,10 @@ class Telemetry(Protocol):
 
     async def dependency(self, name: str) -> Dependency | None:
         """What is known of one dependency; None where nothing was ever recorded."""
+        ...
+
+    async def mark(self, name: str) -> Mark | None:
+        """What answers about a dependency rest on, in one cheap read; None as for `dependency`."""
         ...
 
     async def dependencies(

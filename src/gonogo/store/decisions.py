@@ -124,11 +124,10 @@ class SqliteDecisions:
 
         False where the store cannot take it: the answer then goes out without its id.
         """
-        stream, digest = _stream(decision), _digest(decision)
 
         def work(conn: sqlite3.Connection) -> None:
             self._written.append(decision.id)
-            _fold(conn, decision, stream, digest)
+            _fold(conn, decision, _stream(decision), _digest(decision))
 
         if not self._db.submit(work):
             return False

@@ -8,7 +8,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
-from gonogo.records import Costs, Dependency, GoldenAnswers, Histograms, HourCounts, VersionSeen
+from gonogo.records import (
+    Costs,
+    Dependency,
+    GoldenAnswers,
+    Histograms,
+    HourCounts,
+    Mark,
+    VersionSeen,
+)
 from gonogo.store.catalogue import PAIR
 from gonogo.store.cells import COUNTS
 from gonogo.store.codec import unpack_many
@@ -26,6 +34,7 @@ __all__ = [
     "read_golden",
     "read_histograms",
     "read_hours",
+    "read_mark",
     "read_rule",
     "read_segments",
 ]
@@ -189,6 +198,19 @@ def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> C
     ts_ms, cost, input_tokens, output_tokens, version_ids = columns_of(rows, 5)
     version, versions = _versions(connection, version_ids)
     return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
+
+
+def read_mark(connection: sqlite3.Connection, name: str) -> Mark | None:
+    """What answers about a dependency rest on."""
+    row = connection.execute(
+        "SELECT rev, newest_ts_ms, (SELECT id FROM decision WHERE dependency = ?1 "
+        "AND kind = 'baseline' ORDER BY last_ts_ms DESC LIMIT 1), "
+        "EXISTS (SELECT 1 FROM incident WHERE dependency = ?1 AND status <> 'resolved') "
+        "OR EXISTS (SELECT 1 FROM suspicion WHERE dependency = ?1) "
+        "FROM dependency WHERE name = ?1",
+        (name,),
+    ).fetchone()
+    return None if row is None else Mark(row[0], row[1], row[2], bool(row[3]))
 
 
 _DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         GoldenAnswers,
         Histograms,
         HourCounts,
+        Mark,
         Observation,
         Stored,
     )
@@ -63,6 +64,12 @@ class SqliteTelemetry(TrustReads, SignalReads):
 
         found = await self._database.read(partial(read_dependencies, name=name))
         return found[0] if found else None
+
+    async def mark(self, name: str) -> Mark | None:
+        """What answers about a dependency rest on, in one cheap read; None as for `dependency`."""
+        from gonogo.store.reading import read_mark
+
+        return await self._database.read(partial(read_mark, name=name))
 
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,8 @@ QUEUE_MAX = 4096
 BATCH_MAX = 512
 # How long one transaction may take further work: the others wait for the lock meanwhile.
 BATCH_MS_MAX = 10.0
+# How long what nobody waits for may gather: log entries of many checks then share a transaction.
+GATHER_S = 0.05
 # Checkpoint after this many changed rows or commits of this process: a WAL of a few megabytes.
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_COMMITS = 1_000
@@ -71,6 +74,7 @@ class Writer:
         self._schema = schema
         self._queue: deque[_Queued[object]] = deque()
         self._wanted = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._room = asyncio.Event()
         self._closing = False
         self._full = False
@@ -107,16 +111,24 @@ class Writer:
         """Commit what is queued, then end the task."""
         self._closing = True
         self._wanted.set()
+        self._awaited.set()
         self._room.set()
         await self._task
 
     def _put(self, queued: _Queued[T]) -> None:
         self._queue.append(queued)  # type: ignore[arg-type]  # each future gets its own work's result
         self._wanted.set()
+        if queued.done is not None or len(self._queue) >= BATCH_MAX:
+            self._awaited.set()
 
     async def _serve(self) -> None:
         while True:
             await self._wanted.wait()
+            if not self._awaited.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_S):
+                        await self._awaited.wait()
+            self._awaited.clear()
             while self._queue:
                 await self._commit_next()
             self._wanted.clear()

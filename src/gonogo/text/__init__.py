@@ -27,8 +27,10 @@ __all__ = [
     "Words",
     "as_json",
     "as_text",
+    "body",
     "decision_json",
     "duration",
+    "footer",
     "money",
     "number",
     "question",
@@ -54,23 +56,33 @@ Cell = str | float | tuple[float, float] | None
 def words(answer: Answer) -> Words:
     """Put an answer into words."""
     facts, tables = parts_of(answer)
-    footer = [f"as of {answer.as_of}"]
-    if answer.data_age_s is not None:
-        footer.append(f"newest data {duration(answer.data_age_s)} old")
-    if answer.decision_id is not None:
-        footer.append(f"decision {answer.decision_id}")
     return Words(
         verdict=answer.verdict.upper(),
         summary=plain(answer.summary, 2000),
         facts=tuple((label, plain(text, 1000)) for label, text in facts),
         tables=tuple(table for table in tables if table.rows),
         next_calls=tuple(_call(action) for action in answer.next_actions),
-        footer="; ".join(footer),
+        footer=footer(answer),
     )
+
+
+def footer(answer: Answer) -> str:
+    """When it was asked, how old the data are, and where it is logged."""
+    told = [f"as of {answer.as_of}"]
+    if answer.data_age_s is not None:
+        told.append(f"newest data {duration(answer.data_age_s)} old")
+    if answer.decision_id is not None:
+        told.append(f"decision {answer.decision_id}")
+    return "; ".join(told)
 
 
 def as_text(answer: Answer) -> str:
     """The words as plain lines, tables as CSV."""
+    return f"{body(answer)}\n{footer(answer)}"
+
+
+def body(answer: Answer) -> str:
+    """The lines of `as_text` above the footer: they are the same whenever it is asked."""
     said = words(answer)
     lines = [f"{said.verdict}: {said.summary}"]
     lines += [f"{label}: {text}" for label, text in said.facts]
@@ -80,7 +92,6 @@ def as_text(answer: Answer) -> str:
         if table.left_out:
             lines.append(f"… {table.left_out} more")
     lines += [f"next: {call}" for call in said.next_calls]
-    lines.append(said.footer)
     return "\n".join(lines)
 
 

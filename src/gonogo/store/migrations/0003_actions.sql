@@ -27,6 +27,7 @@ CREATE TABLE decision (
 
 CREATE INDEX decision_by_time ON decision (last_ts_ms);
 CREATE INDEX decision_by_dependency ON decision (dependency, last_ts_ms);
+CREATE INDEX decision_baseline ON decision (dependency, last_ts_ms) WHERE kind = 'baseline';
 CREATE INDEX decision_by_stream ON decision (stream, last_ts_ms);
 
 -- The ids under which a folded check was answered.
