@@ -235,13 +235,23 @@ def _outside(layout: Layout, value: float) -> DataError:
     return DataError(f"Value {value} does not lie in {span}, as layout {layout.name} needs.")
 
 
+_COUNTED_FROM = 10_000
+
+
 def _map_bins(
     bins: ArrayLike, edges: Callable[[int], tuple[float, float, float]]
 ) -> tuple[Floats, Floats, Floats]:
     import numpy as np
 
     places = np.asarray(bins, dtype=np.int64)
-    distinct, back = np.unique(places, return_inverse=True)
+    if places.size < _COUNTED_FROM:
+        distinct, back = np.unique(places, return_inverse=True)
+    else:
+        # Bins of one metric lie close together: counting them is cheaper than sorting.
+        first = int(places.min())
+        seen = np.bincount(places.reshape(-1) - first) > 0
+        distinct = first + np.flatnonzero(seen)
+        back = (np.cumsum(seen) - 1)[places.reshape(-1) - first]
     table = np.array([edges(int(b)) for b in distinct], dtype=np.float64).reshape(-1, 3)
     low, high, centre = table[back.reshape(-1)].T
     return low.reshape(places.shape), high.reshape(places.shape), centre.reshape(places.shape)

@@ -31,6 +31,8 @@ DAYS_A_YEAR = 365.25
 DELTAS_MAX = 8
 # Standard errors by which a measured dispersion is raised.
 CAUTION_SE = 0.5
+# From here on the series is exact to rounding.
+STIRLING_FROM = 10
 
 
 def deltas_for(min_effect: float) -> tuple[float, ...]:
@@ -142,15 +144,16 @@ def daily_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
 
 
 def log_gamma(x: Floats) -> Floats:
-    """The logarithm of Gamma for x > 0: Stirling's series after ten steps up."""
-    product = x.copy()
-    for step in range(1, 10):
-        product *= x + step
-    z = x + 10
+    """The logarithm of Gamma for x > 0: Stirling's series, after ten steps up where x is small."""
+    small = x < STIRLING_FROM
+    z = np.where(small, x + STIRLING_FROM, x)
     inverse = 1 / (z * z)
     series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z
-    stirling: Floats = (z - 0.5) * np.log(z) - z + 0.5 * math.log(2 * math.pi) + series
-    return stirling - np.log(product)
+    stirling: Floats = (z - 0.5) * np.log(z) - z + (0.5 * math.log(2 * math.pi) + series)
+    if small.any():
+        steps = x[small, None] + np.arange(STIRLING_FROM)
+        stirling[small] -= np.log(steps.prod(axis=1))
+    return stirling
 
 
 def log_odds(rate: Floats) -> Floats:

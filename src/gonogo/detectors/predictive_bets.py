@@ -74,10 +74,15 @@ class Bets:
             rule: What is bet on.
         """
         rate = self.rates(rule, batches.offset)
-        walk = batches.bad * np.log(rate)
-        walk += batches.good * np.log1p(-rate)
-        walk -= batches.null_nats
-        np.cumsum(walk, axis=-1, out=walk)
+        if rate.shape[1] == 1:
+            # The rates are the same in every batch: summing up and weighing may change places.
+            gains = np.hstack((np.log(rate), np.log1p(-rate), np.full_like(rate, -1.0)))
+            walk = gains @ np.cumsum((batches.bad, batches.good, batches.null_nats), axis=1)
+        else:
+            walk = batches.bad * np.log(rate)
+            walk += batches.good * np.log1p(-rate)
+            walk -= batches.null_nats
+            np.cumsum(walk, axis=-1, out=walk)
         cells = np.empty(0, dtype=np.int64) if present is None else np.unique(present)
         for cell in cells:
             mine = self.cell == cell
@@ -124,6 +129,8 @@ def side_nats(bets: Bets, mass: Floats, rule: RateRule) -> tuple[Floats, Floats]
 def _log_sum(mass: Floats) -> Floats:
     top = mass.max(axis=0, initial=-math.inf)
     finite = np.where(np.isfinite(top), top, 0.0)
+    share = mass - finite
+    np.exp(share, out=share)
     with np.errstate(divide="ignore"):
-        total: Floats = np.log(np.exp(mass - finite).sum(axis=0)) + finite
+        total: Floats = np.log(share.sum(axis=0)) + finite
     return total

@@ -70,16 +70,20 @@ def accumulate_starts(walk: Floats, log_starts: Floats, start_nats: float | Floa
     Returns:
         Log mass after each step, shape (..., n).
     """
-    joining = np.empty_like(walk)
+    joining: Floats = np.empty_like(walk)
     joining[..., 0] = np.logaddexp(log_starts[0], start_nats)
     joining[..., 1:] = log_starts[1:] - walk[..., :-1]
     top = joining.max(axis=-1, keepdims=True)
     bottom = joining.min(axis=-1, keepdims=True, where=np.isfinite(joining), initial=math.inf)
     if (top - bottom < LINEAR_NATS_MAX).all():
         top = np.where(np.isfinite(top), top, 0.0)
+        joining -= top
+        np.exp(joining, out=joining)
+        np.cumsum(joining, axis=-1, out=joining)
         with np.errstate(divide="ignore"):
-            joined: Floats = np.log(np.cumsum(np.exp(joining - top), axis=-1)) + top
+            np.log(joining, out=joining)
+        joining += top
     else:
-        joined = np.logaddexp.accumulate(joining, axis=-1)
-    joined += walk
-    return joined
+        joining = np.logaddexp.accumulate(joining, axis=-1)
+    joining += walk
+    return joining

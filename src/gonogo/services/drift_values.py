@@ -71,7 +71,7 @@ class ValueHours:
         high = len(self.hour) if high is None else high
         n = float(self.n[low:high].sum())
         mean = float(self.total[low:high].sum()) / n if n else 0.0
-        inside = (self.rows.row >= low) & (self.rows.row < high)
+        inside = slice(*np.searchsorted(self.rows.row, (low, high)))
         counts, values = self.rows.counts[inside], self.centre[inside]
         size = max(float(counts.sum()), 1.0)
         middle = float(np.dot(counts, values)) / size
