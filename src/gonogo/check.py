@@ -1,0 +1,165 @@
+"""`check.drift(…)`, `check.trust(…)`, `check.budget(…)`, `check.preflight(…)` for code.
+
+They return the objects that the tools return. Each has a twin with `_async` that waits without
+blocking an event loop. The store is opened once a process, by the first question, in a thread of
+its own, and closed at the interpreter's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from anyio import to_thread
+
+from gonogo.app import Gonogo
+
+if TYPE_CHECKING:
+    from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, TrustReport
+    from gonogo.app import Detail
+
+__all__ = [
+    "budget",
+    "budget_async",
+    "drift",
+    "drift_async",
+    "preflight",
+    "preflight_async",
+    "trust",
+    "trust_async",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+class _Asker:
+    """The application of this process, its event loop, and the thread that both live in."""
+
+    def __init__(self) -> None:
+        from gonogo.config import load_settings
+
+        self.pid = os.getpid()
+        self._app = Gonogo(load_settings(None, None, os.environ))
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="gonogo check", daemon=True).start()
+        atexit.register(self._close)
+
+    def ask(self, question: Callable[[Gonogo], Coroutine[object, object, R]]) -> R:
+        """Ask in that thread, and wait for the answer in this one."""
+        return asyncio.run_coroutine_threadsafe(question(self._app), self._loop).result()
+
+    def _close(self) -> None:
+        # A forked child has the object and not its thread.
+        if self.pid == os.getpid():
+            closing = asyncio.run_coroutine_threadsafe(self._app.close(), self._loop)
+            with suppress(TimeoutError):
+                closing.result(CLOSE_TIMEOUT_S)
+
+
+_asker: _Asker | None = None
+_starting = threading.Lock()
+
+
+def _ask(question: Callable[[Gonogo], Coroutine[object, object, R]]) -> R:
+    global _asker  # noqa: PLW0603 - one open store a process
+    with _starting:
+        if _asker is None or _asker.pid != os.getpid():
+            _asker = _Asker()
+        asker = _asker
+    return asker.ask(question)
+
+
+def _twin(ask: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """The same question for an event loop, which goes on meanwhile."""
+
+    @functools.wraps(ask)
+    async def twin(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await to_thread.run_sync(functools.partial(ask, *args, **kwargs))
+
+    twin.__name__ = twin.__qualname__ = f"{ask.__name__}_async"
+    return twin
+
+
+def drift(
+    dependency: str,
+    *,
+    metric: str | None = None,
+    segment: str | None = None,
+    baseline_version: str | None = None,
+    version: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    detail: Detail = "brief",
+) -> DriftReport:
+    """Has a dependency degraded, improved or shifted; how much, since when, how sure.
+
+    Raises:
+        GonogoError: One line says what is wrong.
+    """
+    return _ask(
+        lambda app: app.check_model_drift(
+            dependency, metric, segment, baseline_version, version, since, until, detail
+        )
+    )
+
+
+def trust(dependency: str | None = None, *, detail: Detail = "brief") -> TrustReport:
+    """The calibrated chance that the next call is good; without a name the whole fleet.
+
+    Raises:
+        GonogoError: One line says what is wrong.
+    """
+    return _ask(lambda app: app.get_trust_score_health(dependency, detail))
+
+
+def budget(
+    budget: str,
+    *,
+    dependency: str | None = None,
+    planned_calls: int | None = None,
+    planned_cost_usd: float | None = None,
+    reserve: bool = False,
+    idempotency_key: str | None = None,
+    detail: Detail = "brief",
+) -> BudgetCheck:
+    """Will planned work fit a budget: the probability; optionally holds the money.
+
+    Raises:
+        GonogoError: One line says what is wrong.
+    """
+    return _ask(
+        lambda app: app.check_budget_with_confidence(
+            budget, dependency, planned_calls, planned_cost_usd, reserve, idempotency_key, detail
+        )
+    )
+
+
+def preflight(
+    workload: str | None = None,
+    *,
+    dependencies: Sequence[str] | None = None,
+    planned_calls: int | None = None,
+    budget: str | None = None,
+    detail: Detail = "brief",
+) -> PreflightReport:
+    """Everything that planned work needs, in one answer.
+
+    Raises:
+        GonogoError: One line says what is wrong.
+    """
+    return _ask(lambda app: app.preflight(workload, dependencies, planned_calls, budget, detail))
+
+
+drift_async = _twin(drift)
+trust_async = _twin(trust)
+budget_async = _twin(budget)
+preflight_async = _twin(preflight)
