@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         FallbackResult,
         IncidentList,
         PreflightReport,
+        ProbeReport,
         RecordAnswer,
         RouteAnswer,
         Settlement,
@@ -292,6 +293,20 @@ class Gonogo(Upkeep):
         )
         report = await run_preflight(self, stores, work, now_ms=now_ms, detail=detail)
         return stores.noted("preflight", asked, report, now_ms=now_ms)
+
+    async def probe_once(self, names: Sequence[str] = ()) -> ProbeReport:
+        """Ask what the named probes ask, or all of them, once; record and tell what came.
+
+        Raises:
+            UnknownTarget: a name is not configured.
+        """
+        from gonogo.probing import open_prober, probes_named, report, run_probe
+
+        self.refuse_read_only("record what probes find")
+        probes = probes_named(self.settings, names)
+        async with open_prober(self.settings, clock=self.clock) as prober:
+            lines = [await run_probe(self, prober, probe) for probe in probes]
+        return report(lines, now_ms=self.clock())
 
     async def list_dependencies(
         self, query: str | None = None, cursor: str | None = None

@@ -108,7 +108,16 @@ class StoreError(GonogoError):
 
 
 class ProbeError(GonogoError):
-    """A dependency could not be asked."""
+    """A dependency could not be asked, or did not answer.
+
+    Args:
+        message: What happened; nothing that the other side said.
+        code: The same as an observation's `error`, as in "timeout".
+    """
+
+    def __init__(self, message: str, code: str = "probe") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ActionRefused(GonogoError):

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 Policy = Literal["allow", "confirm", "ask", "deny"]
 WindowKind = Literal["hour", "day", "week", "month", "rolling", "total"]
+ProbeKind = Literal["http", "chat", "mcp"]
 
 DAY_S = 86_400
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,58 @@ class WorkloadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that the environment holds: shown by its variable's name, never by itself.
+
+    `value` is empty where the variable is not set; `prefix` stands before it in a header.
+    """
+
+    variable: str
+    value: str = field(repr=False)
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeSettings:
-    """One `[probes.NAME]` table."""
+    """One `[probes.NAME]` table. Money in integer micro-dollars."""
 
     name: str
     dependency: str
+    kind: ProbeKind = "http"
     url: str | None = None
     command: tuple[str, ...] = ()
     golden: Path | None = None
     every_s: int = 900
     timeout_s: float = 30.0
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    method: Literal["GET", "POST"] = "GET"
+    answer: str | None = None  # JSON pointer to the answer in an HTTP body
+    model: str | None = None
+    system: str | None = None
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    tool: str | None = None
+    arguments: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    version: str | None = None
+    repeat: int = 1
+    concurrency: int = 4
+    bytes_max: int = MEGABYTE
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secret_headers: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    environment: tuple[Secret, ...] = ()  # handed to `command`
+    budget: str | None = None
+    run_micro_usd_max: int | None = None
+    call_micro_usd: int | None = None
+    functions: tuple[str, ...] = ()
+    judge_url: str | None = None
+    judge_headers: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret that this probe uses."""
+        return (
+            *self.secret_headers.values(),
+            *self.environment,
+            *self.judge_headers.values(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gonogo.ingest.load import Loaded, Progress
     from gonogo.ingest.mapping import ColumnMap
     from gonogo.ingest.text import Format
-    from gonogo.records import Decision
+    from gonogo.records import Decision, Observation, Stored
     from gonogo.services.calibration import CalibrationTable
     from gonogo.services.fallback_reconcile import Reconciled
     from gonogo.services.standing import Moved
@@ -97,6 +97,16 @@ class Upkeep:
             stated=stated,
             progress=progress,
         )
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        """Now in epoch milliseconds, as everything here reads it."""
+        return self._clock
+
+    async def record_evidence(self, observations: Sequence[Observation]) -> Stored:
+        """Write observations that the product made itself, in stored units."""
+        self.refuse_read_only("record observations")
+        return await (await self.stores()).telemetry.record(observations, self._clock())
 
     async def accept_baseline(
         self, dependency: str, *, start: str | None = None, end: str | None = None

@@ -59,7 +59,7 @@ allow_unknown = true
 
 [probes.golden]
 dependency = "sentiment-v3"
-url = "http://localhost:8000/v1"
+url = "http://localhost:8000/v1/chat/completions"
 golden = "golden/a.jsonl"
 every = "5m"
 timeout = "10s"
@@ -95,7 +95,7 @@ def test_every_key_arrives_in_stored_units(tmp_path: Path) -> None:
     assert dict(loaded.workloads["triage"].dependencies) == {"sentiment-v3": 400}
     probe = loaded.probes["golden"]
     assert probe.golden == tmp_path / "golden/a.jsonl"
-    assert dict(probe.options) == {"model": "x", "temperature": "0", "stream": "false"}
+    assert dict(probe.options) == {"model": "x", "temperature": 0, "stream": False}
     assert loaded.actuators["routes"].options["path"] == str(tmp_path / "routes.json")
 
 
@@ -228,7 +228,7 @@ def test_any_content_is_settings_or_one_line(content: dict[str, object], tmp_pat
     from gonogo.config.sections import build_settings
 
     with contextlib.suppress(ConfigError):
-        build_settings(content, tmp_path / "gonogo.toml", store="x", read_only=False)
+        build_settings(content, tmp_path / "gonogo.toml", store="x", read_only=False, environ={})
 
 
 @FUZZ

@@ -40,6 +40,7 @@ from gonogo.answers.money import (
     Settlement,
     Window,
 )
+from gonogo.answers.probes import ProbeLine, ProbeReport
 from gonogo.answers.routes import (
     ActuatorResult,
     FallbackPlan,
@@ -103,6 +104,8 @@ __all__ = [
     "Points",
     "PreflightCheck",
     "PreflightReport",
+    "ProbeLine",
+    "ProbeReport",
     "ProviderSuspected",
     "RecordAnswer",
     "RejectedItem",

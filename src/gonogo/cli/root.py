@@ -10,7 +10,18 @@ import typer
 from typer.exceptions import TyperException
 
 from gonogo import __version__
-from gonogo.cli import actions, baseline, checks, command_place, demo, ingest, log, upkeep, watch
+from gonogo.cli import (
+    actions,
+    baseline,
+    checks,
+    command_place,
+    demo,
+    ingest,
+    log,
+    probe,
+    upkeep,
+    watch,
+)
 from gonogo.cli.command import Common, ConfigOption, JsonOption, StoreOption
 from gonogo.errors import ParameterError, plain
 
@@ -34,6 +45,7 @@ for part in (
     upkeep.group,
     demo.group,
     watch.group,
+    probe.group,
 ):
     root.registered_commands += part.registered_commands
 root.add_typer(checks.group, rich_help_panel="Ask")

@@ -45,7 +45,9 @@ def load_settings(
 
     from gonogo.config.sections import build_settings
 
-    settings = build_settings(_parsed(path), path, store=where, read_only=read_only)
+    settings = build_settings(
+        _parsed(path), path, store=where, read_only=read_only, environ=environ
+    )
     return replace(settings, environ=MappingProxyType(dict(environ)))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
+from gonogo.config.probes import PROBE, build_probe
 from gonogo.config.tables import PATH_CHARS_MAX, Table, duration_s
 from gonogo.records import MICRO, Kind
 from gonogo.settings import (
@@ -20,7 +21,6 @@ from gonogo.settings import (
     DependencySettings,
     Policy,
     PriceSettings,
-    ProbeSettings,
     Settings,
     WindowKind,
     WorkloadSettings,
@@ -49,7 +49,6 @@ BUDGET = (
     "parent",
 )
 WORKLOAD = ("dependencies", "budget", "allow_unknown")
-PROBE = ("dependency", "url", "command", "golden", "every", "timeout", "options")
 SETTINGS = (
     *("timezone", "retention", "store_text", "notify", "segment_pairs", "read_only"),
     "prices",
@@ -60,9 +59,14 @@ ACTUATORS: Mapping[str, tuple[str, ...]] = MappingProxyType({"route_file": ("pat
 
 
 def build_settings(
-    content: dict[str, object], file: Path, *, store: str, read_only: bool
+    content: dict[str, object],
+    file: Path,
+    *,
+    store: str,
+    read_only: bool,
+    environ: Mapping[str, str],
 ) -> Settings:
-    """Check a parsed gonogo.toml and freeze it.
+    """Check a parsed gonogo.toml and freeze it; secrets come from `environ`.
 
     Raises:
         ConfigError: the first wrong key, value or reference, in one line.
@@ -84,7 +88,7 @@ def build_settings(
         ),
         budgets=_frozen({n: _budget(n, t) for n, t in root.tables("budgets", BUDGET)}),
         workloads=_frozen({n: _workload(n, t) for n, t in root.tables("workloads", WORKLOAD)}),
-        probes=_frozen({n: _probe(n, t) for n, t in root.tables("probes", PROBE)}),
+        probes=_frozen({n: build_probe(n, t, environ) for n, t in root.tables("probes", PROBE)}),
         actuators=_frozen(
             {n: _actuator(n, root.table("actuators")) for n in root.table("actuators")}
         ),
@@ -188,21 +192,6 @@ def _workload(name: str, table: Table) -> WorkloadSettings:
     )
 
 
-def _probe(name: str, table: Table) -> ProbeSettings:
-    if ("url" in table) == ("command" in table):
-        table.refuse("url", "give either url or command")
-    return ProbeSettings(
-        name=name,
-        dependency=table.required_name("dependency"),
-        url=table.name("url", URL_CHARS_MAX),
-        command=table.words("command", URL_CHARS_MAX),
-        golden=table.path_to("golden"),
-        every_s=table.seconds("every") or 900,
-        timeout_s=table.seconds("timeout") or 30,
-        options=MappingProxyType(table.text_options("options")),
-    )
-
-
 def _actuator(name: str, actuators: Table) -> ActuatorSettings:
     every_key = ("kind", *sorted({key for keys in ACTUATORS.values() for key in keys}))
     kind = actuators.table(name, every_key).choice("kind", tuple(ACTUATORS), "")
@@ -263,6 +252,7 @@ def _check_references(root: Table, settings: Settings) -> None:
     for section, name, key, budget in (
         *(("workloads", w.name, "budget", w.budget) for w in settings.workloads.values()),
         *(("budgets", b.name, "parent", b.parent) for b in settings.budgets.values()),
+        *(("probes", p.name, "budget", p.budget) for p in settings.probes.values()),
     ):
         if budget is not None and budget not in settings.budgets:
             root.table(section).table(name).refuse(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -76,6 +75,10 @@ class Table:
         path = plain(f"{self.path}.{key}" if self.path else key, 120)
         value = f" = {_shown(self._values[key])}" if key in self._values else ""
         raise ConfigError(f"{self.file}: {path}{value}: {allowed}.")
+
+    def refuse_unshown(self, key: str, allowed: str) -> NoReturn:
+        """Raise the same line without the value, which may be a secret."""
+        raise ConfigError(f"{self.file}: {plain(f'{self.path}.{key}', 120)}: {allowed}.")
 
     def name(self, key: str, chars_max: int = NAME_CHARS_MAX) -> str | None:
         """A text of printable characters; None where the key is absent."""
@@ -159,17 +162,14 @@ class Table:
         name = self.name(key, PATH_CHARS_MAX)
         return None if name is None else (self.file.parent / Path(name).expanduser()).absolute()
 
-    def text_options(self, key: str) -> dict[str, str]:
-        """A table of simple values, each as text."""
-        table = self.table(key)
-        options: dict[str, str] = {}
-        for option in table:
-            value = table.value(option)
-            finite = not isinstance(value, float) or math.isfinite(value)
-            if not isinstance(value, str | int | float) or not finite:
-                table.refuse(option, "must be a text, a number, true or false")
-            options[option] = json.dumps(value) if isinstance(value, bool) else str(value)
-        return options
+    def json(self, key: str) -> object:
+        """A value as JSON can carry it: no times, no NaN."""
+        value = self._values.get(key)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            self.refuse(key, "must be a text, a finite number, true, false, a list or a table")
+        return value
 
     def table(self, key: str, known: Sequence[str] | None = None) -> Table:
         """The table under a key; empty where the key is absent."""

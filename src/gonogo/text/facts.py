@@ -16,6 +16,7 @@ from gonogo.answers import (
     FallbackResult,
     IncidentList,
     PreflightReport,
+    ProbeReport,
     RecordAnswer,
     RouteAnswer,
     Settlement,
@@ -243,6 +244,24 @@ def _preflight(answer: PreflightReport) -> Parts:
         table("checks", "dependency verdict score drift route why", checks),
         table("incidents", "id dependency status", incidents),
     ]
+
+
+@parts_of.register
+def _probes(answer: ProbeReport) -> Parts:
+    rows = [
+        (
+            line.probe,
+            line.dependency,
+            line.verdict,
+            f"{line.answered}/{line.asked}",
+            "" if line.right is None else f"{line.right:.0%} of {line.checked}",
+            "" if line.latency_ms is None else f"{number(line.latency_ms)} ms",
+            money(line.cost_usd) if line.cost_usd is not None else "",
+            line.why,
+        )
+        for line in answer.probes
+    ]
+    return [], [table("probes", "probe dependency verdict answered right latency cost why", rows)]
 
 
 @parts_of.register

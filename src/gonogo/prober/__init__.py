@@ -1,0 +1,1 @@
+"""Asks dependencies over HTTP or MCP and checks what they answer. It records nothing itself."""
