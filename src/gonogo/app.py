@@ -16,6 +16,7 @@ from gonogo.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from gonogo.answers import (
+        Answer,
         BudgetCheck,
         DependencyList,
         DriftReport,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Settlement,
         TrustReport,
     )
+    from gonogo.answers.history import History
     from gonogo.services.drift_recent import RecentReports
     from gonogo.settings import Settings
 
@@ -335,6 +337,24 @@ class Gonogo(Upkeep):
             status=status,
             incident_id=incident_id,
             now_ms=self._clock(),
+        )
+
+    async def history(
+        self, answer: Answer, asked: Mapping[str, object], *, days: float | None = None
+    ) -> History | None:
+        """What led to an answer, over time, for whoever draws it; None where nothing is drawn."""
+        from gonogo.services.history import history_of
+
+        stores = await self.stores()
+        return await history_of(
+            answer,
+            asked,
+            telemetry=stores.telemetry,
+            ledger=stores.ledger,
+            log=stores.decisions,
+            settings=self.settings,
+            now_ms=self._clock(),
+            days=days,
         )
 
 

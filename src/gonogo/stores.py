@@ -135,15 +135,18 @@ class Stores:
         await note_verdict(self.incidents, look, new_id=lambda: self.new_id(now_ms, "inc-"))
 
 
-async def open_stores(settings: Settings, *, actor: str, clock: Callable[[], int]) -> Stores:
+async def open_stores(
+    settings: Settings, *, actor: str, clock: Callable[[], int], looks_only: bool = False
+) -> Stores:
     """Open the configured store, made where it is absent.
 
-    A read-only process still keeps the decision log where the file lets it.
+    A read-only process still keeps the decision log where the file lets it; one that only looks
+    opens what is there in a way that cannot write.
 
     Raises:
         StoreError: it cannot be opened; one line says why and what to do.
     """
-    db, writable = await _open_database(settings)
+    db, writable = await _open_database(settings, looks_only=looks_only)
     telemetry = SqliteTelemetry(db, settings)
     decisions, incidents = SqliteDecisions(db), SqliteIncidents(db)
     routes = SqliteRoutes(db)
@@ -171,9 +174,11 @@ async def open_stores(settings: Settings, *, actor: str, clock: Callable[[], int
     )
 
 
-async def _open_database(settings: Settings) -> tuple[Database, bool]:
+async def _open_database(settings: Settings, *, looks_only: bool) -> tuple[Database, bool]:
     """The database, and whether it may be written."""
     path = Path(settings.store)
+    if looks_only:
+        return await Database.open(path, read_only=True), False
     try:
         return await Database.open(path), True
     except StoreError:

@@ -69,10 +69,13 @@ class Upkeep:
             return self._stores
         async with self._opening:
             if self._stores is None:
-                from gonogo.stores import open_stores
-
-                self._stores = await open_stores(self.settings, actor=self.actor, clock=self._clock)
+                self._stores = await self._open()
             return self._stores
+
+    async def _open(self) -> Stores:
+        from gonogo.stores import open_stores
+
+        return await open_stores(self.settings, actor=self.actor, clock=self._clock)
 
     async def ingest(
         self,

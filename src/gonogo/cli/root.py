@@ -15,6 +15,7 @@ from gonogo.cli import (
     baseline,
     checks,
     command_place,
+    dashboard,
     demo,
     ingest,
     log,
@@ -45,6 +46,7 @@ for part in (
     upkeep.group,
     demo.group,
     watch.group,
+    dashboard.group,
     probe.group,
 ):
     root.registered_commands += part.registered_commands

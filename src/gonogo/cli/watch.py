@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Annotated
 
 import anyio
 import typer
@@ -12,13 +13,29 @@ from gonogo.cli.command import Session, command
 group = typer.Typer()
 
 
-@command(group, "watch", "gonogo watch", panel="Act")
-async def watch(session: Session) -> None:
+@command(group, "watch", "gonogo watch", "gonogo watch --dashboard 127.0.0.1:8484", panel="Act")
+async def watch(
+    session: Session,
+    *,
+    dashboard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Show the dashboard there as well; off loopback needs GONOGO_TOKEN.",
+        ),
+    ] = None,
+) -> None:
     """Stay, and keep routes as they should be until interrupted."""
+    from gonogo.http_guard import place_of
     from gonogo.watch.duties import keep_all
     from gonogo.watch.roster import roster
 
-    duties = roster(session.settings)
+    place = None if dashboard is None else place_of(dashboard, option="--dashboard")
+    duties = roster(
+        session.settings,
+        dashboard=place,
+        say=lambda address: session.screen.line(f"Dashboard: {address}"),
+    )
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
         session.screen.line(f"Watching: {', '.join(duty.name for duty in duties) or 'nothing'}.")
         async with anyio.create_task_group() as tasks:

@@ -11,12 +11,13 @@ from mcp_types import ToolAnnotations
 from pydantic import ConfigDict, TypeAdapter
 
 from gonogo import answers
+from gonogo.server.panel_app import PANEL_META
 from gonogo.server.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One tool as it is listed. `writes` and what follows are its hints."""
+    """One tool as it is listed. `writes` and what follows are its hints; `drawn`: by the panel."""
 
     name: str
     title: str
@@ -26,6 +27,7 @@ class Definition:
     destructive: bool = False
     idempotent: bool = True
     open_world: bool = False
+    drawn: bool = False
 
 
 DEFINITIONS = (
@@ -37,6 +39,7 @@ DEFINITIONS = (
         "the worst part's: on no_go do not start, clear the blockers (next_actions has the calls); "
         "unknown means too little or stale data, never go.",
         answers.PreflightReport,
+        drawn=True,
     ),
     Definition(
         "check_model_drift",
@@ -46,6 +49,7 @@ DEFINITIONS = (
         "odd. no_go: quality fell, plan with trigger_fallback. unknown: says what to record. Safe "
         "to ask as often as you like.",
         answers.DriftReport,
+        drawn=True,
     ),
     Definition(
         "get_trust_score_health",
@@ -55,6 +59,7 @@ DEFINITIONS = (
         "before choosing between dependencies. Next: check_model_drift for the reason of a low "
         "score.",
         answers.TrustReport,
+        drawn=True,
     ),
     Definition(
         "check_budget_with_confidence",
@@ -66,6 +71,7 @@ DEFINITIONS = (
         answers.BudgetCheck,
         writes=True,
         idempotent=False,
+        drawn=True,
     ),
     Definition(
         "trigger_fallback",
@@ -86,6 +92,7 @@ DEFINITIONS = (
         "Which target to call for a dependency now, after any fallback. Use right before calling "
         "it; the answer names target and version.",
         answers.RouteAnswer,
+        drawn=True,
     ),
     Definition(
         "record_observations",
@@ -110,6 +117,7 @@ DEFINITIONS = (
         "What is known: names, versions, metrics, observation counts and the last verdict. Use to "
         "find the right name.",
         answers.DependencyList,
+        drawn=True,
     ),
     Definition(
         "get_incidents",
@@ -117,8 +125,13 @@ DEFINITIONS = (
         "Degradations being handled, with status, cause and timeline. Use to see what is already "
         "being done before acting.",
         answers.IncidentList,
+        drawn=True,
     ),
 )
+
+
+# The answers that the panel draws, by tool.
+DRAWN = {definition.name: definition.answer for definition in DEFINITIONS if definition.drawn}
 
 
 class Call(FuncMetadata):
@@ -158,6 +171,7 @@ def _tool(definition: Definition, tools: Tools, observation: dict[str, object]) 
             idempotent_hint=definition.idempotent,
             open_world_hint=definition.open_world,
         ),
+        meta=PANEL_META if definition.drawn else None,
         structured_output=False,
     )
     arguments = tool.fn_metadata.arg_model

@@ -31,8 +31,9 @@ from gonogo import __version__
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
 from gonogo.ingest.observation import observation_schema
-from gonogo.server.definitions import define
+from gonogo.server.definitions import DRAWN, define
 from gonogo.server.listening import Listeners, tell_listeners
+from gonogo.server.panel_app import PanelApp
 from gonogo.server.refusals import refused_arguments, unknown_name
 from gonogo.server.resources import add_completions, add_resources
 from gonogo.server.tools import Tools
@@ -136,6 +137,7 @@ def build_server(app: Gonogo) -> GonogoServer:
         instructions=INSTRUCTIONS,
         version=__version__,
         tools=define(Tools(app), observation_schema()),
+        extensions=[PanelApp(app, DRAWN)],
         lifespan=lifespan,
         cache_hints=CACHE_HINTS,
         subscriptions=listeners,

@@ -72,7 +72,7 @@ async def check_budget(
     key = _checked_key(idempotency_key) if reserve else None
     if key is not None and (before := await ledger.answered(key, told)) is not None:
         return BudgetCheck.model_validate_json(before)
-    scopes = tuple(_scope(settings, each, now_ms) for each in chain)
+    scopes = tuple(scope_at(settings, each, now_ms) for each in chain)
     record = await ledger.record(scopes[0].members)
     plan = await plan_work(
         telemetry,
@@ -142,7 +142,8 @@ def budget_chain(settings: Settings, name: str) -> tuple[BudgetSettings, ...]:
     return tuple(chain.values())
 
 
-def _scope(settings: Settings, budget: BudgetSettings, now_ms: int) -> Scope:
+def scope_at(settings: Settings, budget: BudgetSettings, now_ms: int) -> Scope:
+    """A budget as the ledger counts it at a time: its descendants, dependencies and window."""
     members = {budget.name}
     while True:
         children = {b.name for b in settings.budgets.values() if b.parent in members} - members

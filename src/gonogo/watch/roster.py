@@ -5,23 +5,55 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from gonogo.http_guard import Place, refuse_without_token
 from gonogo.watch.duties import Duty
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gonogo.app import Gonogo
     from gonogo.settings import Settings
 
 RECONCILE_EVERY_S = 60.0
 
 
-def roster(settings: Settings) -> list[Duty]:
-    """The duties to keep, in the order in which they start."""
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def roster(
+    settings: Settings, *, dashboard: Place | None = None, say: Callable[[str], None] = _silent
+) -> list[Duty]:
+    """The duties to keep, in the order in which they start.
+
+    Args:
+        settings: The configuration.
+        dashboard: Where to show the dashboard, if anywhere.
+        say: Told where the dashboard is.
+
+    Raises:
+        ParameterError: The dashboard would be open to other machines without a token.
+    """
     duties = []
     if not settings.read_only:
         duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S))
         if settings.probes:
             duties.append(Duty("probe", _probe))
+    if dashboard is not None:
+        duties.append(_dashboard(settings, dashboard, say))
     return duties
+
+
+def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
+    token = settings.environ.get("GONOGO_TOKEN") or None
+    refuse_without_token(place, token, what="The dashboard")
+
+    async def serve(app: Gonogo) -> None:
+        from gonogo.dashboard.serving import serve_dashboard
+
+        await serve_dashboard(app, place, token=token, say=say)
+
+    return Duty("dashboard", serve)
 
 
 async def _reconcile(app: Gonogo) -> None:

@@ -1,0 +1,95 @@
+"""Running the dashboard: a look at the store that cannot write, and a server until cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from gonogo.app import Gonogo
+from gonogo.http_guard import Place, listening_socket, refuse_without_token
+
+if TYPE_CHECKING:
+    from gonogo.settings import Settings
+    from gonogo.stores import Stores
+
+# How long a page's open stream may hold up the end of the server.
+LAST_WORDS_S = 2
+CONNECTIONS_MAX = 256
+
+
+class Onlooker(Gonogo):
+    """An application that only looks: it logs nothing, opens no incident and makes no route real."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(replace(settings, read_only=True), actor="dashboard")
+
+    async def _open(self) -> Stores:
+        from gonogo.stores import open_stores
+
+        return await open_stores(
+            self.settings, actor=self.actor, clock=self._clock, looks_only=True
+        )
+
+
+async def serve_dashboard(
+    app: Gonogo, place: Place, *, token: str | None, say: Callable[[str], None]
+) -> None:
+    """Serve until cancelled.
+
+    Args:
+        app: Its store is opened, and made where it is absent, before anybody looks.
+        place: Where to listen.
+        token: What visitors must hold; needed off loopback.
+        say: Told once where the page is.
+
+    Raises:
+        ParameterError: The place is taken, or off loopback without a token.
+        StoreError: The store cannot be opened.
+    """
+    import uvicorn
+
+    from gonogo.dashboard.pulse import Pulse
+    from gonogo.dashboard.site import site
+
+    class Server(uvicorn.Server):
+        """Signals are the command's to hear."""
+
+        @contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield
+
+    refuse_without_token(place, token, what="The dashboard")
+    with listening_socket(place, option="dashboard") as listener:
+        await app.stores()
+        pulse = Pulse()
+        async with Onlooker(app.settings) as onlooker, anyio.create_task_group() as tasks:
+            server = Server(
+                uvicorn.Config(
+                    site(onlooker, pulse, place=place, token=token),
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    proxy_headers=False,
+                    limit_concurrency=CONNECTIONS_MAX,
+                    timeout_graceful_shutdown=LAST_WORDS_S,
+                )
+            )
+            tasks.start_soon(pulse.follow, onlooker)
+            say(_address(place, listener.getsockname()[1], token))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                pulse.end()
+                with anyio.CancelScope(shield=True):
+                    await server.shutdown(sockets=[listener])
+
+
+def _address(place: Place, port: int, token: str | None) -> str:
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f"http://{host}:{port}/" + ("?token=GONOGO_TOKEN" if token else "")

@@ -1,0 +1,150 @@
+"""The dashboard's HTTP surface: who may ask, the page, the questions, the stream of changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+
+from gonogo import __version__
+from gonogo.dashboard.questions import answered, question_of
+from gonogo.errors import GonogoError, ParameterError, UnknownTarget
+from gonogo.http_guard import bearer, holds, refusal
+from gonogo.panel import inline_hash, panel_html
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from gonogo.app import Gonogo
+    from gonogo.dashboard.pulse import Pulse
+    from gonogo.http_guard import Place
+    from gonogo.settings import Settings
+
+COOKIE = "gonogo_token"
+BEAT_S = 15.0
+ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def site(app: Gonogo, pulse: Pulse, *, place: Place, token: str | None) -> ASGIApp:
+    """The dashboard of an application.
+
+    Args:
+        app: Who answers.
+        pulse: Tells of changes.
+        place: Where it listens; on loopback, Host must name loopback.
+        token: What whoever asks must hold; None: nothing.
+    """
+    html = panel_html()
+    policy = (
+        f"default-src 'none'; script-src {inline_hash(html, 'script')}; "
+        f"style-src {inline_hash(html, 'style')}; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    safe = ALWAYS | {"content-security-policy": policy, "referrer-policy": "no-referrer"}
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(html, headers=safe)
+
+    async def about(_: Request) -> Response:
+        return JSONResponse(_about(app.settings), headers=ALWAYS)
+
+    async def ask(request: Request) -> Response:
+        try:
+            question = question_of(request.path_params["tool"], request.query_params)
+            return JSONResponse(await answered(app, question), headers=ALWAYS)
+        except GonogoError as error:
+            told = {"isError": True, "content": [{"type": "text", "text": str(error)}]}
+            return JSONResponse(told, status_code=_status(error), headers=ALWAYS)
+
+    async def changes(_: Request) -> Response:
+        return StreamingResponse(_events(pulse), media_type="text/event-stream", headers=ALWAYS)
+
+    routes = [
+        Route("/", page),
+        Route("/api/about", about),
+        Route("/api/changes", changes),
+        Route("/api/{tool}", ask),
+    ]
+    return _Guarded(Starlette(routes=routes), place, token)
+
+
+def _about(settings: Settings) -> dict[str, Any]:
+    """What the page cannot learn from an answer: the budgets and workloads there are."""
+    return {
+        "version": __version__,
+        "budgets": [
+            {"budget": name, "planned_calls": _planned(settings, name)} for name in settings.budgets
+        ],
+        "workloads": list(settings.workloads),
+    }
+
+
+def _planned(settings: Settings, budget: str) -> int:
+    """The calls that the workloads of a budget plan together; 100 where it has none."""
+    planned = [
+        sum(work.dependencies.values())
+        for work in settings.workloads.values()
+        if work.budget == budget
+    ]
+    return sum(planned) or 100
+
+
+def _status(error: GonogoError) -> int:
+    match error:
+        case UnknownTarget():
+            return 404
+        case ParameterError():
+            return 400
+        case _:
+            return 503
+
+
+async def _events(pulse: Pulse) -> AsyncIterator[str]:
+    """Server-sent events: one at once, one after each change, a comment while nothing happens."""
+    yield "retry: 2000\nevent: changed\ndata: {}\n\n"
+    async with aclosing(pulse.listen(beat_s=BEAT_S)) as beats:
+        async for changed in beats:
+            yield "event: changed\ndata: {}\n\n" if changed else ": still here\n\n"
+
+
+class _Guarded:
+    """Lets through only requests that come from where they should, from whoever holds the token."""
+
+    def __init__(self, inner: ASGIApp, place: Place, token: str | None) -> None:
+        self._inner, self._place, self._token = inner, place, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (refused := self._refused(Request(scope))) is not None:
+            await refused(scope, receive, send)
+            return
+        await self._inner(scope, receive, send)
+
+    def _refused(self, request: Request) -> Response | None:
+        headers: Headers = request.headers
+        if (why := refusal(headers, self._place)) is not None:
+            return PlainTextResponse(why, status_code=403)
+        if self._token is None:
+            return None
+        if holds(self._token, bearer(headers) or request.cookies.get(COOKIE)):
+            return None
+        if holds(self._token, request.query_params.get("token")):
+            # The address with the token should not stay in the history: it becomes a cookie.
+            entered = RedirectResponse("/", status_code=303, headers=ALWAYS)
+            entered.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")
+            return entered
+        return PlainTextResponse(
+            "A token is needed: open /?token=… once, or send it as a bearer token.", status_code=401
+        )

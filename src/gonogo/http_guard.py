@@ -1,0 +1,118 @@
+"""Who may speak to a local HTTP server of gonogo: the rules that every one of them shares.
+
+On loopback a web page elsewhere must not reach it through a visitor's browser, so the Host header
+must name loopback and an Origin must be the server's own (DNS rebinding, cross-site requests). Off
+loopback whoever asks must hold a token, and without one the server refuses to start.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gonogo.errors import ParameterError, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PORT_MAX = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server listens. Port 0: the system chooses."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return is_loopback(self.host)
+
+
+def place_of(text: str, *, option: str) -> Place:
+    """Read HOST:PORT; `[::1]:8000` for IPv6.
+
+    Raises:
+        ParameterError: It is not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_number = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
+    if not (colon and bare and is_number) or (":" in bare and bare == host):
+        raise ParameterError(
+            f"{option} '{plain(text, 60)}' is not HOST:PORT; for example 127.0.0.1:8484."
+        )
+    return Place(bare, int(port))
+
+
+def listening_socket(place: Place, *, option: str) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        ParameterError: The system does not let it.
+    """
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    try:
+        return socket.create_server((place.host, place.port), family=family)
+    except OSError as error:
+        where = f"{plain(place.host, 60)}:{place.port}"
+        why = error.strerror or str(error)
+        raise ParameterError(f"{option}: cannot listen at {where}: {why}.") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_without_token(place: Place, token: str | None, *, what: str) -> None:
+    """Refuse to listen where others can connect unless they must show a token.
+
+    Raises:
+        ParameterError: The place is off loopback and there is no token.
+    """
+    if not (place.is_loopback or token):
+        raise ParameterError(
+            f"{what} on {plain(place.host, 60)} can be reached from other machines and needs a "
+            "token: set GONOGO_TOKEN, or listen on 127.0.0.1."
+        )
+
+
+def refusal(headers: Mapping[str, str], place: Place) -> str | None:
+    """Why a request is refused for where it comes from; None where it is not.
+
+    Args:
+        headers: By lower-case name.
+        place: Where the server listens. Off loopback any Host will do: what a page elsewhere
+            cannot have is the token.
+    """
+    host = headers.get("host", "")
+    name = urlsplit(f"//{host}").hostname or ""
+    if place.is_loopback and not is_loopback(name):
+        return f"Host '{plain(host, 60)}' is not this machine's loopback."
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        return f"Origin '{plain(origin, 60)}' is not this server's."
+    return None
+
+
+def holds(token: str, shown: str | None) -> bool:
+    """Whether what was shown is the token; takes the same time wherever they differ."""
+    return shown is not None and hmac.compare_digest(token.encode(), shown.encode())
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The bearer token of a request."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value else None

@@ -1,0 +1,2 @@
+if (window.parent === window) inBrowser();
+else inHost(window.parent);

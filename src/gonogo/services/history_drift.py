@@ -1,0 +1,184 @@
+"""The points of a drift chart: one metric in buckets of time, its baseline, its alarm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.answers import rfc3339
+from gonogo.answers.history import Bucket, DriftHistory, Reference
+from gonogo.records import HOUR_MS, MICRO
+from gonogo.services.drift_baseline import accepted_baseline, choose_baseline
+from gonogo.services.drift_data import RATE_METRICS, RateMetric
+from gonogo.services.drift_finding import hour_end, hour_start, rate_interval95
+from gonogo.services.drift_read import DriftData, read_drift
+from gonogo.services.drift_streams import WEIGHTS
+from gonogo.services.drift_watch import follow, watched
+
+if TYPE_CHECKING:
+    from gonogo.records import Floats, GoldenAnswers, Ints
+    from gonogo.services.drift_finding import DriftQuestion
+    from gonogo.services.drift_watch import Followed
+    from gonogo.services.ports import DecisionLog, Telemetry
+    from gonogo.settings import Settings
+
+POINTS_MAX = 96
+# 1 January 1970 was a Thursday: weeks that begin on a Monday are shifted by three days.
+_MONDAY_HOURS = 72
+BUCKETS: tuple[tuple[Bucket, int, int], ...] = (
+    ("hour", 1, 0),
+    ("day", 24, 0),
+    ("week", 168, _MONDAY_HOURS),
+    ("month", 720, 0),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """A metric hour by hour, ascending; shapes (n,). `worth`: labels that one label counts as."""
+
+    hour: Ints
+    n: Floats
+    total: Floats
+    worth: float = 1.0
+    is_rate: bool = True
+
+
+async def drift_history(
+    telemetry: Telemetry,
+    log: DecisionLog,
+    settings: Settings,
+    question: DriftQuestion,
+    *,
+    metric: str,
+    now_ms: int,
+    days: float | None = None,
+) -> DriftHistory | None:
+    """The points of the metric that a drift report is about, at most 96 (720-hour ones have no end).
+
+    Args:
+        telemetry: The rollups.
+        log: Where a person's acceptance of a baseline stands.
+        settings: The dependency's own.
+        question: What was asked.
+        metric: What the report is about.
+        now_ms: Epoch milliseconds.
+        days: Only so many days back from the end; None from the first.
+
+    Returns:
+        None where nothing is recorded of the metric.
+    """
+    known = await telemetry.dependency(question.dependency)
+    if known is None:
+        return None
+    data = await read_drift(telemetry, known, settings, question, now_ms=now_ms)
+    followed = alarm_hour = None
+    if metric in RATE_METRICS:
+        if not question.compares:
+            followed = await _followed(log, settings, data, metric)
+        stream = data.stream(metric)
+        good = stream.n - stream.bad if metric == "outcome" else stream.bad
+        worth = followed.volume.dispersion.used if followed else 1.0
+        counts = _Counts(stream.hour, stream.n, good, 1 / worth)
+        if followed is not None:
+            watch = await watched(telemetry, known, followed, full_until=data.until - 1)
+            if watch.status in ("up", "down"):
+                alarm_hour = watch.episodes[-1].alarmed
+    elif metric == "golden":
+        counts = _golden(data.golden, data.until)
+    else:
+        counts = await _values(telemetry, data, settings, metric)
+    if days is not None:
+        counts = _since(counts, data.until - math.ceil(24 * days))
+    return _drawn(counts, metric, followed, alarm_hour) if len(counts.hour) else None
+
+
+async def _followed(
+    log: DecisionLog, settings: Settings, data: DriftData, metric: RateMetric
+) -> Followed | None:
+    own, stream = settings.dependency(data.known.name), data.stream(metric)
+    accepted = await accepted_baseline(log, data.known.name)
+    hours = choose_baseline(stream, data.counts, own, accepted, zone=settings.timezone)
+    if hours is None:
+        return None
+    return follow(stream, hours, own, weight=WEIGHTS[metric], zone=settings.timezone)
+
+
+def _golden(golden: GoldenAnswers, until: int) -> _Counts:
+    days, at = np.unique(golden.day, return_inverse=True)
+    n = np.bincount(at, golden.n, minlength=len(days)).astype(np.float64)
+    good = np.bincount(at, golden.outcome_sum / MICRO, minlength=len(days)).astype(np.float64)
+    return _until(_Counts(days * 24, n, good), until)
+
+
+async def _values(
+    telemetry: Telemetry, data: DriftData, settings: Settings, metric: str
+) -> _Counts:
+    found = await telemetry.histograms(
+        data.known.name, metric, segment=data.slice_.declared, end_hour=data.until
+    )
+    found = data.slice_.of_histograms(found, zone=settings.timezone)
+    hours, at = np.unique(found.bucket, return_inverse=True)
+    n = np.bincount(at, found.n, minlength=len(hours)).astype(np.float64)
+    total = np.bincount(at, found.sum / MICRO, minlength=len(hours)).astype(np.float64)
+    return _Counts(hours, n, total, is_rate=False)
+
+
+def _until(counts: _Counts, hour: int) -> _Counts:
+    kept = counts.hour < hour
+    return _Counts(counts.hour[kept], counts.n[kept], counts.total[kept])
+
+
+def _since(counts: _Counts, hour: int) -> _Counts:
+    kept = counts.hour >= hour
+    return _Counts(
+        counts.hour[kept], counts.n[kept], counts.total[kept], counts.worth, counts.is_rate
+    )
+
+
+def _drawn(
+    counts: _Counts, metric: str, followed: Followed | None, alarm_hour: int | None
+) -> DriftHistory:
+    span = int(counts.hour[-1] - counts.hour[0]) + 1
+    name, size, shift = next((b for b in BUCKETS if span <= b[1] * POINTS_MAX), BUCKETS[-1])
+    buckets, at = np.unique((counts.hour + shift) // size, return_inverse=True)
+    n = np.bincount(at, counts.n)
+    mean = np.bincount(at, counts.total) / n
+    low = high = None
+    if counts.is_rate:
+        bounds = [
+            rate_interval95(min(max(m, 0.0), 1.0), k * counts.worth)
+            for m, k in zip(mean.tolist(), n.tolist(), strict=True)
+        ]
+        low, high = [b[0] for b in bounds], [b[1] for b in bounds]
+    return DriftHistory(
+        metric=metric,
+        bucket=name,
+        bucket_s=size * 3600,
+        start=rfc3339((int(buckets[0]) * size - shift) * HOUR_MS),
+        at=(buckets - buckets[0]).tolist(),
+        n=n.astype(np.int64).tolist(),
+        mean=mean.tolist(),
+        low=low,
+        high=high,
+        baseline=_reference(followed, float(np.median(n)) * counts.worth) if followed else None,
+        alarm=None if alarm_hour is None else hour_end(alarm_hour),
+    )
+
+
+def _reference(followed: Followed, n: float) -> Reference:
+    """The baseline, and the band that a point of n labels' worth leaves once in twenty."""
+    baseline, hours = followed.baseline, followed.hours
+    mean = baseline.mean
+    if hours.declared_bad is not None:
+        mean = 1 - hours.declared_bad if baseline.metric == "outcome" else hours.declared_bad
+    half = 1.96 * math.sqrt(mean * (1 - mean) / n) if n else 1.0
+    return Reference(
+        start=hour_start(hours.start_hour),
+        end=hour_start(hours.end_hour),
+        mean=mean,
+        band95=(max(0.0, mean - half), min(1.0, mean + half)),
+    )
