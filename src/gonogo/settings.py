@@ -49,6 +49,8 @@ class DependencySettings:
     stale_after_s: int = 7 * DAY_S
     baseline: BaselineSettings | None = None
     false_alarms_per_year: float = 1.0
+    # What stays on the primary in a fallback whose share is not stated, so that recovery shows.
+    recovery_share: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ async def open_stores(
             telemetry=telemetry,
             decisions=decisions,
             incidents=incidents,
-            health=TrustHealth(telemetry, settings),
+            health=TrustHealth(telemetry, decisions, settings),
             actuators=_actuators(settings),
             new_id=lambda: make_id(clock(), secrets.randbits(ENTROPY_BITS)),
         ),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gonogo.records import Decision, Observation, Stored
     from gonogo.services.calibration import CalibrationTable
     from gonogo.services.fallback_reconcile import Reconciled
+    from gonogo.services.recovery import Recovered
     from gonogo.services.standing import Moved
     from gonogo.settings import Settings
     from gonogo.stores import Stores
@@ -167,6 +168,36 @@ class Upkeep:
 
         stores = await self.stores()
         return await reconcile(stores.fallback, self.settings, now_ms=self._clock())
+
+    async def recover(self) -> list[Recovered]:
+        """Look at every fallback in force: back by a stage, away again, or renewed."""
+        from gonogo.services.recovery import recover
+
+        stores = await self.stores()
+        return await recover(stores.fallback, self.settings, now_ms=self._clock())
+
+    async def hold_route(
+        self, dependency: str, *, reason: str | None, until: str | None = None
+    ) -> None:
+        """Hold a route where it is against agents and automation; without a reason let it go.
+
+        Raises:
+            ParameterError: the reason is empty, or `until` is no time ahead.
+            UnknownTarget: nothing is known of the dependency.
+        """
+        from gonogo.services.holding import hold_route
+
+        self.refuse_read_only("hold a route")
+        stores = await self.stores()
+        await hold_route(
+            stores.fallback,
+            self.settings,
+            dependency,
+            reason=reason,
+            until=until,
+            actor=self.actor,
+            now_ms=self._clock(),
+        )
 
     async def decision(self, decision_id: str) -> Decision:
         """One entry of the decision log, whole.

@@ -114,8 +114,22 @@ def test_a_fallback_is_planned_approved_and_taken_back(store: Path) -> None:
     assert command[:2] == ["gonogo", "approve"]
     done = answer(typed(*command[1:], "--json", store=store, environ=environ))
     assert done["applied"] is True
-    routed = answer(typed("route", "search", "--json", store=store, environ=environ))
+    assert [(t["target"], t["share"]) for t in done["to"]] == [
+        ("search", 0.01),
+        ("search-old", 0.99),
+    ]
+    key = ("--key", "user-1", "--json")
+    routed = answer(typed("route", "search", *key, store=store, environ=environ))
     assert routed["target"] == "search-old"
+    held = typed("route", "search", "--hold", "migration", *key, store=store, environ=environ)
+    assert answer(held)["why"].endswith("; held: migration")
+    undone = ("fallback", "search", "--undo", done["undo"]["arguments"]["undo"])
+    refused = typed(*undone, store=store, environ=environ)
+    assert "gonogo route search --release" in refused.stderr
+    released = typed("route", "search", "--release", *key, store=store, environ=environ)
+    assert "held" not in answer(released)["why"]
+    both = typed("route", "search", "--until", "2999-01-01", store=store, environ=environ)
+    assert both.returncode == 64
     undo = done["undo"]["arguments"]["undo"]
     back = answer(
         typed("fallback", "search", "--undo", undo, "--json", store=store, environ=environ)

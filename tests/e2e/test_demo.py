@@ -44,7 +44,7 @@ def test_the_demo_tells_the_whole_course(played: tuple[str, Path]) -> None:
     weekend, weekday = during.split('segment="published=weekend"')[1].split("published=weekday")
     assert "degraded" in weekend
     assert "stable" in weekday
-    assert "now goes to sentiment-v2 100%" in back
+    assert "now goes to sentiment-v2 99% + sentiment-v3 1%" in back
     assert "Routed to sentiment-v2" in after
     assert " GO " in after.split("preflight(")[1]
 

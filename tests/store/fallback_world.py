@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,11 @@ from gonogo.services.decisions import ENTROPY_BITS, make_id
 from gonogo.services.fallback import FallbackRequest, approve, trigger_fallback
 from gonogo.services.fallback_apply import ConfirmedBy
 from gonogo.services.fallback_reconcile import Reconciled, reconcile
+from gonogo.services.holding import hold_route
 from gonogo.services.ports import Telemetry
-from gonogo.services.ports_actions import Actuator, Assessment, FallbackPorts
+from gonogo.services.ports_actions import Actuator, FallbackPorts, Route, Weight
+from gonogo.services.ports_health import Assessment, OwnRate
+from gonogo.services.recovery import Recovered, recover
 from gonogo.settings import ActuatorSettings, DependencySettings, Policy, Settings
 from gonogo.store.database import Database
 from gonogo.store.decisions import SqliteDecisions
@@ -40,6 +43,7 @@ class DeclaredHealth:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     p_better: dict[str, float | None] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
+    rates: list[OwnRate] = field(default_factory=list)
 
     async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
         """As declared."""
@@ -57,6 +61,19 @@ class DeclaredHealth:
         """As declared."""
         del now_ms
         return dependency in self.down
+
+    async def own_rates(
+        self,
+        dependency: str,
+        *,
+        fallback: Sequence[Weight],
+        fell_ms: int,
+        since_ms: int,
+        now_ms: int,
+    ) -> list[OwnRate]:
+        """As declared."""
+        del dependency, fallback, fell_ms, since_ms, now_ms
+        return self.rates
 
     async def is_known(self, dependency: str) -> bool:
         """Everything but what is called a typo."""
@@ -135,6 +152,22 @@ class World:
         """Whoever comes next puts things right."""
         return await reconcile(self.ports, self.settings, now_ms=self.now_ms)
 
+    async def recovered(self) -> list[Recovered]:
+        """What the watch does each minute."""
+        return await recover(self.ports, self.settings, now_ms=self.now_ms)
+
+    async def held(self, reason: str | None, until: str | None = None) -> Route:
+        """A person holds the route, or lets it go."""
+        return await hold_route(
+            self.ports,
+            self.settings,
+            "m",
+            reason=reason,
+            until=until,
+            actor="person",
+            now_ms=self.now_ms,
+        )
+
     async def actions(self) -> list[Decision]:
         """The audited actions, newest first."""
         return [entry for entry in await self.decisions.decisions(limit=10_000) if entry.action]
@@ -147,11 +180,19 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, *, policy: Policy = "ask", actuators: Mapping[str, Actuator] | None = None
+    folder: Path,
+    *,
+    policy: Policy = "ask",
+    actuators: Mapping[str, Actuator] | None = None,
+    recovery_share: float = 0.0,
 ) -> AsyncIterator[World]:
     """A world around the store and route file in `folder`, made where they are not there."""
     own = DependencySettings(
-        "m", fallback=("v2", "rules:basic"), fallback_policy=policy, actuators=("routes",)
+        "m",
+        fallback=("v2", "rules:basic"),
+        fallback_policy=policy,
+        actuators=("routes",),
+        recovery_share=recovery_share,
     )
     settings = Settings(
         store=str(folder / "gonogo.db"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fallback_world import DAY, HOUR, MINUTE, World, world
 
-from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.answers import FallbackPlan, FallbackResult, rfc3339
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.routing import route
 from gonogo.services.fallback import FallbackRequest, plan_to_approve, trigger_fallback
@@ -250,20 +250,38 @@ async def test_a_route_that_went_back_and_forth_rests(w: World) -> None:
 
 
 async def test_a_held_route_stays(w: World) -> None:
-    """A hold stops plans, also ones made before it, and the way back."""
+    """A hold stops plans, also ones made before it, and the way back; it ends when it says."""
     result = await w.switched(share=0.5)
     before = await w.plan(share=0.6)
-    entry = (await w.actions())[0]
-    await w.routes.hold("m", held="kim: migration", entry=replace(entry, id="hold"))
+    await w.held("migration")
     with pytest.raises(ActionRefused, match="version"):
         await w.apply(before.plan_id)
     held = await w.plan(share=0.7)
-    with pytest.raises(ActionRefused, match="held: kim: migration"):
+    with pytest.raises(ActionRefused, match="held: migration; a person lets it go with"):
         await w.approved(held.plan_id)
-    with pytest.raises(ActionRefused, match="held: kim: migration"):
+    with pytest.raises(ActionRefused, match="held: migration"):
         await w.undo(result.audit_id)
-    await w.routes.hold("m", held=None, entry=replace(entry, id="let go"))
+    assert (await w.held(None)).holder(w.now_ms) is None
+    await w.held("night shift", until=rfc3339(w.now_ms + HOUR))
+    with pytest.raises(ActionRefused, match="held: night shift"):
+        await w.undo(result.audit_id)
+    w.now_ms += HOUR
     assert isinstance(await w.undo(result.audit_id), FallbackResult)
+    assert [e.kind for e in await w.actions()].count("hold") == 3
+    assert (await w.decisions.verify()).broken_at is None
+
+
+async def test_a_hold_that_says_nothing_is_refused(w: World) -> None:
+    """Others read why the route is stuck, and until when."""
+    for reason, until, problem in (
+        (" ", None, "needs a reason"),
+        ("x", "2020-01-01", "has passed"),
+        ("x", "soon", "is not a time"),
+    ):
+        with pytest.raises(ParameterError, match=problem):
+            await w.held(reason, until)
+    version = (await w.held("x")).version
+    assert (await w.held("x")).version == version  # said again: nothing to write
 
 
 async def test_what_the_person_is_asked_is_found_without_changing_anything(w: World) -> None:
@@ -301,7 +319,7 @@ async def test_wrong_arguments_are_one_line(w: World) -> None:
     with pytest.raises(UnknownTarget, match="Unknown dependency 'n'"):
         await w.plan(dependency="n")
     await w.switched()
-    with pytest.raises(ActionRefused, match="already sends 100% to v2"):
+    with pytest.raises(ActionRefused, match="already goes to v2 100%"):
         await w.plan(to="v2")
 
 

@@ -42,6 +42,7 @@ class FallbackPlan(Answer):
     target_health: TargetHealth | None = None
     cost_change: str | None = None
     effects: list[str]
+    way_back: str | None = None
     checks: list[PlanCheck]
     approval: Literal["allow", "confirm", "ask", "deny"]
     applied: Literal[False] = False

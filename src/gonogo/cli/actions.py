@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gonogo.cli.command import Session, command
+from gonogo.errors import ParameterError
 
 group = typer.Typer()
 
@@ -72,7 +73,13 @@ async def approve(
 
 
 @command(
-    group, "route", "gonogo route gpt-4", "gonogo route gpt-4 --key user-17 --json", panel="Act"
+    group,
+    "route",
+    "gonogo route gpt-4",
+    "gonogo route gpt-4 --key user-17 --json",
+    'gonogo route gpt-4 --hold "migration" --until 2026-05-01T12:00:00Z',
+    "gonogo route gpt-4 --release",
+    panel="Act",
 )
 async def route(
     session: Session,
@@ -81,6 +88,18 @@ async def route(
     key: Annotated[
         str | None, typer.Option(help="Same key, same target: a user or session id.")
     ] = None,
+    hold: Annotated[
+        str | None,
+        typer.Option(help="Keep the route as it is, and why: nobody changes it until released."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="With --hold: a date or time at which it ends.")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="Let a held route go.")] = False,
 ) -> None:
-    """Which target to call now."""
+    """Which target to call now; a person may hold the route there."""
+    if (hold is not None and release) or (until is not None and hold is None):
+        raise ParameterError("--hold and --release exclude each other, and --until needs --hold.")
+    if hold is not None or release:
+        await session.app.hold_route(dependency, reason=hold, until=until)
     session.show(await session.app.get_route(dependency, key=key))

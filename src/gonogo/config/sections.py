@@ -41,7 +41,7 @@ SECTIONS = ("dependencies", "settings", "budgets", "workloads", "probes", "actua
 DEPENDENCY = (
     *("kind", "provider", "latency_slo_ms", "quality_bar", "fallback", "actuators"),
     *("depends_on", "min_effect", "fallback_policy", "stale_after", "baseline"),
-    "false_alarms_per_year",
+    *("false_alarms_per_year", "recovery_share"),
 )
 BASELINE = ("start", "end", "version", "outcome")
 BUDGET = (
@@ -130,6 +130,7 @@ def _dependency(name: str, table: Table) -> DependencySettings:
         stale_after_s=table.seconds("stale_after") or 7 * DAY_S,
         baseline=_baseline(table),
         false_alarms_per_year=_or(table.number("false_alarms_per_year", 0.001, 365), 1.0),
+        recovery_share=_or(table.number("recovery_share", 0, 0.05), 0.01),
     )
 
 

@@ -164,5 +164,5 @@ async def _fall_back(paper: Paper, agent: Agent, report: DriftReport) -> None:
     if not isinstance(done, FallbackResult) or not done.applied:
         raise ProbeError(f"The demo's fallback was not applied: {done.summary}")
     paper.answer(done)
-    paper.question("get_route", dependency=MODEL)
-    paper.answer(await agent.ask(RouteAnswer, "get_route", dependency=MODEL))
+    paper.question("get_route", dependency=MODEL, key="user-1")
+    paper.answer(await agent.ask(RouteAnswer, "get_route", dependency=MODEL, key="user-1"))

@@ -17,14 +17,13 @@ from gonogo.services.fallback_apply import (
     replayed,
 )
 from gonogo.services.fallback_plan import (
-    PLAN_VALID_MS,
     Proposal,
     approval_of,
     effects,
     not_held,
     propose,
 )
-from gonogo.services.fallback_words import pending_answer, plan_answer
+from gonogo.services.fallback_words import pending_answer, plan_answer, plan_of
 from gonogo.services.ports_actions import Check, FallbackPorts, Plan, Route, primary_route
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ async def plan_fallback(
         now_ms=now_ms,
     )
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
-    plan = replace(_plan(proposal, answer, now_ms), idempotency_key=request.idempotency_key)
+    plan = replace(plan_of(proposal, answer, now_ms), idempotency_key=request.idempotency_key)
     try:
         kept = await ports.routes.save_plan(plan)
     except StoreError:
@@ -147,9 +146,9 @@ async def undo(
     if earlier is not None and earlier.state != "planned":
         _refuse_other(earlier, request.dependency)
         return await replayed(ports, settings, earlier, go)
-    proposal = await _way_back(ports, settings, route, audit_id)
+    proposal = await _way_back(ports, settings, route, audit_id, now_ms)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
-    plan = replace(_plan(proposal, answer, now_ms), undoes=audit_id)
+    plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id)
     _refuse_denied(settings, plan, proposal.approval)
     refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by))
     kept = await ports.routes.save_plan(plan)
@@ -177,8 +176,8 @@ async def plan_to_approve(
             earlier = await ports.routes.plan_with(undoes=undo)
             if earlier is not None and earlier.state != "planned":
                 return None
-            proposal = await _way_back(ports, settings, route, undo)
-            plan = _plan(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
+            proposal = await _way_back(ports, settings, route, undo, now_ms)
+            plan = plan_of(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
         else:
             plan = await _stored(ports, plan_id or "", dependency)
             refuse_stale(plan, route, now_ms)
@@ -212,7 +211,7 @@ async def _route(ports: FallbackPorts, dependency: str) -> Route:
 
 
 async def _way_back(
-    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str
+    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str, now_ms: int
 ) -> Proposal:
     dependency = route.dependency
     done = await ports.routes.plan_with(audit_id=audit_id)
@@ -226,7 +225,7 @@ async def _way_back(
         )
     own = settings.dependency(dependency)
     checks = (
-        not_held(route),
+        not_held(route, now_ms),
         Check("state_version", True, f"made for version {route.version} of the route", "always"),
     )
     return Proposal(
@@ -275,20 +274,4 @@ def _go(request: FallbackRequest, settings: Settings, now_ms: int) -> Go:
         now_ms=now_ms,
         settings_digest=settings.digest,
         idempotency_key=request.idempotency_key,
-    )
-
-
-def _plan(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
-    return Plan(
-        id=answer.plan_id,
-        dependency=proposal.dependency,
-        created_ms=now_ms,
-        expires_ms=now_ms + PLAN_VALID_MS,
-        route_version=proposal.route.version,
-        before=proposal.route.targets,
-        after=proposal.after,
-        reason=proposal.reason,
-        checks=proposal.checks,
-        approval=proposal.approval,
-        answer=answer.model_dump_json(by_alias=True, exclude_none=True),
     )

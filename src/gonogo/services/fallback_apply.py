@@ -25,7 +25,14 @@ from gonogo.answers import (
 )
 from gonogo.errors import ActionRefused
 from gonogo.records import DAY_MS, Decision, Verdict
-from gonogo.services.fallback_plan import flap_damping, not_held, rate_limit
+from gonogo.services.fallback_plan import (
+    LEASE_MS,
+    LEFT_SHARE_MAX,
+    flap_damping,
+    not_held,
+    rate_limit,
+    told_targets,
+)
 from gonogo.services.incidents import note_route
 from gonogo.services.ports_actions import (
     STORE,
@@ -34,6 +41,7 @@ from gonogo.services.ports_actions import (
     Check,
     Fence,
     Plan,
+    Recovery,
     Route,
     Step,
     Switch,
@@ -47,8 +55,10 @@ if TYPE_CHECKING:
 ConfirmedBy = Literal["confirm", "elicited", "approved"]
 
 TOOL = "trigger_fallback"
-# A fallback is due for another look after a day; it is never taken back blindly.
-LEASE_MS = DAY_MS
+# The kind under which a step of the way back stands in the decision log.
+RETURN = "recover"
+# A fallback that follows a return within this time is a relapse: the next return asks for more.
+RELAPSE_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +142,8 @@ def _fence(go: Go, *, audit_id: str, incident_id: str | None) -> Fence:
         if plan.state != "planned":
             return Begun(plan)
         refuse_stale(plan, route, go.now_ms)
-        now: tuple[Check, ...] = (not_held(route),)
-        if plan.undoes is None:
+        now: tuple[Check, ...] = (not_held(route, go.now_ms),)
+        if plan.undoes is None and plan.returns is None:
             now += (rate_limit(switches, go.now_ms), flap_damping(switches, go.now_ms))
         fresh = {check.check for check in now}
         kept = tuple(check for check in plan.checks if check.check not in fresh)
@@ -158,7 +168,26 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
         incident_id=incident_id,
         audit_id=audit_id,
     )
-    return replace(wanted, expires_ms=None if wanted.is_primary else now_ms + LEASE_MS)
+    return replace(
+        wanted,
+        expires_ms=None if wanted.is_primary else now_ms + LEASE_MS,
+        renewals=0,
+        recovery=_recovery(plan, route, wanted, now_ms),
+    )
+
+
+def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery | None:
+    """Where the way back stands after this plan: it begins where the primary was left."""
+    before = route.recovery
+    if plan.returns is not None:
+        return replace(plan.returns, since_ms=now_ms)
+    if wanted.is_primary:
+        return replace(before, fallback=(), since_ms=now_ms) if before else None
+    if wanted.primary_share > LEFT_SHARE_MAX:
+        return None  # a split: nobody waits for the primary to recover
+    relapsed = before is not None and now_ms - before.since_ms < RELAPSE_MS
+    tried = before.tried + 1 if before is not None and relapsed else 0
+    return Recovery(plan.after, fell_ms=now_ms, since_ms=now_ms, tried=tried)
 
 
 def _entry(
@@ -169,13 +198,13 @@ def _entry(
         "plan_id": plan.id,
         "undo": plan.undoes,
         "reason": plan.reason,
-        "confirmed_by": go.confirmed_by or "allow",
+        "confirmed_by": go.confirmed_by or ("evidence" if plan.returns else "allow"),
         "idempotency_key": go.idempotency_key,
     }
     return Decision(
         id=entry_id,
         ts_ms=go.now_ms,
-        kind=TOOL,
+        kind=RETURN if plan.returns else TOOL,
         verdict=verdict,
         summary=summary,
         inputs=json.dumps({key: value for key, value in inputs.items() if value is not None}),
@@ -200,7 +229,7 @@ def _began(plan: Plan, wanted: Route, go: Go) -> Decision:
         go,
         entry_id=wanted.audit_id or "",
         verdict="unknown",
-        summary=f"Begun: {plan.dependency} to {_told(plan.after)} (epoch {wanted.epoch})",
+        summary=f"Begun: {plan.dependency} to {told_targets(plan.after)} (epoch {wanted.epoch})",
         answer=json.dumps(answer),
     )
 
@@ -284,7 +313,7 @@ def _result(
     seen = f" Not everything is confirmed: {problems}." if problems else " Read back everywhere."
     return FallbackResult(
         verdict=verdict,
-        summary=f"{done}: {plan.dependency} now goes to {_told(plan.after)} (route epoch "
+        summary=f"{done}: {plan.dependency} now goes to {told_targets(plan.after)} (route epoch "
         f"{plan.epoch}), because: {plan.reason}.{seen}",
         as_of=rfc3339(now_ms),
         decision_id=entry_id,
@@ -310,7 +339,3 @@ def _next(plan: Plan, undo: dict[str, str], problems: str) -> NextAction:
             tool="get_route", arguments=arguments, reason="reconciles again, then says the route"
         )
     return NextAction(tool=TOOL, arguments=dict(undo), reason="go back")
-
-
-def _told(targets: tuple[Weight, ...]) -> str:
-    return " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in targets)

@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
-from gonogo.services.ports_actions import Assessment
+from gonogo.services.ports_health import Assessment, OwnRate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gonogo.records import HourCounts
+    from gonogo.services.drift_data import RateStream
+    from gonogo.services.ports import DecisionLog
+    from gonogo.services.ports_actions import Weight
     from gonogo.services.ports_trust import TrustTelemetry
     from gonogo.services.trust_estimate import TrustEstimate
     from gonogo.settings import Settings
@@ -24,6 +32,9 @@ if TYPE_CHECKING:
 DOWN_SHARE = 0.5
 DOWN_CALLS_MIN = 5
 ANSWERS_WITHIN_HOURS = 24
+# How far it had fallen: the worst of the newest hours, by windows with enough labels to tell.
+FELL_WINDOWS = ((2, 5), (24, 20), (168, 50))
+RATE_MIN = 0.002
 UNMEASURED = ("refuse", "human")
 _BY_ROW = (
     *("hour", "version", "n", "errors", "timed", "slo_met", "labels", "outcome_sum"),
@@ -40,8 +51,9 @@ def split_version(target: str) -> tuple[str, str | None]:
 class TrustHealth:
     """Health from what was recorded (`services.ports_actions.Health`)."""
 
-    def __init__(self, telemetry: TrustTelemetry, settings: Settings) -> None:
+    def __init__(self, telemetry: TrustTelemetry, log: DecisionLog, settings: Settings) -> None:
         self._telemetry = telemetry
+        self._log = log
         self._settings = settings
 
     async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
@@ -72,6 +84,57 @@ class TrustHealth:
         counts = await self._telemetry.hours(dependency, start_hour=hour - 1, end_hour=hour + 1)
         n, errors = int(counts.n.sum()), int(counts.errors.sum())
         return n >= DOWN_CALLS_MIN and errors >= DOWN_SHARE * n
+
+    async def own_rates(
+        self,
+        dependency: str,
+        *,
+        fallback: Sequence[Weight],
+        fell_ms: int,
+        since_ms: int,
+        now_ms: int,
+    ) -> list[OwnRate]:
+        """The rates of its own calls since a stage began, beside the baseline that drift uses.
+
+        Still ill is halfway back from where it had fallen, and at least `min_effect` off. Outcomes
+        are read when their hour is mature, as drift reads them.
+        """
+        from gonogo.services.drift_baseline import accepted_baseline, choose_baseline
+        from gonogo.services.drift_data import RATE_METRICS, maturity, rate_stream
+
+        own = self._settings.dependency(dependency)
+        counts = await self._telemetry.hours(dependency)
+        accepted = await accepted_baseline(self._log, dependency)
+        kept = _without(counts, [split_version(w.target) for w in fallback], dependency)
+        lag = await maturity(self._telemetry, dependency, as_of_ms=now_ms)
+        found = []
+        for metric in RATE_METRICS:
+            end_hour = lag.end_hour(now_ms) if metric == "outcome" else now_ms // HOUR_MS + 1
+            stream = rate_stream(counts, metric, golden=False).between(None, end_hour)
+            hours = choose_baseline(stream, counts, own, accepted, zone=self._settings.timezone)
+            if hours is None:
+                continue
+            well = hours.declared_bad
+            if well is None:
+                well = stream.between(hours.start_hour, hours.end_hour).bad_rate
+            well = min(max(well, RATE_MIN), 1 - own.min_effect - RATE_MIN)
+            fell = _fell_to(stream, fell_ms // HOUR_MS) - well
+            since = since_ms // HOUR_MS
+            own_calls = rate_stream(kept, metric, golden=False).between(since, end_hour)
+            trial, first = own_calls.between(since + 1, None), own_calls.between(None, since + 1)
+            found.append(
+                OwnRate(
+                    metric=metric,
+                    well=well,
+                    ill=min(well + max(own.min_effect, fell / 2), 1 - RATE_MIN),
+                    fell=fell >= own.min_effect / 2,
+                    n=trial.n,
+                    bad=trial.bad,
+                    n_now=float(first.n.sum()),
+                    bad_now=float(first.bad.sum()),
+                )
+            )
+        return found
 
     async def is_known(self, dependency: str) -> bool:
         """Whether anything was ever recorded of it, or of this version of it."""
@@ -125,7 +188,22 @@ class TrustHealth:
 
 def _of_version(counts: HourCounts, version: str) -> HourCounts:
     number = counts.versions.index(version) if version in counts.versions else -1
-    kept = counts.version == number
+    return _rows(counts, counts.version == number)
+
+
+def _without(
+    counts: HourCounts, targets: Sequence[tuple[str, str | None]], dependency: str
+) -> HourCounts:
+    """The calls of a dependency that none of its own versions among the targets answered."""
+    away = [version for name, version in targets if name == dependency and version is not None]
+    numbers = [counts.versions.index(version) for version in away if version in counts.versions]
+    kept = counts.version >= 0
+    for number in numbers:
+        kept &= counts.version != number
+    return _rows(counts, kept)
+
+
+def _rows(counts: HourCounts, kept: NDArray[np.bool_]) -> HourCounts:
     return replace(counts, **{name: getattr(counts, name)[kept] for name in _BY_ROW})
 
 
@@ -133,3 +211,9 @@ def _answers(counts: HourCounts, now_ms: int) -> bool | None:
     recent = counts.hour > now_ms // HOUR_MS - ANSWERS_WITHIN_HOURS
     n, errors = int(counts.n[recent].sum()), int(counts.errors[recent].sum())
     return None if n == 0 else errors < DOWN_SHARE * n
+
+
+def _fell_to(stream: RateStream, hour: int) -> float:
+    """The worst bad rate of the newest hours up to one; 0 where there were too few labels."""
+    windows = [(stream.between(hour + 1 - hours, hour + 1), n) for hours, n in FELL_WINDOWS]
+    return max((seen.bad_rate for seen, n in windows if seen.labels >= n), default=0.0)

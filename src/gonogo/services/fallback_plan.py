@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
-from gonogo.records import DAY_MS, MICRO
+from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.services.fallback_health import UNMEASURED, split_version
 from gonogo.services.ports_actions import WHOLE, Check, Route, Weight, primary_route
 from gonogo.services.routes import refuse_unknown
@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
     from gonogo.records import Verdict
     from gonogo.services.ports import Telemetry
-    from gonogo.services.ports_actions import Assessment, FallbackPorts, Switch
+    from gonogo.services.ports_actions import FallbackPorts, Switch
+    from gonogo.services.ports_health import Assessment
     from gonogo.settings import DependencySettings, Policy, Settings
 
 PLAN_VALID_MS = 15 * 60_000
+# A fallback is due for another look after a day; it is never taken back blindly.
+LEASE_MS = DAY_MS
+# What the primary gets back, stage by stage.
+RETURN_STAGES = (WHOLE // 100, WHOLE // 20, WHOLE // 4, WHOLE // 2, WHOLE)
 SWITCHES_A_DAY_MAX = 2
 # Every switch adds one; half of it is left a day later.
 FLAPS_MAX = 3.0
@@ -32,6 +37,8 @@ P_BETTER_MIN = 0.5
 REASON_CHARS_MAX = 400
 PRICED_CALLS = 200
 PER_CALLS = 1_000
+# A primary with no more than this has been left; with more, the traffic is split.
+LEFT_SHARE_MAX = WHOLE // 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Proposal:
     effects: tuple[str, ...]
     checks: tuple[Check, ...]
     approval: Policy
+    way_back: str | None = None
 
 
 async def propose(
@@ -69,18 +77,17 @@ async def propose(
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
     if not said:
         raise ParameterError("A fallback needs a reason: pass reason='…', it goes into the log.")
-    part = whole_share(share)
     routed = await ports.routes.route(dependency)
     if routed is None:
         await refuse_unknown(ports.telemetry, settings, dependency)
     own = settings.dependency(dependency)
     route = routed or primary_route(dependency)
     health = await _chosen(ports, own, route, to, now_ms)
-    after = shifted(route, health.target, part, own.fallback)
+    after = wanted_targets(route, health.target, share, own)
     if after == route.targets:
         raise ActionRefused(
-            f"'{dependency}' already sends {part / WHOLE:.0%} to {health.target}: nothing to change. "
-            "Name another target with `to`, or another `share`."
+            f"'{dependency}' already goes to {told_targets(after)}: nothing to change. Name another "
+            "target with `to`, or another `share`."
         )
     is_down = await ports.health.is_down(dependency, now_ms=now_ms)
     verdicts = await ports.decisions.last_verdicts()
@@ -90,7 +97,7 @@ async def propose(
         _ladder(own, health.target),
         _target_health(health, is_down=is_down),
         _target_better(health, is_down=is_down, is_bad=is_bad),
-        not_held(route),
+        not_held(route, now_ms),
         rate_limit(switches, now_ms),
         flap_damping(switches, now_ms),
         Check("state_version", True, f"made for version {route.version} of the route", "always"),
@@ -105,13 +112,46 @@ async def propose(
         effects=effects(ports, own, route, after),
         checks=checks,
         approval=approval_of(own.fallback_policy, checks),
+        way_back=_way_back(dependency, after),
     )
 
 
-def whole_share(share: float | None) -> int:
-    """A share as ten-thousandths; all of it where none is given."""
-    if share is None:
-        return WHOLE
+def wanted_targets(
+    route: Route, target: str, share: float | None, own: DependencySettings
+) -> tuple[Weight, ...]:
+    """Where the traffic goes; without a stated share everything but what shows recovery.
+
+    `refuse` and `human` get everything: there the primary must not be called at all.
+    """
+    if share is not None:
+        return shifted(route, target, whole_share(share), own.fallback)
+    kept = 0 if target in (own.name, *UNMEASURED) else round(own.recovery_share * WHOLE)
+    shares = (Weight(own.name, kept), Weight(target, WHOLE - kept))
+    return tuple(weight for weight in shares if weight.share)
+
+
+def _way_back(dependency: str, after: tuple[Weight, ...]) -> str | None:
+    left = next((weight.share for weight in after if weight.target == dependency), 0)
+    if left == WHOLE:
+        return None
+    if left > LEFT_SHARE_MAX:
+        return "none by itself: this is a split, and it stays until somebody changes it"
+    stages = " → ".join(f"{share / WHOLE:.0%}" for share in RETURN_STAGES if share > left)
+    if left == 0:
+        return (
+            f"none by itself: nothing stays on {dependency}, so its recovery cannot be seen; in "
+            f"{LEASE_MS // HOUR_MS} h it is due for another look by a person"
+        )
+    return (
+        f"{100 * left / WHOLE:.4g}% stays on {dependency} so that its recovery can be seen; while "
+        f"`gonogo watch` runs it comes back by itself, {stages}, each stage on evidence of its own "
+        f"calls, and leaves again at once when they are bad; `gonogo route {dependency} --hold "
+        "REASON` keeps it where it is"
+    )
+
+
+def whole_share(share: float) -> int:
+    """A share as ten-thousandths."""
     part = round(share * WHOLE) if 0 < share <= 1 else 0
     if part == 0:
         raise ParameterError(f"share {share:g} is outside (0, 1]: 0.25 sends a quarter there.")
@@ -136,13 +176,18 @@ def shifted(route: Route, target: str, share: int, ladder: Sequence[str]) -> tup
     return tuple(Weight(name, shares[name]) for name in names if shares.get(name, 0) > 0)
 
 
+def told_targets(targets: tuple[Weight, ...]) -> str:
+    """Targets and shares in words, the largest first."""
+    largest_first = sorted(targets, key=lambda weight: -weight.share)
+    return " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in largest_first)
+
+
 def effects(
     ports: FallbackPorts, own: DependencySettings, route: Route, after: tuple[Weight, ...]
 ) -> tuple[str, ...]:
     """What would happen, one line an actuator."""
     wanted = Route(route.dependency, after, epoch=route.epoch + 1)
-    parts = " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in after)
-    lines = [f"store: {route.dependency} goes to {parts} (epoch {wanted.epoch})"]
+    lines = [f"store: {route.dependency} goes to {told_targets(after)} (epoch {wanted.epoch})"]
     for name in own.actuators:
         actuator = ports.actuators.get(name)
         lines.append(
@@ -157,10 +202,15 @@ def approval_of(policy: Policy, checks: Sequence[Check]) -> Policy:
     return "ask" if undecided and policy in ("allow", "confirm") else policy
 
 
-def not_held(route: Route) -> Check:
+def not_held(route: Route, now_ms: int) -> Check:
     """A route that a person holds stays where it is."""
-    why = f"held: {route.held}" if route.held else "nobody holds the route"
-    return Check("not_held", route.held is None, why, "always")
+    holder = route.holder(now_ms)
+    why = (
+        f"held: {holder}; a person lets it go with gonogo route {route.dependency} --release"
+        if holder
+        else "nobody holds the route"
+    )
+    return Check("not_held", holder is None, why, "always")
 
 
 def rate_limit(switches: Sequence[Switch], now_ms: int) -> Check:
@@ -173,9 +223,10 @@ def rate_limit(switches: Sequence[Switch], now_ms: int) -> Check:
 def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
     """A route that went back and forth rests: each switch counts one, half of it a day later.
 
+    Stages of the way back that give the primary a part are no switches.
     The idea is route-flap damping's decaying penalty (RFC 2439, gentler as RFC 7196 asks).
     """
-    penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches)
+    penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches if not s.stage)
     why = f"flap penalty {penalty:.2f} of {FLAPS_MAX:g}, halved each day"
     return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
 
@@ -221,7 +272,8 @@ async def _chosen(
                 "fallback target", target, listed, "Record observations of it, or check the name."
             )
         return await ports.health.assess(target, primary=own.name, now_ms=now_ms)
-    rungs = [name for name in own.fallback if Weight(name, WHOLE) not in route.targets]
+    had = {w.target for w in route.targets if w.share >= WHOLE - LEFT_SHARE_MAX}
+    rungs = [name for name in own.fallback if name not in had]
     if not rungs:
         raise ActionRefused(
             f"'{own.name}' has no {'further' if own.fallback else 'fallback'} rung to go to. Name a "

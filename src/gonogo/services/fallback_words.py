@@ -14,10 +14,11 @@ from gonogo.answers import (
 )
 from gonogo.records import Verdict
 from gonogo.services.fallback_apply import TOOL
-from gonogo.services.fallback_plan import PLAN_VALID_MS, Proposal
-from gonogo.services.ports_actions import WHOLE, Assessment, Check, Plan, Weight
+from gonogo.services.fallback_plan import PLAN_VALID_MS, Proposal, told_targets
+from gonogo.services.ports_actions import WHOLE, Check, Plan, Weight
 
 if TYPE_CHECKING:
+    from gonogo.services.ports_health import Assessment
     from gonogo.settings import Policy
 
 
@@ -39,6 +40,7 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
         target_health=_target_health(proposal.health),
         cost_change=proposal.cost_change,
         effects=list(proposal.effects),
+        way_back=proposal.way_back,
         checks=[
             PlanCheck(
                 check=check.check,
@@ -52,6 +54,23 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
     )
 
 
+def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
+    """The plan that is kept, behind the answer that shows it."""
+    return Plan(
+        id=answer.plan_id,
+        dependency=proposal.dependency,
+        created_ms=now_ms,
+        expires_ms=now_ms + PLAN_VALID_MS,
+        route_version=proposal.route.version,
+        before=proposal.route.targets,
+        after=proposal.after,
+        reason=proposal.reason,
+        checks=proposal.checks,
+        approval=proposal.approval,
+        answer=answer.model_dump_json(by_alias=True, exclude_none=True),
+    )
+
+
 def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -> Verdict:
     if stopped:
         return "no_go"
@@ -61,7 +80,7 @@ def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -
 
 
 def _summary(proposal: Proposal, failed: list[Check]) -> str:
-    parts = " + ".join(f"{w.target} {w.share / WHOLE:.0%}" for w in proposal.after)
+    parts = told_targets(proposal.after)
     health = proposal.health
     told = f"; {health.why}" if health else ""
     if health and health.p_better is not None:

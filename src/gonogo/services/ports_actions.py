@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gonogo.records import Decision, Verdict
     from gonogo.services.ports import DecisionLog, Telemetry
+    from gonogo.services.ports_health import Health
     from gonogo.settings import Policy
 
 WHOLE = 10_000
@@ -34,12 +35,27 @@ class Weight:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """Where the way back to the primary stands.
+
+    `fallback` is where it began and where an abort leads; empty once it is over, kept so that a
+    relapse is known as one. `fell_ms`: when the traffic left; `since_ms`: when the present stage
+    began; `tried`: trials of the primary that ended badly.
+    """
+
+    fallback: tuple[Weight, ...]
+    fell_ms: int
+    since_ms: int
+    tried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Where a dependency's traffic should go.
 
     `targets` add up to `WHOLE`, the primary first, then the ladder's order, so that a key never
     moves back while a share grows. `version` grows with every change, `epoch` with every change of
-    the targets.
+    the targets. `renewals`: how often a fallback that was due was found still needed.
     """
 
     dependency: str
@@ -53,11 +69,24 @@ class Route:
     held: str | None = None
     incident_id: str | None = None
     audit_id: str | None = None
+    held_until_ms: int | None = None
+    renewals: int = 0
+    recovery: Recovery | None = None
 
     @property
     def is_primary(self) -> bool:
         """Whether the dependency itself gets everything."""
         return self.targets == (Weight(self.dependency, WHOLE),)
+
+    @property
+    def primary_share(self) -> int:
+        """What the dependency itself gets, in ten-thousandths."""
+        return sum(weight.share for weight in self.targets if weight.target == self.dependency)
+
+    def holder(self, now_ms: int) -> str | None:
+        """Who holds the route now, and why; None where nobody does."""
+        is_over = self.held_until_ms is not None and now_ms >= self.held_until_ms
+        return None if is_over else self.held
 
 
 def primary_route(dependency: str) -> Route:
@@ -80,7 +109,8 @@ class Plan:
     """A switch that was planned, and what became of it.
 
     `begun`: the route has changed, the actuators may or may not have. `answer` and `result` are
-    the JSON of the FallbackPlan and FallbackResult that were given out.
+    the JSON of the FallbackPlan and FallbackResult that were given out. `returns` is there where
+    the plan is a step of the way back, and says where that stands with it.
     """
 
     id: str
@@ -100,14 +130,25 @@ class Plan:
     audit_id: str | None = None
     epoch: int | None = None
     result: str | None = None
+    returns: Recovery | None = None
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it only gives the primary a part back, for a trial."""
+        whole = (Weight(self.dependency, WHOLE),)
+        return self.returns is not None and self.after not in (whole, self.returns.fallback)
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One change of a route's targets that was carried out."""
+    """One change of a route's targets that was carried out.
+
+    `undo`: it went back. `stage`: it only gave the primary a part back, for a trial.
+    """
 
     ts_ms: int
     undo: bool
+    stage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +161,8 @@ class Begun:
 
 
 Fence = Callable[[Plan, Route, list[Switch]], Begun]
+# What a route becomes besides its targets, and the action's entry; None: it stays as it is.
+Amended = Callable[[Route], "tuple[Route, Decision] | None"]
 
 
 class Routes(Protocol):
@@ -179,8 +222,12 @@ class Routes(Protocol):
         """
         ...
 
-    async def hold(self, dependency: str, *, held: str | None, entry: Decision) -> Route:
-        """Hold a route where it is, or let it go (None)."""
+    async def amend(self, dependency: str, amended: Amended) -> Route:
+        """Change what a route says besides its targets (hold, renewal); the route that stands.
+
+        One exclusive durable transaction, with a new version where something changed. `amended`
+        may run twice, so it must be pure; what it raises leaves everything as it was.
+        """
         ...
 
 
@@ -232,37 +279,6 @@ class Actuator(Protocol):
 
     async def verify(self, route: Route) -> Step:
         """Look again whether the route is what is there."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """How a target does. `answers`: whether its newest calls came back; None where unknown.
-
-    `score` and `p_better` (than the primary, now) are fractions.
-    """
-
-    target: str
-    verdict: Verdict
-    why: str
-    score: float | None = None
-    p_better: float | None = None
-    answers: bool | None = None
-
-
-class Health(Protocol):
-    """How well targets do."""
-
-    async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
-        """A target beside the primary."""
-        ...
-
-    async def is_down(self, dependency: str, *, now_ms: int) -> bool:
-        """Whether half or more of its newest calls failed outright."""
-        ...
-
-    async def is_known(self, dependency: str) -> bool:
-        """Whether anything was ever recorded of it."""
         ...
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gonogo.services.ports_actions import Routes
     from gonogo.settings import Settings
 
+# How often a fallback that is due is found still needed before a person has to look.
+RENEWALS_MAX = 3
+
 
 async def get_route(
     routes: Routes,
@@ -55,7 +58,7 @@ async def get_route(
     return RouteAnswer(
         verdict=_verdict(chosen.target, is_due=is_due),
         summary=f"Call {chosen.target} for {dependency} ({100 * share:.4g}% of its traffic): "
-        + _why(route, is_due=is_due)
+        + _why(route, now_ms, is_due=is_due)
         + ".",
         as_of=rfc3339(now_ms),
         next_actions=_next_actions(route, is_due=is_due),
@@ -64,7 +67,7 @@ async def get_route(
         version=None if chosen.target == dependency else split_version(chosen.target)[1],
         share=share,
         route_epoch=route.epoch,
-        why=_why(route, is_due=is_due),
+        why=_why(route, now_ms, is_due=is_due),
         expires_at=None if route.expires_ms is None else rfc3339(route.expires_ms),
     )
 
@@ -89,12 +92,15 @@ def _verdict(target: str, *, is_due: bool) -> Verdict:
     return "caution" if is_due or target == "human" else "go"
 
 
-def _why(route: Route, *, is_due: bool) -> str:
+def _why(route: Route, now_ms: int, *, is_due: bool) -> str:
+    holder = route.holder(now_ms)
+    until = f" until {rfc3339(route.held_until_ms)}" if route.held_until_ms is not None else ""
+    held = f"; held: {holder}{until}" if holder else ""
     if route.epoch == 0:
-        return "no fallback was ever needed" + (f"; held: {route.held}" if route.held else "")
-    held = f"; held: {route.held}" if route.held else ""
+        return f"no fallback was ever needed{held}"
     due = "; it is due for another look" if is_due else ""
-    return f"{route.why}, since {rfc3339(route.changed_ms)}{due}{held}"
+    renewed = f"; renewed {route.renewals} of {RENEWALS_MAX} times" if route.renewals else ""
+    return f"{route.why}, since {rfc3339(route.changed_ms)}{renewed}{due}{held}"
 
 
 def _next_actions(route: Route, *, is_due: bool) -> list[NextAction]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gonogo.services.ports_actions import (
+    Amended,
     Begun,
     Check,
     Fence,
     Plan,
+    Recovery,
     Route,
     Switch,
     Weight,
@@ -31,7 +33,7 @@ SWITCHES_SHOWN_MS = 30 * _DAY_MS
 
 _ROUTE = (
     "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
-    " audit_id"
+    " audit_id, held_until_ms, renewals, recovery"
 )
 _PLAN = (
     "id, dependency, created_ms, expires_ms, route_version, body, idempotency_key, undoes, state,"
@@ -47,17 +49,32 @@ def _weights(pairs: list[list[object]]) -> tuple[Weight, ...]:
     return tuple(Weight(str(target), int(str(share))) for target, share in pairs)
 
 
+def _recovery_json(recovery: Recovery | None) -> str | None:
+    if recovery is None:
+        return None
+    pairs = [[weight.target, weight.share] for weight in recovery.fallback]
+    return json.dumps([pairs, recovery.fell_ms, recovery.since_ms, recovery.tried])
+
+
+def _recovery(values: Any) -> Recovery | None:  # noqa: ANN401 - parsed JSON of `_recovery_json`
+    return None if values is None else Recovery(_weights(values[0]), *values[1:])
+
+
 def _route(conn: sqlite3.Connection, dependency: str) -> Route | None:
     row = conn.execute(
         f"SELECT {_ROUTE} FROM route WHERE dependency = ?",  # noqa: S608 - constant columns
         (dependency,),
     ).fetchone()
-    return None if row is None else Route(row[0], _weights(json.loads(row[1])), *row[2:])
+    if row is None:
+        return None
+    *stored, recovery = row
+    route = Route(stored[0], _weights(json.loads(stored[1])), *stored[2:])
+    return replace(route, recovery=_recovery(json.loads(recovery or "null")))
 
 
 def _put_route(conn: sqlite3.Connection, route: Route) -> None:
     conn.execute(
-        f"INSERT OR REPLACE INTO route ({_ROUTE}) VALUES ({', '.join('?' * 11)})",  # noqa: S608 - constant columns
+        f"INSERT OR REPLACE INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)})",  # noqa: S608 - constant columns
         (
             route.dependency,
             _weights_json(route.targets),
@@ -70,6 +87,9 @@ def _put_route(conn: sqlite3.Connection, route: Route) -> None:
             route.held,
             route.incident_id,
             route.audit_id,
+            route.held_until_ms,
+            route.renewals,
+            _recovery_json(route.recovery),
         ),
     )
 
@@ -83,6 +103,7 @@ def _body(plan: Plan) -> str:
             "checks": [[c.check, c.passed, c.why, c.blocks] for c in plan.checks],
             "approval": plan.approval,
             "answer": plan.answer,
+            "returns": _recovery_json(plan.returns),
         }
     )
 
@@ -101,6 +122,7 @@ def _plan(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan
         checks=tuple(Check(*check) for check in body["checks"]),
         approval=body["approval"],
         answer=body["answer"],
+        returns=_recovery(json.loads(body.get("returns") or "null")),
     )
     rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
     return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns
@@ -113,10 +135,10 @@ def _find_plan(conn: sqlite3.Connection, clause: str, *values: object) -> Plan |
 
 def _switches(conn: sqlite3.Connection, dependency: str, since_ms: int) -> list[Switch]:
     rows = conn.execute(
-        "SELECT ts_ms, undo FROM route_switch WHERE dependency = ? AND ts_ms >= ? ORDER BY epoch",
+        "SELECT ts_ms, undo, stage FROM route_switch WHERE dependency = ? AND ts_ms >= ? ORDER BY epoch",
         (dependency, since_ms),
     )
-    return [Switch(ts_ms, bool(undo)) for ts_ms, undo in rows]
+    return [Switch(ts_ms, bool(undo), bool(stage)) for ts_ms, undo, stage in rows]
 
 
 def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
@@ -181,13 +203,14 @@ def _begin(conn: sqlite3.Connection, plan_id: str, fence: Fence, key: str | None
     append_action(conn, begun.entry)
     _put_route(conn, begun.route)
     conn.execute(
-        "INSERT INTO route_switch VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO route_switch VALUES (?, ?, ?, ?, ?, ?)",
         (
             plan.dependency,
             begun.route.epoch,
             begun.route.changed_ms,
             begun.entry.id,
-            plan.undoes is not None,
+            plan.undoes is not None or plan.returns is not None,
+            plan.is_stage,
         ),
     )
     conn.execute(
@@ -282,13 +305,16 @@ class SqliteRoutes:
             lambda conn: _finish(conn, plan_id, result, entry), durable=True
         )
 
-    async def hold(self, dependency: str, *, held: str | None, entry: Decision) -> Route:
-        """Hold a route where it is, or let it go (None)."""
+    async def amend(self, dependency: str, amended: Amended) -> Route:
+        """Change what a route says besides its targets; the route that stands."""
 
         def work(conn: sqlite3.Connection) -> Route:
             route = _route(conn, dependency) or primary_route(dependency)
-            changed = replace(route, held=held, version=route.version + 1, changed_ms=entry.ts_ms)
-            append_action(conn, entry)
+            found = amended(route)
+            if found is None:
+                return route
+            changed = replace(found[0], version=route.version + 1)
+            append_action(conn, found[1])
             _put_route(conn, changed)
             return changed
 

@@ -187,6 +187,8 @@ def _plan(answer: FallbackPlan) -> Parts:
     if answer.cost_change:
         facts.append(("cost", answer.cost_change))
     facts += [("effect", effect) for effect in answer.effects]
+    if answer.way_back:
+        facts.append(("way back", answer.way_back))
     approval: str = answer.approval
     if answer.pending_approval and answer.approve_command:
         approval += f"; a person has to approve: {answer.approve_command}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from gonogo.app import Gonogo
     from gonogo.settings import Settings
 
+logger = logging.getLogger("gonogo.watch")
+
 RECONCILE_EVERY_S = 60.0
+RECOVER_EVERY_S = 60.0
 
 
 def _silent(_: str) -> None:
@@ -37,6 +41,7 @@ def roster(
     duties = []
     if not settings.read_only:
         duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S))
+        duties.append(Duty("recover", _recover, RECOVER_EVERY_S))
         if settings.probes:
             duties.append(Duty("probe", _probe))
     if dashboard is not None:
@@ -58,6 +63,12 @@ def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> 
 
 async def _reconcile(app: Gonogo) -> None:
     await app.reconcile()
+
+
+async def _recover(app: Gonogo) -> None:
+    for seen in await app.recover():
+        if seen.move != "wait":
+            logger.info("%s: %s", seen.move, seen.why)
 
 
 async def _probe(app: Gonogo) -> None:
