@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gonogo.errors import GonogoError, plain
 
@@ -33,10 +33,9 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         from gonogo.cli import command_line, command_place
 
         place = command_place(arguments)
-        if place is not None and arguments[place] == "serve":
-            from gonogo.server.serve import serve
-
-            return serve([*arguments[:place], *arguments[place + 1 :]], environ)
+        early = None if place is None else _early(arguments[place])
+        if early is not None and place is not None:
+            return early([*arguments[:place], *arguments[place + 1 :]], environ)
         return command_line(arguments, environ)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -52,6 +51,19 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         said = plain(f"{type(error).__name__}: {error}", 300)
         sys.stderr.write(f"gonogo: crashed: {said} (GONOGO_DEBUG=1 shows where)\n")
         return CRASHED
+
+
+def _early(name: str) -> Callable[[Sequence[str], Mapping[str, str]], int] | None:
+    """A command for which a client waits: it starts without the command line's own imports."""
+    if name == "serve":
+        from gonogo.server.serve import serve
+
+        return serve
+    if name == "wrap":
+        from gonogo.wrap.command import wrap
+
+        return wrap
+    return None
 
 
 def _alone(error: Exception) -> Exception:

@@ -6,7 +6,6 @@ writes. The queue is bounded. What cannot be kept is counted, and the last reaso
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import time
@@ -162,6 +161,8 @@ class Outbox:
     # From here on in the outbox's thread.
 
     def _serve(self) -> None:
+        import asyncio
+
         failures, stores = 0, None
         with asyncio.Runner() as runner:
             while True:

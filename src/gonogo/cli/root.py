@@ -84,6 +84,15 @@ def serve() -> None:
     raise ParameterError("serve takes its options after its name: gonogo serve --read-only")
 
 
+@root.command(rich_help_panel="Record")
+def wrap() -> None:
+    """Run another MCP server, passing every byte through, and record its tool calls.
+
+    gonogo wrap NAME -- COMMAND…; options before NAME: --store, --config.
+    """
+    raise ParameterError("wrap takes its options after its name: gonogo wrap NAME -- COMMAND…")
+
+
 def run_command(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit status.
 

@@ -1,0 +1,215 @@
+"""Tool calls out of the two streams of an MCP server: which tool, how long, how it ended.
+
+Both eras speak JSON-RPC, one message a line (batches, where they were allowed, are read too). What
+is no such line is passed over. Contents are hashed and forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gonogo.wrap.lines import Line, Lines
+
+__all__ = ["Calls"]
+
+OPEN_CALLS_MAX = 1_000
+HASH_BYTES = 16
+SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+
+# The order in which every known SDK writes them; another order makes a huge line go unseen.
+_HUGE_CALL = re.compile(
+    rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?\d+|"[^"\\]*")\s*,\s*"method"\s*:\s*'
+    rb'"tools\\?/call"\s*,\s*"params"\s*:\s*\{\s*"name"\s*:\s*("[^"\\]*")'
+)
+_HUGE_ANSWER = re.compile(
+    rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?\d+|"[^"\\]*")\s*,\s*"(result|error)"'
+)
+# Within a text its quotes would be escaped.
+_IS_ERROR = re.compile(rb'"isError"\s*:\s*true')
+
+_Id = tuple[type, object]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A request that waits for its answer; `tool` is None for the handshake."""
+
+    tool: str | None
+    arguments: object
+    started_ns: int
+    ts: float
+
+
+class Calls:
+    """Matches answers to calls, and hands each finished call over as an observation's fields.
+
+    The two sides are fed by two threads. Hashes are not salted yet: that needs the store.
+
+    Args:
+        name: What the server is called: the first half of each dependency's name.
+        record: Takes the fields of one observation; must not wait.
+    """
+
+    def __init__(self, name: str, record: Callable[[dict[str, object]], object]) -> None:
+        self._name = name
+        self._record = record
+        self._asked, self._answered = Lines(), Lines()
+        self._open: dict[_Id, _Open] = {}
+        self._version: str | None = None
+        self._left = False
+        self.unseen = 0
+
+    def ask(self, chunk: bytes, *, now_ns: int, ts: float) -> None:
+        """What the client sent, before it is passed on: the answer may come at once."""
+        for line in self._asked.feed(chunk):
+            for message in _requests(line):
+                self._see_request(message, now_ns, ts)
+
+    def answer(self, chunk: bytes, *, now_ns: int) -> None:
+        """What the server sent, after it was passed on."""
+        for line in self._answered.feed(chunk):
+            if self._open:
+                for message in _answers(line):
+                    self._see_answer(message, now_ns)
+
+    def end(self, *, now_ns: int) -> None:
+        """The server has gone. What it owed is failed, but where the client had gone first."""
+        while self._open:
+            _, call = self._open.popitem()
+            if not self._left:
+                self._finish(call, now_ns, error="server_exited")
+
+    def leave(self) -> None:
+        """The client asks nothing more; it may still wait for answers."""
+        self._left = True
+
+    def _see_request(self, message: Mapping[str, object], now_ns: int, ts: float) -> None:
+        method, params = message.get("method"), message.get("params")
+        given = params if isinstance(params, dict) else {}
+        if method == "notifications/cancelled":
+            call = self._take(given.get("requestId"))
+            if call is not None:
+                late = "time" in str(given.get("reason", "")).lower()
+                self._finish(call, now_ns, error="timeout" if late else "cancelled")
+            return
+        tool = given.get("name")
+        if method == "tools/call" and not isinstance(tool, str):
+            return
+        key = _key(message.get("id"))
+        if method not in ("tools/call", "initialize") or key is None:
+            return
+        if len(self._open) >= OPEN_CALLS_MAX:
+            self.unseen += 1
+            return
+        name = tool if method == "tools/call" and isinstance(tool, str) else None
+        self._open[key] = _Open(name, given.get("arguments"), now_ns, ts)
+
+    def _see_answer(self, message: Mapping[str, object], now_ns: int) -> None:
+        if "method" in message:
+            return  # the server's own request or notification
+        call = self._take(message.get("id"))
+        if call is None:
+            return
+        result, failed = message.get("result"), message.get("error")
+        if isinstance(failed, dict):
+            code = failed.get("code")
+            known = isinstance(code, int) and abs(code) < 10**9
+            self._finish(call, now_ns, error=f"jsonrpc_{code}" if known else "jsonrpc")
+        elif isinstance(result, dict):
+            self._note_version(result)
+            if result.get("resultType") == "input_required":
+                return  # asked back: the client calls again
+            if result.get("isError") is True:
+                self._finish(call, now_ns, error="tool_error")
+            else:
+                self._finish(call, now_ns, result=result)
+
+    def _take(self, request_id: object) -> _Open | None:
+        key = _key(request_id)
+        return None if key is None else self._open.pop(key, None)
+
+    def _note_version(self, result: Mapping[str, object]) -> None:
+        meta = result.get("_meta")
+        info = result.get("serverInfo") or (meta.get(SERVER_INFO) if isinstance(meta, dict) else {})
+        version = info.get("version") if isinstance(info, dict) else None
+        if isinstance(version, str) and version:
+            self._version = version
+
+    def _finish(
+        self,
+        call: _Open,
+        now_ns: int,
+        *,
+        error: str | None = None,
+        result: Mapping[str, object] | None = None,
+    ) -> None:
+        if call.tool is None:
+            return
+        fields: dict[str, object] = {
+            "dependency": f"{self._name}/{call.tool}",
+            "kind": "tool",
+            "provider": self._name,
+            "version": self._version,
+            "ts": call.ts,
+            "latency_ms": (now_ns - call.started_ns) / 1e6,
+            "error": error,
+        }
+        if result is not None and _HUGE not in result:
+            told = {key: value for key, value in result.items() if key != "_meta"}
+            if call.arguments is not _HUGE:
+                fields["input_hash"] = _digest(call.arguments or {})
+                fields["output_hash"] = _digest(told)
+        self._record(fields)
+
+
+_HUGE = "\0huge"
+
+
+def _requests(line: Line) -> Iterator[Mapping[str, object]]:
+    if line.tail is None:
+        if b'"method"' in line.head:
+            yield from _messages(line.head)
+        return
+    if found := _HUGE_CALL.match(line.head):
+        params = {"name": _value(found[2]), "arguments": _HUGE}
+        yield {"id": _value(found[1]), "method": "tools/call", "params": params}
+
+
+def _answers(line: Line) -> Iterator[Mapping[str, object]]:
+    if line.tail is None:
+        yield from _messages(line.head)
+    elif found := _HUGE_ANSWER.match(line.head):
+        failed = _IS_ERROR.search(line.head) or _IS_ERROR.search(line.tail)
+        result = {_HUGE: True, "isError": failed is not None}
+        side = {"result": result} if found[2] == b"result" else {"error": {}}
+        yield {"id": _value(found[1]), **side}
+
+
+def _messages(text: bytes) -> Iterator[Mapping[str, object]]:
+    message = _value(text)
+    for one in message if isinstance(message, list) else (message,):
+        if isinstance(one, dict):
+            yield one
+
+
+def _value(text: bytes) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _key(request_id: object) -> _Id | None:
+    # 1, "1" and true are three ids, and Python would take the first and the last for one.
+    if isinstance(request_id, bool) or not isinstance(request_id, (int, str)):
+        return None
+    return type(request_id), request_id
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()
