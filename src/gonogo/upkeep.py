@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gonogo.records import Decision, Observation, Stored
     from gonogo.services.calibration import CalibrationTable
     from gonogo.services.fallback_reconcile import Reconciled
+    from gonogo.services.gauges import Gauges
     from gonogo.services.recovery import Recovered
     from gonogo.services.standing import Moved
     from gonogo.settings import Settings
@@ -219,6 +220,21 @@ class Upkeep:
     async def actions(self, limit: int = 50) -> list[Decision]:
         """The newest actions of the hash chain, newest first."""
         return await (await self.stores()).decisions.actions(limit=limit)
+
+    async def gauges(self) -> Gauges:
+        """What a monitoring system scrapes; nothing of it goes into the decision log."""
+        from gonogo.services.gauges import read_gauges
+
+        stores = await self.stores()
+        return await read_gauges(
+            stores.telemetry,
+            stores.decisions,
+            stores.incidents,
+            stores.ledger,
+            self.settings,
+            may_write=stores.log_is_writable and not self.settings.read_only,
+            now_ms=self._clock(),
+        )
 
     async def movements(self) -> AsyncGenerator[Moved]:
         """What has changed since it was asked or last told, whichever process changed it.

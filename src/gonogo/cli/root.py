@@ -77,9 +77,9 @@ def before(
 
 @root.command(rich_help_panel="Set up")
 def serve() -> None:
-    """Serve the tools to an agent over standard input and output (MCP).
+    """Serve the tools to an agent (MCP), over standard input and output or over HTTP.
 
-    Options: --store, --config, --read-only.
+    Options: --store, --config, --read-only, --http HOST:PORT, --token-file, --allow-host.
     """
     raise ParameterError("serve takes its options after its name: gonogo serve --read-only")
 

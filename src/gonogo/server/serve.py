@@ -1,4 +1,4 @@
-"""`gonogo serve`: the server over standard input and output.
+"""`gonogo serve`: the server over standard input and output, or over HTTP.
 
 It is started by `__main__` before the command line is imported, since clients wait for it.
 """
@@ -11,16 +11,18 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
-from gonogo.errors import ParameterError
+from gonogo.errors import NoInput, ParameterError, plain
 
 if TYPE_CHECKING:
     from gonogo.server.surface import GonogoServer
+    from gonogo.settings import Settings
 
 EXAMPLE = "example: gonogo serve --store ~/gonogo.db --read-only"
 
@@ -41,7 +43,7 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     parser = _Parser(
         prog="gonogo serve",
-        description="Serve the tools to an agent over standard input and output (MCP).",
+        description="Serve the tools to an agent (MCP), over standard input and output or over HTTP.",
         epilog=EXAMPLE,
         allow_abbrev=False,
     )
@@ -51,6 +53,19 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         "--read-only",
         action="store_true",
         help="answer and plan, but record, reserve, settle and carry out nothing",
+    )
+    parser.add_argument("--http", metavar="HOST:PORT", help="serve streamable HTTP at /mcp instead")
+    parser.add_argument(
+        "--token-file",
+        metavar="PATH",
+        help="holds the token that may act, instead of GONOGO_TOKEN; GONOGO_READ_TOKEN may look",
+    )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a further Host to answer to over HTTP; may be given again",
     )
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -63,11 +78,55 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    if given.http is not None:
+        _serve_http(settings, given, environ)
+        return 0
     from gonogo.server.surface import build_server
 
     app = Gonogo(settings)
     anyio.run(_serve, build_server(app), app)
     return 0
+
+
+def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    from gonogo.server.gate import ANY, LOOPBACK, Access, is_loopback
+    from gonogo.server.http import listening_socket, serve_http, split_address
+
+    host, _ = split_address(given.http)
+    act = _token_in(given.token_file) if given.token_file else environ.get("GONOGO_TOKEN", "")
+    read = environ.get("GONOGO_READ_TOKEN", "")
+    if not is_loopback(host) and not (act.strip() or read.strip()):
+        raise ParameterError(
+            f"serve: {plain(host, 80)} can be reached from other machines, which needs a token: set "
+            "GONOGO_TOKEN (or --token-file), and GONOGO_READ_TOKEN for those who only look."
+        )
+    if act.strip() and act.strip() == read.strip():
+        raise ParameterError("serve: the token to act and the token to read are the same; use two.")
+    # Where every address is listened at, the Host can be any name of this machine.
+    any_host = host in ANY and not given.allow_host
+    access = Access(
+        hosts=None if any_host else LOOPBACK | {host.lower(), *map(str.lower, given.allow_host)},
+        act=act.strip() or None,
+        read=read.strip() or None,
+    )
+    with listening_socket(given.http) as listener:
+        anyio.run(serve_http, settings, access, listener)
+
+
+def _token_in(path: str) -> str:
+    """The token that a file holds.
+
+    Raises:
+        NoInput: The file cannot be read.
+        ParameterError: It is empty.
+    """
+    try:
+        token = Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise NoInput(f"serve: --token-file '{plain(path, 200)}' cannot be read.") from None
+    if not token:
+        raise ParameterError(f"serve: --token-file '{plain(path, 200)}' holds no token.")
+    return token
 
 
 async def _serve(server: GonogoServer, app: Gonogo) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -62,6 +63,10 @@ logger = logging.getLogger("gonogo.server")
 class GonogoServer(MCPServer[Gonogo]):
     """The SDK's server with errors that a model can act on, and crashes that tell it nothing."""
 
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the SDK's own
+        super().__init__(**options)
+        self.calls: Counter[tuple[str, str]] = Counter()
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Gonogo, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
@@ -70,10 +75,17 @@ class GonogoServer(MCPServer[Gonogo]):
         Raises:
             ToolError: One line of at most 400 characters: what is wrong, what to do.
         """
+        known = name if self._tool_manager.get_tool(name) else "unknown"
         try:
-            return await super().call_tool(name, arguments, context)
+            answered = await super().call_tool(name, arguments, context)
         except ToolError as error:
+            crash = isinstance(error, UnexpectedToolError) and not isinstance(
+                error.__cause__, GonogoError
+            )
+            self.calls[known, "crashed" if crash else "refused"] += 1
             raise ToolError(self._said(name, error)) from None
+        self.calls[known, "ok"] += 1
+        return answered
 
     def _said(self, name: str, error: ToolError) -> str:
         tool = self._tool_manager.get_tool(name)

@@ -1,0 +1,117 @@
+"""Gauges and counts in the text format of Prometheus (version 0.0.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, get_args
+
+from gonogo import __version__
+from gonogo.errors import plain
+from gonogo.records import MICRO, Verdict
+
+if TYPE_CHECKING:
+    from gonogo.services.gauges import Gauges
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+NAME_CHARS_MAX = 200
+
+Labels = Mapping[str, str]
+Sample = tuple[Labels, float]
+
+
+def exposition(
+    gauges: Gauges | None,
+    *,
+    calls: Mapping[tuple[str, str], int],
+    requests: Mapping[tuple[str, int], int],
+) -> str:
+    """Everything there is to scrape.
+
+    Args:
+        gauges: What the store says; None where it could not be read: then only `gonogo_up` says so.
+        calls: Tool calls by (tool, result).
+        requests: HTTP requests by (path, status).
+    """
+    families = [
+        _family("info", "gauge", "Which gonogo this is.", [({"version": __version__}, 1)]),
+        _family("up", "gauge", "Whether the store could be read.", [({}, gauges is not None)]),
+        _family(
+            "tool_calls_total",
+            "counter",
+            "Tool calls by result: ok, refused, crashed.",
+            [({"tool": tool, "result": result}, n) for (tool, result), n in sorted(calls.items())],
+        ),
+        _family(
+            "http_requests_total",
+            "counter",
+            "HTTP requests by path and status.",
+            [({"path": p, "code": str(code)}, n) for (p, code), n in sorted(requests.items())],
+        ),
+    ]
+    if gauges is not None:
+        families += _stored(gauges)
+    return "".join(families)
+
+
+def _stored(gauges: Gauges) -> list[str]:
+    verdicts, scores = sorted(gauges.verdicts.items()), sorted(gauges.scores.items())
+    budgets, incidents = sorted(gauges.budgets.items()), sorted(gauges.incidents.items())
+    told: tuple[tuple[str, str, list[Sample]], ...] = (
+        (
+            "verdict",
+            "1 at the last verdict that was asked for, 0 at the others.",
+            [
+                ({"dependency": name, "verdict": each}, each == verdict)
+                for name, (verdict, _) in verdicts
+                for each in get_args(Verdict)
+            ],
+        ),
+        (
+            "verdict_timestamp_seconds",
+            "When that verdict was asked for.",
+            [({"dependency": name}, ts_ms / 1000) for name, (_, ts_ms) in verdicts],
+        ),
+        (
+            "trust_score",
+            "Chance that the next call is good, 0 to 100.",
+            [({"dependency": name}, 100 * score.score) for name, score in scores],
+        ),
+        (
+            "trust_score_lower",
+            "Lower end of its 90% interval.",
+            [({"dependency": name}, 100 * score.lower) for name, score in scores],
+        ),
+        (
+            "budget_limit_usd",
+            "Limit of the budget's window.",
+            [({"budget": name}, found.limit / MICRO) for name, found in budgets],
+        ),
+        (
+            "budget_remaining_usd",
+            "Limit less what was spent and what is held.",
+            [({"budget": name}, found.remaining / MICRO) for name, found in budgets],
+        ),
+        (
+            "incidents",
+            "Incidents that are not resolved.",
+            [({"dependency": name, "status": status}, n) for (name, status), n in incidents],
+        ),
+    )
+    return [_family(name, "gauge", text, samples) for name, text, samples in told]
+
+
+def _family(name: str, kind: str, told: str, samples: Iterable[Sample]) -> str:
+    lines = [f"# HELP gonogo_{name} {told}", f"# TYPE gonogo_{name} {kind}"]
+    lines += [f"gonogo_{name}{_labels(labels)} {float(value):.10g}" for labels, value in samples]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(labels: Labels) -> str:
+    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{told}}}" if told else ""
+
+
+def _escaped(value: str) -> str:
+    """A label's value as the format wants it; a line of its own cannot be smuggled in."""
+    kept = plain(value, NAME_CHARS_MAX)
+    return kept.replace("\\", "\\\\").replace('"', '\\"')

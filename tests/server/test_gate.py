@@ -1,0 +1,213 @@
+"""What stands between the network and the tools: hosts, origins, tokens, limits, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from scripted import Scripted
+
+from gonogo.app import Gonogo
+from gonogo.errors import ParameterError
+from gonogo.records import Verdict
+from gonogo.server.gate import ANY, LOOPBACK, Access, Gate, is_loopback
+from gonogo.server.http import behind_gate, serve_surface, split_address
+from gonogo.server.metrics import exposition
+from gonogo.server.patience import Patience
+from gonogo.services.gauges import BudgetGauge, Gauges
+from gonogo.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+HERE = Access(hosts=LOOPBACK)
+BASE = "http://127.0.0.1:8765"
+TOKENS = Access(hosts=LOOPBACK, act="acting-token", read="reading-token")
+
+
+@asynccontextmanager
+async def asking(app: Gonogo, access: Access) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application in this process, behind its gate."""
+    gate = behind_gate({"act": serve_surface(app)}, access)
+    transport = httpx.ASGITransport(gate)
+    async with app, httpx.AsyncClient(transport=transport, base_url=BASE, timeout=20) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:8765"}, 200),
+        ({"Host": "[::1]:8765"}, 200),
+        ({"Host": "rebound.example"}, 421),
+        ({"Host": "localhost.rebound.example"}, 421),
+        ({"Host": "[", "Origin": ""}, 421),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Origin": "https://page.example"}, 403),
+        ({"Origin": "https://localhost.page.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+async def test_a_page_elsewhere_cannot_ask(
+    tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    """Neither with its own Origin, nor under a name that it made point here."""
+    async with asking(Gonogo(Settings(store=str(tmp_path / "gonogo.db"))), HERE) as client:
+        answer = await client.get("/healthz", headers=headers)
+    assert answer.status_code == status
+
+
+async def test_any_host_means_that_a_page_may_only_ask_where_it_came_from(tmp_path: Path) -> None:
+    """Where every address is listened at, the Origin has to be the Host."""
+    app = Gonogo(Settings(store=str(tmp_path / "gonogo.db")))
+    async with asking(app, Access(hosts=None, act="t")) as client:
+        headers = {"Host": "box.example:1", "Origin": "http://box.example:1"}
+        assert (await client.get("/healthz", headers=headers)).status_code == 200
+        headers["Origin"] = "http://other.example:1"
+        assert (await client.get("/healthz", headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("shown", "surface"),
+    [
+        ("Bearer acting-token", "act"),
+        ("bearer  acting-token ", "act"),
+        ("Bearer reading-token", "read"),
+        ("Bearer acting-toke", None),
+        ("Bearer acting-token2", None),
+        ("Bearer \xff", None),
+        ("Basic acting-token", None),
+        ("acting-token", None),
+        ("Bearer", None),
+        ("", None),
+    ],
+)
+async def test_a_token_opens_its_surface_and_nothing_else_does(
+    shown: str, surface: str | None
+) -> None:
+    """The whole token, as a bearer."""
+    assert TOKENS.surface(shown) == surface
+
+
+async def test_without_a_token_only_the_health_check_answers() -> None:
+    """Metrics name dependencies and budgets, so they take a token too."""
+    async with asking(Scripted(), TOKENS) as client:
+        for path, status in (("/mcp", 401), ("/metrics", 401), ("/other", 401)):
+            answer = await client.post(path, json={})
+            assert answer.status_code == status
+            assert answer.headers["www-authenticate"] == 'Bearer realm="gonogo"'
+
+
+async def test_a_store_that_cannot_be_read_is_unhealthy_and_says_no_more(tmp_path: Path) -> None:
+    """A probe sees 503; a scraper sees that nothing is up."""
+    (tmp_path / "gonogo.db").write_text("no store")
+    async with asking(Gonogo(Settings(store=str(tmp_path / "gonogo.db"))), HERE) as client:
+        answer = await client.get("/healthz")
+        assert (answer.status_code, answer.text) == (503, "store\n")
+        scraped = (await client.get("/metrics")).text
+    assert "gonogo_up 0\n" in scraped
+    assert "gonogo_verdict" not in scraped
+
+
+def test_names_cannot_break_the_metrics() -> None:
+    """Quotes, backslashes and lines of their own are escaped or taken out."""
+    name = 'a"b\\c\nd{x="y"} 1'
+    told: tuple[Verdict, int] = ("no_go", 1_795_646_526_000)
+    gauges = Gauges(
+        verdicts={name: told},
+        scores={},
+        budgets={"night": BudgetGauge(60_000_000, 12_500_000, 500_000)},
+        incidents={(name, "open"): 2},
+    )
+    text = exposition(gauges, calls={("preflight", "ok"): 3}, requests={("/mcp", 200): 4})
+    escaped = r"a\"b\\c d{x=\"y\"} 1"
+    assert f'gonogo_verdict{{dependency="{escaped}",verdict="no_go"}} 1\n' in text
+    assert f'gonogo_verdict{{dependency="{escaped}",verdict="go"}} 0\n' in text
+    assert f'gonogo_incidents{{dependency="{escaped}",status="open"}} 2\n' in text
+    assert 'gonogo_budget_remaining_usd{budget="night"} 47\n' in text
+    assert 'gonogo_tool_calls_total{tool="preflight",result="ok"} 3\n' in text
+    assert 'gonogo_http_requests_total{path="/mcp",code="200"} 4\n' in text
+    for line in text.splitlines():
+        assert line.startswith(("# HELP gonogo_", "# TYPE gonogo_", "gonogo_"))
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [("127.0.0.1:8765", "127.0.0.1", 8765), ("[::1]:0", "::1", 0), ("box:1", "box", 1)],
+)
+def test_an_address_is_host_and_port(address: str, host: str, port: int) -> None:
+    """IPv6 stands in brackets."""
+    assert split_address(address) == (host, port)
+
+
+@pytest.mark.parametrize("address", ["", "8765", ":8765", "box", "box:", "box:x", "box:70000"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    """A host has to be named: nothing is opened to the network by leaving it out."""
+    with pytest.raises(ParameterError, match="is not HOST:PORT"):
+        split_address(address)
+
+
+def test_loopback_is_told_from_the_network() -> None:
+    """A name that is not known to be loopback is not."""
+    assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.8.8.8", "::1"))
+    assert not any(is_loopback(host) for host in (*ANY, "10.0.0.1", "box", "localhost.x"))
+
+
+class Impatient(Patience):
+    """Waits a quarter of a second for a request."""
+
+    request_s = 0.25
+
+
+@asynccontextmanager
+async def serving(gate: Gate) -> AsyncIterator[int]:
+    """A real server in this process; its port."""
+    config = uvicorn.Config(
+        gate, http=Impatient, ws="none", log_config=None, port=0, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        await server.shutdown()
+
+
+HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", HEAD[:20], HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"],
+    ids=["nothing", "half a line", "half a head", "half a body"],
+)
+async def test_a_client_that_never_finishes_is_let_go(sent: bytes) -> None:
+    """A connection that holds back its request cannot be held open."""
+    gate = behind_gate({"act": serve_surface(Scripted())}, HERE)
+    async with serving(gate) as port, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_whole_requests_on_one_connection_are_answered() -> None:
+    """The deadline is a request's, not a connection's."""
+    gate = behind_gate({"act": serve_surface(Scripted())}, HERE)
+    request = b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(gate) as port, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(request[:10])
+            await writer.drain()
+            await asyncio.sleep(Impatient.request_s / 2)
+            writer.write(request[10:])
+            assert b"HTTP/1.1 404" in await reader.readuntil(b"\r\n\r\nNot Found")
+        writer.close()
