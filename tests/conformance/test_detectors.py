@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gonogo.detectors.categories import CategoryState, watch_categories
 from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_hours import watch_rate
 from gonogo.detectors.predictive_state import RateState
@@ -51,6 +52,7 @@ class Case:
     spoil: Callable[[Floats, int], Floats]
     run: Callable[[Floats, bytes | None], Ran]
     state_bytes_max: int
+    batches_max: int = 17_520  # two years of hours
 
 
 def _draw_rate(rng: np.random.Generator, batches: int) -> Floats:
@@ -109,6 +111,25 @@ def _run_scores(batches: Floats, raw: bytes | None) -> Ran:
     return Ran(watch.evidence_nats, watch.up_nats, watch.state.to_bytes())
 
 
+def _draw_categories(rng: np.random.Generator, batches: int) -> Floats:
+    counts = rng.multinomial(40, [0.5, 0.3, 0.2], batches).astype(np.float64)
+    return np.ascontiguousarray(counts.T)
+
+
+def _spoil_categories(batches: Floats, first: int) -> Floats:
+    worse = batches.copy()
+    worse[2, first:] += batches[0, first:] // 2
+    worse[0, first:] -= batches[0, first:] // 2
+    return worse
+
+
+def _run_categories(batches: Floats, raw: bytes | None) -> Ran:
+    state = None if raw is None else CategoryState.from_bytes(raw)
+    counts = np.vstack(([500.0, 300.0, 200.0], batches.T))
+    watch = watch_categories(counts, ["a", "b", "c"], baseline=1, needed=NEEDED, state=state)
+    return Ran(watch.evidence_nats, watch.evidence_nats, watch.state.to_bytes())
+
+
 CASES = [
     Case("rate", _draw_rate, _spoil_rate, _rate_runner(RateRule(needed=NEEDED)), 4096),
     Case(
@@ -133,6 +154,7 @@ CASES = [
         8192,
     ),
     Case("scores", _draw_scores, _spoil_scores, _run_scores, 8192),
+    Case("categories", _draw_categories, _spoil_categories, _run_categories, 8192, 1826),
 ]
 every_detector = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
@@ -201,8 +223,9 @@ def test_a_state_that_was_damaged_is_refused(case: Case) -> None:
 
 @every_detector
 def test_memory_is_bounded(case: Case) -> None:
-    """After two years of hours the state is no larger than promised, and still short."""
-    sizes = [len(case.run(_healthy(case, hours), None).state) for hours in (100, 2000, 17520)]
+    """After two years of hours, or five of days, the state is no larger than promised."""
+    lengths = (100, 1500, case.batches_max)
+    sizes = [len(case.run(_healthy(case, batches), None).state) for batches in lengths]
     assert max(sizes) <= case.state_bytes_max
 
 

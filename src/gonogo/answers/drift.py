@@ -65,13 +65,35 @@ class SegmentDrift(Part):
     drifted: bool
 
 
+SignalKind = Literal["rate", "mean", "distribution", "semantic", "consistency"]
+
+
 class Signal(Part):
     metric: str
-    kind: Literal["rate", "mean", "distribution", "semantic", "consistency"]
+    kind: SignalKind
     status: str
+    segment: str | None = None
     change: Number | None = None
     e_value: Number | None = None
+    needed: Number | None = None
+    psi: Number | None = Field(
+        default=None, description="effect: population stability index of the newest week"
+    )
+    w1_sd: Number | None = Field(
+        default=None, description="effect: Wasserstein distance in baseline sd, newest week"
+    )
+    p_value: Number | None = Field(default=None, description="of one look")
     note: str | None = None
+
+
+class Estimate(Part):
+    """Not a measurement: what calls without an outcome are expected to be worth."""
+
+    mean: Number = Field(description="expected share of good calls")
+    interval95: tuple[Number, Number]
+    n: int = Field(description="calls without an outcome, newest week")
+    labels: int
+    method: str
 
 
 class GoldenPairs(Part):
@@ -111,6 +133,7 @@ class DriftReport(Answer):
     segments: list[SegmentDrift] | None = None
     mix_shift: dict[str, Number] | None = None
     signals: list[Signal] | None = None
+    estimate: Estimate | None = None
     golden: GoldenPairs | None = None
     versions: list[VersionMean] | None = None
     immature: Immature | None = None

@@ -1,4 +1,4 @@
-"""Evidence that shares of categories have moved: predictions, error kinds, versions of an answer.
+"""Evidence that shares of categories have moved: predictions, error kinds, parts of a distribution.
 
 The null learns the shares (Dirichlet-multinomial). At each batch candidates start whose law is
 centred on the shares learned there, with several strengths, and learns from its own data only.
@@ -8,8 +8,9 @@ See `predictive` for the construction and its promise.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,14 +20,29 @@ from gonogo.detectors.predictive import log_gamma
 from gonogo.detectors.recovery import SHARE_OF_NEEDED
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
-__all__ = ["CategoryShare", "CategoryWatch", "watch_categories"]
+__all__ = [
+    "CategoryShare",
+    "CategoryState",
+    "CategoryWatch",
+    "category_dispersion",
+    "watch_categories",
+]
 
 # How far shares are expected to move: a share of one half by about .16, .08 and .04.
-_STRENGTHS = (10.0, 40.0, 160.0)
+_STRENGTHS = np.array([10.0, 40.0, 160.0])
 _PRIOR = 0.5
-# Older starts are dropped, which only lowers the evidence.
-_STARTS_MAX = 366
+# Older starts are dropped, which only lowers the evidence: all but every seventh after two weeks
+# of daily batches, and the oldest of these after a year.
+_RECENT = 14
+_EVERY = 7
+_STARTS_MAX = _RECENT + 52
 NEW = "(new)"
+_TRIM_STEPS_MIN = 3
+# Days' worth of "days do not differ" that a short baseline starts from.
+_PRIOR_DAYS = 3.0
+
+_FORMAT = 1
+_HEAD = struct.Struct("<BqqqBdd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,85 @@ class CategoryShare:
     surprise_sd: float
 
 
+def _none() -> Floats:
+    return np.zeros(0)
+
+
+def _no_rows() -> Floats:
+    return np.zeros((0, 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoryState:
+    """All that is remembered of the batches so far; K starts, C categories.
+
+    `null`: learned counts, shape (C,). Of each start: `age` is its batch, `size` the values of that
+    batch, `law` what was learned before it and `since` what has come from it on, shapes (K,) and
+    (K, C). While `latched`, `step` (C,) is what a value of each category says for the old shares.
+    `recent`: values of the present period, shape (C,).
+    """
+
+    null: Floats
+    batches: int = 0
+    latched: bool = False
+    evidence_nats: float = -math.inf
+    back_nats: float = -math.inf
+    age: Floats = field(default_factory=_none)
+    size: Floats = field(default_factory=_none)
+    law: Floats = field(default_factory=_no_rows)
+    since: Floats = field(default_factory=_no_rows)
+    step: Floats = field(default_factory=_none)
+    recent: Floats = field(default_factory=_none)
+
+    def to_bytes(self) -> bytes:
+        """A versioned form from which `from_bytes` makes an equal state."""
+        starts, categories = len(self.age), len(self.null)
+        head = _HEAD.pack(
+            _FORMAT,
+            self.batches,
+            starts,
+            categories,
+            self.latched,
+            self.evidence_nats,
+            self.back_nats,
+        )
+        parts = (self.null, self.step, self.recent, self.age, self.size, self.law, self.since)
+        return head + b"".join(part.astype("<f8").tobytes() for part in parts)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> CategoryState:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            DataError: the bytes are of another version or cut short.
+        """
+        try:
+            form, batches, k, c, latched, evidence, back = _HEAD.unpack_from(raw)
+            if form != _FORMAT:
+                raise DataError(f"A category state of format {form}; this release knows {_FORMAT}.")
+            numbers = np.frombuffer(raw, dtype="<f8", offset=_HEAD.size).astype(np.float64)
+            sizes = np.cumsum([c, c, c, k, k, k * c, k * c])
+            if numbers.size != sizes[-1]:
+                raise DataError(f"A category state of {len(raw)} bytes cannot be read.")
+        except (struct.error, ValueError) as error:
+            raise DataError(f"A category state of {len(raw)} bytes cannot be read.") from error
+        null, step, recent, age, size, law, since = np.split(numbers, sizes[:-1])
+        shape = k, c
+        return cls(
+            null,
+            batches,
+            bool(latched),
+            evidence,
+            back,
+            age,
+            size,
+            law.reshape(shape),
+            since.reshape(shape),
+            step,
+            recent,
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoryWatch:
     """Evidence after each batch since the baseline, nats; `shares` most surprising first."""
@@ -50,6 +145,7 @@ class CategoryWatch:
     needed_nats: float
     latched: NDArray[np.bool_]
     shares: tuple[CategoryShare, ...]
+    state: CategoryState
 
     @property
     def drifted(self) -> bool:
@@ -64,6 +160,7 @@ def watch_categories(
     baseline: int,
     needed: float,
     dispersion: float = 1.0,
+    state: CategoryState | None = None,
 ) -> CategoryWatch:
     """Follow the shares of categories, batch by batch (days are enough).
 
@@ -78,6 +175,8 @@ def watch_categories(
         baseline: Batches that are the baseline, at least 1.
         needed: Evidence at which to alarm.
         dispersion: Values that carry one independent value's information, 1 or more.
+        state: Goes on from the state of a run over earlier batches. `counts` holds the same
+            baseline then, and after it the batches that are new.
 
     Raises:
         DataError: counts are negative, not finite or of another shape than the names.
@@ -97,10 +196,57 @@ def watch_categories(
         raise NotEnoughData("The baseline has no value of this category.")
     merged = np.column_stack((table[:, known], table[:, ~known].sum(axis=1)))
     kept = [name for name, here in zip(names, known.tolist(), strict=True) if here]
-    run = _Run(merged[:baseline].sum(axis=0), merged[baseline:], needed, dispersion)
-    run.follow()
-    shares = _shares([*kept, NEW], merged[:baseline].sum(axis=0), merged[baseline + run.since :])
-    return CategoryWatch(run.evidence, math.log(needed), run.latched, shares)
+    first = merged[:baseline].sum(axis=0)
+    if state is None:
+        none = np.zeros(len(first))
+        state = CategoryState(first / dispersion + _PRIOR, step=none, recent=none)
+    if len(state.null) != len(first):
+        raise DataError(f"A state of {len(state.null)} categories for {len(first)}.")
+    run = _Run(state, needed, dispersion)
+    rows = merged[baseline:]
+    seen = [run.see(row) for row in rows]
+    evidence = np.array([nats for nats, _ in seen], dtype=np.float64)
+    latched = np.array([held for _, held in seen], dtype=np.bool_)
+    end = run.state()
+    shares = _shares([*kept, NEW], first, end.recent)
+    return CategoryWatch(evidence, math.log(needed), latched, shares, end)
+
+
+def category_dispersion(counts: ArrayLike, *, trimmed: bool) -> float:
+    """How many values carry one independent value's information, for days that differ.
+
+    Each day is compared with the day before it; the estimate is shrunk towards 1 and raised by one
+    standard error of what it rests on.
+
+    Args:
+        counts: Values of each day and category, shape (days, categories).
+        trimmed: Leave the largest step out, for days beyond the baseline may hold the change.
+
+    Raises:
+        DataError: counts are malformed.
+
+    Source: von Neumann (1941), the mean square successive difference; Pearson's statistic.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    if table.ndim != 2 or not (np.isfinite(table) & (table >= 0)).all():  # noqa: PLR2004
+        raise DataError(f"Counts of days and categories, 0 or more, not shape {table.shape}.")
+    table = table[table.sum(axis=1) > 0]
+    # A category that is expected less than once a day tells of chance, not of days.
+    common = table.sum(axis=0) >= max(len(table), 1)
+    rest = table[:, ~common].sum(axis=1)
+    table = np.column_stack((table[:, common], rest)) if rest.any() else table[:, common]
+    free = table.shape[1] - 1
+    if len(table) < 2 or free < 1:  # noqa: PLR2004 - a difference needs two
+        return 1.0
+    size = table.sum(axis=1, keepdims=True)
+    share = table.sum(axis=0) / table.sum()
+    chance = share * (1 / size[1:] + 1 / size[:-1])
+    steps = np.sort((np.diff(table / size, axis=0) ** 2 / chance).sum(axis=1))
+    if trimmed and len(steps) > _TRIM_STEPS_MIN:
+        steps = steps[:-1]
+    weight = (len(steps) + _PRIOR_DAYS) * free
+    shrunk = (float(steps.sum()) + _PRIOR_DAYS * free) / weight
+    return float(max(1.0, shrunk * (1 + math.sqrt(2 / weight))))
 
 
 def _checked(counts: ArrayLike, names: Sequence[str]) -> Floats:
@@ -113,74 +259,117 @@ def _checked(counts: ArrayLike, names: Sequence[str]) -> Floats:
 
 
 class _Run:
-    """One pass over the batches since the baseline."""
+    """One pass over batches. A start is one row: its age, size, law, what came since, its terms."""
 
-    def __init__(self, learned: Floats, table: Floats, needed: float, dispersion: float) -> None:
-        self.table, self.worth = table, table / dispersion
-        self.null = learned / dispersion + _PRIOR
-        self.needed = math.log(needed)
-        self.evidence = np.full(len(table), -math.inf)
-        self.latched: NDArray[np.bool_] = np.zeros(len(table), dtype=np.bool_)
-        self.since = 0
+    def __init__(self, state: CategoryState, needed: float, dispersion: float) -> None:
+        self._needed, self._dispersion = math.log(needed), dispersion
+        self._null, self._recent = state.null.copy(), state.recent.copy()
+        self._batches, self._latched = state.batches, state.latched
+        self._evidence, self._back, self._step = state.evidence_nats, state.back_nats, state.step
+        width = len(state.null)
+        self._age, self._size = state.age.copy(), state.size.copy()
+        self._law, self._since = state.law.reshape(-1, width), state.since.reshape(-1, width).copy()
+        self._laws = np.zeros((0, len(_STRENGTHS) + 1, width + 1))
+        self._terms = np.zeros((0, len(_STRENGTHS) + 1))
+        if len(self._law):
+            self._laws, self._terms = _laws_of(self._law)
 
-    def follow(self) -> None:
-        at = 0
-        while at < len(self.table):
-            at = self._search(at)
-            if at < len(self.table):
-                at = self._recover(at)
+    def state(self) -> CategoryState:
+        """What is remembered so far."""
+        return CategoryState(
+            self._null,
+            self._batches,
+            self._latched,
+            self._evidence,
+            self._back,
+            self._age,
+            self._size,
+            self._law,
+            self._since,
+            self._step,
+            self._recent,
+        )
 
-    def _search(self, first: int) -> int:
-        """Follow until an alarm; the batch after it, or the end."""
-        learned = [self.null]
-        for at in range(first, len(self.table)):
-            learned.append(learned[-1] + self.worth[at])
-            start = max(first, at + 1 - _STARTS_MAX)
-            law = np.array(learned[start - first : at + 1 - first])
-            since = learned[-1] - law
-            size = np.array([self.table[k].sum() for k in range(start, at + 1)])
-            nats = -_dirichlet(since, law)
-            share = law / law.sum(axis=1, keepdims=True)
-            bets = np.array([_dirichlet(since, c * share) for c in _STRENGTHS])
-            each = np.logaddexp.reduce(bets, axis=0) - math.log(len(_STRENGTHS)) + nats
-            with np.errstate(divide="ignore"):
-                each = each + np.log(size)
-            self.evidence[at] = np.logaddexp.reduce(each)
-            if self.evidence[at] >= self.needed:
-                self.since = start + int(np.argmax(each))
-                self.null, self.latched[at] = learned[self.since - first], True
-                return at + 1
-        self.null = learned[-1]
-        return len(self.table)
+    def see(self, row: Floats) -> tuple[float, bool]:
+        """Take one batch in: the evidence after it, and whether shares have moved."""
+        if self._latched:
+            self._recover(row)
+        else:
+            self._search(row)
+        self._batches += 1
+        return self._evidence, self._latched
 
-    def _recover(self, first: int) -> int:
-        """Hold the alarm until the old shares are back; the batch after that, or the end."""
-        seen = self.table[self.since : first].sum(axis=0) + _PRIOR
-        old = self.null / self.null.sum()
+    def _search(self, row: Floats) -> None:
+        worth, self._recent = row / self._dispersion, self._recent + row
+        if not row.any():
+            return
+        self._start(float(row.sum()))
+        self._since += worth
+        counted = np.column_stack((self._since, self._since.sum(axis=1)))[:, None, :]
+        each = _joined(log_gamma(self._laws + counted)) - self._terms
+        bets = np.logaddexp.reduce(each[:, 1:], axis=1) - math.log(len(_STRENGTHS))
+        gain = bets - each[:, 0] + np.log(self._size)
+        self._evidence = float(np.logaddexp.reduce(gain))
+        if self._evidence >= self._needed:
+            self._alarm(int(np.argmax(gain)))
+        else:
+            self._null = self._null + worth
+
+    def _start(self, size: float) -> None:
+        """Let candidates start with this batch; give up the old ones but for some."""
+        laws, terms = _laws_of(self._null[None, :])
+        self._age = np.append(self._age, float(self._batches))
+        self._size = np.append(self._size, size)
+        self._law = np.vstack((self._law, self._null))
+        self._since = np.vstack((self._since, np.zeros(len(self._null))))
+        self._laws = np.concatenate((self._laws, laws))
+        self._terms = np.concatenate((self._terms, terms))
+        kept = (self._age > self._batches - _RECENT) | (self._age % _EVERY == 0)
+        self._keep(np.flatnonzero(kept)[-_STARTS_MAX:])
+
+    def _keep(self, kept: NDArray[np.intp]) -> None:
+        self._age, self._size = self._age[kept], self._size[kept]
+        self._law, self._since = self._law[kept], self._since[kept]
+        self._laws, self._terms = self._laws[kept], self._terms[kept]
+
+    def _alarm(self, start: int) -> None:
+        self._latched, self._back = True, -math.inf
+        self._null = self._law[start]
+        self._recent = self._since[start] * self._dispersion
+        seen, old = self._recent + _PRIOR, self._null / self._null.sum()
         still = (old + seen / seen.sum()) / 2
-        step, back = np.log(old) - np.log(still), -math.inf
-        for at in range(first, len(self.table)):
-            size = float(self.table[at].sum())
-            joined = np.logaddexp(back, math.log(size)) if size > 0 else back
-            back = float(joined + self.worth[at] @ step)
-            self.evidence[at] = self.evidence[first - 1]
-            self.latched[at] = back < self.needed + math.log(SHARE_OF_NEEDED)
-            if not self.latched[at]:
-                self.since = at + 1
-                self.evidence[at] = -math.inf
-                return at + 1
-        return len(self.table)
+        self._step = np.log(old) - np.log(still)
+        self._keep(np.zeros(0, dtype=np.intp))
+
+    def _recover(self, row: Floats) -> None:
+        """Hold the alarm until the old shares are back."""
+        size, self._recent = float(row.sum()), self._recent + row
+        joined = np.logaddexp(self._back, math.log(size)) if size > 0 else self._back
+        self._back = float(joined + row / self._dispersion @ self._step)
+        self._latched = self._back < self._needed + math.log(SHARE_OF_NEEDED)
+        if not self._latched:
+            self._evidence, self._recent = -math.inf, np.zeros(len(row))
 
 
-def _dirichlet(counts: Floats, law: Floats) -> Floats:
-    """Log likelihood of counts (rows) under Dirichlet-multinomial laws, without the coefficient."""
-    size, worth = law.sum(axis=-1), counts.sum(axis=-1)
-    inner: Floats = (log_gamma(law + counts) - log_gamma(law)).sum(axis=-1)
-    return inner - log_gamma(size + worth) + log_gamma(size)
+def _laws_of(null: Floats) -> tuple[Floats, Floats]:
+    """The null's law and those bet on, each with its sum: shape (K, 1 + strengths, C + 1).
+
+    And the terms of their likelihood that no count changes, shape (K, 1 + strengths).
+    """
+    share = null / null.sum(axis=1, keepdims=True)
+    bets = _STRENGTHS[None, :, None] * share[:, None, :]
+    laws = np.concatenate((null[:, None, :], bets), axis=1)
+    laws = np.concatenate((laws, laws.sum(axis=2, keepdims=True)), axis=2)
+    return laws, _joined(log_gamma(laws))
 
 
-def _shares(names: Sequence[str], before: Floats, after: Floats) -> tuple[CategoryShare, ...]:
-    now = after.sum(axis=0)
+def _joined(log_gammas: Floats) -> Floats:
+    """Of a Dirichlet-multinomial: the sum over categories less the term of the sum."""
+    joined: Floats = log_gammas[..., :-1].sum(axis=-1) - log_gammas[..., -1]
+    return joined
+
+
+def _shares(names: Sequence[str], before: Floats, now: Floats) -> tuple[CategoryShare, ...]:
     n0, n1 = float(before.sum()), max(float(now.sum()), 1.0)
     pooled = (before + now + _PRIOR) / (n0 + n1 + _PRIOR * len(names))
     chance = np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))

@@ -12,12 +12,13 @@ from gonogo.services.drift_baseline import BASELINE_DECISION
 from gonogo.services.periods import hours_between, moment
 
 if TYPE_CHECKING:
-    from gonogo.services.ports import DecisionLog, Telemetry
+    from gonogo.services.ports import DecisionLog
+    from gonogo.services.ports_signals import SignalTelemetry
     from gonogo.settings import Settings
 
 
 async def acceptance(
-    telemetry: Telemetry,
+    telemetry: SignalTelemetry,
     log: DecisionLog,
     settings: Settings,
     dependency: str,

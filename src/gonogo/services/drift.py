@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,19 +22,22 @@ from gonogo.services.drift_slices import SHOWN
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
 from gonogo.services.periods import first_hour, moment
+from gonogo.services.signals import SIGNAL_METRICS
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, Mark
-    from gonogo.services.ports import DecisionLog, Telemetry
+    from gonogo.services.ports import DecisionLog
+    from gonogo.services.ports_signals import SignalTelemetry
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["DriftQuestion", "RecentReports", "check_drift"]
 
+SIGNALS_SHOWN = {"brief": 12, "full": 80}
 QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
 
 
 async def check_drift(
-    telemetry: Telemetry,
+    telemetry: SignalTelemetry,
     log: DecisionLog,
     settings: Settings,
     question: DriftQuestion,
@@ -89,7 +92,7 @@ async def check_drift(
 
 
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
-    offered = [*RATE_METRICS, "golden", *followed_values(known)]
+    offered = [*RATE_METRICS, "golden", *followed_values(known), *SIGNAL_METRICS]
     if question.metric is not None and question.metric not in offered:
         raise UnknownTarget(f"metric of {known.name}", question.metric, offered)
 
@@ -128,7 +131,12 @@ def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Side
 def _decisive(findings: list[Finding], asked: str | None) -> Finding:
     """The finding that the verdict follows: the metric asked for, else quality, else what moved."""
     if asked is not None:
-        return next((f for f in findings if f.metric == asked), findings[0])
+        own = [f for f in findings if f.metric == asked]
+        moved = [f for f in own if f.status == "shifted"]
+        if not own:
+            missing = f"Nothing was recorded of {asked} in a baseline and on full days after it."
+            return Finding(metric=asked, status="insufficient_data", missing=missing)
+        return max(moved, key=lambda f: f.strength) if moved else own[0]
     quality = [f for f in findings if f.metric in QUALITY_RANK]
     degraded = [f for f in quality if f.status == "degraded"]
     if degraded:
@@ -175,7 +183,7 @@ def _report(
     now_ms: int,
 ) -> DriftReport:
     verdict = VERDICT_OF[decisive.status]
-    others = [f for f in found.findings if f is not decisive and f.evidence is not None]
+    others = [f for f in found.findings if f is not decisive and _is_told(f)]
     golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
     return DriftReport(
         verdict=verdict,
@@ -194,7 +202,8 @@ def _report(
         trend=decisive.trend,
         segments=list(found.segments[: SHOWN[question.detail]]) or None,
         mix_shift=found.mix_shift,
-        signals=[_signal(f) for f in others] or None,
+        signals=_signals(others, question.detail),
+        estimate=found.estimate,
         golden=golden,
         versions=_versions(data, decisive),
         immature=_immature(data),
@@ -203,13 +212,39 @@ def _report(
     )
 
 
+def _is_told(finding: Finding) -> bool:
+    """Whether a finding belongs in the list: it was judged, or a limit kept it from being."""
+    return finding.evidence is not None or (finding.kind != "rate" and finding.current is None)
+
+
+def _signals(findings: list[Finding], detail: Literal["brief", "full"]) -> list[Signal] | None:
+    """What moved first, then the whole of each metric, then slices by their evidence."""
+    shown = [f for f in findings if detail == "full" or f.segment is None or f.status == "shifted"]
+    ranked = sorted(
+        shown,
+        key=lambda f: (
+            f.status not in ("shifted", "degraded"),
+            f.segment is not None,
+            -f.strength if f.segment is not None else 0.0,
+        ),
+    )
+    return [_signal(f) for f in ranked[: SIGNALS_SHOWN[detail]]] or None
+
+
 def _signal(finding: Finding) -> Signal:
+    evidence = finding.evidence
     return Signal(
         metric=finding.metric,
-        kind="rate" if finding.metric in QUALITY_RANK else "distribution",
+        kind=finding.kind,
         status=finding.status,
+        segment=finding.segment,
         change=finding.change.absolute if finding.change else None,
-        e_value=finding.evidence.e_value if finding.evidence else None,
+        e_value=evidence.e_value if evidence else None,
+        needed=evidence.needed if evidence else None,
+        psi=finding.psi,
+        w1_sd=finding.w1_sd,
+        p_value=finding.p_value,
+        note=finding.missing or (finding.told if finding.status == "shifted" else None),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from gonogo.answers import (
@@ -15,6 +15,7 @@ from gonogo.answers import (
     GoldenPairs,
     Immature,
     Onset,
+    SignalKind,
     Trend,
     VersionMean,
     rfc3339,
@@ -56,11 +57,20 @@ class DriftQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the evidence says of one metric."""
+    """What the evidence says of one metric.
+
+    `told`: how a change reads, where it is no change of a mean. `newest_ts_ms`: the end of the
+    newest data it rests on.
+    """
 
     metric: str
     status: DriftStatus
     segment: str | None = None
+    kind: SignalKind = "rate"
+    told: str | None = None
+    psi: float | None = None
+    w1_sd: float | None = None
+    p_value: float | None = None
     baseline: Baseline | None = None
     current: Current | None = None
     change: Change | None = None
@@ -73,7 +83,7 @@ class Finding:
     detectable_now: float | None = None
     missing: str | None = None
     newest_ts_ms: int | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def strength(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gonogo.answers import SegmentDrift
+from gonogo.answers import Estimate, SegmentDrift
 from gonogo.services.drift_baseline import choose_baseline
 from gonogo.services.drift_data import (
     RATE_METRICS,
@@ -19,16 +19,17 @@ from gonogo.services.drift_mix import explained_by_mix
 from gonogo.services.drift_reading import finding_of, unjudged
 from gonogo.services.drift_slices import declared_streams, sliced
 from gonogo.services.drift_values import NOT_FOLLOWED, value_finding, value_hours
-from gonogo.services.drift_values import WEIGHT as VALUES_WEIGHT
 from gonogo.services.drift_watch import Followed, follow, watched
 from gonogo.services.periods import first_hour, moment
+from gonogo.services.signal_shares import HOURS_A_DAY, VALUES, SignalQuestion
+from gonogo.services.signals import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency
     from gonogo.services.drift_baseline import Accepted
     from gonogo.services.drift_finding import DriftQuestion
     from gonogo.services.drift_read import DriftData
-    from gonogo.services.ports import Telemetry
+    from gonogo.services.ports_signals import SignalTelemetry
     from gonogo.settings import DependencySettings, Settings
 
 # Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
@@ -45,10 +46,11 @@ class Streams:
     findings: tuple[Finding, ...]
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift: dict[str, float] | None = None
+    estimate: Estimate | None = None
 
 
 async def followed_streams(
-    telemetry: Telemetry,
+    telemetry: SignalTelemetry,
     data: DriftData,
     question: DriftQuestion,
     settings: Settings,
@@ -90,12 +92,45 @@ async def followed_streams(
     if len(data.golden.item) and question.segment is None:
         weight = WEIGHTS["golden"]
         findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
-    findings += await _values(telemetry, data, question, settings, accepted)
-    return Streams(tuple(findings), segments, mix_shift)
+    daily = await _daily(telemetry, data, question, settings, accepted)
+    rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
+    findings += judged_together(rest)
+    return Streams(tuple(findings), segments, mix_shift, daily.estimate)
+
+
+async def _daily(
+    telemetry: SignalTelemetry,
+    data: DriftData,
+    question: DriftQuestion,
+    settings: Settings,
+    accepted: Accepted | None,
+) -> DailySignals:
+    """The signals that are judged by the day: of the slice or metric that is asked about."""
+    metrics = followed_values(data.known)
+    if question.metric is not None and question.metric not in (*metrics, *SIGNAL_METRICS):
+        return DailySignals()
+    asked = SignalQuestion(
+        telemetry=telemetry,
+        dependency=data.known.name,
+        metrics=tuple(metrics),
+        counts=data.counts,
+        own=settings.dependency(data.known.name),
+        accepted=accepted,
+        zone=settings.timezone,
+        end_day=data.until // HOURS_A_DAY,
+    )
+    found = await daily_signals(asked, rev=None if question.until else data.known.rev)
+    segment = data.slice_.name or None
+    kept = [
+        f
+        for f in found.findings
+        if question.metric in (None, f.metric) and segment in (None, f.segment)
+    ]
+    return replace(found, findings=tuple(kept))
 
 
 async def _values(
-    telemetry: Telemetry,
+    telemetry: SignalTelemetry,
     data: DriftData,
     question: DriftQuestion,
     settings: Settings,
@@ -124,7 +159,7 @@ async def _values(
                 settings.dependency(data.known.name),
                 accepted,
                 zone=settings.timezone,
-                share=VALUES_WEIGHT / len(metrics),
+                share=VALUES / len(metrics),
             )
         )
     return findings
@@ -146,7 +181,7 @@ def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateS
 
 
 async def _finding(
-    telemetry: Telemetry, data: DriftData, followed: Followed, own: DependencySettings
+    telemetry: SignalTelemetry, data: DriftData, followed: Followed, own: DependencySettings
 ) -> Finding:
     full_until = min(data.mature_until, data.until - 1)
     watch = await watched(telemetry, data.known, followed, full_until=full_until)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from gonogo.services.drift_data import BaselineHours
     from gonogo.settings import DependencySettings
 
-WEIGHT = 0.25
 # Rolled up for other purposes: outcomes are followed as a rate.
 NOT_FOLLOWED = frozenset({"outcome", "outcome_lag_s", "confidence_labelled", "confidence_good"})
 
@@ -147,6 +146,7 @@ def _unjudged(values: ValueHours, missing: str) -> Finding:
     error = 1.96 * sd / math.sqrt(n)
     return Finding(
         metric=values.metric,
+        kind="mean",
         status="insufficient_data",
         current=Current(
             mean=mean,
@@ -171,6 +171,7 @@ def _told(
     low, high = after - before - error, after - before + error
     return Finding(
         metric=followed.metric,
+        kind="mean",
         status=status,
         baseline=Baseline(
             source=hours.source,

@@ -35,6 +35,8 @@ def summary(dependency: str, finding: Finding) -> str:
 
 
 def _change(finding: Finding) -> str:
+    if finding.told is not None:
+        return finding.told
     current, baseline, change = finding.current, finding.baseline, finding.change
     if current is None or current.mean is None:
         return finding.metric

@@ -53,6 +53,10 @@ def _drift(answer: DriftReport) -> Parts:
         trend = f"{answer.trend.per_day:+.4g} a day{interval(answer.trend.interval95, '95%')}"
         facts.append(("trend", trend))
     facts += _golden(answer)
+    if answer.estimate:
+        guess = answer.estimate
+        said = f"{number(guess.mean)}{interval(guess.interval95, '95%')} of {guess.n} calls good"
+        facts.append(("no labels", f"{said}, {guess.labels} labels: {guess.method}"))
     if answer.immature:
         facts.append(
             (
@@ -92,11 +96,23 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
         (s.segment, s.n, s.mean, s.baseline_mean, f"{s.change:+.4g}", s.e_value, s.drifted)
         for s in answer.segments or ()
     ]
-    signals = [(s.metric, s.kind, s.status, s.change, s.e_value) for s in answer.signals or ()]
+    signals = [
+        (
+            f"{s.metric} at {s.segment}" if s.segment else s.metric,
+            s.kind,
+            s.status,
+            s.change,
+            s.e_value,
+            s.psi,
+            s.w1_sd,
+            s.note,
+        )
+        for s in answer.signals or ()
+    ]
     versions = [(v.version, v.n, v.mean) for v in answer.versions or ()]
     return [
         table("segments", "segment n mean baseline change e_value drifted", segments),
-        table("signals", "metric kind status change e_value", signals),
+        table("signals", "metric kind status change e_value psi w1_sd note", signals),
         table("versions", "version n mean", versions),
     ]
 
