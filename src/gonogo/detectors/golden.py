@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.golden_items import item_evidence
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 if TYPE_CHECKING:
@@ -258,7 +259,9 @@ def runs_of(
     return GoldenRuns(days, outcome, reference.mean)
 
 
-def run_evidence(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> RunEvidence:
+def run_evidence(
+    runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS, newest: int | None = None
+) -> RunEvidence:
     """Follow daily runs: is the golden set answered worse (or better) than it was?
 
     Two predictive Shiryaev-Roberts states are averaged, both learned from the warm-up on: the
@@ -266,7 +269,14 @@ def run_evidence(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> RunEvidenc
     (half would be a false null), and the pass rate. The first is strong where most items always
     give the same answer, the second where every answer is a throw of dice; its counts are divided by
     the dispersion of runs in the warm-up, below 1 where items tend to repeat themselves. A
-    candidate change starts before every run.
+    candidate change starts before every run. "Worse" has a third: the items one by one
+    (`golden_items`), which knows a dozen broken items from many unlucky ones.
+
+    Args:
+        runs: Daily runs.
+        warm_up: Runs from which the null learns first.
+        newest: Runs at the end whose items are weighed one by one; None is all. One is enough for
+            the evidence now.
 
     Raises:
         ParameterError: `warm_up` is below 2.
@@ -284,7 +294,10 @@ def run_evidence(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> RunEvidenc
         _predictive_sum(runs.better, pairs, _SHARE_STEPS, warm_up),
         _predictive_sum(asked - failed, asked, _RATE_STEPS, warm_up),
     ]
-    return RunEvidence(runs.day, (up[0] + up[1]) / 2, (down[0] + down[1]) / 2)
+    seen = np.vstack([runs.reference, runs.outcome])
+    nats = item_evidence(seen, warm_up=warm_up + 1, newest=newest)[1:]
+    items = np.exp(np.minimum(nats, 690.0))
+    return RunEvidence(runs.day, (up[0] + up[1] + items) / 3, (down[0] + down[1]) / 2)
 
 
 def _dispersion(runs: GoldenRuns, warm_up: int) -> Floats:

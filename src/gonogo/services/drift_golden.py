@@ -37,7 +37,7 @@ def golden_finding(
     counted = len(runs.day) - WARM_UP_RUNS
     if counted < 1:
         return _learning(runs)
-    evidence = run_evidence(runs)
+    evidence = run_evidence(runs, newest=1)
     needed = needed_for(
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
     )
