@@ -25,8 +25,8 @@ import numpy as np
 from gonogo.detectors.checks import Floats
 from gonogo.services.budget import check_budget, settle_reservation
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store.connection import Work
 from gonogo.store.database import Database
+from gonogo.store.engine import Work
 from gonogo.store.ledger import SqliteLedger
 from gonogo.store.telemetry import SqliteTelemetry
 

@@ -18,12 +18,12 @@ from gonogo.services.fallback_health import TrustHealth
 from gonogo.services.fallback_reconcile import reconcile
 from gonogo.services.incidents import Look, note_verdict
 from gonogo.services.ports_actions import FallbackPorts
-from gonogo.store.changes import SqliteChanges
-from gonogo.store.database import Database
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.incidents import SqliteIncidents
+from gonogo.store.leases import StoredLeases
 from gonogo.store.ledger import SqliteLedger
 from gonogo.store.lock import FileLock
+from gonogo.store.postgres.address import is_address
 from gonogo.store.routes import SqliteRoutes
 from gonogo.store.telemetry import SqliteTelemetry
 
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from gonogo.records import Decision
     from gonogo.services.ports_actions import Actuator
     from gonogo.services.ports_changes import Changes
+    from gonogo.services.ports_leases import Leases
+    from gonogo.services.ports_money import Ledger
     from gonogo.settings import ActuatorSettings, Settings
+    from gonogo.store.engine import Engine
 
 Answered = TypeVar("Answered", bound=Answer)
 
@@ -42,13 +45,14 @@ Answered = TypeVar("Answered", bound=Answer)
 class Stores:
     """One open store, in its parts."""
 
-    db: Database
+    db: Engine
     telemetry: SqliteTelemetry
-    ledger: SqliteLedger
+    ledger: Ledger
     decisions: SqliteDecisions
     routes: SqliteRoutes
     incidents: SqliteIncidents
     changes: Changes
+    leases: Leases
     fallback: FallbackPorts
     settings: Settings
     forecasts: Forecasts
@@ -146,18 +150,19 @@ async def open_stores(
     Raises:
         StoreError: it cannot be opened; one line says why and what to do.
     """
-    db, writable = await _open_database(settings, looks_only=looks_only)
-    telemetry = SqliteTelemetry(db, settings)
+    parts, writable = await _open_parts(settings, looks_only=looks_only)
+    db, telemetry = parts.db, parts.telemetry
     decisions, incidents = SqliteDecisions(db), SqliteIncidents(db)
     routes = SqliteRoutes(db)
     return Stores(
         db=db,
         telemetry=telemetry,
-        ledger=SqliteLedger(db, settings),
+        ledger=parts.ledger,
         decisions=decisions,
         routes=routes,
         incidents=incidents,
-        changes=SqliteChanges(db),
+        changes=parts.changes,
+        leases=StoredLeases(db),
         fallback=FallbackPorts(
             routes=routes,
             telemetry=telemetry,
@@ -174,17 +179,47 @@ async def open_stores(
     )
 
 
-async def _open_database(settings: Settings, *, looks_only: bool) -> tuple[Database, bool]:
-    """The database, and whether it may be written."""
-    path = Path(settings.store)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What differs between the engines; the rest of a store is the same over each."""
+
+    db: Engine
+    telemetry: SqliteTelemetry
+    ledger: Ledger
+    changes: Changes
+
+
+async def _open_parts(settings: Settings, *, looks_only: bool) -> tuple[_Parts, bool]:
+    """The store's parts, and whether it may be written."""
+    opener = _postgres if is_address(settings.store) else _file
     if looks_only:
-        return await Database.open(path, read_only=True), False
+        return await opener(settings, read_only=True), False
     try:
-        return await Database.open(path), True
+        return await opener(settings, read_only=False), True
     except StoreError:
         if not settings.read_only:
             raise
-        return await Database.open(path, read_only=True), False
+        return await opener(settings, read_only=True), False
+
+
+async def _file(settings: Settings, *, read_only: bool) -> _Parts:
+    from gonogo.store.changes import SqliteChanges
+    from gonogo.store.database import Database
+
+    db = await Database.open(Path(settings.store), read_only=read_only)
+    telemetry = SqliteTelemetry(db, settings)
+    return _Parts(db, telemetry, SqliteLedger(db, settings), SqliteChanges(db))
+
+
+async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
+    from gonogo.store.postgres.changes import PostgresChanges
+    from gonogo.store.postgres.database import PostgresDatabase
+    from gonogo.store.postgres.ledger import PostgresLedger
+    from gonogo.store.postgres.telemetry import PostgresTelemetry
+
+    db = await PostgresDatabase.open(settings.store, read_only=read_only)
+    telemetry = PostgresTelemetry(db, settings)
+    return _Parts(db, telemetry, PostgresLedger(db, settings), PostgresChanges(db))
 
 
 def _actuators(settings: Settings) -> dict[str, Actuator]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import engines
 import pytest
 from telemetry_worlds import OpenTelemetry
 
 from gonogo.services.ports import Telemetry
 from gonogo.settings import Settings
-from gonogo.store.database import Database
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.engine import Engine
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=[engines.ENGINE])
 async def open_telemetry(tmp_path: Path) -> AsyncIterator[OpenTelemetry]:
     """Opens the telemetry of one store, as often as a test asks: each as a process of its own."""
-    opened: list[Database] = []
+    opened: list[Engine] = []
 
     async def open_one(settings: Settings | None = None, *, read_only: bool = False) -> Telemetry:
-        database = await Database.open(tmp_path / "store.db", read_only=read_only)
+        database = await engines.opened(tmp_path, read_only=read_only)
         opened.append(database)
-        return SqliteTelemetry(database, settings or Settings(store=""))
+        return engines.telemetry_of(database, settings or Settings(store=""))
 
     yield open_one
     for database in opened:

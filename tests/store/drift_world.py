@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import engines
 import numpy as np
 
 from gonogo.app import Gonogo
@@ -38,7 +39,7 @@ class World:
 @asynccontextmanager
 async def open_world(folder: Path, **own: DependencySettings) -> AsyncIterator[World]:
     """An application over a new store; keyword arguments configure dependencies."""
-    settings = Settings(store=str(folder / "gonogo.db"), dependencies=own)
+    settings = Settings(store=engines.store_of(folder), dependencies=own)
     app = Gonogo(settings, clock=lambda: world.now_ms)
     world = World(app)
     async with app:

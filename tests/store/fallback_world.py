@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+import engines
 import numpy as np
 
 from gonogo.actuators.route_file import RouteFile
@@ -24,7 +25,6 @@ from gonogo.services.ports_actions import Actuator, FallbackPorts, Route, Weight
 from gonogo.services.ports_health import Assessment, OwnRate
 from gonogo.services.recovery import Recovered, recover
 from gonogo.settings import ActuatorSettings, DependencySettings, Policy, Settings
-from gonogo.store.database import Database
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.incidents import SqliteIncidents
 from gonogo.store.lock import FileLock
@@ -202,7 +202,7 @@ async def world(
     path = folder / "routes.json"
     lock = FileLock(folder / "routes.json.lock")
     file = RouteFile("routes", path, lock.held)
-    db = await Database.open(folder / "gonogo.db")
+    db = await engines.opened(folder)
     health = DeclaredHealth()
     decisions, routes, incidents = SqliteDecisions(db), SqliteRoutes(db), SqliteIncidents(db)
     ports = FallbackPorts(

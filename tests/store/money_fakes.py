@@ -7,16 +7,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import engines
 import numpy as np
 
 from gonogo.answers import BudgetCheck, Settlement
 from gonogo.records import MICRO, BookedCost, Costs, Dependency
 from gonogo.services.budget import check_budget, settle_reservation
 from gonogo.services.budget_plan import Forecasts
+from gonogo.services.ports_money import Ledger
 from gonogo.settings import BudgetSettings, Settings
+from gonogo.store.catalogue import Known
 from gonogo.store.database import Database
-from gonogo.store.ledger import SqliteLedger, book_costs
+
+if TYPE_CHECKING:
+    from gonogo.store.postgres.database import PostgresDatabase
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z, a Thursday
 MINUTE_MS = 60_000
@@ -71,7 +77,7 @@ class MemoryCalls:
 class Bench:
     """The money services over a real store, with a clock that a test sets."""
 
-    database: Database
+    database: Database | PostgresDatabase
     settings: Settings
     calls: MemoryCalls = field(default_factory=MemoryCalls)
     now_ms: int = NOON_MS
@@ -79,9 +85,9 @@ class Bench:
     forecasts: Forecasts = field(default_factory=Forecasts)
 
     @property
-    def ledger(self) -> SqliteLedger:
+    def ledger(self) -> Ledger:
         """The real one."""
-        return SqliteLedger(self.database, self.settings)
+        return engines.ledger_of(self.database, self.settings)
 
     async def check(self, budget: str = "nightly", **arguments: object) -> BudgetCheck:
         """Ask as the tool does."""
@@ -116,7 +122,11 @@ class Bench:
         """Book observations as the telemetry writer does, and remember the calls."""
         for cost in costs:
             self.calls.calls[cost.dependency].append(Call(cost.ts_ms, cost.cost_micro_usd / MICRO))
-        await self.database.write(lambda c: book_costs(c, costs, self.now_ms))
+        await self.database.write(
+            lambda c: engines.catalogue_of(self.database)(c, Known()).book(
+                costs, now_ms=self.now_ms, settings=self.settings
+            )
+        )
 
     def cost(
         self,
@@ -144,7 +154,7 @@ def usd_budget(name: str, usd: float, **settings: object) -> BudgetSettings:
 
 async def opened(path: Path, *budgets: BudgetSettings, timezone: str = "UTC") -> Bench:
     """A bench on a new store."""
-    return Bench(await Database.open(path / "store.db"), configured(*budgets, timezone=timezone))
+    return Bench(await engines.opened(path), configured(*budgets, timezone=timezone))
 
 
 def lognormal_usd(

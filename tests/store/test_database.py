@@ -13,8 +13,8 @@ import pytest
 from database_world import count_seen, make_seen, refusal
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.store.connection import Work
 from gonogo.store.database import Database
+from gonogo.store.engine import Work
 from gonogo.store.migrate import APPLICATION_ID, latest_version
 from gonogo.store.opening import refuse_network, sqlite_advice
 
@@ -324,7 +324,7 @@ def run_together(script: str, path: Path, processes: int = 1) -> None:
 OPENER = """
 import asyncio, sys
 from pathlib import Path
-from gonogo.store.connection import Work
+from gonogo.store.engine import Work
 from gonogo.store.database import Database
 async def main():
     database = await Database.open(Path(sys.argv[1]))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import engines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from gonogo.records import DAY_MS, Decision, Verdict
 from gonogo.services.decisions import ENTROPY_BITS, find_decision, make_id
 from gonogo.store.database import Database
 from gonogo.store.decisions import SqliteDecisions
+from gonogo.store.engine import Engine
 
 pytestmark = pytest.mark.anyio
 
@@ -24,9 +26,9 @@ NOW = 1_790_000_000_000
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
+async def db(tmp_path: Path) -> AsyncIterator[Engine]:
     """An empty store."""
-    database = await Database.open(tmp_path / "gonogo.db")
+    database = await engines.opened(tmp_path)
     yield database
     await database.close()
 
@@ -70,7 +72,7 @@ def test_ids_sort_as_their_times_do(times: list[int]) -> None:
     assert {len(made) for made in ids.values()} == {16}
 
 
-async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> None:
+async def test_a_note_is_found_before_and_after_it_is_written(db: Engine) -> None:
     """`note` returns at once; the entry is there for whoever asks next, and after a restart."""
     log, entry = SqliteDecisions(db), check(1)
     await log.decisions()  # a reader is open
@@ -87,7 +89,7 @@ async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> N
     assert await SqliteDecisions(db).last_verdicts() == {"m": ("go", NOW + 1)}
 
 
-async def test_repeats_fold_and_every_id_finds_its_entry(db: Database) -> None:
+async def test_repeats_fold_and_every_id_finds_its_entry(db: Engine) -> None:
     """Three equal checks are one row; another answer, or another verdict, begins a new one."""
     log = SqliteDecisions(db)
     equal = [check(1), check(2), check(3)]
@@ -109,7 +111,7 @@ async def test_repeats_fold_and_every_id_finds_its_entry(db: Database) -> None:
         assert (found.id, found.count, found.last_ts_ms) == (entry.id, 3, NOW + 3)
 
 
-async def test_two_subjects_asked_in_turn_fold_each_on_its_own(db: Database) -> None:
+async def test_two_subjects_asked_in_turn_fold_each_on_its_own(db: Engine) -> None:
     """An agent that checks two dependencies in a loop leaves two rows."""
     log = SqliteDecisions(db)
     for number in range(10):
@@ -121,7 +123,7 @@ async def test_two_subjects_asked_in_turn_fold_each_on_its_own(db: Database) -> 
     assert sorted((row.dependency, row.count) for row in rows) == [("m", 10), ("n", 10)]
 
 
-async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: Database) -> None:
+async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: Engine) -> None:
     """Ninety days after they were last asked; what an incident cites is kept."""
     log = SqliteDecisions(db)
     old, cited, young = (
@@ -146,7 +148,7 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
     assert left == {cited.id, young.id, action(4).id}
 
 
-async def test_pages_go_back_in_time(db: Database) -> None:
+async def test_pages_go_back_in_time(db: Engine) -> None:
     """`before_ts_ms` continues where a page ended; filters narrow it."""
     log = SqliteDecisions(db)
     for number in range(5):
@@ -160,7 +162,7 @@ async def test_pages_go_back_in_time(db: Database) -> None:
     assert await log.decisions(dependency="nobody") == []
 
 
-async def test_a_decision_that_nobody_made_is_named(db: Database) -> None:
+async def test_a_decision_that_nobody_made_is_named(db: Engine) -> None:
     """The error shows ids that there are."""
     log = SqliteDecisions(db)
     log.note(check(1))
@@ -169,6 +171,7 @@ async def test_a_decision_that_nobody_made_is_named(db: Database) -> None:
         await find_decision(log, "nope")
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("tampering", "broken_at", "problem"),
     [
@@ -189,9 +192,10 @@ async def test_a_decision_that_nobody_made_is_named(db: Database) -> None:
     ],
 )
 async def test_the_chain_names_its_first_broken_link(
-    db: Database, tampering: str, broken_at: int | None, problem: str
+    db: Engine, tampering: str, broken_at: int | None, problem: str
 ) -> None:
     """Whoever edits, removes or adds an action behind gonogo's back is found out."""
+    assert isinstance(db, Database)
     log = SqliteDecisions(db)
     for number in range(1, 6):
         await log.append(action(number))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import engines
 import pytest
 from fallback_world import MINUTE, NOW, World, world
 
@@ -19,7 +20,7 @@ from gonogo.services.incidents import (
     note_verdict,
     resolve,
 )
-from gonogo.store.database import Database
+from gonogo.store.engine import Engine
 from gonogo.store.incidents import SqliteIncidents
 
 pytestmark = pytest.mark.anyio
@@ -140,11 +141,11 @@ async def test_what_is_not_there_is_named(w: World) -> None:
 
 async def test_many_processes_open_one_incident(w: World) -> None:
     """Each agent's server sees the same no_go; the store has one incident."""
-    databases = [await Database.open(w.folder / "gonogo.db") for _ in range(4)]
+    databases = [await engines.opened(w.folder) for _ in range(4)]
     seen = Look("m", "no_go", "x", NOW, e_value=500.0, needed=100.0)
     found: list[str | None] = []
 
-    async def note(db: Database) -> None:
+    async def note(db: Engine) -> None:
         found.append(await note_verdict(SqliteIncidents(db), seen, new_id=w.ports.new_id))
 
     async with anyio.create_task_group() as group:

@@ -15,7 +15,7 @@ from money_fakes import NOON_MS, Bench, opened, usd_budget
 
 from gonogo.errors import ParameterError, StoreError
 from gonogo.services.windows import QUARTER_MS
-from gonogo.store.ledger_books import _ranges
+from gonogo.store.ledger_books import window_ranges
 
 pytestmark = pytest.mark.anyio
 
@@ -157,7 +157,7 @@ def test_days_and_quarter_hours_cover_a_window_once(
     start_ms = None if open_start else first * QUARTER_MS
     end_ms = None if length is None else (first + length) * QUARTER_MS
     covered: Counter[int] = Counter()
-    for daily, low, high in _ranges(start_ms, end_ms):
+    for daily, low, high in window_ranges(start_ms, end_ms):
         scale = 96 if daily else 1
         covered.update(range(max(low * scale, -2000), min(high * scale, 2000)))
     low = -2000 if open_start else first

@@ -114,6 +114,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sqlite
 async def test_a_crash_between_hold_and_answer_loses_nothing(tmp_path: Path) -> None:
     """The caller asks again with its key: the same hold, once. Without a key it expires."""
     died = await asyncio.to_thread(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import engines
 import numpy as np
 import pytest
 
@@ -15,8 +16,6 @@ from gonogo.services.ports import DecisionLog
 from gonogo.services.ports_trust import KeptScore, TrustTelemetry
 from gonogo.services.trust import check_trust
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store.database import Database
-from gonogo.store.telemetry import SqliteTelemetry
 from trust_fakes import MemoryTelemetry, Verdicts
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +25,7 @@ SETTINGS = Settings(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", engines.ENGINE])
 async def telemetry(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[TrustTelemetry]:
@@ -34,8 +33,8 @@ async def telemetry(
     if request.param == "memory":
         yield MemoryTelemetry(SETTINGS)
         return
-    database = await Database.open(tmp_path / "store.db")
-    yield SqliteTelemetry(database, SETTINGS)
+    database = await engines.opened(tmp_path)
+    yield engines.telemetry_of(database, SETTINGS)
     await database.close()
 
 

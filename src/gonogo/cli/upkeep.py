@@ -58,8 +58,10 @@ async def doctor(session: Session) -> int:
 
 
 async def _store(session: Session) -> Finding:
-    where = session.settings.store
-    schema = _schema(Path(where))
+    from gonogo.store.postgres.address import is_address, shown
+
+    where = shown(session.settings.store)
+    schema = "PostgreSQL" if is_address(session.settings.store) else _schema(Path(where))
     if schema is None:
         return Finding("store", "note", f"{where}: not there yet; the first question makes it")
     try:

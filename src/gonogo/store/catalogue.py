@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-__all__ = ["PAIR", "VALUES_MAX", "Catalogue", "Known", "SeriesKey", "keys_of"]
+if TYPE_CHECKING:
+    from gonogo.records import BookedCost
+    from gonogo.settings import Settings
+    from gonogo.store.cells import Cells
+
+__all__ = ["PAIR", "VALUES_MAX", "Catalogue", "CatalogueOf", "Known", "SeriesKey", "keys_of"]
 
 # dependency, golden (0 or 1), segment (0: the whole), version (0: none stated)
 SeriesKey = tuple[int, int, int, int]
@@ -41,10 +48,10 @@ class Known:
 
 
 class Catalogue:
-    """Looks up and makes ids within one transaction.
+    """What a transaction that records finds and writes in the way of its engine.
 
-    What it finds is kept in `found`, apart from what is known to be committed, until the caller
-    knows of the commit.
+    It looks up and makes ids, and adds rows, cells and costs. What it finds is kept in `found`,
+    apart from what is known to be committed, until the caller knows of the commit.
     """
 
     def __init__(self, connection: sqlite3.Connection, known: Known) -> None:
@@ -52,6 +59,39 @@ class Catalogue:
         self._known = known
         self.found = Known()
         self._stopped: dict[int, set[str]] = {}
+
+    def dependency_id(self, name: str) -> int | None:
+        """The id that a new dependency must get; None: the engine gives one."""
+        del name
+        return None
+
+    def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Add whole rows, sorted by their key."""
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - constant names
+
+    def apply(self, cells: Cells) -> None:
+        """Add changes to the rollups of their hours and days."""
+        from gonogo.store.rollups import apply_cells
+
+        apply_cells(self._connection, self, cells)
+
+    def book(self, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings) -> None:
+        """Book what newly stored observations cost."""
+        from gonogo.store.ledger_books import book_costs
+
+        del settings
+        book_costs(self._connection, costs, now_ms)
+
+    def drop_rollups(self, dependency_id: int) -> None:
+        """Remove the rollups of a dependency."""
+        for table in ("rollup", "histogram", "category"):
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE series_id IN "  # noqa: S608 - constant names
+                "(SELECT id FROM series WHERE dependency_id = ?)",
+                (dependency_id,),
+            )
 
     def name_id(self, text: str) -> int:
         """The id of a text; makes it where there is none."""
@@ -119,11 +159,12 @@ class Catalogue:
             return
         self.found.values.add(key)
         run = self._connection.execute
-        if not run("INSERT OR IGNORE INTO cardinality_value VALUES (?, ?, ?)", key).rowcount:
+        added = "INSERT INTO cardinality_value VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        if not run(added, key).rowcount:
             return
         seen = run(
-            "INSERT INTO cardinality VALUES (?, ?, 1) ON CONFLICT DO UPDATE "
-            "SET values_seen = values_seen + 1 RETURNING values_seen",
+            "INSERT INTO cardinality VALUES (?, ?, 1) ON CONFLICT (dependency_id, field) DO UPDATE "
+            "SET values_seen = cardinality.values_seen + 1 RETURNING values_seen",
             (dependency_id, field_name),
         ).fetchone()[0]
         if seen > VALUES_MAX:
@@ -176,6 +217,9 @@ class Catalogue:
             ("series", "id"),
         ):
             self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", dropped)  # noqa: S608 - constant names
+
+
+CatalogueOf = Callable[[sqlite3.Connection, Known], Catalogue]
 
 
 def keys_of(segment: str) -> str:

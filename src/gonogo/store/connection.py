@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import aiosqlite
 
 if TYPE_CHECKING:
+    from gonogo.store.engine import Work
     from gonogo.store.lock import FileLock
 
-__all__ = ["StoreConnection", "Work"]
+__all__ = ["StoreConnection"]
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
 
 class StoreConnection(aiosqlite.Connection):

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from gonogo.errors import StoreError
 from gonogo.store.backup import copy_to
-from gonogo.store.connection import StoreConnection, Work
+from gonogo.store.connection import StoreConnection
+from gonogo.store.engine import Work
 from gonogo.store.failures import store_error
 from gonogo.store.lock import FileLock
 from gonogo.store.migrate import latest_version
@@ -80,26 +81,37 @@ class Database:
             finally:
                 self._idle.append(reader)
 
-    async def write(self, work: Work[T], durable: bool = False) -> T:  # noqa: FBT001, FBT002 - reads well as a keyword
+    async def write(
+        self,
+        work: Work[T],
+        durable: bool = False,  # noqa: FBT001, FBT002 - reads well as a keyword
+        *,
+        shard: str | None = "",
+        kept: Work[T | None] | None = None,
+    ) -> T:
         """Run `work` in a write transaction shared with what else is queued; wait for its commit.
 
         Args:
             work: Its failure undoes its own changes alone.
             durable: The commit survives a power cut (money, routes), not only a killed process.
+            shard: A file is one shard: every write is alone in it.
+            kept: Not needed: whether a file's commit stands is always known.
 
         Raises:
             StoreError: The store failed, is closed or is open for reading only.
             Exception: Whatever `work` raised.
         """
+        del shard, kept
         if self._writer is None:
             raise StoreError(f"Store '{self.path}' is open for reading only; nothing was written.")
         return await self._writer.write(work, durable=durable)
 
-    def submit(self, work: Work[object]) -> bool:
+    def submit(self, work: Work[object], *, shard: str = "") -> bool:
         """Queue a write without waiting for it; False where it cannot be taken.
 
         It is lost where the process is killed first; a failure is logged as a warning.
         """
+        del shard
         return self._writer is not None and self._writer.submit(work)
 
     async def backup(self, to: Path) -> int:

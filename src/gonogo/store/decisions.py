@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from gonogo.records import Decision, Verdict
-    from gonogo.store.database import Database
+    from gonogo.store.engine import Engine
 
 CHECKS_KEPT_MS = 90 * 86_400_000
 _PRUNED_AT_ONCE = 5_000
@@ -68,15 +68,15 @@ def _fold(conn: sqlite3.Connection, decision: Decision, stream: bytes, digest: b
         return
     _remember_verdict(conn, decision)
     last = conn.execute(
-        "SELECT id, digest FROM decision WHERE stream = ? ORDER BY last_ts_ms DESC LIMIT 1",
+        "SELECT id, digest, last_ts_ms FROM decision WHERE stream = ? ORDER BY last_ts_ms DESC LIMIT 1",
         (stream,),
     ).fetchone()
     if last is None or last[1] != digest:
         insert_decision(conn, decision, stream=stream, digest=digest)
         return
     conn.execute(
-        "UPDATE decision SET count = count + 1, last_ts_ms = max(last_ts_ms, ?) WHERE id = ?",
-        (decision.ts_ms, last[0]),
+        "UPDATE decision SET count = count + 1, last_ts_ms = ? WHERE id = ?",
+        (max(decision.ts_ms, last[2]), last[0]),
     )
     conn.execute("INSERT INTO decision_repeat VALUES (?, ?)", (decision.id, last[0]))
 
@@ -114,7 +114,7 @@ def _prune(conn: sqlite3.Connection, before_ms: int) -> int:
 class SqliteDecisions:
     """The log of one store, as one process writes it (`services.ports.DecisionLog`)."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Engine) -> None:
         self._db = db
         self._queued: dict[str, Decision] = {}
         self._written: deque[str] = deque()
@@ -129,7 +129,7 @@ class SqliteDecisions:
             self._written.append(decision.id)
             _fold(conn, decision, _stream(decision), _digest(decision))
 
-        if not self._db.submit(work):
+        if not self._db.submit(work, shard=decision.dependency or decision.budget or ""):
             return False
         self._queued[decision.id] = decision
         while len(self._written) > _WRITTEN_KEPT:

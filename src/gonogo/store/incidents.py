@@ -11,7 +11,7 @@ from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
 if TYPE_CHECKING:
     import sqlite3
 
-    from gonogo.store.database import Database
+    from gonogo.store.engine import Engine
 
 _COLUMNS = (
     "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"
@@ -86,7 +86,8 @@ def _change(
         )
     else:
         conn.execute(
-            "INSERT OR REPLACE INTO suspicion VALUES (?, ?, ?, ?)",
+            "INSERT INTO suspicion VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (dependency, cause, signal) DO UPDATE SET first_ms = excluded.first_ms",
             (dependency, cause, signal, turn.suspected_ms),
         )
     return turn.incident or found
@@ -104,7 +105,7 @@ def _events(conn: sqlite3.Connection, incident_id: str) -> list[Event]:
 class SqliteIncidents:
     """Incidents of one store (`services.ports_actions.Incidents`)."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Engine) -> None:
         self._db = db
 
     async def standing(

@@ -21,7 +21,7 @@ from gonogo.services.ports_money import (
 )
 from gonogo.services.windows import QUARTER_MS
 from gonogo.settings import Settings
-from gonogo.store.database import Database
+from gonogo.store.engine import Engine
 from gonogo.store.ledger_books import balance, book, book_costs, enter, source_id
 
 __all__ = ["SqliteLedger", "book_costs"]
@@ -41,7 +41,7 @@ _RECORD_CHECKS_MAX = 500
 class SqliteLedger:
     """A `Ledger` on the store's database."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
 
@@ -64,7 +64,7 @@ class SqliteLedger:
 
     async def answered(self, key: str, arguments: str) -> str | None:
         """See `Ledger`."""
-        return await self._database.read(partial(_answered, key=key, arguments=arguments))
+        return await self._database.read(partial(answered, key=key, arguments=arguments))
 
     async def settle(
         self, reservation_id: str, *, actual_micro_usd: int | None, now_ms: int
@@ -119,7 +119,7 @@ def _judged(rows: sqlite3.Cursor) -> tuple[JudgedCheck, ...]:
     return tuple(JudgedCheck(p / MICRO, left, actual, plan) for p, left, actual, plan in rows)
 
 
-def _answered(connection: sqlite3.Connection, key: str, arguments: str) -> str | None:
+def answered(connection: sqlite3.Connection, key: str, arguments: str) -> str | None:
     row = connection.execute(
         "SELECT arguments, answer FROM reserve_answer WHERE key = ?", (key,)
     ).fetchone()
@@ -137,7 +137,7 @@ def _reserve(
     connection: sqlite3.Connection, *, request: ReserveRequest, holds_max: int
 ) -> str | Drafted:
     if request.key is not None:
-        before = _answered(connection, request.key, request.arguments)
+        before = answered(connection, request.key, request.arguments)
         if before is not None:
             return before
     drafted = request.decide(

@@ -11,11 +11,20 @@ from gonogo.records import DAY_MS, BookedCost
 from gonogo.services.ports_money import Balance, OpenHold, Scope
 from gonogo.services.windows import QUARTER_MS
 
-__all__ = ["balance", "book", "book_costs", "enter", "source_id"]
+__all__ = [
+    "QUARTERS_A_DAY",
+    "SUM_MAX",
+    "balance",
+    "book",
+    "book_costs",
+    "enter",
+    "source_id",
+    "window_ranges",
+]
 
-_QUARTERS_A_DAY = DAY_MS // QUARTER_MS
+QUARTERS_A_DAY = DAY_MS // QUARTER_MS
 # Far beyond every limit, and small enough that SQLite can add up a window without overflow.
-_SUM_MAX = 9_000_000_000_000_000
+SUM_MAX = 9_000_000_000_000_000
 _EVER = 1 << 40
 
 # A hold lasts its length on either side of its making: a clock that was far ahead when it was made,
@@ -83,7 +92,7 @@ def _book_reserved(
     book(connection, source, quarter, amount)
     connection.execute(
         "UPDATE reservation SET observed_micro_usd = min(observed_micro_usd + ?, ?) WHERE id = ?",
-        (amount, _SUM_MAX, reservation),
+        (amount, SUM_MAX, reservation),
     )
     kind = "cost" if state == "open" else "correct"
     enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
@@ -109,8 +118,8 @@ def book(connection: sqlite3.Connection, source: int, quarter: int, amount: int)
         "INSERT INTO spend (source_id, daily, bucket, micro_usd) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET micro_usd = min(micro_usd + excluded.micro_usd, ?)",
         [
-            (source, 0, quarter, min(amount, _SUM_MAX), _SUM_MAX),
-            (source, 1, quarter // _QUARTERS_A_DAY, min(amount, _SUM_MAX), _SUM_MAX),
+            (source, 0, quarter, min(amount, SUM_MAX), SUM_MAX),
+            (source, 1, quarter // QUARTERS_A_DAY, min(amount, SUM_MAX), SUM_MAX),
         ],
     )
 
@@ -149,7 +158,7 @@ def balance(
     """
     members, dependencies = json.dumps(scope.members), json.dumps(scope.dependencies)
     spent = 0
-    for daily, first, end in _ranges(scope.start_ms, scope.end_ms):
+    for daily, first, end in window_ranges(scope.start_ms, scope.end_ms):
         row = connection.execute(
             _SPENT,
             {
@@ -174,12 +183,12 @@ def balance(
     return Balance(max(spent, 0), held, tuple(holds[:holds_max]))
 
 
-def _ranges(start_ms: int | None, end_ms: int | None) -> list[tuple[int, int, int]]:
+def window_ranges(start_ms: int | None, end_ms: int | None) -> list[tuple[int, int, int]]:
     """Cover a window with whole UTC days, and quarter hours at its edges."""
     first = -_EVER if start_ms is None else start_ms // QUARTER_MS
     end = _EVER if end_ms is None else -(-end_ms // QUARTER_MS)
-    first_day, end_day = -(-first // _QUARTERS_A_DAY), end // _QUARTERS_A_DAY
+    first_day, end_day = -(-first // QUARTERS_A_DAY), end // QUARTERS_A_DAY
     if first_day >= end_day:
         return [(0, first, end)]
-    edges = [(0, first, first_day * _QUARTERS_A_DAY), (0, end_day * _QUARTERS_A_DAY, end)]
+    edges = [(0, first, first_day * QUARTERS_A_DAY), (0, end_day * QUARTERS_A_DAY, end)]
     return [(1, first_day, end_day), *(edge for edge in edges if edge[1] < edge[2])]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Slice",
     "columns_of",
+    "histograms_of",
+    "hours_of",
     "read_costs",
     "read_dependencies",
     "read_golden",
@@ -69,8 +71,8 @@ def columns_of(rows: Sequence[Sequence[int]], width: int) -> Ints:
     return np.ascontiguousarray(flat.reshape(-1, width).T)
 
 
-def _versions(connection: sqlite3.Connection, ids: Ints) -> tuple[Ints, tuple[str | None, ...]]:
-    """Version ids as indices into the names they stand for, sorted, "none stated" first."""
+def _texts(connection: sqlite3.Connection, ids: Ints) -> tuple[Ints, tuple[str | None, ...]]:
+    """Ids as indices into the names they stand for, sorted, "none stated" first."""
     import numpy as np
 
     distinct, at = np.unique(ids, return_inverse=True)
@@ -122,15 +124,24 @@ def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
             "WHERE series_id = ? AND daily = ? AND bucket BETWEEN ? AND ?",
             (series, int(asked.daily), first, last),
         ).fetchall()
-    rows.sort()
+    return hours_of(connection, rows)
+
+
+def hours_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, ...]]) -> HourCounts:
+    """Rows of hour, version id and counts as arrays, by hour and version."""
+    import numpy as np
+
     hour, ids, *counts = columns_of(rows, 2 + len(COUNTS))
-    version_at, versions = _versions(connection, ids)
-    return HourCounts(hour, version_at, versions, *counts)
+    version_at, versions = _texts(connection, ids)
+    # By the versions' names: their ids are another engine's own.
+    order = np.lexsort((version_at, hour))
+    ordered = (column[order] for column in counts)
+    return HourCounts(hour[order], version_at[order], versions, *ordered)
 
 
 def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -> Histograms:
     """Histograms of a metric in a slice, by bucket and version."""
-    layout = layout_of(metric)
+    layout_of(metric)
     first, last = asked.buckets()
     rows: list[tuple[int, int, int, int, int, bytes]] = []
     for series, version in _series(connection, asked):
@@ -140,9 +151,23 @@ def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -
             "AND daily = ? AND bucket BETWEEN ? AND ?",
             (series, metric, int(asked.daily), first, last),
         ).fetchall()
-    rows.sort()
-    bucket, ids, n, total, lowest = columns_of([row[:5] for row in rows], 5)
-    version_at, versions = _versions(connection, ids)
+    return histograms_of(connection, metric, rows)
+
+
+def histograms_of(
+    connection: sqlite3.Connection,
+    metric: str,
+    unordered: Sequence[tuple[int, int, int, int, int, bytes]],
+) -> Histograms:
+    """Rows of bucket, version id, n, sum, lowest bin and bins as arrays, by bucket and version."""
+    import numpy as np
+
+    layout = layout_of(metric)
+    ids = np.array([row[1] for row in unordered], dtype=np.int64)
+    at, versions = _texts(connection, ids)
+    order = sorted(range(len(unordered)), key=lambda i: (unordered[i][0], at[i]))
+    rows, version_at = [unordered[i] for i in order], at[order]
+    bucket, _, n, total, lowest = columns_of([row[:5] for row in rows], 5)
     row_of, bins, counts = unpack_many(lowest.tolist(), [row[5] for row in rows])
     return Histograms(
         metric, layout.name, bucket, version_at, versions, n, total, row_of, bins, counts
@@ -173,22 +198,22 @@ def read_golden(connection: sqlite3.Connection, dependency: str) -> GoldenAnswer
 
     rows = connection.execute(
         "SELECT item_id, version_id, day, n, outcome_sum FROM golden_answer "
-        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
-        "ORDER BY version_id, day, item_id",
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?)",
         (dependency,),
     ).fetchall()
     item_ids, version_ids, day, n, total = columns_of(rows, 5)
-    distinct, item = np.unique(item_ids, return_inverse=True)
-    items = tuple(_text(connection, number) or "" for number in distinct.tolist())
-    version, versions = _versions(connection, version_ids)
-    return GoldenAnswers(items, versions, item, version, day, n, total)
+    item, items = _texts(connection, item_ids)
+    version, versions = _texts(connection, version_ids)
+    order = np.lexsort((item, day, version))
+    columns = (column[order] for column in (item, version, day, n, total))
+    return GoldenAnswers(tuple(text or "" for text in items), versions, *columns)
 
 
 def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> Costs:
     """The newest calls that have a cost or tokens, oldest first."""
     rows = connection.execute(
-        "SELECT ts_ms, ifnull(cost_micro_usd, -1), ifnull(input_tokens, -1), "
-        "ifnull(output_tokens, -1), version_id FROM observation "
+        "SELECT ts_ms, coalesce(cost_micro_usd, -1), coalesce(input_tokens, -1), "
+        "coalesce(output_tokens, -1), version_id FROM observation "
         "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
         "AND coalesce(cost_micro_usd, input_tokens, output_tokens) IS NOT NULL "
         "ORDER BY ts_ms DESC, seq DESC LIMIT ?",
@@ -196,7 +221,7 @@ def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> C
     ).fetchall()
     rows.reverse()
     ts_ms, cost, input_tokens, output_tokens, version_ids = columns_of(rows, 5)
-    version, versions = _versions(connection, version_ids)
+    version, versions = _texts(connection, version_ids)
     return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
 
 
@@ -249,7 +274,8 @@ def read_dependencies(
             metrics=tuple(
                 metric
                 for (metric,) in connection.execute(
-                    "SELECT metric FROM dependency_metric WHERE dependency_id = ?", row[:1]
+                    "SELECT metric FROM dependency_metric WHERE dependency_id = ? ORDER BY metric",
+                    row[:1],
                 )
             ),
         )

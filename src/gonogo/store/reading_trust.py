@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, MICRO, HourCounts
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gonogo.records import Kind
 
 _COUNTS = ("n", "errors", "timed", "slo_met", "labels", "good", "ok", "ok_labels", "ok_good")
+_ALL = 1 << 62
 _SUMS = ", ".join(f"sum(r.{name})" for name in _COUNTS)
 
 
@@ -26,11 +28,12 @@ def population(
     # The ungolden row sorts first, so that it is the one that is kept.
     rows = connection.execute(
         f"SELECT d.name, {_SUMS} FROM"  # noqa: S608 - constant columns
-        " (SELECT id, name FROM dependency WHERE kind IS ?1 ORDER BY newest_ts_ms DESC LIMIT ?2) d"
+        f" (SELECT id, name FROM dependency WHERE kind {'IS NULL' if kind is None else '= ?'}"
+        " ORDER BY newest_ts_ms DESC, name LIMIT ?) d"
         " JOIN series s ON s.dependency_id = d.id AND s.segment_id = 0"
-        " JOIN rollup r ON r.series_id = s.id AND r.daily = 1 AND r.bucket >= ?3"
-        " GROUP BY d.id, s.golden ORDER BY d.id, s.golden",
-        (kind, limit, since_day),
+        " JOIN rollup r ON r.series_id = s.id AND r.daily = 1 AND r.bucket >= ?"
+        " GROUP BY d.id, d.name, s.golden ORDER BY d.name, s.golden",
+        (*([] if kind is None else [kind]), limit, since_day),
     ).fetchall()
     first: dict[str, tuple[int, ...]] = {}
     for name, *sums in rows:
@@ -42,21 +45,21 @@ def population(
 
 def repeats(connection: sqlite3.Connection, dependency: str) -> Repeats:
     """How answers to the same input, by the same version, agree."""
-    answers, repeated, disagreeing = connection.execute(
-        "SELECT coalesce(sum(t), 0), coalesce(sum(t - 1), 0),"
-        " coalesce(sum(CASE WHEN t > 1 THEN (t * t - q) * 1.0 / t END), 0) FROM"
-        " (SELECT sum(a.n) AS t, sum(a.n * a.n) AS q FROM answer a"
-        "  JOIN dependency d ON d.id = a.dependency_id WHERE d.name = ?"
-        "  GROUP BY a.version_id, a.input_hash)",
+    rows = connection.execute(
+        "SELECT sum(a.n), sum(a.n * a.n) FROM answer a"
+        " JOIN dependency d ON d.id = a.dependency_id WHERE d.name = ?"
+        " GROUP BY a.version_id, a.input_hash",
         (dependency,),
-    ).fetchone()
-    return Repeats(answers, repeated, float(disagreeing))
+    ).fetchall()
+    # Added up exactly, so that no order of the rows shows in the last bit.
+    disagreeing = math.fsum((t * t - q) / t for t, q in rows if t > 1)
+    return Repeats(sum(t for t, _ in rows), sum(t - 1 for t, _ in rows), disagreeing)
 
 
 def provider_members(connection: sqlite3.Connection, provider: str, *, limit: int) -> list[str]:
     """Dependencies recorded with this provider, newest observation first."""
     rows = connection.execute(
-        "SELECT name FROM dependency WHERE provider = ? ORDER BY newest_ts_ms DESC LIMIT ?",
+        "SELECT name FROM dependency WHERE provider = ? ORDER BY newest_ts_ms DESC, name LIMIT ?",
         (provider, limit),
     )
     return [name for (name,) in rows]
@@ -91,15 +94,16 @@ def recent_hours(
 def keep_score(connection: sqlite3.Connection, score: KeptScore) -> None:
     """Keep a score; the one before it stays as the earlier one where it is of an earlier day."""
     connection.execute(
-        "INSERT INTO kept_score SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL FROM dependency"
-        " WHERE name = ?1 ON CONFLICT (dependency_id) DO UPDATE SET"
-        " earlier_verdict = CASE WHEN ts_ms / ?8 < excluded.ts_ms / ?8"
-        "  THEN verdict ELSE earlier_verdict END,"
-        " earlier_score_e6 = CASE WHEN ts_ms / ?8 < excluded.ts_ms / ?8"
-        "  THEN score_e6 ELSE earlier_score_e6 END,"
+        "INSERT INTO kept_score AS kept (dependency_id, ts_ms, rev, verdict, score_e6, lower_e6,"
+        " upper_e6) SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM dependency WHERE name = ?1"
+        " ON CONFLICT (dependency_id) DO UPDATE SET"
+        " earlier_verdict = CASE WHEN kept.ts_ms / ?8 < excluded.ts_ms / ?8"
+        "  THEN kept.verdict ELSE kept.earlier_verdict END,"
+        " earlier_score_e6 = CASE WHEN kept.ts_ms / ?8 < excluded.ts_ms / ?8"
+        "  THEN kept.score_e6 ELSE kept.earlier_score_e6 END,"
         " ts_ms = excluded.ts_ms, rev = excluded.rev, verdict = excluded.verdict,"
         " score_e6 = excluded.score_e6, lower_e6 = excluded.lower_e6, upper_e6 = excluded.upper_e6"
-        " WHERE excluded.ts_ms >= ts_ms",
+        " WHERE excluded.ts_ms >= kept.ts_ms",
         (
             score.dependency,
             score.ts_ms,
@@ -117,7 +121,7 @@ def kept_scores(connection: sqlite3.Connection, *, limit: int | None = None) -> 
         "SELECT d.name, k.ts_ms, k.rev, k.verdict, k.score_e6, k.lower_e6, k.upper_e6,"
         " k.earlier_verdict, k.earlier_score_e6 FROM kept_score k"
         " JOIN dependency d ON d.id = k.dependency_id ORDER BY k.lower_e6, d.name LIMIT ?",
-        (-1 if limit is None else limit,),
+        (_ALL if limit is None else limit,),
     )
     return [
         KeptScore(
@@ -139,7 +143,7 @@ def unscored(connection: sqlite3.Connection, *, limit: int) -> list[str]:
     """Dependencies without a kept score or changed since, newest observation first."""
     rows = connection.execute(
         "SELECT d.name FROM dependency d LEFT JOIN kept_score k ON k.dependency_id = d.id"
-        " WHERE k.rev IS NULL OR k.rev <> d.rev ORDER BY d.newest_ts_ms DESC LIMIT ?",
+        " WHERE k.rev IS NULL OR k.rev <> d.rev ORDER BY d.newest_ts_ms DESC, d.name LIMIT ?",
         (limit,),
     )
     return [name for (name,) in rows]

@@ -6,24 +6,30 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from gonogo.store.catalogue import Catalogue, Known
-from gonogo.store.rollups import apply_cells
 from gonogo.store.rows import COLUMNS, Row, Rule
 from gonogo.store.samples import add_answers, add_golden, golden_change
 from gonogo.store.slices import Slices
 
 if TYPE_CHECKING:
+    from gonogo.store.catalogue import CatalogueOf
     from gonogo.store.cells import Cells
 
 __all__ = ["rebuild_dependency", "rebuild_rollups"]
 
-_ROWS_A_STEP = 5000
+_ROWS_AFTER = (
+    f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND (ts_ms, seq) > (?, ?) "  # noqa: S608 - constant names
+    "ORDER BY ts_ms, seq LIMIT 5000"
+)
 
 
-def rebuild_dependency(connection: sqlite3.Connection, name: str) -> None:
+def rebuild_dependency(
+    connection: sqlite3.Connection, name: str, *, catalogue_of: CatalogueOf = Catalogue
+) -> None:
     """Make every rollup of a dependency equal to its rows again, by its stored rule."""
     found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
     if found is not None:
-        rebuild_rollups(connection, Catalogue(connection, Known()), found[0], Rule.parse(found[1]))
+        catalogue = catalogue_of(connection, Known())
+        rebuild_rollups(connection, catalogue, found[0], Rule.parse(found[1]))
 
 
 def rebuild_rollups(
@@ -35,12 +41,7 @@ def rebuild_rollups(
     """
     run = connection.execute
     bound = (dependency_id,)
-    for table in ("rollup", "histogram", "category"):
-        run(
-            f"DELETE FROM {table} WHERE series_id IN "  # noqa: S608 - constant names
-            "(SELECT id FROM series WHERE dependency_id = ?)",
-            bound,
-        )
+    catalogue.drop_rollups(dependency_id)
     for table in ("golden_answer", "answer", "answer_day", "dependency_metric", "state_cache"):
         run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
     run(
@@ -55,10 +56,11 @@ def rebuild_rollups(
         bound,
     ).fetchall():
         slices.see(segments)
-    rows = run(f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
-    while step := [Row(*row) for row in rows.fetchmany(_ROWS_A_STEP)]:
+    after = (-1, -1)
+    while step := [Row(*row) for row in run(_ROWS_AFTER, (*bound, *after)).fetchall()]:
+        after = step[-1].ts_ms, step[-1].seq
         cells: Cells = {}
         slices.contribute(cells, step)
-        apply_cells(connection, catalogue, cells)
+        catalogue.apply(cells)
         add_golden(connection, (golden_change(row, 1) for row in step))
         add_answers(connection, step)

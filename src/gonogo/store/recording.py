@@ -10,12 +10,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, BookedCost, Observation, Rejection, Stored
-from gonogo.services.windows import QUARTER_MS
 from gonogo.store.arrivals import outcome_columns, sort_out
-from gonogo.store.catalogue import Catalogue, Known
-from gonogo.store.ledger_books import book_costs
+from gonogo.store.catalogue import Catalogue
+from gonogo.store.costs import costs_of
 from gonogo.store.rebuild import rebuild_rollups
-from gonogo.store.rollups import apply_cells
 from gonogo.store.rows import QUANTITY_MAX, Row, Rule, hash64
 from gonogo.store.samples import (
     add_answers,
@@ -31,11 +29,22 @@ if TYPE_CHECKING:
 
     from gonogo.settings import Settings
     from gonogo.store.arrivals import Arrivals
+    from gonogo.store.catalogue import CatalogueOf, Known
     from gonogo.store.cells import Cells
 
 __all__ = ["adopt_rule", "record_batch"]
 
-_INSERT = f"INSERT INTO observation VALUES ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - only marks
+
+# SQLite takes the smaller of two by `min`, PostgreSQL by `least`; both know CASE.
+_SEEN_VERSION = """
+INSERT INTO dependency_version AS known VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (dependency_id, version_id) DO UPDATE SET
+  n = known.n + excluded.n,
+  first_ts_ms = CASE WHEN known.first_ts_ms < excluded.first_ts_ms
+    THEN known.first_ts_ms ELSE excluded.first_ts_ms END,
+  newest_ts_ms = CASE WHEN known.newest_ts_ms > excluded.newest_ts_ms
+    THEN known.newest_ts_ms ELSE excluded.newest_ts_ms END
+"""
 
 
 @dataclass(slots=True)
@@ -43,6 +52,7 @@ class _Dependency:
     id: int
     name: str
     rule: Rule
+    first_ts_ms: int
     newest_ts_ms: int
     embedding_size: int | None
 
@@ -54,6 +64,7 @@ def record_batch(
     now_ms: int,
     settings: Settings,
     known: Known,
+    catalogue_of: CatalogueOf = Catalogue,
 ) -> tuple[Stored, Known]:
     """Store a batch, its rollups and its costs.
 
@@ -63,12 +74,13 @@ def record_batch(
         now_ms: When they arrived, epoch milliseconds.
         settings: Rules of new dependencies, and whether texts are stored.
         known: Ids that are committed.
+        catalogue_of: The catalogue of this engine.
 
     Returns:
         What became of the batch, and the ids found on the way, which hold once the transaction
         has committed.
     """
-    catalogue = Catalogue(connection, known)
+    catalogue = catalogue_of(connection, known)
     batches: dict[str, list[tuple[int, Observation]]] = {}
     for position, observation in enumerate(observations):
         batches.setdefault(observation.dependency, []).append((position, observation))
@@ -81,27 +93,32 @@ def record_batch(
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
         arrivals = sort_out(connection, dependency.id, kept, now_ms)
         _store(connection, catalogue, dependency, arrivals, cells, now_ms, settings)
-        costs += _costs(name, arrivals, settings)
+        costs += costs_of(name, arrivals, settings)
         accepted += len(arrivals.fresh)
         duplicates += arrivals.duplicates
         updated += arrivals.updated
     if cells:
-        apply_cells(connection, catalogue, cells)
+        catalogue.apply(cells)
     if costs:
-        book_costs(connection, costs, now_ms)
+        catalogue.book(costs, now_ms=now_ms, settings=settings)
     rejected.sort(key=lambda rejection: rejection.position)
     return Stored(accepted, duplicates, updated, tuple(rejected)), catalogue.found
 
 
 def adopt_rule(
-    connection: sqlite3.Connection, name: str, *, settings: Settings, known: Known
+    connection: sqlite3.Connection,
+    name: str,
+    *,
+    settings: Settings,
+    known: Known,
+    catalogue_of: CatalogueOf = Catalogue,
 ) -> Known:
     """Rebuild a dependency whose rollups were made with another rule than the settings ask for.
 
     Once in a process and dependency: where two processes have different settings, both go on with
     the rule that was stored last, and neither undoes the other's work again and again.
     """
-    catalogue = Catalogue(connection, known)
+    catalogue = catalogue_of(connection, known)
     found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
     if found is not None:
         _ruled(connection, catalogue, name, found[0], found[1], settings)
@@ -132,20 +149,21 @@ def _dependency(
     settings: Settings,
 ) -> _Dependency:
     found = connection.execute(
-        "SELECT id, rule, newest_ts_ms, embedding_size FROM dependency WHERE name = ?", (name,)
+        "SELECT id, rule, first_ts_ms, newest_ts_ms, embedding_size FROM dependency WHERE name = ?",
+        (name,),
     ).fetchone()
     if found is not None:
         rule = _ruled(connection, catalogue, name, found[0], found[1], settings)
-        return _Dependency(found[0], name, rule, found[2], found[3])
+        return _Dependency(found[0], name, rule, *found[2:])
     rule = Rule.configured(settings, name)
     catalogue.first_rule(name)
     (number,) = connection.execute(
-        "INSERT INTO dependency (name, first_ts_ms, newest_ts_ms, rule) VALUES (?, ?, ?, ?) "
-        "RETURNING id",
-        (name, first.ts_ms, first.ts_ms, rule.text()),
+        "INSERT INTO dependency (id, name, first_ts_ms, newest_ts_ms, rule) "
+        "VALUES (?, ?, ?, ?, ?) RETURNING id",
+        (catalogue.dependency_id(name), name, first.ts_ms, first.ts_ms, rule.text()),
     ).fetchone()
     # Nothing is newer than what is not there yet.
-    return _Dependency(number, name, rule, -1, None)
+    return _Dependency(number, name, rule, first.ts_ms, -1, None)
 
 
 def _refuse_embeddings(
@@ -192,13 +210,13 @@ def _store(
         _row(observation, seq, dependency.id, catalogue, slices, now_ms, settings)
         for (observation, _), seq in zip(arrivals.fresh, seqs, strict=True)
     ]
-    connection.executemany(_INSERT, sorted(rows))
+    catalogue.add_rows("observation", sorted(rows))
     ids = [
         (dependency.id, hashed, row.ts_ms, row.seq)
         for (_, hashed), row in zip(arrivals.fresh, rows, strict=True)
         if hashed is not None
     ]
-    connection.executemany("INSERT INTO observation_id VALUES (?, ?, ?, ?)", sorted(ids))
+    catalogue.add_rows("observation_id", sorted(ids))
     for before, after in arrivals.filled:
         connection.execute(
             "UPDATE observation SET outcome_e6 = ?, outcome_lag_ms = ? "
@@ -285,7 +303,7 @@ def _seqs(
             seq = 0
             if ts_ms <= dependency.newest_ts_ms:
                 (seq,) = connection.execute(
-                    "SELECT ifnull(max(seq) + 1, 0) FROM observation "
+                    "SELECT coalesce(max(seq) + 1, 0) FROM observation "
                     "WHERE dependency_id = ? AND ts_ms = ?",
                     (dependency.id, ts_ms),
                 ).fetchone()
@@ -304,44 +322,6 @@ def _sample_hash(observation: Observation) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def _costs(dependency: str, arrivals: Arrivals, settings: Settings) -> list[BookedCost]:
-    """The costs of new observations, added up as finely as the ledger books them.
-
-    A call that came with tokens and no cost is booked at the price of its day, where there is one;
-    its row keeps the tokens alone, so that a forecast prices it anew.
-    """
-    sums: dict[tuple[str | None, str | None, int], int] = {}
-    unlisted: set[str | None] = set()
-    for o, _ in arrivals.fresh:
-        cost = o.cost_micro_usd
-        if cost is None and o.version not in unlisted:
-            cost = _priced(dependency, o, settings)
-            if cost is None and (o.input_tokens or o.output_tokens):
-                unlisted.add(o.version)
-        if cost is not None:
-            key = o.budget, o.reservation, o.ts_ms // QUARTER_MS
-            sums[key] = sums.get(key, 0) + cost
-    return [
-        BookedCost(dependency, budget, reservation, quarter * QUARTER_MS, amount)
-        for (budget, reservation, quarter), amount in sums.items()
-    ]
-
-
-def _priced(dependency: str, o: Observation, settings: Settings) -> int | None:
-    if o.input_tokens is None and o.output_tokens is None:
-        return None
-    from gonogo.services.prices import call_micro_usd
-
-    return call_micro_usd(
-        dependency,
-        o.version,
-        input_tokens=o.input_tokens or 0,
-        output_tokens=o.output_tokens or 0,
-        ts_ms=o.ts_ms,
-        settings=settings,
-    )
-
-
 def _bump(
     connection: sqlite3.Connection,
     dependency: _Dependency,
@@ -356,17 +336,16 @@ def _bump(
     kinds = [o.kind for o, _ in arrivals.fresh if o.kind is not None]
     providers = [o.provider for o, _ in arrivals.fresh if o.provider is not None]
     connection.execute(
-        "UPDATE dependency SET rev = rev + 1, n = n + ?, kind = ifnull(?, kind), "
-        "history_rev = CASE WHEN ? THEN rev + 1 ELSE history_rev END, "
-        "provider = ifnull(?, provider), newest_ts_ms = ?, first_ts_ms = min(first_ts_ms, ?) "
-        "WHERE id = ?",
+        "UPDATE dependency SET rev = rev + 1, n = n + ?, kind = coalesce(?, kind), "
+        "history_rev = CASE WHEN ? > 0 THEN rev + 1 ELSE history_rev END, "
+        "provider = coalesce(?, provider), newest_ts_ms = ?, first_ts_ms = ? WHERE id = ?",
         (
             len(rows),
             kinds[-1] if kinds else None,
-            before_newest_day,
+            int(before_newest_day),
             providers[-1] if providers else None,
             newest,
-            earliest,
+            min(dependency.first_ts_ms, earliest),
             dependency.id,
         ),
     )
@@ -375,9 +354,7 @@ def _bump(
     for row in rows:
         versions.setdefault(row.version_id, []).append(row.ts_ms)
     connection.executemany(
-        "INSERT INTO dependency_version VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "n = n + excluded.n, first_ts_ms = min(first_ts_ms, excluded.first_ts_ms), "
-        "newest_ts_ms = max(newest_ts_ms, excluded.newest_ts_ms)",
+        _SEEN_VERSION,
         [
             (dependency.id, version, len(seen), min(seen), max(seen))
             for version, seen in sorted(versions.items())

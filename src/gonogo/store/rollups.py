@@ -11,7 +11,7 @@ from gonogo.store.codec import pack, unpack
 if TYPE_CHECKING:
     from gonogo.store.catalogue import Catalogue
 
-__all__ = ["apply_cells"]
+__all__ = ["apply_cells", "merged", "metrics_of"]
 
 _ADD_COUNTS = (
     f"INSERT INTO rollup (series_id, daily, bucket, {', '.join(COUNTS)}) "  # noqa: S608 - constant names
@@ -46,7 +46,9 @@ def apply_cells(connection: sqlite3.Connection, catalogue: Catalogue, cells: Cel
             key=lambda entry: entry[:2],
         )
         _apply(connection, catalogue, entries, is_daily)
-    _note_metrics(connection, cells)
+    connection.executemany(
+        "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
+    )
 
 
 def _apply(
@@ -75,7 +77,7 @@ def _apply(
     connection.executemany(
         _PUT_HISTOGRAM,
         [
-            _merged(connection, (series, catalogue.name_id(metric), is_daily, bucket), histogram)
+            _put(connection, (series, catalogue.name_id(metric), is_daily, bucket), histogram)
             for series, bucket, cell in entries
             for metric, histogram in cell.histograms.items()
             if histogram.changes
@@ -83,11 +85,16 @@ def _apply(
     )
 
 
-def _merged(
+def _put(
     connection: sqlite3.Connection, key: tuple[int, int, int, int], added: Histogram
 ) -> tuple[int | bytes, ...]:
-    """The row of a histogram with the changes added."""
-    stored = connection.execute(_HISTOGRAM, key).fetchone()
+    return (*key, *merged(connection.execute(_HISTOGRAM, key).fetchone(), added))
+
+
+def merged(
+    stored: tuple[int, int, int, bytes] | None, added: Histogram
+) -> tuple[int, int, int, bytes]:
+    """What is stored of a histogram (n, sum, lowest bin, bins) with the changes added."""
     n, total, bins = added.n, added.total, added.bins
     if stored is not None:
         n, total = n + stored[0], total + stored[1]
@@ -97,14 +104,16 @@ def _merged(
         bins = {place: count for place, count in merged.items() if count}
     # Sums wrap around at 64 bits: adding and taking back stay exact in any order.
     total = (total + (1 << 63)) % (1 << 64) - (1 << 63)
-    return (*key, n, total, *pack(bins))
+    return (n, total, *pack(bins))
 
 
-def _note_metrics(connection: sqlite3.Connection, cells: Cells) -> None:
-    metrics = {
-        (series[0], metric)
-        for (series, _), cell in cells.items()
-        for metric in cell.histograms
-        if metric not in _DERIVED
-    }
-    connection.executemany("INSERT OR IGNORE INTO dependency_metric VALUES (?, ?)", sorted(metrics))
+def metrics_of(cells: Cells) -> list[tuple[int, str]]:
+    """The metrics that cells have values of, with their dependency."""
+    return sorted(
+        {
+            (series[0], metric)
+            for (series, _), cell in cells.items()
+            for metric in cell.histograms
+            if metric not in _DERIVED
+        }
+    )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gonogo.records import Decision
-    from gonogo.store.database import Database
+    from gonogo.store.engine import Engine
 
 _DAY_MS = 86_400_000
 # What a fence may look back on; older switches say nothing about flapping now.
@@ -35,6 +35,7 @@ _ROUTE = (
     "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
     " audit_id, held_until_ms, renewals, recovery"
 )
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _ROUTE.split(", ")[1:])
 _PLAN = (
     "id, dependency, created_ms, expires_ms, route_version, body, idempotency_key, undoes, state,"
     " audit_id, epoch, result"
@@ -74,7 +75,8 @@ def _route(conn: sqlite3.Connection, dependency: str) -> Route | None:
 
 def _put_route(conn: sqlite3.Connection, route: Route) -> None:
     conn.execute(
-        f"INSERT OR REPLACE INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)})",  # noqa: S608 - constant columns
+        f"INSERT INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constant columns
+        f"ON CONFLICT (dependency) DO UPDATE SET {_REPLACED}",
         (
             route.dependency,
             _weights_json(route.targets),
@@ -209,8 +211,8 @@ def _begin(conn: sqlite3.Connection, plan_id: str, fence: Fence, key: str | None
             begun.route.epoch,
             begun.route.changed_ms,
             begun.entry.id,
-            plan.undoes is not None or plan.returns is not None,
-            plan.is_stage,
+            int(plan.undoes is not None or plan.returns is not None),
+            int(plan.is_stage),
         ),
     )
     conn.execute(
@@ -235,7 +237,7 @@ def _finish(conn: sqlite3.Connection, plan_id: str, result: str, entry: Decision
 class SqliteRoutes:
     """Routes of one store (`services.ports_actions.Routes`)."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Engine) -> None:
         self._db = db
 
     async def route(self, dependency: str) -> Route | None:

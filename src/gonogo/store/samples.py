@@ -50,8 +50,9 @@ def add_golden(
             total[change[0]] += change[2]
     connection.executemany(
         "INSERT INTO golden_answer (dependency_id, item_id, version_id, day, n, outcome_sum) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
-        "SET n = n + excluded.n, outcome_sum = outcome_sum + excluded.outcome_sum",
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (dependency_id, version_id, day, item_id) DO UPDATE "
+        "SET n = golden_answer.n + excluded.n, "
+        "outcome_sum = golden_answer.outcome_sum + excluded.outcome_sum",
         [(*key, n[key], total[key]) for key in sorted(n) if n[key] or total[key]],
     )
 
@@ -64,6 +65,11 @@ class _Answers:
     slot: tuple[str, ...]
     inputs_max: int
     outputs_max: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of its key."""
+        return (*self.slot, "input_hash", "output_hash")
 
     @property
     def where(self) -> str:
@@ -108,7 +114,8 @@ def _add_answers(
     kept = sorted(pair for pair in counts if last is None or pair[0] <= last[0])
     marks = ", ".join("?" * (len(slot) + 3))
     connection.executemany(
-        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET n = n + excluded.n",  # noqa: S608 - constant names
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({', '.join(answers.key)}) "  # noqa: S608 - constant names
+        f"DO UPDATE SET n = {table}.n + excluded.n",
         [(*slot, *pair, counts[pair]) for pair in kept],
     )
     for given in sorted({pair[0] for pair in kept}):

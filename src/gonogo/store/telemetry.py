@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
-from gonogo.store.catalogue import Known
+from gonogo.store.catalogue import Catalogue, CatalogueOf, Known
 from gonogo.store.telemetry_signals import SignalReads
 from gonogo.store.telemetry_trust import TrustReads
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Stored,
     )
     from gonogo.settings import Settings
-    from gonogo.store.database import Database
+    from gonogo.store.engine import Engine
 
 __all__ = ["SqliteTelemetry"]
 
@@ -38,7 +38,9 @@ class SqliteTelemetry(TrustReads, SignalReads):
     process on a dependency whose rollups were made with others makes them anew from its rows.
     """
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    _catalogue_of: CatalogueOf = Catalogue
+
+    def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
         self._known = Known()
@@ -53,6 +55,7 @@ class SqliteTelemetry(TrustReads, SignalReads):
             now_ms=now_ms,
             settings=self._settings,
             known=self._known,
+            catalogue_of=self._catalogue_of,
         )
         stored, found = await self._database.write(work)
         self._known.learn(found)
@@ -158,13 +161,18 @@ class SqliteTelemetry(TrustReads, SignalReads):
         The store drops it when one of those hours changes. With `rev`, the dependency's revision
         that the state was made from, it is not kept where one of them has changed since.
         """
+        fresh = (
+            "(rev = :rev OR "
+            "(history_rev <= :rev AND :hour <= newest_ts_ms / :day_ms * :hours_a_day))"
+        )
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT OR REPLACE INTO state_cache (dependency_id, key, hour, state) "
-                "SELECT id, :key, :hour, :state FROM dependency WHERE name = :name AND "
-                "(:rev IS NULL OR rev = :rev OR "
-                "(history_rev <= :rev AND :hour <= newest_ts_ms / :day_ms * :hours_a_day))",
+                "INSERT INTO state_cache (dependency_id, key, hour, state) "  # noqa: S608 - constant text
+                "SELECT id, CAST(:key AS TEXT), :hour, :state FROM dependency WHERE name = :name "
+                f"AND {'1 = 1' if rev is None else fresh} "
+                "ON CONFLICT (dependency_id, key) DO UPDATE "
+                "SET hour = excluded.hour, state = excluded.state",
                 {
                     "key": key,
                     "hour": hour,
@@ -176,7 +184,7 @@ class SqliteTelemetry(TrustReads, SignalReads):
                 },
             )
 
-        self._database.submit(work)
+        self._database.submit(work, shard=dependency)
 
     async def _adopt_rule(self, dependency: str) -> None:
         if self._database.read_only or dependency in self._known.ruled:
@@ -190,6 +198,12 @@ class SqliteTelemetry(TrustReads, SignalReads):
         if stored != Rule.configured(self._settings, dependency).text():
             from gonogo.store.recording import adopt_rule
 
-            work = partial(adopt_rule, name=dependency, settings=self._settings, known=self._known)
-            self._known.learn(await self._database.write(work))
+            work = partial(
+                adopt_rule,
+                name=dependency,
+                settings=self._settings,
+                known=self._known,
+                catalogue_of=self._catalogue_of,
+            )
+            self._known.learn(await self._database.write(work, shard=dependency))
         self._known.ruled.add(dependency)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
         DailyAnswers,
         OutputSample,
     )
-    from gonogo.store.database import Database
+    from gonogo.store.engine import Engine
 
 __all__ = ["SignalReads"]
 
@@ -20,7 +20,7 @@ __all__ = ["SignalReads"]
 class SignalReads:
     """The part of `SqliteTelemetry` that daily signals read."""
 
-    _database: Database
+    _database: Engine
 
     async def categories(
         self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from gonogo.records import HourCounts, Kind
     from gonogo.services.ports_trust import KeptScore, Population, Repeats
-    from gonogo.store.database import Database
+    from gonogo.store.engine import Engine
 
 __all__ = ["TrustReads"]
 
@@ -18,7 +18,7 @@ __all__ = ["TrustReads"]
 class TrustReads:
     """The trust half of `SqliteTelemetry`."""
 
-    _database: Database
+    _database: Engine
 
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
         """Totals since a UTC day of up to `limit` dependencies of a kind, newest first."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gonogo.errors import GonogoError, StoreError
-from gonogo.store.connection import StoreConnection, Work
+from gonogo.store.connection import StoreConnection
+from gonogo.store.engine import Work
 from gonogo.store.failures import store_error
 from gonogo.store.lock import FileLock
 from gonogo.store.migrate import refuse_newer

@@ -1,0 +1,1 @@
+"""The store on PostgreSQL: the same works over another connection, keys that begin with a shard."""

@@ -1,0 +1,188 @@
+"""How money gets into the books on PostgreSQL, and the sums over a budget's window.
+
+`root` is the shard of a budget: the top of its chain of parents. The meaning of every sum is that
+of store/ledger_books.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.services.ports_money import Balance, OpenHold
+from gonogo.services.windows import QUARTER_MS
+from gonogo.store.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import BookedCost
+    from gonogo.services.ports_money import Scope
+    from gonogo.settings import Settings
+    from gonogo.store.postgres.session import Session
+
+__all__ = ["Seen", "add_spending", "book_costs", "enter", "root_of", "see_balances"]
+
+_ADD_SPEND = f"""
+INSERT INTO spend (root, budget, dependency, reserved, daily, bucket, micro_usd)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (root, budget, dependency, reserved, daily, bucket)
+DO UPDATE SET micro_usd = least(spend.micro_usd + excluded.micro_usd, {SUM_MAX})
+"""  # noqa: S608 - a constant number
+_USE_HOLD = f"""
+UPDATE reservation SET observed_micro_usd = least(observed_micro_usd + ?, {SUM_MAX})
+WHERE root = ? AND id = ? AND declared_micro_usd IS NULL RETURNING budget, state
+"""  # noqa: S608 - a constant number
+_OPEN = """
+r.root = :root AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.expires_ms > :now
+  AND 2 * r.created_ms - r.expires_ms <= :now AND r.held_micro_usd > r.observed_micro_usd
+"""
+_WINDOW = """
+FROM unnest(CAST(:daily{i} AS INTEGER[]), CAST(:first{i} AS BIGINT[]), CAST(:end{i} AS BIGINT[]))
+  AS w (daily, first_bucket, end_bucket)
+JOIN spend s ON s.daily = w.daily AND s.bucket >= w.first_bucket AND s.bucket < w.end_bucket
+"""
+# What names a member; what one of the dependencies cost in another name, or in none.
+_SCOPE = f"""
+SELECT {{i}}, CAST('' AS TEXT),
+  CAST((SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
+        WHERE s.root = :root AND s.budget = ANY(:members{{i}})) AS BIGINT)
+  + CAST((SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
+        WHERE s.reserved = 0 AND s.dependency = ANY(:dependencies{{i}})
+          AND NOT (s.root = :root AND s.budget = ANY(:members{{i}}))) AS BIGINT),
+  CAST((SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
+        WHERE {_OPEN}) AS BIGINT),
+  (SELECT coalesce(max(granted_micro_usd), 0) FROM account
+   WHERE root = :root AND budget = :budget{{i}})
+"""  # noqa: S608 - constant text
+_HOLDS = f"""
+UNION ALL
+(SELECT -1, r.id, r.held_micro_usd - r.observed_micro_usd, r.expires_ms, 0 FROM reservation r
+ WHERE {_OPEN.format(i=0)} ORDER BY r.expires_ms, r.id LIMIT :holds)
+"""  # noqa: S608 - constant text
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Balances in one snapshot, and what had been granted in each scope's budget until then."""
+
+    balances: tuple[Balance, ...]
+    granted: tuple[int, ...]
+
+
+def root_of(settings: Settings, budget: str) -> str:
+    """The top of a budget's parents; of a cycle the first by name. '' is the root of no budget."""
+    chain: list[str] = []
+    at: str | None = budget
+    while at is not None and at not in chain:
+        chain.append(at)
+        configured = settings.budgets.get(at)
+        at = None if configured is None else configured.parent
+    return chain[-1] if at is None else min(chain[chain.index(at) :])
+
+
+def see_balances(
+    session: Session, root: str, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+) -> Seen:
+    """What each scope has spent and holds, in one statement and so in one snapshot."""
+    parameters: dict[str, object] = {"root": root, "now": now_ms, "holds": holds_max}
+    for i, scope in enumerate(scopes):
+        daily, first, end = zip(*window_ranges(scope.start_ms, scope.end_ms), strict=True)
+        parameters |= {
+            f"budget{i}": scope.budget,
+            f"members{i}": list(scope.members),
+            f"dependencies{i}": list(scope.dependencies),
+            f"daily{i}": list(daily),
+            f"first{i}": list(first),
+            f"end{i}": list(end),
+        }
+    statement = " UNION ALL ".join(_SCOPE.format(i=i) for i in range(len(scopes)))
+    rows = session.execute(statement + (_HOLDS if holds_max else ""), parameters).fetchall()
+    holds = sorted(
+        (OpenHold(name, held, expires) for i, name, held, expires, _ in rows if i < 0),
+        key=lambda hold: (hold.expires_ms, hold.id),
+    )
+    sums = sorted(row for row in rows if row[0] >= 0)
+    return Seen(
+        tuple(
+            Balance(max(spent, 0), held, tuple(holds) if i == 0 else ())
+            for i, _, spent, held, _ in sums
+        ),
+        tuple(row[4] for row in sums),
+    )
+
+
+def book_costs(
+    session: Session, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings
+) -> None:
+    """Book what newly stored observations cost, in the transaction that stores them.
+
+    As `store.ledger_books.book_costs`. Rows are taken in the order of their keys by every writer.
+    """
+    roots = _roots(session, {cost.reservation for cost in costs if cost.reservation is not None})
+    free: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    reserved: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    for cost in costs:
+        quarter = cost.ts_ms // QUARTER_MS
+        root = None if cost.reservation is None else roots.get(cost.reservation)
+        if cost.reservation is not None and root is not None:
+            reserved[root, cost.reservation, cost.dependency, quarter] += cost.cost_micro_usd
+        else:
+            budget = cost.budget or ""
+            free[root_of(settings, budget), budget, cost.dependency, quarter] += cost.cost_micro_usd
+    # Reservations first: who settles one takes its row before those of `spend`.
+    added = dict[tuple[str, str, str, int, int], int]()
+    for (root, reservation, dependency, quarter), amount in sorted(reserved.items()):
+        used = session.execute(_USE_HOLD, (amount, root, reservation)).fetchone()
+        if used is not None:
+            kind = "cost" if used[1] == "open" else "correct"
+            booked_as = dependency, quarter
+            enter(
+                session, root, reservation, kind, now_ms=now_ms, spent=amount, booked_as=booked_as
+            )
+            key = root, used[0], dependency, 1, quarter
+            added[key] = added.get(key, 0) + amount
+    for (root, budget, dependency, quarter), amount in free.items():
+        added[root, budget, dependency, 0, quarter] = amount
+    add_spending(session, added)
+
+
+def _roots(session: Session, reservations: set[str]) -> dict[str, str]:
+    """The roots of those reservations that are known."""
+    if not reservations:
+        return {}
+    found = session.execute(
+        "SELECT id, root FROM reservation WHERE id = ANY(?)", (sorted(reservations),)
+    )
+    return dict(found.fetchall())
+
+
+def add_spending(session: Session, added: dict[tuple[str, str, str, int, int], int]) -> None:
+    """Add amounts by (root, budget, dependency, reserved, quarter) to the quarter and its day."""
+    rows: dict[tuple[str, str, str, int, int, int], int] = defaultdict(int)
+    for (root, budget, dependency, reserved, quarter), amount in added.items():
+        rows[root, budget, dependency, reserved, 0, quarter] += amount
+        rows[root, budget, dependency, reserved, 1, quarter // QUARTERS_A_DAY] += amount
+    session.executemany(
+        _ADD_SPEND, [(*key, min(amount, SUM_MAX)) for key, amount in sorted(rows.items())]
+    )
+
+
+def enter(
+    session: Session,
+    root: str,
+    reservation: str,
+    kind: str,
+    *,
+    now_ms: int,
+    held: int = 0,
+    spent: int = 0,
+    booked_as: tuple[str, int] = ("", 0),
+) -> None:
+    """Append one entry of a reservation, whose row the transaction holds."""
+    session.execute(
+        "INSERT INTO ledger_entry SELECT ?1, ?2, coalesce(max(seq), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8"
+        " FROM ledger_entry WHERE root = ?1 AND reservation = ?2",
+        (root, reservation, now_ms, kind, held, spent, *booked_as),
+    )

@@ -1,0 +1,106 @@
+"""Ids that are hashes, and rows and rollups written in few round trips."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, cast
+
+from gonogo.errors import StoreError, plain
+from gonogo.store.catalogue import Catalogue
+from gonogo.store.postgres.books import book_costs
+from gonogo.store.postgres.rollups import apply_cells
+from gonogo.store.rows import Row, hash64
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from gonogo.records import BookedCost
+    from gonogo.settings import Settings
+    from gonogo.store.catalogue import Known, SeriesKey
+    from gonogo.store.cells import Cells
+    from gonogo.store.postgres.session import Session
+
+__all__ = ["PostgresCatalogue", "id_of"]
+
+_COLUMNS = {
+    "observation": Row._fields,
+    "observation_id": ("dependency_id", "id", "ts_ms", "seq"),
+}
+# From here on COPY is worth its three messages.
+_COPY_ROWS_MIN = 20
+
+
+def id_of(text: str) -> int:
+    """The id of a name: never 0, which stands for none."""
+    return hash64(text) or 1
+
+
+class PostgresCatalogue(Catalogue):
+    """A catalogue whose ids are hashes of what they stand for: no look-up, no sequence, no race."""
+
+    def __init__(self, connection: sqlite3.Connection, known: Known) -> None:
+        super().__init__(connection, known)
+        self._session = cast("Session", connection)
+
+    def dependency_id(self, name: str) -> int:
+        """The hash of its name."""
+        return id_of(name)
+
+    def name_id(self, text: str) -> int:
+        """The hash of a text; a new one is added to the dictionary."""
+        number = self._known.names.get(text) or self.found.names.get(text)
+        if number is None:
+            number = self.found.names[text] = id_of(text)
+            self.found.texts[number] = text
+            self._session.ahead(lambda aside: _spell(aside, number, text))
+        return number
+
+    def series_id(self, key: SeriesKey) -> int:
+        """The hash of a slice; a new one is added."""
+        number = self._known.series.get(key) or self.found.series.get(key)
+        if number is None:
+            packed = b"".join(part.to_bytes(8, "big", signed=True) for part in key)
+            digest = blake2b(packed, digest_size=8).digest()
+            number = self.found.series[key] = int.from_bytes(digest, "big", signed=True)
+            dependency, golden, segment, version = key
+            self._session.execute(
+                "INSERT INTO series (id, dependency_id, golden, segment_id, version_id) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (number, dependency, golden, segment, version),
+            )
+        return number
+
+    def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Add whole rows: many by COPY."""
+        if len(rows) < _COPY_ROWS_MIN:
+            super().add_rows(table, rows)
+        else:
+            self._session.copy(table, _COLUMNS[table], rows)
+
+    def apply(self, cells: Cells) -> None:
+        """Add changes to the rollups of their hours and days."""
+        apply_cells(self._session, self, cells)
+
+    def book(self, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings) -> None:
+        """Book what newly stored observations cost, in the shard of each budget's root."""
+        book_costs(self._session, costs, now_ms=now_ms, settings=settings)
+
+    def drop_rollups(self, dependency_id: int) -> None:
+        """Remove the rollups of a dependency."""
+        for table in ("rollup", "histogram", "category"):
+            self._session.execute(
+                f"DELETE FROM {table} WHERE dependency_id = ?",  # noqa: S608 - constant names
+                (dependency_id,),
+            )
+
+
+def _spell(session: Session, number: int, text: str) -> None:
+    """Add a text to the dictionary; two texts of one hash are told, not mixed."""
+    session.execute("INSERT INTO name VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (number, text))
+    found = session.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
+    if found is not None and found[0] != text:
+        raise StoreError(
+            f"The names '{plain(text, 80)}' and '{plain(found[0], 80)}' have the same 64-bit hash. "
+            "Rename one of them."
+        )

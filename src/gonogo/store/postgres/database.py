@@ -1,0 +1,376 @@
+"""A PostgreSQL database as the store: a few connections, works run in transactions on them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+
+from gonogo.errors import StoreError
+from gonogo.store.postgres.address import shown, store_error
+from gonogo.store.postgres.connecting import connect, is_conflict, is_lost
+from gonogo.store.postgres.migrate import migrate
+from gonogo.store.postgres.session import Session
+
+if TYPE_CHECKING:
+    import asyncio
+    import sqlite3
+    from pathlib import Path
+
+    import psycopg
+
+    from gonogo.store.engine import Work
+    from gonogo.store.postgres.connecting import Connection
+
+__all__ = ["PostgresDatabase"]
+
+T = TypeVar("T")
+
+SCHEMA = "gonogo"
+CONNECTIONS_MAX = 8
+QUEUE_MAX = 4096
+# A lost connection is tried again over about 12 s: a restart or a failover takes a few.
+_LOST_WAITS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0)
+_CONFLICT_WAITS_S = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+
+_TELL_EVERY_S = 0.2
+
+_log = logging.getLogger("gonogo.store")
+
+
+class _Again(Exception):
+    """The transaction was undone whole; `conflict` says that another one won."""
+
+    def __init__(self, error: StoreError, *, conflict: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.conflict = conflict
+
+
+class _Unknown(Exception):
+    """The connection was lost while a commit was on its way."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class PostgresDatabase:
+    """An open database. Make one with `PostgresDatabase.open`, end it with `close`.
+
+    It runs the works that `store.database.Database` runs. A write is exclusive in its shard: it
+    holds that row of `shard_lock` until it commits. A work whose transaction lost against another
+    (40001, 40P01), or whose connection was lost before its commit, is run again.
+    """
+
+    def __init__(self, address: str, schema: str, *, read_only: bool) -> None:
+        self.address = address
+        self.read_only = read_only
+        self.schema_version = 0
+        self._schema = schema
+        self._idle: deque[Connection] = deque()
+        self._free = anyio.Semaphore(CONNECTIONS_MAX)
+        self._side: Connection | None = None
+        self._side_lock = threading.Lock()
+        self._queue: deque[tuple[Work[object], str]] = deque()
+        self._drain: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._unheard = False
+        self._closed = False
+
+    @property
+    def channel(self) -> str:
+        """Where writes are told of; each schema has its own."""
+        return f"{self._schema}_changed"
+
+    @classmethod
+    async def open(
+        cls, address: str, *, read_only: bool = False, schema: str = SCHEMA
+    ) -> PostgresDatabase:
+        """Open the store, making its schema or bringing it up to date where needed.
+
+        Raises:
+            StoreError: It cannot be reached, or is refused (too old, newer, no rights).
+        """
+        database = cls(address, schema, read_only=read_only)
+        await anyio.to_thread.run_sync(database._begin)
+        return database
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one snapshot of the store.
+
+        Raises:
+            StoreError: The store failed or is closed.
+            Exception: Whatever `work` raised.
+        """
+        return await self._persist(partial(self._read, work))
+
+    async def look(self, work: Work[T]) -> T:
+        """Run a work of one statement, which sees one snapshot by itself: one round trip."""
+        return await self._persist(partial(self._alone, work, writes=False))
+
+    async def once(self, work: Work[T], *, kept: Work[T | None] | None = None) -> T:
+        """Run a work of one statement that writes, which is a transaction by itself.
+
+        Without `kept`, running it twice must do no harm.
+        """
+        self._refuse_read_only()
+        again = kept or (lambda _: None)
+        return await self._write_surely(partial(self._alone, work, writes=True), again)
+
+    async def write(
+        self,
+        work: Work[T],
+        durable: bool = False,  # noqa: FBT001, FBT002 - as in store.database
+        *,
+        shard: str | None = "",
+        kept: Work[T | None] | None = None,
+    ) -> T:
+        """Run `work` in a transaction of its own; returns after a durable commit.
+
+        Args:
+            work: Its failure undoes its changes.
+            durable: Always so here: a server that is restarted keeps every commit.
+            shard: What the work is alone in; None where its statements keep order by themselves.
+            kept: Finds the result of an earlier run, asked where a connection was lost while a
+                commit was on its way; None is a run that left nothing.
+
+        Raises:
+            StoreError: The store failed, is closed or is open for reading only.
+            Exception: Whatever `work` raised.
+        """
+        del durable
+        self._refuse_read_only()
+        await self.settled()
+        return await self._write_surely(partial(self._write, work, shard), kept)
+
+    def submit(self, work: Work[object], *, shard: str = "") -> bool:
+        """Queue a write without waiting for it; False where it cannot be taken."""
+        if self.read_only or self._closed or len(self._queue) >= QUEUE_MAX:
+            return False
+        import asyncio
+
+        self._queue.append((work, shard))
+        if self._drain is None or self._drain.done():
+            self._drain = asyncio.create_task(self._write_queued(), name="gonogo store writer")
+        return True
+
+    async def settled(self) -> None:
+        """Wait until what is queued now has been written: writes keep the order of arrival."""
+        if self._drain is not None and not self._drain.done():
+            import asyncio
+
+            await asyncio.shield(self._drain)
+
+    async def backup(self, to: Path) -> int:
+        """Not here: the server's own tools copy a database while it is in use.
+
+        Raises:
+            StoreError: Always.
+        """
+        raise StoreError(
+            f"Store '{shown(self.address)}' is a PostgreSQL database; '{to.name}' was not written. "
+            f"Use pg_dump --schema={self._schema}, or the server's own backup."
+        )
+
+    async def close(self) -> None:
+        """Commit what is queued and close every connection. Closing twice does nothing."""
+        if self._closed:
+            return
+        await self.settled()
+        if self._telling is not None:
+            await self._telling
+        self._closed = True
+        await anyio.to_thread.run_sync(self._close)
+
+    def _refuse_read_only(self) -> None:
+        if self.read_only:
+            raise StoreError(
+                f"Store '{shown(self.address)}' is open for reading only; nothing was written."
+            )
+
+    async def _write_queued(self) -> None:
+        while self._queue:
+            work, shard = self._queue.popleft()
+            try:
+                await self._write_surely(partial(self._write, work, shard), None)
+            except Exception as error:  # noqa: BLE001 - nobody awaits it; it is told as a warning
+                _log.warning("a queued write was lost: %s", error)
+
+    async def _write_surely(self, run: Callable[[], T], kept: Work[T | None] | None) -> T:
+        try:
+            written = await self._persist(run)
+        except _Unknown as unknown:
+            if kept is None:
+                raise unknown.error from None
+            found = await self._persist(partial(self._read, kept))
+            return await self._write_surely(run, kept) if found is None else found
+        self._tell()
+        return written
+
+    async def _persist(self, run: Callable[[], T]) -> T:
+        """Run in a thread, again where the transaction was undone through no fault of its own."""
+        waits = {True: iter(_CONFLICT_WAITS_S), False: iter(_LOST_WAITS_S)}
+        while True:
+            try:
+                async with self._free:
+                    return await anyio.to_thread.run_sync(run)
+            except _Again as again:
+                wait_s = next(waits[again.conflict], None)
+                if wait_s is None:
+                    raise again.error from None
+                await anyio.sleep(wait_s)
+
+    def _tell(self) -> None:
+        """Tell those who listen of what was written, soon, and of what follows with it."""
+        self._unheard = True
+        if self._telling is None or self._telling.done():
+            import asyncio
+
+            self._telling = asyncio.create_task(self._tell_soon(), name="gonogo store teller")
+
+    async def _tell_soon(self) -> None:
+        while self._unheard:
+            await anyio.sleep(_TELL_EVERY_S)
+            self._unheard = False
+            try:
+                await self._persist(
+                    partial(self._alone, partial(_notify, channel=self.channel), writes=False)
+                )
+            except StoreError as error:
+                # Who listens looks again when it connects; an engine may know no NOTIFY at all.
+                _log.info("a change was not told: %s", error)
+
+    # From here on in a thread.
+
+    def _begin(self) -> None:
+        connection = connect(self.address, self._schema)
+        import psycopg
+
+        try:
+            self.schema_version = migrate(
+                connection, self.address, self._schema, read_only=self.read_only
+            )
+        except psycopg.Error as error:
+            connection.close()
+            raise store_error(self.address, error) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _read(self, work: Work[T]) -> T:
+        return self._transact(work, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None)
+
+    def _write(self, work: Work[T], shard: str | None) -> T:
+        return self._transact(work, "BEGIN", shard)
+
+    def _transact(self, work: Work[T], begin: str, shard: str | None) -> T:
+        import psycopg
+
+        connection = self._taken()
+        committing = False
+        try:
+            connection.execute(begin.encode())
+            session = Session(connection, self._run_ahead)
+            if shard is not None:
+                _lock(session, shard)
+            # Works use `execute` and `executemany` of a connection, and nothing else of it.
+            result = work(cast("sqlite3.Connection", session))
+            committing = True
+            connection.execute(b"COMMIT")
+        except psycopg.Error as error:
+            raise self._undone(connection, error, unknown=committing) from error
+        except BaseException:
+            self._abandon(connection)
+            raise
+        self._idle.append(connection)
+        return result
+
+    def _alone(self, work: Work[T], *, writes: bool) -> T:
+        import psycopg
+
+        connection = self._taken()
+        try:
+            result = work(cast("sqlite3.Connection", Session(connection)))
+        except psycopg.Error as error:
+            raise self._undone(connection, error, unknown=writes) from error
+        except BaseException:
+            self._abandon(connection)
+            raise
+        self._idle.append(connection)
+        return result
+
+    def _undone(self, connection: Connection, error: psycopg.Error, *, unknown: bool) -> Exception:
+        """What to raise for a failed transaction; `unknown`: its commit may have been under way."""
+        lost = is_lost(error, connection)
+        self._abandon(connection)
+        told = store_error(self.address, error)
+        if is_conflict(error):
+            return _Again(told, conflict=True)
+        if lost:
+            return _Unknown(told) if unknown else _Again(told, conflict=False)
+        return told
+
+    def _taken(self) -> Connection:
+        """An idle connection, or a new one."""
+        if self._closed:
+            raise StoreError(f"Store '{shown(self.address)}' is closed.")
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        try:
+            return connect(self.address, self._schema)
+        except StoreError as error:
+            raise _Again(error, conflict=False) from None
+
+    def _abandon(self, connection: Connection) -> None:
+        """Undo the transaction; keep the connection where it still works."""
+        import psycopg
+
+        try:
+            connection.rollback()
+        except psycopg.Error:
+            connection.close()
+        if not connection.closed:
+            self._idle.append(connection)
+            return
+        # What took one of them away, a restart or a failover, has taken the others too.
+        while self._idle:
+            self._idle.pop().close()
+
+    def _run_ahead(self, work: Callable[[Session], None]) -> None:
+        with self._side_lock:
+            if self._side is None or self._side.closed:
+                self._side = connect(self.address, self._schema)
+            with self._side.transaction():
+                work(Session(self._side))
+
+    def _close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        if self._side is not None:
+            self._side.close()
+
+
+def _lock(session: Session, shard: str) -> None:
+    """Be alone in a shard until the transaction ends."""
+    locked = "SELECT 1 FROM shard_lock WHERE shard = ? FOR UPDATE"
+    if session.execute(locked, (shard,)).fetchone() is None:
+        session.ahead(partial(_make_lock, shard=shard))
+        session.execute(locked, (shard,))
+
+
+def _notify(connection: sqlite3.Connection, *, channel: str) -> None:
+    connection.execute("SELECT pg_notify(?, '')", (channel,))
+
+
+def _make_lock(session: Session, shard: str) -> None:
+    session.execute("INSERT INTO shard_lock VALUES (?) ON CONFLICT (shard) DO NOTHING", (shard,))

@@ -1,0 +1,92 @@
+"""Numbered migrations, `schema/NNNN_*.sql`, each applied in one transaction with its number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gonogo.errors import StoreError
+from gonogo.store.postgres.address import shown
+
+if TYPE_CHECKING:
+    from gonogo.store.postgres.connecting import Connection
+
+__all__ = ["migrate", "stored_version"]
+
+_FOLDER = Path(__file__).parent / "schema"
+_TRIES = 10
+
+
+def _migrations() -> list[tuple[int, Path]]:
+    return sorted((int(file.name[:4]), file) for file in _FOLDER.glob("[0-9]*.sql"))
+
+
+def stored_version(connection: Connection, schema: str) -> int:
+    """The schema version that is there; 0 where there is none."""
+    there = connection.execute(
+        "SELECT 1 FROM information_schema.tables"
+        " WHERE table_schema = %s AND table_name = 'schema_version'",
+        (schema,),
+    ).fetchone()
+    if there is None:
+        return 0
+    found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    return int(found[0] or 0) if found else 0
+
+
+def migrate(connection: Connection, address: str, schema: str, *, read_only: bool) -> int:
+    """Bring the schema up to date; processes that start together apply each step once.
+
+    A failure leaves the step before it whole.
+
+    Raises:
+        StoreError: The schema is newer than this release, or absent and may not be made.
+    """
+    import psycopg
+
+    files = _migrations()
+    known = files[-1][0]
+    for _ in range(_TRIES):
+        found = stored_version(connection, schema)
+        if found > known:
+            raise StoreError(
+                f"Store '{shown(address)}' has schema {found}, made by a newer gonogo; this one "
+                f"knows {known}. Upgrade gonogo and restart it, or name another store."
+            )
+        if found == known:
+            return known
+        if read_only:
+            raise StoreError(
+                f"Store '{shown(address)}' has schema {found} and {known} is needed. Open it once "
+                "with a user who may create tables."
+            )
+        try:
+            _apply(connection, schema, [step for step in files if step[0] > found])
+        except (
+            # Another process was faster.
+            psycopg.errors.UniqueViolation,
+            psycopg.errors.DuplicateTable,
+            psycopg.errors.DuplicateSchema,
+            psycopg.errors.SerializationFailure,
+            psycopg.errors.DeadlockDetected,
+        ):
+            continue
+    raise StoreError(
+        f"Store '{shown(address)}': its schema could not be brought up to date; try again."
+    )
+
+
+def _apply(connection: Connection, schema: str, steps: list[tuple[int, Path]]) -> None:
+    from psycopg import sql
+
+    for version, file in steps:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema))
+            )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)"
+            )
+            # The key makes the second of two processes wait here, and fail.
+            connection.execute("INSERT INTO schema_version VALUES (%s)", (version,))
+            connection.execute(file.read_bytes())

@@ -1,0 +1,83 @@
+"""One connection to PostgreSQL as the store's works see it: `execute` and `executemany`.
+
+Works are written in SQL that both engines speak; only the marks of parameters differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import psycopg
+
+    Parameters = Sequence[object] | Mapping[str, object]
+    Rows = psycopg.Cursor[tuple[Any, ...]]
+
+__all__ = ["Session"]
+
+_MARK = re.compile(r"\?(\d*)|(?<!:):([a-z_]\w*)")
+
+
+@lru_cache(maxsize=512)
+def _translated(statement: str) -> str:
+    """`?`, `?1` and `:name` as psycopg writes them; `%` stands for itself."""
+
+    def mark(found: re.Match[str]) -> str:
+        number, name = found.groups()
+        if name:
+            return f"%({name})s"
+        return f"%(p{number})s" if number else "%s"
+
+    return _MARK.sub(mark, statement.replace("%", "%%"))
+
+
+class Session:
+    """A connection within a transaction.
+
+    Args:
+        connection: Of psycopg.
+        ahead: Runs a statement of its own transaction on another connection, and commits it.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[tuple[Any, ...]],
+        ahead: Callable[[Callable[[Session], None]], None] | None = None,
+    ) -> None:
+        self.connection = connection
+        self._ahead = ahead
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> Rows:
+        """Run a statement; the cursor gives rows, and `rowcount`."""
+        if "?1" in statement and not isinstance(parameters, Mapping):
+            parameters = {f"p{i}": value for i, value in enumerate(parameters, 1)}
+        return self.connection.execute(_translated(statement), parameters)
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement for every row, in one round trip."""
+        listed = list(rows)
+        if listed:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(_translated(statement), listed)
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add many rows to a table by COPY."""
+        into = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy(into) as copying,
+        ):
+            for row in rows:
+                copying.write_row(row)
+
+    def ahead(self, work: Callable[[Session], None]) -> None:
+        """Run a work that this transaction builds on in one of its own, committed at once."""
+        if self._ahead is None:
+            work(self)
+        else:
+            self._ahead(work)

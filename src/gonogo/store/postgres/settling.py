@@ -1,0 +1,80 @@
+"""Closing a reservation on PostgreSQL, with its row locked; as store/ledger.py does on a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.services.money import usd_text
+from gonogo.services.ports_money import Closed
+from gonogo.services.windows import QUARTER_MS
+from gonogo.store.postgres.books import add_spending, enter
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.store.postgres.session import Session
+
+__all__ = ["settle"]
+
+_CLOSE = """
+UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE root = ? AND id = ?
+"""
+_CLOSED = """
+SELECT budget, held_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
+  declared_micro_usd IS NOT NULL OR observed_micro_usd > 0, closed_ms >= expires_ms
+FROM reservation WHERE root = ? AND id = ?
+"""
+
+
+def settle(connection: sqlite3.Connection, *, name: str, actual: int | None, now_ms: int) -> Closed:
+    """Close a reservation, or say how it was closed before."""
+    session = cast("Session", connection)
+    row = session.execute(
+        "SELECT root, budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
+        " created_ms, expires_ms FROM reservation WHERE id = ? FOR UPDATE",
+        (name,),
+    ).fetchone()
+    if row is None:
+        known = session.execute(
+            "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
+        )
+        raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
+    root, budget, state, held, observed, declared, created_ms, expires_ms = row
+    if declared is not None and actual not in (None, declared):
+        raise ParameterError(
+            f"Reservation '{name}' was settled at {usd_text(declared)} before, which is final. "
+            "Record further costs as observations of its budget."
+        )
+    freed = -held if state == "open" else 0
+    if declared is None and actual is not None:
+        quarter = max(created_ms, min(now_ms, expires_ms)) // QUARTER_MS
+        spent = actual - observed
+        enter(
+            session,
+            root,
+            name,
+            "settle",
+            now_ms=now_ms,
+            held=freed,
+            spent=spent,
+            booked_as=("", quarter),
+        )
+        session.execute(_CLOSE, ("settled", now_ms, actual, root, name))
+        add_spending(session, {(root, budget, "", 1, quarter): spent})
+    elif state == "open":
+        state = "settled" if observed else "released"
+        kind = "settle" if observed else "release"
+        enter(session, root, name, kind, now_ms=now_ms, held=freed)
+        session.execute(_CLOSE, (state, now_ms, None, root, name))
+    return _closed(session, root, name)
+
+
+def _closed(session: Session, root: str, name: str) -> Closed:
+    found = session.execute(_CLOSED, (root, name)).fetchone()
+    if found is None:
+        raise UnknownTarget("reservation", name, (), "Check the id.")
+    budget, held, actual, spent, late = found
+    if not spent:
+        return Closed(name, budget, "released", held, actual)
+    return Closed(name, budget, "expired_settled" if late else "settled", held, actual)

@@ -1,0 +1,91 @@
+"""A PostgreSQL server of a test's own, from the installed binaries, in a folder that goes away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments import program
+
+USER = "gonogo"
+PASSWORD = "correct horse"  # noqa: S105 - of a server that lives as long as a test
+# PostgreSQL refuses to run as root.
+UNPRIVILEGED = "nobody"
+
+
+@dataclass
+class Server:
+    """A server on a Unix socket in `folder`; `address` is that of its database."""
+
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """As `--store` takes it."""
+        return f"postgresql://{USER}@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = (
+            *("-D", str(self.folder / "data"), "-k", str(self.folder), "-h", ""),
+            *("-c", "max_connections=100", "-c", "fsync=on", "-c", "log_min_messages=fatal"),
+        )
+        self.process = subprocess.Popen(
+            [*_as_user(), program("postgres"), *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        pg_ready = [program("pg_isready"), "-q", "-h", str(self.folder), "-t", "1"]
+        for _ in range(600):
+            if subprocess.run(pg_ready, check=False).returncode == 0:
+                return
+            assert self.process.poll() is None, "PostgreSQL ended as it started"
+        raise AssertionError("PostgreSQL does not answer")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT asks every session to go, SIGQUIT is a crash."""
+        if self.process is not None and self.process.poll() is None:
+            first = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+            os.kill(int(first), how)
+            self.process.wait(30)
+
+
+@contextmanager
+def server(*, authentication: str = "trust") -> Iterator[Server]:
+    """Make a cluster, run it, and take everything away."""
+    folder = Path(tempfile.mkdtemp(prefix="gonogo-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, UNPRIVILEGED)
+    made = Server(folder)
+    try:
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        if os.geteuid() == 0:
+            shutil.chown(secret, UNPRIVILEGED)
+        subprocess.run(
+            [
+                *(*_as_user(), program("initdb"), "-D", str(folder / "data"), "-U", USER),
+                *("--auth", authentication, "--pwfile", str(secret), "-E", "UTF8", "-N"),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return [program("setpriv"), "--reuid", UNPRIVILEGED, "--clear-groups", "--"]

@@ -1,0 +1,48 @@
+"""The store's contract suite again, every test of it on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from postgres_server import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = (
+    "test_telemetry",
+    "test_trust_reads",
+    "test_signal_reads",
+    "test_drift_answers",
+    "test_remembered_answers",
+    "test_decision_log",
+    "test_incidents",
+    "test_fallback",
+    "test_reservations",
+    "test_money_over_time",
+    "test_budget_forecast",
+    "test_offer",
+    "test_token_costs",
+    "test_leases",
+    "test_recovery",
+)
+
+
+@pytest.mark.parametrize("suite", CONTRACT)
+def test_the_contract_holds(postgres: Server, suite: str) -> None:
+    """What every store promises: the tests that the file passes, unchanged."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-m", "not sqlite", "-p", "no:cacheprovider"),
+            f"tests/store/{suite}.py",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "GONOGO_TEST_POSTGRES": postgres.address},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

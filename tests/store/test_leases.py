@@ -1,0 +1,43 @@
+"""Leases: one holder at a time, on every store, until it lets go or its time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import engines
+import pytest
+
+from gonogo.store.leases import StoredLeases
+
+pytestmark = pytest.mark.anyio
+NOW = 1_790_000_000_000
+
+
+async def test_a_lease_has_one_holder_until_it_ends(tmp_path: Path) -> None:
+    """Held on by its holder, refused to others, free when let go or when its time is over."""
+    first, second = [await engines.opened(tmp_path) for _ in range(2)]
+    mine, theirs = StoredLeases(first), StoredLeases(second)
+    assert await mine.claim("probe", "a", now_ms=NOW, until_ms=NOW + 10)
+    assert await mine.claim("probe", "a", now_ms=NOW + 5, until_ms=NOW + 20)
+    assert not await theirs.claim("probe", "b", now_ms=NOW + 19, until_ms=NOW + 90)
+    assert await theirs.claim("other", "b", now_ms=NOW, until_ms=NOW + 90)
+    assert await theirs.claim("probe", "b", now_ms=NOW + 20, until_ms=NOW + 90)
+    await mine.release("probe", "a")
+    assert not await mine.claim("probe", "a", now_ms=NOW + 21, until_ms=NOW + 90)
+    await theirs.release("probe", "b")
+    assert await mine.claim("probe", "a", now_ms=NOW + 21, until_ms=NOW + 90)
+    await first.close()
+    await second.close()
+
+
+async def test_of_many_claims_at_once_one_succeeds(tmp_path: Path) -> None:
+    """Twelve holders over three connections to the store."""
+    opened = [await engines.opened(tmp_path) for _ in range(3)]
+    claims = [
+        StoredLeases(opened[i % 3]).claim("duty", str(i), now_ms=NOW, until_ms=NOW + 1)
+        for i in range(12)
+    ]
+    assert sum(await asyncio.gather(*claims)) == 1
+    for engine in opened:
+        await engine.close()
