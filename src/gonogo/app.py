@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TrustReport,
     )
     from gonogo.answers.history import History
+    from gonogo.preflight import Progress
     from gonogo.services.drift_recent import RecentReports
     from gonogo.settings import Settings
 
@@ -275,8 +276,10 @@ class Gonogo(Upkeep):
         planned_calls: int | None = None,
         budget: str | None = None,
         detail: Detail = "brief",
+        *,
+        progress: Progress | None = None,
     ) -> PreflightReport:
-        """Everything that planned work needs, in one answer."""
+        """Everything that planned work needs, in one answer; `progress` hears of each part."""
         from gonogo.preflight import planned_work, run_preflight
 
         work = planned_work(
@@ -293,7 +296,9 @@ class Gonogo(Upkeep):
             planned_calls=planned_calls,
             budget=budget,
         )
-        report = await run_preflight(self, stores, work, now_ms=now_ms, detail=detail)
+        report = await run_preflight(
+            self, stores, work, now_ms=now_ms, detail=detail, progress=progress
+        )
         return stores.noted("preflight", asked, report, now_ms=now_ms)
 
     async def probe_once(self, names: Sequence[str] = ()) -> ProbeReport:

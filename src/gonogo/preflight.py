@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gonogo.stores import Stores
 
 DEPENDENCIES_MAX = 50
+
+Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,26 @@ class Work:
 
 
 async def run_preflight(
-    app: Gonogo, stores: Stores, work: Work, *, now_ms: int, detail: Detail
+    app: Gonogo,
+    stores: Stores,
+    work: Work,
+    *,
+    now_ms: int,
+    detail: Detail,
+    progress: Progress | None = None,
 ) -> PreflightReport:
     """Check every part where its calls go now, the budget, and what is being handled.
+
+    `progress` is called before each part: how many are done, of how many, and which is next.
 
     Raises:
         UnknownTarget: the budget is not configured.
     """
-    parts = [await _part(app, stores, name) for name in work.calls]
+    parts: list[PartReport] = []
+    for name in work.calls:
+        if progress is not None:
+            await progress(len(parts), len(work.calls), name)
+        parts.append(await _part(app, stores, name))
     budget = await _budget(app, work, detail)
     handled = await stores.incidents.incidents()
     incidents = [

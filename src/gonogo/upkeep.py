@@ -217,6 +217,10 @@ class Upkeep:
         stores = await self.stores()
         return await stores.decisions.decisions(dependency=dependency, kind=kind, limit=limit)
 
+    async def plan_ids(self, limit: int = 50) -> list[str]:
+        """The newest fallback plans' ids, newest first."""
+        return await (await self.stores()).routes.plan_ids(limit=limit)
+
     async def actions(self, limit: int = 50) -> list[Decision]:
         """The newest actions of the hash chain, newest first."""
         return await (await self.stores()).decisions.actions(limit=limit)

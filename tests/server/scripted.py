@@ -14,7 +14,7 @@ from gonogo.app import Gonogo
 from gonogo.errors import StoreError, UnknownTarget
 from gonogo.records import Decision, Verdict
 from gonogo.server.surface import build_server
-from gonogo.settings import Settings
+from gonogo.settings import BudgetSettings, Settings, WorkloadSettings
 
 AS_OF = "2026-06-01T12:00:00Z"
 ID = "01JX0000ABCDEFGH"
@@ -184,7 +184,9 @@ class Scripted(Gonogo):
     """Answers every question from the script, and remembers how it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(Settings(store=":none:"))
+        budgets = {name: BudgetSettings(name, 60_000_000) for name in ("nightly", "weekly")}
+        workloads = {"triage": WorkloadSettings("triage", {"gpt-4": 40}, budget="nightly")}
+        super().__init__(Settings(store=":none:", budgets=budgets, workloads=workloads))
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.approval: str = "ask"
 
@@ -261,6 +263,9 @@ class Scripted(Gonogo):
         if decision_id != ID:
             raise UnknownTarget("decision", decision_id, [ID])
         return DECISION
+
+    async def plan_ids(self, limit: int = 50) -> list[str]:
+        return [PLAN.plan_id][:limit]
 
     async def decisions(self, **arguments: Any) -> list[Decision]:
         self._hear("decisions", **arguments)

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.anyio
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TOKENS_MAX = 3000
+TOKENS_NOW = 2460
+GROWTH_MAX = 1.05
 CHARS_A_TOKEN = 4
 DESCRIPTION_WORDS_MAX = 80
 
@@ -38,14 +40,14 @@ async def test_the_ten_tools_are_listed_in_the_same_order_in_both_eras() -> None
 
 
 async def test_reading_every_definition_costs_at_most_3000_tokens() -> None:
-    """Names, descriptions and input schemas, four characters a token."""
+    """Names, descriptions and input schemas, four characters a token; growth is a decision."""
     chars = sum(
         len(tool.name)
         + len(tool.description or "")
         + len(json.dumps(tool.input_schema, separators=(",", ":")))
         for tool in (await listed()).tools
     )
-    assert chars / CHARS_A_TOKEN <= TOKENS_MAX
+    assert chars / CHARS_A_TOKEN <= min(TOKENS_MAX, GROWTH_MAX * TOKENS_NOW)
 
 
 async def test_each_tool_goes_out_as_in_its_snapshot() -> None:
@@ -91,7 +93,9 @@ async def test_the_schema_of_an_observation_names_every_field() -> None:
     [tool] = [tool for tool in (await listed()).tools if tool.name == "record_observations"]
     item = tool.input_schema["properties"]["observations"]["items"]
     assert {"dependency", "ts", "outcome", "latency_ms", "segments"} <= item["properties"].keys()
-    assert all("type" in field for field in item["properties"].values())
+    for field in item["properties"].values():
+        for arm in field.get("anyOf", [field]):
+            assert isinstance(arm["type"], str)
 
 
 async def test_lists_may_be_cached_and_what_they_lead_to_may_not() -> None:
@@ -101,6 +105,16 @@ async def test_lists_may_be_cached_and_what_they_lead_to_may_not() -> None:
         read = await asked.read_resource("gonogo://dependencies")
     assert (tools.ttl_ms, tools.cache_scope) == (3_600_000, "public")
     assert (read.ttl_ms, read.cache_scope) == (0, "private")
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_nothing_deprecated_is_offered(era: str) -> None:
+    """Logging to the client is deprecated in 2026-07-28; warnings of the SDK fail every test."""
+    async with client(Scripted(), era) as asked:
+        offered = asked.server_capabilities
+    assert offered is not None
+    assert offered.logging is None
+    assert None not in (offered.tools, offered.prompts, offered.resources, offered.completions)
 
 
 @pytest.mark.parametrize("era", ["legacy", "auto"])

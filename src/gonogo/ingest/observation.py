@@ -205,8 +205,9 @@ Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 _FORM_SCHEMA: dict[Form, dict[str, object]] = {
     "text": {"type": "string"},
     "number": {"type": "number"},
-    "outcome": {"type": ["number", "boolean"]},
-    "time": {"type": ["string", "number"]},
+    # One type an arm: some clients map schemas onto a dialect that knows no list of types.
+    "outcome": {"anyOf": [{"type": "number"}, {"type": "boolean"}]},
+    "time": {"anyOf": [{"type": "string"}, {"type": "number"}]},
     "list": {"type": "array", "items": {"type": "number"}},
     "texts": {"type": "object", "additionalProperties": {"type": "string"}},
     "numbers": {"type": "object", "additionalProperties": {"type": "number"}},

@@ -94,7 +94,7 @@ async def _dependency(app: Gonogo, name: str) -> str:
 
 
 def add_completions(server: MCPServer[Gonogo], app: Gonogo) -> None:
-    """Complete the names and ids in the templates."""
+    """Complete the names and ids in templates and in the arguments of prompts."""
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator] # the SDK's gap
     async def complete(
@@ -102,22 +102,42 @@ def add_completions(server: MCPServer[Gonogo], app: Gonogo) -> None:
         argument: CompletionArgument,
         _context: CompletionContext | None,
     ) -> Completion | None:
-        if not isinstance(ref, ResourceTemplateReference):
-            return None
+        if isinstance(ref, ResourceTemplateReference):
+            wanted = _TEMPLATES.get(ref.uri)
+        else:
+            wanted = argument.name
         typed = unquote(argument.value)
-        match ref.uri:
-            case "gonogo://dependency/{name}":
-                listed = await app.list_dependencies(query=typed or None)
-                values = [line.dependency for line in listed.dependencies]
-            case "gonogo://incident/{id}":
-                values = [i.id for i in (await app.get_incidents()).incidents]
-            case "gonogo://decision/{id}":
-                values = [d.id for d in await app.decisions()]
-            case _:
-                return None
+        values = None if wanted is None else await _known(app, wanted, typed)
+        if values is None:
+            return None
         matching = [value for value in values if typed in value]
         return Completion(
             values=matching[:COMPLETIONS_MAX],
             total=len(matching),
             has_more=len(matching) > COMPLETIONS_MAX,
         )
+
+
+_TEMPLATES = {
+    "gonogo://dependency/{name}": "dependency",
+    "gonogo://incident/{id}": "incident_id",
+    "gonogo://decision/{id}": "decision_id",
+}
+
+
+async def _known(app: Gonogo, wanted: str, typed: str) -> list[str] | None:
+    """What an argument can be; None where nothing is known of it."""
+    match wanted:
+        case "dependency":
+            listed = await app.list_dependencies(query=typed or None)
+            return [line.dependency for line in listed.dependencies]
+        case "incident_id":
+            return [incident.id for incident in (await app.get_incidents()).incidents]
+        case "decision_id":
+            return [entry.id for entry in await app.decisions()]
+        case "plan_id":
+            return await app.plan_ids()
+        case _:
+            settings = app.settings
+            configured = {"workload": settings.workloads, "budget": settings.budgets}.get(wanted)
+            return None if configured is None else sorted(configured)

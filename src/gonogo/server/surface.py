@@ -24,7 +24,14 @@ from mcp.server.mcpserver.exceptions import (
     UnexpectedResourceError,
     UnexpectedToolError,
 )
-from mcp_types import CallToolResult, InputRequiredResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+)
 from mcp_types.methods import CacheableMethod
 from pydantic import AnyUrl, ValidationError
 
@@ -35,6 +42,7 @@ from gonogo.ingest.observation import observation_schema
 from gonogo.server.definitions import DRAWN, define
 from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.panel_app import PanelApp
+from gonogo.server.prompts import add_prompts
 from gonogo.server.refusals import refused_arguments, unknown_name
 from gonogo.server.resources import add_completions, add_resources
 from gonogo.server.tools import Tools
@@ -120,6 +128,33 @@ class GonogoServer(MCPServer[Gonogo]):
                 case cause:
                     raise ResourceError(crashed("the resource", cause or error)) from None
 
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Gonogo, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """Fill in a prompt.
+
+        Raises:
+            MCPError: There is no such prompt or argument, or one is missing; one line.
+        """
+        prompt = self._prompt_manager.get_prompt(name)
+        if prompt is None:
+            listed = [known.name for known in self._prompt_manager.list_prompts()]
+            raise MCPError(INVALID_PARAMS, plain(unknown_name("prompt", name, listed)))
+        takes = {taken.name: taken.required for taken in prompt.arguments or ()}
+        for given in arguments or ():
+            if given not in takes:
+                raise MCPError(INVALID_PARAMS, plain(unknown_name("argument", given, takes)))
+        for wanted, required in takes.items():
+            if required and not (arguments or {}).get(wanted):
+                raise MCPError(INVALID_PARAMS, f"{name}: argument '{wanted}' is missing.")
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            raise MCPError(INTERNAL_ERROR, crashed(name, error)) from None
+
 
 def crashed(what: str, error: BaseException) -> str:
     """Log a crash under an id, and say no more than the id."""
@@ -156,5 +191,6 @@ def build_server(app: Gonogo) -> GonogoServer:
         log_level="WARNING",
     )
     add_resources(server, app)
+    add_prompts(server, app)
     add_completions(server, app)
     return server

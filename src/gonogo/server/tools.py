@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Annotated, cast
 
 from mcp.server.elicitation import ElicitationResult
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Resolve
 from mcp_types import CallToolResult, TextContent
@@ -64,8 +65,9 @@ class Tools:
         planned_calls: a.WorkCalls = None,
         budget: a.WorkBudget = None,
         detail: a.Detail = "brief",
+        ctx: Context[Gonogo],
     ) -> CallToolResult:
-        """Everything the work needs, in one answer."""
+        """Everything the work needs, in one answer; tells how far it is."""
         return answered(
             await self._app.preflight(
                 workload=workload,
@@ -73,6 +75,7 @@ class Tools:
                 planned_calls=planned_calls,
                 budget=budget,
                 detail=detail,
+                progress=ctx.report_progress,
             )
         )
 
