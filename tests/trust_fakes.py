@@ -229,6 +229,21 @@ class MemoryTelemetry:
         known = await self.dependencies(limit=limit)
         return [one.name for one in known if one.provider == provider]
 
+    async def revisions(
+        self, dependency: str, others: Sequence[str], *, provider: str | None
+    ) -> tuple[int, int]:
+        """Of itself, of others, and of its provider's."""
+        known = await self.dependency(dependency)
+        members = await self.provider_members(
+            provider or (known.provider if known else None) or "", limit=1000
+        )
+        found = [
+            one
+            for name in {dependency, *others, *members}
+            if (one := await self.dependency(name)) is not None
+        ]
+        return sum(one.rev for one in found), len(found)
+
     async def recent_hours(
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, HourCounts]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from gonogo.answers.history import History
     from gonogo.preflight import Progress
-    from gonogo.services.drift_recent import RecentReports
+    from gonogo.services.recent import Recent
     from gonogo.settings import Settings
 
 Detail = Literal["brief", "full"]
@@ -62,7 +62,8 @@ class Gonogo(Upkeep):
         actor: str = "agent",
     ) -> None:
         super().__init__(settings, clock=clock, actor=actor)
-        self._recent: RecentReports | None = None
+        self._recent_drift: Recent[DriftReport] | None = None
+        self._recent_trust: Recent[TrustReport] | None = None
 
     async def check_model_drift(
         self,
@@ -96,7 +97,7 @@ class Gonogo(Upkeep):
             self.settings,
             question,
             now_ms=now_ms,
-            recent=self._recent_reports(),
+            recent=self._recent()[0],
             mark=mark,
         )
         logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
@@ -109,12 +110,13 @@ class Gonogo(Upkeep):
             )
         return logged
 
-    def _recent_reports(self) -> RecentReports:
-        from gonogo.services.drift_recent import RecentReports
+    def _recent(self) -> tuple[Recent[DriftReport], Recent[TrustReport]]:
+        """The reports that may still stand."""
+        from gonogo.services.recent import Recent
 
-        if self._recent is None:
-            self._recent = RecentReports()
-        return self._recent
+        if self._recent_drift is None or self._recent_trust is None:
+            self._recent_drift, self._recent_trust = Recent(), Recent()
+        return self._recent_drift, self._recent_trust
 
     async def get_trust_score_health(
         self, dependency: str | None = None, detail: Detail = "brief"
@@ -123,6 +125,7 @@ class Gonogo(Upkeep):
         from gonogo.services.trust import check_trust
 
         stores, now_ms = await self.stores(), self._clock()
+        mark = await stores.telemetry.mark(dependency) if dependency is not None else None
         report = await check_trust(
             stores.telemetry,
             stores.decisions,
@@ -130,10 +133,14 @@ class Gonogo(Upkeep):
             dependency=dependency,
             now_ms=now_ms,
             detail=detail,
+            recent=self._recent()[1],
+            mark=mark,
         )
         asked = _given(dependency=dependency)
         logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
-        if dependency is not None:
+        # As for drift: a go changes nothing where no incident is open or suspected.
+        idle = mark is not None and not mark.watched and report.verdict == "go"
+        if dependency is not None and not idle:
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal="trust", now_ms=now_ms
             )

@@ -188,6 +188,16 @@ class Settings:
             raise ConfigError(f"{wanted_by}: the environment variable {variable} is not set.")
         return value
 
+    def all_below(self, name: str) -> list[str]:
+        """All that a dependency depends on, directly or through others, each once."""
+        seen, waiting = {name: None}, [name]
+        while waiting:
+            for below in self.dependency(waiting.pop(0)).depends_on:
+                if below not in seen:
+                    seen[below] = None
+                    waiting.append(below)
+        return [below for below in seen if below != name]
+
     def dependency(self, name: str) -> DependencySettings:
         """What is configured for a dependency, or the defaults."""
         return self.dependencies.get(name) or DependencySettings(name)

@@ -71,7 +71,7 @@ async def test_a_steady_dependency_is_go_and_its_words_carry_the_numbers() -> No
     assert report.interval90 is not None
     low, high = report.interval90
     assert low < 92 < high
-    assert "about 9 in 10 next calls should be good; 600 calls, newest 1 s ago" in report.summary
+    assert "about 9 in 10 next calls should be good; 600 calls" in report.summary
     assert report.parts is not None
     assert set(report.parts) == {"availability", "quality"}
     assert report.parts["quality"].n == 600
@@ -219,6 +219,25 @@ async def test_the_fleet_shows_the_worst_first_and_what_changed() -> None:
     assert "Worst b, trust" in report.summary
     assert "Changed since the day before: b (was go" in report.summary
     assert report.fleet[2].verdict == "caution"
+
+
+async def test_the_fleet_passes_a_bad_state_on_and_names_it() -> None:
+    """Two steps up from what fails; a state that is its own is not blamed on others."""
+    own = settings(
+        DependencySettings("app", depends_on=("search",)),
+        DependencySettings("search", depends_on=("index",)),
+    )
+    bad = calls("index", 60, days=0.5, outcome=None, error="timeout")
+    good = [one for name in ("app", "search", "index", "other") for one in calls(name, 300)]
+    report = await asked([*good, *bad], None, own)
+    assert report.fleet is not None
+    told = {line.dependency: (line.verdict, line.upstream) for line in report.fleet}
+    assert told == {
+        "index": ("no_go", None),
+        "app": ("no_go", "index: no_go"),
+        "search": ("no_go", "index: no_go"),
+        "other": ("go", None),
+    }
 
 
 async def test_an_empty_fleet_is_unknown() -> None:

@@ -50,6 +50,7 @@ class FleetLine(Part):
     verdict: Verdict
     as_of: Time | None = None
     changed: str | None = None
+    upstream: str | None = None
 
 
 class TrustReport(Answer):

@@ -17,7 +17,7 @@ from gonogo.services.drift_data import (
 )
 from gonogo.services.drift_finding import DriftQuestion, Finding
 from gonogo.services.drift_read import DriftData, read_drift
-from gonogo.services.drift_recent import RecentReports, good_until_ms
+from gonogo.services.drift_recent import good_until_ms
 from gonogo.services.drift_slices import SHOWN
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from gonogo.records import Dependency, Mark
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_signals import SignalTelemetry
+    from gonogo.services.recent import Recent
     from gonogo.settings import DependencySettings, Settings
 
-__all__ = ["DriftQuestion", "RecentReports", "check_drift"]
+__all__ = ["DriftQuestion", "check_drift"]
 
 SIGNALS_SHOWN = {"brief": 12, "full": 80}
 QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
@@ -43,7 +44,7 @@ async def check_drift(
     question: DriftQuestion,
     *,
     now_ms: int,
-    recent: RecentReports | None = None,
+    recent: Recent[DriftReport] | None = None,
     mark: Mark | None = None,
 ) -> DriftReport:
     """Answer one drift question from the rollups.
@@ -62,7 +63,7 @@ async def check_drift(
         ParameterError: a time is malformed.
     """
     if recent is not None and mark is not None:
-        kept = recent.report(question, mark, now_ms=now_ms)
+        kept = recent.answer(question, _basis(mark), newest_ts_ms=mark.newest_ts_ms, now_ms=now_ms)
         if kept is not None:
             return kept
     known = await telemetry.dependency(question.dependency)
@@ -87,8 +88,13 @@ async def check_drift(
     report = _report(data, own, question, decisive, found, now_ms=now_ms)
     if recent is not None and mark is not None:
         until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
-        recent.keep(question, mark, report, until_ms=until_ms)
+        recent.keep(question, _basis(mark), report, until_ms=until_ms)
     return report
+
+
+def _basis(mark: Mark) -> tuple[int, str | None]:
+    """What a report was made from, besides the time and the settings."""
+    return mark.rev, mark.accepted
 
 
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:

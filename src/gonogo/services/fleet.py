@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
-from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
+from gonogo.records import DAY_MS, HOUR_MS, VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.services.cofailure import failing_provider, falling_with
 from gonogo.services.score_health import own_health
 from gonogo.services.trust_estimate import kept_from, trust_estimates
@@ -65,6 +65,7 @@ async def check_fleet(
                 as_of=rfc3339(last[1]) if last else None,
             )
         )
+    lines = _with_upstream(lines, settings)
     shown = LINES_FULL if detail == "full" else LINES_BRIEF
     health = None
     if is_small or detail == "full":
@@ -168,6 +169,23 @@ def _line(score: KeptScore) -> FleetLine:
         as_of=rfc3339(score.ts_ms),
         changed=_changed(score),
     )
+
+
+def _with_upstream(lines: Sequence[FleetLine], settings: Settings) -> list[FleetLine]:
+    """The lines, each with the worst bad state of what it depends on, which passes on to it."""
+    states = {line.dependency: line.verdict for line in lines}
+    told = []
+    for line in lines:
+        below = settings.all_below(line.dependency)
+        bad = [name for name in below if states.get(name) in ("no_go", "caution")]
+        if bad:
+            worst = max(bad, key=lambda name: VERDICTS_BY_SEVERITY.index(states[name]))
+            verdict = worst_verdict([line.verdict, states[worst]])
+            upstream = f"{worst}: {states[worst]}"
+            told.append(line.model_copy(update={"verdict": verdict, "upstream": upstream}))
+        else:
+            told.append(line)
+    return told
 
 
 def _changed(score: KeptScore) -> str | None:

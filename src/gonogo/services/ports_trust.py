@@ -83,6 +83,16 @@ class TrustTelemetry(Telemetry, Protocol):
         """Dependencies recorded with this provider, newest observation first."""
         ...
 
+    async def revisions(
+        self, dependency: str, others: Sequence[str], *, provider: str | None
+    ) -> tuple[int, int]:
+        """A number that moves with the evidence around a dependency: (sum of `rev`, how many).
+
+        Of itself, of `others`, and of all that were recorded with `provider`, or with its own
+        recorded provider where None is given.
+        """
+        ...
+
     async def recent_hours(
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, HourCounts]:

@@ -18,7 +18,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import GonogoError, NotEnoughData
-from gonogo.records import DAY_MS, HOUR_MS, worst_verdict
+from gonogo.records import HOUR_MS, worst_verdict
 from gonogo.services.trust_estimate import (
     TrustEstimate,
     kept_from,
@@ -28,14 +28,17 @@ from gonogo.services.trust_estimate import (
 )
 
 if TYPE_CHECKING:
-    from gonogo.records import Verdict
+    from gonogo.records import Mark, Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_trust import TrustTelemetry
+    from gonogo.services.recent import Recent
     from gonogo.services.trust_estimate import PartEstimate, PartName
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
 
+# How long a bad state around it may have passed before that is said.
+LOOKED_AGAIN_MS = 60_000
 # A pair is looked for among so many of the worst.
 PAIRED_MAX = 30
 _TO = "\N{EN DASH}"
@@ -54,6 +57,8 @@ class _Surroundings:
     upstream: list[str] = field(default_factory=list)
     upstream_verdict: Verdict = "go"
     provider: ProviderSuspected | None = None
+    # Where no provider is declared, what fails with it is sought among all that fail.
+    looks_for_others: bool = False
     health: ScoreHealth | None = None
 
 
@@ -65,8 +70,20 @@ async def check_trust(
     dependency: str | None,
     now_ms: int,
     detail: Literal["brief", "full"] = "brief",
+    recent: Recent[TrustReport] | None = None,
+    mark: Mark | None = None,
 ) -> TrustReport:
     """Score one dependency, or the fleet where none is named.
+
+    Args:
+        telemetry: The evidence.
+        log: The last verdicts.
+        settings: SLOs, bars, providers and what depends on what.
+        dependency: Its name; None for the fleet.
+        now_ms: Now.
+        detail: How many segments and lines.
+        recent: Reports that may still stand, where there are any to remember.
+        mark: What `telemetry` says of the dependency's evidence now.
 
     Raises:
         UnknownTarget: nothing was ever recorded under this name.
@@ -75,6 +92,13 @@ async def check_trust(
         from gonogo.services.fleet import check_fleet
 
         return await check_fleet(telemetry, log, settings, now_ms=now_ms, detail=detail)
+    question = (dependency, detail)
+    rests_on = None
+    if recent is not None and mark is not None:
+        rests_on = await _rests_on(telemetry, settings, dependency)
+        kept = recent.answer(question, rests_on, newest_ts_ms=mark.newest_ts_ms, now_ms=now_ms)
+        if kept is not None:
+            return kept
     try:
         found = await trust_estimate(telemetry, settings, dependency, now_ms)
     except NotEnoughData as nothing:
@@ -88,18 +112,67 @@ async def check_trust(
             upstream=None,
         )
     await telemetry.keep_score(kept_from(found, now_ms))
+    around = await _surroundings(telemetry, settings, found, now_ms, detail)
+    report = _report(found, settings.dependency(dependency), around, now_ms)
+    if recent is not None and rests_on is not None:
+        until_ms = _good_until_ms(found, settings, around, now_ms)
+        recent.keep(question, rests_on, report, until_ms=until_ms)
+    return report
+
+
+async def _surroundings(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    found: TrustEstimate,
+    now_ms: int,
+    detail: Literal["brief", "full"],
+) -> _Surroundings:
     from gonogo.services.score_health import dependency_health
 
-    upstream, upstream_verdict = await _upstream(telemetry, settings, dependency, now_ms)
-    around = _Surroundings(
+    upstream, upstream_verdict = await _upstream(telemetry, settings, found.dependency, now_ms)
+    return _Surroundings(
         upstream,
         upstream_verdict,
         await _shared_cause(telemetry, settings, found, now_ms),
-        health=await dependency_health(
-            telemetry, settings, dependency, now_ms=now_ms, detail=detail
+        found.verdict in ("no_go", "caution"),
+        await dependency_health(
+            telemetry, settings, found.dependency, now_ms=now_ms, detail=detail
         ),
     )
-    return _report(found, settings.dependency(dependency), around, now_ms)
+
+
+async def _rests_on(
+    telemetry: TrustTelemetry, settings: Settings, dependency: str
+) -> tuple[int, int]:
+    """What changes when new evidence could change the report: its own, and what is around it.
+
+    The prior that others of its kind give is looked at anew with each hour only.
+    """
+    own = settings.dependency(dependency).provider
+    others = [
+        name
+        for name, one in settings.dependencies.items()
+        if one.provider is not None and own in (None, one.provider)
+    ]
+    names = dict.fromkeys([*settings.all_below(dependency), *others])
+    return await telemetry.revisions(dependency, list(names), provider=own)
+
+
+def _good_until_ms(
+    found: TrustEstimate, settings: Settings, around: _Surroundings, now_ms: int
+) -> int:
+    """When time alone may turn a report: the next hour, or evidence that grows stale."""
+    turns = [(now_ms // HOUR_MS + 1) * HOUR_MS]
+    for name in (found.dependency, *settings.all_below(found.dependency)):
+        # Labels and golden runs are dated by whole hours and grow stale at that minute of one.
+        stale_ms = settings.dependency(name).stale_after_s * 1000 + 1
+        turns.append(now_ms - (now_ms - stale_ms) % HOUR_MS + HOUR_MS)
+    stale_at_ms = found.newest_ts_ms + settings.dependency(found.dependency).stale_after_s * 1000
+    if stale_at_ms >= now_ms:
+        turns.append(stale_at_ms + 1)
+    if around.upstream or around.looks_for_others:
+        turns.append(now_ms + LOOKED_AGAIN_MS)
+    return min(turns)
 
 
 async def _shared_cause(
@@ -123,7 +196,7 @@ async def _shared_cause(
 def _report(
     found: TrustEstimate, own: DependencySettings, around: _Surroundings, now_ms: int
 ) -> TrustReport:
-    parts = part_estimates(found, now_ms)
+    parts = part_estimates(found, own, now_ms)
     verdict = found.verdict
     if around.upstream:
         verdict = worst_verdict([verdict, around.upstream_verdict])
@@ -131,7 +204,7 @@ def _report(
         verdict = worst_verdict([verdict, "caution"])
     return TrustReport(
         verdict=verdict,
-        summary=_summary(found, parts, around, now_ms),
+        summary=_summary(found, parts, around),
         as_of=rfc3339(now_ms),
         data_age_s=max(0, (now_ms - found.newest_ts_ms) // 1000),
         next_actions=_next_actions(found, verdict),
@@ -202,22 +275,13 @@ def _points(found: TrustEstimate) -> str:
     return f"{100 * found.score:.0f} (90% interval {100 * found.lower:.0f}{_TO}{100 * found.upper:.0f})"
 
 
-def age(ms: int) -> str:
-    """A span as a person says it: seconds, minutes, hours or days."""
-    for unit_ms, unit in ((DAY_MS, "days"), (HOUR_MS, "h"), (60_000, "min")):
-        if ms >= 2 * unit_ms or (ms >= unit_ms and unit != "days"):
-            return f"{ms // unit_ms} {unit}"
-    return f"{max(ms, 0) // 1000} s"
-
-
 def _summary(
     found: TrustEstimate,
     parts: dict[PartName, PartEstimate],
     around: _Surroundings,
-    now_ms: int,
 ) -> str:
     in_ten = round(10 * found.score)
-    tail = f"; {found.n} calls, newest {age(now_ms - found.newest_ts_ms)} ago"
+    tail = f"; {found.n} calls"
     weakest = min(parts, key=lambda name: parts[name].rate)
     if len(parts) > 1 and parts[weakest].rate < 1:
         tail += f"; weakest part {_PART_WORDS[weakest]} {parts[weakest].rate:.2f}"

@@ -246,7 +246,9 @@ def _quality(
     return trust.posterior(*good, now_hour=now_hour, prior=prior), prior
 
 
-def part_estimates(found: TrustEstimate, now_ms: int) -> dict[PartName, PartEstimate]:
+def part_estimates(
+    found: TrustEstimate, own: DependencySettings, now_ms: int
+) -> dict[PartName, PartEstimate]:
     """The parts of good, each by the same rule over its own calls; those without data are left out."""
     import numpy as np
 
@@ -257,8 +259,9 @@ def part_estimates(found: TrustEstimate, now_ms: int) -> dict[PartName, PartEsti
     pairs: dict[PartName, tuple[Ints, Ints, Ints, Ints]] = {
         "availability": (counts.n - counts.errors, counts.n, all_.n - all_.errors, all_.n),
         "quality": (counts.good, counts.labels, all_.good, all_.labels),
-        "latency_slo": (counts.slo_met, counts.timed, all_.slo_met, all_.timed),
     }
+    if own.latency_slo_ms is not None:
+        pairs["latency_slo"] = (counts.slo_met, counts.timed, all_.slo_met, all_.timed)
     parts: dict[PartName, PartEstimate] = {}
     for name, (good, n, others_good, others_n) in pairs.items():
         if n.sum():

@@ -65,6 +65,26 @@ def provider_members(connection: sqlite3.Connection, provider: str, *, limit: in
     return [name for (name,) in rows]
 
 
+def revisions(
+    connection: sqlite3.Connection, *, names: Sequence[str], provider: str | None
+) -> tuple[int, int]:
+    """Sum and number of the revisions of named dependencies and of a provider's."""
+    if provider is None:
+        row = connection.execute(
+            "SELECT provider FROM dependency WHERE name = ?", (names[0],)
+        ).fetchone()
+        provider = row[0] if row is not None else None
+    holds = f"name IN ({', '.join('?' * len(names))})"
+    given = tuple(names)
+    if provider is not None:
+        holds, given = f"{holds} OR provider = ?", (*given, provider)
+    total, count = connection.execute(
+        f"SELECT coalesce(sum(rev), 0), count(*) FROM dependency WHERE {holds}",  # noqa: S608 - places only
+        given,
+    ).fetchone()
+    return int(total), int(count)
+
+
 def recent_hours(
     connection: sqlite3.Connection, dependencies: Sequence[str], *, start_hour: int
 ) -> dict[str, HourCounts]:

@@ -40,6 +40,16 @@ class TrustReads:
 
         return await self._database.read(partial(provider_members, provider=provider, limit=limit))
 
+    async def revisions(
+        self, dependency: str, others: Sequence[str], *, provider: str | None
+    ) -> tuple[int, int]:
+        """A number that moves with the evidence around a dependency."""
+        from gonogo.store.reading_trust import revisions
+
+        return await self._database.read(
+            partial(revisions, names=(dependency, *others), provider=provider)
+        )
+
     async def recent_hours(
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, HourCounts]:

@@ -133,19 +133,21 @@ def _trust(answer: TrustReport) -> Parts:
         facts.append(("upstream", "; ".join(answer.upstream)))
     health = answer.score_health
     if health:
-        said = f"{health.status}, {health.labels} labels"
-        said += f", calibration error {number(health.ece)}" if health.ece is not None else ""
-        said += ", golden set pages" if health.golden_page else ""
-        facts.append(("stated confidence", f"{said}. {health.note}" if health.note else said))
+        said = f"{health.status}. {health.note}" if health.note else str(health.status)
+        said += f"; {health.golden_warning}" if health.golden_warning else ""
+        facts.append(("score health", said))
     parts = [(name, p.rate, p.interval90, p.n) for name, p in (answer.parts or {}).items()]
-    fleet = [(f.dependency, f.verdict, f.score, f.interval90) for f in answer.fleet or ()]
+    fleet = [
+        (f.dependency, f.verdict, f.score, f.interval90, f.as_of, f.changed, f.upstream)
+        for f in answer.fleet or ()
+    ]
     biased = [
         (s.segment, s.labels, f"{s.residual:+.4g}", s.biased)
         for s in (health.segments if health else None) or ()
     ]
     return facts, [
         table("parts", "part rate interval90 n", parts),
-        table("fleet", "dependency verdict score interval90", fleet),
+        table("fleet", "dependency verdict score interval90 scored changed stands_on", fleet),
         table("segments", "segment labels residual biased", biased),
     ]
 
