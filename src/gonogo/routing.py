@@ -6,14 +6,24 @@ the primary; one that goes missing or bad later means the last good routes.
 
 from __future__ import annotations
 
+import logging
+import os
 import random
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gonogo.services.flag_file import UnreadableFlags, flags, parse_document, parse_flag
 from gonogo.services.split import key_place, pick
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gonogo.services.ports_actions import Route
+
 __all__ = ["RouteReader", "route"]
+
+logger = logging.getLogger("gonogo.routing")
 
 
 class RouteReader:
@@ -24,9 +34,9 @@ class RouteReader:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = os.fspath(path)
         self._seen: tuple[int, int, int] | None = None
-        self._flags: dict[str, object] = {}
+        self._routes: Mapping[str, Route] = {}
         self._lock = threading.Lock()
 
     def target(self, dependency: str, key: str | None = None) -> str:
@@ -37,30 +47,75 @@ class RouteReader:
             key: Sticky: a key keeps its target while shares stay, and never moves back to the
                 primary while its share shrinks. Without one, the shares decide by chance.
         """
-        found = parse_flag(dependency, self._current().get(dependency))
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 - half the time of Path.stat, at every call
+        except OSError:
+            pass  # the last good routes stand
+        else:
+            seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if seen != self._seen:
+                self._read(seen)
+        found = self._routes.get(dependency)
         if found is None:
             return dependency
+        if len(found.targets) == 1:
+            return found.targets[0].target
         place = random.random() if key is None else key_place(found.salt, key)  # noqa: S311 - a traffic split
         return pick(found.targets, place).target
 
-    def _current(self) -> dict[str, object]:
+    def _read(self, seen: tuple[int, int, int]) -> None:
         with self._lock:
+            if seen == self._seen:
+                return
             try:
-                stat = self._path.stat()
-                seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-                if seen != self._seen:
-                    self._flags = flags(parse_document(self._path.read_bytes()))
-                    self._seen = seen
+                found = flags(parse_document(Path(self._path).read_bytes()))
             except (OSError, UnreadableFlags):
-                pass  # the last good routes stand
-            return self._flags
+                return  # the last good routes stand
+            parsed = ((name, parse_flag(name, flag)) for name, flag in found.items())
+            self._routes = {name: route for name, route in parsed if route is not None}
+            self._seen = seen
 
 
 _readers: dict[Path, RouteReader] = {}
+_found: dict[str, RouteReader] = {}
 
 
-def route(dependency: str, key: str | None = None, *, path: Path | str) -> str:
-    """Which target to call now, by the route file at `path` (`RouteReader.target`)."""
-    file = Path(path)
-    reader = _readers.get(file) or _readers.setdefault(file, RouteReader(file))
+def route(dependency: str, key: str | None = None, *, path: Path | str | None = None) -> str:
+    """Which target to call now: the dependency itself, or what it fell back to.
+
+    Answers in microseconds, from the route file alone, also while the store is away or broken;
+    where there is no file the dependency itself is the answer.
+
+    Args:
+        dependency: The primary's name.
+        key: Sticky: the same key gets the same target (`RouteReader.target`).
+        path: The route file; else GONOGO_ROUTES, else the file that gonogo.toml gives this
+            dependency, else the one that gonogo keeps beside its store.
+    """
+    reader = _found.get(dependency) if path is None else None
+    if reader is None:
+        file = Path(path) if path is not None else _file_of(dependency)
+        reader = _readers.get(file) or _readers.setdefault(file, RouteReader(file))
+        if path is None:
+            _found[dependency] = reader
     return reader.target(dependency, key)
+
+
+def _file_of(dependency: str) -> Path:
+    """Where this dependency's routes are written; a broken configuration must not stop a call."""
+    from gonogo.config import default_store, load_settings, local_routes
+    from gonogo.errors import ConfigError
+    from gonogo.settings import Settings
+
+    if named := os.environ.get("GONOGO_ROUTES"):
+        return Path(named).expanduser().absolute()
+    try:
+        settings = load_settings(None, None, os.environ)
+    except ConfigError as error:
+        logger.warning("gonogo.route(): %s The routes beside the store are used.", error)
+        store = os.environ.get("GONOGO_STORE") or str(default_store(os.environ))
+        settings = Settings(store=store)
+    for name in settings.dependency(dependency).actuators:
+        if settings.actuators[name].kind == "route_file":
+            return Path(settings.actuators[name].options["path"])
+    return local_routes(settings)

@@ -135,11 +135,17 @@ class ProbeSettings:
 
 @dataclass(frozen=True, slots=True)
 class ActuatorSettings:
-    """One `[actuators.NAME]` table; `options` are the keys that its kind knows."""
+    """One `[actuators.NAME]` table; `options` are the keys that its kind knows.
+
+    `targets`: what each target is called there (a model version, a server).
+    """
 
     name: str
     kind: str
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    targets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secret: Secret | None = None
+    timeout_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gonogo.actuators.route_file import RouteFile
+from gonogo.actuators.kinds import make_actuator
 from gonogo.answers import Answer, DriftReport, TrustReport
-from gonogo.errors import ConfigError, StoreError
+from gonogo.config import local_routes
+from gonogo.errors import StoreError
 from gonogo.logbook import entry_of, with_id
 from gonogo.services.budget_plan import Forecasts
 from gonogo.services.decisions import ENTROPY_BITS, make_id
 from gonogo.services.fallback_health import TrustHealth
 from gonogo.services.fallback_reconcile import reconcile
 from gonogo.services.incidents import Look, note_verdict
-from gonogo.services.ports_actions import FallbackPorts
+from gonogo.services.ports_actions import LOCAL, FallbackPorts
+from gonogo.settings import ActuatorSettings
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.incidents import SqliteIncidents
 from gonogo.store.leases import StoredLeases
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
     from gonogo.services.ports_changes import Changes
     from gonogo.services.ports_leases import Leases
     from gonogo.services.ports_money import Ledger
-    from gonogo.settings import ActuatorSettings, Settings
+    from gonogo.settings import Settings
     from gonogo.store.engine import Engine
+
+# A question about a route must not wait for its peers each time.
+PEERS_ASKED_EVERY_MS = 10_000
 
 Answered = TypeVar("Answered", bound=Answer)
 
@@ -58,6 +63,7 @@ class Stores:
     forecasts: Forecasts
     actor: str
     log_is_writable: bool
+    looked_ms: dict[str, int] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Write what is queued and close."""
@@ -110,10 +116,18 @@ class Stores:
     async def reconcile(self, dependency: str, *, now_ms: int) -> None:
         """Make a route real again where an actuator forgot it or its process died.
 
-        Where the store cannot be written just now the route is still told.
+        Where the store cannot be written just now the route is still told. Peers behind a network
+        are asked every 10 seconds at most.
         """
         if not self.log_is_writable or self.settings.read_only:
             return
+        own = (
+            self.settings.actuators.get(n) for n in self.settings.dependency(dependency).actuators
+        )
+        if any(found is not None and found.kind != "route_file" for found in own):
+            if now_ms - self.looked_ms.get(dependency, 0) < PEERS_ASKED_EVERY_MS:
+                return
+            self.looked_ms[dependency] = now_ms
         with suppress(StoreError):
             await reconcile(self.fallback, self.settings, dependency=dependency, now_ms=now_ms)
 
@@ -223,15 +237,9 @@ async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
 
 
 def _actuators(settings: Settings) -> dict[str, Actuator]:
-    """The configured actuators by name."""
-    return {name: _route_file(found) for name, found in settings.actuators.items()}
-
-
-def _route_file(configured: ActuatorSettings) -> Actuator:
-    if configured.kind != "route_file":
-        raise ConfigError(
-            f"actuators.{configured.name}: kind '{configured.kind}' is not one of route_file."
-        )
-    path = Path(configured.options["path"])
-    lock = FileLock(path.with_name(path.name + ".lock"))
-    return RouteFile(configured.name, path, lock.held)
+    """The configured actuators by name, and the file that `gonogo.route` reads by itself."""
+    local = ActuatorSettings(LOCAL, "route_file", {"path": str(local_routes(settings))})
+    return {
+        name: make_actuator(found, lock_of=lambda path: FileLock(path).held)
+        for name, found in {**settings.actuators, LOCAL: local}.items()
+    }

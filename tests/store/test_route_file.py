@@ -9,16 +9,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gonogo
 from gonogo.actuators.route_file import RouteFile
+from gonogo.app import Gonogo
 from gonogo.routing import RouteReader, route
 from gonogo.services.flag_file import flags, parse_flag, with_route
 from gonogo.services.ports_actions import WHOLE, Route, Weight
+from gonogo.settings import DependencySettings, Settings
 from gonogo.store.lock import FileLock
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +85,7 @@ async def test_an_unexpected_or_newer_route_is_not_overwritten(file: RouteFile) 
     absent = await file.read("m")
     await file.apply(FULL, expected_version=absent.version)
     late = await file.apply(BACK, expected_version=absent.version)
-    assert (late.status, late.detail) == ("failed", "something else wrote this route meanwhile")
+    assert (late.status, late.detail) == ("failed", "something else wrote the file meanwhile")
     seen = await file.read("m")
     older = await file.apply(HALF, expected_version=seen.version)
     assert (older.status, older.detail) == ("failed", "the file is at the newer epoch 2")
@@ -204,6 +209,7 @@ import itertools, sys
 from pathlib import Path
 from gonogo.actuators.route_file import RouteFile
 from gonogo.services.ports_actions import Route, Weight
+from gonogo.settings import DependencySettings, Settings
 from gonogo.store.lock import FileLock
 path = Path(sys.argv[1])
 file = RouteFile("routes", path, FileLock(path.with_name("lock")).held)
@@ -230,3 +236,42 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(file: RouteFile, path
         seen = file._read("m")
         assert seen.status == "known"
         assert seen.epoch >= reached
+
+
+async def test_the_library_finds_the_routes_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the store, where nothing is configured; it answers when the store is gone."""
+    store = tmp_path / "gonogo.db"
+    own = DependencySettings("mine", fallback=("v2",), fallback_policy="allow", recovery_share=0)
+    settings = Settings(store=str(store), dependencies=MappingProxyType({"mine": own}))
+    monkeypatch.setenv("GONOGO_STORE", str(store))
+    monkeypatch.setenv("GONOGO_CONFIG", str(tmp_path / "absent.toml"))  # broken: never in the way
+    assert gonogo.route("mine", "k") == "mine"
+    async with Gonogo(settings) as app:
+        await app.record_observations([{"dependency": "v2", "outcome": True}] * 200)
+        plan = await app.trigger_fallback("mine", reason="bad")
+        done = await app.approve(plan.plan_id)  # type: ignore[union-attr]
+    assert [(a.name, a.status) for a in done.actuators] == [
+        ("store", "done"),
+        ("local file", "done"),
+    ]
+    store.unlink()
+    assert gonogo.route("mine", "k") == "v2"
+
+
+async def test_the_library_reads_the_configured_file(
+    file: RouteFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gonogo.toml names it for a dependency; GONOGO_ROUTES names one for all."""
+    config = path.with_name("gonogo.toml")
+    put(
+        config,
+        f'[dependencies.told]\nactuators = ["r"]\n[actuators.r]\nkind = "route_file"\npath = "{path}"',
+    )
+    monkeypatch.setenv("GONOGO_CONFIG", str(config))
+    await file.apply(replace(FULL, dependency="told"), expected_version="absent")
+    await file.apply(replace(FULL, dependency="named"), expected_version="absent")
+    assert gonogo.route("told") == "v2"
+    monkeypatch.setenv("GONOGO_ROUTES", str(path))
+    assert gonogo.route("named") == "v2"

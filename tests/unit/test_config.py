@@ -99,6 +99,11 @@ def test_every_key_arrives_in_stored_units(tmp_path: Path) -> None:
     assert loaded.actuators["routes"].options["path"] == str(tmp_path / "routes.json")
 
 
+MLFLOW = "[actuators.a]\nkind = 'mlflow'\nurl = 'http://x'\nalias = 'champion'"
+HAPROXY = "[actuators.a]\nkind = 'haproxy'\nsocket = '/s'\nbackend = 'models'"
+WEBHOOK = "[actuators.a]\nkind = 'webhook'\nurl = 'http://x'\nsecret_env = 'HOOK_SECRET'"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -129,6 +134,14 @@ def test_every_key_arrives_in_stored_units(tmp_path: Path) -> None:
         ("[workloads.w]\ndependencies = { a = 1 }\nbudget = 'b'", "no budget 'b' none"),
         ("[actuators.a]\nkind = 'ftp'", 'actuators.a.kind = "ftp" route_file'),
         ("[actuators.a]\nkind = 'route_file'", "actuators.a.path is required"),
+        ("[actuators.a]\nkind = 'mlflow'\nurl = 'ftp://x'", "actuators.a.url address https"),
+        ("[actuators.a]\nkind = 'mlflow'\nurl = 'http://x'", "actuators.a.alias is required"),
+        (f"{MLFLOW}\n", "actuators.a.targets is required"),
+        (f"{MLFLOW}\ntargets = {{ m = '7', v2 = '7' }}", "targets gives two targets the same"),
+        (f"{MLFLOW}\nsocket = '/s'", "actuators.a.socket kind, timeout, url, alias, targets"),
+        (f"{HAPROXY}\ntargets = {{ m = 'a; shutdown' }}", "no name of a HAProxy server"),
+        ("[actuators.a]\nkind = 'webhook'\nurl = 'http://x'", "secret_env is required"),
+        (f"{WEBHOOK}\ntimeout = '5m'", "timeout at most 60s"),
         ("[probes.p]\nurl = 'http://x'", "probes.p.dependency is required"),
         ("[probes.p]\ndependency = 'x'", "either url or command"),
         ("[settings]\ntimezone = 'Mars/Olympus'", "timezone Mars/Olympus IANA"),
@@ -248,3 +261,14 @@ def test_a_secret_comes_from_the_environment_and_is_never_shown() -> None:
     assert "k3y" not in repr(settings)
     with pytest.raises(ConfigError, match=r"notify\.pager: the environment variable NONE is not"):
         settings.secret("NONE", wanted_by="notify.pager")
+
+
+def test_an_actuator_is_parsed_with_its_targets_and_no_secret_shows(tmp_path: Path) -> None:
+    """The variable is named, its value is in the environment; one pasted by mistake is not shown."""
+    loaded = load(tmp_path, f"{MLFLOW}\ntargets = {{ m = '7', 'm@old' = '6' }}\ntimeout = '2s'")
+    found = loaded.actuators["a"]
+    assert (dict(found.targets), found.timeout_s) == ({"m": "7", "m@old": "6"}, 2)
+    pasted = WEBHOOK.replace("HOOK_SECRET", "s3cr3t-value")
+    with pytest.raises(ConfigError, match="must be the name of an environment variable") as raised:
+        load(tmp_path, pasted)
+    assert "s3cr3t" not in str(raised.value)

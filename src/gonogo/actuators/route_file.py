@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from gonogo.actuators.fence import settled
 from gonogo.services.flag_file import (
     Json,
     UnreadableFlags,
@@ -100,12 +101,15 @@ class RouteFile:
         try:
             with self._locked():
                 observed = self._read(route.dependency)
-                if observed.epoch > route.epoch:
-                    return Step("failed", f"the file is at the newer epoch {observed.epoch}")
-                if observed.version != expected_version:
-                    return Step("failed", "something else wrote this route meanwhile")
-                if observed.targets == route.targets and observed.epoch == route.epoch:
-                    return Step("done", "already there")
+                early = settled(
+                    observed,
+                    route,
+                    expected_version=expected_version,
+                    is_there=(observed.targets, observed.epoch) == (route.targets, route.epoch),
+                    what="the file",
+                )
+                if early is not None:
+                    return early
                 document, kept = self._document()
                 self._replace(with_route(document, route))
                 return Step("done", f"written; the unreadable file is kept as {kept}" * bool(kept))

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from gonogo.errors import ConfigError
 from gonogo.settings import Settings
 
-__all__ = ["default_config", "default_store", "load_settings"]
+__all__ = ["default_config", "default_store", "load_settings", "local_routes"]
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 
@@ -54,6 +54,16 @@ def load_settings(
 def default_store(environ: Mapping[str, str]) -> Path:
     """The store's file in the user's data folder, as the platform has it."""
     return _user_folder(environ, "XDG_DATA_HOME", ".local/share", "LOCALAPPDATA") / "gonogo.db"
+
+
+def local_routes(settings: Settings) -> Path:
+    """The route file that gonogo keeps by itself: beside the store, or in the user's data folder."""
+    if "://" not in settings.store:
+        return Path(f"{settings.store}.routes.json")
+    import hashlib
+
+    named = hashlib.sha256(settings.store.encode()).hexdigest()[:12]
+    return default_store(settings.environ).with_name(f"{named}.routes.json")
 
 
 def default_config(environ: Mapping[str, str]) -> Path:

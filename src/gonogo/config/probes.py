@@ -12,7 +12,7 @@ from gonogo.config.tables import Table
 from gonogo.records import MICRO
 from gonogo.settings import MEGABYTE, ProbeKind, ProbeSettings, Secret
 
-__all__ = ["PROBE", "build_probe"]
+__all__ = ["PROBE", "build_probe", "environment_variable", "web_address"]
 
 TEXT_CHARS_MAX = 2000
 REPEAT_MAX = 10
@@ -47,7 +47,7 @@ def build_probe(name: str, table: Table, environ: Mapping[str, str]) -> ProbeSet
     """One probe, checked; an environment variable that is not set is told when it is asked."""
     if ("url" in table) == ("command" in table):
         table.refuse("url", "give either url or command")
-    url, command = _url(table, "url"), table.words("command", TEXT_CHARS_MAX)
+    url, command = web_address(table, "url"), table.words("command", TEXT_CHARS_MAX)
     if "command" in table and not command:
         table.refuse("command", 'must list a program and its arguments, as ["my-server"]')
     kind = table.choice("kind", KINDS, _likely_kind(url))
@@ -83,13 +83,14 @@ def build_probe(name: str, table: Table, environ: Mapping[str, str]) -> ProbeSet
         headers=_headers(table),
         secret_headers=_secret_headers(table, "api_key_env", environ),
         environment=tuple(
-            _secret(table, "pass_env", variable, environ) for variable in table.names("pass_env")
+            environment_variable(table, "pass_env", variable, environ)
+            for variable in table.names("pass_env")
         ),
         budget=budget,
         run_micro_usd_max=None if run_usd is None else round(run_usd * MICRO),
         call_micro_usd=None if call_usd is None else round(call_usd * MICRO),
         functions=_functions(table),
-        judge_url=_url(table, "judge_url"),
+        judge_url=web_address(table, "judge_url"),
         judge_headers=_secret_headers(table, "judge_api_key_env", environ),
     )
 
@@ -115,7 +116,8 @@ def _refuse_other_kinds(table: Table, kind: ProbeKind) -> None:
         table.refuse("pass_env", "goes with command, and this probe asks a url")
 
 
-def _url(table: Table, key: str) -> str | None:
+def web_address(table: Table, key: str) -> str | None:
+    """An HTTP address without a password; None where the key is absent."""
     url = table.name(key, TEXT_CHARS_MAX)
     if url is None:
         return None
@@ -128,7 +130,7 @@ def _url(table: Table, key: str) -> str | None:
         table.refuse(key, "must be an address such as https://host/path")
     if parts.username is not None or parts.password is not None:
         # The refusal would show the value.
-        table.refuse_unshown(key, "must not hold a password; name its variable in headers_env")
+        table.refuse_unshown(key, "must not hold a password; name its environment variable instead")
     return url
 
 
@@ -175,19 +177,20 @@ def _secret_headers(table: Table, key: str, environ: Mapping[str, str]) -> Mappi
     """`api_key_env` as a bearer token, and what `headers_env` names."""
     found = {}
     if (variable := table.name(key)) is not None:
-        found["Authorization"] = _secret(table, key, variable, environ, "Bearer ")
+        found["Authorization"] = environment_variable(table, key, variable, environ, "Bearer ")
     if key == "api_key_env":
         inner = table.table("headers_env")
         for name in inner:
             if not _HEADER.fullmatch(name):
                 inner.refuse(name, "is no name of an HTTP header")
-            found[name] = _secret(inner, name, inner.required_name(name), environ)
+            found[name] = environment_variable(inner, name, inner.required_name(name), environ)
     return MappingProxyType(found)
 
 
-def _secret(
+def environment_variable(
     table: Table, key: str, variable: str, environ: Mapping[str, str], prefix: str = ""
 ) -> Secret:
+    """A secret by the name of its variable; a text that is no such name is not shown."""
     if not _VARIABLE.fullmatch(variable):
         # Who pastes the secret itself must not find it in the error.
         table.refuse_unshown(key, "must be the name of an environment variable, as MY_API_KEY")

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
+from gonogo.config.actuators import build_actuator
 from gonogo.config.probes import PROBE, build_probe
-from gonogo.config.tables import PATH_CHARS_MAX, Table, duration_s
+from gonogo.config.tables import Table, duration_s
 from gonogo.records import MICRO, Kind
 from gonogo.settings import (
     DAY_S,
-    ActuatorSettings,
     BaselineSettings,
     BudgetSettings,
     DependencySettings,
@@ -54,8 +54,6 @@ SETTINGS = (
     "prices",
 )
 PRICE = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
-# What each kind of actuator is told; those that end in `path` are paths.
-ACTUATORS: Mapping[str, tuple[str, ...]] = MappingProxyType({"route_file": ("path",)})
 
 
 def build_settings(
@@ -90,7 +88,10 @@ def build_settings(
         workloads=_frozen({n: _workload(n, t) for n, t in root.tables("workloads", WORKLOAD)}),
         probes=_frozen({n: build_probe(n, t, environ) for n, t in root.tables("probes", PROBE)}),
         actuators=_frozen(
-            {n: _actuator(n, root.table("actuators")) for n in root.table("actuators")}
+            {
+                n: build_actuator(n, root.table("actuators"), environ)
+                for n in root.table("actuators")
+            }
         ),
         prices=_frozen({n: _price(n, t) for n, t in common.tables("prices", PRICE)}),
     )
@@ -191,17 +192,6 @@ def _workload(name: str, table: Table) -> WorkloadSettings:
     return WorkloadSettings(
         name, MappingProxyType(calls), table.name("budget"), table.flag("allow_unknown")
     )
-
-
-def _actuator(name: str, actuators: Table) -> ActuatorSettings:
-    every_key = ("kind", *sorted({key for keys in ACTUATORS.values() for key in keys}))
-    kind = actuators.table(name, every_key).choice("kind", tuple(ACTUATORS), "")
-    table = actuators.table(name, ("kind", *ACTUATORS[kind]))
-    options: dict[str, str] = {}
-    for key in ACTUATORS[kind]:
-        value = table.required_name(key, PATH_CHARS_MAX)
-        options[key] = str(table.path_to(key)) if key.endswith("path") else value
-    return ActuatorSettings(name, kind, MappingProxyType(options))
 
 
 def _price(model: str, table: Table) -> PriceSettings:

@@ -235,7 +235,7 @@ async def _way_back(
         after=done.before,
         health=None,
         cost_change=None,
-        effects=effects(ports, own, route, done.before),
+        effects=effects(ports, settings, route, done.before),
         checks=checks,
         approval=approval_of(own.fallback_policy, checks),
     )

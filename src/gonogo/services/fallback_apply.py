@@ -28,6 +28,7 @@ from gonogo.records import DAY_MS, Decision, Verdict
 from gonogo.services.fallback_plan import (
     LEASE_MS,
     LEFT_SHARE_MAX,
+    actuators_of,
     flap_damping,
     not_held,
     rate_limit,
@@ -240,7 +241,10 @@ async def complete(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go)
     steps: list[tuple[str, Step]]
     if route is None or route.epoch != plan.epoch:
         overtaken = f"overtaken by epoch {route.epoch if route else 0}"
-        steps = [(name, Step("unknown", overtaken)) for name in _names(settings, plan.dependency)]
+        steps = [
+            (name, Step("unknown", overtaken))
+            for name in (STORE, *actuators_of(ports, settings, plan.dependency))
+        ]
     else:
         steps = [(STORE, Step("done", f"read back at epoch {route.epoch}"))]
         steps += await bring_about_all(ports, settings, route)
@@ -267,16 +271,12 @@ async def complete(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go)
     return FallbackResult.model_validate_json(stands)
 
 
-def _names(settings: Settings, dependency: str) -> tuple[str, ...]:
-    return (STORE, *settings.dependency(dependency).actuators)
-
-
 async def bring_about_all(
     ports: FallbackPorts, settings: Settings, route: Route
 ) -> list[tuple[str, Step]]:
     """Bring every actuator of the dependency to its route, and look again."""
     steps = []
-    for name in settings.dependency(route.dependency).actuators:
+    for name in actuators_of(ports, settings, route.dependency):
         actuator = ports.actuators.get(name)
         step = (
             await bring_about(actuator, route)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.services.fallback_health import UNMEASURED, split_version
-from gonogo.services.ports_actions import WHOLE, Check, Route, Weight, primary_route
+from gonogo.services.ports_actions import LOCAL, WHOLE, Check, Route, Weight, primary_route
 from gonogo.services.routes import refuse_unknown
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def propose(
         after=after,
         health=health,
         cost_change=await _cost_change(ports.telemetry, dependency, health.target),
-        effects=effects(ports, own, route, after),
+        effects=effects(ports, settings, route, after),
         checks=checks,
         approval=approval_of(own.fallback_policy, checks),
         way_back=_way_back(dependency, after),
@@ -182,13 +182,20 @@ def told_targets(targets: tuple[Weight, ...]) -> str:
     return " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in largest_first)
 
 
+def actuators_of(ports: FallbackPorts, settings: Settings, dependency: str) -> tuple[str, ...]:
+    """What makes a dependency's route real, by name: what is configured, and always a route file."""
+    own = settings.dependency(dependency).actuators
+    kinds = {settings.actuators[name].kind for name in own if name in settings.actuators}
+    return own if "route_file" in kinds or LOCAL not in ports.actuators else (*own, LOCAL)
+
+
 def effects(
-    ports: FallbackPorts, own: DependencySettings, route: Route, after: tuple[Weight, ...]
+    ports: FallbackPorts, settings: Settings, route: Route, after: tuple[Weight, ...]
 ) -> tuple[str, ...]:
     """What would happen, one line an actuator."""
     wanted = Route(route.dependency, after, epoch=route.epoch + 1)
     lines = [f"store: {route.dependency} goes to {told_targets(after)} (epoch {wanted.epoch})"]
-    for name in own.actuators:
+    for name in actuators_of(ports, settings, route.dependency):
         actuator = ports.actuators.get(name)
         lines.append(
             actuator.effect(wanted) if actuator else f"{name}: cannot be reached from here"

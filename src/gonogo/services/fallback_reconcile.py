@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import Decision
 from gonogo.services.fallback_apply import Go, bring_about, complete
+from gonogo.services.fallback_plan import actuators_of
 
 if TYPE_CHECKING:
     from gonogo.services.ports_actions import FallbackPorts, Route, Step
@@ -59,7 +60,7 @@ async def reconcile(
 
 async def _reconciled(ports: FallbackPorts, settings: Settings, route: Route, go: Go) -> Reconciled:
     steps = []
-    for name in settings.dependency(route.dependency).actuators:
+    for name in actuators_of(ports, settings, route.dependency):
         actuator = ports.actuators.get(name)
         if actuator is None or (await actuator.verify(route)).status == "done":
             continue

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WHOLE = 10_000
 # The actuator that is always there: the route table of the store itself.
 STORE = "store"
+# The route file that gonogo keeps by itself where no other is configured.
+LOCAL = "local file"
 
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
 Outcome = Literal["done", "failed", "unknown"]

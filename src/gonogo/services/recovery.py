@@ -197,7 +197,6 @@ async def _step(
     now_ms: int,
 ) -> None:
     """Take one step as a plan of its own; another process may have been faster."""
-    own = settings.dependency(route.dependency)
     proposal = Proposal(
         dependency=route.dependency,
         reason=reason,
@@ -205,7 +204,7 @@ async def _step(
         after=after,
         health=None,
         cost_change=None,
-        effects=effects(ports, own, route, after),
+        effects=effects(ports, settings, route, after),
         checks=(
             Check("evidence", True, reason, "always"),
             not_held(route, now_ms),

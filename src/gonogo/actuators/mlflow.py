@@ -1,0 +1,158 @@
+"""An alias of the MLflow model registry, over its REST API: which version serves.
+
+An alias points at one version, so it follows the target with the largest share; it cannot split.
+MLflow has no compare-and-set: the epoch stands in a tag of the registered model, written ahead of
+the alias, and both are read back. Source: MLflow REST API, "Set Registered Model Alias".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from gonogo.actuators.fence import settled
+from gonogo.actuators.http import Reply, exchange
+from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+    from gonogo.settings import Secret
+
+_API = "/api/2.0/mlflow/registered-models"
+_NOT_FOUND = 404
+
+
+class MlflowAlias:
+    """Moves one alias (`services.ports_actions.Actuator`).
+
+    Args:
+        name: Its name in the configuration.
+        url: Where the tracking server answers.
+        alias: The alias that serving code loads, as `champion`.
+        versions: The model version behind each target.
+        model: The registered model; the dependency's own name where it is None.
+        token: A bearer token, where the server wants one.
+        timeout_s: For each exchange, seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str,
+        alias: str,
+        versions: Mapping[str, str],
+        model: str | None = None,
+        token: Secret | None = None,
+        timeout_s: float = 5.0,
+    ) -> None:
+        self._name = name
+        self._url = url.rstrip("/") + _API
+        self._alias = alias
+        self._versions = versions
+        self._model = model
+        self._token = token
+        self._timeout_s = timeout_s
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self._name
+
+    async def read(self, dependency: str) -> Observed:
+        """The version behind the alias as the target that has it, and the epoch in the tag."""
+        async with self._client() as client:
+            return await self._read(client, dependency)
+
+    def effect(self, route: Route) -> str:
+        """What applying this route would do, in one line."""
+        target, version = self._wanted(route)
+        where = (
+            f"version {version}" if version else f"nothing: '{target}' has no version in targets"
+        )
+        split = "" if len(route.targets) == 1 else f" ({target} whole: an alias cannot split)"
+        model = self._model or route.dependency
+        return f"{self._name}: MLflow alias {model}@{self._alias} points to {where}{split}"
+
+    async def apply(self, route: Route, *, expected_version: str) -> Step:
+        """Write the epoch, then the alias; refused at a newer epoch or an unexpected version."""
+        target, version = self._wanted(route)
+        if version is None:
+            return Step("failed", f"'{target}' has no model version in targets")
+        async with self._client() as client:
+            seen = await self._read(client, route.dependency)
+            if seen.status == "unknown":
+                return Step("unknown", seen.detail)
+            early = settled(
+                seen,
+                route,
+                expected_version=expected_version,
+                is_there=seen.version == f"{version}/{route.epoch}",
+                what=f"alias {self._alias}",
+            )
+            return early or await self._move(client, route, version)
+
+    async def _move(self, client: httpx.AsyncClient, route: Route, version: str) -> Step:
+        model = self._model or route.dependency
+        tag = {"name": model, "key": self._tag, "value": str(route.epoch)}
+        claimed = await self._post(client, "/set-tag", tag)
+        if not claimed.is_ok:
+            return claimed.as_step()
+        pointer = {"name": model, "alias": self._alias, "version": version}
+        moved = await self._post(client, "/alias", pointer)
+        return Step("done", f"alias set to version {version}") if moved.is_ok else moved.as_step()
+
+    async def verify(self, route: Route) -> Step:
+        """Read the alias back."""
+        target, version = self._wanted(route)
+        seen = await self.read(route.dependency)
+        if seen.status == "unknown":
+            return Step("unknown", seen.detail)
+        if seen.version == f"{version}/{route.epoch}":
+            whole = "" if len(route.targets) == 1 else f", {target} whole: an alias cannot split"
+            return Step("done", f"alias {self._alias} read back on version {version}{whole}")
+        held = "is not set" if seen.status == "absent" else f"is on {seen.detail or seen.version}"
+        return Step("failed", f"alias {self._alias} {held}, not on {version}/{route.epoch}")
+
+    @property
+    def _tag(self) -> str:
+        return f"gonogo.epoch.{self._alias}"
+
+    def _wanted(self, route: Route) -> tuple[str, str | None]:
+        target = max(route.targets, key=lambda weight: weight.share).target
+        return target, self._versions.get(target)
+
+    def _client(self) -> httpx.AsyncClient:
+        import httpx
+
+        headers = {"Content-Type": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.value}"
+        return httpx.AsyncClient(timeout=self._timeout_s, headers=headers)
+
+    async def _read(self, client: httpx.AsyncClient, dependency: str) -> Observed:
+        model = self._model or dependency
+        reply = await exchange(client, "GET", f"{self._url}/get?name={quote(model, safe='')}")
+        if reply.status == _NOT_FOUND:
+            return Observed("unknown", detail=f"MLflow has no registered model '{model}'")
+        found = reply.value.get("registered_model") if isinstance(reply.value, dict) else None
+        if not reply.is_ok or not isinstance(found, dict):
+            return Observed("unknown", detail=reply.problem or "MLflow's answer is not its own")
+        tags = {tag.get("key"): str(tag.get("value")) for tag in found.get("tags", ())}
+        stated = tags.get(self._tag, "")
+        epoch = int(stated) if stated.isascii() and stated.isdigit() else 0
+        aliases = {one.get("alias"): str(one.get("version")) for one in found.get("aliases", ())}
+        version = aliases.get(self._alias)
+        if version is None:
+            return Observed("absent", epoch=epoch, version=f"absent/{epoch}")
+        target = next((name for name, own in self._versions.items() if own == version), None)
+        targets = () if target is None else (Weight(target, WHOLE),)
+        other = f"version {version}, which no target has" if target is None else ""
+        return Observed("known", targets, epoch, f"{version}/{epoch}", other)
+
+    async def _post(self, client: httpx.AsyncClient, path: str, body: dict[str, str]) -> Reply:
+        return await exchange(client, "POST", self._url + path, content=json.dumps(body).encode())

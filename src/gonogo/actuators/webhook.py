@@ -1,0 +1,166 @@
+"""A signed webhook: tells any receiver the wanted route, and asks it what it holds.
+
+POST of `{"dependency", "epoch", "targets": [{"target", "share"}], "salt", "expected_version"}`,
+signed over time and body (`gonogo.signatures`), under an Idempotency-Key that stays the same for
+a dependency and epoch. GET `?dependency=NAME`, signed over the query, answers `{"epoch",
+"targets"}`. A receiver that cannot be read back is `unknown`, whatever it answered to the POST.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from hashlib import blake2b, sha256
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import anyio
+
+from gonogo.actuators.fence import settled
+from gonogo.actuators.http import Reply, exchange
+from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
+from gonogo.signatures import HEADER, sign
+
+if TYPE_CHECKING:
+    import httpx
+
+    from gonogo.settings import Secret
+
+# Seconds before each further attempt at a receiver that was not there or failed.
+PAUSES_S = (0.2, 0.8)
+_RETRIED = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
+_CONFLICTS = frozenset({409, 412})
+
+
+class Webhook:
+    """Tells one receiver (`services.ports_actions.Actuator`).
+
+    Args:
+        name: Its name in the configuration.
+        url: The receiver.
+        secret: What both sides sign with.
+        timeout_s: For each attempt, seconds.
+        pauses_s: Seconds before each further attempt.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str,
+        secret: Secret,
+        timeout_s: float = 3.0,
+        pauses_s: tuple[float, ...] = PAUSES_S,
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._secret = secret
+        self._timeout_s = timeout_s
+        self._pauses_s = pauses_s
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self._name
+
+    async def read(self, dependency: str) -> Observed:
+        """What the receiver says it holds."""
+        if not self._secret.value:
+            return Observed("unknown", detail=self._no_secret)
+        query = urlencode({"dependency": dependency})
+        joint = "&" if "?" in self._url else "?"
+        headers = {HEADER: sign(self._secret.value, query.encode(), now_s=int(time.time()))}
+        async with self._client() as client:
+            reply = await exchange(client, "GET", f"{self._url}{joint}{query}", headers=headers)
+        if not reply.is_ok:
+            return Observed("unknown", detail=f"cannot be read back: {reply.problem}")
+        return _observed(reply.value)
+
+    def effect(self, route: Route) -> str:
+        """What applying this route would do, in one line."""
+        parts = ", ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in route.targets)
+        told = f"{route.dependency} goes to {parts} (epoch {route.epoch})"
+        return f"{self._name}: {self._url.partition('?')[0]} is told that {told}"
+
+    async def apply(self, route: Route, *, expected_version: str) -> Step:
+        """Tell the receiver, again where it was away or failed; `done` means that it took it."""
+        if not self._secret.value:
+            return Step("failed", self._no_secret)
+        seen = await self.read(route.dependency)
+        if seen.status != "unknown":
+            early = settled(
+                seen,
+                route,
+                expected_version=expected_version,
+                is_there=(seen.targets, seen.epoch) == (route.targets, route.epoch),
+                what="the receiver",
+            )
+            if early is not None:
+                return early
+        reply = await self._post(route, expected_version)
+        if reply.is_ok:
+            return Step("done", f"taken with {reply.status}")
+        if reply.status in _CONFLICTS:
+            return Step("failed", f"the receiver refused it: {reply.problem}")
+        return reply.as_step()
+
+    async def verify(self, route: Route) -> Step:
+        """Ask the receiver what it holds."""
+        seen = await self.read(route.dependency)
+        if seen.status == "unknown":
+            return Step("unknown", seen.detail)
+        if (seen.targets, seen.epoch) == (route.targets, route.epoch):
+            return Step("done", f"read back at epoch {route.epoch}")
+        return Step("failed", f"the receiver holds epoch {seen.epoch}, not {route.epoch}")
+
+    @property
+    def _no_secret(self) -> str:
+        return f"the environment variable {self._secret.variable} is not set"
+
+    def _client(self) -> httpx.AsyncClient:
+        import httpx
+
+        return httpx.AsyncClient(timeout=self._timeout_s)
+
+    async def _post(self, route: Route, expected_version: str) -> Reply:
+        body = json.dumps(
+            {
+                "dependency": route.dependency,
+                "epoch": route.epoch,
+                "targets": [{"target": w.target, "share": w.share / WHOLE} for w in route.targets],
+                "salt": route.salt,
+                "expected_version": expected_version,
+            }
+        ).encode()
+        named = blake2b(route.dependency.encode(), digest_size=12).hexdigest()
+        async with self._client() as client:
+            for pause_s in (*self._pauses_s, None):
+                # Signed anew each time: a signature is only good for minutes.
+                headers = {
+                    "Content-Type": "application/json",
+                    "Idempotency-Key": f"{named}-{route.epoch}",
+                    HEADER: sign(self._secret.value, body, now_s=int(time.time())),
+                }
+                reply = await exchange(client, "POST", self._url, content=body, headers=headers)
+                if reply.status not in _RETRIED or pause_s is None:
+                    break
+                await anyio.sleep(pause_s)
+        return reply
+
+
+def _observed(value: object) -> Observed:
+    try:
+        epoch = value["epoch"]  # type: ignore[index]
+        targets = tuple(
+            Weight(part["target"], round(part["share"] * WHOLE))
+            for part in value["targets"]  # type: ignore[index]
+        )
+        good = type(epoch) is int and all(type(w.target) is str for w in targets)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        good = False
+    if not good:
+        return Observed("unknown", detail="its answer is not {epoch, targets}")
+    version = sha256(repr((epoch, targets)).encode()).hexdigest()
+    if epoch == 0:
+        return Observed("absent", version="absent")
+    return Observed("known", targets, epoch, version)
