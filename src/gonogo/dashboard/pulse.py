@@ -24,6 +24,7 @@ class Pulse:
     """Tells listeners that something was written, by whichever process; never what."""
 
     def __init__(self) -> None:
+        self.beats = 0
         self._listeners = 0
         self._beat = anyio.Event()
         self._over = False
@@ -46,6 +47,7 @@ class Pulse:
         self._tell()
 
     def _tell(self) -> None:
+        self.beats += 1
         beat, self._beat = self._beat, anyio.Event()
         beat.set()
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.panel import HISTORY
@@ -13,9 +16,13 @@ from gonogo.panel import HISTORY
 if TYPE_CHECKING:
     from gonogo.answers import Answer
     from gonogo.app import Gonogo
+    from gonogo.dashboard.pulse import Pulse
 
 VALUE_CHARS_MAX = 200
 DAYS_MAX = 3650.0
+ANSWERS_KEPT = 64
+# Ages in an answer, and what fades with time, move on even where nothing is written.
+KEPT_S = 30.0
 # `check_budget_with_confidence` may hold money, and the dashboard reads only.
 NEVER = frozenset({"reserve", "idempotency_key"})
 TOOLS = (
@@ -80,6 +87,47 @@ def _argument(name: str, text: str, known: set[str]) -> object:
     if isinstance(value, float) and not 0 <= value <= (DAYS_MAX if name == "days" else 1e9):
         raise ParameterError(f"argument '{name}' is out of range.")
     return value
+
+
+class Answers:
+    """Answers every open page, and makes an answer once while nothing is written.
+
+    Args:
+        app: Who answers.
+        pulse: Counts the writes.
+    """
+
+    def __init__(self, app: Gonogo, pulse: Pulse) -> None:
+        self._app, self._pulse = app, pulse
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    async def to(self, question: Question) -> dict[str, Any]:
+        """The answer as a tool's result has it, at most 30 s old, with its history beside it.
+
+        Raises:
+            GonogoError: What the tool refuses.
+        """
+        key = repr(question)
+        kept = self._kept.setdefault(key, _Kept())
+        self._kept.move_to_end(key)
+        if len(self._kept) > ANSWERS_KEPT:
+            self._kept.popitem(last=False)
+        async with kept.making:
+            now_s, beats = anyio.current_time(), self._pulse.beats
+            if kept.result is None or kept.beats != beats or now_s - kept.made_s > KEPT_S:
+                kept.result = await answered(self._app, question)
+                kept.made_s, kept.beats = now_s, beats
+            return kept.result
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An answer, when it was made, and how many writes there had been."""
+
+    result: dict[str, Any] | None = None
+    made_s: float = 0.0
+    beats: int = 0
+    making: anyio.Lock = field(default_factory=anyio.Lock)
 
 
 async def answered(app: Gonogo, question: Question) -> dict[str, Any]:

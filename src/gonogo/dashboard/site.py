@@ -20,7 +20,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from gonogo import __version__
-from gonogo.dashboard.questions import answered, question_of
+from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
 from gonogo.http_guard import bearer, holds, refusal
 from gonogo.panel import inline_hash, panel_html
@@ -47,6 +47,7 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, token: str | None) -> ASGIA
         place: Where it listens; on loopback, Host must name loopback.
         token: What whoever asks must hold; None: nothing.
     """
+    answers = Answers(app, pulse)
     html = panel_html()
     policy = (
         f"default-src 'none'; script-src {inline_hash(html, 'script')}; "
@@ -64,7 +65,7 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, token: str | None) -> ASGIA
     async def ask(request: Request) -> Response:
         try:
             question = question_of(request.path_params["tool"], request.query_params)
-            return JSONResponse(await answered(app, question), headers=ALWAYS)
+            return JSONResponse(await answers.to(question), headers=ALWAYS)
         except GonogoError as error:
             told = {"isError": True, "content": [{"type": "text", "text": str(error)}]}
             return JSONResponse(told, status_code=_status(error), headers=ALWAYS)

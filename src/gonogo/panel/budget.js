@@ -77,7 +77,8 @@ function spendBar(check) {
 }
 
 function budgetCharts(check, history, width) {
-  const side = width > 720 ? (width - 16) / 2 : width;
+  // As wide as the style sheet makes a pair.
+  const side = width >= 2 * 400 + 16 ? (width - 16) / 2 : width;
   return h("div", { class: "pair" }, history ? spendChart(check, history, side) : spendBar(check), check.projected_interval80_usd && planChart(check, side));
 }
 

@@ -25,6 +25,9 @@ function filled(node, props, children) {
 const h = (tag, props, ...children) => filled(document.createElement(tag), props, children);
 const s = (tag, props, ...children) => filled(document.createElementNS(SVG, tag), props, children);
 
+/* Words by key. A key from outside ("constructor") finds nothing that is not in it. */
+const table = (words) => Object.assign(Object.create(null), words);
+
 /* A name from outside, kept apart from the direction of the text around it. */
 const name = (text) => h("bdi", { title: text.length > 40 ? text : null }, text);
 

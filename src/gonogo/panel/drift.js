@@ -1,10 +1,10 @@
 /* The drift report: the chart, the change and its evidence, where and beside what it shows. */
 
-const STATUS = {
+const STATUS = table({
   stable: "stable", degraded: "degraded", improved: "improved", shifted: "shifted", insufficient_data: "not enough data",
-};
-const BUCKET = { hour: "Hour", day: "Day", week: "Week", month: "30 days" };
-const METRIC = { outcome: "Outcome", error: "Error rate", golden: "Golden set" };
+});
+const BUCKET = table({ hour: "Hour", day: "Day", week: "Week", month: "30 days" });
+const METRIC = table({ outcome: "Outcome", error: "Error rate", golden: "Golden set" });
 
 const metricName = (metric) => METRIC[metric] ?? metric;
 
@@ -62,7 +62,7 @@ function driftMarks(report, history, { x, width, height, times }) {
   if (alarm && alarm >= times[0]) {
     drawn.push(s("line", { class: "alarm", x1: x(alarm), x2: x(alarm), y1: top, y2: bottom }));
     drawn.push(s("path", { class: "flag", d: `M${x(alarm)} ${top}l8 4-8 4z` }));
-    drawn.push(label(`alarm ${day(alarm)}`, { at: x(alarm) + (near ? 44 : 0), top: 14, width }));
+    drawn.push(label(`alarm ${day(alarm)}`, { at: x(alarm) + (near ? 44 : 0), top: near && width < 480 ? top + 12 : 14, width }));
   }
   return drawn;
 }
@@ -146,26 +146,27 @@ function driftFacts(report) {
     trend && fact("Trend since", `${moved(metric, trend.per_day)} a day`, `95% ${moved(metric, trend.interval95[0])} to ${moved(metric, trend.interval95[1])}`),
     report.detectable_now !== undefined && fact("Would show now", `${amount(metric, report.detectable_now)} or more`, "smallest change that this much data reveals"),
     report.golden && fact("Golden set", `${report.golden.worse} worse, ${report.golden.better} better`, [`of ${report.golden.items} items`, report.golden.warning && `; ${report.golden.warning}`]),
-    report.mix_shift && fact("Mix of traffic", Object.entries(report.mix_shift).map(([k, v]) => `${k} ${SHORT.format(v)}`).join(", ")),
+    report.mix_shift && fact("Mix of traffic", `${moved(metric, report.mix_shift.within ?? 0)} within slices`, `${moved(metric, report.mix_shift.mix ?? 0)} by other shares of them`),
     report.immature && fact("Still to come", `${whole(report.immature.n)} labels`, `of the last ${report.immature.hours} hours: not counted yet`),
   );
 }
 
+const SLICE = [["Before", "num wide"], ["Now", "num"], ["Change", "num"], ["n", "num wide"], ["Evidence", "num wide"]];
 function slices(report, go) {
   if (!report.segments?.length) return null;
   return h("section", { class: "card", "aria-label": "Slices" }, h("header", null, h("h2", null, "Slices"), h("span", { class: "aside" }, "worst first")),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Slices, worst first" }, h("table", null,
-      h("thead", null, h("tr", null, h("th", { scope: "col" }, "Slice"), ["Before", "Now", "Change", "n", "Evidence"].map((text) => h("th", { scope: "col", class: "num" }, text)))),
+      h("thead", null, h("tr", null, h("th", { scope: "col" }, "Slice"), SLICE.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
       h("tbody", null, report.segments.map((part) => h("tr", { key: part.segment },
         h("th", { scope: "row" }, h("span", { class: "name" }, part.drifted ? marked("no_go") : marked("go"), go.link(part.segment, { view: "dependency", dependency: report.dependency, metric: report.metric, segment: part.segment }))),
-        [shown(report.metric, part.baseline_mean), shown(report.metric, part.mean), moved(report.metric, part.change), whole(part.n), evidence(part.e_value)].map((text) => h("td", { class: "num" }, text))))))));
+        [shown(report.metric, part.baseline_mean), shown(report.metric, part.mean), moved(report.metric, part.change), whole(part.n), evidence(part.e_value)].map((text, i) => h("td", { class: SLICE[i][1] }, text))))))));
 }
 
-const SIGNAL = { stable: "go", degraded: "no_go", shifted: "caution", improved: "go" };
+const SIGNAL = table({ stable: "go", degraded: "no_go", shifted: "caution", improved: "go" });
 function signals(report, go) {
   if (!report.signals?.length) return null;
   return h("section", { class: "card", "aria-label": "Other signals" }, h("header", null, h("h2", null, "Other signals")),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Other signals" }, h("table", null,
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Other signals, a table" }, h("table", null,
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "Metric"), h("th", { scope: "col" }, "Status"), ["Change", "Evidence"].map((text) => h("th", { scope: "col", class: "num" }, text)))),
       h("tbody", null, report.signals.map((signal) => h("tr", { key: signal.metric },
         h("th", { scope: "row" }, h("span", { class: "name" }, marked(SIGNAL[signal.status] ?? "unknown"), go.link(signal.metric, { view: "dependency", dependency: report.dependency, metric: signal.metric }))),

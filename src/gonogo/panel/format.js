@@ -1,7 +1,7 @@
 /* Numbers, times and verdicts as words. Times are UTC, as everywhere in gonogo. */
 
 const DASH = "\u2013";
-const VERDICTS = { go: "Go", caution: "Caution", no_go: "No go", unknown: "Unknown" };
+const VERDICTS = table({ go: "Go", caution: "Caution", no_go: "No go", unknown: "Unknown" });
 const SEVERITY = ["go", "caution", "unknown", "no_go"];
 
 const format = (options) => new Intl.NumberFormat("en", options);
@@ -13,9 +13,10 @@ const TINY = format({ maximumSignificantDigits: 2 });
 
 const whole = (value) => WHOLE.format(value);
 const percent = (fraction) => `${POINT1.format(100 * fraction)}%`;
+/* Money is kept to a millionth of a dollar: less is none. */
 const usd = (value) => {
-  const size = Math.abs(value);
-  return `${value < 0 ? "\u2212" : ""}$${size && size < 0.01 ? TINY.format(size) : CENTS.format(size)}`;
+  const size = Math.abs(value) < 5e-7 ? 0 : Math.abs(value);
+  return `${size && value < 0 ? "\u2212" : ""}$${size && size < 0.01 ? TINY.format(size) : CENTS.format(size)}`;
 };
 const signed = (text, value) => (value > 0 ? `+${text}` : text.replace("-", "\u2212"));
 const span = (pair, show) => `${show(pair[0])}${DASH}${show(pair[1])}`;
@@ -26,7 +27,7 @@ function shown(metric, value) {
   if (RATES.has(metric)) return percent(value);
   return metric.endsWith("_usd") ? usd(value) : SHORT.format(value);
 }
-const amount = (metric, value) => (RATES.has(metric) ? `${POINT1.format(100 * value)} points` : shown(metric, value));
+const amount = (metric, value) => (RATES.has(metric) ? `${POINT1.format(Math.round(1000 * value) / 10 + 0)} points` : shown(metric, value));
 const moved = (metric, value) => signed(amount(metric, value), value);
 
 /* An e-value has no upper end: beyond a million its exponent says more. */
@@ -51,12 +52,12 @@ function age(seconds) {
 }
 
 /* A verdict has a shape of its own, so that colour is never needed to tell it. */
-const MARKS = {
+const MARKS = table({
   go: () => [s("circle", { class: "fill", cx: 8, cy: 8, r: 7 }), s("path", { class: "cut", d: "M4.8 8.3l2.2 2.2 4.2-4.6" })],
   caution: () => [s("path", { class: "fill", d: "M8 1.2 15.4 14.4H.6z" }), s("path", { class: "cut", d: "M8 6v4M8 12.2v.1" })],
   no_go: () => [s("path", { class: "fill", d: "M5.1 1h5.8L15 5.1v5.8L10.9 15H5.1L1 10.9V5.1z" }), s("path", { class: "cut", d: "M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2" })],
   unknown: () => [s("circle", { class: "stroke", cx: 8, cy: 8, r: 6.6, "stroke-dasharray": "3 2.2" }), s("path", { class: "stroke", d: "M6.2 6.4c.2-2.6 4-2.3 3.8.1-.1 1.300-1.900 1.500-2 3M8 11.700v.300" })],
-};
+});
 const known = (verdict) => (verdict in VERDICTS ? verdict : "unknown");
 const mark = (verdict) =>
   s("svg", { class: `mark ${known(verdict)}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, MARKS[known(verdict)]());

@@ -40,10 +40,10 @@ function unpacked(result) {
   return { answer: result.structuredContent ?? null, history: result._meta?.[HISTORY] ?? null, words };
 }
 
-const TOOL_OF = {
+const TOOL_OF = table({
   dependency: "check_model_drift", trust: "get_trust_score_health", budget: "check_budget_with_confidence",
   incidents: "get_incidents", preflight: "preflight", route: "get_route", list: "list_dependencies",
-};
+});
 
 function inHost(peer) {
   const root = document.getElementById("app");
@@ -79,13 +79,13 @@ function inHost(peer) {
 
   function render() {
     const now = seen.at(-1);
-    const width = Math.max(root.clientWidth - 24, 260);
+    const width = Math.max(root.clientWidth - 24, 280);
     morphChildren(root, [h("main", { class: "page" },
       seen.length > 1 && h("nav", { "aria-label": "Back" }, h("button", { type: "button", onclick: () => { seen.pop(); problem = null; render(); } }, "\u2190 Back")),
-      problem && h("p", { class: "note bad", role: "alert" }, problem),
+      problem && [!now && h("h1", null, "No answer"), h("p", { class: "note bad", role: "alert" }, problem)],
       now?.answer && viewOf(now.answer)({ ...now, go, width }),
       now && !now.answer && h("pre", null, now.words),
-      !now && !problem && h("p", { class: "empty", role: "status" }, told))]);
+      !now && !problem && [h("h1", { class: "unseen" }, "gonogo"), h("p", { class: "empty", role: "status" }, told)])]);
   }
 
   function dress(changes) {

@@ -5,7 +5,9 @@ const BUDGETS_SHOWN = 8;
 
 async function ask(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const response = await fetch(`api/${path}?${new URLSearchParams(given)}`);
+  const response = await fetch(`api/${path}?${new URLSearchParams(given)}`).catch(() => {
+    throw new Error("The dashboard's server does not answer.");
+  });
   if (response.headers.get("content-type")?.startsWith("application/json")) return response.json();
   throw new Error(response.status === 500 ? "The dashboard's server failed; its log says why." : await response.text());
 }
@@ -47,7 +49,7 @@ function inBrowser() {
   let place = placed();
   let parts = {};
   let verdicts = null;
-  let live = false;
+  let live = null;
   let updated = null;
   let turn = 0;
   let busy = false;
@@ -66,11 +68,14 @@ function inBrowser() {
     try {
       about ??= await ask("about");
       const wanted = (PAGES[place.view] ?? PAGES.fleet)(about, withoutView(place));
+      parts = Object.fromEntries(Object.keys(wanted).map((part) => [part, parts[part]]));
       await Promise.all(Object.entries(wanted).map(async ([part, get]) => {
         let found;
         try { found = { ...(await get()), problem: null }; }
         catch (error) { found = { ...parts[part], problem: error.message }; }
-        if (mine === turn) parts[part] = found;
+        if (mine !== turn) return;
+        parts[part] = found;
+        render();
       }));
       if (mine === turn) { updated = Date.now(); announce(); }
     } catch (error) {
@@ -93,8 +98,14 @@ function inBrowser() {
     verdicts = now;
   }
 
-  const trouble = (part) => part?.problem && h("p", { class: `note ${part.answer ? "stale" : "bad"}`, role: "alert" },
+  /* What every part suffers from is said once, above them. */
+  const shared = () => {
+    const problems = new Set(Object.values(parts).map((part) => part?.problem));
+    return problems.size === 1 && Object.keys(parts).length > 1 ? [...problems][0] : null;
+  };
+  const trouble = (part, { above = false } = {}) => part?.problem && (above || part.problem !== shared()) && h("p", { class: `note ${part.answer ? "stale" : "bad"}`, role: "alert" },
     part.answer ? `Not up to date: ${part.problem}` : part.problem, h("button", { type: "button", onclick: load }, "Try again"));
+  const nothing = (part) => [h("h1", null, "No answer"), trouble(part, { above: true })];
   const drawn = (part, draw, label) => part && [trouble(part), part.answer && draw(part)];
 
   function crumbs() {
@@ -115,7 +126,7 @@ function inBrowser() {
     h("div", { class: "tools" },
       place.view === "dependency" && h("label", null, "Range", h("select", { onchange: (event) => { location.hash = address({ ...place, days: event.currentTarget.value }); } },
         RANGES.map(([value, text]) => h("option", { value, selected: (place.days ?? "") === value }, text)))),
-      h("span", { class: `live${live ? "" : " waiting"}` }, live ? "Live" : "Reconnecting", updated && `, ${SECONDS.format(updated)} UTC`)));
+      h("span", { class: `live${live ? "" : " waiting"}` }, live ? "Live" : live === null ? "Connecting" : "Reconnecting", updated && `, ${SECONDS.format(updated)} UTC`)));
 
   function fleetPage(width) {
     const [left, right] = width > 820 ? [(width - 16) * 0.625, (width - 16) * 0.375] : [width, width];
@@ -134,7 +145,7 @@ function inBrowser() {
 
   /* As bad as its worst part, and what each part says. */
   function overall(report) {
-    const rest = Object.entries(parts).filter(([part, found]) => part !== "fleet" && found.answer && known(found.answer.verdict) !== "go").map(([, found]) => found.answer);
+    const rest = Object.entries(parts).filter(([part, found]) => part !== "fleet" && found?.answer && known(found.answer.verdict) !== "go").map(([, found]) => found.answer);
     const verdict = worst([report.verdict, ...rest.map((answer) => answer.verdict)]);
     return h("section", { class: "card", key: "whole", "aria-label": "Overall" }, heading({ ...report, verdict }, "Now"),
       h("ul", { class: "steps lead" }, [report, ...rest].map((answer, i) => h("li", { key: i }, marked(answer.verdict), " ", answer.budget && [name(answer.budget), ": "], answer.summary))));
@@ -148,6 +159,7 @@ function inBrowser() {
     h("ul", { class: "rows" }, about.workloads.map((workload) => h("li", { key: workload }, h("span", { class: "grow" }, name(workload)), go.link("Preflight", { view: "preflight", workload })))));
 
   function dependencyPage(width) {
+    if (parts.drift?.problem && !parts.drift.answer) return nothing(parts.drift);
     return [
       drawn(parts.drift, (part) => driftCard({ ...part, asked: place, go, width })),
       h("div", { class: "pair" }, drawn(parts.route, ({ answer }) => routeLine(answer, go)), drawn(parts.incidents, ({ answer }) => incidentCard(answer, go))),
@@ -157,15 +169,20 @@ function inBrowser() {
   }
 
   function content(width) {
-    if (parts.site?.problem) return trouble(parts.site);
-    if (!about || !Object.keys(parts).length) return h("p", { class: "empty", role: "status" }, "Loading.");
+    if (parts.site?.problem) return nothing(parts.site);
+    if (!about || Object.values(parts).every((part) => part === undefined)) return h("p", { class: "empty", role: "status" }, "Loading.");
+    const all = shared() && trouble(Object.values(parts)[0], { above: true });
+    return [all, pageOf(width)];
+  }
+
+  function pageOf(width) {
     if (place.view === "dependency") return dependencyPage(width);
-    if (parts.whole) return drawn(parts.whole, (part) => viewOf(part.answer)({ ...part, asked: withoutView(place), go, width }));
+    if (parts.whole) return !parts.whole.answer ? nothing(parts.whole) : drawn(parts.whole, (part) => viewOf(part.answer)({ ...part, asked: withoutView(place), go, width }));
     return fleetPage(width);
   }
 
   function render() {
-    const width = Math.min(root.clientWidth, 1180) - (root.clientWidth > 860 ? 40 : 24);
+    const width = Math.max(Math.min(root.clientWidth, 1180) - (root.clientWidth > 860 ? 40 : 24), 280);
     document.title = clean(`${place.dependency ?? place.budget ?? "Fleet"} \u00b7 gonogo`);
     morphChildren(root, [h("div", { class: "page" }, top(), h("main", { id: "main", tabindex: -1, class: "stack", key: location.hash, "aria-busy": busy ? "true" : null }, content(width)))]);
   }

@@ -1,7 +1,7 @@
 /* Trust: the fleet, worst first, and one dependency's score in its parts. */
 
-const PARTS = { availability: "No error", quality: "Good outcome", latency_slo: "In time", consistency: "Consistent" };
-const HEALTH = { healthy: "go", biased: "caution", miscalibrated: "caution", stale: "unknown", unknown: "unknown" };
+const PARTS = table({ availability: "No error", quality: "Good outcome", latency_slo: "In time", consistency: "Consistent" });
+const HEALTH = table({ healthy: "go", biased: "caution", miscalibrated: "caution", stale: "unknown", unknown: "unknown" });
 
 const scoreText = (line) =>
   line.score === undefined ? "no score" : `${POINT1.format(line.score)} of 100, 90% interval ${span(line.interval90, (v) => POINT1.format(v))}`;
@@ -18,7 +18,7 @@ function sparkText(values, start) {
 /* A dependency is as bad as its score or the incident it is in. */
 function fleetTable(report, history, go, troubled) {
   const drawn = (line) => {
-    const values = history?.lines?.[line.dependency];
+    const values = history && Object.hasOwn(history.lines, line.dependency) ? history.lines[line.dependency] : null;
     return values?.some((v) => v !== null) ? spark(values, sparkText(values, history.start)) : null;
   };
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Fleet, worst first" },
@@ -48,9 +48,7 @@ function health(found) {
   return h("div", null,
     h("p", null, marked(HEALTH[found.status] ?? "unknown"), " ", h("strong", null, `Scores are ${found.status}`), h("span", { class: "muted" }, `: ${numbers.join(", ")}.`)),
     found.note && h("p", { class: "muted" }, found.note),
-    found.golden_page && h("p", { class: "note bad" }, `Golden set ${SHORT.format(found.golden_deviation_sd)} sd from its baseline. ${found.golden_warning ?? ""}`),
-    found.segments?.some((part) => part.biased === true) && h("ul", { class: "steps" }, found.segments.filter((part) => part.biased === true).map((part) =>
-      h("li", null, marked("caution"), name(part.segment), ` is off by ${SHORT.format(part.residual)} over ${whole(part.labels)} labels`))));
+    found.golden_page && h("p", { class: "note bad" }, `Golden set ${SHORT.format(found.golden_deviation_sd)} sd from its baseline. ${found.golden_warning ?? ""}`));
 }
 
 const suspected = (found, go) => found &&

@@ -8,10 +8,10 @@ function heading(answer, title, words) {
 }
 
 /* Reading tools can be asked from here; what acts is for the agent or a person to decide. */
-const VIEW_OF = {
+const VIEW_OF = table({
   check_model_drift: "dependency", get_trust_score_health: "trust", check_budget_with_confidence: "budget",
   get_incidents: "incidents", preflight: "preflight", get_route: "route", list_dependencies: "list",
-};
+});
 function nextSteps(answer, go) {
   if (!answer.next_actions?.length) return null;
   return h("div", null, h("h2", null, "Next"), h("ul", { class: "steps" }, answer.next_actions.map((step) => {
@@ -34,7 +34,7 @@ function routeLine(route, go) {
     h("p", { class: "muted small" }, name(route.why), route.expires_at && `; looked at again ${minute(route.expires_at)}`));
 }
 
-const INCIDENT = { open: "no_go", acknowledged: "no_go", mitigated: "caution", recovering: "caution", resolved: "go" };
+const INCIDENT = table({ open: "no_go", acknowledged: "no_go", mitigated: "caution", recovering: "caution", resolved: "go" });
 
 const timeline = (incident) => h("ol", { class: "times", "aria-label": "Timeline" }, incident.timeline.map((event, i) =>
   h("li", { key: i }, h("p", { class: "muted small" }, h("time", { datetime: event.ts }, minute(event.ts)), " by ", name(event.actor)), h("p", null, name(event.event)))));
