@@ -32,11 +32,17 @@ def alarm(bad: Floats) -> int:
     return int(found[0])
 
 
-@pytest.mark.parametrize(("case", "promised"), [("0.05", 0.90), ("0.07", 0.90), ("ramp", 0.85)])
-def test_onset_is_covered_at_the_alarm(case: str, promised: float) -> None:
-    """Hourly batches of 21 labels, cut at the alarm: the hardest moment, and the usual one."""
+@pytest.mark.parametrize(
+    ("case", "promised", "off_max"),
+    [("0.05", 0.90, 220), ("0.07", 0.90, 160), ("ramp", 0.85, 1950)],
+)
+def test_onset_is_covered_at_the_alarm(case: str, promised: float, off_max: float) -> None:
+    """Hourly batches of 21 labels, cut at the alarm: the hardest moment, and the usual one.
+
+    A slow ramp moves the rate by .013 in its first 1,950 labels: nearer is not to be had.
+    """
     rng = np.random.default_rng(21)
-    streams = covered = 0
+    streams, covered, off = 0, 0, []
     while streams < 60:
         expected = rates(case)
         bad = (rng.random(len(expected)) < expected).astype(np.float64)
@@ -48,5 +54,7 @@ def test_onset_is_covered_at_the_alarm(case: str, promised: float) -> None:
         counts = seen[: hours * BATCH].reshape(hours, BATCH).sum(axis=1)
         fit = fit_onset(np.full(hours, BATCH), counts, first=BASELINE // BATCH + 1)
         covered += fit.earliest <= (BASELINE + HEALTHY) // BATCH <= fit.latest
+        off.append(abs(fit.onset - (BASELINE + HEALTHY) // BATCH) * BATCH)
         streams += 1
     assert covered / streams >= promised - 2 * math.sqrt(promised * (1 - promised) / streams)
+    assert np.mean(off) <= off_max + 2 * np.std(off) / math.sqrt(streams)

@@ -28,7 +28,7 @@ def test_a_step_is_placed_by_the_likelihood() -> None:
     }
     fit = fit_onset(n, bad, first=20)
     assert fit.step_nats == pytest.approx(max(nats.values()))
-    assert fit.onset == max(nats, key=lambda k: nats[k])
+    assert abs(fit.onset - max(nats, key=lambda k: nats[k])) <= 1
     assert fit.earliest <= 40 <= fit.latest
     plausible = [k for k, value in nats.items() if value >= max(nats.values()) - PLAUSIBLE_NATS]
     assert fit.earliest <= min(plausible)

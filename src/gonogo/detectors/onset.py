@@ -30,8 +30,9 @@ _EDGE = 1e-6
 class OnsetFit:
     """Where the change began, as indices of batches, and how large it is.
 
-    `earliest <= onset <= latest`; `onset` is the first batch with a changed rate. `shape` says
-    which of the two fits better, `step_nats - ramp_nats` by how much. `before` and `after` are
+    `earliest <= onset <= latest`; `onset` is the first batch with a changed rate: as likely earlier
+    as later, a step and a rise being equally likely beforehand. `shape` says which of the two fits
+    better, `step_nats - ramp_nats` by how much. `before` and `after` are
     rates at the two ends, `change` their difference averaged over plausible onsets and shapes
     and shrunk, since a change is looked at only because it looked large; `interval95` is its
     interval.
@@ -162,12 +163,16 @@ class _Fits:
         weight = np.exp(self.nats - self.nats.max())
         kept = _TYPICAL_CHANGE**2 / (_TYPICAL_CHANGE**2 + self.variance)
         weight = weight / weight.sum()
+        odds = np.full(weight.shape[1], 0.5 / (weight.shape[1] - 1))
+        odds[0] = 0.5
+        begun = np.cumsum((weight @ odds) * (self.ends - self.starts + 1))
+        middle = int(self.starts[np.searchsorted(begun, begun[-1] / 2)])
         change = float((weight * kept * self.change).sum())
         second = weight * (kept * self.variance + (kept * self.change) ** 2)
         half = 1.96 * math.sqrt(max(float(second.sum()) - change**2, 0.0))
         before = float(np.clip(self.base[best, length], 0, 1))
         return OnsetFit(
-            onset=int(self.starts[best]),
+            onset=min(max(middle, low), high),
             earliest=low,
             latest=high,
             shape="step" if step >= ramp else "ramp",
