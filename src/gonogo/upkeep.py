@@ -113,6 +113,16 @@ class Upkeep:
         self.refuse_read_only("record observations")
         return await (await self.stores()).telemetry.record(observations, self._clock())
 
+    async def claim(self, work: str, holder: str, *, for_s: float) -> bool:
+        """Claim work that only one process may do, or hold it longer; False: another holds it."""
+        stores, now_ms = await self.stores(), self._clock()
+        until_ms = now_ms + round(for_s * 1000)
+        return await stores.leases.claim(work, holder, now_ms=now_ms, until_ms=until_ms)
+
+    async def release(self, work: str, holder: str) -> None:
+        """Let go of claimed work."""
+        await (await self.stores()).leases.release(work, holder)
+
     async def accept_baseline(
         self, dependency: str, *, start: str | None = None, end: str | None = None
     ) -> Decision:

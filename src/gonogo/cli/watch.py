@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import secrets
 import signal
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -39,6 +43,7 @@ async def watch(
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
         session.screen.line(f"Watching: {', '.join(duty.name for duty in duties) or 'nothing'}.")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_all, duties, session.app)
+            holder = f"{platform.node()} {os.getpid()} {secrets.token_hex(8)}"
+            tasks.start_soon(partial(keep_all, duties, session.app, holder=holder))
             async for _ in received:
                 tasks.cancel_scope.cancel()

@@ -40,10 +40,10 @@ def roster(
     """
     duties = []
     if not settings.read_only:
-        duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S))
-        duties.append(Duty("recover", _recover, RECOVER_EVERY_S))
+        duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S, alone=True))
+        duties.append(Duty("recover", _recover, RECOVER_EVERY_S, alone=True))
         if settings.probes:
-            duties.append(Duty("probe", _probe))
+            duties.append(Duty("probe", _probe, alone=True))
     if dashboard is not None:
         duties.append(_dashboard(settings, dashboard, say))
     return duties
