@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("gonogo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gonogo")
 
+# As the program does for itself, before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -18,6 +18,10 @@ def main() -> None:
     if not sys.warnoptions:
         # Standard error carries errors, a line each; a library's advice to developers is none.
         warnings.simplefilter("ignore")
+    if "wrap" not in sys.argv:  # its child has this environment
+        # Matrices are small here: threads that wait for each other made a test of outputs cost ten
+        # times the CPU. numpy, loaded later, reads it once.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     status = run(sys.argv[1:], os.environ)
     try:
         sys.stdout.flush()

@@ -240,13 +240,16 @@ def category_dispersion(counts: ArrayLike, *, trimmed: bool) -> float:
         return 1.0
     size = table.sum(axis=1, keepdims=True)
     share = table.sum(axis=0) / table.sum()
-    chance = share * (1 / size[1:] + 1 / size[:-1])
-    steps = np.sort((np.diff(table / size, axis=0) ** 2 / chance).sum(axis=1))
+    chance = share * (1 - share) * (1 / size[1:] + 1 / size[:-1])
+    steps = np.diff(table / size, axis=0) ** 2 / chance
     if trimmed and len(steps) > _TRIM_STEPS_MIN:
-        steps = steps[:-1]
-    weight = (len(steps) + _PRIOR_DAYS) * free
-    shrunk = (float(steps.sum()) + _PRIOR_DAYS * free) / weight
-    return float(max(1.0, shrunk * (1 + math.sqrt(2 / weight))))
+        steps = np.delete(steps, int(np.argmax(steps @ share)), axis=0)
+    each = (steps.sum(axis=0) + _PRIOR_DAYS) / (len(steps) + _PRIOR_DAYS)
+    # What moves a day moves large shares most; the mean over categories would miss it.
+    even, by_share = float(each @ (1 - share)) / free, float(each @ share)
+    fewer = 1 / float((share**2).sum())
+    error = math.sqrt(2 / ((len(steps) + _PRIOR_DAYS) * max(fewer - 1, 1.0)))
+    return float(max(1.0, max(even, by_share) * (1 + error)))
 
 
 def _checked(counts: ArrayLike, names: Sequence[str]) -> Floats:

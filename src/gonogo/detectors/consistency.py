@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,14 +54,13 @@ def daily_disagreement(
         raise DataError("An answer was given once or more.")
     found: dict[int, tuple[float, float]] = {}
     table = zip(*(column.tolist() for column in columns), strict=True)
-    earlier: dict[tuple[int, int], list[tuple[int, dict[int, int]]]] = {}
+    memories: dict[tuple[int, int], _Memory] = {}
     for when, who, given, answers in _by_day(table):
-        before = [old for old in earlier.get((who, given), []) if old[0] >= when - MEMORY_DAYS]
-        pairs, alike = _pairs(answers, before)
+        memory = memories.setdefault((who, given), _Memory())
+        pairs, alike = memory.compared(when, answers)
         if pairs:
             compared, differing = found.get(when, (0.0, 0.0))
             found[when] = compared + 1, differing + 1 - alike / pairs
-        earlier[who, given] = [*before, (when, answers)]
     days = sorted(found)
     return DailyDisagreement(
         np.array(days, dtype=np.int64),
@@ -80,12 +80,26 @@ def _by_day(
     return [(*key, cells[key]) for key in sorted(cells)]
 
 
-def _pairs(answers: dict[int, int], before: list[tuple[int, dict[int, int]]]) -> tuple[int, int]:
-    """Pairs of answers that can be compared, and those that are alike."""
-    size = sum(answers.values())
-    pairs = size * (size - 1) // 2
-    alike = sum(count * (count - 1) // 2 for count in answers.values())
-    for _, old in before:
-        pairs += size * sum(old.values())
-        alike += sum(count * old.get(got, 0) for got, count in answers.items())
-    return pairs, alike
+class _Memory:
+    """The answers of one version to one input in the last days, day by day and together."""
+
+    def __init__(self) -> None:
+        self._days: deque[tuple[int, dict[int, int]]] = deque()
+        self._pooled: Counter[int] = Counter()
+        self._size = 0
+
+    def compared(self, day: int, answers: dict[int, int]) -> tuple[int, int]:
+        """Pairs of a later day's answers that can be compared, and those alike; remembers them."""
+        while self._days and self._days[0][0] < day - MEMORY_DAYS:
+            _, old = self._days.popleft()
+            self._pooled.subtract(old)
+            self._size -= sum(old.values())
+        size = sum(answers.values())
+        pairs = size * (size - 1) // 2 + size * self._size
+        alike = sum(
+            count * (count - 1) // 2 + count * self._pooled[got] for got, count in answers.items()
+        )
+        self._days.append((day, answers))
+        self._pooled.update(answers)
+        self._size += size
+        return pairs, alike

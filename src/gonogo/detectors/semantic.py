@@ -28,7 +28,7 @@ __all__ = [
 OUTPUTS_MIN = 16
 # Permutations that fix the scale of both statistics; these and those tested are apart.
 _SCALE = 199
-_BLOCK = 1024
+_BLOCK = 2048
 # A test that is plainly quiet stops here: the p-value of Besag & Clifford stays valid.
 _EXCEEDING_MAX = 20
 # One test's evidence is a step function of its p-value: three levels share the weight.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gonogo.detectors.checks import Floats, Ints
+from gonogo.detectors.dispersion import PRIOR_DAYS, early_dispersion
 from gonogo.detectors.predictive import RateRule, daily_dispersion
 from gonogo.detectors.predictive_hours import watch_rate
 from gonogo.detectors.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
@@ -70,6 +71,7 @@ def watch_values(
     needed: float,
     day: ArrayLike,
     hour_of_week: ArrayLike | None = None,
+    early: int | None = None,
 ) -> ValueWatch:
     """Follow a metric through its histograms.
 
@@ -86,7 +88,9 @@ def watch_values(
         needed: Evidence at which to alarm: values a day times days between false alarms.
         day: Day of each batch, integers, shape (batches,).
         hour_of_week: 0 (Monday, first hour) to 167 of each batch, local; with it what each hour
-            usually brings is learned from the baseline. Needs two weeks of baseline or more.
+            usually brings is learned from the baseline, as far as it tells.
+        early: Batches from which it is learned how much days differ, where the baseline is too
+            short for that; they may reach beyond it. Default: the baseline, by its variance.
 
     Raises:
         NotEnoughData: the baseline holds no value.
@@ -108,12 +112,23 @@ def watch_values(
     thin = _REST_SHARE_MIN * float(first.counts.sum())
     ranked = not atoms or float(rest.cut(0, baseline).counts.sum()) > thin
     weight = 1 / (len(atoms) + ranked)
-    parts = [_atom_part(data, atom, baseline, needed / weight, days, hours) for atom in atoms]
+    when = _When(baseline, days, hours, early)
+    parts = [_atom_part(data, atom, needed / weight, when) for atom in atoms]
     if ranked:
-        parts.insert(0, _scores_part(rest, baseline, needed / weight, days, hours))
+        parts.insert(0, _scores_part(rest, needed / weight, when))
     weighed = tuple(part.times(weight) for part in parts)
     total = np.logaddexp.reduce([part.evidence_nats for part in weighed], axis=0)
     return ValueWatch(total, math.log(needed), weighed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _When:
+    """Batches that are the baseline, their days and hours, and those that tell how days differ."""
+
+    baseline: int
+    days: Ints
+    hours: Ints | None
+    early: int | None
 
 
 def _integers(name: str, values: ArrayLike, rows: int) -> Ints:
@@ -123,16 +138,15 @@ def _integers(name: str, values: ArrayLike, rows: int) -> Ints:
     return made.astype(np.int64)
 
 
-def _atom_part(
-    data: SparseRows, atom: int, baseline: int, needed: float, days: Ints, hours: Ints | None
-) -> ValuePart:
-    n, inside = data.sizes(), data.share(atom)
+def _atom_part(data: SparseRows, atom: int, needed: float, when: _When) -> ValuePart:
+    n, inside, baseline, hours = data.sizes(), data.share(atom), when.baseline, when.hours
     offset = None
     if hours is not None:
         offset = weekly_offsets(n[:baseline], inside[:baseline], hours[:baseline])[hours]
-    dispersion = daily_dispersion(
-        _by_day(n[:baseline], days[:baseline]), _by_day(inside[:baseline], days[:baseline])
-    ).used
+    learned = daily_dispersion if when.early is None else early_dispersion
+    first = slice(0, when.early or baseline)
+    by_day = (_by_day(counts[first], when.days[first]) for counts in (n, inside))
+    dispersion = learned(*by_day).used
     watch = watch_rate(n, inside, RateRule(needed=needed, dispersion=dispersion), offset=offset)
     since = slice(baseline, None)
     return ValuePart(
@@ -145,15 +159,14 @@ def _atom_part(
     )
 
 
-def _scores_part(
-    rest: SparseRows, baseline: int, needed: float, days: Ints, hours: Ints | None
-) -> ValuePart:
+def _scores_part(rest: SparseRows, needed: float, when: _When) -> ValuePart:
+    baseline, hours = when.baseline, when.hours
     first = rest.cut(0, baseline)
     scores = rank_scores(first.bins, first.counts)
     sums = scores.sums(rest)
     if hours is not None:
         sums = sums.less(_expected(sums, baseline, hours))
-    dispersion = _score_dispersion(sums, baseline, days)
+    dispersion = _score_dispersion(sums, when)
     rule = ScoreRule(needed=needed, dispersion=dispersion)
     since = ScoreSums(sums.n[baseline:], sums.total[baseline:], sums.squares[baseline:])
     watch = watch_scores(since, rule, state=ScoreState.of_baseline(scores.size, rule))
@@ -186,18 +199,33 @@ def _expected(sums: ScoreSums, baseline: int, hours: Ints) -> Floats:
     return found
 
 
-def _score_dispersion(sums: ScoreSums, baseline: int, days: Ints) -> float:
-    """How much more the baseline's days differ than their values would; raised by its own error."""
-    n = _by_day(sums.n[:baseline], days[:baseline])
-    total = _by_day(sums.total[:baseline], days[:baseline])
-    free = int((n > 0).sum()) - 1
+def _score_dispersion(sums: ScoreSums, when: _When) -> float:
+    """How much more days differ than their values would; raised by its own error."""
+    first = slice(0, when.early or when.baseline)
+    n = _by_day(sums.n[first], when.days[first])
+    total = _by_day(sums.total[first], when.days[first])
+    squares = _by_day(sums.squares[first], when.days[first])
+    n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
+    free = len(n) - 1
     if free < 1:
         return 1.0
-    n, total = n[n > 0], total[n > 0]
+    if when.early is not None:
+        return _step_dispersion(n, total, squares)
     mean = float(total.sum() / n.sum())
-    variance = float(sums.squares[:baseline].sum() / n.sum()) - mean**2
+    variance = float(squares.sum() / n.sum()) - mean**2
     chance = float(((total - n * mean) ** 2 / n).sum()) / free
     return max(1.0, chance / variance * (1 + math.sqrt(2 / free))) if variance > 0 else 1.0
+
+
+def _step_dispersion(n: Floats, total: Floats, squares: Floats) -> float:
+    """The same from each day against the day before, as `early_dispersion` does for rates."""
+    within = float((squares - total**2 / n).sum() / n.sum())
+    if within <= 0:
+        return 1.0
+    steps = np.diff(total / n) ** 2 / (1 / n[1:] + 1 / n[:-1]) / within
+    weight = len(steps) + PRIOR_DAYS
+    shrunk = (float(steps.sum()) + PRIOR_DAYS) / weight
+    return max(1.0, shrunk * (1 + math.sqrt(2 / weight)))
 
 
 def _by_day(values: Floats, days: Ints) -> Floats:

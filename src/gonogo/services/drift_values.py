@@ -129,13 +129,16 @@ def value_finding(
         labels_per_day=max(float(followed.n[:baseline].sum()) / days, 1.0),
         false_alarms_per_year=own.false_alarms_per_year * share,
     )
-    seasonal = hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN
+    early = None
+    if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
+        early = int(np.searchsorted(followed.hour, hours.start_hour + SEASON_HOURS_MIN))
     watch = watch_values(
         followed.rows,
         baseline=baseline,
         needed=needed,
         day=followed.hour // 24,
-        hour_of_week=hours_of_week(followed.hour, zone=zone) if seasonal else None,
+        hour_of_week=hours_of_week(followed.hour, zone=zone),
+        early=early,
     )
     return _told(followed, baseline, hours, watch, needed)
 

@@ -107,23 +107,23 @@ def _share(share: CategoryShare) -> str:
 def _finding(
     field: CategoryField, segment: str | None, followed: FollowedShares, needed: float
 ) -> Finding:
-    watch = followed.watch
-    top = watch.shares[0]
+    top = followed.shares[0]
     where = "" if segment is None else f" at {plain(segment, 80)}"
+    where += f" ({followed.only})" if followed.only else ""
     told = (
-        f"{METRIC_OF[field]}{where} {', '.join(map(_share, watch.shares[:2]))}, on "
-        f"{watch.state.recent.sum():,.0f} values against {followed.n_before:,.0f}"
+        f"{METRIC_OF[field]}{where} {', '.join(map(_share, followed.shares[:2]))}, on "
+        f"{followed.recent:,.0f} values against {followed.n_before:,.0f}"
     )
     return Finding(
         metric=METRIC_OF[field],
         kind="distribution",
         segment=segment,
-        status="shifted" if watch.drifted else "stable",
+        status="shifted" if followed.drifted else "stable",
         baseline=followed.baseline(top.before),
         current=followed.current(top.after),
         change=change_of(top.before, top.after, interval95=None),
         evidence=evidence_of(
-            float(watch.evidence_nats[-1]) / math.log(10),
+            followed.evidence_nats / math.log(10),
             needed=needed,
             guarantee=exchangeable(needed),
         ),

@@ -9,7 +9,8 @@ import numpy as np
 from gonogo.answers import Estimate
 from gonogo.detectors.estimate import estimate_from_confidence
 from gonogo.errors import NotEnoughData
-from gonogo.services.signal_shape import VALUES_MIN, WEEK, read_shape
+from gonogo.services.signal_shape import VALUES_MIN, read_shape
+from gonogo.services.signal_shares import WEEK
 
 if TYPE_CHECKING:
     from gonogo.services.signal_shape import DailyShape

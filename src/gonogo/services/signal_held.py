@@ -16,8 +16,8 @@ from gonogo.detectors.categories import CategoryWatch, category_dispersion, watc
 from gonogo.detectors.shapes import group_edges, grouped, shape_change
 from gonogo.records import DAY_MS
 from gonogo.services.drift_finding import Finding, change_of, evidence_of, hour_start
-from gonogo.services.signal_shape import VALUES_MIN, WEEK, read_shape
-from gonogo.services.signal_shares import HELD, exchangeable
+from gonogo.services.signal_shape import VALUES_MIN, read_shape
+from gonogo.services.signal_shares import HELD, WEEK, exchangeable
 
 if TYPE_CHECKING:
     from gonogo.records import Floats

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.bins import centres, layout_named
-from gonogo.services.time_slices import DAY_TYPES, EPOCH_WEEKDAY, FIRST_WEEKEND_DAY
+from gonogo.services.signal_shares import is_weekend
+from gonogo.services.time_slices import DAY_TYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gonogo.services.signal_shares import SignalQuestion
 
 VALUES_MIN = 50.0
-WEEK = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ class DailyShape:
 
     def cells(self) -> dict[str | None, DailyShape]:
         """The whole, and what is left of it in the week and at weekends (UTC days)."""
-        weekend = (self.day + EPOCH_WEEKDAY) % WEEK >= FIRST_WEEKEND_DAY
+        weekend = is_weekend(self.day)
         parts = zip(DAY_TYPES, (~weekend, weekend), strict=True)
         return {None: self} | {f"day_type={name}": self.on(inside) for name, inside in parts}
 

@@ -11,13 +11,17 @@ from gonogo.answers import Baseline, Current
 from gonogo.detectors.categories import CategoryWatch, category_dispersion, watch_categories
 from gonogo.detectors.predictive import needed_for
 from gonogo.services.drift_baseline import choose_baseline
-from gonogo.services.drift_data import RateStream
+from gonogo.services.drift_data import BASELINE_LABELS_MIN, RateStream
 from gonogo.services.drift_finding import hour_start
 from gonogo.services.drift_watch import SEASON_HOURS_MIN
+from gonogo.services.time_slices import EPOCH_WEEKDAY, FIRST_WEEKEND_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+    from gonogo.detectors.categories import CategoryShare
     from gonogo.records import Floats, HourCounts, Ints
     from gonogo.services.drift_baseline import Accepted
     from gonogo.services.drift_data import BaselineHours
@@ -32,6 +36,9 @@ OUTPUTS = 0.04
 CONSISTENCY = 0.01
 HELD = 0.01
 HOURS_A_DAY = 24
+WEEK = 7
+# A weekend, or two days of the week.
+_PART_DAYS_MIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +76,19 @@ class SignalQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FollowedShares:
-    """Shares of categories followed by day: baseline rows first."""
+    """Shares of categories followed by day, the week and weekends each against its own baseline.
 
-    watch: CategoryWatch
+    Both split the same values, so that their summed evidence keeps the promise of one stream, and
+    a weekly rhythm is no drift. `shares` and `recent` are of the part with more evidence; `only`
+    names it where it alone has drifted.
+    """
+
     hours: BaselineHours
+    evidence_nats: float
+    drifted: bool
+    shares: tuple[CategoryShare, ...]
+    recent: float
+    only: str | None
     n_before: float
     n_after: float
     first_after: int  # day
@@ -100,39 +116,85 @@ class FollowedShares:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The week, or weekends: its days, how many of them are its baseline, and what they say."""
+
+    day: Ints
+    table: Floats
+    baseline: int
+    dispersion: float
+    watch: CategoryWatch
+
+    @property
+    def nats(self) -> float:
+        return float(self.watch.evidence_nats[-1])
+
+
 def follow_shares(
     day: Ints, table: Floats, names: Sequence[str], hours: BaselineHours, *, needed: float
 ) -> FollowedShares | None:
-    """Follow shares from a baseline on; None where one of the two periods is empty.
+    """Follow shares from a baseline on; None where there is nothing after it.
 
     Args:
         day: Ascending, shape (days,).
         table: Counts by day and category, shape (days, categories).
         names: Of the categories.
-        hours: The baseline, whole days.
+        hours: The baseline, whole days. Weekends that a learned one lacks are learned from the
+            first weekends.
         needed: Evidence at which to alarm.
     """
-    first, end = hours.start_hour // HOURS_A_DAY, hours.end_hour // HOURS_A_DAY
-    kept = (day >= first) & (table.sum(axis=1) > 0)
+    kept = (day * HOURS_A_DAY >= hours.start_hour) & (table.sum(axis=1) > 0)
     day, table = day[kept], table[kept]
-    baseline = int(np.searchsorted(day, end))
-    if baseline == 0 or baseline == len(day):
+    split = is_weekend(day)
+    found = {
+        name: _part(day[inside], table[inside], names, hours, needed)
+        for name, inside in (("in the week", ~split), ("at weekends", split))
+    }
+    parts = {name: part for name, part in found.items() if part is not None}
+    if not parts:
+        return None
+    together = float(np.logaddexp.reduce([part.nats for part in parts.values()]))
+    drifted = [name for name, part in parts.items() if part.watch.drifted]
+    most = max(parts.values(), key=lambda part: (part.watch.drifted, part.nats))
+    return FollowedShares(
+        hours=hours,
+        evidence_nats=together,
+        drifted=bool(drifted) or together >= most.watch.needed_nats,
+        shares=most.watch.shares,
+        recent=float(most.watch.state.recent.sum()),
+        only=drifted[0] if len(drifted) == 1 and len(parts) > 1 else None,
+        n_before=sum(float(part.table[: part.baseline].sum()) for part in parts.values()),
+        n_after=sum(float(part.table[part.baseline :].sum()) for part in parts.values()),
+        first_after=min(int(part.day[part.baseline]) for part in parts.values()),
+        last=max(int(part.day[-1]) for part in parts.values()),
+        dispersion=max(part.dispersion for part in parts.values()),
+    )
+
+
+def is_weekend(day: Ints) -> NDArray[np.bool_]:
+    """Which days (since 1970, UTC) are a Saturday or Sunday."""
+    inside: NDArray[np.bool_] = (day + EPOCH_WEEKDAY) % WEEK >= FIRST_WEEKEND_DAY
+    return inside
+
+
+def _part(
+    day: Ints, table: Floats, names: Sequence[str], hours: BaselineHours, needed: float
+) -> _Part | None:
+    size = np.cumsum(table.sum(axis=1))
+    baseline = int(np.searchsorted(day * HOURS_A_DAY, hours.end_hour))
+    if baseline == 0 or hours.source == "learned":
+        enough = max(int(np.searchsorted(size, BASELINE_LABELS_MIN)) + 1, _PART_DAYS_MIN)
+        baseline = max(baseline, enough)
+    if baseline >= len(day):
         return None
     if hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN:
         dispersion = category_dispersion(table[:baseline], trimmed=False)
     else:
-        early = day < first + SEASON_HOURS_MIN // HOURS_A_DAY
+        early = day * HOURS_A_DAY < hours.start_hour + SEASON_HOURS_MIN
         dispersion = category_dispersion(table[early], trimmed=True)
     watch = watch_categories(table, names, baseline=baseline, needed=needed, dispersion=dispersion)
-    return FollowedShares(
-        watch=watch,
-        hours=hours,
-        n_before=float(table[:baseline].sum()),
-        n_after=float(table[baseline:].sum()),
-        first_after=int(day[baseline]),
-        last=int(day[-1]),
-        dispersion=dispersion,
-    )
+    return _Part(day, table, baseline, dispersion, watch)
 
 
 def exchangeable(needed: float, what: str = "values") -> str:

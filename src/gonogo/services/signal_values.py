@@ -11,8 +11,8 @@ from gonogo.detectors.shapes import ShapeChange, group_edges, grouped, shape_cha
 from gonogo.records import DAY_MS
 from gonogo.services.drift_finding import Finding, change_of, evidence_of
 from gonogo.services.signal_held import held_against_golden, is_score
-from gonogo.services.signal_shape import VALUES_MIN, WEEK, DailyShape, read_shape
-from gonogo.services.signal_shares import DISTRIBUTIONS, exchangeable, follow_shares
+from gonogo.services.signal_shape import VALUES_MIN, DailyShape, read_shape
+from gonogo.services.signal_shares import DISTRIBUTIONS, WEEK, exchangeable, follow_shares
 
 if TYPE_CHECKING:
     from gonogo.records import Floats
@@ -78,18 +78,17 @@ def _finding(
     followed: FollowedShares,
     needed: float,
 ) -> Finding:
-    watch = followed.watch
     old, new = (float(c @ cell.centre / c.sum()) for c in (before, newest))
     return Finding(
         metric=metric,
         kind="distribution",
         segment=segment,
-        status="shifted" if watch.drifted else "stable",
+        status="shifted" if followed.drifted else "stable",
         baseline=followed.baseline(old),
         current=followed.current(new),
         change=change_of(old, new, interval95=None),
         evidence=evidence_of(
-            float(watch.evidence_nats[-1]) / math.log(10),
+            followed.evidence_nats / math.log(10),
             needed=needed,
             guarantee=exchangeable(needed),
         ),
