@@ -17,7 +17,13 @@ from gonogo.cli.command import Session, command
 group = typer.Typer()
 
 
-@command(group, "watch", "gonogo watch", "gonogo watch --dashboard 127.0.0.1:8484", panel="Act")
+@command(
+    group,
+    "watch",
+    "gonogo watch",
+    "gonogo watch --dashboard 127.0.0.1:8484 --otlp 127.0.0.1:4318",
+    panel="Act",
+)
 async def watch(
     session: Session,
     *,
@@ -28,17 +34,24 @@ async def watch(
             help="Show the dashboard there as well; off loopback needs GONOGO_TOKEN.",
         ),
     ] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Receive OpenTelemetry there (OTLP over HTTP); off loopback needs GONOGO_TOKEN.",
+        ),
+    ] = None,
 ) -> None:
     """Stay, and keep routes as they should be until interrupted."""
     from gonogo.http_guard import place_of
     from gonogo.watch.duties import keep_all
     from gonogo.watch.roster import roster
 
-    place = None if dashboard is None else place_of(dashboard, option="--dashboard")
     duties = roster(
         session.settings,
-        dashboard=place,
-        say=lambda address: session.screen.line(f"Dashboard: {address}"),
+        dashboard=None if dashboard is None else place_of(dashboard, option="--dashboard"),
+        otlp=None if otlp is None else place_of(otlp, option="--otlp"),
+        say=session.screen.line,
     )
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
         session.screen.line(f"Watching: {', '.join(duty.name for duty in duties) or 'nothing'}.")

@@ -6,6 +6,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
+from gonogo.errors import ActionRefused
 from gonogo.http_guard import Place, refuse_without_token
 from gonogo.watch.duties import Duty
 
@@ -26,17 +27,24 @@ def _silent(_: str) -> None:
 
 
 def roster(
-    settings: Settings, *, dashboard: Place | None = None, say: Callable[[str], None] = _silent
+    settings: Settings,
+    *,
+    dashboard: Place | None = None,
+    otlp: Place | None = None,
+    say: Callable[[str], None] = _silent,
 ) -> list[Duty]:
     """The duties to keep, in the order in which they start.
 
     Args:
         settings: The configuration.
         dashboard: Where to show the dashboard, if anywhere.
-        say: Told where the dashboard is.
+        otlp: Where to receive OpenTelemetry, if anywhere.
+        say: Told where each of them is.
 
     Raises:
-        ParameterError: The dashboard would be open to other machines without a token.
+        ParameterError: One of them would be open to other machines without a token, or needs an
+            extra that is not installed.
+        ActionRefused: Telemetry is to be received, and the configuration is read-only.
     """
     duties = []
     if not settings.read_only:
@@ -46,6 +54,8 @@ def roster(
             duties.append(Duty("probe", _probe, alone=True))
     if dashboard is not None:
         duties.append(_dashboard(settings, dashboard, say))
+    if otlp is not None:
+        duties.append(_otlp(settings, otlp, say))
     return duties
 
 
@@ -56,9 +66,25 @@ def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> 
     async def serve(app: Gonogo) -> None:
         from gonogo.dashboard.serving import serve_dashboard
 
-        await serve_dashboard(app, place, token=token, say=say)
+        await serve_dashboard(app, place, token=token, say=lambda at: say(f"Dashboard: {at}"))
 
     return Duty("dashboard", serve)
+
+
+def _otlp(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
+    from gonogo.ingest.otlp.wire import need_protobuf
+    from gonogo.otlp.serving import serve_otlp
+
+    need_protobuf()
+    token = settings.environ.get("GONOGO_TOKEN") or None
+    refuse_without_token(place, token, what="The OTLP receiver")
+    if settings.read_only:
+        raise ActionRefused("--otlp records what it receives, and gonogo.toml says read_only.")
+
+    async def serve(app: Gonogo) -> None:
+        await serve_otlp(app, place, token=token, say=lambda at: say(f"OTLP: {at}"))
+
+    return Duty("otlp", serve)
 
 
 async def _reconcile(app: Gonogo) -> None:

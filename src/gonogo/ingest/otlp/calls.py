@@ -1,0 +1,79 @@
+"""From attributes to the call that they describe: of which dependency, and with which fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gonogo.ingest.otlp.names import OWN, Scalar, number_of
+
+__all__ = ["call_fields", "outcome_of"]
+
+# They stand around other calls, and would count what their parts have counted.
+_AROUND = frozenset(
+    {"invoke_agent", "create_agent", "invoke_workflow", "plan", "CHAIN", "AGENT", "GUARDRAIL"}
+    | {"EVALUATOR", "PROMPT", "RETRIEVER", "UNKNOWN"}
+)
+_PASSED = frozenset({"pass", "passed", "true", "yes", "correct", "good", "relevant", "factual"})
+_FAILED = frozenset({"fail", "failed", "false", "no", "incorrect", "bad", "irrelevant"})
+_FAILED_TOO = frozenset({"unrelated", "hallucinated", "not_relevant", "wrong"})
+
+
+def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] | None:
+    """The fields of an observation but for its time; None where the attributes tell of no call.
+
+    The dependency is the tool, else the model (the one that answered, else the one that was
+    asked), else the MCP server.
+    """
+    named = _dependency(found, service)
+    if named is None:
+        return None
+    fields: dict[str, object] = {"dependency": named[0], "kind": named[1]}
+    if provider := found.get("provider"):
+        fields["provider"] = provider
+    for slot in ("input_tokens", "output_tokens", "cost_usd"):
+        if slot in found:
+            fields[slot] = number_of(found, slot)
+    if OWN in found:
+        for key, value in found.items():
+            if key.startswith(OWN) and key != OWN:
+                _set_own(fields, key[len(OWN) :], value)
+    return fields
+
+
+def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str] | None:
+    operation = found.get("operation")
+    if operation in _AROUND or found.get("span_kind") in _AROUND:
+        return None
+    model = found.get("response_model") or found.get("request_model")
+    tool, method = found.get("tool"), found.get("mcp_method")
+    if tool and (method or not model or operation == "execute_tool"):
+        return tool, "tool"
+    if model:
+        return model, "model"
+    server = found.get("mcp_server") or found.get("server_address") or service
+    return (server, "api") if method and server else None
+
+
+def _set_own(fields: dict[str, object], name: str, value: Scalar) -> None:
+    """`gonogo.outcome`, `gonogo.segments.tier`: a field that the application states itself."""
+    group, dot, key = name.partition(".")
+    if not dot:
+        fields[name] = value
+        return
+    entries = fields.setdefault(group, {})
+    if isinstance(entries, dict):
+        entries[key] = value
+
+
+def outcome_of(found: Mapping[str, Scalar]) -> float | None:
+    """The outcome that an evaluation states: by its label, else by a score in [0, 1].
+
+    A label says which way is good; a score alone is taken as it is.
+    """
+    label = str(found.get("score_label", "")).strip().lower()
+    if label in _PASSED:
+        return 1.0
+    if label in _FAILED or label in _FAILED_TOO:
+        return 0.0
+    score = number_of(found, "score")
+    return float(score) if score is not None and 0 <= score <= 1 else None

@@ -1,0 +1,251 @@
+"""The way in: an export's bytes to checked observations, with what must be remembered between two.
+
+Called by one thread at a time. The time comes in with each export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, cast
+
+from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.otlp.calls import call_fields, outcome_of
+from gonogo.ingest.otlp.metrics import Differences, metric_calls
+from gonogo.ingest.otlp.names import (
+    CLAUDE_CODE_SLOTS,
+    Scalar,
+    Tally,
+    code_of,
+    number_of,
+    read_attributes,
+)
+from gonogo.ingest.otlp.responses import Outcome, Responses
+from gonogo.ingest.otlp.wire import Signal, decode
+from gonogo.records import Observation, Rejection
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceRequest,
+    )
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+__all__ = ["Batch", "Collector"]
+
+EVALUATION = "gen_ai.evaluation.result"
+EXCEPTION = "exception"
+STATUS_ERROR = 2
+COVERED_MAX = 10_000
+_FAILED = ("api_error", "tool_result")
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one export brought."""
+
+    observations: list[Observation] = field(default_factory=list)
+    refused: int = 0
+    problem: str | None = None
+
+
+class Collector:
+    """Reads exports; remembers counters, the newest calls, and who tells of each call.
+
+    Args:
+        since_ms: When it began to listen: a cumulative counter that began later counts whole.
+    """
+
+    def __init__(self, since_ms: int) -> None:
+        self.tally = Tally()
+        self._responses = Responses()
+        self._differences = Differences(since_ms)
+        # (service, dependency) whose calls come one by one: their metrics would count them twice.
+        self._covered: dict[tuple[str, str], None] = {}
+
+    def read(self, signal: Signal, body: bytes, content_type: str, *, now_ms: int) -> Batch:
+        """The observations of one export, unpacked.
+
+        Raises:
+            Malformed: the body cannot be read.
+        """
+        request = decode(signal, body, content_type)
+        batch = Batch()
+        if signal == "traces":
+            self._traces(cast("ExportTraceServiceRequest", request), batch, now_ms)
+        elif signal == "logs":
+            self._logs(cast("ExportLogsServiceRequest", request), batch, now_ms)
+        else:
+            self._metrics(cast("ExportMetricsServiceRequest", request), batch, now_ms)
+        self.tally.observations += len(batch.observations)
+        self.tally.refused += batch.refused
+        return batch
+
+    def _traces(self, request: ExportTraceServiceRequest, batch: Batch, now_ms: int) -> None:
+        for resource in request.resource_spans:
+            service = _service(resource.resource.attributes)
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    self.tally.items += 1
+                    self._span(span, service, batch, now_ms)
+
+    def _span(self, span: Span, service: str, batch: Batch, now_ms: int) -> None:
+        found = read_attributes(span.attributes, self.tally)
+        fields = call_fields(found, service)
+        if fields is None:
+            self.tally.ignored += 1
+            return
+        start_ns = span.start_time_unix_nano
+        fields["ts"] = start_ns / 1e9
+        took_ns = span.end_time_unix_nano - start_ns
+        fields["latency_ms"] = took_ns / 1e6 if took_ns > 0 else 0.0
+        if span.status.code == STATUS_ERROR or "error" in found:
+            fields["error"] = code_of(str(found.get("error") or "error"))
+        if span.events:
+            self._span_events(span, fields, "error" in found)
+        place = span.trace_id + span.span_id
+        dependency = str(fields["dependency"])
+        if "id" not in fields:
+            fields["id"] = found.get("response_id") or place.hex()
+        identity = str(fields["id"])
+        self._cover(service, dependency)
+        waited = self._responses.call((dependency, identity), identity, place)
+        if waited is not None:
+            _add_outcome(fields, waited)
+        self._add(fields, batch, now_ms)
+
+    def _span_events(self, span: Span, fields: dict[str, object], has_code: bool) -> None:  # noqa: FBT001 - private
+        for event in span.events:
+            if event.name == EVALUATION:
+                outcome = outcome_of(read_attributes(event.attributes, self.tally))
+                if outcome is not None:
+                    said = Outcome(outcome, event.time_unix_nano / 1e9)
+                    _add_outcome(fields, said)
+            elif event.name == EXCEPTION and "error" in fields and not has_code:
+                thrown = read_attributes(event.attributes, self.tally).get("exception", "error")
+                fields["error"] = code_of(str(thrown).rpartition(".")[2])
+
+    def _logs(self, request: ExportLogsServiceRequest, batch: Batch, now_ms: int) -> None:
+        for resource in request.resource_logs:
+            service = _service(resource.resource.attributes)
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    self.tally.items += 1
+                    name = _event_name(record)
+                    if name == EVALUATION:
+                        self._evaluation(record, batch, now_ms)
+                    elif name.startswith("claude_code."):
+                        event = name.removeprefix("claude_code.")
+                        self._claude_code(record, event, service, batch, now_ms)
+                    else:
+                        self.tally.ignored += 1
+
+    def _evaluation(self, record: LogRecord, batch: Batch, now_ms: int) -> None:
+        found = read_attributes(record.attributes, self.tally)
+        outcome = outcome_of(found)
+        if outcome is None:
+            batch.refused += 1
+            batch.problem = "an evaluation has no label that is known and no score in [0, 1]"
+            return
+        said = Outcome(outcome, _time_s(record, now_ms))
+        place = record.trace_id + record.span_id
+        name = self._responses.outcome(said, str(found.get("response_id", "")), place)
+        if name is None:
+            self.tally.unmatched_outcomes += 1
+            return
+        fields: dict[str, object] = {"dependency": name[0], "id": name[1]}
+        _add_outcome(fields, said)
+        self._add(fields, batch, now_ms)
+
+    def _claude_code(
+        self, record: LogRecord, event: str, service: str, batch: Batch, now_ms: int
+    ) -> None:
+        """`api_request`, `api_error` and `tool_result` are calls; the others tell of none."""
+        found = read_attributes(record.attributes, self.tally, CLAUDE_CODE_SLOTS)
+        fields = call_fields(found, service) if event in ("api_request", *_FAILED) else None
+        if fields is None:
+            self.tally.ignored += 1
+            return
+        if event == "api_error":
+            code = found.get("status_code") or "error"
+            fields["error"] = code_of(str(code))
+        elif event == "tool_result" and str(found.get("success")).lower() == "false":
+            fields["error"] = "tool_error"
+        if fields["kind"] == "model":
+            fields.setdefault("provider", "anthropic")
+        elif server := found.get("mcp_server"):
+            fields["dependency"] = f"{server}/{fields['dependency']}"
+        fields["latency_ms"] = number_of(found, "duration_ms")
+        fields["ts"] = _time_s(record, now_ms)
+        parts = (found.get("session", ""), found.get("sequence", ""), record.SerializeToString())
+        fields["id"] = found.get("response_id") or _hashed(*parts)
+        name = (str(fields["dependency"]), str(fields["id"]))
+        self._cover(service, name[0])
+        _add_outcome(fields, self._responses.call(name, name[1]))
+        self._add(fields, batch, now_ms)
+
+    def _metrics(self, request: ExportMetricsServiceRequest, batch: Batch, now_ms: int) -> None:
+        for resource in request.resource_metrics:
+            service = _service(resource.resource.attributes)
+            source = _hashed(resource.resource.SerializeToString(deterministic=True))
+            metrics = [metric for scope in resource.scope_metrics for metric in scope.metrics]
+            told = metric_calls(metrics, self._differences, self.tally, service, source)
+            batch.refused += told.refused
+            batch.problem = told.problem or batch.problem
+            for fields in told.calls:
+                if (service, str(fields["dependency"])) in self._covered:
+                    self.tally.ignored += 1
+                else:
+                    self._add(fields, batch, now_ms)
+
+    def _cover(self, service: str, dependency: str) -> None:
+        self._covered[service, dependency] = None
+        if len(self._covered) > COVERED_MAX:
+            del self._covered[next(iter(self._covered))]
+
+    def _add(self, fields: Mapping[str, object], batch: Batch, now_ms: int) -> None:
+        parsed = parse_observation(fields, now_ms=now_ms, from_file=False)
+        if isinstance(parsed, Rejection):
+            batch.refused += 1
+            batch.problem = f"{parsed.field} {parsed.problem}"
+        else:
+            batch.observations.append(parsed)
+
+
+def _service(attributes: Iterable[KeyValue]) -> str:
+    return next((a.value.string_value for a in attributes if a.key == "service.name"), "")
+
+
+def _add_outcome(fields: dict[str, object], said: Outcome | None) -> None:
+    if said is not None and "outcome" not in fields:
+        fields["outcome"] = said.outcome
+        if said.ts:
+            fields["outcome_ts"] = said.ts
+
+
+def _event_name(record: LogRecord) -> str:
+    """The event's name, in whichever of its three places it stands."""
+    name: str = record.event_name
+    if not name:
+        named = (a.value.string_value for a in record.attributes if a.key == "event.name")
+        name = next(named, "")
+    body: str = record.body.string_value
+    # Claude Code has the short name in the attribute and the long one in the body.
+    return body if not name or body == f"claude_code.{name}" else name
+
+
+def _time_s(record: LogRecord, now_ms: int) -> float:
+    stated: int = record.time_unix_nano or record.observed_time_unix_nano
+    return stated / 1e9 if stated else now_ms / 1000
+
+
+def _hashed(*parts: Scalar | bytes) -> str:
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else str(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()

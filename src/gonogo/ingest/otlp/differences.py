@@ -1,0 +1,121 @@
+"""What a series has grown by: cumulative points differenced, restarts noticed, scales brought together.
+
+Source: OpenTelemetry metrics data model, "Temporality", "Resets and gaps", "Exponential scale".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import repeat
+
+__all__ = ["Differences", "Grown", "Shape"]
+
+SERIES_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One point: a sum (`count` 0), a histogram (`bounds`), or an exponential one (`scale`)."""
+
+    start_ns: int
+    count: int
+    total: float
+    buckets: Mapping[int, int] = field(default_factory=dict)
+    bounds: tuple[float, ...] = ()
+    scale: int | None = None
+    zeros: int = 0
+
+    def at_scale(self, scale: int | None) -> Mapping[int, int]:
+        """The buckets at a coarser scale, into which each falls whole."""
+        if scale is None or self.scale is None or scale >= self.scale:
+            return self.buckets
+        coarse: dict[int, int] = {}
+        for index, n in self.buckets.items():
+            place = index >> (self.scale - scale)
+            coarse[place] = coarse.get(place, 0) + n
+        return coarse
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What has come since the last point."""
+
+    count: int
+    total: float
+    buckets: Mapping[int, int]
+    bounds: tuple[float, ...]
+    scale: int | None
+    zeros: int
+
+    def values(self) -> Iterator[float]:
+        """A value a call, ascending: the middles of the buckets, scaled to the true mean."""
+        middles = [(0.0, self.zeros)] if self.zeros else []
+        middles += [(self._middle(index), n) for index, n in sorted(self.buckets.items())]
+        counted = sum(n for _, n in middles)
+        if counted != self.count:
+            # A histogram without buckets: every call at the mean.
+            middles = [(self.total / self.count, self.count)]
+        told = sum(middle * n for middle, n in middles)
+        factor = self.total / told if told > 0 and self.total > 0 else 1.0
+        for middle, n in middles:
+            yield from repeat(middle * factor, n)
+
+    def _middle(self, index: int) -> float:
+        if self.scale is not None:
+            return float(2.0 ** ((index + 0.5) * 2.0**-self.scale))
+        low = self.bounds[index - 1] if 0 < index <= len(self.bounds) else 0.0
+        return (low + self.bounds[index]) / 2 if index < len(self.bounds) else low
+
+
+class Differences:
+    """The last point of every cumulative series; the oldest are forgotten beyond 20,000.
+
+    Args:
+        since_ms: A series that began after this and was not seen before counts whole; of an older
+            one it is not known how much was counted elsewhere, so its first point only begins it.
+    """
+
+    def __init__(self, since_ms: int) -> None:
+        self._since_ns = since_ms * 1_000_000
+        self._last: dict[str, Shape] = {}
+
+    def grown(self, series: str, shape: Shape, *, cumulative: bool) -> Grown | None:
+        """What is new in a point; None where nothing is, or where it cannot be told."""
+        if not cumulative:
+            return _grown(shape)
+        last = self._last.pop(series, None)
+        self._last[series] = shape
+        if len(self._last) > SERIES_MAX:
+            del self._last[next(iter(self._last))]
+        if last is None:
+            return _grown(shape) if shape.start_ns >= self._since_ns else None
+        restarted = (
+            shape.start_ns > last.start_ns or shape.total < last.total or shape.count < last.count
+        )
+        return _grown(shape) if restarted else _difference(last, shape)
+
+
+def _grown(shape: Shape) -> Grown | None:
+    if not shape.count and not shape.total:
+        return None
+    return Grown(shape.count, shape.total, shape.buckets, shape.bounds, shape.scale, shape.zeros)
+
+
+def _difference(last: Shape, shape: Shape) -> Grown | None:
+    scale = shape.scale
+    if scale is not None and last.scale is not None:
+        scale = min(scale, last.scale)
+    before, after = last.at_scale(scale), shape.at_scale(scale)
+    buckets = {i: n - before.get(i, 0) for i, n in after.items() if n > before.get(i, 0)}
+    return _grown(
+        Shape(
+            shape.start_ns,
+            shape.count - last.count,
+            shape.total - last.total,
+            buckets,
+            shape.bounds,
+            scale,
+            max(shape.zeros - last.zeros, 0),
+        )
+    )

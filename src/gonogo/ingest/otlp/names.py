@@ -1,0 +1,149 @@
+"""Which attribute means what: two generations of gen_ai names, OpenInference, MCP, Claude Code.
+
+Where several keys mean the same, the first one that a span carries wins. Keys that mean nothing
+here are counted by name and are no error.
+
+Sources: OpenTelemetry semantic conventions for generative AI (attributes and their migration
+notes) and for MCP; OpenInference semantic conventions; Claude Code, "Monitoring".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+__all__ = [
+    "CLAUDE_CODE_SLOTS",
+    "OWN",
+    "Scalar",
+    "Tally",
+    "code_of",
+    "number_of",
+    "read_attributes",
+]
+
+Scalar = str | int | float | bool
+
+# Attributes under this prefix are fields of an observation by their own name.
+OWN = "gonogo."
+UNKNOWN_KEYS_MAX = 1_000
+CODE_CHARS_MAX = 64
+_NO_CODE = re.compile(r"[^A-Za-z0-9_.:-]+")
+
+SLOTS: dict[str, str] = {
+    "gen_ai.operation.name": "operation",
+    "gen_ai.provider.name": "provider",
+    "gen_ai.system": "provider",
+    "gen_ai.request.model": "request_model",
+    "gen_ai.response.model": "response_model",
+    "gen_ai.response.id": "response_id",
+    "gen_ai.usage.input_tokens": "input_tokens",
+    "gen_ai.usage.prompt_tokens": "input_tokens",
+    "gen_ai.usage.output_tokens": "output_tokens",
+    "gen_ai.usage.completion_tokens": "output_tokens",
+    "gen_ai.usage.cost": "cost_usd",
+    "gen_ai.tool.name": "tool",
+    "gen_ai.token.type": "token_type",
+    "gen_ai.evaluation.name": "evaluation",
+    "gen_ai.evaluation.score.value": "score",
+    "gen_ai.evaluation.score.label": "score_label",
+    "mcp.method.name": "mcp_method",
+    "mcp.server.name": "mcp_server",
+    "server.address": "server_address",
+    "error.type": "error",
+    "exception.type": "exception",
+    "openinference.span.kind": "span_kind",
+    "llm.model_name": "response_model",
+    "llm.provider": "provider",
+    "llm.system": "provider",
+    "llm.token_count.prompt": "input_tokens",
+    "llm.token_count.completion": "output_tokens",
+    "llm.cost.total": "cost_usd",
+    "embedding.model_name": "response_model",
+    "reranker.model_name": "response_model",
+    "tool.name": "tool",
+}
+
+# Claude Code's metrics and events; their names are too common to be looked for elsewhere.
+CLAUDE_CODE_SLOTS: dict[str, str] = {
+    "event.name": "event",
+    "error": "error",
+    "event.sequence": "sequence",
+    "session.id": "session",
+    "request_id": "response_id",
+    "model": "response_model",
+    "type": "token_type",
+    "cost_usd": "cost_usd",
+    "duration_ms": "duration_ms",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "status_code": "status_code",
+    "tool_name": "tool",
+    "success": "success",
+    "mcp_server_name": "mcp_server",
+}
+
+
+class Tally:
+    """What came in, and which names nothing was made of; bounded."""
+
+    def __init__(self) -> None:
+        self.items = 0
+        self.observations = 0
+        self.ignored = 0
+        self.refused = 0
+        self.unmatched_outcomes = 0
+        self.unknown_keys: dict[str, int] = {}
+
+    def note_unknown(self, key: str) -> None:
+        """Count a name; after 1,000 different ones the rest share an entry."""
+        if key not in self.unknown_keys and len(self.unknown_keys) >= UNKNOWN_KEYS_MAX:
+            key = "(others)"
+        self.unknown_keys[key] = self.unknown_keys.get(key, 0) + 1
+
+
+def read_attributes(
+    attributes: Iterable[KeyValue], tally: Tally, slots: Mapping[str, str] = SLOTS
+) -> dict[str, Scalar]:
+    """The attributes that mean something, by slot; `gonogo.FIELD` by its whole name, and OWN then."""
+    found: dict[str, Scalar] = {}
+    unknown, slot_of = tally.unknown_keys, slots.get
+    for attribute in attributes:
+        key = attribute.key
+        slot = slot_of(key)
+        if slot is None:
+            if key in unknown:
+                unknown[key] += 1
+                continue
+            if not key.startswith(OWN):
+                tally.note_unknown(key)
+                continue
+            slot, found[OWN] = key, True
+        if slot not in found:
+            # In the order of their frequency: asking which one is set costs more than looking.
+            value = attribute.value
+            found[slot] = (
+                value.string_value or value.int_value or value.double_value or value.bool_value
+            )
+    return found
+
+
+def code_of(text: str) -> str:
+    """A word or class name as an error code; an HTTP status as `http_NNN`."""
+    code = _NO_CODE.sub("_", text)[:CODE_CHARS_MAX]
+    return f"http_{code}" if re.fullmatch(r"[1-5]\d\d", code) else code or "error"
+
+
+def number_of(found: Mapping[str, Scalar], slot: str) -> int | float | None:
+    """A number that may have been sent as text."""
+    value = found.get(slot)
+    if isinstance(value, str):
+        try:
+            return float(value) if "." in value or "e" in value.lower() else int(value)
+        except ValueError:
+            return None
+    return value

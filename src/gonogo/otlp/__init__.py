@@ -1,0 +1,1 @@
+"""The OTLP/HTTP receiver: what applications already tell OpenTelemetry becomes evidence."""

@@ -1,0 +1,145 @@
+"""The receiver's HTTP surface: `/v1/traces`, `/v1/metrics`, `/v1/logs`, and `/healthz` with counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gonogo.errors import GonogoError
+from gonogo.http_guard import bearer, holds, refusal
+from gonogo.ingest.otlp.collect import Batch, Collector
+from gonogo.ingest.otlp.wire import (
+    BODY_BYTES_MAX,
+    Malformed,
+    Signal,
+    answer,
+    failure,
+    unpacked,
+)
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from gonogo.app import Gonogo
+    from gonogo.http_guard import Place
+
+RETRY_AFTER_S = "5"
+PROTOBUF = "application/x-protobuf"
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+UNKNOWN_KEYS_TOLD = 50
+
+
+class Receiver:
+    """Takes exports in, one at a time: decodes them in a thread, and stores what they tell.
+
+    An export is answered after its commit. A client sends again what was answered with 503, and
+    what was stored already is known by its id.
+    """
+
+    def __init__(self, app: Gonogo) -> None:
+        self._app = app
+        self._collector = Collector(app.clock())
+        self._turn = anyio.Lock()
+
+    async def export(self, signal: Signal, request: Request) -> Response:
+        """Answer one export request."""
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            body = await _bounded_body(request)
+            batch = await self._read(
+                signal, body, request.headers.get("content-encoding"), content_type
+            )
+            if batch.observations:
+                stored = await self._app.record_evidence(batch.observations)
+                for rejection in stored.rejected:
+                    batch.refused += 1
+                    batch.problem = f"{rejection.field} {rejection.problem}"
+        except Malformed as problem:
+            return _failed(problem.status, content_type, str(problem))
+        except GonogoError as error:
+            retry = {"retry-after": RETRY_AFTER_S}
+            return _failed(503, content_type, str(error), retry)
+        told = answer(signal, content_type, rejected=batch.refused, problem=batch.problem)
+        return Response(told, media_type=content_type)
+
+    async def _read(
+        self, signal: Signal, body: bytes, encoding: str | None, content_type: str
+    ) -> Batch:
+        def work() -> Batch:
+            whole = unpacked(body, encoding)
+            return self._collector.read(signal, whole, content_type, now_ms=self._app.clock())
+
+        async with self._turn:
+            return await to_thread.run_sync(work)
+
+    def health(self) -> dict[str, object]:
+        """What came in so far, and the names that nothing was made of, most frequent first."""
+        tally = self._collector.tally
+        unknown = sorted(tally.unknown_keys.items(), key=lambda entry: (-entry[1], entry[0]))
+        return {
+            "items": tally.items,
+            "observations": tally.observations,
+            "ignored": tally.ignored,
+            "refused": tally.refused,
+            "outcomes_waiting": tally.unmatched_outcomes,
+            "unknown_keys": dict(unknown[:UNKNOWN_KEYS_TOLD]),
+        }
+
+
+async def _bounded_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise Malformed(413, f"The body is over {BODY_BYTES_MAX} bytes.")
+    return bytes(body)
+
+
+def _failed(
+    status: int, content_type: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    media_type = PROTOBUF if content_type == PROTOBUF else "application/json"
+    return Response(
+        failure(content_type, message), status_code=status, media_type=media_type, headers=headers
+    )
+
+
+def site(receiver: Receiver, *, place: Place, token: str | None) -> ASGIApp:
+    """The receiver behind its guard.
+
+    Args:
+        receiver: Who takes the exports in.
+        place: Where it listens; on loopback, Host must name loopback.
+        token: The bearer token that exporters must send; None: nothing.
+    """
+
+    def route(signal: Signal) -> Route:
+        async def export(request: Request) -> Response:
+            return await receiver.export(signal, request)
+
+        return Route(f"/v1/{signal}", export, methods=["POST"])
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse(receiver.health())
+
+    inner = Starlette(routes=[*map(route, SIGNALS), Route("/healthz", healthz)])
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        refused, status = refusal(headers, place), 403
+        if refused is None and token is not None and not holds(token, bearer(headers)):
+            refused, status = "Send the token: authorization: Bearer GONOGO_TOKEN.", 401
+        if refused is None:
+            await inner(scope, receive, send)
+        else:
+            content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+            await _failed(status, content_type, refused)(scope, receive, send)
+
+    return guarded

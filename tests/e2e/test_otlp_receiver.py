@@ -1,0 +1,162 @@
+"""`gonogo watch --otlp` as a process: exports over HTTP become evidence that checks answer from."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from product import GONOGO, answer, environment, typed
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+MIB = 1024 * 1024
+
+
+@contextlib.contextmanager
+def receiver(store: Path, place: str = "127.0.0.1:0", **environ: str) -> Iterator[httpx.Client]:
+    """A watching process, and a client that is connected to where it says it listens."""
+    with subprocess.Popen(
+        [GONOGO, "watch", "--otlp", place],
+        env=environment(store) | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        base = next(line.split()[-1] for line in lines if line.startswith("OTLP: "))
+        with httpx.Client(base_url=base.replace("0.0.0.0", "127.0.0.1"), timeout=60) as client:  # noqa: S104
+            yield client
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=60)
+        assert (process.returncode, complaints) == (0, "")
+
+
+def spans(n: int, *, outcome: float | None = None) -> bytes:
+    """Calls of one model, of half a second each, by their response ids."""
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add().scope_spans.add()
+    for number in range(n):
+        span = scope.spans.add(trace_id=bytes(15) + b"\x01", span_id=number.to_bytes(8, "big"))
+        span.start_time_unix_nano = time.time_ns() - 1_000_000_000
+        span.end_time_unix_nano = span.start_time_unix_nano + 500_000_000
+        for key, text in (("gen_ai.response.model", "gpt"), ("gen_ai.response.id", f"r{number}")):
+            span.attributes.add(key=key).value.string_value = text
+        if outcome is not None:
+            span.attributes.add(key="gonogo.outcome").value.double_value = outcome
+    return bytes(request.SerializeToString())
+
+
+def evaluation(response: str, label: str) -> bytes:
+    """An evaluation of one response."""
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add()
+    record.event_name = "gen_ai.evaluation.result"
+    for key, text in (
+        ("gen_ai.response.id", response),
+        ("gen_ai.evaluation.score.label", label),
+        ("gen_ai.nonsense", "x"),
+    ):
+        record.attributes.add(key=key).value.string_value = text
+    return bytes(request.SerializeToString())
+
+
+def test_spans_and_evaluations_become_evidence(tmp_path: Path) -> None:
+    """Packed protobuf and JSON, sent twice, then outcomes by response id; health tells the counts."""
+    store = tmp_path / "gonogo.db"
+    with receiver(store) as client:
+        packed = {"headers": PROTOBUF | {"content-encoding": "gzip"}}
+        for _ in range(2):
+            sent = client.post("/v1/traces", content=gzip.compress(spans(12)), **packed)  # type: ignore[arg-type]
+            assert (sent.status_code, sent.content) == (200, b"")
+            assert sent.headers["content-type"] == "application/x-protobuf"
+        for number in range(12):
+            told = evaluation(f"r{number}", "fail" if number == 0 else "pass")
+            assert client.post("/v1/logs", content=told, headers=PROTOBUF).status_code == 200
+        assert client.post("/v1/metrics", json={"resourceMetrics": []}).json() == {}
+        health = client.get("/healthz").json()
+    assert (health["items"], health["observations"]) == (36, 36)
+    assert health["unknown_keys"] == {"gen_ai.nonsense": 12}
+    report = answer(typed("check", "trust", "gpt", "--json", store=store))
+    assert (report["n"], report["parts"]["quality"]["n"]) == (12, 12)
+    [listed] = answer(typed("list", "--json", store=store))["dependencies"]
+    assert "latency_ms" in listed["metrics"]
+
+
+def test_refusals_are_told_in_the_protocol_s_own_words(tmp_path: Path) -> None:
+    """Partial success, broken bodies, bodies over the limit, other places and methods."""
+    with receiver(tmp_path / "gonogo.db") as client:
+        partly = client.post("/v1/traces", content=spans(2, outcome=7.0), headers=PROTOBUF)
+        told = ExportTraceServiceResponse.FromString(partly.content).partial_success
+        assert (partly.status_code, told.rejected_spans) == (200, 2)
+        assert told.error_message == "outcome must be between 0 and 1, got 7"
+        broken = client.post(
+            "/v1/traces", content=b"{", headers={"content-type": "application/json"}
+        )
+        assert broken.status_code == 400
+        assert broken.json()["message"].startswith("The body is no OTLP request: ")
+        large = client.post("/v1/traces", content=bytes(8 * MIB + 1), headers=PROTOBUF)
+        assert large.status_code == 413
+        bomb = gzip.compress(bytes(9 * MIB))
+        packed = PROTOBUF | {"content-encoding": "gzip"}
+        assert client.post("/v1/logs", content=bomb, headers=packed).status_code == 413
+        assert client.get("/v1/traces").status_code == 405
+        elsewhere = {**PROTOBUF, "host": "evil.example"}
+        assert client.post("/v1/traces", content=b"", headers=elsewhere).status_code == 403
+        assert client.post("/v1/traces", content=spans(1), headers=PROTOBUF).status_code == 200
+
+
+def test_off_loopback_it_needs_a_token(tmp_path: Path) -> None:
+    """Without one it does not start; with one, exporters must send it."""
+    store = tmp_path / "gonogo.db"
+    refused = typed("watch", "--otlp", "0.0.0.0:0", store=store)
+    assert refused.returncode == 64
+    assert "token" in refused.stderr
+    with receiver(store, "0.0.0.0:0", GONOGO_TOKEN="s3cret") as client:  # noqa: S106 - a test's own
+        assert client.post("/v1/traces", content=b"", headers=PROTOBUF).status_code == 401
+        shown = PROTOBUF | {"authorization": "Bearer s3cret"}
+        assert client.post("/v1/traces", content=b"", headers=shown).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("4318", "is not HOST:PORT"), ("127.0.0.1:99999", "is not HOST:PORT")],
+)
+def test_a_wrong_place_is_one_line(tmp_path: Path, place: str, said: str) -> None:
+    """A usage error, before anything starts."""
+    done = typed("watch", "--otlp", place, store=tmp_path / "gonogo.db")
+    assert (done.returncode, done.stderr.count("\n")) == (64, 1)
+    assert said in done.stderr
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    """One line that says what to install."""
+    source = """
+import sys
+sys.modules["opentelemetry.proto.collector.trace.v1.trace_service_pb2"] = None
+from gonogo.__main__ import run
+sys.exit(run(["watch", "--otlp", "127.0.0.1:0"], {"HOME": sys.argv[1]}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 64
+    assert done.stderr == (
+        "gonogo: Receiving OpenTelemetry needs the extra otlp: install gonogo[otlp].\n"
+    )
