@@ -11,7 +11,7 @@ import pytest
 from drift_world import START_MS, calls, open_world
 
 from gonogo.answers import DriftReport, Signal
-from gonogo.records import DAY_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Observation
 
 pytestmark = pytest.mark.anyio
 
@@ -288,3 +288,25 @@ async def test_a_full_day_that_changes_is_judged_anew(tmp_path: Path) -> None:
     assert first.verdict == again.verdict == "go"
     assert (changed.verdict, changed.metric) == ("caution", "prediction")
     assert past.evidence == changed.evidence
+
+
+async def test_a_weekly_and_a_daily_rhythm_are_no_drift(tmp_path: Path) -> None:
+    """Other scores, answers and speed at weekends and at night, learned baseline of three days."""
+    rng = np.random.default_rng(12)
+    async with open_world(tmp_path) as world:
+
+        def told(o: Observation) -> Observation:
+            rest = _weekend(o)
+            hour = (o.ts_ms - START_MS) // HOUR_MS % 24
+            mix = [0.45, 0.25, 0.3] if rest else [0.3, 0.4, 0.3]
+            return replace(
+                o,
+                confidence=float(1 / (1 + np.exp(-rng.normal(1.5 - 0.4 * rest, 0.8)))),
+                latency_ms=float(rng.lognormal(5 + 0.3 * np.cos(hour / 24 * 2 * np.pi), 0.3)),
+                prediction=str(rng.choice(["a", "b", "c"], p=mix)),
+            )
+
+        await world.record(map(told, calls("m", 35, 0.06, a_day=120)))
+        for day in ("2026-03-08", "2026-03-15", "2026-03-24", "2026-04-05"):
+            report = await world.app.check_model_drift("m", until=day, detail="full")
+            assert (report.verdict, _moved(report)) == ("go", []), day
