@@ -107,6 +107,12 @@ def refusal(headers: Mapping[str, str], place: Place) -> str | None:
     return None
 
 
+def tokens_of(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The tokens that open what only reads: the one to act, and the one to read."""
+    found = (environ.get(name, "").strip() for name in ("GONOGO_TOKEN", "GONOGO_READ_TOKEN"))
+    return tuple(token for token in found if token)
+
+
 def holds(token: str, shown: str | None) -> bool:
     """Whether what was shown is the token; takes the same time wherever they differ."""
     return shown is not None and hmac.compare_digest(token.encode(), shown.encode())

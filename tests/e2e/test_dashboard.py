@@ -29,7 +29,9 @@ def dashboard(
     store: Path, *arguments: str, token: str | None = None, command: str = "dashboard"
 ) -> Iterator[httpx.Client]:
     """A running dashboard and a client of it; ends by a signal, without a complaint."""
-    environ = environment(store) | ({"GONOGO_TOKEN": token} if token else {})
+    environ = environment(store)
+    if token:
+        environ |= {"GONOGO_TOKEN": token, "GONOGO_READ_TOKEN": "r3ad"}
     with subprocess.Popen(
         [GONOGO, command, *arguments],
         env=environ,
@@ -168,6 +170,18 @@ def test_the_stream_tells_of_a_write_by_another_process(tmp_path: Path) -> None:
         assert next(told) == "event: changed"
 
 
+def test_it_ends_while_a_page_listens(tmp_path: Path) -> None:
+    """An open stream is let go: the process ends with status 0, without waiting for the page."""
+    with (
+        httpx.Client(timeout=30) as listener,
+        dashboard(tmp_path / "gonogo.db", "--host", "127.0.0.1:0") as visitor,
+    ):
+        asking = listener.build_request("GET", visitor.base_url.join("/api/changes"))
+        stream = listener.send(asking, stream=True)
+        assert stream.status_code == 200
+    stream.close()
+
+
 def test_a_store_that_is_not_there_is_an_empty_fleet(tmp_path: Path) -> None:
     """The first look makes it, as every command does."""
     with dashboard(tmp_path / "new.db", "--host", "127.0.0.1:0") as visitor:
@@ -178,6 +192,7 @@ def test_a_store_that_is_not_there_is_an_empty_fleet(tmp_path: Path) -> None:
 def test_a_token_opens_it_once_and_then_a_cookie_does(store: Path) -> None:
     """Without one nothing is told; the address with it leads on to one without it."""
     with dashboard(store, "--host", "127.0.0.1:0", token="s3cret") as visitor:  # noqa: S106
+        assert visitor.get("/api/changes").status_code == 401
         assert visitor.get("/").status_code == 401
         assert visitor.get("/?token=wrong").status_code == 401
         bearer = {"authorization": "Bearer s3cret"}
@@ -187,6 +202,8 @@ def test_a_token_opens_it_once_and_then_a_cookie_does(store: Path) -> None:
         assert "HttpOnly" in entered.headers["set-cookie"]
         assert "SameSite=strict" in entered.headers["set-cookie"]
         assert visitor.get("/").status_code == 200
+        reading = {"authorization": "Bearer r3ad"}
+        assert visitor.get("/api/about", headers=reading).status_code == 200
 
 
 def test_off_loopback_it_will_not_start_without_a_token(store: Path) -> None:

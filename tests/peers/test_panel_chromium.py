@@ -252,6 +252,7 @@ CALLS: list[dict[str, Any]] = [
 def test_a_host_shows_each_tool_s_answer(place: Place) -> None:
     """Sandboxed, under the strictest policy, behind ext-apps' bridge and a real server.
 
+    Another frame that posts a forged answer is not heard.
     Charts come with the answer; where a host passes neither `_meta` nor tool calls the periods
     that were compared are drawn, and nothing can be followed.
     """
@@ -264,6 +265,7 @@ def test_a_host_shows_each_tool_s_answer(place: Place) -> None:
         assert (name, one["axe"], one["problems"], one["overflow"]) == (name, [], [], 0)
         assert one["size"]["height"] > 0
         assert one["torn"] == {}
+        assert "forged" not in one["text"]
     charts = {name: one["charts"] for name, one in seen.items() if one["charts"]}
     assert charts == {"check_model_drift": 1, "check_budget_with_confidence": 2, "preflight": 2}
     assert seen["get_trust_score_health"]["theme"] == "dark"

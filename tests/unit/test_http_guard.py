@@ -13,6 +13,7 @@ from gonogo.http_guard import (
     place_of,
     refusal,
     refuse_without_token,
+    tokens_of,
 )
 
 HERE = Place("127.0.0.1", 8484)
@@ -74,6 +75,12 @@ def test_off_loopback_needs_a_token() -> None:
     refuse_without_token(THERE, "secret", what="The dashboard")
     with pytest.raises(ParameterError, match="token: set GONOGO_TOKEN"):
         refuse_without_token(THERE, None, what="The dashboard")
+
+
+def test_what_only_reads_is_opened_by_either_token() -> None:
+    """An empty variable is no token: it would be one that everybody holds."""
+    assert tokens_of({"GONOGO_TOKEN": "act", "GONOGO_READ_TOKEN": "read"}) == ("act", "read")
+    assert tokens_of({"GONOGO_TOKEN": " ", "GONOGO_READ_TOKEN": ""}) == ()
 
 
 def test_a_token_is_the_whole_token() -> None:

@@ -24,7 +24,7 @@ async def dashboard(
     host: Annotated[
         str,
         typer.Option(
-            "--host", metavar="HOST:PORT", help="Where to listen; off loopback needs GONOGO_TOKEN."
+            "--host", metavar="HOST:PORT", help="Where to listen; off loopback needs a token."
         ),
     ] = DEFAULT_PLACE,
 ) -> None:
@@ -40,7 +40,6 @@ async def dashboard(
                 await serve_dashboard(
                     session.app,
                     place,
-                    token=session.settings.environ.get("GONOGO_TOKEN") or None,
                     say=lambda address: session.screen.line(f"Dashboard: {address}"),
                 )
 

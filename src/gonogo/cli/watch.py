@@ -31,7 +31,7 @@ async def watch(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Show the dashboard there as well; off loopback needs GONOGO_TOKEN.",
+            help="Show the dashboard there as well; off loopback needs a token.",
         ),
     ] = None,
     otlp: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from gonogo.errors import GonogoError, StoreError
+from gonogo.errors import GonogoError
 
 if TYPE_CHECKING:
     from gonogo.app import Gonogo
@@ -51,14 +51,13 @@ class Pulse:
         beat, self._beat = self._beat, anyio.Event()
         beat.set()
 
-    async def listen(self, *, beat_s: float) -> AsyncGenerator[bool]:
-        """Yield True after a change, False where nothing happened for `beat_s` seconds.
+    @property
+    def is_full(self) -> bool:
+        """Whether no more pages may listen."""
+        return self._listeners >= LISTENERS_MAX
 
-        Raises:
-            StoreError: There are too many listeners.
-        """
-        if self._listeners >= LISTENERS_MAX:
-            raise StoreError(f"{LISTENERS_MAX} pages listen already; close one.")
+    async def listen(self, *, beat_s: float) -> AsyncGenerator[bool]:
+        """Yield True after a change, False where nothing happened for `beat_s` seconds."""
         self._listeners += 1
         try:
             while not self._over:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gonogo.app import Gonogo
-from gonogo.http_guard import Place, listening_socket, refuse_without_token
+from gonogo.http_guard import Place, listening_socket, refuse_without_token, tokens_of
 
 if TYPE_CHECKING:
     from gonogo.settings import Settings
@@ -35,15 +35,12 @@ class Onlooker(Gonogo):
         )
 
 
-async def serve_dashboard(
-    app: Gonogo, place: Place, *, token: str | None, say: Callable[[str], None]
-) -> None:
-    """Serve until cancelled.
+async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], None]) -> None:
+    """Serve until cancelled; off loopback to holders of a token alone.
 
     Args:
         app: Its store is opened, and made where it is absent, before anybody looks.
         place: Where to listen.
-        token: What visitors must hold; needed off loopback.
         say: Told once where the page is.
 
     Raises:
@@ -62,14 +59,15 @@ async def serve_dashboard(
         def capture_signals(self) -> Generator[None]:
             yield
 
-    refuse_without_token(place, token, what="The dashboard")
+    tokens = tokens_of(app.settings.environ)
+    refuse_without_token(place, next(iter(tokens), None), what="The dashboard")
     with listening_socket(place, option="dashboard") as listener:
         await app.stores()
         pulse = Pulse()
         async with Onlooker(app.settings) as onlooker, anyio.create_task_group() as tasks:
             server = Server(
                 uvicorn.Config(
-                    site(onlooker, pulse, place=place, token=token),
+                    site(onlooker, pulse, place=place, tokens=tokens),
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -81,7 +79,7 @@ async def serve_dashboard(
                 )
             )
             tasks.start_soon(pulse.follow, onlooker)
-            say(_address(place, listener.getsockname()[1], token))
+            say(_address(place, listener.getsockname()[1], with_token=bool(tokens)))
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -90,6 +88,6 @@ async def serve_dashboard(
                     await server.shutdown(sockets=[listener])
 
 
-def _address(place: Place, port: int, token: str | None) -> str:
+def _address(place: Place, port: int, *, with_token: bool) -> str:
     host = f"[{place.host}]" if ":" in place.host else place.host
-    return f"http://{host}:{port}/" + ("?token=GONOGO_TOKEN" if token else "")
+    return f"http://{host}:{port}/" + ("?token=…" if with_token else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +38,14 @@ BEAT_S = 15.0
 ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-def site(app: Gonogo, pulse: Pulse, *, place: Place, token: str | None) -> ASGIApp:
+def site(app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str]) -> ASGIApp:
     """The dashboard of an application.
 
     Args:
         app: Who answers.
         pulse: Tells of changes.
         place: Where it listens; on loopback, Host must name loopback.
-        token: What whoever asks must hold; None: nothing.
+        tokens: Whoever asks must hold one of these; nothing where there are none.
     """
     answers = Answers(app, pulse)
     html = panel_html()
@@ -71,6 +71,8 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, token: str | None) -> ASGIA
             return JSONResponse(told, status_code=_status(error), headers=ALWAYS)
 
     async def changes(_: Request) -> Response:
+        if pulse.is_full:
+            return PlainTextResponse("Too many pages listen already.", status_code=503)
         return StreamingResponse(_events(pulse), media_type="text/event-stream", headers=ALWAYS)
 
     routes = [
@@ -79,7 +81,7 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, token: str | None) -> ASGIA
         Route("/api/changes", changes),
         Route("/api/{tool}", ask),
     ]
-    return _Guarded(Starlette(routes=routes), place, token)
+    return _Guarded(Starlette(routes=routes), place, tokens)
 
 
 def _about(settings: Settings) -> dict[str, Any]:
@@ -122,10 +124,10 @@ async def _events(pulse: Pulse) -> AsyncIterator[str]:
 
 
 class _Guarded:
-    """Lets through only requests that come from where they should, from whoever holds the token."""
+    """Lets through only requests that come from where they should, from whoever holds a token."""
 
-    def __init__(self, inner: ASGIApp, place: Place, token: str | None) -> None:
-        self._inner, self._place, self._token = inner, place, token
+    def __init__(self, inner: ASGIApp, place: Place, tokens: Sequence[str]) -> None:
+        self._inner, self._place, self._tokens = inner, place, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (refused := self._refused(Request(scope))) is not None:
@@ -133,18 +135,22 @@ class _Guarded:
             return
         await self._inner(scope, receive, send)
 
+    def _opens(self, shown: str | None) -> bool:
+        return any(holds(token, shown) for token in self._tokens)
+
     def _refused(self, request: Request) -> Response | None:
         headers: Headers = request.headers
         if (why := refusal(headers, self._place)) is not None:
             return PlainTextResponse(why, status_code=403)
-        if self._token is None:
+        if not self._tokens:
             return None
-        if holds(self._token, bearer(headers) or request.cookies.get(COOKIE)):
+        if self._opens(bearer(headers) or request.cookies.get(COOKIE)):
             return None
-        if holds(self._token, request.query_params.get("token")):
+        entering = request.query_params.get("token")
+        if entering is not None and self._opens(entering):
             # The address with the token should not stay in the history: it becomes a cookie.
             entered = RedirectResponse("/", status_code=303, headers=ALWAYS)
-            entered.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")
+            entered.set_cookie(COOKIE, entering, httponly=True, samesite="strict")
             return entered
         return PlainTextResponse(
             "A token is needed: open /?token=… once, or send it as a bearer token.", status_code=401

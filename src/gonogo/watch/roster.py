@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused
-from gonogo.http_guard import Place, refuse_without_token
+from gonogo.http_guard import Place, refuse_without_token, tokens_of
 from gonogo.watch.duties import Duty
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def roster(
 
 
 def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
-    token = settings.environ.get("GONOGO_TOKEN") or None
+    token = next(iter(tokens_of(settings.environ)), None)
     refuse_without_token(place, token, what="The dashboard")
 
     async def serve(app: Gonogo) -> None:
         from gonogo.dashboard.serving import serve_dashboard
 
-        await serve_dashboard(app, place, token=token, say=lambda at: say(f"Dashboard: {at}"))
+        await serve_dashboard(app, place, say=lambda at: say(f"Dashboard: {at}"))
 
     return Duty("dashboard", serve)
 

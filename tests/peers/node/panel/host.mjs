@@ -14,9 +14,13 @@ const MIME = "text/html;profile=mcp-app";
 // What a host must enforce where a resource names no domain (MCP Apps 2026-01-26).
 const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self' data:; connect-src 'none'";
 const AROUND = `<!doctype html><html lang="en"><title>host</title><body style="margin:0">
+<iframe title="elsewhere" sandbox="allow-scripts" hidden srcdoc="<script>
+  const forged = { jsonrpc: '2.0', method: 'ui/notifications/tool-result', params: { content: [{ type: 'text', text: 'forged' }], isError: true } };
+  addEventListener('message', () => parent.frames[1].postMessage(forged, '*'));
+</script>"></iframe>
 <iframe title="panel" src="http://app.test/" sandbox="allow-scripts" style="border:0;width:100%;height:2400px"></iframe>
 <script>
-  const frame = document.querySelector("iframe");
+  const frame = document.querySelectorAll("iframe")[1];
   addEventListener("message", (event) => event.source === frame.contentWindow && window.fromApp(event.data));
   window.toApp = (message) => frame.contentWindow.postMessage(message, "*");
 </script>`;
@@ -43,12 +47,14 @@ async function shown(open, client, html, call) {
   await page.route("http://host.test/", (route) => route.fulfill({ body: AROUND, contentType: "text/html" }));
   await page.goto("http://host.test/");
   await initialized;
-  const frame = page.frames()[1];
+  const frame = page.frames().find((one) => one.url() === "http://app.test/");
   await frame.waitForSelector("[role=status]");
   await bridge.sendToolInput({ arguments: call.arguments });
   const result = await client.callTool({ name: call.tool, arguments: call.arguments });
   await bridge.sendToolResult(call.strip ? { ...result, _meta: undefined } : result);
   await frame.waitForSelector("main h1:not(.unseen)");
+  // A frame that is not the host says something too.
+  await page.evaluate(() => document.querySelector("iframe").contentWindow.postMessage("now", "*"));
   await frame.waitForTimeout(150);
   const seen = { name: call.name, text: await frame.locator("main").innerText(), charts: await frame.locator("figure.chart").count(), links: await frame.locator("button.link").count(), axe: await found(frame), overflow: await overflow(frame), theme: await frame.evaluate(() => getComputedStyle(document.documentElement).colorScheme) };
   await picture(page, `app-${call.name}`);
