@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TOKENS_MAX = 3000
-TOKENS_NOW = 2460
+TOKENS_NOW = 2170
 GROWTH_MAX = 1.05
 CHARS_A_TOKEN = 4
 DESCRIPTION_WORDS_MAX = 80

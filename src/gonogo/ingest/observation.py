@@ -234,35 +234,31 @@ _UNIT: Mapping[str, object] = {"minimum": 0, "maximum": 1}
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
-        Field("dependency", "dependency", _name, "text", "what was called, 1-200 characters"),
-        Field("ts", "ts_ms", _time, "time", "when: RFC 3339 or Unix seconds; default now"),
-        Field(
-            "id", "id", _name, "text", "stored once; sent again, it only fills in a late outcome"
-        ),
-        Field("kind", "kind", _kind, "text", "", _ENUM),
+        Field("dependency", "dependency", _name, "text", "what was called"),
+        Field("ts", "ts_ms", _time, "time", "RFC 3339 or Unix seconds; absent: now"),
+        Field("id", "id", _name, "text", "stored once; again: fills in a late outcome"),
+        Field("kind", "kind", _kind, "text", "its sort", _ENUM),
         Field("provider", "provider", _name, "text", "who runs it"),
-        Field("version", "version", _name, "text", "which version answered"),
-        Field(
-            "outcome", "outcome", _outcome, "outcome", "1 or true: right; 0 or false: wrong", _UNIT
-        ),
-        Field("outcome_ts", "outcome_ts_ms", _time, "time", "when the outcome came; default now"),
-        Field("error", "error", _error, "text", "failure code: timeout, http_500, refusal, ..."),
+        Field("version", "version", _name, "text", "that answered"),
+        Field("outcome", "outcome", _outcome, "outcome", "1 or true: right; 0: wrong", _UNIT),
+        Field("outcome_ts", "outcome_ts_ms", _time, "time", "when the outcome came"),
+        Field("error", "error", _error, "text", "code, as timeout or http_500"),
         Field("confidence", "confidence", _fraction, "number", "the model's own", _UNIT),
-        Field("latency_ms", "latency_ms", _latency, "number", "milliseconds", _POSITIVE),
-        Field("cost_usd", "cost_micro_usd", _money, "number", "US dollars", _POSITIVE),
-        Field("input_tokens", "input_tokens", _tokens, "number", "", _POSITIVE),
-        Field("output_tokens", "output_tokens", _tokens, "number", "", _POSITIVE),
-        Field("item", "item", _name, "text", "golden-set item that this call answered"),
-        Field("budget", "budget", _name, "text", "whose money this call spent"),
-        Field("reservation", "reservation", _name, "text", "hold that this call spends from"),
-        Field("prediction", "prediction", _category, "text", "categorical output"),
-        Field("label", "label", _category, "text", "truth; with prediction it gives the outcome"),
-        Field("input_hash", "input_hash", _name, "text", "same input answered differently shows"),
-        Field("output_hash", "output_hash", _name, "text", ""),
-        Field("embedding", "embedding", _embedding, "list", "of the output, up to 4096 numbers"),
-        Field("segments", "segments", _segments, "texts", 'slices, up to 8: {"tier": "new"}'),
-        Field("metrics", "metrics", _metrics, "numbers", "your own numbers, up to 16"),
-        Field("output", "output", _output, "text", "the answer's text; features are kept, not it"),
+        Field("latency_ms", "latency_ms", _latency, "number", "ms", _POSITIVE),
+        Field("cost_usd", "cost_micro_usd", _money, "number", "USD", _POSITIVE),
+        Field("input_tokens", "input_tokens", _tokens, "number", "count", _POSITIVE),
+        Field("output_tokens", "output_tokens", _tokens, "number", "count", _POSITIVE),
+        Field("item", "item", _name, "text", "golden-set item answered"),
+        Field("budget", "budget", _name, "text", "that paid"),
+        Field("reservation", "reservation", _name, "text", "hold it spends"),
+        Field("prediction", "prediction", _category, "text", "category"),
+        Field("label", "label", _category, "text", "true category"),
+        Field("input_hash", "input_hash", _name, "text", "shows inconsistency"),
+        Field("output_hash", "output_hash", _name, "text", "with input_hash"),
+        Field("embedding", "embedding", _embedding, "list", "of the output"),
+        Field("segments", "segments", _segments, "texts", 'as {"tier": "new"}'),
+        Field("metrics", "metrics", _metrics, "numbers", "your own"),
+        Field("output", "output", _output, "text", "text; only features are kept"),
     )
 }
 

@@ -5,6 +5,7 @@ Explicit nulls are taken as "absent": some clients send every optional argument.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -21,57 +22,66 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
+# Where nothing is required, each argument has a default of its own type: an empty one is absent.
+Optional = Annotated[str, Field(max_length=NAME_CHARS_MAX)]
+
 Dependency = Annotated[Name, Field(description="model, skill, tool, api or prompt, as recorded")]
-AnyDependency = Annotated[Name | None, Field(description="leave out for all")]
-Detail = Annotated[Literal["brief", "full"], Field(description="full: every segment and table row")]
-Metric = Annotated[
-    Name | None, Field(description="outcome, error, latency_ms, cost_usd, ...; leave out for all")
-]
-Segment = Annotated[Name | None, Field(description="one slice: key=value, as day_type=weekend")]
-BaselineVersion = Annotated[Name | None, Field(description="version to compare with")]
-Version = Annotated[Name | None, Field(description="version to judge; default: the current one")]
-Since = Annotated[Name | None, Field(description="start: RFC 3339 time or date")]
-Until = Annotated[Name | None, Field(description="end; the answer is as of then")]
+Moved = Annotated[Name, Field(description="whose traffic to move")]
+Routed = Annotated[Name, Field(description="what is about to be called")]
+AnyDependency = Annotated[Optional | None, Field(description="name as recorded (default: all)")]
+Level = Literal["brief", "full"]
+WorkDetail = Annotated[Level, Field(description="brief (default); full: every check")]
+DriftDetail = Annotated[Level, Field(description="brief (default); full: every slice")]
+TrustDetail = Annotated[Level, Field(description="brief (default); full: every part")]
+BudgetDetail = Annotated[Level, Field(description="brief (default); full: every hold")]
+Metric = Annotated[Name | None, Field(description="as outcome, error, latency_ms; absent: all")]
+Segment = Annotated[Name | None, Field(description="slice, as day_type=weekend")]
+BaselineVersion = Annotated[Name | None, Field(description="reference version")]
+Version = Annotated[Name | None, Field(description="version to judge; absent: the current one")]
+Since = Annotated[Name | None, Field(description="RFC 3339 time or date")]
+Until = Annotated[Name | None, Field(description="judge as of then")]
 
-Budget = Annotated[Name, Field(description="budget name, from the configuration")]
-SpentOn = Annotated[Name | None, Field(description="what the planned calls go to")]
-PlannedCalls = Annotated[Count | None, Field(description="calls the work will make")]
-PlannedCost = Annotated[Usd | None, Field(description="declared cost, instead of planned_calls")]
-Reserve = Annotated[bool, Field(description="hold the money if it fits; settle afterwards")]
-Key = Annotated[Name | None, Field(description="your id of this call: a retry changes nothing")]
+Budget = Annotated[Name, Field(description="as configured")]
+SpentOn = Annotated[Name | None, Field(description="target of the calls")]
+PlannedCalls = Annotated[Count | None, Field(description="how many, retries included")]
+PlannedCost = Annotated[Usd | None, Field(description="declared, instead of planned_calls")]
+Reserve = Annotated[bool, Field(description="hold the money if it fits (default false)")]
+Key = Annotated[Name | None, Field(description="your id: a retry changes nothing")]
 
-Reason = Annotated[Name | None, Field(description="why; needed for a plan, goes into the log")]
+Reason = Annotated[Name | None, Field(description="needed for a plan; is logged")]
 Target = Annotated[
     Name | None,
-    Field(
-        description="name, name@version, rules:NAME, refuse or human; default: next of its ladder"
-    ),
+    Field(description="name, name@version, rules:NAME, refuse, human; absent: next of its ladder"),
 ]
-ToShare = Annotated[Share | None, Field(description="share of traffic to move; default 1")]
-PlanId = Annotated[Name | None, Field(description="carry out this plan")]
-Confirm = Annotated[bool, Field(description="with plan_id, where the plan's approval is confirm")]
-UndoId = Annotated[Name | None, Field(description="audit_id of the fallback to take back")]
+ToShare = Annotated[Share | None, Field(description="of traffic; absent: all")]
+PlanId = Annotated[Name | None, Field(description="plan to carry out")]
+Confirm = Annotated[bool, Field(description="where approval is confirm (default false)")]
+UndoId = Annotated[Name | None, Field(description="audit_id to take back")]
 
-Workload = Annotated[Name | None, Field(description="workload name, from the configuration")]
+Workload = Annotated[Optional | None, Field(description="as configured (default: none)")]
 Dependencies = Annotated[
-    list[Name] | None,
-    Field(description="instead of workload", min_length=1, max_length=100),
+    Sequence[Name] | None,
+    Field(description="instead of workload (default: none)", max_length=100),
 ]
-WorkCalls = Annotated[Count | None, Field(description="calls to each dependency")]
-WorkBudget = Annotated[Name | None, Field(description="budget that pays")]
+WorkCalls = Annotated[
+    int | None,
+    Field(description="per dependency (default 0, not stated)", ge=0, le=1_000_000_000),
+    BeforeValidator(_whole),
+]
+WorkBudget = Annotated[Optional | None, Field(description="that pays (default: the workload's)")]
 
-ReservationId = Annotated[Name, Field(description="reservation.id of the budget check")]
+ReservationId = Annotated[Name, Field(description="id of the hold")]
 ActualCost = Annotated[
-    Usd | None, Field(description="what it cost; default: its observations' cost, else release")
+    Usd | None, Field(description="what it cost; absent: its observations' cost, else release")
 ]
-StickyKey = Annotated[Name | None, Field(description="same key, same target: a user or session id")]
-Query = Annotated[Name | None, Field(description="part of a name")]
-Cursor = Annotated[Name | None, Field(description="next_cursor of the page before")]
+StickyKey = Annotated[Name | None, Field(description="same key, same target")]
+Query = Annotated[Optional | None, Field(description="part of a name (default: all)")]
+Cursor = Annotated[Optional | None, Field(description="next_cursor (default: first page)")]
 Status = Annotated[
-    Literal["open", "acknowledged", "mitigated", "recovering", "resolved"] | None,
-    Field(description="leave out for all"),
+    Literal["all", "open", "acknowledged", "mitigated", "recovering", "resolved"],
+    Field(description="all (default), or one, as open"),
 ]
-IncidentId = Annotated[Name | None, Field(description="one incident, with its timeline")]
+IncidentId = Annotated[Optional | None, Field(description="one (default: all), with timeline")]
 
 # Each item is checked on its own: a malformed one is refused by index, and the others are kept.
 Observations = Annotated[

@@ -34,40 +34,36 @@ DEFINITIONS = (
     Definition(
         "preflight",
         "Preflight",
-        "Go or no-go for a piece of work: drift, trust, route, incidents and budget of everything "
-        "it needs, in one answer. Use before any costly, long or irreversible run. The verdict is "
-        "the worst part's: on no_go do not start, clear the blockers (next_actions has the calls); "
-        "unknown means too little or stale data, never go.",
+        "Tell go or no-go for a piece of work: drift, trust, route, incidents and budget of "
+        "all it needs. Use before any costly, long or irreversible run. On no_go do not "
+        "start; unknown is never go.",
         answers.PreflightReport,
         drawn=True,
     ),
     Definition(
         "check_model_drift",
         "Check drift",
-        "Has a dependency degraded, improved or shifted against its baseline: how much, since "
-        "when, in which slices, how sure. Use before relying on its output, or when results look "
-        "odd. no_go: quality fell, plan with trigger_fallback. unknown: says what to record. Safe "
-        "to ask as often as you like.",
+        "Tell whether a dependency degraded against its baseline: how much, since when, "
+        "where, how sure. Use before relying on its output, or when results look odd. On "
+        "no_go plan with trigger_fallback.",
         answers.DriftReport,
         drawn=True,
     ),
     Definition(
         "get_trust_score_health",
         "Trust score",
-        "The calibrated chance, in percent, that the next call is good, with its interval, and "
-        "whether stated confidences can be trusted. Without dependency: all, worst first. Use "
-        "before choosing between dependencies. Next: check_model_drift for the reason of a low "
-        "score.",
+        "Give the calibrated chance that the next call is good, and whether stated confidence "
+        "can be trusted; without dependency all, worst first. Use before choosing. Low: ask "
+        "check_model_drift.",
         answers.TrustReport,
         drawn=True,
     ),
     Definition(
         "check_budget_with_confidence",
         "Check budget",
-        "Will the work fit the budget: pass or not, with the probability, what remains and what is "
-        "projected. Use before spending; reserve=true also holds the money, so that agents side by "
-        "side cannot overspend: then settle_reservation when done. calls_that_would_pass says how "
-        "much would fit.",
+        "Tell whether work fits a budget: the probability, what remains, what is projected. "
+        "Use before spending; reserve=true also holds the money against other agents: then "
+        "settle_reservation.",
         answers.BudgetCheck,
         writes=True,
         idempotent=False,
@@ -76,10 +72,9 @@ DEFINITIONS = (
     Definition(
         "trigger_fallback",
         "Fall back",
-        "Move a dependency's traffic to a way back. The first call (with reason) only plans and "
-        "returns plan_id with effects and checks; call again with plan_id to carry it out. Where "
-        "approval is ask, a person is asked; without an answer nothing changes. undo takes it "
-        "back. Use after a no_go.",
+        "Move a dependency's traffic to a way back. Use after a no_go: with reason it only "
+        "plans, with plan_id it carries the plan out, once a person approved where asked; "
+        "undo takes it back.",
         answers.FallbackPlan | answers.FallbackResult,
         writes=True,
         destructive=True,
@@ -89,24 +84,24 @@ DEFINITIONS = (
     Definition(
         "get_route",
         "Get route",
-        "Which target to call for a dependency now, after any fallback. Use right before calling "
-        "it; the answer names target and version.",
+        "Name the target and version to call for a dependency now, after any fallback. Use "
+        "right before calling it.",
         answers.RouteAnswer,
         drawn=True,
     ),
     Definition(
         "record_observations",
         "Record observations",
-        "Store what happened: calls, outcomes, errors, latency, cost. Use after every call or "
-        "batch, and again with the same id when the outcome is known. It is the evidence of every "
-        "other tool. Malformed items are refused by index, the others are kept.",
+        "Store calls and evaluations, the evidence of every other tool. Use after each call "
+        "or batch, and again with the same id once the outcome is known. Malformed items are "
+        "refused alone.",
         answers.RecordAnswer,
         writes=True,
     ),
     Definition(
         "settle_reservation",
         "Settle reservation",
-        "End a hold made by check_budget_with_confidence: book what the work cost, or release it. "
+        "End a hold of check_budget_with_confidence: book what the work cost, or release it. "
         "Use when the work is done or given up.",
         answers.Settlement,
         writes=True,
@@ -114,7 +109,7 @@ DEFINITIONS = (
     Definition(
         "list_dependencies",
         "List dependencies",
-        "What is known: names, versions, metrics, observation counts and the last verdict. Use to "
+        "List what is known: names, versions, metrics, counts and the last verdict. Use to "
         "find the right name.",
         answers.DependencyList,
         drawn=True,
@@ -122,8 +117,8 @@ DEFINITIONS = (
     Definition(
         "get_incidents",
         "Get incidents",
-        "Degradations being handled, with status, cause and timeline. Use to see what is already "
-        "being done before acting.",
+        "List degradations being handled, with status, cause and timeline. Use before acting, "
+        "to see what is already done.",
         answers.IncidentList,
         drawn=True,
     ),
@@ -178,7 +173,8 @@ def _tool(definition: Definition, tools: Tools, observation: dict[str, object]) 
     # The SDK ignores unknown arguments and reads "5" as 5: a wrong call would look answered.
     arguments.model_config |= ConfigDict(extra="forbid", strict=True)
     arguments.model_rebuild(force=True)
-    schema = without_noise({**tool.parameters, "additionalProperties": False})
+    # "required" is there even where nothing is: a reader need not guess whether it was forgotten.
+    schema = without_noise({"required": [], **tool.parameters, "additionalProperties": False})
     if "observations" in schema["properties"]:
         schema["properties"]["observations"]["items"] = observation
     tool.parameters = schema
@@ -207,6 +203,8 @@ def without_noise(schema: Any) -> Any:  # noqa: ANN401 - a JSON Schema is any JS
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str))
         and not (key == "default" and value is None)
+        # That a name is not empty goes without saying; it is refused all the same.
+        and not (key == "minLength" and value == 1)
     }
     arms = [arm for arm in kept.get("anyOf", ()) if arm != {"type": "null"}]
     if len(arms) == 1:

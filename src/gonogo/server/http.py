@@ -165,10 +165,10 @@ def split_address(address: str) -> tuple[str, int]:
     return bare, int(port)
 
 
-async def serve_http(settings: Settings, access: Access, listener: socket.socket) -> None:
+async def serve_gate(gate: Gate, listener: socket.socket) -> None:
     """Serve on a socket until a signal ends it; says on standard error where."""
     config = uvicorn.Config(
-        http_app(settings, access),
+        gate,
         http=Patience,
         ws="none",
         log_config=None,

@@ -90,7 +90,7 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
     from gonogo.server.gate import ANY, LOOPBACK, Access, is_loopback
-    from gonogo.server.http import listening_socket, serve_http, split_address
+    from gonogo.server.http import http_app, listening_socket, serve_gate, split_address
 
     host, _ = split_address(given.http)
     act = _token_in(given.token_file) if given.token_file else environ.get("GONOGO_TOKEN", "")
@@ -110,7 +110,7 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
         read=read.strip() or None,
     )
     with listening_socket(given.http) as listener:
-        anyio.run(serve_http, settings, access, listener)
+        anyio.run(serve_gate, http_app(settings, access), listener)
 
 
 def _token_in(path: str) -> str:

@@ -60,20 +60,20 @@ class Tools:
     async def preflight(
         self,
         *,
-        workload: a.Workload = None,
-        dependencies: a.Dependencies = None,
-        planned_calls: a.WorkCalls = None,
-        budget: a.WorkBudget = None,
-        detail: a.Detail = "brief",
+        workload: a.Workload = "",
+        dependencies: a.Dependencies = (),
+        planned_calls: a.WorkCalls = 0,
+        budget: a.WorkBudget = "",
+        detail: a.WorkDetail = "brief",
         ctx: Context[Gonogo],
     ) -> CallToolResult:
         """Everything the work needs, in one answer; tells how far it is."""
         return answered(
             await self._app.preflight(
-                workload=workload,
-                dependencies=dependencies,
-                planned_calls=planned_calls,
-                budget=budget,
+                workload=workload or None,
+                dependencies=dependencies or None,
+                planned_calls=planned_calls or None,
+                budget=budget or None,
                 detail=detail,
                 progress=ctx.report_progress,
             )
@@ -89,7 +89,7 @@ class Tools:
         version: a.Version = None,
         since: a.Since = None,
         until: a.Until = None,
-        detail: a.Detail = "brief",
+        detail: a.DriftDetail = "brief",
     ) -> CallToolResult:
         """Has it degraded, improved or shifted."""
         return self._texts.answered(
@@ -106,11 +106,11 @@ class Tools:
         )
 
     async def get_trust_score_health(
-        self, *, dependency: a.AnyDependency = None, detail: a.Detail = "brief"
+        self, *, dependency: a.AnyDependency = "", detail: a.TrustDetail = "brief"
     ) -> CallToolResult:
         """The calibrated chance that the next call is good."""
         return self._texts.answered(
-            await self._app.get_trust_score_health(dependency, detail=detail)
+            await self._app.get_trust_score_health(dependency or None, detail=detail)
         )
 
     async def check_budget_with_confidence(
@@ -122,7 +122,7 @@ class Tools:
         planned_cost_usd: a.PlannedCost = None,
         reserve: a.Reserve = False,
         idempotency_key: a.Key = None,
-        detail: a.Detail = "brief",
+        detail: a.BudgetDetail = "brief",
     ) -> CallToolResult:
         """Will the work fit."""
         return answered(
@@ -140,7 +140,7 @@ class Tools:
     async def trigger_fallback(
         self,
         *,
-        dependency: a.Dependency,
+        dependency: a.Moved,
         reason: a.Reason = None,
         to: a.Target = None,
         share: a.ToShare = None,
@@ -168,9 +168,7 @@ class Tools:
             )
         )
 
-    async def get_route(
-        self, *, dependency: a.Dependency, key: a.StickyKey = None
-    ) -> CallToolResult:
+    async def get_route(self, *, dependency: a.Routed, key: a.StickyKey = None) -> CallToolResult:
         """Which target to call now."""
         return answered(await self._app.get_route(dependency, key=key))
 
@@ -186,21 +184,25 @@ class Tools:
         return answered(await self._app.settle_reservation(reservation_id, actual_usd=actual_usd))
 
     async def list_dependencies(
-        self, *, query: a.Query = None, cursor: a.Cursor = None
+        self, *, query: a.Query = "", cursor: a.Cursor = ""
     ) -> CallToolResult:
         """What is known."""
-        return answered(await self._app.list_dependencies(query=query, cursor=cursor))
+        return answered(
+            await self._app.list_dependencies(query=query or None, cursor=cursor or None)
+        )
 
     async def get_incidents(
         self,
         *,
-        dependency: a.AnyDependency = None,
-        status: a.Status = None,
-        incident_id: a.IncidentId = None,
+        dependency: a.AnyDependency = "",
+        status: a.Status = "all",
+        incident_id: a.IncidentId = "",
     ) -> CallToolResult:
         """What is being handled."""
         return answered(
             await self._app.get_incidents(
-                dependency=dependency, status=status, incident_id=incident_id
+                dependency=dependency or None,
+                status=None if status == "all" else status,
+                incident_id=incident_id or None,
             )
         )
