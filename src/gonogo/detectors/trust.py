@@ -29,14 +29,21 @@ if TYPE_CHECKING:
 HALF_LIVES_DAYS = (0.1, 1.0, 5.0, 20.0, math.inf)
 # Pseudo-calls with which a memory starts from the next longer one.
 NEST_STRENGTH = 6.0
+# With fewer calls in all than this, a short memory cannot be told from chance: it starts from the
+# next longer one with up to twice the pseudo-calls.
+_FEW_CALLS = 15.0
 # Weight that goes back to all memories alike with each call.
 FIXED_SHARE = 0.02
 # Weights forget by at least 2 % a call, so rows before the newest 512 move a score by < 1e-4.
 WEIGHED_ROWS_MAX = 512
-# What a memory's calls count for in the spread (never in the mean): the shorter the memory that
-# predicts best, the likelier the rate has moved since. Set so that the 90 % interval holds the
-# rate under fast drift too (benchmarks/trust.py).
-_SPREAD_SHARE: Floats = np.array([0.7, 0.75, 0.85, 0.95, 1.0])
+# What calls count for in the spread (never in the mean). The more the two shortest memories have
+# weighed of late, the more restless the rate, and the likelier it has moved since: then calls
+# count for less. Of a rate that rests they count for more, since the short memories that are mixed
+# in widen what the long one knows. Chosen on other seeds and worlds than benchmarks/trust.py
+# reports, so that the 90 % interval holds the rate under fast drift and is no wider than it says
+# where outages and jumps are rare.
+_RESTS, _RESTLESS = 0.34, 0.49
+_COUNTS_FOR_MOST, _COUNTS_FOR_LEAST = 1.15, 0.5
 PRIOR_STRENGTH_RANGE = (0.5, 50.0)
 POPULATION_MIN = 3
 
@@ -76,6 +83,13 @@ class TrustPath:
     good: Floats
     n: Floats
     prior: Prior
+
+    def counts_for(self) -> Floats:
+        """What calls count for in the spread, before each row; shape (rows,)."""
+        short = np.r_[0.0, np.cumsum(self.weight[:, :2].sum(axis=1))]
+        row = np.arange(1, short.size)
+        first = np.maximum(row - WEIGHED_ROWS_MAX, 0)
+        return _counts_for((short[row] - short[first]) / (row - first))
 
 
 def population_prior(good: Ints, n: Ints) -> Prior:
@@ -162,7 +176,8 @@ def after_batch(path: TrustPath, row: Ints, good: Ints, n: Ints) -> BetaMixture:
     fit = _log_fit(before_good, before_n, good, n, path.prior)
     weight = _step(path.weight[row], np.exp(fit - fit.max(axis=-1, keepdims=True)), n)
     a, b = _nested(before_good + good, before_n + n, path.prior)
-    return BetaMixture(weight, _SPREAD_SHARE * a, _SPREAD_SHARE * b)
+    counts_for = path.counts_for()[row][:, None]
+    return BetaMixture(weight, counts_for * a, counts_for * b)
 
 
 def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -> BetaMixture:
@@ -183,13 +198,16 @@ def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -
     if not hour.size:
         nothing = np.zeros(_MEMORIES)
         a, b = _nested(nothing, nothing, prior)
-        return BetaMixture(nothing + 1 / _MEMORIES, _SPREAD_SHARE * a, _SPREAD_SHARE * b)
+        alike = nothing + 1 / _MEMORIES
+        counts_for = _counts_for(alike[:2].sum())
+        return BetaMixture(alike, counts_for * a, counts_for * b)
     path = trust_path(hour, good, n, prior=prior)
     last = np.array([path.n.shape[0] - 1])
     weight = after_batch(path, last, good[-1:], n[-1:]).weight[0]
     fade = np.exp(max(now_hour - int(hour[-1]), 0) * _DECAY_PER_HOUR)
     a, b = _nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
-    return BetaMixture(weight, _SPREAD_SHARE * a, _SPREAD_SHARE * b)
+    counts_for = path.counts_for()[-1]
+    return BetaMixture(weight, counts_for * a, counts_for * b)
 
 
 def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
@@ -239,6 +257,13 @@ def log_rising(x: Floats, count: Ints) -> Floats:
     return log_gamma(x + count) - log_gamma(x)
 
 
+def _counts_for(short: Floats) -> Floats:
+    """What calls count for where the two shortest memories have weighed `short` together."""
+    restless = np.clip((short - _RESTS) / (_RESTLESS - _RESTS), 0, 1)
+    share: Floats = _COUNTS_FOR_MOST - (_COUNTS_FOR_MOST - _COUNTS_FOR_LEAST) * restless
+    return share
+
+
 def _check_rows(hour: Ints, good: Ints, n: Ints) -> None:
     if not hour.shape == good.shape == n.shape or hour.ndim != 1:
         raise ParameterError("hour, good and n must be vectors of one length")
@@ -275,12 +300,13 @@ def _nested(good: Floats, n: Floats, prior: Prior) -> tuple[Floats, Floats]:
     """Beta parameters of each memory, each started from the next longer one; shapes (..., 5)."""
     a, b = np.empty_like(good), np.empty_like(good)
     mean: Floats | float = prior.mean
-    strength = prior.strength
+    nest = NEST_STRENGTH * (1 + _FEW_CALLS / (_FEW_CALLS + n[..., -1]))
+    strength: Floats | float = prior.strength
     for memory in reversed(range(_MEMORIES)):
         a[..., memory] = good[..., memory] + strength * mean
         b[..., memory] = n[..., memory] - good[..., memory] + strength * (1 - mean)
         mean = a[..., memory] / (a[..., memory] + b[..., memory])
-        strength = NEST_STRENGTH
+        strength = nest
     tiny = 1e-9
     return np.maximum(a, tiny), np.maximum(b, tiny)
 

@@ -310,6 +310,11 @@ def _said_before(
     return chance, n, good, hour
 
 
+def chart_warm_up(runs: int) -> int:
+    """Runs that make the baseline of a chart of so many."""
+    return min(max(runs // 2, BASELINE_RUNS_MIN), BASELINE_RUNS_MAX)
+
+
 def _golden(answers: GoldenAnswers, stale_ms: int, now_ms: int) -> _Golden:
     """The known-good set's chart, coverage and age."""
     from gonogo.detectors.golden import runs_of
@@ -323,9 +328,8 @@ def _golden(answers: GoldenAnswers, stale_ms: int, now_ms: int) -> _Golden:
     coverage = len(set(answers.item[lately].tolist())) / len(answers.items)
     age_ms = max(0, now_ms - (newest_day + 1) * DAY_MS)
     runs = runs_of(answers)
-    warm_up = min(max(len(runs.day) // 2, BASELINE_RUNS_MIN), BASELINE_RUNS_MAX)
     try:
-        chart = pass_chart(runs, warm_up=warm_up)
+        chart = pass_chart(runs, warm_up=chart_warm_up(len(runs.day)))
     except NotEnoughData:
         return _Golden(coverage=coverage, age_ms=age_ms)
     warning = None
