@@ -182,6 +182,9 @@ async def test_a_bad_state_is_passed_on_by_name_through_others() -> None:
     assert len(report.upstream) == 1
     assert report.upstream[0].startswith("c, through b: no_go, trust ")
     assert report.upstream[0] in report.summary
+    # The cause is looked at first: it is what needs a way back.
+    assert report.next_actions[0].tool == "get_trust_score_health"
+    assert report.next_actions[0].arguments == {"dependency": "c"}
 
 
 async def test_an_unknown_name_is_refused_with_the_nearest() -> None:

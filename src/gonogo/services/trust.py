@@ -28,6 +28,8 @@ from gonogo.services.trust_estimate import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.records import Mark, Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_trust import TrustTelemetry
@@ -55,6 +57,7 @@ class _Surroundings:
     """What is around a score: bad states it stands on, a provider that fails, its own health."""
 
     upstream: list[str] = field(default_factory=list)
+    upstream_names: list[str] = field(default_factory=list)
     upstream_verdict: Verdict = "go"
     provider: ProviderSuspected | None = None
     # Where no provider is declared, what fails with it is sought among all that fail.
@@ -129,10 +132,11 @@ async def _surroundings(
 ) -> _Surroundings:
     from gonogo.services.score_health import dependency_health
 
-    upstream, upstream_verdict = await _upstream(telemetry, settings, found.dependency, now_ms)
+    upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
     return _Surroundings(
-        upstream,
-        upstream_verdict,
+        [f"{path}: {bad.verdict}, trust {_points(bad)}; {bad.why}" for path, bad in upstream],
+        [bad.dependency for _, bad in upstream],
+        worst_verdict([bad.verdict for _, bad in upstream]) if upstream else "go",
         await _shared_cause(telemetry, settings, found, now_ms),
         found.verdict in ("no_go", "caution"),
         await dependency_health(
@@ -207,7 +211,7 @@ def _report(
         summary=_summary(found, parts, around),
         as_of=rfc3339(now_ms),
         data_age_s=max(0, (now_ms - found.newest_ts_ms) // 1000),
-        next_actions=_next_actions(found, verdict),
+        next_actions=_next_actions(found, verdict, around.upstream_names),
         dependency=found.dependency,
         score=100 * found.score,
         interval90=(100 * found.lower, 100 * found.upper),
@@ -244,10 +248,9 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
 
 async def _upstream(
     telemetry: TrustTelemetry, settings: Settings, dependency: str, now_ms: int
-) -> tuple[list[str], Verdict]:
-    """Bad states of what it depends on, directly or through others, each named once."""
-    states: list[str] = []
-    verdicts: list[Verdict] = []
+) -> list[tuple[str, TrustEstimate]]:
+    """Bad states of what it depends on, directly or through others, each once with its path."""
+    bad: list[tuple[str, TrustEstimate]] = []
     seen, waiting = (
         {dependency},
         [(name, name) for name in settings.dependency(dependency).depends_on],
@@ -265,9 +268,8 @@ async def _upstream(
             # Not recorded, or without a call: nothing bad is known of it.
             continue
         if found.verdict in ("no_go", "caution"):
-            states.append(f"{path}: {found.verdict}, trust {_points(found)}; {found.why}")
-            verdicts.append(found.verdict)
-    return states, worst_verdict(verdicts) if verdicts else "go"
+            bad.append((path, found))
+    return bad
 
 
 def _points(found: TrustEstimate) -> str:
@@ -300,15 +302,25 @@ def _summary(
     return said
 
 
-def _next_actions(found: TrustEstimate, verdict: Verdict) -> list[NextAction]:
+def _next_actions(
+    found: TrustEstimate, verdict: Verdict, upstream: Sequence[str]
+) -> list[NextAction]:
     name = found.dependency
     drift = NextAction(
         tool="check_model_drift",
         arguments={"dependency": name},
         reason="whether it has changed, and since when",
     )
+    if upstream and found.verdict != "no_go":
+        # The cause first: this one would be well without it.
+        look = NextAction(
+            tool="get_trust_score_health",
+            arguments={"dependency": upstream[0]},
+            reason=f"{name} stands on it, and it is in a bad state",
+        )
+        return [look, drift]
     if verdict == "no_go":
-        reason = f"trust {100 * found.score:.0f}: {found.why or 'what it depends on is bad'}"
+        reason = f"trust {100 * found.score:.0f}: {found.why}"
         plan: dict[str, object] = {"dependency": name, "reason": reason}
         fallback = NextAction(
             tool="trigger_fallback", arguments=plan, reason="plan a way back; changes nothing yet"

@@ -138,16 +138,19 @@ def _trust(answer: TrustReport) -> Parts:
         facts.append(("score health", said))
     parts = [(name, p.rate, p.interval90, p.n) for name, p in (answer.parts or {}).items()]
     fleet = [
-        (f.dependency, f.verdict, f.score, f.interval90, f.as_of, f.changed, f.upstream)
+        (f.dependency, f.verdict, f.score, f.interval90, f.changed, f.upstream)
         for f in answer.fleet or ()
     ]
+    segments = (health.segments if health else None) or []
+    # Segments are told where one is biased; where none is, the object has them.
     biased = [
         (s.segment, s.labels, f"{s.residual:+.4g}", s.biased)
-        for s in (health.segments if health else None) or ()
+        for s in segments
+        if any(one.biased is True for one in segments)
     ]
     return facts, [
         table("parts", "part rate interval90 n", parts),
-        table("fleet", "dependency verdict score interval90 scored changed stands_on", fleet),
+        table("fleet", "dependency verdict score interval90 changed stands_on", fleet),
         table("segments", "segment labels residual biased", biased),
     ]
 
