@@ -267,7 +267,7 @@ async def test_a_field_with_too_many_values_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_full_day_that_changes_is_judged_anew(tmp_path: Path) -> None:
-    """What was remembered of full days is dropped when one of them changes."""
+    """What was remembered of full days is dropped when one of them changes, or another ends."""
     rng = np.random.default_rng(11)
 
     def labelled(seed: int, share: float, *, first: int, days: int) -> list[Observation]:
@@ -281,12 +281,16 @@ async def test_a_full_day_that_changes_is_judged_anew(tmp_path: Path) -> None:
         await world.record(labelled(2, 0.5, first=20, days=1))
         first = await world.app.check_model_drift("m")
         again = await world.app.check_model_drift("m", detail="full")
+        await world.record(labelled(4, 0.9, first=21, days=2))
+        new_days = await world.app.check_model_drift("m")
         late = [replace(o, ts_ms=o.ts_ms - 1) for o in labelled(3, 1.0, first=14, days=6)]
         await world.record(late)
         changed = await world.app.check_model_drift("m")
-        past = await world.app.check_model_drift("m", until="2026-03-22")
+        past = await world.app.check_model_drift("m", until="2026-03-24")
     assert first.verdict == again.verdict == "go"
+    assert (new_days.verdict, new_days.metric) == ("caution", "prediction")
     assert (changed.verdict, changed.metric) == ("caution", "prediction")
+    assert changed.evidence != new_days.evidence
     assert past.evidence == changed.evidence
 
 
@@ -301,7 +305,7 @@ async def test_a_weekly_and_a_daily_rhythm_are_no_drift(tmp_path: Path) -> None:
             mix = [0.45, 0.25, 0.3] if rest else [0.3, 0.4, 0.3]
             return replace(
                 o,
-                confidence=float(1 / (1 + np.exp(-rng.normal(1.5 - 0.4 * rest, 0.8)))),
+                confidence=float(1 / (1 + np.exp(-rng.normal(1.5 - 0.7 * rest, 0.8)))),
                 latency_ms=float(rng.lognormal(5 + 0.3 * np.cos(hour / 24 * 2 * np.pi), 0.3)),
                 prediction=str(rng.choice(["a", "b", "c"], p=mix)),
             )
@@ -310,3 +314,29 @@ async def test_a_weekly_and_a_daily_rhythm_are_no_drift(tmp_path: Path) -> None:
         for day in ("2026-03-08", "2026-03-15", "2026-03-24", "2026-04-05"):
             report = await world.app.check_model_drift("m", until=day, detail="full")
             assert (report.verdict, _moved(report)) == ("go", []), day
+
+
+async def test_a_new_mix_that_a_person_accepts_is_the_baseline(tmp_path: Path) -> None:
+    """Accepted from where it changed: stable again, and the next change is held against it."""
+    rng = np.random.default_rng(13)
+
+    def made(first: int, days: int, share: float) -> list[Observation]:
+        return [
+            replace(o, prediction="yes" if rng.random() < share else "no")
+            for o in calls("m", days, 0.05, first_day=first, a_day=120, seed=first)
+        ]
+
+    async with open_world(tmp_path) as world:
+        await world.record([*made(0, 16, 0.5), *made(16, 8, 0.8)])
+        moved = await world.app.check_model_drift("m")
+        await world.app.accept_baseline("m")
+        accepted = await world.app.check_model_drift("m")
+        await world.record(made(24, 6, 0.5))
+        again = await world.app.check_model_drift("m", metric="prediction")
+    assert (moved.verdict, moved.metric) == ("caution", "prediction")
+    assert moved.current is not None
+    assert moved.current.start is not None
+    assert "2026-03-16" <= moved.current.start[:10] <= "2026-03-19"
+    assert "since 2026-03-1" in moved.summary
+    assert accepted.verdict == "go"
+    assert (again.verdict, again.status) == ("caution", "shifted")

@@ -42,7 +42,7 @@ _TRIM_STEPS_MIN = 3
 _PRIOR_DAYS = 3.0
 
 _FORMAT = 1
-_HEAD = struct.Struct("<BqqqBdd")
+_HEAD = struct.Struct("<BqqqqBdd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,12 @@ class CategoryState:
     `null`: learned counts, shape (C,). Of each start: `age` is its batch, `size` the values of that
     batch, `law` what was learned before it and `since` what has come from it on, shapes (K,) and
     (K, C). While `latched`, `step` (C,) is what a value of each category says for the old shares.
-    `recent`: values of the present period, shape (C,).
+    `recent`: values of the present period, shape (C,), which began with batch `began`.
     """
 
     null: Floats
     batches: int = 0
+    began: int = 0
     latched: bool = False
     evidence_nats: float = -math.inf
     back_nats: float = -math.inf
@@ -94,6 +95,7 @@ class CategoryState:
         head = _HEAD.pack(
             _FORMAT,
             self.batches,
+            self.began,
             starts,
             categories,
             self.latched,
@@ -111,7 +113,7 @@ class CategoryState:
             DataError: the bytes are of another version or cut short.
         """
         try:
-            form, batches, k, c, latched, evidence, back = _HEAD.unpack_from(raw)
+            form, batches, began, k, c, latched, evidence, back = _HEAD.unpack_from(raw)
             if form != _FORMAT:
                 raise DataError(f"A category state of format {form}; this release knows {_FORMAT}.")
             numbers = np.frombuffer(raw, dtype="<f8", offset=_HEAD.size).astype(np.float64)
@@ -125,6 +127,7 @@ class CategoryState:
         return cls(
             null,
             batches,
+            began,
             bool(latched),
             evidence,
             back,
@@ -267,7 +270,7 @@ class _Run:
     def __init__(self, state: CategoryState, needed: float, dispersion: float) -> None:
         self._needed, self._dispersion = math.log(needed), dispersion
         self._null, self._recent = state.null.copy(), state.recent.copy()
-        self._batches, self._latched = state.batches, state.latched
+        self._batches, self._began, self._latched = state.batches, state.began, state.latched
         self._evidence, self._back, self._step = state.evidence_nats, state.back_nats, state.step
         width = len(state.null)
         self._age, self._size = state.age.copy(), state.size.copy()
@@ -282,6 +285,7 @@ class _Run:
         return CategoryState(
             self._null,
             self._batches,
+            self._began,
             self._latched,
             self._evidence,
             self._back,
@@ -337,7 +341,7 @@ class _Run:
 
     def _alarm(self, start: int) -> None:
         self._latched, self._back = True, -math.inf
-        self._null = self._law[start]
+        self._null, self._began = self._law[start], int(self._age[start])
         self._recent = self._since[start] * self._dispersion
         seen, old = self._recent + _PRIOR, self._null / self._null.sum()
         still = (old + seen / seen.sum()) / 2
@@ -352,6 +356,7 @@ class _Run:
         self._latched = self._back < self._needed + math.log(SHARE_OF_NEEDED)
         if not self._latched:
             self._evidence, self._recent = -math.inf, np.zeros(len(row))
+            self._began = self._batches + 1
 
 
 def _laws_of(null: Floats) -> tuple[Floats, Floats]:

@@ -112,7 +112,7 @@ def _finding(
     where += f" ({followed.only})" if followed.only else ""
     told = (
         f"{METRIC_OF[field]}{where} {', '.join(map(_share, followed.shares[:2]))}, on "
-        f"{followed.recent:,.0f} values against {followed.n_before:,.0f}"
+        f"{followed.n:,.0f} values against {followed.n_before:,.0f}{followed.since}"
     )
     return Finding(
         metric=METRIC_OF[field],

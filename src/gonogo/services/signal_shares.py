@@ -79,21 +79,26 @@ class FollowedShares:
     """Shares of categories followed by day, the week and weekends each against its own baseline.
 
     Both split the same values, so that their summed evidence keeps the promise of one stream, and
-    a weekly rhythm is no drift. `shares` and `recent` are of the part with more evidence; `only`
-    names it where it alone has drifted.
+    a weekly rhythm is no drift. `shares`, `n` and `began` (since when they are counted: the change,
+    the recovery, or the baseline's end) are of the part with more evidence; `only` names it where
+    it alone has drifted.
     """
 
     hours: BaselineHours
     evidence_nats: float
     drifted: bool
     shares: tuple[CategoryShare, ...]
-    recent: float
+    n: float
+    began: int  # day
     only: str | None
     n_before: float
-    n_after: float
-    first_after: int  # day
     last: int  # day
     dispersion: float
+
+    @property
+    def since(self) -> str:
+        """When what drifted began, in words; nothing where nothing has."""
+        return f", since {hour_start(self.began * HOURS_A_DAY)[:10]}" if self.drifted else ""
 
     def baseline(self, mean: float | None) -> Baseline:
         """As it is reported."""
@@ -110,8 +115,8 @@ class FollowedShares:
         """As it is reported."""
         return Current(
             mean=mean,
-            n=round(self.n_after),
-            start=hour_start(self.first_after * HOURS_A_DAY),
+            n=round(self.n),
+            start=hour_start(self.began * HOURS_A_DAY),
             end=hour_start((self.last + 1) * HOURS_A_DAY),
         )
 
@@ -129,6 +134,11 @@ class _Part:
     @property
     def nats(self) -> float:
         return float(self.watch.evidence_nats[-1])
+
+    @property
+    def began(self) -> int:
+        at = self.baseline + self.watch.state.began
+        return int(self.day[min(at, len(self.day) - 1)])
 
 
 def follow_shares(
@@ -162,11 +172,10 @@ def follow_shares(
         evidence_nats=together,
         drifted=bool(drifted) or together >= most.watch.needed_nats,
         shares=most.watch.shares,
-        recent=float(most.watch.state.recent.sum()),
+        n=float(most.watch.state.recent.sum()),
+        began=most.began,
         only=drifted[0] if len(drifted) == 1 and len(parts) > 1 else None,
-        n_before=sum(float(part.table[: part.baseline].sum()) for part in parts.values()),
-        n_after=sum(float(part.table[part.baseline :].sum()) for part in parts.values()),
-        first_after=min(int(part.day[part.baseline]) for part in parts.values()),
+        n_before=float(most.table[: most.baseline].sum()),
         last=max(int(part.day[-1]) for part in parts.values()),
         dispersion=max(part.dispersion for part in parts.values()),
     )

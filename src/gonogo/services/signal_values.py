@@ -95,7 +95,7 @@ def _finding(
         psi=change.psi,
         w1_sd=change.w1_sd,
         p_value=change.p_value,
-        told=_told(metric, segment, old, new, change, newest, before),
+        told=_told(metric, segment, old, new, change, newest, before) + followed.since,
         newest_ts_ms=(followed.last + 1) * DAY_MS,
     )
 
