@@ -149,6 +149,15 @@ class ActuatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifierSettings:
+    """One `[settings.notify.NAME]` table; `options` are the keys that its kind knows."""
+
+    name: str
+    kind: str
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSettings:
     """One `[settings.prices.MODEL]` table: USD per million tokens."""
 
@@ -168,7 +177,7 @@ class Settings:
     timezone: str = "UTC"
     store_text: bool = False
     retention_days: int | None = None
-    notify: tuple[str, ...] = ()
+    notify: Mapping[str, NotifierSettings] = field(default_factory=lambda: MappingProxyType({}))
     rolled_up_segment_pairs: tuple[tuple[str, str], ...] = ()
     read_only: bool = False
     dependencies: Mapping[str, DependencySettings] = field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,12 +20,15 @@ from gonogo.services.fallback_health import TrustHealth
 from gonogo.services.fallback_reconcile import reconcile
 from gonogo.services.incidents import Look, note_verdict
 from gonogo.services.ports_actions import LOCAL, FallbackPorts
+from gonogo.services.suspects import suspected_cause
+from gonogo.services.trust import check_trust
 from gonogo.settings import ActuatorSettings
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.incidents import SqliteIncidents
 from gonogo.store.leases import StoredLeases
 from gonogo.store.ledger import SqliteLedger
 from gonogo.store.lock import FileLock
+from gonogo.store.notices import StoredNotices
 from gonogo.store.postgres.address import is_address
 from gonogo.store.routes import SqliteRoutes
 from gonogo.store.telemetry import SqliteTelemetry
@@ -58,6 +62,7 @@ class Stores:
     incidents: SqliteIncidents
     changes: Changes
     leases: Leases
+    notices: StoredNotices
     fallback: FallbackPorts
     settings: Settings
     forecasts: Forecasts
@@ -138,7 +143,8 @@ class Stores:
         if not self.log_is_writable or report.verdict not in ("no_go", "go"):
             return
         route = await self.routes.route(dependency)
-        evidence = report.evidence if isinstance(report, DriftReport) else None
+        drift = report if isinstance(report, DriftReport) else None
+        evidence = drift.evidence if drift else None
         look = Look(
             dependency=dependency,
             verdict=report.verdict,
@@ -147,10 +153,35 @@ class Stores:
             decision_id=report.decision_id,
             e_value=evidence.e_value if evidence else None,
             needed=evidence.needed if evidence else None,
+            onset_ms=_epoch_ms(drift.onset.ts) if drift and drift.onset else None,
             on_primary=route is None or route.is_primary,
             signal=signal,
         )
-        await note_verdict(self.incidents, look, new_id=lambda: self.new_id(now_ms, "inc-"))
+        await note_verdict(
+            self.incidents,
+            look,
+            new_id=lambda: self.new_id(now_ms, "inc-"),
+            suspect=lambda: self._suspected(report, dependency, now_ms=now_ms),
+        )
+
+    async def _suspected(
+        self, report: DriftReport | TrustReport, dependency: str, *, now_ms: int
+    ) -> str | None:
+        """What a degradation may come from, for an incident that is about to be opened."""
+        drift = report if isinstance(report, DriftReport) else None
+        trust = (
+            await check_trust(
+                self.telemetry, self.decisions, self.settings, dependency=dependency, now_ms=now_ms
+            )
+            if drift
+            else report
+        )
+        known = await self.telemetry.dependency(dependency)
+        return suspected_cause(drift, trust if isinstance(trust, TrustReport) else None, known)
+
+
+def _epoch_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 async def open_stores(
@@ -177,6 +208,7 @@ async def open_stores(
         incidents=incidents,
         changes=parts.changes,
         leases=StoredLeases(db),
+        notices=StoredNotices(db),
         fallback=FallbackPorts(
             routes=routes,
             telemetry=telemetry,

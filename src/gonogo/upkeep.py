@@ -14,7 +14,7 @@ from gonogo.errors import ActionRefused
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gonogo.answers import FallbackPlan, FallbackResult
+    from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
     from gonogo.ingest.load import Loaded, Progress
     from gonogo.ingest.mapping import ColumnMap
     from gonogo.ingest.text import Format
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from gonogo.services.calibration import CalibrationTable
     from gonogo.services.fallback_reconcile import Reconciled
     from gonogo.services.gauges import Gauges
+    from gonogo.services.ports_actions import Step
     from gonogo.services.recovery import Recovered
     from gonogo.services.standing import Moved
     from gonogo.settings import Settings
+    from gonogo.store.audit import ChainCheck
     from gonogo.stores import Stores
 
 
@@ -209,6 +211,82 @@ class Upkeep:
             actor=self.actor,
             now_ms=self._clock(),
         )
+
+    async def tell(self) -> list[tuple[str, Step]]:
+        """Tell people of incidents, as configured; what was told, and what became of it.
+
+        Raises:
+            ConfigError: the environment lacks a secret.
+        """
+        from gonogo.notifiers.kinds import make_notifiers
+        from gonogo.services.notices import tell_all
+
+        stores = await self.stores()
+        return await tell_all(stores.notices, make_notifiers(self.settings), now_ms=self._clock())
+
+    async def acknowledge(self, incident_id: str) -> IncidentList:
+        """Say that a person has seen an incident; the incident as it stands then.
+
+        Raises:
+            UnknownTarget: there is none with this id.
+        """
+        from gonogo.services.incidents import acknowledge
+
+        self.refuse_read_only("acknowledge an incident")
+        stores, now_ms = await self.stores(), self._clock()
+        await acknowledge(stores.incidents, incident_id, actor=self.actor, now_ms=now_ms)
+        return await self._handled("acknowledge_incident", {"incident_id": incident_id})
+
+    async def resolve(self, incident_id: str, *, false_alarm: bool = False) -> IncidentList:
+        """Close an incident by a person's word; the incident as it stands then.
+
+        A false alarm is fed back: what is now becomes the new normal, where drift had said no_go,
+        since the same evidence would open it again.
+
+        Raises:
+            UnknownTarget: there is none with this id.
+        """
+        from gonogo.services.incidents import resolve
+
+        self.refuse_read_only("resolve an incident")
+        stores, now_ms = await self.stores(), self._clock()
+        found = await resolve(
+            stores.incidents, incident_id, false_alarm=false_alarm, actor=self.actor, now_ms=now_ms
+        )
+        if false_alarm and any(signal.startswith("drift") for signal in found.bad_signals):
+            await self.accept_baseline(found.dependency)
+        asked = {"incident_id": incident_id, "false_alarm": false_alarm}
+        return await self._handled("resolve_incident", asked)
+
+    async def _handled(self, action: str, asked: dict[str, object]) -> IncidentList:
+        from gonogo.services.incidents import get_incidents
+
+        stores, now_ms = await self.stores(), self._clock()
+        listed = await get_incidents(
+            stores.incidents, incident_id=str(asked["incident_id"]), now_ms=now_ms
+        )
+        about = {"dependency": listed.incidents[0].dependency}
+        return await stores.acted(action, asked | about, listed, now_ms=now_ms)
+
+    async def post_mortem(self, incident_id: str) -> str:
+        """What happened, in Markdown, each claim with the decision that it rests on.
+
+        Raises:
+            UnknownTarget: there is no incident with this id.
+        """
+        from gonogo.services.post_mortem import post_mortem
+
+        stores = await self.stores()
+        return await post_mortem(
+            stores.incidents, stores.decisions, incident_id, now_ms=self._clock()
+        )
+
+    async def verify_audit(self, kept: str | None = None) -> ChainCheck:
+        """Walk the hash chain of actions; where it is broken, if it is.
+
+        `kept` is a head of it that was kept elsewhere.
+        """
+        return await (await self.stores()).decisions.verify(kept)
 
     async def decision(self, decision_id: str) -> Decision:
         """One entry of the decision log, whole.

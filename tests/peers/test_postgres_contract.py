@@ -19,6 +19,8 @@ CONTRACT = (
     "test_remembered_answers",
     "test_decision_log",
     "test_incidents",
+    "test_notices",
+    "test_post_mortem",
     "test_fallback",
     "test_reservations",
     "test_money_over_time",

@@ -32,7 +32,7 @@ false_alarms_per_year = 2
 timezone = "Europe/Berlin"
 retention = "90d"
 store_text = true
-notify = ["https://hooks.example/x"]
+notify.ops = { kind = "alertmanager", url = "http://localhost:9093" }
 segment_pairs = ["tier*region"]
 read_only = true
 

@@ -83,6 +83,7 @@ class Incident(Part):
     status: Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
     opened_at: Time
     cause: str | None = None
+    suspected: str | None = None
     onset: Time | None = None
     verdict: Verdict
     timeline: list[TimelineEvent]

@@ -17,6 +17,7 @@ from gonogo.cli import (
     command_place,
     dashboard,
     demo,
+    incident,
     ingest,
     log,
     probe,
@@ -52,6 +53,8 @@ for part in (
     root.registered_commands += part.registered_commands
 root.add_typer(checks.group, rich_help_panel="Ask")
 root.add_typer(log.decisions, rich_help_panel="Look")
+root.add_typer(incident.incident, rich_help_panel="Act")
+root.add_typer(incident.audit, rich_help_panel="Look")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it

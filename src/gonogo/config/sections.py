@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from gonogo.config.actuators import build_actuator
+from gonogo.config.notify import notifiers
 from gonogo.config.probes import PROBE, build_probe
 from gonogo.config.tables import Table, duration_s
 from gonogo.records import MICRO, Kind
@@ -78,7 +79,7 @@ def build_settings(
         timezone=_timezone(common),
         store_text=common.flag("store_text"),
         retention_days=_retention_days(common),
-        notify=common.words("notify", URL_CHARS_MAX),
+        notify=notifiers(common),
         rolled_up_segment_pairs=_segment_pairs(common),
         read_only=common.flag("read_only") or read_only,
         dependencies=_frozen(

@@ -17,7 +17,7 @@ from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from gonogo.records import Verdict
     from gonogo.services.ports_actions import Incidents
@@ -47,6 +47,7 @@ class Look:
     on_primary: bool = True
     cause: str = QUALITY
     signal: str = "drift"
+    suspected: str | None = None
 
     @property
     def is_strong(self) -> bool:
@@ -57,18 +58,26 @@ class Look:
 
 
 async def note_verdict(
-    incidents: Incidents, look: Look, *, new_id: Callable[[], str]
+    incidents: Incidents,
+    look: Look,
+    *,
+    new_id: Callable[[], str],
+    suspect: Callable[[], Awaitable[str | None]] | None = None,
 ) -> str | None:
     """Let a verdict open, follow or close the incident of its dependency and cause.
 
-    Any process may say it, at any time and again: only what changes is written.
+    Any process may say it, at any time and again: only what changes is written. `suspect` is asked
+    what it may come from when one is opened.
 
     Returns:
         The id of the unresolved incident, or of the one just resolved; None where there is none.
     """
-    turn = _turn_of(look, new_id())
+    incident_id = new_id()
+    turn = _turn_of(look, incident_id)
     found, suspected_ms = await incidents.standing(look.dependency, look.cause, look.signal)
     planned = turn(found, suspected_ms)
+    if found is None and planned.incident is not None and suspect is not None:
+        turn = _turn_of(replace(look, suspected=await suspect()), incident_id)
     if planned.incident is not None or planned.suspected_ms != suspected_ms:
         found = await incidents.change(look.dependency, look.cause, look.signal, turn)
     return found.id if found else None
@@ -102,8 +111,10 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
             verdict="no_go",
             onset_ms=look.onset_ms,
             bad_signals=(look.signal,),
+            suspected=look.suspected,
         )
-        return Turn(opened, (_event(look, f"opened: {why}"),))
+        told = f"; suspected: {look.suspected}" if look.suspected else ""
+        return Turn(opened, (_event(look, f"opened: {why}{told}"),))
     signals = tuple(sorted({*found.bad_signals, look.signal}))
     again = found.well_since_ms is not None or found.status == "recovering"
     if signals == found.bad_signals and not again:
@@ -186,8 +197,8 @@ async def acknowledge(incidents: Incidents, incident_id: str, *, actor: str, now
 
 async def resolve(
     incidents: Incidents, incident_id: str, *, false_alarm: bool, actor: str, now_ms: int
-) -> None:
-    """Close it by a person's word; a false alarm is labelled as one.
+) -> Handled:
+    """Close it by a person's word; a false alarm is labelled as one. The incident as it was.
 
     Raises:
         UnknownTarget: There is no such incident.
@@ -201,8 +212,10 @@ async def resolve(
             replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm), (event,)
         )
 
-    if await incidents.amend(incident_id, turn) is None:
+    found = await incidents.amend(incident_id, turn)
+    if found is None:
         raise await _unknown(incidents, incident_id)
+    return found
 
 
 def _moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
@@ -256,6 +269,7 @@ def _answer(incident: Handled, events: list[Event]) -> Incident:
         opened_at=rfc3339(incident.opened_ms),
         cause=f"{incident.cause}: {incident.why}"
         + (" (false alarm)" if incident.false_alarm else ""),
+        suspected=incident.suspected,
         onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),
         verdict=incident.verdict,
         timeline=[TimelineEvent(ts=rfc3339(e.ts_ms), event=e.event, actor=e.actor) for e in events],

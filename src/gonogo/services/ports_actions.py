@@ -300,6 +300,7 @@ class Handled:
     false_alarm: bool = False
     bad_signals: tuple[str, ...] = ()
     well_since_ms: int | None = None
+    suspected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

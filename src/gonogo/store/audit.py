@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gonogo.errors import plain
 from gonogo.records import Decision
 
 if TYPE_CHECKING:
@@ -111,9 +112,12 @@ def append_action(conn: sqlite3.Connection, decision: Decision) -> None:
     )
 
 
-def verify_chain(conn: sqlite3.Connection) -> ChainCheck:
-    """Walk the chain from its beginning and name the first broken link."""
-    previous, entries = GENESIS, 0
+def verify_chain(conn: sqlite3.Connection, kept: str | None = None) -> ChainCheck:
+    """Walk the chain from its beginning and name the first broken link.
+
+    `kept` is a head that was kept elsewhere, in hex: the chain must still contain it.
+    """
+    previous, entries, is_kept = GENESIS, 0, kept is None
     links = conn.execute("SELECT seq, decision_id, previous_hash, hash FROM audit ORDER BY seq")
     for seq, decision_id, said_previous, said_hash in links:
         entries += 1
@@ -133,9 +137,13 @@ def verify_chain(conn: sqlite3.Connection) -> ChainCheck:
         if problem:
             return ChainCheck(entries - 1, previous.hex(), entries, problem)
         previous = said_hash
+        is_kept = is_kept or previous.hex() == kept
     loose = conn.execute(
         "SELECT id FROM decision WHERE action = 1 AND id NOT IN (SELECT decision_id FROM audit)"
     ).fetchone()
     if loose:
         return ChainCheck(entries, previous.hex(), entries + 1, f"action {loose[0]} has no link")
+    if not is_kept:
+        problem = f"the head that was kept, {plain(kept or '', 80)}, is not in it"
+        return ChainCheck(entries, previous.hex(), entries + 1, problem)
     return ChainCheck(entries, previous.hex())

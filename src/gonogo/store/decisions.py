@@ -207,6 +207,9 @@ class SqliteDecisions:
             total += gone
         return total
 
-    async def verify(self) -> ChainCheck:
-        """Walk the chain of actions; names the first broken link."""
-        return await self._db.read(verify_chain)
+    async def verify(self, kept: str | None = None) -> ChainCheck:
+        """Walk the chain of actions; names the first broken link.
+
+        `kept` is a head that was kept elsewhere, in hex: the chain must still contain it.
+        """
+        return await self._db.read(lambda conn: verify_chain(conn, kept))

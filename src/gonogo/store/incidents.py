@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"
-    " bad_signals, well_since_ms"
+    " bad_signals, well_since_ms, suspected"
 )
 
 
-def _select(conn: sqlite3.Connection, rest: str, *values: object) -> list[Handled]:
+def select_incidents(conn: sqlite3.Connection, rest: str, *values: object) -> list[Handled]:
+    """Incidents by a clause of the project's own."""
     rows = conn.execute(f"SELECT {_COLUMNS} FROM incident {rest}", values)  # noqa: S608 - constant clauses
     return [
         replace(Handled(*row), false_alarm=bool(row[9]), bad_signals=tuple(json.loads(row[10])))
@@ -32,7 +33,7 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
     if incident is None:
         return
     conn.execute(
-        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - constant columns
+        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constant columns
         " ON CONFLICT (id) DO UPDATE SET status = excluded.status,"
         " changed_ms = excluded.changed_ms, why = excluded.why, verdict = excluded.verdict,"
         " onset_ms = excluded.onset_ms, false_alarm = excluded.false_alarm,"
@@ -50,6 +51,7 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
             int(incident.false_alarm),
             json.dumps(incident.bad_signals),
             incident.well_since_ms,
+            incident.suspected,
         ),
     )
     for event in turn.events:
@@ -63,7 +65,7 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
 def _standing(
     conn: sqlite3.Connection, dependency: str, cause: str, signal: str
 ) -> tuple[Handled | None, int | None]:
-    found = _select(
+    found = select_incidents(
         conn, "WHERE dependency = ? AND cause = ? AND status <> 'resolved'", dependency, cause
     )
     suspected = conn.execute(
@@ -93,7 +95,8 @@ def _change(
     return turn.incident or found
 
 
-def _events(conn: sqlite3.Connection, incident_id: str) -> list[Event]:
+def events_of(conn: sqlite3.Connection, incident_id: str) -> list[Event]:
+    """The timeline of one incident."""
     rows = conn.execute(
         "SELECT ts_ms, event, actor, decision_id FROM incident_event"
         " WHERE incident_id = ? ORDER BY seq",
@@ -124,7 +127,7 @@ class SqliteIncidents:
         """The same for one incident by its id, resolved or not; None where there is none."""
 
         def work(conn: sqlite3.Connection) -> Handled | None:
-            found = _select(conn, "WHERE id = ?", incident_id)
+            found = select_incidents(conn, "WHERE id = ?", incident_id)
             if not found:
                 return None
             turned = turn(found[0], None)
@@ -144,7 +147,7 @@ class SqliteIncidents:
         """Incidents with their timelines: unresolved first, then the newest."""
 
         def work(conn: sqlite3.Connection) -> list[tuple[Handled, list[Event]]]:
-            found = _select(
+            found = select_incidents(
                 conn,
                 "WHERE dependency = coalesce(?, dependency) AND status = coalesce(?, status)"
                 " AND id = coalesce(?, id)"
@@ -154,6 +157,6 @@ class SqliteIncidents:
                 incident_id,
                 limit,
             )
-            return [(incident, _events(conn, incident.id)) for incident in found]
+            return [(incident, events_of(conn, incident.id)) for incident in found]
 
         return await self._db.read(work)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.errors import ActionRefused
 from gonogo.http_guard import Place, refuse_without_token, tokens_of
 from gonogo.watch.duties import Duty
+from gonogo.watch.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ logger = logging.getLogger("gonogo.watch")
 
 RECONCILE_EVERY_S = 60.0
 RECOVER_EVERY_S = 60.0
+LOOK_EVERY_S = 60.0
+TELL_EVERY_S = 15.0
 
 
 def _silent(_: str) -> None:
@@ -50,6 +53,9 @@ def roster(
     if not settings.read_only:
         duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S, alone=True))
         duties.append(Duty("recover", _recover, RECOVER_EVERY_S, alone=True))
+        duties.append(Duty("look", Lookout().look, LOOK_EVERY_S, alone=True))
+        if settings.notify:
+            duties.append(Duty("tell", _tell, TELL_EVERY_S, alone=True))
         if settings.probes:
             duties.append(Duty("probe", _probe, alone=True))
     if dashboard is not None:
@@ -85,6 +91,13 @@ def _otlp(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
         await serve_otlp(app, place, token=token, say=lambda at: say(f"OTLP: {at}"))
 
     return Duty("otlp", serve)
+
+
+async def _tell(app: Gonogo) -> None:
+    told = await app.tell()
+    missed = [f"{name}: {step.detail}" for name, step in told if step.status != "done"]
+    if missed:
+        raise ActionRefused(f"{len(missed)} of {len(told)} notices not taken: {missed[0]}.")
 
 
 async def _reconcile(app: Gonogo) -> None:

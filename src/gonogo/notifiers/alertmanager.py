@@ -1,0 +1,55 @@
+"""Prometheus Alertmanager, by its API v2 (openapi.yaml of prometheus/alertmanager, /alerts).
+
+Alertmanager forgets an alert past its end, so an incident that is not over is told each turn; the
+same labels are one alert however often they come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import rfc3339
+from gonogo.notifiers.post import encoded, post
+
+if TYPE_CHECKING:
+    from gonogo.services.ports_actions import Step
+    from gonogo.services.ports_notices import Notice
+
+# How long an alert outlives the watcher that repeats it.
+OUTLIVES_MS = 5 * 60_000
+
+
+class Alertmanager:
+    """Tells one Alertmanager.
+
+    Args:
+        name: Its name in the configuration.
+        url: Where it is, without `/api/v2`.
+    """
+
+    repeats = True
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._url = f"{url.rstrip('/')}/api/v2/alerts"
+
+    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
+        """Fire the alert of an incident, or let it end."""
+        incident = notice.incident
+        over = incident.status == "resolved"
+        alert = {
+            "labels": {
+                "alertname": "GonogoIncident",
+                "dependency": incident.dependency,
+                "cause": incident.cause,
+                "severity": "critical" if incident.verdict == "no_go" else "warning",
+            },
+            "annotations": {
+                "summary": notice.headline,
+                "status": incident.status,
+                "incident": incident.id,
+            },
+            "startsAt": rfc3339(incident.opened_ms),
+            "endsAt": rfc3339(incident.changed_ms if over else now_ms + OUTLIVES_MS),
+        }
+        return await post(self._url, encoded([alert]))

@@ -1,0 +1,40 @@
+"""The configured notifiers, made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.notifiers.alertmanager import Alertmanager
+from gonogo.notifiers.pagerduty import EVENTS_URL, PagerDuty
+from gonogo.notifiers.slack import Slack
+from gonogo.notifiers.webhook import Webhook
+
+if TYPE_CHECKING:
+    from gonogo.services.ports_notices import Notifier
+    from gonogo.settings import NotifierSettings, Settings
+
+
+def make_notifiers(settings: Settings) -> list[Notifier]:
+    """The configured ways to tell people.
+
+    Raises:
+        ConfigError: the environment lacks a secret that one needs.
+    """
+    return [_notifier(found, settings) for found in settings.notify.values()]
+
+
+def _notifier(configured: NotifierSettings, settings: Settings) -> Notifier:
+    name, options = configured.name, configured.options
+
+    def secret(key: str) -> str:
+        return settings.secret(options[key], wanted_by=f"settings.notify.{name}.{key}")
+
+    match configured.kind:
+        case "alertmanager":
+            return Alertmanager(name, options["url"])
+        case "pagerduty":
+            return PagerDuty(name, secret("routing_key_env"), options.get("url", EVENTS_URL))
+        case "slack":
+            return Slack(name, secret("url_env"))
+        case _:
+            return Webhook(name, options["url"], secret("secret_env"))

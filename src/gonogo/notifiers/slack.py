@@ -1,0 +1,40 @@
+"""Slack, by an incoming webhook. Its address is the secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.notifiers.post import encoded, post
+
+if TYPE_CHECKING:
+    from gonogo.services.ports_actions import Step
+    from gonogo.services.ports_notices import Notice
+
+NEWS_MAX = 5
+
+
+class Slack:
+    """Posts into one channel.
+
+    Args:
+        name: Its name in the configuration.
+        url: The incoming webhook's address.
+    """
+
+    repeats = False
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._url = url
+
+    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
+        """One message: the state, and what happened since the last one."""
+        del now_ms
+        news = [f"• {escaped(event.event)}" for event in notice.news[-NEWS_MAX:]]
+        text = "\n".join([f"*{escaped(notice.headline)}*", *news, f"`{notice.incident.id}`"])
+        return await post(self._url, encoded({"text": text}))
+
+
+def escaped(text: str) -> str:
+    """Text in which nothing is a mention, a link or a channel (Slack's escaping rules)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

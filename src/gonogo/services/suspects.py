@@ -1,0 +1,64 @@
+"""What a degradation may come from: what changed when it began, where it is, what fell with it.
+
+None of it is a proof; each says what was seen, so that a person knows where to look first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import rfc3339
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport, TrustReport
+    from gonogo.records import Dependency
+
+NAMED_MAX = 3
+
+
+def suspected_cause(
+    drift: DriftReport | None, trust: TrustReport | None, known: Dependency | None
+) -> str | None:
+    """The likeliest places to look, the most specific first; None where nothing stands out.
+
+    Args:
+        drift: The newest drift report.
+        trust: The newest trust report: what its provider and what it depends on do.
+        known: What the store knows of the dependency: when each version was first seen.
+    """
+    found = []
+    if trust is not None:
+        if trust.provider_suspected is not None:
+            suspect = trust.provider_suspected
+            others = [name for name in suspect.dependencies if name != trust.dependency]
+            found.append(f"provider {suspect.provider}, since {suspect.since} ({_few(others)} too)")
+        found += [f"upstream {bad}" for bad in (trust.upstream or [])[:2]]
+    if drift is not None:
+        if known is not None:
+            found += _versions(drift, known)
+        worst = next((s for s in drift.segments or [] if s.drifted), None)
+        if worst is not None:
+            found.append(
+                f"slice {worst.segment} ({worst.baseline_mean:.3g} to {worst.mean:.3g}, n {worst.n})"
+            )
+    return "; ".join(found) or None
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more
+
+
+def _versions(drift: DriftReport, known: Dependency) -> list[str]:
+    """Versions, but the first, that were first seen while it began."""
+    if drift.onset is None:
+        return []
+    # An onset is known to the hour; RFC 3339 sorts as time does.
+    earliest, latest = drift.onset.earliest[:13], drift.onset.latest[:13]
+    return [
+        f"version {seen.version}, first seen {rfc3339(seen.first_ts_ms)}"
+        for seen in known.versions
+        if seen.version is not None
+        and seen.first_ts_ms > known.first_ts_ms
+        and earliest <= rfc3339(seen.first_ts_ms)[:13] <= latest
+    ]

@@ -1,0 +1,81 @@
+"""Alertmanager itself: an incident is one alert that fires, is updated, and is over."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from environments import program
+from ports import free_port, wait_for
+
+from gonogo.notifiers.alertmanager import Alertmanager
+from gonogo.services.ports_actions import Event, Handled
+from gonogo.services.ports_notices import Notice
+
+pytestmark = pytest.mark.anyio
+
+CONFIG = "route: {receiver: none}\nreceivers: [{name: none}]\n"
+NOW = int(time.time() * 1000)
+NAME = '<b>"m"</b>\\' + "x" * 180
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A running Alertmanager that sends nothing to anybody."""
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(CONFIG)
+    port = free_port()
+    command = [
+        program("prometheus-alertmanager", "alertmanager"),
+        f"--config.file={config}",
+        f"--storage.path={tmp_path / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            found = f"http://127.0.0.1:{port}"
+            wait_for(f"{found}/-/ready")
+            yield found
+        finally:
+            running.kill()
+
+
+def alerts(url: str) -> list[dict[str, Any]]:
+    """What is firing."""
+    found: list[dict[str, Any]] = httpx.get(f"{url}/api/v2/alerts").json()
+    return found
+
+
+async def test_an_incident_is_one_alert_until_it_is_over(url: str) -> None:
+    """Told three times it is one alert, with its state; once resolved it no longer fires."""
+    incident = Handled(
+        "inc-1", NAME, "quality", "open", NOW - 60_000, NOW - 1_000, "0.94 to 0.87", "no_go"
+    )
+    notice = Notice(incident, (Event(NOW, "opened", "gonogo"),))
+    notifier = Alertmanager("ops", url)
+    for status in ("open", "open", "mitigated"):
+        now = replace(notice, incident=replace(incident, status=status))
+        step = await notifier.tell(now, now_ms=NOW)
+        assert (step.status, step.detail) == ("done", "HTTP 200")
+    [firing] = alerts(url)
+    assert firing["labels"]["dependency"] == NAME
+    assert firing["annotations"]["status"] == "mitigated"
+    assert firing["status"]["state"] in ("active", "unprocessed")
+    over = replace(notice, incident=replace(incident, status="resolved"))
+    assert (await notifier.tell(over, now_ms=NOW)).status == "done"
+    assert alerts(url) == []
+
+
+async def test_an_alertmanager_that_is_gone_is_a_failure(url: str) -> None:
+    """Nobody listens there: said, not raised."""
+    gone = Alertmanager("ops", f"http://127.0.0.1:{free_port()}")
+    incident = Handled("inc-1", "m", "quality", "open", NOW, NOW, "why", "no_go")
+    assert (await gone.tell(Notice(incident, ()), now_ms=NOW)).status == "failed"
+    assert alerts(url) == []

@@ -1,0 +1,174 @@
+"""Telling people, over a real store and strict receivers: what is news, once, and nothing lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from fallback_world import MINUTE, World, world
+
+from gonogo.notifiers.alertmanager import Alertmanager
+from gonogo.notifiers.pagerduty import PagerDuty, dedup_key
+from gonogo.notifiers.slack import Slack
+from gonogo.notifiers.webhook import Webhook
+from gonogo.services.incidents import Look, acknowledge, note_verdict, resolve
+from gonogo.services.notices import tell_all
+from gonogo.services.ports_actions import Step
+from gonogo.services.ports_notices import Notifier
+from gonogo.store.notices import StoredNotices
+from receivers import (
+    ROUTING_KEY,
+    SECRET,
+    Judge,
+    Receiver,
+    pagerduty,
+    receiver,
+    slack,
+    webhook,
+)
+
+pytestmark = pytest.mark.anyio
+
+NOW = int(time.time() * 1000)
+ME = "kim"
+BAD = Look("m", "no_go", "0.94 to 0.87", NOW, e_value=9e9, needed=1e5)
+
+
+@dataclass
+class Told:
+    """A world with a notifier of each kind, and what their receivers took."""
+
+    w: World
+    notices: StoredNotices
+    notifier: Notifier
+    receiver: Receiver
+
+    async def turn(self, minute: int = 0) -> list[Step]:
+        """One turn of telling."""
+        now_ms = NOW + minute * MINUTE
+        return [step for _, step in await tell_all(self.notices, [self.notifier], now_ms=now_ms)]
+
+    async def opened(self, look: Look = BAD) -> str:
+        """Open an incident."""
+        found = await note_verdict(self.w.incidents, look, new_id=self.w.ports.new_id)
+        assert found is not None
+        return found
+
+
+MADE: dict[str, tuple[Judge, Callable[[str], Notifier]]] = {
+    "pagerduty": (pagerduty, lambda url: PagerDuty("ops", ROUTING_KEY, url)),
+    "slack": (slack, lambda url: Slack("ops", url)),
+    "webhook": (webhook, lambda url: Webhook("ops", url, SECRET)),
+}
+
+
+@pytest.fixture(params=sorted(MADE))
+def target(request: pytest.FixtureRequest) -> Iterator[tuple[Receiver, Notifier]]:
+    """A strict receiver of each kind, and the notifier that tells it."""
+    judge, make = MADE[request.param]
+    with receiver(judge) as listening:
+        yield listening, make(listening.url)
+
+
+@pytest.fixture
+async def told(tmp_path: Path, target: tuple[Receiver, Notifier]) -> AsyncIterator[Told]:
+    """An empty store, and one notifier."""
+    async with world(tmp_path) as w:
+        yield Told(w, StoredNotices(w.incidents._db), target[1], target[0])
+
+
+async def test_each_change_is_told_once(told: Told) -> None:
+    """Opened, acknowledged, resolved: three messages, however many turns pass between."""
+    incident_id = await told.opened()
+    assert [s.status for s in await told.turn()] == ["done"]
+    assert await told.turn() == []
+    await acknowledge(told.w.incidents, incident_id, actor=ME, now_ms=NOW)
+    await told.turn()
+    await resolve(told.w.incidents, incident_id, false_alarm=True, actor=ME, now_ms=NOW)
+    await told.turn()
+    await told.turn()
+    assert len(told.receiver.taken) == 3
+
+
+async def test_what_was_not_taken_is_told_again(told: Told) -> None:
+    """A receiver that is down, or gone, loses nothing: the next turn tells it."""
+    await told.opened()
+    told.receiver.is_down = True
+    [step] = await told.turn()
+    assert (step.status, step.detail) == ("failed", "HTTP 503: down for the test")
+    told.receiver.is_down = False
+    assert [s.status for s in await told.turn()] == ["done"]
+    assert len(told.receiver.taken) == 1
+
+
+async def test_what_was_over_before_anybody_listened_is_not_told(told: Told) -> None:
+    """A notifier that is configured today does not hear of last year."""
+    incident_id = await told.opened()
+    await resolve(told.w.incidents, incident_id, false_alarm=False, actor=ME, now_ms=NOW)
+    assert await told.turn() == []
+
+
+async def test_a_long_and_hostile_name_is_taken(told: Told) -> None:
+    """200 characters, markup and mentions: every receiver still accepts it."""
+    name = ("<!channel> & *m* " * 20)[:200]
+    await told.opened(replace(BAD, dependency=name, why="w" * 5_000))
+    assert [s.status for s in await told.turn()] == ["done"]
+    assert "<!channel>" not in str(told.receiver.taken[0].get("text", ""))
+
+
+async def test_pagerduty_keeps_one_alert_from_trigger_to_resolve(tmp_path: Path) -> None:
+    """The same key throughout; a fallback acknowledges, since somebody handles it."""
+    with receiver(pagerduty) as listening:
+        async with world(tmp_path) as w:
+            told = Told(
+                w,
+                StoredNotices(w.incidents._db),
+                PagerDuty("p", ROUTING_KEY, listening.url),
+                listening,
+            )
+            incident_id = await told.opened()
+            await told.turn()
+            await w.switched()
+            await told.turn()
+            await resolve(w.incidents, incident_id, false_alarm=False, actor=ME, now_ms=NOW)
+            await told.turn()
+    actions = [(event["event_action"], event["dedup_key"]) for event in listening.taken]
+    key = "gonogo/m/quality"
+    assert actions == [("trigger", key), ("acknowledge", key), ("resolve", key)]
+
+
+def test_keys_that_are_too_long_stay_apart() -> None:
+    """They are cut, and told from each other by a hash of the whole."""
+    one, other = dedup_key("gonogo/" + "m" * 300), dedup_key("gonogo/" + "m" * 301)
+    assert len(one) == len(other) == 255
+    assert one != other
+
+
+async def test_a_message_for_the_wrong_secret_is_refused(tmp_path: Path) -> None:
+    """The receiver's no is told as it is."""
+    with receiver(webhook) as listening:
+        async with world(tmp_path) as w:
+            notifier = Webhook("w", listening.url, "another secret")
+            told = Told(w, StoredNotices(w.incidents._db), notifier, listening)
+            await told.opened()
+            [step] = await told.turn()
+    assert (step.status, step.detail) == ("failed", "HTTP 401: not signed")
+
+
+async def test_nobody_at_the_address_is_a_failure_and_no_crash(tmp_path: Path) -> None:
+    """Nothing listens, the address is no address."""
+    async with world(tmp_path) as w:
+        for url, said in (
+            ("http://127.0.0.1:9/", "could not connect"),
+            ("http://a b:x/", "no URL"),
+        ):
+            told = Told(
+                w, StoredNotices(w.incidents._db), Alertmanager("a", url), Receiver(url, slack)
+            )
+            await told.opened()
+            [step] = await told.turn()
+            assert step.status == "failed"
+            assert said in step.detail

@@ -1,0 +1,88 @@
+"""Where a degradation may come from: only what was seen when and where it began is named."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gonogo.answers import DriftReport, TrustReport
+from gonogo.answers.drift import Onset, SegmentDrift
+from gonogo.answers.trust import ProviderSuspected
+from gonogo.records import Dependency, VersionSeen
+from gonogo.services.suspects import suspected_cause
+
+ONSET = Onset(
+    ts="2026-04-22T10:00:00Z", earliest="2026-04-21T22:00:00Z", latest="2026-04-22T16:00:00Z"
+)
+
+
+def slice_of(name: str, *, drifted: bool) -> SegmentDrift:
+    """A slice that went from 0.9 to 0.7."""
+    return SegmentDrift(
+        segment=name, n=40, mean=0.7, baseline_mean=0.9, change=-0.2, e_value=9.0, drifted=drifted
+    )
+
+
+def drift(*slices: SegmentDrift) -> DriftReport:
+    """A report of something that began on the 22nd."""
+    return DriftReport(
+        verdict="no_go",
+        summary="",
+        as_of="2026-04-25T00:00:00Z",
+        dependency="m",
+        metric="outcome",
+        status="degraded",
+        onset=ONSET,
+        segments=list(slices),
+    )
+
+
+def known(**first_seen: str) -> Dependency:
+    """A dependency whose versions were first seen at these times."""
+    times = {
+        name: round(datetime.fromisoformat(f"{ts}+00:00").timestamp() * 1000)
+        for name, ts in first_seen.items()
+    }
+    versions = tuple(VersionSeen(name, 9, ts, ts) for name, ts in times.items())
+    return Dependency("m", "model", "acme", 9, min(times.values()), 0, 1, versions)
+
+
+def test_a_version_that_came_while_it_began_is_named() -> None:
+    """The one in the onset's interval; not the first of all, nor one of last week."""
+    seen = known(a="2026-04-01T00:00", b="2026-04-15T00:00", c="2026-04-22T09:30")
+    assert suspected_cause(drift(), None, seen) == "version c, first seen 2026-04-22T09:30:00Z"
+    assert suspected_cause(drift(), None, known(c="2026-04-22T09:30")) is None
+
+
+def test_the_worst_slice_that_drifted_is_named() -> None:
+    """One that merely looks bad is not."""
+    told = suspected_cause(
+        drift(slice_of("tier=old", drifted=False), slice_of("tier=new", drifted=True)), None, None
+    )
+    assert told == "slice tier=new (0.9 to 0.7, n 40)"
+
+
+def test_who_falls_together_and_what_it_depends_on_come_first() -> None:
+    """The provider with who else fell, then what is upstream."""
+    trust = TrustReport(
+        verdict="no_go",
+        summary="",
+        as_of="2026-04-25T00:00:00Z",
+        dependency="m",
+        provider_suspected=ProviderSuspected(
+            provider="acme",
+            dependencies=["a", "b", "c", "d", "m"],
+            since="2026-04-24T23:00:00Z",
+            e_value=50.0,
+        ),
+        upstream=["search is no_go"],
+    )
+    assert suspected_cause(None, trust, None) == (
+        "provider acme, since 2026-04-24T23:00:00Z (a, b, c and 1 more too); "
+        "upstream search is no_go"
+    )
+
+
+def test_nothing_is_made_up() -> None:
+    """Without anything that stands out there is no suspicion."""
+    assert suspected_cause(drift(), None, known(a="2026-04-01T00:00")) is None
+    assert suspected_cause(None, None, None) is None
