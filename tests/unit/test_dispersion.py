@@ -1,0 +1,60 @@
+"""How much days differ, from few of them: measured where they do, and not made up by a fall."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gonogo.detectors.dispersion import early_dispersion
+from gonogo.detectors.predictive import RateRule
+from gonogo.detectors.predictive_hours import watch_rate
+
+PER_HOUR, DAYS = 20, 14
+
+
+def stream(rates: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hourly bad labels of days with these rates, and the labels and bad ones a day."""
+    rng = np.random.default_rng(seed)
+    bad = rng.binomial(PER_HOUR, np.repeat(rates, 24)).astype(float)
+    by_day = bad.reshape(-1, 24).sum(axis=1)
+    return bad, np.full(len(rates), 24.0 * PER_HOUR), by_day
+
+
+@pytest.mark.parametrize(("sd", "low", "high"), [(0.0, 0.9, 1.1), (0.02, 3.4, 5.4)])
+def test_it_is_unbiased_where_the_level_stays(sd: float, low: float, high: float) -> None:
+    """On average over streams it finds 1, or 1 + labels a day x variance / p(1-p) = 4.4."""
+    rng = np.random.default_rng(7)
+    found = [
+        early_dispersion(*stream(np.clip(0.06 + sd * rng.standard_normal(DAYS), 0, 1), s)[1:])
+        for s in range(400)
+    ]
+    assert low < np.mean([f.observed for f in found]) < high
+
+
+@pytest.mark.parametrize("hour", [0, 12], ids=["at midnight", "at noon"])
+@pytest.mark.parametrize("drop", [0.1, 0.2, 0.45])
+def test_a_fall_of_any_size_is_no_dispersion(drop: float, hour: int) -> None:
+    """Found in most streams within three days, and from 20 points on in all of them within two."""
+    late = []
+    for seed in range(20):
+        rates = np.full(9 * 24, 0.06)
+        rates[6 * 24 + hour :] += drop
+        rng = np.random.default_rng(seed)
+        bad = rng.binomial(PER_HOUR, rates).astype(float)
+        n = np.full(len(bad), float(PER_HOUR))
+        spread = early_dispersion(n.reshape(-1, 24).sum(axis=1), bad.reshape(-1, 24).sum(axis=1))
+        watch = watch_rate(n, bad, RateRule(needed=2e5, dispersion=spread.used))
+        late += [(e.alarmed - (6 * 24 + hour)) / 24 for e in watch.episodes[:1]]
+    assert min(late) >= 0
+    if drop < 0.2:
+        assert len(late) >= 15
+    else:
+        assert len(late) == 20
+        assert max(late) < 2
+        assert np.median(late) < 0.5
+
+
+def test_too_few_days_tell_nothing() -> None:
+    """One step could be the fall itself."""
+    for days in (0, 1, 2):
+        assert early_dispersion(np.full(days, 100.0), np.full(days, 6.0)).used == 1.0
