@@ -103,12 +103,12 @@ def route(dependency: str, key: str | None = None, *, path: Path | str | None = 
 
 def _file_of(dependency: str) -> Path:
     """Where this dependency's routes are written; a broken configuration must not stop a call."""
+    if named := os.environ.get("GONOGO_ROUTES"):
+        return Path(named).expanduser().absolute()
     from gonogo.config import default_store, load_settings, local_routes
     from gonogo.errors import ConfigError
     from gonogo.settings import Settings
 
-    if named := os.environ.get("GONOGO_ROUTES"):
-        return Path(named).expanduser().absolute()
     try:
         settings = load_settings(None, None, os.environ)
     except ConfigError as error:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from postgres_server import Server, server
+
+# The suite that every actuator passes, and its stand-ins, lie beside their own tests.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "actuators"))
 
 
 @pytest.fixture(scope="session")

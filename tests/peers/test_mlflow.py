@@ -1,0 +1,121 @@
+"""A real MLflow server on SQLite: the conformance walk, an outside change, a version not there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+from environments import free_port, python_environment, wait_for
+
+from conformance import BACK, FULL, conforms, goes_back
+from gonogo.actuators.mlflow import MlflowAlias
+
+pytestmark = pytest.mark.anyio
+
+
+def answers(url: str) -> bool:
+    """Whether the server is there."""
+    try:
+        return httpx.get(f"{url}/health", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address."""
+    python, folder = python_environment("mlflow"), tmp_path_factory.mktemp("mlflow")
+    port = free_port()
+    command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, **quiet},
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: process.poll() is not None or answers(url), within_s=120)
+        assert process.poll() is None, (folder / "log").read_text()
+        yield url
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def post(server: str, path: str, body: dict[str, str]) -> None:
+    """One call of the registry's API by somebody else."""
+    answer = httpx.post(f"{server}/api/2.0/mlflow{path}", json=body, timeout=20)
+    assert answer.is_success, answer.text
+
+
+def served(server: str, model: str) -> str:
+    """The version that serving code would load."""
+    query = {"name": model, "alias": "champion"}
+    url = f"{server}/api/2.0/mlflow/registered-models/alias"
+    found = httpx.get(url, params=query, timeout=20).json()
+    return str(found["model_version"]["version"])
+
+
+@pytest.fixture
+def model(server: str, request: pytest.FixtureRequest) -> str:
+    """A registered model of the test's own, with the versions 1 and 2."""
+    name = request.node.name
+    post(server, "/registered-models/create", {"name": name})
+    for _ in range(2):
+        post(server, "/model-versions/create", {"name": name, "source": "s3://models/one"})
+    return str(name)
+
+
+def alias(server: str, model: str) -> MlflowAlias:
+    """The model's alias `champion`: version 2 is the primary."""
+    versions = {"m": "2", "v2": "1", "gone": "9"}
+    return MlflowAlias(
+        "mlflow", url=server, alias="champion", versions=versions, model=model, timeout_s=20
+    )
+
+
+async def test_mlflow_conforms(server: str, model: str) -> None:
+    """The same walk as its stand-in in `tests/actuators`."""
+    await conforms(alias(server, model), splits=False)
+    assert served(server, model) == "2"
+
+
+async def test_a_change_from_outside_is_seen_and_brought_back(server: str, model: str) -> None:
+    """Somebody moves the alias between plan and apply, and again later."""
+    found = alias(server, model)
+    planned = await found.read("m")
+    moved = {"name": model, "alias": "champion", "version": "2"}
+    post(server, "/registered-models/alias", moved)
+    late = await found.apply(FULL, expected_version=planned.version)
+    assert (late.status, late.detail) == ("failed", "something else wrote alias champion meanwhile")
+    seen = await found.read("m")
+    assert (await found.apply(FULL, expected_version=seen.version)).status == "done"
+    post(server, "/registered-models/alias", moved)
+    assert (await found.verify(FULL)).status == "failed"
+    await goes_back(found)
+
+
+async def test_what_is_not_there_is_said(server: str, model: str) -> None:
+    """A version that MLflow does not know; a model that it does not know."""
+    found = alias(server, model)
+    gone = replace(BACK, targets=(replace(BACK.targets[0], target="gone"),))
+    seen = await found.read("m")
+    step = await found.apply(gone, expected_version=seen.version)
+    assert step.status == "failed"
+    assert "answered 404: Model Version" in step.detail
+    assert (await found.verify(gone)).status == "failed"
+    nowhere = alias(server, "no-such-model")
+    seen = await nowhere.read("m")
+    detail = "MLflow has no registered model 'no-such-model'"
+    assert (seen.status, seen.detail) == ("unknown", detail)
+    assert (await nowhere.apply(FULL, expected_version=seen.version)).status == "unknown"
