@@ -89,6 +89,13 @@ async def test_a_slice_and_another_metric_have_their_own_points(world: World) ->
     assert set(errors.mean) == {0.0}
 
 
+async def test_what_has_no_mean_has_no_points(world: World) -> None:
+    """Categories that were predicted are judged, and not drawn as a line."""
+    report = await world.app.check_model_drift("m")
+    categorical = report.model_copy(update={"metric": "prediction"})
+    assert await world.app.history(categorical, {"dependency": "m"}) is None
+
+
 async def test_asking_changes_nothing(world: World) -> None:
     """A history is read; the decision log has the checks and no more."""
     report = await world.app.check_model_drift("m")

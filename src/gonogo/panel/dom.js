@@ -55,6 +55,8 @@ function morphChildren(parent, wanted) {
   let at = parent.firstChild;
   for (const next of wanted) {
     const found = next.key ? keyed.get(next.key) : at && !at.key ? at : null;
+    // A key that comes twice finds its node once.
+    if (next.key) keyed.delete(next.key);
     if (found && found.nodeName === next.nodeName) {
       if (found === at) at = at.nextSibling;
       else parent.insertBefore(found, at);

@@ -147,6 +147,7 @@ function driftFacts(report) {
     report.detectable_now !== undefined && fact("Would show now", `${amount(metric, report.detectable_now)} or more`, "smallest change that this much data reveals"),
     report.golden && fact("Golden set", `${report.golden.worse} worse, ${report.golden.better} better`, [`of ${report.golden.items} items`, report.golden.warning && `; ${report.golden.warning}`]),
     report.mix_shift && fact("Mix of traffic", `${moved(metric, report.mix_shift.within ?? 0)} within slices`, `${moved(metric, report.mix_shift.mix ?? 0)} by other shares of them`),
+    report.estimate && fact("Without outcomes", percent(report.estimate.mean), `estimate for ${whole(report.estimate.n)} calls, 95% ${span(report.estimate.interval95, percent)}`),
     report.immature && fact("Still to come", `${whole(report.immature.n)} labels`, `of the last ${report.immature.hours} hours: not counted yet`),
   );
 }
@@ -163,16 +164,27 @@ function slices(report, go) {
 }
 
 const SIGNAL = table({ stable: "go", degraded: "no_go", shifted: "caution", improved: "go" });
+const signalRow = (signal, report, go) => h("tr", { key: `${signal.metric} ${signal.kind} ${signal.segment ?? ""}` },
+  h("th", { scope: "row" }, h("span", { class: "name" }, marked(SIGNAL[signal.status] ?? "unknown"),
+    go.link(signal.metric, { view: "dependency", dependency: report.dependency, metric: signal.metric }), signal.segment && h("span", { class: "chip" }, name(signal.segment)))),
+  h("td", { class: "small" }, `${signal.kind} ${STATUS[signal.status] ?? signal.status}`, signal.psi !== undefined && h("span", { class: "muted" }, `, PSI ${TINY.format(signal.psi)}`)),
+  h("td", { class: "num" }, signal.change === undefined ? "" : moved(signal.metric, signal.change)),
+  h("td", { class: "num wide" }, signal.e_value === undefined ? "" : evidence(signal.e_value)));
+
+const signalTable = (rows, report, go, words) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": words }, h("table", null,
+  h("thead", null, h("tr", null, h("th", { scope: "col" }, "Metric"), h("th", { scope: "col" }, "Status"), h("th", { scope: "col", class: "num" }, "Change"), h("th", { scope: "col", class: "num wide" }, "Evidence"))),
+  h("tbody", null, rows.map((signal) => signalRow(signal, report, go)))));
+
+/* What moved first; what did not is there for who looks for it. */
 function signals(report, go) {
   if (!report.signals?.length) return null;
+  const still = report.signals.filter((signal) => SIGNAL[signal.status] === "go");
+  const rest = report.signals.filter((signal) => SIGNAL[signal.status] !== "go");
   return h("section", { class: "card", "aria-label": "Other signals" }, h("header", null, h("h2", null, "Other signals")),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Other signals, a table" }, h("table", null,
-      h("thead", null, h("tr", null, h("th", { scope: "col" }, "Metric"), h("th", { scope: "col" }, "Status"), ["Change", "Evidence"].map((text) => h("th", { scope: "col", class: "num" }, text)))),
-      h("tbody", null, report.signals.map((signal) => h("tr", { key: signal.metric },
-        h("th", { scope: "row" }, h("span", { class: "name" }, marked(SIGNAL[signal.status] ?? "unknown"), go.link(signal.metric, { view: "dependency", dependency: report.dependency, metric: signal.metric }))),
-        h("td", null, STATUS[signal.status] ?? signal.status, signal.note && h("span", { class: "muted" }, ` ${signal.note}`)),
-        h("td", { class: "num" }, signal.change === undefined ? "" : moved(signal.metric, signal.change)),
-        h("td", { class: "num" }, signal.e_value === undefined ? "" : evidence(signal.e_value))))))));
+    rest.length > 0 && signalTable(rest, report, go, "Signals that moved"),
+    still.length > 0 && (rest.length > 0 || still.length > 8
+      ? h("details", null, h("summary", null, `Stable (${still.length})`), signalTable(still, report, go, "Stable signals"))
+      : signalTable(still, report, go, "Stable signals")));
 }
 
 function driftCard({ answer: report, history, asked, go, width }) {

@@ -33,7 +33,7 @@ function fleetTable(report, history, go, troubled) {
         h("td", { class: "num" }, line.score === undefined ? DASH : POINT1.format(line.score)),
         h("td", null, scoreStrip(line), line.score === undefined && h("span", { class: "muted small" }, "never scored")),
         history && h("td", { class: "wide" }, drawn(line)),
-        h("td", { class: "wide muted small" }, line.changed ?? "")))),
+        h("td", { class: "wide muted small" }, [line.changed, line.upstream].filter(Boolean).map((text, i) => [i > 0 && h("br"), name(text)]))))),
     ));
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gonogo.answers import rfc3339
 from gonogo.answers.history import Bucket, DriftHistory, Reference
+from gonogo.errors import ParameterError
 from gonogo.records import HOUR_MS, MICRO
 from gonogo.services.drift_baseline import accepted_baseline, choose_baseline
 from gonogo.services.drift_data import RATE_METRICS, RateMetric
@@ -69,7 +70,7 @@ async def drift_history(
         days: Only so many days back from the end; None from the first.
 
     Returns:
-        None where nothing is recorded of the metric.
+        None where nothing is recorded of the metric, or it has no mean.
     """
     known = await telemetry.dependency(question.dependency)
     if known is None:
@@ -90,7 +91,11 @@ async def drift_history(
     elif metric == "golden":
         counts = _golden(data.golden, data.until)
     else:
-        counts = await _values(telemetry, data, settings, metric)
+        try:
+            counts = await _values(telemetry, data, settings, metric)
+        except ParameterError:
+            # No histogram is kept of it: what is categorical has no mean to draw.
+            return None
     if days is not None:
         counts = _since(counts, data.until - math.ceil(24 * days))
     return _drawn(counts, metric, followed, alarm_hour) if len(counts.hour) else None
