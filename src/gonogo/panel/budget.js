@@ -78,7 +78,7 @@ function spendBar(check) {
 
 function budgetCharts(check, history, width) {
   // As wide as the style sheet makes a pair.
-  const side = width >= 2 * 400 + 16 ? (width - 16) / 2 : width;
+  const side = width >= 2 * 440 + 16 ? (width - 16) / 2 : width;
   return h("div", { class: "pair" }, history ? spendChart(check, history, side) : spendBar(check), check.projected_interval80_usd && planChart(check, side));
 }
 

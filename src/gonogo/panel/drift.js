@@ -153,14 +153,15 @@ function driftFacts(report) {
 }
 
 const SLICE = [["Before", "num wide"], ["Now", "num"], ["Change", "num"], ["n", "num wide"], ["Evidence", "num wide"]];
+/* Slices are of outcomes, whatever metric was asked about. */
 function slices(report, go) {
   if (!report.segments?.length) return null;
-  return h("section", { class: "card", "aria-label": "Slices" }, h("header", null, h("h2", null, "Slices"), h("span", { class: "aside" }, "worst first")),
+  return h("section", { class: "card", "aria-label": "Slices" }, h("header", null, h("h2", null, "Slices of the outcome"), h("span", { class: "aside" }, "worst first")),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Slices, worst first" }, h("table", null,
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "Slice"), SLICE.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
       h("tbody", null, report.segments.map((part) => h("tr", { key: part.segment },
-        h("th", { scope: "row" }, h("span", { class: "name" }, part.drifted ? marked("no_go") : marked("go"), go.link(part.segment, { view: "dependency", dependency: report.dependency, metric: report.metric, segment: part.segment }))),
-        [shown(report.metric, part.baseline_mean), shown(report.metric, part.mean), moved(report.metric, part.change), whole(part.n), evidence(part.e_value)].map((text, i) => h("td", { class: SLICE[i][1] }, text))))))));
+        h("th", { scope: "row" }, h("span", { class: "name" }, part.drifted ? marked("no_go") : marked("go"), go.link(part.segment, { view: "dependency", dependency: report.dependency, segment: part.segment }))),
+        [shown("outcome", part.baseline_mean), shown("outcome", part.mean), moved("outcome", part.change), whole(part.n), evidence(part.e_value)].map((text, i) => h("td", { class: SLICE[i][1] }, text))))))));
 }
 
 const SIGNAL = table({ stable: "go", degraded: "no_go", shifted: "caution", improved: "go" });

@@ -26,7 +26,7 @@ function timeTicks(from, to, count) {
   return found;
 }
 
-const PAD = { left: 46, right: 12, top: 22, bottom: 22 };
+const PAD = { left: 54, right: 12, top: 22, bottom: 22 };
 
 /* The frame of a chart of time: its two scales, and its axes as elements. */
 function frame({ width, height, times, values, show }) {
@@ -39,7 +39,7 @@ function frame({ width, height, times, values, show }) {
       s("line", { class: "axis", x1: PAD.left, x2: width - PAD.right, y1: y(v), y2: y(v) }),
       s("text", { x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }, show(v, digits)),
     ]),
-    timeTicks(times[0], times[1], Math.max(2, Math.floor(width / 110))).map(({ at, text }) =>
+    timeTicks(times[0], times[1], Math.max(2, Math.floor(width / 110))).filter(({ at }) => x(at) < width - 24).map(({ at, text }) =>
       s("text", { x: x(at), y: height - 6, "text-anchor": "middle" }, text),
     ),
   ];
