@@ -46,7 +46,7 @@ def place_of(text: str, *, option: str) -> Place:
     is_number = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
     if not (colon and bare and is_number) or (":" in bare and bare == host):
         raise ParameterError(
-            f"{option} '{plain(text, 60)}' is not HOST:PORT; for example 127.0.0.1:8484."
+            f"{option} '{plain(text, 60)}' is not HOST:PORT, as in 127.0.0.1:8765."
         )
     return Place(bare, int(port))
 
@@ -61,7 +61,7 @@ def listening_socket(place: Place, *, option: str) -> socket.socket:
     try:
         return socket.create_server((place.host, place.port), family=family)
     except OSError as error:
-        where = f"{plain(place.host, 60)}:{place.port}"
+        where = f"'{plain(place.host, 60)}:{place.port}'"
         why = error.strerror or str(error)
         raise ParameterError(f"{option}: cannot listen at {where}: {why}.") from None
 

@@ -28,8 +28,9 @@ from mcp_types import (
 from pydantic import BaseModel, Field
 
 from gonogo.app import Gonogo
+from gonogo.http_guard import Place, listening_socket
 from gonogo.server.gate import LOOPBACK, Access
-from gonogo.server.http import behind_gate, listening_socket, serve_gate, serve_surface
+from gonogo.server.http import behind_gate, serve_gate, serve_surface
 from gonogo.server.surface import GonogoServer
 from gonogo.settings import Settings
 
@@ -337,7 +338,7 @@ def main(store: str) -> None:
     for add in (add_contents, add_calls, add_rounds, add_states, add_documents):
         add(served.server)
     gate = behind_gate({"act": served}, Access(hosts=LOOPBACK))
-    with listening_socket("127.0.0.1:0") as listener:
+    with listening_socket(Place("127.0.0.1", 0), option="twin") as listener:
         anyio.run(serve_gate, gate, listener)
 
 

@@ -13,10 +13,9 @@ import uvicorn
 from scripted import Scripted
 
 from gonogo.app import Gonogo
-from gonogo.errors import ParameterError
 from gonogo.records import Verdict
-from gonogo.server.gate import ANY, LOOPBACK, Access, Gate, is_loopback
-from gonogo.server.http import behind_gate, serve_surface, split_address
+from gonogo.server.gate import LOOPBACK, Access, Gate
+from gonogo.server.http import behind_gate, serve_surface
 from gonogo.server.metrics import exposition
 from gonogo.server.patience import Patience
 from gonogo.services.gauges import BudgetGauge, Gauges
@@ -134,28 +133,6 @@ def test_names_cannot_break_the_metrics() -> None:
     assert 'gonogo_http_requests_total{path="/mcp",code="200"} 4\n' in text
     for line in text.splitlines():
         assert line.startswith(("# HELP gonogo_", "# TYPE gonogo_", "gonogo_"))
-
-
-@pytest.mark.parametrize(
-    ("address", "host", "port"),
-    [("127.0.0.1:8765", "127.0.0.1", 8765), ("[::1]:0", "::1", 0), ("box:1", "box", 1)],
-)
-def test_an_address_is_host_and_port(address: str, host: str, port: int) -> None:
-    """IPv6 stands in brackets."""
-    assert split_address(address) == (host, port)
-
-
-@pytest.mark.parametrize("address", ["", "8765", ":8765", "box", "box:", "box:x", "box:70000"])
-def test_what_is_no_address_is_refused(address: str) -> None:
-    """A host has to be named: nothing is opened to the network by leaving it out."""
-    with pytest.raises(ParameterError, match="is not HOST:PORT"):
-        split_address(address)
-
-
-def test_loopback_is_told_from_the_network() -> None:
-    """A name that is not known to be loopback is not."""
-    assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.8.8.8", "::1"))
-    assert not any(is_loopback(host) for host in (*ANY, "10.0.0.1", "box", "localhost.x"))
 
 
 class Impatient(Patience):

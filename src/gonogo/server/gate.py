@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -63,14 +62,6 @@ class Access:
         """Whether a page may ask: one that was served from here."""
         names = {_name(f"//{host}")} if self.hosts is None else self.hosts
         return not origin or _name(origin) in names
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _name(url: str) -> str | None:

@@ -24,7 +24,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from gonogo.app import Gonogo
-from gonogo.errors import GonogoError, ParameterError, plain
+from gonogo.errors import GonogoError
 from gonogo.server.gate import Access, Gate, Surface
 from gonogo.server.metrics import CONTENT_TYPE, exposition
 from gonogo.server.patience import Patience
@@ -45,7 +45,6 @@ LEAVE_S = 1
 HEALTH_S = 5.0
 GAUGES_S = 10.0
 GAUGES_KEPT_S = 5.0
-PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,36 +132,6 @@ class _Vitals:
             await self._app.actions(limit=1)
             return True
         return False
-
-
-def listening_socket(address: str) -> socket.socket:
-    """A socket at HOST:PORT; port 0 lets the system choose.
-
-    Raises:
-        ParameterError: The address is not HOST:PORT, or cannot be listened at.
-    """
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=CONNECTIONS_MAX)
-    except OSError as error:
-        said = error.strerror or str(error)
-        raise ParameterError(f"serve: cannot listen at '{plain(address, 80)}': {said}.") from None
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """The host (an IPv6 address stands in brackets) and the port of HOST:PORT.
-
-    Raises:
-        ParameterError: It is not HOST:PORT.
-    """
-    host, colon, port = address.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    if not colon or not bare or not port.isascii() or not port.isdigit() or int(port) > PORT_MAX:
-        raise ParameterError(
-            f"serve: --http '{plain(address, 80)}' is not HOST:PORT, as in 127.0.0.1:8765."
-        )
-    return bare, int(port)
 
 
 async def serve_gate(gate: Gate, listener: socket.socket) -> None:

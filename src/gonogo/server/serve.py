@@ -19,6 +19,7 @@ import anyio
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.errors import NoInput, ParameterError, plain
+from gonogo.http_guard import listening_socket, place_of
 
 if TYPE_CHECKING:
     from gonogo.server.surface import GonogoServer
@@ -89,13 +90,14 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    from gonogo.server.gate import ANY, LOOPBACK, Access, is_loopback
-    from gonogo.server.http import http_app, listening_socket, serve_gate, split_address
+    from gonogo.server.gate import ANY, LOOPBACK, Access
+    from gonogo.server.http import http_app, serve_gate
 
-    host, _ = split_address(given.http)
+    place = place_of(given.http, option="serve: --http")
+    host = place.host
     act = _token_in(given.token_file) if given.token_file else environ.get("GONOGO_TOKEN", "")
     read = environ.get("GONOGO_READ_TOKEN", "")
-    if not is_loopback(host) and not (act.strip() or read.strip()):
+    if not place.is_loopback and not (act.strip() or read.strip()):
         raise ParameterError(
             f"serve: {plain(host, 80)} can be reached from other machines, which needs a token: set "
             "GONOGO_TOKEN (or --token-file), and GONOGO_READ_TOKEN for those who only look."
@@ -109,7 +111,7 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
         act=act.strip() or None,
         read=read.strip() or None,
     )
-    with listening_socket(given.http) as listener:
+    with listening_socket(place, option="serve") as listener:
         anyio.run(serve_gate, http_app(settings, access), listener)
 
 
