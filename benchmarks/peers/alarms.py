@@ -72,9 +72,9 @@ def main() -> None:
             answer: object = list(known)
         else:
             labels = [float(b) for b in sys.stdin.buffer.read(asked["labels"])]
-            began = time.perf_counter()
+            began = time.process_time()
             at = alarms(labels, known[asked["detector"]])
-            answer = {"alarms": at, "seconds": time.perf_counter() - began}
+            answer = {"alarms": at, "seconds": time.process_time() - began}
         print(json.dumps(answer), flush=True)
 
 

@@ -280,9 +280,13 @@ def run_evidence(
 
     Raises:
         ParameterError: `warm_up` is below 2.
+        DataError: an outcome is neither NaN nor in [0, 1].
     """
     if warm_up < 2:  # noqa: PLR2004
         raise ParameterError(f"warm_up={warm_up}: the null needs 2 runs or more to learn from.")
+    known = runs.outcome[~np.isnan(runs.outcome)]
+    if not ((known >= 0) & (known <= 1)).all():
+        raise DataError("A golden item's outcome does not lie in [0, 1].")
     pairs = runs.worse + runs.better
     asked = runs.items / _dispersion(runs, warm_up)
     failed = asked * (1 - runs.rate)
