@@ -181,7 +181,8 @@ def _tool(definition: Definition, tools: Tools, observation: dict[str, object]) 
     output = without_noise(TypeAdapter(definition.answer).json_schema(by_alias=True))
     tool.fn_metadata = Call(
         arg_model=arguments,
-        output_model=definition.answer,
+        # Answers are made of the very model that the schema is of: nothing is left to validate.
+        output_model=None,
         output_schema={"type": "object", **output},
         lists=frozenset(
             name for name, part in schema["properties"].items() if part.get("type") == "array"
