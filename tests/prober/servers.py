@@ -135,6 +135,9 @@ class Hostile(Handler):
             "/bomb": lambda: self.reply(gzip.compress(BLOCK * 100), Content_Encoding="gzip"),
             "/broken": lambda: self.reply(b"the key is " + self._key(), 500),
             "/echo": lambda: self.reply(b"you sent " + self._key()),
+            "/half": lambda: self.reply(
+                b'{"model": "\\ud800", "choices": [{"message": {"content": "half \\ud800"}}]}'
+            ),
             "/ok": lambda: self.reply(b'{"label": "spam", "scores": [0.1, 0.9], "a/b": null}'),
         }
         misdeeds[self.path]()

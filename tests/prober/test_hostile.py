@@ -166,6 +166,18 @@ async def test_a_secret_that_is_not_set_asks_nothing(hostile: Loopback) -> None:
     assert hostile.asked == 0
 
 
+async def test_half_a_character_is_recorded_whole(hostile: Loopback, tmp_path: Path) -> None:
+    """A lone surrogate, which no store can write, stops neither the run nor its record."""
+    golden = tmp_path / "golden.jsonl"
+    await anyio.Path(golden).write_text('{"id": "a", "input": "\\ud800", "contains": "half"}\n')
+    probe = ProbeSettings("p", "m", kind="chat", url=hostile.url("/half"), golden=golden, repeat=2)
+    settings = Settings(str(tmp_path / "gonogo.db"), store_text=True, probes={"p": probe})
+    async with Gonogo(settings) as app:
+        found = await app.probe_once()
+        known = await app.list_dependencies()
+    assert (found.verdict, known.dependencies[0].n) == ("go", 2)
+
+
 async def test_a_failing_endpoint_is_recorded_as_evidence(
     hostile: Loopback, tmp_path: Path
 ) -> None:

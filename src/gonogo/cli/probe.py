@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 import typer
 
 from gonogo.cli.command import Session, command
@@ -53,7 +56,12 @@ async def probe(
         )
 
     draw = secrets.SystemRandom().random
-    await keep_probing(app, probes, draw=draw, told=told)
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(keep_probing, app, probes, draw=draw, told=told))
+            async for _ in received:
+                # What was asked by now is recorded before it ends.
+                tasks.cancel_scope.cancel()
     return None
 
 

@@ -38,7 +38,10 @@ async def endpoint(probe: ProbeSettings, client: httpx.AsyncClient) -> AsyncIter
         elif item.input is None:
             method, sent = probe.method, {}
         elif isinstance(item.input, str):
-            content, sent = item.input.encode(), {"Content-Type": "text/plain; charset=utf-8"}
+            content, sent = (
+                item.input.encode(errors="replace"),
+                {"Content-Type": "text/plain; charset=utf-8"},
+            )
         else:
             content, sent = json.dumps(item.input).encode(), {"Content-Type": "application/json"}
         request = Request(

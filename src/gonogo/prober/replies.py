@@ -62,7 +62,8 @@ def revealed(secret: Secret, probe: str) -> str:
 
 
 def without_secrets(text: str, probe: ProbeSettings) -> str:
-    """The text with every secret of the probe hidden: an endpoint may echo what it was sent."""
+    """The text as it may be kept: an endpoint may echo a secret, or send half a character."""
+    text = text.encode(errors="replace").decode()
     for secret in probe.secrets:
         if secret.value:
             text = text.replace(secret.value, HIDDEN)
