@@ -7,12 +7,12 @@ import atexit
 import functools
 import inspect
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypedDict, TypeVar, cast
 
+from gonogo.ingest.observation import error_code_of
 from gonogo.outbox import CAPACITY, Delivery, Outbox
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CLOSE_TIMEOUT_S = 2.0
-CODE_CHARS_MAX = 64
-_NO_CODE = re.compile(r"[^A-Za-z0-9_.:-]+")
 
 
 class ObservationFields(TypedDict, total=False):
@@ -98,6 +96,10 @@ class Recorder:
         if "ts" not in whole:
             whole["ts"] = time.time()
         return self._put(whole)
+
+    def record_fields(self, fields: dict[str, object]) -> bool:
+        """Queue one observation given as a mapping, which is handed over; dated as it says."""
+        return self._put(fields)
 
     def call(self, dependency: str, **fields: Unpack[ObservationFields]) -> Call:
         """A block, `with` or `async with`, that is recorded as one call when it ends."""
@@ -209,4 +211,4 @@ def error_code(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    return _NO_CODE.sub("_", type(error).__name__)[:CODE_CHARS_MAX]
+    return error_code_of(type(error).__name__)

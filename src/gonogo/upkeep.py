@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
     from gonogo.ingest.load import Loaded, Progress
-    from gonogo.ingest.mapping import ColumnMap
+    from gonogo.ingest.mapping import FieldMap
     from gonogo.ingest.text import Format
     from gonogo.records import Decision, Observation, Stored
     from gonogo.services.calibration import CalibrationTable
@@ -84,7 +84,7 @@ class Upkeep:
     async def ingest(
         self,
         paths: Sequence[str],
-        mapping: ColumnMap,
+        mapping: FieldMap,
         *,
         stated: Format | None,
         stdin: BinaryIO,

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gonogo.cli.command import Session, command
+from gonogo.errors import ParameterError
 
 if TYPE_CHECKING:
     from gonogo.ingest.load import Loaded, Progress
+    from gonogo.ingest.mapping import FieldMap
 
 group = typer.Typer()
 
@@ -27,6 +29,7 @@ REFUSED_SHOWN = 20
     "ingest",
     "gonogo ingest calls.jsonl",
     "gonogo ingest runs.csv.gz --map dependency=model --map latency_ms=latency_s*1000",
+    "gonogo ingest spend.csv --format litellm-spend",
     "tail -f calls.jsonl | gonogo ingest - --set dependency=search",
     panel="Record",
 )
@@ -37,7 +40,8 @@ async def ingest(
         list[str], typer.Argument(metavar="FILE…", help="JSONL or CSV, also .gz; - is stdin.")
     ],
     format: Annotated[  # noqa: A002 - the option's name
-        Literal["jsonl", "csv"] | None, typer.Option(help="Default: told by the file.")
+        Literal["jsonl", "csv", "litellm-spend"] | None,
+        typer.Option(help="Default: told by the file. litellm-spend: rows of LiteLLM's SpendLogs."),
     ] = None,
     map: Annotated[  # noqa: A002 - the option's name
         list[str] | None,
@@ -54,12 +58,20 @@ async def ingest(
     ] = False,
 ) -> int:
     """Store observations from files; refused lines are named, the others are kept."""
+    from gonogo.ingest.litellm import SpendLogs
     from gonogo.ingest.mapping import parse_mapping
 
-    mapping = parse_mapping(map or [], set or [], ignore_unknown=ignore_unknown)
+    mapping: FieldMap = parse_mapping(map or [], set or [], ignore_unknown=ignore_unknown)
+    stated = format if format != "litellm-spend" else None
+    if format == "litellm-spend":
+        if map:
+            raise ParameterError(
+                "--format litellm-spend maps every column itself; leave out --map."
+            )
+        mapping = SpendLogs(parse_mapping([], set) if set else None)
     with progress_bar() as progress:
         loaded = await session.app.ingest(
-            files, mapping, stated=format, stdin=sys.stdin.buffer, progress=progress
+            files, mapping, stated=stated, stdin=sys.stdin.buffer, progress=progress
         )
     session.screen.line(_json(loaded) if session.screen.as_json else _words(loaded))
     return SOME_REFUSED if loaded.refused_count else 0

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from gonogo.ingest.csv_rows import read_csv
 from gonogo.ingest.jsonl import read_jsonl
-from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.mapping import FieldMap
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.text import Format, Row, Source, numbered_lines, open_source
 from gonogo.records import Observation, Rejection, Stored
@@ -77,7 +77,7 @@ class Progress(NamedTuple):
 async def load(
     paths: Sequence[str],
     sink: ObservationSink,
-    mapping: ColumnMap,
+    mapping: FieldMap,
     *,
     clock: Callable[[], int],
     stdin: BinaryIO,
@@ -115,7 +115,7 @@ def _check_inputs(paths: Sequence[str], stdin: BinaryIO) -> None:
 async def _load_source(
     source: Source,
     sink: ObservationSink,
-    mapping: ColumnMap,
+    mapping: FieldMap,
     clock: Callable[[], int],
     loaded: Loaded,
     progress: Callable[[Progress], None],
@@ -140,7 +140,7 @@ async def _load_source(
             return
 
 
-def _rows(source: Source, mapping: ColumnMap) -> tuple[Iterator[Row | Rejection], ColumnMap]:
+def _rows(source: Source, mapping: FieldMap) -> tuple[Iterator[Row | Rejection], FieldMap]:
     lines = numbered_lines(source)
     if source.format == "jsonl":
         return read_jsonl(lines), mapping
@@ -171,7 +171,7 @@ class _BatchReader:
     def __init__(
         self,
         rows: Iterator[Row | Rejection],
-        mapping: ColumnMap,
+        mapping: FieldMap,
         identities: _Identities,
         clock: Callable[[], int],
     ) -> None:

@@ -7,13 +7,14 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gonogo.errors import DataError, ParameterError, plain
 from gonogo.ingest.jsonl import strict_json
 from gonogo.ingest.observation import FIELDS, Form, parse_observation
 from gonogo.records import Rejection
 
-__all__ = ["ColumnMap", "parse_mapping"]
+__all__ = ["ColumnMap", "FieldMap", "parse_mapping"]
 
 _FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
@@ -60,6 +61,27 @@ def _typed(form: Form, text: str) -> object:
 def _number(text: str) -> int | float:
     whole = len(text) <= EXACT_DIGITS_MAX and text.isascii() and text.isdecimal()
     return int(text) if whole else float(text)
+
+
+class FieldMap(Protocol):
+    """The way of a file's records into fields."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether values pass as they are."""
+        ...
+
+    def with_header(self, header: Iterable[str], path: str) -> FieldMap:
+        """The same for a CSV file with these columns.
+
+        Raises:
+            DataError: they do not fit.
+        """
+        ...
+
+    def apply(self, values: dict[str, object]) -> dict[str, object]:
+        """The fields of one record."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 from gonogo.errors import plain
 from gonogo.records import DAY_MS, MICRO, Observation, Rejection
 
-__all__ = ["FIELDS", "Field", "observation_schema", "parse_observation"]
+__all__ = ["FIELDS", "Field", "error_code_of", "observation_schema", "parse_observation"]
 
 NAME_CHARS_MAX = 200
 OUTPUT_BYTES_MAX = 64 * 1024
@@ -37,6 +37,8 @@ PROBLEM_CHARS_MAX = 300
 KINDS = ("model", "skill", "tool", "api", "prompt")
 
 _ERROR = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_NO_CODE = re.compile(r"[^A-Za-z0-9_.:-]+")
+_HTTP_STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -89,6 +91,12 @@ def _error(value: object) -> str:
     if _ERROR.fullmatch(value) is None:
         raise _RefusedError("must be a code of 1 to 64 characters of A-Z a-z 0-9 _ . : -")
     return value
+
+
+def error_code_of(text: str) -> str:
+    """A word or the name of a class as an error code; an HTTP status as `http_NNN`."""
+    code = _NO_CODE.sub("_", text)[:64]
+    return f"http_{code}" if _HTTP_STATUS.fullmatch(code) else code or "error"
 
 
 def _number(value: object, low: float, high: float) -> int | float:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
-from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.observation import error_code_of, parse_observation
 from gonogo.ingest.otlp.calls import call_fields, outcome_of
 from gonogo.ingest.otlp.metrics import Differences, metric_calls
 from gonogo.ingest.otlp.names import (
     CLAUDE_CODE_SLOTS,
     Scalar,
     Tally,
-    code_of,
     number_of,
     read_attributes,
 )
@@ -104,7 +103,7 @@ class Collector:
         took_ns = span.end_time_unix_nano - start_ns
         fields["latency_ms"] = took_ns / 1e6 if took_ns > 0 else 0.0
         if span.status.code == STATUS_ERROR or "error" in found:
-            fields["error"] = code_of(str(found.get("error") or "error"))
+            fields["error"] = error_code_of(str(found.get("error") or "error"))
         if span.events:
             self._span_events(span, fields, "error" in found)
         place = span.trace_id + span.span_id
@@ -127,7 +126,7 @@ class Collector:
                     _add_outcome(fields, said)
             elif event.name == EXCEPTION and "error" in fields and not has_code:
                 thrown = read_attributes(event.attributes, self.tally).get("exception", "error")
-                fields["error"] = code_of(str(thrown).rpartition(".")[2])
+                fields["error"] = error_code_of(str(thrown).rpartition(".")[2])
 
     def _logs(self, request: ExportLogsServiceRequest, batch: Batch, now_ms: int) -> None:
         for resource in request.resource_logs:
@@ -172,7 +171,7 @@ class Collector:
             return
         if event == "api_error":
             code = found.get("status_code") or "error"
-            fields["error"] = code_of(str(code))
+            fields["error"] = error_code_of(str(code))
         elif event == "tool_result" and str(found.get("success")).lower() == "false":
             fields["error"] = "tool_error"
         if fields["kind"] == "model":

@@ -13,9 +13,10 @@ from hashlib import blake2b
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from gonogo.ingest.observation import error_code_of
 from gonogo.ingest.otlp.calls import call_fields
 from gonogo.ingest.otlp.differences import Differences, Grown, Shape
-from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, code_of, read_attributes
+from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, read_attributes
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import (
@@ -162,7 +163,7 @@ def _key(fields: dict[str, object], found: dict[str, Scalar], time_ns: int) -> _
         str(fields["dependency"]),
         str(fields["kind"]),
         None if provider is None else str(provider),
-        None if error is None else code_of(str(error)),
+        None if error is None else error_code_of(str(error)),
         time_ns,
     )
 

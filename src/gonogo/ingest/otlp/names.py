@@ -9,7 +9,6 @@ notes) and for MCP; OpenInference semantic conventions; Claude Code, "Monitoring
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ __all__ = [
     "OWN",
     "Scalar",
     "Tally",
-    "code_of",
     "number_of",
     "read_attributes",
 ]
@@ -31,8 +29,6 @@ Scalar = str | int | float | bool
 # Attributes under this prefix are fields of an observation by their own name.
 OWN = "gonogo."
 UNKNOWN_KEYS_MAX = 1_000
-CODE_CHARS_MAX = 64
-_NO_CODE = re.compile(r"[^A-Za-z0-9_.:-]+")
 
 SLOTS: dict[str, str] = {
     "gen_ai.operation.name": "operation",
@@ -130,12 +126,6 @@ def read_attributes(
                 value.string_value or value.int_value or value.double_value or value.bool_value
             )
     return found
-
-
-def code_of(text: str) -> str:
-    """A word or class name as an error code; an HTTP status as `http_NNN`."""
-    code = _NO_CODE.sub("_", text)[:CODE_CHARS_MAX]
-    return f"http_{code}" if re.fullmatch(r"[1-5]\d\d", code) else code or "error"
 
 
 def number_of(found: Mapping[str, Scalar], slot: str) -> int | float | None:

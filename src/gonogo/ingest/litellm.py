@@ -1,0 +1,141 @@
+"""LiteLLM's own records as observations: a row of its SpendLogs table, and what its callbacks get.
+
+Both carry the same id, so that a call which came by the callback and by the table is stored once.
+
+Source: `LiteLLM_SpendLogs` in LiteLLM's schema.prisma; `StandardLoggingPayload` in its types.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from gonogo.errors import DataError, plain
+from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.observation import error_code_of
+
+__all__ = ["SpendLogs", "payload_fields"]
+
+NEEDED = ("request_id", "model", "startTime")
+_ZONE = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
+
+
+class SpendLogs:
+    """The mapping of `--format litellm-spend`: rows of the SpendLogs table, as JSONL or CSV.
+
+    Args:
+        then: Constants that `--set` states for every row.
+    """
+
+    is_empty = False
+
+    def __init__(self, then: ColumnMap | None = None) -> None:
+        self._then = then
+
+    def with_header(self, header: Iterable[str], path: str) -> SpendLogs:
+        """The same for a CSV file; columns beyond those that are needed may be there or not.
+
+        Raises:
+            DataError: it is no SpendLogs table.
+        """
+        missing = sorted(set(NEEDED) - set(header))
+        if missing:
+            raise DataError(
+                f"'{plain(path, 150)}' has no column {', '.join(missing)}: no LiteLLM SpendLogs."
+            )
+        return self
+
+    def apply(self, values: dict[str, object]) -> dict[str, object]:
+        """The fields of one row."""
+        tool = values.get("mcp_namespaced_tool_name")
+        fields: dict[str, object] = {
+            "id": values.get("request_id"),
+            "dependency": tool or values.get("model") or values.get("model_group") or None,
+            "kind": "tool" if tool else "model",
+            "provider": values.get("custom_llm_provider") or None,
+            "ts": _rfc3339(values.get("startTime")),
+            "latency_ms": _latency_ms(values),
+            "cost_usd": _number(values.get("spend")),
+            "input_tokens": _number(values.get("prompt_tokens")),
+            "output_tokens": _number(values.get("completion_tokens")),
+        }
+        if values.get("status") == "failure":
+            fields["error"] = _error(_object(values.get("metadata")).get("error_information"))
+        if str(values.get("cache_hit")).lower() == "true":
+            fields["segments"] = {"cache": "hit"}
+        return fields if self._then is None else self._then.apply(fields)
+
+
+def payload_fields(payload: Mapping[str, object]) -> dict[str, object]:
+    """The fields of one call, of the `standard_logging_object` that callbacks get."""
+    start, end = _number(payload.get("startTime")), _number(payload.get("endTime"))
+    fields: dict[str, object] = {
+        "id": payload.get("id"),
+        "dependency": payload.get("model") or payload.get("model_group"),
+        "kind": "model",
+        "provider": payload.get("custom_llm_provider") or None,
+        "ts": start,
+        "cost_usd": _number(payload.get("response_cost")),
+        "input_tokens": _number(payload.get("prompt_tokens")),
+        "output_tokens": _number(payload.get("completion_tokens")),
+    }
+    if isinstance(start, int | float) and isinstance(end, int | float):
+        fields["latency_ms"] = max(end - start, 0) * 1000
+    if payload.get("status") == "failure":
+        fields["error"] = _error(payload.get("error_information"))
+    if payload.get("cache_hit") is True:
+        fields["segments"] = {"cache": "hit"}
+    return fields
+
+
+def _error(information: object) -> str:
+    """The HTTP status, else the class; never the message, which may quote the request."""
+    told = information if isinstance(information, dict) else {}
+    return error_code_of(str(told.get("error_code") or told.get("error_class") or "error"))
+
+
+def _object(value: object) -> Mapping[str, object]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> object:
+    """Text of a CSV cell as its number; what is none is refused later, by its field's check."""
+    if value == "" or value is None:
+        return None
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value) if value.isdecimal() else float(value)
+    except ValueError:
+        return value
+
+
+def _rfc3339(value: object) -> object:
+    """PostgreSQL's times, which LiteLLM keeps in UTC without saying so."""
+    if not isinstance(value, str):
+        return value
+    zone = _ZONE.search(value.strip())
+    if zone is None or "T" not in value.replace(" ", "T"):
+        return f"{value.strip()}Z"
+    if len(zone[0]) == 3:  # noqa: PLR2004 - "+00"
+        return f"{value.strip()}:00"
+    return value.strip()
+
+
+def _latency_ms(values: Mapping[str, object]) -> object:
+    measured = _number(values.get("request_duration_ms"))
+    if measured is not None:
+        return measured
+    start, end = _rfc3339(values.get("startTime")), _rfc3339(values.get("endTime"))
+    try:
+        took = datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))
+    except ValueError:
+        return None
+    return max(took.total_seconds(), 0.0) * 1000
