@@ -21,10 +21,25 @@ from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanContext
 
 CALLS = 12
+
+
+class Ended(SpanProcessor):  # type: ignore[misc] # the SDK is not in the environment of the checks
+    """Keeps the contexts of the spans that ended."""
+
+    def __init__(self) -> None:
+        self.contexts: list[SpanContext] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep one."""
+        if span.context is not None:
+            self.contexts.append(span.context)
+
+
 MESSAGES = [{"role": "user", "content": "a secret"}]
 
 
@@ -35,6 +50,8 @@ def main(module: str, name: str, stub: str, receiver: str) -> None:
     spans.add_span_processor(
         BatchSpanProcessor(OTLPSpanExporter(f"{receiver}/v1/traces", compression=Compression.Gzip))
     )
+    ended = Ended()
+    spans.add_span_processor(ended)
     trace.set_tracer_provider(spans)
     reader = PeriodicExportingMetricReader(
         OTLPMetricExporter(
@@ -60,7 +77,10 @@ def main(module: str, name: str, stub: str, receiver: str) -> None:
     spans.force_flush()
     logger = logs.get_logger("evaluator")
     for place, response_id in enumerate(answered):
+        # OpenInference keeps no response id; an evaluation may stand in the context of its span.
+        evaluated = trace.NonRecordingSpan(ended.contexts[place])
         logger.emit(
+            context=trace.set_span_in_context(evaluated),
             event_name="gen_ai.evaluation.result",
             attributes={
                 "gen_ai.evaluation.name": "correctness",

@@ -81,6 +81,15 @@ def test_tools_and_mcp_servers(attributes: Attributes, dependency: str, kind: st
     assert (seen.dependency, seen.kind) == (dependency, kind)
 
 
+def test_a_failed_openinference_call_names_its_model_in_its_parameters() -> None:
+    """Where nothing answered, what was asked for is told; parameters that are no JSON tell nothing."""
+    asked = {"openinference.span.kind": "LLM", "llm.invocation_parameters": '{"model": "gpt-5"}'}
+    assert one(asked, failed=True).dependency == "gpt-5"
+    for text in ("{", "[1]", '{"model": 7}'):
+        broken = {**asked, "llm.invocation_parameters": text}
+        assert read(Collector(0), span_request(broken)).observations == []
+
+
 def test_what_stands_around_calls_is_not_counted_again() -> None:
     """Agents, chains and ordinary spans are ignored; names that mean nothing are counted."""
     collector = Collector(0)

@@ -23,19 +23,23 @@ class GonogoLogger(CustomLogger):  # type: ignore[misc] # LiteLLM is installed b
         super().__init__()
         self.recorder = recorder or Recorder()
 
-    def log_success_event(self, kwargs: Mapping[str, object], *_: object) -> None:
+    def log_success_event(self, kwargs: Mapping[str, object], *_: object, **__: object) -> None:
         """A call of LiteLLM's synchronous functions that was answered."""
         self._record(kwargs)
 
-    def log_failure_event(self, kwargs: Mapping[str, object], *_: object) -> None:
+    def log_failure_event(self, kwargs: Mapping[str, object], *_: object, **__: object) -> None:
         """One that failed."""
         self._record(kwargs)
 
-    async def async_log_success_event(self, kwargs: Mapping[str, object], *_: object) -> None:
+    async def async_log_success_event(
+        self, kwargs: Mapping[str, object], *_: object, **__: object
+    ) -> None:
         """A call of the asynchronous functions, or of the proxy."""
         self._record(kwargs)
 
-    async def async_log_failure_event(self, kwargs: Mapping[str, object], *_: object) -> None:
+    async def async_log_failure_event(
+        self, kwargs: Mapping[str, object], *_: object, **__: object
+    ) -> None:
         """One that failed."""
         self._record(kwargs)
 

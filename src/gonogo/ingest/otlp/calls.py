@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
@@ -44,7 +45,7 @@ def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str]
     operation = found.get("operation")
     if operation in _AROUND or found.get("span_kind") in _AROUND:
         return None
-    model = found.get("response_model") or found.get("request_model")
+    model = found.get("response_model") or found.get("request_model") or _invoked(found)
     tool, method = found.get("tool"), found.get("mcp_method")
     if tool and (method or not model or operation == "execute_tool"):
         return tool, "tool"
@@ -52,6 +53,16 @@ def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str]
         return model, "model"
     server = found.get("mcp_server") or found.get("server_address") or service
     return (server, "api") if method and server else None
+
+
+def _invoked(found: Mapping[str, Scalar]) -> str | None:
+    """The model that a failed OpenInference call asked for, which it states nowhere else."""
+    try:
+        parameters = json.loads(str(found.get("invocation", "null")))
+    except (ValueError, RecursionError):
+        return None
+    model = parameters.get("model") if isinstance(parameters, dict) else None
+    return model if isinstance(model, str) else None
 
 
 def _set_own(fields: dict[str, object], name: str, value: Scalar) -> None:

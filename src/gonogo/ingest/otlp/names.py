@@ -54,6 +54,7 @@ SLOTS: dict[str, str] = {
     "exception.type": "exception",
     "openinference.span.kind": "span_kind",
     "llm.model_name": "response_model",
+    "llm.invocation_parameters": "invocation",
     "llm.provider": "provider",
     "llm.system": "provider",
     "llm.token_count.prompt": "input_tokens",

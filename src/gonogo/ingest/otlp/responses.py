@@ -36,7 +36,8 @@ class Responses:
             _keep(self._calls, other, name)
         if not self._waiting:
             return None
-        return self._waiting.pop(key, None) or self._waiting.pop(other, None)
+        by_key, by_other = self._waiting.pop(key, None), self._waiting.pop(other, None)
+        return by_key or by_other
 
     def outcome(self, outcome: Outcome, *keys: str | bytes | None) -> CallName | None:
         """The call that an evaluation is about; None: it waits for it."""
@@ -44,7 +45,7 @@ class Responses:
         for key in named:
             if key in self._calls:
                 return self._calls[key]
-        for key in named[:1]:
+        for key in named:
             _keep(self._waiting, key, outcome)
         return None
 
