@@ -43,6 +43,23 @@ class Ended(SpanProcessor):  # type: ignore[misc] # the SDK is not in the enviro
 MESSAGES = [{"role": "user", "content": "a secret"}]
 
 
+def evaluate(logs: LoggerProvider, ended: Ended, answered: list[str]) -> None:
+    """An evaluation of each answer: the first one failed."""
+    logger = logs.get_logger("evaluator")
+    for place, response_id in enumerate(answered):
+        # OpenInference keeps no response id; an evaluation may stand in the context of its span.
+        evaluated = trace.NonRecordingSpan(ended.contexts[place])
+        logger.emit(
+            context=trace.set_span_in_context(evaluated),
+            event_name="gen_ai.evaluation.result",
+            attributes={
+                "gen_ai.evaluation.name": "correctness",
+                "gen_ai.response.id": response_id,
+                "gen_ai.evaluation.score.label": "fail" if place == 0 else "pass",
+            },
+        )
+
+
 def main(module: str, name: str, stub: str, receiver: str) -> None:
     """Twelve good calls, one that fails, an evaluation of each good one, and a model of metrics alone."""
     resource = Resource.create({"service.name": "peer"})
@@ -75,19 +92,7 @@ def main(module: str, name: str, stub: str, receiver: str) -> None:
     with contextlib.suppress(openai.APIStatusError):
         client.chat.completions.create(model="broken", messages=MESSAGES)
     spans.force_flush()
-    logger = logs.get_logger("evaluator")
-    for place, response_id in enumerate(answered):
-        # OpenInference keeps no response id; an evaluation may stand in the context of its span.
-        evaluated = trace.NonRecordingSpan(ended.contexts[place])
-        logger.emit(
-            context=trace.set_span_in_context(evaluated),
-            event_name="gen_ai.evaluation.result",
-            attributes={
-                "gen_ai.evaluation.name": "correctness",
-                "gen_ai.response.id": response_id,
-                "gen_ai.evaluation.score.label": "fail" if place == 0 else "pass",
-            },
-        )
+    evaluate(logs, ended, answered)
     logs.force_flush()
     duration = meters.get_meter("own").create_histogram("gen_ai.client.operation.duration", "s")
     for seconds in (0.1, 0.2, 0.4, 0.7):

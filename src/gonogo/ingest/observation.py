@@ -270,6 +270,8 @@ FIELDS: Mapping[str, Field] = {
     )
 }
 
+_CHECKS = {field.name: (field.attribute, field.check) for field in FIELDS.values()}
+
 
 def observation_schema() -> dict[str, object]:
     """JSON Schema of one observation as the tool shows it; a new object at each call."""
@@ -306,11 +308,12 @@ def parse_observation(
     name = "dependency"
     try:
         for name, value in raw.items():
-            field = FIELDS.get(name)
-            if field is None:
+            known = _CHECKS.get(name)
+            if known is None:
                 raise _RefusedError(_unknown(name))  # noqa: TRY301
             if value is not None:
-                values[field.attribute] = field.check(value)
+                attribute, check = known
+                values[attribute] = check(value)
         if "dependency" not in values:
             name = "dependency"
             raise _RefusedError("is required")  # noqa: TRY301

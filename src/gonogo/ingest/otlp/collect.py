@@ -20,6 +20,7 @@ from gonogo.ingest.otlp.names import (
     number_of,
     read_attributes,
 )
+from gonogo.ingest.otlp.recent import Recent
 from gonogo.ingest.otlp.responses import Outcome, Responses
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.records import Observation, Rejection
@@ -39,7 +40,7 @@ __all__ = ["Batch", "Collector"]
 EVALUATION = "gen_ai.evaluation.result"
 EXCEPTION = "exception"
 STATUS_ERROR = 2
-COVERED_MAX = 10_000
+COVERED = 10_000
 _FAILED = ("api_error", "tool_result")
 
 
@@ -64,7 +65,7 @@ class Collector:
         self._responses = Responses()
         self._differences = Differences(since_ms)
         # (service, dependency) whose calls come one by one: their metrics would count them twice.
-        self._covered: dict[tuple[str, str], None] = {}
+        self._covered: Recent[tuple[str, str], bool] = Recent(COVERED)
 
     def read(self, signal: Signal, body: bytes, content_type: str, *, now_ms: int) -> Batch:
         """The observations of one export, unpacked.
@@ -88,8 +89,8 @@ class Collector:
         for resource in request.resource_spans:
             service = _service(resource.resource.attributes)
             for scope in resource.scope_spans:
+                self.tally.items += len(scope.spans)
                 for span in scope.spans:
-                    self.tally.items += 1
                     self._span(span, service, batch, now_ms)
 
     def _span(self, span: Span, service: str, batch: Batch, now_ms: int) -> None:
@@ -111,7 +112,7 @@ class Collector:
         if "id" not in fields:
             fields["id"] = found.get("response_id") or place.hex()
         identity = str(fields["id"])
-        self._cover(service, dependency)
+        self._covered.keep((service, dependency), True)
         waited = self._responses.call((dependency, identity), identity, place)
         if waited is not None:
             _add_outcome(fields, waited)
@@ -183,7 +184,7 @@ class Collector:
         parts = (found.get("session", ""), found.get("sequence", ""), record.SerializeToString())
         fields["id"] = found.get("response_id") or _hashed(*parts)
         name = (str(fields["dependency"]), str(fields["id"]))
-        self._cover(service, name[0])
+        self._covered.keep((service, name[0]), True)
         _add_outcome(fields, self._responses.call(name, name[1]))
         self._add(fields, batch, now_ms)
 
@@ -200,11 +201,6 @@ class Collector:
                     self.tally.ignored += 1
                 else:
                     self._add(fields, batch, now_ms)
-
-    def _cover(self, service: str, dependency: str) -> None:
-        self._covered[service, dependency] = None
-        if len(self._covered) > COVERED_MAX:
-            del self._covered[next(iter(self._covered))]
 
     def _add(self, fields: Mapping[str, object], batch: Batch, now_ms: int) -> None:
         parsed = parse_observation(fields, now_ms=now_ms, from_file=False)

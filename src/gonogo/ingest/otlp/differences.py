@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 
+from gonogo.ingest.otlp.recent import Recent
+
 __all__ = ["Differences", "Grown", "Shape"]
 
-SERIES_MAX = 20_000
+SERIES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Grown:
 
 
 class Differences:
-    """The last point of every cumulative series; the oldest are forgotten beyond 20,000.
+    """The last point of every cumulative series; beyond 20,000 the oldest are forgotten.
 
     Args:
         since_ms: A series that began after this and was not seen before counts whole; of an older
@@ -78,16 +80,14 @@ class Differences:
 
     def __init__(self, since_ms: int) -> None:
         self._since_ns = since_ms * 1_000_000
-        self._last: dict[str, Shape] = {}
+        self._last: Recent[str, Shape] = Recent(SERIES)
 
     def grown(self, series: str, shape: Shape, *, cumulative: bool) -> Grown | None:
         """What is new in a point; None where nothing is, or where it cannot be told."""
         if not cumulative:
             return _grown(shape)
-        last = self._last.pop(series, None)
-        self._last[series] = shape
-        if len(self._last) > SERIES_MAX:
-            del self._last[next(iter(self._last))]
+        last = self._last.get(series)
+        self._last.keep(series, shape)
         if last is None:
             return _grown(shape) if shape.start_ns >= self._since_ns else None
         restarted = (

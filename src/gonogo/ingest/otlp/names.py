@@ -121,8 +121,8 @@ def read_attributes(
                 continue
             slot, found[OWN] = key, True
         if slot not in found:
-            # In the order of their frequency: asking which one is set costs more than looking.
             value = attribute.value
+            # In the order of their frequency: asking which one is set costs more than looking.
             found[slot] = (
                 value.string_value or value.int_value or value.double_value or value.bool_value
             )
