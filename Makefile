@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test peers bench lock clean help
+.PHONY: demo test peers bench bundle lock clean help
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ peers: .venv/ready ## the heavy components, each in an environment of its own un
 
 bench: .venv/ready ## every figure the documentation names, each beside its floor or peer
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bundle: ## dist/gonogo-VERSION.mcpb, which desktop clients install by double-click
+	@$(PYTHON) packaging/bundle.py
 
 lock: ## pin again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes \

@@ -125,6 +125,10 @@ class Upkeep:
         """Let go of claimed work."""
         await (await self.stores()).leases.release(work, holder)
 
+    async def watched(self) -> list[str]:
+        """What some `gonogo watch` does now, by name."""
+        return await (await self.stores()).leases.held(now_ms=self._clock())
+
     async def accept_baseline(
         self, dependency: str, *, start: str | None = None, end: str | None = None
     ) -> Decision:

@@ -22,6 +22,8 @@ async def test_a_lease_has_one_holder_until_it_ends(tmp_path: Path) -> None:
     assert await mine.claim("probe", "a", now_ms=NOW + 5, until_ms=NOW + 20)
     assert not await theirs.claim("probe", "b", now_ms=NOW + 19, until_ms=NOW + 90)
     assert await theirs.claim("other", "b", now_ms=NOW, until_ms=NOW + 90)
+    assert await mine.held(now_ms=NOW + 19) == ["other", "probe"]
+    assert await mine.held(now_ms=NOW + 20) == ["other"]
     assert await theirs.claim("probe", "b", now_ms=NOW + 20, until_ms=NOW + 90)
     await mine.release("probe", "a")
     assert not await mine.claim("probe", "a", now_ms=NOW + 21, until_ms=NOW + 90)

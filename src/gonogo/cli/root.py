@@ -21,6 +21,7 @@ from gonogo.cli import (
     ingest,
     log,
     probe,
+    setup,
     upkeep,
     watch,
 )
@@ -44,6 +45,7 @@ for part in (
     log.group,
     actions.group,
     baseline.group,
+    setup.group,
     upkeep.group,
     demo.group,
     watch.group,

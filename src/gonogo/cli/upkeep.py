@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -38,15 +39,17 @@ class Finding:
 
 @command(group, "doctor", "gonogo doctor", "gonogo doctor --json", panel="Set up")
 async def doctor(session: Session) -> int:
-    """Look at the store, SQLite, the configuration and the clock; says what to mend."""
+    """Look at the store, SQLite, the configuration, the clock and the clients; says what to mend."""
+    store = await _store(session)
     findings = [
         Finding("gonogo", "ok", f"{__version__}, MCP SDK {version('mcp')}"),
         Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
-        await _store(session),
+        store,
         _sqlite(),
         _configuration(session),
         _clock(),
-        _watcher(),
+        await _watcher(session, store),
+        *_clients(session),
     ]
     if session.screen.as_json:
         told = [{"what": f.what, "state": f.state, "said": f.said} for f in findings]
@@ -115,12 +118,39 @@ def _clock() -> Finding:
     return Finding("clock", "ok", f"{now:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _watcher() -> Finding:
+async def _watcher(session: Session, store: Finding) -> Finding:
+    done = await session.app.watched() if store.state == "ok" else []
+    if done:
+        return Finding("watcher", "ok", f"runs: {', '.join(done)}")
     return Finding(
         "watcher",
         "note",
         "none runs: verdicts are made when asked, and nobody is notified in between",
     )
+
+
+def _clients(session: Session) -> list[Finding]:
+    """For each client that is set up, whether what it starts is there."""
+    from gonogo.setup.clients import CLIENTS, place_of
+    from gonogo.setup.merging import server_in
+
+    found = []
+    for client in CLIENTS:
+        place = place_of(client, session.settings.environ, project=None)
+        try:
+            server = server_in(place)
+        except GonogoError as error:
+            found.append(Finding(client, "note", str(error)))
+            continue
+        if server is None:
+            continue
+        command = str(server.get("command", ""))
+        if Path(command).is_file() or shutil.which(command):
+            found.append(Finding(client, "ok", f"{place.path} starts {command}"))
+        else:
+            said = f"{place.path} starts {command}, which is not there: gonogo install {client}"
+            found.append(Finding(client, "broken", said))
+    return found or [Finding("clients", "note", "none is set up: gonogo install CLIENT")]
 
 
 @command(group, "backup", "gonogo backup gonogo-copy.db", panel="Set up")

@@ -15,3 +15,7 @@ class Leases(Protocol):
     async def release(self, name: str, holder: str) -> None:
         """Let go of a work that `holder` holds; nothing where it does not."""
         ...
+
+    async def held(self, *, now_ms: int) -> list[str]:
+        """The works that somebody holds now, sorted."""
+        ...

@@ -43,3 +43,14 @@ class StoredLeases:
             )
 
         await self._engine.write(work, shard=None)
+
+    async def held(self, *, now_ms: int) -> list[str]:
+        """The works that somebody holds now, sorted."""
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT name FROM lease WHERE expires_ms > ? ORDER BY name", (now_ms,)
+            )
+            return [name for (name,) in rows]
+
+        return await self._engine.read(work)

@@ -1,0 +1,145 @@
+"""Setting up: a configuration to start from, and the clients that start the server."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gonogo.cli.command import Session, command
+from gonogo.config import default_config, default_store, load_settings
+from gonogo.errors import ConfigError, ParameterError, plain
+from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
+from gonogo.setup.merging import carry_out, planned
+from gonogo.setup.template import Wishes, filled
+
+group = typer.Typer()
+
+
+@command(
+    group,
+    "init",
+    "gonogo init",
+    "gonogo init --dependency sentiment-v3 --fallback sentiment-v2 --budget-usd 60",
+    panel="Set up",
+)
+async def init(
+    session: Session,
+    *,
+    to: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Default: where gonogo looks for it.")
+    ] = None,
+    dependency: Annotated[
+        list[str] | None, typer.Option(help="What the agent relies on; may be given again.")
+    ] = None,
+    fallback: Annotated[
+        list[str] | None, typer.Option(help="What to fall back to, best first; may be given again.")
+    ] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.01, help="A budget to watch.")] = None,
+    window: Annotated[str, typer.Option(help="hour, day, week, month or total.")] = "day",
+) -> None:
+    """Write a commented gonogo.toml; asks at a terminal for what is not given."""
+    path = (to or default_config(session.settings.environ)).expanduser().absolute()
+    if path.exists():
+        raise ConfigError(f"{path} is there already and is left as it is; name another file.")
+    wishes = Wishes(tuple(dependency or ()), tuple(fallback or ()), budget_usd, window)
+    if wishes == Wishes() and sys.stdin.isatty() and session.screen.is_terminal:
+        wishes = _asked()
+    text = filled(wishes)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
+    try:
+        load_settings(str(path), session.settings.store, session.settings.environ)
+    except ConfigError as error:
+        path.unlink()
+        raise ConfigError(f"Nothing was written. {error}") from None
+    if session.screen.as_json:
+        session.screen.line(json.dumps({"path": str(path)}))
+    else:
+        session.screen.line(f"Wrote {path}. Next: gonogo doctor, gonogo install claude-desktop")
+
+
+def _asked() -> Wishes:
+    """Ask a person at the terminal; an empty answer leaves it out."""
+
+    def words(question: str) -> tuple[str, ...]:
+        said: str = typer.prompt(f"{question} (several: with commas)", default="")
+        return tuple(word.strip() for word in said.split(",") if word.strip())
+
+    dependencies = words("What does the agent rely on")
+    fallback = words("What can it fall back to, best first") if dependencies else ()
+    limit = typer.prompt("A budget in US dollars a day, 0 for none", default=0.0, type=float)
+    return Wishes(dependencies, fallback, limit or None)
+
+
+@command(
+    group,
+    "install",
+    "gonogo install claude-desktop",
+    "gonogo install cursor --link",
+    "gonogo install vscode --project . --yes",
+    panel="Set up",
+)
+async def install(
+    session: Session,
+    *,
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help=", ".join(CLIENTS) + ".")],
+    project: Annotated[
+        Path | None, typer.Option(help="For one project's folder, not for the user.")
+    ] = None,
+    read_only: Annotated[bool, typer.Option(help="Look and plan, and nothing more.")] = False,
+    show_link: Annotated[
+        bool, typer.Option("--link", help="Print the one-click link instead.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Show the change to a client's file, then make it; the old file is kept beside it."""
+    known = _client(client)
+    settings = session.settings
+    # An address may hold a password, which belongs into the client's environment.
+    is_own = settings.store != str(default_store(settings.environ)) and "://" not in settings.store
+    server = entry(
+        known,
+        str(Path(sys.executable).with_name("gonogo")),
+        config=str(settings.config_path) if settings.config_path else None,
+        store=settings.store if is_own else None,
+        read_only=read_only,
+    )
+    if show_link:
+        found = link(known, server)
+        if found is None:
+            raise ParameterError(f"{known} has no one-click link; gonogo install {known} does it.")
+        session.screen.line(found)
+        return 0
+    place = place_of(known, settings.environ, project=project.absolute() if project else None)
+    change = planned(place, server)
+    if change.is_none:
+        session.screen.line(f"{place.path} says so already.")
+        return 0
+    session.screen.line(change.diff())
+    if not yes and not (sys.stdin.isatty() and typer.confirm("Write it?", default=False)):
+        session.screen.line("Nothing was changed. Give --yes to write it.")
+        return 1
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    kept = carry_out(change, stamp=stamp)
+    told = f"; the old file is {kept}" if kept else ""
+    session.screen.line(f"Wrote {place.path}{told}. {place.then}")
+    return 0
+
+
+def _client(name: str) -> Client:
+    for client in CLIENTS:
+        if client == name:
+            return client
+    near = difflib.get_close_matches(name, CLIENTS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise ParameterError(f"No client '{plain(name, 60)}': {hint}known: {', '.join(CLIENTS)}.")

@@ -1,0 +1,1 @@
+"""Setting up: a configuration to start from, and the clients that start the server."""

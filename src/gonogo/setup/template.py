@@ -1,0 +1,126 @@
+"""A gonogo.toml to start from: what was asked for, and the rest as comments."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+TOP = """\
+# gonogo.toml: every key is optional. `gonogo doctor` says whether it is right.
+# Secrets never belong in here: a key that ends in _env names an environment variable.
+"""
+
+DEPENDENCY = """\
+[dependencies.{name}]
+# kind = "model"                  # model, skill, tool, api, prompt
+# provider = "acme"               # what falls together is named by it
+# latency_slo_ms = 2000           # slower than this is not a good call
+# quality_bar = 0.5               # an outcome at or above this is good
+{fallback}
+# fallback_policy = "ask"         # allow, confirm, ask (a person), deny
+{actuators}
+# min_effect = 0.05               # the smallest change that matters
+# false_alarms_per_year = 1
+# stale_after = "7d"              # older evidence is no evidence of now
+# baseline = {{ start = "2026-04-01", end = "2026-04-14" }}   # or version = "…", or outcome = 0.94
+"""
+
+BUDGET = """\
+[budgets.{name}]
+limit_usd = {limit}
+window = {window}                 # hour, day, week, month, rolling:7d, total
+dependencies = {dependencies}     # whose cost counts here
+# required_confidence = 0.70      # hard = true means 0.95 and worst-case holds
+# hold_expires = "15m"
+"""
+
+WORKLOAD = """\
+# What `preflight` is asked about before it begins.
+[workloads.main]
+dependencies = {calls}            # planned calls
+{budget}
+"""
+
+ROUTES = """\
+# Where a fallback takes effect: a file in flagd's schema, read by `gonogo.route()` and OpenFeature.
+[actuators.routes]
+kind = "route_file"
+path = "routes.json"              # beside this file
+"""
+
+SETTINGS = """\
+[settings]
+# timezone = "UTC"                # of days, weekends and bands of hours
+# retention = "400d"              # raw observations; hourly counts are kept
+# store_text = false              # answers' text is turned into features and not kept
+
+# Who is told of incidents while `gonogo watch` runs (docs/incidents.md):
+# [settings.notify.pager]
+# kind = "pagerduty"
+# routing_key_env = "PAGERDUTY_ROUTING_KEY"
+
+# Asked on a schedule while `gonogo watch` runs (docs/probes.md):
+# [probes.golden]
+# dependency = {probed}
+# url = "http://localhost:8000/v1/chat/completions"
+# golden = "golden.jsonl"
+# every = "15m"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a new configuration is to hold. Money in US dollars."""
+
+    dependencies: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
+    budget_usd: float | None = None
+    window: str = "day"
+    calls: int = 100
+
+
+def filled(wishes: Wishes) -> str:
+    """The file's text; `config.load_settings` takes it as it is."""
+    names = wishes.dependencies or ("my-model",)
+    parts = [TOP]
+    for name in names:
+        ladder = [target for target in wishes.fallback if target != name]
+        parts.append(
+            DEPENDENCY.format(
+                name=_text(name),
+                fallback=_line("fallback", ladder, '["my-model@previous", "rules:keywords"]'),
+                actuators=_line("actuators", ["routes"] if ladder else [], '["routes"]'),
+            )
+        )
+    if wishes.budget_usd is not None:
+        parts.append(
+            BUDGET.format(
+                name="main",
+                limit=f"{wishes.budget_usd:g}",
+                window=_text(wishes.window),
+                dependencies=_list(list(names)),
+            )
+        )
+    parts.append(
+        WORKLOAD.format(
+            calls="{ " + ", ".join(f"{_text(name)} = {wishes.calls}" for name in names) + " }",
+            budget='budget = "main"' if wishes.budget_usd is not None else '# budget = "main"',
+        )
+    )
+    if wishes.fallback:
+        parts.append(ROUTES)
+    parts.append(SETTINGS.format(probed=_text(names[0])))
+    return "\n".join(parts)
+
+
+def _line(key: str, values: list[str], example: str) -> str:
+    return f"{key} = {_list(values)}" if values else f"# {key} = {example}"
+
+
+def _list(values: list[str]) -> str:
+    return f"[{', '.join(_text(value) for value in values)}]"
+
+
+def _text(value: str) -> str:
+    """A TOML basic string: JSON's escapes are among TOML's."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,86 @@
+"""From nothing to a client that starts the server: `init`, `install`, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+from product import GONOGO, gonogo, typed
+
+
+def test_init_writes_a_configuration_that_doctor_accepts(tmp_path: Path) -> None:
+    """It is found where gonogo looks by itself; a second init leaves it."""
+    store = tmp_path / "s.db"
+    made = gonogo("init", "--dependency", "m", "--budget-usd", "5", store=store)
+    assert (made.returncode, made.stderr) == (0, "")
+    file = tmp_path / ".config" / "gonogo" / "gonogo.toml"
+    assert str(file) in made.stdout
+    doctor = gonogo("doctor", store=store)
+    assert "1 dependencies, 1 budgets, 1 workloads" in doctor.stdout
+    again = gonogo("init", store=store)
+    assert (again.returncode, again.stderr.count("\n")) == (78, 1)
+    assert "is there already" in again.stderr
+
+
+def test_a_wish_that_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The line names the key and what is allowed."""
+    wrong = typed("init", "--budget-usd", "5", "--window", "decade", store=tmp_path / "s.db")
+    assert wrong.returncode == 78
+    assert 'window = "decade": must be hour, day' in wrong.stderr
+    assert not list(tmp_path.rglob("gonogo.toml"))
+
+
+def test_install_shows_the_change_and_writes_only_when_told(tmp_path: Path) -> None:
+    """Without a terminal and --yes it shows, and changes nothing."""
+    store = tmp_path / "s.db"
+    file = tmp_path / ".cursor" / "mcp.json"
+    shown = typed("install", "cursor", store=store)
+    assert shown.returncode == 1
+    assert '+    "gonogo": {' in shown.stdout
+    assert not file.exists()
+    assert typed("install", "cursor", "--yes", store=store).returncode == 0
+    assert typed("install", "cursor", "--yes", store=store).stdout.endswith("says so already.\n")
+    [server] = json.loads(file.read_text())["mcpServers"].values()
+    assert server == {"command": GONOGO, "args": ["serve", "--store", str(store)]}
+
+
+@pytest.mark.anyio
+async def test_what_was_installed_starts_the_server(tmp_path: Path) -> None:
+    """A client that does what the file says gets the tools."""
+    file = tmp_path / ".vscode" / "mcp.json"
+    command = ["install", "vscode", "--project", str(tmp_path), "--read-only", "--yes"]
+    assert gonogo(*command, store=tmp_path / "s.db").returncode == 0
+    server = json.loads(await anyio.Path(file).read_text())["servers"]["gonogo"]
+    started = StdioServerParameters(command=server["command"], args=server["args"])
+    async with Client(started, read_timeout_seconds=60) as client:
+        assert "preflight" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+def test_doctor_says_what_each_client_starts(tmp_path: Path) -> None:
+    """None at first; then the one that is set up; one that starts nothing is broken, status 70."""
+    store = tmp_path / "s.db"
+    assert "none is set up" in typed("doctor", store=store).stdout
+    typed("install", "cursor", "--yes", store=store)
+    told = json.loads(typed("doctor", "--json", store=store).stdout)["findings"]
+    [found] = [finding for finding in told if finding["what"] == "cursor"]
+    assert found["state"] == "ok"
+    file = tmp_path / ".cursor" / "mcp.json"
+    file.write_text(file.read_text().replace(GONOGO, "/gone/gonogo"))
+    broken = typed("doctor", store=store)
+    assert broken.returncode == 70
+    assert "which is not there" in broken.stdout
+
+
+def test_an_unknown_client_is_named(tmp_path: Path) -> None:
+    """With the nearest one, and status 64; a client without a link says what to do."""
+    wrong = typed("install", "curser", store=tmp_path / "s.db")
+    assert (wrong.returncode, wrong.stderr) == (
+        64,
+        "gonogo: No client 'curser': did you mean cursor? known: claude-desktop, claude-code, vscode, cursor.\n",
+    )
+    assert typed("install", "claude-code", "--link", store=tmp_path / "s.db").returncode == 64
+    link = typed("install", "cursor", "--link", store=tmp_path / "s.db").stdout
+    assert link.startswith("cursor://anysphere.cursor-deeplink/mcp/install?name=gonogo&config=")
