@@ -77,6 +77,7 @@ class Gonogo(Upkeep):
         detail: Detail = "brief",
     ) -> DriftReport:
         """Has a dependency degraded, improved or shifted; how much, since when, how sure."""
+        from gonogo.answers.brief import briefly
         from gonogo.services.drift import DriftQuestion, check_drift
 
         question = DriftQuestion(
@@ -108,7 +109,7 @@ class Gonogo(Upkeep):
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal=signal, now_ms=now_ms
             )
-        return logged
+        return logged if detail == "full" else briefly(logged)
 
     def _recent(self) -> tuple[Recent[DriftReport], Recent[TrustReport]]:
         """The reports that may still stand."""
@@ -122,6 +123,7 @@ class Gonogo(Upkeep):
         self, dependency: str | None = None, detail: Detail = "brief"
     ) -> TrustReport:
         """The calibrated chance that the next call is good; without a name the whole fleet."""
+        from gonogo.answers.brief import briefly
         from gonogo.services.trust import check_trust
 
         stores, now_ms = await self.stores(), self._clock()
@@ -144,7 +146,7 @@ class Gonogo(Upkeep):
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal="trust", now_ms=now_ms
             )
-        return logged
+        return logged if detail == "full" else briefly(logged)
 
     async def check_budget_with_confidence(
         self,

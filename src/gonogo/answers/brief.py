@@ -1,0 +1,67 @@
+"""What a brief answer leaves out, so that a model reads at most 400 tokens.
+
+What decides stays: verdict, summary, evidence, guarantee, what moved. What did not move goes first,
+a step at a time, and only until the answer is short enough; `detail="full"` has everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from gonogo.answers.base import Answer
+from gonogo.answers.drift import DriftReport
+from gonogo.answers.trust import TrustReport
+
+CHARS_MAX = 1_600  # four characters a token
+
+Answered = TypeVar("Answered", bound=Answer)
+
+
+def briefly(answer: Answered) -> Answered:
+    """The answer, without what did not move where it would be too long; a short one as it is."""
+    shorter: Answer = answer
+    for step in _STEPS:
+        if len(shorter.model_dump_json(by_alias=True, exclude_none=True)) <= CHARS_MAX:
+            break
+        shorter = step(shorter)
+    return cast("Answered", shorter)  # each step keeps the type
+
+
+def _unbiased_segments(answer: Answer) -> Answer:
+    if not isinstance(answer, TrustReport) or answer.score_health is None:
+        return answer
+    biased = [s for s in answer.score_health.segments or () if s.biased is True]
+    health = answer.score_health.model_copy(update={"segments": biased or None})
+    return answer.model_copy(update={"score_health": health})
+
+
+def _drift(keep: Callable[[DriftReport], dict[str, object]]) -> Callable[[Answer], Answer]:
+    def step(answer: Answer) -> Answer:
+        return answer.model_copy(update=keep(answer)) if isinstance(answer, DriftReport) else answer
+
+    return step
+
+
+_STEPS: tuple[Callable[[Answer], Answer], ...] = (
+    _unbiased_segments,
+    # One version is the current one, and what a drop would have had to be is told by one that came.
+    _drift(lambda r: {"versions": r.versions if len(r.versions or ()) > 1 else None}),
+    _drift(lambda r: {"detectable_now": None} if r.status == "degraded" else {}),
+    # A distribution that did not move says what its mean says.
+    _drift(
+        lambda r: {
+            "signals": [
+                s
+                for s in r.signals or ()
+                if s.status != "stable" or s.kind not in ("distribution", "semantic")
+            ]
+            or None
+        }
+    ),
+    _drift(lambda r: {"segments": [s for s in r.segments or () if s.drifted] or None}),
+    _drift(lambda r: {"segments": (r.segments or [])[:3] or None}),
+    _drift(lambda r: {"signals": [s for s in r.signals or () if s.status != "stable"] or None}),
+    _drift(lambda r: {"segments": (r.segments or [])[:1] or None}),
+    _drift(lambda r: {"trend": None} if r.onset is not None else {}),
+)
