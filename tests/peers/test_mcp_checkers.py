@@ -1,8 +1,9 @@
-"""Programs that check MCP servers: the inspector, the conformance suite, a probe and a grader."""
+"""Programs that check MCP servers: inspector, conformance suite, probe, grader, registry schema."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,12 @@ def test_a_grader_finds_the_definitions_correct_and_well_worded(tmp_path: Path) 
     assert report["correctness"]["errors"] == 0
     assert report["correctness"]["warnings"] <= WARNINGS_MAX
     assert report["quality"]["suggestions"] == 0
+
+
+def test_the_registry_would_take_server_json(tmp_path: Path) -> None:
+    """It is valid against the schema that it names."""
+    shutil.copy(HERE.parents[1] / "server.json", tmp_path)
+    python = python_environment("skillsaw")
+    done = run(str(python.with_name("skillsaw")), "--strict", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mcp-registry" in done.stdout
