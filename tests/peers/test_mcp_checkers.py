@@ -92,7 +92,7 @@ def test_a_grader_finds_the_definitions_correct_and_well_worded(tmp_path: Path) 
         *("--format", "json", "-q"),
         path_first=node,
     )
-    (tmp_path / "tools.json").write_text(json.dumps(json.loads(done.stdout)["tools"]))
+    (tmp_path / "tools.json").write_text(json.dumps(json.loads(done.stdout)["result"]["tools"]))
     python = python_environment("agent-friend")
     grade = run(
         str(python.with_name("agent-friend")), "grade", str(tmp_path / "tools.json"), "--json"
