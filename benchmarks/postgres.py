@@ -1,9 +1,9 @@
 """The store on PostgreSQL: recording with rollups, and reservations on one hot budget.
 
 A real server on this machine, its fsync on, shared with the workers. Two workers record wide
-observations (latency, cost, confidence, outcome, a segment, a version); then workers reserve and
-settle on one budget without pause. The last lines are what must be nothing: money over the limit,
-deadlocks, errors.
+observations (latency, cost, confidence, outcome, a segment, a version); then workers, each with
+agents that ask without pause, reserve on one budget that half of it fits in, and settle nothing, so
+that thousands of holds are open. What must be nothing: money over the limit, deadlocks, errors.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ from gonogo.store.postgres.ledger import PostgresLedger
 from gonogo.store.postgres.telemetry import PostgresTelemetry
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
+# Who asks one worker at once.
+AGENTS = 32
 START_MS = 1_780_000_000_000
 BATCH = 5_000
 HOLD_MICRO_USD = 1_000_000
@@ -75,12 +78,12 @@ async def record(address: str, worker: int, batches: int, start_at: float) -> No
     telemetry = PostgresTelemetry(database, settings_of())
     made = [observations(worker, number) for number in range(batches)]
     await anyio.sleep(max(0.0, start_at - time.time()))
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     for batch in made:
         await telemetry.record(batch, START_MS)
     spent = time.perf_counter() - began
     await database.close()
-    print(json.dumps({"done": batches * BATCH, "s": spent, "held": 0, "worst_ms": 0}))
+    print(json.dumps({"done": batches * BATCH, "s": spent, "cpu_s": time.process_time() - busy}))
 
 
 def decide(limit: int, balances: Sequence[Balance]) -> Drafted:
@@ -91,7 +94,7 @@ def decide(limit: int, balances: Sequence[Balance]) -> Drafted:
 
 
 async def reserve(address: str, worker: int, count: int, limit: int, start_at: float) -> None:
-    """One worker that reserves, two at a time, and settles each at once; prints what it held."""
+    """One worker with agents that reserve side by side without pause; prints what it held."""
     database = await PostgresDatabase.open(address)
     ledger = PostgresLedger(database, settings_of(limit))
     scope = Scope("hot", ("hot",), (), None, None)
@@ -119,12 +122,12 @@ async def reserve(address: str, worker: int, count: int, limit: int, start_at: f
             held += answer == "held"
 
     async with anyio.create_task_group() as tasks:
-        for lane in range(2):
+        for lane in range(AGENTS):
             tasks.start_soon(one, lane)
     spent = time.perf_counter() - began
     await database.close()
     worst = 1000 * float(np.quantile(waits, 0.99))
-    print(json.dumps({"done": count * 2, "s": spent, "held": held, "worst_ms": worst}))
+    print(json.dumps({"done": count * AGENTS, "s": spent, "held": held, "worst_ms": worst}))
 
 
 async def together(
@@ -149,21 +152,29 @@ async def together(
 async def main(*, quick: bool) -> None:
     """Print the table."""
     with server() as running:
+        idle_s = running.cpu_s()
         recorded, failed = await together("record", running.address, 2, 6 if quick else 24)
-        rate = sum(one["done"] / one["s"] for one in recorded)
+        rate, n = (
+            sum(one["done"] / one["s"] for one in recorded),
+            sum(one["done"] for one in recorded),
+        )
         print(f"2 workers record with rollups: {rate:,.0f} observations/s (asked {ASKED_RECORD:,})")
-        for workers in (4, 8):
-            count = 200 if quick else 1500
+        client_us = 1e6 * sum(one["cpu_s"] for one in recorded) / n
+        server_us = 1e6 * (running.cpu_s() - idle_s) / n
+        rows, rollups = await sizes(running.address)
+        print(f"  CPU an observation: worker {client_us:.0f} us, server {server_us:.0f} us")
+        print(f"  bytes an observation: row and id {rows / n:.0f}, rollups {rollups / n:.1f}")
+        for workers in (2, 4):
+            count = (4_000 if quick else 8_000) // workers // AGENTS
             # Half of what is asked for fits.
-            held, errors = await together(
-                "reserve", running.address, workers, count, workers * count
-            )
+            limit = workers * count * AGENTS // 2
+            held, errors = await together("reserve", running.address, workers, count, limit)
             failed += errors
             rate = sum(one["done"] / one["s"] for one in held)
             worst = max(one["worst_ms"] for one in held)
-            over = sum(one["held"] for one in held) - workers * count
+            over = sum(one["held"] for one in held) - limit
             print(
-                f"{workers} workers on one budget: {rate:,.0f} reservations/s "
+                f"{workers} workers of {AGENTS} agents on one budget: {rate:,.0f} reservations/s "
                 f"(asked {ASKED_RESERVE:,}), p99 {worst:.1f} ms; "
                 f"{over:+.0f} holds against the limit (asked: none over)"
             )
@@ -179,6 +190,20 @@ async def forget(address: str) -> None:
         lambda c: c.execute("TRUNCATE reservation, ledger_entry, account, spend") and None
     )
     await database.close()
+
+
+async def sizes(address: str) -> tuple[int, int]:
+    """Bytes of rows with their indexes, and of rollups."""
+
+    def size_of(connection: sqlite3.Connection, *tables: str) -> int:
+        size = "SELECT pg_total_relation_size(?::regclass)"
+        return sum(connection.execute(size, (table,)).fetchone()[0] for table in tables)
+
+    database = await PostgresDatabase.open(address)
+    rows = await database.read(lambda c: size_of(c, "observation", "observation_id"))
+    rollups = await database.read(lambda c: size_of(c, "rollup", "histogram", "category"))
+    await database.close()
+    return rows, rollups
 
 
 async def asked(address: str) -> int:

@@ -50,6 +50,12 @@ class Server:
             assert self.process.poll() is None, "PostgreSQL ended as it started"
         raise AssertionError("PostgreSQL does not answer")
 
+    def cpu_s(self) -> float:
+        """CPU seconds that the server and its ended sessions have used."""
+        first = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        fields = Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT asks every session to go, SIGQUIT is a crash."""
         if self.process is not None and self.process.poll() is None:

@@ -20,6 +20,7 @@ from gonogo.cli import (
     incident,
     ingest,
     log,
+    moving,
     probe,
     setup,
     upkeep,
@@ -51,6 +52,7 @@ for part in (
     watch.group,
     dashboard.group,
     probe.group,
+    moving.group,
 ):
     root.registered_commands += part.registered_commands
 root.add_typer(checks.group, rich_help_panel="Ask")

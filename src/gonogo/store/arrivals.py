@@ -12,9 +12,9 @@ from gonogo.store.rows import COLUMNS, Row, hash16
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Arrivals", "outcome_columns", "sort_out"]
+    from gonogo.store.catalogue import Catalogue
 
-_IDS_A_QUERY = 250
+__all__ = ["Arrivals", "outcome_columns", "sort_out"]
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ def outcome_columns(observation: Observation, ts_ms: int, now_ms: int) -> tuple[
 
 def sort_out(
     connection: sqlite3.Connection,
+    catalogue: Catalogue,
     dependency_id: int,
     observations: Sequence[Observation],
     now_ms: int,
@@ -50,7 +51,7 @@ def sort_out(
     """
     arrivals = Arrivals()
     hashes = [None if o.id is None else hash16(o.id) for o in observations]
-    stored = _stored(connection, dependency_id, [h for h in hashes if h is not None])
+    stored = catalogue.places_of(dependency_id, [h for h in hashes if h is not None])
     pending: dict[bytes, int] = {}
     filled: set[bytes] = set()
     fresh = arrivals.fresh
@@ -70,22 +71,6 @@ def sort_out(
                 connection, arrivals, (dependency_id, *stored[hashed]), observation, now_ms
             )
     return arrivals
-
-
-def _stored(
-    connection: sqlite3.Connection, dependency_id: int, hashes: Sequence[bytes]
-) -> dict[bytes, tuple[int, int]]:
-    """Time and seq of the ids that are there."""
-    found = {}
-    for start in range(0, len(hashes), _IDS_A_QUERY):
-        chunk = hashes[start : start + _IDS_A_QUERY]
-        rows = connection.execute(
-            "SELECT id, ts_ms, seq FROM observation_id WHERE dependency_id = ? "  # noqa: S608 - only marks
-            f"AND id IN ({', '.join('?' * len(chunk))})",
-            (dependency_id, *chunk),
-        )
-        found.update({row[0]: (row[1], row[2]) for row in rows})
-    return found
 
 
 def _late(observation: Observation, now_ms: int) -> Observation:

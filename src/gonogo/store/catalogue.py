@@ -22,6 +22,7 @@ VALUES_MAX = 200
 # Between the parts of a combined slice's name: a value may hold a comma, but no control character.
 PAIR = "\x1f"
 _REMEMBERED_MAX = 100_000
+_IDS_A_QUERY = 250
 
 
 @dataclass(slots=True)
@@ -64,6 +65,21 @@ class Catalogue:
         """The id that a new dependency must get; None: the engine gives one."""
         del name
         return None
+
+    def places_of(
+        self, dependency_id: int, hashes: Sequence[bytes]
+    ) -> dict[bytes, tuple[int, int]]:
+        """Time and seq of the observations whose ids are there already."""
+        found = {}
+        for start in range(0, len(hashes), _IDS_A_QUERY):
+            chunk = hashes[start : start + _IDS_A_QUERY]
+            rows = self._connection.execute(
+                "SELECT id, ts_ms, seq FROM observation_id WHERE dependency_id = ? "  # noqa: S608 - only marks
+                f"AND id IN ({', '.join('?' * len(chunk))})",
+                (dependency_id, *chunk),
+            )
+            found.update({row[0]: (row[1], row[2]) for row in rows})
+        return found
 
     def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Add whole rows, sorted by their key."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-__all__ = ["Engine", "Work"]
+__all__ = ["Engine", "Work", "in_shard"]
 
 T = TypeVar("T")
 # A function of a connection in a transaction. It uses `execute` and `executemany`, in SQL that
@@ -59,3 +59,17 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Commit what is queued and let go."""
         ...
+
+
+def in_shard(connection: sqlite3.Connection, column: str, same: str) -> str:
+    """What ties a rollup table to its shard in a condition, where the engine's keys begin with it.
+
+    A file's rollups are found by their series alone, and have no such column.
+
+    Args:
+        connection: Of either engine.
+        column: Before it a table's alias and a dot, where there is one.
+        same: What stands for the dependency's id.
+    """
+    has_shards: bool = getattr(connection, "has_shards", False)
+    return f" AND {column}dependency_id = {same}" if has_shards else ""

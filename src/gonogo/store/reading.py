@@ -20,6 +20,7 @@ from gonogo.records import (
 from gonogo.store.catalogue import PAIR
 from gonogo.store.cells import COUNTS
 from gonogo.store.codec import unpack_many
+from gonogo.store.engine import in_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ __all__ = [
     "read_mark",
     "read_rule",
     "read_segments",
+    "segment_ids",
 ]
 
 _HOURS_A_DAY = 24
@@ -92,7 +94,7 @@ def _text(connection: sqlite3.Connection, number: int) -> str | None:
 
 def _series(connection: sqlite3.Connection, asked: Slice) -> list[tuple[int, int]]:
     """Series and version ids of a slice."""
-    segments = [0] if asked.segment is None else _segment_ids(connection, asked.segment)
+    segments = [0] if asked.segment is None else segment_ids(connection, asked.segment)
     return [
         row
         for segment in segments
@@ -105,7 +107,7 @@ def _series(connection: sqlite3.Connection, asked: Slice) -> list[tuple[int, int
     ]
 
 
-def _segment_ids(connection: sqlite3.Connection, segment: str) -> list[int]:
+def segment_ids(connection: sqlite3.Connection, segment: str) -> list[int]:
     """A slice by its outward name; that of a combined one joins its parts with a comma."""
     commas = [i for i, character in enumerate(segment) if character == ","]
     names = [segment, *(segment[:i] + PAIR + segment[i + 1 :] for i in commas)]
@@ -184,9 +186,10 @@ def read_rule(connection: sqlite3.Connection, dependency: str) -> str | None:
 def read_segments(connection: sqlite3.Connection, dependency: str) -> list[str]:
     """The declared slices that are rolled up."""
     rows = connection.execute(
-        "SELECT DISTINCT text FROM series JOIN name ON name.id = segment_id "
+        "SELECT DISTINCT text FROM series JOIN name ON name.id = segment_id "  # noqa: S608 - constant text
         "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
-        "AND EXISTS (SELECT 1 FROM rollup WHERE series_id = series.id)",
+        "AND EXISTS (SELECT 1 FROM rollup r WHERE r.series_id = series.id"
+        f"{in_shard(connection, 'r.', 'series.dependency_id')})",
         (dependency,),
     )
     return sorted(row[0].replace(PAIR, ",") for row in rows)

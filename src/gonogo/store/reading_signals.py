@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.services.ports_signals import Categories, DailyAnswers, OutputSample
 from gonogo.store.catalogue import PAIR, VALUES_MAX
+from gonogo.store.engine import in_shard
 from gonogo.store.reading import columns_of, read_segments
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def read_categories(
     segments = (None, *read_segments(connection, dependency)[:slices_max])
     place = {segment: index for index, segment in enumerate(segments)}
     series: dict[int, list[int]] = {}
+    shard = in_shard(connection, "", _ID)
     for number, text in connection.execute(
         "SELECT series.id, name.text FROM series LEFT JOIN name ON name.id = segment_id "  # noqa: S608 - constant text
         f"WHERE dependency_id = {_ID} AND golden = 0",
@@ -43,9 +45,9 @@ def read_categories(
         marks = ", ".join("?" * len(series[at]))
         rows += connection.execute(
             f"SELECT {at}, bucket, value_id, sum(n) FROM category "  # noqa: S608 - a number and marks
-            f"WHERE series_id IN ({marks}) AND field = ? AND daily = 1 AND bucket < ? "
+            f"WHERE series_id IN ({marks}){shard} AND field = ? AND daily = 1 AND bucket < ? "
             "GROUP BY bucket, value_id HAVING sum(n) > 0",
-            (*series[at], field, end_day),
+            (*series[at], *([dependency] if shard else []), field, end_day),
         ).fetchall()
     segment, day, value_ids, n = columns_of(rows, 4)
     distinct, value = np.unique(value_ids, return_inverse=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, MICRO, HourCounts
 from gonogo.services.ports_trust import KeptScore, Population, Repeats
+from gonogo.store.engine import in_shard
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,13 +26,14 @@ def population(
     """Totals since a UTC day of the newest dependencies of a kind, golden calls as a last resort."""
     import numpy as np
 
+    shard = in_shard(connection, "r.", "s.dependency_id")
     # The ungolden row sorts first, so that it is the one that is kept.
     rows = connection.execute(
         f"SELECT d.name, {_SUMS} FROM"  # noqa: S608 - constant columns
         f" (SELECT id, name FROM dependency WHERE kind {'IS NULL' if kind is None else '= ?'}"
         " ORDER BY newest_ts_ms DESC, name LIMIT ?) d"
         " JOIN series s ON s.dependency_id = d.id AND s.segment_id = 0"
-        " JOIN rollup r ON r.series_id = s.id AND r.daily = 1 AND r.bucket >= ?"
+        f" JOIN rollup r ON r.series_id = s.id{shard} AND r.daily = 1 AND r.bucket >= ?"
         " GROUP BY d.id, d.name, s.golden ORDER BY d.name, s.golden",
         (*([] if kind is None else [kind]), limit, since_day),
     ).fetchall()
@@ -94,11 +96,12 @@ def recent_hours(
     columns = (*_COUNTS, "outcome_sum")
     sums = ", ".join(f"sum(r.{name})" for name in columns)
     found: dict[str, HourCounts] = {}
+    shard = in_shard(connection, "r.", "s.dependency_id")
     for name in dependencies:
         rows = connection.execute(
             f"SELECT r.bucket, {sums} FROM dependency d"  # noqa: S608 - constant columns
             " JOIN series s ON s.dependency_id = d.id AND s.segment_id = 0 AND s.golden = 0"
-            " JOIN rollup r ON r.series_id = s.id AND r.daily = 0 AND r.bucket >= ?"
+            f" JOIN rollup r ON r.series_id = s.id{shard} AND r.daily = 0 AND r.bucket >= ?"
             " WHERE d.name = ? GROUP BY r.bucket ORDER BY r.bucket",
             (start_hour, name),
         ).fetchall()

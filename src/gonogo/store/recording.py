@@ -91,7 +91,7 @@ def record_batch(
     for name, batch in batches.items():
         dependency = _dependency(connection, catalogue, name, batch[0][1], settings)
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
-        arrivals = sort_out(connection, dependency.id, kept, now_ms)
+        arrivals = sort_out(connection, catalogue, dependency.id, kept, now_ms)
         _store(connection, catalogue, dependency, arrivals, cells, now_ms, settings)
         costs += costs_of(name, arrivals, settings)
         accepted += len(arrivals.fresh)

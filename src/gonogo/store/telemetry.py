@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
+    from gonogo.store.reading import Slice
 
 __all__ = ["SqliteTelemetry"]
 
@@ -94,10 +95,14 @@ class SqliteTelemetry(TrustReads, SignalReads):
         end_hour: int | None = None,
     ) -> HourCounts:
         """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
-        from gonogo.store.reading import Slice, read_hours
+        from gonogo.store.reading import Slice
 
         await self._adopt_rule(dependency)
-        asked = Slice(dependency, golden, segment, start_hour, end_hour)
+        return await self._hours(Slice(dependency, golden, segment, start_hour, end_hour))
+
+    async def _hours(self, asked: Slice) -> HourCounts:
+        from gonogo.store.reading import read_hours
+
         return await self._database.read(partial(read_hours, asked=asked))
 
     async def histograms(
@@ -116,10 +121,15 @@ class SqliteTelemetry(TrustReads, SignalReads):
         Raises:
             ParameterError: No histogram is kept of such a metric.
         """
-        from gonogo.store.reading import Slice, read_histograms
+        from gonogo.store.reading import Slice
 
         await self._adopt_rule(dependency)
         asked = Slice(dependency, golden, segment, start_hour, end_hour, daily)
+        return await self._histograms(asked, metric)
+
+    async def _histograms(self, asked: Slice, metric: str) -> Histograms:
+        from gonogo.store.reading import read_histograms
+
         return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
 
     async def segments(self, dependency: str) -> list[str]:

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from gonogo.store.cells import Cells
     from gonogo.store.postgres.session import Session
 
-__all__ = ["PostgresCatalogue", "id_of"]
+__all__ = ["PostgresCatalogue", "id_of", "series_hash"]
 
 _COLUMNS = {
     "observation": Row._fields,
     "observation_id": ("dependency_id", "id", "ts_ms", "seq"),
 }
+# An id at a time by its whole key: without statistics the planner would read all of a dependency.
+_PLACES = """
+SELECT k.id, o.ts_ms, o.seq FROM unnest(CAST(? AS BYTEA[])) AS k (id) CROSS JOIN LATERAL
+  (SELECT ts_ms, seq FROM observation_id i WHERE i.dependency_id = ? AND i.id = k.id LIMIT 1) o
+"""
 # From here on COPY is worth its three messages.
 _COPY_ROWS_MIN = 20
 
@@ -34,6 +39,12 @@ _COPY_ROWS_MIN = 20
 def id_of(text: str) -> int:
     """The id of a name: never 0, which stands for none."""
     return hash64(text) or 1
+
+
+def series_hash(key: SeriesKey) -> int:
+    """The id of a slice."""
+    packed = b"".join(part.to_bytes(8, "big", signed=True) for part in key)
+    return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
 
 
 class PostgresCatalogue(Catalogue):
@@ -60,9 +71,7 @@ class PostgresCatalogue(Catalogue):
         """The hash of a slice; a new one is added."""
         number = self._known.series.get(key) or self.found.series.get(key)
         if number is None:
-            packed = b"".join(part.to_bytes(8, "big", signed=True) for part in key)
-            digest = blake2b(packed, digest_size=8).digest()
-            number = self.found.series[key] = int.from_bytes(digest, "big", signed=True)
+            number = self.found.series[key] = series_hash(key)
             dependency, golden, segment, version = key
             self._session.execute(
                 "INSERT INTO series (id, dependency_id, golden, segment_id, version_id) "
@@ -70,6 +79,15 @@ class PostgresCatalogue(Catalogue):
                 (number, dependency, golden, segment, version),
             )
         return number
+
+    def places_of(
+        self, dependency_id: int, hashes: Sequence[bytes]
+    ) -> dict[bytes, tuple[int, int]]:
+        """Time and seq of the observations whose ids are there already."""
+        if not hashes:
+            return {}
+        rows = self._session.execute(_PLACES, (list(hashes), dependency_id))
+        return {row[0]: (row[1], row[2]) for row in rows}
 
     def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Add whole rows: many by COPY."""

@@ -208,7 +208,10 @@ class PostgresDatabase:
             written = await self._persist(run)
         except _Unknown as unknown:
             if kept is None:
-                raise unknown.error from None
+                raise StoreError(
+                    f"{unknown.error} Whether this write was kept is not known: look, or send it "
+                    "again with its ids."
+                ) from None
             found = await self._persist(partial(self._read, kept))
             return await self._write_surely(run, kept) if found is None else found
         self._tell()

@@ -1,30 +1,26 @@
-"""The ledger on PostgreSQL: a reservation is one statement, and exact whoever else reserves.
-
-Balances are read and a hold is decided without any lock. The one statement that makes the hold
-takes the account rows of the budget and its ancestors in one order and grants only while no more
-was granted since the reading than the decision leaves room for; what was settled or released in
-between can only have made more room. Where there is too little room to tell, the accounts are
-locked first, and the decision is made alone.
-"""
+"""The ledger on PostgreSQL: who reserves on one budget at once goes together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import asyncio
+from collections import deque
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from gonogo.errors import GonogoError
 from gonogo.records import MICRO
 from gonogo.services.ports_money import BudgetRecord, JudgedCheck
 from gonogo.store.ledger import answered
 from gonogo.store.postgres.books import root_of, see_balances
+from gonogo.store.postgres.reserving import Group, KeyUsed
 from gonogo.store.postgres.settling import settle
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from gonogo.services.ports_money import Balance, Closed, Drafted, ReserveRequest, Scope
+    from gonogo.services.ports_money import Balance, Closed, ReserveRequest, Scope
     from gonogo.settings import Settings
     from gonogo.store.postgres.books import Seen
     from gonogo.store.postgres.database import PostgresDatabase
@@ -33,35 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["PostgresLedger"]
 
 _TRIES = 3
-# How many more holds of this size the decision is asked to bear, from most to none.
-_ROOM_HOLDS = (1024, 64, 4, 0)
+TOGETHER_MAX = 64
 _RECORD_CHECKS_MAX = 500
 
-# Ends in a division by zero, which undoes it whole, where one of the accounts has no room.
-_HOLD = """
-WITH locked AS (
-  SELECT budget FROM account WHERE root = :root AND budget = ANY(:chain) ORDER BY budget FOR UPDATE
-), granted AS (
-  UPDATE account SET granted_micro_usd = account.granted_micro_usd + :held
-  FROM locked, unnest(CAST(:chain AS TEXT[]), CAST(:most AS BIGINT[])) AS room (budget, most)
-  WHERE account.root = :root AND account.budget = locked.budget AND room.budget = locked.budget
-    AND account.granted_micro_usd <= room.most
-  RETURNING 1
-), fits AS (
-  SELECT 1 / CASE WHEN count(*) = :n THEN 1 ELSE 0 END AS yes FROM granted
-), held AS (
-  INSERT INTO reservation (root, id, budget, state, held_micro_usd, created_ms, expires_ms,
-    confidence_e6, remaining_micro_usd, planned_micro_usd)
-  SELECT :root, :id, :budget, 'open', :held, :now, :expires, :confidence, :remaining,
-    CAST(:planned AS BIGINT) FROM fits
-), entered AS (
-  INSERT INTO ledger_entry SELECT :root, :id, 1, :now, 'hold', :held, 0, NULL, NULL FROM fits
-){answered}
-SELECT yes FROM fits
-"""
-_ANSWERED = """, answered AS (
-  INSERT INTO reserve_answer SELECT :root, :key, :arguments, :answer, :now FROM fits
-)"""
 _JUDGED = """
 SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
        planned_micro_usd
@@ -69,17 +39,20 @@ FROM reservation WHERE state = 'settled' {members} ORDER BY closed_ms DESC LIMIT
 """
 
 
-class _KeyUsed(GonogoError):
-    """The idempotency key, or the id, was used meanwhile."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A request and who waits for its answer."""
 
+    request: ReserveRequest
+    answer: asyncio.Future[str]
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """A decision, and for each account up to what `granted` it stands."""
+    def succeed(self, answer: str) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
 
-    drafted: Drafted
-    answer: str
-    most: tuple[int, ...]
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 def _session(connection: sqlite3.Connection) -> Session:
@@ -93,6 +66,8 @@ class PostgresLedger:
         self._database = database
         self._settings = settings
         self._accounts: set[tuple[str, str]] = set()
+        self._queues: dict[tuple[str, tuple[Scope, ...], int], deque[_Waiting]] = {}
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -113,32 +88,55 @@ class PostgresLedger:
             return before
         root = root_of(self._settings, request.budget)
         await self._open_accounts(root, request.scopes)
+        together = root, request.scopes, holds_max
+        queue = self._queues.setdefault(together, deque())
+        waiting = _Waiting(request, asyncio.get_running_loop().create_future())
+        queue.append(waiting)
+        if len(queue) == 1:
+            # It stays at the head until it is answered: whoever comes meanwhile goes with the next.
+            task = asyncio.create_task(self._serve(together))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        return await waiting.answer
+
+    async def _serve(self, key: tuple[str, tuple[Scope, ...], int]) -> None:
+        (root, _, holds_max), queue = key, self._queues[key]
+        while queue:
+            together = [*islice(queue, TOGETHER_MAX)]
+            try:
+                answers = await self._reserve(root, [w.request for w in together], holds_max)
+            except Exception as error:  # noqa: BLE001 - carried over to those who await it
+                for waiting in together:
+                    waiting.fail(error)
+            else:
+                for waiting, answer in zip(together, answers, strict=True):
+                    waiting.succeed(answer)
+            for _ in together:
+                queue.popleft()
+        del self._queues[key]
+
+    async def _reserve(
+        self, root: str, requests: Sequence[ReserveRequest], holds_max: int
+    ) -> list[str]:
+        group = Group(root, requests, holds_max)
         try:
             for _ in range(_TRIES):
-                seen = await self._see(request.scopes, now_ms=request.now_ms, holds_max=holds_max)
-                found = _decide(request, seen)
-                if await self._hold(root, request, found):
-                    return found.answer
-            alone = _Alone(request, root, holds_max)
-            return await self._database.write(alone.reserve, shard=None, kept=alone.answer_kept)
-        except _KeyUsed as used:
-            # Between the look and the hold, which was undone with it.
-            if key is None or (first := await self.answered(key, request.arguments)) is None:
-                raise used from None
-            return first
-
-    async def _hold(self, root: str, request: ReserveRequest, found: _Decided) -> bool:
-        """Make a hold that was decided on; False where there may be too little room by now."""
-        if found.drafted.held_micro_usd is None:
-            if request.key is not None:
-                await self._database.once(
-                    partial(_keep_answer, root=root, request=request, answer=found.answer)
-                )
-            return True
-        return await self._database.once(
-            partial(_hold, root=root, request=request, found=found),
-            kept=partial(_is_held, request=request),
-        )
+                group.decide(await self._database.look(group.look))
+                if not group.holds and all(request.key is None for request in requests):
+                    return group.answers
+                if await self._database.once(group.hold, kept=group.is_held):
+                    return group.answers
+            await self._database.write(group.hold_alone, shard=None, kept=group.is_held)
+        except KeyUsed:
+            # Between the look and the hold; all of the group was undone with it.
+            if len(requests) > 1:
+                return [(await self._reserve(root, [one], holds_max))[0] for one in requests]
+            key, arguments = requests[0].key, requests[0].arguments
+            first = None if key is None else await self.answered(key, arguments)
+            if first is None:
+                raise
+            return [first]
+        return group.answers
 
     async def _open_accounts(self, root: str, scopes: Sequence[Scope]) -> None:
         absent = [(root, scope.budget) for scope in scopes]
@@ -197,102 +195,5 @@ def _judged(confidence: int, left: int, actual: int, plan: int | None) -> Judged
     return JudgedCheck(confidence / MICRO, left, actual, plan)
 
 
-def _decide(request: ReserveRequest, seen: Seen) -> _Decided:
-    """Decide, and find how much more may be held by others before it would be decided otherwise."""
-    drafted = request.decide(seen.balances)
-    held = drafted.held_micro_usd
-    room = 0
-    if held is not None:
-        for room in (held * holds for holds in _ROOM_HOLDS):
-            fuller = [replace(b, held_micro_usd=b.held_micro_usd + room) for b in seen.balances]
-            if room == 0 or request.decide(fuller).held_micro_usd == held:
-                break
-    return _Decided(drafted, drafted.answer(), tuple(granted + room for granted in seen.granted))
-
-
-def _hold(
-    connection: sqlite3.Connection, *, root: str, request: ReserveRequest, found: _Decided
-) -> bool:
-    import psycopg
-
-    chain = [scope.budget for scope in request.scopes]
-    try:
-        _session(connection).execute(
-            _HOLD.format(answered="" if request.key is None else _ANSWERED),
-            {
-                "root": root,
-                "chain": chain,
-                "most": list(found.most),
-                "n": len(chain),
-                "held": found.drafted.held_micro_usd,
-                "id": request.reservation_id,
-                "budget": request.budget,
-                "now": request.now_ms,
-                "expires": request.expires_ms,
-                "confidence": round(found.drafted.confidence * MICRO),
-                "remaining": found.drafted.remaining_micro_usd,
-                "planned": request.planned_micro_usd,
-                "key": request.key,
-                "arguments": request.arguments,
-                "answer": found.answer,
-            },
-        )
-    except psycopg.errors.DivisionByZero:
-        return False
-    except psycopg.errors.UniqueViolation as error:
-        raise _KeyUsed(f"Reservation '{request.reservation_id}' was made before.") from error
-    return True
-
-
-@dataclass(slots=True)
-class _Alone:
-    """A reservation that is decided under lock. `said` is what the last run answered."""
-
-    request: ReserveRequest
-    root: str
-    holds_max: int
-    said: str = ""
-
-    def reserve(self, connection: sqlite3.Connection) -> str:
-        """Lock the accounts, in one order; then look, decide and hold, with nobody in between."""
-        session, request = _session(connection), self.request
-        session.execute(
-            "SELECT 1 FROM account WHERE root = ? AND budget = ANY(?) ORDER BY budget FOR UPDATE",
-            (self.root, [scope.budget for scope in request.scopes]),
-        )
-        seen = see_balances(
-            session, self.root, request.scopes, now_ms=request.now_ms, holds_max=self.holds_max
-        )
-        found = _decide(request, seen)
-        self.said = found.answer
-        if found.drafted.held_micro_usd is not None:
-            _hold(connection, root=self.root, request=request, found=found)
-        elif request.key is not None:
-            _keep_answer(connection, root=self.root, request=request, answer=found.answer)
-        return found.answer
-
-    def answer_kept(self, connection: sqlite3.Connection) -> str | None:
-        """What the last run answered, where its hold is there."""
-        return self.said if _is_held(connection, request=self.request) else None
-
-
-def _is_held(connection: sqlite3.Connection, *, request: ReserveRequest) -> bool | None:
-    """Whether an earlier run made the hold; None where it did not."""
-    found = connection.execute(
-        "SELECT 1 FROM reservation WHERE id = ?", (request.reservation_id,)
-    ).fetchone()
-    return None if found is None else True
-
-
 def _open_account(connection: sqlite3.Connection, *, account: tuple[str, str]) -> None:
     connection.execute("INSERT INTO account VALUES (?, ?, 0) ON CONFLICT DO NOTHING", account)
-
-
-def _keep_answer(
-    connection: sqlite3.Connection, *, root: str, request: ReserveRequest, answer: str
-) -> None:
-    """Keep what a key was answered that holds nothing; the first answer stands."""
-    connection.execute(
-        "INSERT INTO reserve_answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (root, request.key, request.arguments, answer, request.now_ms),
-    )

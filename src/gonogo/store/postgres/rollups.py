@@ -33,12 +33,16 @@ def _adding(table: str, key: tuple[str, ...], added: tuple[str, ...]) -> str:
 
 _ADD_COUNTS = _adding("rollup", _ROLLUP_KEY, COUNTS)
 _ADD_CATEGORY = _adding("category", _CATEGORY_KEY, ("n",))
-# One array a column: the plan is the same for one key and for a thousand.
+# A key at a time: without statistics the planner would read all of a dependency.
 _STORED = """
-SELECT h.dependency_id, h.series_id, h.metric_id, h.daily, h.bucket, h.n, h.sum, h.lowest, h.bins
+SELECT k.dependency_id, k.series_id, k.metric_id, k.daily, k.bucket, h.n, h.sum, h.lowest, h.bins
 FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS INTEGER[]),
             CAST(? AS BIGINT[])) AS k (dependency_id, series_id, metric_id, daily, bucket)
-JOIN histogram h USING (dependency_id, series_id, metric_id, daily, bucket)
+CROSS JOIN LATERAL (
+  SELECT n, sum, lowest, bins FROM histogram i
+  WHERE i.dependency_id = k.dependency_id AND i.series_id = k.series_id
+    AND i.metric_id = k.metric_id AND i.daily = k.daily AND i.bucket = k.bucket LIMIT 1
+) h
 """
 _PUT_HISTOGRAM = (
     f"INSERT INTO histogram ({', '.join(_HISTOGRAM_KEY)}, n, sum, lowest, bins) "  # noqa: S608 - constant names

@@ -44,6 +44,8 @@ class Session:
         ahead: Runs a statement of its own transaction on another connection, and commits it.
     """
 
+    has_shards = True
+
     def __init__(
         self,
         connection: psycopg.Connection[tuple[Any, ...]],

@@ -17,7 +17,8 @@ from gonogo.store.telemetry import SqliteTelemetry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import Observation, Rejection
+    from gonogo.records import Histograms, HourCounts, Observation, Rejection
+    from gonogo.store.reading import Slice
 
 __all__ = ["PostgresTelemetry"]
 
@@ -56,3 +57,13 @@ class PostgresTelemetry(SqliteTelemetry):
             rejected += [replace(r, position=batch[r.position][0]) for r in stored.rejected]
         rejected.sort(key=lambda rejection: rejection.position)
         return Stored(accepted, duplicates, updated, tuple(rejected))
+
+    async def _hours(self, asked: Slice) -> HourCounts:
+        from gonogo.store.postgres.reading import read_hours
+
+        return await self._database.read(partial(read_hours, asked=asked))
+
+    async def _histograms(self, asked: Slice, metric: str) -> Histograms:
+        from gonogo.store.postgres.reading import read_histograms
+
+        return await self._database.read(partial(read_histograms, asked=asked, metric=metric))

@@ -211,3 +211,12 @@ CREATE TABLE kept_score (
   earlier_score_e6 INTEGER
 );
 CREATE INDEX kept_score_by_lower ON kept_score (lower_e6);
+
+-- What `gonogo migrate-store` has brought over: a part is here with its rows, or not at all.
+CREATE TABLE moved (
+  source TEXT NOT NULL, -- a hash of the file's place
+  part TEXT NOT NULL, -- a dependency; '/money', '/actions'; '/' once all was
+  state TEXT NOT NULL, -- what the part looked like in the file
+  row_count BIGINT NOT NULL,
+  PRIMARY KEY (source, part)
+);

@@ -1,0 +1,58 @@
+"""The reads of rollups that name their shard; what they give is that of store/reading.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.detectors.bins import layout_of
+from gonogo.store.cells import COUNTS
+from gonogo.store.postgres.catalogue import id_of
+from gonogo.store.reading import histograms_of, hours_of, segment_ids
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.records import Histograms, HourCounts
+    from gonogo.store.reading import Slice
+
+__all__ = ["read_histograms", "read_hours"]
+
+_SLICE = """
+FROM series s JOIN {table} t ON t.dependency_id = s.dependency_id AND t.series_id = s.id
+WHERE s.dependency_id = :dependency AND s.golden = :golden AND s.segment_id = ANY(:segments)
+  AND t.daily = :daily AND t.bucket BETWEEN :first AND :last
+"""
+_HOURS = (
+    f"SELECT t.bucket, s.version_id, {', '.join(f't.{name}' for name in COUNTS)} "
+    + _SLICE.format(table="rollup")
+)
+_HISTOGRAMS = (
+    "SELECT t.bucket, s.version_id, t.n, t.sum, t.lowest, t.bins "
+    + _SLICE.format(table="histogram")
+    + "AND t.metric_id = :metric"
+)
+
+
+def _asked(connection: sqlite3.Connection, asked: Slice) -> dict[str, object]:
+    first, last = asked.buckets()
+    return {
+        "dependency": id_of(asked.dependency),
+        "golden": int(asked.golden),
+        "segments": [0] if asked.segment is None else segment_ids(connection, asked.segment),
+        "daily": int(asked.daily),
+        "first": first,
+        "last": last,
+    }
+
+
+def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
+    """Hourly counts of a slice, by hour and version."""
+    rows = connection.execute(_HOURS, _asked(connection, asked)).fetchall()
+    return hours_of(connection, rows)
+
+
+def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -> Histograms:
+    """Histograms of a metric in a slice, by bucket and version."""
+    layout_of(metric)
+    named = {**_asked(connection, asked), "metric": id_of(metric)}
+    return histograms_of(connection, metric, connection.execute(_HISTOGRAMS, named).fetchall())
