@@ -42,7 +42,7 @@ _NAMES = (
 )
 _ACTIONS = (
     *("decision", "decision_repeat", "last_verdict", "audit", "route", "route_switch", "plan"),
-    *("incident", "incident_event", "suspicion"),
+    *("incident", "incident_event", "suspicion", "notice"),
 )
 MONEY, ACTIONS, ALL = "/money", "/actions", "/"
 _ROWS_A_STEP = 5000
