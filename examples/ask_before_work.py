@@ -1,6 +1,6 @@
 """An agent's habit in thirty lines: ask before the work, obey, and record what happened.
 
-Usage: ask_before_work.py DEPENDENCY
+Run it from the checkout: .venv/bin/python examples/ask_before_work.py DEPENDENCY
 """
 
 from __future__ import annotations

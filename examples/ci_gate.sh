@@ -1,6 +1,6 @@
 #!/bin/sh
 # A gate for a pipeline or cron: exit 0 lets the work run, anything else stops it.
-# Usage: ci_gate.sh DEPENDENCY...
+# Run it from the checkout: PATH=$PWD/.venv/bin:$PATH examples/ci_gate.sh DEPENDENCY...
 set -u
 worst=0
 for dependency in "$@"; do

@@ -1,12 +1,18 @@
 """A LiteLLM proxy that follows gonogo's routes: requests for a model go where its route says.
 
-Lay this file beside the proxy's config.yaml, with gonogo installed next to LiteLLM, and add
+Lay this file beside the proxy's config.yaml, whose `model_name`s are the targets, and name it there:
 
     litellm_settings:
       callbacks: ["litellm_hook.hook"]
 
-Targets are `model_name`s of that configuration. The route file is read again when it changes; while
-it is bad or gone the last good routes stand. GONOGO_ROUTES=FILE names it.
+Then, in one environment, with the checkout in the place of /path/to/gonogo:
+
+    python3 -m venv proxy && proxy/bin/pip install 'litellm[proxy]' /path/to/gonogo
+    proxy/bin/litellm --config config.yaml
+    proxy/bin/gonogo fallback MODEL --to OTHER --reason "a try"    # it says how to carry it out
+
+gonogo keeps the route file beside its store (GONOGO_STORE); GONOGO_ROUTES=FILE names another. The
+file is read again when it changes; while it is bad or gone the last good routes stand.
 """
 
 from __future__ import annotations
