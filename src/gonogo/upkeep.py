@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gonogo.services.standing import Moved
     from gonogo.settings import Settings
     from gonogo.store.audit import ChainCheck
+    from gonogo.store.mending import LetGo, Mended
     from gonogo.stores import Stores
 
 
@@ -192,6 +193,32 @@ class Upkeep:
 
         stores = await self.stores()
         return await recover(stores.fallback, self.settings, now_ms=self._clock())
+
+    async def let_go(self) -> LetGo:
+        """Let old rows and unreferenced checks go, as configured; their rollups stay.
+
+        Raises:
+            ActionRefused: started read-only.
+        """
+        from gonogo.store.mending import let_go
+
+        self.refuse_read_only("let old rows go")
+        stores = await self.stores()
+        return await let_go(
+            stores.db, stores.decisions, days=self.settings.retention_days, now_ms=self._clock()
+        )
+
+    async def repair(self) -> Mended:
+        """Make rollups and what is derived from them anew from the rows; look at the ledger.
+
+        Raises:
+            ActionRefused: started read-only.
+        """
+        from gonogo.store.mending import mend
+
+        self.refuse_read_only("repair the store")
+        stores = await self.stores()
+        return await mend(stores.db, stores.telemetry)
 
     async def hold_route(
         self, dependency: str, *, reason: str | None, until: str | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,33 @@ def test_doctor_names_what_the_installation_stands_on(store: Path) -> None:
     }
     assert re.search(r"schema \d+, .*2 dependencies", found["store"]["said"])
     assert "digest" in found["configuration"]["said"]
+
+
+def test_doctor_mends_what_differs_from_the_rows_and_lets_old_rows_go(store: Path) -> None:
+    """A rollup that was tampered with is made anew; rows go by the configured retention."""
+    before = answer(typed("check", "drift", "search", "--json", store=store))["summary"]
+    old = store.with_name("old.jsonl")
+    old.write_text('{"dependency": "old", "ts": "2025-01-01T00:00:00Z"}\n' * 3, encoding="utf-8")
+    assert typed("ingest", str(old), store=store).returncode == 0
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE rollup SET labels = labels + 7, errors = 0")
+        rows = connection.execute("SELECT count(*) FROM observation").fetchone()[0]
+    done = typed("doctor", "--repair", "--json", store=store)
+    said = {f["what"]: f["said"] for f in answer(done)["findings"]}
+    assert done.returncode == 0
+    assert said["rollups"] == "of 3 dependencies made anew from their rows"
+    assert said["ledger"] == "every reservation is what its entries add up to"
+    assert said["audit"].endswith("unbroken")
+    assert answer(typed("check", "drift", "search", "--json", store=store))["summary"] == before
+    short = store.with_name("short.toml")
+    short.write_text("[settings]\nretention = '1d'\n", encoding="utf-8")
+    done = typed("doctor", "--prune", "--config", str(short), "--json", store=store)
+    told = {f["what"]: f["said"] for f in answer(done)["findings"]}["retention"]
+    with closing(sqlite3.connect(store)) as connection:
+        left = connection.execute("SELECT count(*) FROM observation").fetchone()[0]
+    assert rows - left == 3
+    assert told == "3 rows, 0 checks let go; rows are kept for 1 days"
+    assert answer(typed("check", "drift", "search", "--json", store=store))["summary"] == before
 
 
 def test_a_backup_is_a_store_of_its_own(store: Path) -> None:

@@ -29,6 +29,7 @@ CONTRACT = (
     "test_token_costs",
     "test_leases",
     "test_recovery",
+    "test_retention",
 )
 
 

@@ -37,8 +37,17 @@ class Finding:
     said: str
 
 
-@command(group, "doctor", "gonogo doctor", "gonogo doctor --json", panel="Set up")
-async def doctor(session: Session) -> int:
+@command(group, "doctor", "gonogo doctor", "gonogo doctor --repair", panel="Set up")
+async def doctor(
+    session: Session,
+    *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make rollups anew from the rows; check the books.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Let go what is older than settings.retention.")
+    ] = False,
+) -> int:
     """Look at the store, SQLite, the configuration, the clock and the clients; says what to mend."""
     store = await _store(session)
     findings = [
@@ -51,6 +60,11 @@ async def doctor(session: Session) -> int:
         await _watcher(session, store),
         *_clients(session),
     ]
+    if repair or prune:
+        from gonogo.cli.mending import pruned, repaired
+
+        findings += await repaired(session) if repair else []
+        findings += [await pruned(session)] if prune else []
     if session.screen.as_json:
         told = [{"what": f.what, "state": f.state, "said": f.said} for f in findings]
         session.screen.line(json.dumps({"findings": told}, ensure_ascii=False))

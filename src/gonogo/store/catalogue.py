@@ -7,12 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gonogo.records import DAY_MS, HOUR_MS
+
 if TYPE_CHECKING:
     from gonogo.records import BookedCost
     from gonogo.settings import Settings
     from gonogo.store.cells import Cells
 
-__all__ = ["PAIR", "VALUES_MAX", "Catalogue", "CatalogueOf", "Known", "SeriesKey", "keys_of"]
+__all__ = [
+    "PAIR",
+    "VALUES_MAX",
+    "Catalogue",
+    "CatalogueOf",
+    "Known",
+    "SeriesKey",
+    "keys_of",
+    "since",
+]
 
 # dependency, golden (0 or 1), segment (0: the whole), version (0: none stated)
 SeriesKey = tuple[int, int, int, int]
@@ -100,12 +111,12 @@ class Catalogue:
         del settings
         book_costs(self._connection, costs, now_ms)
 
-    def drop_rollups(self, dependency_id: int) -> None:
-        """Remove the rollups of a dependency."""
+    def drop_rollups(self, dependency_id: int, *, from_ms: int | None = None) -> None:
+        """Remove the rollups of a dependency; those from a day on, where one is given."""
         for table in ("rollup", "histogram", "category"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE series_id IN "  # noqa: S608 - constant names
-                "(SELECT id FROM series WHERE dependency_id = ?)",
+                f"(SELECT id FROM series WHERE dependency_id = ?){since(from_ms)}",
                 (dependency_id,),
             )
 
@@ -236,6 +247,14 @@ class Catalogue:
 
 
 CatalogueOf = Callable[[sqlite3.Connection, Known], Catalogue]
+
+
+def since(from_ms: int | None) -> str:
+    """The condition for hours and days from the start of a UTC day on; '' for all."""
+    if from_ms is None:
+        return ""
+    hour, day = from_ms // HOUR_MS, from_ms // DAY_MS
+    return f" AND (daily = 0 AND bucket >= {hour} OR daily = 1 AND bucket >= {day})"
 
 
 def keys_of(segment: str) -> str:

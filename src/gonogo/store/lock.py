@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gonogo.errors import StoreError
 
-__all__ = ["FileLock"]
+__all__ = ["FileLock", "sync_folder"]
 
 if sys.platform == "win32":  # untested on Windows
     import msvcrt
@@ -42,6 +42,17 @@ else:
 
     def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk: a new file is lost with its name in a power cut."""
+    if sys.platform == "win32":  # which has no such call
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class FileLock:

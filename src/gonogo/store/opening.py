@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gonogo.errors import StoreError
 from gonogo.store.failures import store_error
-from gonogo.store.lock import FileLock
+from gonogo.store.lock import FileLock, sync_folder
 from gonogo.store.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
 __all__ = ["connect_reader", "open_reader", "open_writer", "refuse_network", "sqlite_advice"]
@@ -171,8 +171,11 @@ def _cannot_be_made(path: Path, error: OSError) -> StoreError:
 
 
 def _make_folder(path: Path) -> None:
+    absent = [folder for folder in path.absolute().parents if not folder.exists()]
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in absent:
+            sync_folder(folder.parent)
     except OSError as error:
         raise _cannot_be_made(path, error) from error
 
@@ -197,6 +200,7 @@ def _create(path: Path) -> None:
         for leftover in ("-wal", "-shm"):
             path.with_name(path.name + leftover).unlink(missing_ok=True)
         draft.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise _cannot_be_made(path, error) from error
     except sqlite3.Error as error:

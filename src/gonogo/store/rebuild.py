@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from gonogo.records import DAY_MS
 from gonogo.store.catalogue import Catalogue, Known
+from gonogo.store.retention import kept_from_ms
 from gonogo.store.rows import COLUMNS, Row, Rule
 from gonogo.store.samples import add_answers, add_golden, golden_change
 from gonogo.store.slices import Slices
@@ -37,12 +39,20 @@ def rebuild_rollups(
 ) -> None:
     """Make every rollup of a dependency anew by `rule`, which is stored with it.
 
-    Samples of outputs stay: the outputs themselves are not stored.
+    Samples of outputs stay: the outputs themselves are not stored. So do the rollups of days whose
+    rows were let go, as they were made; and what is kept over all time, where any were.
     """
     run = connection.execute
     bound = (dependency_id,)
-    catalogue.drop_rollups(dependency_id)
-    for table in ("golden_answer", "answer", "answer_day", "dependency_metric", "state_cache"):
+    from_ms = kept_from_ms(connection, dependency_id)
+    catalogue.drop_rollups(dependency_id, from_ms=from_ms)
+    first_day = None if from_ms is None else from_ms // DAY_MS
+    since = "" if first_day is None else f" AND day >= {first_day}"
+    for table in ("golden_answer", "answer_day"):
+        run(f"DELETE FROM {table} WHERE dependency_id = ?{since}", bound)  # noqa: S608 - constant names
+    for table in (
+        ("state_cache",) if from_ms is not None else ("answer", "dependency_metric", "state_cache")
+    ):
         run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
     run(
         "UPDATE dependency SET rule = ?, rev = rev + 1, history_rev = rev + 1 WHERE id = ?",
@@ -56,11 +66,11 @@ def rebuild_rollups(
         bound,
     ).fetchall():
         slices.see(segments)
-    after = (-1, -1)
+    after = (-1 if from_ms is None else from_ms, -1)
     while step := [Row(*row) for row in run(_ROWS_AFTER, (*bound, *after)).fetchall()]:
         after = step[-1].ts_ms, step[-1].seq
         cells: Cells = {}
         slices.contribute(cells, step)
         catalogue.apply(cells)
         add_golden(connection, (golden_change(row, 1) for row in step))
-        add_answers(connection, step)
+        add_answers(connection, step, over_all_time=from_ms is None)

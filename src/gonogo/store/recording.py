@@ -6,6 +6,7 @@ import json
 import sqlite3
 from array import array
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from gonogo.store.arrivals import outcome_columns, sort_out
 from gonogo.store.catalogue import Catalogue
 from gonogo.store.costs import costs_of
 from gonogo.store.rebuild import rebuild_rollups
+from gonogo.store.retention import kept_from_ms
 from gonogo.store.rows import QUANTITY_MAX, Row, Rule, hash64
 from gonogo.store.samples import (
     add_answers,
@@ -55,6 +57,7 @@ class _Dependency:
     first_ts_ms: int
     newest_ts_ms: int
     embedding_size: int | None
+    kept_from_ms: int | None = None
 
 
 def record_batch(
@@ -88,8 +91,9 @@ def record_batch(
     costs: list[BookedCost] = []
     accepted = duplicates = updated = 0
     rejected: list[Rejection] = []
-    for name, batch in batches.items():
-        dependency = _dependency(connection, catalogue, name, batch[0][1], settings)
+    for name, named in batches.items():
+        dependency = _dependency(connection, catalogue, name, named[0][1], settings)
+        batch = _refuse_old(dependency, named, rejected)
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
         arrivals = sort_out(connection, catalogue, dependency.id, kept, now_ms)
         _store(connection, catalogue, dependency, arrivals, cells, now_ms, settings)
@@ -154,7 +158,8 @@ def _dependency(
     ).fetchone()
     if found is not None:
         rule = _ruled(connection, catalogue, name, found[0], found[1], settings)
-        return _Dependency(found[0], name, rule, *found[2:])
+        from_ms = kept_from_ms(connection, found[0])
+        return _Dependency(found[0], name, rule, found[2], found[3], found[4], from_ms)
     rule = Rule.configured(settings, name)
     catalogue.first_rule(name)
     (number,) = connection.execute(
@@ -164,6 +169,26 @@ def _dependency(
     ).fetchone()
     # Nothing is newer than what is not there yet.
     return _Dependency(number, name, rule, first.ts_ms, -1, None)
+
+
+def _refuse_old(
+    dependency: _Dependency,
+    batch: Sequence[tuple[int, Observation]],
+    rejected: list[Rejection],
+) -> Sequence[tuple[int, Observation]]:
+    """Leave out what is older than the rows that are kept: it may have been counted before."""
+    from_ms = dependency.kept_from_ms
+    if from_ms is None or all(observation.ts_ms >= from_ms for _, observation in batch):
+        return batch
+    day = datetime.fromtimestamp(from_ms / 1000, tz=UTC)
+    problem = f"is before {day:%Y-%m-%d}; older calls of {dependency.name} were let go (retention)"
+    kept = []
+    for position, observation in batch:
+        if observation.ts_ms < from_ms:
+            rejected.append(Rejection(position, "ts", problem))
+        else:
+            kept.append((position, observation))
+    return kept
 
 
 def _refuse_embeddings(

@@ -83,16 +83,20 @@ _DAILY = _Answers(
 )
 
 
-def add_answers(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+def add_answers(
+    connection: sqlite3.Connection, rows: Iterable[Row], *, over_all_time: bool = True
+) -> None:
     """Count which output each input got, for the inputs and outputs with the smallest hashes.
 
-    Over all time, and again day by day.
+    Over all time, where that is asked for, and again day by day.
     """
     found: dict[tuple[_Answers, tuple[int, ...]], Counter[tuple[int, int]]] = {}
     for row in rows:
         if row.input_hash is not None and row.output_hash is not None:
             whole: tuple[int, ...] = row.dependency_id, row.version_id
             for answers, slot in ((_WHOLE, whole), (_DAILY, (*whole, row.ts_ms // DAY_MS))):
+                if answers is _WHOLE and not over_all_time:
+                    continue
                 counts = found.setdefault((answers, slot), Counter())
                 counts[row.input_hash, row.output_hash] += 1
     for (answers, slot), counts in found.items():

@@ -196,6 +196,13 @@ class SqliteTelemetry(TrustReads, SignalReads):
 
         self._database.submit(work, shard=dependency)
 
+    async def rebuild(self, dependency: str) -> None:
+        """Make every rollup of a dependency equal to its rows again, and drop its cached states."""
+        from gonogo.store.rebuild import rebuild_dependency
+
+        work = partial(rebuild_dependency, name=dependency, catalogue_of=self._catalogue_of)
+        await self._database.write(work, shard=dependency)
+
     async def _adopt_rule(self, dependency: str) -> None:
         if self._database.read_only or dependency in self._known.ruled:
             return

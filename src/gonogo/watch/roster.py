@@ -23,6 +23,7 @@ RECONCILE_EVERY_S = 60.0
 RECOVER_EVERY_S = 60.0
 LOOK_EVERY_S = 60.0
 TELL_EVERY_S = 15.0
+LET_GO_EVERY_S = 3600.0
 
 
 def _silent(_: str) -> None:
@@ -54,6 +55,7 @@ def roster(
         duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S, alone=True))
         duties.append(Duty("recover", _recover, RECOVER_EVERY_S, alone=True))
         duties.append(Duty("look", Lookout().look, LOOK_EVERY_S, alone=True))
+        duties.append(Duty("retention", _let_go, LET_GO_EVERY_S, alone=True))
         if settings.notify:
             duties.append(Duty("tell", _tell, TELL_EVERY_S, alone=True))
         if settings.probes:
@@ -102,6 +104,12 @@ async def _tell(app: Gonogo) -> None:
 
 async def _reconcile(app: Gonogo) -> None:
     await app.reconcile()
+
+
+async def _let_go(app: Gonogo) -> None:
+    gone = await app.let_go()
+    if gone.rows or gone.checks:
+        logger.info("retention: %d rows and %d checks let go", gone.rows, gone.checks)
 
 
 async def _recover(app: Gonogo) -> None:

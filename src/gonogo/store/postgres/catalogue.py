@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import StoreError, plain
-from gonogo.store.catalogue import Catalogue
+from gonogo.store.catalogue import Catalogue, since
 from gonogo.store.postgres.books import book_costs
 from gonogo.store.postgres.rollups import apply_cells
 from gonogo.store.rows import Row, hash64
@@ -104,11 +104,11 @@ class PostgresCatalogue(Catalogue):
         """Book what newly stored observations cost, in the shard of each budget's root."""
         book_costs(self._session, costs, now_ms=now_ms, settings=settings)
 
-    def drop_rollups(self, dependency_id: int) -> None:
-        """Remove the rollups of a dependency."""
+    def drop_rollups(self, dependency_id: int, *, from_ms: int | None = None) -> None:
+        """Remove the rollups of a dependency; those from a day on, where one is given."""
         for table in ("rollup", "histogram", "category"):
             self._session.execute(
-                f"DELETE FROM {table} WHERE dependency_id = ?",  # noqa: S608 - constant names
+                f"DELETE FROM {table} WHERE dependency_id = ?{since(from_ms)}",  # noqa: S608 - constant names
                 (dependency_id,),
             )
 

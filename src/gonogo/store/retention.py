@@ -1,0 +1,121 @@
+"""Letting old rows go, a few at a time; what was rolled up from them stays.
+
+First the day is marked from which on rows are kept, then rows and ids before it are removed in
+steps, each a transaction of its own: other writers wait for one step at most, and what a killed
+process began the next one goes on with. Nothing before the mark is taken in again, since its id is
+no longer known, and it would be counted twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS
+
+if TYPE_CHECKING:
+    from gonogo.store.engine import Engine
+
+__all__ = ["kept_from_ms", "let_go"]
+
+# About 15 ms a step.
+ROWS_A_STEP = 2000
+# An id is looked at without holding a lock.
+IDS_A_LOOK = 20_000
+
+
+def kept_from_ms(connection: sqlite3.Connection, dependency_id: int) -> int | None:
+    """From when on a dependency's rows are kept; None: none were ever let go."""
+    found = connection.execute(
+        "SELECT from_ms FROM retention WHERE dependency_id = ?", (dependency_id,)
+    ).fetchone()
+    return None if found is None else int(found[0])
+
+
+async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
+    """Remove the rows of whole UTC days that ended over `days` days ago; how many there were.
+
+    A clock that jumped ahead removes nothing that is not old beside the store's newest row.
+
+    Raises:
+        StoreError: The store failed; what was removed until then is consistent.
+    """
+    newest, known = await database.read(_dependencies)
+    from_ms = (min(now_ms, newest) - days * DAY_MS) // DAY_MS * DAY_MS
+    removed = 0
+    for number, name, first_ms in known:
+        if first_ms >= from_ms:
+            continue
+        await database.write(partial(_mark, dependency_id=number, from_ms=from_ms), shard=name)
+        step = partial(_remove_rows, dependency_id=number, before_ms=from_ms)
+        while gone := await database.write(step, shard=name):
+            removed += gone
+        await _remove_ids(database, number, name, from_ms)
+    return removed
+
+
+def _dependencies(connection: sqlite3.Connection) -> tuple[int, list[tuple[int, str, int]]]:
+    """The newest time of any, and of each that has rows its id, name and their first time."""
+    rows = connection.execute(
+        "SELECT id, name, newest_ts_ms,"
+        " (SELECT min(ts_ms) FROM observation WHERE dependency_id = dependency.id) FROM dependency"
+    ).fetchall()
+    newest = max((row[2] for row in rows), default=0)
+    return newest, [(row[0], row[1], row[3]) for row in rows if row[3] is not None]
+
+
+def _mark(connection: sqlite3.Connection, *, dependency_id: int, from_ms: int) -> None:
+    """Keep rows from a day on; a later mark stays, since rows before it are gone."""
+    connection.execute(
+        "INSERT INTO retention VALUES (?, ?) ON CONFLICT (dependency_id) DO UPDATE"
+        " SET from_ms = excluded.from_ms WHERE retention.from_ms < excluded.from_ms",
+        (dependency_id, from_ms),
+    )
+
+
+def _remove_rows(connection: sqlite3.Connection, *, dependency_id: int, before_ms: int) -> int:
+    """Remove the oldest rows of a dependency, one step of them; how many that were."""
+    last = connection.execute(
+        "SELECT ts_ms, seq FROM (SELECT ts_ms, seq FROM observation"
+        " WHERE dependency_id = ? AND ts_ms < ? ORDER BY ts_ms, seq LIMIT ?) AS oldest"
+        " ORDER BY ts_ms DESC, seq DESC LIMIT 1",
+        (dependency_id, before_ms, ROWS_A_STEP),
+    ).fetchone()
+    if last is None:
+        return 0
+    removed = connection.execute(
+        "DELETE FROM observation WHERE dependency_id = ? AND (ts_ms, seq) <= (?, ?)",
+        (dependency_id, *last),
+    )
+    return int(removed.rowcount)
+
+
+async def _remove_ids(database: Engine, number: int, name: str, before_ms: int) -> None:
+    """Remove the ids of rows that are gone: found by reading, since their order is of the hash."""
+    after = b""
+    while True:
+        look = partial(_ids_after, dependency_id=number, after=after)
+        looked = await database.read(look)
+        if not looked:
+            return
+        after = looked[-1][0]
+        old = [(number, hashed) for hashed, ts_ms in looked if ts_ms < before_ms]
+        for start in range(0, len(old), ROWS_A_STEP):
+            step = partial(_drop_ids, keys=old[start : start + ROWS_A_STEP])
+            await database.write(step, shard=name)
+
+
+def _ids_after(
+    connection: sqlite3.Connection, *, dependency_id: int, after: bytes
+) -> list[tuple[bytes, int]]:
+    rows = connection.execute(
+        "SELECT id, ts_ms FROM observation_id WHERE dependency_id = ? AND id > ?"
+        " ORDER BY id LIMIT ?",
+        (dependency_id, after, IDS_A_LOOK),
+    ).fetchall()
+    return [(bytes(hashed), ts_ms) for hashed, ts_ms in rows]
+
+
+def _drop_ids(connection: sqlite3.Connection, *, keys: list[tuple[int, bytes]]) -> None:
+    connection.executemany("DELETE FROM observation_id WHERE dependency_id = ? AND id = ?", keys)
