@@ -89,6 +89,16 @@ class Secret:
     value: str = field(repr=False)
     prefix: str = ""
 
+    def reveal(self, *, wanted_by: str) -> str:
+        """The value, for who sends it.
+
+        Raises:
+            ConfigError: the variable is not set.
+        """
+        if not self.value:
+            raise ConfigError(f"{wanted_by}: the environment variable {self.variable} is not set.")
+        return self.value
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeSettings:
@@ -155,6 +165,7 @@ class NotifierSettings:
     name: str
     kind: str
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secret: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,17 +202,6 @@ class Settings:
     environ: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, compare=False
     )
-
-    def secret(self, variable: str, *, wanted_by: str) -> str:
-        """A secret, which lives in the environment alone: gonogo.toml names its variable.
-
-        Raises:
-            ConfigError: the variable is not set.
-        """
-        value = self.environ.get(variable)
-        if not value:
-            raise ConfigError(f"{wanted_by}: the environment variable {variable} is not set.")
-        return value
 
     def all_below(self, name: str) -> list[str]:
         """All that a dependency depends on, directly or through others, each once."""

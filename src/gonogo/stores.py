@@ -16,6 +16,7 @@ from gonogo.errors import StoreError
 from gonogo.logbook import entry_of, with_id
 from gonogo.services.budget_plan import Forecasts
 from gonogo.services.decisions import ENTROPY_BITS, make_id
+from gonogo.services.evidence import evidence_of
 from gonogo.services.fallback_health import TrustHealth
 from gonogo.services.fallback_reconcile import reconcile
 from gonogo.services.incidents import Look, note_verdict
@@ -216,6 +217,9 @@ async def open_stores(
             incidents=incidents,
             health=TrustHealth(telemetry, decisions, settings),
             actuators=_actuators(settings),
+            evidence_of=lambda name, now_ms: evidence_of(
+                telemetry, decisions, settings, name, now_ms=now_ms
+            ),
             new_id=lambda: make_id(clock(), secrets.randbits(ENTROPY_BITS)),
         ),
         settings=settings,

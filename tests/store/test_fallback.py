@@ -64,6 +64,24 @@ async def test_a_plan_is_carried_out_once_and_replayed_after(w: World) -> None:
     assert (await w.decisions.verify()).broken_at is None
 
 
+async def test_what_was_known_is_in_the_audit_before_anything_moves(w: World) -> None:
+    """Kept with the plan, though it changed since; chained with the first entry of the switch."""
+    known = '{"drift": {"status": "degraded"}}'
+
+    async def evidence_of(dependency: str, _: int) -> str:
+        assert dependency == "m"
+        return known
+
+    w.ports = replace(w.ports, evidence_of=evidence_of)
+    plan = await w.plan()
+    known = "{}"
+    await w.apply(plan.plan_id)
+    entries = {entry.summary.split(":")[0]: json.loads(entry.answer) for entry in await w.actions()}
+    assert entries["Begun"]["evidence"] == {"drift": {"status": "degraded"}}
+    assert "evidence" not in entries["Switched"]
+    assert (await w.decisions.verify()).problem is None
+
+
 async def test_going_back_takes_one_call_and_is_never_blocked_by_health(w: World) -> None:
     """The primary is bad, and a person still gets it back; the file follows."""
     result = await w.switched()

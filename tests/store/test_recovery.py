@@ -16,6 +16,7 @@ from flap_world import sixty_days
 
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
+from gonogo.services.incidents import Look, get_incidents, note_verdict
 from gonogo.services.ports_actions import WHOLE
 from gonogo.services.ports_health import OwnRate
 from gonogo.services.recovery import judge
@@ -69,6 +70,8 @@ async def test_the_plan_says_what_stays_and_how_it_comes_back(w: World) -> None:
 
 async def test_it_comes_back_stage_by_stage_on_the_evidence_of_each(w: World) -> None:
     """5, 25, 50, 100 %, an hour each at least; every step is read back, audited and said."""
+    look = Look("m", "no_go", "it got worse", NOW, e_value=9e9, needed=1e5)
+    await note_verdict(w.incidents, look, new_id=w.ports.new_id)
     await w.switched()
     w.health.rates = WELL
     assert [seen.move for seen in await w.recovered()] == ["wait"]  # not within the first hour
@@ -86,6 +89,12 @@ async def test_it_comes_back_stage_by_stage_on_the_evidence_of_each(w: World) ->
     assert [e.kind for e in await w.actions()].count("recover") == 8  # begun and done, four times
     assert {e.actor for e in await w.actions() if e.kind == "recover"} == {"gonogo"}
     assert (await w.decisions.verify()).broken_at is None
+    [incident] = (await get_incidents(w.incidents, now_ms=NOW)).incidents
+    told = [event.event for event in incident.timeline[2:]]
+    assert [text.split(" back on it")[0] for text in told] == [
+        *("m is well, 5%", "m is well, 25%", "m is well, 50%"),
+        "recovering: m is well, 100%",
+    ]
 
 
 async def test_keys_come_back_and_none_leaves_while_the_share_grows(w: World) -> None:
@@ -139,6 +148,8 @@ async def test_only_what_had_fallen_has_to_show_that_it_is_well() -> None:
 
 async def test_a_fallback_that_is_due_is_tested_again_and_never_reverted(w: World) -> None:
     """Still ill: renewed three times, said each time. Then, and where nothing is known, it holds."""
+    look = Look("m", "no_go", "it got worse", NOW, e_value=9e9, needed=1e5)
+    await note_verdict(w.incidents, look, new_id=w.ports.new_id)
     await w.switched()
     for number in (1, 2, 3):
         w.now_ms += DAY
@@ -152,6 +163,10 @@ async def test_a_fallback_that_is_due_is_tested_again_and_never_reverted(w: Worl
     w.now_ms += DAY
     seen = await w.recovered()
     assert (seen[0].move, "a person has to decide" in seen[0].why) == ("wait", True)
+    await w.recovered()
+    [incident] = (await get_incidents(w.incidents, now_ms=NOW)).incidents
+    told = [event.event.split(":")[0] for event in incident.timeline]
+    assert (incident.status, told) == ("open", ["opened", "mitigated", "open again"])
     w.health.rates = FEW
     seen = await w.recovered()
     assert (seen[0].move, "not known whether m is well" in seen[0].why) == ("wait", True)

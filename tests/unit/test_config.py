@@ -254,13 +254,19 @@ def test_any_bytes_are_settings_or_one_line(tmp_path: Path, content: bytes) -> N
         load_settings(str(path), None, {})
 
 
-def test_a_secret_comes_from_the_environment_and_is_never_shown() -> None:
+def test_a_secret_comes_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
     """gonogo.toml names the variable; neither the settings' text nor an error holds its value."""
-    settings = load_settings(None, "s.db", {"HOME": "/nowhere", "PAGER_KEY": "k3y"})
-    assert settings.secret("PAGER_KEY", wanted_by="notify.pager") == "k3y"
+    file = tmp_path / "gonogo.toml"
+    file.write_text('settings.notify.pager = { kind = "pagerduty", routing_key_env = "PAGER_KEY" }')
+    secret = load_settings(str(file), "s.db", {"PAGER_KEY": "k3y"}).notify["pager"].secret
+    assert secret is not None
+    assert secret.reveal(wanted_by="notify.pager") == "k3y"
+    settings = load_settings(str(file), "s.db", {"PAGER_KEY": "k3y"})
     assert "k3y" not in repr(settings)
-    with pytest.raises(ConfigError, match=r"notify\.pager: the environment variable NONE is not"):
-        settings.secret("NONE", wanted_by="notify.pager")
+    unset = load_settings(str(file), "s.db", {}).notify["pager"].secret
+    assert unset is not None
+    with pytest.raises(ConfigError, match=r"notify\.pager: the environment variable PAGER_KEY is"):
+        unset.reveal(wanted_by="notify.pager")
 
 
 def test_an_actuator_is_parsed_with_its_targets_and_no_secret_shows(tmp_path: Path) -> None:

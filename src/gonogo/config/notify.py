@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gonogo.config.probes import environment_variable, web_address
 from gonogo.config.tables import Table
 from gonogo.settings import NotifierSettings
 
-URL_CHARS_MAX = 2000
 # What each kind is told: (required, optional). A key that ends in `_env` names an environment
 # variable, which holds the secret.
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
@@ -22,25 +22,26 @@ KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
 _KEYS = ("kind", *sorted({key for kind in KINDS.values() for keys in kind for key in keys}))
 
 
-def notifiers(common: Table) -> Mapping[str, NotifierSettings]:
+def notifiers(common: Table, environ: Mapping[str, str]) -> Mapping[str, NotifierSettings]:
     """The notifiers by name.
 
     Raises:
         ConfigError: the first wrong key or value, in one line.
     """
     tables = common.table("notify")
-    return MappingProxyType({name: _notifier(name, tables) for name in tables})
+    return MappingProxyType({name: _notifier(name, tables, environ) for name in tables})
 
 
-def _notifier(name: str, tables: Table) -> NotifierSettings:
+def _notifier(name: str, tables: Table, environ: Mapping[str, str]) -> NotifierSettings:
     kind = tables.table(name, _KEYS).choice("kind", tuple(KINDS), "")
     required, optional = KINDS[kind]
     table = tables.table(name, ("kind", *required, *optional))
-    options = {key: table.required_name(key, URL_CHARS_MAX) for key in required}
-    for key in optional:
-        if (value := table.name(key, URL_CHARS_MAX)) is not None:
-            options[key] = value
-    url = options.get("url")
-    if url is not None and not url.startswith(("https://", "http://")):
-        table.refuse("url", "must begin with https:// or http://")
-    return NotifierSettings(name, kind, MappingProxyType(options))
+    options, secret = {}, None
+    for key in (*required, *optional):
+        if key in optional and key not in table:
+            continue
+        if key == "url":
+            options[key] = str(web_address(table, key))
+        else:
+            secret = environment_variable(table, key, table.required_name(key), environ)
+    return NotifierSettings(name, kind, MappingProxyType(options), secret)

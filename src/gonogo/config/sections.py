@@ -79,7 +79,7 @@ def build_settings(
         timezone=_timezone(common),
         store_text=common.flag("store_text"),
         retention_days=_retention_days(common),
-        notify=notifiers(common),
+        notify=notifiers(common, environ),
         rolled_up_segment_pairs=_segment_pairs(common),
         read_only=common.flag("read_only") or read_only,
         dependencies=_frozen(

@@ -20,21 +20,18 @@ def make_notifiers(settings: Settings) -> list[Notifier]:
     Raises:
         ConfigError: the environment lacks a secret that one needs.
     """
-    return [_notifier(found, settings) for found in settings.notify.values()]
+    return [_notifier(found) for found in settings.notify.values()]
 
 
-def _notifier(configured: NotifierSettings, settings: Settings) -> Notifier:
+def _notifier(configured: NotifierSettings) -> Notifier:
     name, options = configured.name, configured.options
-
-    def secret(key: str) -> str:
-        return settings.secret(options[key], wanted_by=f"settings.notify.{name}.{key}")
-
+    if configured.secret is None:
+        return Alertmanager(name, options["url"])
+    secret = configured.secret.reveal(wanted_by=f"settings.notify.{name}")
     match configured.kind:
-        case "alertmanager":
-            return Alertmanager(name, options["url"])
         case "pagerduty":
-            return PagerDuty(name, secret("routing_key_env"), options.get("url", EVENTS_URL))
+            return PagerDuty(name, secret, options.get("url", EVENTS_URL))
         case "slack":
-            return Slack(name, secret("url_env"))
+            return Slack(name, secret)
         case _:
-            return Webhook(name, options["url"], secret("secret_env"))
+            return Webhook(name, options["url"], secret)

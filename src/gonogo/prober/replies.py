@@ -51,14 +51,13 @@ def revealed(secret: Secret, probe: str) -> str:
     Raises:
         ConfigError: its variable is not set, or holds what cannot be sent.
     """
-    if not secret.value:
-        raise ConfigError(f"probes.{probe}: the environment variable {secret.variable} is not set.")
-    if not (secret.value.isascii() and secret.value.isprintable()):
+    value = secret.reveal(wanted_by=f"probes.{probe}")
+    if not (value.isascii() and value.isprintable()):
         raise ConfigError(
             f"probes.{probe}: the environment variable {secret.variable} holds characters that a "
             "header cannot carry."
         )
-    return secret.value
+    return value
 
 
 def without_secrets(text: str, probe: ProbeSettings) -> str:

@@ -89,7 +89,11 @@ async def plan_fallback(
         now_ms=now_ms,
     )
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
-    plan = replace(plan_of(proposal, answer, now_ms), idempotency_key=request.idempotency_key)
+    plan = replace(
+        plan_of(proposal, answer, now_ms),
+        idempotency_key=request.idempotency_key,
+        evidence=await ports.evidence_of(request.dependency, now_ms) if ports.evidence_of else "",
+    )
     try:
         kept = await ports.routes.save_plan(plan)
     except StoreError:

@@ -225,6 +225,8 @@ def _began(plan: Plan, wanted: Route, go: Go) -> Decision:
         "to": [[w.target, w.share / WHOLE] for w in plan.after],
         "plan": json.loads(plan.answer),
     }
+    if plan.evidence:
+        answer["evidence"] = json.loads(plan.evidence)
     return _entry(
         plan,
         go,
@@ -262,6 +264,7 @@ async def complete(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go)
         actor=go.actor,
         decision_id=plan.audit_id or "",
         now_ms=go.now_ms,
+        is_step=plan.returns is not None,
     )
     if incident_id is not None:
         result = result.model_copy(update={"incident_id": incident_id})

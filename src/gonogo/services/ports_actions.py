@@ -5,7 +5,7 @@ A share is a whole number of ten-thousandths, so that shares add up exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -112,7 +112,8 @@ class Plan:
 
     `begun`: the route has changed, the actuators may or may not have. `answer` and `result` are
     the JSON of the FallbackPlan and FallbackResult that were given out. `returns` is there where
-    the plan is a step of the way back, and says where that stands with it.
+    the plan is a step of the way back, and says where that stands with it. `evidence` is the JSON
+    of what was known of the dependency when it was planned.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Plan:
     audit_id: str | None = None
     epoch: int | None = None
     result: str | None = None
+    evidence: str = ""
     returns: Recovery | None = None
 
     @property
@@ -359,9 +361,16 @@ class Incidents(Protocol):
         ...
 
 
+# What is known of a dependency at a time (epoch ms), whole, as a JSON object.
+EvidenceOf = Callable[[str, int], Awaitable[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class FallbackPorts:
-    """All that a fallback needs from outside. `new_id` makes an id that was never used."""
+    """All that a fallback needs from outside. `new_id` makes an id that was never used.
+
+    `evidence_of` is what a plan keeps, so that it is in the audit chain before anything moves.
+    """
 
     routes: Routes
     telemetry: Telemetry
@@ -370,3 +379,4 @@ class FallbackPorts:
     health: Health
     actuators: Mapping[str, Actuator]
     new_id: Callable[[], str]
+    evidence_of: EvidenceOf | None = None

@@ -30,6 +30,7 @@ from gonogo.services.fallback_plan import (
     shifted,
 )
 from gonogo.services.fallback_words import plan_answer, plan_of
+from gonogo.services.incidents import note_stuck
 from gonogo.services.ports_actions import WHOLE, Check, Recovery, Route, Weight
 from gonogo.services.routes import RENEWALS_MAX
 
@@ -232,7 +233,11 @@ async def _due(
         return Recovered(name, "wait", why)
     if route.renewals >= RENEWALS_MAX:
         why = f"{name} is still ill after {RENEWALS_MAX} renewals: a person has to decide"
-        ports.decisions.note(_entry(ports, settings, name, "no_go", why, now_ms, action=False))
+        entry = _entry(ports, settings, name, "no_go", why, now_ms, action=False)
+        ports.decisions.note(entry)
+        await note_stuck(
+            ports.incidents, name, why=why, actor=ACTOR, decision_id=entry.id, now_ms=now_ms
+        )
         return Recovered(name, "wait", why)
     why = f"{name} is still ill, renewed {route.renewals + 1} of {RENEWALS_MAX} times: {said.why}"
     entry = _entry(ports, settings, name, "no_go", why, now_ms, action=True)

@@ -106,6 +106,7 @@ def _body(plan: Plan) -> str:
             "approval": plan.approval,
             "answer": plan.answer,
             "returns": _recovery_json(plan.returns),
+            "evidence": plan.evidence,
         }
     )
 
@@ -125,6 +126,7 @@ def _plan(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan
         approval=body["approval"],
         answer=body["answer"],
         returns=_recovery(json.loads(body.get("returns") or "null")),
+        evidence=body.get("evidence", ""),
     )
     rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
     return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns

@@ -235,7 +235,7 @@ def _result(answer: FallbackResult) -> Parts:
         arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in answer.undo.arguments.items())
         facts.append(("undo", f"{answer.undo.tool}({arguments})"))
     if answer.expires_at:
-        facts.append(("expires", answer.expires_at))
+        facts.append(("looked at again", answer.expires_at))
     done_by = [(a.name, a.status, a.detail) for a in answer.actuators]
     return facts, [table("actuators", "actuator status detail", done_by)]
 
@@ -246,7 +246,7 @@ def _route(answer: RouteAnswer) -> Parts:
     target = f"{answer.target}{version}, share {answer.share:.0%}, epoch {answer.route_epoch}"
     facts = [("call", target), ("why", answer.why)]
     if answer.expires_at:
-        facts.append(("expires", answer.expires_at))
+        facts.append(("looked at again", answer.expires_at))
     return facts, []
 
 
