@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test peers bench bundle lock clean help
+.PHONY: demo test peers torture bench bundle lock clean help
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: .venv/ready ## everything but the heavy components: under 10 minutes on tw
 
 peers: .venv/ready ## the heavy components, each in an environment of its own under .peers
 	@$(BIN)/python -m pytest -o addopts= --strict-markers -q tests/peers
+
+torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations: some 20 minutes
+	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q tests/torture
 
 bench: .venv/ready ## every figure the documentation names, each beside its floor or peer
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

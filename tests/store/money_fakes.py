@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -163,3 +164,28 @@ def lognormal_usd(
     """Costs of n calls."""
     drawn = np.random.default_rng(seed).lognormal(np.log(median), sd, n)
     return [float(value) for value in drawn]
+
+
+def replayed(connection: sqlite3.Connection) -> None:
+    """Compare the books with what the entries alone say."""
+    reservations: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    booked: dict[tuple[int, int, int], int] = defaultdict(int)
+    for name, held, spent, source, quarter in connection.execute(
+        "SELECT reservation, held_micro_usd, spent_micro_usd, source_id, quarter"
+        " FROM ledger_entry ORDER BY seq"
+    ):
+        reservations[name][0] += held
+        reservations[name][1] += spent
+        if source is not None:
+            booked[source, 0, quarter] += spent
+            booked[source, 1, quarter // 96] += spent
+    rows = connection.execute(
+        "SELECT id, CASE state WHEN 'open' THEN held_micro_usd ELSE 0 END,"
+        " coalesce(declared_micro_usd, observed_micro_usd) FROM reservation"
+    )
+    assert {row[0]: [row[1], row[2]] for row in rows} == reservations
+    spend = connection.execute(
+        "SELECT source_id, daily, bucket, micro_usd FROM spend"
+        " JOIN spend_source ON id = source_id WHERE reserved = 1"
+    )
+    assert {row[:3]: row[3] for row in spend} == booked

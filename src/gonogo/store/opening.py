@@ -200,7 +200,6 @@ def _create(path: Path) -> None:
         for leftover in ("-wal", "-shm"):
             path.with_name(path.name + leftover).unlink(missing_ok=True)
         draft.replace(path)
-        sync_folder(path.parent)
     except OSError as error:
         raise _cannot_be_made(path, error) from error
     except sqlite3.Error as error:
