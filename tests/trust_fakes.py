@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -21,6 +21,7 @@ from gonogo.records import (
     Kind,
     Mark,
     Observation,
+    Rollups,
     Stored,
     Verdict,
 )
@@ -161,6 +162,12 @@ class MemoryTelemetry:
         zero = np.zeros_like(bucket)
         total = np.array([sums[at] for at in buckets], dtype=np.int64)
         return Histograms(metric, "logit", bucket, zero, (None,), n, total, *table)
+
+    async def rollups(
+        self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
+    ) -> Rollups | None:
+        """Trust reads its hours one by one."""
+        raise NotImplementedError(dependency, since, without)
 
     async def segments(self, dependency: str) -> list[str]:
         """Declared slices."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from gonogo.answers.history import History
     from gonogo.preflight import Progress
+    from gonogo.services.drift_memory import DriftMemory
     from gonogo.services.recent import Recent
     from gonogo.settings import Settings
 
@@ -62,8 +63,7 @@ class Gonogo(Upkeep):
         actor: str = "agent",
     ) -> None:
         super().__init__(settings, clock=clock, actor=actor)
-        self._recent_drift: Recent[DriftReport] | None = None
-        self._recent_trust: Recent[TrustReport] | None = None
+        self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
 
     async def check_model_drift(
         self,
@@ -98,7 +98,7 @@ class Gonogo(Upkeep):
             self.settings,
             question,
             now_ms=now_ms,
-            recent=self._recent()[0],
+            memory=self._remembered()[0],
             mark=mark,
         )
         logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
@@ -111,13 +111,14 @@ class Gonogo(Upkeep):
             )
         return logged if detail == "full" else briefly(logged)
 
-    def _recent(self) -> tuple[Recent[DriftReport], Recent[TrustReport]]:
-        """The reports that may still stand."""
+    def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
+        """What earlier checks of drift and of trust leave to later ones."""
+        from gonogo.services.drift_memory import DriftMemory
         from gonogo.services.recent import Recent
 
-        if self._recent_drift is None or self._recent_trust is None:
-            self._recent_drift, self._recent_trust = Recent(), Recent()
-        return self._recent_drift, self._recent_trust
+        if self._memory is None:
+            self._memory = DriftMemory(), Recent()
+        return self._memory
 
     async def get_trust_score_health(
         self, dependency: str | None = None, detail: Detail = "brief"
@@ -135,7 +136,7 @@ class Gonogo(Upkeep):
             dependency=dependency,
             now_ms=now_ms,
             detail=detail,
-            recent=self._recent()[1],
+            recent=self._remembered()[1],
             mark=mark,
         )
         asked = _given(dependency=dependency)

@@ -190,6 +190,30 @@ class GoldenAnswers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Rollups:
+    """What is rolled up of one dependency, from an hour on, all of one moment.
+
+    Attributes:
+        known: The dependency.
+        first_hour: Everything of this hour and later is here; 0 is all.
+        newest_day_hour: The hour that began the newest day.
+        segments: All declared slices that are rolled up, sorted.
+        hours: By golden or not and slice (None is the whole): of the first 200 slices, where there
+            are any.
+        histograms: Of the whole, hourly and without golden calls, by metric.
+        golden: All golden-set answers.
+    """
+
+    known: Dependency
+    first_hour: int
+    newest_day_hour: int
+    segments: tuple[str, ...]
+    hours: Mapping[tuple[bool, str | None], HourCounts]
+    histograms: Mapping[str, Histograms]
+    golden: GoldenAnswers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Costs:
     """The newest priced or priceable calls, oldest first. All shapes (n,).
 

@@ -26,7 +26,7 @@ from gonogo.detectors.predictive_hours import watch_rate
 from gonogo.detectors.ranks import SparseRows
 from gonogo.detectors.reals import watch_scores
 from gonogo.detectors.slices import CellCounts, Partition, watch_slices
-from gonogo.detectors.values import watch_values
+from gonogo.detectors.values import watch_value_sums, watch_values
 from gonogo.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -242,4 +242,5 @@ def test_no_sequential_detector_is_left_out() -> None:
             if own and (name.startswith("watch_") or name in ("run_evidence", "item_evidence")):
                 sequential.add(name)
     tested = {case.of.__name__ for case in CASES} | {watch_rate.__name__, watch_scores.__name__}
+    tested |= {watch_value_sums.__name__}  # the second half of `watch_values`
     assert sequential <= tested

@@ -55,7 +55,7 @@ async def test_winter_coats_in_phoenix(tmp_path: Path) -> None:
                 )
                 for o in seen
             )
-        report = await world.app.check_model_drift("recommender")
+        report = await world.app.check_model_drift("recommender", detail="full")
         before = await world.app.check_model_drift("recommender", until="2026-03-22")
         asked = await world.app.check_model_drift(
             "recommender", metric="prediction", segment="city=phoenix"

@@ -9,6 +9,7 @@ import pytest
 from drift_world import World, calls, open_world
 
 from gonogo.answers import DriftReport
+from gonogo.answers.brief import briefly
 from gonogo.app import Gonogo
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.services.drift import DriftQuestion, check_drift
@@ -20,9 +21,10 @@ pytestmark = pytest.mark.anyio
 async def asked_anew(world: World) -> DriftReport:
     """The answer where nothing is remembered."""
     stores, question = await world.app.stores(), DriftQuestion(dependency="m")
-    return await check_drift(
+    report = await check_drift(
         stores.telemetry, stores.decisions, world.app.settings, question, now_ms=world.now_ms
     )
+    return briefly(report)
 
 
 def said(report: DriftReport) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,16 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.checks import Floats, Ints, check_counts, check_vector
+from gonogo.detectors.pieces import Kept, in_pieces
 from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_run import Run
 from gonogo.detectors.predictive_state import Episode, RateState
 from gonogo.errors import DataError
 
 Status = Literal["quiet", "up", "down", "recovered"]
-
-# Few batches at first, while anchors still wander and cohorts come and go.
-CHUNK_MIN = 64
-CHUNK_MAX = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +61,7 @@ def watch_rate(
     state: RateState | None = None,
     offset: ArrayLike | None = None,
     stamp: ArrayLike | None = None,
+    kept: Kept[RateWatch] | None = None,
 ) -> RateWatch:
     """Weigh, batch by batch, whether the rate of bad outcomes has changed.
 
@@ -82,6 +81,7 @@ def watch_rate(
             from the baseline (`seasonal_offsets`); None for none. One stream has it or has not.
         stamp: An integer of the caller's for each batch (its hour), shown in episodes. Default:
             the number of batches before it.
+        kept: Pieces of earlier runs, which are not run again.
 
     Raises:
         DataError: Counts, offsets or stamps are malformed, or the state is of another rule.
@@ -91,21 +91,59 @@ def watch_rate(
     labels, failures = check_counts(n, bad)
     before = state or RateState()
     stamps = _stamps(stamp, labels, before)
-    run = Run(labels, failures, rule, before, _offsets(offset, labels), stamps)
-    at, size = 0, CHUNK_MIN
-    while at < len(labels):
-        at = run.advance(at, min(at + size, len(labels)))
-        size = min(2 * size, CHUNK_MAX)
+    offsets = _offsets(offset, labels)
+
+    def run(span: slice, start: RateState) -> RateWatch:
+        part = None if offsets is None else offsets[span]
+        return _ran(Run(labels[span], failures[span], rule, start, part, stamps[span]))
+
+    pieces = in_pieces(
+        run,
+        [labels, failures, stamps, *([] if offsets is None else [offsets])],
+        before,
+        seen=before.batches,
+        rule=rule,
+        state_of=lambda piece: piece.state,
+        kept=kept,
+    )
+    return _joined(pieces)
+
+
+def _ran(run: Run) -> RateWatch:
+    """One piece: all that it has, turn by turn."""
+    at = 0
+    while at < len(run.labels):
+        at = run.advance(at, len(run.labels))
+    state = run.state()
     return RateWatch(
         evidence_nats=run.both,
         up_nats=run.up,
         down_nats=run.down,
         latched=run.latched,
-        status=_status(run.state()),
-        state=run.state(),
+        status=_status(state),
+        state=state,
         since=run.since,
         null_nats=run.null_nats,
         anchor=run.anchor,
+    )
+
+
+def _joined(pieces: Sequence[RateWatch]) -> RateWatch:
+    since = before = 0
+    for piece in pieces:
+        # 0 is "no reset in this piece": one comes after a batch.
+        since = before + piece.since if piece.since else since
+        before += len(piece.evidence_nats)
+    return RateWatch(
+        evidence_nats=np.concatenate([piece.evidence_nats for piece in pieces]),
+        up_nats=np.concatenate([piece.up_nats for piece in pieces]),
+        down_nats=np.concatenate([piece.down_nats for piece in pieces]),
+        latched=np.concatenate([piece.latched for piece in pieces]),
+        status=pieces[-1].status,
+        state=pieces[-1].state,
+        since=since,
+        null_nats=np.concatenate([piece.null_nats for piece in pieces]),
+        anchor=np.concatenate([piece.anchor for piece in pieces]),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.checks import Floats, Ints, check_positive, check_vector
+from gonogo.detectors.pieces import Kept, in_pieces
 from gonogo.detectors.ranks import ScoreSums
 from gonogo.detectors.recovery import SHARE_OF_NEEDED, accumulate_starts
 from gonogo.errors import DataError, ParameterError
@@ -128,7 +129,13 @@ class ScoreWatch:
     state: ScoreState
 
 
-def watch_scores(sums: ScoreSums, rule: ScoreRule, *, state: ScoreState) -> ScoreWatch:
+def watch_scores(
+    sums: ScoreSums,
+    rule: ScoreRule,
+    *,
+    state: ScoreState,
+    kept: Kept[ScoreWatch] | None = None,
+) -> ScoreWatch:
     """Weigh, batch by batch, whether the mean of the scores has moved.
 
     While values are exchangeable with the baseline, the expected number of alarms in n of them is
@@ -139,11 +146,37 @@ def watch_scores(sums: ScoreSums, rule: ScoreRule, *, state: ScoreState) -> Scor
         sums: Count, sum and sum of squares of each batch's scores, oldest first.
         rule: What to look for.
         state: `ScoreState.of_baseline`, or of the batches before. Not changed.
+        kept: Pieces of earlier runs, which are not run again.
 
     Raises:
         DataError: sums are malformed, or impossible (a square sum below what the sum implies).
     """
-    run = _Run(_checked(sums), rule, state)
+    made = _checked(sums)
+
+    def run(span: slice, start: ScoreState) -> ScoreWatch:
+        part = ScoreSums(made.n[span], made.total[span], made.squares[span])
+        return _ran(_Run(part, rule, start))
+
+    pieces = in_pieces(
+        run,
+        (made.n, made.total, made.squares),
+        state,
+        seen=state.batches,
+        rule=rule,
+        state_of=lambda piece: piece.state,
+        kept=kept,
+    )
+    return ScoreWatch(
+        np.concatenate([piece.evidence_nats for piece in pieces]),
+        np.concatenate([piece.up_nats for piece in pieces]),
+        np.concatenate([piece.down_nats for piece in pieces]),
+        np.concatenate([piece.latched for piece in pieces]),
+        np.concatenate([piece.mean for piece in pieces]),
+        pieces[-1].state,
+    )
+
+
+def _ran(run: _Run) -> ScoreWatch:
     at = 0
     while at < run.size:
         at = run.advance(at)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gonogo.detectors.checks import Floats, check_counts
+from gonogo.detectors.pieces import Kept
 from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
 from gonogo.detectors.predictive_state import RateState
@@ -76,7 +77,12 @@ class SliceWatch:
 
 
 def watch_slices(
-    partitions: Sequence[Partition], rule: RateRule, *, baseline: int, recent: int | None = None
+    partitions: Sequence[Partition],
+    rule: RateRule,
+    *,
+    baseline: int,
+    recent: int | None = None,
+    kept: Kept[RateWatch] | None = None,
 ) -> SliceWatch:
     """Weigh whether some slice has gone bad (by the rule, or well).
 
@@ -92,6 +98,7 @@ def watch_slices(
         baseline: Batches at the beginning that are the baseline, 0 or more.
         recent: Batches at the end over which a finding's rate is taken; default: all since the
             baseline.
+        kept: Pieces of earlier runs of cells, which are not run again.
 
     Raises:
         DataError: counts are malformed, or cells have different numbers of batches.
@@ -114,7 +121,7 @@ def watch_slices(
     for part in partitions:
         pooled = _pooled(part.cells, baseline)
         for cell in part.cells:
-            watch = _watch_cell(cell, rule, part.weight, pooled, baseline)
+            watch = _watch_cell(cell, rule, part.weight, pooled, baseline, kept)
             nats = watch.evidence_nats + math.log(part.weight)
             total = np.logaddexp(total, nats)
             last.append(float(nats[-1]) if nats.size else -math.inf)
@@ -141,7 +148,12 @@ def _pooled(cells: Sequence[CellCounts], baseline: int) -> tuple[float, float]:
 
 
 def _watch_cell(
-    cell: CellCounts, rule: RateRule, weight: float, pooled: tuple[float, float], baseline: int
+    cell: CellCounts,
+    rule: RateRule,
+    weight: float,
+    pooled: tuple[float, float],
+    baseline: int,
+    kept: Kept[RateWatch] | None,
 ) -> RateWatch:
     n, bad = check_counts(cell.n, cell.bad)
     before, gone_bad = n[:baseline].sum() / rule.dispersion, bad[:baseline].sum() / rule.dispersion
@@ -150,7 +162,7 @@ def _watch_cell(
         good=float(before - gone_bad) + pooled[1],
     )
     own = replace(rule, needed=rule.needed / weight)
-    return watch_rate(n[baseline:], bad[baseline:], own, state=state)
+    return watch_rate(n[baseline:], bad[baseline:], own, state=state, kept=kept)
 
 
 def _ranked(

@@ -10,14 +10,23 @@ from numpy.typing import ArrayLike
 
 from gonogo.detectors.checks import Floats, Ints
 from gonogo.detectors.dispersion import PRIOR_DAYS, early_dispersion
+from gonogo.detectors.pieces import Kept
 from gonogo.detectors.predictive import RateRule, daily_dispersion
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
-from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.predictive_hours import RateWatch, watch_rate
+from gonogo.detectors.ranks import RankScores, ScoreSums, SparseRows, atoms_of, rank_scores
+from gonogo.detectors.reals import ScoreRule, ScoreState, ScoreWatch, watch_scores
 from gonogo.detectors.seasons import weekly_offsets
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
-__all__ = ["ValuePart", "ValueWatch", "watch_values"]
+__all__ = [
+    "ValuePart",
+    "ValueScale",
+    "ValueSums",
+    "ValueWatch",
+    "value_scale",
+    "watch_value_sums",
+    "watch_values",
+]
 
 # Below this share of the baseline, what is not one of the heavy values is too thin to rank.
 _REST_SHARE_MIN = 0.02
@@ -64,6 +73,82 @@ class ValueWatch:
         return bool(now >= self.needed_nats) or any(part.latched for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueSums:
+    """What histograms come to on a `ValueScale`; all that evidence depends on.
+
+    `n`: values of each batch, shape (batches,). `atoms`: those of each heavy value, shape (atoms,
+    batches). `scores`: of all others.
+    """
+
+    n: Floats
+    atoms: Floats
+    scores: ScoreSums
+
+    def then(self, later: ValueSums) -> ValueSums:
+        """With later batches on the same scale."""
+        mine, others = self.scores, later.scores
+        return ValueSums(
+            np.concatenate((self.n, later.n)),
+            np.concatenate((self.atoms, later.atoms), axis=1),
+            ScoreSums(
+                np.concatenate((mine.n, others.n)),
+                np.concatenate((mine.total, others.total)),
+                np.concatenate((mine.squares, others.squares)),
+            ),
+        )
+
+    def since(self, first: int) -> ValueSums:
+        """The batches from one on."""
+        n, total, squares = self.scores.n, self.scores.total, self.scores.squares
+        scores = ScoreSums(n[first:], total[first:], squares[first:])
+        return ValueSums(self.n[first:], self.atoms[:, first:], scores)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueScale:
+    """What a baseline says of a metric's values; made by `value_scale`.
+
+    `atoms`: bins that hold more than a fifth of it each, ascending. `ranks`: of all other values;
+    None where they are too few.
+    """
+
+    atoms: tuple[int, ...]
+    ranks: RankScores | None
+
+    def sums(self, histogram: SparseRows) -> ValueSums:
+        """Sum up batches, each by itself.
+
+        Raises:
+            DataError: the histogram is malformed.
+        """
+        data = histogram.checked()
+        atoms = np.zeros((len(self.atoms), data.rows))
+        for at, atom in enumerate(self.atoms):
+            atoms[at] = data.share(atom)
+        none = np.zeros(data.rows)
+        rest = data.without(self.atoms)
+        scores = ScoreSums(none, none, none) if self.ranks is None else self.ranks.sums(rest)
+        return ValueSums(data.sizes(), atoms, scores)
+
+
+def value_scale(baseline: SparseRows) -> ValueScale:
+    """Learn from a baseline's histograms which values are heavy, and the ranks of all others.
+
+    Raises:
+        NotEnoughData: the baseline holds no value.
+        DataError: the histogram is malformed.
+    """
+    first = baseline.checked()
+    total = float(first.counts.sum())
+    if total == 0:
+        raise NotEnoughData("The baseline has no value of this metric.")
+    atoms = atoms_of(first.bins, first.counts)
+    rest = first.without(atoms)
+    ranked = not atoms or float(rest.counts.sum()) > _REST_SHARE_MIN * total
+    return ValueScale(tuple(atoms), rank_scores(rest.bins, rest.counts) if ranked else None)
+
+
 def watch_values(
     histogram: SparseRows,
     *,
@@ -72,6 +157,46 @@ def watch_values(
     day: ArrayLike,
     hour_of_week: ArrayLike | None = None,
     early: int | None = None,
+) -> ValueWatch:
+    """Follow a metric through its histograms: `watch_value_sums`, learned and summed up first.
+
+    Args:
+        histogram: Bins and counts of successive batches, the baseline first.
+        baseline: As there, and all that follow.
+        needed: The same.
+        day: The same.
+        hour_of_week: The same.
+        early: The same.
+
+    Raises:
+        NotEnoughData: the baseline holds no value.
+        ParameterError: `baseline` or `needed` is out of range.
+        DataError: the histogram, days or hours are malformed.
+    """
+    if not 1 <= baseline <= histogram.rows:
+        raise ParameterError(f"baseline={baseline} of {histogram.rows} batches.")
+    scale = value_scale(histogram.checked().cut(0, baseline))
+    return watch_value_sums(
+        scale,
+        scale.sums(histogram),
+        baseline=baseline,
+        needed=needed,
+        day=day,
+        hour_of_week=hour_of_week,
+        early=early,
+    )
+
+
+def watch_value_sums(
+    scale: ValueScale,
+    sums: ValueSums,
+    *,
+    baseline: int,
+    needed: float,
+    day: ArrayLike,
+    hour_of_week: ArrayLike | None = None,
+    early: int | None = None,
+    kept: tuple[Kept[RateWatch], Kept[ScoreWatch]] | None = None,
 ) -> ValueWatch:
     """Follow a metric through its histograms.
 
@@ -83,7 +208,8 @@ def watch_values(
     weeks is not.
 
     Args:
-        histogram: Bins and counts of successive batches, the baseline first.
+        scale: Of the baseline.
+        sums: Of successive batches on that scale, the baseline first.
         baseline: Batches that are the baseline, at least 1.
         needed: Evidence at which to alarm: values a day times days between false alarms.
         day: Day of each batch, integers, shape (batches,).
@@ -91,31 +217,29 @@ def watch_values(
             usually brings is learned from the baseline, as far as it tells.
         early: Batches from which it is learned how much days differ, where the baseline is too
             short for that; they may reach beyond it. Default: the baseline, by its variance.
+        kept: Pieces of earlier runs of rates and of scores, which are not run again.
 
     Raises:
-        NotEnoughData: the baseline holds no value.
         ParameterError: `baseline` or `needed` is out of range.
-        DataError: the histogram, days or hours are malformed.
+        DataError: days or hours are malformed.
     """
-    data = histogram.checked()
-    if not (1 <= baseline <= data.rows and needed >= 1):
-        raise ParameterError(f"baseline={baseline} of {data.rows} batches, needed={needed}.")
-    days = _integers("day", day, data.rows)
-    hours = None if hour_of_week is None else _integers("hour_of_week", hour_of_week, data.rows)
+    rows = len(sums.n)
+    if not (1 <= baseline <= rows and needed >= 1):
+        raise ParameterError(f"baseline={baseline} of {rows} batches, needed={needed}.")
+    days = _integers("day", day, rows)
+    hours = None if hour_of_week is None else _integers("hour_of_week", hour_of_week, rows)
     if hours is not None and hours.size and not (hours.min() >= 0 and hours.max() < _HOURS_A_WEEK):
         raise DataError("hour_of_week must lie in 0 to 167.")
-    first = data.cut(0, baseline)
-    if first.counts.sum() == 0:
-        raise NotEnoughData("The baseline has no value of this metric.")
-    atoms = atoms_of(first.bins, first.counts)
-    rest = data.without(atoms)
-    thin = _REST_SHARE_MIN * float(first.counts.sum())
-    ranked = not atoms or float(rest.cut(0, baseline).counts.sum()) > thin
-    weight = 1 / (len(atoms) + ranked)
+    weight = 1 / (len(scale.atoms) + (scale.ranks is not None))
     when = _When(baseline, days, hours, early)
-    parts = [_atom_part(data, atom, needed / weight, when) for atom in atoms]
-    if ranked:
-        parts.insert(0, _scores_part(rest, needed / weight, when))
+    rates, scores = (None, None) if kept is None else kept
+    parts = [
+        _atom_part(atom, sums.n, inside, needed / weight, when, rates)
+        for atom, inside in zip(scale.atoms, sums.atoms, strict=True)
+    ]
+    if scale.ranks is not None:
+        size = scale.ranks.size
+        parts.insert(0, _scores_part(size, sums.scores, needed / weight, when, scores))
     weighed = tuple(part.times(weight) for part in parts)
     total = np.logaddexp.reduce([part.evidence_nats for part in weighed], axis=0)
     return ValueWatch(total, math.log(needed), weighed)
@@ -138,8 +262,15 @@ def _integers(name: str, values: ArrayLike, rows: int) -> Ints:
     return made.astype(np.int64)
 
 
-def _atom_part(data: SparseRows, atom: int, needed: float, when: _When) -> ValuePart:
-    n, inside, baseline, hours = data.sizes(), data.share(atom), when.baseline, when.hours
+def _atom_part(
+    atom: int,
+    n: Floats,
+    inside: Floats,
+    needed: float,
+    when: _When,
+    kept: Kept[RateWatch] | None,
+) -> ValuePart:
+    baseline, hours = when.baseline, when.hours
     offset = None
     if hours is not None:
         offset = weekly_offsets(n[:baseline], inside[:baseline], hours[:baseline])[hours]
@@ -147,7 +278,8 @@ def _atom_part(data: SparseRows, atom: int, needed: float, when: _When) -> Value
     first = slice(0, when.early or baseline)
     by_day = (_by_day(counts[first], when.days[first]) for counts in (n, inside))
     dispersion = learned(*by_day).used
-    watch = watch_rate(n, inside, RateRule(needed=needed, dispersion=dispersion), offset=offset)
+    rule = RateRule(needed=needed, dispersion=dispersion)
+    watch = watch_rate(n, inside, rule, offset=offset, kept=kept)
     since = slice(baseline, None)
     return ValuePart(
         atom,
@@ -159,17 +291,16 @@ def _atom_part(data: SparseRows, atom: int, needed: float, when: _When) -> Value
     )
 
 
-def _scores_part(rest: SparseRows, needed: float, when: _When) -> ValuePart:
+def _scores_part(
+    size: float, sums: ScoreSums, needed: float, when: _When, kept: Kept[ScoreWatch] | None
+) -> ValuePart:
     baseline, hours = when.baseline, when.hours
-    first = rest.cut(0, baseline)
-    scores = rank_scores(first.bins, first.counts)
-    sums = scores.sums(rest)
     if hours is not None:
         sums = sums.less(_expected(sums, baseline, hours))
     dispersion = _score_dispersion(sums, when)
     rule = ScoreRule(needed=needed, dispersion=dispersion)
     since = ScoreSums(sums.n[baseline:], sums.total[baseline:], sums.squares[baseline:])
-    watch = watch_scores(since, rule, state=ScoreState.of_baseline(scores.size, rule))
+    watch = watch_scores(since, rule, state=ScoreState.of_baseline(size, rule), kept=kept)
     return ValuePart(
         None,
         watch.evidence_nats,

@@ -16,6 +16,7 @@ from gonogo.services.drift_data import (
     RATE_METRICS,
 )
 from gonogo.services.drift_finding import DriftQuestion, Finding
+from gonogo.services.drift_memory import DriftMemory
 from gonogo.services.drift_read import DriftData, read_drift
 from gonogo.services.drift_recent import good_until_ms
 from gonogo.services.drift_slices import SHOWN
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gonogo.records import Dependency, Mark
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_signals import SignalTelemetry
-    from gonogo.services.recent import Recent
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["DriftQuestion", "check_drift"]
@@ -44,7 +44,7 @@ async def check_drift(
     question: DriftQuestion,
     *,
     now_ms: int,
-    recent: Recent[DriftReport] | None = None,
+    memory: DriftMemory | None = None,
     mark: Mark | None = None,
 ) -> DriftReport:
     """Answer one drift question from the rollups.
@@ -55,26 +55,31 @@ async def check_drift(
         settings: The configuration.
         question: What was asked.
         now_ms: When.
-        recent: Earlier reports; one that still stands is the answer.
-        mark: Of the dependency, read before anything else; without it nothing is remembered.
+        memory: Of earlier checks; a report that still stands is the answer.
+        mark: Of the dependency, read before anything else; without it no report is remembered.
 
     Raises:
         UnknownTarget: the dependency, a version, a segment or the metric is not known.
         ParameterError: a time is malformed.
     """
-    if recent is not None and mark is not None:
-        kept = recent.answer(question, _basis(mark), newest_ts_ms=mark.newest_ts_ms, now_ms=now_ms)
+    memory = memory or DriftMemory()
+    if mark is not None:
+        kept = memory.reports.answer(
+            question, _basis(mark), newest_ts_ms=mark.newest_ts_ms, now_ms=now_ms
+        )
         if kept is not None:
             return kept
-    known = await telemetry.dependency(question.dependency)
-    if known is None:
+    data = await read_drift(telemetry, settings, question, memory, now_ms=now_ms)
+    if data is None:
         names = [d.name for d in await telemetry.dependencies(limit=1000)]
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", question.dependency, names, advice)
+    known = data.known
     _refuse_unknown_metric(question, known)
-    accepted = None if question.compares else await accepted_baseline(log, known.name)
+    accepted = None
+    if not question.compares and (mark is None or mark.accepted is not None):
+        accepted = await accepted_baseline(log, known.name)
     own = settings.dependency(known.name)
-    data = await read_drift(telemetry, known, settings, question, now_ms=now_ms)
     if question.compares:
         found = Streams(tuple(_compared(data, settings, question)))
     else:
@@ -86,9 +91,9 @@ async def check_drift(
     if stale_at_ms is not None and now_ms > stale_at_ms:
         decisive = _stale(decisive, known, own, now_ms)
     report = _report(data, own, question, decisive, found, now_ms=now_ms)
-    if recent is not None and mark is not None:
+    if mark is not None:
         until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
-        recent.keep(question, _basis(mark), report, until_ms=until_ms)
+        memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)
     return report
 
 

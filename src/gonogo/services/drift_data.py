@@ -15,11 +15,14 @@ import numpy as np
 from gonogo.records import HOUR_MS, MICRO
 
 if TYPE_CHECKING:
-    from gonogo.records import Floats, HourCounts, Ints
-    from gonogo.services.ports import Telemetry
+    from gonogo.records import Floats, Histograms, HourCounts, Ints
 
 RateMetric = Literal["outcome", "error"]
 RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "error")
+
+LAG_METRIC = "outcome_lag_s"
+# Rolled up for other purposes: outcomes are followed as a rate.
+NOT_FOLLOWED = frozenset({"outcome", LAG_METRIC, "confidence_labelled", "confidence_good"})
 
 BASELINE_LABELS_MIN = 100
 BASELINE_HOURS_MIN = 72
@@ -44,6 +47,15 @@ class RateStream:
         high = len(self.hour) if end_hour is None else int(np.searchsorted(self.hour, end_hour))
         kept = slice(low, max(low, high))
         return replace(self, hour=self.hour[kept], n=self.n[kept], bad=self.bad[kept])
+
+    def then(self, later: RateStream) -> RateStream:
+        """With the batches of later hours."""
+        return replace(
+            self,
+            hour=np.concatenate((self.hour, later.hour)),
+            n=np.concatenate((self.n, later.n)),
+            bad=np.concatenate((self.bad, later.bad)),
+        )
 
     @property
     def labels(self) -> int:
@@ -108,7 +120,7 @@ class Maturity:
         return math.floor((as_of_ms / 1000 - self.lag_s) / (HOUR_MS / 1000))
 
 
-async def maturity(telemetry: Telemetry, dependency: str, *, as_of_ms: int) -> Maturity:
+def maturity(lags: Histograms | None, *, as_of_ms: int) -> Maturity:
     """Learn from the outcomes that came how long one must wait for the rest.
 
     The newest hours hold only their prompt outcomes, so they are left out of the learning: it is
@@ -116,8 +128,7 @@ async def maturity(telemetry: Telemetry, dependency: str, *, as_of_ms: int) -> M
     """
     from gonogo.detectors.bins import layout_named, quantiles
 
-    lags = await telemetry.histograms(dependency, "outcome_lag_s")
-    if not len(lags.bucket):
+    if lags is None or not len(lags.bucket):
         return Maturity(0.0)
     layout, row_hour = layout_named(lags.layout), lags.bucket[lags.row]
     lag_s, newest = 0.0, as_of_ms // HOUR_MS

@@ -5,16 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.records import HOUR_MS
-from gonogo.services.drift_data import Maturity, RateMetric, RateStream, maturity, rate_stream
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.services.drift_data import (
+    LAG_METRIC,
+    NOT_FOLLOWED,
+    Maturity,
+    RateMetric,
+    RateStream,
+    maturity,
+    rate_stream,
+)
+from gonogo.services.hourly import hours_where
 from gonogo.services.periods import moment
 from gonogo.services.time_slices import Slice, parse_segment
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, GoldenAnswers, HourCounts
     from gonogo.services.drift_finding import DriftQuestion
+    from gonogo.services.drift_memory import DriftMemory, Runs
+    from gonogo.services.past import Read
     from gonogo.services.ports import Telemetry
     from gonogo.settings import Settings
+
+NOT_READ = NOT_FOLLOWED - {LAG_METRIC}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +35,7 @@ class DriftData:
     """Everything that was read for one question, up to the moment that is asked about."""
 
     known: Dependency
+    read: Read
     slice_: Slice
     counts: HourCounts
     golden_counts: HourCounts
@@ -29,25 +43,38 @@ class DriftData:
     maturity: Maturity
     mature_until: int  # hours, exclusive
     until: int  # hours, exclusive
+    full_days: int  # days since 1970 that have ended, exclusive
+    runs: Runs
 
     def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
         """A rate up to now; golden answers stand in where there is nothing else."""
         end = self.mature_until if metric == "outcome" else self.until
-        own = rate_stream(self.counts, metric, golden=False, version=version)
+        own = self._stream(metric, version, golden=False)
         if not own.labels:
-            own = rate_stream(self.golden_counts, metric, golden=True, version=version)
+            own = self._stream(metric, version, golden=True)
         return own.between(None, end)
+
+    def _stream(self, metric: RateMetric, version: str | None, *, golden: bool) -> RateStream:
+        if version is None and self.slice_ == Slice():
+            whole = self.read.stream(metric, golden=golden)
+            if whole is not None:
+                return whole.between(None, self.until)
+        counts = self.golden_counts if golden else self.counts
+        return rate_stream(counts, metric, golden=golden, version=version)
 
 
 async def read_drift(
     telemetry: Telemetry,
-    known: Dependency,
     settings: Settings,
     question: DriftQuestion,
+    memory: DriftMemory,
     *,
     now_ms: int,
-) -> DriftData:
+) -> DriftData | None:
     """Read the slice that is asked about, up to the moment that is asked about.
+
+    Returns:
+        None where nothing was ever recorded of the dependency.
 
     Raises:
         UnknownTarget: the segment is not known.
@@ -58,28 +85,36 @@ async def read_drift(
         named = moment(question.until, name="until", zone=settings.timezone)
         until_ms = min(max(named.end_ms - 1, named.start_ms), now_ms)
     until = until_ms // HOUR_MS + 1
-    slice_ = parse_segment(
-        question.segment,
-        await telemetry.segments(known.name) if question.segment else [],
-        dependency=known.name,
-    )
+    read = await memory.past.read(telemetry, question.dependency, without=NOT_READ)
+    if read is None:
+        return None
+    known = read.news.known
+    slice_ = parse_segment(question.segment, read.news.segments, dependency=known.name)
     counts, golden_counts = [
-        slice_.of(
-            await telemetry.hours(
-                known.name, golden=golden, segment=slice_.declared, end_hour=until
-            ),
-            zone=settings.timezone,
-        )
+        slice_.of(hours_where(found, found.hour < until), zone=settings.timezone)
         for golden in (False, True)
+        for found in [await _hours(telemetry, read, slice_, golden=golden)]
     ]
-    lag = await maturity(telemetry, known.name, as_of_ms=now_ms)
+    lag = maturity(read.histograms(LAG_METRIC), as_of_ms=now_ms)
     return DriftData(
         known=known,
+        read=read,
         slice_=slice_,
         counts=counts,
         golden_counts=golden_counts,
-        golden=await telemetry.golden_answers(known.name),
+        golden=read.news.golden,
         maturity=lag,
         mature_until=min(until, lag.end_hour(now_ms)),
         until=until,
+        full_days=(until_ms + 1) // DAY_MS,
+        runs=memory.runs,
     )
+
+
+async def _hours(telemetry: Telemetry, read: Read, slice_: Slice, *, golden: bool) -> HourCounts:
+    found = read.hours(golden=golden, segment=slice_.declared)
+    if found is None:
+        # No golden call, or a slice beyond those that are read for every check.
+        name = read.news.known.name
+        found = await telemetry.hours(name, golden=golden, segment=slice_.declared)
+    return found

@@ -17,7 +17,7 @@ from gonogo.detectors.mix import split_mix
 from gonogo.detectors.onset import fit_onset
 from gonogo.detectors.slices import CellCounts, CellFinding, Partition, watch_slices
 from gonogo.errors import NotEnoughData
-from gonogo.services.drift_data import RateStream, rate_stream
+from gonogo.services.drift_data import RateStream
 from gonogo.services.drift_finding import (
     Finding,
     change_of,
@@ -33,7 +33,7 @@ from gonogo.services.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
     from gonogo.services.drift_watch import Followed
-    from gonogo.services.ports import Telemetry
+    from gonogo.services.past import Read
     from gonogo.settings import DependencySettings
 
 WEIGHT = 0.25
@@ -66,18 +66,14 @@ class _Days:
         return n, np.bincount(at, stream.bad, minlength=size).astype(np.float64)
 
 
-async def declared_streams(
-    telemetry: Telemetry, dependency: str, followed: Followed, *, end_hour: int
-) -> dict[str, RateStream]:
+def declared_streams(read: Read, followed: Followed, *, end_hour: int) -> dict[str, RateStream]:
     """Every declared slice of a rate, by its `key=value`, from the baseline on."""
     whole, start = followed.stream, followed.hours.start_hour
-    found: dict[str, RateStream] = {}
-    for segment in (await telemetry.segments(dependency))[:SLICES_MAX]:
-        counts = await telemetry.hours(
-            dependency, golden=whole.golden, segment=segment, start_hour=start, end_hour=end_hour
-        )
-        found[segment] = rate_stream(counts, whole.metric, golden=whole.golden)
-    return found
+    streams = {
+        segment: read.stream(whole.metric, golden=whole.golden, segment=segment)
+        for segment in read.news.segments[:SLICES_MAX]
+    }
+    return {name: s.between(start, end_hour) for name, s in streams.items() if s is not None}
 
 
 def sliced(
@@ -112,7 +108,9 @@ def sliced(
     partitions = _partitions(whole, declared, days, zone=zone)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
     recent = None if since_hour is None else days.count - (since_hour // 24 - first)
-    watch = watch_slices(partitions, rule, baseline=days.baseline, recent=recent)
+    watch = watch_slices(
+        partitions, rule, baseline=days.baseline, recent=recent, kept=followed.runs.rates
+    )
     cells = {cell.segment: cell for part in partitions for cell in part.cells}
     ranked = sorted(watch.findings, key=_rank)
     worse = [

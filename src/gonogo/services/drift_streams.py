@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import Estimate, SegmentDrift
 from gonogo.services.drift_baseline import choose_baseline
 from gonogo.services.drift_data import (
+    NOT_FOLLOWED,
     RATE_METRICS,
     Maturity,
     RateStream,
@@ -18,11 +19,13 @@ from gonogo.services.drift_golden import golden_finding
 from gonogo.services.drift_mix import explained_by_mix
 from gonogo.services.drift_reading import finding_of, unjudged
 from gonogo.services.drift_slices import declared_streams, sliced
-from gonogo.services.drift_values import NOT_FOLLOWED, value_finding, value_hours
-from gonogo.services.drift_watch import Followed, follow, watched
+from gonogo.services.drift_values import value_finding
+from gonogo.services.drift_watch import Followed, follow
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.signal_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.services.signals import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
+from gonogo.services.time_slices import Slice
+from gonogo.services.value_hours import metric_hours
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from gonogo.services.drift_finding import DriftQuestion
     from gonogo.services.drift_read import DriftData
     from gonogo.services.ports_signals import SignalTelemetry
+    from gonogo.services.value_hours import MetricHours
     from gonogo.settings import DependencySettings, Settings
 
 # Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
@@ -69,12 +73,10 @@ async def followed_streams(
         if hours is None:
             findings.append(unjudged(stream, missing_for_baseline(stream)))
             continue
-        followed = follow(stream, hours, own, weight=WEIGHTS[metric], zone=zone)
-        finding = await _finding(telemetry, data, followed, own)
+        followed = follow(stream, hours, own, weight=WEIGHTS[metric], zone=zone, runs=data.runs)
+        finding = _finding(data, followed, own)
         if metric == "outcome" and question.segment is None:
-            declared = await declared_streams(
-                telemetry, data.known.name, followed, end_hour=data.mature_until
-            )
+            declared = declared_streams(data.read, followed, end_hour=data.mature_until)
             onset_hour = _onset_hour(finding)
             finding = _without_mix(finding, followed, declared)
             found = sliced(
@@ -117,9 +119,15 @@ async def _daily(
         own=settings.dependency(data.known.name),
         accepted=accepted,
         zone=settings.timezone,
-        end_day=data.until // HOURS_A_DAY,
+        end_day=data.full_days,
     )
-    found = await daily_signals(asked, rev=None if question.until else data.known.rev)
+    history = data.read.history
+    is_history = not question.until and data.full_days * HOURS_A_DAY <= history.end_hour
+    found = await daily_signals(
+        asked,
+        rev=None if question.until else data.known.rev,
+        made=history.made if is_history else None,
+    )
     segment = data.slice_.name or None
     kept = [
         f
@@ -142,15 +150,8 @@ async def _values(
     for metric in metrics:
         if question.metric not in (None, metric):
             continue
-        histograms = await telemetry.histograms(
-            data.known.name, metric, segment=data.slice_.declared, end_hour=data.until
-        )
-        if not len(histograms.bucket):
-            continue
-        values = value_hours(
-            data.slice_.of_histograms(histograms, zone=settings.timezone), data.until
-        )
-        if not len(values.hour):
+        values = await _metric_hours(telemetry, data, metric, zone=settings.timezone)
+        if values is None or not len(values.hours.hour):
             continue
         findings.append(
             value_finding(
@@ -160,9 +161,24 @@ async def _values(
                 accepted,
                 zone=settings.timezone,
                 share=VALUES / len(metrics),
+                runs=data.runs,
             )
         )
     return findings
+
+
+async def _metric_hours(
+    telemetry: SignalTelemetry, data: DriftData, metric: str, *, zone: str
+) -> MetricHours | None:
+    """A metric up to the moment that is asked about, in the slice that is."""
+    if data.slice_ == Slice():
+        whole = data.read.values(metric)
+    else:
+        found = await telemetry.histograms(
+            data.known.name, metric, segment=data.slice_.declared, end_hour=data.until
+        )
+        whole = metric_hours(data.slice_.of_histograms(found, zone=zone))
+    return None if whole is None else whole.before(data.until)
 
 
 def followed_values(known: Dependency) -> list[str]:
@@ -180,14 +196,10 @@ def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateS
     return replace(finding, status="shifted", notes=(f"the mix of {key} changed",))
 
 
-async def _finding(
-    telemetry: SignalTelemetry, data: DriftData, followed: Followed, own: DependencySettings
-) -> Finding:
-    full_until = min(data.mature_until, data.until - 1)
-    watch = await watched(telemetry, data.known, followed, full_until=full_until)
+def _finding(data: DriftData, followed: Followed, own: DependencySettings) -> Finding:
     metric = followed.baseline.metric
     lag = data.maturity if metric == "outcome" else PROMPT
-    return finding_of(followed, watch, own, weight=WEIGHTS[metric], maturity=lag)
+    return finding_of(followed, followed.watch(), own, weight=WEIGHTS[metric], maturity=lag)
 
 
 def _onset_hour(finding: Finding) -> int | None:

@@ -6,19 +6,16 @@ They never say that quality fell: a metric that moved while quality did not is `
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import Baseline, Current, DriftStatus, Trend
-from gonogo.detectors.bins import centres, layout_named
 from gonogo.detectors.predictive import needed_for
-from gonogo.detectors.ranks import SparseRows
 from gonogo.detectors.trend import slope_per_day
-from gonogo.detectors.values import ValueWatch, watch_values
+from gonogo.detectors.values import ValueWatch, watch_value_sums
 from gonogo.errors import NotEnoughData
-from gonogo.records import HOUR_MS, MICRO
+from gonogo.records import HOUR_MS
 from gonogo.services.drift_baseline import choose_baseline
 from gonogo.services.drift_data import RateStream, missing_for_baseline
 from gonogo.services.drift_finding import (
@@ -32,95 +29,42 @@ from gonogo.services.drift_watch import SEASON_HOURS_MIN
 from gonogo.services.time_slices import hours_of_week
 
 if TYPE_CHECKING:
-    from gonogo.records import Floats, Histograms, HourCounts, Ints
+    from gonogo.records import HourCounts
     from gonogo.services.drift_baseline import Accepted
     from gonogo.services.drift_data import BaselineHours
+    from gonogo.services.drift_memory import Runs
+    from gonogo.services.value_hours import MetricHours, ValueHours
     from gonogo.settings import DependencySettings
-
-# Rolled up for other purposes: outcomes are followed as a rate.
-NOT_FOLLOWED = frozenset({"outcome", "outcome_lag_s", "confidence_labelled", "confidence_good"})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ValueHours:
-    """A metric's histogram hour by hour; shapes (hours,), sums in the metric's unit."""
-
-    metric: str
-    hour: Ints
-    n: Floats
-    total: Floats
-    rows: SparseRows
-    centre: Floats  # of each entry of `rows`
-
-    def from_hour(self, hour: int) -> ValueHours:
-        """The hours from one on."""
-        low = int(np.searchsorted(self.hour, hour))
-        kept = self.rows.row >= low
-        return ValueHours(
-            self.metric,
-            self.hour[low:],
-            self.n[low:],
-            self.total[low:],
-            self.rows.cut(low, self.rows.rows),
-            self.centre[kept],
-        )
-
-    def moments(self, low: int, high: int | None = None) -> tuple[float, float, float]:
-        """Count, mean and standard deviation of the hours `low <= index < high`."""
-        high = len(self.hour) if high is None else high
-        n = float(self.n[low:high].sum())
-        mean = float(self.total[low:high].sum()) / n if n else 0.0
-        inside = slice(*np.searchsorted(self.rows.row, (low, high)))
-        counts, values = self.rows.counts[inside], self.centre[inside]
-        size = max(float(counts.sum()), 1.0)
-        middle = float(np.dot(counts, values)) / size
-        return n, mean, math.sqrt(max(float(np.dot(counts, (values - middle) ** 2)) / size, 0.0))
-
-
-def value_hours(found: Histograms, end_hour: int) -> ValueHours:
-    """All versions of a metric together, up to an hour."""
-    hours, at = np.unique(found.bucket[found.bucket < end_hour], return_inverse=True)
-    within = found.bucket < end_hour
-    row_of = np.full(len(found.bucket), -1, dtype=np.int64)
-    row_of[within] = at
-    row = row_of[found.row]
-    kept = row >= 0
-    return ValueHours(
-        metric=found.metric,
-        hour=hours,
-        n=np.bincount(at, found.n[within], minlength=len(hours)).astype(np.float64),
-        total=np.bincount(at, found.sum[within], minlength=len(hours)) / MICRO,
-        rows=SparseRows(
-            len(hours), row[kept], found.bins[kept], found.counts[kept].astype(np.float64)
-        ),
-        centre=centres(layout_named(found.layout), found.bins[kept]),
-    )
 
 
 def value_finding(
-    values: ValueHours,
+    found: MetricHours,
     counts: HourCounts,
     own: DependencySettings,
     accepted: Accepted | None,
     *,
     zone: str,
     share: float,
+    runs: Runs,
 ) -> Finding:
     """Whether a metric's distribution moved since its baseline.
 
     Args:
-        values: Its histograms, up to the moment that is asked about.
+        found: Its histograms, up to the moment that is asked about.
         counts: The dependency's hours, for a baseline that is a version.
         own: The dependency's settings.
         accepted: A new normal that a person accepted.
         zone: Where days and hours are local.
         share: This metric's share of the dependency's false-alarm budget.
+        runs: Earlier runs of detectors.
     """
+    values = found.hours
     stream = RateStream("error", False, values.hour, values.n, np.zeros(len(values.hour)))
     hours = choose_baseline(stream, counts, own, accepted, zone=zone)
     if hours is None:
         return _unjudged(values, missing_for_baseline(stream))
-    followed = values.from_hour(hours.start_hour)
+    first = int(np.searchsorted(values.hour, hours.start_hour))
+    followed = values.part(first)
     baseline = int(np.searchsorted(followed.hour, hours.end_hour))
     if baseline == 0 or baseline == len(followed.hour):
         return _unjudged(values, f"No {values.metric} came since the baseline closed.")
@@ -132,20 +76,23 @@ def value_finding(
     early = None
     if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
         early = int(np.searchsorted(followed.hour, hours.start_hour + SEASON_HOURS_MIN))
-    watch = watch_values(
-        followed.rows,
+    scale, sums = found.scaled(first, first + baseline)
+    watch = watch_value_sums(
+        scale,
+        sums,
         baseline=baseline,
         needed=needed,
         day=followed.hour // 24,
         hour_of_week=hours_of_week(followed.hour, zone=zone),
         early=early,
+        kept=(runs.rates, runs.scores),
     )
     return _told(followed, baseline, hours, watch, needed)
 
 
 def _unjudged(values: ValueHours, missing: str) -> Finding:
     """What was measured, where nothing can be said of a change yet."""
-    n, mean, sd = values.moments(0)
+    n, mean, sd = values.moments()
     error = 1.96 * sd / math.sqrt(n)
     return Finding(
         metric=values.metric,
@@ -167,8 +114,8 @@ def _told(
 ) -> Finding:
     status: DriftStatus = "shifted" if watch.drifted else "stable"
     spread = math.sqrt(max((part.dispersion for part in watch.parts), default=1.0))
-    n_before, before, sd_before = followed.moments(0, baseline)
-    n_after, after, sd_after = followed.moments(baseline)
+    n_before, before, sd_before = followed.part(0, baseline).moments()
+    n_after, after, sd_after = followed.part(baseline).moments()
     error_after = 1.96 * spread * sd_after / math.sqrt(n_after)
     error = math.hypot(error_after, 1.96 * spread * sd_before / math.sqrt(n_before))
     low, high = after - before - error, after - before + error

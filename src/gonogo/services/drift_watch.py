@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,21 +21,16 @@ from gonogo.detectors.predictive import (
     needed_for,
 )
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
-from gonogo.detectors.predictive_state import RateState
 from gonogo.detectors.seasons import weekly_offsets
 from gonogo.services.time_slices import hours_of_week
 
 if TYPE_CHECKING:
-    from gonogo.records import Dependency, Floats
+    from gonogo.records import Floats
     from gonogo.services.drift_data import BaselineHours, RateStream
-    from gonogo.services.ports import Telemetry
+    from gonogo.services.drift_memory import Runs
     from gonogo.settings import DependencySettings
 
 SD_DAYS_MIN = 3
-# Part of a kept state's key: raise it when the same counts are to give another state.
-STATE_FORMAT = 1
-# Before that, the dispersion may still change with the next day.
-KEPT_HOURS_MIN = 14 * 24
 SEASON_HOURS_MIN = 14 * 24
 
 
@@ -108,29 +102,19 @@ class Followed:
     expected: Floats | None
     volume: Volume
     rule: RateRule
+    runs: Runs
 
-    @property
-    def key(self) -> str:
-        """Names what a kept detector state depends on besides the counts."""
-        offsets = b"" if self.expected is None else self.expected.tobytes()
-        frozen = f"{STATE_FORMAT}{self.rule!r}{self.hours.start_hour}".encode() + offsets
-        return f"{self.stream.metric}/{blake2b(frozen, digest_size=12).hexdigest()}"
-
-    def watch(self, resume: tuple[int, RateState] | None = None) -> RateWatch:
-        """The detector's run, whole or from a state kept at the start of an hour."""
-        part, state, low = self.stream, None, 0
-        if resume is not None:
-            part, state = self.stream.between(resume[0], None), resume[1]
-            low = len(self.stream.hour) - len(part.hour)
-        offset = None if self.expected is None else self.expected[low:]
-        return watch_rate(part.n, part.bad, self.rule, state=state, offset=offset, stamp=part.hour)
-
-    def state_at(self, hour: int) -> RateState:
-        """The detector's state before an hour."""
-        high = int(np.searchsorted(self.stream.hour, hour))
-        offset = None if self.expected is None else self.expected[:high]
-        part = self.stream.between(None, hour)
-        return watch_rate(part.n, part.bad, self.rule, offset=offset, stamp=part.hour).state
+    def watch(self) -> RateWatch:
+        """The detector's run over the whole stream."""
+        stream = self.stream
+        return watch_rate(
+            stream.n,
+            stream.bad,
+            self.rule,
+            offset=self.expected,
+            stamp=stream.hour,
+            kept=self.runs.rates,
+        )
 
 
 def follow(
@@ -140,6 +124,7 @@ def follow(
     *,
     weight: float,
     zone: str,
+    runs: Runs,
 ) -> Followed:
     """Freeze what the closed baseline tells: volume, dispersion, weekly expectation, the rule.
 
@@ -149,40 +134,14 @@ def follow(
         settings: The dependency's.
         weight: This metric's share of the dependency's false-alarm budget.
         zone: Where weekdays and hours are local.
+        runs: Earlier runs of detectors.
     """
     followed = stream.between(hours.start_hour, None)
     baseline = followed.between(None, hours.end_hour)
     expected = _expected(followed, baseline, hours, zone=zone)
     volume = baseline_volume(followed, hours, expected)
     rule = rule_of(volume, hours, settings, weight=weight)
-    return Followed(followed, baseline, hours, expected, volume, rule)
-
-
-async def watched(
-    telemetry: Telemetry, known: Dependency, followed: Followed, *, full_until: int
-) -> RateWatch:
-    """The detector's run, from the state kept at the last full day where there is one.
-
-    Args:
-        telemetry: Keeps the states.
-        known: Whose rate it is, as it was when its hours were read.
-        followed: The rate.
-        full_until: The hour before which nothing more is expected; the last day's start before it
-            is where the next state is kept.
-    """
-    kept = await telemetry.cached_state(known.name, followed.key)
-    start, end = followed.hours.start_hour, int(followed.stream.hour[-1]) + 1
-    # At least one batch must come after it, for the answer is read off the last.
-    if kept is not None and start < kept[0] < end:
-        watch = followed.watch((kept[0], RateState.from_bytes(kept[1])))
-        if watch.status in ("quiet", "recovered"):
-            return watch
-    watch = followed.watch()
-    day = min(full_until, end) // 24 * 24
-    if day > start + KEPT_HOURS_MIN and watch.status == "quiet":
-        state = followed.state_at(day).to_bytes()
-        await telemetry.cache_state(known.name, followed.key, day, state, rev=known.rev)
-    return watch
+    return Followed(followed, baseline, hours, expected, volume, rule, runs)
 
 
 def _expected(

@@ -100,13 +100,14 @@ class TrustHealth:
         are read when their hour is mature, as drift reads them.
         """
         from gonogo.services.drift_baseline import accepted_baseline, choose_baseline
-        from gonogo.services.drift_data import RATE_METRICS, maturity, rate_stream
+        from gonogo.services.drift_data import LAG_METRIC, RATE_METRICS, maturity, rate_stream
 
         own = self._settings.dependency(dependency)
         counts = await self._telemetry.hours(dependency)
         accepted = await accepted_baseline(self._log, dependency)
         kept = _without(counts, [split_version(w.target) for w in fallback], dependency)
-        lag = await maturity(self._telemetry, dependency, as_of_ms=now_ms)
+        lags = await self._telemetry.histograms(dependency, LAG_METRIC)
+        lag = maturity(lags, as_of_ms=now_ms)
         found = []
         for metric in RATE_METRICS:
             end_hour = lag.end_hour(now_ms) if metric == "outcome" else now_ms // HOUR_MS + 1

@@ -15,9 +15,10 @@ from gonogo.records import HOUR_MS, MICRO
 from gonogo.services.drift_baseline import accepted_baseline, choose_baseline
 from gonogo.services.drift_data import RATE_METRICS, RateMetric
 from gonogo.services.drift_finding import hour_end, hour_start, rate_interval95
+from gonogo.services.drift_memory import DriftMemory
 from gonogo.services.drift_read import DriftData, read_drift
 from gonogo.services.drift_streams import WEIGHTS
-from gonogo.services.drift_watch import follow, watched
+from gonogo.services.drift_watch import follow
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, GoldenAnswers, Ints
@@ -72,10 +73,9 @@ async def drift_history(
     Returns:
         None where nothing is recorded of the metric, or it has no mean.
     """
-    known = await telemetry.dependency(question.dependency)
-    if known is None:
+    data = await read_drift(telemetry, settings, question, DriftMemory(), now_ms=now_ms)
+    if data is None:
         return None
-    data = await read_drift(telemetry, known, settings, question, now_ms=now_ms)
     followed = alarm_hour = None
     if metric in RATE_METRICS:
         if not question.compares:
@@ -85,7 +85,7 @@ async def drift_history(
         worth = followed.volume.dispersion.used if followed else 1.0
         counts = _Counts(stream.hour, stream.n, good, 1 / worth)
         if followed is not None:
-            watch = await watched(telemetry, known, followed, full_until=data.until - 1)
+            watch = followed.watch()
             if watch.status in ("up", "down"):
                 alarm_hour = watch.episodes[-1].alarmed
     elif metric == "golden":
@@ -109,7 +109,9 @@ async def _followed(
     hours = choose_baseline(stream, data.counts, own, accepted, zone=settings.timezone)
     if hours is None:
         return None
-    return follow(stream, hours, own, weight=WEIGHTS[metric], zone=settings.timezone)
+    return follow(
+        stream, hours, own, weight=WEIGHTS[metric], zone=settings.timezone, runs=data.runs
+    )
 
 
 def _golden(golden: GoldenAnswers, until: int) -> _Counts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from gonogo.records import (
         Costs,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         HourCounts,
         Mark,
         Observation,
+        Rollups,
         Stored,
         Verdict,
     )
@@ -70,6 +71,19 @@ class Telemetry(Protocol):
         daily: bool = False,
     ) -> Histograms:
         """Histograms of a metric, as `hours` slices them; `daily` gives a row a UTC day."""
+        ...
+
+    async def rollups(
+        self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
+    ) -> Rollups | None:
+        """What is rolled up of a dependency, on one snapshot; None as for `dependency`.
+
+        Args:
+            dependency: Its name.
+            since: A revision and the hour that began the newest day then: where no hour before it
+                has changed since, those are left out.
+            without: Metrics whose histograms are left out.
+        """
         ...
 
     async def segments(self, dependency: str) -> list[str]:

@@ -21,6 +21,7 @@ from gonogo.detectors.semantic import (
 from gonogo.records import DAY_MS
 from gonogo.services.drift_data import Maturity, RateStream
 from gonogo.services.drift_finding import Finding, change_of, evidence_of, hour_start
+from gonogo.services.drift_memory import Runs
 from gonogo.services.drift_reading import finding_of
 from gonogo.services.drift_watch import follow
 from gonogo.services.signal_shares import CONSISTENCY, OUTPUTS
@@ -149,7 +150,7 @@ async def consistency_findings(asked: SignalQuestion) -> list[Finding]:
     if hours is None:
         return []
     stream = RateStream("error", False, found.day * 24, found.compared, found.differing)
-    followed = follow(stream, hours, asked.own, weight=CONSISTENCY, zone=asked.zone)
+    followed = follow(stream, hours, asked.own, weight=CONSISTENCY, zone=asked.zone, runs=Runs())
     told = finding_of(
         followed, followed.watch(), asked.own, weight=CONSISTENCY, maturity=Maturity(0.0)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from gonogo.services.signal_outputs import consistency_findings, output_findings
 from gonogo.services.signal_values import value_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from gonogo.services.signal_shares import SignalQuestion
 
@@ -42,15 +43,29 @@ class DailySignals:
     estimate: Estimate | None = None
 
 
-async def daily_signals(asked: SignalQuestion, *, rev: int | None) -> DailySignals:
+async def daily_signals(
+    asked: SignalQuestion, *, rev: int | None, made: dict[Hashable, object] | None = None
+) -> DailySignals:
     """Judge the full days, or remember how they were judged.
 
     Args:
         asked: The dependency and its full days.
         rev: The dependency's revision, as it was when its hours were read; None where the answer
             is not to be remembered, for it is about the past.
+        made: What was made of the full days alone, while none of them has changed.
     """
     key = _key(asked)
+    own = key, asked.end_day
+    found = None if made is None else made.get(own)
+    if not isinstance(found, DailySignals):
+        found = await _remembered(asked, key, rev)
+        if made is not None:
+            made[own] = found
+    return found
+
+
+async def _remembered(asked: SignalQuestion, key: str, rev: int | None) -> DailySignals:
+    """As they were judged by any process, or anew."""
     if rev is not None:
         kept = await asked.telemetry.cached_state(asked.dependency, key)
         found = _read(kept[1]) if kept is not None and kept[0] == asked.end_day * 24 else None
@@ -67,7 +82,7 @@ async def daily_signals(asked: SignalQuestion, *, rev: int | None) -> DailySigna
         await performance_estimate(asked),
     )
     if rev is not None:
-        raw = TypeAdapter(DailySignals).dump_json(found, exclude_none=True)
+        raw = _adapter().dump_json(found, exclude_none=True)
         await asked.telemetry.cache_state(asked.dependency, key, asked.end_day * 24, raw, rev=rev)
     return found
 
@@ -92,9 +107,14 @@ def judged_together(findings: Sequence[Finding]) -> list[Finding]:
 
 def _read(raw: bytes) -> DailySignals | None:
     try:
-        return TypeAdapter(DailySignals).validate_json(raw)
+        return _adapter().validate_json(raw)
     except ValidationError:  # made by another release: it is made anew
         return None
+
+
+@cache
+def _adapter() -> TypeAdapter[DailySignals]:
+    return TypeAdapter(DailySignals)
 
 
 def _key(asked: SignalQuestion) -> str:

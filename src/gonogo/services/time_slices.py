@@ -5,7 +5,7 @@ Time slices are never stored: they are read off the hour, by its midpoint in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,14 +14,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.records import HOUR_MS, Histograms, HourCounts
+from gonogo.records import HOUR_MS
+from gonogo.services.hourly import histograms_where, hours_where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from gonogo.records import Ints
+    from gonogo.records import Histograms, HourCounts, Ints
 
 DAY_TYPES = ("weekday", "weekend")
 HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")
@@ -51,29 +52,14 @@ class Slice:
         inside = self._inside(counts.hour, zone=zone)
         if inside is None:
             return counts
-        rows = {
-            field.name: getattr(counts, field.name)[inside]
-            for field in fields(counts)
-            if field.name != "versions"
-        }
-        return replace(counts, **rows)
+        return hours_where(counts, inside)
 
     def of_histograms(self, found: Histograms, *, zone: str) -> Histograms:
         """The rows of hourly histograms that lie in this slice of time."""
         inside = self._inside(found.bucket, zone=zone)
         if inside is None:
             return found
-        entries = inside[found.row]
-        return replace(
-            found,
-            bucket=found.bucket[inside],
-            version=found.version[inside],
-            n=found.n[inside],
-            sum=found.sum[inside],
-            row=(np.cumsum(inside) - 1)[found.row[entries]],
-            bins=found.bins[entries],
-            counts=found.counts[entries],
-        )
+        return histograms_where(found, inside)
 
     def _inside(self, hours: Ints, *, zone: str) -> NDArray[np.bool_] | None:
         """Which hours lie in this slice of time; None where it is all of it."""

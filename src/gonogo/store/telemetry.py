@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         HourCounts,
         Mark,
         Observation,
+        Rollups,
         Stored,
     )
     from gonogo.settings import Settings
@@ -131,6 +132,17 @@ class SqliteTelemetry(TrustReads, SignalReads):
         from gonogo.store.reading import read_histograms
 
         return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
+
+    async def rollups(
+        self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
+    ) -> Rollups | None:
+        """What is rolled up of a dependency, on one snapshot; None as for `dependency`."""
+        from gonogo.store.reading_rollups import read_rollups
+
+        await self._adopt_rule(dependency)
+        return await self._database.read(
+            partial(read_rollups, name=dependency, since=since, without=without)
+        )
 
     async def segments(self, dependency: str) -> list[str]:
         """The declared slices that are rolled up, each `key=value`, sorted."""

@@ -1,0 +1,81 @@
+"""Hourly rollups cut and joined: what is joined again after a cut is what it was."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.records import Histograms, HourCounts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.records import Ints
+
+    Chosen = NDArray[np.bool_]
+
+__all__ = ["histograms_joined", "histograms_where", "hours_joined", "hours_where"]
+
+_COUNTS = tuple(f.name for f in fields(HourCounts) if f.name not in ("version", "versions"))
+
+
+def hours_where(counts: HourCounts, inside: Chosen) -> HourCounts:
+    """The rows that are chosen, shape (n,)."""
+    rows = {name: getattr(counts, name)[inside] for name in (*_COUNTS, "version")}
+    return replace(counts, **rows)
+
+
+def hours_joined(old: HourCounts, new: HourCounts) -> HourCounts:
+    """Hours, and later ones."""
+    versions, version = _versions(old, new)
+    rows = {name: np.concatenate((getattr(old, name), getattr(new, name))) for name in _COUNTS}
+    return HourCounts(version=version, versions=versions, **rows)
+
+
+def histograms_where(found: Histograms, inside: Chosen) -> Histograms:
+    """The rows that are chosen, shape (n,), with their bins."""
+    entries = inside[found.row]
+    return replace(
+        found,
+        bucket=found.bucket[inside],
+        version=found.version[inside],
+        n=found.n[inside],
+        sum=found.sum[inside],
+        row=(np.cumsum(inside) - 1)[found.row[entries]],
+        bins=found.bins[entries],
+        counts=found.counts[entries],
+    )
+
+
+def histograms_joined(old: Histograms, new: Histograms) -> Histograms:
+    """Histograms, and later ones of the same metric."""
+    versions, version = _versions(old, new)
+    return Histograms(
+        metric=old.metric,
+        layout=old.layout,
+        bucket=np.concatenate((old.bucket, new.bucket)),
+        version=version,
+        versions=versions,
+        n=np.concatenate((old.n, new.n)),
+        sum=np.concatenate((old.sum, new.sum)),
+        row=np.concatenate((old.row, new.row + len(old.bucket))),
+        bins=np.concatenate((old.bins, new.bins)),
+        counts=np.concatenate((old.counts, new.counts)),
+    )
+
+
+def _versions(
+    old: HourCounts | Histograms, new: HourCounts | Histograms
+) -> tuple[tuple[str | None, ...], Ints]:
+    """The versions of both, "none stated" first, and each row's index among them."""
+    if old.versions == new.versions:
+        return old.versions, np.concatenate((old.version, new.version))
+    named = sorted({*old.versions, *new.versions}, key=lambda v: (v is not None, v or ""))
+    place = {version: at for at, version in enumerate(named)}
+    indices = [
+        np.array([place[v] for v in part.versions], dtype=np.int64)[part.version]
+        for part in (old, new)
+    ]
+    return tuple(named), np.concatenate(indices)
