@@ -98,12 +98,16 @@ def refusal(headers: Mapping[str, str], place: Place) -> str | None:
             cannot have is the token.
     """
     host = headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        origin = headers.get("origin")
+        own = origin is None or urlsplit(origin).netloc == host
+    except ValueError:
+        return "Host or Origin is no address."
     if place.is_loopback and not is_loopback(name):
         return f"Host '{plain(host, 60)}' is not this machine's loopback."
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
-        return f"Origin '{plain(origin, 60)}' is not this server's."
+    if not own:
+        return f"Origin '{plain(origin or '', 60)}' is not this server's."
     return None
 
 

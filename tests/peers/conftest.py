@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from postgres_server import Server, server
 
-# The suite that every actuator passes, and its stand-ins, lie beside their own tests.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "actuators"))
+# The suite that every actuator passes, its stand-ins, and the parsers lie beside their own tests.
+for folder in ("actuators", "unit"):
+    sys.path.append(str(Path(__file__).resolve().parent.parent / folder))
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,8 @@ def test_what_is_no_place_is_refused_with_an_example(text: str) -> None:
         ({"host": "127.0.0.1:8484", "origin": "http://evil.example"}, "Origin"),
         ({"host": "127.0.0.1:8484", "origin": "http://127.0.0.1:9999"}, "Origin"),
         ({"host": "127.0.0.1:8484", "origin": "null"}, "Origin"),
+        ({"host": "[::1"}, "Host or Origin is no address"),
+        ({"host": "127.0.0.1", "origin": "http://["}, "Host or Origin is no address"),
     ],
 )
 def test_on_loopback_only_loopback_may_ask(headers: dict[str, str], why: str | None) -> None:

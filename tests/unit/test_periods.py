@@ -26,6 +26,16 @@ def utc(hour: int) -> str:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["9999-12-31", "9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
+)
+def test_the_ends_of_the_calendar_are_refused(text: str) -> None:
+    """Their next day, or their time in UTC, is none that a calendar has."""
+    with pytest.raises(ParameterError, match="is not a time"):
+        moment(text, name="since", zone="America/New_York")
+
+
+@pytest.mark.parametrize(
     ("zone", "first", "hours"),
     [
         ("UTC", "2026-04-01T00:00:00+00:00", 24),

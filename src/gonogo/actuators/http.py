@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gonogo.bounded import ask
 from gonogo.errors import plain
 from gonogo.services.ports_actions import Outcome, Step
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-ANSWER_BYTES_MAX = 1024 * 1024
+    from gonogo.settings import Secret
+
 _SAID_CHARS_MAX = 120
 _SERVER_ERROR = 500
 
@@ -50,12 +52,26 @@ async def exchange(
     *,
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    deadline_s: float,
+    secret: Secret | None = None,
 ) -> Reply:
-    """Send one request; never raises for what the peer or the network does."""
+    """Send one request; never raises for what the peer or the network does.
+
+    A peer that sends the secret back does not bring it into what is told of the exchange.
+    """
     import httpx
 
+    secrets = () if secret is None else (secret.value,)
     try:
-        answer = await client.request(method, url, content=content, headers=dict(headers or {}))
+        answer = await ask(
+            client,
+            method,
+            url,
+            content=content,
+            headers=headers,
+            deadline_s=deadline_s,
+            secrets=secrets,
+        )
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
         said = plain(str(error), _SAID_CHARS_MAX) or type(error).__name__
         return Reply(0, problem=f"cannot be reached: {said}", sent=False)
@@ -64,14 +80,17 @@ async def exchange(
     except httpx.HTTPError as error:
         said = plain(str(error), _SAID_CHARS_MAX) or type(error).__name__
         return Reply(0, problem=f"the exchange broke off: {said}")
-    value = None
-    if len(answer.content) <= ANSWER_BYTES_MAX:
-        try:
-            value = json.loads(answer.content)
-        except ValueError:
-            value = None
+    value = _json(answer.body)
     if answer.is_success:
-        return Reply(answer.status_code, value)
+        return Reply(answer.status, value)
     message = value.get("message") if isinstance(value, dict) else None
     told = f": {plain(str(message), _SAID_CHARS_MAX)}" if message else ""
-    return Reply(answer.status_code, value, f"answered {answer.status_code}{told}")
+    return Reply(answer.status, value, f"answered {answer.status}{told}")
+
+
+def _json(body: bytes) -> Any:  # noqa: ANN401 - whatever a peer answers
+    """What a body says; None where it is no JSON, or none that can be kept as text."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from gonogo.actuators.fence import settled
 from gonogo.actuators.http import Reply, exchange
+from gonogo.errors import plain
 from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _API = "/api/2.0/mlflow/registered-models"
 _NOT_FOUND = 404
+_EPOCH_DIGITS_MAX = 18
 
 
 class MlflowAlias:
@@ -136,23 +138,39 @@ class MlflowAlias:
 
     async def _read(self, client: httpx.AsyncClient, dependency: str) -> Observed:
         model = self._model or dependency
-        reply = await exchange(client, "GET", f"{self._url}/get?name={quote(model, safe='')}")
+        reply = await self._exchange(client, "GET", f"/get?name={quote(model, safe='')}")
         if reply.status == _NOT_FOUND:
             return Observed("unknown", detail=f"MLflow has no registered model '{model}'")
         found = reply.value.get("registered_model") if isinstance(reply.value, dict) else None
         if not reply.is_ok or not isinstance(found, dict):
             return Observed("unknown", detail=reply.problem or "MLflow's answer is not its own")
-        tags = {tag.get("key"): str(tag.get("value")) for tag in found.get("tags", ())}
+        try:
+            tags = {tag["key"]: str(tag.get("value")) for tag in found.get("tags", ())}
+            aliases = {one["alias"]: str(one.get("version")) for one in found.get("aliases", ())}
+        except (AttributeError, KeyError, TypeError):
+            return Observed("unknown", detail="MLflow's answer is not its own")
         stated = tags.get(self._tag, "")
-        epoch = int(stated) if stated.isascii() and stated.isdigit() else 0
-        aliases = {one.get("alias"): str(one.get("version")) for one in found.get("aliases", ())}
+        is_epoch = stated.isascii() and stated.isdigit() and len(stated) <= _EPOCH_DIGITS_MAX
+        epoch = int(stated) if is_epoch else 0
         version = aliases.get(self._alias)
         if version is None:
             return Observed("absent", epoch=epoch, version=f"absent/{epoch}")
         target = next((name for name, own in self._versions.items() if own == version), None)
         targets = () if target is None else (Weight(target, WHOLE),)
-        other = f"version {version}, which no target has" if target is None else ""
+        other = f"version {plain(version, 60)}, which no target has" if target is None else ""
         return Observed("known", targets, epoch, f"{version}/{epoch}", other)
 
     async def _post(self, client: httpx.AsyncClient, path: str, body: dict[str, str]) -> Reply:
-        return await exchange(client, "POST", self._url + path, content=json.dumps(body).encode())
+        return await self._exchange(client, "POST", path, json.dumps(body).encode())
+
+    async def _exchange(
+        self, client: httpx.AsyncClient, method: str, path: str, content: bytes | None = None
+    ) -> Reply:
+        return await exchange(
+            client,
+            method,
+            self._url + path,
+            content=content,
+            deadline_s=self._timeout_s,
+            secret=self._token,
+        )

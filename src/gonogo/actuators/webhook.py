@@ -71,7 +71,7 @@ class Webhook:
         joint = "&" if "?" in self._url else "?"
         headers = {HEADER: sign(self._secret.value, query.encode(), now_s=int(time.time()))}
         async with self._client() as client:
-            reply = await exchange(client, "GET", f"{self._url}{joint}{query}", headers=headers)
+            reply = await self._exchange(client, "GET", f"{self._url}{joint}{query}", headers)
         if not reply.is_ok:
             return Observed("unknown", detail=f"cannot be read back: {reply.problem}")
         return _observed(reply.value)
@@ -117,6 +117,24 @@ class Webhook:
     def _no_secret(self) -> str:
         return f"the environment variable {self._secret.variable} is not set"
 
+    async def _exchange(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        content: bytes | None = None,
+    ) -> Reply:
+        return await exchange(
+            client,
+            method,
+            url,
+            content=content,
+            headers=headers,
+            deadline_s=self._timeout_s,
+            secret=self._secret,
+        )
+
     def _client(self) -> httpx.AsyncClient:
         import httpx
 
@@ -141,7 +159,7 @@ class Webhook:
                     "Idempotency-Key": f"{named}-{route.epoch}",
                     HEADER: sign(self._secret.value, body, now_s=int(time.time())),
                 }
-                reply = await exchange(client, "POST", self._url, content=body, headers=headers)
+                reply = await self._exchange(client, "POST", self._url, headers, body)
                 if reply.status not in _RETRIED or pause_s is None:
                     break
                 await anyio.sleep(pause_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from gonogo.bounded import ask
 from gonogo.errors import plain
 from gonogo.services.ports_actions import Step
 
@@ -17,8 +18,12 @@ def encoded(message: object) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Step:
+async def post(
+    url: str, body: bytes, headers: Mapping[str, str] | None = None, *, secret: str = ""
+) -> Step:
     """Send a body once; redirects are not followed, since who is told was chosen by a person.
+
+    A receiver that sends the secret back does not bring it into what is told.
 
     Returns:
         `done` where the receiver took it, `failed` where it refused or was not there, `unknown`
@@ -29,7 +34,15 @@ async def post(url: str, body: bytes, headers: Mapping[str, str] | None = None) 
     sent = {"Content-Type": "application/json", **(headers or {})}
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            answer = await client.post(url, content=body, headers=sent)
+            answer = await ask(
+                client,
+                "POST",
+                url,
+                content=body,
+                headers=sent,
+                deadline_s=TIMEOUT_S,
+                secrets=(secret,),
+            )
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
         return Step("failed", f"could not connect ({type(error).__name__})")
     except httpx.InvalidURL:
@@ -37,6 +50,6 @@ async def post(url: str, body: bytes, headers: Mapping[str, str] | None = None) 
     except httpx.HTTPError as error:
         return Step("unknown", f"no answer ({type(error).__name__})")
     if answer.is_success:
-        return Step("done", f"HTTP {answer.status_code}")
-    said = plain(answer.text, ANSWER_CHARS_MAX)
-    return Step("failed", f"HTTP {answer.status_code}: {said}")
+        return Step("done", f"HTTP {answer.status}")
+    said = plain(answer.body.decode(errors="replace"), ANSWER_CHARS_MAX)
+    return Step("failed", f"HTTP {answer.status}: {said}")

@@ -32,7 +32,7 @@ class Slack:
         del now_ms
         news = [f"• {escaped(event.event)}" for event in notice.news[-NEWS_MAX:]]
         text = "\n".join([f"*{escaped(notice.headline)}*", *news, f"`{notice.incident.id}`"])
-        return await post(self._url, encoded({"text": text}))
+        return await post(self._url, encoded({"text": text}), secret=self._url)
 
 
 def escaped(text: str) -> str:

@@ -39,14 +39,14 @@ def moment(text: str, *, name: str, zone: str) -> Moment:
             next_midnight = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(zone))
             return Moment(_ms(midnight), _ms(next_midnight))
         when = datetime.fromisoformat(text)
-    except ValueError:
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=ZoneInfo(zone))
+        return Moment(_ms(when), _ms(when))
+    except (ValueError, OverflowError):  # the last day has no next one
         raise ParameterError(
             f"{name} '{plain(text, 60)}' is not a time. Give a date (2026-04-01) or RFC 3339 "
             "(2026-04-01T12:00:00Z)."
         ) from None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=ZoneInfo(zone))
-    return Moment(_ms(when), _ms(when))
 
 
 def first_hour(ms: int) -> int:
