@@ -16,7 +16,7 @@ test: .venv/ready ## everything but the heavy components: under 10 minutes on tw
 	@$(BIN)/python -m pytest -n auto
 
 peers: .venv/ready ## the heavy components, each in an environment of its own under .peers
-	@$(BIN)/python -m pytest -o addopts= --strict-markers -q tests/peers
+	@$(BIN)/python -m pytest tests/peers
 
 torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations: some 20 minutes
 	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q tests/torture
