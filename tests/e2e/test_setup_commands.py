@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import anyio
 import pytest
 from mcp import Client, StdioServerParameters
-from product import GONOGO, gonogo, typed
+from product import GONOGO, environment, gonogo, typed
 
 
 def test_init_writes_a_configuration_that_doctor_accepts(tmp_path: Path) -> None:
@@ -84,3 +85,28 @@ def test_an_unknown_client_is_named(tmp_path: Path) -> None:
     assert typed("install", "claude-code", "--link", store=tmp_path / "s.db").returncode == 64
     link = typed("install", "cursor", "--link", store=tmp_path / "s.db").stdout
     assert link.startswith("cursor://anysphere.cursor-deeplink/mcp/install?name=gonogo&config=")
+
+
+@pytest.mark.parametrize(
+    ("typed_so_far", "offered"),
+    [("ch", "check"), ("check dr", "drift"), ("check drift --basel", "--baseline-version")],
+)
+def test_bash_completes_commands_and_options(
+    tmp_path: Path, typed_so_far: str, offered: str
+) -> None:
+    """`--install-completion` writes what a new shell reads; the shell then asks the program."""
+    here = environment(tmp_path / "s.db")
+    here["PATH"] = f"{Path(GONOGO).parent}:{here['PATH']}"
+
+    def bash(script: str) -> str:
+        # The trailing `:` keeps bash alive as the parent by which the program knows its shell.
+        done = subprocess.run(
+            ["bash", "-c", f"{script}; :"], env=here, capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    bash("gonogo --install-completion")
+    words = f"COMP_WORDS=(gonogo {typed_so_far}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))"
+    complete = f'. ~/.bashrc; {words}; _gonogo_completion gonogo; echo "${{COMPREPLY[@]}}"'
+    assert bash(complete) == f"{offered}\n"

@@ -100,6 +100,11 @@ def test_version_and_owner_agree_everywhere() -> None:
     assert gonogo.__version__ == sys_version == server["version"]
     assert f"<!-- mcp-name: {server['name']} -->" in (ROOT / "README.md").read_text()
     assert len(server["description"]) <= 100
+    # The schema lets unknown keys pass, and `required` is a likely slip for `isRequired`.
+    known = {"name", "description", "format", "isRequired", "isSecret", "default"}
+    for package in server["packages"]:
+        for variable in package["environmentVariables"]:
+            assert set(variable) <= known
     assert re.search(
         rf"^## {re.escape(sys_version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     )

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,30 +19,6 @@ def test_client_set_ups_are_json_that_starts_the_server() -> None:
         [servers] = block.values()
         assert servers["gonogo"]["command"].endswith("/.venv/bin/gonogo")
         assert servers["gonogo"]["args"] == ["serve"]
-
-
-def commands() -> list[str]:
-    """Every `gonogo COMMAND` that README names in a shell block."""
-    shell = "\n".join(body for language, body in BLOCKS if language == "sh")
-    return sorted(
-        set(
-            re.findall(
-                r"(?:bin/|^|  |\) )gonogo ([a-z]+(?: (?:drift|trust))?)", shell, re.MULTILINE
-            )
-        )
-    )
-
-
-@pytest.mark.parametrize("command", commands())
-def test_every_command_that_readme_names_is_there(command: str) -> None:
-    """Its help can be asked for."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gonogo", *command.split(), "--help"],
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_make_target_that_readme_names_is_there() -> None:

@@ -12,6 +12,7 @@ from gonogo.errors import ParameterError
 group = typer.Typer(
     name="check",
     help="Ask: exit status 0 go, 1 caution, 2 no_go, 3 unknown.",
+    epilog="`gonogo check drift gpt-4`\n\n`gonogo check preflight triage`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )

@@ -14,10 +14,14 @@ from gonogo.errors import StoreError
 incident = typer.Typer(
     name="incident",
     help="Handle one incident: acknowledge, resolve, write it down. `gonogo incidents` lists them.",
+    epilog="`gonogo incident ack INCIDENT`",
     rich_markup_mode="markdown",
 )
 audit = typer.Typer(
-    name="audit", help="The hash chain of every action.", rich_markup_mode="markdown"
+    name="audit",
+    help="The hash chain of every action.",
+    epilog="`gonogo audit verify`",
+    rich_markup_mode="markdown",
 )
 
 Id = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id.")]

@@ -16,6 +16,7 @@ group = typer.Typer()
 decisions = typer.Typer(
     name="decisions",
     help="The decision log: verdicts and actions with what they rested on.",
+    epilog="`gonogo decisions`\n\n`gonogo decisions show ID`",
     rich_markup_mode="markdown",
 )
 

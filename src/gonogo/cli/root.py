@@ -82,7 +82,7 @@ def before(
     ctx.obj = Common(ctx.obj, store, config, as_json)
 
 
-@root.command(rich_help_panel="Set up")
+@root.command(rich_help_panel="Set up", epilog="`gonogo serve --read-only`")
 def serve() -> None:
     """Serve the tools to an agent (MCP), over standard input and output or over HTTP.
 
@@ -91,7 +91,7 @@ def serve() -> None:
     raise ParameterError("serve takes its options after its name: gonogo serve --read-only")
 
 
-@root.command(rich_help_panel="Record")
+@root.command(rich_help_panel="Record", epilog="`gonogo wrap github -- npx -y SERVER`")
 def wrap() -> None:
     """Run another MCP server, passing every byte through, and record its tool calls.
 

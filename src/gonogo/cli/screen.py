@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from gonogo.text import Table, Words, as_json, as_text, words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table as Grid
 
     from gonogo.answers import Answer
 
@@ -33,6 +33,9 @@ WORD_STYLES = {
 NAMES = ("version", "versions", "dependency", "id")
 WIDTH_MAX = 112
 COLUMN_GAP = 3
+ROOM_MIN = 32
+INDENT = 2
+UNDER_INDENT = 4
 
 
 class Screen:
@@ -47,7 +50,7 @@ class Screen:
         if self.as_json:
             self.line(as_json(answer))
         elif self.is_terminal:
-            self._render(*laid_out(words(answer)))
+            self._render(*laid_out(words(answer), self._width()))
         else:
             self.line(as_text(answer))
 
@@ -62,7 +65,8 @@ class Screen:
     def table(self, table: Table, *, one_line: bool = False) -> None:
         """Print a table: aligned on a terminal, a row a line if asked; else tabs between cells."""
         if self.is_terminal:
-            self._render(grid(cut(table, self._width()) if one_line else table))
+            width = self._width()
+            self._render(grid(cut(table, width) if one_line else table, width))
         else:
             self.line("\n".join("\t".join(row) for row in (table.columns, *table.rows)))
 
@@ -78,7 +82,7 @@ class Screen:
         self.line("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def laid_out(said: Words) -> list[RenderableType]:
+def laid_out(said: Words, width: int) -> list[RenderableType]:
     """The words as a terminal shows them: a badge, aligned facts, tables."""
     from rich.padding import Padding
     from rich.table import Table as Grid
@@ -95,7 +99,7 @@ def laid_out(said: Words) -> list[RenderableType]:
     if said.facts:
         parts += [Padding(facts, (0, 0, 1, 2))]
     for table in said.tables:
-        parts += [Padding(grid(table), (0, 0, 1, 2))]
+        parts += [Padding(grid(table, width - INDENT), (0, 0, 1, INDENT))]
     calls = Grid.grid(padding=(0, 2))
     for call in said.next_calls:
         calls.add_row(Text("next", "dim"), Text(call, "cyan"))
@@ -109,26 +113,33 @@ def cut(table: Table, width: int) -> Table:
     """The table with its last cells cut, so that each row is one line."""
     columns = zip(table.columns, *table.rows, strict=True)
     *before, _ = [max(map(len, column)) for column in columns]
-    room = max(width - sum(before) - COLUMN_GAP * len(before), 8)
+    room = width - sum(before) - COLUMN_GAP * len(before)
+    if room < ROOM_MIN:  # it will stand under its row, behind its label
+        room = width - UNDER_INDENT - len(table.columns[-1]) - 2
     rows = [(*row[:-1], plain(row[-1], room)) for row in table.rows]
     return replace(table, rows=tuple(rows))
 
 
-def grid(table: Table) -> Grid:
-    """A table with its columns aligned, numbers to the right."""
+def grid(table: Table, width: int) -> RenderableType:
+    """A table with its columns aligned, numbers to the right; nothing of it is cut.
+
+    Where a terminal is too narrow, the one column that gives way is folded; where that leaves it
+    less than ROOM_MIN, the columns that have no room stand under their row.
+    """
+    widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
+    under = _without_room(widths, width)
+    if under:
+        return _rows(table, widths, under)
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
     shown = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     for place, column in enumerate(table.columns):
-        cells = [row[place] for row in table.rows if row[place]]
-        numeric = bool(cells) and all(_is_number(cell) for cell in cells)
         shown.add_column(
             column,
-            justify="right" if numeric and column not in NAMES else "left",
-            # Only the last column gives way: a cut id or time is of no use.
-            no_wrap=place < len(table.columns) - 1,
+            justify="right" if _is_numeric(table, place) else "left",
+            no_wrap=widths[place] < max(widths),
             overflow="fold",
         )
     for row in table.rows:
@@ -136,6 +147,56 @@ def grid(table: Table) -> Grid:
     if table.left_out:
         shown.caption = f"{table.left_out} more"
     return shown
+
+
+def _without_room(widths: Sequence[int], width: int) -> list[int]:
+    """The places of the columns that do not fit beside the others."""
+    beside, under = list(range(len(widths))), list[int]()
+    while len(beside) > 1:
+        widest = max(beside[1:], key=lambda place: widths[place])
+        taken = sum(widths[place] + COLUMN_GAP for place in beside if place != widest)
+        if taken + min(widths[widest], ROOM_MIN) <= width and not under:
+            return []
+        if taken + widths[widest] <= width:
+            break
+        under.append(widest)
+        beside.remove(widest)
+    return sorted(under)
+
+
+def _rows(table: Table, widths: Sequence[int], under: Sequence[int]) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    beside = [place for place in range(len(widths)) if place not in under]
+
+    def line(cells: Sequence[str], style: str = "") -> Text:
+        parts = []
+        for place in beside:
+            cell, room = cells[place], widths[place]
+            filled = cell.rjust(room) if _is_numeric(table, place) else cell.ljust(room)
+            parts.append(Text(filled, style or WORD_STYLES.get(cell, "")))
+        return Text(" " * COLUMN_GAP).join(parts)
+
+    head = line(table.columns, "dim")
+    parts: list[RenderableType] = [head, Text("─" * len(head))]
+    for row in table.rows:
+        facts = Grid.grid(padding=(0, 2))
+        facts.add_column(style="dim", no_wrap=True)
+        for place in under:
+            if row[place]:
+                facts.add_row(table.columns[place], Text(row[place]))
+        parts += [line(row), Padding(facts, (0, 0, 0, UNDER_INDENT))]
+    if table.left_out:
+        parts.append(Text(f"{table.left_out} more", "dim"))
+    return Group(*parts)
+
+
+def _is_numeric(table: Table, place: int) -> bool:
+    cells = [row[place] for row in table.rows if row[place]]
+    return bool(cells) and table.columns[place] not in NAMES and all(map(_is_number, cells))
 
 
 def _is_number(cell: str) -> bool:

@@ -35,12 +35,11 @@ class _Parser(argparse.ArgumentParser):
         raise ParameterError(f"serve: {message}. See `gonogo serve --help`.")
 
 
-def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Answer until standard input ends.
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of `gonogo serve`.
 
     Raises:
         ParameterError: An argument is unknown or incomplete.
-        ConfigError: gonogo.toml is wrong.
     """
     parser = _Parser(
         prog="gonogo serve",
@@ -69,7 +68,17 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         help="a further Host to answer to over HTTP; may be given again",
     )
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Answer until standard input ends.
+
+    Raises:
+        ParameterError: An argument is unknown or incomplete.
+        ConfigError: gonogo.toml is wrong.
+    """
+    given = parsed(arguments)
     settings = load_settings(given.config, given.store, environ, read_only=given.read_only)
 
     # Before the SDK sets up its own: standard output carries the protocol alone, and a log line

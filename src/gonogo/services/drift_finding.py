@@ -24,6 +24,8 @@ from gonogo.records import HOUR_MS
 
 # log10 of the largest e-value that is written out; the exact one stands beside it.
 LOG10_E_MAX = 300.0
+# A baseline whose days spread less than this share of its mean is constant but for rounding.
+SPREAD_MIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +142,14 @@ def change_of(
     baseline_sd: float | None = None,
 ) -> Change:
     """The change as it is reported; `baseline_sd` is of the baseline's daily means."""
+    in_sd = None
+    if baseline_sd and baseline_sd > SPREAD_MIN * abs(before):
+        in_sd = (after - before) / baseline_sd
     return Change(
         absolute=after - before,
         relative=(after - before) / before if before else None,
         interval95=interval95,
-        in_baseline_sd=(after - before) / baseline_sd if baseline_sd else None,
+        in_baseline_sd=in_sd,
     )
 
 

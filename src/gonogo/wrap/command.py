@@ -38,7 +38,7 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         ParameterError: An argument is wrong, or the command cannot be started.
     """
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    given, command = _parsed(arguments[:cut]), arguments[cut + 1 :]
+    given, command = parsed(arguments[:cut]), arguments[cut + 1 :]
     name: str = given.name
     if not command:
         raise ParameterError("wrap: say what to run after `--`. See `gonogo wrap --help`.")
@@ -62,7 +62,12 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return status
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of `gonogo wrap`, which stand before `--`.
+
+    Raises:
+        ParameterError: An argument is unknown or incomplete.
+    """
     parser = _Parser(
         prog="gonogo wrap",
         usage="gonogo wrap [--store PATH] [--config PATH] NAME -- COMMAND…",
