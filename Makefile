@@ -21,8 +21,8 @@ peers: .venv/ready ## the heavy components, each in an environment of its own un
 torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations: some 20 minutes
 	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q tests/torture
 
-bench: .venv/ready ## every figure the documentation names, each beside its floor or peer
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/ready ## the speeds that are promised, each beside its floor or peer of the same run
+	@$(BIN)/python benchmarks/performance.py
 
 bundle: ## dist/gonogo-VERSION.mcpb, which desktop clients install by double-click
 	@$(PYTHON) packaging/bundle.py

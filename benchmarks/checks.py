@@ -1,22 +1,29 @@
-"""What a check costs an agent: each tool over a real stdio server, beside an empty tool of the same SDK.
+"""What a check, a start and a server cost, each beside an empty one of the same SDK, in one run.
 
-Prints one table: p50 of each call and its ratio to the empty tool's, in one run, at two sizes of
-history; then cold start to the first answer, beside an empty server.
+    python benchmarks/checks.py [--observations 100000] [--calls 100]
+
+Times are of the wire, from a line written to its answer read, and both servers are asked in turns,
+so that a busy machine slows both. A cold start runs from spawning the process to its first answer
+after `initialize` and `tools/list`, as every client asks for them. The check for drift has its own
+script, `drift_speed.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import numpy as np
-from mcp import Client, StdioServerParameters
+from wire import Row, Server, print_rows
 
 from gonogo.app import Gonogo
 from gonogo.records import Observation
@@ -31,12 +38,28 @@ def nothing() -> dict[str, str]:
 server.run("stdio")
 """
 BUDGET = '[budgets.work]\nlimit_usd = 1000000\ndependencies = ["m"]\n'
-QUESTIONS: dict[str, tuple[str, dict[str, object]]] = {
-    "check_model_drift": ("check_model_drift", {"dependency": "m"}),
-    "get_trust_score_health": ("get_trust_score_health", {"dependency": "m"}),
-    "check_budget": ("check_budget_with_confidence", {"budget": "work", "planned_calls": 40}),
-    "get_route": ("get_route", {"dependency": "m"}),
+ASKED: dict[str, tuple[str, dict[str, object]]] = {
+    "trust check": ("get_trust_score_health", {"dependency": "m"}),
+    "budget check": ("check_budget_with_confidence", {"budget": "work", "planned_calls": 40}),
+    "route": ("get_route", {"dependency": "m"}),
 }
+STARTS = 7
+
+
+def empty_server() -> Server:
+    """A server of the same SDK whose one tool does nothing."""
+    return Server([sys.executable, "-c", EMPTY])
+
+
+def own_server(store: Path, *options: str) -> Server:
+    """`gonogo serve` over a store."""
+    return Server([sys.executable, "-m", "gonogo", "--store", str(store), *options, "serve"])
+
+
+def in_turns(rounds: int, *asked: Callable[[], float]) -> list[float]:
+    """The median of each, asked in turns, after three rounds that warm up."""
+    took = [[ask() for ask in asked] for _ in range(rounds + 3)][3:]
+    return [statistics.median(column) for column in zip(*took, strict=True)]
 
 
 async def fill(store: Path, observations: int) -> None:
@@ -66,61 +89,74 @@ async def fill(store: Path, observations: int) -> None:
             )
 
 
-async def p50_ms(client: Client, tool: str, arguments: dict[str, object], calls: int) -> float:
-    """Median time of one call, after three that warm up."""
-    took = []
-    for call in range(calls + 3):
-        begin = time.perf_counter()
-        result = await client.call_tool(tool, arguments)
-        if call >= 3:
-            took.append(time.perf_counter() - begin)
-        if result.is_error:
-            raise SystemExit(f"{tool} failed: {result.content}")
-    return 1000 * statistics.median(took)
+class Start(NamedTuple):
+    """A cold start to the first answer. CPU is what the process used, memory what it then held."""
+
+    wall_s: float
+    cpu_s: float
+    memory_kib: float
 
 
-async def cold_ms(server: StdioServerParameters, tool: str, arguments: dict[str, object]) -> float:
-    """Median of five starts, from spawning the process to its first answer."""
-    took = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        async with Client(server) as client:
-            await client.call_tool(tool, arguments)
-            took.append(time.perf_counter() - begin)
-    return 1000 * statistics.median(took)
+def cold(start: Callable[[], Server], tool: str) -> Start:
+    """Start a server, ask what a client asks, and end it."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    server = start()
+    server.ask("tools/list", {})
+    server.call_ms(tool, {})
+    wall_s, memory_kib = time.perf_counter() - began, server.memory_kib()
+    server.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Start(
+        wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, memory_kib
+    )
 
 
-async def main(observations: int, calls: int) -> None:
-    """Print the table."""
-    empty = StdioServerParameters(command=sys.executable, args=["-c", EMPTY])
+def start_rows(store: Path) -> list[Row]:
+    """Cold starts in turns: the least of each counts, since other work only ever adds."""
+    empty, ours = [], []
+    for _ in range(STARTS):
+        empty.append(cold(empty_server, "nothing"))
+        ours.append(cold(lambda: own_server(store), "list_dependencies"))
+    floor, least = (Start(*map(min, zip(*all_, strict=True))) for all_ in (empty, ours))
+    return [
+        Row(
+            "cold start to first answer, x an empty server", least.wall_s / floor.wall_s, "<= 1.10"
+        ),
+        Row("  the same in CPU time", least.cpu_s / floor.cpu_s),
+        Row("  empty server, ms", 1000 * floor.wall_s),
+        Row(
+            "memory until the first check, x an empty server",
+            least.memory_kib / floor.memory_kib,
+            "<= 1.3",
+        ),
+    ]
+
+
+def rows(observations: int, calls: int) -> list[Row]:
+    """What is asked of this part."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "gonogo.toml")
-        await anyio.Path(config).write_text(BUDGET)
-        async with Client(empty) as client:
-            floor = await p50_ms(client, "nothing", {}, calls)
-        print(f"{'over stdio, p50 of ' + str(calls):34}{'ms':>8}{'ratio':>8}   goal")
-        print(f"{'empty tool':34}{floor:8.2f}{1:8.2f}")
-        for size in (observations // 10, observations):
-            store = Path(folder, f"{size}.db")
-            await fill(store, size)
-            ours = StdioServerParameters(
-                command=sys.executable,
-                args=["-m", "gonogo", "--store", str(store), "--config", str(config), "serve"],
-            )
-            async with Client(ours) as client:
-                for name, (tool, arguments) in QUESTIONS.items():
-                    took = await p50_ms(client, tool, arguments, calls)
-                    goal = "<= 1.5" if tool == "check_model_drift" else "<= 2.5"
-                    print(f"{name + f', {size:,} rows':34}{took:8.2f}{took / floor:8.2f}   {goal}")
-        cold = await cold_ms(empty, "nothing", {})
-        first = await cold_ms(ours, "list_dependencies", {})
-    print(f"{'cold start, empty server':34}{cold:8.0f}{1:8.2f}")
-    print(f"{'cold start, list_dependencies':34}{first:8.0f}{first / cold:8.2f}   <= 1.10")
+        config.write_text(BUDGET)
+        store = Path(folder, "checks.db")
+        anyio.run(fill, store, observations)
+        empty, ours = empty_server(), own_server(store, "--config", str(config))
+        floor, *took = in_turns(
+            calls,
+            lambda: empty.call_ms("nothing", {}),
+            *(lambda asked=asked: ours.call_ms(*asked) for asked in ASKED.values()),
+        )
+        ours.close()
+        empty.close()
+        checks = [
+            Row(f"{name}, p50, x an empty tool", each / floor, "<= 2.5")
+            for name, each in zip(ASKED, took, strict=True)
+        ]
+        return [*checks, Row("  empty tool, ms", floor), *start_rows(store)]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--observations", type=int, default=200_000)
-    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--observations", type=int, default=100_000)
+    parser.add_argument("--calls", type=int, default=100)
     given = parser.parse_args()
-    anyio.run(main, given.observations, given.calls)
+    print_rows(rows(given.observations, given.calls))

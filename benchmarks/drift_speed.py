@@ -12,18 +12,15 @@ and are written by the real writer in batches of 5,000, hours of it at ten milli
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, cast
 
 import anyio
-from checks import EMPTY, fill
+from checks import empty_server, fill, own_server
+from wire import Server
 
 from gonogo.app import Gonogo
 from gonogo.records import Observation
@@ -31,50 +28,6 @@ from gonogo.settings import Settings
 
 ASKED = ("check_model_drift", {"dependency": "m", "detail": "brief"})
 ROUNDS_AFTER_NEW, NEW = 5, 1000
-
-
-class Server:
-    """A server over stdio, asked line by line."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._in = cast("IO[bytes]", self._process.stdin)
-        self._out = cast("IO[bytes]", self._process.stdout)
-        self._number = 0
-        client = {"name": "bench", "version": "1"}
-        self._request(
-            "initialize",
-            {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client},
-        )
-        self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-
-    def call_ms(self, tool: str, arguments: dict[str, str]) -> float:
-        """Milliseconds of one call."""
-        begin = time.perf_counter()
-        answer = self._request("tools/call", {"name": tool, "arguments": arguments})
-        spent = 1000 * (time.perf_counter() - begin)
-        if "error" in answer or answer["result"].get("isError"):
-            raise SystemExit(f"{tool} failed: {answer}")
-        return spent
-
-    def close(self) -> None:
-        """End it by the end of its input."""
-        self._in.close()
-        self._process.wait()
-        self._out.close()
-
-    def _send(self, message: dict[str, object]) -> None:
-        self._in.write(json.dumps(message).encode() + b"\n")
-        self._in.flush()
-
-    def _request(self, method: str, params: dict[str, object]) -> dict[str, dict[str, object]]:
-        self._number += 1
-        self._send({"jsonrpc": "2.0", "id": self._number, "method": method, "params": params})
-        while line := self._out.readline():
-            answer: dict[str, dict[str, object]] = json.loads(line)
-            if "result" in answer or "error" in answer:
-                return answer
-        raise SystemExit(f"{method}: the server ended.")
 
 
 async def record_new(store: Path) -> None:
@@ -99,7 +52,7 @@ async def record_new(store: Path) -> None:
 
 def measured(empty: Server, store: Path, calls: int) -> tuple[float, float, float]:
     """p50 of an empty tool, of the check with nothing new, and of the first check after news."""
-    ours = Server([sys.executable, "-m", "gonogo", "--store", str(store), "serve"])
+    ours = own_server(store)
     floor, same, news = [], [], []
     for call in range(calls + 3):
         pair = empty.call_ms("nothing", {}), ours.call_ms(*ASKED)
@@ -122,7 +75,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = given.keep or Path(made)
-        empty = Server([sys.executable, "-c", EMPTY])
+        empty = empty_server()
         print(f"{'p50 of ' + str(given.calls) + ' on the wire':36}{'ms':>8}{'x empty':>9}   goal")
         took = []
         for size in (given.observations // 10, given.observations):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.answers import DriftReport, IncidentBrief, PreflightReport, TrustReport
+from gonogo.answers import IncidentBrief, PreflightReport
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.services.fallback_health import UNMEASURED, split_version
 from gonogo.services.preflight import PartReport, compose_preflight
@@ -49,16 +50,24 @@ async def run_preflight(
 ) -> PreflightReport:
     """Check every part where its calls go now, the budget, and what is being handled.
 
-    `progress` is called before each part: how many are done, of how many, and which is next.
+    Parts are checked at once: most of what each takes is waiting for the store. `progress` is
+    called after each: how many are done, of how many, and which was the last.
 
     Raises:
         UnknownTarget: the budget is not configured.
     """
-    parts: list[PartReport] = []
-    for name in work.calls:
+    routes = {route.dependency: route for route in await stores.routes.routes()}
+    done = 0
+
+    async def check(name: str) -> PartReport:
+        nonlocal done
+        part = await _part(app, name, routes.get(name))
+        done += 1
         if progress is not None:
-            await progress(len(parts), len(work.calls), name)
-        parts.append(await _part(app, stores, name))
+            await progress(done, len(work.calls), name)
+        return part
+
+    parts = await asyncio.gather(*(check(name) for name in work.calls))
     budget = await _budget(app, work, detail)
     handled = await stores.incidents.incidents()
     incidents = [
@@ -111,15 +120,12 @@ def planned_work(
     return Work(dict.fromkeys(names, planned_calls), budget=budget)
 
 
-async def _part(app: Gonogo, stores: Stores, name: str) -> PartReport:
+async def _part(app: Gonogo, name: str, route: Route | None) -> PartReport:
     """One dependency, judged where its calls go now."""
-    route = await stores.routes.route(name)
     target = name if route is None else _main_target(route)
     measured, version = (name, None) if target == name else split_version(target)
     if target in UNMEASURED or target.startswith("rules:"):
         return PartReport(name, target)
-    drift: DriftReport | None = None
-    trust: TrustReport | None = None
     try:
         drift = await app.check_model_drift(measured, version=version)
         trust = await app.get_trust_score_health(measured)

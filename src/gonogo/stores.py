@@ -18,11 +18,7 @@ from gonogo.services.budget_plan import Forecasts
 from gonogo.services.decisions import ENTROPY_BITS, make_id
 from gonogo.services.evidence import evidence_of
 from gonogo.services.fallback_health import TrustHealth
-from gonogo.services.fallback_reconcile import reconcile
-from gonogo.services.incidents import Look, note_verdict
 from gonogo.services.ports_actions import LOCAL, FallbackPorts
-from gonogo.services.suspects import suspected_cause
-from gonogo.services.trust import check_trust
 from gonogo.settings import ActuatorSettings
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.incidents import SqliteIncidents
@@ -134,6 +130,8 @@ class Stores:
             if now_ms - self.looked_ms.get(dependency, 0) < PEERS_ASKED_EVERY_MS:
                 return
             self.looked_ms[dependency] = now_ms
+        from gonogo.services.fallback_reconcile import reconcile
+
         with suppress(StoreError):
             await reconcile(self.fallback, self.settings, dependency=dependency, now_ms=now_ms)
 
@@ -143,6 +141,8 @@ class Stores:
         """Let a verdict about now open, follow or close an incident."""
         if not self.log_is_writable or report.verdict not in ("no_go", "go"):
             return
+        from gonogo.services.incidents import Look, note_verdict
+
         route = await self.routes.route(dependency)
         drift = report if isinstance(report, DriftReport) else None
         evidence = drift.evidence if drift else None
@@ -169,6 +169,9 @@ class Stores:
         self, report: DriftReport | TrustReport, dependency: str, *, now_ms: int
     ) -> str | None:
         """What a degradation may come from, for an incident that is about to be opened."""
+        from gonogo.services.suspects import suspected_cause
+        from gonogo.services.trust import check_trust
+
         drift = report if isinstance(report, DriftReport) else None
         trust = (
             await check_trust(

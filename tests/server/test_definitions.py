@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,9 +11,14 @@ import pytest
 from mcp_types import ListToolsResult, Tool
 from scripted import CALLS, ERAS, Scripted, client
 
+from gonogo.app import Gonogo
+from gonogo.server.definitions import DEFINITIONS, LISTED
+from gonogo.server.schemas import answer_schema, arguments_schema
+from gonogo.server.tools import Tools
+from gonogo.settings import Settings
+
 pytestmark = pytest.mark.anyio
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
 TOKENS_MAX = 3000
 TOKENS_NOW = 2170
 GROWTH_MAX = 1.05
@@ -50,14 +54,23 @@ async def test_reading_every_definition_costs_at_most_3000_tokens() -> None:
     assert chars / CHARS_A_TOKEN <= min(TOKENS_MAX, GROWTH_MAX * TOKENS_NOW)
 
 
-async def test_each_tool_goes_out_as_in_its_snapshot() -> None:
-    """A changed definition is a changed product: accept it with GONOGO_SNAPSHOTS=accept."""
+async def test_each_tool_goes_out_as_its_types_say() -> None:
+    """The listing is read from files, which a changed tool or answer makes anew.
+
+    A changed definition is a changed product: accept it with GONOGO_SNAPSHOTS=accept.
+    """
     tools = {tool.name: definition(tool) for tool in (await listed()).tools}
+    functions = Tools(Gonogo(Settings(store="")))
+    for defined in DEFINITIONS:
+        tools[defined.name] |= {
+            "inputSchema": arguments_schema(getattr(functions, defined.name)),
+            "outputSchema": answer_schema(defined.answer),
+        }
     if os.environ.get("GONOGO_SNAPSHOTS") == "accept":
         for name, shown in tools.items():
             text = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
-            await anyio.Path(SNAPSHOTS / f"{name}.json").write_text(text)
-    kept = {path.stem: json.loads(path.read_text()) for path in sorted(SNAPSHOTS.glob("*.json"))}
+            await anyio.Path(LISTED / f"{name}.json").write_text(text)
+    kept = {path.stem: json.loads(path.read_text()) for path in sorted(LISTED.glob("*.json"))}
     assert kept == tools
 
 

@@ -27,7 +27,7 @@ class Slow(Scripted):
 
     async def preflight(self, **arguments: Any) -> a.PreflightReport:
         """Tell of each part; the workload `endless` waits for ever."""
-        for done, name in enumerate(("gpt-4", "search")):
+        for done, name in enumerate(("gpt-4", "search"), 1):
             await arguments["progress"](done, 2, name)
         if arguments["workload"] == "endless":
             self.begun.set()
@@ -40,7 +40,7 @@ class Slow(Scripted):
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_preflight_tells_how_far_it_is(era: str) -> None:
-    """How many parts are done, of how many, and which is next."""
+    """How many parts are done, of how many, and which was the last."""
     heard: list[tuple[float, float | None, str | None]] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
@@ -48,10 +48,10 @@ async def test_a_preflight_tells_how_far_it_is(era: str) -> None:
 
     async with client(Slow(), era) as asked:
         await asked.call_tool("preflight", {"workload": "triage"}, progress_callback=hear)
-    assert heard == [(0, 2, "gpt-4"), (1, 2, "search")]
+    assert heard == [(1, 2, "gpt-4"), (2, 2, "search")]
 
 
-async def test_the_parts_are_told_as_they_are_asked(tmp_path: Path) -> None:
+async def test_the_parts_are_told_as_they_are_done(tmp_path: Path) -> None:
     """The application itself, on an empty store."""
     heard: list[Any] = []
 
@@ -60,7 +60,8 @@ async def test_the_parts_are_told_as_they_are_asked(tmp_path: Path) -> None:
 
     async with Gonogo(Settings(store=str(tmp_path / "gonogo.db"))) as app:
         await app.preflight(dependencies=["a", "b"], progress=hear)
-    assert heard == [(0, 2, "a"), (1, 2, "b")]
+    assert [(done, of) for done, of, _ in heard] == [(1, 2), (2, 2)]
+    assert {name for _, _, name in heard} == {"a", "b"}
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -124,9 +123,9 @@ async def test_a_kept_score_remembers_the_last_of_an_earlier_day(
     first = KeptScore("a", midnight - 2000, known.rev, "go", 0.9, 0.8, 0.95)
     for score in (
         first,
-        replace(first, ts_ms=midnight - 1000, score=0.85, verdict="caution"),
-        replace(first, ts_ms=midnight + 1000, score=0.4, lower=0.3),
-        replace(first, dependency="b", ts_ms=midnight, lower=0.2),
+        first._replace(ts_ms=midnight - 1000, score=0.85, verdict="caution"),
+        first._replace(ts_ms=midnight + 1000, score=0.4, lower=0.3),
+        first._replace(dependency="b", ts_ms=midnight, lower=0.2),
     ):
         await telemetry.keep_score(score)
     # A recorded batch is written after what was queued before it.

@@ -44,9 +44,9 @@ def rfc3339(ts_ms: int) -> Time:
 
 
 class Part(BaseModel):
-    """A piece of an answer: frozen, unknown fields refused."""
+    """A piece of an answer: frozen, unknown fields refused. Its checks are built at first use."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class NextAction(Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ group = typer.Typer()
 
 SOME_REFUSED = 65
 REFUSED_SHOWN = 20
+GARBAGE_LOOKED_FOR_AFTER = 100_000
 
 
 @command(
@@ -69,6 +71,8 @@ async def ingest(
                 "--format litellm-spend maps every column itself; leave out --map."
             )
         mapping = SpendLogs(parse_mapping([], set) if set else None)
+    # A batch is many thousand objects without a cycle: to look through them took a twentieth of all.
+    gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     with progress_bar() as progress:
         loaded = await session.app.ingest(
             files, mapping, stated=stated, stdin=sys.stdin.buffer, progress=progress

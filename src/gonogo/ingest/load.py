@@ -176,19 +176,22 @@ class _BatchReader:
         clock: Callable[[], int],
     ) -> None:
         self._rows, self._mapping, self._identities = rows, mapping, identities
+        self._is_mapped = not mapping.is_empty
         self._clock = clock
 
     def next_batch(self) -> _Batch:
         """The next batch; the last one says so and may be empty."""
-        batch, started_ms = _Batch(), self._clock()
+        batch, clock, checked = _Batch(), self._clock, self._checked
+        until_ms = clock() + BATCH_MS_MAX
         for row in self._rows:
-            now_ms = self._clock()
+            now_ms = clock()
             if isinstance(row, Rejection):
-                batch.add(row, row.position, 0)
+                batch.rejected.append(row)
+                batch.bytes += ROW_BYTES
             else:
-                batch.add(self._checked(row, now_ms), row.line, len(row.content))
-            full = len(batch.observations) == BATCH_ROWS or batch.bytes > BATCH_BYTES
-            if full or now_ms - started_ms > BATCH_MS_MAX:
+                batch.add(checked(row, now_ms), row.line, len(row.content))
+            full = len(batch.lines) == BATCH_ROWS or batch.bytes > BATCH_BYTES
+            if full or now_ms > until_ms:
                 return batch
         batch.is_last = True
         return batch
@@ -196,7 +199,7 @@ class _BatchReader:
     def _checked(self, row: Row, now_ms: int) -> Observation | Rejection:
         values = row.values
         if isinstance(values, dict):
-            if not self._mapping.is_empty:
+            if self._is_mapped:
                 values = self._mapping.apply(values)
             if values.get("id") is None:
                 identity = self._identities.identify(row.content, timed="ts" in values)

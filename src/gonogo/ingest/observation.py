@@ -114,10 +114,14 @@ def _number(value: object, low: float, high: float) -> int | float:
 
 
 def _fraction(value: object) -> float:
+    if type(value) is float and 0 <= value <= 1:
+        return value
     return float(_number(value, 0, 1))
 
 
 def _outcome(value: object) -> float:
+    if type(value) is float and 0 <= value <= 1:
+        return value
     return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
 
 
@@ -143,6 +147,8 @@ def _tokens(value: object) -> int:
 
 def _time(value: object) -> int:
     """Epoch milliseconds, rounded; how far ahead it may lie is checked where now is known."""
+    if type(value) is float and TS_MS_MIN <= value * 1000 <= SECONDS_MAX * 1000:
+        return round(value * 1000)
     if isinstance(value, str):
         if _RFC3339.fullmatch(value) is None:
             raise _RefusedError("must be a time like 2026-04-01T12:00:00Z or Unix seconds")

@@ -1,18 +1,28 @@
-"""How each tool is described to a model: title, description, hints, and schemas without noise."""
+"""How each tool is described to a model: title, description, hints, and the schemas it is listed with.
+
+The listing is read from `listed/`, a file a tool: making schemas of models took as long as a
+tenth of a cold start. `server/schemas.py` makes them, and a test holds the files to it.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
+from mcp.server.mcpserver.utilities.context_injection import find_context_parameter
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp_types import ToolAnnotations
-from pydantic import ConfigDict, TypeAdapter
 
 from gonogo import answers
 from gonogo.server.panel_app import PANEL_META
 from gonogo.server.tools import Tools
+
+LISTED = Path(__file__).parent / "listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +140,23 @@ DRAWN = {definition.name: definition.answer for definition in DEFINITIONS if def
 
 
 class Call(FuncMetadata):
-    """Arguments as they were sent.
+    """Arguments as they were sent; the model that checks them is made at the first call.
 
     The SDK reads a string that holds JSON as that JSON, for clients that send lists as text. Here
     that is done for lists alone: a version named "null" or "[1]" stays a name.
     """
 
-    lists: frozenset[str] = frozenset()
+    arg_model: type[ArgModelBase] = ArgModelBase
+    function: Callable[..., Any]
+    lists: frozenset[str]
+
+    def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
+        """Check the arguments of a call."""
+        if self.arg_model is ArgModelBase:
+            from gonogo.server.schemas import arguments_model
+
+            self.arg_model = arguments_model(self.function)
+        return super().validate_arguments(arguments_to_validate)
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """Parse text only where a list is wanted."""
@@ -144,21 +164,31 @@ class Call(FuncMetadata):
         return {**data, **super().pre_parse_json(lists)}
 
 
-def define(tools: Tools, observation: dict[str, object]) -> list[Tool]:
-    """Every tool, ready to serve, in the order in which it is listed.
-
-    Args:
-        tools: The functions behind the names.
-        observation: JSON Schema of one observation.
-    """
-    return [_tool(definition, tools, observation) for definition in DEFINITIONS]
+def define(tools: Tools) -> list[Tool]:
+    """Every tool, ready to serve, in the order in which it is listed."""
+    return [_tool(definition, getattr(tools, definition.name)) for definition in DEFINITIONS]
 
 
-def _tool(definition: Definition, tools: Tools, observation: dict[str, object]) -> Tool:
-    tool = Tool.from_function(
-        getattr(tools, definition.name),
+def _tool(definition: Definition, function: Callable[..., Any]) -> Tool:
+    listed = json.loads((LISTED / f"{definition.name}.json").read_bytes())
+    arguments = listed["inputSchema"]["properties"]
+    resolved = find_resolved_parameters(function)
+    return Tool(
+        fn=function,
+        name=definition.name,
         title=definition.title,
         description=definition.description,
+        parameters=listed["inputSchema"],
+        fn_metadata=Call(
+            function=function,
+            # Answers are made of the very model that the schema is of: none is left to validate.
+            output_schema=listed["outputSchema"],
+            lists=frozenset(n for n, part in arguments.items() if part.get("type") == "array"),
+        ),
+        is_async=True,
+        context_kwarg=find_context_parameter(function),
+        resolved_params=dict(resolved),
+        resolver_plans=build_resolver_plans(resolved, set(arguments)),
         annotations=ToolAnnotations(
             title=definition.title,
             read_only_hint=not definition.writes,
@@ -167,48 +197,4 @@ def _tool(definition: Definition, tools: Tools, observation: dict[str, object]) 
             open_world_hint=definition.open_world,
         ),
         meta=PANEL_META if definition.drawn else None,
-        structured_output=False,
     )
-    arguments = tool.fn_metadata.arg_model
-    # The SDK ignores unknown arguments and reads "5" as 5: a wrong call would look answered.
-    arguments.model_config |= ConfigDict(extra="forbid", strict=True)
-    arguments.model_rebuild(force=True)
-    # "required" is there even where nothing is: a reader need not guess whether it was forgotten.
-    schema = without_noise({"required": [], **tool.parameters, "additionalProperties": False})
-    if "observations" in schema["properties"]:
-        schema["properties"]["observations"]["items"] = observation
-    tool.parameters = schema
-    output = without_noise(TypeAdapter(definition.answer).json_schema(by_alias=True))
-    tool.fn_metadata = Call(
-        arg_model=arguments,
-        # Answers are made of the very model that the schema is of: nothing is left to validate.
-        output_model=None,
-        output_schema={"type": "object", **output},
-        lists=frozenset(
-            name for name, part in schema["properties"].items() if part.get("type") == "array"
-        ),
-    )
-    return tool
-
-
-def without_noise(schema: Any) -> Any:  # noqa: ANN401 - a JSON Schema is any JSON
-    """A schema without generated titles and null arms: a field that would be null is left out."""
-    if isinstance(schema, list):
-        return [without_noise(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {
-        key: {name: without_noise(part) for name, part in value.items()}
-        if key in ("properties", "$defs")
-        else without_noise(value)
-        for key, value in schema.items()
-        if not (key == "title" and isinstance(value, str))
-        and not (key == "default" and value is None)
-        # That a name is not empty goes without saying; it is refused all the same.
-        and not (key == "minLength" and value == 1)
-    }
-    arms = [arm for arm in kept.get("anyOf", ()) if arm != {"type": "null"}]
-    if len(arms) == 1:
-        del kept["anyOf"]
-        return {**arms[0], **kept}
-    return {**kept, "anyOf": arms} if arms else kept

@@ -6,6 +6,7 @@ It is started by `__main__` before the command line is imported, since clients w
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -94,8 +95,16 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     from gonogo.server.surface import build_server
 
     app = Gonogo(settings)
-    anyio.run(_serve, build_server(app), app)
+    server = build_server(app)
+    _collect_garbage()
+    anyio.run(_serve, server, app)
     return 0
+
+
+def _collect_garbage() -> None:
+    """From here on, and never among what starting has made: `__main__` held it back till now."""
+    gc.freeze()
+    gc.enable()
 
 
 def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
@@ -120,8 +129,10 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
         act=act.strip() or None,
         read=read.strip() or None,
     )
+    app = http_app(settings, access)
+    _collect_garbage()
     with listening_socket(place, option="serve") as listener:
-        anyio.run(serve_gate, http_app(settings, access), listener)
+        anyio.run(serve_gate, app, listener)
 
 
 def _token_in(path: str) -> str:

@@ -38,7 +38,6 @@ from pydantic import AnyUrl, ValidationError
 from gonogo import __version__
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
-from gonogo.ingest.observation import observation_schema
 from gonogo.server.definitions import DRAWN, define
 from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.panel_app import PanelApp
@@ -183,7 +182,7 @@ def build_server(app: Gonogo) -> GonogoServer:
         description="Is what an agent depends on fit for the work it is about to do?",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=define(Tools(app), observation_schema()),
+        tools=define(Tools(app)),
         extensions=[PanelApp(app, DRAWN)],
         lifespan=lifespan,
         cache_hints=CACHE_HINTS,

@@ -6,8 +6,8 @@ large one answers from the kept scores, one cheap read; `rescore` keeps them new
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
 from gonogo.records import DAY_MS, HOUR_MS, VERDICTS_BY_SEVERITY, worst_verdict
@@ -35,6 +35,16 @@ CHANGE_SHOWN = 0.05
 CHANGES_NAMED = 3
 
 
+class _Seen(NamedTuple):
+    """A dependency as the fleet has it; a line is made of those that are shown alone."""
+
+    dependency: str
+    verdict: Verdict
+    ts_ms: int | None
+    score: KeptScore | None = None
+    upstream: str | None = None
+
+
 async def check_fleet(
     telemetry: TrustTelemetry,
     log: DecisionLog,
@@ -53,18 +63,12 @@ async def check_fleet(
     if is_small:
         scores = await _renewed(telemetry, settings, known, scores, now_ms)
     verdicts = await log.last_verdicts()
-    lines = [_line(score) for score in scores]
+    lines = [_Seen(score.dependency, score.verdict, score.ts_ms, score) for score in scores]
     scored = {score.dependency for score in scores}
     unscored = {d.name for d in known if d.name not in scored} | (verdicts.keys() - scored)
     for name in sorted(unscored):
-        last = verdicts.get(name)
-        lines.append(
-            FleetLine(
-                dependency=name,
-                verdict=last[0] if last else "unknown",
-                as_of=rfc3339(last[1]) if last else None,
-            )
-        )
+        verdict, ts_ms = verdicts.get(name) or ("unknown", None)
+        lines.append(_Seen(name, verdict, ts_ms))
     lines = _with_upstream(lines, settings)
     shown = LINES_FULL if detail == "full" else LINES_BRIEF
     health = None
@@ -75,7 +79,7 @@ async def check_fleet(
     suspected = await _suspected(telemetry, settings, known, lines, now_ms) if is_small else None
     newest = max((d.newest_ts_ms for d in known), default=None)
     return TrustReport(
-        verdict=worst_verdict([line.verdict for line in lines]),
+        verdict=worst_verdict(list({line.verdict for line in lines})),
         summary=_summary(lines, shown, suspected),
         as_of=rfc3339(now_ms),
         data_age_s=None if newest is None else max(0, (now_ms - newest) // 1000),
@@ -83,7 +87,7 @@ async def check_fleet(
         upstream=None,
         provider_suspected=suspected,
         score_health=health,
-        fleet=lines[:shown],
+        fleet=[_line(seen) for seen in lines[:shown]],
     )
 
 
@@ -91,7 +95,7 @@ async def _suspected(
     telemetry: TrustTelemetry,
     settings: Settings,
     known: Sequence[Dependency],
-    lines: Sequence[FleetLine],
+    lines: Sequence[_Seen],
     now_ms: int,
 ) -> ProviderSuspected | None:
     """What falls together: a declared provider first, the one with the most evidence."""
@@ -156,33 +160,36 @@ def after(last: KeptScore | None, score: KeptScore) -> KeptScore:
     if last is None:
         return score
     if last.ts_ms // DAY_MS < score.ts_ms // DAY_MS:
-        return replace(score, earlier_verdict=last.verdict, earlier_score=last.score)
-    return replace(score, earlier_verdict=last.earlier_verdict, earlier_score=last.earlier_score)
+        return score._replace(earlier_verdict=last.verdict, earlier_score=last.score)
+    return score._replace(earlier_verdict=last.earlier_verdict, earlier_score=last.earlier_score)
 
 
-def _line(score: KeptScore) -> FleetLine:
+def _line(seen: _Seen) -> FleetLine:
+    score = seen.score
     return FleetLine(
-        dependency=score.dependency,
-        score=100 * score.score,
-        interval90=(100 * score.lower, 100 * score.upper),
-        verdict=score.verdict,
-        as_of=rfc3339(score.ts_ms),
-        changed=_changed(score),
+        dependency=seen.dependency,
+        score=100 * score.score if score else None,
+        interval90=(100 * score.lower, 100 * score.upper) if score else None,
+        verdict=seen.verdict,
+        as_of=None if seen.ts_ms is None else rfc3339(seen.ts_ms),
+        changed=_changed(score) if score else None,
+        upstream=seen.upstream,
     )
 
 
-def _with_upstream(lines: Sequence[FleetLine], settings: Settings) -> list[FleetLine]:
+def _with_upstream(lines: list[_Seen], settings: Settings) -> list[_Seen]:
     """The lines, each with the worst bad state of what it depends on, which passes on to it."""
+    below = {name: settings.all_below(name) for name in settings.dependencies}
+    if not any(below.values()):
+        return lines
     states = {line.dependency: line.verdict for line in lines}
     told = []
     for line in lines:
-        below = settings.all_below(line.dependency)
-        bad = [name for name in below if states.get(name) in ("no_go", "caution")]
+        bad = [n for n in below.get(line.dependency, ()) if states.get(n) in ("no_go", "caution")]
         if bad:
             worst = max(bad, key=lambda name: VERDICTS_BY_SEVERITY.index(states[name]))
             verdict = worst_verdict([line.verdict, states[worst]])
-            upstream = f"{worst}: {states[worst]}"
-            told.append(line.model_copy(update={"verdict": verdict, "upstream": upstream}))
+            told.append(line._replace(verdict=verdict, upstream=f"{worst}: {states[worst]}"))
         else:
             told.append(line)
     return told
@@ -198,33 +205,32 @@ def _changed(score: KeptScore) -> str | None:
     return f"was {score.earlier_verdict}, {100 * score.earlier_score:.0f}"
 
 
-def _summary(lines: Sequence[FleetLine], shown: int, suspected: ProviderSuspected | None) -> str:
+def _summary(lines: Sequence[_Seen], shown: int, suspected: ProviderSuspected | None) -> str:
     if not lines:
         return "Nothing is recorded yet, so nothing can be trusted. Record observations first."
-    counts: dict[Verdict, int] = {}
-    for line in lines:
-        counts[line.verdict] = counts.get(line.verdict, 0) + 1
+    counts = Counter(line.verdict for line in lines)
     order: tuple[Verdict, ...] = ("no_go", "caution", "unknown", "go")
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts)
     said = f"{len(lines)} dependencies: {told}."
-    if lines[0].score is not None and lines[0].interval90 is not None:
-        low, high = lines[0].interval90
+    if (worst := lines[0].score) is not None:
+        low, high = 100 * worst.lower, 100 * worst.upper
         said += (
-            f" Worst {lines[0].dependency}, trust {lines[0].score:.0f}"
+            f" Worst {worst.dependency}, trust {100 * worst.score:.0f}"
             f" (90% interval {low:.0f}\N{EN DASH}{high:.0f})."
         )
     if suspected is not None:
         together = ", ".join(suspected.dependencies[:4])
         said += f" Provider {suspected.provider} is suspected: {together} fail together"
         said += f" since {suspected.since}."
-    changed = [f"{line.dependency} ({line.changed})" for line in lines if line.changed]
+    followed = (line.score for line in lines if line.score is not None)
+    changed = [f"{score.dependency} ({new})" for score in followed if (new := _changed(score))]
     if changed:
         more = f" and {len(changed) - CHANGES_NAMED} more" if len(changed) > CHANGES_NAMED else ""
         said += f" Changed since the day before: {', '.join(changed[:CHANGES_NAMED])}{more}."
     return said + (f" The worst {shown} are shown." if len(lines) > shown else "")
 
 
-def _next_actions(lines: Sequence[FleetLine]) -> list[NextAction]:
+def _next_actions(lines: Sequence[_Seen]) -> list[NextAction]:
     bad = [line for line in lines if line.verdict in ("no_go", "caution")]
     return [
         NextAction(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gonogo.services.ports import Telemetry
 
@@ -46,11 +46,10 @@ class Repeats:
     disagreeing: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class KeptScore:
+class KeptScore(NamedTuple):
     """The last trust score of a dependency, and the last one of an earlier UTC day.
 
-    Scores are fractions. `rev` is the dependency's when it was scored.
+    A tuple, since a look at the fleet makes thousands. Scores are fractions. `rev` is the dependency's when it was scored.
     """
 
     dependency: str

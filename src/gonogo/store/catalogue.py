@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.store.rows import COLUMNS_OF
 
 if TYPE_CHECKING:
     from gonogo.records import BookedCost
@@ -94,9 +96,21 @@ class Catalogue:
 
     def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Add whole rows, sorted by their key."""
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - constant names
+        if not rows:
+            return
+        # sqlite3 takes several times as long to bind a None as a number or a text, and half of a
+        # row may be absent: a column that no row fills is left out.
+        filled = [
+            at
+            for at, values in enumerate(zip(*rows, strict=True))
+            if values.count(None) < len(rows)
+        ]
+        names = ", ".join(COLUMNS_OF[table][at] for at in filled)
+        marks = ", ".join("?" * len(filled))
+        self._connection.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608 - constant names
+            map(itemgetter(*filled), rows),
+        )
 
     def apply(self, cells: Cells) -> None:
         """Add changes to the rollups of their hours and days."""

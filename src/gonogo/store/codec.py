@@ -8,6 +8,7 @@ same histogram always has the same bytes.
 from __future__ import annotations
 
 from itertools import accumulate
+from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,11 +22,9 @@ __all__ = ["pack", "unpack", "unpack_many"]
 def pack(bins: Mapping[int, int]) -> tuple[int, bytes]:
     """The lowest bin and the blob of a histogram that is not empty; counts are positive."""
     places = sorted(bins)
-    numbers: list[int] = []
-    previous = places[0]
-    for place in places:
-        numbers += (place - previous, bins[place])
-        previous = place
+    numbers = [0] * (2 * len(places))
+    numbers[2::2] = map(sub, places[1:], places)
+    numbers[1::2] = map(bins.__getitem__, places)
     return places[0], bytes(numbers) if max(numbers) < 0x80 else _leb128(numbers)  # noqa: PLR2004 - one byte holds seven bits
 
 

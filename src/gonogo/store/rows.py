@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from gonogo.settings import Settings
 
-__all__ = ["COLUMNS", "QUANTITY_MAX", "Row", "Rule", "hash16", "hash64"]
+__all__ = ["COLUMNS", "COLUMNS_OF", "QUANTITY_MAX", "Row", "Rule", "hash16", "hash64"]
 
 # Quantities beyond it are stored as this: they stay exact as floats, and sums fit 64 bits.
 QUANTITY_MAX = 10**15
@@ -44,6 +44,11 @@ class Row(NamedTuple):
 
 
 COLUMNS = ", ".join(Row._fields)
+# Of the tables to which whole rows are added.
+COLUMNS_OF = {
+    "observation": Row._fields,
+    "observation_id": ("dependency_id", "id", "ts_ms", "seq"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from gonogo.errors import StoreError, plain
 from gonogo.store.catalogue import Catalogue, since
 from gonogo.store.postgres.books import book_costs
 from gonogo.store.postgres.rollups import apply_cells
-from gonogo.store.rows import Row, hash64
+from gonogo.store.rows import COLUMNS_OF, hash64
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresCatalogue", "id_of", "series_hash"]
 
-_COLUMNS = {
-    "observation": Row._fields,
-    "observation_id": ("dependency_id", "id", "ts_ms", "seq"),
-}
 # An id at a time by its whole key: without statistics the planner would read all of a dependency.
 _PLACES = """
 SELECT k.id, o.ts_ms, o.seq FROM unnest(CAST(? AS BYTEA[])) AS k (id) CROSS JOIN LATERAL
@@ -94,7 +90,7 @@ class PostgresCatalogue(Catalogue):
         if len(rows) < _COPY_ROWS_MIN:
             super().add_rows(table, rows)
         else:
-            self._session.copy(table, _COLUMNS[table], rows)
+            self._session.copy(table, COLUMNS_OF[table], rows)
 
     def apply(self, cells: Cells) -> None:
         """Add changes to the rollups of their hours and days."""
