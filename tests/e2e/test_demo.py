@@ -45,6 +45,8 @@ def test_the_demo_tells_the_whole_course(played: tuple[str, Path]) -> None:
     assert "degraded" in weekend
     assert "stable" in weekday
     assert "now goes to sentiment-v2 99% + sentiment-v3 1%" in back
+    for words in ("sentiment-v3 mitigated", "suspected slice published=weekend", "a post-mortem"):
+        assert words in back
     assert "Routed to sentiment-v2" in after
     assert " GO " in after.split("preflight(")[1]
 

@@ -42,7 +42,7 @@ async def watch(
         ),
     ] = None,
 ) -> None:
-    """Stay, and keep routes as they should be until interrupted."""
+    """Stay until interrupted: probe, look at what changed, tell people, keep and bring back routes."""
     from gonogo.http_guard import place_of
     from gonogo.watch.duties import keep_all
     from gonogo.watch.roster import roster

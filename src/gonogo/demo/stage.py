@@ -61,6 +61,15 @@ class Stage:
         """What a process needs to find this store."""
         return {"GONOGO_STORE": str(self.store), "GONOGO_CONFIG": str(self.config)}
 
+    async def told(self, *command: str) -> str:
+        """What a command says of this store.
+
+        Raises:
+            StoreError: it failed; its own line is passed on.
+        """
+        options = ("--store", str(self.store), "--config", str(self.config))
+        return await _run(*command, *options)
+
     def time(self, day: float) -> str:
         """A day of the simulated weeks as a time of this store."""
         when = datetime.fromtimestamp((self.begin_ms + day * DAY_MS) / 1000, tz=UTC)
@@ -100,11 +109,14 @@ async def set_up(world: World, folder: Path, *, day: int, now_ms: int) -> Stage:
         encoding="utf-8",
     )
     started = time.perf_counter()
-    options = ["--store", str(store), "--config", str(config), "--json"]
-    done = await anyio.run_process(
-        [sys.executable, "-m", "gonogo", "ingest", str(data), *options], check=False
-    )
-    if done.returncode != 0:
-        raise StoreError(f"The demo's ingest failed: {plain(done.stderr.decode(), 300)}")
-    accepted, took_s = json.loads(done.stdout)["accepted"], time.perf_counter() - started
+    options = ("--store", str(store), "--config", str(config), "--json")
+    told = await _run("ingest", str(data), *options)
+    accepted, took_s = json.loads(told)["accepted"], time.perf_counter() - started
     return Stage(day, begin_ms, data, store, config, accepted, took_s)
+
+
+async def _run(name: str, *arguments: str) -> str:
+    done = await anyio.run_process([sys.executable, "-m", "gonogo", name, *arguments], check=False)
+    if done.returncode != 0:
+        raise StoreError(f"The demo's {name} failed: {plain(done.stderr.decode(), 300)}")
+    return done.stdout.decode()

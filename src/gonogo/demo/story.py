@@ -12,6 +12,7 @@ from gonogo.answers import (
     DriftReport,
     FallbackPlan,
     FallbackResult,
+    IncidentList,
     PreflightReport,
     RouteAnswer,
 )
@@ -58,6 +59,7 @@ async def play(paper: Paper, folder: Path, *, now_ms: int) -> Played:
         await _draw(paper, agent, during, world, report)
         await _slices(paper, agent)
         await _fall_back(paper, agent, report)
+        await _incidents(paper, agent, during)
         paper.part("After: the part of the work that fits")
         last = await _smaller_preflight(paper, agent)
     return Played(during, last)
@@ -166,3 +168,23 @@ async def _fall_back(paper: Paper, agent: Agent, report: DriftReport) -> None:
     paper.answer(done)
     paper.question("get_route", dependency=MODEL, key="user-1")
     paper.answer(await agent.ask(RouteAnswer, "get_route", dependency=MODEL, key="user-1"))
+
+
+async def _incidents(paper: Paper, agent: Agent, stage: Stage) -> None:
+    """What was opened by itself, what is suspected, and the post-mortem so far."""
+    paper.part("What is being handled")
+    paper.question("get_incidents")
+    listed = await agent.ask(IncidentList, "get_incidents")
+    suspected = (
+        f"{i.dependency}: suspected {i.suspected}" for i in listed.incidents if i.suspected
+    )
+    paper.answer(listed, *suspected)
+    if not listed.incidents:
+        raise ProbeError("get_incidents named no incident in the demo.")
+    report = await stage.told("incident", "report", listed.incidents[0].id)
+    claims = report.count("[`")
+    told = f"a post-mortem of {len(report.splitlines())} lines; {claims} claims name their decision"
+    paper.command(f"gonogo incident report {listed.incidents[0].id}", told)
+    paper.note(
+        "While gonogo watch runs, sentiment-v3 gets its traffic back in stages, each on evidence."
+    )

@@ -63,7 +63,8 @@ def _summary(lines: list[DependencyLine], *, query: str | None, more: bool) -> s
     counts = {v: sum(line.verdict == v for line in lines) for v in ("no_go", "caution", "go")}
     told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
     rest = "; more follow, pass next_cursor" if more else ""
-    return f"{len(lines)} dependencies ({told or 'none checked yet'} when last asked){rest}."
+    known = "1 dependency" if len(lines) == 1 else f"{len(lines)} dependencies"
+    return f"{known} ({told or 'none checked yet'} when last asked){rest}."
 
 
 def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAction]:
