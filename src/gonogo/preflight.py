@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import IncidentBrief, PreflightReport
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.services.fallback_health import UNMEASURED, split_version
 from gonogo.services.preflight import PartReport, compose_preflight
+from gonogo.services.rehearsed import last_drill, told
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck
@@ -61,7 +62,7 @@ async def run_preflight(
 
     async def check(name: str) -> PartReport:
         nonlocal done
-        part = await _part(app, name, routes.get(name))
+        part = await _part(app, stores, name, routes.get(name))
         done += 1
         if progress is not None:
             await progress(done, len(work.calls), name)
@@ -120,8 +121,16 @@ def planned_work(
     return Work(dict.fromkeys(names, planned_calls), budget=budget)
 
 
-async def _part(app: Gonogo, name: str, route: Route | None) -> PartReport:
-    """One dependency, judged where its calls go now."""
+async def _part(app: Gonogo, stores: Stores, name: str, route: Route | None) -> PartReport:
+    """One dependency, judged where its calls go now, and when its plan was last rehearsed."""
+    part = await _judged(app, name, route)
+    if not app.settings.dependency(name).fallback:
+        return part
+    drill = await last_drill(stores.decisions, name)
+    return replace(part, plan_tested=told(drill, app.clock()))
+
+
+async def _judged(app: Gonogo, name: str, route: Route | None) -> PartReport:
     target = name if route is None else _main_target(route)
     measured, version = (name, None) if target == name else split_version(target)
     if target in UNMEASURED or target.startswith("rules:"):

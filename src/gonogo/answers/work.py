@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from gonogo.answers.base import Answer, Fraction, Part, Points, Time
 from gonogo.answers.drift import DriftStatus
 from gonogo.answers.money import BudgetCheck
@@ -17,6 +19,9 @@ class PreflightCheck(Part):
     score: Points | None = None
     drift_status: DriftStatus | None = None
     route_target: str | None = None
+    plan_tested: str | None = Field(
+        default=None, description="when its fallback was last rehearsed, and how that ended"
+    )
 
 
 class IncidentBrief(Part):

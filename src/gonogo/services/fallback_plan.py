@@ -14,6 +14,7 @@ from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.services.fallback_health import UNMEASURED, split_version
 from gonogo.services.ports_actions import LOCAL, WHOLE, Check, Route, Weight, primary_route
+from gonogo.services.rehearsed import last_drill, rehearsed
 from gonogo.services.routes import refuse_unknown
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ async def propose(
             "target with `to`, or another `share`."
         )
     is_down = await ports.health.is_down(dependency, now_ms=now_ms)
-    verdicts = await ports.decisions.last_verdicts()
-    is_bad = is_down or verdicts.get(dependency, ("unknown", 0))[0] == "no_go"
+    is_bad = is_down or await _is_bad(ports, dependency)
     switches = await ports.routes.switches(dependency, since_ms=now_ms - 7 * DAY_MS)
     checks = (
         _ladder(own, health.target),
@@ -100,6 +100,7 @@ async def propose(
         not_held(route, now_ms),
         rate_limit(switches, now_ms),
         flap_damping(switches, now_ms),
+        *rehearsed(await last_drill(ports.decisions, dependency), own.fallback_policy, now_ms),
         Check("state_version", True, f"made for version {route.version} of the route", "always"),
     )
     return Proposal(
@@ -236,6 +237,18 @@ def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
     penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches if not s.stage)
     why = f"flap penalty {penalty:.2f} of {FLAPS_MAX:g}, halved each day"
     return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
+
+
+async def _is_bad(ports: FallbackPorts, dependency: str) -> bool:
+    """Whether its last verdict is no_go, or an incident of it is open.
+
+    The last verdict is one signal's: drift says no_go while trust, asked after it, may not.
+    """
+    verdicts = await ports.decisions.last_verdicts()
+    if verdicts.get(dependency, ("unknown", 0))[0] == "no_go":
+        return True
+    handled = await ports.incidents.incidents(dependency=dependency)
+    return any(found.status in ("open", "acknowledged", "mitigated") for found, _ in handled)
 
 
 def _ladder(own: DependencySettings, target: str) -> Check:

@@ -33,6 +33,7 @@ class PartReport:
     drift: DriftReport | None = None
     trust: TrustReport | None = None
     problem: str | None = None
+    plan_tested: str | None = None
 
     @property
     def routed_away(self) -> bool:
@@ -110,6 +111,7 @@ def _check(part: PartReport) -> PreflightCheck:
         score=part.trust.score if part.trust else None,
         drift_status=part.drift.status if part.drift else None,
         route_target=part.target,
+        plan_tested=part.plan_tested,
     )
 
 

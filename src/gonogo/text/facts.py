@@ -22,6 +22,8 @@ from gonogo.answers import (
     Settlement,
     TrustReport,
 )
+from gonogo.answers.drill import DrillReport
+from gonogo.text.drill import drill_parts
 from gonogo.text.forms import Table, interval, money, number, shares, table
 
 Parts = tuple[list[tuple[str, str]], list[Table]]
@@ -259,12 +261,12 @@ def _preflight(answer: PreflightReport) -> Parts:
     if answer.budget:
         facts.append(("budget", f"{answer.budget.verdict}: {answer.budget.summary}"))
     checks = [
-        (c.dependency, c.verdict, c.score, c.drift_status, c.route_target, c.why)
+        (c.dependency, c.verdict, c.score, c.drift_status, c.route_target, c.plan_tested, c.why)
         for c in answer.checks
     ]
     incidents = [(i.id, i.dependency, i.status) for i in answer.incidents]
     return facts, [
-        table("checks", "dependency verdict score drift route why", checks),
+        table("checks", "dependency verdict score drift route plan_tested why", checks),
         table("incidents", "id dependency status", incidents),
     ]
 
@@ -326,3 +328,8 @@ def _incidents(answer: IncidentList) -> Parts:
         events = [(e.ts, e.event, e.actor) for e in answer.incidents[0].timeline]
         tables.append(table("timeline", "ts event actor", events))
     return [], tables
+
+
+@parts_of.register
+def _drill(answer: DrillReport) -> Parts:
+    return drill_parts(answer)

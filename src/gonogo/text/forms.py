@@ -36,9 +36,11 @@ def number(value: float) -> str:
 
 def money(usd: float) -> str:
     """An amount: two decimals, below one cent two significant digits."""
-    if 0 < abs(usd) < MONEY_DIGITS_FROM_USD:
+    if usd < 0:
+        return f"-{money(-usd)}"
+    if 0 < usd < MONEY_DIGITS_FROM_USD:
         return f"${float(f'{usd:.2g}'):.8f}".rstrip("0")
-    return f"-${-usd:,.2f}" if usd < 0 else f"${usd:,.2f}"
+    return f"${usd:,.2f}"
 
 
 def duration(seconds: int) -> str:

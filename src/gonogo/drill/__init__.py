@@ -1,0 +1,1 @@
+"""`gonogo drill`: rehearses the incident plan on a copy of the user's own history."""

@@ -1,0 +1,45 @@
+"""What an incident plan lacks, as far as its configuration tells."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING
+
+from gonogo.drill.money import covering
+from gonogo.services.fallback_health import UNMEASURED, split_version
+
+if TYPE_CHECKING:
+    from gonogo.settings import Settings
+
+__all__ = ["gaps"]
+
+
+def gaps(settings: Settings, dependency: str, *, known: Container[str]) -> Iterator[str]:
+    """The missing steps, one line each. `known`: what anything was recorded of."""
+    own = settings.dependency(dependency)
+    table = f'[dependencies."{dependency}"]'
+    if not own.fallback:
+        yield f"No fallback is configured: set fallback = ['…'] under {table}."
+    for rung in own.fallback:
+        if _is_measured(rung) and not {rung, split_version(rung)[0]} & _known(rung, known):
+            yield f"Nothing is recorded of {rung}: probe it, so that its health is known in time."
+    if own.fallback and _is_measured(own.fallback[-1]):
+        yield "The ladder ends with something that can break too: end it with rules:NAME or human."
+    if own.fallback_policy == "ask":
+        yield "fallback_policy is ask: nothing is switched until a person answers."
+    if own.fallback_policy == "deny":
+        yield "fallback_policy is deny: gonogo switches nothing."
+    if own.fallback and own.recovery_share == 0:
+        yield "recovery_share is 0: a primary that recovers is not seen, the way back needs a person."
+    if not covering(settings, dependency):
+        yield f"No budget counts the cost of {dependency}: a cost that rises is seen, not stopped."
+    if not settings.notify:
+        yield "Nobody is told of an incident: configure [settings.notify.NAME]."
+
+
+def _is_measured(rung: str) -> bool:
+    return rung not in UNMEASURED and not rung.startswith("rules:")
+
+
+def _known(rung: str, known: Container[str]) -> set[str]:
+    return {name for name in (rung, split_version(rung)[0]) if name in known}

@@ -1,0 +1,314 @@
+"""One replicate: a scenario is played, somebody looks and acts as the policy lets them."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.drill.calls import Played, good_rate, play_again
+from gonogo.drill.money import book_played, covering
+from gonogo.drill.sandbox import Rehearsed
+from gonogo.drill.scenarios import SCENARIOS, Hurt, Scenario
+from gonogo.drill.telemetry import RehearsedTelemetry
+from gonogo.errors import ActionRefused
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, worst_verdict
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport, TrustReport
+    from gonogo.drill.past import Past
+    from gonogo.records import Decision
+    from gonogo.settings import Settings
+
+__all__ = ["Ground", "Trial", "rehearse"]
+
+# The change begins at a random moment of this week, after a first day.
+LEAD_MS, PLACED_MS = DAY_MS, 7 * DAY_MS
+# The second look, by which a no_go that lasts becomes an incident.
+AGAIN_MS = 11 * 60_000
+RECOVER_EVERY_MS = 6 * HOUR_MS
+FOLLOWED_MS = 3 * DAY_MS
+ATTEMPTS_MAX = 2
+# With this share or more, the traffic is on the primary's side.
+MOST = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends."""
+
+    dependency: str
+    settings: Settings
+    actuators: tuple[str, ...]
+    gaps: tuple[str, ...]
+    pasts: Mapping[str, Past]
+    accepted: tuple[Decision, ...]
+    begin_ms: int
+    days: int
+    seed: int
+    answer_after_ms: int | None
+
+
+@dataclass(slots=True)
+class Trial:
+    """What came of one replicate. Times are epoch milliseconds; None: it never came.
+
+    `early`: it was raised before anything happened. `alarms`: incidents that were opened.
+    `hurt`: calls that the scenario made worse, before it was dealt with.
+    """
+
+    scenario: str
+    replicate: int
+    start_ms: int
+    end_ms: int
+    noticed_ms: int | None = None
+    early: bool = False
+    alarms: int = 0
+    fired_ms: int | None = None
+    target: str | None = None
+    target_ok: bool | None = None
+    hurt: int = 0
+    extra_micro_usd: int | None = None
+    recovered_ms: int | None = None
+    switches: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+async def rehearse(ground: Ground, name: str, replicate: int) -> Trial:
+    """Play one replicate of a scenario; the same ground, name and number give the same trial."""
+    scenario = SCENARIOS[name]
+    rng = np.random.default_rng([ground.seed, list(SCENARIOS).index(name), replicate])
+    with tempfile.TemporaryDirectory(prefix="gonogo-drill-") as folder:
+        stage = _Stage(ground, scenario, replicate, rng, Path(folder))
+        async with stage.app:
+            await stage.run()
+    return stage.trial
+
+
+class _Stage:
+    """One replicate under way."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        scenario: Scenario,
+        replicate: int,
+        rng: np.random.Generator,
+        folder: Path,
+    ) -> None:
+        self.ground, self.scenario = ground, scenario
+        days = min(ground.days, scenario.days_max)
+        room_ms = min(PLACED_MS, days * DAY_MS // 4)
+        start_ms = ground.begin_ms + LEAD_MS + int(rng.random() * room_ms)
+        self.now_ms = ground.begin_ms
+        self.trial = Trial(scenario.name, replicate, start_ms, ground.begin_ms + days * DAY_MS)
+        settings = replace(ground.settings, store=str(folder / "sandbox.db"))
+        self.telemetry = RehearsedTelemetry(settings, now_ms=self.now_ms)
+        self.played = self._play(rng, days)
+        self.app = Rehearsed(
+            settings,
+            self.telemetry,
+            actuators=ground.actuators,
+            accepted=ground.accepted,
+            clock=lambda: self.now_ms,
+        )
+        self.budgets = covering(settings, ground.dependency) if scenario.name == "cost" else []
+        self.booked_ms = 0
+        self.attempts = 0
+        self.share = 1.0
+
+    def _play(self, rng: np.random.Generator, days: int) -> dict[str, Played]:
+        ground, scenario = self.ground, self.scenario
+        own = ground.settings.dependency(ground.dependency)
+        first_day, played = ground.begin_ms // DAY_MS, {}
+        for name, past in ground.pasts.items():
+            calls = play_again(past.calls, first_day=first_day, days=days, rng=rng)
+            hurt = Hurt(self.trial.start_ms, good_rate(past.calls), own.min_effect, rng)
+            if name == ground.dependency:
+                calls = scenario.inject(calls, hurt)
+            elif scenario.breaks_target and own.fallback[:1] == (name,):
+                calls = calls.failing(calls.ts_ms >= self.trial.start_ms - DAY_MS)
+            metrics = (scenario.metric,) if scenario.metric else ()
+            self.telemetry.add(past, calls, metrics=metrics)
+            played[name] = calls
+        return played
+
+    async def run(self) -> None:
+        """Look, act, and follow it to its end."""
+        step_ms = self.scenario.look_every_h * HOUR_MS
+        is_control = self.scenario.wanted == "quiet"
+        first_ms = self.trial.start_ms // HOUR_MS * HOUR_MS
+        await self._go_to(self.ground.begin_ms + LEAD_MS if is_control else first_ms)
+        if await self._look() and not is_control:
+            self.trial.early = True
+            return
+        while self.now_ms + step_ms <= self.trial.end_ms and not self._is_over():
+            await self._go_to(self.now_ms // HOUR_MS * HOUR_MS + step_ms)
+            if await self._look() and self.trial.noticed_ms is None:
+                self.trial.noticed_ms = self.now_ms
+            if await self._incident() and self.share >= MOST and self.attempts < ATTEMPTS_MAX:
+                await self._fall_back()
+            if self.share < 1 and self.scenario.wanted in ("steady", "quiet"):
+                await self._recover()
+        if self.trial.fired_ms is not None and self.scenario.wanted in ("fallback", "refuse"):
+            await self._follow()
+        await self._count()
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be learned by looking."""
+        wanted = self.scenario.wanted
+        if wanted in ("notice", "unknown"):
+            return self.trial.noticed_ms is not None
+        if wanted in ("fallback", "refuse"):
+            return self.trial.fired_ms is not None or self.attempts >= ATTEMPTS_MAX
+        return False
+
+    async def _go_to(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.telemetry.move_to(now_ms)
+
+    async def _look(self) -> bool:
+        """Ask what the watch asks; whether what was to be noticed is there."""
+        drift, trust = await self._asked()
+        if "no_go" in (drift.verdict, trust.verdict):
+            self.now_ms += AGAIN_MS
+            await self._asked()
+        wanted = self.scenario.wanted
+        if wanted == "unknown":
+            return worst_verdict([drift.verdict, trust.verdict]) in ("unknown", "no_go")
+        if wanted == "notice":
+            return _is_moved(drift, trust, self.scenario.metric) or await self._over_budget()
+        return "no_go" in (drift.verdict, trust.verdict)
+
+    async def _asked(self) -> tuple[DriftReport, TrustReport]:
+        drift = await self.app.check_model_drift(self.ground.dependency)
+        self.now_ms += 1  # no two answers stand at one moment in the log
+        return drift, await self.app.get_trust_score_health(self.ground.dependency)
+
+    async def _over_budget(self) -> bool:
+        """Whether a budget would refuse the next day's work."""
+        name = self.ground.dependency
+        if not self.budgets:
+            return False
+        stores = await self.app.stores()
+        self.booked_ms = await book_played(
+            stores, self.ground.pasts, self.played, since_ms=self.booked_ms, now_ms=self.now_ms
+        )
+        calls = self.played[name].ts_ms
+        planned = math.ceil(len(calls) / max((calls[-1] - calls[0]) / DAY_MS, 1))
+        for budget in self.budgets:
+            check = await self.app.check_budget_with_confidence(
+                budget, dependency=name, planned_calls=planned
+            )
+            if check.verdict == "no_go":
+                return True
+        return False
+
+    async def _incident(self) -> bool:
+        stores = await self.app.stores()
+        found = await stores.incidents.incidents(dependency=self.ground.dependency)
+        self.trial.alarms = len(found)
+        return any(incident.status != "resolved" for incident, _ in found)
+
+    async def _fall_back(self) -> None:
+        """Plan, and carry out as far as the policy lets an agent, and a person where one answers."""
+        name, trial = self.ground.dependency, self.trial
+        self.attempts += 1
+        try:
+            plan = await self.app.trigger_fallback(name, reason=f"drill: {self.scenario.told}")
+            if not isinstance(plan, FallbackPlan):
+                return
+            done: FallbackPlan | FallbackResult = await self.app.trigger_fallback(
+                name, plan_id=plan.plan_id, confirm=True
+            )
+            if isinstance(done, FallbackPlan):
+                failed = [check.why for check in plan.checks if not check.passed]
+                asked = f"a person has to approve ({'; '.join(failed) or 'fallback_policy: ask'})"
+                if self.ground.answer_after_ms is None:
+                    trial.problems.append(f"{asked}, and nobody answered")
+                    return
+                self.now_ms += self.ground.answer_after_ms
+                self.telemetry.move_to(self.now_ms)
+                done = await self.app.approve(plan.plan_id)
+        except ActionRefused as refused:
+            trial.problems.append(str(refused))
+            return
+        await self._moved()
+        largest = max(done.to, key=lambda target: target.share)
+        if trial.fired_ms is None:
+            trial.fired_ms, trial.target = self.now_ms, largest.target
+        if any(step.status != "done" for step in done.actuators):
+            trial.problems.append(f"not confirmed: {done.summary}")
+
+    async def _moved(self) -> None:
+        """Let the traffic follow the route."""
+        share = await self.app.primary_share(self.ground.dependency)
+        self.trial.switches += (share >= MOST) != (self.share >= MOST)
+        if share != self.share:
+            self.share = share
+            self.telemetry.serve(self.ground.dependency, share)
+
+    async def _recover(self) -> None:
+        await self.app.recover()
+        await self._moved()
+        if self.share >= 1:
+            self.attempts = 0
+
+    async def _follow(self) -> None:
+        """Watch the way back: until the primary has it all again, or for some days."""
+        lasts_ms = self.scenario.lasts_ms
+        end_ms = self.trial.end_ms
+        if lasts_ms is None:
+            end_ms = min(end_ms, self.now_ms + FOLLOWED_MS)
+        while self.now_ms + RECOVER_EVERY_MS <= end_ms and self.share < 1:
+            await self._go_to(self.now_ms + RECOVER_EVERY_MS)
+            await self._recover()
+        if self.share >= 1:
+            self.trial.recovered_ms = self.now_ms
+
+    async def _count(self) -> None:
+        """What it cost until it was dealt with."""
+        trial, name = self.trial, self.ground.dependency
+        played, served = self.played[name], self.telemetry.served(name)
+        by_then = trial.noticed_ms if self.scenario.wanted == "notice" else trial.fired_ms
+        before = played.ts_ms < (self.now_ms if by_then is None else by_then)
+        trial.hurt = int((played.hurt & served & before).sum())
+        if self.scenario.metric == "cost_usd":
+            original = self.ground.pasts[name].calls.cost_micro_usd[played.source]
+            trial.extra_micro_usd = int(np.nansum((played.cost_micro_usd - original)[before]))
+        elif trial.target is not None and trial.target in self.ground.pasts:
+            taken = ~served & (played.ts_ms < self.now_ms)
+            here, there = (_mean_cost(self.ground.pasts[each]) for each in (name, trial.target))
+            if here is not None and there is not None:
+                trial.extra_micro_usd = round(int(taken.sum()) * (there - here))
+        if trial.target is not None and trial.target in self.played:
+            trial.target_ok = self._rate_since(trial.target) > self._rate_since(name)
+
+    def _rate_since(self, name: str) -> float:
+        """The share of good calls since it began, were all calls served."""
+        played = self.played[name]
+        during = played.ts_ms >= self.trial.start_ms
+        if self.scenario.lasts_ms is not None and name == self.ground.dependency:
+            during &= played.ts_ms < self.trial.start_ms + self.scenario.lasts_ms
+        outcome, failed = played.outcome_e6[during], played.failed[during]
+        known = ~np.isnan(outcome) | failed
+        return float(np.nansum(outcome)) / MICRO / max(int(known.sum()), 1)
+
+
+def _mean_cost(past: Past) -> float | None:
+    cost = past.calls.cost_micro_usd
+    return None if np.isnan(cost).all() else float(np.nanmean(cost))
+
+
+def _is_moved(drift: DriftReport, trust: TrustReport, metric: str | None) -> bool:
+    """Whether an answer says that the metric moved, or that the score is not to be trusted."""
+    shifted = [drift.metric] if drift.status == "shifted" else []
+    shifted += [signal.metric for signal in drift.signals or () if signal.status == "shifted"]
+    health = trust.score_health
+    return metric in shifted or (metric == "confidence" and bool(health and health.golden_page))

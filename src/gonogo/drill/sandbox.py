@@ -1,0 +1,130 @@
+"""The product over a store of its own, for one rehearsal: only telemetry and actuators differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from gonogo.app import Gonogo
+from gonogo.services.drift_memory import DriftMemory, Runs
+from gonogo.services.fallback_health import TrustHealth
+from gonogo.services.ports_actions import LOCAL, WHOLE, Observed, Route, Step
+from gonogo.services.recent import Recent
+from gonogo.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    from gonogo.drill.telemetry import RehearsedTelemetry
+    from gonogo.records import Decision
+    from gonogo.settings import Settings
+    from gonogo.store.telemetry import SqliteTelemetry
+
+__all__ = ["Rehearsed", "sandboxed"]
+
+
+# Replicates of one process share the pieces of runs that they have in common: those of history.
+# A piece is known by all that it depends on.
+_RUNS = Runs()
+
+
+def sandboxed(settings: Settings, store: Path) -> Settings:
+    """The same configuration over another store, with nothing in it that reaches outside."""
+    return replace(
+        settings,
+        store=str(store),
+        read_only=False,
+        probes=MappingProxyType({}),
+        notify=MappingProxyType({}),
+        actuators=MappingProxyType({}),
+        environ=MappingProxyType({}),
+    )
+
+
+class RecordedActuator:
+    """Notes the route that it was given, and does nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._routes: dict[str, Route] = {}
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self._name
+
+    async def read(self, dependency: str) -> Observed:
+        """What it was given last."""
+        route = self._routes.get(dependency)
+        if route is None:
+            return Observed("absent")
+        return Observed("known", route.targets, route.epoch, version=str(route.epoch))
+
+    def effect(self, route: Route) -> str:
+        """What it would note."""
+        return f"{self._name}: would note epoch {route.epoch} of {route.dependency}"
+
+    async def apply(self, route: Route, *, expected_version: str) -> Step:
+        """Note it; refused where another route is there than expected, or a newer one."""
+        known = self._routes.get(route.dependency)
+        if known is not None and (
+            expected_version != str(known.epoch) or known.epoch > route.epoch
+        ):
+            return Step("failed", f"epoch {known.epoch} is there")
+        self._routes[route.dependency] = route
+        return Step("done", "noted")
+
+    async def verify(self, route: Route) -> Step:
+        """Whether it is what was noted last."""
+        known = self._routes.get(route.dependency)
+        same = known is not None and (known.targets, known.epoch) == (route.targets, route.epoch)
+        return Step("done" if same else "failed", "read back" if same else "not what was noted")
+
+
+class Rehearsed(Gonogo):
+    """The application of a rehearsal.
+
+    Args:
+        settings: From `sandboxed`.
+        telemetry: What is played.
+        actuators: Names of those that are configured.
+        accepted: Log entries by which a person accepted a new normal.
+        clock: The virtual clock.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: RehearsedTelemetry,
+        *,
+        actuators: Sequence[str],
+        accepted: Sequence[Decision],
+        clock: Callable[[], int],
+    ) -> None:
+        super().__init__(settings, clock=clock, actor="drill")
+        self._telemetry = telemetry
+        self._memory = DriftMemory(runs=_RUNS), Recent()
+        self._actuators = tuple(actuators)
+        self._accepted = tuple(accepted)
+
+    async def _open(self) -> Stores:
+        stores = await open_stores(self.settings, actor=self.actor, clock=self.clock)
+        for entry in self._accepted:
+            await stores.decisions.append(entry)
+        # It answers every read of a store's telemetry; only recording is refused.
+        telemetry = cast("SqliteTelemetry", self._telemetry)
+        fallback = replace(
+            stores.fallback,
+            telemetry=telemetry,
+            health=TrustHealth(telemetry, stores.decisions, self.settings),
+            # The snapshot that a plan keeps for later is costly, and nothing here reads it.
+            evidence_of=None,
+            actuators={name: RecordedActuator(name) for name in (*self._actuators, LOCAL)},
+        )
+        return replace(stores, telemetry=telemetry, fallback=fallback)
+
+    async def primary_share(self, dependency: str) -> float:
+        """What the dependency itself gets by now, a fraction."""
+        route = await (await self.stores()).routes.route(dependency)
+        return 1.0 if route is None else route.primary_share / WHOLE

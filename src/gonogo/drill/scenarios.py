@@ -1,0 +1,183 @@
+"""The ten scenarios: what each does to the calls to come, and what has to come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gonogo.records import DAY_MS, HOUR_MS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.drill.calls import Played
+    from gonogo.records import Floats
+
+__all__ = ["SCENARIOS", "Hurt", "Scenario", "Wanted"]
+
+# `fallback`: the traffic has to leave for a healthy target. `notice`: it has to be seen, and the
+# traffic has to stay. `quiet`: nothing may be raised. `unknown`: no verdict may say go.
+# `steady`: the traffic may not go back and forth. `refuse`: not to a target that is broken.
+Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hurt:
+    """When it begins and what it is done with. `own_rate` is the user's own share of good calls."""
+
+    start_ms: int
+    own_rate: float
+    min_effect: float
+    rng: np.random.Generator
+
+
+Injection = Callable[["Played", Hurt], "Played"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One rehearsal.
+
+    Attributes:
+        name: As `--scenario` takes it.
+        told: What happens, in a few words.
+        wanted: What has to come of it.
+        inject: Makes the calls of the dependency worse.
+        look_every_h: How often somebody looks.
+        lasts_ms: How long it lasts; None: until the end.
+        metric: The metric besides quality that it moves.
+        breaks_target: The first rung is broken as well.
+        days_max: How long one replicate is watched at most.
+    """
+
+    name: str
+    told: str
+    wanted: Wanted
+    inject: Injection
+    look_every_h: int = 24
+    lasts_ms: int | None = None
+    metric: str | None = None
+    breaks_target: bool = False
+    days_max: int = 28
+
+
+SLIDE_POINTS, SLIDE_MS = 0.07, 21 * DAY_MS
+WEEKEND_POINTS = 0.25
+LATE_POINTS, LATE_MS = 0.10, 3 * DAY_MS
+OUTAGE_MS, OUTAGE_SHARE = 12 * HOUR_MS, 0.9
+COST_TIMES = 5.0
+FLAP_MS = 3 * DAY_MS
+THURSDAY_TO_SATURDAY = 2  # 1970-01-01 was a Thursday
+
+
+def _after(played: Played, hurt: Hurt) -> NDArray[np.bool_]:
+    after: NDArray[np.bool_] = played.ts_ms >= hurt.start_ms
+    return after
+
+
+def _flips(played: Played, hurt: Hurt, points: Floats | float) -> NDArray[np.bool_]:
+    """Good calls that turn wrong so that the mean outcome falls by so much."""
+    chance = np.clip(np.asarray(points) / max(hurt.own_rate, 1e-6), 0, 1)
+    flipped: NDArray[np.bool_] = hurt.rng.random(len(played.ts_ms)) < chance
+    return flipped & _after(played, hurt)
+
+
+def nothing(played: Played, hurt: Hurt) -> Played:
+    """The control: the calls as they were."""
+    del hurt
+    return played
+
+
+def slide(played: Played, hurt: Hurt) -> Played:
+    """Seven points of accuracy in three weeks, as from 94 % to 87 %."""
+    way = np.clip((played.ts_ms - hurt.start_ms) / SLIDE_MS, 0, 1)
+    return played.worse(_flips(played, hurt, SLIDE_POINTS * way))
+
+
+def weekend(played: Played, hurt: Hurt) -> Played:
+    """Wrong at weekends only."""
+    day = (played.ts_ms // DAY_MS - THURSDAY_TO_SATURDAY) % 7
+    return played.worse(_flips(played, hurt, WEEKEND_POINTS) & (day <= 1))
+
+
+def collapse(played: Played, hurt: Hurt) -> Played:
+    """The confidence falls to half of what it was; the outcomes stay as they were."""
+    left = np.where(_after(played, hurt), 0.5, 1.0)
+    return replace(played, confidence_e6=np.round(played.confidence_e6 * left))
+
+
+def spike(played: Played, hurt: Hurt) -> Played:
+    """Every call costs five times as much."""
+    after = _after(played, hurt)
+    cost = np.where(after, np.round(played.cost_micro_usd * COST_TIMES), played.cost_micro_usd)
+    return replace(played, cost_micro_usd=cost, hurt=played.hurt | after)
+
+
+def outage(played: Played, hurt: Hurt) -> Played:
+    """Nine calls in ten fail outright, for twelve hours."""
+    during = _after(played, hurt) & (played.ts_ms < hurt.start_ms + OUTAGE_MS)
+    return played.failing(during & (hurt.rng.random(len(played.ts_ms)) < OUTAGE_SHARE))
+
+
+def late(played: Played, hurt: Hurt) -> Played:
+    """Ten points of accuracy at once, and outcomes that come three days late."""
+    after = _after(played, hurt)
+    hurt_calls = played.worse(_flips(played, hurt, LATE_POINTS))
+    return replace(hurt_calls, seen_ms=np.where(after, played.ts_ms + LATE_MS, played.seen_ms))
+
+
+def missing(played: Played, hurt: Hurt) -> Played:
+    """Nothing is recorded any more."""
+    return played.without(_after(played, hurt))
+
+
+def flapping(played: Played, hurt: Hurt) -> Played:
+    """Three days twice the smallest effect that matters below its own rate, three days well."""
+    ill = ((played.ts_ms - hurt.start_ms) // FLAP_MS) % 2 == 0
+    return played.worse(_flips(played, hurt, np.where(ill, 2 * hurt.min_effect, 0.0)))
+
+
+SCENARIOS: dict[str, Scenario] = {
+    one.name: one
+    for one in (
+        Scenario("none", "control: nothing changes", "quiet", nothing),
+        Scenario("slide", "7 points of accuracy in 3 weeks", "fallback", slide),
+        Scenario("weekend", "25 points at weekends only", "fallback", weekend),
+        Scenario(
+            "confidence",
+            "confidence halves, accuracy stays",
+            "notice",
+            collapse,
+            metric="confidence",
+            days_max=14,
+        ),
+        Scenario(
+            "cost", "5 times the cost a call", "notice", spike, metric="cost_usd", days_max=14
+        ),
+        Scenario(
+            "outage",
+            "90% of calls fail for 12 hours",
+            "fallback",
+            outage,
+            look_every_h=1,
+            lasts_ms=OUTAGE_MS,
+            days_max=14,
+        ),
+        Scenario("late", "10 points, outcomes 3 days late", "fallback", late, days_max=21),
+        Scenario("missing", "recording stops", "unknown", missing, days_max=21),
+        Scenario(
+            "broken",
+            "an outage, and the first fallback is broken too",
+            "refuse",
+            outage,
+            look_every_h=1,
+            lasts_ms=OUTAGE_MS,
+            breaks_target=True,
+            days_max=3,
+        ),
+        Scenario("flapping", "ill and well, three days each", "steady", flapping, look_every_h=48),
+    )
+}

@@ -1,0 +1,225 @@
+"""A rehearsal on the demo's own weeks: it is faithful, fires what it should, and touches nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drill_world import NOW_MS, recorded, with_policy
+from gonogo.answers import FallbackPlan
+from gonogo.app import Gonogo
+from gonogo.demo.world import MODEL, PREVIOUS
+from gonogo.drill.calls import play_again
+from gonogo.drill.measures import report
+from gonogo.drill.rehearsal import Ground, Trial, rehearse
+from gonogo.drill.run import Asked, note_drill, prepare
+from gonogo.drill.scenarios import SCENARIOS
+from gonogo.drill.telemetry import RehearsedTelemetry
+from gonogo.errors import NotEnoughData
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
+from gonogo.services.rehearsed import DRILL_DAYS_MAX
+from gonogo.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+ASKED = Asked(MODEL, tuple(SCENARIOS), replicates=1, seed=1, days=28)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for the module's store."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The demo's healthy morning, recorded once."""
+    return await recorded(tmp_path_factory.mktemp("drill"))
+
+
+@pytest.fixture(scope="module")
+async def ground(settings: Settings) -> AsyncIterator[Ground]:
+    """What replicates stand on; the store has the same bytes at the end of all of them."""
+    before = digests(settings)
+    yield await prepare(settings, ASKED, clock=lambda: NOW_MS)
+    assert digests(settings) == before
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    """Every file beside the store that is not empty, by the hash of its bytes."""
+    files = sorted(Path(settings.store).parent.glob("*.db*"))
+    contents = {path.name: path.read_bytes() for path in files}
+    return {
+        name: hashlib.sha256(raw).hexdigest()
+        for name, raw in contents.items()
+        if raw and not name.endswith("-shm")
+    }
+
+
+async def test_the_rehearsed_telemetry_is_what_the_store_would_say(
+    settings: Settings, ground: Ground, tmp_path: Path
+) -> None:
+    """Record the played calls in a copy of the real store: counts, histograms, answers are equal."""
+    past = ground.pasts[MODEL]
+    days, calls = 3, past.calls
+    played = play_again(
+        calls, first_day=ground.begin_ms // DAY_MS, days=days, rng=np.random.default_rng(4)
+    )
+    end_ms = ground.begin_ms + days * DAY_MS
+    telemetry = RehearsedTelemetry(settings, now_ms=ground.begin_ms)
+    telemetry.add(past, played, metrics=("confidence", "cost_usd"))
+    telemetry.move_to(end_ms)
+
+    async with Gonogo(settings, clock=lambda: NOW_MS) as app:
+        await app.backup(tmp_path / "copy.db")
+    copied = replace(settings, store=str(tmp_path / "copy.db"))
+    async with Gonogo(copied, clock=lambda: end_ms) as app:
+        stores = await app.stores()
+        batch = [
+            Observation(
+                MODEL,
+                int(ts_ms),
+                version=calls.versions[calls.version[played.source[at]]],
+                outcome=played.outcome_e6[at] / MICRO,
+                outcome_ts_ms=int(played.seen_ms[at]),
+                confidence=played.confidence_e6[at] / MICRO,
+                latency_ms=played.latency_us[at] / 1000,
+                cost_micro_usd=int(played.cost_micro_usd[at]),
+            )
+            for at, ts_ms in enumerate(played.ts_ms)
+        ]
+        await stores.telemetry.record(batch, end_ms)
+        since, until = ground.begin_ms // HOUR_MS - 48, end_ms // HOUR_MS
+        for real, ours in (
+            (
+                await stores.telemetry.hours(MODEL, start_hour=since, end_hour=until),
+                await telemetry.hours(MODEL, start_hour=since, end_hour=until),
+            ),
+            *[
+                (
+                    await stores.telemetry.histograms(MODEL, m, start_hour=since, end_hour=until),
+                    await telemetry.histograms(MODEL, m, start_hour=since, end_hour=until),
+                )
+                for m in ("confidence_labelled", "confidence_good", "cost_usd", "outcome_lag_s")
+            ],
+        ):
+            same_arrays(real, ours)
+
+
+def same_arrays(real: object, ours: object) -> None:
+    """Every column of two rollups; the dates after the present day are the store's own."""
+    for name in real.__slots__:  # type: ignore[attr-defined]
+        one, other = getattr(real, name), getattr(ours, name)
+        if isinstance(one, np.ndarray):
+            np.testing.assert_array_equal(one, other, err_msg=name)
+        else:
+            assert one == other, name
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
+async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: str) -> None:
+    """On the demo's calls, with a policy that lets agents switch."""
+    trial = await rehearse(ground, name, 0)
+    assert not trial.early
+    if name == "none":
+        assert trial.alarms == 0
+        assert trial.fired_ms is None
+    elif name in ("slide", "weekend", "late", "outage"):
+        assert trial.fired_ms is not None
+        assert (trial.target, trial.target_ok) == (PREVIOUS, True)
+        assert trial.hurt > 0
+    elif name in ("confidence", "cost", "missing"):
+        assert trial.noticed_ms is not None
+        assert trial.fired_ms is None
+    elif name == "broken":
+        assert trial.target == "rules:keyword-list"
+    if name == "outage":
+        assert trial.noticed_ms is not None
+        assert trial.noticed_ms - trial.start_ms <= 3 * HOUR_MS
+        assert trial.recovered_ms is not None
+    assert trial.switches <= 2
+
+
+async def test_the_same_seed_gives_the_same_trial(ground: Ground) -> None:
+    """Every number of it; another replicate differs."""
+    first, second = [await rehearse(ground, "outage", 0) for _ in range(2)]
+    assert first == second
+    assert (await rehearse(ground, "outage", 1)).start_ms != first.start_ms
+
+
+async def test_where_nobody_answers_an_ask_is_not_carried_out(ground: Ground) -> None:
+    """The report fails, and says that a person is missing; with one who answers it switches."""
+    asks = replace(ground, settings=with_policy(ground.settings, "ask"))
+    alone = await rehearse(asks, "outage", 0)
+    assert alone.fired_ms is None
+    assert "nobody answered" in alone.problems[0]
+    said = report(asks, replace(ASKED, scenarios=("outage",)), [alone], now_ms=NOW_MS)
+    assert (said.verdict, said.passed) == ("no_go", False)
+    assert any("nobody answered" in step for step in said.missing_steps)
+    answered = await rehearse(replace(asks, answer_after_ms=10 * 60_000), "outage", 0)
+    assert answered.fired_ms is not None
+    assert answered.noticed_ms is not None
+    assert answered.fired_ms - answered.noticed_ms == 10 * 60_000
+
+
+async def test_a_person_who_comes_after_the_plan_has_expired_is_too_late(ground: Ground) -> None:
+    """A plan is valid for 15 minutes; that is found in peacetime."""
+    asks = replace(
+        ground, settings=with_policy(ground.settings, "ask"), answer_after_ms=30 * 60_000
+    )
+    trial = await rehearse(asks, "outage", 0)
+    assert trial.fired_ms is None
+    assert "expired" in trial.problems[0]
+
+
+async def test_without_a_fallback_it_is_noticed_and_nothing_can_be_done(ground: Ground) -> None:
+    """The missing step is named."""
+    own = replace(ground.settings.dependency(MODEL), fallback=())
+    bare = replace(ground, settings=replace(ground.settings, dependencies={MODEL: own}))
+    trial = await rehearse(bare, "outage", 0)
+    assert trial.noticed_ms is not None
+    assert trial.fired_ms is None
+    assert "no fallback rung" in trial.problems[0]
+
+
+async def test_too_little_history_is_said(tmp_path: Path) -> None:
+    """Three days are not a week."""
+    settings = await recorded(tmp_path, days=3)
+    with pytest.raises(NotEnoughData, match=r"needs each weekday once|Nothing to rehearse"):
+        await prepare(settings, ASKED, clock=lambda: NOW_MS)
+
+
+async def test_a_failed_or_old_drill_turns_allow_into_ask(tmp_path: Path, ground: Ground) -> None:
+    """Not drilled and passed leave it to the policy; preflight says which it is."""
+    settings = await recorded(tmp_path)
+    now_ms = NOW_MS
+    async with Gonogo(settings, clock=lambda: now_ms) as app:
+
+        async def approval() -> tuple[str, str | None]:
+            plan = await app.trigger_fallback(MODEL, reason="drilled", to="refuse")
+            assert isinstance(plan, FallbackPlan)
+            checked = await app.preflight(dependencies=[MODEL])
+            why = [check.passed for check in plan.checks if check.check == "rehearsed"]
+            return str(why), checked.checks[0].plan_tested
+
+        assert await approval() == ("[]", "never")
+        trial = Trial("missing", 0, NOW_MS, NOW_MS + DAY_MS)
+        asked = replace(ASKED, scenarios=("missing",))
+        failed = report(ground, asked, [trial], now_ms=NOW_MS)
+        noted = await note_drill(app, failed)
+        assert noted.decision_id is not None
+        assert (await app.actions())[0].kind == "drill"
+        day = noted.as_of[:10]
+        assert await approval() == ("[False]", f"failed {day}")
+        now_ms += HOUR_MS
+        good = replace(trial, noticed_ms=NOW_MS + HOUR_MS)
+        await note_drill(app, report(ground, asked, [good], now_ms=now_ms))
+        assert await approval() == ("[True]", f"passed {day}")
+        now_ms += (DRILL_DAYS_MAX + 1) * DAY_MS
+        assert await approval() == ("[False]", f"passed {day}, more than 90 days ago")
+        assert (await app.verify_audit()).problem is None

@@ -1,0 +1,162 @@
+"""Calls played again: what stays as it was, and what a scenario changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gonogo.drill.calls import Played, good_rate, play_again
+from gonogo.drill.measures import poisson_interval95
+from gonogo.drill.scenarios import OUTAGE_MS, SCENARIOS, SLIDE_MS, SLIDE_POINTS, Hurt
+from gonogo.records import DAY_MS, HOUR_MS, MICRO
+from gonogo.store.reading_calls import CallColumns
+
+FIRST_DAY, SOURCE_DAYS, DAYS = 20_000, 14, 28
+BEGIN_DAY = FIRST_DAY + SOURCE_DAYS
+START_MS = (BEGIN_DAY + 3) * DAY_MS + 5 * HOUR_MS
+
+
+def own_calls() -> CallColumns:
+    """Two weeks: more calls by day than by night, fewer at weekends, 94 % right."""
+    rng = np.random.default_rng(5)
+    ts_ms = []
+    for day in range(FIRST_DAY, BEGIN_DAY):
+        for hour in range(24):
+            calls = (30 if 8 <= hour < 20 else 4) // (2 if (day - 2) % 7 <= 1 else 1)
+            start = day * DAY_MS + hour * HOUR_MS
+            ts_ms += sorted((start + rng.random(calls) * HOUR_MS).astype(int).tolist())
+    n = len(ts_ms)
+    return CallColumns(
+        ts_ms=np.array(ts_ms),
+        version=np.zeros(n, dtype=np.int64),
+        versions=("1",),
+        outcome_e6=np.where(rng.random(n) < 0.94, float(MICRO), 0.0),
+        outcome_lag_ms=np.zeros(n),
+        failed=np.zeros(n, dtype=np.int64),
+        confidence_e6=np.round(rng.random(n) * MICRO),
+        latency_us=np.full(n, 1e5),
+        cost_micro_usd=np.full(n, 1000.0),
+        segments=(rng.random(n) < 0.3).astype(np.int64),
+        segment_sets=(frozenset({"channel=web"}), frozenset({"channel=app"})),
+    )
+
+
+CALLS = own_calls()
+
+
+def played(seed: int = 1) -> Played:
+    """Four weeks to come."""
+    return play_again(CALLS, first_day=BEGIN_DAY, days=DAYS, rng=np.random.default_rng(seed))
+
+
+def hurt(seed: int = 2) -> Hurt:
+    """A change in the middle of the fourth day."""
+    return Hurt(START_MS, good_rate(CALLS), 0.05, np.random.default_rng(seed))
+
+
+def by_hour_of_week(ts_ms: np.ndarray) -> np.ndarray:
+    """Calls in each hour of the week, per week."""
+    weeks = (int(ts_ms[-1]) // DAY_MS - int(ts_ms[0]) // DAY_MS + 1) / 7
+    return np.bincount(ts_ms // HOUR_MS % 168, minlength=168) / weeks
+
+
+def test_volume_and_season_stay_as_they_were() -> None:
+    """Every hour of the week has as many calls as the user's own, to the call."""
+    calls = played()
+    np.testing.assert_array_equal(by_hour_of_week(calls.ts_ms), by_hour_of_week(CALLS.ts_ms))
+    assert (np.diff(calls.ts_ms) >= 0).all()
+    assert calls.ts_ms[0] // DAY_MS == BEGIN_DAY
+
+
+def test_a_call_keeps_what_it_was_and_the_segments_keep_their_shares() -> None:
+    """Outcome and confidence are of one and the same call; segments are drawn with it."""
+    calls = played()
+    np.testing.assert_array_equal(calls.outcome_e6, CALLS.outcome_e6[calls.source])
+    np.testing.assert_array_equal(calls.confidence_e6, CALLS.confidence_e6[calls.source])
+    assert CALLS.segments[calls.source].mean() == pytest.approx(CALLS.segments.mean(), abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_calls() -> None:
+    """And another one others."""
+    first, second, third = played(1), played(1), played(3)
+    np.testing.assert_array_equal(first.source, second.source)
+    assert not np.array_equal(first.source, third.source)
+
+
+def mean_outcome(calls: Played, chosen: np.ndarray) -> float:
+    """Of the calls that have one."""
+    return float(np.nanmean(calls.outcome_e6[chosen])) / MICRO
+
+
+def test_the_slide_loses_seven_points_in_three_weeks_and_nothing_before() -> None:
+    """Before the start the calls are untouched; at its end the mean is seven points lower."""
+    before, after = played(), SCENARIOS["slide"].inject(played(), hurt())
+    untouched = before.ts_ms < START_MS
+    np.testing.assert_array_equal(after.outcome_e6[untouched], before.outcome_e6[untouched])
+    slid = before.ts_ms >= START_MS + SLIDE_MS
+    lost = mean_outcome(before, slid) - mean_outcome(after, slid)
+    assert lost == pytest.approx(SLIDE_POINTS, abs=0.02)
+    halfway = (before.ts_ms >= START_MS + SLIDE_MS // 3) & (
+        before.ts_ms < START_MS + 2 * SLIDE_MS // 3
+    )
+    lost = mean_outcome(before, halfway) - mean_outcome(after, halfway)
+    assert lost == pytest.approx(SLIDE_POINTS / 2, abs=0.02)
+
+
+def test_the_weekend_is_hurt_and_the_week_is_not() -> None:
+    """Saturdays and Sundays lose 25 points."""
+    before, after = played(), SCENARIOS["weekend"].inject(played(), hurt())
+    late = before.ts_ms >= START_MS
+    weekend = late & ((before.ts_ms // DAY_MS - 2) % 7 <= 1)
+    lost = mean_outcome(before, weekend) - mean_outcome(after, weekend)
+    assert lost == pytest.approx(0.25, abs=0.05)
+    rest = ~weekend
+    np.testing.assert_array_equal(before.outcome_e6[rest], after.outcome_e6[rest])
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
+def test_each_scenario_changes_its_own_thing_alone(name: str) -> None:
+    """Volume, segments and everything before the start stay, but for what is no longer recorded."""
+    before, after = played(), SCENARIOS[name].inject(played(), hurt())
+    if name == "missing":
+        assert after.ts_ms[-1] < START_MS
+        before = before.without(before.ts_ms >= START_MS)
+    np.testing.assert_array_equal(before.ts_ms, after.ts_ms)
+    np.testing.assert_array_equal(before.source, after.source)
+    early = before.ts_ms < START_MS
+    changed = {
+        field
+        for field in ("outcome_e6", "failed", "confidence_e6", "cost_micro_usd", "seen_ms")
+        if not np.array_equal(getattr(before, field), getattr(after, field), equal_nan=True)
+    }
+    for field in changed:
+        np.testing.assert_array_equal(getattr(before, field)[early], getattr(after, field)[early])
+    assert (
+        changed
+        == {
+            "none": set(),
+            "slide": {"outcome_e6"},
+            "weekend": {"outcome_e6"},
+            "confidence": {"confidence_e6"},
+            "cost": {"cost_micro_usd"},
+            "outage": {"outcome_e6", "failed", "confidence_e6"},
+            "late": {"outcome_e6", "seen_ms"},
+            "missing": set(),
+            "broken": {"outcome_e6", "failed", "confidence_e6"},
+            "flapping": {"outcome_e6"},
+        }[name]
+    )
+
+
+def test_the_outage_ends() -> None:
+    """Nine in ten fail for twelve hours, and none after."""
+    after = SCENARIOS["outage"].inject(played(), hurt())
+    during = (after.ts_ms >= START_MS) & (after.ts_ms < START_MS + OUTAGE_MS)
+    assert after.failed[during].mean() == pytest.approx(0.9, abs=0.05)
+    assert not after.failed[~during].any()
+
+
+def test_the_interval_of_a_rate_is_garwoods() -> None:
+    """Oracle: published exact limits for 0, 1 and 10 events."""
+    for count, low, high in ((0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39)):
+        assert poisson_interval95(count) == pytest.approx((low, high), rel=1e-3, abs=1e-4)
