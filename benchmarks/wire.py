@@ -18,6 +18,13 @@ class Row(NamedTuple):
     asked: str = ""
 
 
+class Cost(NamedTuple):
+    """Milliseconds on the wire, and of processor time that the server took (0 but on Linux)."""
+
+    wire_ms: float
+    process_ms: float
+
+
 def print_rows(rows: list[Row]) -> None:
     """Print one table."""
     for what, reached, asked in rows:
@@ -47,6 +54,16 @@ class Server:
         if "error" in answer or answer["result"].get("isError"):
             raise SystemExit(f"{tool} failed: {answer}")
         return spent
+
+    def costs(self, tool: str, arguments: Mapping[str, object]) -> Cost:
+        """One call, on the wire and in the process."""
+        before = self._process_ms()
+        wire_ms = self.call_ms(tool, arguments)
+        return Cost(wire_ms, self._process_ms() - before)
+
+    def _process_ms(self) -> float:
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
 
     def ask(self, method: str, params: Mapping[str, object]) -> dict[str, dict[str, object]]:
         """The answer to one request."""

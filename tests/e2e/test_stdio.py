@@ -58,6 +58,15 @@ def test_nothing_heavy_is_loaded_before_the_first_question() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_the_store_opens_without_numpy() -> None:
+    """A route or a budget is asked for in the middle of work: statistics load when they are used."""
+    code = "import sys\nimport gonogo.stores\nprint('numpy' in sys.modules)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"
+
+
 def test_standard_output_carries_the_protocol_alone(tmp_path: Path) -> None:
     """Broken lines, wrong calls and a store that cannot open change nothing about that."""
     store = tmp_path / "gonogo.db"

@@ -11,7 +11,7 @@ import pytest
 from drift_world import START_MS, World, open_world
 
 from gonogo.app import Gonogo
-from gonogo.detectors.pieces import FINE, Kept
+from gonogo.detectors.pieces import LENGTHS, Kept
 from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
 from gonogo.records import DAY_MS, HOUR_MS, Observation
@@ -151,7 +151,7 @@ def test_kept_pieces_leave_no_trace(season: bool, change: float) -> None:  # noq
 
     for end in (1, 50, 64, 65, 200, 256, 300, 500, 530, 700):
         n[end - 1] += 3
-        n[max(end - 2 * FINE, 0)] += 1
+        n[max(end - 2 * LENGTHS[-1], 0)] += 1
         same_run(run(end, kept), run(end, None))
     if change:
         assert run(700, kept).episodes

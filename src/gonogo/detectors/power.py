@@ -13,7 +13,8 @@ from gonogo.errors import ParameterError
 NEIGHBOURS_NATS = 3.0
 # Standard normal quantile of nine in ten.
 FOUND_SD = 1.28
-BISECTIONS = 40
+# To a millionth of a rate point.
+BISECTIONS = 20
 
 
 def detectable_now(

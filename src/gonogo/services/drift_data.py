@@ -31,6 +31,13 @@ PROMPT_LAG_S = 60.0
 MATURE_SHARE = 0.95
 
 
+def days_of(hour: Ints) -> tuple[Ints, Ints]:
+    """The days since 1970 of hours, ascending, and each hour's index among them."""
+    day = hour // 24
+    begins = np.diff(day, prepend=-1) > 0
+    return day[begins], np.cumsum(begins) - 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RateStream:
     """Hourly batches of one rate, hours ascending, each with at least one label; shapes (n,)."""
@@ -74,7 +81,7 @@ class RateStream:
 
     def by_day(self) -> tuple[Ints, Floats, Floats]:
         """Days since 1970 with their labels and bad labels, ascending."""
-        days, at = np.unique(self.hour // 24, return_inverse=True)
+        days, at = days_of(self.hour)
         n = np.bincount(at, self.n, minlength=len(days)).astype(np.float64)
         bad = np.bincount(at, self.bad, minlength=len(days)).astype(np.float64)
         return days, n, bad

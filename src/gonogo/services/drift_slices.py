@@ -143,35 +143,43 @@ def _partitions(
     whole: RateStream, declared: dict[str, RateStream], days: _Days, *, zone: str
 ) -> list[Partition]:
     """Slices of time, each declared key, and each of its values by weekday and weekend."""
+    day_type, band = time_cells(whole.hour, zone=zone)
     parts = [
-        _by_time("day_type", DAY_TYPES, {"": whole}, days, zone=zone),
-        _by_time("hour_band", HOUR_BANDS, {"": whole}, days, zone=zone),
+        Partition("day_type", _by_time("day_type", DAY_TYPES, day_type, whole, days)),
+        Partition("hour_band", _by_time("hour_band", HOUR_BANDS, band, whole, days)),
     ]
     keys = sorted({segment.partition("=")[0] for segment in declared})
     for key in keys:
         own = {name: s for name, s in declared.items() if name.partition("=")[0] == key}
-        cells = [CellCounts(name, *days.of(stream)) for name, stream in own.items()]
-        parts.append(Partition(key, cells))
-        parts.append(_by_time("day_type", DAY_TYPES, own, days, zone=zone))
+        parts.append(Partition(key, [CellCounts(name, *days.of(s)) for name, s in own.items()]))
+        split = [
+            cell
+            for name, stream in own.items()
+            for cell in _by_time(
+                "day_type", DAY_TYPES, time_cells(stream.hour, zone=zone)[0], stream, days, name
+            )
+        ]
+        parts.append(Partition("day_type", split))
     weight = 1 / len(parts)
     return [replace(part, weight=weight) for part in parts]
 
 
 def _by_time(
-    key: str, values: tuple[str, ...], streams: dict[str, RateStream], days: _Days, *, zone: str
-) -> Partition:
+    key: str,
+    values: tuple[str, ...],
+    found: Ints,
+    stream: RateStream,
+    days: _Days,
+    name: str | None = None,
+) -> list[CellCounts]:
+    """A stream's slices of time; `found` is each batch's index into the slices' values."""
     cells = []
-    for name, stream in streams.items():
-        day_type, band = time_cells(stream.hour, zone=zone)
-        found: Ints = day_type if key == "day_type" else band
-        for index, value in enumerate(values):
-            inside = found == index
-            part = replace(
-                stream, hour=stream.hour[inside], n=stream.n[inside], bad=stream.bad[inside]
-            )
-            segment = ",".join(sorted([f"{key}={value}", *([name] if name else [])]))
-            cells.append(CellCounts(segment, *days.of(part)))
-    return Partition(key, cells)
+    for index, value in enumerate(values):
+        inside = found == index
+        part = replace(stream, hour=stream.hour[inside], n=stream.n[inside], bad=stream.bad[inside])
+        segment = ",".join(sorted([f"{key}={value}", *([name] if name else [])]))
+        cells.append(CellCounts(segment, *days.of(part)))
+    return cells
 
 
 def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:

@@ -17,7 +17,7 @@ from gonogo.detectors.values import ValueWatch, watch_value_sums
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_baseline import choose_baseline
-from gonogo.services.drift_data import RateStream, missing_for_baseline
+from gonogo.services.drift_data import RateStream, days_of, missing_for_baseline
 from gonogo.services.drift_finding import (
     Finding,
     change_of,
@@ -157,7 +157,7 @@ def _told(
 
 def _daily_sd(followed: ValueHours, baseline: int) -> float | None:
     """Standard deviation of the baseline's daily means; None under three days."""
-    days, at = np.unique(followed.hour[:baseline] // 24, return_inverse=True)
+    days, at = days_of(followed.hour[:baseline])
     if len(days) < 3:  # noqa: PLR2004
         return None
     means = np.bincount(at, followed.total[:baseline]) / np.bincount(at, followed.n[:baseline])
@@ -165,7 +165,7 @@ def _daily_sd(followed: ValueHours, baseline: int) -> float | None:
 
 
 def _trend(followed: ValueHours, baseline: int, sd: float) -> Trend | None:
-    days, at = np.unique(followed.hour[baseline:] // 24, return_inverse=True)
+    days, at = days_of(followed.hour[baseline:])
     n = np.bincount(at, followed.n[baseline:])
     total = np.bincount(at, followed.total[baseline:])
     try:

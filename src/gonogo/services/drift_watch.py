@@ -22,6 +22,7 @@ from gonogo.detectors.predictive import (
 )
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
 from gonogo.detectors.seasons import weekly_offsets
+from gonogo.services.drift_data import days_of
 from gonogo.services.time_slices import hours_of_week
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _without_season(baseline: RateStream, expected: Floats | None) -> Floats:
     own = min(max(baseline.bad_rate, 1e-6), 1 - 1e-6)
     centre = math.log(own / (1 - own))
     seasonal = 1 / (1 + np.exp(-(centre + expected[: len(baseline.hour)]))) - own
-    _, at = np.unique(baseline.hour // 24, return_inverse=True)
+    _, at = days_of(baseline.hour)
     return np.clip(bad - np.bincount(at, baseline.n * seasonal), 0, n)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from gonogo.services.drift import DriftQuestion, check_drift
 from gonogo.services.ports_signals import SignalTelemetry
 from gonogo.services.ports_trust import TrustTelemetry
-from gonogo.services.trust import check_trust
 
 if TYPE_CHECKING:
     from gonogo.answers import Answer
@@ -28,6 +26,9 @@ async def evidence_of(
     A switch changes what is observed afterwards, and late outcomes what was observed before: this
     is what could be known when it was decided.
     """
+    from gonogo.services.drift import DriftQuestion, check_drift
+    from gonogo.services.trust import check_trust
+
     if await telemetry.dependency(dependency) is None:
         return "{}"
     question = DriftQuestion(dependency=dependency, detail="full")

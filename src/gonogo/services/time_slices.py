@@ -29,6 +29,8 @@ HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")
 TIME_KEYS = {"day_type": DAY_TYPES, "hour_band": HOUR_BANDS}
 FIRST_WEEKEND_DAY = 5
 HOURS_A_DAY = 24
+DAYS_A_BLOCK = 64
+HOURS_A_BLOCK = HOURS_A_DAY * DAYS_A_BLOCK
 EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
 
 
@@ -83,16 +85,25 @@ def time_cells(hours: Ints, *, zone: str) -> tuple[Ints, Ints]:
 
 def hours_of_week(hours: Ints, *, zone: str) -> Ints:
     """For each hour 0 (Monday, first hour) to 167, by its midpoint in local time."""
-    days, back = np.unique(hours // HOURS_A_DAY, return_inverse=True)
-    offsets = np.array([_day_offsets(zone, day) for day in days.tolist()], dtype=np.int64)
-    offsets = offsets.reshape(-1, HOURS_A_DAY)
-    minutes = hours * 60 + 30 + offsets[back, hours % HOURS_A_DAY]
-    local_hours = minutes // 60 + EPOCH_WEEKDAY * HOURS_A_DAY
+    if not len(hours):
+        return np.zeros(0, dtype=np.int64)
+    first, last = int(hours.min()) // HOURS_A_BLOCK, int(hours.max()) // HOURS_A_BLOCK
+    table = np.concatenate([_block(zone, block) for block in range(first, last + 1)])
+    of_week: Ints = table[hours - first * HOURS_A_BLOCK]
+    return of_week
+
+
+@lru_cache(maxsize=1000)
+def _block(zone: str, block: int) -> Ints:
+    """The same for each hour of 64 days; shape (1536,)."""
+    hours = np.arange(block * HOURS_A_BLOCK, (block + 1) * HOURS_A_BLOCK)
+    days = range(block * DAYS_A_BLOCK, (block + 1) * DAYS_A_BLOCK)
+    offsets = np.array([_day_offsets(zone, day) for day in days], dtype=np.int64)
+    local_hours = (hours * 60 + 30 + offsets.ravel()) // 60 + EPOCH_WEEKDAY * HOURS_A_DAY
     of_week: Ints = local_hours % (7 * HOURS_A_DAY)
     return of_week
 
 
-@lru_cache(maxsize=20_000)
 def _day_offsets(zone: str, day: int) -> tuple[int, ...]:
     """Minutes from UTC to local time at the midpoint of each hour of a UTC day."""
     place = ZoneInfo(zone)
