@@ -188,7 +188,7 @@ def test_doctor_names_what_the_installation_stands_on(store: Path) -> None:
         "clock",
         "watcher",
     }
-    assert re.search(r"schema \d+, .*2 dependencies", found["store"]["said"])
+    assert re.search(r"schema \d+, .*dependencies: 2", found["store"]["said"])
     assert "digest" in found["configuration"]["said"]
 
 

@@ -20,7 +20,7 @@ def test_init_writes_a_configuration_that_doctor_accepts(tmp_path: Path) -> None
     file = tmp_path / ".config" / "gonogo" / "gonogo.toml"
     assert str(file) in made.stdout
     doctor = gonogo("doctor", store=store)
-    assert "1 dependencies, 1 budgets, 1 workloads" in doctor.stdout
+    assert "dependencies: 1, budgets: 1, workloads: 1" in doctor.stdout
     again = gonogo("init", store=store)
     assert (again.returncode, again.stderr.count("\n")) == (78, 1)
     assert "is there already" in again.stderr

@@ -6,6 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from gonogo.config import load_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -26,3 +30,14 @@ def test_every_make_target_that_readme_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
     assert {"demo", "test"} <= named <= targets
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_configuration_in_a_document_is_one_that_gonogo_takes(
+    page: Path, tmp_path: Path
+) -> None:
+    """Each TOML block stands alone: what it names is in it, and no secret has to be set to read it."""
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
+        (tmp_path / "gonogo.toml").write_text(block)
+        settings = load_settings(str(tmp_path / "gonogo.toml"), None, {"HOME": str(tmp_path)})
+        assert settings.dependencies or settings.probes or settings.notify

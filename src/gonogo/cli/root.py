@@ -136,5 +136,5 @@ def _completed(arguments: Sequence[str]) -> list[str]:
 def _usage(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "gonogo"
-    said = " ".join(error.format_message().split())
-    return f"{plain(said, 300)} See `{path} --help`."
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{plain(said, 300)}. See `{path} --help`."

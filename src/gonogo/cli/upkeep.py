@@ -87,7 +87,7 @@ async def _store(session: Session) -> Finding:
         return Finding("store", "broken", str(error))
     newest = max((d.newest_ts for d in listed.dependencies if d.newest_ts), default="none")
     more = "+" if listed.next_cursor else ""
-    known = f"{len(listed.dependencies)}{more} dependencies, newest observation {newest}"
+    known = f"dependencies: {len(listed.dependencies)}{more}, newest observation {newest}"
     return Finding("store", "ok", f"{where}: {schema}, {known}")
 
 
@@ -119,8 +119,8 @@ def _configuration(session: Session) -> Finding:
     if settings.config_path is None:
         return Finding("configuration", "ok", "none: every setting is the default")
     told = (
-        f"{len(settings.dependencies)} dependencies, {len(settings.budgets)} budgets, "
-        f"{len(settings.workloads)} workloads; digest {settings.digest}"
+        f"dependencies: {len(settings.dependencies)}, budgets: {len(settings.budgets)}, "
+        f"workloads: {len(settings.workloads)}; digest {settings.digest}"
     )
     return Finding("configuration", "ok", f"{settings.config_path}: {told}")
 

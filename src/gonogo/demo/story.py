@@ -186,5 +186,6 @@ async def _incidents(paper: Paper, agent: Agent, stage: Stage) -> None:
     told = f"a post-mortem of {len(report.splitlines())} lines; {claims} claims name their decision"
     paper.command(f"gonogo incident report {listed.incidents[0].id}", told)
     paper.note(
-        "While gonogo watch runs, sentiment-v3 gets its traffic back in stages, each on evidence."
+        "While gonogo watch runs, sentiment-v3 gets its traffic back in stages, each on evidence; "
+        "gonogo drill rehearses such a night on your own history, before you need it."
     )

@@ -283,7 +283,7 @@ def _summary(
     around: _Surroundings,
 ) -> str:
     in_ten = round(10 * found.score)
-    tail = f"; {found.n} calls"
+    tail = "; 1 call" if found.n == 1 else f"; {found.n} calls"
     weakest = min(parts, key=lambda name: parts[name].rate)
     if len(parts) > 1 and parts[weakest].rate < 1:
         tail += f"; weakest part {_PART_WORDS[weakest]} {parts[weakest].rate:.2f}"
