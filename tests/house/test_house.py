@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -89,6 +90,17 @@ def test_the_lock_names_no_address_and_pins_every_hash() -> None:
     locked = set(pins)
     for dependency in PYPROJECT["project"]["dependencies"]:
         assert re.split(r"[<>=]", dependency)[0] in locked
+
+
+def test_gonogo_installs_beside_litellm_s_proxy() -> None:
+    """What both need is pinned in the proxy's lock at a version that pyproject admits."""
+    lock = (ROOT / "tests" / "peers" / "requirements" / "litellm.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
+    needed = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+    shared = [need for need in needed if need.name in pins]
+    assert {"mcp", "pydantic", "rich"} <= {need.name for need in shared}
+    for need in shared:
+        assert pins[need.name] in need.specifier, need
 
 
 def test_version_and_owner_agree_everywhere() -> None:
