@@ -64,7 +64,8 @@ async def dependency_health(
     """Judge what a dependency said of itself."""
     from gonogo.detectors.score_health import calibration, residuals
 
-    start_hour = now_ms // HOUR_MS - MEMORY_DAYS * 24
+    # From the beginning of a day, so that slices can be read by the day.
+    start_hour = (now_ms // DAY_MS - MEMORY_DAYS) * 24
     whole, by_time, newest_hour = await _stated(telemetry, settings, dependency, start_hour)
     parts = list(by_time)
     for segment in await telemetry.segments(dependency):
@@ -226,7 +227,7 @@ async def _stated_slice(
 
     said, good = [
         await telemetry.histograms(
-            dependency, metric, segment=segment, start_hour=start_hour, daily=False
+            dependency, metric, segment=segment, start_hour=start_hour, daily=True
         )
         for metric in ("confidence_labelled", "confidence_good")
     ]
@@ -243,10 +244,10 @@ def _of_rows(said: Histograms, good: Histograms, rows: NDArray[np.bool_]) -> Sta
     from gonogo.detectors.bins import layout_named
     from gonogo.detectors.score_health import Stated
 
-    kept = np.isin(said.row, np.flatnonzero(rows))
+    kept = rows[said.row]
     bins, at = np.unique(said.bins[kept], return_inverse=True)
     n = np.bincount(at, said.counts[kept], minlength=bins.size).astype(np.int64)
-    good_kept = np.isin(good.bucket[good.row], said.bucket[rows])
+    good_kept = np.isin(good.bucket, said.bucket[rows])[good.row]
     place = np.searchsorted(bins, good.bins[good_kept])
     came = np.bincount(place, good.counts[good_kept], minlength=bins.size).astype(np.int64)
     chance = layout_named(said.layout).centre(bins)

@@ -265,10 +265,9 @@ def part_estimates(
     parts: dict[PartName, PartEstimate] = {}
     for name, (good, n, others_good, others_n) in pairs.items():
         if n.sum():
-            mixture = trust.posterior(
-                *by_hour(counts, good, n),
-                now_hour=now_ms // HOUR_MS,
-                prior=trust.population_prior(others_good[others], others_n[others]),
+            prior = trust.population_prior(others_good[others], others_n[others])
+            mixture = _known(found, good, n, prior) or trust.posterior(
+                *by_hour(counts, good, n), now_hour=now_ms // HOUR_MS, prior=prior
             )
             low, high = trust.quantiles(mixture, np.array([0.05, 0.95]))
             parts[name] = PartEstimate(float(mixture.mean()), float(low), float(high), int(n.sum()))
@@ -279,6 +278,24 @@ def part_estimates(
             float(points.mean()), float(low), float(high), found.repeats.repeats
         )
     return parts
+
+
+def _known(found: TrustEstimate, good: Ints, n: Ints, prior: Prior) -> BetaMixture | None:
+    """The posterior of such calls where the score was made from the same ones.
+
+    Without an SLO a call that is well is one without error, and where no failed call has an outcome
+    a good answer is a good call.
+    """
+    import numpy as np
+
+    counts = found.counts
+    for own_good, own_n, own_prior, mixture in (
+        (counts.ok, counts.n, found.ok_prior, found.ok),
+        (counts.ok_good, counts.ok_labels, found.quality_prior, found.quality),
+    ):
+        if own_prior == prior and np.array_equal(own_n, n) and np.array_equal(own_good, good):
+            return mixture
+    return None
 
 
 def by_hour(counts: HourCounts, good: Ints, n: Ints) -> tuple[Ints, Ints, Ints]:
