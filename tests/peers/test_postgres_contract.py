@@ -16,6 +16,7 @@ CONTRACT = (
     "test_trust_reads",
     "test_signal_reads",
     "test_drift_answers",
+    "test_incremental_drift",
     "test_remembered_answers",
     "test_decision_log",
     "test_incidents",

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
 
-from gonogo.records import DAY_MS, Rollups
+from gonogo.records import DAY_MS, Histograms, HourCounts, Rollups
 from gonogo.store.catalogue import PAIR
-from gonogo.store.cells import COUNTS
-from gonogo.store.reading import (
-    histograms_of,
-    hours_of,
-    read_dependencies,
-    read_golden,
-    read_segments,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from gonogo.records import HourCounts
+from gonogo.store.reading import Slice, read_dependencies, read_golden, read_segments
 
 __all__ = ["SEGMENTS_MAX", "read_rollups"]
 
@@ -27,14 +15,15 @@ SEGMENTS_MAX = 200
 _LAG = "outcome_lag_s"
 _HOURS_A_DAY = 24
 
-# Golden or not, segment (none is the whole), and its series with their versions' ids.
-_Series = dict[tuple[bool, str | None], list[tuple[int, int]]]
+ReadHours = Callable[[sqlite3.Connection, Slice], HourCounts]
+ReadHistograms = Callable[[sqlite3.Connection, Slice, str], Histograms]
 
 
 def read_rollups(
     connection: sqlite3.Connection,
     name: str,
     *,
+    reads: tuple[ReadHours, ReadHistograms],
     since: tuple[int, int] | None,
     without: Collection[str],
 ) -> Rollups | None:
@@ -43,6 +32,7 @@ def read_rollups(
     Args:
         connection: Of the store.
         name: The dependency's.
+        reads: The engine's own reads of hours and of histograms.
         since: A revision and the hour that began the newest day then: hours before it are left
             out where none of them has changed since.
         without: Metrics whose histograms are not read.
@@ -56,56 +46,31 @@ def read_rollups(
     ).fetchone()
     first = since[1] if since is not None and history_rev <= since[0] else 0
     segments = read_segments(connection, name)
-    series = _series(connection, number, segments[:SEGMENTS_MAX])
-    whole = series.get((False, None), [])
-    metrics = [metric for metric in (*known.metrics, _LAG) if metric not in without]
+    read_hours, read_histograms = reads
     return Rollups(
         known=known,
         first_hour=first,
         newest_day_hour=known.newest_ts_ms // DAY_MS * _HOURS_A_DAY,
         segments=tuple(segments),
-        hours={key: _hours(connection, own, first) for key, own in series.items()},
+        hours={
+            (golden, segment): read_hours(connection, Slice(name, golden, segment, first))
+            for golden, segment in _slices(connection, number)
+            if segment is None or segment in segments[:SEGMENTS_MAX]
+        },
         histograms={
-            metric: histograms_of(connection, metric, _histograms(connection, whole, metric, first))
-            for metric in metrics
+            metric: read_histograms(connection, Slice(name, start_hour=first), metric)
+            for metric in (*known.metrics, _LAG)
+            if metric not in without
         },
         golden=read_golden(connection, name),
     )
 
 
-def _series(connection: sqlite3.Connection, number: int, segments: list[str]) -> _Series:
-    wanted, found = {None, *segments}, _Series()
-    for series, golden, text, version in connection.execute(
-        "SELECT series.id, golden, text, version_id FROM series "
-        "LEFT JOIN name ON name.id = segment_id WHERE dependency_id = ?",
+def _slices(connection: sqlite3.Connection, number: int) -> set[tuple[bool, str | None]]:
+    """Golden or not, and the segment (None is the whole), of all that is rolled up."""
+    rows = connection.execute(
+        "SELECT DISTINCT golden, text FROM series LEFT JOIN name ON name.id = segment_id "
+        "WHERE dependency_id = ?",
         (number,),
-    ).fetchall():
-        segment = None if text is None else text.replace(PAIR, ",")
-        if segment in wanted:
-            found.setdefault((bool(golden), segment), []).append((series, version))
-    return found
-
-
-def _hours(connection: sqlite3.Connection, series: list[tuple[int, int]], first: int) -> HourCounts:
-    rows: list[tuple[int, ...]] = []
-    for one, version in series:
-        rows += connection.execute(
-            f"SELECT bucket, {version}, {', '.join(COUNTS)} FROM rollup "  # noqa: S608 - a number and constant names
-            "WHERE series_id = ? AND daily = 0 AND bucket >= ?",
-            (one, first),
-        ).fetchall()
-    return hours_of(connection, rows)
-
-
-def _histograms(
-    connection: sqlite3.Connection, series: list[tuple[int, int]], metric: str, first: int
-) -> list[tuple[int, int, int, int, int, bytes]]:
-    rows: list[tuple[int, int, int, int, int, bytes]] = []
-    for one, version in series:
-        rows += connection.execute(
-            f"SELECT bucket, {version}, n, sum, lowest, bins FROM histogram "  # noqa: S608 - a number
-            "WHERE series_id = ? AND metric_id = (SELECT id FROM name WHERE text = ?) "
-            "AND daily = 0 AND bucket >= ?",
-            (one, metric, first),
-        ).fetchall()
-    return rows
+    ).fetchall()
+    return {(bool(row[0]), None if row[1] is None else row[1].replace(PAIR, ",")) for row in rows}

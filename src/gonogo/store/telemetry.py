@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
     from gonogo.store.reading import Slice
+    from gonogo.store.reading_rollups import ReadHistograms, ReadHours
 
 __all__ = ["SqliteTelemetry"]
 
@@ -140,9 +141,19 @@ class SqliteTelemetry(TrustReads, SignalReads):
         from gonogo.store.reading_rollups import read_rollups
 
         await self._adopt_rule(dependency)
-        return await self._database.read(
-            partial(read_rollups, name=dependency, since=since, without=without)
+        work = partial(
+            read_rollups,
+            name=dependency,
+            reads=self._rollup_reads(),
+            since=since,
+            without=without,
         )
+        return await self._database.read(work)
+
+    def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
+        from gonogo.store.reading import read_histograms, read_hours
+
+        return read_hours, read_histograms
 
     async def segments(self, dependency: str) -> list[str]:
         """The declared slices that are rolled up, each `key=value`, sorted."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gonogo.records import Histograms, HourCounts, Observation, Rejection
     from gonogo.store.reading import Slice
+    from gonogo.store.reading_rollups import ReadHistograms, ReadHours
 
 __all__ = ["PostgresTelemetry"]
 
@@ -67,3 +68,8 @@ class PostgresTelemetry(SqliteTelemetry):
         from gonogo.store.postgres.reading import read_histograms
 
         return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
+
+    def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
+        from gonogo.store.postgres.reading import read_histograms, read_hours
+
+        return read_hours, read_histograms
