@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test peers torture bench bundle lock clean help
+.PHONY: demo test peers torture audit bench bundle lock clean help
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ peers: .venv/ready ## the heavy components, each in an environment of its own un
 
 torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations: some 20 minutes
 	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q tests/torture
+
+audit: .venv/ready ## ask the public advisories about every pinned dependency
+	@$(BIN)/python packaging/audit.py
 
 bench: .venv/ready ## the speeds that are promised, each beside its floor or peer of the same run
 	@$(BIN)/python benchmarks/performance.py

@@ -143,7 +143,7 @@ async def test_a_secret_that_comes_back_is_not_told(peer: Heard) -> None:
         handler.wfile.write(body)
 
     Hostile.deed = deed
-    told = [(await post(peer.url, b"{}", secret=KEY)).detail]
+    told = [(await post(peer.url, b"{}", secrets=(KEY,))).detail]
     for actuator in peers(peer.url):
         told.append((await actuator.read("m")).detail)
         told.append((await actuator.apply(ROUTE, expected_version="absent")).detail)

@@ -13,11 +13,11 @@ import uvicorn
 from scripted import Scripted
 
 from gonogo.app import Gonogo
+from gonogo.patience import Patience
 from gonogo.records import Verdict
 from gonogo.server.gate import LOOPBACK, Access, Gate
 from gonogo.server.http import behind_gate, serve_surface
 from gonogo.server.metrics import exposition
-from gonogo.server.patience import Patience
 from gonogo.services.gauges import BudgetGauge, Gauges
 from gonogo.settings import Settings
 

@@ -132,7 +132,13 @@ class RouteFile:
     def _replace(self, document: Json) -> None:
         partial = self._path.with_name(f".{self._path.name}.partial")
         try:
-            with partial.open("w", encoding="utf-8") as file:
+            partial.unlink(missing_ok=True)
+            with os.fdopen(
+                os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+            ) as file:
+                if self._path.exists():
+                    # Whoever may read it was let in by a person.
+                    partial.chmod(self._path.stat().st_mode & 0o777)
                 json.dump(document, file, indent=2, ensure_ascii=False)
                 file.write("\n")
                 file.flush()

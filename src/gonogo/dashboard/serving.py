@@ -51,6 +51,7 @@ async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], Non
 
     from gonogo.dashboard.pulse import Pulse
     from gonogo.dashboard.site import site
+    from gonogo.patience import Patience
 
     class Server(uvicorn.Server):
         """Signals are the command's to hear."""
@@ -68,6 +69,7 @@ async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], Non
             server = Server(
                 uvicorn.Config(
                     site(onlooker, pulse, place=place, tokens=tokens),
+                    http=Patience,
                     ws="none",
                     lifespan="off",
                     log_config=None,

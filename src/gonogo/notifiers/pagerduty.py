@@ -60,7 +60,7 @@ class PagerDuty:
                     "timeline": [f"{rfc3339(e.ts_ms)} {e.event}" for e in notice.events[-5:]],
                 },
             }
-        return await post(self._url, encoded(event), secret=self._routing_key)
+        return await post(self._url, encoded(event), secrets=(self._routing_key,))
 
 
 def dedup_key(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gonogo.bounded import ask
 from gonogo.errors import plain
@@ -19,11 +19,11 @@ def encoded(message: object) -> bytes:
 
 
 async def post(
-    url: str, body: bytes, headers: Mapping[str, str] | None = None, *, secret: str = ""
+    url: str, body: bytes, headers: Mapping[str, str] | None = None, *, secrets: Sequence[str] = ()
 ) -> Step:
     """Send a body once; redirects are not followed, since who is told was chosen by a person.
 
-    A receiver that sends the secret back does not bring it into what is told.
+    A receiver that sends a secret back does not bring it into what is told.
 
     Returns:
         `done` where the receiver took it, `failed` where it refused or was not there, `unknown`
@@ -41,7 +41,7 @@ async def post(
                 content=body,
                 headers=sent,
                 deadline_s=TIMEOUT_S,
-                secrets=(secret,),
+                secrets=secrets,
             )
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
         return Step("failed", f"could not connect ({type(error).__name__})")

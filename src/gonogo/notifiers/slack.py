@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gonogo.notifiers.post import encoded, post
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from gonogo.services.ports_notices import Notice
 
 NEWS_MAX = 5
+SECRET_CHARS_MIN = 8
 
 
 class Slack:
@@ -32,7 +34,15 @@ class Slack:
         del now_ms
         news = [f"• {escaped(event.event)}" for event in notice.news[-NEWS_MAX:]]
         text = "\n".join([f"*{escaped(notice.headline)}*", *news, f"`{notice.incident.id}`"])
-        return await post(self._url, encoded({"text": text}), secret=self._url)
+        return await post(self._url, encoded({"text": text}), secrets=_secrets_of(self._url))
+
+
+def _secrets_of(url: str) -> list[str]:
+    """What of the address must not come back in what is told: a receiver may quote its path."""
+    parts = urlsplit(url)
+    long = [part for part in parts.path.split("/") if len(part) >= SECRET_CHARS_MIN]
+    # The longest first, so that no part of one is left over.
+    return [url, f"{parts.path}?{parts.query}", *([parts.query] * bool(parts.query)), *long]
 
 
 def escaped(text: str) -> str:

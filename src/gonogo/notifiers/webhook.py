@@ -53,4 +53,4 @@ class Webhook:
             HEADER: sign(self._secret, body, now_s=now_ms // 1000),
             "Idempotency-Key": f"{incident.id}-{len(notice.events)}",
         }
-        return await post(self._url, body, headers, secret=self._secret)
+        return await post(self._url, body, headers, secrets=(self._secret,))

@@ -39,6 +39,7 @@ async def serve_otlp(
     import uvicorn
 
     from gonogo.otlp.receiver import Receiver, site
+    from gonogo.patience import Patience
 
     class Server(uvicorn.Server):
         """Signals are the command's to hear."""
@@ -52,6 +53,7 @@ async def serve_otlp(
         server = Server(
             uvicorn.Config(
                 site(Receiver(app), place=place, token=token),
+                http=Patience,
                 ws="none",
                 lifespan="off",
                 log_config=None,

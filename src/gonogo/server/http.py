@@ -25,9 +25,9 @@ from starlette.routing import Mount, Route
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
+from gonogo.patience import Patience
 from gonogo.server.gate import Access, Gate, Surface
 from gonogo.server.metrics import CONTENT_TYPE, exposition
-from gonogo.server.patience import Patience
 from gonogo.server.surface import GonogoServer, build_server
 
 if TYPE_CHECKING:

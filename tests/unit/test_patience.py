@@ -1,0 +1,48 @@
+"""A client that holds back its request holds up none of the servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gonogo.app import Gonogo
+from gonogo.dashboard.serving import serve_dashboard
+from gonogo.http_guard import Place
+from gonogo.otlp.serving import serve_otlp
+from gonogo.patience import Patience
+from gonogo.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    "serve", [partial(serve_otlp, token=None), serve_dashboard], ids=["otlp", "dashboard"]
+)
+@pytest.mark.parametrize(
+    "sent", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["nothing", "head", "body"]
+)
+async def test_who_never_finishes_is_let_go(
+    serve: Callable[..., Awaitable[Any]],
+    sent: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing sent, half a head, half a body: the connection is closed from the other side."""
+    monkeypatch.setattr(Patience, "request_s", 0.2)
+    there: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with Gonogo(Settings(store=str(tmp_path / "store.db"))) as app, asyncio.timeout(20):
+        served = asyncio.ensure_future(serve(app, Place("127.0.0.1", 0), say=there.set_result))
+        port = int((await there).rpartition(":")[2].rstrip("/"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        assert b"HTTP/1.1 200" not in await reader.read()
+        writer.close()
+        served.cancel()
+        await asyncio.wait([served])
