@@ -17,6 +17,7 @@ from gonogo.store.database import Database
 from gonogo.store.engine import Work
 from gonogo.store.migrate import APPLICATION_ID, latest_version
 from gonogo.store.opening import refuse_network, sqlite_advice
+from gonogo.store.writer import _roll_back
 
 pytestmark = pytest.mark.anyio
 
@@ -344,6 +345,29 @@ async def test_processes_that_make_and_write_one_store_at_once_all_succeed(tmp_p
     rows = await database.read(lambda c: c.execute("SELECT count(*) FROM name").fetchone()[0])
     await database.close()
     assert rows == 80
+
+
+async def test_a_disk_that_fails_at_undoing_too_fails_that_write_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the task that writes would end, and everybody would wait for ever."""
+    database = await Database.open(tmp_path / "store.db")
+    await database.write(make_seen)
+
+    def fails_too(connection: sqlite3.Connection) -> None:
+        _roll_back(connection)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def uncommittable(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute("INSERT INTO dependency_metric VALUES (99, 'of no dependency')")
+
+    with monkeypatch.context() as failing:
+        failing.setattr("gonogo.store.writer._roll_back", fails_too)
+        with pytest.raises(StoreError, match="disk I/O error"):
+            await asyncio.wait_for(database.write(uncommittable), 10)
+    assert await asyncio.wait_for(database.write(_add(1)), 10) == 1
+    await database.close()
 
 
 async def test_a_full_disk_fails_one_write_with_one_line_and_the_store_goes_on(

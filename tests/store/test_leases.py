@@ -33,6 +33,18 @@ async def test_a_lease_has_one_holder_until_it_ends(tmp_path: Path) -> None:
     await second.close()
 
 
+async def test_a_clock_that_was_ahead_holds_no_work_for_ever(tmp_path: Path) -> None:
+    """Its holder died, the clock came back by a year: another may claim what nobody does."""
+    engine = await engines.opened(tmp_path)
+    leases = StoredLeases(engine)
+    ahead = NOW + 365 * 86_400_000
+    assert await leases.claim("look", "dead", now_ms=ahead, until_ms=ahead + 90_000)
+    assert await leases.held(now_ms=NOW) == []
+    assert await leases.claim("look", "alive", now_ms=NOW, until_ms=NOW + 90_000)
+    assert not await leases.claim("look", "dead", now_ms=NOW, until_ms=NOW + 90_000)
+    await engine.close()
+
+
 async def test_of_many_claims_at_once_one_succeeds(tmp_path: Path) -> None:
     """Twelve holders over three connections to the store."""
     opened = [await engines.opened(tmp_path) for _ in range(3)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gonogo.records import HOUR_MS
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -16,8 +18,10 @@ _CLAIM = """
 INSERT INTO lease AS held (name, holder, epoch, expires_ms) VALUES (?1, ?2, 1, ?4)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_ms = excluded.expires_ms,
   epoch = held.epoch + CASE WHEN held.holder = excluded.holder THEN 0 ELSE 1 END
-WHERE held.holder = excluded.holder OR held.expires_ms <= ?3
+WHERE held.holder = excluded.holder OR held.expires_ms <= ?3 OR held.expires_ms > ?5
 """
+# No claim is longer. One that seems to be was made by a clock that was ahead, and has come back.
+LASTS_MS_MAX = 2 * HOUR_MS
 
 
 class StoredLeases:
@@ -30,7 +34,8 @@ class StoredLeases:
         """Claim a work, or hold it longer; False while somebody else holds it."""
 
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute(_CLAIM, (name, holder, now_ms, until_ms)).rowcount > 0
+            bound = (name, holder, now_ms, until_ms, now_ms + LASTS_MS_MAX)
+            return connection.execute(_CLAIM, bound).rowcount > 0
 
         return await self._engine.write(work, shard=None, kept=lambda _: None)
 
@@ -49,7 +54,8 @@ class StoredLeases:
 
         def work(connection: sqlite3.Connection) -> list[str]:
             rows = connection.execute(
-                "SELECT name FROM lease WHERE expires_ms > ? ORDER BY name", (now_ms,)
+                "SELECT name FROM lease WHERE expires_ms > ? AND expires_ms <= ? ORDER BY name",
+                (now_ms, now_ms + LASTS_MS_MAX),
             )
             return [name for (name,) in rows]
 

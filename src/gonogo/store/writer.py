@@ -144,8 +144,8 @@ class Writer:
                 batch.append(queued)
         try:
             outcomes = await self._connection.run(partial(self._commit, batch))
-        except (GonogoError, ValueError, OSError) as error:
-            # The lock cannot be had, or the connection is gone.
+        except (GonogoError, ValueError, OSError, sqlite3.Error) as error:
+            # The lock cannot be had, the connection is gone, or not even undoing succeeded.
             problem = error if isinstance(error, GonogoError) else StoreError(str(error))
             outcomes = [_Outcome(problem=problem) for _ in batch]
         self._queue.extendleft(reversed(batch[len(outcomes) :]))
