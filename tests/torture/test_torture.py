@@ -41,7 +41,7 @@ def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path, dut
 
     Rollups equal rows, the ledger is balanced, kept states equal a replay, the audit trail is whole.
     """
-    found = run(tmp_path, "kill", duty)
+    found = run(tmp_path / "store", "kill", duty)
     assert (found["rounds"], found["lost"]) == (ROUNDS, 0)
     assert found["acknowledged"] > 0
 

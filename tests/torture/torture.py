@@ -31,6 +31,8 @@ from gonogo.store import writer
 
 ALIVE_S_MAX = 120
 PROCESSES = 16
+# Looking through a store costs as much as it holds.
+ROUNDS_A_STORE = 10
 # Clocks that go wrong, beside one that is right.
 JUMPS_MS = (0, 0, 0, 5000, -5000, DAY_MS // 2, -DAY_MS // 2)
 
@@ -87,8 +89,11 @@ def _done(duty: str, place: Callable[[Callable[[str], None]], Place]) -> Child:
 def kill(duty: str, folder: Path, rounds: int, dice: random.Random) -> dict[str, int]:
     """Two processes do a duty and are killed at a moment that nobody chose, again and again."""
     told: list[str] = []
-    missing: list[str] = []
+    acknowledged = missing = 0
     for number in range(rounds):
+        if number % ROUNDS_A_STORE == 0:
+            folder, told = folder.parent / f"{folder.name}-{number}", []
+            folder.mkdir()
         children = [
             _done(
                 duty,
@@ -104,12 +109,13 @@ def kill(duty: str, folder: Path, rounds: int, dice: random.Random) -> dict[str,
             code, lines = child.ended()
             assert code == -signal.SIGKILL
             told += lines
+            acknowledged += len(lines)
         expected = _kept(told) if duty == "compact" else told
         if (folder / STORE).exists():
-            missing += lost(folder / STORE, expected)
+            missing += len(lost(folder / STORE, expected))
         if duty == "ask" and told:
             assert Child(partial(_same_drift, folder)).ended()[0] == 0
-    return {"rounds": rounds, "acknowledged": len(told), "lost": len(missing)}
+    return {"rounds": rounds, "acknowledged": acknowledged, "lost": missing}
 
 
 async def _same_drift(folder: Path, _: Callable[[str], None]) -> None:
