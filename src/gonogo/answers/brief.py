@@ -21,24 +21,37 @@ Answered = TypeVar("Answered", bound=Answer)
 def briefly(answer: Answered) -> Answered:
     """The answer, without what did not move where it would be too long; a short one as it is."""
     shorter: Answer = answer
+    chars = _chars(answer)
     for step in _STEPS:
-        if len(shorter.model_dump_json(by_alias=True, exclude_none=True)) <= CHARS_MAX:
+        if chars <= CHARS_MAX:
             break
-        shorter = step(shorter)
+        less = step(shorter)
+        if less is not shorter:
+            shorter, chars = less, _chars(less)
     return cast("Answered", shorter)  # each step keeps the type
+
+
+def _chars(answer: Answer) -> int:
+    return len(answer.model_dump_json(by_alias=True, exclude_none=True))
 
 
 def _unbiased_segments(answer: Answer) -> Answer:
     if not isinstance(answer, TrustReport) or answer.score_health is None:
         return answer
-    biased = [s for s in answer.score_health.segments or () if s.biased is True]
-    health = answer.score_health.model_copy(update={"segments": biased or None})
+    biased = [s for s in answer.score_health.segments or () if s.biased is True] or None
+    if biased == answer.score_health.segments:
+        return answer
+    health = answer.score_health.model_copy(update={"segments": biased})
     return answer.model_copy(update={"score_health": health})
 
 
 def _drift(keep: Callable[[DriftReport], dict[str, object]]) -> Callable[[Answer], Answer]:
     def step(answer: Answer) -> Answer:
-        return answer.model_copy(update=keep(answer)) if isinstance(answer, DriftReport) else answer
+        if not isinstance(answer, DriftReport):
+            return answer
+        kept = keep(answer)
+        changes = any(getattr(answer, name) != value for name, value in kept.items())
+        return answer.model_copy(update=kept) if changes else answer
 
     return step
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,17 +10,15 @@ from gonogo.errors import StoreError
 from gonogo.store.backup import copy_to
 from gonogo.store.connection import StoreConnection
 from gonogo.store.engine import Work
-from gonogo.store.failures import store_error
 from gonogo.store.lock import FileLock
 from gonogo.store.migrate import latest_version
 from gonogo.store.opening import connect_reader, open_reader, open_writer
+from gonogo.store.readers import Readers
 from gonogo.store.writer import Writer
 
 __all__ = ["Database"]
 
 T = TypeVar("T")
-
-READERS_MAX = 3
 
 
 class Database:
@@ -38,9 +34,9 @@ class Database:
         self._lock = lock
         self._connection = writer
         self._writer = None if writer is None else Writer(writer, lock, path, latest_version())
-        self._idle: list[StoreConnection] = []
-        self._readers: list[StoreConnection] = []
-        self._free = asyncio.Semaphore(READERS_MAX)
+        self._readers = Readers(
+            path, partial(open_reader if writer is None else connect_reader, path)
+        )
         self._closed = False
 
     @classmethod
@@ -53,10 +49,8 @@ class Database:
         """
         lock = FileLock(path.with_name(path.name + ".lock"))
         if read_only:
-            reader = await StoreConnection(partial(open_reader, path)).opened()
             database = cls(path, lock, None)
-            database._readers.append(reader)
-            database._idle.append(reader)
+            await database._readers.open()
             return database
         try:
             writer = StoreConnection(partial(open_writer, path, lock), lock)
@@ -72,14 +66,7 @@ class Database:
             StoreError: The store failed or is closed.
             Exception: Whatever `work` raised.
         """
-        async with self._free:
-            reader = self._idle.pop() if self._idle else await self._new_reader()
-            try:
-                return await reader.run(partial(_on_snapshot, work))
-            except sqlite3.Error as error:
-                raise store_error(self.path, error) from error
-            finally:
-                self._idle.append(reader)
+        return await self._readers.read(work)
 
     async def write(
         self,
@@ -129,25 +116,7 @@ class Database:
         self._closed = True
         if self._writer is not None:
             await self._writer.close()
-        for reader in self._readers:
-            await reader.close()
+        await self._readers.close()
         if self._connection is not None:
             await self._connection.close()
         self._lock.close()
-
-    async def _new_reader(self) -> StoreConnection:
-        if self._closed:
-            raise StoreError(f"Store '{self.path}' is closed.")
-        opener = open_reader if self.read_only else connect_reader
-        reader = await StoreConnection(partial(opener, self.path)).opened()
-        self._readers.append(reader)
-        return reader
-
-
-def _on_snapshot(work: Work[T], connection: sqlite3.Connection) -> T:
-    connection.execute("BEGIN")
-    try:
-        return work(connection)
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
