@@ -15,7 +15,7 @@ from gonogo.settings import BudgetSettings, DependencySettings, Policy, Settings
 NOW_MS = 20_717 * 86_400_000  # a UTC midnight, so that every day is whole
 
 
-def settings_of(store: Path, policy: Policy = "allow") -> Settings:
+def settings_of(store: str, policy: Policy = "allow") -> Settings:
     """The demo's model, with a ladder that ends with rules."""
     own = DependencySettings(
         MODEL,
@@ -27,7 +27,7 @@ def settings_of(store: Path, policy: Policy = "allow") -> Settings:
     )
     weekly = BudgetSettings("weekly", 12_000_000, "rolling", 604_800, (MODEL,))
     return Settings(
-        store=str(store),
+        store=store,
         dependencies=MappingProxyType({MODEL: own}),
         budgets=MappingProxyType({"weekly": weekly}),
     )
@@ -39,9 +39,9 @@ def with_policy(settings: Settings, policy: Policy) -> Settings:
     return replace(settings, dependencies=MappingProxyType({MODEL: own}))
 
 
-async def recorded(folder: Path, *, days: int = HEALTHY_DAYS) -> Settings:
+async def recorded(folder: Path, *, days: int = HEALTHY_DAYS, store: str | None = None) -> Settings:
     """A store with the demo's first days, through the real ingest; they end now."""
-    data, settings = folder / "calls.jsonl", settings_of(folder / "gonogo.db")
+    data, settings = folder / "calls.jsonl", settings_of(store or str(folder / "gonogo.db"))
     World(NOW_MS).write(data, days)
     async with Gonogo(settings, clock=lambda: NOW_MS) as app:
         await app.ingest(

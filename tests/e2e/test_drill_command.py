@@ -59,4 +59,4 @@ def test_markdown_not_enough_history_and_usage(store: Path, tmp_path: Path) -> N
     )
     assert page.returncode == 0, page.stderr
     assert page.stdout.startswith("# Drill of sentiment-v3: passed")
-    assert "| missing | pass |" in page.stdout
+    assert "| missing | passed |" in page.stdout

@@ -13,9 +13,10 @@ import pytest
 from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
-from gonogo.demo.world import MODEL, PREVIOUS
-from gonogo.drill.calls import play_again
+from gonogo.demo.world import MODEL, PREVIOUS, SKILL
+from gonogo.drill.calls import Played, play_again
 from gonogo.drill.measures import report
+from gonogo.drill.past import read_past
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
 from gonogo.drill.run import Asked, note_drill, prepare
 from gonogo.drill.scenarios import SCENARIOS
@@ -24,6 +25,7 @@ from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.services.rehearsed import DRILL_DAYS_MAX
 from gonogo.settings import Settings
+from gonogo.store.reading_calls import CallColumns
 
 pytestmark = pytest.mark.anyio
 
@@ -61,11 +63,15 @@ def digests(settings: Settings) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("name", [MODEL, SKILL])
 async def test_the_rehearsed_telemetry_is_what_the_store_would_say(
-    settings: Settings, ground: Ground, tmp_path: Path
+    settings: Settings, ground: Ground, tmp_path: Path, name: str
 ) -> None:
-    """Record the played calls in a copy of the real store: counts, histograms, answers are equal."""
-    past = ground.pasts[MODEL]
+    """Record the played calls in a copy of the real store: every rollup is the same, to the bit."""
+    async with Gonogo(settings, clock=lambda: NOW_MS) as app:
+        await app.backup(tmp_path / "copy.db")
+        past = await read_past(await app.stores(), name, since_ms=0, until_ms=ground.begin_ms)
+    assert past is not None
     days, calls = 3, past.calls
     played = play_again(
         calls, first_day=ground.begin_ms // DAY_MS, days=days, rng=np.random.default_rng(4)
@@ -75,44 +81,58 @@ async def test_the_rehearsed_telemetry_is_what_the_store_would_say(
     telemetry.add(past, played, metrics=("confidence", "cost_usd"))
     telemetry.move_to(end_ms)
 
-    async with Gonogo(settings, clock=lambda: NOW_MS) as app:
-        await app.backup(tmp_path / "copy.db")
     copied = replace(settings, store=str(tmp_path / "copy.db"))
     async with Gonogo(copied, clock=lambda: end_ms) as app:
         stores = await app.stores()
-        batch = [
-            Observation(
-                MODEL,
-                int(ts_ms),
-                version=calls.versions[calls.version[played.source[at]]],
-                outcome=played.outcome_e6[at] / MICRO,
-                outcome_ts_ms=int(played.seen_ms[at]),
-                confidence=played.confidence_e6[at] / MICRO,
-                latency_ms=played.latency_us[at] / 1000,
-                cost_micro_usd=int(played.cost_micro_usd[at]),
-            )
-            for at, ts_ms in enumerate(played.ts_ms)
-        ]
-        await stores.telemetry.record(batch, end_ms)
-        since, until = ground.begin_ms // HOUR_MS - 48, end_ms // HOUR_MS
-        for real, ours in (
-            (
-                await stores.telemetry.hours(MODEL, start_hour=since, end_hour=until),
-                await telemetry.hours(MODEL, start_hour=since, end_hour=until),
-            ),
-            *[
-                (
-                    await stores.telemetry.histograms(MODEL, m, start_hour=since, end_hour=until),
-                    await telemetry.histograms(MODEL, m, start_hour=since, end_hour=until),
+        await stores.telemetry.record(observations(name, calls, played), end_ms)
+        real = await stores.telemetry.rollups(name, since=None)
+        ours = await telemetry.rollups(name, since=None)
+        assert real is not None
+        assert ours is not None
+        assert real.segments == ours.segments
+        assert real.hours.keys() == ours.hours.keys()
+        for key, found in real.hours.items():
+            same_arrays(found, ours.hours[key])
+        metrics = ["cost_usd", "outcome_lag_s"]
+        if name == MODEL:
+            metrics += ["confidence", "confidence_labelled", "confidence_good"]
+        for metric in metrics:
+            for daily in (False, True):
+                same_arrays(
+                    await stores.telemetry.histograms(name, metric, daily=daily),
+                    await telemetry.histograms(name, metric, daily=daily),
                 )
-                for m in ("confidence_labelled", "confidence_good", "cost_usd", "outcome_lag_s")
-            ],
-        ):
-            same_arrays(real, ours)
+        later = await telemetry.rollups(name, since=(ours.known.rev, ours.newest_day_hour))
+        assert later is not None
+        assert later.first_hour == ours.newest_day_hour
+
+
+def observations(name: str, calls: CallColumns, played: Played) -> list[Observation]:
+    """Played calls as a user would record them."""
+
+    def known(value: float) -> float | None:
+        return None if np.isnan(value) else float(value)
+
+    return [
+        Observation(
+            name,
+            int(ts_ms),
+            version=calls.versions[calls.version[played.source[at]]],
+            outcome=played.outcome_e6[at] / MICRO,
+            outcome_ts_ms=int(played.seen_ms[at]),
+            confidence=known(played.confidence_e6[at] / MICRO),
+            latency_ms=played.latency_us[at] / 1000,
+            cost_micro_usd=int(played.cost_micro_usd[at]),
+            segments=dict(
+                pair.split("=") for pair in calls.segment_sets[calls.segments[played.source[at]]]
+            ),
+        )
+        for at, ts_ms in enumerate(played.ts_ms)
+    ]
 
 
 def same_arrays(real: object, ours: object) -> None:
-    """Every column of two rollups; the dates after the present day are the store's own."""
+    """Every column of two rollups."""
     for name in real.__slots__:  # type: ignore[attr-defined]
         one, other = getattr(real, name), getattr(ours, name)
         if isinstance(one, np.ndarray):

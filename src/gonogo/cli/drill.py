@@ -96,7 +96,7 @@ async def _drilled(session: Session, asked: Asked) -> DrillReport:
 
     clock, settings = session.app.clock, session.settings
     policy = settings.dependency(asked.dependency).fallback_policy
-    with _bar(len(asked.scenarios) * asked.replicates) as advance:
+    with progress_bar(len(asked.scenarios) * asked.replicates) as advance:
         try:
             ground = await prepare(settings, asked, clock=clock)
         except NotEnoughData as thin:
@@ -106,7 +106,7 @@ async def _drilled(session: Session, asked: Asked) -> DrillReport:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[str], None]]:
+def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
     """A progress bar beside the report, on a terminal; else nothing."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

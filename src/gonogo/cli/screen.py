@@ -25,6 +25,7 @@ STYLES = {
 }
 WORD_STYLES = {
     **{verdict.lower(): style.split(" on ")[1] for verdict, style in STYLES.items()},
+    "passed": "green4",
     "degraded": "red3",
     "failed": "red3",
     "open": "red3",

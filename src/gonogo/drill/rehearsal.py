@@ -34,7 +34,7 @@ LEAD_MS, PLACED_MS = DAY_MS, 7 * DAY_MS
 AGAIN_MS = 11 * 60_000
 RECOVER_EVERY_MS = 6 * HOUR_MS
 FOLLOWED_MS = 3 * DAY_MS
-ATTEMPTS_MAX = 2
+ATTEMPTS_MAX = 5
 # With this share or more, the traffic is on the primary's side.
 MOST = 0.5
 
@@ -143,8 +143,9 @@ class _Stage:
         """Look, act, and follow it to its end."""
         step_ms = self.scenario.look_every_h * HOUR_MS
         is_control = self.scenario.wanted == "quiet"
-        first_ms = self.trial.start_ms // HOUR_MS * HOUR_MS
-        await self._go_to(self.ground.begin_ms + LEAD_MS if is_control else first_ms)
+        if is_control:  # all of it counts
+            self.trial.start_ms = self.ground.begin_ms + LEAD_MS
+        await self._go_to(self.trial.start_ms // HOUR_MS * HOUR_MS)
         if await self._look() and not is_control:
             self.trial.early = True
             return

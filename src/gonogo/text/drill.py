@@ -16,7 +16,7 @@ HOURS_A_DAY = 24
 COLUMNS = "scenario result detected missed bad_calls fired cost back switches why"
 NOTES = (
     "detected: median from its start, and where 80% of replicates lie; bad_calls: median before it "
-    "was dealt with; fired: replicates that switched, and how many of those to a healthy target; "
+    "was dealt with; fired: replicates that switched, and how many of those to a target that was ill; "
     "cost: median, added by it or by the fallback; back: when the primary had all traffic again."
 )
 
@@ -60,18 +60,18 @@ def _facts(answer: DrillReport) -> list[tuple[str, str]]:
 
 def _row(line: DrillScenario) -> tuple[str, ...]:
     kept = line.replicates - line.early
-    healthy = "" if line.target_healthy is None else f", {line.target_healthy} well"
+    ill = line.fired - (line.fired if line.target_healthy is None else line.target_healthy)
     back = ""
-    if line.recovered is not None:
+    if line.recovered is not None and line.fired:
         hours = "" if line.recover_hours is None else f" {_length(line.recover_hours)}"
         back = f"{line.recovered}/{line.fired}{hours}"
     return (
         line.scenario,
-        "pass" if line.passed else "fail",
+        "passed" if line.passed else "failed",
         _detected(line),
-        "" if line.false_alarms is not None else f"{line.missed}/{kept}",
+        "" if line.false_alarms is not None else str(line.missed),
         "" if line.false_alarms is not None else number(line.bad_decisions),
-        f"{line.fired}/{kept}{healthy}",
+        f"{line.fired}/{kept}" + (f", {ill} to ill" if ill else ""),
         "" if line.extra_cost_usd is None else money(line.extra_cost_usd),
         back,
         number(line.switches),
@@ -82,8 +82,10 @@ def _row(line: DrillScenario) -> tuple[str, ...]:
 def _detected(line: DrillScenario) -> str:
     if line.detect_hours is None or line.detect_interval80_hours is None:
         return ""
-    low, high = (_length(each) for each in line.detect_interval80_hours)
-    return f"{_length(line.detect_hours)} ({low} to {high})"
+    in_days = line.detect_hours >= 2 * HOURS_A_DAY
+    each = HOURS_A_DAY if in_days else 1
+    low, high = (f"{hours / each:.1f}" for hours in line.detect_interval80_hours)
+    return f"{_length(line.detect_hours)} ({low}-{high})"
 
 
 def _length(hours: float) -> str:
