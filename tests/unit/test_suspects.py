@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gonogo.answers import DriftReport, TrustReport
-from gonogo.answers.drift import Onset, SegmentDrift
+from gonogo.answers.drift import Change, Onset, SegmentDrift
 from gonogo.answers.trust import ProviderSuspected
 from gonogo.records import Dependency, VersionSeen
 from gonogo.services.suspects import suspected_cause
@@ -59,6 +59,16 @@ def test_the_worst_slice_that_drifted_is_named() -> None:
         drift(slice_of("tier=old", drifted=False), slice_of("tier=new", drifted=True)), None, None
     )
     assert told == "slice tier=new (0.9 to 0.7, n 40)"
+
+
+def test_a_slice_that_shows_what_is_everywhere_is_not_named() -> None:
+    """All calls changed by nearly as much: the slice is no place to look."""
+    everywhere = drift(slice_of("tier=new", drifted=True)).model_copy(
+        update={"change": Change(absolute=-0.15)}
+    )
+    assert suspected_cause(everywhere, None, None) is None
+    confined = everywhere.model_copy(update={"change": Change(absolute=-0.04)})
+    assert suspected_cause(confined, None, None) == "slice tier=new (0.9 to 0.7, n 40)"
 
 
 def test_who_falls_together_and_what_it_depends_on_come_first() -> None:

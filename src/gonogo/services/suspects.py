@@ -11,9 +11,12 @@ from gonogo.answers import rfc3339
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
+    from gonogo.answers.drift import SegmentDrift
     from gonogo.records import Dependency
 
 NAMED_MAX = 3
+# A slice is a place to look where it changed by this many times what the whole did.
+STANDS_OUT = 1.5
 
 
 def suspected_cause(
@@ -37,11 +40,17 @@ def suspected_cause(
         if known is not None:
             found += _versions(drift, known)
         worst = next((s for s in drift.segments or [] if s.drifted), None)
-        if worst is not None:
+        if worst is not None and _stands_out(worst, drift):
             found.append(
                 f"slice {worst.segment} ({worst.baseline_mean:.3g} to {worst.mean:.3g}, n {worst.n})"
             )
     return "; ".join(found) or None
+
+
+def _stands_out(worst: SegmentDrift, drift: DriftReport) -> bool:
+    """Whether a slice changed by more than all do: else it only shows what is everywhere."""
+    whole = abs(drift.change.absolute) if drift.change is not None else 0.0
+    return abs(worst.change) >= STANDS_OUT * whole
 
 
 def _few(names: list[str]) -> str:
