@@ -276,6 +276,6 @@ class RouteMachine(Machine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+TestLedger.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
 TestRoute = RouteMachine.TestCase
-TestRoute.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+TestRoute.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)

@@ -90,7 +90,7 @@ def inputs(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=inputs())
 def test_any_bytes_end_as_promised(name: str, data: bytes) -> None:
     """Nothing else is raised, no problem is told in more than one printable line."""
