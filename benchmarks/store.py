@@ -13,6 +13,7 @@ import io
 import json
 import random
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -248,17 +249,18 @@ def paced_waits_ms(path: Path) -> list[float]:
 
 
 def writer_rows(folder: Path) -> list[Row]:
-    """Concurrent writers beside aiosqlite in turns, the best of each; and several processes."""
+    """Concurrent writers beside aiosqlite, the median of turns; and several processes."""
     grouped, single = [], []
-    for i in range(ROUNDS):
+    for i in range(2 * ROUNDS + 1):
         grouped.append(asyncio.run(grouped_acks_per_s(folder / f"group{i}.db", 12_800)))
         single.append(asyncio.run(single_acks_per_s(folder / f"single{i}.db", 3_200)))
+    ratios = [ours / theirs for ours, theirs in zip(grouped, single, strict=True)]
     asyncio.run(grouped_acks_per_s(folder / "paced.db", CALLERS))
     waits = paced_waits_ms(folder / "paced.db")
     paced_name = f"{PROCESSES} processes x {PACED_PER_S} writes/s"
     return [
-        Row("64 durable writers, x aiosqlite commit a call", max(grouped) / max(single), ">= 15"),
-        Row("  group commit, acks/s", max(grouped)),
+        Row("64 durable writers, x aiosqlite commit a call", statistics.median(ratios), ">= 15"),
+        Row("  group commit, acks/s", statistics.median(grouped)),
         Row(f"{paced_name}, p99 ms", waits[int(0.99 * len(waits))], "<= 30"),
         Row(f"{paced_name}, worst ms", waits[-1], "<= 150"),
     ]
