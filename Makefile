@@ -13,7 +13,7 @@ demo: .venv/ready ## three simulated weeks, then an agent's questions over a rea
 	@$(BIN)/gonogo demo
 
 test: .venv/ready ## everything but the heavy components: under 10 minutes on two cores
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 peers: .venv/ready ## the heavy components, each in an environment of its own under .peers
 	@$(BIN)/python -m pytest tests/peers
