@@ -14,7 +14,7 @@ from fallback_world import DAY, world
 
 from gonogo.answers import FallbackResult
 from gonogo.app import Gonogo
-from gonogo.errors import ActionRefused
+from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store import retention
@@ -124,7 +124,8 @@ async def apply(place: Place) -> None:
             newest = await w.routes.route("m")
             w.now_ms = (newest.changed_ms if newest else w.now_ms) + 2 * DAY
             await w.reconciled()
-            with suppress(ActionRefused):  # the other process was faster
+            # The other process was faster, or swept the plan: its clock may be days ahead.
+            with suppress(ActionRefused, UnknownTarget):
                 route = await w.routes.route("m")
                 if route is None or route.is_primary:
                     result = await w.apply((await w.plan()).plan_id)
