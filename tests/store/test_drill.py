@@ -19,7 +19,7 @@ from gonogo.drill.measures import report
 from gonogo.drill.past import read_past
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
 from gonogo.drill.run import Asked, note_drill, prepare
-from gonogo.drill.scenarios import SCENARIOS
+from gonogo.drill.scenarios import LATE_MS, SCENARIOS
 from gonogo.drill.telemetry import RehearsedTelemetry
 from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
@@ -158,6 +158,9 @@ async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: s
         assert trial.fired_ms is None
     elif name == "broken":
         assert trial.target == "rules:keyword-list"
+    if name == "late":  # nothing can be known before the first late outcome
+        assert trial.noticed_ms is not None
+        assert trial.noticed_ms - trial.start_ms >= LATE_MS
     if name == "outage":
         assert trial.noticed_ms is not None
         assert trial.noticed_ms - trial.start_ms <= 3 * HOUR_MS
