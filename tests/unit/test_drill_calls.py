@@ -7,6 +7,7 @@ import pytest
 
 from gonogo.drill.calls import Played, good_rate, play_again
 from gonogo.drill.measures import poisson_interval95
+from gonogo.drill.rollup import Shown
 from gonogo.drill.scenarios import OUTAGE_MS, SCENARIOS, SLIDE_MS, SLIDE_POINTS, Hurt
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.store.reading_calls import CallColumns
@@ -160,3 +161,17 @@ def test_the_interval_of_a_rate_is_garwoods() -> None:
     """Oracle: published exact limits for 0, 1 and 10 events."""
     for count, low, high in ((0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39)):
         assert poisson_interval95(count) == pytest.approx((low, high), rel=1e-3, abs=1e-4)
+
+
+def test_an_outcome_is_not_seen_before_it_comes() -> None:
+    """A day into late outcomes the calls since the start have none; three days later that day's have."""
+    calls = SCENARIOS["late"].inject(played(), hurt())
+    served = np.ones(len(calls.ts_ms), dtype=bool)
+    for days, first_day_is_seen in ((1, False), (4, True)):
+        shown = Shown.of(CALLS, calls, served, until_ms=START_MS + days * DAY_MS)
+        at = calls.ts_ms[shown.row]
+        assert at[-1] < START_MS + days * DAY_MS
+        first = (at >= START_MS) & (at < START_MS + DAY_MS)
+        assert (~np.isnan(shown.outcome_e6[first])).all() == first_day_is_seen
+        assert np.isnan(shown.outcome_e6[at >= START_MS + (days - 3) * DAY_MS][-1])
+        assert not np.isnan(shown.outcome_e6[at < START_MS]).any()
