@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gonogo.errors import UnknownTarget
 from gonogo.services.ports_actions import (
     Amended,
     Begun,
@@ -183,7 +184,8 @@ def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
 def _begin(conn: sqlite3.Connection, plan_id: str, fence: Fence, key: str | None) -> Begun:
     plan = _find_plan(conn, "id = ?", plan_id)
     if plan is None:
-        raise KeyError(plan_id)
+        # Another process may have swept it meanwhile.
+        raise UnknownTarget("plan", plan_id, (), "Plan again: call with a reason.")
     if key is not None:
         used = _find_plan(
             conn,
