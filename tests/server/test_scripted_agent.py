@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 TOKENS_MAX = 400
 # The object of a plan names every check, that of incidents every event; the words are shorter.
-OBJECT_TOKENS_MAX = {"trigger_fallback": 500, "get_incidents": 600}
+OBJECT_TOKENS_MAX = {"get_incidents": 600}
 K1, B = 1.5, 0.75
 COMMON = frozenset(
     re.findall(

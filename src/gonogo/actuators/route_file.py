@@ -62,7 +62,7 @@ class RouteFile:
     def effect(self, route: Route) -> str:
         """What applying this route would do, in one line."""
         parts = ", ".join(f"{w.share / WHOLE:.4g} {w.target}" for w in route.targets)
-        return f"{self._name}: route file {self._path.name} sends {route.dependency} to {parts}"
+        return f"{self._name}: {self._path.name}: {route.dependency} to {parts}"
 
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Replace the file; refused where it holds a newer epoch or something unexpected."""

@@ -230,7 +230,7 @@ async def _way_back(
     own = settings.dependency(dependency)
     checks = (
         not_held(route, now_ms),
-        Check("state_version", True, f"made for version {route.version} of the route", "always"),
+        Check("state_version", True, f"version {route.version}", "always"),
     )
     return Proposal(
         dependency=dependency,

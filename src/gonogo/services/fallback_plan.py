@@ -101,7 +101,7 @@ async def propose(
         rate_limit(switches, now_ms),
         flap_damping(switches, now_ms),
         *rehearsed(await last_drill(ports.decisions, dependency), own.fallback_policy, now_ms),
-        Check("state_version", True, f"made for version {route.version} of the route", "always"),
+        Check("state_version", True, f"version {route.version}", "always"),
     )
     return Proposal(
         dependency=dependency,
@@ -144,10 +144,8 @@ def _way_back(dependency: str, after: tuple[Weight, ...]) -> str | None:
             f"{LEASE_MS // HOUR_MS} h it is due for another look by a person"
         )
     return (
-        f"{100 * left / WHOLE:.4g}% stays on {dependency} so that its recovery can be seen; while "
-        f"`gonogo watch` runs it comes back by itself, {stages}, each stage on evidence of its own "
-        f"calls, and leaves again at once when they are bad; `gonogo route {dependency} --hold "
-        "REASON` keeps it where it is"
+        f"{100 * left / WHOLE:.4g}% stays on {dependency} so that its recovery can be seen; back "
+        f"on evidence ({stages}) while `gonogo watch` runs"
     )
 
 
@@ -195,7 +193,7 @@ def effects(
 ) -> tuple[str, ...]:
     """What would happen, one line an actuator."""
     wanted = Route(route.dependency, after, epoch=route.epoch + 1)
-    lines = [f"store: {route.dependency} goes to {told_targets(after)} (epoch {wanted.epoch})"]
+    lines = [f"store: epoch {wanted.epoch}"]
     for name in actuators_of(ports, settings, route.dependency):
         actuator = ports.actuators.get(name)
         lines.append(
@@ -216,7 +214,7 @@ def not_held(route: Route, now_ms: int) -> Check:
     why = (
         f"held: {holder}; a person lets it go with gonogo route {route.dependency} --release"
         if holder
-        else "nobody holds the route"
+        else "not held"
     )
     return Check("not_held", holder is None, why, "always")
 
@@ -224,7 +222,7 @@ def not_held(route: Route, now_ms: int) -> Check:
 def rate_limit(switches: Sequence[Switch], now_ms: int) -> Check:
     """Two switches a day and route; going back is not counted."""
     n = sum(not s.undo and s.ts_ms > now_ms - DAY_MS for s in switches)
-    why = f"{n} of {SWITCHES_A_DAY_MAX} switches in the last 24 h"
+    why = f"{n} of {SWITCHES_A_DAY_MAX} in 24 h"
     return Check("rate_limit", n < SWITCHES_A_DAY_MAX, why, "agents")
 
 
@@ -235,7 +233,7 @@ def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
     The idea is route-flap damping's decaying penalty (RFC 2439, gentler as RFC 7196 asks).
     """
     penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches if not s.stage)
-    why = f"flap penalty {penalty:.2f} of {FLAPS_MAX:g}, halved each day"
+    why = f"penalty {penalty:.2f} of {FLAPS_MAX:g}"
     return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
 
 
@@ -276,7 +274,7 @@ def _target_better(health: Assessment, *, is_down: bool, is_bad: bool) -> Check:
     if health.p_better is None:
         why = "the primary is bad" if is_bad else "cannot be compared, the primary is not no_go"
         return Check("target_better", is_bad, f"{health.target}: {why}", "never")
-    why = f"{health.p_better:.0%} likely better than the primary now"
+    why = f"{health.p_better:.0%} likely better now"
     return Check("target_better", health.p_better >= P_BETTER_MIN, why, "never")
 
 
@@ -317,8 +315,7 @@ async def _cost_change(telemetry: Telemetry, dependency: str, target: str) -> st
     percent = f" ({(there - here) / here:+.0%})" if here else ""
     return (
         f"{PER_CALLS:,} calls cost {money(there * PER_CALLS)} on {target} and "
-        f"{money(here * PER_CALLS)} on {dependency}: {less}{percent}, "
-        f"from the newest {n_there} and {n_here} priced calls"
+        f"{money(here * PER_CALLS)} on {dependency}: {less}{percent}; n {n_there} and {n_here}"
     )
 
 

@@ -82,13 +82,12 @@ def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -
 def _summary(proposal: Proposal, failed: list[Check]) -> str:
     parts = told_targets(proposal.after)
     health = proposal.health
-    told = f"; {health.why}" if health else ""
-    if health and health.p_better is not None:
-        told += f", {health.p_better:.0%} likely better now"
-    # Why each failed stands in `checks`.
-    against = f" Failed: {', '.join(check.check for check in failed)}." if failed else ""
+    names = [check.check for check in failed]
+    # Why each failed stands in `checks`, and how likely the target is better.
+    told = f"; {health.why}" if health and "target_health" not in names else ""
+    against = f" Failed: {', '.join(names)}." if failed else ""
     return (
-        f"Plan, nothing changed yet: {proposal.dependency} would go to {parts}{told}.{against} "
+        f"Plan, nothing changed yet: {proposal.dependency} to {parts}{told}.{against} "
         f"Approval: {_needs(proposal.approval)}."
     )
 
@@ -97,7 +96,7 @@ def _needs(approval: Policy) -> str:
     return {
         "allow": "none needed, call again with plan_id",
         "confirm": "call again with plan_id and confirm=true",
-        "ask": "a person's, through the client or with gonogo approve",
+        "ask": "a person's",
         "deny": "denied by fallback_policy",
     }[approval]
 

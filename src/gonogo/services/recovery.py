@@ -209,7 +209,7 @@ async def _step(
         checks=(
             Check("evidence", True, reason, "always"),
             not_held(route, now_ms),
-            Check("state_version", True, f"made for version {route.version}", "always"),
+            Check("state_version", True, f"version {route.version}", "always"),
         ),
         approval="allow",  # the yes to the fallback was a yes to its way back
     )
