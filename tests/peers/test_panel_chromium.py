@@ -226,7 +226,11 @@ def test_an_empty_store_is_told_as_such(tmp_path: Path) -> None:
 
 
 CALLS: list[dict[str, Any]] = [
-    {"tool": "check_model_drift", "arguments": {"dependency": "slid"}, "follow": "day_type"},
+    {
+        "tool": "check_model_drift",
+        "arguments": {"dependency": "slid", "detail": "full"},  # in brief, only slices that moved
+        "follow": "day_type",
+    },
     {
         "name": "bare",
         "tool": "check_model_drift",
