@@ -12,10 +12,7 @@ import pytest
 from environments import node_environment, python_environment
 from gonogo_server import HERE, prepared, run, served
 
-# A's share for cost wants 153 tokens a tool; every field of an observation is named for 600 of ours.
-GRADES = ("A+", "A", "A-", "B+", "B")
-# It would have an empty text refused that stands for "all".
-WARNINGS_MAX = 1
+GRADES = ("A+", "A")
 
 
 def node_program(name: str, program: str) -> tuple[Path, Path]:
@@ -99,8 +96,7 @@ def test_a_grader_finds_the_definitions_correct_and_well_worded(tmp_path: Path) 
     )
     report = json.loads(grade.stdout)
     assert report["overall_grade"] in GRADES, report
-    assert report["correctness"]["errors"] == 0
-    assert report["correctness"]["warnings"] <= WARNINGS_MAX
+    assert (report["correctness"]["errors"], report["correctness"]["warnings"]) == (0, 0)
     assert report["quality"]["suggestions"] == 0
 
 

@@ -220,59 +220,64 @@ Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 _FORM_SCHEMA: dict[Form, dict[str, object]] = {
     "text": {"type": "string"},
     "number": {"type": "number"},
-    # One type an arm: some clients map schemas onto a dialect that knows no list of types.
-    "outcome": {"anyOf": [{"type": "number"}, {"type": "boolean"}]},
-    "time": {"anyOf": [{"type": "string"}, {"type": "number"}]},
-    "list": {"type": "array", "items": {"type": "number"}},
-    "texts": {"type": "object", "additionalProperties": {"type": "string"}},
-    "numbers": {"type": "object", "additionalProperties": {"type": "number"}},
+    "outcome": {"type": "number"},
+}
+_FORM_WORDS: dict[Form, str] = {
+    "text": "text",
+    "time": "time",
+    "number": "number",
+    "list": "numbers",
+    "texts": "name: text",
+    "numbers": "name: number",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name on the way in, the record's attribute, its check and its schema."""
+    """One field: its name on the way in, the record's attribute, its check and its schema.
+
+    `shown`: with a schema of its own; the others are named in one line, at a fifth of the tokens.
+    """
 
     name: str
     attribute: str
     check: Callable[[object], object]
     form: Form
-    description: str
+    description: str = ""
     limits: Mapping[str, object] | None = None
+    shown: bool = False
 
 
-_ENUM: Mapping[str, object] = {"enum": list(KINDS)}
-_POSITIVE: Mapping[str, object] = {"minimum": 0}
 _UNIT: Mapping[str, object] = {"minimum": 0, "maximum": 1}
 
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
-        Field("dependency", "dependency", _name, "text", "what was called"),
-        Field("ts", "ts_ms", _time, "time", "RFC 3339 or Unix seconds; absent: now"),
-        Field("id", "id", _name, "text", "stored once; again: fills in a late outcome"),
-        Field("kind", "kind", _kind, "text", "its sort", _ENUM),
-        Field("provider", "provider", _name, "text", "who runs it"),
-        Field("version", "version", _name, "text", "that answered"),
-        Field("outcome", "outcome", _outcome, "outcome", "1 or true: right; 0: wrong", _UNIT),
-        Field("outcome_ts", "outcome_ts_ms", _time, "time", "when the outcome came"),
+        Field("dependency", "dependency", _name, "text", "what was called", shown=True),
+        Field("ts", "ts_ms", _time, "time", "RFC 3339, Unix"),
+        Field("id", "id", _name, "text", "again: late outcome"),
+        Field("kind", "kind", _kind, "text", "|".join(KINDS)),
+        Field("provider", "provider", _name, "text"),
+        Field("version", "version", _name, "text"),
+        Field("outcome", "outcome", _outcome, "outcome", "1 right, 0 wrong", _UNIT, shown=True),
+        Field("outcome_ts", "outcome_ts_ms", _time, "time"),
         Field("error", "error", _error, "text", "code, as timeout or http_500"),
-        Field("confidence", "confidence", _fraction, "number", "the model's own", _UNIT),
-        Field("latency_ms", "latency_ms", _latency, "number", "ms", _POSITIVE),
-        Field("cost_usd", "cost_micro_usd", _money, "number", "USD", _POSITIVE),
-        Field("input_tokens", "input_tokens", _tokens, "number", "count", _POSITIVE),
-        Field("output_tokens", "output_tokens", _tokens, "number", "count", _POSITIVE),
-        Field("item", "item", _name, "text", "golden-set item answered"),
-        Field("budget", "budget", _name, "text", "that paid"),
-        Field("reservation", "reservation", _name, "text", "hold it spends"),
-        Field("prediction", "prediction", _category, "text", "category"),
-        Field("label", "label", _category, "text", "true category"),
-        Field("input_hash", "input_hash", _name, "text", "shows inconsistency"),
-        Field("output_hash", "output_hash", _name, "text", "with input_hash"),
-        Field("embedding", "embedding", _embedding, "list", "of the output"),
-        Field("segments", "segments", _segments, "texts", 'as {"tier": "new"}'),
-        Field("metrics", "metrics", _metrics, "numbers", "your own"),
-        Field("output", "output", _output, "text", "text; only features are kept"),
+        Field("confidence", "confidence", _fraction, "number", "0 to 1"),
+        Field("latency_ms", "latency_ms", _latency, "number"),
+        Field("cost_usd", "cost_micro_usd", _money, "number"),
+        Field("input_tokens", "input_tokens", _tokens, "number"),
+        Field("output_tokens", "output_tokens", _tokens, "number"),
+        Field("item", "item", _name, "text", "golden set"),
+        Field("budget", "budget", _name, "text"),
+        Field("reservation", "reservation", _name, "text"),
+        Field("prediction", "prediction", _category, "text"),
+        Field("label", "label", _category, "text", "true one"),
+        Field("input_hash", "input_hash", _name, "text"),
+        Field("output_hash", "output_hash", _name, "text"),
+        Field("embedding", "embedding", _embedding, "list"),
+        Field("segments", "segments", _segments, "texts"),
+        Field("metrics", "metrics", _metrics, "numbers"),
+        Field("output", "output", _output, "text", "not kept"),
     )
 }
 
@@ -280,16 +285,29 @@ _CHECKS = {field.name: (field.attribute, field.check) for field in FIELDS.values
 
 
 def observation_schema() -> dict[str, object]:
-    """JSON Schema of one observation as the tool shows it; a new object at each call."""
-    properties: dict[str, object] = {}
+    """JSON Schema of one observation as the tool shows it; a new object at each call.
+
+    It names every field and its type, the common ones each with a schema, the others in a line.
+    """
+    shown = [field for field in FIELDS.values() if field.shown]
+    others: dict[Form, list[str]] = {form: [] for form in _FORM_WORDS}
     for field in FIELDS.values():
-        described = {"description": field.description} if field.description else {}
-        properties[field.name] = {**_FORM_SCHEMA[field.form], **(field.limits or {}), **described}
+        if not field.shown:
+            more = f" ({field.description})" if field.description else ""
+            others[field.form].append(f"{field.name}{more}")
     return {
         "type": "object",
-        "properties": properties,
+        "description": "also "
+        + "; ".join(f"{words}: {', '.join(others[form])}" for form, words in _FORM_WORDS.items()),
+        "properties": {
+            field.name: {
+                **_FORM_SCHEMA[field.form],
+                **(field.limits or {}),
+                "description": field.description,
+            }
+            for field in shown
+        },
         "required": ["dependency"],
-        "additionalProperties": False,
     }
 
 

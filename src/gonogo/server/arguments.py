@@ -25,65 +25,69 @@ Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 # Where nothing is required, each argument has a default of its own type: an empty one is absent.
 Optional = Annotated[str, Field(max_length=NAME_CHARS_MAX)]
 
-Dependency = Annotated[Name, Field(description="model, skill, tool, api or prompt, as recorded")]
-Moved = Annotated[Name, Field(description="whose traffic to move")]
-Routed = Annotated[Name, Field(description="what is about to be called")]
-AnyDependency = Annotated[Optional | None, Field(description="name as recorded (default: all)")]
+Dependency = Annotated[Name, Field(description="what to judge")]
+Moved = Annotated[Name, Field(description="whose traffic")]
+Routed = Annotated[Name, Field(description="what to call")]
+AnyDependency = Annotated[Optional | None, Field(description="default: all")]
 Level = Literal["brief", "full"]
-WorkDetail = Annotated[Level, Field(description="brief (default); full: every check")]
-DriftDetail = Annotated[Level, Field(description="brief (default); full: every slice")]
-TrustDetail = Annotated[Level, Field(description="brief (default); full: every part")]
-BudgetDetail = Annotated[Level, Field(description="brief (default); full: every hold")]
-Metric = Annotated[Name | None, Field(description="as outcome, error, latency_ms; absent: all")]
-Segment = Annotated[Name | None, Field(description="slice, as day_type=weekend")]
+WorkDetail = Annotated[Level, Field(description="default brief; full: checks")]
+DriftDetail = Annotated[Level, Field(description="default brief; full: slices")]
+TrustDetail = Annotated[Level, Field(description="default brief; full: parts")]
+BudgetDetail = Annotated[Level, Field(description="default brief; full: holds")]
+Metric = Annotated[Name | None, Field(description="as outcome; absent: all")]
+Segment = Annotated[Name | None, Field(description="as day_type=weekend")]
 BaselineVersion = Annotated[Name | None, Field(description="reference version")]
-Version = Annotated[Name | None, Field(description="version to judge; absent: the current one")]
-Since = Annotated[Name | None, Field(description="RFC 3339 time or date")]
+Version = Annotated[Name | None, Field(description="absent: the current one")]
+Since = Annotated[Name | None, Field(description="RFC 3339 or date")]
 Until = Annotated[Name | None, Field(description="judge as of then")]
 
 Budget = Annotated[Name, Field(description="as configured")]
 SpentOn = Annotated[Name | None, Field(description="target of the calls")]
-PlannedCalls = Annotated[Count | None, Field(description="how many, retries included")]
-PlannedCost = Annotated[Usd | None, Field(description="declared, instead of planned_calls")]
-Reserve = Annotated[bool, Field(description="hold the money if it fits (default false)")]
-Key = Annotated[Name | None, Field(description="your id: a retry changes nothing")]
+PlannedCalls = Annotated[Count | None, Field(description="retries included")]
+PlannedCost = Annotated[Usd | None, Field(description="instead of planned_calls")]
+Reserve = Annotated[bool, Field(description="hold it (default false)")]
+Key = Annotated[Name | None, Field(description="makes a retry safe")]
 
-Reason = Annotated[Name | None, Field(description="needed for a plan; is logged")]
+Reason = Annotated[Name | None, Field(description="needed for a plan")]
 Target = Annotated[
     Name | None,
-    Field(description="name, name@version, rules:NAME, refuse, human; absent: next of its ladder"),
+    Field(description="name, name@version, rules:NAME, refuse, human; absent: next of ladder"),
 ]
 ToShare = Annotated[Share | None, Field(description="of traffic; absent: all")]
 PlanId = Annotated[Name | None, Field(description="plan to carry out")]
-Confirm = Annotated[bool, Field(description="where approval is confirm (default false)")]
+Confirm = Annotated[bool, Field(description="approved (default false)")]
 UndoId = Annotated[Name | None, Field(description="audit_id to take back")]
 
 Workload = Annotated[Optional | None, Field(description="as configured (default: none)")]
 Dependencies = Annotated[
     Sequence[Name] | None,
-    Field(description="instead of workload (default: none)", max_length=100),
+    Field(description="instead (default: none)", max_length=100),
 ]
 WorkCalls = Annotated[
     int | None,
-    Field(description="per dependency (default 0, not stated)", ge=0, le=1_000_000_000),
+    Field(description="each (default 0: not stated)", ge=0, le=1_000_000_000),
     BeforeValidator(_whole),
 ]
-WorkBudget = Annotated[Optional | None, Field(description="that pays (default: the workload's)")]
+WorkBudget = Annotated[Optional | None, Field(description="default: the workload's")]
 
 ReservationId = Annotated[Name, Field(description="id of the hold")]
 ActualCost = Annotated[
-    Usd | None, Field(description="what it cost; absent: its observations' cost, else release")
+    Usd | None, Field(description="absent: its observations' cost, else release")
 ]
 StickyKey = Annotated[Name | None, Field(description="same key, same target")]
-Query = Annotated[Optional | None, Field(description="part of a name (default: all)")]
-Cursor = Annotated[Optional | None, Field(description="next_cursor (default: first page)")]
+# One line, as every name is.
+Query = Annotated[
+    Annotated[Optional, Field(pattern=r"^.*$")] | None,
+    Field(description="part of a name (default: all)"),
+]
+Cursor = Annotated[Optional | None, Field(description="default: first page")]
 Status = Annotated[
     Literal["all", "open", "acknowledged", "mitigated", "recovering", "resolved"],
-    Field(description="all (default), or one, as open"),
+    Field(description="default all"),
 ]
-IncidentId = Annotated[Optional | None, Field(description="one (default: all), with timeline")]
+IncidentId = Annotated[Optional | None, Field(description="one (default: all)")]
 
 # Each item is checked on its own: a malformed one is refused by index, and the others are kept.
 Observations = Annotated[
-    list[object], Field(description="calls or evaluations", min_length=1, max_length=1000)
+    list[object], Field(description="one for each call", min_length=1, max_length=1000)
 ]

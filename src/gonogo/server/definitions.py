@@ -44,36 +44,32 @@ DEFINITIONS = (
     Definition(
         "preflight",
         "Preflight",
-        "Tell go or no-go for a piece of work: drift, trust, route, incidents and budget of "
-        "all it needs. Use before any costly, long or irreversible run. On no_go do not "
-        "start; unknown is never go.",
+        "Tell go or no-go for work: drift, trust, route, incidents and budget of all it "
+        "needs. Use before a costly or irreversible run; unknown is not go.",
         answers.PreflightReport,
         drawn=True,
     ),
     Definition(
         "check_model_drift",
         "Check drift",
-        "Tell whether a dependency degraded against its baseline: how much, since when, "
-        "where, how sure. Use before relying on its output, or when results look odd. On "
-        "no_go plan with trigger_fallback.",
+        "Tell whether a dependency degraded against its baseline: how much, since when. Use "
+        "before relying on it; on no_go plan with trigger_fallback.",
         answers.DriftReport,
         drawn=True,
     ),
     Definition(
         "get_trust_score_health",
         "Trust score",
-        "Give the calibrated chance that the next call is good, and whether stated confidence "
-        "can be trusted; without dependency all, worst first. Use before choosing. Low: ask "
-        "check_model_drift.",
+        "Give the calibrated chance that the next call is good; without dependency all, worst "
+        "first. Use to choose.",
         answers.TrustReport,
         drawn=True,
     ),
     Definition(
         "check_budget_with_confidence",
         "Check budget",
-        "Tell whether work fits a budget: the probability, what remains, what is projected. "
-        "Use before spending; reserve=true also holds the money against other agents: then "
-        "settle_reservation.",
+        "Tell whether work fits a budget, and how surely. Use before spending; reserve=true "
+        "holds the money until settle_reservation.",
         answers.BudgetCheck,
         writes=True,
         idempotent=False,
@@ -82,9 +78,8 @@ DEFINITIONS = (
     Definition(
         "trigger_fallback",
         "Fall back",
-        "Move a dependency's traffic to a way back. Use after a no_go: with reason it only "
-        "plans, with plan_id it carries the plan out, once a person approved where asked; "
-        "undo takes it back.",
+        "Move a dependency's traffic to a way back. Use after no_go: reason only plans, "
+        "plan_id carries it out once approved, undo takes it back.",
         answers.FallbackPlan | answers.FallbackResult,
         writes=True,
         destructive=True,
@@ -94,41 +89,38 @@ DEFINITIONS = (
     Definition(
         "get_route",
         "Get route",
-        "Name the target and version to call for a dependency now, after any fallback. Use "
-        "right before calling it.",
+        "Name the target to call for a dependency now, after any fallback. Use right before "
+        "calling it.",
         answers.RouteAnswer,
         drawn=True,
     ),
     Definition(
         "record_observations",
         "Record observations",
-        "Store calls and evaluations, the evidence of every other tool. Use after each call "
-        "or batch, and again with the same id once the outcome is known. Malformed items are "
-        "refused alone.",
+        "Store calls and evaluations: all evidence. Use after calls, and again with the same "
+        "id for a late outcome.",
         answers.RecordAnswer,
         writes=True,
     ),
     Definition(
         "settle_reservation",
         "Settle reservation",
-        "End a hold of check_budget_with_confidence: book what the work cost, or release it. "
-        "Use when the work is done or given up.",
+        "End a hold: book what the work cost, or release it. Use when the work is done or "
+        "given up.",
         answers.Settlement,
         writes=True,
     ),
     Definition(
         "list_dependencies",
         "List dependencies",
-        "List what is known: names, versions, metrics, counts and the last verdict. Use to "
-        "find the right name.",
+        "List what is known, with the last verdict. Use to find the right name.",
         answers.DependencyList,
         drawn=True,
     ),
     Definition(
         "get_incidents",
         "Get incidents",
-        "List degradations being handled, with status, cause and timeline. Use before acting, "
-        "to see what is already done.",
+        "List degradations being handled. Use before acting, to see what is already done.",
         answers.IncidentList,
         drawn=True,
     ),

@@ -12,6 +12,9 @@ from pydantic import ConfigDict, TypeAdapter
 
 from gonogo.ingest.observation import observation_schema
 
+# A bound that nobody meets by accident is not worth a model's tokens.
+ENDLESS = 1_000_000_000
+
 
 def arguments_model(function: Callable[..., Any]) -> type[ArgModelBase]:
     """The model that checks a tool's arguments.
@@ -30,7 +33,9 @@ def arguments_schema(function: Callable[..., Any]) -> dict[str, Any]:
     """JSON Schema of a tool's arguments as it is listed."""
     made = arguments_model(function).model_json_schema(by_alias=True)
     # "required" is there even where nothing is: a reader need not guess whether it was forgotten.
-    schema: dict[str, Any] = without_noise({"required": [], **made, "additionalProperties": False})
+    schema: dict[str, Any] = without_noise({"required": [], **made})
+    # What is not listed is refused by name, which costs no token of a listing.
+    del schema["additionalProperties"]
     if "observations" in schema["properties"]:
         schema["properties"]["observations"]["items"] = observation_schema()
     return schema
@@ -54,8 +59,10 @@ def without_noise(schema: Any) -> Any:  # noqa: ANN401 - a JSON Schema is any JS
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str))
         and not (key == "default" and value is None)
-        # That a name is not empty goes without saying; it is refused all the same.
+        # That a name is neither empty nor endless goes without saying; it is refused all the same.
         and not (key == "minLength" and value == 1)
+        and key != "maxLength"
+        and not (key == "maximum" and value >= ENDLESS)
     }
     arms = [arm for arm in kept.get("anyOf", ()) if arm != {"type": "null"}]
     if len(arms) == 1:
