@@ -27,8 +27,6 @@ from gonogo.server.surface import build_server
 pytestmark = pytest.mark.anyio
 
 TOKENS_MAX = 400
-# The object of a plan names every check, that of incidents every event; the words are shorter.
-OBJECT_TOKENS_MAX = {"get_incidents": 600}
 K1, B = 1.5, 0.75
 COMMON = frozenset(
     re.findall(
@@ -267,7 +265,7 @@ async def test_the_answer_in_brief_is_enough_to_decide(app: Gonogo, scenario: Sc
         assert fact.replace("plan_id", "plan") in words
         assert fact in shown
     assert len(words) / 4 <= TOKENS_MAX, words
-    assert len(shown) / 4 <= OBJECT_TOKENS_MAX.get(scenario.tool, TOKENS_MAX), shown
+    assert len(shown) / 4 <= TOKENS_MAX, shown
 
 
 async def test_full_has_what_brief_left_out(app: Gonogo) -> None:

@@ -12,8 +12,11 @@ from typing import TypeVar, cast
 from gonogo.answers.base import Answer
 from gonogo.answers.drift import DriftReport
 from gonogo.answers.trust import TrustReport
+from gonogo.answers.work import Incident, IncidentList
 
 CHARS_MAX = 1_600  # four characters a token
+CAUSE_CHARS = 100
+INCIDENTS = 4  # listed; the summary counts all
 
 Answered = TypeVar("Answered", bound=Answer)
 
@@ -56,6 +59,27 @@ def _drift(keep: Callable[[DriftReport], dict[str, object]]) -> Callable[[Answer
     return step
 
 
+def _incidents(less: Callable[[Incident], dict[str, object]]) -> Callable[[Answer], Answer]:
+    def step(answer: Answer) -> Answer:
+        if not isinstance(answer, IncidentList):
+            return answer
+        kept = [incident.model_copy(update=less(incident)) for incident in answer.incidents]
+        return answer.model_copy(update={"incidents": kept})
+
+    return step
+
+
+def _first_incidents(answer: Answer) -> Answer:
+    if not isinstance(answer, IncidentList) or len(answer.incidents) <= INCIDENTS:
+        return answer
+    told = f"{answer.summary} The first {INCIDENTS} are listed; name a dependency for its own."
+    return answer.model_copy(update={"summary": told, "incidents": answer.incidents[:INCIDENTS]})
+
+
+def _shortened(text: str | None) -> str | None:
+    return text and f"{text[: CAUSE_CHARS - 1]}…" if len(text or "") > CAUSE_CHARS else text
+
+
 _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _unbiased_segments,
     # One version is the current one, and what a drop would have had to be is told by one that came.
@@ -77,4 +101,9 @@ _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _drift(lambda r: {"signals": [s for s in r.signals or () if s.status != "stable"] or None}),
     _drift(lambda r: {"segments": (r.segments or [])[:1] or None}),
     _drift(lambda r: {"trend": None} if r.onset is not None else {}),
+    # One incident, asked for by its id, has all of them.
+    _incidents(lambda i: {"timeline": i.timeline[-1:]}),
+    _incidents(lambda i: {"cause": _shortened(i.cause)}),
+    _first_incidents,
+    _incidents(lambda _: {"timeline": []}),
 )

@@ -199,10 +199,11 @@ class Tools:
         incident_id: a.IncidentId = "",
     ) -> CallToolResult:
         """What is being handled."""
-        return answered(
-            await self._app.get_incidents(
-                dependency=dependency or None,
-                status=None if status == "all" else status,
-                incident_id=incident_id or None,
-            )
+        from gonogo.answers.brief import briefly
+
+        found = await self._app.get_incidents(
+            dependency=dependency or None,
+            status=None if status == "all" else status,
+            incident_id=incident_id or None,
         )
+        return answered(found if incident_id else briefly(found))

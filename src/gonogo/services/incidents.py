@@ -296,7 +296,14 @@ def _answer(incident: Handled, events: list[Event]) -> Incident:
         suspected=incident.suspected,
         onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),
         verdict=incident.verdict,
-        timeline=[TimelineEvent(ts=rfc3339(e.ts_ms), event=e.event, actor=e.actor) for e in events],
+        timeline=[
+            TimelineEvent(
+                ts=rfc3339(e.ts_ms),
+                event=e.event.replace(f": {incident.why}", "", 1),  # the cause says it
+                actor=e.actor,
+            )
+            for e in events
+        ],
     )
 
 
