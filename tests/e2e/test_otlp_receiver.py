@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,9 +38,11 @@ def receiver(store: Path, place: str = "127.0.0.1:0", **environ: str) -> Iterato
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         base = next(line.split()[-1] for line in lines if line.startswith("OTLP: "))
-        with httpx.Client(base_url=base.replace("0.0.0.0", "127.0.0.1"), timeout=60) as client:  # noqa: S104
-            yield client
-        process.send_signal(signal.SIGTERM)
+        try:
+            with httpx.Client(base_url=base.replace("0.0.0.0", "127.0.0.1"), timeout=60) as client:  # noqa: S104
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=60)
         assert (process.returncode, complaints) == (0, "")
 
@@ -93,6 +96,21 @@ def test_spans_and_evaluations_become_evidence(tmp_path: Path) -> None:
     assert (report["n"], report["parts"]["quality"]["n"]) == (12, 12)
     [listed] = answer(typed("list", "--json", store=store))["dependencies"]
     assert "latency_ms" in listed["metrics"]
+
+
+def test_an_evaluation_finds_its_call_after_a_restart(tmp_path: Path) -> None:
+    """What the process no longer remembers, the store does: by response id, and by span."""
+    store = tmp_path / "gonogo.db"
+    with receiver(store) as client:
+        assert client.post("/v1/traces", content=spans(2), headers=PROTOBUF).status_code == 200
+    with receiver(store) as client:
+        for response in ("r1", "nobody-s"):
+            told = evaluation(response, "pass")
+            assert client.post("/v1/logs", content=told, headers=PROTOBUF).status_code == 200
+        health = client.get("/healthz").json()
+    assert (health["observations"], health["outcomes_waiting"]) == (1, 1)
+    report = answer(typed("check", "trust", "gpt", "--json", store=store))
+    assert (report["n"], report["parts"]["quality"]["n"]) == (2, 1)
 
 
 def test_refusals_are_told_in_the_protocol_s_own_words(tmp_path: Path) -> None:
@@ -160,3 +178,13 @@ sys.exit(run(["watch", "--otlp", "127.0.0.1:0"], {"HOME": sys.argv[1]}))
     assert done.stderr == (
         "gonogo: Receiving OpenTelemetry needs the extra otlp: install gonogo[otlp].\n"
     )
+
+
+@pytest.mark.parametrize("option", ["--otlp", "--dashboard"])
+def test_a_taken_place_is_one_line(tmp_path: Path, option: str) -> None:
+    """Said at the start: a watcher that cannot do what it was asked to does not watch."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = typed("watch", option, place, store=tmp_path / "gonogo.db")
+    assert (done.returncode, done.stderr.count("\n")) == (64, 1)
+    assert f"{option}: cannot listen at '{place}'" in done.stderr

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.stores import Stores
 
-# How long a page's open stream may hold up the end of the server.
-LAST_WORDS_S = 2
 CONNECTIONS_MAX = 256
 
 
@@ -47,18 +44,9 @@ async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], Non
         ParameterError: The place is taken, or off loopback without a token.
         StoreError: The store cannot be opened.
     """
-    import uvicorn
-
     from gonogo.dashboard.pulse import Pulse
     from gonogo.dashboard.site import site
-    from gonogo.patience import Patience
-
-    class Server(uvicorn.Server):
-        """Signals are the command's to hear."""
-
-        @contextmanager
-        def capture_signals(self) -> Generator[None]:
-            yield
+    from gonogo.http_server import serve_quietly
 
     tokens = tokens_of(app.settings.environ)
     refuse_without_token(place, next(iter(tokens), None), what="The dashboard")
@@ -66,28 +54,10 @@ async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], Non
         await app.stores()
         pulse = Pulse()
         async with Onlooker(app.settings) as onlooker, anyio.create_task_group() as tasks:
-            server = Server(
-                uvicorn.Config(
-                    site(onlooker, pulse, place=place, tokens=tokens),
-                    http=Patience,
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    proxy_headers=False,
-                    limit_concurrency=CONNECTIONS_MAX,
-                    timeout_graceful_shutdown=LAST_WORDS_S,
-                )
-            )
             tasks.start_soon(pulse.follow, onlooker)
             say(_address(place, listener.getsockname()[1], with_token=bool(tokens)))
-            try:
-                await server.serve(sockets=[listener])
-            finally:
-                pulse.end()
-                with anyio.CancelScope(shield=True):
-                    await server.shutdown(sockets=[listener])
+            served = site(onlooker, pulse, place=place, tokens=tokens)
+            await serve_quietly(served, listener, connections_max=CONNECTIONS_MAX, ending=pulse.end)
 
 
 def _address(place: Place, port: int, *, with_token: bool) -> str:

@@ -56,6 +56,8 @@ class Receiver:
             batch = await self._read(
                 signal, body, request.headers.get("content-encoding"), content_type
             )
+            if batch.waiting:
+                await self._settle(batch)
             if batch.observations:
                 stored = await self._app.record_evidence(batch.observations)
                 for rejection in stored.rejected:
@@ -78,6 +80,12 @@ class Receiver:
 
         async with self._turn:
             return await to_thread.run_sync(work)
+
+    async def _settle(self, batch: Batch) -> None:
+        ids = [id_ for _, ids in batch.waiting for id_ in ids]
+        known = await (await self._app.stores()).telemetry.dependencies_of(ids)
+        async with self._turn:
+            self._collector.settle(batch, known, now_ms=self._app.clock())
 
     def health(self) -> dict[str, object]:
         """What came in so far, and the names that nothing was made of, most frequent first."""

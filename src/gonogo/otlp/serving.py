@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import anyio
 
 from gonogo.http_guard import listening_socket, refuse_without_token
 from gonogo.ingest.otlp.wire import need_protobuf
@@ -15,7 +12,6 @@ if TYPE_CHECKING:
     from gonogo.app import Gonogo
     from gonogo.http_guard import Place
 
-LAST_WORDS_S = 2
 CONNECTIONS_MAX = 64
 
 
@@ -36,38 +32,12 @@ async def serve_otlp(
     """
     need_protobuf()
     refuse_without_token(place, token, what="The OTLP receiver")
-    import uvicorn
-
+    from gonogo.http_server import serve_quietly
     from gonogo.otlp.receiver import Receiver, site
-    from gonogo.patience import Patience
-
-    class Server(uvicorn.Server):
-        """Signals are the command's to hear."""
-
-        @contextmanager
-        def capture_signals(self) -> Generator[None]:
-            yield
 
     with listening_socket(place, option="--otlp") as listener:
         await app.stores()
-        server = Server(
-            uvicorn.Config(
-                site(Receiver(app), place=place, token=token),
-                http=Patience,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=CONNECTIONS_MAX,
-                timeout_graceful_shutdown=LAST_WORDS_S,
-            )
-        )
         host = f"[{place.host}]" if ":" in place.host else place.host
         say(f"http://{host}:{listener.getsockname()[1]}")
-        try:
-            await server.serve(sockets=[listener])
-        finally:
-            with anyio.CancelScope(shield=True):
-                await server.shutdown(sockets=[listener])
+        served = site(Receiver(app), place=place, token=token)
+        await serve_quietly(served, listener, connections_max=CONNECTIONS_MAX)

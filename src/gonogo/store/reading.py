@@ -21,6 +21,7 @@ from gonogo.store.catalogue import PAIR
 from gonogo.store.cells import COUNTS
 from gonogo.store.codec import unpack_many
 from gonogo.store.engine import in_shard
+from gonogo.store.rows import hash16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,6 +245,9 @@ def read_mark(connection: sqlite3.Connection, name: str) -> Mark | None:
 _DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "
 
 
+_IDS_A_QUERY = 500
+
+
 def read_dependencies(
     connection: sqlite3.Connection,
     *,
@@ -284,6 +288,22 @@ def read_dependencies(
         )
         for row in rows
     ]
+
+
+def read_callers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The dependency of each observation whose id is stored: one look a dependency and id."""
+    found: dict[str, str] = {}
+    texts = {hash16(text): text for text in ids}
+    for start in range(0, len(ids), _IDS_A_QUERY):
+        chunk = list(texts)[start : start + _IDS_A_QUERY]
+        rows = connection.execute(
+            "SELECT o.id, d.name FROM dependency d "  # noqa: S608 - only marks
+            "JOIN observation_id o ON o.dependency_id = d.id "
+            f"AND o.id IN ({', '.join('?' * len(chunk))})",
+            chunk,
+        )
+        found.update({texts[row[0]]: row[1] for row in rows})
+    return found
 
 
 def _versions_seen(connection: sqlite3.Connection, dependency_id: int) -> tuple[VersionSeen, ...]:

@@ -87,6 +87,12 @@ class SqliteTelemetry(TrustReads, SignalReads):
             partial(read_dependencies, query=query, after=after, limit=limit)
         )
 
+    async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """The dependency of each observation with one of these ids, where it is stored."""
+        from gonogo.store.reading import read_callers
+
+        return await self._database.read(partial(read_callers, ids=ids))
+
     async def hours(
         self,
         dependency: str,

@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused
-from gonogo.http_guard import Place, refuse_without_token, tokens_of
+from gonogo.http_guard import Place, listening_socket, refuse_without_token, tokens_of
 from gonogo.watch.duties import Duty
 from gonogo.watch.lookout import Lookout
 
@@ -47,7 +47,7 @@ def roster(
 
     Raises:
         ParameterError: One of them would be open to other machines without a token, or needs an
-            extra that is not installed.
+            extra that is not installed, or its place is taken.
         ActionRefused: Telemetry is to be received, and the configuration is read-only.
     """
     duties = []
@@ -70,6 +70,7 @@ def roster(
 def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
     token = next(iter(tokens_of(settings.environ)), None)
     refuse_without_token(place, token, what="The dashboard")
+    listening_socket(place, option="--dashboard").close()
 
     async def serve(app: Gonogo) -> None:
         from gonogo.dashboard.serving import serve_dashboard
@@ -88,6 +89,7 @@ def _otlp(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
     refuse_without_token(place, token, what="The OTLP receiver")
     if settings.read_only:
         raise ActionRefused("--otlp records what it receives, and gonogo.toml says read_only.")
+    listening_socket(place, option="--otlp").close()
 
     async def serve(app: Gonogo) -> None:
         await serve_otlp(app, place, token=token, say=lambda at: say(f"OTLP: {at}"))

@@ -21,7 +21,7 @@ from gonogo.ingest.otlp.names import (
     read_attributes,
 )
 from gonogo.ingest.otlp.recent import Recent
-from gonogo.ingest.otlp.responses import Outcome, Responses
+from gonogo.ingest.otlp.responses import CallName, Outcome, Responses
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.records import Observation, Rejection
 
@@ -46,9 +46,10 @@ _FAILED = ("api_error", "tool_result")
 
 @dataclass(slots=True)
 class Batch:
-    """What one export brought."""
+    """What one export brought; `waiting`: outcomes of calls not remembered, by their ids."""
 
     observations: list[Observation] = field(default_factory=list)
+    waiting: list[tuple[Outcome, tuple[str, ...]]] = field(default_factory=list)
     refused: int = 0
     problem: str | None = None
 
@@ -153,10 +154,30 @@ class Collector:
             return
         said = Outcome(outcome, _time_s(record, now_ms))
         place = record.trace_id + record.span_id
-        name = self._responses.outcome(said, str(found.get("response_id", "")), place)
+        response = str(found.get("response_id", ""))
+        name = self._responses.outcome(said, response, place)
         if name is None:
             self.tally.unmatched_outcomes += 1
-            return
+            batch.waiting.append((said, tuple(filter(None, (response, place.hex())))))
+        else:
+            self._add_late(said, name, batch, now_ms)
+
+    def settle(self, batch: Batch, known: Mapping[str, str], *, now_ms: int) -> None:
+        """Give the outcomes that wait to calls that the store knows from before a restart.
+
+        Args:
+            batch: Of one export.
+            known: The dependency of each id that is stored.
+            now_ms: When.
+        """
+        for said, ids in batch.waiting:
+            name = next(((known[id_], id_) for id_ in ids if id_ in known), None)
+            if name is not None:
+                self.tally.unmatched_outcomes -= 1
+                self.tally.observations += 1
+                self._add_late(said, name, batch, now_ms)
+
+    def _add_late(self, said: Outcome, name: CallName, batch: Batch, now_ms: int) -> None:
         fields: dict[str, object] = {"dependency": name[0], "id": name[1]}
         _add_outcome(fields, said)
         self._add(fields, batch, now_ms)
