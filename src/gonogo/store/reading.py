@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
@@ -242,10 +242,8 @@ def read_mark(connection: sqlite3.Connection, name: str) -> Mark | None:
     return None if row is None else Mark(row[0], row[1], row[2], bool(row[3]))
 
 
-_DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "
-
-
 _IDS_A_QUERY = 500
+_DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "
 
 
 def read_dependencies(
@@ -260,14 +258,12 @@ def read_dependencies(
     if name is not None:
         rows = connection.execute(_DEPENDENCY + "WHERE name = ?", (name,)).fetchall()
     else:
-        # Folded by Python: SQLite knows the case of ASCII letters only.
-        rows = connection.execute(
+        found = connection.execute(
             _DEPENDENCY + "WHERE name > ? ORDER BY name", ("" if after is None else after,)
-        ).fetchall()
-        if query is not None:
-            wanted = query.casefold()
-            rows = [row for row in rows if wanted in row[1].casefold()]
-        rows = rows[:limit]
+        )
+        # Folded by Python: SQLite knows the case of ASCII letters only.
+        wanted = (query or "").casefold()
+        rows = list(islice((row for row in found if wanted in row[1].casefold()), limit))
     return [
         Dependency(
             name=row[1],
