@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gonogo.cli.next_steps import as_command
 from gonogo.errors import plain
 from gonogo.text import Table, Words, as_json, as_text, words
 
@@ -51,9 +52,9 @@ class Screen:
         if self.as_json:
             self.line(as_json(answer))
         elif self.is_terminal:
-            self._render(*laid_out(words(answer), self._width()))
+            self._render(*laid_out(words(answer, as_command), self._width()))
         else:
-            self.line(as_text(answer))
+            self.line(as_text(answer, as_command))
 
     def line(self, text: str) -> None:
         """Print text as it is."""

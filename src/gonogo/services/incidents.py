@@ -327,4 +327,4 @@ def _next(line: Incident) -> NextAction:
 
 async def _unknown(incidents: Incidents, incident_id: str) -> UnknownTarget:
     known = [incident.id for incident, _ in await incidents.incidents()]
-    return UnknownTarget("incident", incident_id, known, "List them with get_incidents.")
+    return UnknownTarget("incident", incident_id, known, "List the incidents first.")

@@ -35,7 +35,7 @@ async def post_mortem(
     found = await incidents.incidents(incident_id=incident_id)
     if not found:
         known = [incident.id for incident, _ in await incidents.incidents()]
-        raise UnknownTarget("incident", incident_id, known, "List them with get_incidents.")
+        raise UnknownTarget("incident", incident_id, known, "List the incidents first.")
     [(incident, events)] = found
     newest = await log.decisions(dependency=incident.dependency, limit=DECISIONS_MAX)
     until_ms = incident.changed_ms if incident.status == "resolved" else now_ms

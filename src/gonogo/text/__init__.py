@@ -18,7 +18,7 @@ from gonogo.text.facts import parts_of
 from gonogo.text.forms import Table, duration, money, number, shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gonogo.records import Decision
 
@@ -53,15 +53,21 @@ class Words:
 Cell = str | float | tuple[float, float] | None
 
 
-def words(answer: Answer) -> Words:
-    """Put an answer into words."""
+def as_call(action: NextAction) -> str:
+    """A next step as an agent makes it: the call, then why."""
+    arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in action.arguments.items())
+    return plain(f"{action.tool}({arguments}): {action.reason}", 600)
+
+
+def words(answer: Answer, step: Callable[[NextAction], str] = as_call) -> Words:
+    """Put an answer into words; `step` says what to do next."""
     facts, tables = parts_of(answer)
     return Words(
         verdict=answer.verdict.upper(),
         summary=plain(answer.summary, 2000),
         facts=tuple((label, plain(text, 1000)) for label, text in facts),
         tables=tuple(table for table in tables if table.rows),
-        next_calls=tuple(_call(action) for action in answer.next_actions),
+        next_calls=tuple(step(action) for action in answer.next_actions),
         footer=footer(answer),
     )
 
@@ -76,14 +82,14 @@ def footer(answer: Answer) -> str:
     return "; ".join(told)
 
 
-def as_text(answer: Answer) -> str:
+def as_text(answer: Answer, step: Callable[[NextAction], str] = as_call) -> str:
     """The words as plain lines, tables as CSV."""
-    return f"{body(answer)}\n{footer(answer)}"
+    return f"{body(answer, step)}\n{footer(answer)}"
 
 
-def body(answer: Answer) -> str:
+def body(answer: Answer, step: Callable[[NextAction], str] = as_call) -> str:
     """The lines of `as_text` above the footer: they are the same whenever it is asked."""
-    said = words(answer)
+    said = words(answer, step)
     lines = [f"{said.verdict}: {said.summary}"]
     lines += [f"{label}: {text}" for label, text in said.facts]
     for table in said.tables:
@@ -126,8 +132,3 @@ def _csv(rows: Iterable[Iterable[str]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue().rstrip("\n")
-
-
-def _call(action: NextAction) -> str:
-    arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in action.arguments.items())
-    return plain(f"{action.tool}({arguments}): {action.reason}", 600)
