@@ -1,4 +1,4 @@
-"""What README tells a newcomer to type or paste is there and well formed."""
+"""What README and the documents tell a newcomer to type or paste is there and well formed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gonogo.config import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+CLIENTS = (ROOT / "docs" / "mcp.md").read_text()
 
 
 def test_client_set_ups_are_json_that_starts_the_server() -> None:
     """Each pasted block parses, and every one of them runs `gonogo serve` from the checkout."""
-    pasted = [json.loads(body) for language, body in BLOCKS if language == "json"]
+    pasted = [json.loads(body) for body in re.findall(r"```json\n(.*?)```", CLIENTS, re.DOTALL)]
     assert len(pasted) == 3
     for block in pasted:
         [servers] = block.values()
