@@ -50,6 +50,11 @@ class Server:
             assert self.process.poll() is None, "PostgreSQL ended as it started"
         raise AssertionError("PostgreSQL does not answer")
 
+    def run(self, statement: str) -> None:
+        """Run a statement as the owner, by the server's own client."""
+        command = [program("psql"), "-q", "-h", str(self.folder), "-U", USER, "-c", statement]
+        subprocess.run([*command, "postgres"], check=True, stdout=subprocess.DEVNULL)
+
     def cpu_s(self) -> float:
         """CPU seconds that the server and its ended sessions have used."""
         first = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
@@ -85,6 +90,29 @@ def server(*, authentication: str = "trust") -> Iterator[Server]:
             stdout=subprocess.DEVNULL,
         )
         made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def standby(primary: Server) -> Iterator[Server]:
+    """A second server that has every commit of the first before it is answered."""
+    folder = Path(tempfile.mkdtemp(prefix="gonogo-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, UNPRIVILEGED)
+    made = Server(folder)
+    try:
+        source = ("-h", str(primary.folder), "-U", USER, "-D", str(folder / "data"))
+        subprocess.run(
+            [*_as_user(), program("pg_basebackup"), *source, "-R", "-X", "stream", "-c", "fast"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        made.start()
+        primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.run("SELECT pg_reload_conf()")
         yield made
     finally:
         made.stop()

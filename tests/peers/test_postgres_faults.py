@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
 import psycopg
 import pytest
-from postgres_server import PASSWORD, USER, Server, server
+from postgres_server import PASSWORD, USER, Server, server, standby
 
 from gonogo.errors import StoreError
 from gonogo.records import Observation
@@ -21,6 +23,7 @@ from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Work
 from gonogo.store.postgres.changes import PostgresChanges
 from gonogo.store.postgres.database import PostgresDatabase, _Unknown
+from gonogo.store.postgres.fate import Mark
 from gonogo.store.postgres.ledger import PostgresLedger
 from gonogo.store.postgres.telemetry import PostgresTelemetry
 
@@ -28,6 +31,9 @@ pytestmark = pytest.mark.anyio
 T = TypeVar("T")
 NOW = 1_790_000_000_000
 MICRO = 1_000_000
+MARK = (
+    "SELECT CAST(pg_current_xact_id() AS text), substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+)
 SETTINGS = Settings(
     store="",
     budgets={
@@ -69,9 +75,9 @@ async def books(ledger: PostgresLedger) -> int:
     return team.held_micro_usd // MICRO
 
 
-async def rush(server: Server, disturb: str, *, times: int) -> None:
+async def rush(address: str, disturb: Callable[[], None], *, times: int) -> None:
     """Sixty reservations for forty dollars while the server is disturbed: none twice, none lost."""
-    database = await PostgresDatabase.open(server.address)
+    database = await PostgresDatabase.open(address)
     ledger = PostgresLedger(database, SETTINGS)
     answers: dict[str, str] = {}
     reached = [anyio.Event() for _ in range(times)]
@@ -86,7 +92,7 @@ async def rush(server: Server, disturb: str, *, times: int) -> None:
     async def trouble() -> None:
         for event in reached:
             await event.wait()
-            await anyio.to_thread.run_sync(_disturb, server, disturb)
+            await anyio.to_thread.run_sync(disturb)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(trouble)
@@ -118,13 +124,26 @@ def _disturb(server: Server, how: str) -> None:
 
 async def test_killed_connections_neither_lose_nor_double_a_hold(broken: Server) -> None:
     """Every connection is killed, eight times, in the middle of sixty reservations."""
-    await rush(broken, "kill", times=8)
+    await rush(broken.address, partial(_disturb, broken, "kill"), times=8)
 
 
 @pytest.mark.parametrize("how", ["restart", "crash"])
 async def test_a_server_that_goes_away_is_waited_for(broken: Server, how: str) -> None:
     """Stopped and started, or crashed and recovered, twice: what was answered stands."""
-    await rush(broken, how, times=2)
+    await rush(broken.address, partial(_disturb, broken, how), times=2)
+
+
+async def test_a_standby_takes_over_with_everything_that_was_answered(broken: Server) -> None:
+    """The primary crashes for good in the middle, and a synchronous standby is promoted."""
+    with standby(broken) as second:
+
+        def fail_over() -> None:
+            broken.stop(signal.SIGQUIT)
+            second.run("SELECT pg_promote()")
+
+        hosts = f"{broken.folder},{second.folder}"
+        address = f"postgresql://{USER}@/postgres?host={hosts}&target_session_attrs=read-write"
+        await rush(address, fail_over, times=1)
 
 
 async def test_a_commit_whose_answer_was_lost_is_found_again(broken: Server) -> None:
@@ -147,8 +166,48 @@ class _Forgetful(PostgresDatabase):
         result = super()._alone(work, writes=writes)
         if result is True and not self.lost:
             self.lost += 1
-            raise _Unknown(StoreError("the connection was lost"))
+            raise _Unknown
         return result
+
+
+async def test_a_commit_is_asked_for_by_its_transaction(broken: Server) -> None:
+    """Committed and not heard of, it is not done again; on another timeline nobody can know."""
+    database = await _Deaf.open(broken.address)
+    telemetry = PostgresTelemetry(database, Settings(store=""))
+    call = Observation("m", NOW)
+    for _ in range(3):
+        assert (await telemetry.record([call], NOW)).accepted == 1
+    known = await telemetry.dependency("m")
+    assert known is not None
+    assert known.n == 3
+    assert isinstance(database, _Deaf)
+    assert database.lost == 3
+    database.elsewhere = True
+    with pytest.raises(StoreError, match="Whether this write was kept is not known"):
+        await telemetry.record([call], NOW)
+    await database.close()
+
+
+class _Deaf(PostgresDatabase):
+    """Loses its connection after every commit; `elsewhere`: and finds itself on another timeline."""
+
+    lost = 0
+    elsewhere = False
+
+    def _transact(self, work: Work[T], shard: str | None, *, writes: bool) -> T:
+        marks: list[Mark] = []
+
+        def noting(connection: sqlite3.Connection) -> T:
+            if writes:
+                marks.append(Mark(*connection.execute(MARK).fetchone()))
+            return work(connection)
+
+        result = super()._transact(noting, shard, writes=writes)
+        if not marks:
+            return result
+        self.lost += 1
+        mark = marks[0]._replace(timeline="FFFFFFFF") if self.elsewhere else marks[0]
+        raise _Unknown(mark, result)
 
 
 async def test_changes_of_another_process_are_heard(postgres: Server) -> None:

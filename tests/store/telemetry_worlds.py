@@ -74,12 +74,12 @@ def unlabelled(observation: Observation) -> Observation:
 
 
 _SERIES = (
-    "SELECT d.name, ifnull(v.text, ''), s.golden, ifnull(g.text, ''), {columns} FROM {table} t "
+    "SELECT d.name, coalesce(v.text, ''), s.golden, coalesce(g.text, ''), {columns} FROM {table} t "
     "JOIN series s ON s.id = t.series_id JOIN dependency d ON d.id = s.dependency_id "
     "LEFT JOIN name v ON v.id = s.version_id LEFT JOIN name g ON g.id = s.segment_id {more}"
 )
 _DEPENDENCY = (
-    "SELECT d.name, ifnull(v.text, ''), {columns} FROM {table} t "
+    "SELECT d.name, coalesce(v.text, ''), {columns} FROM {table} t "
     "JOIN dependency d ON d.id = t.dependency_id LEFT JOIN name v ON v.id = t.version_id {more}"
 )
 _QUERIES = {

@@ -15,6 +15,7 @@ import anyio.to_thread
 from gonogo.errors import StoreError
 from gonogo.store.postgres.address import shown, store_error
 from gonogo.store.postgres.connecting import connect, is_conflict, is_lost
+from gonogo.store.postgres.fate import begun, fate_of
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from gonogo.store.engine import Work
     from gonogo.store.postgres.connecting import Connection
+    from gonogo.store.postgres.fate import Mark
 
 __all__ = ["PostgresDatabase"]
 
@@ -38,7 +40,6 @@ QUEUE_MAX = 4096
 # A lost connection is tried again over about 12 s: a restart or a failover takes a few.
 _LOST_WAITS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0)
 _CONFLICT_WAITS_S = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-
 _TELL_EVERY_S = 0.2
 
 _log = logging.getLogger("gonogo.store")
@@ -54,11 +55,11 @@ class _Again(Exception):
 
 
 class _Unknown(Exception):
-    """The connection was lost while a commit was on its way."""
+    """The connection was lost while a commit was on its way: of `result`, under `mark`."""
 
-    def __init__(self, error: StoreError) -> None:
-        super().__init__(str(error))
-        self.error = error
+    def __init__(self, mark: Mark | None = None, result: object = None) -> None:
+        super().__init__()
+        self.mark, self.result, self.error = mark, result, StoreError("")
 
 
 class PostgresDatabase:
@@ -207,15 +208,24 @@ class PostgresDatabase:
         try:
             written = await self._persist(run)
         except _Unknown as unknown:
-            if kept is None:
-                raise StoreError(
-                    f"{unknown.error} Whether this write was kept is not known: look, or send it "
-                    "again with its ids."
-                ) from None
-            found = await self._persist(partial(self._read, kept))
-            return await self._write_surely(run, kept) if found is None else found
+            if kept is not None:
+                found = await self._persist(partial(self._read, kept))
+                return await self._write_surely(run, kept) if found is None else found
+            if not await self._was_committed(unknown):
+                return await self._write_surely(run, kept)
+            written = cast("T", unknown.result)
         self._tell()
         return written
+
+    async def _was_committed(self, unknown: _Unknown) -> bool:
+        for wait_s in _LOST_WAITS_S if unknown.mark else ():
+            look = partial(fate_of, mark=cast("Mark", unknown.mark))
+            fate = await self._persist(partial(self._alone, look, writes=False))
+            if fate in ("committed", "aborted"):
+                return fate == "committed"
+            await anyio.sleep(wait_s)
+        told = "Whether this write was kept is not known: look, or send it again with its ids."
+        raise StoreError(f"{unknown.error} {told}") from None
 
     async def _persist(self, run: Callable[[], T]) -> T:
         """Run in a thread, again where the transaction was undone through no fault of its own."""
@@ -269,27 +279,27 @@ class PostgresDatabase:
         self._idle.append(connection)
 
     def _read(self, work: Work[T]) -> T:
-        return self._transact(work, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None)
+        return self._transact(work, None, writes=False)
 
     def _write(self, work: Work[T], shard: str | None) -> T:
-        return self._transact(work, "BEGIN", shard)
+        return self._transact(work, shard, writes=True)
 
-    def _transact(self, work: Work[T], begin: str, shard: str | None) -> T:
+    def _transact(self, work: Work[T], shard: str | None, *, writes: bool) -> T:
         import psycopg
 
         connection = self._taken()
-        committing = False
+        unknown: _Unknown | None = None
         try:
-            connection.execute(begin.encode())
+            mark = begun(connection, writes=writes)
             session = Session(connection, self._run_ahead)
             if shard is not None:
                 _lock(session, shard)
             # Works use `execute` and `executemany` of a connection, and nothing else of it.
             result = work(cast("sqlite3.Connection", session))
-            committing = True
+            unknown = _Unknown(mark, result) if writes else None
             connection.execute(b"COMMIT")
         except psycopg.Error as error:
-            raise self._undone(connection, error, unknown=committing) from error
+            raise self._undone(connection, error, unknown) from error
         except BaseException:
             self._abandon(connection)
             raise
@@ -303,23 +313,28 @@ class PostgresDatabase:
         try:
             result = work(cast("sqlite3.Connection", Session(connection)))
         except psycopg.Error as error:
-            raise self._undone(connection, error, unknown=writes) from error
+            raise self._undone(connection, error, _Unknown() if writes else None) from error
         except BaseException:
             self._abandon(connection)
             raise
         self._idle.append(connection)
         return result
 
-    def _undone(self, connection: Connection, error: psycopg.Error, *, unknown: bool) -> Exception:
+    def _undone(
+        self, connection: Connection, error: psycopg.Error, unknown: _Unknown | None
+    ) -> Exception:
         """What to raise for a failed transaction; `unknown`: its commit may have been under way."""
         lost = is_lost(error, connection)
         self._abandon(connection)
         told = store_error(self.address, error)
         if is_conflict(error):
             return _Again(told, conflict=True)
-        if lost:
-            return _Unknown(told) if unknown else _Again(told, conflict=False)
-        return told
+        if not lost:
+            return told
+        if unknown is None:
+            return _Again(told, conflict=False)
+        unknown.error = told
+        return unknown
 
     def _taken(self) -> Connection:
         """An idle connection, or a new one."""
@@ -329,6 +344,9 @@ class PostgresDatabase:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
+        return self._connected()
+
+    def _connected(self) -> Connection:
         try:
             return connect(self.address, self._schema)
         except StoreError as error:
@@ -352,7 +370,7 @@ class PostgresDatabase:
     def _run_ahead(self, work: Callable[[Session], None]) -> None:
         with self._side_lock:
             if self._side is None or self._side.closed:
-                self._side = connect(self.address, self._schema)
+                self._side = self._connected()
             with self._side.transaction():
                 work(Session(self._side))
 

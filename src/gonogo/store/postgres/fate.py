@@ -1,0 +1,63 @@
+"""What became of a transaction whose connection was lost while its commit was on its way.
+
+PostgreSQL remembers for each transaction id whether it was committed, over a crash as well. After
+a failover to a standby that had not everything, ids are given out again: an answer counts only on
+the timeline on which the transaction began. Engines that know no such ids leave it unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.store.postgres.connecting import Connection
+
+__all__ = ["Mark", "begun", "fate_of"]
+
+Fate = Literal["committed", "aborted", "in progress"]
+
+# One round trip; `prepare` is refused for two statements at once.
+_BEGIN = (
+    b"BEGIN; SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+)
+_FATE = (
+    "SELECT CASE WHEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = ? "
+    "THEN pg_xact_status(CAST(CAST(? AS text) AS xid8)) END"
+)
+
+
+class Mark(NamedTuple):
+    """A transaction's id, and the timeline on which it began."""
+
+    xid: str
+    timeline: str
+
+
+def begun(connection: Connection, *, writes: bool) -> Mark | None:
+    """Begin a transaction; its mark, where it writes and the engine gives one.
+
+    One that does not write sees one snapshot, and is as good run again.
+    """
+    import psycopg
+
+    if not writes:
+        connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return None
+    try:
+        cursor = connection.execute(_BEGIN, prepare=False)
+        cursor.nextset()
+        found = cursor.fetchone()
+    except psycopg.errors.UndefinedFunction:
+        connection.rollback()
+        connection.execute(b"BEGIN")
+        return None
+    return None if found is None else Mark(*found)
+
+
+def fate_of(connection: sqlite3.Connection, mark: Mark) -> Fate | None:
+    """What became of it; None where that cannot be known."""
+    found: Fate | None
+    (found,) = connection.execute(_FATE, (mark.timeline, mark.xid)).fetchone()
+    return found
