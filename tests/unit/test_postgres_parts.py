@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from unittest.mock import MagicMock
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,20 @@ def test_without_the_driver_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"pip install 'gonogo\[postgres\]'"):
         connect("postgresql://host/db", "gonogo")
+
+
+def test_a_server_that_is_too_old_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ours needs came with 13; the connection does not stay open."""
+    old = MagicMock()
+    old.info.server_version = 120_019
+    monkeypatch.setattr(psycopg, "connect", MagicMock(return_value=old))
+    with pytest.raises(StoreError) as refused:
+        connect("postgresql://me:secret@db/gonogo", "gonogo")
+    assert str(refused.value) == (
+        "Store 'postgresql://me@db/gonogo': its server is PostgreSQL 12, and 13 or newer is "
+        "needed. Upgrade it, or name another store."
+    )
+    old.close.assert_called_once()
 
 
 def test_marks_of_parameters_are_translated_and_nothing_else() -> None:
