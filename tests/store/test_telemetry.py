@@ -15,6 +15,7 @@ from gonogo.errors import ParameterError, StoreError
 from gonogo.records import DAY_MS, HOUR_MS, Observation, Rejection, Stored
 from gonogo.services.ports import Telemetry
 from gonogo.settings import DependencySettings, Settings
+from gonogo.store import recording
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +52,25 @@ async def test_an_outcome_that_fills_in_came_on_arrival_where_its_file_dates_it_
     assert await telemetry.record(second_file, START_MS + HOUR_MS) == Stored(0, 0, 2)
     lag = await telemetry.histograms("gpt", "outcome_lag_s")
     assert lag.sum.tolist() == [HOUR_MS * 1000]
+
+
+async def test_one_dependency_too_many_is_refused_and_the_others_are_kept(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes ids into names fills no store with them; what is known goes on."""
+    monkeypatch.setattr(recording, "DEPENDENCIES_MAX", 3)
+    names = ["a", "b", "c", "d", "a", "e"]
+    calls = [Observation(name, NOW_MS - i) for i, name in enumerate(names)]
+    stored = await telemetry.record(calls, NOW_MS)
+    assert stored.accepted == 4
+    assert [(refused.position, refused.field) for refused in stored.rejected] == [
+        (3, "dependency"),
+        (5, "dependency"),
+    ]
+    assert stored.rejected[0].problem.startswith("is new, and 3 are known already")
+    again = await telemetry.record([Observation("f", NOW_MS), Observation("b", NOW_MS)], NOW_MS)
+    assert (again.accepted, len(again.rejected)) == (1, 1)
+    assert [known.name for known in await telemetry.dependencies()] == ["a", "b", "c"]
 
 
 async def test_the_same_id_of_another_dependency_is_another_call(telemetry: Telemetry) -> None:

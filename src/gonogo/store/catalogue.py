@@ -73,6 +73,15 @@ class Catalogue:
         self._known = known
         self.found = Known()
         self._stopped: dict[int, set[str]] = {}
+        self._dependencies: int | None = None
+
+    def has_room(self, most: int) -> bool:
+        """Whether one more dependency may be made; counted once a batch."""
+        if self._dependencies is None:
+            counted = self._connection.execute("SELECT count(*) FROM dependency").fetchone()
+            self._dependencies = int(counted[0])
+        self._dependencies += 1
+        return self._dependencies <= most
 
     def dependency_id(self, name: str) -> int | None:
         """The id that a new dependency must get; None: the engine gives one."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["adopt_rule", "record_batch"]
 
+# Each costs every look at the fleet something; whoever writes ids into names reaches it.
+DEPENDENCIES_MAX = 100_000
 
 # SQLite takes the smaller of two by `min`, PostgreSQL by `least`; both know CASE.
 _SEEN_VERSION = """
@@ -93,6 +95,10 @@ def record_batch(
     rejected: list[Rejection] = []
     for name, named in batches.items():
         dependency = _dependency(connection, catalogue, name, named[0][1], settings)
+        if dependency is None:
+            problem = f"is new, and {DEPENDENCIES_MAX:,} are known already: is an id in the name?"
+            rejected += [Rejection(position, "dependency", problem) for position, _ in named]
+            continue
         batch = _refuse_old(dependency, named, rejected)
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
         arrivals = sort_out(connection, catalogue, dependency.id, kept, now_ms)
@@ -151,7 +157,8 @@ def _dependency(
     name: str,
     first: Observation,
     settings: Settings,
-) -> _Dependency:
+) -> _Dependency | None:
+    """What is known of it, made where it is new; None where there are too many to make one more."""
     found = connection.execute(
         "SELECT id, rule, first_ts_ms, newest_ts_ms, embedding_size FROM dependency WHERE name = ?",
         (name,),
@@ -160,6 +167,8 @@ def _dependency(
         rule = _ruled(connection, catalogue, name, found[0], found[1], settings)
         from_ms = kept_from_ms(connection, found[0])
         return _Dependency(found[0], name, rule, found[2], found[3], found[4], from_ms)
+    if not catalogue.has_room(DEPENDENCIES_MAX):
+        return None
     rule = Rule.configured(settings, name)
     catalogue.first_rule(name)
     (number,) = connection.execute(
