@@ -1,0 +1,151 @@
+"""Where each row lives and what each transaction touches, as docs/scale.md lists it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import engines
+import psycopg
+import pytest
+from postgres_server import Server
+
+from gonogo.app import Gonogo
+from gonogo.settings import BudgetSettings, DependencySettings, Settings
+from gonogo.store.postgres.database import PostgresDatabase
+
+pytestmark = pytest.mark.anyio
+
+# Keys that do not begin with a dependency or a budget's root: an entry's own id, a name, a number.
+OWN = {
+    *("decision", "decision_repeat", "incident", "incident_event", "notice", "audit"),
+    *("name", "lease", "shard_lock", "moved", "schema_version"),
+}
+LOG = {"decision", "decision_repeat", "incident", "incident_event", "audit"}
+KEYS = """
+SELECT t.relname, a.attname FROM pg_class t
+JOIN pg_namespace s ON s.oid = t.relnamespace
+LEFT JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary
+LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
+WHERE s.nspname = 'gonogo' AND t.relkind = 'r'
+"""
+WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)", re.IGNORECASE)
+
+
+class Noting:
+    """A session that keeps the names of the tables that are written through it."""
+
+    def __init__(self, session: Any, tables: set[str]) -> None:  # noqa: ANN401 - as works take it
+        self._session, self._tables = session, tables
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._session, name)
+
+    def execute(self, statement: str, *parameters: Any) -> Any:  # noqa: ANN401
+        """Run it, and note what it writes."""
+        self._tables.update(
+            WRITES.findall(statement.replace("FOR UPDATE", "").replace("DO UPDATE", ""))
+        )
+        return self._session.execute(statement, *parameters)
+
+    def executemany(self, statement: str, rows: Any) -> None:  # noqa: ANN401
+        """The same."""
+        self._tables.update(WRITES.findall(statement.replace("DO UPDATE", "")))
+        self._session.executemany(statement, rows)
+
+    def copy(self, table: str, columns: Any, rows: Any) -> None:  # noqa: ANN401
+        """The same."""
+        self._tables.add(table)
+        self._session.copy(table, columns, rows)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The tables that each transaction writes, as they are committed."""
+    found: list[set[str]] = []
+
+    def noted(method: Any) -> Any:  # noqa: ANN401
+        def run(self: PostgresDatabase, work: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
+            tables: set[str] = set()
+            result = method(self, lambda session: work(Noting(session, tables)), *rest, **named)
+            found.append(tables)
+            return result
+
+        return run
+
+    for name in ("_transact", "_alone"):
+        monkeypatch.setattr(PostgresDatabase, name, noted(getattr(PostgresDatabase, name)))
+    return found
+
+
+def keys(address: str) -> dict[str, str]:
+    """The first column of each table's key."""
+    with psycopg.connect(address) as connection:
+        return dict(connection.execute(KEYS).fetchall())
+
+
+def shards(tables: set[str], first: dict[str, str]) -> set[str]:
+    """Whose rows a transaction writes: a dependency's, a budget's, or the log's."""
+    kinds = {"root": "budget", "dependency_id": "dependency", "dependency": "dependency"}
+    return {
+        "log" if table in LOG else kinds.get(first[table], "dependency")
+        for table in tables
+        if table in LOG or table not in OWN
+    }
+
+
+async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: list[set[str]]
+) -> None:
+    """But for the log of what was done, and money that a call spends in the name of a budget."""
+    monkeypatch.setattr(engines, "ADDRESS", postgres.address)
+    address = engines.store_of(tmp_path)
+    settings = Settings(
+        store=address,
+        budgets={"work": BudgetSettings("work", 10**9)},
+        dependencies={"m": DependencySettings("m", fallback=("n",), fallback_policy="confirm")},
+    )
+    calls = [{"dependency": name, "outcome": True, "latency_ms": 3} for name in "mn" * 200]
+    seen: dict[str, list[set[str]]] = {}
+
+    async with Gonogo(settings) as app:
+        await app.list_dependencies()
+        first = keys(address)
+        assert {
+            t
+            for t, column in first.items()
+            if column not in ("dependency_id", "dependency", "root")
+        } == {
+            *OWN,
+            "dependency",
+        }
+
+        def done(what: str) -> None:
+            seen[what] = [s for s in (shards(tables, first) for tables in written) if s]
+            written.clear()
+
+        await app.record_observations(calls)
+        done("record")
+        await app.record_observations([{**calls[0], "cost_usd": 0.01, "budget": "work"}])
+        done("record for a budget")
+        held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
+        assert held.reservation is not None
+        done("reserve")
+        await app.settle_reservation(held.reservation.id, 0.05)
+        done("settle")
+        await app.check_model_drift("m")
+        await app.close()
+        done("check")
+        plan = await app.trigger_fallback("m", reason="it fell")
+        await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+        done("fall back")
+    dependency, budget, log = {"dependency"}, {"budget"}, {"log"}
+    assert seen == {
+        "record": [dependency, dependency],  # one transaction for each of the two
+        "record for a budget": [dependency | budget],
+        "reserve": [budget, budget, log],
+        "settle": [budget, log],
+        "check": [dependency, dependency | log],
+        "fall back": [dependency, dependency, log],
+    }
