@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from postgres_server import Server
 
+from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.postgres.database import PostgresDatabase
@@ -106,7 +107,10 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         budgets={"work": BudgetSettings("work", 10**9)},
         dependencies={"m": DependencySettings("m", fallback=("n",), fallback_policy="confirm")},
     )
-    calls = [{"dependency": name, "outcome": True, "latency_ms": 3} for name in "mn" * 200]
+    calls = [
+        {"dependency": name, "outcome": name == "n" or i % 3 > 0, "latency_ms": 3}
+        for i, name in enumerate("mn" * 200)
+    ]
     seen: dict[str, list[set[str]]] = {}
 
     async with Gonogo(settings) as app:
@@ -121,25 +125,27 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
             "dependency",
         }
 
-        def done(what: str) -> None:
+        async def done(what: str) -> None:
+            await app.close()  # what is queued is written; the next question opens it again
             seen[what] = [s for s in (shards(tables, first) for tables in written) if s]
             written.clear()
 
         await app.record_observations(calls)
-        done("record")
+        await done("record")
         await app.record_observations([{**calls[0], "cost_usd": 0.01, "budget": "work"}])
-        done("record for a budget")
+        await done("record for a budget")
         held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
         assert held.reservation is not None
-        done("reserve")
+        await done("reserve")
         await app.settle_reservation(held.reservation.id, 0.05)
-        done("settle")
+        await done("settle")
         await app.check_model_drift("m")
-        await app.close()
-        done("check")
+        await done("check")
         plan = await app.trigger_fallback("m", reason="it fell")
-        await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
-        done("fall back")
+        assert isinstance(plan, FallbackPlan)
+        switched = await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+        assert switched.verdict == "go", switched
+        await done("fall back")
     dependency, budget, log = {"dependency"}, {"budget"}, {"log"}
     assert seen == {
         "record": [dependency, dependency],  # one transaction for each of the two
@@ -147,5 +153,6 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         "reserve": [budget, budget, log],
         "settle": [budget, log],
         "check": [dependency, dependency | log],
-        "fall back": [dependency, dependency, log],
+        # Scored and planned; then switched and read back, each with its entry in the audit trail.
+        "fall back": [dependency, dependency, log, dependency | log, dependency | log],
     }
