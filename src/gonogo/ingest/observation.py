@@ -227,8 +227,8 @@ _FORM_WORDS: dict[Form, str] = {
     "time": "time",
     "number": "number",
     "list": "numbers",
-    "texts": "name: text",
-    "numbers": "name: number",
+    "texts": "text by name",
+    "numbers": "number by name",
 }
 
 
