@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ OWN = {
     *("decision", "decision_repeat", "incident", "incident_event", "notice", "audit"),
     *("name", "lease", "shard_lock", "moved", "schema_version"),
 }
+SHARD = ("dependency_id", "dependency", "root")
 LOG = {"decision", "decision_repeat", "incident", "incident_event", "audit"}
 KEYS = """
 SELECT t.relname, a.attname FROM pg_class t
@@ -96,6 +98,30 @@ def shards(tables: set[str], first: dict[str, str]) -> set[str]:
     }
 
 
+async def steps(app: Gonogo) -> AsyncIterator[str]:
+    """What agents do, one after the other; each is named once it is done."""
+    calls = [
+        {"dependency": name, "outcome": name == "n" or i % 3 > 0, "latency_ms": 3}
+        for i, name in enumerate("mn" * 200)
+    ]
+    await app.record_observations(calls)
+    yield "record"
+    await app.record_observations([{**calls[0], "cost_usd": 0.01, "budget": "work"}])
+    yield "record for a budget"
+    held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
+    assert held.reservation is not None
+    yield "reserve"
+    await app.settle_reservation(held.reservation.id, 0.05)
+    yield "settle"
+    await app.check_model_drift("m")
+    yield "check"
+    plan = await app.trigger_fallback("m", reason="it fell")
+    assert isinstance(plan, FallbackPlan)
+    switched = await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+    assert switched.verdict == "go", switched
+    yield "fall back"
+
+
 async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
     postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: list[set[str]]
 ) -> None:
@@ -107,45 +133,16 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         budgets={"work": BudgetSettings("work", 10**9)},
         dependencies={"m": DependencySettings("m", fallback=("n",), fallback_policy="confirm")},
     )
-    calls = [
-        {"dependency": name, "outcome": name == "n" or i % 3 > 0, "latency_ms": 3}
-        for i, name in enumerate("mn" * 200)
-    ]
     seen: dict[str, list[set[str]]] = {}
-
     async with Gonogo(settings) as app:
         await app.list_dependencies()
         first = keys(address)
-        assert {
-            t
-            for t, column in first.items()
-            if column not in ("dependency_id", "dependency", "root")
-        } == {
-            *OWN,
-            "dependency",
-        }
-
-        async def done(what: str) -> None:
+        elsewhere = {t for t, column in first.items() if column not in SHARD}
+        assert elsewhere == {*OWN, "dependency"}
+        async for step in steps(app):
             await app.close()  # what is queued is written; the next question opens it again
-            seen[what] = [s for s in (shards(tables, first) for tables in written) if s]
+            seen[step] = [s for s in (shards(tables, first) for tables in written) if s]
             written.clear()
-
-        await app.record_observations(calls)
-        await done("record")
-        await app.record_observations([{**calls[0], "cost_usd": 0.01, "budget": "work"}])
-        await done("record for a budget")
-        held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
-        assert held.reservation is not None
-        await done("reserve")
-        await app.settle_reservation(held.reservation.id, 0.05)
-        await done("settle")
-        await app.check_model_drift("m")
-        await done("check")
-        plan = await app.trigger_fallback("m", reason="it fell")
-        assert isinstance(plan, FallbackPlan)
-        switched = await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
-        assert switched.verdict == "go", switched
-        await done("fall back")
     dependency, budget, log = {"dependency"}, {"budget"}, {"log"}
     assert seen == {
         "record": [dependency, dependency],  # one transaction for each of the two
