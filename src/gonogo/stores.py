@@ -271,6 +271,11 @@ async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
     from gonogo.store.postgres.telemetry import PostgresTelemetry
 
     db = await PostgresDatabase.open(settings.store, read_only=read_only)
+    if not read_only:
+        # A file's folder is made with it; here the route file may be the first in its own. Where it
+        # cannot be made, whoever writes there says so.
+        with suppress(OSError):
+            local_routes(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     telemetry = PostgresTelemetry(db, settings)
     return _Parts(db, telemetry, PostgresLedger(db, settings), PostgresChanges(db))
 

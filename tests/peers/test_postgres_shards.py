@@ -14,6 +14,7 @@ from postgres_server import Server
 
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
+from gonogo.config import local_routes
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.postgres.database import PostgresDatabase
 
@@ -130,6 +131,7 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
     address = engines.store_of(tmp_path)
     settings = Settings(
         store=address,
+        environ={"HOME": str(tmp_path / "home")},  # where nothing is yet
         budgets={"work": BudgetSettings("work", 10**9)},
         dependencies={"m": DependencySettings("m", fallback=("n",), fallback_policy="confirm")},
     )
@@ -143,6 +145,7 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
             await app.close()  # what is queued is written; the next question opens it again
             seen[step] = [s for s in (shards(tables, first) for tables in written) if s]
             written.clear()
+    assert local_routes(settings).exists()
     dependency, budget, log = {"dependency"}, {"budget"}, {"log"}
     assert seen == {
         "record": [dependency, dependency],  # one transaction for each of the two
