@@ -21,6 +21,7 @@ from sqlite3 import Connection  # as the works of both engines are typed
 
 import duties
 import engines
+import whole
 from duties import DUTIES, NOON_MS, Place
 from postgres_server import Server, server
 from telemetry_worlds import rollups_of
@@ -35,14 +36,8 @@ from torture import JUMPS_MS, Child
 
 ROUNDS_A_STORE = 10
 ROUNDS_A_CRASH = 5
-FOUND = {
-    "call": "SELECT 1 FROM observation_id WHERE id = ?",
-    "held": "SELECT 1 FROM reservation r JOIN ledger_entry e ON e.reservation = r.id "
-    "WHERE r.id = ? AND e.kind = 'hold'",
-    "settled": "SELECT 1 FROM reservation WHERE id = ? AND state = 'settled' "
-    "AND declared_micro_usd = 6000",
-    "acted": "SELECT 1 FROM audit WHERE decision_id = ?",
-}
+# Only SQLite has `instr`.
+FOUND = whole.FOUND | {"held": whole.FOUND["held"].replace("instr(", "strpos(")}
 
 
 # What the books say, and what it is made from.

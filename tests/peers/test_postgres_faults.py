@@ -21,6 +21,7 @@ from gonogo.records import Observation
 from gonogo.services.ports_money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Work
+from gonogo.store.postgres import fate
 from gonogo.store.postgres.changes import PostgresChanges
 from gonogo.store.postgres.database import PostgresDatabase, _Unknown
 from gonogo.store.postgres.fate import Mark
@@ -185,6 +186,18 @@ async def test_a_commit_is_asked_for_by_its_transaction(broken: Server) -> None:
     database.elsewhere = True
     with pytest.raises(StoreError, match="Whether this write was kept is not known"):
         await telemetry.record([call], NOW)
+    await database.close()
+
+
+async def test_an_engine_without_ids_of_transactions_is_written_to_all_the_same(
+    broken: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once."""
+    database = await PostgresDatabase.open(broken.address)
+    telemetry = PostgresTelemetry(database, Settings(store=""))
+    for unknown in (b"BEGIN; SELECT no_such_function()", b"BEGIN; SELECT 1 / 0"):
+        monkeypatch.setattr(fate, "_BEGIN", unknown)
+        assert (await telemetry.record([Observation("m", NOW)], NOW)).accepted == 1
     await database.close()
 
 

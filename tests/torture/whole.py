@@ -18,7 +18,8 @@ from gonogo.store.opening import open_writer
 from gonogo.store.rebuild import rebuild_dependency
 from gonogo.store.rows import hash16
 
-_FOUND = {
+# Whether a thing that was told of is there.
+FOUND = {
     "call": "SELECT 1 FROM observation_id WHERE id = ?",
     "held": "SELECT 1 FROM reservation r JOIN ledger_entry e ON e.reservation = r.id "
     "JOIN reserve_answer a ON instr(a.answer, r.id) > 0 WHERE r.id = ? AND e.kind = 'hold'",
@@ -45,7 +46,7 @@ def lost(path: Path, told: Iterable[str], *, calls_count: bool = True) -> list[s
             if kind == "call" and not calls_count:
                 continue
             wanted = hash16(name) if kind == "call" else name
-            if connection.execute(_FOUND[kind], (wanted,)).fetchone() is None:
+            if connection.execute(FOUND[kind], (wanted,)).fetchone() is None:
                 missing.append(line)
     lock.close()
     return missing

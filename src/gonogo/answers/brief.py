@@ -13,6 +13,7 @@ from gonogo.answers.base import Answer
 from gonogo.answers.drift import DriftReport
 from gonogo.answers.trust import TrustReport
 from gonogo.answers.work import Incident, IncidentList
+from gonogo.errors import plain
 
 CHARS_MAX = 1_600  # four characters a token
 CAUSE_CHARS = 100
@@ -76,10 +77,6 @@ def _first_incidents(answer: Answer) -> Answer:
     return answer.model_copy(update={"summary": told, "incidents": answer.incidents[:INCIDENTS]})
 
 
-def _shortened(text: str | None) -> str | None:
-    return text and f"{text[: CAUSE_CHARS - 1]}…" if len(text or "") > CAUSE_CHARS else text
-
-
 _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _unbiased_segments,
     # One version is the current one, and what a drop would have had to be is told by one that came.
@@ -103,7 +100,7 @@ _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _drift(lambda r: {"trend": None} if r.onset is not None else {}),
     # One incident, asked for by its id, has all of them.
     _incidents(lambda i: {"timeline": i.timeline[-1:]}),
-    _incidents(lambda i: {"cause": _shortened(i.cause)}),
+    _incidents(lambda i: {"cause": i.cause and plain(i.cause, CAUSE_CHARS)}),
     _first_incidents,
     _incidents(lambda _: {"timeline": []}),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,6 +95,9 @@ async def _drilled(session: Session, asked: Asked) -> DrillReport:
     from gonogo.drill.measures import report, unready
     from gonogo.drill.run import play, prepare
 
+    # A worker that is killed at the end may be reaped before asyncio's own watcher of it looks,
+    # which warns of an "unknown child process": nothing was lost.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     clock, settings = session.app.clock, session.settings
     policy = settings.dependency(asked.dependency).fallback_policy
     with progress_bar(len(asked.scenarios) * asked.replicates) as advance:

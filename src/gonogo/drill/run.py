@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 import tempfile
@@ -195,9 +194,6 @@ async def play(ground: Ground, asked: Asked, *, progress: Callable[[Trial], None
     Returns:
         The trials, by scenario as asked and replicate, whatever the order they ended in.
     """
-    # A worker that is killed at the end may be reaped before asyncio's own watcher of it looks,
-    # which warns of an "unknown child process": nothing was lost.
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
     trials: dict[tuple[str, int], Trial] = {}
     workers = anyio.CapacityLimiter(min(os.cpu_count() or 1, WORKERS_MAX))
 

@@ -217,11 +217,6 @@ def _entries(
 
 Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 
-_FORM_SCHEMA: dict[Form, dict[str, object]] = {
-    "text": {"type": "string"},
-    "number": {"type": "number"},
-    "outcome": {"type": "number"},
-}
 _FORM_WORDS: dict[Form, str] = {
     "text": "text",
     "time": "time",
@@ -234,9 +229,9 @@ _FORM_WORDS: dict[Form, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name on the way in, the record's attribute, its check and its schema.
+    """One field: its name on the way in, the record's attribute, its check, and what tells of it.
 
-    `shown`: with a schema of its own; the others are named in one line, at a fifth of the tokens.
+    `schema`: of its own; fields without one are named in one line, at a fifth of the tokens.
     """
 
     name: str
@@ -244,22 +239,22 @@ class Field:
     check: Callable[[object], object]
     form: Form
     description: str = ""
-    limits: Mapping[str, object] | None = None
-    shown: bool = False
+    schema: Mapping[str, object] | None = None
 
 
-_UNIT: Mapping[str, object] = {"minimum": 0, "maximum": 1}
+_DEPENDENCY: Mapping[str, object] = {"type": "string"}
+_OUTCOME: Mapping[str, object] = {"type": "number", "minimum": 0, "maximum": 1}
 
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
-        Field("dependency", "dependency", _name, "text", "what was called", shown=True),
+        Field("dependency", "dependency", _name, "text", "what was called", _DEPENDENCY),
         Field("ts", "ts_ms", _time, "time", "RFC 3339, Unix"),
         Field("id", "id", _name, "text", "again: late outcome"),
         Field("kind", "kind", _kind, "text", "|".join(KINDS)),
         Field("provider", "provider", _name, "text"),
         Field("version", "version", _name, "text"),
-        Field("outcome", "outcome", _outcome, "outcome", "1 right, 0 wrong", _UNIT, shown=True),
+        Field("outcome", "outcome", _outcome, "outcome", "1 right, 0 wrong", _OUTCOME),
         Field("outcome_ts", "outcome_ts_ms", _time, "time"),
         Field("error", "error", _error, "text", "code, as timeout or http_500"),
         Field("confidence", "confidence", _fraction, "number", "0 to 1"),
@@ -287,26 +282,21 @@ _CHECKS = {field.name: (field.attribute, field.check) for field in FIELDS.values
 def observation_schema() -> dict[str, object]:
     """JSON Schema of one observation as the tool shows it; a new object at each call.
 
-    It names every field and its type, the common ones each with a schema, the others in a line.
+    It names every field and its type: two with a schema, the others in a line.
     """
-    shown = [field for field in FIELDS.values() if field.shown]
+    properties: dict[str, object] = {}
     others: dict[Form, list[str]] = {form: [] for form in _FORM_WORDS}
     for field in FIELDS.values():
-        if not field.shown:
+        if field.schema is not None:
+            properties[field.name] = {**field.schema, "description": field.description}
+        else:
             more = f" ({field.description})" if field.description else ""
             others[field.form].append(f"{field.name}{more}")
     return {
         "type": "object",
         "description": "also "
         + "; ".join(f"{words}: {', '.join(others[form])}" for form, words in _FORM_WORDS.items()),
-        "properties": {
-            field.name: {
-                **_FORM_SCHEMA[field.form],
-                **(field.limits or {}),
-                "description": field.description,
-            }
-            for field in shown
-        },
+        "properties": properties,
         "required": ["dependency"],
     }
 

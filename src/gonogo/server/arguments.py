@@ -55,13 +55,13 @@ Target = Annotated[
 ]
 ToShare = Annotated[Share | None, Field(description="of traffic; absent: all")]
 PlanId = Annotated[Name | None, Field(description="plan to carry out")]
-Confirm = Annotated[bool, Field(description="approved (default false)")]
+Confirm = Annotated[bool, Field(description="if the plan asks (default false)")]
 UndoId = Annotated[Name | None, Field(description="audit_id to take back")]
 
 Workload = Annotated[Optional | None, Field(description="as configured (default: none)")]
 Dependencies = Annotated[
     Sequence[Name] | None,
-    Field(description="instead (default: none)", max_length=100),
+    Field(description="instead of workload (default: none)", max_length=100),
 ]
 WorkCalls = Annotated[
     int | None,

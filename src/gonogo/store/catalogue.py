@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gonogo.store.cells import Cells
 
 __all__ = [
+    "IDS_A_QUERY",
     "PAIR",
     "VALUES_MAX",
     "Catalogue",
@@ -35,7 +36,7 @@ VALUES_MAX = 200
 # Between the parts of a combined slice's name: a value may hold a comma, but no control character.
 PAIR = "\x1f"
 _REMEMBERED_MAX = 100_000
-_IDS_A_QUERY = 250
+IDS_A_QUERY = 250
 
 
 @dataclass(slots=True)
@@ -93,8 +94,8 @@ class Catalogue:
     ) -> dict[bytes, tuple[int, int]]:
         """Time and seq of the observations whose ids are there already."""
         found = {}
-        for start in range(0, len(hashes), _IDS_A_QUERY):
-            chunk = hashes[start : start + _IDS_A_QUERY]
+        for start in range(0, len(hashes), IDS_A_QUERY):
+            chunk = hashes[start : start + IDS_A_QUERY]
             rows = self._connection.execute(
                 "SELECT id, ts_ms, seq FROM observation_id WHERE dependency_id = ? "  # noqa: S608 - only marks
                 f"AND id IN ({', '.join('?' * len(chunk))})",

@@ -17,7 +17,7 @@ from gonogo.records import (
     Mark,
     VersionSeen,
 )
-from gonogo.store.catalogue import PAIR
+from gonogo.store.catalogue import IDS_A_QUERY, PAIR
 from gonogo.store.cells import COUNTS
 from gonogo.store.codec import unpack_many
 from gonogo.store.engine import in_shard
@@ -242,7 +242,6 @@ def read_mark(connection: sqlite3.Connection, name: str) -> Mark | None:
     return None if row is None else Mark(row[0], row[1], row[2], bool(row[3]))
 
 
-_IDS_A_QUERY = 500
 _DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "
 
 
@@ -290,8 +289,9 @@ def read_callers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str
     """The dependency of each observation whose id is stored: one look a dependency and id."""
     found: dict[str, str] = {}
     texts = {hash16(text): text for text in ids}
-    for start in range(0, len(ids), _IDS_A_QUERY):
-        chunk = list(texts)[start : start + _IDS_A_QUERY]
+    hashes = list(texts)
+    for start in range(0, len(hashes), IDS_A_QUERY):
+        chunk = hashes[start : start + IDS_A_QUERY]
         rows = connection.execute(
             "SELECT o.id, d.name FROM dependency d "  # noqa: S608 - only marks
             "JOIN observation_id o ON o.dependency_id = d.id "

@@ -170,12 +170,14 @@ class Collector:
             known: The dependency of each id that is stored.
             now_ms: When.
         """
+        had, refused = len(batch.observations), batch.refused
         for said, ids in batch.waiting:
             name = next(((known[id_], id_) for id_ in ids if id_ in known), None)
             if name is not None:
                 self.tally.unmatched_outcomes -= 1
-                self.tally.observations += 1
                 self._add_late(said, name, batch, now_ms)
+        self.tally.observations += len(batch.observations) - had
+        self.tally.refused += batch.refused - refused
 
     def _add_late(self, said: Outcome, name: CallName, batch: Batch, now_ms: int) -> None:
         fields: dict[str, object] = {"dependency": name[0], "id": name[1]}

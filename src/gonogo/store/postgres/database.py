@@ -15,7 +15,7 @@ import anyio.to_thread
 from gonogo.errors import StoreError
 from gonogo.store.postgres.address import shown, store_error
 from gonogo.store.postgres.connecting import connect, is_conflict, is_lost
-from gonogo.store.postgres.fate import begun, fate_of
+from gonogo.store.postgres.fate import Beginnings, decided, fate_of
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
 
@@ -77,6 +77,7 @@ class PostgresDatabase:
         self._schema = schema
         self._idle: deque[Connection] = deque()
         self._free = anyio.Semaphore(CONNECTIONS_MAX)
+        self._beginnings = Beginnings()
         self._side: Connection | None = None
         self._side_lock = threading.Lock()
         self._queue: deque[tuple[Work[object], str]] = deque()
@@ -218,12 +219,10 @@ class PostgresDatabase:
         return written
 
     async def _was_committed(self, unknown: _Unknown) -> bool:
-        for wait_s in _LOST_WAITS_S if unknown.mark else ():
-            look = partial(fate_of, mark=cast("Mark", unknown.mark))
-            fate = await self._persist(partial(self._alone, look, writes=False))
-            if fate in ("committed", "aborted"):
+        if unknown.mark is not None:
+            look = partial(self._alone, partial(fate_of, mark=unknown.mark), writes=False)
+            if (fate := await decided(partial(self._persist, look), _LOST_WAITS_S)) is not None:
                 return fate == "committed"
-            await anyio.sleep(wait_s)
         told = "Whether this write was kept is not known: look, or send it again with its ids."
         raise StoreError(f"{unknown.error} {told}") from None
 
@@ -290,7 +289,7 @@ class PostgresDatabase:
         connection = self._taken()
         unknown: _Unknown | None = None
         try:
-            mark = begun(connection, writes=writes)
+            mark = self._beginnings.begin(connection, writes=writes)
             session = Session(connection, self._run_ahead)
             if shard is not None:
                 _lock(session, shard)

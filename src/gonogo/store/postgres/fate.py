@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import anyio
+
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Awaitable, Callable, Iterable
 
     from gonogo.store.postgres.connecting import Connection
 
-__all__ = ["Mark", "begun", "fate_of"]
+__all__ = ["Beginnings", "Mark", "decided", "fate_of"]
 
 Fate = Literal["committed", "aborted", "in progress"]
 
@@ -35,25 +38,34 @@ class Mark(NamedTuple):
     timeline: str
 
 
-def begun(connection: Connection, *, writes: bool) -> Mark | None:
-    """Begin a transaction; its mark, where it writes and the engine gives one.
+class Beginnings:
+    """Begins the transactions of one database, and remembers whether its engine gives marks."""
 
-    One that does not write sees one snapshot, and is as good run again.
-    """
-    import psycopg
+    def __init__(self) -> None:
+        self._has_marks = True
 
-    if not writes:
-        connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return None
-    try:
-        cursor = connection.execute(_BEGIN, prepare=False)
-        cursor.nextset()
-        found = cursor.fetchone()
-    except psycopg.errors.UndefinedFunction:
-        connection.rollback()
+    def begin(self, connection: Connection, *, writes: bool) -> Mark | None:
+        """Begin a transaction; its mark, where it writes and the engine gives one.
+
+        One that does not write sees one snapshot, and is as good run again.
+        """
+        import psycopg
+
+        if not writes:
+            connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            return None
+        if self._has_marks:
+            try:
+                cursor = connection.execute(_BEGIN, prepare=False)
+                cursor.nextset()
+                [found] = cursor.fetchall()
+            except (psycopg.errors.UndefinedFunction, psycopg.errors.FeatureNotSupported):
+                connection.rollback()
+                self._has_marks = False
+            else:
+                return Mark(*found)
         connection.execute(b"BEGIN")
         return None
-    return None if found is None else Mark(*found)
 
 
 def fate_of(connection: sqlite3.Connection, mark: Mark) -> Fate | None:
@@ -61,3 +73,15 @@ def fate_of(connection: sqlite3.Connection, mark: Mark) -> Fate | None:
     found: Fate | None
     (found,) = connection.execute(_FATE, (mark.timeline, mark.xid)).fetchone()
     return found
+
+
+async def decided(
+    look: Callable[[], Awaitable[Fate | None]], waits_s: Iterable[float]
+) -> Fate | None:
+    """What a transaction came to in the end; None as for `fate_of`, or where it takes too long."""
+    for wait_s in waits_s:
+        fate = await look()
+        if fate != "in progress":
+            return fate
+        await anyio.sleep(wait_s)
+    return None
