@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from gonogo.records import DAY_MS, HOUR_MS, Observation, Rejection, Stored
 from gonogo.services.ports import Telemetry
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store import recording
+
+if TYPE_CHECKING:
+    from gonogo.store.telemetry import SqliteTelemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +83,15 @@ async def test_the_same_id_of_another_dependency_is_another_call(telemetry: Tele
     batch = [CALL, replace(CALL, dependency="other"), anonymous, anonymous]
     assert await telemetry.record(batch, NOW_MS) == Stored(4)
     assert await telemetry.record([anonymous], NOW_MS) == Stored(1)
+
+
+async def test_a_call_is_found_by_its_id_alone(telemetry: Telemetry) -> None:
+    """Whose it is; an id that nobody has is left out, and many are asked for at once."""
+    calls = [replace(CALL, dependency=name, id=id_) for name, id_ in (("gpt", "1"), ("s", "2"))]
+    await telemetry.record(calls, NOW_MS)
+    asked = ["1", "2", *(f"nobody's-{i}" for i in range(600)), "1"]
+    found = await cast("SqliteTelemetry", telemetry).dependencies_of(asked)
+    assert found == {"1": "gpt", "2": "s"}
 
 
 async def test_hours_count_the_joint_events(open_telemetry: OpenTelemetry) -> None:
