@@ -219,7 +219,7 @@ async def open_stores(
             decisions=decisions,
             incidents=incidents,
             health=TrustHealth(telemetry, decisions, settings),
-            actuators=_actuators(settings),
+            actuators=_actuators(settings, clock),
             evidence_of=lambda name, now_ms: evidence_of(
                 telemetry, decisions, settings, name, now_ms=now_ms
             ),
@@ -280,10 +280,10 @@ async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
     return _Parts(db, telemetry, PostgresLedger(db, settings), PostgresChanges(db))
 
 
-def _actuators(settings: Settings) -> dict[str, Actuator]:
+def _actuators(settings: Settings, clock: Callable[[], int]) -> dict[str, Actuator]:
     """The configured actuators by name, and the file that `gonogo.route` reads by itself."""
     local = ActuatorSettings(LOCAL, "route_file", {"path": str(local_routes(settings))})
     return {
-        name: make_actuator(found, lock_of=lambda path: FileLock(path).held)
+        name: make_actuator(found, lock_of=lambda path: FileLock(path).held, clock=clock)
         for name, found in {**settings.actuators, LOCAL: local}.items()
     }

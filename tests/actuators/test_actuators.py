@@ -14,6 +14,7 @@ from gonogo.actuators.haproxy import HaproxyWeights
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.route_file import RouteFile
 from gonogo.actuators.webhook import Webhook
+from gonogo.app import wall_clock_ms
 from gonogo.services.ports_actions import Actuator, Route, Weight
 from gonogo.settings import Secret
 from gonogo.store.lock import FileLock
@@ -28,7 +29,10 @@ SERVERS = {"m": "primary", "v2": "base"}
 def hook(url: str, *, secret: str = SECRET, timeout_s: float = 3.0) -> Webhook:
     """A webhook that does not wait long between attempts."""
     named = Secret("HOOK_SECRET", secret)
-    return Webhook("hook", url=url, secret=named, timeout_s=timeout_s, pauses_s=(0.01, 0.01))
+    pauses_s = (0.01, 0.01)
+    return Webhook(
+        "hook", url=url, secret=named, clock=wall_clock_ms, timeout_s=timeout_s, pauses_s=pauses_s
+    )
 
 
 def clock() -> int:
@@ -163,7 +167,7 @@ async def test_a_peer_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
 
 async def test_a_secret_that_is_not_set_is_named(heard: Heard) -> None:
     """By its variable, when it is needed."""
-    told = Webhook("hook", url=heard.url, secret=Secret("HOOK_SECRET", ""))
+    told = Webhook("hook", url=heard.url, secret=Secret("HOOK_SECRET", ""), clock=wall_clock_ms)
     for said in (
         (await told.apply(HALF, expected_version="")).detail,
         (await told.verify(HALF)).detail,

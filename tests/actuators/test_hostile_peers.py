@@ -12,6 +12,7 @@ from stand_ins import Heard, Quiet, served
 
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.webhook import Webhook
+from gonogo.app import wall_clock_ms
 from gonogo.bounded import HIDDEN
 from gonogo.notifiers import post as posting
 from gonogo.notifiers.post import post
@@ -69,7 +70,8 @@ def peers(url: str) -> tuple[Webhook, MlflowAlias]:
     mlflow = MlflowAlias(
         "mlflow", url=url, alias="champion", versions={"v2": "2"}, token=SECRET, timeout_s=0.4
     )
-    return Webhook("hook", url=url, secret=SECRET, timeout_s=0.4, pauses_s=()), mlflow
+    hook = Webhook("hook", url=url, secret=SECRET, clock=wall_clock_ms, timeout_s=0.4, pauses_s=())
+    return hook, mlflow
 
 
 def _drip(handler: Hostile) -> None:

@@ -19,12 +19,14 @@ def make_actuator(
     configured: ActuatorSettings,
     *,
     lock_of: Callable[[Path], Callable[[], AbstractContextManager[None]]],
+    clock: Callable[[], int],
 ) -> Actuator:
     """One actuator; nothing is opened or asked yet.
 
     Args:
         configured: Its table, checked by `config.actuators`.
         lock_of: Makes the lock that every process writing a file holds.
+        clock: Now in epoch milliseconds.
 
     Raises:
         ConfigError: The kind is none of ours.
@@ -61,5 +63,11 @@ def make_actuator(
         case "webhook" if configured.secret is not None:
             from gonogo.actuators.webhook import Webhook
 
-            return Webhook(name, url=options["url"], secret=configured.secret, timeout_s=timeout_s)
+            return Webhook(
+                name,
+                url=options["url"],
+                secret=configured.secret,
+                clock=clock,
+                timeout_s=timeout_s,
+            )
     raise ConfigError(f"actuators.{name}: kind '{configured.kind}' is not known.")

@@ -9,7 +9,6 @@ a dependency and epoch. GET `?dependency=NAME`, signed over the query, answers `
 from __future__ import annotations
 
 import json
-import time
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -22,6 +21,8 @@ from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
 from gonogo.signatures import HEADER, sign
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from gonogo.settings import Secret
@@ -39,6 +40,7 @@ class Webhook:
         name: Its name in the configuration.
         url: The receiver.
         secret: What both sides sign with.
+        clock: Now in epoch milliseconds, which is signed as well.
         timeout_s: For each attempt, seconds.
         pauses_s: Seconds before each further attempt.
     """
@@ -49,12 +51,14 @@ class Webhook:
         *,
         url: str,
         secret: Secret,
+        clock: Callable[[], int],
         timeout_s: float = 3.0,
         pauses_s: tuple[float, ...] = PAUSES_S,
     ) -> None:
         self._name = name
         self._url = url
         self._secret = secret
+        self._clock = clock
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
 
@@ -69,7 +73,7 @@ class Webhook:
             return Observed("unknown", detail=self._no_secret)
         query = urlencode({"dependency": dependency})
         joint = "&" if "?" in self._url else "?"
-        headers = {HEADER: sign(self._secret.value, query.encode(), now_s=int(time.time()))}
+        headers = {HEADER: sign(self._secret.value, query.encode(), now_s=self._clock() // 1000)}
         async with self._client() as client:
             reply = await self._exchange(client, "GET", f"{self._url}{joint}{query}", headers)
         if not reply.is_ok:
@@ -157,7 +161,7 @@ class Webhook:
                 headers = {
                     "Content-Type": "application/json",
                     "Idempotency-Key": f"{named}-{route.epoch}",
-                    HEADER: sign(self._secret.value, body, now_s=int(time.time())),
+                    HEADER: sign(self._secret.value, body, now_s=self._clock() // 1000),
                 }
                 reply = await self._exchange(client, "POST", self._url, headers, body)
                 if reply.status not in _RETRIED or pause_s is None:
