@@ -62,6 +62,9 @@ def in_turns(rounds: int, *asked: Callable[[], float]) -> list[float]:
     return [statistics.median(column) for column in zip(*took, strict=True)]
 
 
+WRONG, LATENCY, COST = 0.06, (6.0, 0.4), (8.0, 1.0)  # a share; lognormal, ms and micro-dollars
+
+
 async def fill(store: Path, observations: int) -> None:
     """Ninety days of one dependency's calls, evenly spread."""
     rng = np.random.default_rng(1)
@@ -72,7 +75,8 @@ async def fill(store: Path, observations: int) -> None:
         telemetry = (await app.stores()).telemetry
         for first in range(0, observations, 5000):
             rows = range(first, min(first + 5000, observations))
-            wrong, cost = rng.random(len(rows)) < 0.06, rng.lognormal(8, 1, len(rows))
+            wrong, latency = rng.random(len(rows)) < WRONG, rng.lognormal(*LATENCY, len(rows))
+            cost = rng.lognormal(*COST, len(rows))
             await telemetry.record(
                 [
                     Observation(
@@ -80,7 +84,7 @@ async def fill(store: Path, observations: int) -> None:
                         ts_ms=(ts_ms := round(start + row * step)),
                         outcome=float(not wrong[at]),
                         outcome_ts_ms=ts_ms,
-                        latency_ms=400.0 + at % 97,
+                        latency_ms=float(latency[at]),
                         cost_micro_usd=int(cost[at]),
                     )
                     for at, row in enumerate(rows)

@@ -28,7 +28,7 @@ from gonogo.detectors.ranks import SparseRows, rank_scores
 from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
 from gonogo.detectors.seasons import weekly_offsets
 from gonogo.detectors.slices import CellCounts, Partition, SliceWatch, watch_slices
-from gonogo.detectors.values import watch_values
+from gonogo.detectors.value_watch import watch_values
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 
@@ -101,8 +101,8 @@ def sliced(rng: np.random.Generator, weekend_rate: float) -> SliceWatch:
             rate[BASELINE_DAYS:][WEEKEND[BASELINE_DAYS:]] = weekend_rate
         bad = rng.binomial(n, rate)
         for name, inside in (("weekday", ~WEEKEND), ("weekend", WEEKEND)):
-            kept = (np.where(inside, x, 0).astype(np.float64) for x in (n, bad))
-            cells.append(CellCounts(f"day_type={name},tier={index}", *kept))
+            kept = [np.where(inside, x, 0).astype(np.float64) for x in (n, bad)]
+            cells.append(CellCounts(f"day_type={name},tier={index}", kept[0], kept[1]))
     rule = RateRule(needed=NEEDED, weight_up=1.0)
     return watch_slices([Partition("day_type,tier", cells)], rule, baseline=BASELINE_DAYS)
 

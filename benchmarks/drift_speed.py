@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-from checks import empty_server, fill, own_server
+import numpy as np
+from checks import COST, LATENCY, WRONG, empty_server, fill, own_server
 from wire import Cost, Server
 
 from gonogo.app import Gonogo
@@ -43,17 +44,19 @@ def median(costs: Sequence[Cost]) -> Cost:
 
 async def record_new(store: Path) -> None:
     """A thousand observations of now, by another process's writer."""
-    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    now_ms, rng = round(datetime.now(UTC).timestamp() * 1000), np.random.default_rng()
+    wrong, latency = rng.random(NEW) < WRONG, rng.lognormal(*LATENCY, NEW)
+    cost = rng.lognormal(*COST, NEW)
     async with Gonogo(Settings(store=str(store))) as app:
         await (await app.stores()).telemetry.record(
             [
                 Observation(
                     dependency="m",
                     ts_ms=now_ms - at,
-                    outcome=float(at % 17 > 0),
+                    outcome=float(not wrong[at]),
                     outcome_ts_ms=now_ms - at,
-                    latency_ms=400.0 + at % 97,
-                    cost_micro_usd=3000 + at,
+                    latency_ms=float(latency[at]),
+                    cost_micro_usd=int(cost[at]),
                 )
                 for at in range(NEW)
             ],

@@ -26,7 +26,7 @@ from gonogo.detectors.predictive_hours import watch_rate
 from gonogo.detectors.ranks import SparseRows
 from gonogo.detectors.reals import watch_scores
 from gonogo.detectors.slices import CellCounts, Partition, watch_slices
-from gonogo.detectors.values import watch_value_sums, watch_values
+from gonogo.detectors.value_watch import watch_value_sums, watch_values
 from gonogo.errors import DataError
 
 Floats = NDArray[np.float64]

@@ -26,8 +26,8 @@ def follow(rng: np.random.Generator, *, weekend_rate: float) -> SliceWatch:
         bad = rng.binomial(n, rate)
         for name, inside in (("weekday", ~WEEKEND), ("weekend", WEEKEND)):
             segment = f"day_type={name},tier={index}"
-            kept = (np.where(inside, x, 0).astype(np.float64) for x in (n, bad))
-            cells.append(CellCounts(segment, *kept))
+            kept = [np.where(inside, x, 0).astype(np.float64) for x in (n, bad)]
+            cells.append(CellCounts(segment, kept[0], kept[1]))
     return watch_slices([Partition("day_type,tier", cells)], RULE, baseline=BASELINE)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import DataError, ParameterError
@@ -74,15 +75,15 @@ class Layout:
 
     def lower(self, bins: ArrayLike) -> Floats:
         """The least value of each bin; same shape as `bins`."""
-        return _map_bins(bins, self._edges)[0]
+        return _map_bins(bins, self._edges, 0)
 
     def upper(self, bins: ArrayLike) -> Floats:
         """The greatest value of each bin; same shape as `bins`."""
-        return _map_bins(bins, self._edges)[1]
+        return _map_bins(bins, self._edges, 1)
 
     def centre(self, bins: ArrayLike) -> Floats:
         """The value that stands for each bin; same shape as `bins`."""
-        return _map_bins(bins, self._edges)[2]
+        return _map_bins(bins, self._edges, 2)
 
     @property
     def _edges(self) -> Callable[[int], tuple[float, float, float]]:
@@ -235,26 +236,38 @@ def _outside(layout: Layout, value: float) -> DataError:
     return DataError(f"Value {value} does not lie in {span}, as layout {layout.name} needs.")
 
 
-_COUNTED_FROM = 10_000
+# Bins of one metric lie close together: those of whole blocks are worked out at once, and kept.
+_BLOCK = 256
+_BLOCKS_MAX = 32
 
 
 def _map_bins(
-    bins: ArrayLike, edges: Callable[[int], tuple[float, float, float]]
-) -> tuple[Floats, Floats, Floats]:
+    bins: ArrayLike, edges: Callable[[int], tuple[float, float, float]], which: int
+) -> Floats:
+    """Lower edge (0), upper edge (1) or centre (2) of each bin."""
     import numpy as np
 
     places = np.asarray(bins, dtype=np.int64)
-    if places.size < _COUNTED_FROM:
-        distinct, back = np.unique(places, return_inverse=True)
-    else:
-        # Bins of one metric lie close together: counting them is cheaper than sorting.
-        first = int(places.min())
-        seen = np.bincount(places.reshape(-1) - first) > 0
-        distinct = first + np.flatnonzero(seen)
-        back = (np.cumsum(seen) - 1)[places.reshape(-1) - first]
-    table = np.array([edges(int(b)) for b in distinct], dtype=np.float64).reshape(-1, 3)
-    low, high, centre = table[back.reshape(-1)].T
-    return low.reshape(places.shape), high.reshape(places.shape), centre.reshape(places.shape)
+    if not places.size:
+        return np.zeros(places.shape)
+    first, last = int(places.min()) // _BLOCK, int(places.max()) // _BLOCK
+    if last - first < _BLOCKS_MAX:
+        found: Floats = _table(edges, first, last)[which][places - first * _BLOCK]
+        return found
+    distinct, at = np.unique(places, return_inverse=True)
+    some = np.array([edges(int(place))[which] for place in distinct], dtype=np.float64)
+    return some[at].reshape(places.shape)
+
+
+@lru_cache(maxsize=64)
+def _table(
+    edges: Callable[[int], tuple[float, float, float]], first: int, last: int
+) -> tuple[Floats, ...]:
+    """Lower edge, upper edge and centre of all bins of some blocks."""
+    import numpy as np
+
+    places = range(first * _BLOCK, (last + 1) * _BLOCK)
+    return tuple(np.array([edges(place) for place in places], dtype=np.float64).T.copy())
 
 
 def _log_edges(place: int) -> tuple[float, float, float]:

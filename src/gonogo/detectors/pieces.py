@@ -9,22 +9,25 @@ missing, and a run has the same bits whether its pieces were kept or not.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from gonogo.detectors.checks import Floats, Ints
 
-__all__ = ["Kept", "in_pieces"]
+__all__ = ["Beginnings", "Kept", "Settled", "in_pieces"]
 
 # Few batches at first, while anchors still wander and cohorts come and go; long pieces later, which
-# cost the least a batch. Past the last long one a run is cut ever finer, so that a new batch costs
-# the batches since the last fine cut.
+# cost the least a batch. Past the last long one a run is cut ever finer, down to single batches, so
+# that a new one costs no more than itself.
 FIRST = (64, 256, 1024)
 LENGTHS = (2048, 256, 32)
+FINE = (8, 1)
 # A batch takes 50 bytes, a state about as much as 64 batches: 25 MB.
 BATCHES_MAX = 500_000
 STATE_BATCHES = 64
@@ -57,6 +60,38 @@ class Kept(Generic[Ran]):
             self._batches -= gone
 
 
+@dataclass(slots=True, eq=False)
+class _Beginning(Generic[Ran]):
+    """The pieces whose batches are settled: where each ends, what it depends on, all of them run."""
+
+    ends: list[tuple[int, blake2b]] = field(default_factory=list)
+    joined: Ran | None = None
+
+    def agree(self, cuts: Sequence[int]) -> int:
+        """How many of these pieces a run that is cut there begins with; the others are dropped."""
+        same = 0
+        while same < min(len(self.ends), len(cuts)) and self.ends[same][0] == cuts[same]:
+            same += 1
+        if same < len(self.ends):
+            del self.ends[same:]
+            self.joined = None
+        return same
+
+
+Beginnings = dict[Hashable, _Beginning[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """Says of one stream that its first `batches` are the same in every run that is handed this.
+
+    So they are digested and joined once. Whoever hands it in answers for it.
+    """
+
+    batches: int
+    beginnings: Beginnings = field(default_factory=dict)
+
+
 def in_pieces(
     run: Callable[[slice, State], Ran],
     batches: Sequence[Floats | Ints],
@@ -65,9 +100,11 @@ def in_pieces(
     seen: int,
     rule: object,
     state_of: Callable[[Ran], State],
+    joined: Callable[[Sequence[Ran]], Ran],
     kept: Kept[Ran] | None,
-) -> list[Ran]:
-    """Run over all batches, piece by piece; at least one piece.
+    settled: Settled | None = None,
+) -> Ran:
+    """Run over all batches, piece by piece.
 
     Args:
         run: Runs over some of the batches, from a state.
@@ -76,45 +113,70 @@ def in_pieces(
         seen: Batches that the state has seen.
         rule: What else the run depends on; its `repr` tells all of it.
         state_of: Where a piece ended.
+        joined: Successive pieces, at least one, as one run over all of them.
         kept: Pieces of earlier runs; new ones are put there.
+        settled: Batches that need not be looked at again.
     """
-    ran: list[Ran] = []
-    cuts, low = _cuts(seen, len(batches[0])), 0
-    keys = [b""] * len(cuts) if kept is None else _keys(cuts, batches, (rule, state))
-    for key, high in zip(keys, cuts, strict=True):
-        piece = None if kept is None else kept.get(key)
+    cuts, low, ran = _cuts(seen, len(batches[0])), 0, list[Ran]()
+    if kept is None:
+        for high in cuts:
+            ran.append(run(slice(low, high), state))
+            state, low = state_of(ran[-1]), high
+        return joined(ran)
+    begun = _Beginning[Ran]()
+    if settled is not None:
+        begun = settled.beginnings.setdefault((rule, state, len(batches)), begun)
+    same = begun.agree(cuts)
+    keys = _keys(cuts, batches, (rule, state), begun.ends)
+    if begun.joined is not None:
+        ran.append(begun.joined)
+        state, low = state_of(begun.joined), cuts[same - 1]
+    for at in range(same if ran else 0, len(cuts)):
+        key, high = keys[at].digest(), cuts[at]
+        piece = kept.get(key)
         if piece is None:
             piece = run(slice(low, high), state)
-            if kept is not None:
-                kept.put(key, piece, batches=high - low)
+            kept.put(key, piece, batches=high - low)
         ran.append(piece)
         state, low = state_of(piece), high
-    return ran
+        if settled is not None and high <= settled.batches:
+            begun.ends[at:] = [(high, keys[at])]
+            begun.joined = joined(ran)
+            ran = [begun.joined]
+    return joined(ran)
 
 
-def _keys(cuts: Sequence[int], batches: Sequence[Floats | Ints], start: object) -> list[bytes]:
+def _keys(
+    cuts: Sequence[int],
+    batches: Sequence[Floats | Ints],
+    start: tuple[object, object],
+    known: Sequence[tuple[int, blake2b]],
+) -> list[blake2b]:
     """What each piece depends on: where it starts, every batch up to its end, all cuts so far."""
-    size = len(batches)
-    table = np.empty((len(batches[0]), size), dtype=np.int64)
+    keys, size = [digest for _, digest in known], len(batches)
+    first, digest = (
+        known[-1] if known else (0, blake2b(repr((start, size)).encode(), digest_size=16))
+    )
+    table = np.empty((len(batches[0]) - first, size), dtype=np.int64)
     for at, values in enumerate(batches):
-        table[:, at] = values.view(np.int64)
-    raw, width = table.tobytes(), table.itemsize * size
-    digest = blake2b(repr((start, size)).encode(), digest_size=16)
-    keys, low = [], 0
-    for high in cuts:
+        table[:, at] = values[first:].view(np.int64)
+    raw, width, low = table.tobytes(), table.itemsize * size, first
+    for high in cuts[len(known) :]:
+        digest = digest.copy()
         digest.update(b"%d:" % high)
-        digest.update(raw[low * width : high * width])
-        keys.append(digest.digest())
+        digest.update(raw[(low - first) * width : (high - first) * width])
+        keys.append(digest)
         low = high
     return keys
 
 
-def _cuts(seen: int, count: int) -> list[int]:
+@lru_cache(maxsize=1 << 10)
+def _cuts(seen: int, count: int) -> tuple[int, ...]:
     """Where the pieces end, counted from the first of `count` batches after `seen` others."""
     end, cuts = seen + count, [cut for cut in FIRST if seen < cut <= seen + count]
     last = max([0, *(cut for cut in FIRST if cut <= end)])
-    for length in LENGTHS:
+    for length in (*LENGTHS, *(FINE if last else ())):
         first = max(last, seen) // length * length + length
         cuts += range(first, end + 1, length)
         last = max(last, end // length * length)
-    return [cut - seen for cut in cuts if cut < end] + [count]
+    return (*(cut - seen for cut in cuts if cut < end), count)

@@ -8,6 +8,7 @@ so that one mass for each anchor and effect carries all of them without loss.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from gonogo.detectors.checks import Floats, Ints
 from gonogo.detectors.predictive import RateRule, from_log_odds
 from gonogo.detectors.recovery import accumulate_starts
+from gonogo.errors import DataError
 
 CELL = 0.1
 BETS_MAX = 256
@@ -56,7 +58,9 @@ class Bets:
         """With an empty bet for each present anchor and effect that has none yet."""
         rows = rows_of(rule)
         known = set(zip(self.cell.tolist(), self.row.tolist(), strict=True))
-        new = [(c, r) for c in np.unique(present).tolist() for r in rows if (c, r) not in known]
+        new = [(c, r) for c in cells_of(present) for r in rows if (c, r) not in known]
+        if not new:
+            return self
         fresh = np.array(new, dtype=np.int64).reshape(-1, 2)
         return Bets(
             np.concatenate((self.cell, fresh[:, 0])),
@@ -83,12 +87,12 @@ class Bets:
             walk += batches.good * np.log1p(-rate)
             walk -= batches.null_nats
             np.cumsum(walk, axis=-1, out=walk)
-        cells = np.empty(0, dtype=np.int64) if present is None else np.unique(present)
-        for cell in cells:
+        waiting = np.ones(len(self.cell), dtype=np.bool_)
+        for cell in cells_of(present):
             mine = self.cell == cell
+            waiting &= ~mine
             starts = np.where(present == cell, batches.log_starts, -math.inf)
             walk[mine] = accumulate_starts(walk[mine], starts, self.nats[mine])
-        waiting = ~np.isin(self.cell, cells)
         walk[waiting] += self.nats[waiting, None]
         return walk
 
@@ -111,11 +115,22 @@ class Bets:
         return Bets(self.cell[order], self.row[order], self.nats[order])
 
 
+def cells_of(present: Ints | None) -> list[int]:
+    """The anchor cells at which candidates start, ascending."""
+    return [] if present is None else sorted(set(present.tolist()))
+
+
 def rows_of(rule: RateRule) -> range:
     """The effects that a rule bets on: a side of weight zero has none."""
     count = len(rule.deltas)
     weight_up, weight_down = rule.side_weights
     return range(0 if weight_up > 0 else count, 2 * count if weight_down > 0 else count)
+
+
+def check_rows(rows: Iterable[int], rule: RateRule) -> None:
+    """Refuse bets that the rule does not make; raises DataError."""
+    if not set(rows) <= set(rows_of(rule)):
+        raise DataError(f"The state bets on rows {sorted(set(rows))}, the rule does not.")
 
 
 def side_nats(bets: Bets, mass: Floats, rule: RateRule) -> tuple[Floats, Floats]:
@@ -127,10 +142,9 @@ def side_nats(bets: Bets, mass: Floats, rule: RateRule) -> tuple[Floats, Floats]
 
 
 def _log_sum(mass: Floats) -> Floats:
-    top = mass.max(axis=0, initial=-math.inf)
+    top: Floats = np.maximum.reduce(mass, axis=0, initial=-math.inf)
     finite = np.where(np.isfinite(top), top, 0.0)
     share = mass - finite
     np.exp(share, out=share)
-    with np.errstate(divide="ignore"):
-        total: Floats = np.log(share.sum(axis=0)) + finite
+    total: Floats = np.log(share.sum(axis=0)) + finite
     return total

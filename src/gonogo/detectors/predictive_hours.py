@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.checks import Floats, Ints, check_counts, check_vector
-from gonogo.detectors.pieces import Kept, in_pieces
+from gonogo.detectors.pieces import Kept, Settled, in_pieces
 from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_run import Run
 from gonogo.detectors.predictive_state import Episode, RateState
+from gonogo.detectors.predictive_step import Step, step_rate
 from gonogo.errors import DataError
 
 Status = Literal["quiet", "up", "down", "recovered"]
@@ -62,6 +63,7 @@ def watch_rate(
     offset: ArrayLike | None = None,
     stamp: ArrayLike | None = None,
     kept: Kept[RateWatch] | None = None,
+    settled: Settled | None = None,
 ) -> RateWatch:
     """Weigh, batch by batch, whether the rate of bad outcomes has changed.
 
@@ -82,6 +84,7 @@ def watch_rate(
         stamp: An integer of the caller's for each batch (its hour), shown in episodes. Default:
             the number of batches before it.
         kept: Pieces of earlier runs, which are not run again.
+        settled: Of this stream, with its offsets and stamps.
 
     Raises:
         DataError: Counts, offsets or stamps are malformed, or the state is of another rule.
@@ -95,25 +98,33 @@ def watch_rate(
 
     def run(span: slice, start: RateState) -> RateWatch:
         part = None if offsets is None else offsets[span]
+        if span.stop - span.start == 1:
+            at = span.start
+            one = None if part is None else float(part[0])
+            step = step_rate(start, float(labels[at]), float(failures[at]), rule, one)
+            if step is not None:
+                return _stepped(step)
         return _ran(Run(labels[span], failures[span], rule, start, part, stamps[span]))
 
-    pieces = in_pieces(
+    return in_pieces(
         run,
         [labels, failures, stamps, *([] if offsets is None else [offsets])],
         before,
         seen=before.batches,
         rule=rule,
         state_of=lambda piece: piece.state,
+        joined=_joined,
         kept=kept,
+        settled=settled,
     )
-    return _joined(pieces)
 
 
 def _ran(run: Run) -> RateWatch:
     """One piece: all that it has, turn by turn."""
     at = 0
-    while at < len(run.labels):
-        at = run.advance(at, len(run.labels))
+    with np.errstate(divide="ignore"):  # a share of nothing has the logarithm -inf
+        while at < len(run.labels):
+            at = run.advance(at, len(run.labels))
     state = run.state()
     return RateWatch(
         evidence_nats=run.both,
@@ -128,7 +139,24 @@ def _ran(run: Run) -> RateWatch:
     )
 
 
+def _stepped(step: Step) -> RateWatch:
+    """The same of one batch."""
+    return RateWatch(
+        evidence_nats=np.array([step.both]),
+        up_nats=np.array([step.up]),
+        down_nats=np.array([step.down]),
+        latched=np.array([step.state.latched]),
+        status=_status(step.state),
+        state=step.state,
+        since=0,
+        null_nats=np.array([step.null_nats]),
+        anchor=np.array([step.anchor]),
+    )
+
+
 def _joined(pieces: Sequence[RateWatch]) -> RateWatch:
+    if len(pieces) == 1:
+        return pieces[0]
     since = before = 0
     for piece in pieces:
         # 0 is "no reset in this piece": one comes after a batch.

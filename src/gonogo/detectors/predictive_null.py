@@ -33,6 +33,10 @@ class Null(Protocol):
         """The law once these batches have been learned."""
         ...
 
+    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
+        """The same of one batch: its log likelihood, the log-odds ahead of it, the law after it."""
+        ...
+
     def log_odds(self) -> float:
         """Its present estimate."""
         ...
@@ -52,15 +56,31 @@ class BetaNull:
     def predict(self, bad: Floats, good: Floats, offset: Floats) -> tuple[Floats, Floats]:
         """Differences of ln B(bad + 1/2, good + 1/2): exact however labels are batched."""
         del offset
-        failures = self.bad + 0.5 + np.concatenate(([0.0], np.cumsum(bad)))
-        successes = self.good + 0.5 + np.concatenate(([0.0], np.cumsum(good)))
-        log_beta = log_gamma(failures) + log_gamma(successes) - log_gamma(failures + successes)
-        return np.diff(log_beta), np.log(failures[:-1] / successes[:-1])
+        size = len(bad) + 1
+        # Failures, successes and their sum: one call for all three costs a third.
+        seen = np.zeros((3, size))
+        np.cumsum(bad, out=seen[0, 1:])
+        np.cumsum(good, out=seen[1, 1:])
+        seen[0] += self.bad + 0.5
+        seen[1] += self.good + 0.5
+        np.add(seen[0], seen[1], out=seen[2])
+        failures, successes, both = log_gamma(seen.reshape(-1)).reshape(3, size)
+        log_beta = failures + successes - both
+        return log_beta[1:] - log_beta[:-1], np.log(seen[0, :-1] / seen[1, :-1])
 
     def after(self, bad: Floats, good: Floats, offset: Floats) -> BetaNull:
         """Its counts with these added, one by one as `predict` does."""
         del offset
-        return BetaNull(self.bad + float(np.sum(bad)), self.good + float(np.sum(good)))
+        return BetaNull(self.bad + float(bad.sum()), self.good + float(good.sum()))
+
+    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
+        """One batch of `predict`."""
+        del offset
+        later, log_gamma_ = BetaNull(self.bad + bad, self.good + good), math.lgamma
+        gain = log_gamma_(later.bad + 0.5) - log_gamma_(self.bad + 0.5)
+        gain += log_gamma_(later.good + 0.5) - log_gamma_(self.good + 0.5)
+        gain -= log_gamma_(later.bad + later.good + 1) - log_gamma_(self.bad + self.good + 1)
+        return gain, self.log_odds(), later
 
     def log_odds(self) -> float:
         """The posterior mean's."""
@@ -91,14 +111,29 @@ class GridNull:
         weight = np.exp(posterior - top)
         total = weight.sum(axis=1)
         centre = (weight[:-1] @ self._points()) / total[:-1]
-        return np.diff(np.log(total) + top[:, 0]), centre
+        nats = np.log(total) + top[:, 0]
+        return nats[1:] - nats[:-1], centre
 
     def after(self, bad: Floats, good: Floats, offset: Floats) -> GridNull:
         """The posterior, without the points that no longer matter."""
-        nats = _normal(self._posterior(bad, good, offset)[-1])
+        return self._learned(self._posterior(bad, good, offset)[-1])
+
+    def _learned(self, posterior: Floats) -> GridNull:
+        nats = _normal(posterior)
         kept = np.flatnonzero(nats > GRID_NATS_MIN)
         low, high = int(kept[0]), int(kept[-1]) + 1
         return GridNull(self.first + low, tuple(_normal(nats[low:high]).tolist()))
+
+    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
+        """One batch of `predict`."""
+        points, prior = self._points(), np.array(self.nats)
+        odds = offset + points
+        posterior = prior + (bad * odds - (bad + good) * np.logaddexp(0, odds))
+        weight = np.exp(prior)
+        total = float(weight.sum())
+        top = float(posterior.max())
+        nats = top + math.log(float(np.exp(posterior - top).sum())) - math.log(total)
+        return nats, float(weight @ points) / total, self._learned(posterior)
 
     def log_odds(self) -> float:
         """The posterior mean."""
@@ -134,6 +169,12 @@ class KnownNull:
         """Itself."""
         del bad, good, offset
         return self
+
+    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
+        """One batch of `predict`."""
+        odds = self.odds + offset
+        softplus = max(odds, 0.0) + math.log1p(math.exp(-abs(odds)))
+        return bad * odds - (bad + good) * softplus, self.odds, self
 
     def log_odds(self) -> float:
         """As declared."""

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.checks import Floats, Ints
 from gonogo.detectors.predictive import RateRule, from_log_odds, log_odds
-from gonogo.detectors.predictive_bets import CELL, Batches, Bets, rows_of, side_nats
+from gonogo.detectors.predictive_bets import CELL, Batches, Bets, check_rows, side_nats
 from gonogo.detectors.predictive_null import KnownNull, Null, null_from
 from gonogo.detectors.predictive_state import EPISODES_KEPT_MAX, Episode, RateState, Side
 from gonogo.detectors.recovery import SHARE_OF_NEEDED, recovery_nats, recovery_rates
-from gonogo.errors import DataError
 
 
 class Run:
@@ -151,8 +150,7 @@ def _ended(episode: Episode, stamp: int) -> Episode:
 
 
 def _bets_of(state: RateState, rule: RateRule) -> Bets:
-    if not set(state.row) <= set(rows_of(rule)):
-        raise DataError(f"The state bets on rows {sorted(set(state.row))}, the rule does not.")
+    check_rows(state.row, rule)
     return Bets(
         np.array(state.cell, dtype=np.int64),
         np.array(state.row, dtype=np.int64),

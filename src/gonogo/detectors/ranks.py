@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -47,9 +48,11 @@ class SparseRows:
         kept = (self.row >= first) & (self.row < last)
         return SparseRows(last - first, self.row[kept] - first, self.bins[kept], self.counts[kept])
 
-    def without(self, bins: ArrayLike) -> SparseRows:
+    def without(self, bins: Iterable[int]) -> SparseRows:
         """The same without some bins."""
-        kept = ~np.isin(self.bins, bins)
+        kept = np.ones(len(self.bins), dtype=np.bool_)
+        for place in bins:
+            kept &= self.bins != place
         return SparseRows(self.rows, self.row[kept], self.bins[kept], self.counts[kept])
 
     def sizes(self) -> Floats:
@@ -94,10 +97,9 @@ class RankScores:
     def sums(self, histogram: SparseRows) -> ScoreSums:
         """The scores of each batch, summed."""
         at = np.searchsorted(self.bins, histogram.bins)
-        known = np.isin(histogram.bins, self.bins)
         inside = np.minimum(at, self.bins.size - 1)
         score = self.score[inside]
-        strange = np.flatnonzero(~known)
+        strange = np.flatnonzero(self.bins[inside] != histogram.bins)
         if strange.size:
             places, back = np.unique(at[strange], return_inverse=True)
             found = np.array([_score(self.below[p], self.size) for p in places.tolist()])

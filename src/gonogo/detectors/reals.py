@@ -8,110 +8,24 @@ each value bet on a mean a few sizes away from the one learned there, and do not
 from __future__ import annotations
 
 import math
-import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo.detectors.checks import Floats, Ints, check_positive, check_vector
-from gonogo.detectors.pieces import Kept, in_pieces
+from gonogo.detectors.checks import Floats, Ints, check_vector
+from gonogo.detectors.pieces import Kept, Settled, in_pieces
+from gonogo.detectors.predictive_bets import cells_of
 from gonogo.detectors.ranks import ScoreSums
+from gonogo.detectors.reals_state import CELL, MASS_NATS_MIN, ScoreRule, ScoreState, rows_of
+from gonogo.detectors.reals_step import ScoreStep, recovery_gain, step_scores
 from gonogo.detectors.recovery import SHARE_OF_NEEDED, accumulate_starts
-from gonogo.errors import DataError, ParameterError
+from gonogo.errors import DataError
 
 __all__ = ["ScoreRule", "ScoreState", "ScoreWatch", "watch_scores"]
 
-CELL = 0.05
-_MASS_NATS_MIN = math.log(1e-9)
 _BETS_MAX = 400
-_STEP_MIN = 0.05
-_HEAD = struct.Struct("<BqddddddBI")
-_BET = struct.Struct("<hhd")
-_FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRule:
-    """What to look for in scores. `deltas` are in standard deviations of the baseline.
-
-    `needed`, `weight_up` and `dispersion` mean what they mean in `predictive.RateRule`.
-    """
-
-    needed: float
-    deltas: tuple[float, ...] = (0.15, 0.3, 0.7)
-    weight_up: float = 0.5
-    dispersion: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_positive(needed=self.needed, dispersion=self.dispersion)
-        if self.needed < 1 or self.dispersion < 1 or not 0 <= self.weight_up <= 1:
-            raise ParameterError(
-                f"needed={self.needed} and dispersion={self.dispersion} need to be 1 or more, "
-                f"weight_up={self.weight_up} in [0, 1]."
-            )
-        if not self.deltas or min(self.deltas) <= 0:
-            raise ParameterError(f"deltas={self.deltas} need to be above 0.")
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreState:
-    """What later evidence depends on. `n`, `total`, `squares`: what the null has learned.
-
-    A bet is (anchor in steps of `CELL`, index of its effect, log mass). During an episode `before`
-    and `after` are the means that it was bet to have moved between.
-    """
-
-    n: float
-    total: float = 0.0
-    squares: float = 0.0
-    batches: int = 0
-    bets: tuple[tuple[int, int, float], ...] = ()
-    latched: bool = False
-    before: float = 0.0
-    after: float = 0.0
-    recovery_nats: float = -math.inf
-
-    @classmethod
-    def of_baseline(cls, size: float, rule: ScoreRule) -> ScoreState:
-        """After a baseline of `size` values, which its own scores describe exactly.
-
-        Raises:
-            ParameterError: the baseline is empty.
-        """
-        check_positive(size=size)
-        worth = size / rule.dispersion
-        return cls(n=worth, squares=worth)
-
-    def to_bytes(self) -> bytes:
-        """A compact form from which `from_bytes` makes an equal state."""
-        head = _HEAD.pack(
-            _FORMAT,
-            self.batches,
-            self.n,
-            self.total,
-            self.squares,
-            self.before,
-            self.after,
-            self.recovery_nats,
-            self.latched,
-            len(self.bets),
-        )
-        return head + b"".join(_BET.pack(*bet) for bet in self.bets)
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> ScoreState:
-        """Read what `to_bytes` wrote; raises DataError for anything else."""
-        try:
-            version, batches, n, total, squares, before, after, recovery, latched, bets = (
-                _HEAD.unpack_from(raw)
-            )
-            rows = tuple(_BET.iter_unpack(raw[_HEAD.size :]))
-        except struct.error as error:
-            raise DataError(f"A score state of {len(raw)} bytes cannot be read.") from error
-        if version != _FORMAT or len(rows) != bets:
-            raise DataError(f"A score state of version {version} with {len(rows)} bets.")
-        return cls(n, total, squares, batches, rows, bool(latched), before, after, recovery)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +49,7 @@ def watch_scores(
     *,
     state: ScoreState,
     kept: Kept[ScoreWatch] | None = None,
+    settled: Settled | None = None,
 ) -> ScoreWatch:
     """Weigh, batch by batch, whether the mean of the scores has moved.
 
@@ -147,6 +62,7 @@ def watch_scores(
         rule: What to look for.
         state: `ScoreState.of_baseline`, or of the batches before. Not changed.
         kept: Pieces of earlier runs, which are not run again.
+        settled: Of these sums.
 
     Raises:
         DataError: sums are malformed, or impossible (a square sum below what the sum implies).
@@ -154,18 +70,42 @@ def watch_scores(
     made = _checked(sums)
 
     def run(span: slice, start: ScoreState) -> ScoreWatch:
+        if span.stop - span.start == 1:
+            n, total, squares = (float(x[span.start]) for x in (made.n, made.total, made.squares))
+            step = step_scores(start, n, total, squares, rule)
+            if step is not None:
+                return _stepped(step)
         part = ScoreSums(made.n[span], made.total[span], made.squares[span])
         return _ran(_Run(part, rule, start))
 
-    pieces = in_pieces(
+    return in_pieces(
         run,
         (made.n, made.total, made.squares),
         state,
         seen=state.batches,
         rule=rule,
         state_of=lambda piece: piece.state,
+        joined=_joined,
         kept=kept,
+        settled=settled,
     )
+
+
+def _stepped(step: ScoreStep) -> ScoreWatch:
+    """The same of one batch."""
+    return ScoreWatch(
+        np.array([step.both]),
+        np.array([step.up]),
+        np.array([step.down]),
+        np.array([step.state.latched]),
+        np.array([step.mean]),
+        step.state,
+    )
+
+
+def _joined(pieces: Sequence[ScoreWatch]) -> ScoreWatch:
+    if len(pieces) == 1:
+        return pieces[0]
     return ScoreWatch(
         np.concatenate([piece.evidence_nats for piece in pieces]),
         np.concatenate([piece.up_nats for piece in pieces]),
@@ -227,7 +167,7 @@ class _Run:
         gain = self._gains(span, size, s, q, CELL * cell + self.steps[row])
         walk = np.cumsum(gain, axis=1)
         mass = walk + nats[:, None]
-        for one in [] if present is None else np.unique(present).tolist():
+        for one in cells_of(present):
             mine, starts = cell == one, np.where(present == one, self.log_starts[span], -math.inf)
             mass[mine] = accumulate_starts(walk[mine], starts, nats[mine])
         rises = row < len(self.rule.deltas)
@@ -253,12 +193,9 @@ class _Run:
 
     def _bets(self, present: Ints | None) -> tuple[Ints, Ints, Floats]:
         held = {(cell, row): nats for cell, row, nats in self.state.bets}
-        sides = [self.rule.weight_up > 0] * len(self.rule.deltas)
-        sides += [self.rule.weight_up < 1] * len(self.rule.deltas)
-        for cell in [] if present is None else np.unique(present).tolist():
-            for row, used in enumerate(sides):
-                if used:
-                    held.setdefault((cell, row), -math.inf)
+        for cell in cells_of(present):
+            for row in rows_of(self.rule):
+                held.setdefault((cell, row), -math.inf)
         keys = np.array(list(held), dtype=np.int64).reshape(-1, 2)
         return keys[:, 0], keys[:, 1], np.array(list(held.values()), dtype=np.float64)
 
@@ -283,14 +220,9 @@ class _Run:
 
     def _recovery(self, span: slice) -> Floats:
         """Evidence that the mean is back, against halfway back."""
-        state = self.state
-        step = (state.after - state.before) / 2
-        step = math.copysign(max(abs(step), _STEP_MIN), step)
-        mean = state.total / state.n
-        variance = max(state.squares / state.n - mean**2, 1e-9)
-        n, total = self.n[span], self.total[span]
-        gain = (n * step**2 - 2 * step * (total - n * state.before)) / (2 * variance)
-        return accumulate_starts(np.cumsum(gain), self.log_starts[span], state.recovery_nats)
+        slope, per_value = recovery_gain(self.state)
+        gain = self.n[span] * per_value - self.total[span] * slope
+        return accumulate_starts(gain.cumsum(), self.log_starts[span], self.state.recovery_nats)
 
     def _keep(
         self,
@@ -302,7 +234,7 @@ class _Run:
         taken: int,
     ) -> None:
         order = np.argsort(-nats, kind="stable")[:_BETS_MAX]
-        kept = order[nats[order] > (_MASS_NATS_MIN if present is not None else -math.inf)]
+        kept = order[nats[order] > (MASS_NATS_MIN if present is not None else -math.inf)]
         bets = zip(cell[kept].tolist(), row[kept].tolist(), nats[kept].tolist(), strict=True)
         self.state = replace(
             self.state,

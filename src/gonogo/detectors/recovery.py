@@ -34,10 +34,16 @@ def recovery_rates(
         change: How far it went, rate points.
         typical: Middle of the changes that the rule bets on, rate points.
     """
+    bad = [nearest_bad(p, side=side, change=change, typical=typical) for p in rate_before.tolist()]
+    return rate_before, np.array(bad)
+
+
+def nearest_bad(rate_before: float, *, side: Side, change: float, typical: float) -> float:
+    """The rate nearest to the old one that still counts as bad; arguments as above."""
     gap = max(abs(change) / 2, typical * NEAREST_SHARE)
     room = 1 - rate_before if side == "up" else rate_before
-    step = np.minimum(gap, room / 2)
-    return rate_before, rate_before + step if side == "up" else rate_before - step
+    step = min(gap, room / 2)
+    return rate_before + step if side == "up" else rate_before - step
 
 
 def recovery_nats(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gonogo.detectors.checks import Floats, check_counts
-from gonogo.detectors.pieces import Kept
+from gonogo.detectors.pieces import Kept, Settled
 from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
 from gonogo.detectors.predictive_state import RateState
@@ -30,11 +30,15 @@ _PRIOR_CELLS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellCounts:
-    """One slice's labels and bad outcomes, batch by batch; shapes (batches,), as all cells'."""
+    """One slice's labels and bad outcomes, batch by batch; shapes (batches,), as all cells'.
+
+    `settled`: its first batches after the baseline, as for `watch_rate`.
+    """
 
     segment: str
     n: Floats
     bad: Floats
+    settled: Settled | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +124,9 @@ def watch_slices(
     last: list[float] = []
     for part in partitions:
         pooled = _pooled(part.cells, baseline)
+        own = replace(rule, needed=rule.needed / part.weight)
         for cell in part.cells:
-            watch = _watch_cell(cell, rule, part.weight, pooled, baseline, kept)
+            watch = _watch_cell(cell, own, pooled, baseline, kept)
             nats = watch.evidence_nats + math.log(part.weight)
             total = np.logaddexp(total, nats)
             last.append(float(nats[-1]) if nats.size else -math.inf)
@@ -150,19 +155,19 @@ def _pooled(cells: Sequence[CellCounts], baseline: int) -> tuple[float, float]:
 def _watch_cell(
     cell: CellCounts,
     rule: RateRule,
-    weight: float,
     pooled: tuple[float, float],
     baseline: int,
     kept: Kept[RateWatch] | None,
 ) -> RateWatch:
-    n, bad = check_counts(cell.n, cell.bad)
-    before, gone_bad = n[:baseline].sum() / rule.dispersion, bad[:baseline].sum() / rule.dispersion
+    n, bad = check_counts(cell.n[:baseline], cell.bad[:baseline])
+    before, gone_bad = n.sum() / rule.dispersion, bad.sum() / rule.dispersion
     state = RateState(
         bad=float(gone_bad) + pooled[0],
         good=float(before - gone_bad) + pooled[1],
     )
-    own = replace(rule, needed=rule.needed / weight)
-    return watch_rate(n[baseline:], bad[baseline:], own, state=state, kept=kept)
+    return watch_rate(
+        cell.n[baseline:], cell.bad[baseline:], rule, state=state, kept=kept, settled=cell.settled
+    )
 
 
 def _ranked(

@@ -84,13 +84,15 @@ async def check_drift(
         found = Streams(tuple(_compared(data, settings, question)))
     else:
         found = await followed_streams(telemetry, data, question, settings, accepted)
-    decisive = _decisive(list(found.findings), question.metric)
+    decided = _decisive(list(found.findings), question.metric)
+    decisive = decided.whole()
     stale_at_ms = None
     if not (question.compares or question.until):
         stale_at_ms = _stale_at_ms(decisive, data, own)
     if stale_at_ms is not None and now_ms > stale_at_ms:
         decisive = _stale(decisive, known, own, now_ms)
-    report = _report(data, own, question, decisive, found, now_ms=now_ms)
+    others = [f for f in found.findings if f is not decided and _is_told(f)]
+    report = _report(data, own, question, decisive, others, found, now_ms=now_ms)
     if mark is not None:
         until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
         memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)
@@ -189,12 +191,12 @@ def _report(
     own: DependencySettings,
     question: DriftQuestion,
     decisive: Finding,
+    others: list[Finding],
     found: Streams,
     *,
     now_ms: int,
 ) -> DriftReport:
     verdict = VERDICT_OF[decisive.status]
-    others = [f for f in found.findings if f is not decisive and _is_told(f)]
     golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
     return DriftReport(
         verdict=verdict,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gonogo.records import HOUR_MS, MICRO
+from gonogo.services.remembered import Remembered
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Histograms, HourCounts, Ints
@@ -31,29 +32,46 @@ PROMPT_LAG_S = 60.0
 MATURE_SHARE = 0.95
 
 
+def groups_of(ascending: Ints) -> tuple[Ints, Ints]:
+    """The distinct among ascending numbers, and each number's index among them."""
+    begins = np.ones(len(ascending), dtype=np.bool_)
+    np.greater(ascending[1:], ascending[:-1], out=begins[1:])
+    return ascending[begins], begins.cumsum() - 1
+
+
 def days_of(hour: Ints) -> tuple[Ints, Ints]:
     """The days since 1970 of hours, ascending, and each hour's index among them."""
-    day = hour // 24
-    begins = np.diff(day, prepend=-1) > 0
-    return day[begins], np.cumsum(begins) - 1
+    return groups_of(hour // 24)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateStream:
-    """Hourly batches of one rate, hours ascending, each with at least one label; shapes (n,)."""
+    """Hourly batches of one rate, hours ascending, each with at least one label; shapes (n,).
+
+    `remembered`: what was made of its older hours.
+    """
 
     metric: RateMetric
     golden: bool
     hour: Ints
     n: Floats
     bad: Floats
+    remembered: Remembered | None = None
 
     def between(self, start_hour: int | None, end_hour: int | None) -> RateStream:
         """The batches with `start_hour <= hour < end_hour`."""
-        low = 0 if start_hour is None else int(np.searchsorted(self.hour, start_hour))
-        high = len(self.hour) if end_hour is None else int(np.searchsorted(self.hour, end_hour))
-        kept = slice(low, max(low, high))
-        return replace(self, hour=self.hour[kept], n=self.n[kept], bad=self.bad[kept])
+        low = 0 if start_hour is None else int(self.hour.searchsorted(start_hour))
+        high = len(self.hour) if end_hour is None else int(self.hour.searchsorted(end_hour))
+        remembered = self.remembered
+        if remembered is not None and end_hour is not None:
+            remembered = remembered.until(end_hour)
+        return self.part(low, max(low, high), remembered)
+
+    def part(self, low: int, high: int, remembered: Remembered | None = None) -> RateStream:
+        """The batches `low <= index < high`."""
+        kept = slice(low, high)
+        hour, n, bad = self.hour[kept], self.n[kept], self.bad[kept]
+        return RateStream(self.metric, self.golden, hour, n, bad, remembered)
 
     def then(self, later: RateStream) -> RateStream:
         """With the batches of later hours."""
@@ -98,7 +116,7 @@ def rate_stream(
         wanted &= counts.version == (
             counts.versions.index(version) if version in counts.versions else -1
         )
-    hours, at = np.unique(counts.hour[wanted], return_inverse=True)
+    hours, at = groups_of(counts.hour[wanted])
     return RateStream(
         metric=metric,
         golden=golden,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gonogo.answers import (
@@ -62,7 +63,7 @@ class Finding:
     """What the evidence says of one metric.
 
     `told`: how a change reads, where it is no change of a mean. `newest_ts_ms`: the end of the
-    newest data it rests on.
+    newest data it rests on. `rest`: adds what only the decisive finding shows.
     """
 
     metric: str
@@ -86,6 +87,11 @@ class Finding:
     missing: str | None = None
     newest_ts_ms: int | None = None
     notes: tuple[str, ...] = ()
+    rest: Callable[[Finding], Finding] | None = None
+
+    def whole(self) -> Finding:
+        """With what `rest` makes."""
+        return self if self.rest is None else replace(self.rest(self), rest=None)
 
     @property
     def strength(self) -> float:

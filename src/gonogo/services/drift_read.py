@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.services.drift_data import (
     LAG_METRIC,
@@ -112,9 +114,13 @@ async def read_drift(
 
 
 async def _hours(telemetry: Telemetry, read: Read, slice_: Slice, *, golden: bool) -> HourCounts:
-    found = read.hours(golden=golden, segment=slice_.declared)
+    found, whole = read.hours(golden=golden, segment=slice_.declared), read.hours(golden=False)
+    if found is None and slice_.declared is None and whole is not None:
+        return hours_where(
+            whole, np.zeros(len(whole.hour), dtype=np.bool_)
+        )  # there is no such call
     if found is None:
-        # No golden call, or a slice beyond those that are read for every check.
+        # It may be a slice beyond those that are read for every check.
         name = read.news.known.name
         found = await telemetry.hours(name, golden=golden, segment=slice_.declared)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import Baseline, Change, Current, DriftStatus, Onset, Trend
@@ -60,10 +60,24 @@ def finding_of(
     current = followed.stream.between(_current_start(watch, hours, alarm), None)
     if not current.labels:
         return _nothing_since(baseline, hours)
+
+    def rest(told: Finding) -> Finding:
+        shown = detectable_now(
+            before=float(baseline.labels),
+            since=float(current.labels),
+            rate=min(max(baseline.bad_rate, 1e-6), 1 - 1e-6),
+            rule=followed.rule,
+        )
+        return replace(
+            told,
+            baseline=_baseline(baseline, hours),
+            trend=_trend(current),
+            detectable_now=shown,
+        )
+
     return Finding(
         metric=baseline.metric,
         status=_STATUS[watch.status],
-        baseline=_baseline(baseline, hours),
         current=_current(current, volume),
         change=_change(baseline, current, hours, volume, alarm),
         evidence=evidence_of(
@@ -72,13 +86,7 @@ def finding_of(
             guarantee=_guarantee(settings, volume, maturity, weight=weight),
         ),
         onset=alarm.onset if alarm else None,
-        trend=_trend(current),
-        detectable_now=detectable_now(
-            before=float(baseline.labels),
-            since=float(current.labels),
-            rate=min(max(baseline.bad_rate, 1e-6), 1 - 1e-6),
-            rule=followed.rule,
-        ),
+        rest=rest,
         newest_ts_ms=(int(current.hour[-1]) + 1) * HOUR_MS,
     )
 

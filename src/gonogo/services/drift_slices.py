@@ -105,7 +105,7 @@ def sliced(
     )
     if days.baseline >= days.count:
         return Sliced(None, (), None)
-    partitions = _partitions(whole, declared, days, zone=zone)
+    partitions = _partitions(followed, declared, days, zone=zone)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
     recent = None if since_hour is None else days.count - (since_hour // 24 - first)
     watch = watch_slices(
@@ -140,9 +140,10 @@ def _rank(cell: CellFinding) -> tuple[bool, float]:
 
 
 def _partitions(
-    whole: RateStream, declared: dict[str, RateStream], days: _Days, *, zone: str
+    followed: Followed, declared: dict[str, RateStream], days: _Days, *, zone: str
 ) -> list[Partition]:
     """Slices of time, each declared key, and each of its values by weekday and weekend."""
+    whole = followed.stream
     day_type, band = time_cells(whole.hour, zone=zone)
     parts = [
         Partition("day_type", _by_time("day_type", DAY_TYPES, day_type, whole, days)),
@@ -160,8 +161,18 @@ def _partitions(
             )
         ]
         parts.append(Partition("day_type", split))
-    weight = 1 / len(parts)
-    return [replace(part, weight=weight) for part in parts]
+    weight, settled = 1 / len(parts), 0
+    if whole.remembered is not None:
+        settled = whole.remembered.end_hour // 24 - days.first - days.baseline
+
+    def told(part: Partition) -> Partition:
+        cells = [
+            replace(cell, settled=followed.settled_cell(cell.segment, settled))
+            for cell in part.cells
+        ]
+        return replace(part, cells=cells, weight=weight)
+
+    return [told(part) for part in parts]
 
 
 def _by_time(

@@ -6,6 +6,7 @@ They never say that quality fell: a metric that moved while quality did not is `
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from gonogo.answers import Baseline, Current, DriftStatus, Trend
 from gonogo.detectors.predictive import needed_for
 from gonogo.detectors.trend import slope_per_day
-from gonogo.detectors.values import ValueWatch, watch_value_sums
+from gonogo.detectors.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_baseline import choose_baseline
@@ -68,26 +69,40 @@ def value_finding(
     baseline = int(np.searchsorted(followed.hour, hours.end_hour))
     if baseline == 0 or baseline == len(followed.hour):
         return _unjudged(values, f"No {values.metric} came since the baseline closed.")
-    days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
-    needed = needed_for(
-        labels_per_day=max(float(followed.n[:baseline].sum()) / days, 1.0),
-        false_alarms_per_year=own.false_alarms_per_year * share,
-    )
-    early = None
+    early, end_hour = None, hours.end_hour
     if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
-        early = int(np.searchsorted(followed.hour, hours.start_hour + SEASON_HOURS_MIN))
+        end_hour = hours.start_hour + SEASON_HOURS_MIN
+        early = int(np.searchsorted(followed.hour, end_hour))
     scale, sums = found.scaled(first, first + baseline)
+    hour_of_week = hours_of_week(followed.hour, zone=zone)
+
+    def learn() -> ValueRule:
+        return value_rule(
+            scale,
+            sums,
+            baseline=baseline,
+            needed=_needed(float(followed.n[:baseline].sum()), hours, own, share=share),
+            day=followed.hour // 24,
+            hour_of_week=hour_of_week,
+            early=early,
+        )
+
+    rule = found.remembered.once((hours, own, share, zone), end_hour, learn)
     watch = watch_value_sums(
-        scale,
+        rule,
         sums,
-        baseline=baseline,
-        needed=needed,
-        day=followed.hour // 24,
-        hour_of_week=hours_of_week(followed.hour, zone=zone),
-        early=early,
+        hour_of_week=hour_of_week,
         kept=(runs.rates, runs.scores),
+        settled=found.remembered.settled(followed.hour, end_hour),
     )
-    return _told(followed, baseline, hours, watch, needed)
+    return _told(followed, baseline, hours, watch, rule.needed)
+
+
+def _needed(n: float, hours: BaselineHours, own: DependencySettings, *, share: float) -> float:
+    days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
+    return needed_for(
+        labels_per_day=max(n / days, 1.0), false_alarms_per_year=own.false_alarms_per_year * share
+    )
 
 
 def _unjudged(values: ValueHours, missing: str) -> Finding:
@@ -118,19 +133,21 @@ def _told(
     n_after, after, sd_after = followed.part(baseline).moments()
     error_after = 1.96 * spread * sd_after / math.sqrt(n_after)
     error = math.hypot(error_after, 1.96 * spread * sd_before / math.sqrt(n_before))
-    low, high = after - before - error, after - before + error
+    interval95 = after - before - error, after - before + error
+
+    def rest(told: Finding) -> Finding:
+        spread = _daily_sd(followed, baseline)
+        return replace(
+            told,
+            baseline=_baseline(hours, before, n_before),
+            change=change_of(before, after, interval95=interval95, baseline_sd=spread),
+            trend=_trend(followed, baseline, sd_after),
+        )
+
     return Finding(
         metric=followed.metric,
         kind="mean",
         status=status,
-        baseline=Baseline(
-            source=hours.source,
-            version=hours.version,
-            mean=before,
-            n=round(n_before),
-            start=hour_start(hours.start_hour),
-            end=hour_start(hours.end_hour),
-        ),
         current=Current(
             mean=after,
             n=round(n_after),
@@ -138,9 +155,7 @@ def _told(
             end=hour_end(int(followed.hour[-1])),
             interval95=(after - error_after, after + error_after),
         ),
-        change=change_of(
-            before, after, interval95=(low, high), baseline_sd=_daily_sd(followed, baseline)
-        ),
+        change=change_of(before, after, interval95=interval95),
         evidence=evidence_of(
             float(watch.evidence_nats[-1]) / math.log(10),
             needed=needed,
@@ -150,8 +165,19 @@ def _told(
                 "baseline but for days and hours that differ."
             ),
         ),
-        trend=_trend(followed, baseline, sd_after),
+        rest=rest,
         newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
+    )
+
+
+def _baseline(hours: BaselineHours, mean: float, n: float) -> Baseline:
+    return Baseline(
+        source=hours.source,
+        version=hours.version,
+        mean=mean,
+        n=round(n),
+        start=hour_start(hours.start_hour),
+        end=hour_start(hours.end_hour),
     )
 
 

@@ -7,12 +7,13 @@ batching of arrival gives the same answer, and an earlier moment is a slice.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.detectors.dispersion import early_dispersion
+from gonogo.detectors.pieces import Beginnings, Settled
 from gonogo.detectors.predictive import (
     Dispersion,
     RateRule,
@@ -23,6 +24,7 @@ from gonogo.detectors.predictive import (
 from gonogo.detectors.predictive_hours import RateWatch, watch_rate
 from gonogo.detectors.seasons import weekly_offsets
 from gonogo.services.drift_data import days_of
+from gonogo.services.remembered import Remembered
 from gonogo.services.time_slices import hours_of_week
 
 if TYPE_CHECKING:
@@ -94,8 +96,23 @@ def rule_of(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Frozen:
+    """What the closed baseline tells of all that follows; `offsets` by hour of the week."""
+
+    offsets: Floats | None
+    volume: Volume
+    rule: RateRule
+    beginnings: Beginnings = field(default_factory=dict)
+    cells: dict[str, Beginnings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """A rate from the first label of its baseline on, and the rule that was frozen with it."""
+    """A rate from the first label of its baseline on, and the rule that was frozen with it.
+
+    `settled`: its first batches, which every later look at them finds as they are; `cells`: of
+    its slices.
+    """
 
     stream: RateStream
     baseline: RateStream
@@ -104,6 +121,14 @@ class Followed:
     volume: Volume
     rule: RateRule
     runs: Runs
+    settled: Settled | None
+    cells: dict[str, Beginnings] | None
+
+    def settled_cell(self, segment: str, days: int) -> Settled | None:
+        """The same of one of its slices, for so many days after the baseline."""
+        if self.cells is None or days <= 0:
+            return None
+        return Settled(days, self.cells.setdefault(segment, {}))
 
     def watch(self) -> RateWatch:
         """The detector's run over the whole stream."""
@@ -115,6 +140,7 @@ class Followed:
             offset=self.expected,
             stamp=stream.hour,
             kept=self.runs.rates,
+            settled=self.settled,
         )
 
 
@@ -139,19 +165,36 @@ def follow(
     """
     followed = stream.between(hours.start_hour, None)
     baseline = followed.between(None, hours.end_hour)
-    expected = _expected(followed, baseline, hours, zone=zone)
-    volume = baseline_volume(followed, hours, expected)
-    rule = rule_of(volume, hours, settings, weight=weight)
-    return Followed(followed, baseline, hours, expected, volume, rule, runs)
+
+    def freeze() -> _Frozen:
+        offsets = _offsets(baseline, hours, zone=zone)
+        expected = None if offsets is None else offsets[hours_of_week(baseline.hour, zone=zone)]
+        volume = baseline_volume(followed, hours, expected)
+        return _Frozen(offsets, volume, rule_of(volume, hours, settings, weight=weight))
+
+    remembered = stream.remembered or Remembered(0)
+    end_hour = max(hours.end_hour, hours.start_hour + SEASON_HOURS_MIN)
+    frozen = remembered.once((hours, settings, weight, zone), end_hour, freeze)
+    older = remembered.settled(followed.hour, end_hour)
+    expected = None
+    if frozen.offsets is not None:
+        expected = frozen.offsets[hours_of_week(followed.hour, zone=zone)]
+    return Followed(
+        stream=followed,
+        baseline=baseline,
+        hours=hours,
+        expected=expected,
+        volume=frozen.volume,
+        rule=frozen.rule,
+        runs=runs,
+        settled=Settled(older, frozen.beginnings) if older else None,
+        cells=frozen.cells if older else None,
+    )
 
 
-def _expected(
-    followed: RateStream, baseline: RateStream, hours: BaselineHours, *, zone: str
-) -> Floats | None:
-    """Weekly expectation of each batch, log-odds; None where the baseline is under two weeks."""
+def _offsets(baseline: RateStream, hours: BaselineHours, *, zone: str) -> Floats | None:
+    """Weekly expectation, log-odds, shape (168,); None where the baseline is under two weeks."""
     if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
         return None
     offsets = weekly_offsets(baseline.n, baseline.bad, hours_of_week(baseline.hour, zone=zone))
-    if not offsets.any():
-        return None
-    return offsets[hours_of_week(followed.hour, zone=zone)]
+    return offsets if offsets.any() else None

@@ -18,6 +18,7 @@ from gonogo.services.hourly import (
     hours_joined,
     hours_where,
 )
+from gonogo.services.remembered import Remembered
 from gonogo.services.value_hours import MetricHours, metric_hours
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Read:
         key = "stream", metric, slice_
         old = self.history.made.get(key)
         if not isinstance(old, RateStream):
-            old = rate_stream(self.history.hours[slice_], metric, golden=golden)
+            whole = rate_stream(self.history.hours[slice_], metric, golden=golden)
+            old = replace(whole, remembered=Remembered(self.history.end_hour))
             self.history.made[key] = old
         return old.then(rate_stream(new, metric, golden=golden))
 
@@ -97,7 +99,8 @@ class Read:
         key = "values", metric
         old = self.history.made.get(key)
         if not isinstance(old, MetricHours):
-            old = metric_hours(self.history.histograms[metric])
+            whole = metric_hours(self.history.histograms[metric])
+            old = replace(whole, remembered=Remembered(self.history.end_hour))
             self.history.made[key] = old
         return old.then(new)
 

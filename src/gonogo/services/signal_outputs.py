@@ -153,7 +153,7 @@ async def consistency_findings(asked: SignalQuestion) -> list[Finding]:
     followed = follow(stream, hours, asked.own, weight=CONSISTENCY, zone=asked.zone, runs=Runs())
     told = finding_of(
         followed, followed.watch(), asked.own, weight=CONSISTENCY, maturity=Maturity(0.0)
-    )
+    ).whole()
     if told.change is None or told.baseline is None or told.current is None:
         return []
     before, after = told.baseline.mean or 0.0, told.current.mean or 0.0

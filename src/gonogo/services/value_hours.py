@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from gonogo.detectors.bins import centres, layout_named
 from gonogo.detectors.ranks import SparseRows
 from gonogo.detectors.values import ValueScale, ValueSums, value_scale
 from gonogo.records import MICRO
+from gonogo.services.drift_data import groups_of
+from gonogo.services.remembered import Remembered
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Histograms, Ints
@@ -59,13 +61,13 @@ class ValueHours:
 class MetricHours:
     """A metric's hours with their histograms: of a history, and of what came since.
 
-    `scaled` keeps what the history comes to on the scales that were asked for.
+    `remembered`: what was made of the history.
     """
 
     hours: ValueHours
     old: SparseRows
     new: SparseRows
-    made: dict[tuple[int, int], tuple[ValueScale, ValueSums]] = field(default_factory=dict)
+    remembered: Remembered
 
     def then(self, news: Histograms) -> MetricHours:
         """A history and the hours since."""
@@ -79,7 +81,7 @@ class MetricHours:
             later.hours.origin,
             np.concatenate((mine.powers, later.hours.powers), axis=1),
         )
-        return MetricHours(hours, self.old, later.old, self.made)
+        return MetricHours(hours, self.old, later.old, self.remembered)
 
     def before(self, end_hour: int) -> MetricHours:
         """The hours before one."""
@@ -88,9 +90,9 @@ class MetricHours:
             return self
         if high >= self.old.rows:
             new = self.new.cut(0, high - self.old.rows)
-            return MetricHours(self.hours.part(0, high), self.old, new, self.made)
+            return MetricHours(self.hours.part(0, high), self.old, new, self.remembered)
         old, none = self.old.cut(0, high), self.new.cut(0, 0)
-        return MetricHours(self.hours.part(0, high), old, none)
+        return MetricHours(self.hours.part(0, high), old, none, Remembered(0))
 
     def scaled(self, low: int, high: int) -> tuple[ValueScale, ValueSums]:
         """The scale of a baseline `low <= index < high`, and all hours from it on summed up on it.
@@ -101,14 +103,13 @@ class MetricHours:
         if high > self.old.rows:
             scale = value_scale(self._rows().cut(low, high))
             return scale, scale.sums(self._rows()).since(low)
-        found = self.made.get((low, high))
-        if found is None:
+
+        def summed() -> tuple[ValueScale, ValueSums]:
             scale = value_scale(self.old.cut(low, high))
-            found = scale, scale.sums(self.old).since(low)
-            # One baseline is asked for again and again; a second, while it is being replaced.
-            self.made.clear()
-            self.made[low, high] = found
-        scale, sums = found
+            return scale, scale.sums(self.old).since(low)
+
+        end_hour = int(self.hours.hour[high - 1]) + 1
+        scale, sums = self.remembered.once(("scaled", low, high), end_hour, summed)
         return scale, sums.then(scale.sums(self.new))
 
     def _rows(self) -> SparseRows:
@@ -123,13 +124,14 @@ class MetricHours:
 
 def metric_hours(found: Histograms, *, origin: float | None = None) -> MetricHours:
     """Histograms as a history without news; about its first value where no origin is given."""
-    hours, at = np.unique(found.bucket, return_inverse=True)
+    hours, at = groups_of(found.bucket)
     row, size = at[found.row], len(hours)
     centre = centres(layout_named(found.layout), found.bins)
     if origin is None:
         origin = float(centre[0]) if len(centre) else 0.0
     off = centre - origin
-    powers = [np.bincount(row, found.counts * one, size) for one in (off**0, off, off * off)]
+    first = found.counts * off
+    powers = [np.bincount(row, one, size) for one in (found.counts, first, first * off)]
     made = ValueHours(
         metric=found.metric,
         hour=hours,
@@ -144,4 +146,5 @@ def metric_hours(found: Histograms, *, origin: float | None = None) -> MetricHou
         made,
         SparseRows(size, row, found.bins, counts),
         SparseRows(0, none, none, np.zeros(0)),
+        Remembered(0),
     )

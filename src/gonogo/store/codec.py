@@ -49,19 +49,19 @@ def unpack_many(lowest: Sequence[int], blobs: Sequence[bytes]) -> tuple[Ints, In
         return none, none, none
     data = np.frombuffer(b"".join(blobs), dtype=np.uint8)
     ends = np.flatnonzero(data < 0x80)  # noqa: PLR2004 - the last byte of a number
-    starts = np.r_[0, ends[:-1] + 1]
+    starts = np.zeros(len(ends), dtype=np.int64)
+    starts[1:] = ends[:-1] + 1
     width = ends - starts + 1
     shift = 7 * (np.arange(len(data)) - np.repeat(starts, width))
     numbers = np.add.reduceat((data & 0x7F).astype(np.int64) << shift, starts)
     steps, counts = numbers[::2], numbers[1::2]
-    row_ends = np.cumsum([len(blob) for blob in blobs])
-    pairs_before = np.searchsorted(ends, row_ends) // 2
-    sizes = np.diff(pairs_before, prepend=0)
-    row = np.repeat(np.arange(len(blobs)), sizes)
+    row_ends = np.array([0, *accumulate(map(len, blobs))])
+    pairs_before = ends.searchsorted(row_ends) // 2
+    first, sizes = pairs_before[:-1], pairs_before[1:] - pairs_before[:-1]
+    row = np.arange(len(blobs)).repeat(sizes)
     # Steps are summed through; each row then starts anew at its own lowest bin.
-    walked = np.cumsum(steps)
-    first = pairs_before - sizes
-    bins = walked - np.repeat(walked[first] - np.asarray(lowest, dtype=np.int64), sizes)
+    walked = steps.cumsum()
+    bins = walked - (walked[first] - np.asarray(lowest, dtype=np.int64)).repeat(sizes)
     return row, bins, counts
 
 

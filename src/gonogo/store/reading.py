@@ -78,6 +78,8 @@ def _texts(connection: sqlite3.Connection, ids: Ints) -> tuple[Ints, tuple[str |
     """Ids as indices into the names they stand for, sorted, "none stated" first."""
     import numpy as np
 
+    if len(ids) and (ids == ids[0]).all():  # sorting would cost more than all the rest
+        return np.zeros(len(ids), dtype=np.int64), (_text(connection, int(ids[0])),)
     distinct, at = np.unique(ids, return_inverse=True)
     texts = [_text(connection, number) for number in distinct.tolist()]
     order = sorted(range(len(texts)), key=lambda i: (texts[i] is not None, texts[i] or ""))
@@ -166,14 +168,14 @@ def histograms_of(
     import numpy as np
 
     layout = layout_of(metric)
-    ids = np.array([row[1] for row in unordered], dtype=np.int64)
-    at, versions = _texts(connection, ids)
-    order = sorted(range(len(unordered)), key=lambda i: (unordered[i][0], at[i]))
-    rows, version_at = [unordered[i] for i in order], at[order]
-    bucket, _, n, total, lowest = columns_of([row[:5] for row in rows], 5)
-    row_of, bins, counts = unpack_many(lowest.tolist(), [row[5] for row in rows])
+    columns = columns_of([row[:5] for row in unordered], 5)
+    at, versions = _texts(connection, columns[1])
+    order = np.lexsort((at, columns[0]))
+    bucket, _, n, total, lowest = columns[:, order]
+    blobs = [unordered[i][5] for i in order.tolist()]
+    row_of, bins, counts = unpack_many(lowest.tolist(), blobs)
     return Histograms(
-        metric, layout.name, bucket, version_at, versions, n, total, row_of, bins, counts
+        metric, layout.name, bucket, at[order], versions, n, total, row_of, bins, counts
     )
 
 
