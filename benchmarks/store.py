@@ -27,11 +27,11 @@ from typing import NamedTuple
 import aiosqlite
 from wire import Row, print_rows
 
-from gonogo.app import wall_clock_ms as now_ms
 from gonogo.cli.ingest import GARBAGE_LOOKED_FOR_AFTER
 from gonogo.ingest.load import load
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.records import MICRO, Observation
+from gonogo.remembering import wall_clock_ms as now_ms
 from gonogo.settings import Settings
 from gonogo.store.database import Database
 from gonogo.store.telemetry import SqliteTelemetry

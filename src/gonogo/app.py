@@ -7,12 +7,12 @@ same objects. Nothing heavy is imported or opened before the first question need
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import ParameterError
-from gonogo.upkeep import Upkeep
+from gonogo.remembering import Remembering
 
 if TYPE_CHECKING:
     from gonogo.answers import (
@@ -32,38 +32,14 @@ if TYPE_CHECKING:
     )
     from gonogo.answers.history import History
     from gonogo.preflight import Progress
-    from gonogo.services.drift_memory import DriftMemory
-    from gonogo.services.recent import Recent
-    from gonogo.settings import Settings
 
 Detail = Literal["brief", "full"]
 
 OBSERVATIONS_MAX = 1000
 
 
-def wall_clock_ms() -> int:
-    """Now, in epoch milliseconds: the only clock of the product, handed down from here."""
-    return time.time_ns() // 1_000_000
-
-
-class Gonogo(Upkeep):
-    """Every question and action of the product, over one store.
-
-    Args:
-        settings: The configuration, parsed once.
-        clock: Now in epoch milliseconds; a drill or a test passes its own.
-        actor: Who asks, for the decision log.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        clock: Callable[[], int] = wall_clock_ms,
-        actor: str = "agent",
-    ) -> None:
-        super().__init__(settings, clock=clock, actor=actor)
-        self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
+class Gonogo(Remembering):
+    """Every question and action of the product, over one store."""
 
     async def check_model_drift(
         self,
@@ -78,7 +54,7 @@ class Gonogo(Upkeep):
     ) -> DriftReport:
         """Has a dependency degraded, improved or shifted; how much, since when, how sure."""
         from gonogo.answers.brief import briefly
-        from gonogo.services.drift import DriftQuestion, check_drift
+        from gonogo.services.drift import DriftQuestion
 
         question = DriftQuestion(
             dependency=dependency,
@@ -91,16 +67,9 @@ class Gonogo(Upkeep):
             detail=detail,
         )
         stores, now_ms = await self.stores(), self._clock()
-        mark = await stores.telemetry.mark(dependency)
-        report = await check_drift(
-            stores.telemetry,
-            stores.decisions,
-            self.settings,
-            question,
-            now_ms=now_ms,
-            memory=self._remembered()[0],
-            mark=mark,
-        )
+        mark, report = await self._drift(question)
+        if not (question.compares or question.until):
+            self.lately.asked(question, partial(self._drift, question))
         logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
         # A go changes nothing where no incident is open or suspected.
         idle = mark is not None and not mark.watched and report.verdict == "go"
@@ -111,34 +80,17 @@ class Gonogo(Upkeep):
             )
         return logged if detail == "full" else briefly(logged)
 
-    def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
-        """What earlier checks of drift and of trust leave to later ones."""
-        from gonogo.services.drift_memory import DriftMemory
-        from gonogo.services.recent import Recent
-
-        if self._memory is None:
-            self._memory = DriftMemory(), Recent()
-        return self._memory
-
     async def get_trust_score_health(
         self, dependency: str | None = None, detail: Detail = "brief"
     ) -> TrustReport:
         """The calibrated chance that the next call is good; without a name the whole fleet."""
         from gonogo.answers.brief import briefly
-        from gonogo.services.trust import check_trust
 
         stores, now_ms = await self.stores(), self._clock()
-        mark = await stores.telemetry.mark(dependency) if dependency is not None else None
-        report = await check_trust(
-            stores.telemetry,
-            stores.decisions,
-            self.settings,
-            dependency=dependency,
-            now_ms=now_ms,
-            detail=detail,
-            recent=self._remembered()[1],
-            mark=mark,
-        )
+        mark, report = await self._trust(dependency, detail)
+        if dependency is not None:
+            again = partial(self._trust, dependency, detail)
+            self.lately.asked(("trust", dependency, detail), again)
         asked = _given(dependency=dependency)
         logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
         # As for drift: a go changes nothing where no incident is open or suspected.

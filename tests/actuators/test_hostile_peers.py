@@ -12,10 +12,10 @@ from stand_ins import Heard, Quiet, served
 
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.webhook import Webhook
-from gonogo.app import wall_clock_ms
 from gonogo.bounded import HIDDEN
 from gonogo.notifiers import post as posting
 from gonogo.notifiers.post import post
+from gonogo.remembering import wall_clock_ms
 from gonogo.services.ports_actions import WHOLE, Route, Weight
 from gonogo.settings import Secret
 

@@ -38,6 +38,7 @@ from pydantic import AnyUrl, ValidationError
 from gonogo import __version__
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
+from gonogo.lately import keep_ready
 from gonogo.server.definitions import DRAWN, define
 from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.panel_app import PanelApp
@@ -173,6 +174,7 @@ def build_server(app: Gonogo) -> GonogoServer:
     async def lifespan(_: MCPServer[Gonogo]) -> AsyncIterator[Gonogo]:
         async with app, anyio.create_task_group() as tasks:
             tasks.start_soon(tell_listeners, app, listeners)
+            tasks.start_soon(keep_ready, app)
             yield app
             tasks.cancel_scope.cancel()
 

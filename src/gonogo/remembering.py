@@ -1,0 +1,91 @@
+"""Checks as they are computed, before they are logged: with what earlier ones left to later ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.lately import Lately
+from gonogo.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport, TrustReport
+    from gonogo.records import Mark
+    from gonogo.services.drift import DriftQuestion
+    from gonogo.services.drift_memory import DriftMemory
+    from gonogo.services.recent import Recent
+    from gonogo.settings import Settings
+
+__all__ = ["Remembering", "wall_clock_ms"]
+
+
+def wall_clock_ms() -> int:
+    """Now, in epoch milliseconds: the only clock of the product, handed down from here."""
+    return time.time_ns() // 1_000_000
+
+
+class Remembering(Upkeep):
+    """An open store, and what was made of it lately.
+
+    Args:
+        settings: The configuration, parsed once.
+        clock: Now in epoch milliseconds; a drill or a test passes its own.
+        actor: Who asks, for the decision log.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = wall_clock_ms,
+        actor: str = "agent",
+    ) -> None:
+        super().__init__(settings, clock=clock, actor=actor)
+        self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
+        self.lately = Lately()
+
+    async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
+        from gonogo.services.drift import check_drift
+
+        stores, now_ms = await self.stores(), self._clock()
+        mark = await stores.telemetry.mark(question.dependency)
+        memory = self._remembered()[0]
+        report = await check_drift(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            question,
+            now_ms=now_ms,
+            memory=memory,
+            mark=mark,
+        )
+        return mark, report
+
+    async def _trust(
+        self, dependency: str | None, detail: Literal["brief", "full"]
+    ) -> tuple[Mark | None, TrustReport]:
+        from gonogo.services.trust import check_trust
+
+        stores, now_ms = await self.stores(), self._clock()
+        mark = await stores.telemetry.mark(dependency) if dependency is not None else None
+        report = await check_trust(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            dependency=dependency,
+            now_ms=now_ms,
+            detail=detail,
+            recent=self._remembered()[1],
+            mark=mark,
+        )
+        return mark, report
+
+    def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
+        """What earlier checks of drift and of trust leave to later ones."""
+        from gonogo.services.drift_memory import DriftMemory
+        from gonogo.services.recent import Recent
+
+        if self._memory is None:
+            self._memory = DriftMemory(), Recent()
+        return self._memory
