@@ -153,16 +153,7 @@ class _Batch:
     observations: list[Observation] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
-    bytes: int = 0
     is_last: bool = False
-
-    def add(self, checked: Observation | Rejection, line: int, size: int) -> None:
-        self.bytes += size + ROW_BYTES
-        if isinstance(checked, Rejection):
-            self.rejected.append(checked)
-        else:
-            self.observations.append(checked)
-            self.lines.append(line)
 
 
 class _BatchReader:
@@ -183,15 +174,21 @@ class _BatchReader:
         """The next batch; the last one says so and may be empty."""
         batch, clock, checked = _Batch(), self._clock, self._checked
         until_ms = clock() + BATCH_MS_MAX
+        observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
             now_ms = clock()
+            size += ROW_BYTES
             if isinstance(row, Rejection):
-                batch.rejected.append(row)
-                batch.bytes += ROW_BYTES
+                rejected.append(row)
             else:
-                batch.add(checked(row, now_ms), row.line, len(row.content))
-            full = len(batch.lines) == BATCH_ROWS or batch.bytes > BATCH_BYTES
-            if full or now_ms > until_ms:
+                size += len(row.content)
+                found = checked(row, now_ms)
+                if isinstance(found, Rejection):
+                    rejected.append(found)
+                else:
+                    observations.append(found)
+                    lines.append(row.line)
+            if size > BATCH_BYTES or len(lines) == BATCH_ROWS or now_ms > until_ms:
                 return batch
         batch.is_last = True
         return batch

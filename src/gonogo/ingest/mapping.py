@@ -51,7 +51,7 @@ def _typed(form: Form, text: str) -> object:
         return text.strip().lower() == "true"
     try:
         if form in ("list", "texts", "numbers"):
-            return strict_json(text)
+            return strict_json(text.strip(" \t\r\n"))
         # Python reads 1_000 as a number; nobody else does.
         return text if "_" in text else _number(text)
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gonogo.store.cells import COUNTS, Cell, Cells, fixed_point
 from gonogo.store.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["add_many"]
 
 # Room for every bin of every layout on both sides of 0.
-_BIN_ROOM = 1 << 17
+_BIN_BITS = 18
+_BIN_ROOM = 1 << (_BIN_BITS - 1)
 _AT = {name: position for position, name in enumerate(Row._fields)}
 
 
@@ -94,9 +95,10 @@ def add_many(
     outcome[np.isnan(outcome) & golden_error] = 0
     latency = column("latency_us")
     _add_counts(target, members, _count_matrix(outcome, latency, column("error_id"), rule))
-    _add_standard(target, members, column, outcome, latency, rule)
+    metrics = list(_standard(column, outcome, latency, rule))
     if "metrics" not in stopped:
-        _add_metrics(target, members, columns[_AT["metrics"]])
+        metrics += _metrics(columns[_AT["metrics"]])
+    _add_histograms(target, members, metrics)
     for field in ("error", "prediction"):
         if field not in stopped:
             _add_categories(target, members, field, columns[_AT[f"{field}_id"]])
@@ -123,14 +125,19 @@ def _add_counts(target: list[Cell], members: _Members, counts: Ints) -> None:
         cell.counts = [cell.counts[i] + added[i] for i in range(len(COUNTS))]
 
 
-def _add_standard(
-    target: list[Cell],
-    members: _Members,
-    column: Callable[[str], Floats],
-    outcome: Floats,
-    latency: Floats,
-    rule: Rule,
-) -> None:
+class _Values(NamedTuple):
+    """The values of one metric, and which rows have one."""
+
+    metric: str
+    layout: Layout
+    there: Mask  # shape (rows,)
+    values: Floats  # of those rows, in the metric's unit
+    fixed: Ints  # the same in 1e-6 of it
+
+
+def _standard(
+    column: Callable[[str], Floats], outcome: Floats, latency: Floats, rule: Rule
+) -> Iterator[_Values]:
     confidence = column("confidence_e6")
     labelled = np.where(np.isnan(outcome), np.nan, confidence)
     good = np.where(outcome >= rule.bar_e6, labelled, np.nan)
@@ -151,10 +158,10 @@ def _add_standard(
         if there.any():
             whole = stored[there].astype(np.int64)
             fixed = np.minimum(whole, 10**9) * MICRO if units == 1 else whole * (MICRO // units)
-            _add_histograms(target, members, metric, layout, there, stored[there] / units, fixed)
+            yield _Values(metric, layout, there, stored[there] / units, fixed)
 
 
-def _add_metrics(target: list[Cell], members: _Members, texts: Sequence[str | None]) -> None:
+def _metrics(texts: Sequence[str | None]) -> Iterator[_Values]:
     found: dict[str, tuple[list[int], list[float]]] = {}
     for position, text in enumerate(texts):
         if text is not None:
@@ -166,40 +173,37 @@ def _add_metrics(target: list[Cell], members: _Members, texts: Sequence[str | No
         there = np.zeros(len(texts), dtype=bool)
         there[at] = True
         fixed = np.array([fixed_point(value) for value in values], dtype=np.int64)
-        _add_histograms(
-            target, members, f"metrics.{name}", SIGNED_LOG, there, np.array(values), fixed
-        )
+        yield _Values(f"metrics.{name}", SIGNED_LOG, there, np.array(values), fixed)
 
 
-def _add_histograms(
-    target: list[Cell],
-    members: _Members,
-    metric: str,
-    layout: Layout,
-    there: Mask,
-    values: Floats,
-    fixed: Ints,
-) -> None:
-    """Group the values of one metric by cell and bin. `values` and `fixed` are those `there`."""
-    position = np.cumsum(there) - 1
-    kept = there[members.row]
-    at = position[members.row[kept]]
-    cell = members.cell[kept]
-    pairs, counts = np.unique(
-        cell * (2 * _BIN_ROOM) + bin_of(layout, values)[at] + _BIN_ROOM, return_counts=True
-    )
-    firsts = _firsts(cell)
-    totals = np.add.reduceat(fixed[at], firsts).tolist()
-    sizes = np.diff(np.append(firsts, len(cell))).tolist()
-    pair_cell = pairs // (2 * _BIN_ROOM)
-    bins = (pairs % (2 * _BIN_ROOM) - _BIN_ROOM).tolist()
-    pair_firsts = _firsts(pair_cell).tolist()
-    tallies = counts.tolist()
-    for i, (start, end) in enumerate(zip(pair_firsts, [*pair_firsts[1:], len(bins)], strict=True)):
-        histogram = target[pair_cell[start]].histogram(metric)
+def _add_histograms(target: list[Cell], members: _Members, metrics: Sequence[_Values]) -> None:
+    """Group the values of all metrics by metric, cell and bin."""
+    groups, pairs, fixed = [], [], []
+    for number, one in enumerate(metrics):
+        kept = one.there[members.row]
+        at = (one.there.cumsum() - 1)[members.row[kept]]
+        group = members.cell[kept] + number * len(target)
+        groups.append(group)
+        pairs.append((group << _BIN_BITS) + bin_of(one.layout, one.values)[at] + _BIN_ROOM)
+        fixed.append(one.fixed[at])
+    if not groups:
+        return
+    group = np.concatenate(groups)
+    firsts = _firsts(group)
+    totals = np.add.reduceat(np.concatenate(fixed), firsts).tolist()
+    sizes = np.diff(firsts, append=len(group)).tolist()
+    pair, counts = np.unique(np.concatenate(pairs), return_counts=True)
+    pair_group = pair >> _BIN_BITS
+    bins = ((pair & ((1 << _BIN_BITS) - 1)) - _BIN_ROOM).tolist()
+    starts, tallies = _firsts(pair_group).tolist(), counts.tolist()
+    ends = [*starts[1:], len(bins)]
+    for i, which in enumerate(group[firsts].tolist()):
+        number, cell = divmod(which, len(target))
+        histogram = target[cell].histogram(metrics[number].metric)
         histogram.n += sizes[i]
         histogram.total += totals[i]
-        added = dict(zip(bins[start:end], tallies[start:end], strict=True))
+        span = slice(starts[i], ends[i])
+        added = dict(zip(bins[span], tallies[span], strict=True))
         if histogram.bins:
             for place, count in histogram.bins.items():
                 added[place] = added.get(place, 0) + count

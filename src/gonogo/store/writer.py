@@ -204,10 +204,11 @@ class Writer:
             found: int = connection.execute("PRAGMA user_version").fetchone()[0]
             refuse_newer(self._path, found, self._schema)
             for queued in batch:
-                outcomes.append(self._attempt(queued.work, connection))
+                outcomes.append(self._attempt(queued.work, connection, alone=len(batch) == 1))
                 if (time.perf_counter() - started) * 1000 > BATCH_MS_MAX:
                     break
-            connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             _roll_back(connection)
             raise _TransactionLost from store_error(self._path, error)
@@ -217,9 +218,16 @@ class Writer:
         self._commits += 1
         return outcomes
 
-    def _attempt(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
-        """Run one work so that its failure undoes its own changes alone."""
-        connection.execute("SAVEPOINT work")
+    def _attempt(
+        self, work: Work[object], connection: sqlite3.Connection, *, alone: bool
+    ) -> _Outcome:
+        """Run one work so that its failure undoes its own changes alone.
+
+        Where it is alone that undoes the transaction. A savepoint would have SQLite copy every page
+        that a bulk load changes.
+        """
+        if not alone:
+            connection.execute("SAVEPOINT work")
         try:
             outcome = _Outcome(work(connection))
         except Exception as error:  # noqa: BLE001 - carried over to the caller who awaits it
@@ -228,9 +236,10 @@ class Writer:
                 problem = store_error(self._path, error)
             if not connection.in_transaction:
                 raise _TransactionLost from problem
-            connection.execute("ROLLBACK TO work")
+            connection.execute("ROLLBACK" if alone else "ROLLBACK TO work")
             outcome = _Outcome(problem=problem)
-        connection.execute("RELEASE work")
+        if not alone:
+            connection.execute("RELEASE work")
         return outcome
 
     def _synchronous(self, connection: sqlite3.Connection, *, full: bool) -> None:

@@ -1,0 +1,35 @@
+"""What a work that fails leaves behind, with neighbours (test_database.py) and without."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gonogo.errors import ParameterError, StoreError
+from gonogo.store.database import Database
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("ends", ["in the store", "in the work"])
+async def test_a_work_that_fails_alone_is_undone_whole(tmp_path: Path, ends: str) -> None:
+    """Without a savepoint; the next finds nothing of it and no transaction that is left open."""
+    database = await Database.open(tmp_path / "store.db")
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO name (text) VALUES ('half')")
+        if ends == "in the work":
+            raise ParameterError("no")
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    def whole(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO name (text) VALUES ('whole')")
+
+    with pytest.raises((StoreError, ParameterError), match=r"nowhere|no"):
+        await database.write(half)
+    await database.write(whole)
+    kept = await database.read(lambda c: [row[0] for row in c.execute("SELECT text FROM name")])
+    await database.close()
+    assert kept == ["whole"]
