@@ -27,15 +27,14 @@ class Arrivals:
     updated: int = 0
 
 
-def outcome_columns(observation: Observation, ts_ms: int, now_ms: int) -> tuple[int, int] | None:
-    """`outcome_e6` and `outcome_lag_ms` for a row of that time; None without an outcome.
+def outcome_columns(
+    outcome: float, came_ms: int | None, ts_ms: int, now_ms: int
+) -> tuple[int, int]:
+    """`outcome_e6` and `outcome_lag_ms` for a row of that time.
 
     An outcome whose time is not given came when it arrived.
     """
-    if observation.outcome is None:
-        return None
-    came = now_ms if observation.outcome_ts_ms is None else observation.outcome_ts_ms
-    return round(observation.outcome * MICRO), came - ts_ms
+    return round(outcome * MICRO), (now_ms if came_ms is None else came_ms) - ts_ms
 
 
 def sort_out(
@@ -104,11 +103,12 @@ def _fill_stored(
         f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND ts_ms = ? AND seq = ?",  # noqa: S608 - constant names
         key,
     ).fetchone()
-    outcome = outcome_columns(_late(late, now_ms), key[1], now_ms)
     before = None if found is None else Row(*found)
-    if before is None or before.outcome_e6 is not None or outcome is None:
+    if before is None or before.outcome_e6 is not None or late.outcome is None:
         arrivals.duplicates += 1
         return
-    after = before._replace(outcome_e6=outcome[0], outcome_lag_ms=outcome[1])
+    came_ms = _late(late, now_ms).outcome_ts_ms
+    outcome_e6, lag_ms = outcome_columns(late.outcome, came_ms, key[1], now_ms)
+    after = before._replace(outcome_e6=outcome_e6, outcome_lag_ms=lag_ms)
     arrivals.filled.append((before, after))
     arrivals.updated += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -37,27 +37,28 @@ class _Members:
     """Which row is in which cell, sorted by cell: a row is in the whole and in each segment."""
 
     def __init__(
-        self, rows: Sequence[Row], segments_of: Callable[[str | None], tuple[int, ...]]
+        self,
+        dependency: int,
+        columns: Sequence[Sequence[Any]],
+        segments_of: Callable[[str | None], tuple[int, ...]],
     ) -> None:
-        slices: dict[tuple[int, int, str | None], tuple[int, ...]] = {}
+        slices: dict[tuple[bool, int, str | None], tuple[int, ...]] = {}
         index: dict[SeriesKey, int] = {}
         per_row: list[tuple[int, ...]] = []
-        for row in rows:
-            golden = int(row.item_id is not None)
-            key = golden, row.version_id, row.segments
+        own = (columns[_AT[name]] for name in ("item_id", "version_id", "segments"))
+        for item, version, segments in zip(*own, strict=True):
+            key = item is not None, version, segments
             found = slices.get(key)
             if found is None:
                 found = slices[key] = tuple(
-                    index.setdefault(
-                        (row.dependency_id, golden, segment, row.version_id), len(index)
-                    )
-                    for segment in (0, *segments_of(row.segments))
+                    index.setdefault((dependency, int(key[0]), segment, version), len(index))
+                    for segment in (0, *segments_of(segments))
                 )
             per_row.append(found)
-        sizes = np.fromiter(map(len, per_row), dtype=np.int64, count=len(rows))
+        sizes = np.fromiter(map(len, per_row), dtype=np.int64, count=len(per_row))
         series = np.fromiter(chain.from_iterable(per_row), dtype=np.int64, count=int(sizes.sum()))
-        hours = np.fromiter((row.ts_ms for row in rows), np.int64, len(rows)) // HOUR_MS
-        row_of = np.repeat(np.arange(len(rows)), sizes)
+        hours = np.array(columns[_AT["ts_ms"]], dtype=np.int64) // HOUR_MS
+        row_of = np.repeat(np.arange(len(per_row)), sizes)
         cell_key = (series << 32) + hours[row_of]
         order = np.argsort(cell_key, kind="stable")
         self.row = row_of[order]
@@ -82,9 +83,9 @@ def add_many(
         stopped: Fields that are not rolled up.
         segments_of: The slice ids of a row's `segments`.
     """
-    members = _Members(rows, segments_of)
-    target = [cells.setdefault(key, Cell()) for key in members.keys]
     columns = list(zip(*rows, strict=True))
+    members = _Members(rows[0].dependency_id, columns, segments_of)
+    target = [cells.setdefault(key, Cell()) for key in members.keys]
 
     def column(name: str) -> Floats:
         # None becomes NaN; every stored quantity is below 2^53, so a float holds it exactly.

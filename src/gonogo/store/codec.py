@@ -25,7 +25,12 @@ def pack(bins: Mapping[int, int]) -> tuple[int, bytes]:
     numbers = [0] * (2 * len(places))
     numbers[2::2] = map(sub, places[1:], places)
     numbers[1::2] = map(bins.__getitem__, places)
-    return places[0], bytes(numbers) if max(numbers) < 0x80 else _leb128(numbers)  # noqa: PLR2004 - one byte holds seven bits
+    try:
+        short = bytes(numbers)
+    except ValueError:
+        return places[0], _leb128(numbers)
+    # One byte holds seven bits.
+    return places[0], short if short.isascii() else _leb128(numbers)
 
 
 def unpack(lowest: int, blob: bytes) -> dict[int, int]:

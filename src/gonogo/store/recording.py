@@ -241,8 +241,8 @@ def _store(
     slices = Slices(catalogue, dependency.id, dependency.rule)
     seqs = _seqs(connection, dependency, [o.ts_ms for o, _ in arrivals.fresh])
     rows = [
-        _row(observation, seq, dependency.id, catalogue, slices, now_ms, settings)
-        for (observation, _), seq in zip(arrivals.fresh, seqs, strict=True)
+        _row(o, seq, dependency.id, catalogue, slices, now_ms, settings)
+        for (o, _), seq in zip(arrivals.fresh, seqs, strict=True)
     ]
     catalogue.add_rows("observation", sorted(rows))
     ids = [
@@ -267,16 +267,16 @@ def _store(
     sample_outputs(
         connection,
         [
-            (observation, row, _sample_hash(observation))
-            for (observation, _), row in zip(arrivals.fresh, rows, strict=True)
-            if has_features(observation)
+            (o, row, _sample_hash(o))
+            for (o, _), row in zip(arrivals.fresh, rows, strict=True)
+            if has_features(o)
         ],
     )
     _bump(connection, dependency, arrivals, rows)
 
 
 def _row(
-    observation: Observation,
+    o: Observation,
     seq: int,
     dependency_id: int,
     catalogue: Catalogue,
@@ -284,13 +284,13 @@ def _row(
     now_ms: int,
     settings: Settings,
 ) -> Row:
-    """The stored form; names are interned and the values of rolled-up fields counted."""
-    # Bound once, and no call for what is absent: this runs for every row of a bulk ingest.
-    o, name_id = observation, catalogue.name_id
-    outcome_e6, lag_ms = outcome_columns(o, o.ts_ms, now_ms) or (None, None)
+    """The stored form; names are interned, rolled-up values counted, with no call for the absent."""
+    name_id = catalogue.name_id
+    outcome_e6 = lag_ms = metrics = None
+    if o.outcome is not None:
+        outcome_e6, lag_ms = outcome_columns(o.outcome, o.outcome_ts_ms, o.ts_ms, now_ms)
     error_id = None if o.error is None else name_id(o.error)
     prediction_id = None if o.prediction is None else name_id(o.prediction)
-    metrics = None
     if error_id is not None:
         catalogue.see_value(dependency_id, "error", error_id)
     if prediction_id is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gonogo.store.cells import COUNTS, Cell, Cells, Histogram, daily
@@ -30,6 +32,7 @@ _PUT_HISTOGRAM = (
     "INSERT OR REPLACE INTO histogram "
     "(series_id, metric_id, daily, bucket, n, sum, lowest, bins) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+BUCKETS_A_QUERY = 500
 # Kept for calibration and maturity; not a metric that anyone recorded.
 _DERIVED = frozenset({"confidence_labelled", "confidence_good", "outcome_lag_s"})
 
@@ -57,6 +60,8 @@ def _apply(
     entries: list[tuple[int, int, Cell]],
     is_daily: int,
 ) -> None:
+    # Of an hour that nothing is stored of, no histogram is looked for.
+    known = _known(connection, entries, is_daily)
     connection.executemany(
         _ADD_COUNTS,
         [
@@ -77,7 +82,12 @@ def _apply(
     connection.executemany(
         _PUT_HISTOGRAM,
         [
-            _put(connection, (series, catalogue.name_id(metric), is_daily, bucket), histogram)
+            _put(
+                connection,
+                (series, catalogue.name_id(metric), is_daily, bucket),
+                histogram,
+                is_known=(series, bucket) in known,
+            )
             for series, bucket, cell in entries
             for metric, histogram in cell.histograms.items()
             if histogram.changes
@@ -86,9 +96,32 @@ def _apply(
 
 
 def _put(
-    connection: sqlite3.Connection, key: tuple[int, int, int, int], added: Histogram
+    connection: sqlite3.Connection,
+    key: tuple[int, int, int, int],
+    added: Histogram,
+    *,
+    is_known: bool,
 ) -> tuple[int | bytes, ...]:
-    return (*key, *merged(connection.execute(_HISTOGRAM, key).fetchone(), added))
+    stored = connection.execute(_HISTOGRAM, key).fetchone() if is_known else None
+    return (*key, *merged(stored, added))
+
+
+def _known(
+    connection: sqlite3.Connection, entries: list[tuple[int, int, Cell]], is_daily: int
+) -> set[tuple[int, int]]:
+    """The series and buckets of the entries that have a rollup."""
+    known: set[tuple[int, int]] = set()
+    for series, own in groupby(entries, key=itemgetter(0)):
+        buckets = [bucket for _, bucket, _ in own]
+        for at in range(0, len(buckets), BUCKETS_A_QUERY):
+            asked = buckets[at : at + BUCKETS_A_QUERY]
+            found = connection.execute(
+                "SELECT bucket FROM rollup WHERE series_id = ? AND daily = ? AND bucket IN "  # noqa: S608 - only marks
+                f"({', '.join('?' * len(asked))})",
+                (series, is_daily, *asked),
+            )
+            known |= {(series, row[0]) for row in found}
+    return known
 
 
 def merged(
