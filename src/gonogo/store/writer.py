@@ -30,8 +30,8 @@ BATCH_MAX = 512
 BATCH_MS_MAX = 10.0
 # How long what nobody waits for may gather: log entries of many checks then share a transaction.
 GATHER_S = 0.05
-# Checkpoint after this many changed rows or commits of this process: a WAL of some megabytes.
-CHECKPOINT_ROWS = 20_000
+# Checkpoint after this many changed rows or commits of this process: a WAL of a few megabytes.
+CHECKPOINT_ROWS = 10_000
 CHECKPOINT_COMMITS = 1_000
 
 _log = logging.getLogger("gonogo.store")
