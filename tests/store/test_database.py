@@ -64,7 +64,7 @@ async def test_the_schema_stands_in_full_after_opening(tmp_path: Path) -> None:
 
 
 async def test_one_failing_work_harms_no_other_in_its_transaction(tmp_path: Path) -> None:
-    """A savepoint a work: errors reach their caller, the neighbours are kept."""
+    """Run again with a savepoint each: errors reach their caller, the neighbours are kept."""
     database = await Database.open(tmp_path / "store.db")
     await database.write(make_seen)
 

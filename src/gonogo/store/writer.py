@@ -63,7 +63,8 @@ class Writer:
     NORMAL else. One connection rather than two, since the fsync of a durable commit covers what
     lies ahead of it in the same WAL anyway, and one queue keeps the order of arrival.
 
-    A work whose transaction was lost to another work is run once more, alone.
+    A work whose transaction was lost to another work, or which shares one with a work that fails, is
+    run once more.
     """
 
     def __init__(
@@ -196,19 +197,37 @@ class Writer:
     def _transact(
         self, batch: list[_Queued[object]], connection: sqlite3.Connection
     ) -> list[_Outcome]:
+        """Commit a prefix of `batch`. Only where a work fails is each given a savepoint.
+
+        Savepoints take a seventh of the time of small writes, and have SQLite copy every page that
+        a bulk load changes.
+        """
+        outcomes = self._run(batch, connection, guarded=False)
+        if outcomes is None:
+            outcomes = self._run(batch, connection, guarded=True)
+        return outcomes or []
+
+    def _run(
+        self, batch: list[_Queued[object]], connection: sqlite3.Connection, *, guarded: bool
+    ) -> list[_Outcome] | None:
+        """The outcomes; None where a work failed that was not guarded, and nothing was kept."""
         started = time.perf_counter()
         outcomes: list[_Outcome] = []
+        attempt = self._guarded if guarded else self._attempt
         try:
             self._synchronous(connection, full=any(queued.durable for queued in batch))
             connection.execute("BEGIN IMMEDIATE")
             found: int = connection.execute("PRAGMA user_version").fetchone()[0]
             refuse_newer(self._path, found, self._schema)
             for queued in batch:
-                outcomes.append(self._attempt(queued.work, connection, alone=len(batch) == 1))
+                outcome = attempt(queued.work, connection)
+                outcomes.append(outcome)
+                if outcome.problem is not None and not guarded:
+                    connection.execute("ROLLBACK")
+                    return outcomes if len(batch) == 1 else None
                 if (time.perf_counter() - started) * 1000 > BATCH_MS_MAX:
                     break
-            if connection.in_transaction:
-                connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
             _roll_back(connection)
             raise _TransactionLost from store_error(self._path, error)
@@ -218,29 +237,25 @@ class Writer:
         self._commits += 1
         return outcomes
 
-    def _attempt(
-        self, work: Work[object], connection: sqlite3.Connection, *, alone: bool
-    ) -> _Outcome:
-        """Run one work so that its failure undoes its own changes alone.
+    def _guarded(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
+        """Run one work so that its failure undoes its own changes alone."""
+        connection.execute("SAVEPOINT work")
+        outcome = self._attempt(work, connection)
+        if outcome.problem is not None:
+            connection.execute("ROLLBACK TO work")
+        connection.execute("RELEASE work")
+        return outcome
 
-        Where it is alone that undoes the transaction. A savepoint would have SQLite copy every page
-        that a bulk load changes.
-        """
-        if not alone:
-            connection.execute("SAVEPOINT work")
+    def _attempt(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
         try:
-            outcome = _Outcome(work(connection))
+            return _Outcome(work(connection))
         except Exception as error:  # noqa: BLE001 - carried over to the caller who awaits it
             problem: Exception = error
             if isinstance(error, sqlite3.Error):
                 problem = store_error(self._path, error)
             if not connection.in_transaction:
                 raise _TransactionLost from problem
-            connection.execute("ROLLBACK" if alone else "ROLLBACK TO work")
-            outcome = _Outcome(problem=problem)
-        if not alone:
-            connection.execute("RELEASE work")
-        return outcome
+            return _Outcome(problem=problem)
 
     def _synchronous(self, connection: sqlite3.Connection, *, full: bool) -> None:
         if full != self._full:
