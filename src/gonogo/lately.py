@@ -48,6 +48,11 @@ class Lately:
             self._asked.popitem(last=False)
         self.something.set()
 
+    def forget(self) -> None:
+        """Answer nothing again: the store is being closed."""
+        self._asked.clear()
+        self.something = anyio.Event()
+
     def questions(self) -> list[Again]:
         """How those of the last ten minutes are answered, the newest first."""
         while self._asked:
@@ -55,7 +60,7 @@ class Lately:
             if time.monotonic() - at < LATELY_S:
                 return [again for _, again in reversed(self._asked.values())]
             self._asked.popitem(last=False)
-        self.something = anyio.Event()
+        self.forget()
         return []
 
 
@@ -78,6 +83,9 @@ async def _follow(app: Remembering) -> None:
         async for _ in changes:
             began = time.monotonic()
             for again in app.lately.questions():
-                await again()
+                if app.lately.something.is_set():
+                    await again()
+            if not app.lately.something.is_set():
+                return  # it was closed; to answer would open it again
             took_s = time.monotonic() - began
             await anyio.sleep(took_s / SHARE_MAX)

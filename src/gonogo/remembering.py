@@ -45,6 +45,11 @@ class Remembering(Upkeep):
         self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
         self.lately = Lately()
 
+    async def close(self) -> None:
+        """Write what is queued and let the store go; the next question opens it again."""
+        self.lately.forget()
+        await super().close()
+
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.services.drift import check_drift
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from gonogo import lately
 from gonogo.app import Gonogo
 from gonogo.records import HOUR_MS, Observation
-from gonogo.services import drift, drift_read, trust
+from gonogo.services.recent import Recent
 from gonogo.settings import Settings
 from gonogo.store.changes import SqliteChanges
 
@@ -41,7 +41,7 @@ class World:
 
     def __init__(self, path: Path) -> None:
         settings = Settings(store=str(path / "store.db"))
-        self.now_ms = START_MS + 200 * HOUR_MS
+        self.now_ms = START_MS + 201 * HOUR_MS
         self.app = Gonogo(settings, clock=lambda: self.now_ms)
         self.other = Gonogo(settings, clock=lambda: self.now_ms)
         self.worked_out = 0
@@ -62,15 +62,13 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """With two hundred hours of history."""
     made = World(tmp_path)
 
-    def counted(work: Callable[..., Any]) -> Callable[..., Any]:
-        async def run(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the work takes it
-            made.worked_out += 1
-            return await work(*given, **named)
+    keep = Recent.keep
 
-        return run
+    def counted(own: Recent[Any], *given: Any, **named: Any) -> None:  # noqa: ANN401 - as it takes
+        made.worked_out += 1
+        keep(own, *given, **named)
 
-    monkeypatch.setattr(drift, "read_drift", counted(drift_read.read_drift))
-    monkeypatch.setattr(trust, "trust_estimate", counted(trust.trust_estimate))
+    monkeypatch.setattr(Recent, "keep", counted)
     async with made.app, made.other:
         await made.write(range(200))
         yield made
@@ -94,10 +92,8 @@ async def test_what_another_process_wrote_is_worked_out_before_it_is_asked_for(
         ask = getattr(world.app, tool)
         before = await ask("m", detail="full")
         assert world.worked_out == 1
-        world.now_ms += HOUR_MS // 2
         await world.write(range(200, 201))
         await world.until_worked_out(2)
-        await anyio.sleep(0.1)
         after, fresh = (
             await ask("m", detail="full"),
             await getattr(world.other, tool)("m", detail="full"),
@@ -167,3 +163,18 @@ async def test_it_takes_a_twentieth_of_a_processor_at_most(
     assert len(world.app.lately.questions()) == lately.QUESTIONS_MAX
     assert len(slept) == 3
     assert min(slept) >= lately.QUESTIONS_MAX * 0.05 / lately.SHARE_MAX
+
+
+async def test_a_store_that_was_closed_stays_closed(world: World) -> None:
+    """What another process writes opens it no more, until somebody asks."""
+    async with kept_ready(world.app):
+        await world.app.check_model_drift("m")
+        await anyio.sleep(0.2)
+        await world.app.close()
+        await world.write(range(200, 201))
+        await anyio.sleep(1.2)
+        assert world.app._stores is None
+        assert world.worked_out == 1
+        await world.app.check_model_drift("m")
+        await world.write(range(201, 202))
+        await world.until_worked_out(3)

@@ -35,7 +35,8 @@ class SqliteChanges:
         """Yield at once, and again after writes by any process."""
         path = self._db.path
         opener = open_reader if self._db.read_only else connect_reader
-        eyes = await StoreConnection(partial(opener, path)).opened()
+        with anyio.CancelScope(shield=True):  # a connection that is half open would not be closed
+            eyes = await StoreConnection(partial(opener, path)).opened()
         try:
             seen = None
             while True:
