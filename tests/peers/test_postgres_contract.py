@@ -31,6 +31,7 @@ CONTRACT = (
     "test_leases",
     "test_recovery",
     "test_retention",
+    "test_shard_columns",
 )
 
 

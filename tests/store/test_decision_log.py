@@ -140,7 +140,11 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
             "INSERT INTO incident (id, dependency, cause, status, opened_ms, changed_ms, why,"
             " verdict, bad_signals) VALUES ('i', 'm', 'quality', 'open', 0, 0, '', 'no_go', '[]')"
         )
-        conn.execute("INSERT INTO incident_event VALUES ('i', 1, 0, 'x', 'y', ?)", (cited.id,))
+        conn.execute(
+            "INSERT INTO incident_event (dependency, incident_id, seq, ts_ms, event, actor,"
+            " decision_id) VALUES ('m', 'i', 1, 0, 'x', 'y', ?)",
+            (cited.id,),
+        )
 
     await db.write(cite)
     assert await log.prune(NOW + 91 * DAY_MS) == 1

@@ -14,7 +14,7 @@ from whole import lost
 from gonogo.errors import StoreError
 from gonogo.records import Decision
 from gonogo.store import migrate
-from gonogo.store.audit import append_action
+from gonogo.store.audit import GENESIS, insert_decision, link_hash
 from gonogo.store.database import Database
 from gonogo.store.lock import FileLock
 from gonogo.store.opening import open_writer
@@ -84,7 +84,12 @@ def _filled(connection: sqlite3.Connection, schema: int) -> list[str]:
         told.append("held r")
     if schema >= 3:
         action = Decision("a", START_MS, "trigger_fallback", None, "s", "{}", "{}", action=True)
-        append_action(connection, action)
+        # As a release of that time wrote it.
+        insert_decision(connection, action)
+        run(
+            "INSERT INTO audit (seq, decision_id, previous_hash, hash) VALUES (1, 'a', ?, ?)",
+            (GENESIS, link_hash(GENESIS, action)),
+        )
         told.append("acted a")
     run("COMMIT")
     return told

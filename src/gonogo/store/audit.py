@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import plain
 from gonogo.records import Decision
+from gonogo.store.engine import has_shards
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
 GENESIS = bytes(32)
 
@@ -25,7 +29,8 @@ COLUMNS = (
 class ChainCheck:
     """What became of walking the chain. `head` (hex) is what to keep elsewhere as an anchor.
 
-    A chain proves that nothing inside it was changed, removed or put in between. That its end was
+    A file has one chain; a database has one for each shard, and as many heads, joined by commas. A
+    chain proves that nothing inside it was changed, removed or put in between. That its end was
     not cut off, or the whole written anew, only a head kept elsewhere can prove.
     """
 
@@ -75,7 +80,7 @@ def insert_decision(
     """Add a row; an id that is there already is left as it is."""
     conn.execute(
         f"INSERT INTO decision ({COLUMNS}, stream, digest)"  # noqa: S608 - constant columns
-        f" VALUES ({', '.join('?' * 19)}) ON CONFLICT (id) DO NOTHING",
+        f" VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING",
         (
             decision.id,
             decision.ts_ms,
@@ -101,49 +106,81 @@ def insert_decision(
 
 
 def append_action(conn: sqlite3.Connection, decision: Decision) -> None:
-    """Add an action and its link, inside the caller's transaction."""
-    head = conn.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    """Add an action and its link, inside the caller's transaction, which is alone in its shard."""
+    chain = shard_of(decision) if has_shards(conn) else ""
+    head = conn.execute(
+        "SELECT seq, hash FROM audit WHERE shard = ? ORDER BY seq DESC LIMIT 1", (chain,)
+    ).fetchone()
     seq, previous = head or (0, GENESIS)
     action = replace(decision, action=True)
     insert_decision(conn, action)
     conn.execute(
-        "INSERT INTO audit (seq, decision_id, previous_hash, hash) VALUES (?, ?, ?, ?)",
-        (seq + 1, action.id, previous, link_hash(previous, action)),
+        "INSERT INTO audit (shard, seq, decision_id, previous_hash, hash) VALUES (?, ?, ?, ?, ?)",
+        (chain, seq + 1, action.id, previous, link_hash(previous, action)),
     )
 
 
+def shard_of(decision: Decision) -> str:
+    """What an entry is about: its dependency, else its budget, else nothing."""
+    return decision.dependency or decision.budget or ""
+
+
+def newest_actions(conn: sqlite3.Connection) -> str:
+    """The rest of a SELECT of actions, newest first: in the order of the one chain, or by time."""
+    if has_shards(conn):
+        return "FROM decision WHERE action = 1 ORDER BY ts_ms DESC, id DESC"
+    return "FROM audit JOIN decision ON id = decision_id ORDER BY seq DESC"
+
+
 def verify_chain(conn: sqlite3.Connection, kept: str | None = None) -> ChainCheck:
-    """Walk the chain from its beginning and name the first broken link.
+    """Walk every chain from its beginning and name the first broken link.
 
     `kept` is a head that was kept elsewhere, in hex: the chain must still contain it.
     """
-    previous, entries, is_kept = GENESIS, 0, kept is None
-    links = conn.execute("SELECT seq, decision_id, previous_hash, hash FROM audit ORDER BY seq")
-    for seq, decision_id, said_previous, said_hash in links:
-        entries += 1
-        row = conn.execute(
-            f"SELECT {COLUMNS} FROM decision WHERE id = ? AND action = 1",  # noqa: S608 - constant
-            (decision_id,),
-        ).fetchone()
-        problem = None
-        if seq != entries:
-            problem = f"link {entries} is missing"
-        elif row is None:
-            problem = f"its action {decision_id} is missing"
-        elif said_previous != previous:
-            problem = "it does not follow the link before it"
-        elif said_hash != link_hash(previous, decision_of(row)):
-            problem = f"its action {decision_id} was changed"
-        if problem:
-            return ChainCheck(entries - 1, previous.hex(), entries, problem)
-        previous = said_hash
-        is_kept = is_kept or previous.hex() == kept
+    wanted = set() if kept is None else set(kept.split(","))
+    walked, heads, missing = 0, dict[str, bytes](), set(wanted)
+    links = conn.execute(
+        "SELECT shard, seq, decision_id, previous_hash, hash FROM audit ORDER BY shard, seq"
+    )
+    for chain, own in groupby(links, key=itemgetter(0)):
+        heads[chain] = GENESIS
+        for at, (_, *link) in enumerate(own, 1):
+            problem = _problem(conn, at, link, heads[chain])
+            if problem:
+                told = f"{problem}, in the chain of {plain(chain, 80)}" if chain else problem
+                return ChainCheck(walked, _head(heads), walked + 1, told)
+            walked += 1
+            heads[chain] = link[3]
+            missing.discard(link[3].hex())
     loose = conn.execute(
         "SELECT id FROM decision WHERE action = 1 AND id NOT IN (SELECT decision_id FROM audit)"
     ).fetchone()
     if loose:
-        return ChainCheck(entries, previous.hex(), entries + 1, f"action {loose[0]} has no link")
-    if not is_kept:
-        problem = f"the head that was kept, {plain(kept or '', 80)}, is not in it"
-        return ChainCheck(entries, previous.hex(), entries + 1, problem)
-    return ChainCheck(entries, previous.hex())
+        return ChainCheck(walked, _head(heads), walked + 1, f"action {loose[0]} has no link")
+    if missing:
+        problem = f"the head that was kept, {plain(min(missing), 80)}, is not in it"
+        return ChainCheck(walked, _head(heads), walked + 1, problem)
+    return ChainCheck(walked, _head(heads))
+
+
+def _problem(conn: sqlite3.Connection, at: int, link: list[Any], previous: bytes) -> str | None:
+    """What is wrong with the link that should be the one of this number."""
+    seq, decision_id, said_previous, said_hash = link
+    row = conn.execute(
+        f"SELECT {COLUMNS} FROM decision WHERE id = ? AND action = 1",  # noqa: S608 - constant
+        (decision_id,),
+    ).fetchone()
+    if seq != at:
+        return f"link {at} is missing"
+    if row is None:
+        return f"its action {decision_id} is missing"
+    if said_previous != previous:
+        return "it does not follow the link before it"
+    if said_hash != link_hash(previous, decision_of(row)):
+        return f"its action {decision_id} was changed"
+    return None
+
+
+def _head(heads: Mapping[str, bytes]) -> str:
+    """The ends of all chains in hex, which are one in a file."""
+    return ",".join(head.hex() for _, head in sorted(heads.items())) or GENESIS.hex()

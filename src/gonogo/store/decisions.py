@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.store.audit import (
@@ -14,6 +15,8 @@ from gonogo.store.audit import (
     append_action,
     decision_of,
     insert_decision,
+    newest_actions,
+    shard_of,
     verify_chain,
 )
 
@@ -60,25 +63,31 @@ def _digest(decision: Decision) -> bytes:
 
 def _fold(conn: sqlite3.Connection, decision: Decision, stream: bytes, digest: bytes) -> None:
     """Write a check, into the row of the one before it where nothing has changed."""
+    shard = shard_of(decision)
     known = conn.execute(
-        "SELECT 1 FROM decision WHERE id = ?1 UNION SELECT 1 FROM decision_repeat WHERE id = ?1",
-        (decision.id,),
+        "SELECT 1 FROM decision WHERE id = ?1 AND shard = ?2"
+        " UNION SELECT 1 FROM decision_repeat WHERE id = ?1 AND shard = ?2",
+        (decision.id, shard),
     ).fetchone()
     if known:
         return
     _remember_verdict(conn, decision)
     last = conn.execute(
-        "SELECT id, digest, last_ts_ms FROM decision WHERE stream = ? ORDER BY last_ts_ms DESC LIMIT 1",
-        (stream,),
+        "SELECT id, digest, last_ts_ms FROM decision WHERE stream = ? AND shard = ?"
+        " ORDER BY last_ts_ms DESC LIMIT 1",
+        (stream, shard),
     ).fetchone()
     if last is None or last[1] != digest:
         insert_decision(conn, decision, stream=stream, digest=digest)
         return
     conn.execute(
-        "UPDATE decision SET count = count + 1, last_ts_ms = ? WHERE id = ?",
-        (max(decision.ts_ms, last[2]), last[0]),
+        "UPDATE decision SET count = count + 1, last_ts_ms = ? WHERE id = ? AND shard = ?",
+        (max(decision.ts_ms, last[2]), last[0], shard),
     )
-    conn.execute("INSERT INTO decision_repeat VALUES (?, ?)", (decision.id, last[0]))
+    conn.execute(
+        "INSERT INTO decision_repeat (id, decision_id, shard) VALUES (?, ?, ?)",
+        (decision.id, last[0], shard),
+    )
 
 
 def _remember_verdict(conn: sqlite3.Connection, decision: Decision) -> None:
@@ -100,14 +109,23 @@ def _find(conn: sqlite3.Connection, decision_id: str) -> Decision | None:
     return replace(decision_of(row), id=decision_id) if row else None
 
 
-def _prune(conn: sqlite3.Connection, before_ms: int) -> int:
+_PRUNED = (
+    "FROM decision WHERE last_ts_ms < ?1 AND action = 0 AND id NOT IN"
+    " (SELECT coalesce(r.decision_id, e.decision_id) FROM incident_event e"
+    "  LEFT JOIN decision_repeat r ON r.id = e.decision_id WHERE e.decision_id IS NOT NULL)"
+)
+
+
+def _old(conn: sqlite3.Connection, before_ms: int) -> list[str]:
+    """The shards that have something to prune."""
+    return [row[0] for row in conn.execute(f"SELECT DISTINCT shard {_PRUNED}", (before_ms,))]
+
+
+def _prune(conn: sqlite3.Connection, before_ms: int, shard: str) -> int:
     return conn.execute(
-        "DELETE FROM decision WHERE id IN (SELECT id FROM decision"
-        " WHERE last_ts_ms < ? AND action = 0 AND id NOT IN"
-        " (SELECT coalesce(r.decision_id, e.decision_id) FROM incident_event e"
-        "  LEFT JOIN decision_repeat r ON r.id = e.decision_id WHERE e.decision_id IS NOT NULL)"
-        " ORDER BY last_ts_ms LIMIT ?)",
-        (before_ms, _PRUNED_AT_ONCE),
+        f"DELETE FROM decision WHERE shard = ?2 AND id IN (SELECT id {_PRUNED} AND shard = ?2"  # noqa: S608 - constant text
+        " ORDER BY last_ts_ms LIMIT ?3)",
+        (before_ms, shard, _PRUNED_AT_ONCE),
     ).rowcount
 
 
@@ -129,7 +147,7 @@ class SqliteDecisions:
             self._written.append(decision.id)
             _fold(conn, decision, _stream(decision), _digest(decision))
 
-        if not self._db.submit(work, shard=decision.dependency or decision.budget or ""):
+        if not self._db.submit(work, shard=shard_of(decision)):
             return False
         self._queued[decision.id] = decision
         while len(self._written) > _WRITTEN_KEPT:
@@ -140,7 +158,9 @@ class SqliteDecisions:
 
     async def append(self, decision: Decision) -> None:
         """Write an action's entry into the hash chain; returns after a durable commit."""
-        await self._db.write(lambda conn: append_action(conn, decision), durable=True)
+        await self._db.write(
+            lambda conn: append_action(conn, decision), durable=True, shard=shard_of(decision)
+        )
 
     async def decision(self, decision_id: str) -> Decision | None:
         """One entry, whole; a folded check is found by its own id, a queued one too."""
@@ -174,11 +194,7 @@ class SqliteDecisions:
         """The newest links of the hash chain, newest first."""
 
         def work(conn: sqlite3.Connection) -> list[Decision]:
-            rows = conn.execute(
-                f"SELECT {COLUMNS} FROM audit JOIN decision ON id = decision_id"  # noqa: S608 - constant
-                " ORDER BY seq DESC LIMIT ?",
-                (limit,),
-            )
+            rows = conn.execute(f"SELECT {COLUMNS} {newest_actions(conn)} LIMIT ?", (limit,))
             return [decision_of(row) for row in rows]
 
         return await self._db.read(work)
@@ -203,8 +219,10 @@ class SqliteDecisions:
         """Drop checks last asked over 90 days ago that no incident refers to; how many went."""
         before_ms = now_ms - CHECKS_KEPT_MS
         total = 0
-        while gone := await self._db.write(lambda conn: _prune(conn, before_ms)):
-            total += gone
+        for shard in await self._db.read(lambda conn: _old(conn, before_ms)):
+            prune = partial(_prune, before_ms=before_ms, shard=shard)
+            while gone := await self._db.write(prune, shard=shard):
+                total += gone
         return total
 
     async def verify(self, kept: str | None = None) -> ChainCheck:

@@ -71,5 +71,10 @@ def in_shard(connection: sqlite3.Connection, column: str, same: str) -> str:
         column: Before it a table's alias and a dot, where there is one.
         same: What stands for the dependency's id.
     """
-    has_shards: bool = getattr(connection, "has_shards", False)
-    return f" AND {column}dependency_id = {same}" if has_shards else ""
+    return f" AND {column}dependency_id = {same}" if has_shards(connection) else ""
+
+
+def has_shards(connection: sqlite3.Connection) -> bool:
+    """Whether what is written lies in shards, each with an order of its own; a file is one."""
+    found: bool = getattr(connection, "has_shards", False)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
 from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
@@ -34,7 +34,7 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
         return
     conn.execute(
         f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constant columns
-        " ON CONFLICT (id) DO UPDATE SET status = excluded.status,"
+        " ON CONFLICT (dependency, id) DO UPDATE SET status = excluded.status,"
         " changed_ms = excluded.changed_ms, why = excluded.why, verdict = excluded.verdict,"
         " onset_ms = excluded.onset_ms, false_alarm = excluded.false_alarm,"
         " bad_signals = excluded.bad_signals, well_since_ms = excluded.well_since_ms",
@@ -56,9 +56,11 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
     )
     for event in turn.events:
         conn.execute(
-            "INSERT INTO incident_event SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5"
-            " FROM incident_event WHERE incident_id = ?1",
-            (incident.id, event.ts_ms, event.event, event.actor, event.decision_id),
+            "INSERT INTO incident_event"
+            " (dependency, incident_id, seq, ts_ms, event, actor, decision_id)"
+            " SELECT ?1, ?2, coalesce(max(seq), 0) + 1, ?3, ?4, ?5, ?6"
+            " FROM incident_event WHERE dependency = ?1 AND incident_id = ?2",
+            (incident.dependency, incident.id, *astuple(event)),
         )
 
 
@@ -121,20 +123,26 @@ class SqliteIncidents:
         self, dependency: str, cause: str, signal: str, turn: TurnOf
     ) -> Handled | None:
         """Show `turn` the unresolved incident and the suspicion, and write what it decides."""
-        return await self._db.write(lambda conn: _change(conn, dependency, cause, signal, turn))
+        return await self._db.write(
+            lambda conn: _change(conn, dependency, cause, signal, turn), shard=dependency
+        )
 
     async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
         """The same for one incident by its id, resolved or not; None where there is none."""
 
+        def named(conn: sqlite3.Connection) -> list[Handled]:
+            return select_incidents(conn, "WHERE id = ?", incident_id)
+
         def work(conn: sqlite3.Connection) -> Handled | None:
-            found = select_incidents(conn, "WHERE id = ?", incident_id)
+            found = named(conn)
             if not found:
                 return None
             turned = turn(found[0], None)
             _write(conn, turned)
             return turned.incident or found[0]
 
-        return await self._db.write(work)
+        known = await self._db.read(named)
+        return await self._db.write(work, shard=known[0].dependency) if known else None
 
     async def incidents(
         self,

@@ -45,7 +45,9 @@ class StoredNotices:
 
         def work(conn: sqlite3.Connection) -> None:
             conn.execute(
-                "INSERT INTO notice AS kept VALUES (?, ?, ?) ON CONFLICT (notifier, incident_id)"
+                "INSERT INTO notice AS kept (dependency, notifier, incident_id, seq)"
+                " SELECT dependency, ?1, id, ?3 FROM incident WHERE id = ?2"
+                " ON CONFLICT (dependency, notifier, incident_id)"
                 " DO UPDATE SET seq = excluded.seq WHERE excluded.seq > kept.seq",
                 (notifier, incident_id, seq),
             )

@@ -148,7 +148,8 @@ def _switches(conn: sqlite3.Connection, dependency: str, since_ms: int) -> list[
 
 def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
     conn.execute(
-        "DELETE FROM plan WHERE state = 'planned' AND expires_ms < ?", (plan.created_ms - _DAY_MS,)
+        "DELETE FROM plan WHERE dependency = ? AND state = 'planned' AND expires_ms < ?",
+        (plan.dependency, plan.created_ms - _DAY_MS),
     )
     for clause, value in (
         ("dependency = ? AND idempotency_key = ?", plan.idempotency_key),
@@ -160,7 +161,7 @@ def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
         usable = plan.created_ms < same.expires_ms and plan.route_version == same.route_version
         if same.state != "planned" or usable:
             return same
-        conn.execute("DELETE FROM plan WHERE id = ?", (same.id,))
+        conn.execute("DELETE FROM plan WHERE dependency = ? AND id = ?", (same.dependency, same.id))
     conn.execute(
         f"INSERT INTO plan ({_PLAN}) VALUES ({', '.join('?' * 12)})",  # noqa: S608 - constant columns
         (
@@ -181,11 +182,15 @@ def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
     return plan
 
 
-def _begin(conn: sqlite3.Connection, plan_id: str, fence: Fence, key: str | None) -> Begun:
-    plan = _find_plan(conn, "id = ?", plan_id)
+def _swept(plan_id: str) -> UnknownTarget:
+    """Another process may have swept it meanwhile."""
+    return UnknownTarget("plan", plan_id, (), "Plan again: call with a reason.")
+
+
+def _begin(conn: sqlite3.Connection, named: Plan, fence: Fence, key: str | None) -> Begun:
+    plan = _find_plan(conn, "dependency = ? AND id = ?", named.dependency, named.id)
     if plan is None:
-        # Another process may have swept it meanwhile.
-        raise UnknownTarget("plan", plan_id, (), "Plan again: call with a reason.")
+        raise _swept(named.id)
     if key is not None:
         used = _find_plan(
             conn,
@@ -221,20 +226,24 @@ def _begin(conn: sqlite3.Connection, plan_id: str, fence: Fence, key: str | None
     )
     conn.execute(
         "UPDATE plan SET state = 'begun', audit_id = ?, epoch = ?,"
-        " idempotency_key = coalesce(?, idempotency_key) WHERE id = ?",
-        (begun.entry.id, begun.route.epoch, key, plan.id),
+        " idempotency_key = coalesce(?, idempotency_key) WHERE dependency = ? AND id = ?",
+        (begun.entry.id, begun.route.epoch, key, plan.dependency, plan.id),
     )
     return begun
 
 
-def _finish(conn: sqlite3.Connection, plan_id: str, result: str, entry: Decision) -> str:
+def _finish(conn: sqlite3.Connection, plan: Plan, result: str, entry: Decision) -> str:
+    own = plan.dependency, plan.id
     stands: str | None = conn.execute(
-        "SELECT result FROM plan WHERE id = ?", (plan_id,)
+        "SELECT result FROM plan WHERE dependency = ? AND id = ?", own
     ).fetchone()[0]
     if stands is not None:
         return stands
     append_action(conn, entry)
-    conn.execute("UPDATE plan SET state = 'done', result = ? WHERE id = ?", (result, plan_id))
+    conn.execute(
+        "UPDATE plan SET state = 'done', result = ? WHERE dependency = ? AND id = ?",
+        (result, *own),
+    )
     return result
 
 
@@ -297,19 +306,31 @@ class SqliteRoutes:
 
     async def save_plan(self, plan: Plan) -> Plan:
         """Keep a plan and return it; or the one that already has its key or undoes the same."""
-        return await self._db.write(lambda conn: _save_plan(conn, plan), durable=True)
+        return await self._db.write(
+            lambda conn: _save_plan(conn, plan), durable=True, shard=plan.dependency
+        )
 
     async def begin(self, plan_id: str, fence: Fence, *, idempotency_key: str | None) -> Begun:
         """Let `fence` judge the plan against the route as it stands, and write what it decides."""
+        plan = await self._planned(plan_id)
         return await self._db.write(
-            lambda conn: _begin(conn, plan_id, fence, idempotency_key), durable=True
+            lambda conn: _begin(conn, plan, fence, idempotency_key),
+            durable=True,
+            shard=plan.dependency,
         )
 
     async def finish(self, plan_id: str, *, result: str, entry: Decision) -> str:
         """Make a begun plan's result final, durably, with its entry; the result that stands."""
+        plan = await self._planned(plan_id)
         return await self._db.write(
-            lambda conn: _finish(conn, plan_id, result, entry), durable=True
+            lambda conn: _finish(conn, plan, result, entry), durable=True, shard=plan.dependency
         )
+
+    async def _planned(self, plan_id: str) -> Plan:
+        plan = await self.plan(plan_id)
+        if plan is None:
+            raise _swept(plan_id)
+        return plan
 
     async def amend(self, dependency: str, amended: Amended) -> Route:
         """Change what a route says besides its targets; the route that stands."""
@@ -324,4 +345,4 @@ class SqliteRoutes:
             _put_route(conn, changed)
             return changed
 
-        return await self._db.write(work, durable=True)
+        return await self._db.write(work, durable=True, shard=dependency)
