@@ -102,3 +102,8 @@ def test_the_seeds_reach_what_they_are_for(seed: bytes) -> None:
     """Unharmed they are taken by every parser without a crash."""
     for parse in PARSERS.values():
         parse(seed)
+
+
+def test_a_key_that_is_no_unicode_text_is_refused() -> None:
+    """Found by the test above: protobuf raises SystemError for it."""
+    PARSERS["otlp-json"](b'{"\\ud800": 1, "resourceSpans": []}')

@@ -107,6 +107,8 @@ def decode(signal: Signal, body: bytes, content_type: str) -> Request:
     except (DecodeError, json_format.ParseError, ValueError, RecursionError, TypeError) as error:
         said = type(error).__name__ if content_type == PROTOBUF else str(error)
         raise Malformed(400, f"The body is no OTLP request: {said}.") from None
+    except SystemError:  # protobuf's, of a lone surrogate
+        raise Malformed(400, "The body is no OTLP request: a key is not Unicode text.") from None
     return request
 
 
