@@ -50,7 +50,7 @@ def jsonl(data: bytes) -> None:
         if isinstance(row, Rejection):
             assert row.problem.isprintable()
         else:
-            _observed(row.values)
+            _observed(row[1])
 
 
 def csv(data: bytes) -> None:
@@ -60,8 +60,8 @@ def csv(data: bytes) -> None:
         header, rows = read_csv(iter(_lines(data)), "a.csv")
         mapping = plain.with_header(header, "a.csv")
         for row in rows:
-            if not isinstance(row, Rejection) and isinstance(row.values, dict):
-                _observed(mapping.apply(row.values))
+            if not isinstance(row, Rejection) and isinstance(row[1], dict):
+                _observed(mapping.apply(row[1]))
 
 
 def otlp(data: bytes, *, content_type: str) -> None:
@@ -116,9 +116,9 @@ def when(data: bytes) -> None:
 def litellm(data: bytes) -> None:
     """Rows of LiteLLM's table of calls."""
     for row in read_jsonl(_lines(data)):
-        if not isinstance(row, Rejection) and isinstance(row.values, dict):
-            _observed(SpendLogs().apply(row.values))
-            _observed(payload_fields(row.values))
+        if not isinstance(row, Rejection) and isinstance(row[1], dict):
+            _observed(SpendLogs().apply(row[1]))
+            _observed(payload_fields(row[1]))
 
 
 def signature(data: bytes) -> None:

@@ -92,6 +92,6 @@ def _records(feed: _Feed, header: list[str]) -> Iterator[Row | Rejection]:
         number = feed.taken[0][0]
         if len(cells) == len(header):
             values = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-            yield Row(number, values, feed.content())
+            yield number, values, feed.content()
         elif cells:
             yield Rejection(number, "line", f"has {len(cells)} cells, the header {len(header)}")

@@ -172,7 +172,7 @@ class _BatchReader:
 
     def next_batch(self) -> _Batch:
         """The next batch; the last one says so and may be empty."""
-        batch, clock, checked = _Batch(), self._clock, self._checked
+        batch, clock, is_mapped = _Batch(), self._clock, self._is_mapped
         until_ms = clock() + BATCH_MS_MAX
         observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
@@ -181,28 +181,30 @@ class _BatchReader:
             if isinstance(row, Rejection):
                 rejected.append(row)
             else:
-                size += len(row.content)
-                found = checked(row, now_ms)
+                line, values, content = row
+                size += len(content)
+                if isinstance(values, dict) and (is_mapped or values.get("id") is None):
+                    values = self._identified(values, content)
+                found = parse_observation(values, now_ms=now_ms, from_file=True, position=line)
                 if isinstance(found, Rejection):
                     rejected.append(found)
                 else:
                     observations.append(found)
-                    lines.append(row.line)
+                    lines.append(line)
             if size > BATCH_BYTES or len(lines) == BATCH_ROWS or now_ms > until_ms:
                 return batch
         batch.is_last = True
         return batch
 
-    def _checked(self, row: Row, now_ms: int) -> Observation | Rejection:
-        values = row.values
-        if isinstance(values, dict):
-            if self._is_mapped:
-                values = self._mapping.apply(values)
-            if values.get("id") is None:
-                identity = self._identities.identify(row.content, timed="ts" in values)
-                if identity is not None:
-                    values["id"] = identity
-        return parse_observation(values, now_ms=now_ms, from_file=True, position=row.line)
+    def _identified(self, values: dict[str, object], content: bytes) -> dict[str, object]:
+        """The values by the names of fields, with an id where one can be made."""
+        if self._is_mapped:
+            values = self._mapping.apply(values)
+        if values.get("id") is None:
+            identity = self._identities.identify(content, timed="ts" in values)
+            if identity is not None:
+                values["id"] = identity
+        return values
 
 
 class _Identities:

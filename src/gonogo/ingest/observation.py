@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, make_dataclass
 from datetime import datetime
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -33,6 +34,8 @@ TOKENS_MAX = 10**9
 NUMBER_ABS_MAX = 1e12
 SECONDS_MAX = 10**11
 TS_MS_MIN = 946_684_800_000  # 2000-01-01
+# As floats: comparing one with an integer takes longer.
+_SECONDS_MIN, _SECONDS_MAX = TS_MS_MIN / 1000, float(SECONDS_MAX)
 PROBLEM_CHARS_MAX = 300
 KINDS = ("model", "skill", "tool", "api", "prompt")
 
@@ -42,7 +45,6 @@ _HTTP_STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class _RefusedError(Exception):
@@ -73,10 +75,8 @@ def _category(value: object) -> str:
     return value
 
 
-# The checks that most rows of a file meet begin with what is common: a call less for each field.
-
-
 def _name(value: object) -> str:
+    # What is common comes first here and below: a call less for each field of each row.
     if type(value) is str and 0 < len(value) <= NAME_CHARS_MAX and value.isprintable():
         return value
     if value == "":
@@ -119,19 +119,19 @@ def _number(value: object, low: float, high: float) -> int | float:
 
 
 def _fraction(value: object) -> float:
-    if type(value) is float and 0 <= value <= 1:
+    if type(value) is float and 0.0 <= value <= 1.0:
         return value
     return float(_number(value, 0, 1))
 
 
 def _outcome(value: object) -> float:
-    if type(value) is float and 0 <= value <= 1:
+    if type(value) is float and 0.0 <= value <= 1.0:
         return value
     return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
 
 
 def _latency(value: object) -> float:
-    if type(value) is float and 0 <= value <= LATENCY_MS_MAX:
+    if type(value) is float and 0.0 <= value <= LATENCY_MS_MAX:
         return value
     return float(_number(value, 0, LATENCY_MS_MAX))
 
@@ -141,7 +141,7 @@ def _any_number(value: object) -> float:
 
 
 def _money(value: object) -> int:
-    if type(value) is float and 0 <= value <= COST_USD_MAX:
+    if type(value) is float and 0.0 <= value <= COST_USD_MAX:
         return round(value * MICRO)
     return round(_number(value, 0, COST_USD_MAX) * MICRO)
 
@@ -158,7 +158,7 @@ def _tokens(value: object) -> int:
 
 def _time(value: object) -> int:
     """Epoch milliseconds, rounded; how far ahead it may lie is checked where now is known."""
-    if type(value) is float and TS_MS_MIN <= value * 1000 <= SECONDS_MAX * 1000:
+    if type(value) is float and _SECONDS_MIN <= value <= _SECONDS_MAX:
         return round(value * 1000)
     if isinstance(value, str):
         if _RFC3339.fullmatch(value) is None:
@@ -288,7 +288,12 @@ FIELDS: Mapping[str, Field] = {
     )
 }
 
-_CHECKS = {field.name: (field.attribute, field.check) for field in FIELDS.values()}
+# What was checked lies in a list in the order of Observation: quicker than a mapping.
+_PLACE = {slot.name: place for place, slot in enumerate(fields(Observation))}
+_DEPENDENCY_AT, _TS, _OUTCOME_AT, _OUTCOME_TS, _PREDICTION, _LABEL, _ASSUMED = itemgetter(
+    "dependency", "ts_ms", "outcome", "outcome_ts_ms", "prediction", "label", "outcome_ts_assumed"
+)(_PLACE)
+_CHECKS = {field.name: (_PLACE[field.attribute], field.check) for field in FIELDS.values()}
 
 
 def observation_schema() -> dict[str, object]:
@@ -330,16 +335,16 @@ def parse_observation(
     """
     if not isinstance(raw, (dict, Mapping)):
         return Rejection(position, "observation", f"must be an object, got {_got(raw)}")
-    values: dict[str, Any] = {"ts_ms": now_ms, "segments": _NONE, "metrics": _NONE}
+    values = _ABSENT.copy()
     name, checks = "dependency", _CHECKS
     try:
         for name, value in raw.items():
             if name not in checks:
                 raise _RefusedError(_unknown(name))  # noqa: TRY301
             if value is not None:
-                attribute, check = checks[name]
-                values[attribute] = check(value)
-        if "dependency" not in values:
+                place, check = checks[name]
+                values[place] = check(value)
+        if values[_DEPENDENCY_AT] is None:
             name = "dependency"
             raise _RefusedError("is required")  # noqa: TRY301
         _complete(values, now_ms=now_ms, from_file=from_file)
@@ -347,10 +352,15 @@ def parse_observation(
         return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")
     except _RefusedError as refused:
         return Rejection(position, plain(str(name), 80), plain(str(refused), PROBLEM_CHARS_MAX))
-    draft = _Draft(**values)
+    draft = _Draft(*values)
     draft.__class__ = Observation
     return cast("Observation", draft)
 
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_ABSENT: list[Any] = [None] * len(_PLACE)
+_ABSENT[_PLACE["segments"]] = _ABSENT[_PLACE["metrics"]] = _NONE
+_ABSENT[_ASSUMED] = False
 
 # A frozen class sets each of its 27 slots by a call, which took as long as checking a call's
 # fields. The draft has the same slots and sets them directly, before it becomes an Observation.
@@ -365,19 +375,23 @@ class _AheadError(_RefusedError):
     """The field whose time lies more than a day ahead."""
 
 
-def _complete(values: dict[str, Any], *, now_ms: int, from_file: bool) -> None:
+def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
     """Fill in what follows from other fields, and check the times against now."""
-    if values["ts_ms"] > now_ms + DAY_MS:
+    ts_ms, outcome_ts_ms = values[_TS], values[_OUTCOME_TS]
+    if ts_ms is None:
+        ts_ms = values[_TS] = now_ms
+    elif ts_ms > now_ms + DAY_MS:
         raise _AheadError("ts")
-    if "outcome" not in values:
-        if "prediction" not in values or "label" not in values:
-            values.pop("outcome_ts_ms", None)
+    if values[_OUTCOME_AT] is None:
+        prediction, label = values[_PREDICTION], values[_LABEL]
+        if prediction is None or label is None:
+            values[_OUTCOME_TS] = None
             return
-        values["outcome"] = float(values["prediction"] == values["label"])
-    if "outcome_ts_ms" not in values:
-        values["outcome_ts_ms"] = values["ts_ms"] if from_file else now_ms
-        values["outcome_ts_assumed"] = from_file
-    elif values["outcome_ts_ms"] > now_ms + DAY_MS:
+        values[_OUTCOME_AT] = float(prediction == label)
+    if outcome_ts_ms is None:
+        values[_OUTCOME_TS] = ts_ms if from_file else now_ms
+        values[_ASSUMED] = from_file
+    elif outcome_ts_ms > now_ms + DAY_MS:
         raise _AheadError("outcome_ts")
 
 

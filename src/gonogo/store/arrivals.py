@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gonogo.store.catalogue import Catalogue
 
-__all__ = ["Arrivals", "outcome_columns", "sort_out"]
+__all__ = ["Arrivals", "outcome_lag_ms", "sort_out"]
 
 
 @dataclass(slots=True)
@@ -27,14 +27,9 @@ class Arrivals:
     updated: int = 0
 
 
-def outcome_columns(
-    outcome: float, came_ms: int | None, ts_ms: int, now_ms: int
-) -> tuple[int, int]:
-    """`outcome_e6` and `outcome_lag_ms` for a row of that time.
-
-    An outcome whose time is not given came when it arrived.
-    """
-    return round(outcome * MICRO), (now_ms if came_ms is None else came_ms) - ts_ms
+def outcome_lag_ms(came_ms: int | None, ts_ms: int, now_ms: int) -> int:
+    """How long after its call an outcome came: on arrival, where its time is not given."""
+    return (now_ms if came_ms is None else came_ms) - ts_ms
 
 
 def sort_out(
@@ -108,7 +103,9 @@ def _fill_stored(
         arrivals.duplicates += 1
         return
     came_ms = _late(late, now_ms).outcome_ts_ms
-    outcome_e6, lag_ms = outcome_columns(late.outcome, came_ms, key[1], now_ms)
-    after = before._replace(outcome_e6=outcome_e6, outcome_lag_ms=lag_ms)
+    after = before._replace(
+        outcome_e6=round(late.outcome * MICRO),
+        outcome_lag_ms=outcome_lag_ms(came_ms, key[1], now_ms),
+    )
     arrivals.filled.append((before, after))
     arrivals.updated += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from array import array
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, BookedCost, Observation, Rejection, Stored
-from gonogo.store.arrivals import outcome_columns, sort_out
+from gonogo.records import DAY_MS, HOUR_MS, BookedCost, Observation, Rejection, Stored
+from gonogo.store.arrivals import sort_out
 from gonogo.store.catalogue import Catalogue
 from gonogo.store.costs import costs_of
 from gonogo.store.rebuild import rebuild_rollups
 from gonogo.store.retention import kept_from_ms
-from gonogo.store.rows import QUANTITY_MAX, Row, Rule, hash64
+from gonogo.store.rows import Row, Rule, hash64
 from gonogo.store.samples import (
     add_answers,
     add_golden,
@@ -25,6 +24,7 @@ from gonogo.store.samples import (
     sample_outputs,
 )
 from gonogo.store.slices import Slices
+from gonogo.store.stored_form import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,10 +240,15 @@ def _store(
         return
     slices = Slices(catalogue, dependency.id, dependency.rule)
     seqs = _seqs(connection, dependency, [o.ts_ms for o, _ in arrivals.fresh])
-    rows = [
-        _row(o, seq, dependency.id, catalogue, slices, now_ms, settings)
-        for (o, _), seq in zip(arrivals.fresh, seqs, strict=True)
-    ]
+    rows = rows_of(
+        [o for o, _ in arrivals.fresh],
+        seqs,
+        dependency_id=dependency.id,
+        catalogue=catalogue,
+        slices=slices,
+        now_ms=now_ms,
+        store_text=settings.store_text,
+    )
     catalogue.add_rows("observation", sorted(rows))
     ids = [
         (dependency.id, hashed, row.ts_ms, row.seq)
@@ -264,65 +269,13 @@ def _store(
         golden += [golden_change(before, -1), golden_change(after, 1)]
     add_golden(connection, golden)
     add_answers(connection, rows)
-    sample_outputs(
-        connection,
-        [
-            (o, row, _sample_hash(o))
-            for (o, _), row in zip(arrivals.fresh, rows, strict=True)
-            if has_features(o)
-        ],
-    )
+    sampled = [
+        (o, row, _sample_hash(o))
+        for (o, _), row in zip(arrivals.fresh, rows, strict=True)
+        if has_features(o)
+    ]
+    sample_outputs(connection, sampled)
     _bump(connection, dependency, arrivals, rows)
-
-
-def _row(
-    o: Observation,
-    seq: int,
-    dependency_id: int,
-    catalogue: Catalogue,
-    slices: Slices,
-    now_ms: int,
-    settings: Settings,
-) -> Row:
-    """The stored form; names are interned, rolled-up values counted, with no call for the absent."""
-    name_id = catalogue.name_id
-    outcome_e6 = lag_ms = metrics = None
-    if o.outcome is not None:
-        outcome_e6, lag_ms = outcome_columns(o.outcome, o.outcome_ts_ms, o.ts_ms, now_ms)
-    error_id = None if o.error is None else name_id(o.error)
-    prediction_id = None if o.prediction is None else name_id(o.prediction)
-    if error_id is not None:
-        catalogue.see_value(dependency_id, "error", error_id)
-    if prediction_id is not None:
-        catalogue.see_value(dependency_id, "prediction", prediction_id)
-    if o.metrics:
-        metrics = json.dumps(dict(o.metrics), separators=(",", ":"), sort_keys=True)
-        for name in o.metrics:
-            catalogue.see_value(dependency_id, "metrics", name_id(f"metrics.{name}"))
-    return Row(
-        dependency_id,
-        o.ts_ms,
-        seq,
-        0 if o.version is None else name_id(o.version),
-        None if o.item is None else name_id(o.item),
-        outcome_e6,
-        lag_ms,
-        error_id,
-        None if o.confidence is None else round(o.confidence * MICRO),
-        None if o.latency_ms is None else min(round(o.latency_ms * 1000), QUANTITY_MAX),
-        o.cost_micro_usd,
-        None if o.input_tokens is None else min(o.input_tokens, QUANTITY_MAX),
-        None if o.output_tokens is None else min(o.output_tokens, QUANTITY_MAX),
-        slices.encode(o.segments) if o.segments else None,
-        None if o.budget is None else name_id(o.budget),
-        o.reservation,
-        prediction_id,
-        None if o.label is None else name_id(o.label),
-        None if o.input_hash is None else hash64(o.input_hash),
-        None if o.output_hash is None else hash64(o.output_hash),
-        metrics,
-        o.output if settings.store_text else None,
-    )
 
 
 def _seqs(
