@@ -21,7 +21,7 @@ from sqlite3 import Connection  # as the works of both engines are typed
 
 import duties
 import engines
-import whole
+import soundness
 from duties import DUTIES, NOON_MS, Place
 from postgres_server import Server, server
 from telemetry_worlds import rollups_of
@@ -37,7 +37,7 @@ from torture import JUMPS_MS, Child
 ROUNDS_A_STORE = 10
 ROUNDS_A_CRASH = 5
 # Only SQLite has `instr`.
-FOUND = whole.FOUND | {"held": whole.FOUND["held"].replace("instr(", "strpos(")}
+FOUND = soundness.FOUND | {"held": soundness.FOUND["held"].replace("instr(", "strpos(")}
 
 
 # What the books say, and what it is made from.

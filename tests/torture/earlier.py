@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whole import lost
+from soundness import lost
 
 from gonogo.errors import StoreError
 from gonogo.records import Decision

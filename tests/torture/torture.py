@@ -24,7 +24,7 @@ import anyio
 from duties import DUTIES, NOON_MS, STORE, Place, drift_of, teller
 from earlier import aged, migrated_under
 from power_cut import Disk, compiled, records
-from whole import lost
+from soundness import lost
 
 from gonogo.records import DAY_MS
 from gonogo.store import writer
