@@ -161,8 +161,8 @@ class Upkeep:
         """A person's yes at the terminal: carries the plan out."""
         from gonogo.services.fallback import approve
 
-        stores = await self.stores()
-        return await approve(stores.fallback, self.settings, plan_id, now_ms=self._clock())
+        ports, now_ms = (await self.stores()).fallback, self._clock()
+        return await approve(ports, self.settings, plan_id, actor=self.actor, now_ms=now_ms)
 
     async def plan_to_approve(
         self, dependency: str, plan_id: str | None = None, undo: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import sqlite3
@@ -166,12 +167,16 @@ def test_what_was_asked_stands_in_the_log(store: Path) -> None:
 
 
 def test_a_person_accepts_a_new_normal(store: Path) -> None:
-    """It is logged as an action under the person's name."""
+    """It is logged as an action under the name of the person at the terminal."""
     done = typed("baseline", "search", "--from", "2026-05-01", "--to", "2026-05-14", store=store)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("person accepted a new normal of search from 2026-05-01")
+    who = getpass.getuser()
+    assert done.stdout.startswith(f"{who} accepted a new normal of search from 2026-05-01")
     entries = typed("decisions", "--dependency", "search", "--json", store=store).stdout
-    assert any(json.loads(line)["kind"] == "baseline" for line in entries.splitlines())
+    [entry] = [
+        entry for line in entries.splitlines() if (entry := json.loads(line))["kind"] == "baseline"
+    ]
+    assert entry["actor"] == f"person:{who}"
 
 
 def test_doctor_names_what_the_installation_stands_on(store: Path) -> None:

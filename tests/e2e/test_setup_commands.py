@@ -34,6 +34,27 @@ def test_a_wish_that_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("gonogo.toml"))
 
 
+def test_a_configuration_that_is_named_and_not_there_is_what_init_writes(tmp_path: Path) -> None:
+    """By GONOGO_CONFIG or --config; until then doctor says so, install goes on, a check refuses."""
+    store, file = tmp_path / "s.db", tmp_path / "mine" / "gonogo.toml"
+    environ = {"GONOGO_CONFIG": str(file)}
+    missing = typed("doctor", store=store, environ=environ)
+    assert missing.returncode == 70
+    assert f"{file}: there is no such file; gonogo init writes it" in missing.stdout
+    refused = typed("list", store=store, environ=environ)
+    assert (refused.returncode, f"gonogo init {file}" in refused.stderr) == (78, True)
+    installed = typed("install", "cursor", "--yes", store=store, environ=environ)
+    assert installed.returncode == 0
+    assert installed.stdout.endswith(f"{file} is not there yet: gonogo init writes it.\n")
+    made = typed("init", "--dependency", "m", store=store, environ=environ)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.startswith(f"Wrote {file}.")
+    assert typed("doctor", store=store, environ=environ).returncode == 0
+    other = tmp_path / "other.toml"
+    assert typed("init", "--config", str(other), store=store, environ=environ).returncode == 0
+    assert other.is_file()
+
+
 def test_install_shows_the_change_and_writes_only_when_told(tmp_path: Path) -> None:
     """Without a terminal and --yes it shows, and changes nothing."""
     store = tmp_path / "s.db"

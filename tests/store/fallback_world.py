@@ -146,7 +146,9 @@ class World:
 
     async def approved(self, plan_id: str) -> FallbackResult:
         """A person's yes at the terminal."""
-        return await approve(self.ports, self.settings, plan_id, now_ms=self.now_ms)
+        return await approve(
+            self.ports, self.settings, plan_id, actor="person:kim", now_ms=self.now_ms
+        )
 
     async def reconciled(self) -> list[Reconciled]:
         """Whoever comes next puts things right."""

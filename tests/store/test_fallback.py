@@ -14,6 +14,7 @@ from gonogo.answers import FallbackPlan, FallbackResult, rfc3339
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.routing import route
 from gonogo.services.fallback import FallbackRequest, plan_to_approve, trigger_fallback
+from gonogo.services.routes import get_route
 
 pytestmark = pytest.mark.anyio
 
@@ -118,7 +119,7 @@ async def test_without_a_yes_the_plan_comes_back(w: World) -> None:
     assert await w.routes.route("m") is None
     result = await w.approved(plan.plan_id)
     assert result.applied
-    assert {entry.actor for entry in await w.actions()} == {"person"}
+    assert {entry.actor for entry in await w.actions()} == {"person:kim"}
     pending = await w.undo(result.audit_id, None)
     assert isinstance(pending, FallbackPlan)
     assert (await w.undo(result.audit_id, None)).plan_id == pending.plan_id  # type: ignore[union-attr]
@@ -365,3 +366,22 @@ async def test_an_actuator_that_is_not_there_is_unknown(tmp_path: Path) -> None:
         result = await w.switched()
         assert [(a.name, a.status) for a in result.actuators][1] == ("routes", "unknown")
         assert result.verdict == "unknown"
+
+
+async def test_undone_undos_do_not_nest_their_reasons(w: World) -> None:
+    """However often it goes to and fro, a reason is one sentence."""
+    newest = (await w.switched()).audit_id
+    for _ in range(3):
+        back = await w.undo(newest)
+        assert isinstance(back, FallbackResult)
+        assert back.summary.count("undo of") == 1
+        newest = back.audit_id
+
+
+async def test_a_call_that_goes_to_the_primary_names_it_once(w: World) -> None:
+    """The name twice in "Call m for m" says nothing."""
+    told = await get_route(w.routes, w.ports.telemetry, w.settings, dependency="m", now_ms=w.now_ms)
+    assert told.summary.startswith("Call m (100% of its traffic)")
+    await w.switched()
+    told = await get_route(w.routes, w.ports.telemetry, w.settings, dependency="m", now_ms=w.now_ms)
+    assert told.summary.startswith("Call v2 for m (100% of its traffic)")

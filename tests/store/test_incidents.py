@@ -156,3 +156,11 @@ async def test_many_processes_open_one_incident(w: World) -> None:
     assert len(found) == 16
     assert len(set(found)) == 1
     assert len((await get_incidents(w.incidents, now_ms=NOW)).incidents) == 1
+
+
+async def test_a_second_signal_is_named_in_the_timeline(w: World) -> None:
+    """Who else says so, and nothing that only an insider could read."""
+    await look(w, "no_go", 0, e_value=500.0, needed=100.0)
+    await look(w, "no_go", 5, signal="trust")
+    [incident] = (await get_incidents(w.incidents, now_ms=NOW)).incidents
+    assert incident.timeline[-1].event == "trust says so as well"

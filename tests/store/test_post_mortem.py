@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from fallback_world import MINUTE, NOW, World, world
 
+from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget
 from gonogo.records import Decision
-from gonogo.services.incidents import Look, note_verdict, resolve
+from gonogo.services.incidents import Look, acknowledge, note_verdict, resolve
 from gonogo.services.post_mortem import BLANK, post_mortem
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +90,32 @@ async def test_an_incident_that_is_not_there_is_named(tmp_path: Path) -> None:
         incident_id = await opened(w)
         with pytest.raises(UnknownTarget, match=f"Unknown incident 'nope'.*{incident_id}"):
             await post_mortem(w.incidents, w.decisions, "nope", now_ms=NOW)
+
+
+async def test_looks_of_the_watch_are_one_line_and_people_have_names(tmp_path: Path) -> None:
+    """Twenty-one looks a minute apart: the first, how many, how long, and what the last one said."""
+    async with world(tmp_path) as w:
+        incident_id = await opened(w, replace(BAD, onset_ms=NOW - 132 * MINUTE))
+        for minute in range(1, 22):
+            said = f"m degraded: 0.94 to 0.{87 - minute}"
+            w.decisions.note(
+                replace(
+                    SEEN,
+                    id=f"LOOK{minute}",
+                    ts_ms=NOW + minute * MINUTE,
+                    summary=said,
+                    answer=f'{{"mean": 0.{87 - minute}}}',
+                    actor="watch",
+                )
+            )
+        when = NOW + 30 * MINUTE
+        await acknowledge(w.incidents, incident_id, actor="person:kim", now_ms=when)
+        written = await post_mortem(w.incidents, w.decisions, incident_id, now_ms=when + MINUTE)
+    seen = written.split("## What was seen\n\n")[1].split("\n\n")[0].splitlines()
+    assert len(seen) == 2  # the agent's look that opened it, and the watch's
+    assert "(an agent)" in seen[0]
+    assert "Asked 21 times in 0 h 20 min; at the end: m degraded: 0.94 to 0.66 (watch)" in seen[1]
+    assert seen[1].endswith("[`LOOK1`, `LOOK21`]")
+    assert f"| Noticed | {rfc3339(NOW)}, 2 h 12 min after it began |" in written
+    assert f"| Acknowledged | {rfc3339(when)}, 0 h 30 min after it was noticed, by kim |" in written
+    assert "| Open for | 2 h 43 min, 0 h 31 min of it known |" in written

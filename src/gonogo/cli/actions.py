@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from gonogo.cli.command import Session, command
 from gonogo.errors import ParameterError
+from gonogo.text import question
 
 group = typer.Typer()
 
@@ -64,12 +66,34 @@ async def fallback(
     )
 
 
-@command(group, "approve", "gonogo approve PLAN_ID", panel="Act")
+@command(group, "approve", "gonogo approve PLAN_ID", "gonogo approve PLAN_ID --yes", panel="Act")
 async def approve(
-    session: Session, *, plan_id: Annotated[str, typer.Argument(help="The plan's id.")]
-) -> None:
-    """Approve a plan as the person it waits for, and carry it out."""
+    session: Session,
+    *,
+    plan_id: Annotated[str, typer.Argument(help="The plan's id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Approve a plan as the person it waits for, and carry it out.
+
+    At a terminal it shows the plan and asks first; in a script, to run it is the yes.
+    Exit status: 0 carried out, 1 the person said no.
+    """
+    if sys.stdin.isatty() and not yes:
+        from gonogo.services.fallback import waiting_plan
+
+        plan = await waiting_plan((await session.app.stores()).fallback, plan_id)
+        if plan is not None and not _agreed(question(*plan)):
+            sys.stderr.write("Nothing was changed.\n")
+            return 1
     session.show(await session.app.approve(plan_id))
+    return 0
+
+
+def _agreed(asked: str) -> bool:
+    """Ask on standard error, so that what --json prints stays one object."""
+    sys.stderr.write(f"{asked}\n[y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 @command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import anyio
 import typer
 
 from gonogo.config import load_settings
+from gonogo.errors import plain
 
 if TYPE_CHECKING:
     from gonogo.answers import Answer
@@ -71,11 +73,24 @@ Work = TypeVar("Work", bound=Callable[..., Awaitable[int | None]])
 
 
 def command(
-    group: typer.Typer, name: str, *examples: str, panel: str | None = None
+    group: typer.Typer,
+    name: str,
+    *examples: str,
+    panel: str | None = None,
+    actor: str | None = None,
+    needs_config: bool = True,
 ) -> Callable[[Work], Work]:
     """Make an async function of a session and its options a command of a group.
 
-    Its docstring is the help; `examples` are shown below, `panel` is where it is listed. It returns the exit status, or None.
+    Its docstring is the help. It returns the exit status, or None.
+
+    Args:
+        group: Where it belongs.
+        name: As it is typed.
+        examples: Shown below its help.
+        panel: Under which heading it is listed.
+        actor: Who does what it does, for the log; None: the person who runs it.
+        needs_config: Whether a gonogo.toml that was named has to be there already.
     """
 
     def decorate(work: Work) -> Work:
@@ -98,7 +113,11 @@ def command(
                 config=arguments.pop("config") or before.config,
                 as_json=arguments.pop("as_json") or before.as_json,
             )
-            raise typer.Exit(anyio.run(_ask, work, common, arguments) or 0)
+            settings = load_settings(
+                common.config, common.store, common.environ, may_be_missing=not needs_config
+            )
+            status = anyio.run(_ask, work, settings, common.as_json, actor or _person(), arguments)
+            raise typer.Exit(status or 0)
 
         run.__name__ = name
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -121,10 +140,26 @@ def _option(name: str, annotation: object, default: object) -> inspect.Parameter
     return inspect.Parameter(name, _KEYWORD, annotation=annotation, default=default)
 
 
-async def _ask(work: Work, common: Common, arguments: dict[str, Any]) -> int | None:
+async def _ask(
+    work: Work,
+    settings: Settings,
+    as_json: bool,  # noqa: FBT001 - anyio passes by place
+    actor: str,
+    arguments: dict[str, Any],
+) -> int | None:
     from gonogo.app import Gonogo
     from gonogo.cli.screen import Screen
 
-    settings = load_settings(common.config, common.store, common.environ)
-    async with Gonogo(settings, actor="person") as app:
-        return await work(Session(settings, Screen(as_json=common.as_json), app), **arguments)
+    async with Gonogo(settings, actor=actor) as app:
+        return await work(Session(settings, Screen(as_json=as_json), app), **arguments)
+
+
+def _person() -> str:
+    """Who runs the command, as the log has it: the operating system's user.
+
+    A container may run as a number that no account has: then it is "person" alone.
+    """
+    try:
+        return f"person:{plain(getpass.getuser(), 60)}"
+    except (KeyError, OSError):
+        return "person"

@@ -16,7 +16,12 @@ DEFAULT_PLACE = "127.0.0.1:8484"
 
 
 @command(
-    group, "dashboard", "gonogo dashboard", "gonogo dashboard --host 127.0.0.1:0", panel="Look"
+    group,
+    "dashboard",
+    "gonogo dashboard",
+    "gonogo dashboard --host 127.0.0.1:0",
+    panel="Look",
+    actor="dashboard",
 )
 async def dashboard(
     session: Session,

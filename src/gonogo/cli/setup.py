@@ -27,12 +27,17 @@ group = typer.Typer()
     "gonogo init",
     "gonogo init --dependency sentiment-v3 --fallback sentiment-v2 --budget-usd 60",
     panel="Set up",
+    needs_config=False,
 )
 async def init(
     session: Session,
     *,
     to: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Default: where gonogo looks for it.")
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Default: --config, GONOGO_CONFIG, or where gonogo looks by itself.",
+        ),
     ] = None,
     dependency: Annotated[
         list[str] | None, typer.Option(help="What the agent relies on; may be given again.")
@@ -44,7 +49,9 @@ async def init(
     window: Annotated[str, typer.Option(help="hour, day, week, month or total.")] = "day",
 ) -> None:
     """Write a commented gonogo.toml; asks at a terminal for what is not given."""
-    path = (to or default_config(session.settings.environ)).expanduser().absolute()
+    settings = session.settings
+    path = to or settings.config_path or default_config(settings.environ)
+    path = path.expanduser().absolute()
     if path.exists():
         raise ConfigError(f"{path} is there already and is left as it is; name another file.")
     wishes = Wishes(tuple(dependency or ()), tuple(fallback or ()), budget_usd, window)
@@ -88,6 +95,7 @@ def _asked() -> Wishes:
     "gonogo install cursor --link",
     "gonogo install vscode --project . --yes",
     panel="Set up",
+    needs_config=False,
 )
 async def install(
     session: Session,
@@ -133,6 +141,8 @@ async def install(
     kept = carry_out(change, stamp=stamp)
     told = f"; the old file is {kept}" if kept else ""
     session.screen.line(f"Wrote {place.path}{told}. {place.then}")
+    if settings.config_path is not None and not settings.config_path.exists():
+        session.screen.line(f"{settings.config_path} is not there yet: gonogo init writes it.")
     return 0
 
 

@@ -37,7 +37,9 @@ class Finding:
     said: str
 
 
-@command(group, "doctor", "gonogo doctor", "gonogo doctor --repair", panel="Set up")
+@command(
+    group, "doctor", "gonogo doctor", "gonogo doctor --repair", panel="Set up", needs_config=False
+)
 async def doctor(
     session: Session,
     *,
@@ -118,6 +120,9 @@ def _configuration(session: Session) -> Finding:
     settings = session.settings
     if settings.config_path is None:
         return Finding("configuration", "ok", "none: every setting is the default")
+    if not settings.config_path.exists():
+        said = f"{settings.config_path}: there is no such file; gonogo init writes it"
+        return Finding("configuration", "broken", said)
     told = (
         f"dependencies: {len(settings.dependencies)}, budgets: {len(settings.budgets)}, "
         f"workloads: {len(settings.workloads)}; digest {settings.digest}"

@@ -23,6 +23,7 @@ group = typer.Typer()
     "gonogo watch",
     "gonogo watch --dashboard 127.0.0.1:8484 --otlp 127.0.0.1:4318",
     panel="Act",
+    actor="watch",
 )
 async def watch(
     session: Session,

@@ -22,7 +22,12 @@ CONFIG_BYTES_MAX = 4 * 1024 * 1024
 
 
 def load_settings(
-    config: str | None, store: str | None, environ: Mapping[str, str], *, read_only: bool = False
+    config: str | None,
+    store: str | None,
+    environ: Mapping[str, str],
+    *,
+    read_only: bool = False,
+    may_be_missing: bool = False,
 ) -> Settings:
     """Parse what is configured: `--config` and `--store`, then the environment, then defaults.
 
@@ -31,6 +36,7 @@ def load_settings(
         store: Path or URL of the store; else GONOGO_STORE, else a file in the user's data folder.
         environ: The process environment.
         read_only: `--read-only` was given; gonogo.toml may ask for it too.
+        may_be_missing: A named file need not be there: `config_path` names it, all else is default.
 
     Raises:
         ConfigError: a named file is not there, or a key or value in it is wrong; one line.
@@ -40,8 +46,13 @@ def load_settings(
         where = str(Path(where).expanduser().absolute())
     named = config or environ.get("GONOGO_CONFIG")
     path = Path(named).expanduser().absolute() if named else default_config(environ)
-    if not named and not path.is_file():
-        return Settings(store=where, read_only=read_only, environ=MappingProxyType(dict(environ)))
+    if not path.exists() and (may_be_missing or not named):
+        return Settings(
+            store=where,
+            config_path=path if named else None,
+            read_only=read_only,
+            environ=MappingProxyType(dict(environ)),
+        )
 
     from gonogo.config.sections import build_settings
 
@@ -97,7 +108,8 @@ def _parsed(path: Path) -> dict[str, object]:
         return tomllib.loads(content.decode())
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: there is no such file; check --config or GONOGO_CONFIG."
+            f"{path}: there is no such file; check --config or GONOGO_CONFIG, or write it with "
+            f"gonogo init {path}."
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None

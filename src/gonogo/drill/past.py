@@ -136,7 +136,7 @@ def refuse_thin(past: Past | None, name: str) -> Past:
     if weekdays < DAYS_MIN or labelled < CALLS_MIN:
         raise NotEnoughData(
             f"'{name}' has {len(days)} healthy days with {labelled} outcomes to rehearse on: it "
-            f"needs each weekday once and {CALLS_MIN} outcomes. Record more, or accept the present "
-            f"as the new normal: gonogo baseline {name} --accept."
+            f"needs each weekday once and {CALLS_MIN} outcomes. Rehearse when more of them are "
+            "recorded."
         )
     return past

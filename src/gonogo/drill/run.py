@@ -151,8 +151,8 @@ def _healthy_until(report: DriftReport, now_ms: int) -> int:
     if report.status in ("degraded", "improved"):
         if report.onset is None:
             raise NotEnoughData(
-                f"'{report.dependency}' is {report.status} and it is not known since when: accept "
-                f"the present first (gonogo baseline {report.dependency} --accept)."
+                f"'{report.dependency}' is {report.status} and it is not known since when, so no "
+                "healthy history can be told from the rest: rehearse when it is well again."
             )
         end_ms = _ms(report.onset.earliest)
     return end_ms // DAY_MS * DAY_MS

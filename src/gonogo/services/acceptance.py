@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData
 from gonogo.records import Decision
+from gonogo.services.actors import actor_name
 from gonogo.services.drift import DriftQuestion, check_drift
 from gonogo.services.drift_baseline import BASELINE_DECISION
 from gonogo.services.periods import hours_between, moment
@@ -59,7 +60,7 @@ async def acceptance(
         ts_ms=now_ms,
         kind=BASELINE_DECISION,
         verdict=None,
-        summary=f"{actor} accepted a new normal of {dependency} {told}{level}.",
+        summary=f"{actor_name(actor)} accepted a new normal of {dependency} {told}{level}.",
         inputs=json.dumps(inputs, sort_keys=True),
         answer=json.dumps(inputs, sort_keys=True),
         action=True,

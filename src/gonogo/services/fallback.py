@@ -125,13 +125,25 @@ async def apply_fallback(
     return await carry_out(ports, settings, plan, go)
 
 
+async def waiting_plan(ports: FallbackPorts, plan_id: str) -> tuple[FallbackPlan, str] | None:
+    """The plan that a person is asked about, and why it was made; None where it was used already.
+
+    Raises:
+        UnknownTarget: There is no such plan.
+    """
+    plan = await _stored(ports, plan_id, None)
+    if plan.state != "planned":
+        return None
+    return FallbackPlan.model_validate_json(plan.answer), plan.reason
+
+
 async def approve(
-    ports: FallbackPorts, settings: Settings, plan_id: str, *, now_ms: int
+    ports: FallbackPorts, settings: Settings, plan_id: str, *, actor: str, now_ms: int
 ) -> FallbackResult:
     """A person's yes at the terminal: carries the plan out."""
     plan = await _stored(ports, plan_id, None)
     request = FallbackRequest(
-        plan.dependency, plan_id=plan_id, confirmed_by="approved", actor="person"
+        plan.dependency, plan_id=plan_id, confirmed_by="approved", actor=actor
     )
     result = await apply_fallback(ports, settings, request, now_ms=now_ms)
     if isinstance(result, FallbackPlan):  # approved is enough for every policy but deny
@@ -234,7 +246,10 @@ async def _way_back(
     )
     return Proposal(
         dependency=dependency,
-        reason=f"undo of {audit_id} ({done.reason})",
+        # What an undo undid stands in its own entry: told again, reasons would nest without end.
+        reason=f"undo of {audit_id}, itself an undo"
+        if done.undoes
+        else f"undo of {audit_id} ({done.reason})",
         route=route,
         after=done.before,
         health=None,

@@ -77,7 +77,7 @@ async def propose(
     """
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
     if not said:
-        raise ParameterError("A fallback needs a reason: pass reason='…', it goes into the log.")
+        raise ParameterError("A fallback needs a reason: say why, it goes into the log.")
     routed = await ports.routes.route(dependency)
     if routed is None:
         await refuse_unknown(ports.telemetry, settings, dependency)

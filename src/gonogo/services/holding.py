@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import rfc3339
 from gonogo.errors import ParameterError, plain
 from gonogo.records import Decision
+from gonogo.services.actors import actor_name
 from gonogo.services.fallback_plan import REASON_CHARS_MAX
 from gonogo.services.periods import moment
 from gonogo.services.routes import refuse_unknown
@@ -61,7 +62,7 @@ async def hold_route(
         ts_ms=now_ms,
         kind="hold",
         verdict=None,
-        summary=f"{actor}: the route of {dependency} is {told}",
+        summary=f"{actor_name(actor)}: the route of {dependency} is {told}",
         inputs=json.dumps({"dependency": dependency, "hold": said, "until": until}),
         answer=json.dumps({"held": said, "held_until_ms": until_ms}),
         action=True,

@@ -129,7 +129,8 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
         bad_signals=signals,
         well_since_ms=None,
     )
-    return Turn(worse, (_event(look, f"bad {'again' if again else 'too'}: {why}"),))
+    seen = "bad again" if again else f"{look.signal} says so as well"
+    return Turn(worse, (_event(look, f"{seen}: {why}"),))
 
 
 def _well(found: Handled, look: Look) -> Turn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget, plain
+from gonogo.services.actors import actor_name
 
 if TYPE_CHECKING:
     from gonogo.records import Decision
@@ -22,6 +23,8 @@ AROUND_MS = 3_600_000
 DECISIONS_MAX = 2_000
 BLANK = "_Not recorded._"
 CLAIM_CHARS_MAX = 400
+# The states that somebody brought about, as their events begin.
+TURNS = ("acknowledged", "mitigated", "recovering")
 
 
 async def post_mortem(
@@ -48,12 +51,12 @@ async def post_mortem(
     actions = [d for d in decided if d.action]
     return "\n".join(
         [
-            *_head(incident, until_ms),
+            *_head(incident, events, until_ms),
             *_section(
                 "Timeline", [_line(e.ts_ms, e.event, e.actor, e.decision_id) for e in events]
             ),
-            *_section("What was seen", [_decision(d) for d in looks]),
-            *_section("What was done", [_decision(d) for d in actions]),
+            *_section("What was seen", [_folded(same) for same in _alike(looks)]),
+            *_section("What was done", [_folded([d]) for d in actions]),
             *_section("Where it may come from", _suspects(incident, events)),
             *_section("Root cause", []),
             *_section("What to change", []),
@@ -61,21 +64,41 @@ async def post_mortem(
     )
 
 
-def _head(incident: Handled, until_ms: int) -> list[str]:
+def _head(incident: Handled, events: list[Event], until_ms: int) -> list[str]:
     over = incident.status == "resolved"
     label = " (false alarm)" if incident.false_alarm else ""
-    began = rfc3339(incident.onset_ms) if incident.onset_ms else "unknown"
+    opened_ms, onset_ms = incident.opened_ms, incident.onset_ms
+    began_ms = opened_ms if onset_ms is None else onset_ms
+    lasted = _duration(until_ms - began_ms)
+    if onset_ms is not None:
+        lasted += f", {_duration(until_ms - opened_ms)} of it known"
+    rows = [
+        ("Status", f"{incident.status}{label}"),
+        ("Began (estimated)", "unknown" if onset_ms is None else rfc3339(onset_ms)),
+        ("Noticed", _after(opened_ms, onset_ms, "it began")),
+    ]
+    for turn in TURNS:
+        first = next((event for event in events if event.event.startswith(turn)), None)
+        if first is not None:
+            when = _after(first.ts_ms, opened_ms, "it was noticed")
+            rows.append((turn.capitalize(), f"{when}, by {_escaped(actor_name(first.actor))}"))
+    rows += [
+        ("Resolved" if over else "As of", rfc3339(until_ms)),
+        ("Lasted" if over else "Open for", lasted),
+    ]
     return [
         f"# {_escaped(incident.dependency)}: {_escaped(incident.cause)}, incident `{incident.id}`",
         "",
         "| | |",
         "|---|---|",
-        f"| Status | {incident.status}{label} |",
-        f"| Began (estimated) | {began} |",
-        f"| Opened | {rfc3339(incident.opened_ms)} |",
-        f"| {'Resolved' if over else 'As of'} | {rfc3339(until_ms)} |",
-        f"| {'Lasted' if over else 'Open for'} | {_duration(until_ms - incident.opened_ms)} |",
+        *(f"| {name} | {value} |" for name, value in rows),
     ]
+
+
+def _after(ts_ms: int, since_ms: int | None, what: str) -> str:
+    if since_ms is None or ts_ms <= since_ms:
+        return rfc3339(ts_ms)
+    return f"{rfc3339(ts_ms)}, {_duration(ts_ms - since_ms)} after {what}"
 
 
 def _duration(ms: int) -> str:
@@ -95,14 +118,33 @@ def _suspects(incident: Handled, events: list[Event]) -> list[str]:
     return [f"- {_escaped(text)}{_cited(opened)}" for text in incident.suspected.split("; ")]
 
 
-def _decision(decision: Decision) -> str:
-    times = f" (asked {decision.count} times)" if decision.count > 1 else ""
-    return _line(decision.ts_ms, decision.summary + times, decision.actor, decision.id)
+def _alike(looks: list[Decision]) -> list[list[Decision]]:
+    """Looks of one kind by one actor together, in the order of their first."""
+    found: dict[tuple[str, str, str | None], list[Decision]] = {}
+    for look in looks:
+        found.setdefault((look.kind, look.actor, look.verdict), []).append(look)
+    return list(found.values())
+
+
+def _folded(same: list[Decision]) -> str:
+    """One line for what was seen again and again: the first look, and what the last one said."""
+    first, last = same[0], same[-1]
+    times = sum(decision.count for decision in same)
+    said = plain(first.summary, CLAIM_CHARS_MAX)
+    cited = first.id
+    if times > 1:
+        until_ms = last.last_ts_ms or last.ts_ms
+        over = f" in {_duration(until_ms - first.ts_ms)}" if until_ms > first.ts_ms else ""
+        said = f"{said.rstrip('.')}. Asked {times} times{over}"
+        if last.summary != first.summary:
+            said += f"; at the end: {plain(last.summary, CLAIM_CHARS_MAX)}"
+            cited += f"`, `{last.id}"
+    return _line(first.ts_ms, said, first.actor, cited)
 
 
 def _line(ts_ms: int, claim: str, actor: str, decision_id: str | None) -> str:
-    who = f" ({_escaped(actor)})"
-    return f"- {rfc3339(ts_ms)} {_escaped(plain(claim, CLAIM_CHARS_MAX))}{who}{_cited(decision_id)}"
+    said = _escaped(plain(claim, 2 * CLAIM_CHARS_MAX))
+    return f"- {rfc3339(ts_ms)} {said} ({_escaped(actor_name(actor))}){_cited(decision_id)}"
 
 
 def _cited(decision_id: str | None) -> str:

@@ -57,7 +57,7 @@ async def get_route(
     share = chosen.share / WHOLE
     return RouteAnswer(
         verdict=_verdict(chosen.target, is_due=is_due),
-        summary=f"Call {chosen.target} for {dependency} ({100 * share:.4g}% of its traffic): "
+        summary=f"{_call(chosen.target, dependency)} ({100 * share:.4g}% of its traffic): "
         + _why(route, now_ms, is_due=is_due)
         + ".",
         as_of=rfc3339(now_ms),
@@ -70,6 +70,10 @@ async def get_route(
         why=_why(route, now_ms, is_due=is_due),
         expires_at=None if route.expires_ms is None else rfc3339(route.expires_ms),
     )
+
+
+def _call(target: str, dependency: str) -> str:
+    return f"Call {target}" if target == dependency else f"Call {target} for {dependency}"
 
 
 async def refuse_unknown(telemetry: Telemetry, settings: Settings, dependency: str) -> None:
@@ -97,7 +101,7 @@ def _why(route: Route, now_ms: int, *, is_due: bool) -> str:
     until = f" until {rfc3339(route.held_until_ms)}" if route.held_until_ms is not None else ""
     held = f"; held: {holder}{until}" if holder else ""
     if route.epoch == 0:
-        return f"no fallback was ever needed{held}"
+        return f"every call goes to the primary, no fallback was ever carried out{held}"
     due = "; it is due for another look" if is_due else ""
     renewed = f"; renewed {route.renewals} of {RENEWALS_MAX} times" if route.renewals else ""
     return f"{route.why}, since {rfc3339(route.changed_ms)}{renewed}{due}{held}"

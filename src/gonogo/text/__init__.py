@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from gonogo.answers import Answer, FallbackPlan, NextAction, rfc3339
+from gonogo.answers import Answer, FallbackPlan, FallbackResult, NextAction, rfc3339
 from gonogo.errors import plain
 from gonogo.text.facts import parts_of
 from gonogo.text.forms import Table, duration, money, number, shares
@@ -62,6 +62,9 @@ def as_call(action: NextAction) -> str:
 def words(answer: Answer, step: Callable[[NextAction], str] = as_call) -> Words:
     """Put an answer into words; `step` says what to do next."""
     facts, tables = parts_of(answer)
+    if isinstance(answer, FallbackResult) and answer.undo:
+        undo = NextAction(**answer.undo.model_dump(), reason="takes it back")
+        facts.append(("undo", step(undo)))
     return Words(
         verdict=answer.verdict.upper(),
         summary=plain(answer.summary, 2000),
@@ -117,13 +120,16 @@ def decision_json(decision: Decision) -> str:
     return json.dumps({k: v for k, v in whole.items() if v is not None}, ensure_ascii=False)
 
 
-def question(plan: FallbackPlan) -> str:
-    """What a person is asked before a plan is carried out."""
+def question(plan: FallbackPlan, reason: str = "") -> str:
+    """What a person is asked before a plan is carried out; `reason`: why it was made."""
     lines = [
         f"Carry out fallback plan {plan.plan_id} for '{plain(plan.dependency, 200)}'?",
         f"Traffic: {shares(plan.from_)} → {shares(plan.to)}.",
     ]
+    lines += [f"Why: {plain(reason, 400)}"] if reason else []
+    lines += [f"Cost: {plain(plan.cost_change, 300)}"] if plan.cost_change else []
     lines += [f"Effect: {plain(effect, 300)}" for effect in plan.effects]
+    lines += [f"Way back: {plain(plan.way_back, 300)}"] if plan.way_back else []
     lines += [f"Failed check: {c.check}: {plain(c.why, 300)}" for c in plan.checks if not c.passed]
     return "\n".join(lines)
 

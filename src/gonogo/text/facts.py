@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import singledispatch
 
 from gonogo.answers import (
@@ -233,9 +232,6 @@ def _result(answer: FallbackResult) -> Parts:
     ]
     if answer.incident_id:
         facts.append(("incident", answer.incident_id))
-    if answer.undo:
-        arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in answer.undo.arguments.items())
-        facts.append(("undo", f"{answer.undo.tool}({arguments})"))
     if answer.expires_at:
         facts.append(("looked at again", answer.expires_at))
     done_by = [(a.name, a.status, a.detail) for a in answer.actuators]
