@@ -42,7 +42,7 @@ def with_policy(settings: Settings, policy: Policy) -> Settings:
 async def recorded(folder: Path, *, days: int = HEALTHY_DAYS, store: str | None = None) -> Settings:
     """A store with the demo's first days, through the real ingest; they end now."""
     data, settings = folder / "calls.jsonl", settings_of(store or str(folder / "gonogo.db"))
-    World(NOW_MS).write(data, days)
+    World().write(data, days, now_ms=NOW_MS)
     async with Gonogo(settings, clock=lambda: NOW_MS) as app:
         await app.ingest(
             [str(data)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gonogo.answers import DriftReport, TrustReport
-from gonogo.answers.drift import Change, Onset, SegmentDrift
+from gonogo.answers.drift import Baseline, Change, Current, Onset, SegmentDrift
 from gonogo.answers.trust import ProviderSuspected
 from gonogo.records import Dependency, VersionSeen
 from gonogo.services.suspects import suspected_cause
@@ -69,6 +69,21 @@ def test_a_slice_that_shows_what_is_everywhere_is_not_named() -> None:
     assert suspected_cause(everywhere, None, None) is None
     confined = everywhere.model_copy(update={"change": Change(absolute=-0.04)})
     assert suspected_cause(confined, None, None) == "slice tier=new (0.9 to 0.7, n 40)"
+
+
+def test_a_slice_that_may_have_changed_as_all_did_is_not_named() -> None:
+    """Of 40 labels a fall of 0.2 may be one of 0.1; of 4,000 it is not."""
+    few = drift(slice_of("day_type=weekend", drifted=True)).model_copy(
+        update={
+            "change": Change(absolute=-0.1, interval95=(-0.14, -0.06)),
+            "baseline": Baseline(source="learned", n=5000),
+            "current": Current(n=200),
+        }
+    )
+    assert suspected_cause(few, None, None) is None
+    many = slice_of("day_type=weekend", drifted=True).model_copy(update={"n": 4000})
+    sure = few.model_copy(update={"segments": [many], "current": Current(n=20_000)})
+    assert suspected_cause(sure, None, None) == "slice day_type=weekend (0.9 to 0.7, n 4000)"
 
 
 def test_who_falls_together_and_what_it_depends_on_come_first() -> None:

@@ -7,18 +7,19 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
 
 from gonogo.demo.world import MODEL, PREVIOUS, SKILL, World
 from gonogo.errors import StoreError, plain
+from gonogo.records import DAY_MS, HOUR_MS
 
 __all__ = ["BUDGET", "WORKLOAD", "Stage", "set_up"]
 
 WORKLOAD, BUDGET = "triage", "weekly"
 BASELINE_DAYS = 7
-DAY_MS = 86_400_000
 
 CONFIG = """\
 [dependencies."{model}"]
@@ -31,6 +32,7 @@ baseline = {{ start = "{start}", end = "{end}" }}
 
 [dependencies."{skill}"]
 kind = "skill"
+baseline = {{ start = "{start}", end = "{end}" }}
 
 [budgets.{budget}]
 limit_usd = 11.90
@@ -91,10 +93,13 @@ async def set_up(world: World, folder: Path, *, day: int, now_ms: int) -> Stage:
     begin_ms = now_ms - day * DAY_MS
     data, store = folder / f"day-{day}.jsonl", folder / f"day-{day}.db"
     config = folder / f"day-{day}.toml"
-    await anyio.to_thread.run_sync(world.write, data, day)
+    await anyio.to_thread.run_sync(partial(world.write, data, day, now_ms=now_ms))
+    # A whole week, so that a weekend lies in it; by the hour, since dates would make it the
+    # shorter the later in the day it is now. An hour named as the end is included.
+    first_ms = -(-begin_ms // HOUR_MS) * HOUR_MS
     start, end = (
-        datetime.fromtimestamp((begin_ms + days * DAY_MS) / 1000, tz=UTC).date().isoformat()
-        for days in (0, BASELINE_DAYS - 1)
+        datetime.fromtimestamp(ms / 1000, tz=UTC).isoformat()
+        for ms in (first_ms, first_ms + BASELINE_DAYS * DAY_MS - HOUR_MS)
     )
     await anyio.Path(config).write_text(
         CONFIG.format(

@@ -47,7 +47,7 @@ async def play(paper: Paper, folder: Path, *, now_ms: int) -> Played:
         "The data are simulated and seeded. Store, ingest, server, client and statistics are real.",
     )
     with paper.working("simulating three weeks"):
-        world = World(now_ms)
+        world = World()
     before, during = await _mornings(paper, world, folder, now_ms)
     paper.part(f"Before: the morning of day {before.day}")
     async with agent_of(before.environ) as agent:

@@ -29,11 +29,31 @@ LABELS = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """What a skill judged: when it was published, in days since the beginning, and a die."""
+
+    day: float
+    published_day: float
+    luck: float
+
+    def judged(self, begin_s: float) -> dict[str, object]:
+        """Weekend or weekday, by the calendar of the weeks as they are written, and the outcome."""
+        published = datetime.fromtimestamp(begin_s + self.published_day * DAY_S, tz=UTC)
+        weekend = published.weekday() >= SATURDAY
+        wrong = 0.35 if weekend and self.day >= HEALTHY_DAYS else 0.05
+        return {
+            "outcome": self.luck >= wrong,
+            "segments": {"published": "weekend" if weekend else "weekday"},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One simulated call: when, in days since the beginning, and what an ingest line says."""
 
     day: float
     fields: dict[str, object]
+    item: Item | None = None
 
 
 def _slid(day: float) -> float:
@@ -75,31 +95,23 @@ def _previous(dice: random.Random) -> dict[str, object]:
     }
 
 
-def _skill(dice: random.Random, day: float, begin_s: float) -> dict[str, object]:
-    # An item is judged up to four days after it was published.
-    published = datetime.fromtimestamp(begin_s + (day - dice.uniform(0, 4)) * DAY_S, tz=UTC)
-    weekend = published.weekday() >= SATURDAY
-    wrong = 0.3 if weekend and day >= HEALTHY_DAYS else 0.05
-    return {
+def _skill(dice: random.Random, day: float) -> Call:
+    # An item is judged within a week of its publication, so that on each day as many of those that
+    # are judged come from a weekend, whatever day it is.
+    item = Item(day, published_day=day - dice.uniform(0, 7), luck=dice.random())
+    fields: dict[str, object] = {
         "dependency": SKILL,
         "kind": "skill",
-        "outcome": dice.random() >= wrong,
-        "segments": {"published": "weekend" if weekend else "weekday"},
         "latency_ms": round(dice.lognormvariate(3.9, 0.3), 1),
         "cost_usd": 0.0002,
     }
+    return Call(day, fields, item)
 
 
 class World:
-    """The weeks, simulated once; day 21 is now.
+    """The weeks, simulated once; they are the same whenever they are written to end."""
 
-    Args:
-        now_ms: Epoch milliseconds; weekends are those of the calendar that ends here.
-    """
-
-    def __init__(self, now_ms: int) -> None:
-        self._now_s = now_ms / 1000
-        begin_s = self._now_s - DAYS * DAY_S
+    def __init__(self) -> None:
         dice = random.Random(SEED)  # noqa: S311 - a simulation, not a secret
         self._calls: list[Call] = []
         for day in range(DAYS):
@@ -109,19 +121,23 @@ class World:
             for _ in range(PREVIOUS_A_DAY):
                 self._calls.append(Call(day + dice.random(), _previous(dice)))
             for _ in range(SKILL_A_DAY):
-                at = day + dice.random()
-                self._calls.append(Call(at, _skill(dice, at, begin_s)))
+                self._calls.append(_skill(dice, day + dice.random()))
         self._calls.sort(key=lambda call: call.day)
 
-    def write(self, path: Path, days: int) -> int:
-        """Write the first `days` days as JSON Lines that end now; returns how many lines."""
-        begin_s = self._now_s - days * DAY_S
+    def write(self, path: Path, days: int, *, now_ms: int) -> int:
+        """Write the first `days` days as JSON Lines that end now; returns how many lines.
+
+        Weekends are those of the calendar that ends now: any whole week holds one, whatever day is
+        now.
+        """
+        begin_s = now_ms / 1000 - days * DAY_S
         calls = [call for call in self._calls if call.day < days]
         with path.open("w", encoding="utf-8") as file:
             for number, call in enumerate(calls):
                 when = datetime.fromtimestamp(begin_s + call.day * DAY_S, tz=UTC)
                 line = {"id": f"call-{number}", "ts": when.isoformat(timespec="milliseconds")}
-                file.write(json.dumps({**line, **call.fields}) + "\n")
+                judged = call.item.judged(begin_s) if call.item else {}
+                file.write(json.dumps({**line, **call.fields, **judged}) + "\n")
         return len(calls)
 
     def accuracy(self) -> list[float]:

@@ -31,6 +31,8 @@ from gonogo.services.drift_watch import rule_of
 from gonogo.services.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.records import Floats, Ints
     from gonogo.services.drift_watch import Followed
     from gonogo.services.past import Read
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 WEIGHT = 0.25
 SLICES_MAX = 200
+STANDS_APART = 2.0
 SHOWN = {"brief": 5, "full": 50}
 
 
@@ -112,7 +115,7 @@ def sliced(
         partitions, rule, baseline=days.baseline, recent=recent, kept=followed.runs.rates
     )
     cells = {cell.segment: cell for part in partitions for cell in part.cells}
-    ranked = sorted(watch.findings, key=_rank)
+    ranked = _ranked(watch.findings)
     worse = [
         f
         for f in ranked
@@ -131,12 +134,56 @@ def sliced(
     )
 
 
-def _rank(cell: CellFinding) -> tuple[bool, float]:
-    """Drifted first, by how much worse they are for sure; the others by their evidence."""
-    if not cell.drifted:
-        return True, -cell.evidence_nats
-    worse, _ = difference_interval95(cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n)
-    return False, -worse
+def _ranked(findings: Sequence[CellFinding]) -> list[CellFinding]:
+    """Drifted first, by how much worse they are for sure; the others by their evidence.
+
+    A slice joined of two parts has fewer calls than either part, and so by chance now a greater
+    fall, now a smaller one, by the day that is asked. It comes after a part that explains it.
+    """
+    drifted = {cell.segment: cell for cell in findings if cell.drifted}
+
+    def rank(cell: CellFinding) -> tuple[bool, float, bool]:
+        if not cell.drifted:
+            return True, -cell.evidence_nats, False
+        parts = [drifted[name] for name in cell.segment.split(",") if name in drifted]
+        plainer = [_fall(p)[0] for p in parts if p is not cell and not _stands_apart(cell, p)]
+        return False, -max(plainer, default=_fall(cell)[0]), bool(plainer)
+
+    return sorted(findings, key=rank)
+
+
+def _stands_apart(joined: CellFinding, part: CellFinding) -> bool:
+    """Whether a slice fell further than the rest of a part of its: twice as far, and for sure.
+
+    Less than twice is no other place to look: days on which it began, counted whole, make as much.
+    The difference of two falls, from the intervals of each: the MOVER of Zou & Donner (2008),
+    Statistics in Medicine 27.
+    """
+    rest = replace(
+        part,
+        n=part.n - joined.n,
+        bad_rate=_rest(part.n, part.bad_rate, joined.n, joined.bad_rate),
+        baseline_n=part.baseline_n - joined.baseline_n,
+        baseline_bad_rate=_rest(
+            part.baseline_n, part.baseline_bad_rate, joined.baseline_n, joined.baseline_bad_rate
+        ),
+    )
+    if rest.n < 1 or rest.baseline_n < 1:
+        return False
+    own, others = (c.bad_rate - c.baseline_bad_rate for c in (joined, rest))
+    if own < STANDS_APART * others:
+        return False
+    return own - others > math.hypot(own - _fall(joined)[0], _fall(rest)[1] - others)
+
+
+def _rest(n: int, rate: float, n_inside: int, rate_inside: float) -> float:
+    """The bad rate of a slice without what lies inside it."""
+    bad = n * rate - n_inside * rate_inside
+    return min(1.0, max(0.0, bad / max(n - n_inside, 1)))
+
+
+def _fall(cell: CellFinding) -> tuple[float, float]:
+    return difference_interval95(cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n)
 
 
 def _partitions(
