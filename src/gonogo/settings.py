@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Policy = Literal["allow", "confirm", "ask", "deny"]
 WindowKind = Literal["hour", "day", "week", "month", "rolling", "total"]
+QualityMeasure = Literal["outcomes", "errors"]
 ProbeKind = Literal["http", "chat", "mcp"]
 
 DAY_S = 86_400
@@ -41,6 +42,8 @@ class DependencySettings:
     provider: str | None = None
     latency_slo_ms: float | None = None
     quality_bar: float = 0.5
+    # "errors": calls without an outcome are judged by their errors, as those of a tool are.
+    quality: QualityMeasure = "outcomes"
     fallback: tuple[str, ...] = ()
     actuators: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()

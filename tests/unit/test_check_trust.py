@@ -118,12 +118,17 @@ async def test_missing_labels_never_count_as_good() -> None:
     assert "100 labelled of 1100 calls" in str(report.good_means)
 
 
-@pytest.mark.parametrize(("kind", "verdict"), [("model", "caution"), ("api", "go")])
-async def test_without_one_label_quality_is_said_to_be_unknown(kind: str, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "verdict", "said"),
+    [("model", "caution", "not known: record `outcome`"), ("api", "go", "not measured")],
+)
+async def test_without_one_label_quality_is_said_to_be_unknown(
+    kind: str, verdict: str, said: str
+) -> None:
     """A model that only answers in time may answer wrongly; an API has answered."""
     report = await asked(calls("x", 500, outcome=None, kind=kind, latency_ms=80.0), "x")
     assert report.verdict == verdict
-    assert "quality is not known: record `outcome`" in str(report.good_means)
+    assert f"quality is {said}" in str(report.good_means)
     assert "come without error and in time" in report.summary
 
 

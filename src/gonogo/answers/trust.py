@@ -66,6 +66,7 @@ class TrustReport(Answer):
         dict[Literal["availability", "quality", "latency_slo", "consistency"], TrustPart] | None
     ) = None
     provider_suspected: ProviderSuspected | None = None
+    missing: str | None = Field(default=None, description="what to record for a verdict")
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
     fleet: list[FleetLine] | None = None

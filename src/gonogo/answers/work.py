@@ -18,6 +18,7 @@ class PreflightCheck(Part):
     why: str
     score: Points | None = None
     drift_status: DriftStatus | None = None
+    missing: str | None = Field(default=None, description="what to record for a verdict")
     route_target: str | None = None
     plan_tested: str | None = Field(
         default=None, description="when its fallback was last rehearsed, and how that ended"

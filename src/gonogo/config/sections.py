@@ -22,6 +22,7 @@ from gonogo.settings import (
     DependencySettings,
     Policy,
     PriceSettings,
+    QualityMeasure,
     Settings,
     WindowKind,
     WorkloadSettings,
@@ -35,6 +36,7 @@ USD_MAX = 1e9
 HARD_CONFIDENCE = 0.95
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+QUALITY_MEASURES: tuple[QualityMeasure, ...] = get_args(QualityMeasure)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
 
@@ -42,7 +44,7 @@ SECTIONS = ("dependencies", "settings", "budgets", "workloads", "probes", "actua
 DEPENDENCY = (
     *("kind", "provider", "latency_slo_ms", "quality_bar", "fallback", "actuators"),
     *("depends_on", "min_effect", "fallback_policy", "stale_after", "baseline"),
-    *("false_alarms_per_year", "recovery_share"),
+    *("false_alarms_per_year", "recovery_share", "quality"),
 )
 BASELINE = ("start", "end", "version", "outcome")
 BUDGET = (
@@ -124,6 +126,7 @@ def _dependency(name: str, table: Table) -> DependencySettings:
         provider=table.name("provider"),
         latency_slo_ms=table.number("latency_slo_ms", 0.001, 1e10),
         quality_bar=_or(table.number("quality_bar", 0, 1), 0.5),
+        quality=table.choice("quality", QUALITY_MEASURES, "outcomes"),
         fallback=fallback,
         actuators=table.names("actuators"),
         depends_on=table.names("depends_on"),

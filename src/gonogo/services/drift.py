@@ -22,10 +22,13 @@ from gonogo.services.drift_recent import good_until_ms
 from gonogo.services.drift_slices import SHOWN
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
 from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
+from gonogo.services.measured import NOT_MEASURED, errors_decide, unlabelled_version
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.signals import SIGNAL_METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.records import Dependency, Mark
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_signals import SignalTelemetry
@@ -84,8 +87,7 @@ async def check_drift(
         found = Streams(tuple(_compared(data, settings, question)))
     else:
         found = await followed_streams(telemetry, data, question, settings, accepted)
-    decided = _decisive(list(found.findings), question.metric)
-    decisive = decided.whole()
+    decided, decisive = _decided(data, question, found.findings)
     stale_at_ms = None
     if not (question.compares or question.until):
         stale_at_ms = _stale_at_ms(decisive, data, own)
@@ -167,6 +169,30 @@ def _decisive(findings: list[Finding], asked: str | None) -> Finding:
     return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
 
 
+def _decided(
+    data: DriftData, question: DriftQuestion, findings: Sequence[Finding]
+) -> tuple[Finding, Finding]:
+    """The finding that decides, and the same as it is answered.
+
+    Where the version that answers now has no outcome of its own, quality is unknown, unless what
+    is known is bad; what has shifted beside it is told among the signals.
+    """
+    decided = _decisive(list(findings), question.metric)
+    asked = not question.compares and question.metric in (None, "outcome")
+    if decided.status == "degraded" or not asked:
+        return decided, decided.whole()
+    found = unlabelled_version(data.counts, data.golden_counts, data.known.versions)
+    if found is None:
+        return decided, decided.whole()
+    decided = next((f for f in findings if f.metric == "outcome" and f.segment is None), decided)
+    return decided, replace(
+        decided.whole(),
+        status="insufficient_data",
+        missing=found.missing,
+        unlabelled=found.version,
+    )
+
+
 def _stale_at_ms(finding: Finding, data: DriftData, own: DependencySettings) -> int | None:
     """Until when the newest label that could have come is as new as the user wants it."""
     if finding.newest_ts_ms is None:
@@ -200,10 +226,10 @@ def _report(
     golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
     return DriftReport(
         verdict=verdict,
-        summary=summary(data.known.name, decisive),
+        summary=_summary(data, own, decisive),
         as_of=rfc3339(now_ms),
         data_age_s=max(0, (now_ms - data.known.newest_ts_ms) // 1000),
-        next_actions=next_actions(question, decisive, own),
+        next_actions=next_actions(question, decisive, own, version=decisive.unlabelled),
         dependency=data.known.name,
         metric=decisive.metric,
         status=decisive.status,
@@ -223,6 +249,12 @@ def _report(
         detectable_now=decisive.detectable_now,
         missing=decisive.missing,
     )
+
+
+def _summary(data: DriftData, own: DependencySettings, decisive: Finding) -> str:
+    told = summary(data.known.name, decisive)
+    by_errors = decisive.metric == "error" and errors_decide(data.known, own)
+    return f"{told} {NOT_MEASURED}" if by_errors else told
 
 
 def _is_told(finding: Finding) -> bool:

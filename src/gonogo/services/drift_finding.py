@@ -14,11 +14,9 @@ from gonogo.answers import (
     DriftStatus,
     Evidence,
     GoldenPairs,
-    Immature,
     Onset,
     SignalKind,
     Trend,
-    VersionMean,
     rfc3339,
 )
 from gonogo.records import HOUR_MS
@@ -63,7 +61,7 @@ class Finding:
     """What the evidence says of one metric.
 
     `told`: how a change reads, where it is no change of a mean. `newest_ts_ms`: the end of the
-    newest data it rests on. `rest`: adds what only the decisive finding shows.
+    newest data it rests on. `unlabelled`: the version whose outcomes are missing. `rest`: adds what only the decisive finding shows.
     """
 
     metric: str
@@ -81,8 +79,7 @@ class Finding:
     onset: Onset | None = None
     trend: Trend | None = None
     golden: GoldenPairs | None = None
-    versions: tuple[VersionMean, ...] = ()
-    immature: Immature | None = None
+    unlabelled: str | None = None
     detectable_now: float | None = None
     missing: str | None = None
     newest_ts_ms: int | None = None

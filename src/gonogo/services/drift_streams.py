@@ -11,6 +11,7 @@ from gonogo.services.drift_data import (
     NOT_FOLLOWED,
     RATE_METRICS,
     Maturity,
+    RateMetric,
     RateStream,
     missing_for_baseline,
 )
@@ -21,6 +22,7 @@ from gonogo.services.drift_reading import finding_of, unjudged
 from gonogo.services.drift_slices import declared_streams, sliced
 from gonogo.services.drift_values import value_finding
 from gonogo.services.drift_watch import Followed, follow
+from gonogo.services.measured import errors_decide
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.signal_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.services.signals import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
@@ -65,7 +67,9 @@ async def followed_streams(
     findings: list[Finding] = []
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift = None
-    for metric in RATE_METRICS:
+    by_errors = errors_decide(data.known, own)
+    quality: RateMetric = "error" if by_errors else "outcome"
+    for metric in ("error",) if by_errors else RATE_METRICS:
         stream = data.stream(metric)
         if metric == "outcome" and stream.golden and len(data.golden.item):
             continue  # the paired test reads the same answers with more power
@@ -73,9 +77,10 @@ async def followed_streams(
         if hours is None:
             findings.append(unjudged(stream, missing_for_baseline(stream)))
             continue
-        followed = follow(stream, hours, own, weight=WEIGHTS[metric], zone=zone, runs=data.runs)
-        finding = _finding(data, followed, own)
-        if metric == "outcome" and question.segment is None:
+        weight = _weight(metric, by_errors=by_errors)
+        followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)
+        finding = _finding(data, followed, own, weight=weight)
+        if metric == quality and question.segment is None:
             declared = declared_streams(data.read, followed, end_hour=data.mature_until)
             onset_hour = _onset_hour(finding)
             finding = _without_mix(finding, followed, declared)
@@ -196,10 +201,16 @@ def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateS
     return replace(finding, status="shifted", notes=(f"the mix of {key} changed",))
 
 
-def _finding(data: DriftData, followed: Followed, own: DependencySettings) -> Finding:
-    metric = followed.baseline.metric
-    lag = data.maturity if metric == "outcome" else PROMPT
-    return finding_of(followed, followed.watch(), own, weight=WEIGHTS[metric], maturity=lag)
+def _weight(metric: RateMetric, *, by_errors: bool) -> float:
+    """A rate's share of the false-alarm budget; errors get that of outcomes where there are none."""
+    return WEIGHTS[metric] + (WEIGHTS["outcome"] if by_errors else 0.0)
+
+
+def _finding(
+    data: DriftData, followed: Followed, own: DependencySettings, *, weight: float
+) -> Finding:
+    lag = data.maturity if followed.baseline.metric == "outcome" else PROMPT
+    return finding_of(followed, followed.watch(), own, weight=weight, maturity=lag)
 
 
 def _onset_hour(finding: Finding) -> int | None:

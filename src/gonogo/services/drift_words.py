@@ -82,9 +82,16 @@ def power_of_ten(log10_value: float) -> str:
 
 
 def next_actions(
-    question: DriftQuestion, finding: Finding, settings: DependencySettings
+    question: DriftQuestion,
+    finding: Finding,
+    settings: DependencySettings,
+    *,
+    version: str | None = None,
 ) -> list[NextAction]:
-    """The calls that follow from a finding, ready to make."""
+    """The calls that follow from a finding, ready to make.
+
+    `version`: the one whose outcomes are missing, where it is one version's.
+    """
     name = question.dependency
     if finding.status == "degraded":
         actions = []
@@ -102,12 +109,17 @@ def next_actions(
         )
         return actions
     if finding.status == "insufficient_data":
-        example = {"dependency": name, "outcome": 1}
+        example: dict[str, object] = {"dependency": name}
+        if finding.metric == "error":
+            reason = "calls are what a verdict needs"
+        else:
+            example |= ({} if version is None else {"version": version}) | {"outcome": 1}
+            reason = "outcomes are what a verdict needs"
         return [
             NextAction(
                 tool="record_observations",
                 arguments={"observations": [example]},
-                reason="outcomes are what a verdict needs",
+                reason=reason,
             )
         ]
     if finding.status == "shifted":

@@ -89,7 +89,7 @@ def compose_preflight(
     ]
     return PreflightReport(
         verdict=verdict,
-        summary=_summary(verdict, parts, budget, blockers),
+        summary=_summary(verdict, parts, budget, blockers) + _not_measured(parts),
         as_of=rfc3339(now_ms),
         data_age_s=max(ages, default=None),
         next_actions=_next_actions(parts, budget),
@@ -110,6 +110,7 @@ def _check(part: PartReport) -> PreflightCheck:
         why=part.why,
         score=part.trust.score if part.trust else None,
         drift_status=part.drift.status if part.drift else None,
+        missing=next((r.missing for r in (part.drift, part.trust) if r and r.missing), None),
         route_target=part.target,
         plan_tested=part.plan_tested,
     )
@@ -142,6 +143,16 @@ def _summary(
         return f"{lead}: of {checked}, blocked by {', '.join(blockers)}."
     wary = [p.dependency for p in parts if p.verdict != "go"]
     return f"Caution: of {checked}, look at {', '.join(wary) or 'the budget'} first."
+
+
+def _not_measured(parts: Sequence[PartReport]) -> str:
+    """Which parts are judged without any outcome, as a sentence; empty where none is."""
+    names = [
+        part.dependency
+        for part in parts
+        if part.trust is not None and part.trust.parts and "quality" not in part.trust.parts
+    ]
+    return f" Quality is not measured of {', '.join(names)}." if names else ""
 
 
 def _next_actions(parts: Sequence[PartReport], budget: BudgetCheck | None) -> list[NextAction]:

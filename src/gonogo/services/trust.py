@@ -19,13 +19,14 @@ from gonogo.answers import (
 )
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.records import HOUR_MS, worst_verdict
+from gonogo.services.measured import NOT_MEASURED, errors_decide
 from gonogo.services.trust_estimate import (
     TrustEstimate,
     kept_from,
     p_better,
-    part_estimates,
     trust_estimate,
 )
+from gonogo.services.trust_parts import part_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_trust import TrustTelemetry
     from gonogo.services.recent import Recent
-    from gonogo.services.trust_estimate import PartEstimate, PartName
+    from gonogo.services.trust_parts import PartEstimate, PartName
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
@@ -208,7 +209,7 @@ def _report(
         verdict = worst_verdict([verdict, "caution"])
     return TrustReport(
         verdict=verdict,
-        summary=_summary(found, parts, around),
+        summary=_summary(found, parts, around, by_errors=errors_decide(found.known, own)),
         as_of=rfc3339(now_ms),
         data_age_s=max(0, (now_ms - found.newest_ts_ms) // 1000),
         next_actions=_next_actions(found, verdict, around.upstream_names),
@@ -225,6 +226,7 @@ def _report(
         upstream=around.upstream or None,
         provider_suspected=around.provider,
         score_health=around.health,
+        missing=None if found.unlabelled is None else found.unlabelled.missing,
     )
 
 
@@ -239,7 +241,9 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
         events.append("a repeated input answered as before")
     said = ", ".join(events)
     said += " (golden-set calls: there are no others)" if found.golden else ""
-    if found.quality is None:
+    if errors_decide(found.known, own):
+        said += "; quality is not measured"
+    elif found.quality is None:
         said += "; quality is not known: record `outcome`, or `prediction` and `label`"
     elif found.labels < found.n:
         said += f"; quality judged by the {found.labels} labelled of {found.n} calls"
@@ -281,6 +285,8 @@ def _summary(
     found: TrustEstimate,
     parts: dict[PartName, PartEstimate],
     around: _Surroundings,
+    *,
+    by_errors: bool,
 ) -> str:
     in_ten = round(10 * found.score)
     tail = "; 1 call" if found.n == 1 else f"; {found.n} calls"
@@ -291,6 +297,8 @@ def _summary(
     said = f"Trust {_points(found)}: about {in_ten} in 10 next calls should {of_what}{tail}."
     if found.why:
         said += f" {found.verdict.capitalize().replace('_', '-')}: {found.why}."
+    if by_errors:
+        said += f" {NOT_MEASURED}"
     if around.upstream:
         said += f" It stands on {around.upstream[0]}."
     if around.provider is not None:
@@ -326,4 +334,12 @@ def _next_actions(
             tool="trigger_fallback", arguments=plan, reason="plan a way back; changes nothing yet"
         )
         return [fallback, drift]
+    if found.unlabelled is not None and verdict == "unknown":
+        example = {"dependency": name, "version": found.unlabelled.version, "outcome": 1}
+        record = NextAction(
+            tool="record_observations",
+            arguments={"observations": [example]},
+            reason="outcomes of the version that answers now are what a verdict needs",
+        )
+        return [record, drift]
     return [] if verdict == "go" else [drift]

@@ -6,23 +6,25 @@ as good: P(good) = P(ok) * P(good | ok, labelled) * P(no disagreeing repeat), in
 their rates.
 
 The verdict:
-* `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, or
-  a 90 % interval wider than half the scale. Thin or stale evidence is never `go`.
+* `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, a
+  version that answers now without an outcome of its own (while an older one has some), or a 90 %
+  interval wider than half the scale. Thin or stale evidence is never `go`.
 * `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below. The bar is
   the dependency's own normal (declared baseline outcome, else its longest memory) less its
   `min_effect`, and never under one half, where a call is as likely bad as good.
 * `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
-* `caution`: anything between; also a model, skill or prompt (or a kind not known) without any
-  label, because what is not measured cannot be trusted.
+* `caution`: anything between; also a dependency without any label that is not judged by its errors
+  alone (`measured.errors_decide`), because what is not measured cannot be trusted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.services.measured import errors_decide, unlabelled_version
 from gonogo.services.ports_trust import KeptScore
 
 if TYPE_CHECKING:
@@ -33,10 +35,9 @@ if TYPE_CHECKING:
 
     from gonogo.detectors.trust import BetaMixture, Prior
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
+    from gonogo.services.measured import UnlabelledVersion
     from gonogo.services.ports_trust import Population, Repeats, TrustTelemetry
     from gonogo.settings import DependencySettings, Settings
-
-PartName = Literal["availability", "quality", "latency_slo", "consistency"]
 
 CALLS_MIN = 10
 WIDTH_MAX = 0.5
@@ -46,17 +47,6 @@ MEMORY_DAYS = 120
 POPULATION_DAYS = 30
 POPULATION_LIMIT = 200
 REPEATS_MIN = 10
-_MEASURED_BY_OUTCOME = ("model", "skill", "prompt", None)
-
-
-@dataclass(frozen=True, slots=True)
-class PartEstimate:
-    """One part of good: a rate with its 90 % interval, from n calls."""
-
-    rate: float
-    lower: float
-    upper: float
-    n: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +63,8 @@ class TrustEstimate:
     upper: float
     bar: float
     n: int
-    newest_ts_ms: int
     verdict: Verdict
     why: str
-    rev: int
     points: Floats
     ok: BetaMixture
     ok_prior: Prior
@@ -88,6 +76,17 @@ class TrustEstimate:
     golden: bool
     counts: HourCounts
     repeats: Repeats
+    unlabelled: UnlabelledVersion | None = None
+
+    @property
+    def newest_ts_ms(self) -> int:
+        """Of the dependency's newest observation."""
+        return self.known.newest_ts_ms
+
+    @property
+    def rev(self) -> int:
+        """The dependency's, when it was read."""
+        return self.known.rev
 
 
 def kept_from(found: TrustEstimate, now_ms: int) -> KeptScore:
@@ -139,10 +138,31 @@ async def trust_estimates(
             populations[one.kind] = await population_of(telemetry, one.kind, now_ms)
         repeats = await telemetry.repeats(one.name)
         own = settings.dependency(one.name)
+        unlabelled = None if golden else await _unlabelled(telemetry, one, counts, now_ms)
         estimates.append(
-            estimate(one, counts, populations[one.kind], repeats, own, golden=golden, now_ms=now_ms)
+            estimate(
+                one,
+                counts,
+                populations[one.kind],
+                repeats,
+                own,
+                golden=golden,
+                unlabelled=unlabelled,
+                now_ms=now_ms,
+            )
         )
     return estimates
+
+
+async def _unlabelled(
+    telemetry: TrustTelemetry, known: Dependency, counts: HourCounts, now_ms: int
+) -> UnlabelledVersion | None:
+    """The version that answers now without an outcome; its golden answers are read only then."""
+    found = unlabelled_version(counts, None, known.versions)
+    if found is None:
+        return None
+    golden = await telemetry.hours(known.name, golden=True, end_hour=now_ms // HOUR_MS + 1)
+    return unlabelled_version(counts, golden, known.versions)
 
 
 async def population_of(telemetry: TrustTelemetry, kind: Kind | None, now_ms: int) -> Population:
@@ -159,6 +179,7 @@ def estimate(
     own: DependencySettings,
     *,
     golden: bool,
+    unlabelled: UnlabelledVersion | None = None,
     now_ms: int,
 ) -> TrustEstimate:
     """The estimate from what was read; pure."""
@@ -185,10 +206,8 @@ def estimate(
         upper=upper,
         bar=max(EVEN_CHANCE, normal - own.min_effect),
         n=int(counts.n.sum()),
-        newest_ts_ms=known.newest_ts_ms,
         verdict="unknown",
         why="",
-        rev=known.rev,
         points=points,
         ok=ok,
         ok_prior=ok_prior,
@@ -200,6 +219,7 @@ def estimate(
         golden=golden,
         counts=counts,
         repeats=repeats,
+        unlabelled=unlabelled,
     )
     return _judged(found, known, own, now_ms)
 
@@ -244,58 +264,6 @@ def _quality(
     prior = trust.population_prior(population.ok_good[others], population.ok_labels[others])
     good = by_hour(counts, counts.ok_good, counts.ok_labels)
     return trust.posterior(*good, now_hour=now_hour, prior=prior), prior
-
-
-def part_estimates(
-    found: TrustEstimate, own: DependencySettings, now_ms: int
-) -> dict[PartName, PartEstimate]:
-    """The parts of good, each by the same rule over its own calls; those without data are left out."""
-    import numpy as np
-
-    from gonogo.detectors import trust
-
-    counts, all_ = found.counts, found.population
-    others = np.array([name != found.dependency for name in all_.names], dtype=bool)
-    pairs: dict[PartName, tuple[Ints, Ints, Ints, Ints]] = {
-        "availability": (counts.n - counts.errors, counts.n, all_.n - all_.errors, all_.n),
-        "quality": (counts.good, counts.labels, all_.good, all_.labels),
-    }
-    if own.latency_slo_ms is not None:
-        pairs["latency_slo"] = (counts.slo_met, counts.timed, all_.slo_met, all_.timed)
-    parts: dict[PartName, PartEstimate] = {}
-    for name, (good, n, others_good, others_n) in pairs.items():
-        if n.sum():
-            prior = trust.population_prior(others_good[others], others_n[others])
-            mixture = _known(found, good, n, prior) or trust.posterior(
-                *by_hour(counts, good, n), now_hour=now_ms // HOUR_MS, prior=prior
-            )
-            low, high = trust.quantiles(mixture, np.array([0.05, 0.95]))
-            parts[name] = PartEstimate(float(mixture.mean()), float(low), float(high), int(n.sum()))
-    if found.repeats.repeats:
-        points = consistency_points(found.repeats)
-        low, high = trust.point_interval90(points)
-        parts["consistency"] = PartEstimate(
-            float(points.mean()), float(low), float(high), found.repeats.repeats
-        )
-    return parts
-
-
-def _known(found: TrustEstimate, good: Ints, n: Ints, prior: Prior) -> BetaMixture | None:
-    """The posterior of such calls where the score was made from the same ones.
-
-    Without an SLO a call that is well is one without error, and where no failed call has an outcome
-    a good answer is a good call.
-    """
-    import numpy as np
-
-    counts = found.counts
-    for own_good, own_n, own_prior, mixture in (
-        (counts.ok, counts.n, found.ok_prior, found.ok),
-        (counts.ok_good, counts.ok_labels, found.quality_prior, found.quality),
-    ):
-        if own_prior == prior and np.array_equal(own_n, n) and np.array_equal(own_good, good):
-            return mixture
-    return None
 
 
 def by_hour(counts: HourCounts, good: Ints, n: Ints) -> tuple[Ints, Ints, Ints]:
@@ -361,7 +329,8 @@ def _verdict(
     labelled = found.counts.hour[found.counts.ok_labels > 0]
     label_age_ms = now_ms - (int(labelled[-1]) + 1) * HOUR_MS if labelled.size else 0
     limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
-    unmeasured = found.quality is None and (own.kind or known.kind) in _MEASURED_BY_OUTCOME
+    unmeasured = found.quality is None and not errors_decide(known, own)
+    unlabelled = "" if found.unlabelled is None else found.unlabelled.missing.rstrip(".")
     newest = f"is older than {days(stale_ms)}"
     least = f"{found.bar:.0%}, the least that {limit} allows"
     too_few = f"{found.n} of the {CALLS_MIN} calls that a verdict needs"
@@ -370,6 +339,7 @@ def _verdict(
         (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),
         (found.n < CALLS_MIN, "unknown", too_few),
         (found.upper < found.bar, "no_go", f"95% sure to be below {least}"),
+        (found.unlabelled is not None, "unknown", unlabelled),
         (label_age_ms > stale_ms, "unknown", f"the newest outcome {newest}"),
         (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
         (found.lower < EVEN_CHANCE, "caution", LOW),

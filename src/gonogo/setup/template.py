@@ -16,6 +16,7 @@ DEPENDENCY = """\
 # provider = "acme"               # what falls together is named by it
 # latency_slo_ms = 2000           # slower than this is not a good call
 # quality_bar = 0.5               # an outcome at or above this is good
+# quality = "outcomes"            # "errors": without outcomes, calls are judged by their errors
 {fallback}
 # fallback_policy = "ask"         # allow, confirm, ask (a person), deny
 {actuators}

@@ -1,0 +1,113 @@
+"""What the quality of a dependency is known by: its errors alone, labels of its version, few labels.
+
+Drift, trust and preflight ask here, so that none of them calls fit what another cannot know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import Dependency, HourCounts, VersionSeen
+    from gonogo.settings import DependencySettings
+
+__all__ = ["NOT_MEASURED", "UnlabelledVersion", "errors_decide", "unlabelled_version"]
+
+NOT_MEASURED = "Quality is not measured: no outcome was ever recorded."
+_MEASURED_BY_ERRORS = ("tool", "api")
+# Who answers now is told from so many of the newest calls: an hour may hold one call of a trial
+# that gets a twentieth of the traffic.
+RECENT_CALLS = 20
+CURRENT_SHARE = 0.5
+
+
+def errors_decide(known: Dependency, own: DependencySettings) -> bool:
+    """Whether a dependency is judged by its errors: it never had an outcome, and needs none.
+
+    A tool or an API answers or fails; a model that answers without error may still be wrong, so
+    for one the user must say so (`quality = "errors"`). The first outcome ends it.
+    """
+    by_errors = (own.kind or known.kind) in _MEASURED_BY_ERRORS or own.quality == "errors"
+    return by_errors and "outcome" not in known.metrics
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledVersion:
+    """A version that answers now without an outcome of its own, where an older one has some."""
+
+    version: str
+    calls: int
+    labelled: str
+    labels: int
+
+    @property
+    def missing(self) -> str:
+        """What to record, in words."""
+        return (
+            f"Version {self.version} answers now ({self.calls:,} calls) and has no outcome of its "
+            f"own; the {self.labels:,} of version {self.labelled} say nothing of it. Record "
+            f"`outcome` for calls of {self.version}."
+        )
+
+
+def unlabelled_version(
+    counts: HourCounts, golden: HourCounts | None, seen: Sequence[VersionSeen]
+) -> UnlabelledVersion | None:
+    """The version that answers now, where none of its calls has an outcome but another's have.
+
+    A label without a version may be of any version that was called by then. Calls without a version
+    belong to no new one.
+
+    Args:
+        counts: The dependency's own calls, up to the moment that is asked about.
+        golden: Its golden calls, whose outcomes are labels of their versions as well.
+        seen: Its versions, with when they were first and last called.
+    """
+    named: dict[str, int] = {}
+    nameless_until = -1
+    for part in (counts,) if golden is None else (counts, golden):
+        for index, version in enumerate(part.versions):
+            rows = (part.version == index) & (part.labels > 0)
+            if not rows.any():
+                continue
+            if version is None:
+                nameless_until = max(nameless_until, int(part.hour[rows][-1]))
+            else:
+                named[version] = named.get(version, 0) + int(part.labels[rows].sum())
+    if not named:
+        return None
+    older = max(named, key=lambda version: named[version])
+    found: list[tuple[float, UnlabelledVersion]] = []
+    for index, version in enumerate(counts.versions):
+        hours = counts.hour[(counts.version == index) & (counts.n > 0)]
+        if version is None or version in named or not len(hours) or nameless_until >= hours[0]:
+            continue
+        share = 1.0 if _came_last(version, seen) else _recent_share(counts, index, int(hours[0]))
+        calls = int(counts.n[counts.version == index].sum())
+        found.append((share, UnlabelledVersion(version, calls, older, named[older])))
+    share, most = max(found, key=lambda pair: pair[0], default=(0.0, None))
+    return most if share >= CURRENT_SHARE else None
+
+
+def _came_last(version: str, seen: Sequence[VersionSeen]) -> bool:
+    """Whether every other version was last called before this one was first: a clean switch."""
+    own = next((one for one in seen if one.version == version), None)
+    return own is not None and all(
+        one.newest_ts_ms < own.first_ts_ms for one in seen if one.version != version
+    )
+
+
+def _recent_share(counts: HourCounts, index: int, first_hour: int) -> float:
+    """A version's share of the newest calls, none of them from before its first hour."""
+    total = own = 0
+    for at in range(len(counts.hour) - 1, -1, -1):
+        hour = int(counts.hour[at])
+        is_new_hour = at == len(counts.hour) - 1 or hour != int(counts.hour[at + 1])
+        if is_new_hour and (hour < first_hour or total >= RECENT_CALLS):
+            break
+        total += int(counts.n[at])
+        own += int(counts.n[at]) * (int(counts.version[at]) == index)
+    return own / total if total else 0.0
