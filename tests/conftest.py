@@ -1,12 +1,17 @@
-"""Shared fixtures: the async backend, and where the real data lies."""
+"""Shared fixtures: the async backend, where the real data lies, and the oracle that hears every answer."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from gonogo.coherence import RULES
+from oracle import KNOWN, ORACLE, listen
 
 # How long an example takes depends on what else the machine does; timed figures live in benchmarks.
 settings.register_profile("gonogo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,3 +36,44 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set GONOGO_SHARED to the folder that holds data/")
     return folder
+
+
+def pytest_configure() -> None:
+    """Every answer of every test is heard."""
+    listen()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """A test fails by the answers that it and its fixtures heard, too."""
+    result = yield
+    found = ORACLE.take()
+    assert not found, "\n\n".join(found)
+    return result
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker sends what it counted to the process that started it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["coherence"] = ORACLE.summary()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - of a plugin without types
+    """Take what a worker counted."""
+    output = getattr(node, "workeroutput", {})
+    if "coherence" in output:
+        ORACLE.add(output["coherence"])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many answers went through how many rules, and what is known to disagree."""
+    if not ORACLE.answers:
+        return
+    terminalreporter.write_line(
+        f"coherence: {ORACLE.answers:,} answers, {sum(ORACLE.checks.values()):,} checks by "
+        f"{len(ORACLE.checks)} of {len(RULES)} rules"
+    )
+    for rule, reason in KNOWN.items():
+        terminalreporter.write_line(f"  known, {ORACLE.tolerated[rule]} times: {rule}: {reason}")

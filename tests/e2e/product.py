@@ -15,6 +15,7 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 
 from gonogo.__main__ import run
+from oracle import overhear
 
 ERAS = ("legacy", "auto")
 PROTOCOLS = {"legacy": "2025-11-25", "auto": "2026-07-28"}
@@ -36,6 +37,7 @@ def gonogo(
         timeout=120,
     )
     assert TRACEBACK not in done.stderr.decode()
+    overhear(arguments, done.stdout.decode(), done.returncode)
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
@@ -49,6 +51,7 @@ def typed(
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = run(arguments, environment(store) | (environ or {}))
     assert TRACEBACK not in err.getvalue()
+    overhear(arguments, out.getvalue(), status)
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 

@@ -38,7 +38,13 @@ class Finding:
 
 
 @command(
-    group, "doctor", "gonogo doctor", "gonogo doctor --repair", panel="Set up", needs_config=False
+    group,
+    "doctor",
+    "gonogo doctor",
+    "gonogo doctor --repair",
+    "gonogo doctor --coherence",
+    panel="Set up",
+    needs_config=False,
 )
 async def doctor(
     session: Session,
@@ -48,6 +54,12 @@ async def doctor(
     ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Let go what is older than settings.retention.")
+    ] = False,
+    coherence: Annotated[
+        bool,
+        typer.Option(
+            "--coherence", help="Ask the store everything, read-only; name what disagrees."
+        ),
     ] = False,
 ) -> int:
     """Look at the store, SQLite, the configuration, the clock and the clients; says what to mend."""
@@ -67,6 +79,10 @@ async def doctor(
 
         findings += await repaired(session) if repair else []
         findings += [await pruned(session)] if prune else []
+    if coherence and store.state == "ok":
+        from gonogo.cli.coherence import coherent
+
+        findings += await coherent(session)
     if session.screen.as_json:
         told = [{"what": f.what, "state": f.state, "said": f.said} for f in findings]
         session.screen.line(json.dumps({"findings": told}, ensure_ascii=False))

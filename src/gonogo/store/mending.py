@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Engine
     from gonogo.store.telemetry import SqliteTelemetry
 
-__all__ = ["LetGo", "Mended", "let_go", "mend", "unbalanced"]
+__all__ = ["LetGo", "Mended", "let_go", "mend", "rows_counted", "unbalanced"]
 
 # A reservation is what its entries add up to.
 _UNBALANCED = """
@@ -72,6 +72,16 @@ async def mend(database: Engine, telemetry: SqliteTelemetry) -> Mended:
 def unbalanced(connection: sqlite3.Connection) -> list[str]:
     """The first five reservations that their entries do not add up to."""
     return [row[0] for row in connection.execute(_UNBALANCED)]
+
+
+def rows_counted(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many observations of each dependency are stored, counted one by one."""
+    return dict(
+        connection.execute(
+            "SELECT name, (SELECT count(*) FROM observation WHERE dependency_id = dependency.id) "
+            "FROM dependency ORDER BY name"
+        ).fetchall()
+    )
 
 
 def _names(connection: sqlite3.Connection) -> list[str]:

@@ -1,0 +1,113 @@
+"""What a rule is, and the list of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gonogo.answers import Answer, PreflightReport
+from gonogo.coherence.moment import Moment
+from gonogo.coherence.said import Said
+
+A = TypeVar("A", bound=Answer)
+Check = Callable[[Said[A]], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of one answer: its name, the answers that it is about, what it promises, its check."""
+
+    name: str
+    about: tuple[type[Answer], ...]
+    promise: str
+    check: Callable[[Said[Any]], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What a rule found: the rule's name, and one sentence with both values."""
+
+    rule: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class MomentRule:
+    """One rule over all that a store says at one moment."""
+
+    name: str
+    promise: str
+    check: Callable[[Moment], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class PairRule:
+    """One rule over two answers of which the second must keep to the first."""
+
+    name: str
+    promise: str
+    check: Callable[[Any, Any], Iterator[str]]
+
+
+RULES: dict[str, Rule] = {}
+PAIR_RULES: dict[str, PairRule] = {}
+MOMENT_RULES: dict[str, MomentRule] = {}
+
+
+def of_answer(*about: type[A]) -> Callable[[Check[A]], Check[A]]:
+    """Make a function a rule of these answers; its name is the rule's."""
+
+    def add(check: Check[A]) -> Check[A]:
+        name = check.__name__
+        if name in RULES:
+            msg = f"two rules are called {name}"
+            raise ValueError(msg)
+        RULES[name] = Rule(name, about, (check.__doc__ or "").strip(), check)
+        return check
+
+    return add
+
+
+def of_moment(check: Callable[[Moment], Iterator[str]]) -> Callable[[Moment], Iterator[str]]:
+    """Make a function a rule of moments; its name is the rule's."""
+    MOMENT_RULES[check.__name__] = MomentRule(check.__name__, (check.__doc__ or "").strip(), check)
+    return check
+
+
+def of_pair(check: Callable[[A, A], Iterator[str]]) -> Callable[[A, A], Iterator[str]]:
+    """Make a function a rule of two answers; its name is the rule's."""
+    PAIR_RULES[check.__name__] = PairRule(check.__name__, (check.__doc__ or "").strip(), check)
+    return check
+
+
+def pair_disagreements(rule: str, less: Answer, more: Answer) -> list[Disagreement]:
+    """What one rule of pairs finds in two answers."""
+    return [Disagreement(rule, what) for what in PAIR_RULES[rule].check(less, more)]
+
+
+def moment_disagreements(moment: Moment) -> list[Disagreement]:
+    """Everything that disagrees between the answers of a moment, and inside each of them."""
+    found = [d for said in moment.said for d in disagreements(said)]
+    return found + [
+        Disagreement(rule.name, what)
+        for rule in MOMENT_RULES.values()
+        for what in rule.check(moment)
+    ]
+
+
+def disagreements(said: Said[Answer]) -> list[Disagreement]:
+    """Everything that the rules of one answer find in it, and in the answers that it holds."""
+    found = [
+        Disagreement(rule.name, what) for rule in rules_of(said.answer) for what in rule.check(said)
+    ]
+    inner = said.answer.budget if isinstance(said.answer, PreflightReport) else None
+    return found + (disagreements(Said(inner)) if inner is not None else [])
+
+
+def rules_of(answer: Answer) -> Iterable[Rule]:
+    """The rules that are about this answer."""
+    return [rule for rule in RULES.values() if isinstance(answer, rule.about)]
