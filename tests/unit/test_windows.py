@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import available_timezones
 
@@ -20,6 +20,7 @@ ZONES = sorted(available_timezones() & {
     "UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe",
     "America/St_Johns", "Pacific/Apia", "Africa/Casablanca", "Asia/Beirut", "America/Santiago",
 })  # fmt: skip
+KINDS: tuple[WindowKind, ...] = ("hour", "day", "week", "month")
 
 
 def _ms(text: str) -> int:
@@ -58,12 +59,34 @@ def test_calendar_windows_follow_the_local_clock(
 @given(
     st.integers(_ms("2020-01-01"), _ms("2030-01-01")),
     st.sampled_from(ZONES),
-    st.sampled_from(["hour", "day", "week", "month"]),
+    st.sampled_from(KINDS),
 )
 def test_windows_leave_no_gap_and_lie_on_quarter_hours(
     now_ms: int, timezone: str, kind: WindowKind
 ) -> None:
     """Each moment is in its window, the next window begins where it ends, sums are exact."""
+    _check_spans(now_ms, timezone, kind)
+
+
+@pytest.mark.parametrize("timezone", ZONES)
+def test_windows_leave_no_gap_where_clocks_change(timezone: str) -> None:
+    """The same at every quarter hour around each change, by an hour, half of one or a whole day."""
+    place = zone(timezone)
+
+    def offset(ms: int) -> timedelta | None:
+        return datetime.fromtimestamp(ms / 1000, place).utcoffset()
+
+    days = range(_ms("2023-01-01"), _ms("2028-01-01"), DAY_MS)
+    changing = [day for day in days if offset(day) != offset(day + DAY_MS)]
+    for day in changing:
+        hours = range(day, day + DAY_MS, HOUR_MS)
+        change = next(hour for hour in hours if offset(hour) != offset(hour + HOUR_MS))
+        for now_ms in range(change - HOUR_MS, change + 3 * HOUR_MS, QUARTER_MS):
+            for kind in KINDS:
+                _check_spans(now_ms + 1, timezone, kind)
+
+
+def _check_spans(now_ms: int, timezone: str, kind: WindowKind) -> None:
     budget = BudgetSettings("b", 1, window=kind)
     spans = [window_at(budget, timezone, now_ms)]
     for _ in range(2):

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -83,10 +84,12 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = load_settings(given.config, given.store, environ, read_only=given.read_only)
 
     # Before the SDK sets up its own: standard output carries the protocol alone, and a log line
-    # is one line.
+    # is one line. Its time is UTC, as in every answer.
+    logging.Formatter.converter = time.gmtime
     logging.basicConfig(
         level=logging.WARNING,
         stream=sys.stderr,
+        datefmt="%Y-%m-%dT%H:%M:%SZ",
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     if given.http is not None:

@@ -45,7 +45,8 @@ def zone(name: str) -> tzinfo:
 def window_at(budget: BudgetSettings, timezone: str, now_ms: int) -> WindowSpan:
     """The window of a budget that contains a moment.
 
-    Calendar windows begin at local times, so that a day has 23 to 25 hours when clocks change. A
+    Calendar windows begin at local times, so that a day has 23 to 25 hours when clocks change; they
+    leave no gap and do not overlap. A
     rolling window begins at a quarter hour, as spending is stored, and has no end: what is
     dated ahead counts too.
 
@@ -60,9 +61,7 @@ def window_at(budget: BudgetSettings, timezone: str, now_ms: int) -> WindowSpan:
             start = (now_ms - length_s * 1000) // QUARTER_MS * QUARTER_MS
             return WindowSpan(f"rolling:{_length(length_s)}", start, None)
         case "hour":
-            offset_ms = _offset_ms(zone(timezone), now_ms)
-            start = (now_ms + offset_ms) // HOUR_MS * HOUR_MS - offset_ms
-            return WindowSpan("hour", start, start + HOUR_MS)
+            return _hour(zone(timezone), now_ms)
         case "day" | "week" | "month" as kind:
             return _calendar(kind, zone(timezone), now_ms)
 
@@ -84,9 +83,21 @@ def _calendar(kind: str, tz: tzinfo, now_ms: int) -> WindowSpan:
     return WindowSpan(kind, start, end)
 
 
-def _offset_ms(tz: tzinfo, now_ms: int) -> int:
-    offset = datetime.fromtimestamp(now_ms / 1000, tz).utcoffset() or timedelta()
-    return round(offset.total_seconds() * 1000)
+def _hour(tz: tzinfo, now_ms: int) -> WindowSpan:
+    """The quarter hours of a local hour; a change of clocks by half an hour cuts one short."""
+
+    def local_hour(ms: int) -> tuple[int, int]:
+        offset = datetime.fromtimestamp(ms / 1000, tz).utcoffset() or timedelta()
+        offset_ms = round(offset.total_seconds() * 1000)
+        return (ms + offset_ms) // HOUR_MS, offset_ms
+
+    here, start = local_hour(now_ms), now_ms // QUARTER_MS * QUARTER_MS
+    end = start + QUARTER_MS
+    while local_hour(start - QUARTER_MS) == here:
+        start -= QUARTER_MS
+    while local_hour(end) == here:
+        end += QUARTER_MS
+    return WindowSpan("hour", start, end)
 
 
 def _length(seconds: int) -> str:
