@@ -30,9 +30,10 @@ def check_course(said: str) -> None:
     assert "Budget check passed" in before
     for words in ("sentiment-v3 has degraded", "alarm day", "onset day", "Budget check failed"):
         assert words in during
-    weekend, weekday = during.split('segment="published=weekend"')[1].split("published=weekday")
-    assert "source-trust has degraded" in weekend
-    assert "source-trust is stable" in weekday
+    slices = during.split('segment="published=weekend"')[1]
+    weekend, weekday = slices.split('segment="published=weekday"')
+    assert "source-trust at published=weekend has degraded" in weekend
+    assert "source-trust at published=weekday is stable" in weekday
     back = _unwrapped(parts["The way back"])
     assert "now goes to sentiment-v2 99% + sentiment-v3 1%" in back
     handled = _unwrapped(parts["What is being handled"])

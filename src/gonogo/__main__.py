@@ -49,7 +49,9 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except Exception as raised:
         error = _alone(raised)
         if isinstance(error, GonogoError):
-            sys.stderr.write(f"gonogo: {error}\n")
+            from gonogo.cli.next_steps import with_options
+
+            sys.stderr.write(f"gonogo: {with_options(str(error))}\n")
             return error.exit_code
         if environ.get("GONOGO_DEBUG"):
             raise

@@ -55,6 +55,7 @@ class Gonogo(Remembering):
         """Has a dependency degraded, improved or shifted; how much, since when, how sure."""
         from gonogo.answers.brief import briefly
         from gonogo.services.drift import DriftQuestion
+        from gonogo.services.traffic import beside_route
 
         question = DriftQuestion(
             dependency=dependency,
@@ -70,9 +71,11 @@ class Gonogo(Remembering):
         mark, report = await self._drift(question)
         if not (question.compares or question.until):
             self.lately.asked(question, partial(self._drift, question))
-        logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
         # A go changes nothing where no incident is open or suspected.
         idle = mark is not None and not mark.watched and report.verdict == "go"
+        if question.is_about_now and not idle:
+            report = beside_route(report, await stores.routes.route(dependency))
+        logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
         if question.is_about_now and not idle:
             signal = "drift" if metric is None else f"drift of {metric}"
             await stores.watch_for_incident(
@@ -85,6 +88,7 @@ class Gonogo(Remembering):
     ) -> TrustReport:
         """The calibrated chance that the next call is good; without a name the whole fleet."""
         from gonogo.answers.brief import briefly
+        from gonogo.services.traffic import beside_route
 
         stores, now_ms = await self.stores(), self._clock()
         mark, report = await self._trust(dependency, detail)
@@ -92,9 +96,11 @@ class Gonogo(Remembering):
             again = partial(self._trust, dependency, detail)
             self.lately.asked(("trust", dependency, detail), again)
         asked = _given(dependency=dependency)
-        logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
         # As for drift: a go changes nothing where no incident is open or suspected.
         idle = mark is not None and not mark.watched and report.verdict == "go"
+        if dependency is not None and not idle:
+            report = beside_route(report, await stores.routes.route(dependency))
+        logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
         if dependency is not None and not idle:
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal="trust", now_ms=now_ms
@@ -140,6 +146,8 @@ class Gonogo(Remembering):
             reserve=reserve or None,
             idempotency_key=idempotency_key,
         )
+        if self.settings.read_only:  # a hold would be refused
+            check = check.model_copy(update={"next_actions": []})
         tool = "check_budget_with_confidence"
         if reserve:
             return await stores.acted(tool, asked, check, now_ms=now_ms)

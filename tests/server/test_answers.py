@@ -75,7 +75,11 @@ async def test_a_drift_answer_says_in_words_what_moved_and_how_sure() -> None:
     """The numbers of the object are in the words."""
     async with client(Scripted(), ERAS[1]) as asked:
         words = said(await asked.call_tool("check_model_drift", {"dependency": "gpt-4"}))
-    for part in ("0.84 (version 0314, n=1000) → 0.511", "95% -0.366 to -0.292", "1000 items"):
+    for part in (
+        "0.840 → 0.511 on 1,000 pairs",
+        "baseline: version 0314, n 1,000",
+        "1,000 items: ",
+    ):
         assert part in words
     assert (
         f'trigger_fallback(dependency="gpt-4", reason={json.dumps(FALL_BACK.arguments["reason"])})'

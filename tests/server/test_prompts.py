@@ -28,7 +28,7 @@ FACTS = {
     "incident_response": "inc-1,gpt-4,open",
     "should_i_fall_back": "Carry out fallback plan plan-1 for 'gpt-4'?",
     "post_mortem": "check_model_drift no_go: gpt-4 degraded",
-    "budget_review": "$47.23 remain",
+    "budget_review": "remaining budget $47.23",
 }
 
 

@@ -39,6 +39,10 @@ COMMON = frozenset(
 DO = {"go": "start", "caution": "look first", "no_go": "stop", "unknown": "learn more"}
 
 
+# What a field is called in a sentence.
+IN_WORDS = {"plan_id": "plan", "onset": "since about"}
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What the agent thinks, the tool it should ask, and what it should come away with."""
@@ -262,7 +266,7 @@ async def test_the_answer_in_brief_is_enough_to_decide(app: Gonogo, scenario: Sc
     assert DO[words.partition(":")[0].lower()] == scenario.do, words
     assert DO[answer["verdict"]] == scenario.do
     for fact in scenario.told:
-        assert fact.replace("plan_id", "plan") in words
+        assert IN_WORDS.get(fact, fact) in words
         assert fact in shown
     assert len(words) / 4 <= TOKENS_MAX, words
     assert len(shown) / 4 <= TOKENS_MAX, shown

@@ -50,7 +50,7 @@ async def test_too_few_calls_are_unknown_until_a_cost_is_declared(tmp_path: Path
     assert (unknown.verdict, unknown.passed, unknown.confidence) == ("unknown", None, None)
     assert unknown.reservation is None
     assert unknown.n == 4
-    assert "4 priced observations, and 5 are needed. Pass planned_cost_usd" in unknown.summary
+    assert "4 priced observations, and 5 are needed. Pass `planned_cost_usd`" in unknown.summary
     assert declared.verdict == "go"
     assert declared.projected_usd == 3
     assert known.reservation is not None
@@ -148,7 +148,7 @@ async def test_tokens_are_priced_today_and_what_was_spent_keeps_its_price(tmp_pa
     assert unpriced.verdict == "unknown"
     assert unpriced.unpriced is not None
     assert "40 of 40 calls of 'gpt'" in unpriced.unpriced
-    assert unpriced.unpriced in unpriced.summary
+    assert "no known price (`unpriced` says which)" in unpriced.summary
     assert answers[0].projected_usd == pytest.approx(100 * (1.195e3 * 3 + 1500) / 1e6, rel=0.03)
     assert answers[1].projected_usd == pytest.approx(2 * (answers[0].projected_usd or 0), rel=0.01)
     assert answers[1].n == 40

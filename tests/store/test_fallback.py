@@ -160,7 +160,7 @@ async def test_a_plan_whose_state_moved_or_that_is_old_is_refused(w: World) -> N
     await w.apply(second.plan_id)
     with pytest.raises(ActionRefused, match=r"version 0 of the route of 'm', which is now at 1"):
         await w.apply(first.plan_id)
-    late = await w.plan()
+    late = await w.plan(to="v2")
     w.now_ms += 15 * MINUTE
     with pytest.raises(ActionRefused, match=r"expired at .*: plan again"):
         await w.apply(late.plan_id)

@@ -71,7 +71,7 @@ async def test_a_steady_dependency_is_go_and_its_words_carry_the_numbers() -> No
     assert report.interval90 is not None
     low, high = report.interval90
     assert low < 92 < high
-    assert "about 9 in 10 next calls should be good; 600 calls" in report.summary
+    assert "the chance in percent that the next call is good, from 600 calls" in report.summary
     assert report.parts is not None
     assert set(report.parts) == {"availability", "quality"}
     assert report.parts["quality"].n == 600
@@ -80,10 +80,13 @@ async def test_a_steady_dependency_is_go_and_its_words_carry_the_numbers() -> No
 async def test_an_outage_of_the_last_hour_is_no_go_with_a_way_back() -> None:
     """40 errors in a row after ten good days."""
     outage = calls("m", 40, days=0.04, outcome=None, error="http_500")
-    report = await asked([*calls("m", 600, good=0.97, until_ms=NOW - HOUR_MS), *outage], "m")
+    rows = [*calls("m", 600, good=0.97, until_ms=NOW - HOUR_MS), *outage]
+    report = await asked(rows, "m", settings(DependencySettings("m", fallback=("spare",))))
     assert report.verdict == "no_go"
     assert report.next_actions[0].tool == "trigger_fallback"
     assert report.next_actions[0].arguments["dependency"] == "m"
+    alone = await asked(rows, "m")
+    assert [action.tool for action in alone.next_actions] == ["check_model_drift"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,7 @@ async def test_missing_labels_never_count_as_good() -> None:
         [*calls("m", 100, good=0.5), *calls("m", 1000, outcome=None, days=9.9)], "m"
     )
     assert report.score == pytest.approx(50, abs=8)
-    assert "100 labelled of 1100 calls" in str(report.good_means)
+    assert "100 labelled of 1,100 calls" in str(report.good_means)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ async def test_without_one_label_quality_is_said_to_be_unknown(
     report = await asked(calls("x", 500, outcome=None, kind=kind, latency_ms=80.0), "x")
     assert report.verdict == verdict
     assert f"quality is {said}" in str(report.good_means)
-    assert "come without error and in time" in report.summary
+    assert "comes without error and in time" in report.summary
 
 
 async def test_the_slo_is_part_of_good() -> None:

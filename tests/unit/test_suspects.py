@@ -83,7 +83,7 @@ def test_a_slice_that_may_have_changed_as_all_did_is_not_named() -> None:
     assert suspected_cause(few, None, None) is None
     many = slice_of("day_type=weekend", drifted=True).model_copy(update={"n": 4000})
     sure = few.model_copy(update={"segments": [many], "current": Current(n=20_000)})
-    assert suspected_cause(sure, None, None) == "slice day_type=weekend (0.9 to 0.7, n 4000)"
+    assert suspected_cause(sure, None, None) == "slice day_type=weekend (0.9 to 0.7, n 4,000)"
 
 
 def test_who_falls_together_and_what_it_depends_on_come_first() -> None:

@@ -7,6 +7,7 @@ digits, money is USD with 6, times are UTC in RFC 3339. A field that would be nu
 from __future__ import annotations
 
 from gonogo.answers.base import (
+    Ahead,
     Answer,
     Fraction,
     NextAction,
@@ -16,6 +17,7 @@ from gonogo.answers.base import (
     Time,
     Usd,
     rfc3339,
+    rounded,
 )
 from gonogo.answers.drift import (
     Baseline,
@@ -76,6 +78,7 @@ from gonogo.answers.work import (
 
 __all__ = [
     "ActuatorResult",
+    "Ahead",
     "Answer",
     "Baseline",
     "Binding",
@@ -131,4 +134,5 @@ __all__ = [
     "VersionMean",
     "Window",
     "rfc3339",
+    "rounded",
 ]

@@ -21,17 +21,22 @@ def _digits(digits: int) -> AfterValidator:
     return AfterValidator(rounded)
 
 
-def _four_significant(value: float) -> float:
+def rounded(value: float) -> float:
+    """A number as answers show it: four significant digits.
+
+    Raises:
+        ValueError: It is not finite.
+    """
     if not math.isfinite(value):
         msg = "must be finite"
         raise ValueError(msg)
-    return float(f"{value:.4g}")
+    return float(f"{value:.4g}") + 0.0
 
 
 Fraction = Annotated[float, _digits(4)]
 Usd = Annotated[float, _digits(6)]
 Points = Annotated[float, _digits(1)]
-Number = Annotated[float, AfterValidator(_four_significant)]
+Number = Annotated[float, AfterValidator(rounded)]
 Time = str
 
 
@@ -47,6 +52,13 @@ class Part(BaseModel):
     """A piece of an answer: frozen, unknown fields refused. Its checks are built at first use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
+
+
+class Ahead(Part):
+    """Observations stamped ahead of the clock: they are not judged until their time comes."""
+
+    n: int
+    latest: Time
 
 
 class NextAction(Part):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Answer, Number, Part, Time
+from gonogo.answers.base import Ahead, Answer, Number, Part, Time
 
 DriftStatus = Literal["stable", "degraded", "improved", "shifted", "insufficient_data"]
 
@@ -30,10 +30,13 @@ class Current(Part):
 
 
 class Change(Part):
-    absolute: Number
+    absolute: Number = Field(description="current.mean - baseline.mean")
     relative: Number | None = None
     interval95: tuple[Number, Number] | None = None
     in_baseline_sd: Number | None = None
+    shrunk: Number | None = Field(
+        default=None, description="estimate that allows for having been looked at as it was large"
+    )
 
 
 class Evidence(Part):
@@ -123,6 +126,9 @@ class DriftReport(Answer):
 
     dependency: str
     metric: str
+    segment: str | None = Field(default=None, description="the slice it is about; else the whole")
+    since: str | None = Field(default=None, description="as asked: a later period against before")
+    until: str | None = Field(default=None, description="as asked: as of that time, not now")
     status: DriftStatus
     baseline: Baseline | None = None
     current: Current | None = None
@@ -137,5 +143,6 @@ class DriftReport(Answer):
     golden: GoldenPairs | None = None
     versions: list[VersionMean] | None = None
     immature: Immature | None = None
+    ahead: Ahead | None = None
     detectable_now: Number | None = None
     missing: str | None = None

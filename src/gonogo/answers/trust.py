@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Answer, Fraction, Number, Part, Points, Time
+from gonogo.answers.base import Ahead, Answer, Fraction, Number, Part, Points, Time
 from gonogo.records import Verdict
 
 
@@ -69,4 +69,5 @@ class TrustReport(Answer):
     missing: str | None = Field(default=None, description="what to record for a verdict")
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
+    ahead: Ahead | None = None
     fleet: list[FleetLine] | None = None

@@ -57,6 +57,7 @@ class RecordAnswer(Answer):
     duplicates: int
     updated: int
     rejected: list[RejectedItem]
+    notes: list[str] | None = Field(default=None, description="what is odd about what was taken")
 
 
 class DependencyLine(Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, cast
 
@@ -26,9 +27,48 @@ COMMANDS = {
 }
 
 
+# Arguments of a tool stand in backticks in what answers and errors say; a person types options.
+_ARGUMENT = re.compile(r"`([a-z_]+)(?:=true)?`")
+OPTIONS = frozenset(
+    [
+        "actual_usd",
+        "baseline_version",
+        "confirm",
+        "cursor",
+        "idempotency_key",
+        "metric",
+        "plan_id",
+        "planned_calls",
+        "planned_cost_usd",
+        "reason",
+        "reserve",
+        "segment",
+        "share",
+        "since",
+        "to",
+        "undo",
+        "until",
+        "version",
+    ]
+)
+# Where an option has a shorter name than its argument.
+_SHORTER = {"actual_usd": "usd", "plan_id": "plan"}
+
+
+def with_options(text: str) -> str:
+    """What an answer or an error says, with arguments as the options that the command line takes."""
+
+    def option(found: re.Match[str]) -> str:
+        name = found[1]
+        return _option_name(_SHORTER.get(name, name)) if name in OPTIONS else found[0]
+
+    return _ARGUMENT.sub(option, text)
+
+
 def as_command(action: NextAction) -> str:
     """One line: the command, then why. What is to be recorded comes from a file."""
-    return plain(f"{' '.join(map(shlex.quote, command_of(action)))}: {action.reason}", 600)
+    reason = with_options(action.reason)
+    return plain(f"{' '.join(map(shlex.quote, command_of(action)))}: {reason}", 600)
 
 
 def command_of(action: NextAction) -> list[str]:
@@ -43,8 +83,12 @@ def command_of(action: NextAction) -> list[str]:
     return [*words, *(word for name in arguments for word in _option(name, arguments[name]))]
 
 
+def _option_name(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _option(name: str, value: object) -> Iterator[str]:
-    option = f"--{name.replace('_', '-')}"
+    option = _option_name(name)
     for one in cast("list[object]", value) if isinstance(value, list) else [value]:
         if one is not False:
             yield option

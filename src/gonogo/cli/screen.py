@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.cli.next_steps import as_command
+from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import plain
 from gonogo.text import Table, Words, as_json, as_text, words
 
@@ -52,9 +52,9 @@ class Screen:
         if self.as_json:
             self.line(as_json(answer))
         elif self.is_terminal:
-            self._render(*laid_out(words(answer, as_command), self._width()))
+            self._render(*laid_out(_typed(words(answer, as_command)), self._width()))
         else:
-            self.line(as_text(answer, as_command))
+            self.line(with_options(as_text(answer, as_command)))
 
     def line(self, text: str) -> None:
         """Print text as it is."""
@@ -82,6 +82,12 @@ class Screen:
         with console.capture() as captured:
             console.print(*parts, sep="\n")
         self.line("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _typed(said: Words) -> Words:
+    """The words for somebody who types options where an agent passes arguments."""
+    facts = tuple((label, with_options(text)) for label, text in said.facts)
+    return replace(said, summary=with_options(said.summary), facts=facts)
 
 
 def laid_out(said: Words, width: int) -> list[RenderableType]:

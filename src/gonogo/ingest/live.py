@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
 from gonogo.ingest.observation import parse_observation
 from gonogo.records import Observation, Rejection
+from gonogo.services.ahead import SKEW_MS, ahead_text
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.ingest.load import ObservationSink
@@ -44,16 +46,19 @@ async def record_batch(
         duplicates=duplicates,
         updated=updated,
         rejected=rejected,
+        notes=_notes(good, now_ms) or None,
     )
 
 
+def _notes(stored: Sequence[Observation], now_ms: int) -> list[str]:
+    """What is odd about what was taken, though nothing was refused for it."""
+    ahead = [one.ts_ms for one in stored if one.ts_ms > now_ms + SKEW_MS]
+    return [f"{ahead_text(len(ahead), rfc3339(max(ahead)))}"] if ahead else []
+
+
 def _summary(accepted: int, duplicates: int, updated: int, rejected: list[RejectedItem]) -> str:
-    told = f"{accepted} recorded"
-    told += f", {updated} late outcome{'s' * (updated != 1)} filled in" if updated else ""
-    told += f", {duplicates} already known" if duplicates else ""
-    if rejected:
-        first = rejected[0]
-        told += (
-            f", {len(rejected)} refused (first: item {first.index}, {first.field} {first.problem})"
-        )
+    told = f"{number(accepted)} recorded"
+    told += f", {counted(updated, 'late outcome')} filled in" if updated else ""
+    told += f", {number(duplicates)} already known" if duplicates else ""
+    told += f", {number(len(rejected))} refused" if rejected else ""
     return told + "."

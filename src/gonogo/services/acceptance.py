@@ -11,6 +11,7 @@ from gonogo.services.actors import actor_name
 from gonogo.services.drift import DriftQuestion, check_drift
 from gonogo.services.drift_baseline import BASELINE_DECISION
 from gonogo.services.periods import hours_between, moment
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from gonogo.services.ports import DecisionLog
@@ -54,7 +55,7 @@ async def acceptance(
     inputs = {"dependency": dependency, "start": start} | ({"end": end} if end else {})
     mean = report.current.mean if report.current else None
     told = f"from {start}" + (f" to {end}" if end else "")
-    level = f", current mean {mean:.3f}" if mean is not None else ""
+    level = f", current mean {number(mean)}" if mean is not None else ""
     return Decision(
         id=entry_id,
         ts_ms=now_ms,

@@ -8,14 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import BudgetCheck, NextAction, Settlement, rfc3339
-from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.records import MICRO, Dependency, Verdict
 from gonogo.services.budget_plan import PLANNED_CALLS_MAX, Forecasts, plan_work
 from gonogo.services.budget_verdict import BudgetQuestion, check, draft
 from gonogo.services.calibration import calibration_note
-from gonogo.services.money import micro_usd, usd_text
-from gonogo.services.ports_money import BudgetRecord, Closed, ReserveRequest, Scope
+from gonogo.services.money import micro_usd
+from gonogo.services.ports_money import BudgetRecord, ReserveRequest, Scope
 from gonogo.services.windows import window_at
+from gonogo.text.budget_summary import settlement_summary
 
 if TYPE_CHECKING:
     from gonogo.services.ports_money import CallCosts, Ledger
@@ -237,9 +238,9 @@ async def settle_reservation(
         arguments={"budget": closed.budget},
         reason="see what remains",
     )
-    return Settlement(
+    settled = Settlement(
         verdict=verdict,
-        summary=_settled_text(closed, overrun),
+        summary="",
         as_of=rfc3339(now_ms),
         reservation_id=closed.id,
         status=closed.status,
@@ -249,12 +250,4 @@ async def settle_reservation(
         # A budget that is no longer configured can be settled, and not asked about.
         next_actions=[look] if closed.budget in settings.budgets else [],
     )
-
-
-def _settled_text(closed: Closed, overrun: int) -> str:
-    name, held = plain(closed.id, 80), usd_text(closed.held_micro_usd)
-    if closed.status == "released":
-        return f"Reservation {name} released: nothing was spent of {held} held."
-    late = " after it had expired" if closed.status == "expired_settled" else ""
-    text = f"Reservation {name} settled{late} at {usd_text(closed.actual_micro_usd)} of {held} held"
-    return f"{text}, an overrun of {usd_text(overrun)}." if overrun else f"{text}."
+    return settled.model_copy(update={"summary": settlement_summary(settled)})

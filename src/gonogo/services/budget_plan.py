@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.services.prices import price_calls
+from gonogo.text.forms import counted, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,7 @@ class PlannedSpend:
     regime_start_ms: int | None = None
     newest_ts_ms: int | None = None
     unpriced: str | None = None
+    worst_call_micro_usd: float | None = None  # where the worst case grows with the calls
 
     def quantile(self, probability: float) -> int:
         """The total that the work stays within, with a probability."""
@@ -174,12 +176,13 @@ def _forecast(
         hold_micro_usd=quantile(grid, _HOLD_QUANTILE) if declared is None else declared,
         worst_micro_usd=math.ceil(float(costs.max()) * calls) if declared is None else declared,
         n=model.n,
-        method=f"{share:.0%} lognormal posterior and {1 - share:.0%} Dirichlet bootstrap since the "
+        method=f"{rate_text(share)} lognormal posterior and {rate_text(1 - share)} Dirichlet bootstrap since the "
         f"last change of regime, {mixed}level drift; retries count as calls",
         curves=tuple(curves),
         calls=calls,
         regime_start_ms=int(times[model.start]),
         newest_ts_ms=int(times[-1]),
+        worst_call_micro_usd=float(costs.max()) if declared is None else None,
         unpriced=unpriced,
     )
 
@@ -236,5 +239,6 @@ def plan_declared(
     grid = tuple(sorted(math.ceil(declared_micro_usd * factor) for factor in factors))
     method = "declared cost, taken at its word in 96 of 100 cases"
     if ratios:
-        method = f"declared cost, judged by {len(ratios)} settled reservations that declared theirs"
+        settled = counted(len(ratios), "settled reservation")
+        method = f"declared cost, judged by {settled} that declared theirs"
     return PlannedSpend(grid, declared_micro_usd, declared_micro_usd, 0, method, calls=calls)

@@ -17,11 +17,11 @@ from gonogo.answers import (
 )
 from gonogo.records import MICRO, Verdict
 from gonogo.services.budget_plan import CALLS_MIN, PlannedSpend
-from gonogo.services.budget_wording import Told, verdict_text
-from gonogo.services.money import usd_text
 from gonogo.services.ports_money import Balance, Drafted
 from gonogo.services.windows import WindowSpan
 from gonogo.settings import BudgetSettings
+from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
+from gonogo.text.forms import counted
 
 TOOL = "check_budget_with_confidence"
 OFFERED_SHARE = 0.98
@@ -56,7 +56,7 @@ class _Judgement:
     calls_that_would_pass: int | None
     hold: int | None = None
     capped: bool = False
-    does_not_fit: bool = False
+    worst: int | None = None  # the worst case, where a hard budget cannot hold it
 
 
 def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Drafted:
@@ -93,34 +93,33 @@ def _judge(question: BudgetQuestion, balances: Sequence[Balance]) -> _Judgement:
         for budget, left in zip(chain, remaining, strict=True)
         if plan.chance_within(left) < budget.required_confidence
     ]
+    # A hard budget passes only what it can hold at its worst: a check says what a hold would.
+    hard = [left for budget, left in zip(chain, remaining, strict=True) if budget.hard]
+    worst = plan.worst_micro_usd if hard and plan.worst_micro_usd > min(hard) else None
+    passed = not failed and worst is None
     found = _Judgement(
-        passed=not failed,
+        passed=passed,
         confidence=plan.chance_within(remaining[binding]),
         required=max((b.required_confidence for b in failed), default=chain[0].required_confidence),
         remaining=remaining,
         binding=binding,
-        calls_that_would_pass=_calls_that_would_pass(question, remaining, passed=not failed),
+        calls_that_would_pass=_calls_that_would_pass(question, remaining, passed=passed),
+        worst=None if failed else worst,
     )
-    if question.reservation_id is None or failed:
+    if question.reservation_id is None or not passed:
         return found
-    left = remaining[binding]
-    hard = [i for i, budget in enumerate(chain) if budget.hard]
-    if not hard:
-        held = min(plan.hold_micro_usd, max(left, 0))
-        return replace(found, hold=held, capped=held < plan.hold_micro_usd)
-    worst = plan.worst_micro_usd
-    if worst > min(remaining[i] for i in hard):
-        return replace(found, passed=False, does_not_fit=True)
-    held = min(worst, max(left, 0))
-    return replace(found, hold=held, capped=held < worst)
+    wanted = plan.worst_micro_usd if hard else plan.hold_micro_usd
+    held = min(wanted, max(remaining[binding], 0))
+    return replace(found, hold=held, capped=held < wanted)
 
 
 def _calls_that_would_pass(
     question: BudgetQuestion, remaining: tuple[int, ...], *, passed: bool
 ) -> int | None:
     plan = question.plan
-    if plan.calls is None or not plan.curves:
-        return None
+    declared = "planned_cost_usd" in dict(question.arguments)
+    if plan.calls is None or not plan.curves or (declared and not passed):
+        return None  # a declared total stays what it is with fewer calls
     curves = dict(plan.curves)
     calls = min(
         curves[budget.required_confidence].calls_within(left)
@@ -129,6 +128,9 @@ def _calls_that_would_pass(
     # The curve is interpolated and every forecast is drawn anew, to about a point of probability:
     # the offer is shaded by more than that, so that asking for it passes.
     calls = max(min(calls, 1), math.floor(OFFERED_SHARE * calls))
+    hard = [left for b, left in zip(question.chain, remaining, strict=True) if b.hard]
+    if hard and plan.worst_call_micro_usd:
+        calls = min(calls, max(math.floor(min(hard) / plan.worst_call_micro_usd), 0))
     return max(calls, plan.calls) if passed else min(calls, plan.calls - 1)
 
 
@@ -151,13 +153,13 @@ def _answer(
         if found.binding
         else None
     )
-    answer = _base(
-        question, balances, verdict, verdict_text(_told(question, balances, found, hold))
-    )
-    return answer.model_copy(
+    confidence = round(found.confidence, 4)
+    if not found.passed and found.confidence < found.required <= confidence:
+        confidence -= 1e-4  # what fails does not read as what is required
+    answer = _base(question, balances, verdict, "").model_copy(
         update={
             "passed": found.passed,
-            "confidence": round(found.confidence, 4),
+            "confidence": confidence,
             "required_confidence": found.required,
             "projected_usd": plan.quantile(0.5) / MICRO,
             "projected_interval80_usd": (plan.quantile(0.1) / MICRO, plan.quantile(0.9) / MICRO),
@@ -168,6 +170,8 @@ def _answer(
             "next_actions": _next_actions(question, found, hold),
         }
     )
+    worst = None if found.worst is None else found.worst / MICRO
+    return answer.model_copy(update={"summary": budget_summary(answer, worst_usd=worst)})
 
 
 def _base(
@@ -210,48 +214,19 @@ def _base(
 def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
     plan = question.plan
     why = (
-        plan.unpriced
-        or f"{plan.n} priced observations, and {CALLS_MIN} are needed. Pass planned_cost_usd, or "
-        "record more calls with their cost."
+        "too many calls have no cost and no known price (`unpriced` says which)."
+        if plan.unpriced
+        else f"{counted(plan.n, 'priced observation')}, and {CALLS_MIN} are needed. Pass "
+        "`planned_cost_usd`, or record more calls with their cost."
     )
     answer = _base(question, balances, "unknown", "")
-    summary = (
-        f"Budget check unknown: {why} Remaining budget {usd_text(answer.remaining_usd * MICRO)}."
-    )
+    summary = unknown_budget_summary(answer, why)
     look = NextAction(
         tool="list_dependencies",
         arguments={},
         reason="see which dependencies have recorded observations",
     )
     return answer.model_copy(update={"summary": summary, "next_actions": [look]})
-
-
-def _told(
-    question: BudgetQuestion,
-    balances: Sequence[Balance],
-    found: _Judgement,
-    hold: Hold | None,
-) -> Told:
-    plan = question.plan
-    return Told(
-        passed=found.passed,
-        confidence=found.confidence,
-        required=found.required,
-        remaining=found.remaining[0],
-        projected=plan.quantile(0.5),
-        low=plan.quantile(0.1),
-        high=plan.quantile(0.9),
-        calls=plan.calls,
-        binding=(question.chain[found.binding].name, found.remaining[found.binding])
-        if found.binding
-        else None,
-        held_by_others=balances[0].held_micro_usd,
-        hold=found.hold,
-        hold_until=hold.expires_at if hold is not None else "",
-        capped=found.capped,
-        worst_that_does_not_fit=plan.worst_micro_usd if found.does_not_fit else None,
-        calls_that_would_pass=found.calls_that_would_pass,
-    )
 
 
 def _next_actions(
@@ -263,10 +238,13 @@ def _next_actions(
             NextAction(
                 tool="settle_reservation",
                 arguments={"reservation_id": hold.id},
-                reason="when the work is done: book what it cost and free the rest",
+                reason=f"when the work is done: book what its calls cost, recorded with "
+                f"reservation={hold.id} (else pass `actual_usd`), and free the rest",
             )
         ]
     if found.passed:
+        if not {"planned_calls", "planned_cost_usd"} & asked.keys():
+            return []  # nothing is planned, so there is nothing to hold
         return [
             NextAction(
                 tool=TOOL,

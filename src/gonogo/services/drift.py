@@ -10,6 +10,7 @@ import numpy as np
 from gonogo.answers import DriftReport, Immature, Signal, VersionMean, rfc3339
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
 from gonogo.records import MICRO
+from gonogo.services.ahead import age_s, ahead_note
 from gonogo.services.drift_baseline import accepted_baseline
 from gonogo.services.drift_compare import Sides, compare_golden, compare_sides, named_versions
 from gonogo.services.drift_data import (
@@ -20,11 +21,13 @@ from gonogo.services.drift_memory import DriftMemory
 from gonogo.services.drift_read import DriftData, read_drift
 from gonogo.services.drift_recent import good_until_ms
 from gonogo.services.drift_slices import SHOWN
+from gonogo.services.drift_stale import OldData, old_data
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
-from gonogo.services.drift_words import VERDICT_OF, next_actions, summary
+from gonogo.services.drift_words import VERDICT_OF, next_actions
 from gonogo.services.measured import NOT_MEASURED, errors_decide, unlabelled_version
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.signals import SIGNAL_METRICS
+from gonogo.text.drift_summary import drift_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,13 +91,16 @@ async def check_drift(
     else:
         found = await followed_streams(telemetry, data, question, settings, accepted)
     decided, decisive = _decided(data, question, found.findings)
-    stale_at_ms = None
+    stale_at_ms, old = None, None
     if not (question.compares or question.until):
         stale_at_ms = _stale_at_ms(decisive, data, own)
-    if stale_at_ms is not None and now_ms > stale_at_ms:
-        decisive = _stale(decisive, known, own, now_ms)
+        old = _old_data(data, decisive, settings, now_ms=now_ms)
+    if old is not None:
+        metric = question.metric or ("outcome" if data.counts.labels.any() else decisive.metric)
+        decisive, found = old.finding(metric), Streams(())
     others = [f for f in found.findings if f is not decided and _is_told(f)]
     report = _report(data, own, question, decisive, others, found, now_ms=now_ms)
+    report = report if old is None else old.with_next_actions(report)
     if mark is not None:
         until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
         memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)
@@ -109,7 +115,10 @@ def _basis(mark: Mark) -> tuple[int, str | None]:
 def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
     offered = [*RATE_METRICS, "golden", *followed_values(known), *SIGNAL_METRICS]
     if question.metric is not None and question.metric not in offered:
-        raise UnknownTarget(f"metric of {known.name}", question.metric, offered)
+        advice = (
+            "Quality is `outcome`, failures are `error`; without a metric every one is looked at."
+        )
+        raise UnknownTarget(f"metric of {known.name}", question.metric, offered, advice)
 
 
 def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:
@@ -117,7 +126,14 @@ def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> l
     try:
         sides = _sides(data, settings, question)
     except NotEnoughData as thin:
-        return [Finding(metric="outcome", status="insufficient_data", missing=str(thin))]
+        return [
+            Finding(
+                metric="outcome",
+                status="insufficient_data",
+                why=str(thin).rstrip("."),
+                missing="Record calls of a second version, or name two that were seen.",
+            )
+        ]
     golden = compare_golden(data.golden, sides) if question.segment is None else None
     findings = []
     for metric in RATE_METRICS:
@@ -149,8 +165,12 @@ def _decisive(findings: list[Finding], asked: str | None) -> Finding:
         own = [f for f in findings if f.metric == asked]
         moved = [f for f in own if f.status == "shifted"]
         if not own:
-            missing = f"Nothing was recorded of {asked} in a baseline and on full days after it."
-            return Finding(metric=asked, status="insufficient_data", missing=missing)
+            return Finding(
+                metric=asked,
+                status="insufficient_data",
+                why=f"nothing was recorded of {asked} in a baseline and on full days after it",
+                missing=f"Record {asked} on 3 days and more.",
+            )
         return max(moved, key=lambda f: f.strength) if moved else own[0]
     quality = [f for f in findings if f.metric in QUALITY_RANK]
     degraded = [f for f in quality if f.status == "degraded"]
@@ -188,8 +208,8 @@ def _decided(
     return decided, replace(
         decided.whole(),
         status="insufficient_data",
+        why=found.why,
         missing=found.missing,
-        unlabelled=found.version,
     )
 
 
@@ -200,15 +220,16 @@ def _stale_at_ms(finding: Finding, data: DriftData, own: DependencySettings) -> 
     return round(finding.newest_ts_ms + (own.stale_after_s + data.maturity.lag_s) * 1000)
 
 
-def _stale(finding: Finding, known: Dependency, own: DependencySettings, now_ms: int) -> Finding:
-    days = (now_ms - (finding.newest_ts_ms or known.newest_ts_ms)) / 86_400_000
-    return replace(
-        finding,
-        status="insufficient_data",
-        missing=(
-            f"The newest data are {days:.1f} days old, older than {own.stale_after_s / 86_400:g} "
-            "days: record current observations, or ask with until or version for the past."
-        ),
+def _old_data(
+    data: DriftData, decisive: Finding, settings: Settings, *, now_ms: int
+) -> OldData | None:
+    return old_data(
+        data.known,
+        decisive,
+        stale_after_s=settings.dependency(data.known.name).stale_after_s,
+        lag_s=data.maturity.lag_s,
+        now_ms=now_ms,
+        zone=settings.timezone,
     )
 
 
@@ -222,16 +243,18 @@ def _report(
     *,
     now_ms: int,
 ) -> DriftReport:
-    verdict = VERDICT_OF[decisive.status]
     golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
-    return DriftReport(
-        verdict=verdict,
-        summary=_summary(data, own, decisive),
+    report = DriftReport(
+        verdict=VERDICT_OF[decisive.status],
+        summary="",
         as_of=rfc3339(now_ms),
-        data_age_s=max(0, (now_ms - data.known.newest_ts_ms) // 1000),
-        next_actions=next_actions(question, decisive, own, version=decisive.unlabelled),
+        data_age_s=age_s(data.newest_ts_ms, now_ms),
+        next_actions=next_actions(question, decisive, own),
         dependency=data.known.name,
         metric=decisive.metric,
+        segment=question.segment or decisive.segment,
+        since=question.since,
+        until=question.until,
         status=decisive.status,
         baseline=decisive.baseline,
         current=decisive.current,
@@ -246,15 +269,14 @@ def _report(
         golden=golden,
         versions=_versions(data, decisive),
         immature=_immature(data),
+        ahead=data.ahead,
         detectable_now=decisive.detectable_now,
         missing=decisive.missing,
     )
-
-
-def _summary(data: DriftData, own: DependencySettings, decisive: Finding) -> str:
-    told = summary(data.known.name, decisive)
-    by_errors = decisive.metric == "error" and errors_decide(data.known, own)
-    return f"{told} {NOT_MEASURED}" if by_errors else told
+    said = drift_summary(report, why=decisive.why, change=decisive.told, notes=decisive.notes)
+    if decisive.metric == "error" and errors_decide(data.known, own):
+        said += f" {NOT_MEASURED}"
+    return report.model_copy(update={"summary": f"{said} {ahead_note(data.ahead)}".rstrip()})
 
 
 def _is_told(finding: Finding) -> bool:
@@ -289,15 +311,18 @@ def _signal(finding: Finding) -> Signal:
         psi=finding.psi,
         w1_sd=finding.w1_sd,
         p_value=finding.p_value,
-        note=finding.missing or (finding.told if finding.status == "shifted" else None),
+        note=(finding.why and f"{finding.why}.")
+        or (finding.told if finding.status == "shifted" else None),
     )
 
 
 def _versions(data: DriftData, decisive: Finding) -> list[VersionMean] | None:
     """The versions seen in the current period, with n and mean outcome."""
-    if decisive.current is None or decisive.current.start is None:
+    if decisive.current is None and decisive.status != "insufficient_data":
         return None
-    start = first_hour(moment(decisive.current.start, name="start", zone="UTC").start_ms)
+    start = 0
+    if decisive.current is not None and decisive.current.start is not None:
+        start = first_hour(moment(decisive.current.start, name="start", zone="UTC").start_ms)
     counts = data.counts if len(data.counts.hour) else data.golden_counts
     seen = []
     for index, version in enumerate(counts.versions):

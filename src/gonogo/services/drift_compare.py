@@ -28,6 +28,7 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, GoldenAnswers
@@ -73,9 +74,7 @@ def named_versions(
         before = [v for v in others if v.first_ts_ms <= seen[version].first_ts_ms]
         others = before or others
     if not others or named is None:
-        raise NotEnoughData(
-            f"{known.name} has no second version to compare '{named}' with; record one."
-        )
+        raise NotEnoughData(f"{known.name} has no second version to compare '{named}' with")
     other = max(others, key=lambda v: v.newest_ts_ms).version or ""
     return (named, other) if baseline_version is not None else (other, named)
 
@@ -230,10 +229,11 @@ def _too_thin(before: RateStream, after: RateStream, sides: Sides) -> Finding:
         metric=before.metric,
         status="insufficient_data",
         current=Current(version=sides.after_version, n=after.labels),
-        missing=(
-            f"A comparison needs {LABELS_MIN} {wanted} on each side (there are {before.labels} and "
-            f"{after.labels}), or {ITEMS_MIN} golden items answered by both."
+        why=(
+            f"a comparison needs {LABELS_MIN} {wanted} on each side, and there are "
+            f"{number(before.labels)} and {number(after.labels)}"
         ),
+        missing=f"Record more {wanted}, or {ITEMS_MIN} golden items answered by both.",
     )
 
 

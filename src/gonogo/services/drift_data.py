@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from gonogo.records import HOUR_MS, MICRO
 from gonogo.services.remembered import Remembered
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Histograms, HourCounts, Ints
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 RateMetric = Literal["outcome", "error"]
 RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "error")
 
+HOURS_A_DAY = 24
 LAG_METRIC = "outcome_lag_s"
 # Rolled up for other purposes: outcomes are followed as a rate.
 NOT_FOLLOWED = frozenset({"outcome", LAG_METRIC, "confidence_labelled", "confidence_good"})
@@ -195,17 +197,26 @@ def learned_baseline(stream: RateStream) -> BaselineHours | None:
     return BaselineHours("learned", start, end)
 
 
-def missing_for_baseline(stream: RateStream) -> str:
+class Gap(NamedTuple):
+    """Why nothing can be said, a clause without its full stop; and what to do about it."""
+
+    why: str
+    missing: str
+
+
+def missing_for_baseline(stream: RateStream) -> Gap:
     """What a learned baseline still needs, in words."""
-    wanted = "outcomes" if stream.metric == "outcome" else "calls"
+    wanted = "outcome" if stream.metric == "outcome" else "call"
     labels = max(0, BASELINE_LABELS_MIN - stream.labels)
     hours = int(stream.hour[-1] - stream.hour[0]) + 1 if len(stream.hour) else 0
     parts = []
     if labels:
-        parts.append(f"{labels} more {wanted}")
+        parts.append(counted(labels, f"more {wanted}"))
     if hours < BASELINE_HOURS_MIN:
         parts.append(f"{(BASELINE_HOURS_MIN - hours) / 24:.1f} more days of them")
-    return (
-        f"A baseline needs {BASELINE_LABELS_MIN} {wanted} over {BASELINE_HOURS_MIN // 24} days; "
-        f"record {' and '.join(parts) or 'more'}, or compare two versions by name."
+    days = counted(-(-hours // HOURS_A_DAY), "day")
+    return Gap(
+        f"a baseline needs {BASELINE_LABELS_MIN} {wanted}s over {BASELINE_HOURS_MIN // HOURS_A_DAY} "
+        f"days, and there are {number(stream.labels)} over {days}",
+        f"Record {' and '.join(parts) or 'more'}, or compare two versions by name.",
     )

@@ -18,6 +18,7 @@ from gonogo.answers import (
     SignalKind,
     Trend,
     rfc3339,
+    rounded,
 )
 from gonogo.records import HOUR_MS
 
@@ -60,8 +61,9 @@ class DriftQuestion:
 class Finding:
     """What the evidence says of one metric.
 
-    `told`: how a change reads, where it is no change of a mean. `newest_ts_ms`: the end of the
-    newest data it rests on. `unlabelled`: the version whose outcomes are missing. `rest`: adds what only the decisive finding shows.
+    `told`: how a change reads, where it is no change of a mean. Where nothing can be said, `why`
+    is the reason, a clause without its full stop, and `missing` what to do about it. `newest_ts_ms`: the end of the
+    newest data it rests on. `rest`: adds what only the decisive finding shows.
     """
 
     metric: str
@@ -79,8 +81,8 @@ class Finding:
     onset: Onset | None = None
     trend: Trend | None = None
     golden: GoldenPairs | None = None
-    unlabelled: str | None = None
     detectable_now: float | None = None
+    why: str | None = None
     missing: str | None = None
     newest_ts_ms: int | None = None
     notes: tuple[str, ...] = ()
@@ -143,16 +145,34 @@ def change_of(
     *,
     interval95: tuple[float, float] | None,
     baseline_sd: float | None = None,
+    shrunk: float | None = None,
 ) -> Change:
-    """The change as it is reported; `baseline_sd` is of the baseline's daily means."""
+    """The change as it is reported: the difference of the two means as they are shown.
+
+    `baseline_sd` is of the baseline's daily means; `shrunk` an estimate of the change that allows
+    for its having been picked for looking large. What is smaller than a billionth of the means
+    is what adding them up left over, and no change.
+    """
+    before, after = rounded(before), rounded(after)
+    least = SPREAD_MIN * max(abs(before), abs(after))
+
+    def cleaned(value: float) -> float:
+        return 0.0 if abs(value) <= least else value
+
+    absolute = cleaned(after - before)
+    if interval95 is not None:
+        low, high = map(cleaned, interval95)
+        # The means were rounded to be shown, so their difference may have left a narrow interval.
+        interval95 = min(low, absolute), max(high, absolute)
     in_sd = None
     if baseline_sd and baseline_sd > SPREAD_MIN * abs(before):
-        in_sd = (after - before) / baseline_sd
+        in_sd = absolute / baseline_sd
     return Change(
-        absolute=after - before,
-        relative=(after - before) / before if before else None,
+        absolute=absolute,
+        relative=absolute / before if before else None,
         interval95=interval95,
         in_baseline_sd=in_sd,
+        shrunk=shrunk,
     )
 
 

@@ -18,6 +18,7 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.records import GoldenAnswers
@@ -33,9 +34,13 @@ def golden_finding(
     try:
         runs = runs_of(answers, answers.day < -(-end_hour // 24))
     except NotEnoughData as thin:
-        return Finding(metric="golden", status="insufficient_data", missing=str(thin))
-    counted = len(runs.day) - WARM_UP_RUNS
-    if counted < 1:
+        return Finding(
+            metric="golden",
+            status="insufficient_data",
+            why=str(thin).rstrip("."),
+            missing="Run the golden set on the days to come.",
+        )
+    if len(runs.day) <= WARM_UP_RUNS:
         return _learning(runs)
     evidence = run_evidence(runs, newest=1)
     needed = needed_for(
@@ -77,7 +82,7 @@ def golden_finding(
 
 def _guarantee(needed: float) -> str:
     return (
-        f"However often it is asked, at most one false alarm is expected in {needed:,.0f} daily "
+        f"However often it is asked, at most one false alarm is expected in {number(needed)} daily "
         f"runs, while runs are exchangeable with the first {WARM_UP_RUNS}; asking the same items "
         "again on one day adds nothing."
     )
@@ -95,8 +100,6 @@ def _learning(runs: GoldenRuns) -> Finding:
     return Finding(
         metric="golden",
         status="insufficient_data",
-        missing=(
-            f"The golden set needs {missing} more daily runs after its first, or compare two "
-            "versions by name."
-        ),
+        why=f"the golden set has {counted(len(runs.day), 'daily run')}, its baseline",
+        missing=f"Run it on {counted(missing, 'more day')}, or compare two versions by name.",
     )

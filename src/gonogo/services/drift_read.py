@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.services.ahead import ahead_of, newest_until
 from gonogo.services.drift_data import (
     LAG_METRIC,
     NOT_FOLLOWED,
@@ -22,6 +23,7 @@ from gonogo.services.periods import moment
 from gonogo.services.time_slices import Slice, parse_segment
 
 if TYPE_CHECKING:
+    from gonogo.answers import Ahead
     from gonogo.records import Dependency, GoldenAnswers, HourCounts
     from gonogo.services.drift_finding import DriftQuestion
     from gonogo.services.drift_memory import DriftMemory, Runs
@@ -46,6 +48,8 @@ class DriftData:
     mature_until: int  # hours, exclusive
     until: int  # hours, exclusive
     full_days: int  # days since 1970 that have ended, exclusive
+    newest_ts_ms: int | None  # of what is not ahead of the clock
+    ahead: Ahead | None
     runs: Runs
 
     def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
@@ -97,6 +101,7 @@ async def read_drift(
         for golden in (False, True)
         for found in [await _hours(telemetry, read, slice_, golden=golden)]
     ]
+    every = [whole for golden in (False, True) if (whole := read.hours(golden=golden)) is not None]
     lag = maturity(read.histograms(LAG_METRIC), as_of_ms=now_ms)
     return DriftData(
         known=known,
@@ -109,6 +114,8 @@ async def read_drift(
         mature_until=min(until, lag.end_hour(now_ms)),
         until=until,
         full_days=(until_ms + 1) // DAY_MS,
+        newest_ts_ms=newest_until(every, known.newest_ts_ms, now_ms),
+        ahead=None if question.until else ahead_of(every, known.newest_ts_ms, now_ms),
         runs=memory.runs,
     )
 

@@ -14,6 +14,7 @@ from gonogo.detectors.predictive_starts import RateSince, rate_since, start_weig
 from gonogo.detectors.trend import slope_per_day
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
+from gonogo.services.drift_data import Gap
 from gonogo.services.drift_finding import (
     Finding,
     change_of,
@@ -23,6 +24,7 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
+from gonogo.text.forms import minute, number
 
 if TYPE_CHECKING:
     from gonogo.services.drift_data import BaselineHours, Maturity, RateStream
@@ -176,14 +178,15 @@ def _change(
 ) -> Change:
     before, spread = _mean_before(baseline, hours), volume.dispersion.used
     if alarm is not None:
-        # What raised an alarm was picked for looking large: the estimate is shrunk for that.
+        # What raised an alarm was picked for looking large: a shrunk estimate stands beside it.
         sign = -1.0 if baseline.metric == "outcome" else 1.0
         bounds = sorted((sign * alarm.since.change_low, sign * alarm.since.change_high))
         return change_of(
             before,
-            before + sign * alarm.since.change,
+            current.mean,
             interval95=(bounds[0], bounds[1]),
             baseline_sd=volume.daily_sd,
+            shrunk=sign * alarm.since.change,
         )
     n_before = math.inf if hours.declared_bad is not None else float(baseline.labels)
     return change_of(
@@ -204,11 +207,15 @@ def _mean_before(baseline: RateStream, hours: BaselineHours) -> float:
 
 def _nothing_since(baseline: RateStream, hours: BaselineHours) -> Finding:
     wanted = "outcomes" if baseline.metric == "outcome" else "calls"
-    closed = hour_start(hours.end_hour)
-    return unjudged(baseline, f"The baseline closed at {closed}; no {wanted} came since.")
+    closed = minute(hour_start(hours.end_hour))
+    gap = Gap(
+        f"its baseline closed at {closed} and no {wanted} came since",
+        f"Record {wanted} of calls after {closed}.",
+    )
+    return unjudged(baseline, gap)
 
 
-def unjudged(stream: RateStream, missing: str) -> Finding:
+def unjudged(stream: RateStream, gap: Gap) -> Finding:
     """What was measured, where nothing can be said of a change yet."""
     current = None
     if stream.labels:
@@ -220,8 +227,12 @@ def unjudged(stream: RateStream, missing: str) -> Finding:
             interval95=rate_interval95(stream.mean, stream.labels),
         )
     return Finding(
-        metric=stream.metric, status="insufficient_data", current=current, missing=missing
+        metric=stream.metric, status="insufficient_data", current=current, **gap._asdict()
     )
+
+
+def _a_day(labels: float) -> str:
+    return number(round(labels) if labels >= 10 else labels)  # noqa: PLR2004
 
 
 def _guarantee(
@@ -229,12 +240,14 @@ def _guarantee(
 ) -> str:
     days = DAYS_A_YEAR / (settings.false_alarms_per_year * weight)
     told = (
-        f"However often it is asked, at most one false alarm is expected in {days:,.0f} days at "
-        f"{volume.labels_per_day:,.0f} labels a day, while labels are exchangeable"
+        f"However often it is asked, at most one false alarm is expected in {number(days)} days at "
+        f"{_a_day(volume.labels_per_day)} labels a day, while labels are exchangeable"
     )
     if volume.dispersion.used > 1:
-        told += f" (a label counts as 1/{volume.dispersion.used:.2f}, for days that differ)"
+        told += f" (a label counts as 1/{number(volume.dispersion.used)}, for days that differ)"
     told += "; averaged over baselines, and it counts labels, not days."
     if not maturity.prompt:
-        told += f" Outcomes are counted once 95% have come, after {maturity.lag_s / 3600:.1f} h."
+        told += (
+            f" Outcomes are counted once 95% have come, after {number(maturity.lag_s / 3600)} h."
+        )
     return told

@@ -29,6 +29,7 @@ from gonogo.services.drift_finding import (
 )
 from gonogo.services.drift_watch import rule_of
 from gonogo.services.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -312,7 +313,7 @@ def _finding(
 def _guarantee(needed: float) -> str:
     return (
         "However often it is asked and however many slices there are, evidence summed over them "
-        f"reaches {needed:,.0f} within n labels with probability at most n / {needed:,.0f}, while "
+        f"reaches {number(needed)} within n labels with probability at most n / {number(needed)}, while "
         "labels are exchangeable within each slice."
     )
 

@@ -18,7 +18,7 @@ from gonogo.detectors.value_watch import ValueRule, ValueWatch, value_rule, watc
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
 from gonogo.services.drift_baseline import choose_baseline
-from gonogo.services.drift_data import RateStream, days_of, missing_for_baseline
+from gonogo.services.drift_data import Gap, RateStream, days_of, missing_for_baseline
 from gonogo.services.drift_finding import (
     Finding,
     change_of,
@@ -28,6 +28,7 @@ from gonogo.services.drift_finding import (
 )
 from gonogo.services.drift_watch import SEASON_HOURS_MIN
 from gonogo.services.time_slices import hours_of_week
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from gonogo.records import HourCounts
@@ -68,7 +69,7 @@ def value_finding(
     followed = values.part(first)
     baseline = int(np.searchsorted(followed.hour, hours.end_hour))
     if baseline == 0 or baseline == len(followed.hour):
-        return _unjudged(values, f"No {values.metric} came since the baseline closed.")
+        return _unjudged(values, _nothing_since(values.metric))
     early, end_hour = None, hours.end_hour
     if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
         end_hour = hours.start_hour + SEASON_HOURS_MIN
@@ -105,7 +106,13 @@ def _needed(n: float, hours: BaselineHours, own: DependencySettings, *, share: f
     )
 
 
-def _unjudged(values: ValueHours, missing: str) -> Finding:
+def _nothing_since(metric: str) -> Gap:
+    return Gap(
+        f"no {metric} came since the baseline closed", f"Record {metric} with current calls."
+    )
+
+
+def _unjudged(values: ValueHours, gap: Gap) -> Finding:
     """What was measured, where nothing can be said of a change yet."""
     n, mean, sd = values.moments()
     error = 1.96 * sd / math.sqrt(n)
@@ -120,7 +127,8 @@ def _unjudged(values: ValueHours, missing: str) -> Finding:
             end=hour_end(int(values.hour[-1])),
             interval95=(mean - error, mean + error),
         ),
-        missing=missing,
+        why=gap.why,
+        missing=gap.missing,
     )
 
 
@@ -160,8 +168,8 @@ def _told(
             float(watch.evidence_nats[-1]) / math.log(10),
             needed=needed,
             guarantee=(
-                f"However often it is asked, evidence reaches {needed:,.0f} within n values with "
-                f"probability at most n / {needed:,.0f}, while values are exchangeable with the "
+                f"However often it is asked, evidence reaches {number(needed)} within n values with "
+                f"probability at most n / {number(needed)}, while values are exchangeable with the "
                 "baseline but for days and hours that differ."
             ),
         ),

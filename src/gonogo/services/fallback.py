@@ -64,7 +64,7 @@ async def trigger_fallback(
         ActionRefused: Denied, read-only, expired, blocked, or the route has moved.
     """
     if request.plan_id is not None and request.undo is not None:
-        raise ParameterError("plan_id and undo exclude each other: pass one of them.")
+        raise ParameterError("`plan_id` and `undo` exclude each other: pass one of them.")
     if request.undo is not None:
         return await undo(ports, settings, request, now_ms=now_ms)
     if request.plan_id is not None:
@@ -99,10 +99,15 @@ async def plan_fallback(
     except StoreError:
         if not settings.read_only:
             raise
-        return answer
+        return _offered(answer, settings)
     if kept.state != "planned":
         return await replayed(ports, settings, kept, _go(request, settings, now_ms))
-    return FallbackPlan.model_validate_json(kept.answer)
+    return _offered(FallbackPlan.model_validate_json(kept.answer), settings)
+
+
+def _offered(plan: FallbackPlan, settings: Settings) -> FallbackPlan:
+    """The plan; a process that only reads does not offer to carry it out."""
+    return plan.model_copy(update={"next_actions": []}) if settings.read_only else plan
 
 
 async def apply_fallback(
@@ -210,7 +215,7 @@ async def _stored(ports: FallbackPorts, plan_id: str, dependency: str | None) ->
     plan = await ports.routes.plan(plan_id.strip())
     if plan is None:
         known = await ports.routes.plan_ids(limit=50)
-        raise UnknownTarget("plan", plan_id, known, "Plan first: call with a reason.")
+        raise UnknownTarget("plan", plan_id, known, "Plan first: call with a `reason`.")
     _refuse_other(plan, dependency)
     return plan
 

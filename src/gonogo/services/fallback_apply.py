@@ -27,7 +27,6 @@ from gonogo.errors import ActionRefused
 from gonogo.records import DAY_MS, Decision, Verdict
 from gonogo.services.fallback_plan import (
     LEASE_MS,
-    LEFT_SHARE_MAX,
     actuators_of,
     flap_damping,
     not_held,
@@ -48,6 +47,7 @@ from gonogo.services.ports_actions import (
     Switch,
     Weight,
 )
+from gonogo.services.traffic import LEFT_SHARE_MAX
 
 if TYPE_CHECKING:
     from gonogo.services.ports_actions import Actuator, FallbackPorts
@@ -320,7 +320,7 @@ def _result(
         f"{plan.epoch}), because: {plan.reason}.{seen}",
         as_of=rfc3339(now_ms),
         decision_id=entry_id,
-        next_actions=[_next(plan, undo, problems)],
+        next_actions=[_next(plan, problems)],
         dependency=plan.dependency,
         applied=True,
         route_epoch=plan.epoch or 0,
@@ -335,10 +335,8 @@ def _result(
     )
 
 
-def _next(plan: Plan, undo: dict[str, str], problems: str) -> NextAction:
-    if problems:
-        arguments: dict[str, object] = {"dependency": plan.dependency}
-        return NextAction(
-            tool="get_route", arguments=arguments, reason="reconciles again, then says the route"
-        )
-    return NextAction(tool=TOOL, arguments=dict(undo), reason="go back")
+def _next(plan: Plan, problems: str) -> NextAction:
+    """Where calls go now. The way back stands in `undo`, for when there is a reason to take it."""
+    arguments: dict[str, object] = {"dependency": plan.dependency}
+    reason = "reconciles again, then says the route" if problems else "where its calls go now"
+    return NextAction(tool="get_route", arguments=arguments, reason=reason)

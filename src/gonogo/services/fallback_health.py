@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
 from gonogo.services.ports_health import Assessment, OwnRate
+from gonogo.text.forms import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ class TrustHealth:
         if found is None:
             return Assessment(target, "unknown", "nothing was recorded of it")
         answers = _answers(found.counts, now_ms)
-        why = found.why or f"{found.score:.0%} of its calls are good"
+        why = found.why or f"{percent(round(found.score, 3))} of its calls are good"
         assessed = Assessment(target, found.verdict, why, found.score, answers=answers)
         other = (
             None if name == primary and version is None else await self._primary(primary, now_ms)

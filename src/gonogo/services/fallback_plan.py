@@ -16,6 +16,8 @@ from gonogo.services.fallback_health import UNMEASURED, split_version
 from gonogo.services.ports_actions import LOCAL, WHOLE, Check, Route, Weight, primary_route
 from gonogo.services.rehearsed import last_drill, rehearsed
 from gonogo.services.routes import refuse_unknown
+from gonogo.services.traffic import LEFT_SHARE_MAX, is_left
+from gonogo.text.forms import money, number, percent, share_text, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +40,6 @@ P_BETTER_MIN = 0.5
 REASON_CHARS_MAX = 400
 PRICED_CALLS = 200
 PER_CALLS = 1_000
-# A primary with no more than this has been left; with more, the traffic is split.
-LEFT_SHARE_MAX = WHOLE // 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def propose(
     """
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
     if not said:
-        raise ParameterError("A fallback needs a reason: say why, it goes into the log.")
+        raise ParameterError("A fallback needs a reason: pass `reason`, it goes into the log.")
     routed = await ports.routes.route(dependency)
     if routed is None:
         await refuse_unknown(ports.telemetry, settings, dependency)
@@ -137,14 +137,14 @@ def _way_back(dependency: str, after: tuple[Weight, ...]) -> str | None:
         return None
     if left > LEFT_SHARE_MAX:
         return "none by itself: this is a split, and it stays until somebody changes it"
-    stages = " → ".join(f"{share / WHOLE:.0%}" for share in RETURN_STAGES if share > left)
+    stages = " → ".join(share_text(part / WHOLE) for part in RETURN_STAGES if part > left)
     if left == 0:
         return (
             f"none by itself: nothing stays on {dependency}, so its recovery cannot be seen; in "
             f"{LEASE_MS // HOUR_MS} h it is due for another look by a person"
         )
     return (
-        f"{100 * left / WHOLE:.4g}% stays on {dependency} so that its recovery can be seen; back "
+        f"{share_text(left / WHOLE)} stays on {dependency} so that its recovery can be seen; back "
         f"on evidence ({stages}) while `gonogo watch` runs"
     )
 
@@ -153,7 +153,9 @@ def whole_share(share: float) -> int:
     """A share as ten-thousandths."""
     part = round(share * WHOLE) if 0 < share <= 1 else 0
     if part == 0:
-        raise ParameterError(f"share {share:g} is outside (0, 1]: 0.25 sends a quarter there.")
+        raise ParameterError(
+            f"share {number(share)} is outside (0, 1]: 0.25 sends a quarter there."
+        )
     return part
 
 
@@ -178,7 +180,7 @@ def shifted(route: Route, target: str, share: int, ladder: Sequence[str]) -> tup
 def told_targets(targets: tuple[Weight, ...]) -> str:
     """Targets and shares in words, the largest first."""
     largest_first = sorted(targets, key=lambda weight: -weight.share)
-    return " + ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in largest_first)
+    return " + ".join(f"{w.target} {share_text(w.share / WHOLE)}" for w in largest_first)
 
 
 def actuators_of(ports: FallbackPorts, settings: Settings, dependency: str) -> tuple[str, ...]:
@@ -233,7 +235,7 @@ def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
     The idea is route-flap damping's decaying penalty (RFC 2439, gentler as RFC 7196 asks).
     """
     penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches if not s.stage)
-    why = f"penalty {penalty:.2f} of {FLAPS_MAX:g}"
+    why = f"penalty {number(penalty)} of {number(FLAPS_MAX)}"
     return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
 
 
@@ -274,7 +276,7 @@ def _target_better(health: Assessment, *, is_down: bool, is_bad: bool) -> Check:
     if health.p_better is None:
         why = "the primary is bad" if is_bad else "cannot be compared, the primary is not no_go"
         return Check("target_better", is_bad, f"{health.target}: {why}", "never")
-    why = f"{health.p_better:.0%} likely better now"
+    why = f"{percent(health.p_better)} likely better now"
     return Check("target_better", health.p_better >= P_BETTER_MIN, why, "never")
 
 
@@ -290,6 +292,7 @@ async def _chosen(
                 "fallback target", target, listed, "Record observations of it, or check the name."
             )
         return await ports.health.assess(target, primary=own.name, now_ms=now_ms)
+    await _refuse_beyond(ports, own, route, now_ms)
     had = {w.target for w in route.targets if w.share >= WHOLE - LEFT_SHARE_MAX}
     rungs = [name for name in own.fallback if name not in had]
     if not rungs:
@@ -302,6 +305,25 @@ async def _chosen(
     return min(found, key=lambda health: ranks[health.verdict])
 
 
+async def _refuse_beyond(
+    ports: FallbackPorts, own: DependencySettings, route: Route, now_ms: int
+) -> None:
+    """Offer nothing beyond a fallback that is in place and well: what comes after it may be worse.
+
+    Raises:
+        ActionRefused: It is; a target that is named is still planned.
+    """
+    if not is_left(route):
+        return
+    main = max(route.targets, key=lambda weight: weight.share).target
+    now = await ports.health.assess(main, primary=own.name, now_ms=now_ms)
+    if now.verdict in ("go", "caution") and now.answers is not False:
+        raise ActionRefused(
+            f"'{own.name}' already goes to {told_targets(route.targets)}, and {main} is fit "
+            f"({now.why}): nothing beyond it is offered. Name a target with `to` to go there."
+        )
+
+
 async def _cost_change(telemetry: Telemetry, dependency: str, target: str) -> str:
     """What a call costs there beside here, from the newest calls with a recorded cost."""
     here, n_here = await _mean_cost(telemetry, dependency)
@@ -309,13 +331,11 @@ async def _cost_change(telemetry: Telemetry, dependency: str, target: str) -> st
     if here is None or there is None:
         missing = dependency if here is None else target
         return f"not known: no cost is recorded for {missing}"
-    from gonogo.text.forms import money
-
     less = f"{money(abs(there - here) * PER_CALLS)} {'less' if there < here else 'more'}"
-    percent = f" ({(there - here) / here:+.0%})" if here else ""
+    relative = f" ({signed(round(100 * (there - here) / here))}%)" if here else ""
     return (
         f"{PER_CALLS:,} calls cost {money(there * PER_CALLS)} on {target} and "
-        f"{money(here * PER_CALLS)} on {dependency}: {less}{percent}; n {n_there} and {n_here}"
+        f"{money(here * PER_CALLS)} on {dependency}: {less}{relative}; n {number(n_there)} and {number(n_here)}"
     )
 
 

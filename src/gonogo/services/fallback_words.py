@@ -16,6 +16,7 @@ from gonogo.records import Verdict
 from gonogo.services.fallback_apply import TOOL
 from gonogo.services.fallback_plan import PLAN_VALID_MS, Proposal, told_targets
 from gonogo.services.ports_actions import WHOLE, Check, Plan, Weight
+from gonogo.text.forms import minute
 
 if TYPE_CHECKING:
     from gonogo.services.ports_health import Assessment
@@ -94,8 +95,8 @@ def _summary(proposal: Proposal, failed: list[Check]) -> str:
 
 def _needs(approval: Policy) -> str:
     return {
-        "allow": "none needed, call again with plan_id",
-        "confirm": "call again with plan_id and confirm=true",
+        "allow": "none needed, call again with `plan_id`",
+        "confirm": "call again with `plan_id` and `confirm=true`",
         "ask": "a person's",
         "deny": "denied by fallback_policy",
     }[approval]
@@ -113,7 +114,8 @@ def _next_actions(proposal: Proposal, plan_id: str, *, stopped: bool) -> list[Ne
     arguments: dict[str, object] = {"dependency": proposal.dependency, "plan_id": plan_id}
     if proposal.approval == "confirm":
         arguments["confirm"] = True
-    return [NextAction(tool=TOOL, arguments=arguments, reason="carry the plan out")]
+    reason = "ask a person" if proposal.approval == "ask" else "carry the plan out"
+    return [NextAction(tool=TOOL, arguments=arguments, reason=reason)]
 
 
 def _target_health(health: Assessment | None) -> TargetHealth | None:
@@ -133,13 +135,15 @@ def _shares(targets: tuple[Weight, ...]) -> list[TargetShare]:
 def pending_answer(plan: Plan, approval: Policy, now_ms: int) -> FallbackPlan:
     """The plan again, with who has to say yes and how."""
     command = f"gonogo approve {plan.id}"
-    confirm = " or call again with confirm=true" if approval == "confirm" else ""
+    confirm = " or call again with `confirm=true`" if approval == "confirm" else ""
     update: dict[str, object] = {
         "as_of": rfc3339(now_ms),
         "approval": approval,
         "pending_approval": True,
         "approve_command": command,
+        # A person's turn: asking again changes nothing.
+        "next_actions": [],
         "summary": f"Nothing was changed: plan {plan.id} for {plan.dependency} waits for approval "
-        f"until {rfc3339(plan.expires_ms)}. A person approves with `{command}`{confirm}.",
+        f"until {minute(rfc3339(plan.expires_ms))}. A person approves with `{command}`{confirm}.",
     }
     return FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
 from gonogo.records import DAY_MS, HOUR_MS, VERDICTS_BY_SEVERITY, worst_verdict
+from gonogo.services.ahead import age_s
 from gonogo.services.cofailure import failing_provider, falling_with
 from gonogo.services.score_health import own_health
 from gonogo.services.trust_estimate import kept_from, trust_estimates
+from gonogo.text.forms import counted, number
+from gonogo.text.trust_summary import points, suspicion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,12 +80,12 @@ async def check_fleet(
         estimates = await trust_estimates(telemetry, settings, measured, now_ms)
         health = own_health(estimates, settings, detail=detail)
     suspected = await _suspected(telemetry, settings, known, lines, now_ms) if is_small else None
-    newest = max((d.newest_ts_ms for d in known), default=None)
+    newest = max((t for d in known if (t := d.newest_ts_ms) <= now_ms), default=None)
     return TrustReport(
         verdict=worst_verdict(list({line.verdict for line in lines})),
         summary=_summary(lines, shown, suspected),
         as_of=rfc3339(now_ms),
-        data_age_s=None if newest is None else max(0, (now_ms - newest) // 1000),
+        data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(lines),
         upstream=None,
         provider_suspected=suspected,
@@ -202,7 +205,7 @@ def _changed(score: KeptScore) -> str | None:
     moved = abs(score.score - score.earlier_score) >= CHANGE_SHOWN
     if score.earlier_verdict == score.verdict and not moved:
         return None
-    return f"was {score.earlier_verdict}, {100 * score.earlier_score:.0f}"
+    return f"was {score.earlier_verdict}, {number(round(100 * score.earlier_score, 1))}"
 
 
 def _summary(lines: Sequence[_Seen], shown: int, suspected: ProviderSuspected | None) -> str:
@@ -211,17 +214,12 @@ def _summary(lines: Sequence[_Seen], shown: int, suspected: ProviderSuspected | 
     counts = Counter(line.verdict for line in lines)
     order: tuple[Verdict, ...] = ("no_go", "caution", "unknown", "go")
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts)
-    said = f"{len(lines)} dependencies: {told}."
-    if (worst := lines[0].score) is not None:
-        low, high = 100 * worst.lower, 100 * worst.upper
-        said += (
-            f" Worst {worst.dependency}, trust {100 * worst.score:.0f}"
-            f" (90% interval {low:.0f}\N{EN DASH}{high:.0f})."
-        )
+    said = f"{counted(len(lines), 'dependency', 'dependencies')}: {told}."
+    worst = _line(lines[0])
+    if worst.score is not None:
+        said += f" Worst {worst.dependency}, trust {points(worst.score, worst.interval90)}."
     if suspected is not None:
-        together = ", ".join(suspected.dependencies[:4])
-        said += f" Provider {suspected.provider} is suspected: {together} fail together"
-        said += f" since {suspected.since}."
+        said += f" {suspicion(suspected)}"
     followed = (line.score for line in lines if line.score is not None)
     changed = [f"{score.dependency} ({new})" for score in followed if (new := _changed(score))]
     if changed:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, get_args
 from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rfc3339
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
+from gonogo.text.forms import counted, minute
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -313,16 +314,16 @@ def _summary(active: list[Incident], lines: list[Incident]) -> str:
     if not active:
         return f"No incident is being handled; {resolved} resolved." if resolved else "No incident."
     told = "; ".join(
-        f"{line.dependency} {line.status} since {line.opened_at}" for line in active[:3]
+        f"{line.dependency} {line.status} since {minute(line.opened_at)}" for line in active[:3]
     )
-    return f"{len(active)} incident{'s' * (len(active) > 1)} being handled: {told}."
+    return f"{counted(len(active), 'incident')} being handled: {told}."
 
 
 def _next(line: Incident) -> NextAction:
     return NextAction(
-        tool="trigger_fallback",
-        arguments={"dependency": line.dependency, "reason": f"incident {line.id}"},
-        reason="see what a fallback would do; the first call changes nothing",
+        tool="check_model_drift",
+        arguments={"dependency": line.dependency},
+        reason="how it stands now, and the way back where there is one",
     )
 
 

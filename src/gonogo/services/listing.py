@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
 from gonogo.records import worst_verdict
+from gonogo.services.ahead import age_s
+from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, Verdict
@@ -27,12 +29,12 @@ async def list_dependencies(
     last = await log.last_verdicts()
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
     lines = [_line(dependency, last.get(dependency.name)) for dependency in page]
-    newest = max((d.newest_ts_ms for d in page), default=None)
+    newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
     return DependencyList(
         verdict=worst_verdict([line.verdict for line in lines]),
         summary=_summary(lines, query=query, more=more),
         as_of=rfc3339(now_ms),
-        data_age_s=None if newest is None else max(0, (now_ms - newest) // 1000),
+        data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(lines, query),
         dependencies=lines,
         next_cursor=page[-1].name if more else None,
@@ -62,8 +64,8 @@ def _summary(lines: list[DependencyLine], *, query: str | None, more: bool) -> s
         )
     counts = {v: sum(line.verdict == v for line in lines) for v in ("no_go", "caution", "go")}
     told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    rest = "; more follow, pass next_cursor" if more else ""
-    known = "1 dependency" if len(lines) == 1 else f"{len(lines)} dependencies"
+    rest = "; more follow, pass `cursor`" if more else ""
+    known = counted(len(lines), "dependency", "dependencies")
     return f"{known} ({told or 'none checked yet'} when last asked){rest}."
 
 
@@ -71,8 +73,7 @@ def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAc
     if not lines and query:
         return [NextAction(tool="list_dependencies", arguments={}, reason="see every name")]
     if not lines:
-        example: dict[str, object] = {"observations": [{"dependency": "NAME", "outcome": 1}]}
-        return [NextAction(tool="record_observations", arguments=example, reason="begin")]
+        return []  # what to record, only the caller knows
     unasked = next((line for line in lines if line.verdict_as_of is None), lines[0])
     return [
         NextAction(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.text.forms import counted, number
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,13 +46,17 @@ class UnlabelledVersion:
     labels: int
 
     @property
+    def why(self) -> str:
+        """Why its quality is not known, a clause without its full stop."""
+        return (
+            f"version {self.version} answers now ({counted(self.calls, 'call')}) and has no outcome "
+            f"of its own; the {number(self.labels)} of version {self.labelled} say nothing of it"
+        )
+
+    @property
     def missing(self) -> str:
         """What to record, in words."""
-        return (
-            f"Version {self.version} answers now ({self.calls:,} calls) and has no outcome of its "
-            f"own; the {self.labels:,} of version {self.labelled} say nothing of it. Record "
-            f"`outcome` for calls of {self.version}."
-        )
+        return f"Record `outcome` for calls of version {self.version}."
 
 
 def unlabelled_version(

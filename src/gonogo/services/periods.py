@@ -49,6 +49,11 @@ def moment(text: str, *, name: str, zone: str) -> Moment:
         ) from None
 
 
+def local_day(ms: int, *, zone: str) -> str:
+    """The date of a moment in a zone."""
+    return datetime.fromtimestamp(ms / 1000, tz=ZoneInfo(zone)).date().isoformat()
+
+
 def first_hour(ms: int) -> int:
     """The first hour whose midpoint is at or after a moment."""
     return -((HOUR_MS // 2 - ms) // HOUR_MS)

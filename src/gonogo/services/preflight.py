@@ -22,6 +22,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.records import Verdict, worst_verdict
+from gonogo.text.forms import counted, named, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class PartReport:
         reports = [r for r in (self.drift, self.trust) if r is not None]
         if not reports:
             return routed + "Nothing is measured there."
-        return routed + next(r.summary for r in reports if r.verdict == self.verdict)
+        decides = next(r for r in reports if r.verdict == self.verdict)
+        missing = decides.missing if isinstance(decides, DriftReport) else None
+        return f"{routed}{decides.summary} {missing or ''}".rstrip()
 
 
 def compose_preflight(
@@ -124,7 +127,8 @@ def _chance(parts: Sequence[PartReport]) -> tuple[float | None, str | None]:
     if len(scores) == 1:
         return product, None
     return product, (
-        f"parts taken as independent; if they fail together it is up to {min(scores) / 100:.2f}"
+        "parts taken as independent; if they fail together it is up to "
+        f"{percent(round(min(scores) / 100, 4))}"
     )
 
 
@@ -134,15 +138,15 @@ def _summary(
     budget: BudgetCheck | None,
     blockers: Sequence[str],
 ) -> str:
-    checked = f"{len(parts)} dependenc{'y' if len(parts) == 1 else 'ies'}"
+    checked = counted(len(parts), "dependency", "dependencies")
     checked += f" and budget {budget.budget}" if budget else ""
     if verdict == "go":
-        return f"Go: {checked} checked, all fit for the work."
+        return f"{checked} checked, all fit for the work."
     if blockers:
-        lead = "No-go" if verdict == "no_go" else "Unknown"
-        return f"{lead}: of {checked}, blocked by {', '.join(blockers)}."
+        lead = "do not start" if verdict == "no_go" else "not known to be fit"
+        return f"{checked} checked, {lead}: blocked by {named(blockers)}."
     wary = [p.dependency for p in parts if p.verdict != "go"]
-    return f"Caution: of {checked}, look at {', '.join(wary) or 'the budget'} first."
+    return f"{checked} checked: look at {named(wary) if wary else 'the budget'} first."
 
 
 def _not_measured(parts: Sequence[PartReport]) -> str:
@@ -164,5 +168,9 @@ def _next_actions(parts: Sequence[PartReport], budget: BudgetCheck | None) -> li
                 actions.extend(report.next_actions[:1])
     if budget is not None and budget.verdict != "go":
         actions.extend(budget.next_actions[:1])
-    unique = {(a.tool, str(sorted(a.arguments.items(), key=str))): a for a in actions}
+    # Two parts of one dependency may ask for the same thing in other words.
+    unique: dict[tuple[str, object], NextAction] = {}
+    for action in actions:
+        of = action.arguments.get("dependency") or action.arguments.get("budget")
+        unique.setdefault((action.tool, of), action)
     return list(unique.values())[:3]

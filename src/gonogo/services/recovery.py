@@ -33,6 +33,7 @@ from gonogo.services.fallback_words import plan_answer, plan_of
 from gonogo.services.incidents import note_stuck
 from gonogo.services.ports_actions import WHOLE, Check, Recovery, Route, Weight
 from gonogo.services.routes import RENEWALS_MAX
+from gonogo.text.forms import counted, number, rate_text, share_text
 
 if TYPE_CHECKING:
     from gonogo.detectors.trials import TrialRun
@@ -128,15 +129,19 @@ def _is_against(run: TrialRun) -> bool:
 
 def _told(rate: OwnRate, run: TrialRun) -> str:
     what = "wrong outcomes" if rate.metric == "outcome" else "errors"
-    limits = f"(well {rate.well:.1%}, ill from {rate.ill:.1%})"
+    limits = f"(well {rate_text(rate.well)}, ill from {rate_text(rate.ill)})"
     if run.failed and not run.is_well:
         n, bad = float(rate.n.sum()), float(rate.bad.sum())
-        return f"{bad / n:.1%} {what} in {n:.0f} calls {limits}: {run.failed} trials failed"
+        return f"{rate_text(bad / n)} {what} in {_calls(n)} {limits}: {counted(run.failed, 'trial')} failed"
     evidence = math.exp(min(run.nats, math.log(MICRO)))
     return (
-        f"{run.bad / run.n:.1%} {what} in {run.n:.0f} calls {limits}, "
-        f"evidence {evidence:.3g} of {math.exp(run.needed_nats):.3g} that it is well"
+        f"{rate_text(run.bad / run.n)} {what} in {_calls(run.n)} {limits}, evidence "
+        f"{number(evidence)} of {number(math.exp(run.needed_nats))} that it is well"
     )
+
+
+def _calls(n: float) -> str:
+    return counted(round(n), "call")
 
 
 async def _looked_at(
@@ -183,7 +188,7 @@ async def _advanced(
         tried=recovery.tried + (said.failed + 1 if is_watched else 0),
         fallback=() if share == WHOLE else recovery.fallback,
     )
-    reason = f"{name} is well, {share / WHOLE:.0%} back on it: {said.why}"
+    reason = f"{name} is well, {share_text(share / WHOLE)} back on it: {said.why}"
     await _step(ports, settings, route, after, returns, reason, now_ms)
     return Recovered(name, "advance", reason)
 

@@ -10,6 +10,7 @@ from gonogo.records import Verdict
 from gonogo.services.fallback_health import split_version
 from gonogo.services.ports_actions import WHOLE, Route, primary_route
 from gonogo.services.split import key_place, pick
+from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
     from gonogo.services.ports import Telemetry
@@ -57,7 +58,7 @@ async def get_route(
     share = chosen.share / WHOLE
     return RouteAnswer(
         verdict=_verdict(chosen.target, is_due=is_due),
-        summary=f"{_call(chosen.target, dependency)} ({100 * share:.4g}% of its traffic): "
+        summary=f"{_call(chosen.target, dependency)} ({share_text(share)} of its traffic): "
         + _why(route, now_ms, is_due=is_due)
         + ".",
         as_of=rfc3339(now_ms),
@@ -101,7 +102,7 @@ def _why(route: Route, now_ms: int, *, is_due: bool) -> str:
     until = f" until {rfc3339(route.held_until_ms)}" if route.held_until_ms is not None else ""
     held = f"; held: {holder}{until}" if holder else ""
     if route.epoch == 0:
-        return f"every call goes to the primary, no fallback was ever carried out{held}"
+        return f"no fallback is in place{held}"
     due = "; it is due for another look" if is_due else ""
     renewed = f"; renewed {route.renewals} of {RENEWALS_MAX} times" if route.renewals else ""
     return f"{route.why}, since {rfc3339(route.changed_ms)}{renewed}{due}{held}"
@@ -115,10 +116,5 @@ def _next_actions(route: Route, *, is_due: bool) -> list[NextAction]:
             tool="check_model_drift",
             arguments={"dependency": route.dependency},
             reason="has the primary recovered",
-        ),
-        NextAction(
-            tool="trigger_fallback",
-            arguments={"dependency": route.dependency, "undo": route.audit_id or ""},
-            reason="go back, if it has",
-        ),
+        )
     ]

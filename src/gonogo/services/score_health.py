@@ -17,6 +17,7 @@ from gonogo.answers import ScoreHealth, SegmentHealth
 from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.services.trust_estimate import CALLS_MIN, MEMORY_DAYS, by_hour, days
+from gonogo.text.forms import counted, number, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,15 +183,15 @@ def _note(
     if found is None:
         said = f"{what}: none with an outcome; record `confidence` and `outcome` together"
     else:
-        said = f"{what}: ECE {found.ece:.2f} on {found.labels} outcomes"
-        said += f" ({found.ece_by_chance:.2f} is chance)"
+        said = f"{what}: ECE {number(round(found.ece, 4))} on {counted(found.labels, 'outcome')}"
+        said += f" ({number(round(found.ece_by_chance, 4))} is chance)"
         if found.labels < LABELS_MIN:
             said += f", too few to tell ({LABELS_MIN} needed)"
     for segment in [s for s in segments if s.biased][:2]:
         way = "worse" if segment.miss < 0 else "better"
-        said += f"; {segment.segment} comes out {way} than said by {abs(segment.miss):.2f}"
+        said += f"; {segment.segment} comes out {way} than said by {number(abs(segment.miss))}"
     if golden.page:
-        said += f"; golden set {golden.deviation_sd or 0:+.1f} sd, paged"
+        said += f"; golden set {signed(golden.deviation_sd or 0.0)} sd, paged"
     if stale_ms is not None:
         said += f"; nothing newer than {days(stale_ms)}"
     return said
@@ -336,8 +337,8 @@ def _golden(answers: GoldenAnswers, stale_ms: int, now_ms: int) -> _Golden:
     warning = None
     if chart.warned:
         warning = (
-            f"newest run {chart.deviation_sd:+.1f} sd from its baseline; with nothing wrong a "
-            f"warning like this comes every {chart.warn_every:.0f} runs"
+            f"newest run {signed(chart.deviation_sd)} sd from its baseline; with nothing wrong a "
+            f"warning like this comes every {number(round(chart.warn_every))} runs"
         )
     page = abs(chart.smoothed_sd) > page_limit_sd(chart.baseline_runs)
     return _Golden(chart.deviation_sd, page, warning, coverage, age_ms)

@@ -16,6 +16,7 @@ from gonogo.errors import plain
 from gonogo.records import DAY_MS
 from gonogo.services.drift_finding import Finding, change_of, evidence_of
 from gonogo.services.signal_shares import CATEGORIES, exchangeable, follow_shares
+from gonogo.text.forms import counted, number, rate_text
 
 if TYPE_CHECKING:
     from gonogo.detectors.categories import CategoryShare
@@ -37,13 +38,13 @@ async def category_findings(asked: SignalQuestion, stopped: list[str]) -> list[F
     found: list[Finding] = []
     for field, weight in _FIELD_WEIGHTS.items():
         if field in stopped:
-            missing = f"{field} has more than 200 values, so its mix is not followed."
             found.append(
                 Finding(
                     metric=METRIC_OF[field],
                     kind="distribution",
                     status="insufficient_data",
-                    missing=missing,
+                    why=f"{field} has more than 200 values, so its mix is not followed",
+                    missing=f"Record {field} in at most 200 values.",
                 )
             )
             continue
@@ -101,7 +102,7 @@ def _key(segment: str | None) -> str:
 def _share(share: CategoryShare) -> str:
     new = share.category == NEW
     name = "values new since the baseline" if new else f"'{plain(share.category, 60)}'"
-    return f"{name} {share.before:.1%} → {share.after:.1%}"
+    return f"{name} {rate_text(share.before)} → {rate_text(share.after)}"
 
 
 def _finding(
@@ -112,7 +113,8 @@ def _finding(
     where += f" ({followed.only})" if followed.only else ""
     told = (
         f"{METRIC_OF[field]}{where} {', '.join(map(_share, followed.shares[:2]))}, on "
-        f"{followed.n:,.0f} values against {followed.n_before:,.0f}{followed.since}"
+        f"{counted(round(followed.n), 'value')} against {number(round(followed.n_before))}"
+        f"{followed.since}"
     )
     return Finding(
         metric=METRIC_OF[field],

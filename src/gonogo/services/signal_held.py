@@ -18,6 +18,7 @@ from gonogo.records import DAY_MS
 from gonogo.services.drift_finding import Finding, change_of, evidence_of, hour_start
 from gonogo.services.signal_shape import VALUES_MIN, read_shape
 from gonogo.services.signal_shares import HELD, WEEK, exchangeable
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from gonogo.records import Floats
@@ -94,8 +95,9 @@ def _finding(
         psi=change.psi,
         w1_sd=change.w1_sd,
         told=(
-            f"{metric} at {segment} is unlike the golden set's: mean {new:.3g} against {old:.3g}, "
-            f"distance {change.w1_sd:.2g} sd, while other traffic is {apart:.2g} sd from it"
+            f"{metric} at {segment} is unlike the golden set's: mean {number(new)} against "
+            f"{number(old)}, distance {number(change.w1_sd)} sd, while other traffic is "
+            f"{number(apart)} sd from it"
         ),
         notes=("held against the golden set",),
         newest_ts_ms=(int(cell.day[-1]) + 1) * DAY_MS,

@@ -25,6 +25,7 @@ from gonogo.services.drift_memory import Runs
 from gonogo.services.drift_reading import finding_of
 from gonogo.services.drift_watch import follow
 from gonogo.services.signal_shares import CONSISTENCY, OUTPUTS
+from gonogo.text.forms import counted, number, rate_text
 
 if TYPE_CHECKING:
     from gonogo.records import Ints
@@ -107,9 +108,9 @@ def _compared(
     e_value = daily_evidence(change.p_value, needed=needed) if larger else 0.0
     days = np.unique(newest.day[kept])
     told = (
-        f"{metric}s differ from the baseline's: energy distance {change.energy:.3g} (between days of "
-        f"the baseline up to {spread:.3g}), p = {change.p_value:.2g} on {len(kept)} sampled outputs "
-        f"against {len(before.day)}"
+        f"{metric}s differ from the baseline's: energy distance {number(change.energy)} (between "
+        f"days of the baseline up to {number(spread)}), p = {number(change.p_value)} on "
+        f"{counted(len(kept), 'sampled output')} against {number(len(before.day))}"
     )
     return Finding(
         metric=metric,
@@ -127,7 +128,7 @@ def _compared(
             needed=needed,
             guarantee=(
                 f"One test a UTC day, however often it is asked: at most one false alarm is expected "
-                f"in {needed:,.0f} days, while outputs are exchangeable with the baseline's."
+                f"in {number(needed)} days, while outputs are exchangeable with the baseline's."
             ),
         ),
         p_value=change.p_value,
@@ -165,8 +166,9 @@ async def consistency_findings(asked: SignalQuestion) -> list[Finding]:
             status="shifted" if told.status == "degraded" else "stable",
             detectable_now=None,
             told=(
-                f"repeated inputs answered differently {before:.1%} → {after:.1%} of the time, on "
-                f"{told.current.n:,} repeated inputs against {told.baseline.n or 0:,}"
+                f"repeated inputs answered differently {rate_text(before)} → {rate_text(after)} of the time, "
+                f"on {counted(told.current.n, 'repeated input')} against "
+                f"{number(told.baseline.n or 0)}"
             ),
         )
     ]

@@ -15,6 +15,7 @@ from gonogo.services.drift_data import BASELINE_LABELS_MIN, RateStream
 from gonogo.services.drift_finding import hour_start
 from gonogo.services.drift_watch import SEASON_HOURS_MIN
 from gonogo.services.time_slices import EPOCH_WEEKDAY, FIRST_WEEKEND_DAY
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,7 +210,7 @@ def _part(
 def exchangeable(needed: float, what: str = "values") -> str:
     """The promise of evidence that is summed over starts."""
     return (
-        f"However often it is asked, evidence reaches {needed:,.0f} within n {what} with probability "
-        f"at most n / {needed:,.0f}, while {what} are exchangeable with the baseline but for days "
+        f"However often it is asked, evidence reaches {number(needed)} within n {what} with probability "
+        f"at most n / {number(needed)}, while {what} are exchangeable with the baseline but for days "
         "that differ by chance; judged once a UTC day has ended."
     )

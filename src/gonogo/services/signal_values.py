@@ -13,6 +13,7 @@ from gonogo.services.drift_finding import Finding, change_of, evidence_of
 from gonogo.services.signal_held import held_against_golden, is_score
 from gonogo.services.signal_shape import VALUES_MIN, DailyShape, read_shape
 from gonogo.services.signal_shares import DISTRIBUTIONS, WEEK, exchangeable, follow_shares
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.records import Floats
@@ -111,6 +112,7 @@ def _told(
 ) -> str:
     where = "" if segment is None else f" at {segment}"
     return (
-        f"distribution of {metric}{where}, mean {old:.3g} → {new:.3g}, PSI {change.psi:.2g}, distance "
-        f"{change.w1_sd:.2g} baseline sd, on {newest.sum():,.0f} values against {before.sum():,.0f}"
+        f"distribution of {metric}{where}, mean {number(old)} → {number(new)}, PSI {number(change.psi)}, "
+        f"distance {number(change.w1_sd)} baseline sd, on {counted(round(newest.sum()), 'value')} "
+        f"against {number(round(before.sum()))}"
     )

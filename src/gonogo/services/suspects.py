@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.services.drift_finding import difference_interval95
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
@@ -44,7 +45,8 @@ def suspected_cause(
         worst = next((s for s in drift.segments or [] if s.drifted), None)
         if worst is not None and _stands_out(worst, drift):
             found.append(
-                f"slice {worst.segment} ({worst.baseline_mean:.3g} to {worst.mean:.3g}, n {worst.n})"
+                f"slice {worst.segment} ({number(worst.baseline_mean)} to "
+                f"{number(worst.mean)}, n {number(worst.n)})"
             )
     return "; ".join(found) or None
 

@@ -19,6 +19,7 @@ from gonogo.answers import (
 )
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.records import HOUR_MS, worst_verdict
+from gonogo.services.ahead import age_s, ahead_note, ahead_of
 from gonogo.services.measured import NOT_MEASURED, errors_decide
 from gonogo.services.trust_estimate import (
     TrustEstimate,
@@ -27,15 +28,17 @@ from gonogo.services.trust_estimate import (
     trust_estimate,
 )
 from gonogo.services.trust_parts import part_estimates
+from gonogo.text.forms import counted, number
+from gonogo.text.trust_summary import points, trust_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.answers import Ahead
     from gonogo.records import Mark, Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_trust import TrustTelemetry
     from gonogo.services.recent import Recent
-    from gonogo.services.trust_parts import PartEstimate, PartName
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
@@ -44,13 +47,6 @@ __all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
 LOOKED_AGAIN_MS = 60_000
 # A pair is looked for among so many of the worst.
 PAIRED_MAX = 30
-_TO = "\N{EN DASH}"
-_PART_WORDS: dict[PartName, str] = {
-    "availability": "availability",
-    "quality": "quality",
-    "latency_slo": "latency SLO",
-    "consistency": "consistency",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +60,7 @@ class _Surroundings:
     # Where no provider is declared, what fails with it is sought among all that fail.
     looks_for_others: bool = False
     health: ScoreHealth | None = None
+    ahead: Ahead | None = None
 
 
 async def check_trust(
@@ -106,14 +103,15 @@ async def check_trust(
     try:
         found = await trust_estimate(telemetry, settings, dependency, now_ms)
     except NotEnoughData as nothing:
+        ahead = await _ahead(telemetry, dependency, now_ms)
+        said = str(nothing) if ahead is None else f"{dependency} has no call to score yet."
         return TrustReport(
             verdict="unknown",
-            summary=str(nothing),
+            summary=f"{said} {ahead_note(ahead)}".rstrip(),
             as_of=rfc3339(now_ms),
-            data_age_s=None,
             dependency=dependency,
             n=0,
-            upstream=None,
+            ahead=ahead,
         )
     await telemetry.keep_score(kept_from(found, now_ms))
     around = await _surroundings(telemetry, settings, found, now_ms, detail)
@@ -143,7 +141,21 @@ async def _surroundings(
         await dependency_health(
             telemetry, settings, found.dependency, now_ms=now_ms, detail=detail
         ),
+        await _ahead(telemetry, found.dependency, now_ms),
     )
+
+
+async def _ahead(telemetry: TrustTelemetry, dependency: str, now_ms: int) -> Ahead | None:
+    """What of a dependency lies in hours to come; looked for only where its newest call does."""
+    known = await telemetry.dependency(dependency)
+    if known is None or known.newest_ts_ms <= now_ms:
+        return None
+    start_hour = now_ms // HOUR_MS
+    hours = [
+        await telemetry.hours(dependency, golden=golden, start_hour=start_hour)
+        for golden in (False, True)
+    ]
+    return ahead_of(hours, known.newest_ts_ms, now_ms)
 
 
 async def _rests_on(
@@ -207,12 +219,12 @@ def _report(
         verdict = worst_verdict([verdict, around.upstream_verdict])
     if around.provider is not None:
         verdict = worst_verdict([verdict, "caution"])
-    return TrustReport(
+    report = TrustReport(
         verdict=verdict,
-        summary=_summary(found, parts, around, by_errors=errors_decide(found.known, own)),
+        summary="",
         as_of=rfc3339(now_ms),
-        data_age_s=max(0, (now_ms - found.newest_ts_ms) // 1000),
-        next_actions=_next_actions(found, verdict, around.upstream_names),
+        data_age_s=age_s(found.newest_ts_ms, now_ms),
+        next_actions=_next_actions(found, own, around.upstream_names, verdict),
         dependency=found.dependency,
         score=100 * found.score,
         interval90=(100 * found.lower, 100 * found.upper),
@@ -227,16 +239,21 @@ def _report(
         provider_suspected=around.provider,
         score_health=around.health,
         missing=None if found.unlabelled is None else found.unlabelled.missing,
+        ahead=around.ahead,
     )
+    said = trust_summary(report, why=found.why, measured=found.quality is not None)
+    if errors_decide(found.known, own):
+        said += f" {NOT_MEASURED}"
+    return report.model_copy(update={"summary": f"{said} {ahead_note(around.ahead)}".rstrip()})
 
 
 def good_means(found: TrustEstimate, own: DependencySettings) -> str:
     """The events that make a call good, in words, and what is not known of them."""
     events = ["no error"]
     if own.latency_slo_ms is not None:
-        events.append(f"latency within {own.latency_slo_ms:g} ms")
+        events.append(f"latency within {number(own.latency_slo_ms)} ms")
     if found.quality is not None:
-        events.append(f"outcome at or above {own.quality_bar:g}")
+        events.append(f"outcome at or above {number(own.quality_bar)}")
     if found.repeats.repeats:
         events.append("a repeated input answered as before")
     said = ", ".join(events)
@@ -246,7 +263,9 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
     elif found.quality is None:
         said += "; quality is not known: record `outcome`, or `prediction` and `label`"
     elif found.labels < found.n:
-        said += f"; quality judged by the {found.labels} labelled of {found.n} calls"
+        said += (
+            f"; quality judged by the {number(found.labels)} labelled of {counted(found.n, 'call')}"
+        )
     return said
 
 
@@ -277,42 +296,17 @@ async def _upstream(
 
 
 def _points(found: TrustEstimate) -> str:
-    """Score and interval, as "91 (90% interval 84-95)"."""
-    return f"{100 * found.score:.0f} (90% interval {100 * found.lower:.0f}{_TO}{100 * found.upper:.0f})"
-
-
-def _summary(
-    found: TrustEstimate,
-    parts: dict[PartName, PartEstimate],
-    around: _Surroundings,
-    *,
-    by_errors: bool,
-) -> str:
-    in_ten = round(10 * found.score)
-    tail = "; 1 call" if found.n == 1 else f"; {found.n} calls"
-    weakest = min(parts, key=lambda name: parts[name].rate)
-    if len(parts) > 1 and parts[weakest].rate < 1:
-        tail += f"; weakest part {_PART_WORDS[weakest]} {parts[weakest].rate:.2f}"
-    of_what = "be good" if found.quality is not None else "come without error and in time"
-    said = f"Trust {_points(found)}: about {in_ten} in 10 next calls should {of_what}{tail}."
-    if found.why:
-        said += f" {found.verdict.capitalize().replace('_', '-')}: {found.why}."
-    if by_errors:
-        said += f" {NOT_MEASURED}"
-    if around.upstream:
-        said += f" It stands on {around.upstream[0]}."
-    if around.provider is not None:
-        named = ", ".join(around.provider.dependencies[:4])
-        said += f" Provider {around.provider.provider} is suspected: {named} fail together"
-        said += f" since {around.provider.since}."
-    if around.health is not None and around.health.labels:
-        said += f" Score health {around.health.status}: {around.health.note}."
-    return said
+    """Score and interval as the report of that dependency shows them."""
+    score, low, high = (
+        round(100 * value, 1) + 0.0 for value in (found.score, found.lower, found.upper)
+    )
+    return points(score, (low, high))
 
 
 def _next_actions(
-    found: TrustEstimate, verdict: Verdict, upstream: Sequence[str]
+    found: TrustEstimate, own: DependencySettings, upstream: Sequence[str], verdict: Verdict
 ) -> list[NextAction]:
+    """What leads on from a score: the cause first, a way back where there is one to plan."""
     name = found.dependency
     drift = NextAction(
         tool="check_model_drift",
@@ -320,26 +314,19 @@ def _next_actions(
         reason="whether it has changed, and since when",
     )
     if upstream and found.verdict != "no_go":
-        # The cause first: this one would be well without it.
+        # This one would be well without it.
         look = NextAction(
             tool="get_trust_score_health",
             arguments={"dependency": upstream[0]},
             reason=f"{name} stands on it, and it is in a bad state",
         )
         return [look, drift]
-    if verdict == "no_go":
-        reason = f"trust {100 * found.score:.0f}: {found.why}"
-        plan: dict[str, object] = {"dependency": name, "reason": reason}
+    if found.verdict == "no_go" and own.fallback:
+        reason = f"trust {number(round(100 * found.score, 1))}: {found.why}"
         fallback = NextAction(
-            tool="trigger_fallback", arguments=plan, reason="plan a way back; changes nothing yet"
+            tool="trigger_fallback",
+            arguments={"dependency": name, "reason": reason},
+            reason="plan the way back; changes nothing yet",
         )
         return [fallback, drift]
-    if found.unlabelled is not None and verdict == "unknown":
-        example = {"dependency": name, "version": found.unlabelled.version, "outcome": 1}
-        record = NextAction(
-            tool="record_observations",
-            arguments={"observations": [example]},
-            reason="outcomes of the version that answers now are what a verdict needs",
-        )
-        return [record, drift]
     return [] if verdict == "go" else [drift]

@@ -26,6 +26,7 @@ from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.services.measured import errors_decide, unlabelled_version
 from gonogo.services.ports_trust import KeptScore
+from gonogo.text.forms import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -330,10 +331,10 @@ def _verdict(
     label_age_ms = now_ms - (int(labelled[-1]) + 1) * HOUR_MS if labelled.size else 0
     limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
     unmeasured = found.quality is None and not errors_decide(known, own)
-    unlabelled = "" if found.unlabelled is None else found.unlabelled.missing.rstrip(".")
+    unlabelled = "" if found.unlabelled is None else found.unlabelled.why
     newest = f"is older than {days(stale_ms)}"
-    least = f"{found.bar:.0%}, the least that {limit} allows"
-    too_few = f"{found.n} of the {CALLS_MIN} calls that a verdict needs"
+    least = f"{percent(found.bar)}, the least that {limit} allows"
+    too_few = f"there are {found.n} of the {CALLS_MIN} calls that a verdict needs"
     # The first that holds decides.
     rules: list[tuple[bool, Verdict, str]] = [
         (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),

@@ -9,7 +9,6 @@ from functools import partial
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.records import MICRO
-from gonogo.services.money import usd_text
 from gonogo.services.ports_money import (
     Balance,
     BudgetRecord,
@@ -23,6 +22,7 @@ from gonogo.services.windows import QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.engine import Engine
 from gonogo.store.ledger_books import balance, book, book_costs, enter, source_id
+from gonogo.text.forms import money
 
 __all__ = ["SqliteLedger", "book_costs"]
 
@@ -192,7 +192,7 @@ def _settle(
     budget, state, held, observed, declared, created_ms, expires_ms = row
     if declared is not None and actual not in (None, declared):
         raise ParameterError(
-            f"Reservation '{name}' was settled at {usd_text(declared)} before, which is final. "
+            f"Reservation '{name}' was settled at {money(declared / MICRO)} before, which is final. "
             "Record further costs as observations of its budget."
         )
     freed = -held if state == "open" else 0

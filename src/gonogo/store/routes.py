@@ -184,7 +184,7 @@ def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
 
 def _swept(plan_id: str) -> UnknownTarget:
     """Another process may have swept it meanwhile."""
-    return UnknownTarget("plan", plan_id, (), "Plan again: call with a reason.")
+    return UnknownTarget("plan", plan_id, (), "Plan again: call with a `reason`.")
 
 
 def _begin(conn: sqlite3.Connection, named: Plan, fence: Fence, key: str | None) -> Begun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.text.forms import Table, money, number, table
+from gonogo.text.forms import Table, money, number, rate_text, table
 
 if TYPE_CHECKING:
     from gonogo.answers.drill import DrillReport, DrillScenario
@@ -54,7 +54,9 @@ def _facts(answer: DrillReport) -> list[tuple[str, str]]:
         times = f"{answer.replicates} replicates of up to {answer.days} days, seed {answer.seed}"
         facts.append(("played on", f"{start} to {end}, {times}"))
     if answer.played is not None and answer.played < 1:
-        facts.append(("thinned", f"{answer.played:.0%} of the calls were played: it sees less"))
+        facts.append(
+            ("thinned", f"{rate_text(answer.played)} of the calls were played: it sees less")
+        )
     return facts
 
 

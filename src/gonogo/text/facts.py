@@ -8,7 +8,6 @@ from gonogo.answers import (
     Answer,
     Baseline,
     BudgetCheck,
-    Current,
     DependencyList,
     DriftReport,
     FallbackPlan,
@@ -18,12 +17,26 @@ from gonogo.answers import (
     ProbeReport,
     RecordAnswer,
     RouteAnswer,
-    Settlement,
+    SegmentDrift,
     TrustReport,
 )
 from gonogo.answers.drill import DrillReport
 from gonogo.text.drill import drill_parts
-from gonogo.text.forms import Table, interval, money, number, shares, table
+from gonogo.text.forms import (
+    Table,
+    counted,
+    day,
+    e_value,
+    interval,
+    minute,
+    money,
+    number,
+    percent,
+    rate_text,
+    shares,
+    signed,
+    table,
+)
 
 Parts = tuple[list[tuple[str, str]], list[Table]]
 
@@ -36,66 +49,61 @@ def parts_of(answer: Answer) -> Parts:  # noqa: ARG001 - the envelope alone has 
 
 @parts_of.register
 def _drift(answer: DriftReport) -> Parts:
+    """What the summary does not say: it has the change, its onset and its evidence."""
     facts = [("status", f"{answer.status}, metric {answer.metric}")]
-    if answer.baseline and answer.current:
-        moved = f"{_state(answer.baseline)} → {_state(answer.current)}"
-        if answer.change:
-            moved += f", {answer.change.absolute:+.4g}{interval(answer.change.interval95, '95%')}"
-            sd = answer.change.in_baseline_sd
-            moved += f", {number(sd)} baseline sd" if sd is not None else ""
-        facts.append(("change", moved))
+    if answer.baseline:
+        facts.append(("baseline", _baseline(answer.baseline)))
+    if answer.change and answer.change.in_baseline_sd is not None:
+        sd = f"{signed(answer.change.in_baseline_sd)} standard deviations of the baseline's days"
+        facts.append(("change", sd))
     if answer.evidence:
-        held = f"e-value {number(answer.evidence.e_value)}, {number(answer.evidence.needed)} needed"
-        facts.append(("evidence", f"{held}. {answer.evidence.guarantee}"))
-    if answer.onset:
-        onset = f"{answer.onset.ts}, between {answer.onset.earliest} and {answer.onset.latest}"
-        facts.append(("onset", onset))
+        facts.append(("guarantee", answer.evidence.guarantee))
     if answer.trend:
-        trend = f"{answer.trend.per_day:+.4g} a day{interval(answer.trend.interval95, '95%')}"
-        facts.append(("trend", trend))
+        slope = f"{signed(answer.trend.per_day)} a day{interval(answer.trend.interval95, '95%')}"
+        facts.append(("trend", slope))
     facts += _golden(answer)
     if answer.estimate:
         guess = answer.estimate
-        said = f"{number(guess.mean)}{interval(guess.interval95, '95%')} of {guess.n} calls good"
-        facts.append(("no labels", f"{said}, {guess.labels} labels: {guess.method}"))
-    if answer.immature:
+        good = f"{number(guess.mean)}{interval(guess.interval95, '95%')} of {number(guess.n)} calls"
         facts.append(
-            (
-                "immature",
-                f"{answer.immature.n} calls of {answer.immature.hours} h wait for outcomes",
-            )
+            ("no labels", f"{good} good, {counted(guess.labels, 'label')}: {guess.method}")
         )
-    if answer.detectable_now is not None and answer.status in ("stable", "insufficient_data"):
-        facts.append(("detectable", f"a drop of {number(answer.detectable_now)} would have shown"))
+    if answer.immature:
+        young = answer.immature
+        waiting = f"{counted(young.n, 'label')} of {counted(young.hours, 'hour')}, still coming in"
+        facts.append(("immature", waiting))
     if answer.missing:
         facts.append(("missing", answer.missing))
     return facts, _drift_tables(answer)
 
 
-def _state(part: Baseline | Current) -> str:
-    said = [f"version {part.version}"] if part.version else []
-    if isinstance(part, Baseline):
-        said.append(part.source if part.source != "version" else "")
+def _baseline(part: Baseline) -> str:
+    said = [part.source if part.version is None else f"{part.source} {part.version}"]
+    if part.start and part.end:
+        said.append(f"{day(part.start)} to {day(part.end)}")
     if part.n is not None:
-        said.append(f"n={part.n}")
-    mean = "?" if part.mean is None else number(part.mean)
-    listed = ", ".join(s for s in said if s)
-    return f"{mean} ({listed})" if listed else mean
+        said.append(f"n {number(part.n)}")
+    return ", ".join(said)
 
 
 def _golden(answer: DriftReport) -> list[tuple[str, str]]:
     pairs = answer.golden
     if pairs is None:
         return []
-    said = f"{pairs.items} items: {pairs.worse} worse, {pairs.better} better, {pairs.same} same"
-    said += f", e-value {number(pairs.e_value)}"
+    said = f"{counted(pairs.items, 'item')}: {pairs.worse} worse, {pairs.better} better, "
+    said += f"{pairs.same} same, e-value {e_value(pairs.e_value)}"
     return [("golden set", f"{said}. {pairs.warning}" if pairs.warning else said)]
+
+
+def _slices(answer: DriftReport) -> list[SegmentDrift]:
+    """The slices that are worth a line: those that drifted, by more than the whole where it did."""
+    return [s for s in answer.segments or () if s.drifted]
 
 
 def _drift_tables(answer: DriftReport) -> list[Table]:
     segments = [
-        (s.segment, s.n, s.mean, s.baseline_mean, f"{s.change:+.4g}", s.e_value, s.drifted)
-        for s in answer.segments or ()
+        (s.segment, s.n, s.mean, s.baseline_mean, signed(s.change), s.e_value)
+        for s in _slices(answer)
     ]
     signals = [
         (
@@ -112,7 +120,7 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
     ]
     versions = [(v.version, v.n, v.mean) for v in answer.versions or ()]
     return [
-        table("segments", "segment n mean baseline change e_value drifted", segments),
+        table("segments", "segment n mean baseline change e_value", segments),
         table("signals", "metric kind status change e_value psi w1_sd note", signals),
         table("versions", "version n mean", versions),
     ]
@@ -120,18 +128,11 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
 
 @parts_of.register
 def _trust(answer: TrustReport) -> Parts:
+    """What the summary does not say: it has the score, the provider, and what it stands on first."""
     facts: list[tuple[str, str]] = []
-    if answer.score is not None:
-        score = f"{number(answer.score)} of 100{interval(answer.interval90, '90%')}"
-        facts.append(("score", f"{score}, n={answer.n}" if answer.n is not None else score))
     if answer.good_means:
         facts.append(("good means", answer.good_means))
-    if answer.provider_suspected:
-        suspect = answer.provider_suspected
-        listed = ", ".join(suspect.dependencies)
-        facts.append(("provider", f"{suspect.provider} suspected since {suspect.since}: {listed}"))
-    if answer.upstream:
-        facts.append(("upstream", "; ".join(answer.upstream)))
+    facts += [("stands on", bad) for bad in (answer.upstream or [])[1:]]
     health = answer.score_health
     if health:
         said = f"{health.status}. {health.note}" if health.note else str(health.status)
@@ -145,7 +146,7 @@ def _trust(answer: TrustReport) -> Parts:
     segments = (health.segments if health else None) or []
     # Segments are told where one is biased; where none is, the object has them.
     biased = [
-        (s.segment, s.labels, f"{s.residual:+.4g}", s.biased)
+        (s.segment, s.labels, signed(s.residual), s.biased)
         for s in segments
         if any(one.biased is True for one in segments)
     ]
@@ -158,30 +159,19 @@ def _trust(answer: TrustReport) -> Parts:
 
 @parts_of.register
 def _budget(answer: BudgetCheck) -> Parts:
-    state = f"{money(answer.remaining_usd)} remain of {money(answer.limit_usd)}"
-    state += f" ({money(answer.spent_usd)} spent, {money(answer.held_usd)} held)"
-    facts = [("budget", f"{answer.budget}: {state}, window {answer.window.kind}")]
-    if answer.confidence is not None:
-        needed = f"{answer.required_confidence:.0%} required"
-        facts.append(("confidence", f"{answer.confidence:.0%}, {needed}"))
+    """What the summary does not say: it has the chance, what remains and what is projected."""
+    spent = f"{money(answer.spent_usd)} spent and {money(answer.held_usd)} held"
+    spent += f" of {money(answer.limit_usd)}, window {answer.window.kind}"
+    facts = [("budget", f"{answer.budget}: {spent}")]
+    if answer.passed:
+        facts.append(("required", percent(answer.required_confidence)))
     if answer.projected_usd is not None:
-        said = f"{money(answer.projected_usd)} projected"
-        if answer.projected_interval80_usd:
-            low, high = answer.projected_interval80_usd
-            said += f" (80% {money(low)} to {money(high)})"
-        said += f" for {answer.planned_calls} calls" if answer.planned_calls is not None else ""
-        facts.append(("spend", f"{said}, from {answer.n} observations, {answer.method}"))
-    if answer.calls_that_would_pass is not None:
-        facts.append(("would pass", f"{answer.calls_that_would_pass} calls"))
-    if answer.binding:
-        remaining = money(answer.binding.remaining_usd)
-        facts.append(("decided by", f"{answer.binding.budget}, {remaining} remain"))
+        of = f"{counted(answer.n, 'observation')}, {answer.method}" if answer.n else answer.method
+        facts.append(("forecast", of))
+    if answer.passed and answer.calls_that_would_pass is not None:
+        facts.append(("would pass", f"up to {counted(answer.calls_that_would_pass, 'call')}"))
     if answer.reservation:
-        hold = answer.reservation
-        capped = ", capped at what remains" if answer.hold_capped else ""
-        facts.append(
-            ("held", f"{money(hold.held_usd)} as {hold.id} until {hold.expires_at}{capped}")
-        )
+        facts.append(("reservation", answer.reservation.id))
     if answer.unpriced:
         facts.append(("unpriced", answer.unpriced))
     others = [(h.id, money(h.held_usd), h.expires_at) for h in answer.others_hold or ()]
@@ -189,32 +179,27 @@ def _budget(answer: BudgetCheck) -> Parts:
 
 
 @parts_of.register
-def _settlement(answer: Settlement) -> Parts:
-    said = f"{answer.reservation_id} {answer.status}: held {money(answer.held_usd)}"
-    said += f", actual {money(answer.actual_usd)}, overrun {money(answer.overrun_usd)}"
-    return [("reservation", said)], []
-
-
-@parts_of.register
 def _plan(answer: FallbackPlan) -> Parts:
+    """What the summary does not say: it has where traffic would go, and the approval."""
     facts = [
-        ("plan", f"{answer.plan_id}, expires {answer.expires_at}; nothing has changed yet"),
-        ("traffic", f"{shares(answer.from_)} → {shares(answer.to)}"),
+        ("plan", f"{answer.plan_id}, expires {minute(answer.expires_at)}"),
+        ("traffic now", shares(answer.from_)),
     ]
     health = answer.target_health
     if health:
-        better = f", P(better) {number(health.p_better)}" if health.p_better is not None else ""
-        score = f", score {number(health.score)}" if health.score is not None else ""
+        better = ""
+        if health.p_better is not None:
+            better = f", {percent(health.p_better)} likely better than what it replaces"
+        score = f", trust {number(health.score)}" if health.score is not None else ""
         facts.append(("target", f"{health.verdict}{score}{better}"))
     if answer.cost_change:
         facts.append(("cost", answer.cost_change))
     facts += [("effect", effect) for effect in answer.effects]
     if answer.way_back:
         facts.append(("way back", answer.way_back))
-    approval: str = answer.approval
-    if answer.pending_approval and answer.approve_command:
-        approval += f"; a person has to approve: {answer.approve_command}"
-    facts.append(("approval", approval))
+    command = answer.approve_command
+    if answer.pending_approval and command and command not in answer.summary:
+        facts.append(("a person approves", command))
     checks = [
         (c.check, "passed" if c.passed else f"failed, blocks {c.blocks or 'it'}", c.why)
         for c in answer.checks
@@ -224,12 +209,10 @@ def _plan(answer: FallbackPlan) -> Parts:
 
 @parts_of.register
 def _result(answer: FallbackResult) -> Parts:
-    done = "applied" if answer.applied else "not applied"
-    done += ", as the first time (replayed)" if answer.replayed else ""
-    facts = [
-        ("result", f"{done}: {shares(answer.to)}, route epoch {answer.route_epoch}"),
-        ("audit", answer.audit_id),
-    ]
+    """What the summary does not say: it has where traffic goes now, and why."""
+    facts = [("audit", answer.audit_id)]
+    if answer.replayed:
+        facts.insert(0, ("replayed", "this plan was carried out before; this is its first result"))
     if answer.incident_id:
         facts.append(("incident", answer.incident_id))
     if answer.expires_at:
@@ -241,8 +224,7 @@ def _result(answer: FallbackResult) -> Parts:
 @parts_of.register
 def _route(answer: RouteAnswer) -> Parts:
     version = f" version {answer.version}" if answer.version else ""
-    target = f"{answer.target}{version}, share {answer.share:.0%}, epoch {answer.route_epoch}"
-    facts = [("call", target), ("why", answer.why)]
+    facts = [("call", f"{answer.target}{version}, epoch {number(answer.route_epoch)}")]
     if answer.expires_at:
         facts.append(("looked at again", answer.expires_at))
     return facts, []
@@ -250,10 +232,10 @@ def _route(answer: RouteAnswer) -> Parts:
 
 @parts_of.register
 def _preflight(answer: PreflightReport) -> Parts:
-    facts = [("blocker", blocker) for blocker in answer.blockers]
+    facts = []
     if answer.p_success is not None:
         note = f" ({answer.p_success_note})" if answer.p_success_note else ""
-        facts.append(("chance of success", f"{answer.p_success:.2%}{note}"))
+        facts.append(("chance of success", f"{percent(answer.p_success)}{note}"))
     if answer.budget:
         facts.append(("budget", f"{answer.budget.verdict}: {answer.budget.summary}"))
     checks = [
@@ -275,7 +257,7 @@ def _probes(answer: ProbeReport) -> Parts:
             line.dependency,
             line.verdict,
             f"{line.answered}/{line.asked}",
-            "" if line.right is None else f"{line.right:.0%} of {line.checked}",
+            "" if line.right is None else f"{rate_text(line.right)} of {number(line.checked)}",
             "" if line.latency_ms is None else f"{number(line.latency_ms)} ms",
             money(line.cost_usd) if line.cost_usd is not None else "",
             line.why,
@@ -287,12 +269,12 @@ def _probes(answer: ProbeReport) -> Parts:
 
 @parts_of.register
 def _record(answer: RecordAnswer) -> Parts:
-    stored = f"{answer.accepted} accepted, {answer.duplicates} duplicates"
-    stored += f", {answer.updated} updated, {len(answer.rejected)} refused"
+    """The summary has the counts."""
     refused = [
         (r.line if r.index is None else r.index, r.field, r.problem) for r in answer.rejected
     ]
-    return [("stored", stored)], [table("refused", "index field problem", refused)]
+    notes = [("note", note) for note in answer.notes or ()]
+    return notes, [table("refused", "index field problem", refused)]
 
 
 @parts_of.register

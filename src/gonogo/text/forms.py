@@ -1,20 +1,32 @@
-"""How single values are put into words: numbers, money, lengths of time, tables."""
+"""How single values are put into words: the only place that does, so that no two words disagree.
+
+A value is rounded once, where the answer is made (`answers.base`); these forms show that value with
+the digits it has. Services, summaries, tables and the command line all use them.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from gonogo.answers import TargetShare
+    from gonogo.answers import Evidence, TargetShare
 
 ROWS_MAX = 12
 CELL_CHARS_MAX = 200
 MONEY_DIGITS_FROM_USD = 0.01
+# From a million on the exponent is what matters; below a ten-thousandth it is shorter.
+EXPONENT_FROM, EXPONENT_BELOW = 1e6, 1e-4
+# Of a probability near 0 or 1 every digit counts: 99.95% is not 100%, and not 99%.
+WHOLE_PERCENT_FROM, WHOLE_PERCENT_TO = 0.01, 0.99
+# What an answer caps an e-value at; beyond it the logarithm says how large it is.
+LOG10_E_SHOWN_MAX = 300
+TO = "\N{EN DASH}"
 
 Cell = str | float | tuple[float, float] | None
 
@@ -31,7 +43,46 @@ class Table:
 
 def number(value: float) -> str:
     """A count in full, any other number in at most four significant digits."""
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return f"{value:g}"  # an argument that is about to be refused
+    short = f"{value:.4g}"
+    size = abs(float(short))
+    if size and not EXPONENT_BELOW <= size < EXPONENT_FROM:
+        mantissa, _, exponent = f"{value:.3e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{float(short):,.0f}" if "e" in short or size >= 1000 else short  # noqa: PLR2004
+
+
+def signed(value: float) -> str:
+    """A change, with its sign; no change has none."""
+    return f"+{number(value)}" if value > 0 else number(value + 0.0)
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A number of things: "1 observation", "1,080 labels"."""
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
+def percent(share: float, *, apart_from: float | None = None) -> str:
+    """A probability in percent; with the digits that keep it from reading as 0, 1 or `apart_from`."""
+    if WHOLE_PERCENT_FROM <= share < WHOLE_PERCENT_TO:
+        for digits in range(3):
+            told = f"{100 * share:.{digits}f}"
+            if apart_from is None or float(told) != float(f"{100 * apart_from:.4g}"):
+                return f"{told}%"
+    return f"{100 * share:.4g}%"
+
+
+def rate_text(share: float) -> str:
+    """A measured rate in percent, to a tenth; below a tenth its first digits."""
+    return f"{100 * share:.1f}%" if share == 0 or share >= 0.001 else f"{100 * share:.2g}%"  # noqa: PLR2004
+
+
+def share_text(part: float) -> str:
+    """A share of traffic, with every digit that a route can have."""
+    return f"{100 * part:.4g}%"
 
 
 def money(usd: float) -> str:
@@ -43,6 +94,18 @@ def money(usd: float) -> str:
     return f"${usd:,.2f}"
 
 
+def e_value(value: float, log10: float | None = None) -> str:
+    """An e-value; where it is capped, by its exponent."""
+    if log10 is not None and log10 >= LOG10_E_SHOWN_MAX:
+        return f"1e{log10:.0f}"
+    return number(float(value))
+
+
+def evidence(found: Evidence) -> str:
+    """What is held against what is needed: "1.609e6 (73,050 needed)"."""
+    return f"{e_value(found.e_value, found.log10_e)} ({number(found.needed)} needed)"
+
+
 def duration(seconds: int) -> str:
     """A length of time in its largest whole unit."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -51,14 +114,33 @@ def duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
+def minute(time: str) -> str:
+    """A time of an answer to the minute: 2026-03-01T10:00Z."""
+    return f"{time[:16]}Z"
+
+
+def day(time: str) -> str:
+    """The UTC day of a time of an answer."""
+    return time[:10]
+
+
+def named(names: Sequence[str], most: int = 4) -> str:
+    """Names in a row, the first few; how many more there are is said."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(plain(name, 80) for name in names[:most])}{more}"
+
+
 def _cell(value: Cell) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return f"{number(value[0])} to {number(value[1])}"
+        return f"{_cell(value[0])} to {_cell(value[1])}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return plain(value if isinstance(value, str) else number(value), CELL_CHARS_MAX)
+    if isinstance(value, str):
+        return plain(value, CELL_CHARS_MAX)
+    # Without commas between thousands: a table leaves as CSV.
+    return number(value).replace(",", "")
 
 
 def table(name: str, columns: str, rows: Iterable[tuple[Cell, ...]]) -> Table:
@@ -69,9 +151,12 @@ def table(name: str, columns: str, rows: Iterable[tuple[Cell, ...]]) -> Table:
 
 def interval(pair: tuple[float, float] | None, level: str) -> str:
     """An interval in brackets after its value; nothing where there is none."""
-    return f" ({level} {number(pair[0])} to {number(pair[1])})" if pair else ""
+    return f" ({level} interval {number(pair[0])} to {number(pair[1])})" if pair else ""
 
 
-def shares(targets: list[TargetShare]) -> str:
-    """Where traffic goes, as in "gpt-4 90% + rules:basic 10%"."""
-    return " + ".join(f"{plain(t.target, 200)} {t.share:.0%}" for t in targets) or "nothing"
+def shares(targets: Iterable[TargetShare]) -> str:
+    """Where traffic goes, the most first, as in "gpt-4 90% + rules:basic 10%"."""
+    most_first = sorted(targets, key=lambda target: -target.share)
+    return (
+        " + ".join(f"{plain(t.target, 200)} {share_text(t.share)}" for t in most_first) or "nothing"
+    )

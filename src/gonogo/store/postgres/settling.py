@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.services.money import usd_text
+from gonogo.records import MICRO
 from gonogo.services.ports_money import Closed
 from gonogo.services.windows import QUARTER_MS
 from gonogo.store.postgres.books import add_spending, enter
+from gonogo.text.forms import money
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,7 +44,7 @@ def settle(connection: sqlite3.Connection, *, name: str, actual: int | None, now
     root, budget, state, held, observed, declared, created_ms, expires_ms = row
     if declared is not None and actual not in (None, declared):
         raise ParameterError(
-            f"Reservation '{name}' was settled at {usd_text(declared)} before, which is final. "
+            f"Reservation '{name}' was settled at {money(declared / MICRO)} before, which is final. "
             "Record further costs as observations of its budget."
         )
     freed = -held if state == "open" else 0

@@ -1,0 +1,81 @@
+"""What a budget check and a settlement say, written from the answer itself, in the contract's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.errors import plain
+from gonogo.text.forms import TO, counted, minute, money, percent
+
+if TYPE_CHECKING:
+    from gonogo.answers import BudgetCheck, Settlement
+
+
+def budget_summary(check: BudgetCheck, *, worst_usd: float | None = None) -> str:
+    """One or two sentences: the verdict with its numbers, then what else decides or is held.
+
+    Args:
+        check: The finished check, passed or not; its own summary is not read.
+        worst_usd: The worst case, where that is what a hard budget cannot hold.
+    """
+    chance = percent(check.confidence or 0.0, apart_from=check.required_confidence)
+    if check.passed:
+        told = f"Budget check passed with {chance} confidence: "
+    elif worst_usd is not None:
+        told = (
+            f"Budget check failed: the worst case of {money(worst_usd)} does not fit this hard "
+            f"budget ({chance} confidence): "
+        )
+    else:
+        required = percent(check.required_confidence)
+        told = f"Budget check failed: {chance} confidence, {required} required: "
+    told += f"remaining budget {money(check.remaining_usd)}, "
+    told += f"projected spend {money(check.projected_usd or 0.0)}"
+    low, high = check.projected_interval80_usd or (0.0, 0.0)
+    if low != high or check.planned_calls is not None:
+        told += f" (80% interval {money(low)}{TO}{money(high)})"
+    if check.planned_calls is not None:
+        told += f" for {counted(check.planned_calls, 'call')}"
+    rest = "; ".join(_rest(check))
+    return f"{told}. {rest[0].upper()}{rest[1:]}." if rest else f"{told}."
+
+
+def _rest(check: BudgetCheck) -> list[str]:
+    parts = []
+    if check.binding is not None:
+        left = money(check.binding.remaining_usd)
+        parts.append(f"parent '{plain(check.binding.budget, 80)}' has {left} left and decides")
+    if check.reservation is not None:
+        all_left = ", all that is left," if check.hold_capped else ""
+        until = minute(check.reservation.expires_at)
+        parts.append(f"{money(check.reservation.held_usd)}{all_left} held until {until}")
+    if check.held_usd:
+        parts.append(f"others hold {money(check.held_usd)}")
+    if not check.passed and check.calls_that_would_pass:
+        parts.append(f"{counted(check.calls_that_would_pass, 'call')} would pass")
+    return parts
+
+
+def unknown_budget_summary(check: BudgetCheck, why: str) -> str:
+    """Why nothing can be forecast, and what remains all the same."""
+    return f"No forecast: {why} Remaining budget {money(check.remaining_usd)}."
+
+
+def settlement_summary(settled: Settlement) -> str:
+    """What became of held money.
+
+    A release says that nothing was booked, and not that nothing was spent: calls that were recorded
+    without naming the reservation count in the budget on their own.
+    """
+    name, held = plain(settled.reservation_id, 80), money(settled.held_usd)
+    if settled.status == "released":
+        return (
+            f"Reservation {name} released: no recorded call names it, so the {held} held for it is "
+            "free again and nothing was booked. Calls recorded without `reservation` count in the "
+            "budget by themselves."
+        )
+    late = " after it had expired" if settled.status == "expired_settled" else ""
+    told = f"Reservation {name} settled{late} at {money(settled.actual_usd)} of {held} held"
+    if settled.overrun_usd:
+        told += f", an overrun of {money(settled.overrun_usd)}"
+    return f"{told}."

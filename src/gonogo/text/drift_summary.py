@@ -1,0 +1,115 @@
+"""What a drift report says, written from the report itself: its numbers are the ones shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.errors import plain
+from gonogo.text.forms import counted, evidence, minute, number, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.answers import DriftReport
+
+# What is counted where a metric is judged; of every other metric it is values.
+_COUNTED = {"outcome": "label", "error": "call", "golden": "answer"}
+
+
+def things(n: int, metric: str) -> str:
+    """What a mean was taken of: "1,080 labels", "1 value"."""
+    return counted(n, _COUNTED.get(metric, "value"))
+
+
+def drift_summary(
+    report: DriftReport,
+    *,
+    why: str | None = None,
+    change: str | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """One or two sentences: what was asked about, what was found, with n and uncertainty.
+
+    Args:
+        report: The finished report; its own summary is not read.
+        why: Why nothing can be said, where nothing can.
+        change: How a change reads that is no change of a mean.
+        notes: What qualifies it, in few words each.
+    """
+    # Some changes name their slice themselves.
+    names_slice = report.segment is not None and report.segment in (change or "")
+    subject = _subject(report, with_segment=not names_slice)
+    if report.status == "insufficient_data" or report.current is None:
+        metric = "" if report.metric == "outcome" else f" in {plain(report.metric, 80)}"
+        return f"Cannot tell whether {subject} has drifted{metric}: {why or _known(report)}."
+    lead = "is" if report.status in ("stable", "recovering") else "has"
+    told = f"{subject} {lead} {report.status}: {change or _change(report)}"
+    told += f" ({'; '.join(notes)})" if notes else ""
+    if report.onset is not None:
+        onset = report.onset
+        told += (
+            f", since about {minute(onset.ts)} ({minute(onset.earliest)} to {minute(onset.latest)})"
+        )
+    return f"{told}. {_evidence(report)}{_slices(report)}".rstrip()
+
+
+def _subject(report: DriftReport, *, with_segment: bool) -> str:
+    """The dependency and the part of it that is spoken of, as it was asked."""
+    said = plain(report.dependency, 200)
+    if report.current is not None and report.current.version is not None:
+        said += f" version {plain(report.current.version, 80)}"
+        if report.baseline is not None and report.baseline.version is not None:
+            said += f" against {plain(report.baseline.version, 80)}"
+    if report.segment is not None and with_segment:
+        said += f" at {plain(report.segment, 200)}"
+    if report.since is not None:
+        said += f" since {plain(report.since, 40)}"
+    if report.until is not None:
+        said += f" until {plain(report.until, 40)}"
+    return said
+
+
+def _known(report: DriftReport) -> str:
+    current = report.current
+    if current is None or current.mean is None:
+        return "too little is recorded"
+    return (
+        f"{report.metric} is {number(current.mean)} on {things(current.n, report.metric)}, too few"
+    )
+
+
+def _change(report: DriftReport) -> str:
+    current, baseline, change = report.current, report.baseline, report.change
+    name = plain(report.metric, 80)
+    if current is None or current.mean is None:
+        return name
+    if baseline is None or baseline.mean is None:
+        return f"{name} {number(current.mean)} on {things(current.n, report.metric)}"
+    pairs = report.golden
+    if pairs is not None and pairs.items >= current.n:
+        on = counted(pairs.items, "paired item")
+    else:
+        on = things(current.n, report.metric)
+        on += f" against {number(baseline.n)}" if baseline.n is not None else ""
+    told = f"{name} {number(baseline.mean)} → {number(current.mean)} on {on}"
+    if change is not None and change.interval95 is not None:
+        low, high = map(signed, change.interval95)
+        told += f" (change {signed(change.absolute)}, 95% interval {low} to {high})"
+    return told
+
+
+def _slices(report: DriftReport) -> str:
+    """That no slice stands apart from a fall of the whole, so that none is taken for its place."""
+    whole_fell = report.status == "degraded" and report.segment is None
+    if whole_fell and report.segments and not any(s.drifted for s in report.segments):
+        return " Every slice fell alike."
+    return ""
+
+
+def _evidence(report: DriftReport) -> str:
+    if report.evidence is None:
+        return ""
+    told = f"Evidence {evidence(report.evidence)}."
+    if report.status == "stable" and report.detectable_now is not None:
+        told += f" A lasting change of {number(report.detectable_now)} or more would have shown."
+    return told

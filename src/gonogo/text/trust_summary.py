@@ -1,0 +1,65 @@
+"""What a trust report says, written from the report itself: its numbers are the ones shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.errors import plain
+from gonogo.text.forms import TO, counted, minute, named, number
+
+if TYPE_CHECKING:
+    from gonogo.answers import ProviderSuspected, TrustReport
+
+_PARTS = {
+    "availability": "availability",
+    "quality": "quality",
+    "latency_slo": "latency SLO",
+    "consistency": "consistency",
+}
+
+
+def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
+    """The score with its interval and what it is the chance of, and what decided against it.
+
+    Args:
+        report: The finished report of one dependency; its own summary is not read.
+        why: What decided, where it is not a go; else empty.
+        measured: Whether it is known if answers are right.
+    """
+    chance = "is good" if measured else "comes without error and in time"
+    told = (
+        f"Trust {points(report.score, report.interval90)}: the chance in percent that the next call "
+        f"{chance}, from {counted(report.n or 0, 'call')}"
+    )
+    parts = report.parts or {}
+    if len(parts) > 1:
+        weakest = min(parts, key=lambda name: parts[name].rate)
+        if parts[weakest].rate < 1:
+            told += f"; weakest part {_PARTS[weakest]} {number(parts[weakest].rate)}"
+    told += "."
+    if why:
+        told += f" {why[0].upper()}{why[1:]}."
+    if report.upstream:
+        told += f" It stands on {report.upstream[0]}."
+    if report.provider_suspected is not None:
+        told += f" {suspicion(report.provider_suspected)}"
+    health = report.score_health
+    if health is not None and health.labels:
+        told += f" Score health is {health.status}."
+    return told
+
+
+def points(score: float | None, interval90: tuple[float, float] | None) -> str:
+    """A score and its interval, as "91.2 (90% interval 84–95.1)"."""  # noqa: RUF002 - as shown
+    told = "unknown" if score is None else number(score)
+    if interval90 is None:
+        return told
+    return f"{told} (90% interval {number(interval90[0])}{TO}{number(interval90[1])})"
+
+
+def suspicion(found: ProviderSuspected) -> str:
+    """What falls together, and since when."""
+    return (
+        f"Provider {plain(found.provider, 80)} is suspected: {named(found.dependencies)} fail "
+        f"together since {minute(found.since)}."
+    )
