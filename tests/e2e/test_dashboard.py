@@ -83,6 +83,10 @@ def test_the_page_comes_with_a_policy_that_lets_nothing_else_in(visitor: httpx.C
     assert "connect-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+    worker = visitor.get("/stream.js")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert "default-src 'none'" in worker.headers["content-security-policy"]
+    assert 'EventSource("api/changes")' in worker.text
 
 
 def test_a_question_gets_the_tool_s_answer_with_its_history(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from environments import HERE, node_environment, program
 SCRIPTS = HERE / "node" / "panel"
 GONOGO = str(Path(sys.executable).with_name("gonogo"))
 DAY_S = 86_400
+OUTAGE_H = 5
 HOSTILE = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(2)>",
@@ -38,6 +40,11 @@ fallback_policy = "confirm"
 limit_usd = 4
 window = "rolling:7d"
 dependencies = ["slid", "steady"]
+
+[budgets.overdrawn]
+limit_usd = 1
+window = "total"
+dependencies = ["slid"]
 
 [budgets."<b>bold</b>"]
 limit_usd = 1
@@ -88,6 +95,11 @@ def history() -> str:
                 item["segments"] = {"lang": "de" if call % 2 else "<i>en</i>"}
                 lines.append({**item, "outcome": dice.random() >= bad})
         lines += [{"dependency": n, "ts": now - day * DAY_S, "outcome": 1} for n in HOSTILE]
+    for hour in range(1, 24 * 10):
+        # Well for ten days but for the last OUTAGE_H hours, in which every call failed.
+        down = {"error": "http_500"} if hour <= OUTAGE_H else {"outcome": dice.random() >= 0.05}
+        ages = [now - hour * 3600 + minute * 60 for minute in range(5, 60, 6)]
+        lines += [{"dependency": "fell", "ts": at, **down} for at in ages]
     return "".join(json.dumps(line) + "\n" for line in lines)
 
 
@@ -98,6 +110,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place.config.write_text(CONFIG)
     place.gonogo("ingest", "-", "--format", "jsonl", stdin=history())
     place.gonogo("check", "drift", "slid")
+    place.gonogo("check", "drift", "fell")
     place.gonogo("reserve", "weekly", "--usd", "0.5")
     plan = json.loads(place.gonogo("fallback", "slid", "--reason", "it slid", "--json"))
     place.gonogo("approve", plan["plan_id"])
@@ -160,6 +173,7 @@ def test_every_page_is_clean_in_light_and_dark_wide_and_narrow(place: Place) -> 
         where = (one["name"], one["scheme"], one["width"])
         assert (where, one["axe"]) == (where, [])
         assert (where, one["overflow"]) == (where, 0)
+        assert (where, one["collisions"]) == (where, [])
         complaints = [text for text in one["problems"] if "404" not in text]
         assert (where, complaints) == (where, [])
         assert one["name"] == "unknown" or not one["problems"], where
@@ -170,6 +184,28 @@ def test_every_page_is_clean_in_light_and_dark_wide_and_narrow(place: Place) -> 
     assert "lang=<i>en</i>" in text["slice"]
     assert "Held\n$0.50" in text["budget"]
     assert "Unknown dependency 'nobody'" in text["unknown"]
+
+
+def test_an_outage_is_drawn_by_the_hour_and_no_part_of_its_page_is_green(place: Place) -> None:
+    """The hour of the fall is read off the chart; the route says no more than the page."""
+    pages = {
+        "outage": page("dependency", dependency="fell"),
+        "overdrawn": page("budget", budget="overdrawn", planned_calls="100"),
+    }
+    with dashboard(place) as (address, _):
+        seen = visit("dashboard.mjs", address, "pages", json.dumps({"pages": pages}))
+    for one in seen:
+        assert (one["axe"], one["problems"], one["overflow"]) == ([], [], 0)
+        assert one["collisions"] == []
+        chart, *rest = one["charts"]
+        if one["name"] == "outage":
+            assert "by hour" in one["text"]
+            assert re.search(r"onset \d+ \w+, \d\d:\d\d UTC", chart), chart
+            assert "Route\nNo go" in one["text"]
+            assert re.search(r"open\nsince \d+ \w+, .*\nnoticed \d+ \w+, ", one["text"])
+        else:
+            assert "remaining budget -$" in one["text"]
+            assert any("remaining \u2212$" in words for words in rest), rest
 
 
 def test_keys_alone_lead_from_the_fleet_to_a_slice_and_back(place: Place) -> None:
@@ -202,6 +238,27 @@ def test_a_new_observation_shows_without_taking_the_reader_away(place: Place) ->
     with dashboard(place) as (address, _):
         seen = visit("dashboard.mjs", address, "live", json.dumps(asked))
     assert seen == {"stayed": True, "open": 1, "output": True, "problems": []}
+
+
+def test_eight_tabs_share_one_stream_and_all_follow(place: Place) -> None:
+    """Over HTTP/1.1 a browser has six connections to a server; the seventh tab opens all the same.
+
+    The first tab may go: the stream is nobody's own. Without shared workers a tab has its own.
+    """
+    asked = {
+        "tabs": 9,
+        "hash": page("dependency", dependency="tabs"),
+        "after": "record 99 more outcomes",
+        "write": [GONOGO, "ingest", str(place.store.with_name("tabs.jsonl"))],
+        "environ": place.environ,
+    }
+    place.gonogo("ingest", "-", "--format", "jsonl", stdin='{"dependency": "tabs"}\n')
+    place.store.with_name("tabs.jsonl").write_text('{"dependency": "tabs", "outcome": 1}\n')
+    with dashboard(place) as (address, _):
+        seen = visit("dashboard.mjs", address, "tabs", json.dumps(asked))
+        alone = visit("dashboard.mjs", address, "alone", json.dumps({"hash": asked["hash"]}))
+    assert seen == {"followed": 8, "problems": []}
+    assert alone == {"problems": []}
 
 
 def test_a_server_that_goes_away_leaves_what_was_shown_and_says_so(place: Place) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drift_world import START_MS, World, calls, hour_of, open_world
 
@@ -80,6 +82,56 @@ async def test_a_range_cuts_from_the_end_and_shows_hours(world: World) -> None:
     history = await drift(world, days=2)
     assert history.bucket == "hour"
     assert sum(history.n) == 2 * 240
+
+
+async def outage(
+    tmp_path: Path, hours: int, *, a_day: int, over_after: int = 10_000
+) -> DriftHistory:
+    """Ten days at 4 % wrong that end in an outage of so many hours, which may be over again."""
+    async with open_world(tmp_path) as world:
+        seen = calls("m", 10, 0.04, a_day=a_day)
+        start_ms = START_MS + 10 * DAY_MS - hours * HOUR_MS
+        end_ms = start_ms + over_after * HOUR_MS
+        await world.record(
+            replace(call, outcome=0.0) if start_ms <= call.ts_ms < end_ms else call for call in seen
+        )
+        history = await drift(world)
+    fallen = [at for at, mean in zip(history.at, history.mean, strict=True) if mean < 0.5]
+    assert history.bucket == "hour"
+    assert len(history.at) <= 96
+    begun = hour_of(history.start) + fallen[0]
+    assert begun == start_ms // HOUR_MS
+    assert fallen[0] >= 24  # the day before it is there to be compared with
+    return history
+
+
+@pytest.mark.parametrize(("hours", "a_day"), [(3, 480), (20, 96), (60, 48)])
+async def test_an_outage_is_drawn_by_the_hour_by_itself(
+    tmp_path: Path, hours: int, a_day: int
+) -> None:
+    """A day is too long for what happened: the hour of the fall is a point of the chart."""
+    assert (await outage(tmp_path, hours, a_day=a_day)).alarm is not None
+
+
+async def test_an_outage_that_is_over_is_still_drawn_by_the_hour(tmp_path: Path) -> None:
+    """It can be seen when it began and when it ended, also on the day after."""
+    history = await outage(tmp_path, 40, a_day=480, over_after=4)
+    assert sum(mean < 0.5 for mean in history.mean) == 4
+
+
+async def test_all_can_be_asked_for_in_an_outage(tmp_path: Path) -> None:
+    """Who names a range gets that range."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 10, np.r_[np.full(9, 0.04), 0.9]))
+        assert (await drift(world)).bucket == "hour"
+        assert (await drift(world, days=3650)).bucket == "day"
+
+
+async def test_a_slow_fall_is_drawn_by_the_day(tmp_path: Path) -> None:
+    """Nothing happened within an hour, so hours would show noise."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 24, np.r_[np.full(14, 0.04), np.linspace(0.04, 0.24, 10)]))
+        assert (await drift(world)).bucket == "day"
 
 
 async def test_a_slice_and_another_metric_have_their_own_points(world: World) -> None:

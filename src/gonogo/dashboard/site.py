@@ -23,7 +23,7 @@ from gonogo import __version__
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
 from gonogo.http_guard import bearer, holds, refusal
-from gonogo.panel import inline_hash, panel_html
+from gonogo.panel import inline_hash, panel_html, stream_script
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -51,13 +51,19 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str]) -> A
     html = panel_html()
     policy = (
         f"default-src 'none'; script-src {inline_hash(html, 'script')}; "
-        f"style-src {inline_hash(html, 'style')}; connect-src 'self'; img-src data:; "
+        f"style-src {inline_hash(html, 'style')}; connect-src 'self'; worker-src 'self'; "
+        "img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     safe = ALWAYS | {"content-security-policy": policy, "referrer-policy": "no-referrer"}
 
     async def page(_: Request) -> Response:
         return HTMLResponse(html, headers=safe)
+
+    async def stream(_: Request) -> Response:
+        # A worker has a policy of its own: it opens the stream, and nothing else.
+        own = ALWAYS | {"content-security-policy": "default-src 'none'; connect-src 'self'"}
+        return Response(stream_script(), media_type="text/javascript", headers=own)
 
     async def about(_: Request) -> Response:
         return JSONResponse(_about(app.settings), headers=ALWAYS)
@@ -77,6 +83,7 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str]) -> A
 
     routes = [
         Route("/", page),
+        Route("/stream.js", stream),
         Route("/api/about", about),
         Route("/api/changes", changes),
         Route("/api/{tool}", ask),

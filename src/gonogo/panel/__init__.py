@@ -28,6 +28,8 @@ SCRIPTS = (
     "main.js",
 )
 STYLES = ("base.css", "parts.css")
+# Not in the page: all tabs of a browser share it, so it has an address of its own.
+WORKER = "stream.js"
 STYLE_MARK, SCRIPT_MARK = "/* styles */", "/* scripts */"
 
 
@@ -45,6 +47,12 @@ def panel_html() -> str:
         (here / name).read_text(encoding="utf-8") for name in ("page.html", *STYLES, *SCRIPTS)
     )
     return assembled(page, rest[: len(STYLES)], rest[len(STYLES) :])
+
+
+@cache
+def stream_script() -> str:
+    """The worker that listens for changes on behalf of every tab."""
+    return (files(__name__) / WORKER).read_text(encoding="utf-8")
 
 
 def inline_hash(html: str, element: str) -> str:

@@ -5,16 +5,17 @@ const tint = (check) => (check.passed === undefined ? "unknown" : check.passed ?
 /* The work's cost as it goes on, against what remains: where the fan crosses the line, it no longer fits. */
 function planChart(check, width) {
   const [low, high] = check.projected_interval80_usd;
-  const left = Math.max(check.binding?.remaining_usd ?? check.remaining_usd, 0);
+  const left = check.binding?.remaining_usd ?? check.remaining_usd;
   const height = 190;
   const right = width - PAD.right;
-  const top = Math.max(left, high) * 1.12 || 1;
+  // A budget that is overdrawn lies below zero, where no work fits.
+  const [bottom, top] = [Math.min(left * 1.3, 0), Math.max(left, high) * 1.12 || 1];
   const x = scale([0, 1], [PAD.left, right]);
-  const y = scale([0, top], [height - PAD.bottom, PAD.top]);
+  const y = scale([bottom, top], [height - PAD.bottom, PAD.top]);
   const calls = check.planned_calls;
   const fits = calls && check.calls_that_would_pass < calls ? check.calls_that_would_pass : null;
   const drawn = [
-    ticks(0, top, 3).map((v) => [s("line", { class: "axis", x1: PAD.left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }, usd(v))]),
+    ticks(bottom, top, 3).map((v) => [s("line", { class: "axis", x1: PAD.left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }, usd(v))]),
     s("rect", { class: "over", x: PAD.left, y: PAD.top, width: right - PAD.left, height: y(left) - PAD.top }),
     s("g", { class: tint(check) },
       s("path", { class: "fan", d: `M${PAD.left} ${y(0)}L${right} ${y(high)}L${right} ${y(low)}Z` }),
@@ -22,7 +23,7 @@ function planChart(check, width) {
       s("line", { class: "fan-end", x1: right, x2: right, y1: y(high), y2: y(low) })),
     s("line", { class: "limit", x1: PAD.left, x2: right, y1: y(left), y2: y(left) }),
     s("text", { class: "strong", x: PAD.left + 5, y: y(left) - 5 }, `remaining ${usd(left)}`),
-    fits !== null && [s("line", { class: "cursor", x1: x(fits / calls), x2: x(fits / calls), y1: PAD.top, y2: height - PAD.bottom }), label(`${whole(fits)} calls would pass`, { at: x(fits / calls), top: 14, width })],
+    fits !== null && [s("line", { class: "cursor", x1: x(fits / calls), x2: x(fits / calls), y1: PAD.top, y2: height - PAD.bottom }), labels([{ text: `${whole(fits)} calls would pass`, at: x(fits / calls) }], { width })],
     s("text", { x: PAD.left, y: height - 6 }, "now"),
     s("text", { x: right, y: height - 6, "text-anchor": "end" }, calls ? `after ${whole(calls)} calls` : "after the work"),
   ];

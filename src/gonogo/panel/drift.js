@@ -52,20 +52,25 @@ function driftMarks(report, history, { x, width, height, times }) {
   }
   const onset = report.onset && Object.fromEntries(Object.entries(report.onset).map(([k, v]) => [k, Date.parse(v)]));
   const alarm = history.alarm && Date.parse(history.alarm);
-  const near = onset && alarm && Math.abs(x(alarm) - x(onset.ts)) < 150;
+  const when = history.bucket === "hour" ? minute : day;
+  const marks = [];
   if (onset && onset.latest >= times[0]) {
     const [from, to] = [inside(onset.earliest), inside(onset.latest)];
     drawn.push(s("rect", { class: "doubt", x: x(from), y: top, width: Math.max(x(to) - x(from), 1), height: bottom - top }));
     if (onset.ts >= times[0]) drawn.push(s("line", { class: "onset", x1: x(onset.ts), x2: x(onset.ts), y1: top, y2: bottom }));
-    drawn.push(label(`onset ${day(onset.ts)}`, { at: x(inside(onset.ts)) - (near ? 44 : 0), top: 14, width }));
+    marks.push({ text: `onset ${when(onset.ts)}`, at: x(inside(onset.ts)) });
   }
   if (alarm && alarm >= times[0]) {
     drawn.push(s("line", { class: "alarm", x1: x(alarm), x2: x(alarm), y1: top, y2: bottom }));
     drawn.push(s("path", { class: "flag", d: `M${x(alarm)} ${top}l8 4-8 4z` }));
-    drawn.push(label(`alarm ${day(alarm)}`, { at: x(alarm) + (near ? 44 : 0), top: near && width < 480 ? top + 12 : 14, width }));
+    marks.push({ text: `alarm ${when(alarm)}`, at: x(alarm) });
   }
+  drawn.push(labels(marks, { width }));
   return drawn;
 }
+
+/* From when to when, once where both read alike. */
+const reach = (pair, show) => (show(pair[0]) === show(pair[1]) ? show(pair[0]) : span(pair, show));
 
 const driftLegend = (history, report) => [
   key(`each ${BUCKET[history.bucket].toLowerCase()}`, s("path", { class: "curve", d: "M1 6h16" }), s("circle", { class: "dot", cx: 9, cy: 6, r: 2.6 })),
@@ -142,7 +147,7 @@ function driftFacts(report) {
     current?.mean !== undefined && fact("Now", show(current.mean), [current.interval95 && `${span(current.interval95, show)}, `, `n ${whole(current.n)}`, current.start && `, since ${day(current.start)}`]),
     change && fact("Change", moved(metric, change.absolute), [change.interval95 && `95% ${moved(metric, change.interval95[0])} to ${moved(metric, change.interval95[1])}`, change.in_baseline_sd !== undefined && `, ${signed(POINT1.format(change.in_baseline_sd), change.in_baseline_sd)} sd of a baseline day`]),
     e && fact("Evidence", [evidence(e.e_value, e.log10_e), h("small", null, strip(0, Math.max(e.log10_e, 0), Math.max(e.log10_e, 0), { to: 1.15 * Math.max(e.log10_e, Math.log10(e.needed)), need: Math.log10(e.needed), words: `evidence against what an alarm needs` }))], `alarm at ${evidence(e.needed)}`),
-    onset && fact("Onset", minute(onset.ts), `${day(onset.earliest)} to ${day(onset.latest)}${onset.shape ? `, a ${onset.shape}` : ""}`),
+    onset && fact("Onset", minute(onset.ts), `${reach([onset.earliest, onset.latest], Date.parse(onset.latest) - Date.parse(onset.earliest) < 48 * HOUR ? minute : day)}${onset.shape ? `, a ${onset.shape}` : ""}`),
     trend && fact("Trend since", `${moved(metric, trend.per_day)} a day`, `95% ${moved(metric, trend.interval95[0])} to ${moved(metric, trend.interval95[1])}`),
     report.detectable_now !== undefined && fact("Would show now", `${amount(metric, report.detectable_now)} or more`, "smallest change that this much data reveals"),
     report.golden && fact("Golden set", `${report.golden.worse} worse, ${report.golden.better} better`, [`of ${report.golden.items} items`, report.golden.warning && `; ${report.golden.warning}`]),

@@ -26,7 +26,7 @@ function timeTicks(from, to, count) {
   return found;
 }
 
-const PAD = { left: 54, right: 12, top: 22, bottom: 22 };
+const PAD = { left: 54, right: 12, top: 38, bottom: 22 };
 
 /* The frame of a chart of time: its two scales, and its axes as elements. */
 function frame({ width, height, times, values, show }) {
@@ -51,12 +51,20 @@ const axisPercent = (value, step) => `${(100 * value).toFixed(step < 0.001 ? 2 :
 
 const line = (points) => points.map(([px, py], i) => `${i ? "L" : "M"}${px.toFixed(1)} ${py.toFixed(1)}`).join("");
 
-/* A label that stays inside the chart. */
-function label(text, { at, top, width, kind = "strong" }) {
-  const half = text.length * 3.1;
-  const anchor = at - half < PAD.left ? "start" : at + half > width - PAD.right ? "end" : "middle";
-  const place = anchor === "start" ? Math.max(at, PAD.left) : anchor === "end" ? Math.min(at, width - PAD.right) : at;
-  return s("text", { class: kind, x: place, y: top, "text-anchor": anchor }, text);
+const LABEL = { row: 14, letter: 6.6, gap: 8 };
+
+/* Labels above a plot, inside the chart, and none over another: {text, at} each; what has no room
+   beside those before it goes a row down. */
+function labels(given, { width }) {
+  const ends = [];
+  const drawn = [...given].sort((a, b) => a.at - b.at).map(({ text, at }) => {
+    const size = text.length * LABEL.letter;
+    const left = Math.max(Math.min(at - size / 2, width - PAD.right - size), PAD.left);
+    const row = [...ends, -Infinity].findIndex((end) => left >= end + LABEL.gap);
+    ends[row] = left + size;
+    return s("text", { class: "strong", x: left, y: LABEL.row * (row + 1) }, text);
+  });
+  return drawn;
 }
 
 const key = (text, ...drawn) =>

@@ -1,6 +1,6 @@
 /* In a browser: pages by address, answers as JSON, brought up to date when the store changes. */
 
-const RANGES = [["1", "24 hours"], ["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["", "all"]];
+const RANGES = [["", "automatic"], ["1", "24 hours"], ["4", "4 days"], ["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["3650", "all"]];
 const BUDGETS_SHOWN = 8;
 
 async function ask(path, query = {}) {
@@ -162,7 +162,7 @@ function inBrowser() {
     if (parts.drift?.problem && !parts.drift.answer) return nothing(parts.drift);
     return [
       drawn(parts.drift, (part) => driftCard({ ...part, asked: place, go, width })),
-      h("div", { class: "pair" }, drawn(parts.route, ({ answer }) => routeLine(answer, go)), drawn(parts.incidents, ({ answer }) => incidentCard(answer, go))),
+      h("div", { class: "pair" }, drawn(parts.route, ({ answer }) => routeLine(answer, go, worst(["drift", "trust"].map((part) => parts[part]?.answer?.verdict ?? "go")))), drawn(parts.incidents, ({ answer }) => incidentCard(answer, go))),
       drawn(parts.drift && { ...parts.drift, problem: null }, ({ answer }) => besideDrift(answer, go)),
       drawn(parts.trust, ({ answer }) => trustCard(answer, go)),
     ];
@@ -197,15 +197,31 @@ function inBrowser() {
     load();
   }
 
-  function listen() {
-    const events = new EventSource("api/changes");
-    let due = null;
-    events.addEventListener("changed", () => {
+  let due = null;
+  const heard = {
+    changed() {
       live = true;
       // A burst of writes is one look; a page that nobody sees looks when it is seen again.
       if (due === null) due = setTimeout(() => { due = null; if (!document.hidden) load(); }, updated === null ? 0 : 400);
-    });
-    events.addEventListener("error", () => { live = false; render(); });
+    },
+    error() { live = false; render(); },
+  };
+
+  /* All tabs share one stream; where a browser has no shared workers, a tab listens while it is seen. */
+  function listen() {
+    if ("SharedWorker" in window) {
+      const { port } = new SharedWorker("stream.js");
+      port.onmessage = ({ data }) => heard[data]?.();
+    } else {
+      let events = null;
+      const own = () => {
+        events?.close();
+        events = document.hidden ? null : new EventSource("api/changes");
+        for (const [what, hear] of Object.entries(heard)) events?.addEventListener(what, hear);
+      };
+      document.addEventListener("visibilitychange", own);
+      own();
+    }
     document.addEventListener("visibilitychange", () => { if (!document.hidden) load(); });
   }
 

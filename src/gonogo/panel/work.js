@@ -21,11 +21,13 @@ function nextSteps(answer, go) {
   })));
 }
 
-function routeLine(route, go) {
+/* A route to a primary that is ill is no better than it: `primary` is what the page says of it. */
+function routeLine(route, go, primary = "go") {
   const away = route.target !== route.dependency;
+  const verdict = away ? route.verdict : worst([route.verdict, primary]);
   const rest = 1 - route.share;
   return h("section", { class: "card", "aria-label": "Route" },
-    h("header", null, h("h2", null, "Route"), badge(route.verdict), h("span", { class: "aside" }, `epoch ${route.route_epoch}`)),
+    h("header", null, h("h2", null, "Route"), badge(verdict), h("span", { class: "aside" }, `epoch ${route.route_epoch}`)),
     h("p", { class: "route" },
       h("span", { class: `stop ${away ? "left" : "here"}` }, go.link(route.dependency, { view: "dependency", dependency: route.dependency })),
       away && [h("span", { class: "hop" }, `${percent(route.share)} \u2192`), h("span", { class: "stop here" }, name(route.target))],
@@ -36,14 +38,20 @@ function routeLine(route, go) {
 
 const INCIDENT = table({ open: "no_go", acknowledged: "no_go", mitigated: "caution", recovering: "caution", resolved: "go" });
 
+const actor = (text) => text.replace(/^person:/, "");
+
+/* When it began, and when it was noticed: not the same, and only the second is always known. */
+const began = (incident) => incident.onset && [`since ${minute(incident.onset)}`, h("br")];
+const noticed = (incident) => `noticed ${minute(incident.opened_at)}`;
+
 const timeline = (incident) => h("ol", { class: "times", "aria-label": "Timeline" }, incident.timeline.map((event, i) =>
-  h("li", { key: i }, h("p", { class: "muted small" }, h("time", { datetime: event.ts }, minute(event.ts)), " by ", name(event.actor)), h("p", null, name(event.event)))));
+  h("li", { key: i }, h("p", { class: "muted small" }, h("time", { datetime: event.ts }, minute(event.ts)), " by ", name(actor(event.actor))), h("p", null, name(event.event)))));
 
 function incidentRows(list, go) {
   if (!list.incidents.length) return h("p", { class: "empty" }, list.summary);
   return h("ul", { class: "rows" }, list.incidents.map((incident) => h("li", { key: incident.id }, mark(INCIDENT[incident.status]),
     h("span", { class: "grow" }, go.link(incident.dependency, { view: "incidents", incident_id: incident.id }), h("br"), h("span", { class: "muted small clamp" }, incident.cause ?? "")),
-    h("span", { class: "muted small" }, incident.status, h("br"), `since ${minute(incident.opened_at)}`))));
+    h("span", { class: "muted small" }, incident.status, h("br"), began(incident), noticed(incident)))));
 }
 
 const incidentCard = (list, go) => h("section", { class: "card", "aria-label": "Incidents" },
@@ -55,7 +63,7 @@ function incidentsView({ answer: list, go }) {
     heading(list, list.incidents.length === 1 ? ["Incident of ", go.link(only.dependency, { view: "dependency", dependency: only.dependency })] : "Incidents", list.incidents.length === 1 ? only.status : null),
     h("p", { class: "lead" }, list.summary),
     list.incidents.length === 1
-      ? [h("dl", { class: "facts" }, fact("Opened", minute(only.opened_at)), only.onset && fact("Onset", minute(only.onset)), fact("Id", h("code", null, only.id)), only.cause && h("div", { class: "whole" }, h("dt", null, "Cause"), h("dd", null, name(only.cause)))), timeline(only)]
+      ? [h("dl", { class: "facts" }, only.onset && fact("Since", minute(only.onset)), fact("Noticed", minute(only.opened_at)), fact("Id", h("code", null, only.id)), only.cause && h("div", { class: "whole" }, h("dt", null, "Cause"), h("dd", null, name(only.cause)))), timeline(only)]
       : incidentRows(list, go),
     nextSteps(list, go)));
 }

@@ -120,7 +120,8 @@ def rate_interval95(rate: float, n: float) -> tuple[float, float]:
     z2 = 1.96**2
     centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
     half = 1.96 / (1 + z2 / n) * math.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At a rate of 0 or 1 a bound is the rate itself, which rounding would miss by a last bit.
+    return min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half))
 
 
 def difference_interval95(

@@ -49,7 +49,7 @@ async def history_of(
         log: The decision log.
         settings: The configuration.
         now_ms: Epoch milliseconds.
-        days: How far back a drift chart goes; None: to the first observation.
+        days: How far back a drift chart goes; None: as far as shows best what happened.
     """
     match answer:
         case DriftReport():
@@ -59,7 +59,7 @@ async def history_of(
             known = DriftQuestion.__dataclass_fields__
             question = DriftQuestion(**{k: v for k, v in asked.items() if k in known})  # type: ignore[arg-type] # checked when it was answered
             return await drift_history(
-                telemetry, log, settings, question, metric=answer.metric, now_ms=now_ms, days=days
+                telemetry, log, settings, question, report=answer, now_ms=now_ms, days=days
             )
         case TrustReport(fleet=lines) if lines:
             names = [line.dependency for line in lines[:FLEET_LINES_MAX]]

@@ -19,15 +19,22 @@ from gonogo.services.drift_memory import DriftMemory
 from gonogo.services.drift_read import DriftData, read_drift
 from gonogo.services.drift_streams import WEIGHTS
 from gonogo.services.drift_watch import follow
+from gonogo.services.periods import first_hour, moment
 
 if TYPE_CHECKING:
+    from gonogo.answers import DriftReport, Onset
+    from gonogo.detectors.predictive_state import Episode
     from gonogo.records import Floats, GoldenAnswers, Ints
+    from gonogo.services.drift_data import RateStream
     from gonogo.services.drift_finding import DriftQuestion
     from gonogo.services.drift_watch import Followed
     from gonogo.services.ports import DecisionLog, Telemetry
     from gonogo.settings import Settings
 
 POINTS_MAX = 96
+# An outage is drawn by the hour while it and the day before it fit into the points of a chart.
+SUDDEN_HOURS_MAX = HOURS_BEFORE = 24
+OUTAGE_HOURS_MAX = POINTS_MAX - HOURS_BEFORE
 # 1 January 1970 was a Thursday: weeks that begin on a Monday are shifted by three days.
 _MONDAY_HOURS = 72
 BUCKETS: tuple[tuple[Bucket, int, int], ...] = (
@@ -55,20 +62,23 @@ async def drift_history(
     settings: Settings,
     question: DriftQuestion,
     *,
-    metric: str,
+    report: DriftReport,
     now_ms: int,
     days: float | None = None,
 ) -> DriftHistory | None:
     """The points of the metric that a drift report is about, at most 96 (720-hour ones have no end).
+
+    By itself the chart begins with the first observation, or with the day before an outage that
+    began in the last three days: a point a day would hide the hour of its fall.
 
     Args:
         telemetry: The rollups.
         log: Where a person's acceptance of a baseline stands.
         settings: The dependency's own.
         question: What was asked.
-        metric: What the report is about.
+        report: What was answered; its metric is drawn.
         now_ms: Epoch milliseconds.
-        days: Only so many days back from the end; None from the first.
+        days: Only so many days back from the end; None: by itself.
 
     Returns:
         None where nothing is recorded of the metric, or it has no mean.
@@ -76,18 +86,17 @@ async def drift_history(
     data = await read_drift(telemetry, settings, question, DriftMemory(), now_ms=now_ms)
     if data is None:
         return None
-    followed = alarm_hour = None
+    metric, followed, alarm_hour = report.metric, None, None
+    began = _sudden(report.onset)
     if metric in RATE_METRICS:
         if not question.compares:
             followed = await _followed(log, settings, data, metric)
-        stream = data.stream(metric)
-        good = stream.n - stream.bad if metric == "outcome" else stream.bad
-        worth = followed.volume.dispersion.used if followed else 1.0
-        counts = _Counts(stream.hour, stream.n, good, 1 / worth)
-        if followed is not None:
-            watch = followed.watch()
-            if watch.status in ("up", "down"):
-                alarm_hour = watch.episodes[-1].alarmed
+        counts = _rate(data.stream(metric), metric, followed)
+        last = _last_episode(followed)
+        if last is not None and last.recovered is None:
+            alarm_hour = last.alarmed
+        elif last is not None and began is None:
+            began = last.alarmed  # it is over: what is left of it is its alarm
     elif metric == "golden":
         counts = _golden(data.golden, data.until)
     else:
@@ -98,7 +107,31 @@ async def drift_history(
             return None
     if days is not None:
         counts = _since(counts, data.until - math.ceil(24 * days))
+    elif began is not None and data.until - began <= OUTAGE_HOURS_MAX:
+        counts = _since(counts, began - HOURS_BEFORE)
     return _drawn(counts, metric, followed, alarm_hour) if len(counts.hour) else None
+
+
+def _rate(stream: RateStream, metric: RateMetric, followed: Followed | None) -> _Counts:
+    good = stream.n - stream.bad if metric == "outcome" else stream.bad
+    worth = followed.volume.dispersion.used if followed else 1.0
+    return _Counts(stream.hour, stream.n, good, 1 / worth)
+
+
+def _last_episode(followed: Followed | None) -> Episode | None:
+    episodes = followed.watch().episodes if followed else ()
+    return episodes[-1] if episodes else None
+
+
+def _sudden(onset: Onset | None) -> int | None:
+    """The hour in which a change began that took less than a day to show; None for a slow one."""
+    if onset is None:
+        return None
+    earliest, began, latest = (
+        first_hour(moment(text, name="onset", zone="UTC").start_ms)
+        for text in (onset.earliest, onset.ts, onset.latest)
+    )
+    return began if latest - earliest < SUDDEN_HOURS_MAX else None
 
 
 async def _followed(

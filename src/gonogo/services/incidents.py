@@ -313,10 +313,14 @@ def _summary(active: list[Incident], lines: list[Incident]) -> str:
     resolved = len(lines) - len(active)
     if not active:
         return f"No incident is being handled; {resolved} resolved." if resolved else "No incident."
-    told = "; ".join(
-        f"{line.dependency} {line.status} since {minute(line.opened_at)}" for line in active[:3]
-    )
+    told = "; ".join(f"{line.dependency} {line.status}, {_since(line)}" for line in active[:3])
     return f"{counted(len(active), 'incident')} being handled: {told}."
+
+
+def _since(line: Incident) -> str:
+    """When it began, and when it was noticed; only the latter where nobody knows the former."""
+    noticed = f"noticed {minute(line.opened_at)}"
+    return noticed if line.onset is None else f"bad since {minute(line.onset)}, {noticed}"
 
 
 def _next(line: Incident) -> NextAction:

@@ -298,10 +298,10 @@ def _dependencies(answer: DependencyList) -> Parts:
 @parts_of.register
 def _incidents(answer: IncidentList) -> Parts:
     rows = [
-        (i.id, i.dependency, i.status, i.verdict, i.opened_at, i.onset, i.cause)
+        (i.id, i.dependency, i.status, i.verdict, i.onset, i.opened_at, i.cause)
         for i in answer.incidents
     ]
-    tables = [table("incidents", "id dependency status verdict opened onset cause", rows)]
+    tables = [table("incidents", "id dependency status verdict since noticed cause", rows)]
     if len(answer.incidents) == 1:
         events = [(e.ts, e.event, e.actor) for e in answer.incidents[0].timeline]
         tables.append(table("timeline", "ts event actor", events))

@@ -45,6 +45,13 @@ export async function found(frame) {
 export const overflow = (frame) =>
   frame.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
+// Words of a chart that stand over each other.
+export const collisions = (frame) => frame.evaluate(() => [...document.querySelectorAll("figure.chart > svg")].flatMap((chart) => {
+  const words = [...chart.querySelectorAll("text")].map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+  return words.flatMap((one, i) => words.slice(i + 1).filter((other) => over(one.box, other.box)).map((other) => `${one.text} | ${other.text}`));
+}));
+
 // Pictures to look at, where somebody asks for them.
 export async function picture(page, name) {
   if (process.env.GONOGO_SHOTS) await page.screenshot({ path: join(process.env.GONOGO_SHOTS, `${name}.png`), fullPage: true });

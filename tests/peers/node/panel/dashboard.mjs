@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { found, inChromium, overflow, picture } from "./browser.mjs";
+import { collisions, found, inChromium, overflow, picture } from "./browser.mjs";
 
 const [, , executable, address, visit, given = "{}"] = process.argv;
 const options = JSON.parse(given);
@@ -25,7 +25,7 @@ const VISITS = {
         await go(page, hash);
         for (const summary of await page.locator("details > summary").all()) await summary.click();
         await picture(page, `${name}-${scheme}-${width}`);
-        seen.push({ name, scheme, width, axe: await found(page), overflow: await overflow(page), problems: page.problems.splice(0), text: await page.locator("main").innerText() });
+        seen.push({ name, scheme, width, axe: await found(page), overflow: await overflow(page), collisions: await collisions(page), problems: page.problems.splice(0), text: await page.locator("main").innerText(), charts: await page.locator("figure.chart > svg").allTextContents() });
       }
       await page.close();
     }
@@ -95,6 +95,32 @@ const VISITS = {
       output: (await page.locator("figure output").first().innerText()) === output,
       problems: page.problems,
     };
+  },
+
+  // More tabs than a browser opens connections to a server: each is live, and each follows a write.
+  async tabs(open) {
+    const pages = [];
+    for (let i = 0; i < options.tabs; i += 1) {
+      const page = await open();
+      await go(page, options.hash);
+      pages.push(page);
+    }
+    const all = (test, argument) => Promise.all(pages.map((page) => page.waitForFunction(test, argument, { timeout: 15000 })));
+    await all(() => document.querySelector(".live")?.innerText.startsWith("Live"));
+    await pages.shift().close();
+    const [command, ...rest] = options.write;
+    await run(command, rest, { env: { ...process.env, ...options.environ } });
+    await all((text) => document.querySelector("main").innerText.includes(text), options.after);
+    return { followed: pages.length, problems: pages.flatMap((page) => page.problems) };
+  },
+
+  // A browser without shared workers: a tab listens for itself.
+  async alone(open) {
+    const page = await open();
+    await page.addInitScript(() => { delete window.SharedWorker; });
+    await go(page, options.hash);
+    await page.waitForFunction(() => document.querySelector(".live")?.innerText.startsWith("Live"));
+    return { problems: page.problems };
   },
 
   // The server goes away: what is shown stays, and says that it is not up to date.
