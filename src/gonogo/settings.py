@@ -21,6 +21,8 @@ ProbeKind = Literal["http", "chat", "mcp"]
 
 DAY_S = 86_400
 MEGABYTE = 1_000_000
+# How long a write waits for other processes before it is refused.
+LOCK_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ class Settings:
     timezone: str = "UTC"
     store_text: bool = False
     retention_days: int | None = None
+    lock_wait_s: float = LOCK_WAIT_S
     notify: Mapping[str, NotifierSettings] = field(default_factory=lambda: MappingProxyType({}))
     rolled_up_segment_pairs: tuple[tuple[str, str], ...] = ()
     read_only: bool = False

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import anyio
 
 from gonogo.actuators.kinds import make_actuator
 from gonogo.answers import Answer, DriftReport, TrustReport
 from gonogo.config import local_routes
-from gonogo.errors import StoreError
+from gonogo.errors import ActionRefused, StoreError
 from gonogo.logbook import entry_of, with_id
+from gonogo.records import Decision
 from gonogo.services.budget_plan import Forecasts
 from gonogo.services.decisions import ENTROPY_BITS, make_id
 from gonogo.services.evidence import evidence_of
@@ -26,19 +31,19 @@ from gonogo.store.leases import StoredLeases
 from gonogo.store.ledger import SqliteLedger
 from gonogo.store.lock import FileLock
 from gonogo.store.notices import StoredNotices
-from gonogo.store.postgres.address import is_address
+from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.routes import SqliteRoutes
 from gonogo.store.telemetry import SqliteTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gonogo.records import Decision
     from gonogo.services.ports_actions import Actuator
     from gonogo.services.ports_changes import Changes
     from gonogo.services.ports_leases import Leases
     from gonogo.services.ports_money import Ledger
     from gonogo.settings import Settings
+    from gonogo.store.backup import Restored
     from gonogo.store.engine import Engine
 
 # A question about a route must not wait for its peers each time.
@@ -259,7 +264,9 @@ async def _file(settings: Settings, *, read_only: bool) -> _Parts:
     from gonogo.store.changes import SqliteChanges
     from gonogo.store.database import Database
 
-    db = await Database.open(Path(settings.store), read_only=read_only)
+    db = await Database.open(
+        Path(settings.store), read_only=read_only, lock_wait_s=settings.lock_wait_s
+    )
     telemetry = SqliteTelemetry(db, settings)
     return _Parts(db, telemetry, SqliteLedger(db, settings), SqliteChanges(db))
 
@@ -287,3 +294,53 @@ def _actuators(settings: Settings, clock: Callable[[], int]) -> dict[str, Actuat
         name: make_actuator(found, lock_of=lambda path: FileLock(path).held, clock=clock)
         for name, found in {**settings.actuators, LOCAL: local}.items()
     }
+
+
+async def restore_stores(
+    settings: Settings, source: Path, *, actor: str, clock: Callable[[], int]
+) -> Restored:
+    """Put a backup in the store's place, and log it in the store that is there then.
+
+    Raises:
+        StoreError: The backup is not whole, the store is a database or in use; nothing was changed.
+        ActionRefused: Started read-only.
+    """
+    from gonogo.store.backup import restore
+
+    if settings.read_only:
+        raise ActionRefused("Cannot restore: started read-only; restart without --read-only.")
+    if is_address(settings.store):
+        raise StoreError(
+            f"Store '{shown(settings.store)}' is a PostgreSQL database: restore it with pg_restore "
+            "or the server's own backup."
+        )
+    now_ms = clock()
+    stamp = datetime.fromtimestamp(now_ms / 1000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
+    place = Path(settings.store)
+    restored = await anyio.to_thread.run_sync(partial(restore, source, place, stamp=stamp))
+    stores = await open_stores(settings, actor=actor, clock=clock)
+    try:
+        await stores.decisions.append(_restore_entry(stores, restored, source, now_ms=now_ms))
+    finally:
+        await stores.close()
+    return restored
+
+
+def _restore_entry(stores: Stores, restored: Restored, source: Path, *, now_ms: int) -> Decision:
+    facts = restored.facts
+    asked = json.dumps({"file": source.name, "sha256": facts.digest}, sort_keys=True)
+    kept = f"; what was there is kept as {restored.kept.name}" if restored.kept else ""
+    return Decision(
+        id=stores.new_id(now_ms),
+        ts_ms=now_ms,
+        kind="restore",
+        verdict=None,
+        summary=f"{stores.actor} restored {source.name}, {facts.observations} observations{kept}.",
+        inputs=asked,
+        answer=asked,
+        action=True,
+        dependency=None,
+        actor=stores.actor,
+        settings_digest=stores.settings.digest,
+        last_ts_ms=now_ms,
+    )

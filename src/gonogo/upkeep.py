@@ -70,12 +70,12 @@ class Upkeep:
         Raises:
             StoreError: it cannot be opened; one line says why and what to do.
         """
-        if self._stores is not None:
-            return self._stores
-        async with self._opening:
-            if self._stores is None:
-                self._stores = await self._open()
-            return self._stores
+        if self._stores is None or self._stores.db.is_replaced:
+            async with self._opening:
+                if self._stores is None or self._stores.db.is_replaced:
+                    await self.close()
+                    self._stores = await self._open()
+        return self._stores
 
     async def _open(self) -> Stores:
         from gonogo.stores import open_stores
@@ -387,7 +387,7 @@ class Upkeep:
         Raises:
             StoreError: the target is there already or cannot be written.
         """
-        return await (await self.stores()).db.backup(to)
+        return await (await self.stores()).db.backup(to, now_ms=self._clock())
 
     def refuse_read_only(self, action: str) -> None:
         """Refuse an action in a read-only process.

@@ -175,7 +175,9 @@ async def test_processes_in_a_rush_never_overspend(tmp_path: Path) -> None:
     held = 0.0
     for run in runs:
         out, errors = await run.communicate()
-        assert (run.returncode, errors) == (0, b"")
+        # A busy machine may well keep one waiting; that is told, and no error.
+        problems = [at for at in errors.splitlines() if b"waiting for the store" not in at]
+        assert (run.returncode, problems) == (0, [])
         held += sum(json.loads(out))
     bench = await opened(tmp_path, usd_budget("org", 15), usd_budget("team", 10, parent="org"))
     org = await bench.check("org", planned_cost_usd=1)

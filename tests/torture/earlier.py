@@ -16,6 +16,7 @@ from gonogo.records import Decision
 from gonogo.store import migrate
 from gonogo.store.audit import GENESIS, insert_decision, link_hash
 from gonogo.store.database import Database
+from gonogo.store.identity import OpenFile
 from gonogo.store.lock import FileLock
 from gonogo.store.opening import open_writer
 from gonogo.store.rows import hash16
@@ -47,7 +48,7 @@ def aged(path: Path, number: int) -> list[str]:
     migrate._FOLDER = _as_of(path.parent, schema)
     try:
         lock = FileLock(path.with_name(path.name + ".lock"))
-        with closing(open_writer(path, lock)) as connection:
+        with closing(open_writer(path, lock, OpenFile(path))) as connection:
             return _filled(connection, schema)
     finally:
         migrate._FOLDER = _MIGRATIONS
@@ -115,7 +116,7 @@ def migrated_under(folder: Path, start: Callable[..., Child]) -> dict[str, int]:
         refused += lines[-1].startswith("refused") and "newer gonogo" in lines[-1]
         written = sum(line.startswith("wrote") for line in lines)
         lock = FileLock(path.with_name(path.name + ".lock"))
-        with closing(open_writer(path, lock)) as connection:
+        with closing(open_writer(path, lock, OpenFile(path))) as connection:
             counted = "SELECT count(*) FROM name WHERE text LIKE 'old-%'"
             missing += connection.execute(counted).fetchone()[0] < written
         lock.close()

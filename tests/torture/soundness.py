@@ -11,6 +11,7 @@ from money_fakes import replayed
 from telemetry_worlds import rollups_of
 
 from gonogo.store.audit import verify_chain
+from gonogo.store.identity import OpenFile
 from gonogo.store.lock import FileLock
 from gonogo.store.mending import unbalanced
 from gonogo.store.migrate import latest_version
@@ -38,7 +39,7 @@ def lost(path: Path, told: Iterable[str], *, calls_count: bool = True) -> list[s
         calls_count: Whether calls are among what may not be lost.
     """
     lock = FileLock(path.with_name(path.name + ".lock"))
-    with closing(open_writer(path, lock)) as connection:
+    with closing(open_writer(path, lock, OpenFile(path))) as connection:
         _assert_whole(connection)
         missing = []
         for line in told:

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from gonogo import __version__
 from gonogo.cli import (
     actions,
+    backup,
     baseline,
     checks,
     command_place,
@@ -49,6 +50,7 @@ for part in (
     baseline.group,
     setup.group,
     upkeep.group,
+    backup.group,
     demo.group,
     drill.group,
     watch.group,

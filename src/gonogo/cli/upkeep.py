@@ -186,15 +186,3 @@ def _clients(session: Session) -> list[Finding]:
             said = f"{place.path} starts {command}, which is not there: gonogo install {client}"
             found.append(Finding(client, "broken", said))
     return found or [Finding("clients", "note", "none is set up: gonogo install CLIENT")]
-
-
-@command(group, "backup", "gonogo backup gonogo-copy.db", panel="Set up")
-async def backup(
-    session: Session, *, to: Annotated[Path, typer.Argument(help="A file that is not there yet.")]
-) -> None:
-    """Copy the store while it is in use, into one file."""
-    size = await session.app.backup(to)
-    if session.screen.as_json:
-        session.screen.line(json.dumps({"path": str(to), "bytes": size}))
-    else:
-        session.screen.line(f"{size:,} bytes written to {to}")

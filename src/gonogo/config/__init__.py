@@ -7,6 +7,7 @@ they typed it, a path in gonogo.toml from where that file lies.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -70,7 +71,8 @@ def default_store(environ: Mapping[str, str]) -> Path:
 def local_routes(settings: Settings) -> Path:
     """The route file that gonogo keeps by itself: beside the store, or in the user's data folder."""
     if "://" not in settings.store:
-        return Path(f"{settings.store}.routes.json")
+        # By the file itself, however it is named: two links to one store have one route file.
+        return Path(f"{os.path.realpath(settings.store)}.routes.json")
     import hashlib
 
     named = hashlib.sha256(settings.store.encode()).hexdigest()[:12]

@@ -17,6 +17,7 @@ from gonogo.config.tables import Table, duration_s
 from gonogo.records import MICRO, Kind
 from gonogo.settings import (
     DAY_S,
+    LOCK_WAIT_S,
     BaselineSettings,
     BudgetSettings,
     DependencySettings,
@@ -54,7 +55,7 @@ BUDGET = (
 WORKLOAD = ("dependencies", "budget", "allow_unknown")
 SETTINGS = (
     *("timezone", "retention", "store_text", "notify", "segment_pairs", "read_only"),
-    "prices",
+    *("lock_wait", "prices"),
 )
 PRICE = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
 
@@ -81,6 +82,7 @@ def build_settings(
         timezone=_timezone(common),
         store_text=common.flag("store_text"),
         retention_days=_retention_days(common),
+        lock_wait_s=common.seconds("lock_wait") or LOCK_WAIT_S,
         notify=notifiers(common, environ),
         rolled_up_segment_pairs=_segment_pairs(common),
         read_only=common.flag("read_only") or read_only,

@@ -52,6 +52,7 @@ path = "routes.json"              # beside this file
 SETTINGS = """\
 [settings]
 # timezone = "UTC"                # of days, weekends and bands of hours
+# lock_wait = "10s"               # how long a write waits for other processes
 # retention = "400d"              # raw observations; hourly counts are kept
 # store_text = false              # answers' text is turned into features and not kept
 

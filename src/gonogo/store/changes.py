@@ -40,6 +40,7 @@ class SqliteChanges:
         try:
             seen = None
             while True:
+                self._db.file.refuse_other()
                 version = await eyes.run(_data_version)
                 if version != seen:
                     seen = version

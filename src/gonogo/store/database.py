@@ -10,8 +10,8 @@ from gonogo.errors import StoreError
 from gonogo.store.backup import copy_to
 from gonogo.store.connection import StoreConnection
 from gonogo.store.engine import Work
+from gonogo.store.identity import OpenFile
 from gonogo.store.lock import FileLock
-from gonogo.store.migrate import latest_version
 from gonogo.store.opening import connect_reader, open_reader, open_writer
 from gonogo.store.readers import Readers
 from gonogo.store.writer import Writer
@@ -28,36 +28,72 @@ class Database:
     may be run a second time where a first run was undone, so they change nothing but the store.
     """
 
-    def __init__(self, path: Path, lock: FileLock, writer: StoreConnection | None) -> None:
+    def __init__(self, path: Path, *, read_only: bool, lock_wait_s: float) -> None:
         self.path = path
-        self.read_only = writer is None
-        self._lock = lock
-        self._connection = writer
-        self._writer = None if writer is None else Writer(writer, lock, path, latest_version())
-        self._readers = Readers(
-            path, partial(open_reader if writer is None else connect_reader, path)
-        )
+        self.read_only = read_only
+        self.file = OpenFile(path)
+        self._lock = FileLock(path.with_name(path.name + ".lock"), limit_s=lock_wait_s)
+        self._connection: StoreConnection | None = None
+        self._writer: Writer | None = None
+        opener = partial(open_reader if read_only else connect_reader, path)
+        self._readers = Readers(path, opener, self.file)
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, *, read_only: bool = False) -> Database:
+    async def open(
+        cls, path: Path, *, read_only: bool = False, lock_wait_s: float = 10.0
+    ) -> Database:
         """Open the store at `path`, making it or bringing its schema up to date where needed.
 
         Raises:
             StoreError: It cannot be opened, or is refused (foreign, newer, damaged, on a network
                 file system); the file keeps every byte.
         """
-        lock = FileLock(path.with_name(path.name + ".lock"))
-        if read_only:
-            database = cls(path, lock, None)
-            await database._readers.open()
-            return database
+        database = cls(_resolved(path), read_only=read_only, lock_wait_s=lock_wait_s)
         try:
-            writer = StoreConnection(partial(open_writer, path, lock), lock)
-            return cls(path, lock, await writer.opened())
+            looked = (read_only or database._is_held()) and await database._looked(read_only)
+            if not looked:
+                await database._writing()
         except BaseException:
-            lock.close()
+            await database.close()
             raise
+        if not read_only:
+            database._writer = Writer(database._writing, database.file, database._lock)
+        return database
+
+    async def _looked(self, needed: bool) -> bool:  # noqa: FBT001 - one word of its one caller
+        """Open for reading, which needs no lock; whoever writes opens the store for that, later.
+
+        False where it cannot be read yet, being made or brought up to date by the one who holds it.
+        """
+        try:
+            await self._readers.open(partial(open_reader, self.path))
+        except StoreError:
+            if needed:
+                raise
+            return False
+        self.file.opened()
+        return True
+
+    def _is_held(self) -> bool:
+        """Whether there is a store and another process holds its lock just now."""
+        return self.path.exists() and not self._lock.is_free()
+
+    async def _writing(self) -> StoreConnection:
+        """The connection that writes, opened by the first who needs it."""
+        if self._connection is None:
+            opener = partial(open_writer, self.path, self._lock, self.file)
+            self._connection = await StoreConnection(opener, self._lock, self.file).opened()
+        return self._connection
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the path names another file by now: whoever goes on must open it anew."""
+        try:
+            self.file.refuse_other()
+        except StoreError:
+            return True
+        return False
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot of the store.
@@ -101,13 +137,13 @@ class Database:
         del shard
         return self._writer is not None and self._writer.submit(work)
 
-    async def backup(self, to: Path) -> int:
+    async def backup(self, to: Path, *, now_ms: int) -> int:
         """Copy the store as it is now into a new file, while it is in use; its size in bytes.
 
         Raises:
             StoreError: The file is there already or cannot be written.
         """
-        return await self.read(partial(copy_to, target=to))
+        return await self.read(partial(copy_to, target=to, now_ms=now_ms))
 
     async def close(self) -> None:
         """Commit what is queued and close every connection. Closing twice does nothing."""
@@ -120,3 +156,11 @@ class Database:
         if self._connection is not None:
             await self._connection.close()
         self._lock.close()
+
+
+def _resolved(path: Path) -> Path:
+    """The file itself: a link is followed once, so that lock and log lie beside it for everyone."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"Store '{path}' is a link that leads nowhere: {error}.") from None

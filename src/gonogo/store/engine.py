@@ -24,6 +24,11 @@ class Engine(Protocol):
         """Whether nothing may be written."""
         ...
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the store's name means another store by now: whoever goes on opens it anew."""
+        ...
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot of the store."""
         ...
@@ -52,7 +57,7 @@ class Engine(Protocol):
         """Queue a write without waiting for it; False where it cannot be taken."""
         ...
 
-    async def backup(self, to: Path) -> int:
+    async def backup(self, to: Path, *, now_ms: int) -> int:
         """Copy the store as it is now into a new file; its size in bytes."""
         ...
 

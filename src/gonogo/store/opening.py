@@ -6,19 +6,23 @@ damaged) keeps every byte.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
+from contextlib import closing
 from pathlib import Path
 
 from gonogo.errors import StoreError
 from gonogo.store.failures import store_error
+from gonogo.store.identity import OpenFile, log_of, refuse_foreign_log, refuse_remains
 from gonogo.store.lock import FileLock, sync_folder
 from gonogo.store.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
 __all__ = ["connect_reader", "open_reader", "open_writer", "refuse_network", "sqlite_advice"]
 
-_MAGIC = b"SQLite format 3\x00"
 _BUSY_TIMEOUT_S = 5.0
+BUSY_LOOK_MS = 100
 _NETWORK = frozenset(
     {"afs", "ceph", "cifs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
     | {"smb2", "smb3", "smbfs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"}
@@ -76,30 +80,68 @@ def refuse_network(path: Path, mounts: str | None = None) -> None:
         )
 
 
-def _header(path: Path) -> bytes:
-    """The first 100 bytes; empty for a file that is not there yet or has nothing in it."""
-    if path.is_dir():
-        raise StoreError(f"Store '{path}' is a directory. Name a file with --store.")
+def _mark(path: Path) -> int | None:
+    """The application id in the file; None where it is no SQLite file.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    # A disk that filled up in the middle of a checkpoint leaves a file that only its log makes whole.
+    for mode in ("immutable=1", "mode=ro"):
+        try:
+            with closing(_connect(path, mode)) as connection:
+                mark: int = connection.execute("PRAGMA application_id").fetchone()[0]
+                return mark
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+                return None
+            damaged = store_error(path, error)
+    raise damaged
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a store that is ours; False for a file that is absent or empty.
+
+    The mark is read through SQLite, without its log: to open and close the file by hand would drop
+    every lock that another connection of this process holds on it (howtocorrupt.html, 2.2).
+
+    Raises:
+        StoreError: It is another program's file, or cannot be read; it keeps every byte.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(100)
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise StoreError(f"Store '{path}' is a directory. Name a file with --store.")
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"Store '{path}' is no ordinary file. Name another with --store.")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except FileNotFoundError:
-        return b""
+        return False
     except OSError as error:
         raise StoreError(
             f"Store '{path}' cannot be opened: {error.strerror}. "
             "Check the path and its permissions, or name another with --store."
         ) from error
-
-
-def _refuse_foreign(path: Path, header: bytes) -> None:
-    """Refuse what is not ours. The mark is in the file itself: it is written ahead of the WAL."""
-    ours = header[:16] == _MAGIC and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
-    if not ours:
-        what = "an SQLite file of another program" if header[:16] == _MAGIC else "no SQLite file"
+    if found.st_size == 0:
+        return False
+    mark = _mark(path)
+    if mark != APPLICATION_ID:
+        what = "no SQLite file" if mark is None else "an SQLite file of another program"
         raise StoreError(
             f"'{path}' is {what}, not a gonogo store. It was left as it is; "
             "name another file with --store."
+        )
+    return True
+
+
+def _refuse_other_names(path: Path) -> None:
+    """Refuse a file with two names: each would have a log and a lock of its own."""
+    names = path.stat().st_nlink
+    if names > 1:
+        raise StoreError(
+            f"Store '{path}' has {names} names (hard links), and writers under different names "
+            f"would overwrite each other. Remove the others: find / -samefile '{path}'."
         )
 
 
@@ -129,13 +171,6 @@ def _refuse_damaged(path: Path, *, quiet: bool) -> None:
 
     `quiet`: nothing else writes and no WAL waits, so the file is all there is.
     """
-    pages = int.from_bytes(_header(path)[28:32], "big")
-    page_bytes = int.from_bytes(_header(path)[16:18], "big")
-    if quiet and _size(path) < pages * (65_536 if page_bytes == 1 else page_bytes):
-        raise StoreError(
-            f"Store '{path}' is cut short: its content is damaged. Restore a backup; "
-            "the file was left as it is."
-        )
     connection = _connect(path, "immutable=1" if quiet else "mode=ro")
     try:
         refuse_newer(
@@ -196,7 +231,7 @@ def _create(path: Path) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         finally:
             connection.close()
-        # What a deleted store left behind would be replayed into this one.
+        # What a deleted store left behind, which is no more than an index of an empty log.
         for leftover in ("-wal", "-shm"):
             path.with_name(path.name + leftover).unlink(missing_ok=True)
         draft.replace(path)
@@ -206,23 +241,23 @@ def _create(path: Path) -> None:
         raise store_error(path, error) from error
 
 
-def open_writer(path: Path, lock: FileLock) -> sqlite3.Connection:
+def open_writer(path: Path, lock: FileLock, file: OpenFile) -> sqlite3.Connection:
     """Open the store for writing; make it or bring its schema up to date where needed.
 
     Raises:
         StoreError: The path, the file or its schema is refused, in one line; the file keeps
             every byte.
     """
-    header = _header(path)
-    if header:
-        _refuse_foreign(path, header)
+    _is_there(path)
     refuse_network(path)
     _make_folder(path)
     with lock.held():
-        if _header(path):
-            _refuse_foreign(path, _header(path))
-            _refuse_damaged(path, quiet=_size(path.with_name(path.name + "-wal")) == 0)
+        if _is_there(path):
+            _refuse_other_names(path)
+            refuse_foreign_log(path)
+            _refuse_damaged(path, quiet=_size(log_of(path)) == 0)
         else:
+            refuse_remains(path)
             _create(path)
         connection: sqlite3.Connection | None = None
         try:
@@ -234,6 +269,10 @@ def open_writer(path: Path, lock: FileLock) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection, path)
             connection.execute("PRAGMA synchronous = NORMAL")
+            # Whoever waits for another program's lock looks again this often, and may give up.
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_LOOK_MS}")
+            file.opened()
+            file.tie_log(connection)
         except sqlite3.Error as error:
             if connection is not None:
                 connection.close()
@@ -251,11 +290,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: There is no store, or it is refused; the file keeps every byte.
     """
-    header = _header(path)
-    if not header:
+    if not _is_there(path):
+        refuse_remains(path)
         raise StoreError(f"There is no store at '{path}'. Record observations first, or check it.")
-    _refuse_foreign(path, header)
-    quiet = _size(path.with_name(path.name + "-wal")) == 0 and not os.access(path.parent, os.W_OK)
+    refuse_foreign_log(path)
+    quiet = _size(log_of(path)) == 0 and not os.access(path.parent, os.W_OK)
     _refuse_damaged(path, quiet=quiet)
     connection = connect_reader(path, mode="immutable=1" if quiet else "mode=ro")
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]

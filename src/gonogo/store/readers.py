@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gonogo.store.engine import Work
+    from gonogo.store.identity import OpenFile
 
 __all__ = ["Readers"]
 
@@ -37,10 +38,14 @@ class Readers:
     Args:
         path: The store.
         opener: Opens one connection for reading; runs in its thread.
+        file: What is read, while its path names it.
     """
 
-    def __init__(self, path: Path, opener: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, path: Path, opener: Callable[[], sqlite3.Connection], file: OpenFile
+    ) -> None:
         self._path = path
+        self._file = file
         self._opener = opener
         self._all: list[StoreConnection] = []
         self._idle: list[StoreConnection] = []
@@ -62,13 +67,14 @@ class Readers:
             self._set_out()
         return await done
 
-    async def open(self) -> None:
+    async def open(self, opener: Callable[[], sqlite3.Connection]) -> None:
         """Open the first connection now, so that a store that cannot be read is refused here.
 
         Raises:
             StoreError: It cannot be opened.
         """
-        self._idle.append(await self._opened())
+        self._all.append(await StoreConnection(opener).opened())
+        self._idle.append(self._all[-1])
 
     async def close(self) -> None:
         """Close every connection, after what it is at."""
@@ -92,7 +98,7 @@ class Readers:
                 reader = self._idle.pop() if self._idle else await self._opened()
                 try:
                     works = [work for work, _ in asked]
-                    outcomes = await reader.run(partial(_answer, works))
+                    outcomes = await reader.run(partial(self._answer, works))
                 finally:
                     self._idle.append(reader)
             except (StoreError, ValueError, OSError) as error:  # it cannot be opened, or is closed
@@ -112,6 +118,12 @@ class Readers:
                 done.set_exception(raised)
             else:
                 done.set_result(value)
+
+    def _answer(
+        self, works: list[Work[object]], connection: sqlite3.Connection
+    ) -> list[tuple[object, Exception | None]]:
+        self._file.refuse_other(connection)
+        return _answer(works, connection)
 
     async def _opened(self) -> StoreConnection:
         if self._closed:

@@ -7,24 +7,27 @@ import logging
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from gonogo.errors import GonogoError, StoreError
 from gonogo.store.connection import StoreConnection
 from gonogo.store.engine import Work
 from gonogo.store.failures import store_error
-from gonogo.store.lock import FileLock
-from gonogo.store.migrate import refuse_newer
+from gonogo.store.identity import OpenFile
+from gonogo.store.lock import FileLock, StoreHeld, holder_of
+from gonogo.store.migrate import latest_version, refuse_newer
 
 __all__ = ["Writer"]
 
 T = TypeVar("T")
 
 QUEUE_MAX = 4096
+# How long closing waits for what is queued.
+CLOSE_S = 1.0
 BATCH_MAX = 512
 # How long one transaction may take further work: the others wait for the lock meanwhile.
 BATCH_MS_MAX = 10.0
@@ -68,12 +71,14 @@ class Writer:
     """
 
     def __init__(
-        self, connection: StoreConnection, lock: FileLock, path: Path, schema: int
+        self, opened: Callable[[], Awaitable[StoreConnection]], file: OpenFile, lock: FileLock
     ) -> None:
-        self._connection = connection
+        self._opened = opened
+        self._file = file
         self._lock = lock
-        self._path = path
-        self._schema = schema
+        self._path = file.path
+        self._schema = latest_version()
+        self._ending = False
         self._queue: deque[_Queued[object]] = deque()
         self._wanted = asyncio.Event()
         self._awaited = asyncio.Event()
@@ -110,11 +115,19 @@ class Writer:
         return True
 
     async def close(self) -> None:
-        """Commit what is queued, then end the task."""
+        """Commit what is queued, then end the task.
+
+        What cannot be committed in time, since another process holds the store, was not
+        acknowledged, and fails.
+        """
         self._closing = True
         self._wanted.set()
         self._awaited.set()
         self._room.set()
+        done, _ = await asyncio.wait([self._task], timeout=CLOSE_S)
+        if not done:
+            self._ending = True
+            self._lock.give_up()
         await self._task
 
     def _put(self, queued: _Queued[T]) -> None:
@@ -144,7 +157,13 @@ class Writer:
             if queued.done is None or not queued.done.cancelled():
                 batch.append(queued)
         try:
-            outcomes = await self._connection.run(partial(self._commit, batch))
+            connection = await self._opened()
+            outcomes = await connection.run(partial(self._commit, batch))
+        except StoreHeld as held:
+            # Whoever waits behind them waited for the same holder, and would for as long again.
+            batch += self._queue
+            self._queue.clear()
+            outcomes = [_Outcome(problem=held) for _ in batch]
         except (GonogoError, ValueError, OSError, sqlite3.Error) as error:
             # The lock cannot be had, the connection is gone, or not even undoing succeeded.
             problem = error if isinstance(error, GonogoError) else StoreError(str(error))
@@ -174,14 +193,28 @@ class Writer:
         if not batch:
             return []
         with self._lock.held():
+            self._file.refuse_other(connection)
             try:
                 outcomes = self._transact(batch, connection)
             except _TransactionLost as lost:
+                if isinstance(lost.__cause__, StoreHeld):
+                    raise lost.__cause__ from None
                 outcomes = (
                     self._one_by_one(batch, connection) if len(batch) > 1 else [_failed(lost)]
                 )
+            self._tie_log(connection)
             self._checkpoint_when_due(connection)
+            # What was committed to a file that was moved meanwhile is not acknowledged.
+            self._file.refuse_other()
         return outcomes
+
+    def _tie_log(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._file.tie_log(connection)
+        except sqlite3.Error as error:
+            # The commits stand; a log without a tie is believed, and the next commit tries again.
+            _roll_back(connection)
+            _log.warning("log not tied: %s", store_error(self._path, error))
 
     def _one_by_one(
         self, batch: list[_Queued[object]], connection: sqlite3.Connection
@@ -216,7 +249,7 @@ class Writer:
         attempt = self._guarded if guarded else self._attempt
         try:
             self._synchronous(connection, full=any(queued.durable for queued in batch))
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             found: int = connection.execute("PRAGMA user_version").fetchone()[0]
             refuse_newer(self._path, found, self._schema)
             for queued in batch:
@@ -236,6 +269,28 @@ class Writer:
             raise _TransactionLost from error
         self._commits += 1
         return outcomes
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin; another program that writes without our lock is waited for, as long as for it."""
+        started = time.perf_counter()
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                waited_s = time.perf_counter() - started
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if self._ending or waited_s > self._lock.limit_s:
+                    raise StoreHeld(
+                        f"Store '{self._path}' is locked by {self._locker()}: after "
+                        f"{waited_s:.2g} s of waiting nothing was written. End or resume that "
+                        "process, and try again."
+                    ) from error
+            else:
+                return
+
+    def _locker(self) -> str:
+        return holder_of(self._path.with_name(self._path.name + "-shm"), "POSIX")
 
     def _guarded(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
         """Run one work so that its failure undoes its own changes alone."""

@@ -70,6 +70,8 @@ class PostgresDatabase:
     (40001, 40P01), or whose connection was lost before its commit, is run again.
     """
 
+    is_replaced = False  # an address names one database
+
     def __init__(self, address: str, schema: str, *, read_only: bool) -> None:
         self.address = address
         self.read_only = read_only
@@ -170,12 +172,13 @@ class PostgresDatabase:
 
             await asyncio.shield(self._drain)
 
-    async def backup(self, to: Path) -> int:
+    async def backup(self, to: Path, *, now_ms: int) -> int:
         """Not here: the server's own tools copy a database while it is in use.
 
         Raises:
             StoreError: Always.
         """
+        del now_ms
         raise StoreError(
             f"Store '{shown(self.address)}' is a PostgreSQL database; '{to.name}' was not written. "
             f"Use pg_dump --schema={self._schema}, or the server's own backup."

@@ -1,0 +1,291 @@
+"""What people do to the files of a store, while it is used and after.
+
+Nothing acknowledged is lost, nothing is mixed, and where that cannot be kept one line says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+from product import GONOGO, answer, environment, lines, typed
+
+MODEL = "chat-a"
+
+
+def calls(first: int, n: int) -> list[dict[str, object]]:
+    """Observations with ids, so that each can be counted."""
+    return [{"dependency": MODEL, "id": f"call-{i}", "outcome": 1} for i in range(first, first + n)]
+
+
+class Served:
+    """A server over stdio that is spoken to line by line."""
+
+    def __init__(self, store: Path, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [GONOGO, "serve", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(store),
+        )
+        self._number = 0
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        self.ask("initialize", hello | {"clientInfo": {"name": "t", "version": "1"}})
+        self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def record(self, first: int, n: int) -> tuple[bool, str]:
+        """Whether it said recorded, and what it said."""
+        asked = {"name": "record_observations", "arguments": {"observations": calls(first, n)}}
+        result = self.ask("tools/call", asked)["result"]
+        return not result.get("isError"), result["content"][0]["text"]
+
+    def send_record(self, first: int) -> int:
+        """Ask for a record without waiting for its answer; the request's number."""
+        self._number += 1
+        asked = {"name": "record_observations", "arguments": {"observations": calls(first, 1)}}
+        self._send({"jsonrpc": "2.0", "id": self._number, "method": "tools/call", "params": asked})
+        return self._number
+
+    def record_at_once(self, n: int) -> list[str]:
+        """What became of so many records that were sent together."""
+        waited = {self.send_record(1000 + i) for i in range(n)}
+        said = []
+        while waited:
+            message = json.loads(cast("IO[bytes]", self.process.stdout).readline())
+            if message.get("id") in waited:
+                waited.remove(message["id"])
+                said.append(message["result"]["content"][0]["text"])
+        return said
+
+    def ask(self, method: str, params: Mapping[str, object]) -> dict[str, dict]:  # type: ignore[type-arg]
+        """One request's answer."""
+        self._number += 1
+        self._send({"jsonrpc": "2.0", "id": self._number, "method": method, "params": params})
+        while True:
+            said = json.loads(cast("IO[bytes]", self.process.stdout).readline())
+            if said.get("id") == self._number:
+                return cast("dict[str, dict]", said)  # type: ignore[type-arg]
+
+    def _send(self, message: dict[str, object]) -> None:
+        stdin = cast("IO[bytes]", self.process.stdin)
+        stdin.write(json.dumps(message).encode() + b"\n")
+        stdin.flush()
+
+    def end(self, how: int | None = None) -> None:
+        """By the end of its input, or by a signal; within three seconds."""
+        if how is None:
+            cast("IO[bytes]", self.process.stdin).close()
+        else:
+            self.process.send_signal(how)
+        self.process.wait(timeout=20)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            cast("IO[bytes]", pipe).close()
+
+
+@contextmanager
+def served(store: Path, *options: str) -> Iterator[Served]:
+    """A server that is ended whatever happens."""
+    server = Served(store, *options)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)
+
+
+def stored(store: Path) -> int:
+    """How many observations lie in a store, which is found whole."""
+    with closing(sqlite3.connect(store)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return cast("int", connection.execute("SELECT count(*) FROM observation").fetchone()[0])
+
+
+def ingest(store: Path, first: int, n: int) -> None:
+    """Through the command, to its end."""
+    path = store.with_name(f"calls-{first}.jsonl")
+    path.write_text(lines(calls(first, n)), encoding="utf-8")
+    done = typed("ingest", str(path), store=store)
+    assert done.returncode == 0, done.stderr
+
+
+def killed_with_a_log(store: Path, first: int, n: int) -> None:
+    """A process that recorded and was killed: its log stays beside the file."""
+    with served(store) as server:
+        assert server.record(first, n)[0]
+        server.end(signal.SIGKILL)
+    assert store.with_name(store.name + "-wal").stat().st_size > 0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with ten calls."""
+    path = tmp_path / "store.db"
+    ingest(path, 0, 10)
+    return path
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a refusal says."""
+    assert done.returncode == 70, (done.stdout, done.stderr)
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def test_a_backup_copied_over_a_killed_store_is_not_mixed_with_its_log(store: Path) -> None:
+    """The documented mistake: `cp good.db store.db` beside the log that a killed process left."""
+    good = store.with_name("good.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    killed_with_a_log(store, 100, 40)
+    shutil.copyfile(good, store)
+    before = {p.name: p.read_bytes() for p in store.parent.glob("store.db*")}
+    for command in (
+        ["list"],
+        ["check", "drift", MODEL],
+        ["ingest", str(store.parent / "calls-0.jsonl")],
+    ):
+        assert "the log of another file" in one_line(typed(*command, store=store))
+    after = {p.name: p.read_bytes() for p in store.parent.glob("store.db*")}
+    assert {n: after[n] for n in before if n.endswith(("db", "wal"))} == {
+        n: before[n] for n in before if n.endswith(("db", "wal"))
+    }
+    done = typed("restore", str(good), "--json", store=store)
+    assert done.returncode == 0, done.stderr
+    assert stored(store) == 10
+
+
+def test_a_plain_copy_of_a_closed_store_is_not_mixed_either(store: Path) -> None:
+    """A copy by hand has the tie of its store, which is older than the log's."""
+    good = store.with_name("by-hand.db")
+    shutil.copyfile(store, good)
+    ingest(store, 50, 20)
+    killed_with_a_log(store, 100, 40)
+    shutil.copyfile(good, store)
+    assert "the log of another file" in one_line(typed("list", store=store))
+
+
+def test_a_killed_process_costs_nothing_of_what_it_had_acknowledged(store: Path) -> None:
+    """The log that belongs is believed, again and again."""
+    for turn in range(3):
+        killed_with_a_log(store, 100 + 40 * turn, 40)
+        assert typed("list", store=store).returncode == 0
+    assert stored(store) == 10 + 120
+
+
+def test_nothing_is_acknowledged_into_a_store_that_was_moved(store: Path) -> None:
+    """`mv` under a server, then any command: no new store beside the log, no word of recorded."""
+    archive = store.with_name("archive.db")
+    with served(store) as server:
+        assert server.record(100, 10)[0]
+        store.rename(archive)
+        ok, said = server.record(200, 10)
+        assert not ok
+        assert "was moved or removed" in said
+        assert "is not there, but its log" in one_line(typed("list", store=store))
+        archive.rename(store)
+    assert typed("list", store=store).returncode == 0
+    assert stored(store) == 20
+
+
+def test_nothing_is_acknowledged_into_a_store_that_was_removed(store: Path) -> None:
+    """`rm store.db*` under a server: it goes on in a new store, from the next question on."""
+    with served(store) as server:
+        assert server.record(100, 10)[0]
+        for path in store.parent.glob("store.db*"):
+            path.unlink()
+        ok, _ = server.record(200, 10)
+        again, _ = server.record(300, 10)
+        server.end()
+    assert stored(store) == 10 * (ok + again)
+
+
+def test_a_copy_over_the_file_of_a_running_server_is_noticed(store: Path) -> None:
+    """Its content changed under the log: nothing more is said to be recorded."""
+    good = store.with_name("good.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    with served(store) as server:
+        assert server.record(100, 30)[0]
+        shutil.copyfile(good, store)
+        ok, said = server.record(200, 10)
+        assert not ok, said
+        server.end()
+    assert "the log of another file" in one_line(typed("list", store=store))
+    assert typed("restore", str(good), store=store).returncode == 0
+    assert stored(store) == 10
+
+
+def test_restore_is_refused_while_a_server_has_the_store_open(store: Path) -> None:
+    """And names it; afterwards what was there is kept, and the restored store says who did it."""
+    good = store.with_name("good.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    with served(store) as server:
+        assert server.record(100, 10)[0]
+        said = one_line(typed("restore", str(good), store=store))
+        assert "is in use by" in said
+        if sys.platform == "linux":
+            assert str(server.process.pid) in said
+        assert server.record(200, 10)[0]
+        server.end()
+    told = answer(typed("restore", str(good), "--json", store=store))
+    assert (stored(store), stored(Path(told["kept"]))) == (10, 30)
+    logged = answer(typed("decisions", "--kind", "restore", "--json", store=store))
+    assert "restored good.db" in json.dumps(logged)
+    assert typed("audit", "verify", store=store).returncode == 0
+
+
+def test_a_backup_that_is_not_as_it_was_written_is_refused(store: Path) -> None:
+    """One byte is enough, wherever it lies; the store stays."""
+    good = store.with_name("good.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    told = answer(typed("backup", "--verify", str(good), "--json", store=store))
+    assert told["observations"] == 10
+    content = bytearray(good.read_bytes())
+    content[len(content) // 2] ^= 1
+    good.write_bytes(content)
+    assert typed("backup", "--verify", str(good), store=store).returncode == 70
+    one_line(typed("restore", str(good), store=store))
+    assert stored(store) == 10
+
+
+def test_a_damaged_store_is_restored(store: Path) -> None:
+    """That is when people restore: the file cannot even be opened."""
+    good = store.with_name("good.db")
+    assert typed("backup", str(good), store=store).returncode == 0
+    store.write_bytes(store.read_bytes()[:5000])
+    assert typed("list", store=store).returncode == 70
+    assert typed("restore", str(good), store=store).returncode == 0
+    assert stored(store) == 10
+
+
+def test_links_lead_to_one_store_and_a_second_name_is_refused(store: Path) -> None:
+    """A symbolic link shares lock, log and routes; a hard link would have its own."""
+    linked = store.with_name("linked.db")
+    linked.symlink_to(store)
+    with served(linked) as server:
+        assert server.record(100, 10)[0]
+        assert typed("ingest", str(store.parent / "calls-0.jsonl"), store=store).returncode == 0
+        assert not linked.with_name("linked.db-wal").exists()
+    twin = store.with_name("twin.db")
+    os.link(store, twin)
+    assert "2 names" in one_line(typed("list", store=twin))
+    twin.unlink()
+    assert typed("list", store=store).returncode == 0
+
+
+def test_a_killed_backup_has_no_name(store: Path) -> None:
+    """What is not whole lies under another name, and does not stand in the way."""
+    good = store.with_name("good.db")
+    good.with_name("good.db.partial").write_bytes(b"half")
+    assert not good.exists()
+    assert typed("backup", str(good), store=store).returncode == 0
+    assert not good.with_name("good.db.partial").exists()

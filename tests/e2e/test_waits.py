@@ -1,0 +1,135 @@
+"""Another process holds the store and does not let go: stopped, forgotten, or of another program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+from product import lines, typed
+from test_moved_stores import calls, served
+
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+# Waiting for a process that will not let go is what these are about: bounds, not figures.
+SOON_S = 3.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with ten calls, and a configuration with a short wait."""
+    path = tmp_path / "store.db"
+    (tmp_path / "short.toml").write_text('[settings]\nlock_wait = "2s"\n', encoding="utf-8")
+    data = tmp_path / "calls.jsonl"
+    data.write_text(lines(calls(0, 10)), encoding="utf-8")
+    assert typed("ingest", str(data), store=path).returncode == 0
+    return path
+
+
+@contextmanager
+def held(store: Path) -> Iterator[int]:
+    """A process that holds the store's lock; its number."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, f"{store}.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert cast("IO[bytes]", holder.stdout).readline() == b"held\n"
+    try:
+        yield holder.pid
+    finally:
+        holder.communicate()
+
+
+def test_reading_needs_no_lock(store: Path) -> None:
+    """Lists, checks and doctor answer, whoever holds the store."""
+    with held(store):
+        for asked in (["list"], ["check", "drift", "chat-a"], ["check", "trust"], ["doctor"]):
+            begun = time.monotonic()
+            done = typed(*asked, "--json", store=store)
+            assert time.monotonic() - begun < SOON_S
+            assert done.returncode in {0, 1, 3}, done.stderr
+            assert "chat-a" in done.stdout or "doctor" in asked
+
+
+def test_a_write_says_whom_it_waited_for_and_ends(store: Path) -> None:
+    """Within its limit; nothing of it is kept, and the next one is taken."""
+    config = store.with_name("short.toml")
+    more = store.with_name("more.jsonl")
+    more.write_text(lines(calls(50, 5)), encoding="utf-8")
+    with held(store) as holder:
+        done = typed("ingest", str(more), "--config", str(config), store=store)
+        assert done.returncode == 70
+        last = done.stderr.splitlines()[-1]
+        assert "The store is held by" in last
+        if sys.platform == "linux":
+            assert f"process {holder} " in last
+    assert typed("ingest", str(more), "--config", str(config), store=store).returncode == 0
+
+
+def test_all_that_wait_give_up_together(store: Path) -> None:
+    """A program without our lock keeps a transaction open: ten writes end as the first does."""
+    with (
+        served(store, "--config", str(store.with_name("short.toml"))) as server,
+        closing(sqlite3.connect(store, isolation_level=None)) as foreign,
+    ):
+        assert server.record(100, 1)[0]
+        foreign.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        refused = server.record_at_once(10)
+        assert time.monotonic() - begun < 2 * SOON_S
+        assert all("is locked by" in said for said in refused), refused
+        foreign.execute("ROLLBACK")
+        assert server.record(300, 1)[0]
+
+
+@pytest.mark.parametrize("how", [None, signal.SIGTERM], ids=["end of input", "SIGTERM"])
+def test_a_server_that_waits_ends_when_told(store: Path, how: int | None) -> None:
+    """With a write under way that cannot be done; what it acknowledged is there."""
+    with held(store), served(store) as server:
+        server.send_record(200)
+        begun = time.monotonic()
+        server.end(how)
+        assert time.monotonic() - begun < SOON_S
+    with closing(sqlite3.connect(store)) as connection:
+        assert connection.execute("SELECT count(*) FROM observation").fetchone() == (10,)
+
+
+def test_a_forked_child_does_not_keep_the_lock(store: Path) -> None:
+    """The parent is killed while it holds; its child lives on."""
+    program = f"""
+import os, signal, sys, time
+from pathlib import Path
+from gonogo.store.lock import FileLock
+lock = FileLock(Path({f"{store}.lock"!r}))
+with lock.held():
+    child = os.fork()
+    if child == 0:
+        print(os.getpid(), flush=True)
+        sys.stdin.read()
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    child = int(cast("IO[bytes]", parent.stdout).readline())
+    parent.wait()
+    try:
+        done = typed("ingest", str(store.with_name("calls.jsonl")), store=store)
+        assert done.returncode == 0, done.stderr
+    finally:
+        os.kill(child, signal.SIGKILL)
+        for pipe in (parent.stdin, parent.stdout):
+            cast("IO[bytes]", pipe).close()
