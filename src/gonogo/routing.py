@@ -105,7 +105,7 @@ def _file_of(dependency: str) -> Path:
     """Where this dependency's routes are written; a broken configuration must not stop a call."""
     if named := os.environ.get("GONOGO_ROUTES"):
         return Path(named).expanduser().absolute()
-    from gonogo.config import default_store, load_settings, local_routes
+    from gonogo.config import load_settings, local_routes, named_store
     from gonogo.errors import ConfigError
     from gonogo.settings import Settings
 
@@ -113,8 +113,10 @@ def _file_of(dependency: str) -> Path:
         settings = load_settings(None, None, os.environ)
     except ConfigError as error:
         logger.warning("gonogo.route(): %s The routes beside the store are used.", error)
-        store = os.environ.get("GONOGO_STORE") or str(default_store(os.environ))
-        settings = Settings(store=store)
+        try:
+            settings = Settings(store=named_store(None, os.environ))
+        except ConfigError:  # where it is cannot be known: the primary is called
+            settings = Settings(store=os.devnull)
     for name in settings.dependency(dependency).actuators:
         if settings.actuators[name].kind == "route_file":
             return Path(settings.actuators[name].options["path"])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -192,6 +196,80 @@ def test_places_follow_flags_then_environment_then_the_user_folder(tmp_path: Pat
     assert plain.store == str(default_store(home))
     assert plain.store.startswith(str(tmp_path))
     assert plain.config_path is None
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("sqlite:///var/gonogo.db", "an address of sqlite"),
+        ("sqlite://", "an address of sqlite"),
+        ("postgresql+psycopg://me:secret@db/g", r"an address of postgresql\+psycopg"),
+        ("mysql://me:secret@db/g", "an address of mysql"),
+        ("file:///var/gonogo.db", "an address of file"),
+        ("$HOME/gonogo.db", r"\$HOME/gonogo.db is taken as it stands"),
+        ("${workspaceFolder}/gonogo.db", "is taken as it stands"),
+        ('"/var/gonogo.db"', "is taken as it stands"),
+        ("~nobody-has-this-name/g.db", "no such home folder"),
+    ],
+)
+def test_a_store_that_is_no_path_is_refused_in_one_line(store: str, said: str) -> None:
+    """A folder named like an address, with its password, was made of it; nothing secret is said."""
+    for typed, environ in ((store, {}), (None, {"GONOGO_STORE": store})):
+        with pytest.raises(ConfigError, match=said) as refused:
+            load_settings(None, typed, {"HOME": "/h", **environ})
+        assert "secret" not in str(refused.value)
+
+
+def test_a_relative_store_of_the_environment_lies_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts a server may start it anywhere; what a person types is read where it is typed."""
+    monkeypatch.chdir(tmp_path)
+    environ = {"HOME": "/h", "GONOGO_STORE": " team.db "}
+    assert load_settings(None, None, environ).store == str(
+        default_store(environ).parent / "team.db"
+    )
+    assert load_settings(None, "team.db", environ).store == str(tmp_path / "team.db")
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    """Windows editors begin UTF-8 files with one."""
+    file = tmp_path / "gonogo.toml"
+    file.write_bytes(b"\xef\xbb\xbf[dependencies.m]\nprovider = 'acme'\n")
+    assert load_settings(str(file), "/x/a.db", {}).dependency("m").provider == "acme"
+
+
+HOMELESS = """
+import os, sys
+os.setresgid(54321, 54321, 54321); os.setresuid(54321, 54321, 54321)
+os.environ.clear()
+from gonogo.config import load_settings
+status = [load_settings(None, sys.argv[1], {}).store == sys.argv[1], run(["list"], {})]
+os.environ.update(GONOGO_STORE=sys.argv[1])
+from gonogo import route
+print(status, route("m"))
+del os.environ["GONOGO_STORE"]
+print(route("other"))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become a user without an account")
+def test_a_user_without_a_home_can_name_a_store(tmp_path: Path) -> None:
+    """Containers run as a number: a named store works, without one it is one line, route answers."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    # What is imported later would have to be readable by that user.
+    load = "from gonogo.__main__ import run\nimport gonogo.cli.next_steps, gonogo.cli.root, gonogo.routing\n"
+    done = subprocess.run(
+        [sys.executable, "-c", load + HOMELESS, str(folder / "s.db")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-2:] == ["[True, 78] m", "other"], done.stderr
+    assert "gonogo: This user has no home folder: name the store by GONOGO_STORE" in done.stderr
 
 
 def test_the_users_own_file_is_found_and_the_working_directorys_is_not(

@@ -14,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from gonogo.errors import ConfigError
+from gonogo.errors import ConfigError, plain
 from gonogo.settings import Settings
 
-__all__ = ["default_config", "default_store", "load_settings", "local_routes"]
+__all__ = ["default_config", "default_store", "load_settings", "local_routes", "named_store"]
 
+# Addresses that need no "//".
+_OTHER_SCHEMES = ("sqlite:", "file:", "postgresql+", "postgres+")
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 
 
@@ -42,11 +44,17 @@ def load_settings(
     Raises:
         ConfigError: a named file is not there, or a key or value in it is wrong; one line.
     """
-    where = store or environ.get("GONOGO_STORE") or str(default_store(environ))
-    if "://" not in where:
-        where = str(Path(where).expanduser().absolute())
+    where = named_store(store, environ)
     named = config or environ.get("GONOGO_CONFIG")
-    path = Path(named).expanduser().absolute() if named else default_config(environ)
+    path: Path | None
+    try:
+        path = _expanded(named).absolute() if named else default_config(environ)
+    except ConfigError:
+        if named:
+            raise
+        path = None  # a user without a home folder has no configuration there
+    if path is None:
+        return Settings(store=where, read_only=read_only, environ=MappingProxyType(dict(environ)))
     if not path.exists() and (may_be_missing or not named):
         return Settings(
             store=where,
@@ -61,6 +69,43 @@ def load_settings(
         _parsed(path), path, store=where, read_only=read_only, environ=environ
     )
     return replace(settings, environ=MappingProxyType(dict(environ)))
+
+
+def named_store(typed: str | None, environ: Mapping[str, str]) -> str:
+    """The store: as typed at a terminal, by the environment, or the user's own.
+
+    Raises:
+        ConfigError: it is an address of something else, or was meant to be expanded by a shell.
+    """
+    named = (typed or environ.get("GONOGO_STORE") or "").strip()
+    if not named:
+        return str(default_store(environ))
+    source = "--store" if typed else "GONOGO_STORE"
+    scheme = named.partition(":")[0] if "://" in named or named.startswith(_OTHER_SCHEMES) else ""
+    if scheme in ("postgresql", "postgres"):
+        return named
+    if scheme:
+        # An address may hold a password: no more than its scheme is said.
+        raise ConfigError(
+            f"{source} is an address of {plain(scheme, 40)}: write the path of a file, or "
+            "postgresql://USER@HOST/DATABASE."
+        )
+    if "$" in named or "%(" in named or named[0] in "'\"" or named[-1] in "'\"":
+        raise ConfigError(
+            f"{source} = {plain(named, 120)} is taken as it stands: nothing expands $ or takes "
+            "quotes off it. Write the path itself."
+        )
+    path = _expanded(named)
+    # What starts a server may start it anywhere: there a relative path means the data folder.
+    folder = Path() if typed or path.is_absolute() else default_store(environ).parent
+    return str((folder / path).absolute())
+
+
+def _expanded(named: str) -> Path:
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{plain(named, 120)}: no such home folder; write the path.") from None
 
 
 def default_store(environ: Mapping[str, str]) -> Path:
@@ -85,7 +130,15 @@ def default_config(environ: Mapping[str, str]) -> Path:
 
 
 def _user_folder(environ: Mapping[str, str], xdg: str, below_home: str, windows: str) -> Path:
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    try:
+        home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    except RuntimeError:  # in a container a user may be a number without an account
+        asked = Path(environ.get(xdg, ""))
+        if asked.is_absolute():
+            return asked / "gonogo"
+        raise ConfigError(
+            "This user has no home folder: name the store by GONOGO_STORE, or set HOME."
+        ) from None
     if sys.platform == "win32":
         base = Path(environ.get(windows) or home / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -107,7 +160,7 @@ def _parsed(path: Path) -> dict[str, object]:
             raise ConfigError(
                 f"{path} is larger than {CONFIG_BYTES_MAX} bytes; is it a gonogo.toml?"
             )
-        return tomllib.loads(content.decode())
+        return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; check --config or GONOGO_CONFIG, or write it with "
