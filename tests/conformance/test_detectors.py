@@ -131,27 +131,27 @@ def _run_categories(batches: Floats, raw: bytes | None) -> Ran:
 
 
 CASES = [
-    Case("rate", _draw_rate, _spoil_rate, _rate_runner(RateRule(needed=NEEDED)), 4096),
+    Case("rate", _draw_rate, _spoil_rate, _rate_runner(RateRule(needed=NEEDED)), 20_480),
     Case(
         "rate-dispersed",
         _draw_rate,
         _spoil_rate,
         _rate_runner(RateRule(needed=NEEDED, weight_up=0.5, dispersion=1.7)),
-        4096,
+        20_480,
     ),
     Case(
         "rate-declared",
         _draw_rate,
         _spoil_rate,
         _rate_runner(RateRule(needed=NEEDED, declared=0.06)),
-        4096,
+        20_480,
     ),
     Case(
         "rate-seasonal",
         _draw_season,
         _spoil_rate,
         _rate_runner(RateRule(needed=NEEDED), season=True),
-        8192,
+        24_576,
     ),
     Case("scores", _draw_scores, _spoil_scores, _run_scores, 8192),
     Case("categories", _draw_categories, _spoil_categories, _run_categories, 8192, 1826),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.onset import PLAUSIBLE_NATS, fit_onset
+from gonogo.detectors.onset import PLAUSIBLE_NATS, fit_onset, fit_outage
 from gonogo.detectors.trend import _student_95, slope_per_day
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
@@ -111,3 +111,26 @@ def test_two_days_have_no_trend() -> None:
         slope_per_day([1, 2, 3], [5, 0, 5], [1, 0, 1])
     with pytest.raises(DataError):
         slope_per_day([1, 2, 3], [5, -1, 5], [1, 0, 1])
+
+
+@pytest.mark.parametrize("minutes", [10, 45, 180])
+@pytest.mark.parametrize("a_day", [300, 2000])
+def test_the_onset_of_an_outage_lies_within_its_hours(minutes: int, a_day: int) -> None:
+    """Seeded outages that begin anywhere in an hour: its interval, rounded out, holds the beginning."""
+    held, widths, hours = 0, list[int](), np.arange(100, 172)
+    for seed in range(20):
+        rng = np.random.default_rng((4, seed, minutes))
+        begin = 160 * 60 + int(rng.integers(0, 60))
+        minute = np.arange(60 * 100, 60 * 172)
+        calls = rng.poisson(a_day / 1440, len(minute))
+        rate = np.where((minute >= begin) & (minute < begin + minutes), 1.0, 0.01)
+        bad = rng.binomial(calls, rate)
+        n, wrong = (x.reshape(-1, 60).sum(axis=1).astype(float) for x in (calls, bad))
+        # As it is seen: up to the hour after the end, around the hour that looks the worst.
+        around = 160 if wrong[60] / max(n[60], 1) > 0.3 else int(160 + np.argmax(wrong[60:64]))
+        fit = fit_outage(hours, n, wrong, around=around, rate_before=0.01)
+        held += int(fit.earliest <= begin // 60 <= fit.latest)
+        widths.append(fit.latest - fit.earliest)
+    assert held >= 19
+    # Two calls of an outage of ten minutes leave hours open.
+    assert float(np.median(widths)) <= 2 or a_day * minutes < 10_000

@@ -12,56 +12,58 @@ from gonogo.detectors.comparison import compare_rates
 from gonogo.detectors.power import detectable_now
 from gonogo.detectors.predictive import RateRule, daily_dispersion
 from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.predictive_starts import rate_since, start_weights
+from gonogo.detectors.predictive_starts import rate_since
 from gonogo.detectors.seasons import weekly_offsets
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 RULE = RateRule(needed=1e5)
 
 
-def test_start_weights_add_up_to_the_evidence() -> None:
-    """Each candidate's share of R is its own likelihood ratio: dropping the rest leaves it."""
-    rng = np.random.default_rng(2)
-    n, bad = np.full(300, 21), rng.binomial(21, np.repeat([0.06, 0.1], 150))
-    rule = RateRule(needed=1e30)
-    watch = watch_rate(n, bad, rule)
-    starts = start_weights(n, bad, rule, watch, side="up")
-    total = watch.up_nats[-1]
-    alone = []
-    for k in (0, 120, 150, 160, 299):
-        quiet = watch_rate(n[:k], bad[:k], rule).state
-        without = watch_rate(n[k:], bad[k:], rule, state=quiet).up_nats[-1]
-        only_later = _without_start(n, bad, rule, k)
-        alone.append(math.exp(without - total) - math.exp(only_later - total))
-    np.testing.assert_allclose(starts.weight[[0, 120, 150, 160, 299]], alone, atol=1e-6)
-    assert starts.weight.sum() == pytest.approx(1)
-    assert starts.quantile(0.025) <= starts.quantile(0.5) <= starts.quantile(0.975)
+@pytest.mark.parametrize(("before", "after"), [(0.06, 0.11), (0.06, 0.5), (0.3, 0.2)])
+def test_the_interval_after_an_alarm_covers_and_is_narrow(before: float, after: float) -> None:
+    """Forty streams at their alarms and a day on: it covers, excludes 0, and is no wider than needed."""
+    covered, widths = {0: 0, 24: 0}, {0: list[float](), 24: list[float]()}
+    for seed in range(40):
+        rng = np.random.default_rng((30, seed))
+        n = np.full(1000, 12)  # 300 a day or about
+        bad = rng.binomial(n, np.repeat([before, after], [500, 500]))
+        episode = watch_rate(n, bad, RULE).episodes[0]
+        for later in covered:
+            end = episode.alarmed + 1 + later
+            watch = watch_rate(n[:end], bad[:end], RULE)
+            found = rate_since(n[:end], bad[:end], RULE, watch, side=episode.side)
+            covered[later] += found.change_low <= after - before <= found.change_high
+            assert found.change_low > 0 or found.change_high < 0
+            since = max(end - 500, 1)
+            variance = before * (1 - before) / (12 * 500) + after * (1 - after) / (12 * since)
+            textbook = 2 * 1.96 * math.sqrt(variance)
+            widths[later].append((found.change_high - found.change_low) / textbook)
+    assert min(covered.values()) >= 34  # three standard errors below .95
+    assert float(np.median(widths[0])) <= 2
+    assert float(np.median(widths[24])) <= 1.5
 
 
-def _without_start(n: np.ndarray, bad: np.ndarray, rule: RateRule, k: int) -> float:
-    """Evidence at the end when nothing starts at batch k: its labels come with nothing to bet."""
-    full = watch_rate(n, bad, rule)
-    starts = start_weights(n, bad, rule, full, side="up")
-    return float(full.up_nats[-1] + np.log1p(-starts.weight[k]))
-
-
-def test_the_start_of_an_abrupt_change_is_found() -> None:
-    """A week of .13 after three of .06: the middle of the weights is within half a day."""
-    rng = np.random.default_rng(5)
-    n, bad = np.full(28 * 24, 21), rng.binomial(21, np.repeat([0.06, 0.13], [21 * 24, 7 * 24]))
-    watch = watch_rate(n, bad, RULE)
-    starts = start_weights(n, bad, RULE, watch, side="up")
-    assert abs(starts.quantile(0.5) - 21 * 24) <= 12
-    estimate = rate_since(n, bad, RULE, starts)
-    assert estimate.rate_low < 0.13 < estimate.rate_high
-    assert estimate.change_low < 0.07 < estimate.change_high
+def test_a_change_beside_a_season_is_that_of_its_own_level() -> None:
+    """With offsets the level is what it would be in an hour that is like the mean of all."""
+    rng = np.random.default_rng(9)
+    offset = np.where(np.arange(900) % 24 < 8, 0.8, -0.4)
+    odds = np.log(np.repeat([0.06, 0.15], [600, 300])) - np.log1p(
+        -np.repeat([0.06, 0.15], [600, 300])
+    )
+    n = np.full(900, 21)
+    bad = rng.binomial(n, 1 / (1 + np.exp(-(odds + offset))))
+    watch = watch_rate(n, bad, RULE, offset=offset)
+    found = rate_since(n, bad, RULE, watch, side="up", offset=offset)
+    assert found.rate_low < 0.15 < found.rate_high
+    assert found.change_low < 0.09 < found.change_high
+    assert found.change_high - found.change_low < 0.05
 
 
 def test_no_labels_since_a_reset_is_not_a_start() -> None:
     """There is nothing to weigh; it says so instead of guessing."""
     watch = watch_rate([0, 0], [0, 0], RULE)
     with pytest.raises(NotEnoughData):
-        start_weights([0, 0], [0, 0], RULE, watch, side="up")
+        rate_since([0, 0], [0, 0], RULE, watch, side="up")
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])

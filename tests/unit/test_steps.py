@@ -56,16 +56,16 @@ def test_a_step_is_a_run_over_one_batch(
     run = Run(np.array([n]), np.array([bad]), rule, state, offsets, np.array([0]))
     with np.errstate(divide="ignore"):
         run.advance(0, 1)
-    step = step_rate(state, float(n), bad, rule, offset if season else None)
+    step = step_rate(state, float(n), bad, rule, offset if season else None, 0)
     if step is None:
-        assert run.is_latched != state.latched
+        assert state.latched or run.recovery is not None
         return
     said = [step.both, step.up, step.down, step.null_nats, step.anchor]
     ran = [run.both[0], run.up[0], run.down[0], run.null_nats[0], run.anchor[0]]
     np.testing.assert_allclose(said, ran, rtol=1e-9, atol=1e-9)
     after = run.state()
     assert (step.state.latched, step.state.batches) == (after.latched, after.batches)
-    same = ("bad", "good", "recovery_nats", "grid")
+    same = ("bad", "good", "trail", "grid")
     for name in same:
         np.testing.assert_allclose(getattr(step.state, name), getattr(after, name), atol=1e-9)
     mass = dict(

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from gonogo.answers.base import Ahead, Answer, Number, Part, Time
 
-DriftStatus = Literal["stable", "degraded", "improved", "shifted", "insufficient_data"]
+DriftStatus = Literal[
+    "stable", "degraded", "recovering", "improved", "shifted", "insufficient_data"
+]
 
 
 class Baseline(Part):
@@ -20,6 +22,17 @@ class Baseline(Part):
     end: Time | None = None
 
 
+Since = Literal["onset", "baseline", "recovery"]
+
+
+class Latest(Part):
+    mean: Number
+    n: int
+    start: Time
+    end: Time
+    interval95: tuple[Number, Number]
+
+
 class Current(Part):
     version: str | None = None
     mean: Number | None = None
@@ -27,6 +40,8 @@ class Current(Part):
     start: Time | None = None
     end: Time | None = None
     interval95: tuple[Number, Number] | None = None
+    since: Since | None = None
+    latest: Latest | None = None
 
 
 class Change(Part):

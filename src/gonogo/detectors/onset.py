@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.checks import Floats, Ints, check_counts, check_positive, check_vector
 from gonogo.errors import NotEnoughData, ParameterError
 
-__all__ = ["OnsetFit", "fit_onset"]
+__all__ = ["OnsetFit", "OutageFit", "fit_onset", "fit_outage"]
 
 # Log-likelihood below the best at which an onset is still plausible; calibrated by simulation
 # (tests/simulation): .90 or more for steps and .85 for ramps, just after an alarm.
@@ -24,6 +24,69 @@ _FINER = 2.0 ** (np.array([-3, -2, -1, 1, 2, 3]) / 4)
 # What a rate is expected to move by, before seeing it: pulls the size of a found change back.
 _TYPICAL_CHANGE = 0.07
 _EDGE = 1e-6
+
+
+# An outage is placed by steps of ten minutes, over so many hours before and after.
+_PARTS = 6
+_HOURS_BEFORE, _HOURS_AFTER = 2, 12
+# An outage makes a fifth or more of its calls bad; log-odds.
+_LEVELS = np.linspace(-1.4, 6.0, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class OutageFit:
+    """The hour in which a short trouble most likely began, and the first and last that may be it."""
+
+    onset: int
+    earliest: int
+    latest: int
+
+
+def fit_outage(
+    hour: ArrayLike, n: ArrayLike, bad: ArrayLike, *, around: int, rate_before: float
+) -> OutageFit:
+    """Place the beginning of a trouble of minutes to hours, which fills hours only in part.
+
+    The rate of an hour is rate_before + (level - rate_before) * (part of the hour that lies between
+    the beginning and the end); beginnings and ends every ten minutes are equally likely, the level
+    has Jeffreys' prior. The central 95 % of the beginning, one step wider, is rounded out to hours.
+
+    Args:
+        hour: Hour of each batch, ascending, shape (batches,); hours without labels may be missing.
+        n: Independent labels' worth of each.
+        bad: Bad ones among them.
+        around: The hour in which it is likely to have begun.
+        rate_before: The rate before it, fraction.
+    """
+    at = np.asarray(hour, dtype=np.int64)
+    near = (at >= around - _HOURS_BEFORE) & (at < around + _HOURS_AFTER)
+    at, labels, failures = at[near], np.asarray(n)[near], np.asarray(bad)[near]
+    low = around - _HOURS_BEFORE
+    steps = _PARTS * (int(at[-1]) + 1 - low)
+    begin, end = np.triu_indices(steps + 1, 1)
+    begin, end = begin[begin < steps], end[begin < steps]
+    first = _PARTS * (at - low)
+    part = np.clip(
+        np.minimum(end[:, None], first + _PARTS) - np.maximum(begin[:, None], first), 0, _PARTS
+    )
+    # Nats of each hour at each level for each part of it that was bad: few enough to look up.
+    level = 1 / (1 + np.exp(-_LEVELS))
+    share = np.arange(_PARTS + 1)[:, None] / _PARTS
+    rate = np.clip(rate_before + share * (level - rate_before), _EDGE, 1 - _EDGE)
+    nats = failures[:, None, None] * np.log(rate) + (labels - failures)[:, None, None] * np.log1p(
+        -rate
+    )
+    total = nats[np.arange(len(at))[None, :], part].sum(axis=1)
+    total += np.log(level * (1 - level)) / 2
+    weight = np.exp(total - total.max()).sum(axis=1)
+    begun: Floats = np.cumsum(np.bincount(begin, weight, minlength=steps)).astype(np.float64)
+    begun /= begun[-1]
+    early, middle, late = np.searchsorted(begun, [0.025, 0.5, 0.975]).tolist()
+    return OutageFit(
+        onset=low + min(middle, steps - 1) // _PARTS,
+        earliest=low + max(early - 1, 0) // _PARTS,
+        latest=low + min(late + 1, steps - 1) // _PARTS,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,12 @@ class RateRule:
         return math.log(self.needed)
 
     @property
+    def effect(self) -> float:
+        """The smallest change that matters, rate points: what the deltas lie around."""
+        middle = len(self.deltas) // 2
+        return self.deltas[middle] / EFFECT_SPREAD[len(EFFECT_SPREAD) // 2]
+
+    @property
     def side_weights(self) -> tuple[float, float]:
         """Weights of "the bad rate rose" and "the bad rate fell"; they sum to 1."""
         if self.declared is not None:

@@ -17,7 +17,7 @@ from gonogo.detectors.predictive_state import Episode, RateState
 from gonogo.detectors.predictive_step import Step, step_rate
 from gonogo.errors import DataError
 
-Status = Literal["quiet", "up", "down", "recovered"]
+Status = Literal["quiet", "up", "down", "recovering", "recovered"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,23 +30,29 @@ class RateWatch:
         up_nats: The same for "the bad rate rose" alone.
         down_nats: The same for "the bad rate fell" alone.
         latched: Whether an episode lasts after each batch.
-        status: At the end: "up" or "down" while an episode lasts, "recovered" after one.
+        recovering: Whether it is on its way back then; see `recovery`.
+        status: At the end: "up" or "down" while an episode lasts, "recovering" where a rise is on
+            its way back, "recovered" after one.
         state: What to hand in with the next batches.
         since: Index of the first batch since the last reset.
         null_nats: Log likelihood of each batch under "no change".
         anchor: Log-odds from which a candidate starting at each batch would bet; NaN where none
             starts, during an episode.
+        spells: Of each episode that first was on its way back within these batches: the stamps of
+            its onset and of the batch after which it was.
     """
 
     evidence_nats: Floats
     up_nats: Floats
     down_nats: Floats
     latched: NDArray[np.bool_]
+    recovering: NDArray[np.bool_]
     status: Status
     state: RateState
     since: int
     null_nats: Floats
     anchor: Floats
+    spells: tuple[tuple[int, int], ...]
 
     @property
     def episodes(self) -> tuple[Episode, ...]:
@@ -62,6 +68,7 @@ def watch_rate(
     state: RateState | None = None,
     offset: ArrayLike | None = None,
     stamp: ArrayLike | None = None,
+    span: int = 1,
     kept: Kept[RateWatch] | None = None,
     settled: Settled | None = None,
 ) -> RateWatch:
@@ -82,7 +89,8 @@ def watch_rate(
         offset: Expected log-odds of each batch less the stream's own, shape (batches,), learned
             from the baseline (`seasonal_offsets`); None for none. One stream has it or has not.
         stamp: An integer of the caller's for each batch (its hour), shown in episodes. Default:
-            the number of batches before it.
+            the number of batches before it. Recovery counts hours by it.
+        span: Stamps that a batch spans; 24 where a batch is a day and stamps are hours.
         kept: Pieces of earlier runs, which are not run again.
         settled: Of this stream, with its offsets and stamps.
 
@@ -96,22 +104,23 @@ def watch_rate(
     stamps = _stamps(stamp, labels, before)
     offsets = _offsets(offset, labels)
 
-    def run(span: slice, start: RateState) -> RateWatch:
-        part = None if offsets is None else offsets[span]
-        if span.stop - span.start == 1:
-            at = span.start
-            one = None if part is None else float(part[0])
-            step = step_rate(start, float(labels[at]), float(failures[at]), rule, one)
+    def run(part: slice, start: RateState) -> RateWatch:
+        expected = None if offsets is None else offsets[part]
+        if part.stop - part.start == 1:
+            at = part.start
+            one = None if expected is None else float(expected[0])
+            counts = float(labels[at]), float(failures[at])
+            step = step_rate(start, *counts, rule, one, int(stamps[at]))
             if step is not None:
                 return _stepped(step)
-        return _ran(Run(labels[span], failures[span], rule, start, part, stamps[span]))
+        return _ran(Run(labels[part], failures[part], rule, start, expected, stamps[part], span))
 
     return in_pieces(
         run,
         [labels, failures, stamps, *([] if offsets is None else [offsets])],
         before,
         seen=before.batches,
-        rule=rule,
+        rule=(rule, span),
         state_of=lambda piece: piece.state,
         joined=_joined,
         kept=kept,
@@ -131,11 +140,13 @@ def _ran(run: Run) -> RateWatch:
         up_nats=run.up,
         down_nats=run.down,
         latched=run.latched,
+        recovering=run.recovering,
         status=_status(state),
         state=state,
         since=run.since,
         null_nats=run.null_nats,
         anchor=run.anchor,
+        spells=tuple(run.spells),
     )
 
 
@@ -145,12 +156,14 @@ def _stepped(step: Step) -> RateWatch:
         evidence_nats=np.array([step.both]),
         up_nats=np.array([step.up]),
         down_nats=np.array([step.down]),
-        latched=np.array([step.state.latched]),
+        latched=np.zeros(1, dtype=np.bool_),
+        recovering=np.zeros(1, dtype=np.bool_),
         status=_status(step.state),
         state=step.state,
         since=0,
         null_nats=np.array([step.null_nats]),
         anchor=np.array([step.anchor]),
+        spells=(),
     )
 
 
@@ -167,17 +180,20 @@ def _joined(pieces: Sequence[RateWatch]) -> RateWatch:
         up_nats=np.concatenate([piece.up_nats for piece in pieces]),
         down_nats=np.concatenate([piece.down_nats for piece in pieces]),
         latched=np.concatenate([piece.latched for piece in pieces]),
+        recovering=np.concatenate([piece.recovering for piece in pieces]),
         status=pieces[-1].status,
         state=pieces[-1].state,
         since=since,
         null_nats=np.concatenate([piece.null_nats for piece in pieces]),
         anchor=np.concatenate([piece.anchor for piece in pieces]),
+        spells=tuple(spell for piece in pieces for spell in piece.spells),
     )
 
 
 def _status(state: RateState) -> Status:
-    if state.latched:
-        return state.episodes[-1].side
+    if state.recovery is not None:
+        side = state.episodes[-1].side
+        return "recovering" if side == "up" and state.recovery.recovering else side
     return "recovered" if state.episodes else "quiet"
 
 

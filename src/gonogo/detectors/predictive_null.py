@@ -33,6 +33,10 @@ class Null(Protocol):
         """The law once these batches have been learned."""
         ...
 
+    def without(self, bad: Floats, good: Floats, offset: Floats) -> Null:
+        """The law as it was before these batches, the last that it has learned."""
+        ...
+
     def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
         """The same of one batch: its log likelihood, the log-odds ahead of it, the law after it."""
         ...
@@ -72,6 +76,13 @@ class BetaNull:
         """Its counts with these added, one by one as `predict` does."""
         del offset
         return BetaNull(self.bad + float(bad.sum()), self.good + float(good.sum()))
+
+    def without(self, bad: Floats, good: Floats, offset: Floats) -> BetaNull:
+        """Its counts less these."""
+        del offset
+        return BetaNull(
+            max(self.bad - float(bad.sum()), 0.0), max(self.good - float(good.sum()), 0)
+        )
 
     def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
         """One batch of `predict`."""
@@ -117,6 +128,12 @@ class GridNull:
     def after(self, bad: Floats, good: Floats, offset: Floats) -> GridNull:
         """The posterior, without the points that no longer matter."""
         return self._learned(self._posterior(bad, good, offset)[-1])
+
+    def without(self, bad: Floats, good: Floats, offset: Floats) -> GridNull:
+        """The posterior over the points that it still has, less what these batches told."""
+        prior = np.array(self.nats)
+        learned = self._posterior(bad, good, offset)[-1] - prior
+        return self._learned(prior - learned)
 
     def _learned(self, posterior: Floats) -> GridNull:
         nats = _normal(posterior)
@@ -166,6 +183,11 @@ class KnownNull:
         return nats, np.full(len(bad), self.odds)
 
     def after(self, bad: Floats, good: Floats, offset: Floats) -> KnownNull:
+        """Itself."""
+        del bad, good, offset
+        return self
+
+    def without(self, bad: Floats, good: Floats, offset: Floats) -> KnownNull:
         """Itself."""
         del bad, good, offset
         return self

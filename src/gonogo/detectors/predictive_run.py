@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.checks import Floats, Ints
-from gonogo.detectors.predictive import RateRule, from_log_odds, log_odds
+from gonogo.detectors.predictive import RateRule, from_log_odds
 from gonogo.detectors.predictive_bets import CELL, Batches, Bets, check_rows, side_nats
+from gonogo.detectors.predictive_change import change_at_alarm
 from gonogo.detectors.predictive_null import KnownNull, Null, null_from
-from gonogo.detectors.predictive_state import EPISODES_KEPT_MAX, Episode, RateState, Side
-from gonogo.detectors.recovery import SHARE_OF_NEEDED, recovery_nats, recovery_rates
+from gonogo.detectors.predictive_state import (
+    EPISODES_KEPT_MAX,
+    TRAIL_MAX,
+    Episode,
+    Passed,
+    RateState,
+)
+from gonogo.detectors.recovery import Hours, Recovery, Side, begin_recovery, follow_recovery
 
 
 class Run:
@@ -26,8 +34,9 @@ class Run:
         state: RateState,
         offset: Floats | None,
         stamp: Ints,
+        span: int = 1,
     ) -> None:
-        self.rule, self.stamp, self.labels = rule, stamp, labels
+        self.rule, self.stamp, self.span, self.labels = rule, stamp, span, labels
         with np.errstate(divide="ignore"):
             self.log_starts = np.log(labels)
         self.bad = failures / rule.dispersion
@@ -36,34 +45,36 @@ class Run:
         self.null: Null = null_from(state, rule, offsets=offset is not None)
         self.bets = _bets_of(state, rule)
         self.before = state
-        self.after = state.after
-        self.is_latched = state.latched
-        self.recovery_nats = state.recovery_nats
+        self.after, self.quiet_from = state.after, state.quiet_from
+        self.recovery: Recovery | None = state.recovery
         self.episodes = list(state.episodes)
+        self.spells: list[tuple[int, int]] = []
         self.since = 0
         count = len(labels)
         self.up, self.down, self.both = (np.full(count, -math.inf) for _ in range(3))
         self.null_nats = np.zeros(count)
         self.anchor = np.full(count, math.nan)
         self.latched: NDArray[np.bool_] = np.zeros(count, dtype=np.bool_)
+        self.recovering: NDArray[np.bool_] = np.zeros(count, dtype=np.bool_)
 
     def advance(self, at: int, end: int) -> int:
         """Take batches from `at` to at most `end`; where an episode begins or ends, to there."""
         span = slice(at, end)
         bad, good, offset = self.bad[span], self.good[span], self._offset(span)
-        null: Null = KnownNull(self.null.log_odds()) if self.is_latched else self.null
+        latched = self.recovery is not None
+        null: Null = KnownNull(self.null.log_odds()) if latched else self.null
         null_nats, anchor = null.predict(bad, good, offset)
-        present = None if self.is_latched else np.rint(anchor / CELL).astype(np.int64)
+        present = None if latched else np.rint(anchor / CELL).astype(np.int64)
         bets = self.bets if present is None else self.bets.joined(present, self.rule)
         batches = Batches(self.log_starts[span], bad, good, offset, null_nats)
         mass = bets.evolve(batches, present, self.rule)
         up, down = side_nats(bets, mass, self.rule)
         both = _weigh(up, down, self.rule)
-        turn = self._recovery(span) if self.is_latched else _first(both >= self.rule.needed_nats)
+        turn = self._follow(span) if latched else _first(both >= self.rule.needed_nats)
         taken = len(both) if turn is None else turn + 1
         done = slice(at, at + taken)
         self.up[done], self.down[done], self.both[done] = up[:taken], down[:taken], both[:taken]
-        self.null_nats[done], self.latched[done] = null_nats[:taken], self.is_latched
+        self.null_nats[done], self.latched[done] = null_nats[:taken], latched
         self.bets = Bets(bets.cell, bets.row, mass[:, taken - 1])
         if present is not None:
             self.anchor[done] = anchor[:taken]
@@ -81,8 +92,9 @@ class Run:
             cell=tuple(self.bets.cell.tolist()),
             row=tuple(self.bets.row.tolist()),
             mass_nats=tuple(self.bets.nats.tolist()),
-            latched=self.is_latched,
-            recovery_nats=self.recovery_nats,
+            trail=() if self.recovery is not None else self._trail(len(self.labels)),
+            recovery=self.recovery,
+            quiet_from=self.quiet_from,
             episodes=tuple(self.episodes),
         )
         return self.null.keep(kept)
@@ -90,37 +102,61 @@ class Run:
     def _offset(self, span: slice) -> Floats:
         return self.offset if len(self.offset) == 1 else self.offset[span]
 
-    def _recovery(self, span: slice) -> int | None:
-        episode = self.episodes[-1]
-        odds = log_odds(np.array(episode.rate_before)) + self._offset(span)
-        rates = recovery_rates(
-            from_log_odds(odds),
-            side=episode.side,
-            change=episode.rate_after - episode.rate_before,
-            typical=self.rule.deltas[len(self.rule.deltas) // 2],
-        )
-        nats = recovery_nats(
-            self.log_starts[span], self.bad[span], self.good[span], rates, self.recovery_nats
-        )
-        turn = _first(nats >= self.rule.needed_nats + math.log(SHARE_OF_NEEDED))
-        self.recovery_nats = float(nats[-1])
-        return turn
+    def _hours(self, span: slice) -> Hours:
+        """The batches as a recovery counts them: up is away from the old rate."""
+        bad, good = self.bad[span], self.good[span]
+        hours = Hours(self.stamp[span], bad, good, np.broadcast_to(self._offset(span), bad.shape))
+        return hours if self.episodes[-1].side == "up" else hours.mirrored()
+
+    def _trail(self, end: int) -> tuple[Passed, ...]:
+        """The newest batches since the last reset, before `end`."""
+        low = max(self.since, end - TRAIL_MAX)
+        span = slice(low, end)
+        offset = np.broadcast_to(self._offset(span), end - low)
+        seen = (self.bad[span], self.good[span], offset, self.null_nats[span], self.anchor[span])
+        rows = np.array(seen).T.tolist()
+        own = [
+            Passed(stamp, *row) for stamp, row in zip(self.stamp[span].tolist(), rows, strict=True)
+        ]
+        return (*(self.before.trail if self.since == 0 else ()), *own)[-TRAIL_MAX:]
+
+    def _follow(self, span: slice) -> int | None:
+        """Take batches of an episode; the index of the one after which it is over."""
+        if self.recovery is None:
+            return None
+        followed = follow_recovery(self.recovery, self._hours(span))
+        taken, episode = len(followed.recovering), self.episodes[-1]
+        self.recovering[span.start : span.start + taken] = followed.recovering
+        if episode.recovering is None and followed.recovering.any():
+            first = int(self.stamp[span][int(followed.recovering.argmax())])
+            self.episodes[-1] = replace(episode, recovering=first)
+            self.spells.append((episode.onset, first))
+        self.recovery = followed.state
+        return taken - 1 if followed.over else None
 
     def _turn(self, at: int) -> None:
-        if self.is_latched:
-            self.episodes[-1] = _ended(self.episodes[-1], int(self.stamp[at]))
-            self.after = int(self.stamp[at])
+        if self.recovery is not None:
+            self.latched[at] = self.recovering[at] = False
+            self.episodes[-1] = replace(self.episodes[-1], recovered=int(self.stamp[at]))
+            self.after, self.quiet_from = int(self.stamp[at]), self.recovery.quiet_from
+            self.recovery = None
             self.bets = _bets_of(RateState(), self.rule)
             self.since = at + 1
-        else:
-            self.episodes.append(self._episode(at))
-            del self.episodes[:-EPISODES_KEPT_MAX]
-        self.is_latched = not self.is_latched
-        self.latched[at] = self.is_latched
-        self.recovery_nats = -math.inf
-
-    def _episode(self, at: int) -> Episode:
+            return
         side: Side = "up" if self.up[at] >= self.down[at] else "down"
+        trail = self._trail(at + 1)
+        change = change_at_alarm(trail, side=side)
+        self.episodes.append(self._episode(at, side, int(change.hours.stamp[0])))
+        del self.episodes[:-EPISODES_KEPT_MAX]
+        self.recovery = begin_recovery(
+            change, effect=self.rule.effect, quiet_from=self.quiet_from, span=self.span
+        )
+        # The null goes back to what it held at the onset: the trouble is nothing to learn from.
+        learned = np.array([passed[1:4] for passed in trail[-len(change.hours.stamp) :]]).T
+        self.null = self.null.without(*learned)
+        self.latched[at] = True
+
+    def _episode(self, at: int, side: Side, onset: int) -> Episode:
         mine = (self.bets.row < len(self.rule.deltas)) == (side == "up")
         weight = np.exp(self.bets.nats[mine] - self.bets.nats[mine].max())
         weight /= weight.sum()
@@ -130,23 +166,13 @@ class Run:
             side=side,
             after=self.after,
             alarmed=int(self.stamp[at]),
+            onset=onset,
+            recovering=None,
             recovered=None,
             evidence_nats=float(self.both[at]),
             rate_before=float(weight @ anchor),
             rate_after=float(weight @ rate),
         )
-
-
-def _ended(episode: Episode, stamp: int) -> Episode:
-    return Episode(
-        side=episode.side,
-        after=episode.after,
-        alarmed=episode.alarmed,
-        recovered=stamp,
-        evidence_nats=episode.evidence_nats,
-        rate_before=episode.rate_before,
-        rate_after=episode.rate_after,
-    )
 
 
 def _bets_of(state: RateState, rule: RateRule) -> Bets:

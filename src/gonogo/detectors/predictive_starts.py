@@ -1,4 +1,11 @@
-"""When did it begin, and how far has it gone: what the candidates' weights say of a change."""
+"""How far a rate has gone since a change whose beginning is uncertain.
+
+Averages over the onsets k since the last reset. Onset k weighs labels_k times the marginal likelihood
+of the batches from k on at a new rate (see `predictive_change`). The new rate has a prior of its own:
+half Jeffreys, half a half-normal above the rate before k, since what raised an alarm was picked for
+looking large; only rates beyond the one before count. The densities are mixed. The capped bets of the
+detector are not asked: where a rate went much further than they go, they would hold it back.
+"""
 
 from __future__ import annotations
 
@@ -8,85 +15,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gonogo.detectors.checks import Floats, Ints, check_counts, check_fractions, check_vector
+from gonogo.detectors.checks import Floats, Ints, check_counts, check_vector
 from gonogo.detectors.predictive import RateRule, from_log_odds
-from gonogo.detectors.predictive_bets import CELL, Bets, rows_of
+from gonogo.detectors.predictive_change import marginals_since
 from gonogo.detectors.predictive_hours import RateWatch
-from gonogo.detectors.predictive_state import Side
+from gonogo.detectors.recovery import TYPICAL_CHANGE, Hours, Side
 from gonogo.errors import NotEnoughData
 
-# Starts that together carry less than this share of the weight are left out of an estimate.
+__all__ = ["RateSince", "rate_since"]
+
+# Onsets that together carry less than this share of the weight are left out of an estimate.
 WEIGHT_SHARE_MIN = 1e-3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StartWeights:
-    """Where a change most likely began, if one did.
-
-    Attributes:
-        batch: Index of each candidate's first batch, ascending, shape (starts,).
-        weight: Share of the evidence that each candidate carries, shape (starts,); sums to 1.
-        rate_before: Rate as it was estimated ahead of each candidate, shape (starts,).
-    """
-
-    batch: Ints
-    weight: Floats
-    rate_before: Floats
-
-    def quantile(self, share: float) -> int:
-        """Index of the batch by which this share of the weight has begun."""
-        check_fractions(share=share)
-        at = int(np.searchsorted(np.cumsum(self.weight), share))
-        return int(self.batch[min(at, len(self.batch) - 1)])
-
-
-def start_weights(
-    n: ArrayLike,
-    bad: ArrayLike,
-    rule: RateRule,
-    watch: RateWatch,
-    *,
-    side: Side,
-    offset: ArrayLike | None = None,
-) -> StartWeights:
-    """Weigh every candidate since the last reset by how well it explains all batches after it.
-
-    The weights are those of the candidates at the last batch, so they sharpen as an episode goes
-    on. Time and memory grow with the number of batches.
-
-    Args:
-        n: As handed to `watch_rate`, from the beginning of the stream.
-        bad: The same.
-        rule: The same.
-        watch: What `watch_rate` returned for them.
-        side: The direction to explain.
-        offset: As handed to `watch_rate`.
-
-    Raises:
-        DataError: The counts are malformed or of another length than `watch`.
-        NotEnoughData: No candidate has begun since the last reset.
-    """
-    labels, failures = check_counts(n, bad)
-    offsets = np.zeros(len(labels)) if offset is None else check_vector("offset", offset)
-    starting = np.isfinite(watch.anchor) & (labels > 0)
-    starting[: watch.since] = False
-    if not starting.any():
-        raise NotEnoughData("No label has come since the last reset; record outcomes first.")
-    failures, successes = failures / rule.dispersion, (labels - failures) / rule.dispersion
-    batch = np.flatnonzero(starting)
-    cell = np.rint(watch.anchor[batch] / CELL).astype(np.int64)
-    nats = np.empty(len(batch))
-    rows = [r for r in rows_of(rule) if (r < len(rule.deltas)) == (side == "up")]
-    for present in np.unique(cell):
-        bets = Bets(np.full(len(rows), present), np.array(rows), np.zeros(len(rows)))
-        rate = bets.rates(rule, offsets if offset is not None else np.zeros(1))
-        steps = failures * np.log(rate) + successes * np.log1p(-rate) - watch.null_nats
-        tail = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]
-        mine = cell == present
-        nats[mine] = np.logaddexp.reduce(tail[:, batch[mine]], axis=0)
-    nats += np.log(labels[batch])
-    weight = np.exp(nats - nats.max())
-    return StartWeights(batch, weight / weight.sum(), from_log_odds(watch.anchor[batch]))
+LEVELS = np.linspace(-9.0, 9.0, 3601)
+# With offsets each batch has a likelihood of its own: fewer levels, as the null has.
+LEVELS_BY_BATCH = np.linspace(-7.0, 7.0, 701)
+# The change that an alarm has found is not 0: its lower limit is at least this quantile.
+SURE_QUANTILE = 1e-3
+Z95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,48 +47,125 @@ class RateSince:
 
 
 def rate_since(
-    n: ArrayLike, bad: ArrayLike, rule: RateRule, starts: StartWeights, *, until: int | None = None
+    n: ArrayLike,
+    bad: ArrayLike,
+    rule: RateRule,
+    watch: RateWatch,
+    *,
+    side: Side,
+    offset: ArrayLike | None = None,
 ) -> RateSince:
-    """Estimate the rate since a change whose beginning is uncertain.
-
-    Averages over the candidates, and shrinks the change towards none by a normal prior of the
-    rule's largest effect, because what raised an alarm was picked for looking large.
+    """Estimate the rate since the newest change, and the change.
 
     Args:
-        n: As handed to `start_weights`.
+        n: As handed to `watch_rate`, from the beginning of the stream.
         bad: The same.
         rule: The same.
-        starts: What `start_weights` returned.
-        until: Index after the last batch to use; None for all.
+        watch: What `watch_rate` returned for them.
+        side: The direction to explain.
+        offset: As handed to `watch_rate`; rates are then those of a batch with an offset of 0.
+
+    Raises:
+        DataError: The counts are malformed.
+        NotEnoughData: No label has come since the last reset.
     """
     labels, failures = check_counts(n, bad)
-    labels, failures = labels[:until] / rule.dispersion, failures[:until] / rule.dispersion
-    order = np.argsort(-starts.weight, kind="stable")
-    kept = order[np.cumsum(starts.weight[order]) - starts.weight[order] < 1 - WEIGHT_SHARE_MIN]
-    batch, weight = starts.batch[kept], starts.weight[kept]
-    total = np.cumsum(labels[::-1])[::-1][batch]
-    gone_bad = np.cumsum(failures[::-1])[::-1][batch]
-    before = starts.rate_before[kept]
-    grid = np.linspace(-9, 9, 3601)
-    rate = from_log_odds(grid)
-    density = np.zeros(len(grid))
-    for k in range(len(batch)):
-        nats = (gone_bad[k] + 0.5) * np.log(rate) + (total[k] - gone_bad[k] + 0.5) * np.log1p(-rate)
-        nats -= 0.5 * ((rate - before[k]) / max(rule.deltas)) ** 2
-        likely = np.exp(nats - nats.max())
-        density += weight[k] * likely / likely.sum()
-    share = np.cumsum(density) / density.sum()
-    mean = float(density @ rate / density.sum())
-    low, high = (float(rate[np.searchsorted(share, q)]) for q in (0.025, 0.975))
-    origin = float(weight @ before / weight.sum())
-    earlier = float(labels[: int(batch.min())].sum()) + 1
-    error = 1.96 * math.sqrt(origin * (1 - origin) / earlier)
+    shifts = np.zeros(len(labels)) if offset is None else check_vector("offset", offset)
+    failed, good = failures / rule.dispersion, (labels - failures) / rule.dispersion
+    stamp = np.arange(len(labels), dtype=np.int64)
+    hours, sign = Hours(stamp, failed, good, shifts), 1.0
+    if side == "down":
+        hours, sign = hours.mirrored(), -1.0
+    known = np.cumsum(failed + good) - (failed + good)
+    hours, known = hours.part(watch.since), known[watch.since :]
+    anchor, null_nats = sign * watch.anchor[watch.since :], watch.null_nats[watch.since :]
+    starts = np.flatnonzero(np.isfinite(anchor) & (hours.bad + hours.good > 0))
+    if not starts.size:
+        raise NotEnoughData("No label has come since the last reset; record outcomes first.")
+    since = marginals_since(hours)
+    before = from_log_odds(anchor[starts])
+    nats = (since.nats - np.cumsum(null_nats[::-1])[::-1])[starts]
+    nats += np.log(labels[watch.since :][starts])
+    beyond = since.rate[starts] > before
+    nats = np.where(beyond | ~beyond.any(), nats, -math.inf)
+    weight = np.exp(nats - nats.max())
+    order = np.argsort(-weight, kind="stable")
+    enough = np.cumsum(weight[order]) - weight[order] < (1 - WEIGHT_SHARE_MIN) * weight.sum()
+    kept = order[enough]
+    told = _told(hours, starts[kept], before[kept], weight[kept] / weight[kept].sum(), known)
+    return told if side == "up" else _mirrored(told)
+
+
+def _told(hours: Hours, starts: Ints, before: Floats, weight: Floats, known: Floats) -> RateSince:
+    """Mix the posteriors of the level since each onset, and set them against the rate before."""
+    by_batch = bool(hours.offset.any())
+    odds = LEVELS_BY_BATCH if by_batch else LEVELS
+    rate = from_log_odds(odds)
+    density = np.exp(_posteriors(hours, starts, before, odds, by_batch=by_batch))
+    density /= density.sum(axis=1, keepdims=True)
+    mixed = weight @ density
+    share = np.cumsum(mixed)
+    mean = float(mixed @ rate)
+    low, high = np.interp([0.025, 0.975], share, rate).tolist()
+    origin = float(weight @ before)
+    error = Z95 * math.sqrt(origin * (1 - origin) / (float(weight @ known[starts]) + 1))
     change = mean - origin
+    surely = _quantile_beyond(rate, np.cumsum(density, axis=1), before, weight)
     return RateSince(
         rate=mean,
         rate_low=low,
         rate_high=high,
         change=change,
-        change_low=change - math.hypot(mean - low, error),
+        change_low=min(max(change - math.hypot(mean - low, error), surely), change),
         change_high=change + math.hypot(high - mean, error),
+    )
+
+
+def _posteriors(
+    hours: Hours, starts: Ints, before: Floats, odds: Floats, *, by_batch: bool
+) -> Floats:
+    """Log posterior of the level since each onset, less its greatest, shape (starts, levels)."""
+    if by_batch:
+        nats = np.cumsum(hours.nats(odds)[::-1], axis=0)[::-1][starts]
+    else:
+        bad, good = (np.cumsum(x[::-1])[::-1][starts] for x in (hours.bad, hours.good))
+        nats = bad[:, None] * odds - (bad + good)[:, None] * np.logaddexp(0, odds)
+    rate = from_log_odds(odds)
+    jeffreys = np.sqrt(rate * (1 - rate))
+    away = (rate[None, :] - before[:, None]) / TYPICAL_CHANGE
+    typical = np.exp(-0.5 * away**2) * (rate * (1 - rate))[None, :]
+    beyond = away > 0
+    prior = np.zeros_like(nats)
+    for part in (np.broadcast_to(jeffreys, nats.shape), typical):
+        cut = np.where(beyond, part, 0.0)
+        total = cut.sum(axis=1, keepdims=True)
+        prior += np.divide(cut, 2 * total, out=np.zeros_like(cut), where=total > 0)
+    with np.errstate(divide="ignore"):
+        nats += np.log(prior)
+    posterior: Floats = nats - nats.max(axis=1, keepdims=True)
+    return posterior
+
+
+def _quantile_beyond(rate: Floats, share: Floats, before: Floats, weight: Floats) -> float:
+    """The change that is exceeded but for `SURE_QUANTILE`, by bisection over all onsets at once."""
+    low, high = 0.0, 1.0
+    rows = np.arange(len(before))
+    for _ in range(30):
+        middle = (low + high) / 2
+        at = np.minimum(np.searchsorted(rate, before + middle), len(rate) - 1)
+        if float(weight @ share[rows, at]) < SURE_QUANTILE:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _mirrored(told: RateSince) -> RateSince:
+    return RateSince(
+        rate=1 - told.rate,
+        rate_low=1 - told.rate_high,
+        rate_high=1 - told.rate_low,
+        change=-told.change,
+        change_low=-told.change_high,
+        change_high=-told.change_low,
     )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
+from gonogo.detectors.recovery import LEVELS, Recovery, Side
 from gonogo.errors import DataError
 
-Side = Literal["up", "down"]
-
-FORMAT = 1
+FORMAT = 2
 EPISODES_KEPT_MAX = 8
-_HEAD = struct.Struct("<BqqddBdHHHi")
-_EPISODE = struct.Struct("<Bqqqddd")
+# Batches among which an onset is looked for at an alarm: two weeks of hours. A change that began
+# earlier is taken to have begun there, which only the slowest slides do.
+TRAIL_MAX = 336
+_HEAD = struct.Struct("<BqqqddBHHHHi")
+_EPISODE = struct.Struct("<Bqqqqqddd")
+_TRAIL = struct.Struct("<qddddd")
+_RECOVERY = struct.Struct(f"<{2 + 2 * LEVELS}dqqdqqqddH?")
 _SIDES: tuple[Side, Side] = ("up", "down")
 _NONE = -(2**62)
 
@@ -26,6 +30,8 @@ class Episode:
         side: Whether the bad rate rose ("up") or fell ("down").
         after: Stamp of the batch that ended the episode before: it began later; None for the first.
         alarmed: Stamp of the batch that raised the alarm.
+        onset: Stamp of the batch with which it most likely began, as seen at the alarm.
+        recovering: Stamp of the batch after which it first was on its way back; None before.
         recovered: Stamp of the batch after which the old rate was back; None while it lasts.
         evidence_nats: Evidence at the alarm, both sides weighed.
         rate_before: Rate that the change was bet to have started from.
@@ -35,10 +41,26 @@ class Episode:
     side: Side
     after: int | None
     alarmed: int
+    onset: int
+    recovering: int | None
     recovered: int | None
     evidence_nats: float
     rate_before: float
     rate_after: float
+
+
+class Passed(NamedTuple):
+    """A batch since the last reset: its counts, and what the null held of it.
+
+    `anchor` is the null's log-odds ahead of it, `null_nats` its log likelihood under the null.
+    """
+
+    stamp: int
+    bad: float
+    good: float
+    offset: float
+    null_nats: float
+    anchor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +74,9 @@ class RateState:
         cell, row, mass_nats: The live bets: see `predictive_bets.Bets`.
         grid: Log posterior of the null's log-odds, where expectations differ by batch; else empty.
         grid_first: Grid point that the first of `grid` belongs to.
-        latched: Whether the newest episode still lasts.
-        recovery_nats: Evidence so far that it is over.
+        trail: The newest batches since the last reset, among which an alarm finds its onset.
+        recovery: Of the newest episode, while it lasts.
+        quiet_from: Stamp from which the last episode was quiet; None where none has ended.
         episodes: The newest few, oldest first.
     """
 
@@ -66,9 +89,15 @@ class RateState:
     mass_nats: tuple[float, ...] = ()
     grid: tuple[float, ...] = ()
     grid_first: int = 0
-    latched: bool = False
-    recovery_nats: float = float("-inf")
+    trail: tuple[Passed, ...] = ()
+    recovery: Recovery | None = None
+    quiet_from: int | None = None
     episodes: tuple[Episode, ...] = ()
+
+    @property
+    def latched(self) -> bool:
+        """Whether the newest episode still lasts."""
+        return self.recovery is not None
 
     def to_bytes(self) -> bytes:
         """A compact, versioned form from which `from_bytes` makes an equal state."""
@@ -78,19 +107,23 @@ class RateState:
                 FORMAT,
                 self.batches,
                 _packed(self.after),
+                _packed(self.quiet_from),
                 self.bad,
                 self.good,
                 self.latched,
-                self.recovery_nats,
                 bets,
                 len(self.grid),
                 len(self.episodes),
+                len(self.trail),
                 self.grid_first,
             ),
             struct.pack(f"<{len(self.grid)}d", *self.grid),
             struct.pack(f"<{bets}h{bets}B{bets}d", *self.cell, *self.row, *self.mass_nats),
         ]
         parts += [_packed_episode(episode) for episode in self.episodes]
+        parts += [_TRAIL.pack(*passed) for passed in self.trail]
+        if self.recovery is not None:
+            parts.append(_packed_recovery(self.recovery))
         return b"".join(parts)
 
     @classmethod
@@ -115,31 +148,57 @@ def _unpacked(stamp: int) -> int | None:
 
 
 def _packed_episode(e: Episode) -> bytes:
-    side, stamps = _SIDES.index(e.side), (_packed(e.after), e.alarmed, _packed(e.recovered))
-    return _EPISODE.pack(side, *stamps, e.evidence_nats, e.rate_before, e.rate_after)
+    stamps = (_packed(e.after), e.alarmed, e.onset, _packed(e.recovering), _packed(e.recovered))
+    nats, rates = e.evidence_nats, (e.rate_before, e.rate_after)
+    return _EPISODE.pack(_SIDES.index(e.side), *stamps, nats, *rates)
 
 
-def _unpacked_episode(values: tuple[int, int, int, int, float, float, float]) -> Episode:
-    side, after, alarmed, recovered, nats, old, new = values
-    return Episode(_SIDES[side], _unpacked(after), alarmed, _unpacked(recovered), nats, old, new)
+def _unpacked_episode(raw: bytes) -> Episode:
+    side, after, alarmed, onset, recovering, recovered, nats, old, new = _EPISODE.unpack(raw)
+    ends = _unpacked(recovering), _unpacked(recovered)
+    return Episode(_SIDES[side], _unpacked(after), alarmed, onset, *ends, nats, old, new)
+
+
+def _packed_recovery(r: Recovery) -> bytes:
+    levels = (r.old, r.near, *r.alarm_nats, *r.level_nats)
+    times = (r.begun, r.newest, r.spell, r.quiet_from, r.gap, r.span)
+    return _RECOVERY.pack(*levels, *times, r.end_nats, r.over_nats, r.relapses, r.recovering)
+
+
+def _unpacked_recovery(raw: bytes) -> Recovery:
+    old, near, *rest = _RECOVERY.unpack(raw)
+    at_alarm, now, rest = rest[:LEVELS], rest[LEVELS : 2 * LEVELS], rest[2 * LEVELS :]
+    return Recovery(old, near, tuple(at_alarm), tuple(now), *rest)
+
+
+class _Reader:
+    """Takes one part after another from bytes; what is too short fails."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.rest = raw
+
+    def take(self, size: int) -> bytes:
+        if size > len(self.rest):
+            raise IndexError(size)
+        part, self.rest = self.rest[:size], self.rest[size:]
+        return part
 
 
 def _read(raw: bytes) -> RateState:
-    head = _HEAD.unpack_from(raw)
-    version, batches, after, bad, good, latched, recovery, bets, points, episodes, first = head
+    version, batches, after, quiet, bad, good, latched, bets, points, episodes, trail, first = (
+        _HEAD.unpack_from(raw)
+    )
     if version != FORMAT:
         raise DataError(f"A detector state of version {version}; this code reads {FORMAT}.")
-    at = _HEAD.size
-    grid = struct.unpack_from(f"<{points}d", raw, at)
-    at += 8 * points
+    reader = _Reader(raw[_HEAD.size :])
+    grid = struct.unpack(f"<{points}d", reader.take(8 * points))
     live = struct.Struct(f"<{bets}h{bets}B{bets}d")
-    values = live.unpack_from(raw, at)
-    at += live.size
-    ends = [at + _EPISODE.size * i for i in range(episodes + 1)]
-    found = tuple(_unpacked_episode(_EPISODE.unpack_from(raw, start)) for start in ends[:-1])
-    at = ends[-1]
-    if at != len(raw):
-        raise DataError(f"A detector state of {len(raw)} bytes has {len(raw) - at} too many.")
+    values = live.unpack(reader.take(live.size))
+    found = tuple(_unpacked_episode(reader.take(_EPISODE.size)) for _ in range(episodes))
+    passed = tuple(Passed(*_TRAIL.unpack(reader.take(_TRAIL.size))) for _ in range(trail))
+    recovery = _unpacked_recovery(reader.take(_RECOVERY.size)) if latched else None
+    if reader.rest:
+        raise DataError(f"A detector state of {len(raw)} bytes has {len(reader.rest)} too many.")
     return RateState(
         batches=batches,
         after=_unpacked(after),
@@ -150,7 +209,8 @@ def _read(raw: bytes) -> RateState:
         mass_nats=values[2 * bets :],
         grid=grid,
         grid_first=first,
-        latched=bool(latched),
-        recovery_nats=recovery,
+        trail=passed,
+        recovery=recovery,
+        quiet_from=_unpacked(quiet),
         episodes=found,
     )

@@ -20,8 +20,8 @@ from gonogo.detectors.predictive_bets import (
     check_rows,
     rows_of,
 )
-from gonogo.detectors.predictive_null import KnownNull, null_from
-from gonogo.detectors.recovery import SHARE_OF_NEEDED, nearest_bad
+from gonogo.detectors.predictive_null import null_from
+from gonogo.detectors.predictive_state import TRAIL_MAX, Passed
 
 if TYPE_CHECKING:
     from gonogo.detectors.predictive_state import RateState
@@ -56,16 +56,21 @@ class Step:
 
 
 def step_rate(
-    state: RateState, labels: float, failures: float, rule: RateRule, offset: float | None
+    state: RateState,
+    labels: float,
+    failures: float,
+    rule: RateRule,
+    offset: float | None,
+    stamp: int,
 ) -> Step | None:
-    """Take one batch; None where an episode begins or ends with it, of which a `Run` tells more."""
+    """Take one batch; None during an episode and where one begins, of which a `Run` tells more."""
+    if state.latched:
+        return None
     bad, good = failures / rule.dispersion, (labels - failures) / rule.dispersion
     log_start, shift = math.log(labels) if labels > 0 else -math.inf, offset or 0.0
     null = null_from(state, rule, offsets=offset is not None)
-    if state.latched:
-        null = KnownNull(null.log_odds())
     null_nats, anchor, learned = null.step(bad, good, shift)
-    present = None if state.latched else round(anchor / CELL)
+    present = round(anchor / CELL)
     bets: list[Bet] = []
     check_rows(state.row, rule)
     held = list(zip(state.cell, state.row, state.mass_nats, strict=True))
@@ -75,19 +80,14 @@ def step_rate(
         bets.append((cell, row, joined + (bad * log_bad + good * log_good - null_nats)))
     up, down = sides_nats(bets, len(rule.deltas))
     both = weighed_nats(up, down, rule.side_weights)
-    later = replace(state, batches=state.batches + 1)
-    if present is None:
-        recovery = _recovery(state, bad, good, shift, log_start, rule)
-        if recovery >= rule.needed_nats + math.log(SHARE_OF_NEEDED):
-            return None
-        later = replace(later, recovery_nats=recovery)
-    elif both >= rule.needed_nats:
+    if both >= rule.needed_nats:
         return None
-    else:
-        bets, later = pruned_bets(bets, present, MASS_NATS_MIN), learned.keep(later)
+    bets = pruned_bets(bets, present, MASS_NATS_MIN)
     cells, rows, masses = zip(*bets, strict=True) if bets else ((), (), ())
+    trail = (*state.trail, Passed(stamp, bad, good, shift, null_nats, anchor))[-TRAIL_MAX:]
+    later = replace(learned.keep(state), batches=state.batches + 1, trail=trail)
     later = replace(later, cell=cells, row=rows, mass_nats=masses)
-    return Step(both, up, down, null_nats, math.nan if present is None else anchor, later)
+    return Step(both, up, down, null_nats, anchor, later)
 
 
 def held_bets(bets: Iterable[Bet], present: int | None, rows: Iterable[int]) -> list[Bet]:
@@ -134,23 +134,6 @@ def weighed_nats(up: float, down: float, weights: tuple[float, float]) -> float:
     if rose == 0:
         return down
     return added_nats(math.log(rose) + up, math.log(fell) + down)
-
-
-def _recovery(
-    state: RateState, bad: float, good: float, shift: float, log_start: float, rule: RateRule
-) -> float:
-    """Evidence that the episode is over; see `recovery_nats`."""
-    episode = state.episodes[-1]
-    odds = math.log(episode.rate_before) - math.log1p(-episode.rate_before) + shift
-    old = 1 / (1 + math.exp(-odds))
-    still_bad = nearest_bad(
-        old,
-        side=episode.side,
-        change=episode.rate_after - episode.rate_before,
-        typical=rule.deltas[len(rule.deltas) // 2],
-    )
-    gain = bad * math.log(old / still_bad) + good * math.log((1 - old) / (1 - still_bad))
-    return added_nats(log_start, state.recovery_nats) + gain
 
 
 def added_nats(one: float, other: float) -> float:

@@ -86,6 +86,7 @@ def watch_slices(
     *,
     baseline: int,
     recent: int | None = None,
+    batch_hours: int = 1,
     kept: Kept[RateWatch] | None = None,
 ) -> SliceWatch:
     """Weigh whether some slice has gone bad (by the rule, or well).
@@ -102,6 +103,7 @@ def watch_slices(
         baseline: Batches at the beginning that are the baseline, 0 or more.
         recent: Batches at the end over which a finding's rate is taken; default: all since the
             baseline.
+        batch_hours: Hours that a batch spans, for recovery.
         kept: Pieces of earlier runs of cells, which are not run again.
 
     Raises:
@@ -126,7 +128,7 @@ def watch_slices(
         pooled = _pooled(part.cells, baseline)
         own = replace(rule, needed=rule.needed / part.weight)
         for cell in part.cells:
-            watch = _watch_cell(cell, own, pooled, baseline, kept)
+            watch = _watch_cell(cell, own, pooled, baseline, batch_hours, kept)
             nats = watch.evidence_nats + math.log(part.weight)
             total = np.logaddexp(total, nats)
             last.append(float(nats[-1]) if nats.size else -math.inf)
@@ -157,6 +159,7 @@ def _watch_cell(
     rule: RateRule,
     pooled: tuple[float, float],
     baseline: int,
+    batch_hours: int,
     kept: Kept[RateWatch] | None,
 ) -> RateWatch:
     n, bad = check_counts(cell.n[:baseline], cell.bad[:baseline])
@@ -165,8 +168,16 @@ def _watch_cell(
         bad=float(gone_bad) + pooled[0],
         good=float(before - gone_bad) + pooled[1],
     )
+    later = cell.n[baseline:]
     return watch_rate(
-        cell.n[baseline:], cell.bad[baseline:], rule, state=state, kept=kept, settled=cell.settled
+        later,
+        cell.bad[baseline:],
+        rule,
+        state=state,
+        stamp=batch_hours * np.arange(len(later)),
+        span=batch_hours,
+        kept=kept,
+        settled=cell.settled,
     )
 
 

@@ -176,7 +176,8 @@ def _decisive(findings: list[Finding], asked: str | None) -> Finding:
     degraded = [f for f in quality if f.status == "degraded"]
     if degraded:
         return max(degraded, key=lambda f: f.strength)
-    moved = [f for f in findings if f.status == "shifted"]
+    moved = [f for f in quality if f.status == "recovering"]
+    moved = moved or [f for f in findings if f.status == "shifted"]
     if moved:
         return max(moved, key=lambda f: f.strength)
     known = [f for f in quality if f.status != "insufficient_data"]

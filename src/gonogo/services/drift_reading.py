@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.answers import Baseline, Change, Current, DriftStatus, Onset, Trend
-from gonogo.detectors.onset import fit_onset
+from gonogo.answers import Baseline, Change, Current, DriftStatus, Latest, Onset, Since, Trend
+from gonogo.detectors.onset import fit_onset, fit_outage
 from gonogo.detectors.power import detectable_now
 from gonogo.detectors.predictive_hours import RateWatch, Status
-from gonogo.detectors.predictive_starts import RateSince, rate_since, start_weights
+from gonogo.detectors.predictive_starts import RateSince, rate_since
 from gonogo.detectors.trend import slope_per_day
 from gonogo.errors import NotEnoughData
 from gonogo.records import HOUR_MS
@@ -24,6 +24,7 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
+from gonogo.services.periods import first_hour, moment
 from gonogo.text.forms import minute, number
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
     from gonogo.settings import DependencySettings
 
 DAYS_A_YEAR = 365.25
+LATEST_HOURS = 24
+# A trouble this short is looked at by parts of an hour.
+OUTAGE_HOURS_MAX = 12
 _STATUS: dict[Status, DriftStatus] = {
     "quiet": "stable",
     "recovered": "stable",
     "up": "degraded",
+    "recovering": "recovering",
     "down": "improved",
 }
 
@@ -58,8 +63,10 @@ def finding_of(
         maturity: How long outcomes take, for the guarantee.
     """
     hours, baseline, volume = followed.hours, followed.baseline, followed.volume
-    alarm = _alarm(followed, watch) if watch.status in ("up", "down") else None
-    current = followed.stream.between(_current_start(watch, hours, alarm), None)
+    onset = _onset(followed, watch) if watch.state.latched else None
+    since = _rate_since(followed, watch) if watch.status in ("up", "down") else None
+    start, since_what = _current_start(watch, hours, onset)
+    current = followed.stream.between(start, None)
     if not current.labels:
         return _nothing_since(baseline, hours)
 
@@ -73,6 +80,8 @@ def finding_of(
         return replace(
             told,
             baseline=_baseline(baseline, hours),
+            current=told.current
+            and told.current.model_copy(update={"latest": _latest(current, volume, watch)}),
             trend=_trend(current),
             detectable_now=shown,
         )
@@ -80,54 +89,65 @@ def finding_of(
     return Finding(
         metric=baseline.metric,
         status=_STATUS[watch.status],
-        current=_current(current, volume),
-        change=_change(baseline, current, hours, volume, alarm),
+        current=_current(current, volume, since=since_what, found=since),
+        change=_change(baseline, current, hours, volume, since),
         evidence=evidence_of(
             float(watch.evidence_nats[-1]) / math.log(10),
             needed=followed.rule.needed,
             guarantee=_guarantee(settings, volume, maturity, weight=weight),
         ),
-        onset=alarm.onset if alarm else None,
+        onset=onset,
         rest=rest,
         newest_ts_ms=(int(current.hour[-1]) + 1) * HOUR_MS,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Alarm:
-    """What is said of a change that is found: when it began, and how far the rate went since."""
-
-    onset: Onset
-    onset_hour: int
-    since: RateSince
-
-
-def _alarm(followed: Followed, watch: RateWatch) -> _Alarm:
+def _onset(followed: Followed, watch: RateWatch) -> Onset:
+    """When the newest change began, from the hours up to its end where that has come near."""
     stream, baseline, rule = followed.stream, followed.baseline, followed.rule
-    side = watch.episodes[-1].side
-    n, bad = stream.n, stream.bad
-    starts = start_weights(n, bad, rule, watch, side=side, offset=followed.expected)
+    episode, recovery = watch.episodes[-1], watch.state.recovery
+    end = len(stream.hour)
+    if recovery is not None and recovery.recovering:
+        end = int(stream.hour.searchsorted(recovery.quiet_from))
     # A baseline whose own end is already bad is found as well: the onset may then lie within it.
-    first = len(baseline.hour) if starts.quantile(0.5) >= len(baseline.hour) else 1
+    known = len(baseline.hour)
+    first = known if int(stream.hour.searchsorted(episode.onset)) >= known else 1
     low = watch.since if watch.since < first else 0
+    hour = stream.hour[low:end]
+    if int(hour[-1]) - episode.onset < OUTAGE_HOURS_MAX:
+        outage = fit_outage(
+            hour,
+            stream.n[low:end] / rule.dispersion,
+            stream.bad[low:end] / rule.dispersion,
+            around=episode.onset,
+            rate_before=episode.rate_before,
+        )
+        return Onset(
+            ts=hour_start(outage.onset),
+            earliest=hour_start(outage.earliest),
+            latest=hour_end(outage.latest),
+            shape="step",
+        )
     fit = fit_onset(
-        n[low:],
-        bad[low:],
+        stream.n[low:end],
+        stream.bad[low:end],
         first=max(first - low, 1),
-        time=stream.hour[low:],
+        time=hour,
         dispersion=rule.dispersion,
     )
-    hour = stream.hour[low:]
-    return _Alarm(
-        onset=Onset(
-            ts=hour_start(int(hour[fit.onset])),
-            earliest=hour_start(int(hour[fit.earliest])),
-            latest=hour_start(int(hour[fit.latest])),
-            shape=fit.shape,
-        ),
-        onset_hour=int(hour[fit.onset]),
-        since=rate_since(n, bad, rule, starts),
+    return Onset(
+        ts=hour_start(int(hour[fit.onset])),
+        earliest=hour_start(int(hour[fit.earliest])),
+        latest=hour_end(int(hour[fit.latest])),
+        shape=fit.shape,
     )
+
+
+def _rate_since(followed: Followed, watch: RateWatch) -> RateSince:
+    """How far the rate went in the episode that lasts."""
+    stream, rule = followed.stream, followed.rule
+    side = watch.episodes[-1].side
+    return rate_since(stream.n, stream.bad, rule, watch, side=side, offset=followed.expected)
 
 
 def _trend(current: RateStream) -> Trend | None:
@@ -139,13 +159,18 @@ def _trend(current: RateStream) -> Trend | None:
     return Trend(per_day=fit.per_day, interval95=fit.interval95)
 
 
-def _current_start(watch: RateWatch, hours: BaselineHours, alarm: _Alarm | None) -> int:
-    """The hour from which the current period runs: the onset, the recovery, or the baseline's end."""
-    if alarm is not None:
-        return alarm.onset_hour
-    if watch.status == "recovered" and watch.episodes[-1].recovered is not None:
-        return max(hours.end_hour, watch.episodes[-1].recovered + 1)
-    return hours.end_hour
+def _current_start(
+    watch: RateWatch, hours: BaselineHours, onset: Onset | None
+) -> tuple[int, Since]:
+    """The hour from which the current period runs, and what it is counted from."""
+    recovery, after = watch.state.recovery, watch.state.after
+    if recovery is not None and recovery.recovering:
+        return recovery.quiet_from, "recovery"
+    if onset is not None:
+        return first_hour(moment(onset.ts, name="onset", zone="UTC").start_ms), "onset"
+    if after is not None and after >= hours.end_hour:
+        return after + 1, "recovery"
+    return hours.end_hour, "baseline"
 
 
 def _baseline(baseline: RateStream, hours: BaselineHours) -> Baseline:
@@ -159,13 +184,42 @@ def _baseline(baseline: RateStream, hours: BaselineHours) -> Baseline:
     )
 
 
-def _current(current: RateStream, volume: Volume) -> Current:
+def _current(
+    current: RateStream, volume: Volume, *, since: Since, found: RateSince | None
+) -> Current:
+    """The current period: its mean, and what its level is, with what the alarm picked allowed for."""
+    interval95 = rate_interval95(current.mean, current.labels / volume.dispersion.used)
+    if found is not None:
+        bounds = (found.rate_low, found.rate_high)
+        if current.metric == "outcome":
+            bounds = 1 - found.rate_high, 1 - found.rate_low
+        interval95 = min(bounds[0], current.mean), max(bounds[1], current.mean)
     return Current(
         mean=current.mean,
         n=current.labels,
         start=hour_start(int(current.hour[0])),
         end=hour_end(int(current.hour[-1])),
-        interval95=rate_interval95(current.mean, current.labels / volume.dispersion.used),
+        interval95=interval95,
+        since=since,
+    )
+
+
+def _latest(current: RateStream, volume: Volume, watch: RateWatch) -> Latest | None:
+    """The newest 24 hours of the current period.
+
+    Not on the day of the alarm: its labels were picked for being bad (their interval then covers
+    .81 to .98, from the day after .92 to .99).
+    """
+    end = int(current.hour[-1]) + 1
+    if watch.status in ("up", "down") and end - watch.episodes[-1].alarmed <= LATEST_HOURS:
+        return None
+    newest = current.between(end - LATEST_HOURS, None)
+    return Latest(
+        mean=newest.mean,
+        n=newest.labels,
+        start=hour_start(int(newest.hour[0])),
+        end=hour_end(end - 1),
+        interval95=rate_interval95(newest.mean, newest.labels / volume.dispersion.used),
     )
 
 
@@ -174,28 +228,28 @@ def _change(
     current: RateStream,
     hours: BaselineHours,
     volume: Volume,
-    alarm: _Alarm | None,
+    found: RateSince | None,
 ) -> Change:
     before, spread = _mean_before(baseline, hours), volume.dispersion.used
-    if alarm is not None:
-        # What raised an alarm was picked for looking large: a shrunk estimate stands beside it.
-        sign = -1.0 if baseline.metric == "outcome" else 1.0
-        bounds = sorted((sign * alarm.since.change_low, sign * alarm.since.change_high))
-        return change_of(
-            before,
-            current.mean,
-            interval95=(bounds[0], bounds[1]),
-            baseline_sd=volume.daily_sd,
-            shrunk=sign * alarm.since.change,
-        )
     n_before = math.inf if hours.declared_bad is not None else float(baseline.labels)
+    interval95 = difference_interval95(
+        before, n_before / spread, current.mean, current.labels / spread
+    )
+    shrunk = None
+    if found is not None:
+        # Against the rate that was learned up to the onset, which knows more than the baseline.
+        sign = -1.0 if baseline.metric == "outcome" else 1.0
+        low, high = sorted((sign * found.change_low, sign * found.change_high))
+        shrunk, told = sign * found.change, current.mean - before
+        if told * shrunk > 0:
+            low, high = min(low, told), max(high, told)
+        interval95 = low, high
     return change_of(
         before,
         current.mean,
-        interval95=difference_interval95(
-            before, n_before / spread, current.mean, current.labels / spread
-        ),
+        interval95=interval95,
         baseline_sd=volume.daily_sd,
+        shrunk=shrunk,
     )
 
 

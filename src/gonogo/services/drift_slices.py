@@ -27,7 +27,7 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
-from gonogo.services.drift_watch import rule_of
+from gonogo.services.drift_watch import rule_of, without_spells
 from gonogo.services.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 from gonogo.text.forms import number
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.records import Floats, Ints
-    from gonogo.services.drift_watch import Followed
+    from gonogo.services.drift_watch import Followed, Spells
     from gonogo.services.past import Read
     from gonogo.settings import DependencySettings
 
@@ -87,6 +87,7 @@ def sliced(
     *,
     zone: str,
     since_hour: int | None,
+    spells: Spells,
     mixed: bool,
 ) -> Sliced:
     """Follow every slice of a rate whose baseline is closed.
@@ -97,10 +98,16 @@ def sliced(
         own: The dependency's settings.
         zone: Where days and hours are local.
         since_hour: The onset of the whole's change, if one was found.
+        spells: Hours of the whole's trouble that has come back since. They are cut out of every
+            slice: what ended for the whole has ended for its slices, and one that stays bad
+            alarms again by itself. It only takes evidence away.
         mixed: Other shares of traffic explain the whole's change; they move slices of time alone
             just as well, so only declared slices decide.
     """
-    whole = followed.stream
+    whole = without_spells(followed.stream, spells)
+    if not len(whole.hour):
+        return Sliced(None, (), None)
+    declared = {name: without_spells(s, spells) for name, s in declared.items()}
     first = followed.hours.start_hour // 24
     days = _Days(
         first=first,
@@ -109,30 +116,66 @@ def sliced(
     )
     if days.baseline >= days.count:
         return Sliced(None, (), None)
-    partitions = _partitions(followed, declared, days, zone=zone)
+    partitions = _partitions(followed, whole, declared, days, spells, zone=zone)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
     recent = None if since_hour is None else days.count - (since_hour // 24 - first)
     watch = watch_slices(
-        partitions, rule, baseline=days.baseline, recent=recent, kept=followed.runs.rates
+        partitions,
+        rule,
+        baseline=days.baseline,
+        recent=recent,
+        batch_hours=24,
+        kept=followed.runs.rates,
     )
-    cells = {cell.segment: cell for part in partitions for cell in part.cells}
     ranked = _ranked(watch.findings)
-    worse = [
-        f
-        for f in ranked
-        if f.drifted
-        and f.bad_rate > f.baseline_bad_rate
-        and not (mixed and declared.keys().isdisjoint(f.segment.split(",")))
-    ]
+    named = _named(ranked, frozenset(declared), mixed=mixed)
     finding = None
-    if worse:
+    if named is not None:
+        cells = {cell.segment: cell for part in partitions for cell in part.cells}
         log10_e = float(watch.evidence_nats[-1]) / math.log(10)
-        finding = _finding(worse[0], log10_e, cells[worse[0].segment], days, followed, rule.needed)
+        finding = _finding(named, log10_e, cells[named.segment], days, followed, rule.needed)
+    if finding is not None and _is_time(finding.segment or "", frozenset(declared)):
+        note = "in a slice of time alone, while the whole is stable"
+        finding = replace(finding, status="shifted", notes=(note,))
+    if since_hour is not None:
+        ranked = _told_apart(ranked, followed, since_hour)
     return Sliced(
         finding=finding,
         segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
         mix_shift=_mix(partitions, days, whole),
     )
+
+
+def _is_time(segment: str, declared: frozenset[str]) -> bool:
+    """Whether a slice is cut by the clock alone."""
+    return declared.isdisjoint(segment.split(","))
+
+
+def _named(
+    ranked: Sequence[CellFinding], declared: frozenset[str], *, mixed: bool
+) -> CellFinding | None:
+    """The slice that the report is about: a declared one that became worse, else one of time.
+
+    A slice of time is no part of the traffic that could be routed elsewhere, and it holds whatever
+    else happened in those hours: alone it never blocks.
+    """
+    worse = [cell for cell in ranked if cell.drifted and cell.bad_rate > cell.baseline_bad_rate]
+    own = [cell for cell in worse if not _is_time(cell.segment, declared)]
+    return next(iter(own or ([] if mixed else worse)), None)
+
+
+def _told_apart(
+    ranked: Sequence[CellFinding], followed: Followed, since_hour: int
+) -> list[CellFinding]:
+    """Where the whole has changed, only slices that changed by more than it, for sure, are named."""
+    before, now = followed.baseline.bad_rate, followed.stream.between(since_hour, None).bad_rate
+    told = []
+    for cell in ranked:
+        low, _ = difference_interval95(
+            cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n
+        )
+        told.append(replace(cell, drifted=cell.drifted and low > now - before))
+    return sorted(told, key=lambda cell: not cell.drifted)
 
 
 def _ranked(findings: Sequence[CellFinding]) -> list[CellFinding]:
@@ -188,10 +231,15 @@ def _fall(cell: CellFinding) -> tuple[float, float]:
 
 
 def _partitions(
-    followed: Followed, declared: dict[str, RateStream], days: _Days, *, zone: str
+    followed: Followed,
+    whole: RateStream,
+    declared: dict[str, RateStream],
+    days: _Days,
+    spells: Spells,
+    *,
+    zone: str,
 ) -> list[Partition]:
     """Slices of time, each declared key, and each of its values by weekday and weekend."""
-    whole = followed.stream
     day_type, band = time_cells(whole.hour, zone=zone)
     parts = [
         Partition("day_type", _by_time("day_type", DAY_TYPES, day_type, whole, days)),
@@ -215,7 +263,7 @@ def _partitions(
 
     def told(part: Partition) -> Partition:
         cells = [
-            replace(cell, settled=followed.settled_cell(cell.segment, settled))
+            replace(cell, settled=followed.settled_cell(cell.segment, settled, spells=spells))
             for cell in part.cells
         ]
         return replace(part, cells=cells, weight=weight)
@@ -275,7 +323,8 @@ def _finding(
     labels, gone_bad = float(cell.n[fit.onset :].sum()), float(cell.bad[fit.onset :].sum())
     before_n, before = found.baseline_n, _mean(found.baseline_bad_rate, whole)
     mean = _mean(gone_bad / max(labels, 1.0), whole)
-    at = [hour_start((days.first + day) * 24) for day in (fit.onset, fit.earliest, fit.latest)]
+    at = [hour_start((days.first + day) * 24) for day in (fit.onset, fit.earliest)]
+    latest = hour_end((days.first + fit.latest) * 24 + 23)
     return Finding(
         metric=whole.metric,
         segment=found.segment,
@@ -294,18 +343,15 @@ def _finding(
             start=at[0],
             end=hour_end(int(whole.hour[-1])),
             interval95=rate_interval95(mean, labels / spread),
+            since="onset",
         ),
         change=change_of(
             before,
             mean,
             interval95=difference_interval95(before, before_n / spread, mean, labels / spread),
         ),
-        evidence=evidence_of(
-            log10_e,
-            needed=needed,
-            guarantee=_guarantee(needed),
-        ),
-        onset=Onset(ts=at[0], earliest=at[1], latest=at[2], shape=fit.shape),
+        evidence=evidence_of(log10_e, needed=needed, guarantee=_guarantee(needed)),
+        onset=Onset(ts=at[0], earliest=at[1], latest=latest, shape=fit.shape),
         newest_ts_ms=(int(whole.hour[-1]) + 1) * 3_600_000,
     )
 

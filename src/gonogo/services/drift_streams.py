@@ -79,7 +79,9 @@ async def followed_streams(
             continue
         weight = _weight(metric, by_errors=by_errors)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)
-        finding = _finding(data, followed, own, weight=weight)
+        watch = followed.watch()
+        lag = data.maturity if metric == "outcome" else PROMPT
+        finding = finding_of(followed, watch, own, weight=weight, maturity=lag)
         if metric == quality and question.segment is None:
             declared = declared_streams(data.read, followed, end_hour=data.mature_until)
             onset_hour = _onset_hour(finding)
@@ -90,12 +92,13 @@ async def followed_streams(
                 own,
                 zone=zone,
                 since_hour=onset_hour,
+                spells=watch.spells,
                 mixed=finding.status == "shifted",
             )
             segments, mix_shift = found.segments, found.mix_shift
             if found.finding is not None and finding.status != "degraded":
-                findings.append(found.finding)
-        findings.append(finding)
+                findings.append(_if_it_matters(found.finding, own))
+        findings.append(_if_it_matters(finding, own))
     if len(data.golden.item) and question.segment is None:
         weight = WEIGHTS["golden"]
         findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
@@ -201,16 +204,20 @@ def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateS
     return replace(finding, status="shifted", notes=(f"the mix of {key} changed",))
 
 
+def _if_it_matters(finding: Finding, own: DependencySettings) -> Finding:
+    """The finding, or `shifted` where it degraded by less than half of what matters, for sure."""
+    if finding.status != "degraded" or finding.change is None or finding.change.interval95 is None:
+        return finding
+    largest = max(abs(bound) for bound in finding.change.interval95)
+    if largest > own.min_effect / 2:
+        return finding
+    note = f"less than half of the {own.min_effect:g} that matters"
+    return replace(finding, status="shifted", notes=(*finding.notes, note))
+
+
 def _weight(metric: RateMetric, *, by_errors: bool) -> float:
     """A rate's share of the false-alarm budget; errors get that of outcomes where there are none."""
     return WEIGHTS[metric] + (WEIGHTS["outcome"] if by_errors else 0.0)
-
-
-def _finding(
-    data: DriftData, followed: Followed, own: DependencySettings, *, weight: float
-) -> Finding:
-    lag = data.maturity if followed.baseline.metric == "outcome" else PROMPT
-    return finding_of(followed, followed.watch(), own, weight=weight, maturity=lag)
 
 
 def _onset_hour(finding: Finding) -> int | None:

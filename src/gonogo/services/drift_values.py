@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current, DriftStatus, Trend
+from gonogo.answers import Baseline, Current, DriftStatus, Latest, Trend
 from gonogo.detectors.predictive import needed_for
 from gonogo.detectors.trend import slope_per_day
 from gonogo.detectors.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
@@ -162,6 +162,8 @@ def _told(
             start=hour_start(int(followed.hour[baseline])),
             end=hour_end(int(followed.hour[-1])),
             interval95=(after - error_after, after + error_after),
+            since="baseline",
+            latest=_latest(followed, spread),
         ),
         change=change_of(before, after, interval95=interval95),
         evidence=evidence_of(
@@ -175,6 +177,21 @@ def _told(
         ),
         rest=rest,
         newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
+    )
+
+
+def _latest(followed: ValueHours, spread: float) -> Latest:
+    """The newest 24 hours."""
+    first = int(followed.hour.searchsorted(int(followed.hour[-1]) - 23))
+    newest = followed.part(first)
+    n, mean, sd = newest.moments()
+    error = 1.96 * spread * sd / math.sqrt(n)
+    return Latest(
+        mean=mean,
+        n=round(n),
+        start=hour_start(int(newest.hour[0])),
+        end=hour_end(int(newest.hour[-1])),
+        interval95=(mean - error, mean + error),
     )
 
 

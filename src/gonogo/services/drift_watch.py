@@ -7,7 +7,7 @@ batching of arrival gives the same answer, and an earlier moment is a slice.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from gonogo.services.drift_data import BaselineHours, RateStream
     from gonogo.services.drift_memory import Runs
     from gonogo.settings import DependencySettings
+
+# Stretches of hours, both ends included, that are left out of what slices are judged by.
+Spells = tuple[tuple[int, int], ...]
 
 SD_DAYS_MIN = 3
 SEASON_HOURS_MIN = 14 * 24
@@ -103,7 +106,7 @@ class _Frozen:
     volume: Volume
     rule: RateRule
     beginnings: Beginnings = field(default_factory=dict)
-    cells: dict[str, Beginnings] = field(default_factory=dict)
+    cells: dict[tuple[str, Spells], Beginnings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,13 +125,13 @@ class Followed:
     rule: RateRule
     runs: Runs
     settled: Settled | None
-    cells: dict[str, Beginnings] | None
+    cells: dict[tuple[str, Spells], Beginnings] | None
 
-    def settled_cell(self, segment: str, days: int) -> Settled | None:
-        """The same of one of its slices, for so many days after the baseline."""
+    def settled_cell(self, segment: str, days: int, *, spells: Spells) -> Settled | None:
+        """The same of one of its slices without some spells, for so many days after the baseline."""
         if self.cells is None or days <= 0:
             return None
-        return Settled(days, self.cells.setdefault(segment, {}))
+        return Settled(days, self.cells.setdefault((segment, spells), {}))
 
     def watch(self) -> RateWatch:
         """The detector's run over the whole stream."""
@@ -142,6 +145,18 @@ class Followed:
             kept=self.runs.rates,
             settled=self.settled,
         )
+
+
+def without_spells(stream: RateStream, spells: Spells) -> RateStream:
+    """The batches outside some stretches of hours."""
+    if not spells:
+        return stream
+    outside = np.ones(len(stream.hour), dtype=np.bool_)
+    for first, last in spells:
+        low, high = stream.hour.searchsorted([first, last + 1])
+        outside[low:high] = False
+    kept = stream.hour[outside], stream.n[outside], stream.bad[outside]
+    return replace(stream, hour=kept[0], n=kept[1], bad=kept[2])
 
 
 def follow(

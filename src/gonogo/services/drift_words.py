@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERDICT_OF: dict[DriftStatus, Verdict] = {
     "stable": "go",
     "improved": "go",
+    "recovering": "caution",
     "shifted": "caution",
     "degraded": "no_go",
     "insufficient_data": "unknown",
