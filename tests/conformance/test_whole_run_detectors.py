@@ -217,19 +217,27 @@ def test_categories_weigh_every_start_by_itself() -> None:
 
 
 def test_a_comparison_weighs_label_by_label() -> None:
-    """Oracle: the predictive ratio of the second stream, one label at a time, in plain numbers."""
+    """Oracle: what the second stream's law predicts of each label, by plain numerical integration."""
     rng = np.random.default_rng(2)
     one, two = (rng.random(12) < 0.2).astype(float), (rng.random(12) < 0.5).astype(float)
+    one[0] = 0
     ones = np.ones(12)
     found = compare_as_they_come(ones, one, ones, two, RULE)
-    ratios = np.ones(len(RULE.deltas))
+    # In steps of an angle the density of Beta(1/2, 1/2) is even.
+    rate = np.sin((np.arange(200_000) + 0.5) * math.pi / 400_000) ** 2
+    deltas, gains = (0.0, RULE.deltas[2], RULE.deltas[4]), np.ones(3)
     for k in range(12):
         bad, n = one[: k + 1].sum(), k + 1
-        anchor = (bad + 0.5) / (n + 1)
-        rate = np.minimum(anchor + np.array(RULE.deltas), anchor + 0.75 * (1 - anchor))
+        cut = max((bad + 0.5) / (n + 1), bad / n)
         null = (bad + two[:k].sum() + 0.5) / (n + k + 1)
-        ratios *= rate / null if two[k] else (1 - rate) / (1 - null)
-    assert found.up_nats == pytest.approx(math.log(ratios.mean()))
+        for j, delta in enumerate(deltas):
+            centre = cut + min(delta, 0.75 * (1 - cut))
+            size = min(cut * (1 - cut) / delta**2, n) if delta else 0.0
+            more, less = size * centre + two[:k].sum(), size * (1 - centre) + k - two[:k].sum()
+            law = np.where(rate > cut, rate**more * (1 - rate) ** less, 0.0)
+            share = float(law @ rate / law.sum())
+            gains[j] *= share / null if two[k] else (1 - share) / (1 - null)
+    assert found.up_nats == pytest.approx(math.log(gains @ [0.2, 0.4, 0.4]), abs=1e-3)
 
 
 def test_no_sequential_detector_is_left_out() -> None:

@@ -7,10 +7,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gonogo.detectors.comparison import compare_rates
+from gonogo.detectors.beta_tail import log_beta, log_beta_above
+from gonogo.detectors.comparison import compare_rates, fisher_worse
 from gonogo.detectors.power import detectable_now
-from gonogo.detectors.predictive import RateRule, daily_dispersion
+from gonogo.detectors.predictive import RateRule, daily_dispersion, deltas_for
 from gonogo.detectors.predictive_hours import watch_rate
 from gonogo.detectors.predictive_starts import rate_since
 from gonogo.detectors.seasons import weekly_offsets
@@ -66,15 +69,105 @@ def test_no_labels_since_a_reset_is_not_a_start() -> None:
         rate_since([0, 0], [0, 0], RULE, watch, side="up")
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])
-def test_a_comparison_of_equal_rates_averages_one(rate: float) -> None:
-    """Every outcome of 7 and 5 labels, at any common rate: the mean of each evidence is 1."""
+def test_a_comparison_of_equal_rates_averages_one() -> None:
+    """Every outcome of 7 and 5 labels, weighed by Beta(1/2, 1/2): the mean of each evidence is 1."""
     means = np.zeros(3)
     for x, y in itertools.product(range(8), range(6)):
-        chance = math.comb(7, x) * math.comb(5, y) * rate ** (x + y) * (1 - rate) ** (12 - x - y)
         seen = compare_rates(7, x, 5, y, RULE)
+        chance = math.comb(7, x) * math.comb(5, y) * _jeffreys(x + y, 12)
         means += chance * np.exp([seen.up_nats, seen.down_nats, seen.evidence_nats])
     np.testing.assert_allclose(means, 1, atol=1e-9)
+
+
+def _jeffreys(bad: int, n: int) -> float:
+    """Chance of one order of outcomes under Beta(1/2, 1/2)."""
+    terms = (math.lgamma(bad + 0.5), math.lgamma(n - bad + 0.5), -math.lgamma(n + 1.0))
+    return math.exp(sum(terms)) / math.pi
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("n_before", "n_after"), [(20, 20), (40, 15)])
+def test_a_comparison_keeps_its_promise_at_every_rate(
+    rate: float, n_before: int, n_after: int
+) -> None:
+    """All tables, weighed by their chance: 100 in at most 1 % and 20 in at most 5 %, each side."""
+    reached = np.zeros((2, 2))
+    before, after = (
+        [math.comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(n + 1)]
+        for n in (n_before, n_after)
+    )
+    for x, y in itertools.product(range(n_before + 1), range(n_after + 1)):
+        if (chance := before[x] * after[y]) > 1e-9:
+            seen = compare_rates(n_before, x, n_after, y, RULE)
+            nats = np.array([[seen.up_nats], [seen.down_nats]])
+            reached += chance * (nats >= np.log([100, 20]))
+    assert (reached <= [0.01, 0.05]).all()
+
+
+def test_more_harm_is_always_more_evidence() -> None:
+    """Random tables: one more bad outcome on the second side never takes evidence away.
+
+    From no bad outcome to all bad, whatever the first side's rate, the sizes and the deltas.
+    """
+    rng = np.random.default_rng(11)
+    for _ in range(120):
+        n_before, n_after = (int(x) for x in 10 ** rng.uniform(0.5, 3.3, 2))
+        bad = int(rng.binomial(n_before, rng.beta(0.5, 2)))
+        rule = RateRule(needed=100, deltas=deltas_for(float(rng.choice([0.01, 0.05, 0.2]))))
+        some = rng.integers(0, n_after, 3)
+        bads = np.unique(np.concatenate((some, some + 1, [0, n_after])))
+        seen = [compare_rates(n_before, bad, n_after, float(k), rule) for k in bads]
+        up, down = (np.diff([getattr(s, side) for s in seen]) for side in ("up_nats", "down_nats"))
+        # Where all or none of the first side is bad, nothing can be worse (better) than it.
+        assert (up > 0).all() if bad < n_before else (up == 0).all()
+        assert (down < 0).all() if bad > 0 else (down == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "drop", "level", "share"),
+    [
+        (50, 0.3, 100, 0.6),
+        (100, 0.3, 100, 0.95),
+        (100, 0.5, 100, 0.999),
+        (200, 0.1, 100, 0.3),
+        (500, 0.05, 100, 0.25),
+        (50, 0.2, 20, 0.45),
+    ],
+)
+def test_a_comparison_finds_so_many_drops(n: int, drop: float, level: float, share: float) -> None:
+    """Exact power, 6 % bad at first: the smallest count that tells, for each first side."""
+    found = 0.0
+    before, after = (
+        np.array([math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)])
+        for p in (0.06, 0.06 + drop)
+    )
+    for x in np.flatnonzero(before > 1e-5).tolist():
+        low, high = 0, n + 1
+        while low < high:
+            y = (low + high) // 2
+            enough = compare_rates(n, x, n, y, RULE).up_nats >= math.log(level)
+            low, high = (low, y) if enough else (y + 1, high)
+        found += float(before[x] * after[low:].sum())
+    assert found >= share
+
+
+def test_a_collapse_of_any_size_keeps_its_evidence() -> None:
+    """A million labels that all fail: no number overflows, and none is lost."""
+    seen = compare_rates(1e6, 6e4, 1e6, 1e6, RULE)
+    assert seen.up_nats > 1e6
+    assert seen.down_nats < -1e6
+    assert 1e-300 < fisher_worse(400, 0, 400, 350) < 1e-100
+    assert fisher_worse(10, 5, 10, 5) > 0.5
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 99))
+def test_the_upper_part_of_a_beta_integral_is_a_binomial_sum(a: int, b: int, percent: int) -> None:
+    """Oracle: P(Beta(a, b) > x) is the chance of fewer than a successes of a + b - 1 at x."""
+    n, x = a + b - 1, percent / 100
+    tail = math.fsum(math.comb(n, k) * x**k * (1 - x) ** (n - k) for k in range(a))
+    sides = np.array([float(a)]), np.array([float(b)])
+    nats = log_beta_above(np.array([x]), *sides) - log_beta(*sides)
+    assert nats[0] == pytest.approx(math.log(tail), abs=1e-9)
 
 
 def test_a_comparison_sees_what_is_there() -> None:

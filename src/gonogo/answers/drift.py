@@ -58,6 +58,11 @@ class Evidence(Part):
     e_value: Number = Field(description="capped at 1e300; log10_e is exact")
     log10_e: Number
     needed: Number
+    level: Literal["suggestive", "small"] | None = Field(
+        default=None,
+        description="why a degraded status is a caution: suggestive, evidence to warn and no more; "
+        "small, a change that lies within half of min_effect",
+    )
     guarantee: str
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.golden import WARM_UP_RUNS, student_tail
+from gonogo.detectors.golden import WARM_UP_RUNS
+from gonogo.detectors.golden_pairs import student_tail
 from gonogo.errors import NotEnoughData
 
 if TYPE_CHECKING:

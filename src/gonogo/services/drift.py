@@ -23,7 +23,7 @@ from gonogo.services.drift_recent import good_until_ms
 from gonogo.services.drift_slices import SHOWN
 from gonogo.services.drift_stale import OldData, old_data
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
-from gonogo.services.drift_words import VERDICT_OF, next_actions
+from gonogo.services.drift_words import next_actions, verdict_of
 from gonogo.services.measured import NOT_MEASURED, errors_decide, unlabelled_version
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.signals import SIGNAL_METRICS
@@ -182,7 +182,8 @@ def _decisive(findings: list[Finding], asked: str | None) -> Finding:
         return max(moved, key=lambda f: f.strength)
     known = [f for f in quality if f.status != "insufficient_data"]
     outcome = next((f for f in quality if f.metric == "outcome"), None)
-    if outcome is not None and outcome.status == "insufficient_data":
+    thin = outcome or next((f for f in quality if f.metric == "golden"), None)
+    if thin is not None and thin.status == "insufficient_data":
         # Outcomes that are too few to judge are not outweighed by calls that did not fail.
         known = [f for f in known if f.metric == "golden"]
     improved = [f for f in known if f.status == "improved"]
@@ -246,7 +247,7 @@ def _report(
 ) -> DriftReport:
     golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
     report = DriftReport(
-        verdict=VERDICT_OF[decisive.status],
+        verdict=verdict_of(decisive),
         summary="",
         as_of=rfc3339(now_ms),
         data_age_s=age_s(data.newest_ts_ms, now_ms),

@@ -1,7 +1,7 @@
 """Two versions or two periods held against each other, once: one known start, the most power.
 
 Golden items decide on the pairs that both answered. Where ordinary labels are there on both sides
-too, each counts half of the evidence: an average of e-values is an e-value.
+too, each counts half of the evidence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
-from gonogo.detectors.comparison import COMPARISON_NEEDED, RateComparison, compare_rates
+from gonogo.detectors.comparison import (
+    COMPARISON_NEEDED,
+    COMPARISON_SUGGESTS,
+    fisher_worse,
+)
 from gonogo.detectors.comparison_stream import compare_as_they_come
 from gonogo.detectors.golden import ItemMeans, PairedTest, compare, item_means
 from gonogo.detectors.predictive import RateRule, deltas_for
@@ -28,7 +32,16 @@ from gonogo.services.drift_finding import (
     hour_start,
     rate_interval95,
 )
-from gonogo.text.forms import number
+from gonogo.services.drift_ladder import (
+    DROP_EXCLUDED,
+    P_MAX,
+    GainEvidence,
+    Rung,
+    agreeing,
+    answers_needed,
+    rung,
+)
+from gonogo.text.forms import number, signed
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, GoldenAnswers
@@ -36,6 +49,8 @@ if TYPE_CHECKING:
 
 ITEMS_MIN = 10
 LABELS_MIN = 10
+# Of two sources, whose rung is told.
+_RANK: dict[DriftStatus, int] = {"degraded": 0, "improved": 1, "stable": 2, "insufficient_data": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,18 @@ def golden_pairs(test: PairedTest) -> GoldenPairs:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One kind of answers that both sides gave: ordinary outcomes, or golden items in pairs."""
+
+    gain: GainEvidence
+    before: float
+    after: float
+    n_before: int
+    n_after: int
+    golden: bool
+
+
 def compare_sides(
     before: RateStream,
     after: RateStream,
@@ -123,104 +150,150 @@ def compare_sides(
     sides: Sides,
     min_effect: float,
 ) -> Finding:
-    """What the labels and the golden pairs of two sides say of one rate together."""
-    ordinary = (
-        before.labels >= LABELS_MIN
-        and after.labels >= LABELS_MIN
-        and not (golden is not None and before.golden)
-    )
-    if golden is None and not ordinary:
+    """What the labels and the golden pairs of two sides say of one rate together.
+
+    Evidence is the average of both: an average of e-values is an e-value. The worse of the two
+    rungs is told, except that what one of them can exclude, the other need not.
+    """
+    sources = []
+    if golden is not None:
+        sources.append(_paired(golden))
+    has_labels = before.labels >= LABELS_MIN and after.labels >= LABELS_MIN
+    if has_labels and not (golden is not None and before.golden):
+        sources.append(_labelled(before, after, min_effect))
+    if not sources:
         return _too_thin(before, after, sides)
-    rates = _rates(before, after, min_effect) if ordinary else None
-    log10_e, worse = _evidence(rates, golden)
-    found = log10_e >= math.log10(COMPARISON_NEEDED)
-    status: DriftStatus = "stable"
-    if found:
-        status = "degraded" if worse else "improved"
-    mean_before, mean_after, interval = _means(before, after, golden if not ordinary else None)
+    shown, found = _judged(sources, min_effect)
+    told = _told(before, after, shown, sides=sides)
+    is_worse = shown.gain.worse_log10 >= shown.gain.better_log10
+    why, missing = None, None
+    if found.status == "insufficient_data":
+        why, missing = _undecided(shown, before, min_effect)
+    return replace(
+        told,
+        status=found.status,
+        evidence=evidence_of(
+            shown.gain.worse_log10 if is_worse else shown.gain.better_log10,
+            needed=COMPARISON_NEEDED,
+            level=found.level,
+            guarantee=_guarantee(sides, shown),
+        ),
+        golden=golden_pairs(golden) if golden else None,
+        why=why,
+        missing=missing,
+    )
+
+
+def _told(before: RateStream, after: RateStream, shown: _Source, *, sides: Sides) -> Finding:
+    """What both sides are, and the change between them, in the metric's own terms."""
+    low, high = shown.gain.interval95
+    if before.metric == "outcome":
+        first, second, interval = shown.before, shown.after, (low, high)
+    else:
+        first, second, interval = 1 - shown.before, 1 - shown.after, (-high, -low)
     return Finding(
         metric=before.metric,
-        status=status,
+        status="stable",
         baseline=Baseline(
             source="version" if sides.by_version else "period",
             version=sides.before_version,
-            mean=mean_before,
-            n=before.labels,
+            mean=first,
+            n=shown.n_before,
             start=hour_start(int(before.hour[0])) if len(before.hour) else None,
             end=hour_end(int(before.hour[-1])) if len(before.hour) else None,
         ),
-        current=_current(after, sides, mean_after),
-        change=change_of(mean_before, mean_after, interval95=interval),
-        evidence=evidence_of(log10_e, needed=COMPARISON_NEEDED, guarantee=_guarantee(sides)),
-        golden=golden_pairs(golden) if golden else None,
+        current=Current(
+            version=sides.after_version,
+            mean=second,
+            n=shown.n_after,
+            start=hour_start(int(after.hour[0])) if len(after.hour) else None,
+            end=hour_end(int(after.hour[-1])) if len(after.hour) else None,
+            interval95=rate_interval95(second, shown.n_after),
+        ),
+        change=change_of(first, second, interval95=interval),
         newest_ts_ms=(int(after.hour[-1]) + 1) * HOUR_MS if len(after.hour) else None,
     )
 
 
-def _rates(before: RateStream, after: RateStream, min_effect: float) -> RateComparison:
-    """The weaker of two readings, so that both promises hold: at any look, and at every rate."""
+def _judged(sources: list[_Source], min_effect: float) -> tuple[_Source, Rung]:
+    """The source that decides, with the evidence of all, and where on the ladder it stands."""
+    strongest = max(sources, key=lambda s: max(s.gain.worse_log10, s.gain.better_log10))
+    judged = []
+    for source in sources:
+        beside = sources if source is strongest else [source]
+        worse, better = (
+            float(np.logaddexp.reduce(np.array(terms) * math.log(10))) / math.log(10)
+            - math.log10(len(sources))
+            for terms in (
+                [s.gain.worse_log10 for s in beside],
+                [s.gain.better_log10 for s in beside],
+            )
+        )
+        weighed = replace(source.gain, worse_log10=worse, better_log10=better)
+        told = rung(
+            weighed,
+            min_effect=min_effect,
+            needed=COMPARISON_NEEDED,
+            suggests=COMPARISON_SUGGESTS,
+        )
+        judged.append((replace(source, gain=weighed), told))
+    return min(judged, key=lambda pair: _RANK[pair[1].status] + (pair[1].level is not None) / 2)
+
+
+def _labelled(before: RateStream, after: RateStream, min_effect: float) -> _Source:
+    """Ordinary labels, as they came: whichever stream began first is the one the other is held to."""
     rule = RateRule(needed=COMPARISON_NEEDED, deltas=deltas_for(min_effect))
-    once = compare_rates(
-        float(before.n.sum()),
-        float(before.bad.sum()),
-        float(after.n.sum()),
-        float(after.bad.sum()),
-        rule,
-    )
-    # Whichever came first is the one that the other is bet to differ from.
     reverse = bool(after.hour[0] < before.hour[0])
     hours = np.union1d(before.hour, after.hour)
     columns = np.zeros((4, len(hours)))
     for row, stream in ((0, after if reverse else before), (2, before if reverse else after)):
         at = np.searchsorted(hours, stream.hour)
         columns[row, at], columns[row + 1, at] = stream.n, stream.bad
-    any_time = compare_as_they_come(columns[0], columns[1], columns[2], columns[3], rule)
-    if reverse:
-        any_time = replace(any_time, up_nats=any_time.down_nats, down_nats=any_time.up_nats)
-    return min(once, any_time, key=lambda found: found.evidence_nats)
-
-
-def _evidence(rates: RateComparison | None, golden: PairedTest | None) -> tuple[float, bool]:
-    """log10 of the average e-value, and whether the worse side carries most of it."""
-    terms = []  # (log e of both sides, log e of worse, log e of better), nats
-    if rates is not None:
-        terms.append((rates.evidence_nats, rates.up_nats, rates.down_nats))
-    if golden is not None:
-        tiny = 5e-324
-        terms.append(
-            (
-                golden.log10_e * math.log(10),
-                math.log(max(golden.e_worse, tiny)),
-                math.log(max(golden.e_better, tiny)),
-            )
-        )
-    average, up, down = (
-        float(np.logaddexp.reduce(side)) - math.log(len(terms)) for side in zip(*terms, strict=True)
+    seen = compare_as_they_come(columns[0], columns[1], columns[2], columns[3], rule)
+    worse, better = (x / math.log(10) for x in (seen.up_nats, seen.down_nats))
+    n0, n1 = float(before.n.sum()), float(after.n.sum())
+    bad0, bad1 = float(before.bad.sum()), float(after.bad.sum())
+    p_worse, p_better = fisher_worse(n0, bad0, n1, bad1), fisher_worse(n0, n0 - bad0, n1, n1 - bad1)
+    good0, good1 = 1 - before.bad_rate, 1 - after.bad_rate
+    gain = GainEvidence(
+        worse_log10=better if reverse else worse,
+        better_log10=worse if reverse else better,
+        interval95=agreeing(difference_interval95(good0, n0, good1, n1), p_worse, p_better),
+        p_worse=p_worse,
+        p_better=p_better,
     )
-    return average / math.log(10), up >= down
+    return _Source(gain, good0, good1, before.labels, after.labels, golden=False)
 
 
-def _means(
-    before: RateStream, after: RateStream, golden: PairedTest | None
-) -> tuple[float, float, tuple[float, float]]:
-    if golden is not None:
-        return golden.mean_before, golden.mean_after, golden.interval95
-    return (
-        before.mean,
-        after.mean,
-        difference_interval95(before.mean, before.labels, after.mean, after.labels),
+def _paired(test: PairedTest) -> _Source:
+    tiny = 5e-324
+    gain = GainEvidence(
+        worse_log10=math.log10(max(test.e_worse, tiny)),
+        better_log10=math.log10(max(test.e_better, tiny)),
+        interval95=agreeing(test.interval95, test.p_worse, test.p_better),
+        p_worse=test.p_worse,
+        p_better=test.p_better,
     )
+    return _Source(gain, test.mean_before, test.mean_after, test.items, test.items, golden=True)
 
 
-def _current(after: RateStream, sides: Sides, mean: float) -> Current:
-    return Current(
-        version=sides.after_version,
-        mean=mean,
-        n=after.labels,
-        start=hour_start(int(after.hour[0])) if len(after.hour) else None,
-        end=hour_end(int(after.hour[-1])) if len(after.hour) else None,
-        interval95=rate_interval95(mean, after.labels),
+def _undecided(shown: _Source, before: RateStream, min_effect: float) -> tuple[str, str]:
+    """Why neither go nor a fall can be told, and what would tell."""
+    low, high = shown.gain.interval95
+    n0, n1 = shown.n_before, shown.n_after
+    why = (
+        f"good answers {number(shown.before)} → {number(shown.after)} on {number(n0)} and "
+        f"{number(n1)} (change {signed(shown.after - shown.before)}, 95% interval {signed(low)} to "
+        f"{signed(high)}), which does not exclude a loss of {number(DROP_EXCLUDED * min_effect)}"
     )
+    if shown.golden:
+        return why, "Ask both sides more golden items."
+    wanted = "calls" if before.metric == "error" else "outcomes"
+    rate = (shown.before * n0 + shown.after * n1) / (n0 + n1)
+    enough = answers_needed(rate, n0, min_effect=min_effect)
+    if enough is None or enough <= n1:
+        return why, f"Record more {wanted} of both sides."
+    return why, f"Record {wanted} of the second side, {number(enough)} in all."
 
 
 def _too_thin(before: RateStream, after: RateStream, sides: Sides) -> Finding:
@@ -237,11 +310,15 @@ def _too_thin(before: RateStream, after: RateStream, sides: Sides) -> Finding:
     )
 
 
-def _guarantee(sides: Sides) -> str:
+def _guarantee(sides: Sides, shown: _Source) -> str:
     what = "versions" if sides.by_version else "periods"
+    p_value = min(shown.gain.p_worse or 1.0, shown.gain.p_better or 1.0)
+    test = "McNemar's" if shown.golden else "Fisher's"
     return (
-        f"If the two {what} are equally good, evidence ever reaches {COMPARISON_NEEDED:g} with "
-        f"probability at most {1 / COMPARISON_NEEDED:g}, however often it is asked while outcomes "
-        f"arrive, averaged over rates and provided that the {what} were named before their "
-        "outcomes were seen."
+        f"If the two {what} are equally good, evidence that the second is worse ever reaches "
+        f"{COMPARISON_NEEDED:g} with probability at most {1 / COMPARISON_NEEDED:g}, and "
+        f"{COMPARISON_SUGGESTS:g}, a caution, at most {1 / COMPARISON_SUGGESTS:g}, however often it "
+        f"is asked while outcomes arrive, averaged over rates and provided that the {what} were named "
+        f"before their outcomes were seen. A caution by {test} exact test (here p = {p_value:.2g}) is "
+        f"false in at most {P_MAX:.1%} of single looks at finished {what}."
     )

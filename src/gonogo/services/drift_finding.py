@@ -100,12 +100,19 @@ class Finding:
         return self.evidence.log10_e - math.log10(self.evidence.needed)
 
 
-def evidence_of(log10_e: float, *, needed: float, guarantee: str) -> Evidence:
+def evidence_of(
+    log10_e: float,
+    *,
+    needed: float,
+    guarantee: str,
+    level: Literal["suggestive", "small"] | None = None,
+) -> Evidence:
     """An e-value as it is shown: capped where a float would end, exact as a logarithm."""
     return Evidence(
         e_value=10 ** min(max(log10_e, -LOG10_E_MAX), LOG10_E_MAX),
         log10_e=max(log10_e, -LOG10_E_MAX),
         needed=needed,
+        level=level,
         guarantee=guarantee,
     )
 

@@ -21,6 +21,14 @@ VERDICT_OF: dict[DriftStatus, Verdict] = {
 }
 
 
+def verdict_of(finding: Finding) -> Verdict:
+    """The verdict that a finding leads to; one that only suggests a fall is a caution."""
+    suggests = finding.evidence is not None and finding.evidence.level is not None
+    if finding.status == "degraded" and suggests:
+        return "caution"
+    return VERDICT_OF[finding.status]
+
+
 def next_actions(
     question: DriftQuestion, finding: Finding, settings: DependencySettings
 ) -> list[NextAction]:

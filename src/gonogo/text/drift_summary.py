@@ -43,6 +43,8 @@ def drift_summary(
         metric = "" if report.metric == "outcome" else f" in {plain(report.metric, 80)}"
         return f"Cannot tell whether {subject} has drifted{metric}: {why or _known(report)}."
     lead = "is" if report.status in ("stable", "recovering") else "has"
+    if report.evidence is not None and report.evidence.level == "suggestive":
+        lead = "may have"
     told = f"{subject} {lead} {report.status}: {change or _change(report)}"
     told += f" ({'; '.join(notes)})" if notes else ""
     if report.onset is not None:
