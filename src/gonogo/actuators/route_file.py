@@ -24,6 +24,7 @@ from gonogo.services.flag_file import (
     with_route,
 )
 from gonogo.services.ports_actions import WHOLE, Observed, Route, Step
+from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ class RouteFile:
 
     def effect(self, route: Route) -> str:
         """What applying this route would do, in one line."""
-        parts = ", ".join(f"{w.share / WHOLE:.4g} {w.target}" for w in route.targets)
+        parts = ", ".join(f"{share_text(w.share / WHOLE)} {w.target}" for w in route.targets)
         return f"{self._name}: {self._path.name}: {route.dependency} to {parts}"
 
     async def apply(self, route: Route, *, expected_version: str) -> Step:

@@ -19,6 +19,7 @@ from gonogo.actuators.fence import settled
 from gonogo.actuators.http import Reply, exchange
 from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
 from gonogo.signatures import HEADER, sign
+from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ class Webhook:
 
     def effect(self, route: Route) -> str:
         """What applying this route would do, in one line."""
-        parts = ", ".join(f"{w.target} {100 * w.share / WHOLE:.4g}%" for w in route.targets)
+        parts = ", ".join(f"{w.target} {share_text(w.share / WHOLE)}" for w in route.targets)
         told = f"{route.dependency} goes to {parts} (epoch {route.epoch})"
         return f"{self._name}: {self._url.partition('?')[0]} is told that {told}"
 

@@ -11,6 +11,7 @@ import typer
 from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
 from gonogo.text import Table, decision_json
+from gonogo.text.forms import counted, number, percent
 
 group = typer.Typer()
 decisions = typer.Typer(
@@ -92,10 +93,15 @@ async def calibration(session: Session) -> None:
     if session.screen.as_json:
         session.screen.line(json.dumps({k: v for k, v in asdict(table).items() if v is not None}))
         return
-    error = "too few to tell" if table.ece is None else f"{table.ece:.3f}"
-    session.screen.line(f"{table.checks} settled checks; calibration error {error}")
+    error = "too few to tell" if table.ece is None else number(round(table.ece, 4))
+    session.screen.line(f"{counted(table.checks, 'settled check')}; calibration error {error}")
     rows = tuple(
-        (f"{b.low:.0%} to {b.high:.0%}", str(b.checks), f"{b.said:.0%}", f"{b.happened:.0%}")
+        (
+            f"{percent(b.low)} to {percent(b.high)}",
+            str(b.checks),
+            percent(b.said),
+            percent(b.happened),
+        )
         for b in table.bins
     )
     if rows:

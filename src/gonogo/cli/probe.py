@@ -11,6 +11,7 @@ import anyio
 import typer
 
 from gonogo.cli.command import Session, command
+from gonogo.text.forms import rate_text
 
 if TYPE_CHECKING:
     from gonogo.answers import ProbeLine
@@ -67,5 +68,5 @@ async def probe(
 
 def _words(line: ProbeLine) -> str:
     said = f"{line.verdict}: {line.probe}: {line.answered} of {line.asked} answered"
-    said += f", {line.right:.0%} right" if line.right is not None else ""
+    said += f", {rate_text(line.right)} right" if line.right is not None else ""
     return f"{said}; {line.why}" if line.why else said

@@ -13,6 +13,7 @@ from gonogo.answers import rfc3339
 from gonogo.answers.drill import DrillReport, DrillScenario
 from gonogo.drill.scenarios import SCENARIOS, Scenario
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.drill.rehearsal import Ground, Trial
@@ -140,8 +141,11 @@ def _control(kept: Sequence[Trial], promised: float) -> tuple[bool, str]:
     years = sum(t.end_ms - t.start_ms for t in kept) / YEAR_MS
     alarms = sum(t.alarms for t in kept)
     low, high = _a_year(alarms, years)
-    told = f"{alarms} false alarms in {years:.2g} rehearsed years ({low:.2g} to {high:.2g} a year)"
-    return low <= promised, f"{told}, {promised:g} a year promised"
+    told = (
+        f"{counted(alarms, 'false alarm')} in {number(round(years, 2))} rehearsed years "
+        f"({number(round(low, 2))} to {number(round(high, 2))} a year)"
+    )
+    return low <= promised, f"{told}, {number(promised)} a year promised"
 
 
 def _a_year(alarms: int, years: float) -> tuple[float, float]:

@@ -213,7 +213,9 @@ def missing_for_baseline(stream: RateStream) -> Gap:
     if labels:
         parts.append(counted(labels, f"more {wanted}"))
     if hours < BASELINE_HOURS_MIN:
-        parts.append(f"{(BASELINE_HOURS_MIN - hours) / 24:.1f} more days of them")
+        parts.append(
+            f"{number(round((BASELINE_HOURS_MIN - hours) / HOURS_A_DAY, 1))} more days of them"
+        )
     days = counted(-(-hours // HOURS_A_DAY), "day")
     return Gap(
         f"a baseline needs {BASELINE_LABELS_MIN} {wanted}s over {BASELINE_HOURS_MIN // HOURS_A_DAY} "

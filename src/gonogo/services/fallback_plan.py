@@ -17,7 +17,7 @@ from gonogo.services.ports_actions import LOCAL, WHOLE, Check, Route, Weight, pr
 from gonogo.services.rehearsed import last_drill, rehearsed
 from gonogo.services.routes import refuse_unknown
 from gonogo.services.traffic import LEFT_SHARE_MAX, is_left
-from gonogo.text.forms import money, number, percent, share_text, signed
+from gonogo.text.forms import counted, money, number, percent, share_text, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -334,7 +334,7 @@ async def _cost_change(telemetry: Telemetry, dependency: str, target: str) -> st
     less = f"{money(abs(there - here) * PER_CALLS)} {'less' if there < here else 'more'}"
     relative = f" ({signed(round(100 * (there - here) / here))}%)" if here else ""
     return (
-        f"{PER_CALLS:,} calls cost {money(there * PER_CALLS)} on {target} and "
+        f"{counted(PER_CALLS, 'call')} cost {money(there * PER_CALLS)} on {target} and "
         f"{money(here * PER_CALLS)} on {dependency}: {less}{relative}; n {number(n_there)} and {number(n_here)}"
     )
 
