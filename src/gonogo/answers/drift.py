@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gonogo.answers.base import Ahead, Answer, Number, Part, Time
+from gonogo.answers.routes import TargetShare
 
 DriftStatus = Literal[
     "stable", "degraded", "recovering", "improved", "shifted", "insufficient_data"
@@ -141,6 +142,14 @@ class Immature(Part):
     n: int
 
 
+class Recorded(Part):
+    """What there is of a dependency whose data are old."""
+
+    n: int
+    start: Time
+    end: Time
+
+
 class DriftReport(Answer):
     """Has it degraded, improved or shifted; how much, since when, where, how sure."""
 
@@ -162,7 +171,11 @@ class DriftReport(Answer):
     estimate: Estimate | None = None
     golden: GoldenPairs | None = None
     versions: list[VersionMean] | None = None
+    recorded: Recorded | None = None
     immature: Immature | None = None
     ahead: Ahead | None = None
     detectable_now: Number | None = None
+    traffic: list[TargetShare] | None = Field(
+        default=None, description="where its calls go now, where that is not itself alone"
+    )
     missing: str | None = None

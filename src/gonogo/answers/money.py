@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from gonogo.answers.base import Answer, Fraction, Part, Time, Usd
 
 
@@ -43,6 +45,9 @@ class BudgetCheck(Answer):
     remaining_usd: Usd
     projected_usd: Usd | None = None
     projected_interval80_usd: tuple[Usd, Usd] | None = None
+    worst_case_usd: Usd | None = Field(
+        default=None, description="what a hard budget has to hold, where it does not fit"
+    )
     planned_calls: int | None = None
     calls_that_would_pass: int | None = None
     window: Window

@@ -65,6 +65,7 @@ class FallbackResult(Answer):
     """What a fallback did."""
 
     dependency: str
+    reason: str | None = None
     applied: bool
     route_epoch: int
     to: list[TargetShare]

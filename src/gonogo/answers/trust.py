@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gonogo.answers.base import Ahead, Answer, Fraction, Number, Part, Points, Time
+from gonogo.answers.routes import TargetShare
 from gonogo.records import Verdict
 
 
@@ -59,6 +60,9 @@ class TrustReport(Answer):
     dependency: str | None = None
     score: Points | None = None
     interval90: tuple[Points, Points] | None = None
+    score_needed: Points | None = Field(
+        default=None, description="the least score that its normal, or an even chance, allows"
+    )
     good_means: str | None = None
     n: int | None = None
     newest_ts: Time | None = None
@@ -70,4 +74,7 @@ class TrustReport(Answer):
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
     ahead: Ahead | None = None
+    traffic: list[TargetShare] | None = Field(
+        default=None, description="where its calls go now, where that is not itself alone"
+    )
     fleet: list[FleetLine] | None = None

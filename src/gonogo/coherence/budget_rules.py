@@ -35,9 +35,12 @@ def passed_is_the_verdict(said: Said[BudgetCheck]) -> Iterator[str]:
 
 @of_answer(BudgetCheck)
 def passed_is_sure_enough(said: Said[BudgetCheck]) -> Iterator[str]:
-    """A check passes exactly where its confidence reaches what is required."""
+    """A check passes exactly where its confidence reaches what is required.
+
+    A hard budget fails what it cannot hold at its worst, however likely it fits.
+    """
     answer = said.answer
-    if answer.confidence is None or answer.passed is None:
+    if answer.confidence is None or answer.passed is None or answer.worst_case_usd is not None:
         return
     apart = answer.confidence - answer.required_confidence
     if (apart < -FRACTION and answer.passed) or (apart > FRACTION and not answer.passed):

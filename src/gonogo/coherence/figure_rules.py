@@ -16,7 +16,9 @@ LEVELS = re.compile(
     r"\b(?:80|90|95|99)\s?%(?= interval| sure| \(|,|\)|:| [-+\u2212]?[$]?\d| [-+\u2212]?\d)|\bof 100\b"
 )
 # What a verdict takes at the least is no number of this answer.
-POLICY = re.compile(r"\bolder than \d+ \w+|\b\d+ calls that a verdict needs|\b\d+ are needed")
+POLICY = re.compile(
+    r"\bolder than \d+ \w+|\b\d+ calls that a verdict needs|\b\d+ are needed(?: over \d+ days)?"
+)
 CELL_CHARS = 60
 PLACE = re.compile(r"\[\d+\]")
 

@@ -163,6 +163,7 @@ def _answer(
             "required_confidence": found.required,
             "projected_usd": plan.quantile(0.5) / MICRO,
             "projected_interval80_usd": (plan.quantile(0.1) / MICRO, plan.quantile(0.9) / MICRO),
+            "worst_case_usd": None if found.worst is None else found.worst / MICRO,
             "calls_that_would_pass": found.calls_that_would_pass,
             "binding": binding,
             "reservation": hold,
@@ -170,8 +171,7 @@ def _answer(
             "next_actions": _next_actions(question, found, hold),
         }
     )
-    worst = None if found.worst is None else found.worst / MICRO
-    return answer.model_copy(update={"summary": budget_summary(answer, worst_usd=worst)})
+    return answer.model_copy(update={"summary": budget_summary(answer)})
 
 
 def _base(

@@ -100,7 +100,7 @@ async def check_drift(
         decisive, found = old.finding(metric), Streams(())
     others = [f for f in found.findings if f is not decided and _is_told(f)]
     report = _report(data, own, question, decisive, others, found, now_ms=now_ms)
-    report = report if old is None else old.with_next_actions(report)
+    report = report if old is None else old.beside(report)
     if mark is not None:
         until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
         memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)

@@ -216,9 +216,8 @@ def missing_for_baseline(stream: RateStream) -> Gap:
         parts.append(
             f"{number(round((BASELINE_HOURS_MIN - hours) / HOURS_A_DAY, 1))} more days of them"
         )
-    days = counted(-(-hours // HOURS_A_DAY), "day")
     return Gap(
-        f"a baseline needs {BASELINE_LABELS_MIN} {wanted}s over {BASELINE_HOURS_MIN // HOURS_A_DAY} "
-        f"days, and there are {number(stream.labels)} over {days}",
+        f"there {'is' if stream.labels == 1 else 'are'} {counted(stream.labels, wanted)}, and for a "
+        f"baseline {BASELINE_LABELS_MIN} are needed over {BASELINE_HOURS_MIN // HOURS_A_DAY} days",
         f"Record {' and '.join(parts) or 'more'}, or compare two versions by name.",
     )

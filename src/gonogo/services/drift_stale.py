@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.answers import NextAction, rfc3339
+from gonogo.answers import NextAction, Recorded, rfc3339
 from gonogo.errors import plain
 from gonogo.services.drift_finding import Finding
 from gonogo.services.periods import local_day
@@ -71,14 +71,13 @@ class OldData:
         named = [plain(seen.version, 80) for seen in known.versions if seen.version is not None]
         of = f" of {counted(len(named), 'version')} ({', '.join(named[:4])})" if named else ""
         first, last = day(rfc3339(known.first_ts_ms)), day(rfc3339(known.newest_ts_ms))
-        age = duration((self.now_ms - known.newest_ts_ms) // 1000)
         return (
-            f"there are {counted(known.n, 'call')}{of} from {first} to {last}, and none in the "
-            f"{age} since (newer than {limit} is needed)"
+            f"there are {counted(known.n, 'call')}{of} from {first} to {last} and none since, all "
+            f"older than {limit}"
         )
 
-    def with_next_actions(self, report: DriftReport) -> DriftReport:
-        """The report with the questions that what is there answers, each about the past by name."""
+    def beside(self, report: DriftReport) -> DriftReport:
+        """The report with what there is and the questions that it answers, each about the past."""
         actions = []
         name = self.known.name
         if (pair := self.versions) is not None:
@@ -98,7 +97,12 @@ class OldData:
                 reason="the verdict as of its last day; it says nothing of now",
             )
         )
-        return report.model_copy(update={"next_actions": actions})
+        recorded = Recorded(
+            n=self.known.n,
+            start=rfc3339(self.known.first_ts_ms),
+            end=rfc3339(self.known.newest_ts_ms),
+        )
+        return report.model_copy(update={"next_actions": actions, "recorded": recorded})
 
 
 def old_data(

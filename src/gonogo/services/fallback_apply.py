@@ -322,6 +322,7 @@ def _result(
         decision_id=entry_id,
         next_actions=[_next(plan, problems)],
         dependency=plan.dependency,
+        reason=plan.reason,
         applied=True,
         route_epoch=plan.epoch or 0,
         to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],

@@ -34,7 +34,8 @@ def beside_route(report: Report, route: Route | None) -> Report:
     targets = [TargetShare(target=w.target, share=w.share / WHOLE) for w in route.targets]
     goes = f"its calls go to {shares(targets)} since {minute(rfc3339(route.changed_ms))}"
     if not is_left(route):
-        return report.model_copy(update={"summary": f"{report.summary} Traffic is split: {goes}."})
+        split = f"{report.summary} Traffic is split: {goes}."
+        return report.model_copy(update={"summary": split, "traffic": targets})
     look = NextAction(
         tool="get_route",
         arguments={"dependency": route.dependency},
@@ -46,6 +47,7 @@ def beside_route(report: Report, route: Route | None) -> Report:
     return report.model_copy(
         update={
             "summary": f"{report.summary} A fallback is in place: {goes}.",
+            "traffic": targets,
             "next_actions": [look, *kept][:3] if report.verdict != "go" else [],
         }
     )

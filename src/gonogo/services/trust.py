@@ -228,6 +228,7 @@ def _report(
         dependency=found.dependency,
         score=100 * found.score,
         interval90=(100 * found.lower, 100 * found.upper),
+        score_needed=100 * found.bar,
         good_means=good_means(found, own),
         n=found.n,
         newest_ts=rfc3339(found.newest_ts_ms),

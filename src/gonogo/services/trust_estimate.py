@@ -26,7 +26,7 @@ from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.services.measured import errors_decide, unlabelled_version
 from gonogo.services.ports_trust import KeptScore
-from gonogo.text.forms import percent
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -333,7 +333,7 @@ def _verdict(
     unmeasured = found.quality is None and not errors_decide(known, own)
     unlabelled = "" if found.unlabelled is None else found.unlabelled.why
     newest = f"is older than {days(stale_ms)}"
-    least = f"{percent(found.bar)}, the least that {limit} allows"
+    least = f"{number(round(100 * found.bar, 1))}%, the least that {limit} allows"
     too_few = f"there are {found.n} of the {CALLS_MIN} calls that a verdict needs"
     # The first that holds decides.
     rules: list[tuple[bool, Verdict, str]] = [

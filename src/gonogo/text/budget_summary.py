@@ -11,19 +11,17 @@ if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, Settlement
 
 
-def budget_summary(check: BudgetCheck, *, worst_usd: float | None = None) -> str:
+def budget_summary(check: BudgetCheck) -> str:
     """One or two sentences: the verdict with its numbers, then what else decides or is held.
 
-    Args:
-        check: The finished check, passed or not; its own summary is not read.
-        worst_usd: The worst case, where that is what a hard budget cannot hold.
+    It is written from the finished check, passed or not, whose own summary is not read.
     """
     chance = percent(check.confidence or 0.0, apart_from=check.required_confidence)
     if check.passed:
         told = f"Budget check passed with {chance} confidence: "
-    elif worst_usd is not None:
+    elif check.worst_case_usd is not None:
         told = (
-            f"Budget check failed: the worst case of {money(worst_usd)} does not fit this hard "
+            f"Budget check failed: the worst case of {money(check.worst_case_usd)} does not fit this hard "
             f"budget ({chance} confidence): "
         )
     else:
