@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 VERDICT = re.compile(r"^ (GO|CAUTION|NO-GO|UNKNOWN) ", re.MULTILINE)
 SUSPECT = re.compile(r"(\S+): suspected slice (\S+)")
-REMAINING = re.compile(r"remaining budget (\S+),")
+REMAINING = re.compile(r"remaining budget \$(\d+\.\d+),")
 
 # The heads of the answers in their order, by part.
 VERDICTS = {
@@ -42,8 +44,10 @@ def check_course(said: str) -> None:
     assert SUSPECT.findall(handled) == [("source-trust", "published=weekend")]
     assert "a post-mortem" in handled
     assert "Routed to sentiment-v2" in _unwrapped(parts["After"])
-    # The calls of the weeks are the same everywhere, and so is what the last seven days cost.
-    assert REMAINING.findall(_unwrapped(said)) == ["$2.67", "$0.50", "$0.50", "$0.50"]
+    # The calls of the weeks are the same everywhere, and so is what the last seven days cost; a cent
+    # less where a quarter hour begins while the demo runs.
+    remaining = [float(usd) for usd in REMAINING.findall(_unwrapped(said))]
+    assert remaining == pytest.approx([2.68, 0.51, 0.51, 0.51], abs=0.021)
 
 
 def _unwrapped(text: str) -> str:

@@ -22,6 +22,7 @@ from gonogo.demo.paper import Paper
 from gonogo.demo.stage import BUDGET, WORKLOAD, Stage, set_up
 from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError
+from gonogo.services.windows import QUARTER_MS
 
 __all__ = ["Played", "play"]
 
@@ -39,6 +40,9 @@ class Played:
 async def play(paper: Paper, folder: Path, *, now_ms: int) -> Played:
     """Play the demo in a folder, in three mornings' questions.
 
+    The weeks end at the quarter hour before now, since a rolling budget begins at one: so the same
+    dollars are spent at every minute of the hour.
+
     Raises:
         GonogoError: a part of the product failed; one line.
     """
@@ -48,7 +52,7 @@ async def play(paper: Paper, folder: Path, *, now_ms: int) -> Played:
     )
     with paper.working("simulating three weeks"):
         world = World()
-    before, during = await _mornings(paper, world, folder, now_ms)
+    before, during = await _mornings(paper, world, folder, now_ms // QUARTER_MS * QUARTER_MS)
     paper.part(f"Before: the morning of day {before.day}")
     async with agent_of(before.environ) as agent:
         await _preflight(paper, agent, workload=WORKLOAD)
