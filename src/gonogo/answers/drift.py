@@ -79,6 +79,11 @@ class Trend(Part):
     interval95: tuple[Number, Number]
 
 
+class MixMoved(Part):
+    key: str
+    explains: Number = Field(description="share of the change that other shares of traffic make")
+
+
 class SegmentDrift(Part):
     segment: str
     n: int
@@ -166,6 +171,7 @@ class DriftReport(Answer):
     onset: Onset | None = None
     trend: Trend | None = None
     segments: list[SegmentDrift] | None = None
+    mix: MixMoved | None = None
     mix_shift: dict[str, Number] | None = None
     signals: list[Signal] | None = None
     estimate: Estimate | None = None

@@ -265,6 +265,7 @@ def _report(
         onset=decisive.onset,
         trend=decisive.trend,
         segments=list(found.segments[: SHOWN[question.detail]]) or None,
+        mix=decisive.mix,
         mix_shift=found.mix_shift,
         signals=_signals(others, question.detail),
         estimate=found.estimate,

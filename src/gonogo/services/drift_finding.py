@@ -14,6 +14,7 @@ from gonogo.answers import (
     DriftStatus,
     Evidence,
     GoldenPairs,
+    MixMoved,
     Onset,
     SignalKind,
     Trend,
@@ -81,6 +82,7 @@ class Finding:
     onset: Onset | None = None
     trend: Trend | None = None
     golden: GoldenPairs | None = None
+    mix: MixMoved | None = None
     detectable_now: float | None = None
     why: str | None = None
     missing: str | None = None

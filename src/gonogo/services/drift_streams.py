@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import Estimate, SegmentDrift
+from gonogo.errors import plain
 from gonogo.services.drift_baseline import choose_baseline
 from gonogo.services.drift_data import (
     NOT_FOLLOWED,
@@ -30,6 +31,7 @@ from gonogo.services.time_slices import Slice
 from gonogo.services.value_hours import metric_hours
 
 if TYPE_CHECKING:
+    from gonogo.detectors.predictive_hours import RateWatch
     from gonogo.records import Dependency
     from gonogo.services.drift_baseline import Accepted
     from gonogo.services.drift_finding import DriftQuestion
@@ -85,7 +87,7 @@ async def followed_streams(
         if metric == quality and question.segment is None:
             declared = declared_streams(data.read, followed, end_hour=data.mature_until)
             onset_hour = _onset_hour(finding)
-            finding = _without_mix(finding, followed, declared)
+            finding = _without_mix(finding, followed, watch, declared)
             found = sliced(
                 followed,
                 declared,
@@ -194,14 +196,17 @@ def followed_values(known: Dependency) -> list[str]:
     return [metric for metric in known.metrics if metric not in NOT_FOLLOWED]
 
 
-def _without_mix(finding: Finding, followed: Followed, declared: dict[str, RateStream]) -> Finding:
+def _without_mix(
+    finding: Finding, followed: Followed, watch: RateWatch, declared: dict[str, RateStream]
+) -> Finding:
     """The finding, or `shifted` where other shares of traffic explain what degraded."""
     if finding.status != "degraded":
         return finding
-    key = explained_by_mix(followed, declared)
-    if key is None:
+    moved = explained_by_mix(followed, watch, declared)
+    if moved is None:
         return finding
-    return replace(finding, status="shifted", notes=(f"the mix of {key} changed",))
+    note = f"the mix of {plain(moved.key, 80)} changed"
+    return replace(finding, status="shifted", mix=moved, notes=(note,))
 
 
 def _if_it_matters(finding: Finding, own: DependencySettings) -> Finding:
