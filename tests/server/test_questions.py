@@ -144,6 +144,12 @@ async def test_no_sentence_stands_twice(app: Gonogo) -> None:
         assert missing is None or missing not in answer.summary
 
 
+async def test_a_fall_of_the_whole_names_no_slice_for_its_place(app: Gonogo) -> None:
+    """Every slice of sentiment-v3 fell; of the errors of vision-api no slice is followed."""
+    assert "Every slice fell alike." in (await app.check_model_drift("sentiment-v3")).summary
+    assert "slice" not in (await app.check_model_drift("vision-api")).summary
+
+
 async def test_a_full_answer_does_not_offer_itself(app: Gonogo) -> None:
     """What follows detail="full" is something else."""
     report = await app.check_model_drift("sentiment-v3", detail="full")

@@ -102,7 +102,10 @@ def _change(report: DriftReport) -> str:
 
 def _slices(report: DriftReport) -> str:
     """That no slice stands apart from a fall of the whole, so that none is taken for its place."""
-    whole_fell = report.status == "degraded" and report.segment is None
+    # Slices are followed of outcomes alone.
+    whole_fell = (
+        report.status == "degraded" and report.segment is None and report.metric == "outcome"
+    )
     if whole_fell and report.segments and not any(s.drifted for s in report.segments):
         return " Every slice fell alike."
     return ""
