@@ -44,6 +44,7 @@ class Trouble:
     a_day: int = A_DAY
     before: int = HEALTHY_DAYS
     after: int = 10
+    usual: float = RATE
     asked: str = ""
     season: bool = False
 
@@ -59,11 +60,13 @@ class Trouble:
 
     def hourly(self) -> Floats:
         """The bad rate of every hour; with a season, nights are three times as bad as days."""
-        usual = np.full(self.last + self.after * DAY_HOURS, RATE)
+        rate = np.full(self.last + self.after * DAY_HOURS, self.usual)
+        rate[self.first : self.last] = self.rates
         if self.season:
-            usual[np.arange(len(usual)) % DAY_HOURS < 8] *= 3
-        usual[self.first : self.last] = np.maximum(usual[self.first : self.last], self.rates)
-        return usual
+            night = np.arange(len(rate)) % DAY_HOURS < 8
+            odds = rate / np.maximum(1 - rate, 1e-9) * np.where(night, 3, 1)
+            rate = odds / (1 + odds)
+        return rate
 
 
 def statuses(trouble: Trouble, seed: int) -> Ints:
@@ -95,7 +98,7 @@ def ends(streams: int) -> None:
         Trouble("6 h at half", [0.5] * 6, asked="1 / 3"),
         Trouble("6 h at half, day and night", [0.5] * 6, season=True, asked="1 / 3"),
         Trouble("six days at .11", [0.11] * 144, after=30),
-        Trouble("15 a day: 6 h of errors", [1.0] * 6, a_day=15, before=200, after=60, asked="6"),
+        Trouble("15 a day: 6 h of errors", [1.0] * 6, 15, 60, 60, usual=0.005, asked="6"),
         Trouble("15 a day: 72 h at half", [0.5] * 72, a_day=15, before=60, after=60, asked="25"),
     ):
         blocked, careful = [], []
@@ -122,7 +125,7 @@ def lasting(streams: int) -> None:
     for trouble in (
         Trouble(".11 for 6 days", [0.11] * 144, after=0, asked=".01"),
         Trouble(".11 for 20 days", [0.11] * 480, after=0, asked=".01"),
-        Trouble("three times, day and night", [0.18] * 480, after=0, season=True, asked=".01"),
+        Trouble(".11, day and night", [0.11] * 480, after=0, season=True, asked=".01"),
         Trouble("21-day slide to .11, pauses", slide + [0.11] * 144, after=0, asked=".05"),
         Trouble("10-day slide to .09, pauses", gentle + [0.09] * 240, after=0, asked=".05"),
         Trouble(".11 for 60 days, 60 a day", [0.11] * 1440, a_day=60, before=30, after=0),
