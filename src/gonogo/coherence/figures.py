@@ -16,6 +16,8 @@ _TIME = re.compile(
     r"\d{4}-\d\d(?:-\d\d)?(?:[T ]\d\d(?::?\d\d)?(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
     r"|\b\d\d:\d\d(?::\d\d)?\b"
 )
+# Where an e-value is capped in the object (`log10_e` is exact), and a float nearly ends.
+POWER_MAX = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def figures(text: str) -> Iterator[Figure]:
         yield Figure(found[0], 100 * good / all_of, 50 / all_of, percent=True)
     for found in _FIGURE.finditer(_RATIO.sub(" ", bare)):
         digits = found["digits"].replace(",", "")
-        scale = 10.0 ** int(found["power"][1:]) if found["power"] else 1.0
+        scale = 10.0 ** min(int(found["power"][1:]), POWER_MAX) if found["power"] else 1.0
         decimals = len(digits.partition(".")[2])
         yield Figure(
             found[0].strip(),

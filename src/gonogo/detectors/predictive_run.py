@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.checks import Floats, Ints
 from gonogo.detectors.predictive import RateRule, from_log_odds
-from gonogo.detectors.predictive_bets import CELL, Batches, Bets, check_rows, side_nats
+from gonogo.detectors.predictive_bets import (
+    CELL,
+    Batches,
+    Bets,
+    check_rows,
+    own_cells,
+    rises_of,
+    side_nats,
+)
 from gonogo.detectors.predictive_change import change_at_alarm
 from gonogo.detectors.predictive_null import KnownNull, Null, null_from
 from gonogo.detectors.predictive_state import (
@@ -65,9 +73,10 @@ class Run:
         null: Null = KnownNull(self.null.log_odds()) if latched else self.null
         null_nats, anchor = null.predict(bad, good, offset)
         present = None if latched else np.rint(anchor / CELL).astype(np.int64)
-        bets = self.bets if present is None else self.bets.joined(present, self.rule)
         batches = Batches(self.log_starts[span], bad, good, offset, null_nats)
-        mass = bets.evolve(batches, present, self.rule)
+        own = own_cells(batches, present, self.rule)
+        bets = self.bets if present is None else self.bets.joined(present, own, self.rule)
+        mass = bets.evolve(batches, present, own, self.rule)
         up, down = side_nats(bets, mass, self.rule)
         both = _weigh(up, down, self.rule)
         turn = self._follow(span) if latched else _first(both >= self.rule.needed_nats)
@@ -157,10 +166,13 @@ class Run:
         self.latched[at] = True
 
     def _episode(self, at: int, side: Side, onset: int) -> Episode:
-        mine = (self.bets.row < len(self.rule.deltas)) == (side == "up")
+        mine = rises_of(self.bets.row, self.rule) == (side == "up")
         weight = np.exp(self.bets.nats[mine] - self.bets.nats[mine].max())
         weight /= weight.sum()
         anchor = from_log_odds(CELL * self.bets.cell[mine].astype(np.float64))
+        # The cell of a rate of its own is that rate; it was left from what the null held.
+        is_own = self.bets.row[mine] >= 2 * len(self.rule.deltas)
+        anchor = np.where(is_own, from_log_odds(self.anchor[at : at + 1]), anchor)
         rate = self.bets.rates(self.rule, np.zeros(1))[mine, 0]
         return Episode(
             side=side,

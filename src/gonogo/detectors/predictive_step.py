@@ -16,8 +16,13 @@ from gonogo.detectors.predictive import RateRule
 from gonogo.detectors.predictive_bets import (
     CELL,
     MASS_NATS_MIN,
+    ODDS_MAX,
+    OWN_LABELS_MIN,
+    OWN_NATS_MIN,
+    OWN_SHARE,
     ROOM_SHARE,
     check_rows,
+    own_nats,
     rows_of,
 )
 from gonogo.detectors.predictive_null import null_from
@@ -71,14 +76,20 @@ def step_rate(
     null = null_from(state, rule, offsets=offset is not None)
     null_nats, anchor, learned = null.step(bad, good, shift)
     present = round(anchor / CELL)
+    own = _own_bet(bad, good, shift, null_nats, present, rule)
     bets: list[Bet] = []
     check_rows(state.row, rule)
     held = list(zip(state.cell, state.row, state.mass_nats, strict=True))
-    for cell, row, mass in held_bets(held, present, rows_of(rule)):
+    effects, effect_start = 2 * len(rule.deltas), log_start
+    if bad + good >= OWN_LABELS_MIN:
+        effect_start += math.log1p(-OWN_SHARE)
+    for cell, row, mass in held_bets(held, present, rows_of(rule), own):
         log_bad, log_good = _gains(cell, row, shift, rule.deltas)
-        joined = added_nats(log_start, mass) if cell == present else mass
+        joined = added_nats(effect_start, mass) if cell == present and row < effects else mass
+        if (cell, row) == own:
+            joined = added_nats(log_start + own_nats(rule), mass)
         bets.append((cell, row, joined + (bad * log_bad + good * log_good - null_nats)))
-    up, down = sides_nats(bets, len(rule.deltas))
+    up, down = _rate_sides(bets, len(rule.deltas))
     both = weighed_nats(up, down, rule.side_weights)
     if both >= rule.needed_nats:
         return None
@@ -90,12 +101,36 @@ def step_rate(
     return Step(both, up, down, null_nats, anchor, later)
 
 
-def held_bets(bets: Iterable[Bet], present: int | None, rows: Iterable[int]) -> list[Bet]:
+def _own_bet(
+    bad: float, good: float, shift: float, null_nats: float, present: int, rule: RateRule
+) -> tuple[int, int] | None:
+    """Cell and row of a batch's own rate, where it gains enough; see `own_cells`."""
+    count = len(rule.deltas)
+    if bad + good < OWN_LABELS_MIN:
+        return None
+    cell = round((math.log((bad + 0.5) / (good + 0.5)) - shift) / CELL)
+    log_bad, log_good = _gains(cell, 2 * count, shift, rule.deltas)
+    if bad * log_bad + good * log_good - null_nats < OWN_NATS_MIN:
+        return None
+    weight_up, weight_down = rule.side_weights
+    if cell > present and weight_up > 0:
+        return cell, 2 * count
+    return (cell, 2 * count + 1) if cell < present and weight_down > 0 else None
+
+
+def held_bets(
+    bets: Iterable[Bet],
+    present: int | None,
+    rows: Iterable[int],
+    own: tuple[int, int] | None = None,
+) -> list[Bet]:
     """The bets so far, and an empty one for each effect that has none at the present anchor."""
     held = list(bets)
+    known = {(cell, row) for cell, row, _ in held}
     if present is not None:
-        known = {row for cell, row, _ in held if cell == present}
-        held += [(present, row, -math.inf) for row in rows if row not in known]
+        held += [(present, row, -math.inf) for row in rows if (present, row) not in known]
+    if own is not None and own not in known:
+        held.append((*own, -math.inf))
     return held
 
 
@@ -111,12 +146,24 @@ def pruned_bets(bets: list[Bet], keep: int, least: float) -> list[Bet]:
 def _gains(cell: int, row: int, offset: float, deltas: tuple[float, ...]) -> tuple[float, float]:
     """Logarithms of the rate that a bet is on, and of the rest; see `Bets.rates`."""
     anchor = 1 / (1 + math.exp(-(CELL * cell + offset)))
-    delta = deltas[row % len(deltas)]
-    if row < len(deltas):
+    delta, kind, rate = deltas[row % len(deltas)], row // len(deltas), anchor
+    if kind == 0:
         rate = min(anchor + delta, anchor + ROOM_SHARE * (1 - anchor))
-    else:
+    elif kind == 1:
         rate = max(anchor - delta, (1 - ROOM_SHARE) * anchor)
+    low, high = (1 / (1 + math.exp(edge - offset)) for edge in (ODDS_MAX, -ODDS_MAX))
+    rate = min(max(rate, low), high)
     return math.log(rate), math.log1p(-rate)
+
+
+def _rate_sides(bets: list[Bet], count: int) -> tuple[float, float]:
+    """Evidence for "rose" and for "fell": see `predictive_bets.side_nats`."""
+    share = math.log(count)
+    up = summed_nats([mass for _, row, mass in bets if row < count or row == 2 * count])
+    down = summed_nats(
+        [mass for _, row, mass in bets if count <= row < 2 * count or row > 2 * count]
+    )
+    return up - share, down - share
 
 
 def sides_nats(bets: list[Bet], effects: int) -> tuple[float, float]:

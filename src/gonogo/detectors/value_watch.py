@@ -39,7 +39,7 @@ _WEEKDAYS = 5
 class ValuePart:
     """One of the streams that a metric is followed as; arrays over the batches since the baseline.
 
-    `atom` is the bin whose share is followed, None for the scores of all other values. Evidence is
+    `atom` is the bin whose share, or above which the share, is followed; None for scores. Evidence is
     weighted, as it is summed.
     """
 
@@ -177,14 +177,16 @@ def value_rule(
         raise ParameterError(f"baseline={baseline} of {rows} batches, needed={needed}.")
     days = _integers("day", day, rows)
     hours = None if hour_of_week is None else _hours(hour_of_week, rows)
-    own = needed * (len(scale.atoms) + (scale.ranks is not None))
+    own = needed * (len(sums.atoms) + (scale.ranks is not None))
     first = slice(0, early or baseline)
     by_day = partial(_by_day, days[first])
     n, atoms = sums.n, []
-    for atom, inside in zip(scale.atoms, sums.atoms, strict=True):
+    for atom, inside in zip((*scale.atoms, *scale.cuts), sums.atoms, strict=True):
         offsets = None
         if hours is not None:
-            offsets = weekly_offsets(n[:baseline], inside[:baseline], hours[:baseline])
+            learned_week = weekly_offsets(n[:baseline], inside[:baseline], hours[:baseline])
+            # All hours alike is no week: a share of 0 or 1 stays with the closed form, which is exact.
+            offsets = learned_week if learned_week.any() else None
         learned = daily_dispersion if early is None else early_dispersion
         dispersion = learned(by_day(n[first]), by_day(inside[first])).used
         atoms.append(_PartRule(atom, RateRule(needed=own, dispersion=dispersion), offsets))

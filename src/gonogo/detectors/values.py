@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gonogo.detectors.checks import Floats
-from gonogo.detectors.ranks import RankScores, ScoreSums, SparseRows, atoms_of, rank_scores
+from gonogo.detectors.ranks import (
+    TIE_SHARE,
+    RankScores,
+    ScoreSums,
+    SparseRows,
+    atoms_of,
+    cuts_of,
+    rank_scores,
+)
 from gonogo.errors import NotEnoughData
 
 __all__ = ["ValueScale", "ValueSums", "value_scale"]
@@ -20,8 +28,8 @@ _REST_SHARE_MIN = 0.02
 class ValueSums:
     """What histograms come to on a `ValueScale`; all that evidence depends on.
 
-    `n`: values of each batch, shape (batches,). `atoms`: those of each heavy value, shape (atoms,
-    batches). `scores`: of all others.
+    `n`: values of each batch, shape (batches,). `atoms`: those of each heavy value, or above each cut,
+    shape (atoms + cuts, batches). `scores`: of all others.
     """
 
     n: Floats
@@ -53,11 +61,13 @@ class ValueScale:
     """What a baseline says of a metric's values; made by `value_scale`.
 
     `atoms`: bins that hold more than a fifth of it each, ascending. `ranks`: of all other values;
-    None where they are too few.
+    None where they are too few. `cuts`: where values are discrete, bins above which shares are followed,
+    instead of the other two.
     """
 
     atoms: tuple[int, ...]
     ranks: RankScores | None
+    cuts: tuple[int, ...] = ()
 
     def sums(self, histogram: SparseRows) -> ValueSums:
         """Sum up batches, each by itself.
@@ -66,9 +76,11 @@ class ValueScale:
             DataError: the histogram is malformed.
         """
         data = histogram.checked()
-        atoms = np.zeros((len(self.atoms), data.rows))
+        atoms = np.zeros((len(self.atoms) + len(self.cuts), data.rows))
         for at, atom in enumerate(self.atoms):
             atoms[at] = data.share(atom)
+        for at, cut in enumerate(self.cuts, len(self.atoms)):
+            atoms[at] = data.above(cut)
         none = np.zeros(data.rows)
         rest = data.without(self.atoms)
         scores = ScoreSums(none, none, none) if self.ranks is None else self.ranks.sums(rest)
@@ -89,4 +101,8 @@ def value_scale(baseline: SparseRows) -> ValueScale:
     atoms = atoms_of(first.bins, first.counts)
     rest = first.without(atoms)
     ranked = not atoms or float(rest.counts.sum()) > _REST_SHARE_MIN * total
+    is_discrete = ranked and bool(rest.counts.max() > TIE_SHARE * rest.counts.sum())
+    cuts = cuts_of(first.bins, first.counts) if is_discrete else []
+    if cuts:
+        return ValueScale((), None, tuple(cuts))
     return ValueScale(tuple(atoms), rank_scores(rest.bins, rest.counts) if ranked else None)

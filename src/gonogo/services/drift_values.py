@@ -75,7 +75,9 @@ def value_finding(
         end_hour = hours.start_hour + SEASON_HOURS_MIN
         early = int(np.searchsorted(followed.hour, end_hour))
     scale, sums = found.scaled(first, first + baseline)
-    hour_of_week = hours_of_week(followed.hour, zone=zone)
+    # A week is not learned from three days, nor where rates do not learn it.
+    has_weeks = hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN
+    hour_of_week = hours_of_week(followed.hour, zone=zone) if has_weeks else None
 
     def learn() -> ValueRule:
         return value_rule(
