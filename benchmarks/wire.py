@@ -57,11 +57,12 @@ class Server:
 
     def costs(self, tool: str, arguments: Mapping[str, object]) -> Cost:
         """One call, on the wire and in the process."""
-        before = self._process_ms()
+        before = self.process_ms()
         wire_ms = self.call_ms(tool, arguments)
-        return Cost(wire_ms, self._process_ms() - before)
+        return Cost(wire_ms, self.process_ms() - before)
 
-    def _process_ms(self) -> float:
+    def process_ms(self) -> float:
+        """Milliseconds of processor time that it took so far (Linux)."""
         tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
 

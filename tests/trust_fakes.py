@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -21,11 +21,12 @@ from gonogo.records import (
     Kind,
     Mark,
     Observation,
+    PartVerdict,
     Rollups,
+    StandingVerdict,
     Stored,
-    Verdict,
 )
-from gonogo.services.ports_trust import KeptScore, Population, Repeats
+from gonogo.services.ports_trust import CallCounts, FleetRow, KeptScore, Population, Repeats
 from gonogo.settings import Settings
 
 COLUMNS = [f.name for f in fields(HourCounts) if f.name not in ("hour", "version", "versions")]
@@ -93,6 +94,10 @@ class MemoryTelemetry:
         """Its `rev` and its newest; nothing is accepted or handled."""
         known = await self.dependency(name)
         return Mark(known.rev, known.newest_ts_ms, None, watched=False) if known else None
+
+    async def names(self, *, query: str | None = None) -> list[str]:
+        """All of them, sorted."""
+        return sorted(name for name in self.seen if (query or "") in name)
 
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100
@@ -263,30 +268,98 @@ class MemoryTelemetry:
 
     async def keep_score(self, score: KeptScore) -> None:
         """Keep it, with the last one of an earlier day."""
-        from gonogo.services.fleet import after
-
-        self.scores[score.dependency] = after(self.scores.get(score.dependency), score)
+        last = self.scores.get(score.dependency)
+        if last is not None and last.ts_ms // DAY_MS < score.ts_ms // DAY_MS:
+            score = score._replace(earlier_verdict=last.verdict, earlier_score=last.score)
+        elif last is not None:
+            earlier = last.earlier_verdict, last.earlier_score
+            score = score._replace(earlier_verdict=earlier[0], earlier_score=earlier[1])
+        self.scores[score.dependency] = score
 
     async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
         """Lowest lower bound first."""
         return sorted(self.scores.values(), key=lambda s: (s.lower, s.dependency))[:limit]
 
-    async def unscored(self, *, limit: int) -> list[str]:
-        """Changed since they were scored."""
-        changed = [
+    async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
+        """Each in turn."""
+        for score in scores:
+            await self.keep_score(score)
+
+    async def fleet(self) -> list[FleetRow]:
+        """Every dependency with its score, by lower bound."""
+        rows = []
+        for name in self.seen:
+            known = await self.dependency(name)
+            assert known is not None
+            row = FleetRow(name, known.kind, known.provider, known.n, known.newest_ts_ms, known.rev)
+            score = self.scores.get(name)
+            if score is not None:
+                earlier = score.earlier_score
+                row = row.scored(score)._replace(
+                    earlier_verdict=score.earlier_verdict,
+                    earlier_score_e6=None if earlier is None else round(earlier * MICRO),
+                )
+            rows.append(row)
+        return sorted(rows, key=FleetRow.order)
+
+    async def call_counts(
+        self, dependencies: Sequence[str], *, start_hour: int, end_hour: int
+    ) -> dict[str, tuple[CallCounts, CallCounts]]:
+        """From the hours of each."""
+
+        async def of(name: str, *, golden: bool) -> CallCounts:
+            found = await self.hours(name, golden=golden, start_hour=start_hour, end_hour=end_hour)
+            return CallCounts(found.hour, found.n, found.ok, found.ok_labels, found.ok_good)
+
+        return {
+            name: (await of(name, golden=False), await of(name, golden=True))
+            for name in dependencies
+            if name in self.seen
+        }
+
+    async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
+        """All with two versions or more: a look at each tells."""
+        del start_hour
+        return [
             name
-            for name, seen in self.seen.items()
-            if name not in self.scores or self.scores[name].rev != len(seen)
+            for name in dependencies
+            if len({one.version for one in self.seen.get(name, ())} - {None}) > 1
         ]
-        return changed[:limit]
+
+    async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
+        """Those whose metrics name it."""
+        found = set()
+        for name in dependencies:
+            known = await self.dependency(name)
+            if known is not None and "outcome" in known.metrics:
+                found.add(name)
+        return found
+
+    async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
+        """Of each."""
+        return {name: await self.repeats(name) for name in dependencies if name in self.seen}
 
 
 @dataclass
 class Verdicts:
     """The only part of a decision log that the fleet reads."""
 
-    last: dict[str, tuple[Verdict, int]] = field(default_factory=dict)
+    last: dict[str, StandingVerdict] = field(default_factory=dict)
 
-    async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
-        """What was set."""
-        return self.last
+    def say(self, verdicts: Mapping[str, PartVerdict]) -> None:
+        """Kept at once."""
+        for name, said in verdicts.items():
+            self.last[name] = self.last.get(name, StandingVerdict()).with_newer(said)
+
+    @property
+    def heard_of(self) -> list[str]:
+        """All that was set or said."""
+        return list(self.last)
+
+    def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
+        """What was set or said of these."""
+        return {name: self.last[name] for name in stored if name in self.last}
+
+    async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
+        """What was set or said."""
+        return {n: v for n, v in self.last.items() if names is None or n in names}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gonogo.answers import (
         Answer,
         BudgetCheck,
+        DependencyLine,
         DependencyList,
         DriftReport,
         FallbackPlan,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from gonogo.answers.history import History
     from gonogo.preflight import Progress
+    from gonogo.records import Decision
 
 Detail = Literal["brief", "full"]
 
@@ -75,13 +77,32 @@ class Gonogo(Remembering):
         idle = mark is not None and not mark.watched and report.verdict == "go"
         if question.is_about_now and not idle:
             report = beside_route(report, await stores.routes.route(dependency))
-        logged = stores.noted("check_model_drift", question.arguments(), report, now_ms=now_ms)
+        logged = stores.noted(
+            "check_model_drift",
+            question.arguments(),
+            report,
+            now_ms=now_ms,
+            about="drift" if question.is_about_the_whole else None,
+        )
         if question.is_about_now and not idle:
             signal = "drift" if metric is None else f"drift of {metric}"
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal=signal, now_ms=now_ms
             )
         return logged if detail == "full" else briefly(logged)
+
+    async def accept_baseline(
+        self, dependency: str, *, start: str | None = None, end: str | None = None
+    ) -> Decision:
+        """Take a period as the new normal, and ask about drift from it: the verdict follows.
+
+        Raises:
+            UnknownTarget: nothing was recorded of the dependency.
+            ParameterError: a bound is no time.
+        """
+        entry = await super().accept_baseline(dependency, start=start, end=end)
+        await self.check_model_drift(dependency)
+        return entry
 
     async def get_trust_score_health(
         self, dependency: str | None = None, detail: Detail = "brief"
@@ -100,7 +121,13 @@ class Gonogo(Remembering):
         idle = mark is not None and not mark.watched and report.verdict == "go"
         if dependency is not None and not idle:
             report = beside_route(report, await stores.routes.route(dependency))
-        logged = stores.noted("get_trust_score_health", asked, report, now_ms=now_ms)
+        logged = stores.noted(
+            "get_trust_score_health",
+            asked,
+            report,
+            now_ms=now_ms,
+            about=None if dependency is None else "trust",
+        )
         if dependency is not None and not idle:
             await stores.watch_for_incident(
                 logged, dependency=dependency, signal="trust", now_ms=now_ms
@@ -230,8 +257,7 @@ class Gonogo(Remembering):
         stores, now_ms = await self.stores(), self._clock()
         await stores.reconcile(dependency, now_ms=now_ms)
         return await get_route(
-            stores.routes,
-            stores.telemetry,
+            stores.fallback,
             self.settings,
             dependency=dependency,
             key=key,
@@ -293,7 +319,29 @@ class Gonogo(Remembering):
 
         stores, now_ms = await self.stores(), self._clock()
         return await list_dependencies(
-            stores.telemetry, stores.decisions, query=query, cursor=cursor, now_ms=now_ms
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            query=query,
+            cursor=cursor,
+            now_ms=now_ms,
+        )
+
+    async def dependency_names(self) -> list[str]:
+        """The names of all that is known, sorted."""
+        return await (await self.stores()).telemetry.names()
+
+    async def dependency_line(self, name: str) -> DependencyLine:
+        """What is known of one dependency, as the list shows it.
+
+        Raises:
+            UnknownTarget: nothing was ever recorded under this name.
+        """
+        from gonogo.services.listing import dependency_line
+
+        stores, now_ms = await self.stores(), self._clock()
+        return await dependency_line(
+            stores.telemetry, stores.decisions, self.settings, name, now_ms=now_ms
         )
 
     async def get_incidents(
@@ -308,6 +356,8 @@ class Gonogo(Remembering):
         stores = await self.stores()
         return await get_incidents(
             stores.incidents,
+            stores.decisions,
+            self.settings,
             dependency=dependency,
             status=status,
             incident_id=incident_id,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import IncidentBrief, PreflightReport
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.services.fallback_health import UNMEASURED, split_version
-from gonogo.services.preflight import PartReport, compose_preflight
+from gonogo.services.preflight import PartReport, compose_preflight, for_unstated_calls
 from gonogo.services.rehearsed import last_drill, told
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is planned: calls by dependency, and the budget they use."""
+    """What is planned: calls by dependency (None: not stated), and the budget they use."""
 
     calls: Mapping[str, int | None]
     budget: str | None = None
@@ -35,9 +35,9 @@ class Work:
 
     @property
     def planned_calls(self) -> int | None:
-        """All calls together; None where none were stated."""
+        """All calls together; None where those of some part were not stated."""
         stated = [n for n in self.calls.values() if n is not None]
-        return sum(stated) or None
+        return sum(stated) if len(stated) == len(self.calls) else None
 
 
 async def run_preflight(
@@ -70,15 +70,18 @@ async def run_preflight(
 
     parts = await asyncio.gather(*(check(name) for name in work.calls))
     budget = await _budget(app, work, detail)
-    handled = await stores.incidents.incidents()
+    if budget is not None and work.planned_calls is None:
+        budget = for_unstated_calls(budget)
+    # What is being handled of the work's own dependencies, and of where their calls go now.
+    names = dict.fromkeys(name for part in parts for name in (part.dependency, part.measured))
     incidents = [
         IncidentBrief(id=found.id, dependency=found.dependency, status=found.status)
-        for found, _ in handled
-        if found.dependency in work.calls and found.status != "resolved"
+        for found in await stores.incidents.unresolved([name for name in names if name])
     ]
     return compose_preflight(
         parts,
         workload=work.workload,
+        calls=work.planned_calls,
         budget=budget,
         incidents=incidents,
         allow_unknown=work.allow_unknown,
@@ -109,8 +112,10 @@ def planned_work(
         if configured is None:
             advice = "Configure it in gonogo.toml, or give dependencies."
             raise UnknownTarget("workload", workload, app.settings.workloads, advice)
+        # What is stated now outweighs what is configured, as it does for the budget.
+        calls = configured.dependencies
         return Work(
-            configured.dependencies,
+            calls if planned_calls is None else dict.fromkeys(calls, planned_calls),
             budget=budget or configured.budget,
             workload=workload,
             allow_unknown=configured.allow_unknown,
@@ -139,8 +144,9 @@ async def _judged(app: Gonogo, name: str, route: Route | None) -> PartReport:
         drift = await app.check_model_drift(measured, version=version)
         trust = await app.get_trust_score_health(measured)
     except UnknownTarget:
-        return PartReport(name, target, problem=f"Nothing is recorded of {measured}.")
-    return PartReport(name, target, drift=drift, trust=trust)
+        problem = f"Nothing is recorded of {measured}."
+        return PartReport(name, target, measured=measured, problem=problem)
+    return PartReport(name, target, measured=measured, drift=drift, trust=trust)
 
 
 def _main_target(route: Route) -> str:

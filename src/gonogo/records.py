@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,70 @@ VERDICTS_BY_SEVERITY: tuple[Verdict, ...] = ("go", "caution", "unknown", "no_go"
 def worst_verdict(verdicts: list[Verdict]) -> Verdict:
     """The verdict of a whole whose parts have these; `unknown` where there are no parts."""
     return max(verdicts, key=VERDICTS_BY_SEVERITY.index, default="unknown")
+
+
+Part = Literal["drift", "trust"]
+
+
+def read_later(
+    verdict: Verdict, ts_ms: int, data_ms: int | None, now_ms: int, stale_after_ms: int
+) -> Verdict:
+    """What was said at `ts_ms` on data up to `data_ms`, as it reads now.
+
+    `unknown` once the data have grown stale since; an answer that was given on stale data has
+    already weighed that, and stands.
+    """
+    if data_ms is not None and ts_ms <= data_ms + stale_after_ms < now_ms:
+        return "unknown"
+    return verdict
+
+
+class PartVerdict(NamedTuple):
+    """What drift, or trust, last said of a whole dependency as it was then.
+
+    `data_ms` is the newest observation that it rests on; None where it rests on none.
+    """
+
+    part: Part
+    verdict: Verdict
+    ts_ms: int
+    data_ms: int | None = None
+
+    def at(self, now_ms: int, stale_after_ms: int) -> Verdict:
+        """The same, read later."""
+        return read_later(self.verdict, self.ts_ms, self.data_ms, now_ms, stale_after_ms)
+
+
+class StandingVerdict(NamedTuple):
+    """The verdict of a dependency: the worst of drift and trust about the whole of it, now.
+
+    Only a question about the whole, now, changes a part: no slice, no metric, no past. A part that
+    was never asked is None and takes no part; where neither was, the verdict is `unknown`.
+    """
+
+    drift: PartVerdict | None = None
+    trust: PartVerdict | None = None
+
+    @property
+    def parts(self) -> list[PartVerdict]:
+        """Those that were asked."""
+        return [part for part in self if part is not None]
+
+    @property
+    def as_of_ms(self) -> int | None:
+        """Since when nothing in it was asked again: the older of its parts; None without any."""
+        return min((part.ts_ms for part in self.parts), default=None)
+
+    def verdict(self, now_ms: int, stale_after_ms: int) -> Verdict:
+        """The worst of its parts as they read now."""
+        return worst_verdict([part.at(now_ms, stale_after_ms) for part in self.parts])
+
+    def with_newer(self, said: PartVerdict) -> StandingVerdict:
+        """With one part replaced, unless what is there was asked later."""
+        known: PartVerdict | None = getattr(self, said.part)
+        if known is not None and known.ts_ms > said.ts_ms:
+            return self
+        return self._replace(**{said.part: said})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from gonogo.clock import spare_time, wall_clock_ms
 from gonogo.lately import Lately
 from gonogo.upkeep import Upkeep
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from gonogo.records import Mark
     from gonogo.services.drift import DriftQuestion
     from gonogo.services.drift_memory import DriftMemory
+    from gonogo.services.fleet_scores import Suspicion
     from gonogo.services.recent import Recent
     from gonogo.settings import Settings
+    from gonogo.stores import Stores
 
 __all__ = ["Remembering", "wall_clock_ms"]
 
-
-def wall_clock_ms() -> int:
-    """Now, in epoch milliseconds: the only clock of the product, handed down from here."""
-    return time.time_ns() // 1_000_000
+# How long a look at the fleet goes on scoring before it answers with what there is.
+FLEET_LOOK_S = 1.5
 
 
 class Remembering(Upkeep):
@@ -44,6 +44,7 @@ class Remembering(Upkeep):
         super().__init__(settings, clock=clock, actor=actor)
         self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
         self.lately = Lately()
+        self._suspicion: Suspicion | None = None
 
     async def close(self) -> None:
         """Write what is queued and let the store go; the next question opens it again."""
@@ -73,7 +74,9 @@ class Remembering(Upkeep):
         from gonogo.services.trust import check_trust
 
         stores, now_ms = await self.stores(), self._clock()
-        mark = await stores.telemetry.mark(dependency) if dependency is not None else None
+        if dependency is None:
+            return None, await self._fleet(stores, detail, now_ms)
+        mark = await stores.telemetry.mark(dependency)
         report = await check_trust(
             stores.telemetry,
             stores.decisions,
@@ -85,6 +88,25 @@ class Remembering(Upkeep):
             mark=mark,
         )
         return mark, report
+
+    async def _fleet(
+        self, stores: Stores, detail: Literal["brief", "full"], now_ms: int
+    ) -> TrustReport:
+        """A look at the fleet that answers in time, with what an earlier one found in mind."""
+        from gonogo.services.fleet import check_fleet
+        from gonogo.services.fleet_scores import Suspicion
+
+        if self._suspicion is None:
+            self._suspicion = Suspicion()
+        return await check_fleet(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            now_ms=now_ms,
+            detail=detail,
+            has_time=spare_time(FLEET_LOOK_S),
+            suspicion=self._suspicion,
+        )
 
     def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
         """What earlier checks of drift and of trust leave to later ones."""

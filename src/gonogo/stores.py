@@ -17,7 +17,7 @@ from gonogo.actuators.kinds import make_actuator
 from gonogo.answers import Answer, DriftReport, TrustReport
 from gonogo.config import local_routes
 from gonogo.errors import ActionRefused, StoreError
-from gonogo.logbook import entry_of, with_id
+from gonogo.logbook import entry_of, part_verdict, with_id
 from gonogo.records import Decision
 from gonogo.services.budget_plan import Forecasts
 from gonogo.services.decisions import ENTROPY_BITS, make_id
@@ -38,6 +38,7 @@ from gonogo.store.telemetry import SqliteTelemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gonogo.records import Part
     from gonogo.services.ports_actions import Actuator
     from gonogo.services.ports_changes import Changes
     from gonogo.services.ports_leases import Leases
@@ -81,14 +82,26 @@ class Stores:
         return make_id(now_ms, secrets.randbits(ENTROPY_BITS), prefix=prefix)
 
     def noted(
-        self, tool: str, asked: Mapping[str, object], answer: Answered, *, now_ms: int
+        self,
+        tool: str,
+        asked: Mapping[str, object],
+        answer: Answered,
+        *,
+        now_ms: int,
+        about: Part | None = None,
     ) -> Answered:
-        """Queue a check's log entry and return the answer with its id; without, where none can be."""
+        """Queue a check's log entry and return the answer with its id; without, where none can be.
+
+        `about`: the part of its dependency's standing verdict that it answers, where it does.
+        """
         entry_id = self.new_id(now_ms)
         entry = self._entry(tool, asked, answer, entry_id=entry_id, now_ms=now_ms)
-        if not self.log_is_writable or not self.decisions.note(entry):
+        says = None if about is None else part_verdict(about, answer, now_ms=now_ms)
+        if not self.log_is_writable:
+            if says is not None and entry.dependency is not None:
+                self.decisions.say({entry.dependency: says})
             return answer
-        return with_id(answer, entry_id)
+        return with_id(answer, entry_id) if self.decisions.note(entry, says) else answer
 
     async def acted(
         self, tool: str, asked: Mapping[str, object], answer: Answered, *, now_ms: int

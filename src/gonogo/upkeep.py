@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import anyio
 
+from gonogo.clock import spare_time
 from gonogo.errors import ActionRefused
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from gonogo.services.calibration import CalibrationTable
     from gonogo.services.fallback_reconcile import Reconciled
     from gonogo.services.gauges import Gauges
+    from gonogo.services.movements import Moved
     from gonogo.services.ports_actions import Step
     from gonogo.services.recovery import Recovered
-    from gonogo.services.standing import Moved
     from gonogo.settings import Settings
     from gonogo.store.audit import ChainCheck
     from gonogo.store.mending import LetGo, Mended
@@ -293,9 +294,8 @@ class Upkeep:
         from gonogo.services.incidents import get_incidents
 
         stores, now_ms = await self.stores(), self._clock()
-        listed = await get_incidents(
-            stores.incidents, incident_id=str(asked["incident_id"]), now_ms=now_ms
-        )
+        which, books = str(asked["incident_id"]), (stores.incidents, stores.decisions)
+        listed = await get_incidents(*books, self.settings, incident_id=which, now_ms=now_ms)
         about = {"dependency": listed.incidents[0].dependency}
         return await stores.acted(action, asked | about, listed, now_ms=now_ms)
 
@@ -346,7 +346,7 @@ class Upkeep:
 
     async def gauges(self) -> Gauges:
         """What a monitoring system scrapes; nothing of it goes into the decision log."""
-        from gonogo.services.gauges import read_gauges
+        from gonogo.services.gauges import SCRAPE_S, read_gauges
 
         stores = await self.stores()
         return await read_gauges(
@@ -356,6 +356,7 @@ class Upkeep:
             stores.ledger,
             self.settings,
             may_write=stores.log_is_writable and not self.settings.read_only,
+            has_time=spare_time(SCRAPE_S),
             now_ms=self._clock(),
         )
 
@@ -365,7 +366,7 @@ class Upkeep:
         Raises:
             StoreError: the store failed.
         """
-        from gonogo.services.standing import look, moved
+        from gonogo.services.movements import look, moved
 
         stores, before = await self.stores(), None
         async with aclosing(stores.changes.changes()) as changes:

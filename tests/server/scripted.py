@@ -254,6 +254,15 @@ class Scripted(Gonogo):
         self._hear("list_dependencies", **arguments)
         return LISTED
 
+    async def dependency_names(self) -> list[str]:
+        return [line.dependency for line in LISTED.dependencies]
+
+    async def dependency_line(self, name: str) -> a.DependencyLine:
+        for line in LISTED.dependencies:
+            if line.dependency == name:
+                return line
+        raise UnknownTarget("dependency", name, await self.dependency_names())
+
     async def get_incidents(self, **arguments: Any) -> a.IncidentList:
         self._hear("get_incidents", **arguments)
         if arguments.get("incident_id") == "inc-9":

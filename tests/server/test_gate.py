@@ -14,11 +14,11 @@ from scripted import Scripted
 
 from gonogo.app import Gonogo
 from gonogo.patience import Patience
-from gonogo.records import Verdict
 from gonogo.server.gate import LOOPBACK, Access, Gate
 from gonogo.server.http import behind_gate, serve_surface
 from gonogo.server.metrics import exposition
 from gonogo.services.gauges import BudgetGauge, Gauges
+from gonogo.services.verdicts import VerdictNow
 from gonogo.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -116,9 +116,8 @@ async def test_a_store_that_cannot_be_read_is_unhealthy_and_says_no_more(tmp_pat
 def test_names_cannot_break_the_metrics() -> None:
     """Quotes, backslashes and lines of their own are escaped or taken out."""
     name = 'a"b\\c\nd{x="y"} 1'
-    told: tuple[Verdict, int] = ("no_go", 1_795_646_526_000)
     gauges = Gauges(
-        verdicts={name: told},
+        verdicts={name: VerdictNow("no_go", 1_795_646_526_000)},
         scores={},
         budgets={"night": BudgetGauge(60_000_000, 12_500_000, 500_000)},
         incidents={(name, "open"): 2},

@@ -15,7 +15,7 @@ from mcp_types import TextResourceContents
 from gonogo.app import Gonogo
 from gonogo.server.listening import Listeners, addresses
 from gonogo.server.surface import build_server
-from gonogo.services.standing import Moved, Standing, moved
+from gonogo.services.movements import Moved, Snapshot, moved
 from gonogo.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -76,8 +76,8 @@ async def test_nothing_is_looked_at_while_nobody_listens() -> None:
 
 def test_what_moved_is_named_once() -> None:
     """A verdict, an incident with its dependency, and the chain's end; names also encoded."""
-    before = Standing({"a": "go", "b/c": "go"}, {"inc-1": ("a", 1)}, None)
-    after = Standing({"a": "go", "b/c": "no_go"}, {"inc-1": ("a", 2)}, "act-1")
+    before = Snapshot({"a": "go", "b/c": "go"}, {"inc-1": ("a", 1)}, None)
+    after = Snapshot({"a": "go", "b/c": "no_go"}, {"inc-1": ("a", 2)}, "act-1")
     found = moved(before, after)
     assert found == Moved(("a", "b/c"), ("inc-1",), actions=True)
     assert addresses(found) == [

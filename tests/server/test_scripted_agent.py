@@ -159,7 +159,7 @@ SCENARIOS = (
         "Which target and version do I call right now, after any fallback?",
         "get_route",
         {"dependency": "sentiment-v3"},
-        "start",
+        "stop",
         ("sentiment-v3",),
     ),
     Scenario(

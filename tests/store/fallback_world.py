@@ -95,6 +95,10 @@ class DeclaredTelemetry:
         found = [await self.dependency(name) for name in list(self._costs)[:limit]]
         return [known for known in found if known]
 
+    async def names(self) -> list[str]:
+        """All of them."""
+        return sorted(self._costs)
+
     async def newest_costs(self, dependency: str) -> Costs:
         """Ten calls at the same cost."""
         ten = np.arange(10)

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.errors import UnknownTarget
-from gonogo.records import DAY_MS, Decision, Verdict
+from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
 from gonogo.services.decisions import ENTROPY_BITS, find_decision, make_id
+from gonogo.settings import Settings
 from gonogo.store.database import Database
 from gonogo.store.decisions import SqliteDecisions
 from gonogo.store.engine import Engine
@@ -72,21 +73,23 @@ def test_ids_sort_as_their_times_do(times: list[int]) -> None:
     assert {len(made) for made in ids.values()} == {16}
 
 
-async def test_a_note_is_found_before_and_after_it_is_written(db: Engine) -> None:
+async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> None:
     """`note` returns at once; the entry is there for whoever asks next, and after a restart."""
     log, entry = SqliteDecisions(db), check(1)
+    await engines.telemetry_of(db, Settings(store="")).record([Observation("m", NOW)], NOW)
     await log.decisions()  # a reader is open
     writer_may_go_on = threading.Event()
     db.submit(lambda _: writer_may_go_on.wait(10))
-    assert log.note(entry)
+    says = PartVerdict("drift", "go", NOW + 1, NOW)
+    assert log.note(entry, says)
     assert await log.decision(entry.id) == entry
-    assert await log.last_verdicts() == {"m": ("go", NOW + 1)}
+    assert await log.standing() == {"m": StandingVerdict(says)}
     writer_may_go_on.set()
     await log.append(action(2))  # the queue is in order, so the note is written too
     found = await SqliteDecisions(db).decision(entry.id)
     assert found is not None
     assert (found.answer, found.versions, found.e_value) == (entry.answer, ("1", "2"), 3.5)
-    assert await SqliteDecisions(db).last_verdicts() == {"m": ("go", NOW + 1)}
+    assert await SqliteDecisions(db).standing() == {"m": StandingVerdict(says)}
 
 
 async def test_repeats_fold_and_every_id_finds_its_entry(db: Engine) -> None:

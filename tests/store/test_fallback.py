@@ -380,8 +380,8 @@ async def test_undone_undos_do_not_nest_their_reasons(w: World) -> None:
 
 async def test_a_call_that_goes_to_the_primary_names_it_once(w: World) -> None:
     """The name twice in "Call m for m" says nothing."""
-    told = await get_route(w.routes, w.ports.telemetry, w.settings, dependency="m", now_ms=w.now_ms)
+    told = await get_route(w.ports, w.settings, dependency="m", now_ms=w.now_ms)
     assert told.summary.startswith("Call m (100% of its traffic)")
     await w.switched()
-    told = await get_route(w.routes, w.ports.telemetry, w.settings, dependency="m", now_ms=w.now_ms)
+    told = await get_route(w.ports, w.settings, dependency="m", now_ms=w.now_ms)
     assert told.summary.startswith("Call v2 for m (100% of its traffic)")

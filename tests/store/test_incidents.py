@@ -41,7 +41,7 @@ async def look(w: World, verdict: Verdict, minute: int, **other: object) -> str 
 
 async def status(w: World) -> str:
     """Of the newest incident, with the verdict of the list."""
-    listed = await get_incidents(w.incidents, now_ms=NOW)
+    listed = await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
     return f"{listed.incidents[0].status} {listed.verdict}" if listed.incidents else "none"
 
 
@@ -52,7 +52,9 @@ async def test_a_no_go_opens_an_incident_when_it_lasts(w: World) -> None:
     opened = await look(w, "no_go", 10, onset_ms=NOW - MINUTE)
     assert opened is not None
     assert await look(w, "no_go", 20) == opened
-    listed = await get_incidents(w.incidents, dependency="m", now_ms=NOW)
+    listed = await get_incidents(
+        w.incidents, w.ports.decisions, w.settings, dependency="m", now_ms=NOW
+    )
     assert (listed.verdict, len(listed.incidents)) == ("no_go", 1)
     assert listed.incidents[0].cause == "quality: as of 10"
     assert listed.incidents[0].onset == rfc3339(NOW - MINUTE)
@@ -94,7 +96,9 @@ async def test_it_goes_through_its_states_and_is_over_when_it_stays_well(w: Worl
     assert await status(w) == "recovering caution"
     await look(w, "go", 80)
     assert await status(w) == "resolved go"
-    listed = await get_incidents(w.incidents, incident_id=incident_id, now_ms=NOW)
+    listed = await get_incidents(
+        w.incidents, w.ports.decisions, w.settings, incident_id=incident_id, now_ms=NOW
+    )
     events = [e.event.split(":")[0] for e in listed.incidents[0].timeline]
     assert events == [
         *("opened", "acknowledged", "mitigated", "well again; the fallback is still active"),
@@ -110,7 +114,7 @@ async def test_one_signal_that_is_well_does_not_speak_for_another(w: World) -> N
         await look(w, "no_go", minute)
         await look(w, "go", minute, signal="trust")
     assert await status(w) == "open no_go"
-    listed = await get_incidents(w.incidents, now_ms=NOW)
+    listed = await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
     assert len(listed.incidents[0].timeline) == 1
     assert await look(w, "no_go", 60, signal="trust") == incident_id
     await look(w, "go", 61)
@@ -123,7 +127,9 @@ async def test_a_person_closes_a_false_alarm(w: World) -> None:
     """It stays in the list, labelled."""
     incident_id = await look(w, "no_go", 0, e_value=500.0, needed=100.0) or ""
     await resolve(w.incidents, incident_id, false_alarm=True, actor="kim", now_ms=NOW)
-    listed = await get_incidents(w.incidents, status="resolved", now_ms=NOW)
+    listed = await get_incidents(
+        w.incidents, w.ports.decisions, w.settings, status="resolved", now_ms=NOW
+    )
     assert "(false alarm)" in (listed.incidents[0].cause or "")
     assert listed.verdict == "go"
 
@@ -131,12 +137,16 @@ async def test_a_person_closes_a_false_alarm(w: World) -> None:
 async def test_what_is_not_there_is_named(w: World) -> None:
     """Wrong ids and states are refused in one line."""
     with pytest.raises(UnknownTarget, match="Unknown incident 'nope'"):
-        await get_incidents(w.incidents, incident_id="nope", now_ms=NOW)
+        await get_incidents(
+            w.incidents, w.ports.decisions, w.settings, incident_id="nope", now_ms=NOW
+        )
     with pytest.raises(UnknownTarget, match="Unknown incident 'nope'"):
         await acknowledge(w.incidents, "nope", actor="kim", now_ms=NOW)
     with pytest.raises(ParameterError, match="status 'closed' is none of: open, acknowledged"):
-        await get_incidents(w.incidents, status="closed", now_ms=NOW)
-    assert (await get_incidents(w.incidents, now_ms=NOW)).summary == "No incident."
+        await get_incidents(w.incidents, w.ports.decisions, w.settings, status="closed", now_ms=NOW)
+    assert (
+        await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
+    ).summary == "No incident."
 
 
 async def test_many_processes_open_one_incident(w: World) -> None:
@@ -155,12 +165,14 @@ async def test_many_processes_open_one_incident(w: World) -> None:
         await db.close()
     assert len(found) == 16
     assert len(set(found)) == 1
-    assert len((await get_incidents(w.incidents, now_ms=NOW)).incidents) == 1
+    listed = await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
+    assert len(listed.incidents) == 1
 
 
 async def test_a_second_signal_is_named_in_the_timeline(w: World) -> None:
     """Who else says so, and nothing that only an insider could read."""
     await look(w, "no_go", 0, e_value=500.0, needed=100.0)
     await look(w, "no_go", 5, signal="trust")
-    [incident] = (await get_incidents(w.incidents, now_ms=NOW)).incidents
+    listed = await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
+    [incident] = listed.incidents
     assert incident.timeline[-1].event == "trust says so as well"

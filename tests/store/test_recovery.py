@@ -16,6 +16,7 @@ from flap_world import sixty_days
 
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
+from gonogo.records import PartVerdict
 from gonogo.services.incidents import Look, get_incidents, note_verdict
 from gonogo.services.ports_actions import WHOLE
 from gonogo.services.ports_health import OwnRate
@@ -88,7 +89,9 @@ async def test_it_comes_back_stage_by_stage_on_the_evidence_of_each(w: World) ->
     assert [e.kind for e in await w.actions()].count("recover") == 8  # begun and done, four times
     assert {e.actor for e in await w.actions() if e.kind == "recover"} == {"gonogo"}
     assert (await w.decisions.verify()).broken_at is None
-    [incident] = (await get_incidents(w.incidents, now_ms=NOW)).incidents
+    [incident] = (
+        await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
+    ).incidents
     told = [event.event for event in incident.timeline[2:]]
     assert [text.split(" back on it")[0] for text in told] == [
         *("m is well, 5%", "m is well, 25%", "m is well, 50%"),
@@ -163,16 +166,18 @@ async def test_a_fallback_that_is_due_is_tested_again_and_never_reverted(w: Worl
     seen = await w.recovered()
     assert (seen[0].move, "a person has to decide" in seen[0].why) == ("wait", True)
     await w.recovered()
-    [incident] = (await get_incidents(w.incidents, now_ms=NOW)).incidents
+    [incident] = (
+        await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
+    ).incidents
     told = [event.event.split(":")[0] for event in incident.timeline]
     assert (incident.status, told) == ("open", ["opened", "mitigated", "open again"])
     w.health.rates = FEW
     seen = await w.recovered()
     assert (seen[0].move, "not known whether m is well" in seen[0].why) == ("wait", True)
     assert await share(w) == 100
-    answer = await get_route(
-        w.routes, w.ports.telemetry, w.settings, dependency="m", key="k", now_ms=w.now_ms
-    )
+    asked = PartVerdict("drift", "go", w.now_ms)
+    w.ports.decisions.say(dict.fromkeys(w.settings.dependency("m").fallback, asked))
+    answer = await get_route(w.ports, w.settings, dependency="m", key="k", now_ms=w.now_ms)
     assert answer.verdict == "caution"
     assert "renewed 3 of 3 times; it is due for another look" in answer.why
 

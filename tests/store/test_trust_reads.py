@@ -116,7 +116,7 @@ async def test_a_kept_score_remembers_the_last_of_an_earlier_day(
 ) -> None:
     """Two scores of one day and one of the next: the second is the earlier one."""
     await telemetry.record([Observation("a", NOW), Observation("b", NOW)], NOW)
-    assert set(await telemetry.unscored(limit=10)) == {"a", "b"}
+    assert [row.scored_ms for row in await telemetry.fleet()] == [None, None]
     midnight = NOW // DAY_MS * DAY_MS
     known = await telemetry.dependency("a")
     assert known is not None
@@ -133,7 +133,10 @@ async def test_a_kept_score_remembers_the_last_of_an_earlier_day(
     kept = await telemetry.kept_scores()
     assert [score.dependency for score in kept] == ["b", "a"]
     assert (kept[1].score, kept[1].earlier_score, kept[1].earlier_verdict) == (0.4, 0.85, "caution")
-    assert "a" not in await telemetry.unscored(limit=10)
+    rows = {row.name: row for row in await telemetry.fleet()}
+    assert list(rows) == ["b", "a", "c"]
+    assert (rows["a"].score_e6, rows["a"].earlier_score_e6) == (400_000, 850_000)
+    assert rows["a"].scored_rev == rows["a"].rev
 
 
 async def test_a_report_is_the_same_over_every_store(telemetry: TrustTelemetry) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gonogo.answers import TrustReport
 from gonogo.errors import UnknownTarget
-from gonogo.records import DAY_MS, HOUR_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Observation, PartVerdict, StandingVerdict
 from gonogo.services.ports import DecisionLog
 from gonogo.services.trust import check_trust, p_better, trust_estimate
 from gonogo.settings import DependencySettings, Settings
@@ -212,10 +212,12 @@ async def test_p_better_orders_two_targets() -> None:
 
 
 async def test_the_fleet_shows_the_worst_first_and_what_changed() -> None:
-    """Scores of the day before are kept; the one that fell is named."""
+    """Scores of the day before are kept; the one that fell is named; what is gone is not there."""
     own = settings()
     telemetry = MemoryTelemetry(own)
-    log = cast("DecisionLog", Verdicts({"gone": ("caution", NOW - DAY_MS)}))
+    asked_of = PartVerdict("drift", "caution", NOW - DAY_MS)
+    verdicts = {"a": StandingVerdict(asked_of), "gone": StandingVerdict(asked_of)}
+    log = cast("DecisionLog", Verdicts(verdicts))
     yesterday = NOW - DAY_MS
     await telemetry.record(
         [*calls("a", 400, good=0.95), *calls("b", 400, good=0.95, until_ms=yesterday)], NOW
@@ -224,12 +226,12 @@ async def test_the_fleet_shows_the_worst_first_and_what_changed() -> None:
     await telemetry.record(calls("b", 60, days=0.5, outcome=None, error="timeout"), NOW)
     report = await check_trust(telemetry, log, own, dependency=None, now_ms=NOW)
     assert report.fleet is not None
-    assert [line.dependency for line in report.fleet] == ["b", "a", "gone"]
+    assert [line.dependency for line in report.fleet] == ["b", "a"]
     assert report.verdict == "no_go"
     assert str(report.fleet[0].changed).startswith("was go, 9")
-    assert "Worst b, trust" in report.summary
+    assert "Lowest score: b, trust" in report.summary
     assert "Changed since the day before: b (was go" in report.summary
-    assert report.fleet[2].verdict == "caution"
+    assert (report.fleet[1].verdict, report.fleet[1].drift) == ("caution", "caution")
 
 
 async def test_the_fleet_passes_a_bad_state_on_and_names_it() -> None:

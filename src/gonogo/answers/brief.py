@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 from gonogo.answers.base import Answer
 from gonogo.answers.drift import DriftReport
 from gonogo.answers.trust import TrustReport
-from gonogo.answers.work import Incident, IncidentList
+from gonogo.answers.work import Incident, IncidentList, listed_of
 from gonogo.errors import plain
 
 CHARS_MAX = 1_600  # four characters a token
@@ -73,7 +73,7 @@ def _incidents(less: Callable[[Incident], dict[str, object]]) -> Callable[[Answe
 def _first_incidents(answer: Answer) -> Answer:
     if not isinstance(answer, IncidentList) or len(answer.incidents) <= INCIDENTS:
         return answer
-    told = f"{answer.summary} The first {INCIDENTS} are listed; name a dependency for its own."
+    told = answer.summary.removesuffix(listed_of(len(answer.incidents))) + listed_of(INCIDENTS)
     return answer.model_copy(update={"summary": told, "incidents": answer.incidents[:INCIDENTS]})
 
 

@@ -87,3 +87,4 @@ class RouteAnswer(Answer):
     route_epoch: int
     why: str
     expires_at: Time | None = None
+    verdict_as_of: Time | None = Field(default=None, description="of the target's standing verdict")

@@ -50,6 +50,7 @@ class FleetLine(Part):
     interval90: tuple[Points, Points] | None = None
     verdict: Verdict
     as_of: Time | None = None
+    drift: Verdict | None = Field(default=None, description="absent: never asked")
     changed: str | None = None
     upstream: str | None = None
 
@@ -78,3 +79,4 @@ class TrustReport(Answer):
         default=None, description="where its calls go now, where that is not itself alone"
     )
     fleet: list[FleetLine] | None = None
+    waiting: int | None = Field(default=None, description="of the fleet: not scored yet")

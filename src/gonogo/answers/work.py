@@ -69,6 +69,8 @@ class DependencyLine(Part):
     metrics: list[str]
     verdict: Verdict
     verdict_as_of: Time | None = None
+    drift: Verdict | None = Field(default=None, description="absent: never asked")
+    trust: Verdict | None = Field(default=None, description="absent: never asked")
 
 
 class DependencyList(Answer):
@@ -76,6 +78,7 @@ class DependencyList(Answer):
 
     dependencies: list[DependencyLine]
     next_cursor: str | None = None
+    total: int | None = Field(default=None, description="all that match, on this page or not")
 
 
 class TimelineEvent(Part):
@@ -84,10 +87,13 @@ class TimelineEvent(Part):
     actor: str
 
 
+IncidentStatus = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+
+
 class Incident(Part):
     id: str
     dependency: str
-    status: Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+    status: IncidentStatus
     opened_at: Time
     cause: str | None = None
     suspected: str | None = None
@@ -100,3 +106,11 @@ class IncidentList(Answer):
     """What is being handled, with its timeline."""
 
     incidents: list[Incident]
+    counts: dict[IncidentStatus, int] | None = Field(
+        default=None, description="all that there are, listed or not"
+    )
+
+
+def listed_of(lines: int) -> str:
+    """Said where there are more incidents than are listed."""
+    return f" The first {lines} are listed; name a dependency for its own."

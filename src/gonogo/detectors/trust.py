@@ -47,9 +47,10 @@ _COUNTS_FOR_MOST, _COUNTS_FOR_LEAST = 1.15, 0.5
 PRIOR_STRENGTH_RANGE = (0.5, 50.0)
 POPULATION_MIN = 3
 
-_DECAY_PER_HOUR: Floats = -math.log(2) / (24 * np.array(HALF_LIVES_DAYS))
-_MEMORIES = len(HALF_LIVES_DAYS)
+DECAY_PER_HOUR: Floats = -math.log(2) / (24 * np.array(HALF_LIVES_DAYS))
+MEMORIES = len(HALF_LIVES_DAYS)
 _GRID = 600
+_STEPS: Floats = np.arange(_GRID, dtype=np.float64)
 _LOGIT_MAX = 35.0
 
 
@@ -74,6 +75,10 @@ class BetaMixture:
         rate: Floats = np.sum(self.weight * self.a / (self.a + self.b), axis=-1)
         return rate
 
+    def longest(self) -> float:
+        """What the longest memory alone says, of a mixture of shape (5,)."""
+        return float(self.a[-1] / (self.a[-1] + self.b[-1]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrustPath:
@@ -89,7 +94,7 @@ class TrustPath:
         short = np.r_[0.0, np.cumsum(self.weight[:, :2].sum(axis=1))]
         row = np.arange(1, short.size)
         first = np.maximum(row - WEIGHED_ROWS_MAX, 0)
-        return _counts_for((short[row] - short[first]) / (row - first))
+        return counted_as((short[row] - short[first]) / (row - first))
 
 
 def population_prior(good: Ints, n: Ints) -> Prior:
@@ -150,11 +155,11 @@ def trust_path(
     first = max(hour.size - rows_max, 0)
     start = hour[first] if hour.size else 0
     age = (start - hour[:first, None]).astype(float)
-    old = np.exp(age * _DECAY_PER_HOUR)
+    old = np.exp(age * DECAY_PER_HOUR)
     rows = slice(first, None)
     good_before = _remembered(hour[rows], good[rows], good[:first].astype(float) @ old)
     n_before = _remembered(hour[rows], n[rows], n[:first].astype(float) @ old)
-    fit = _log_fit(good_before, n_before, good[rows, None], n[rows, None], prior)
+    fit = log_fit(good_before, n_before, good[rows, None], n[rows, None], prior)
     weight = _weights_before(fit, n[rows])
     return TrustPath(weight, good_before, n_before, prior)
 
@@ -173,9 +178,9 @@ def after_batch(path: TrustPath, row: Ints, good: Ints, n: Ints) -> BetaMixture:
     """
     before_good, before_n = path.good[row], path.n[row]
     good, n = good[:, None], n[:, None]
-    fit = _log_fit(before_good, before_n, good, n, path.prior)
+    fit = log_fit(before_good, before_n, good, n, path.prior)
     weight = _step(path.weight[row], np.exp(fit - fit.max(axis=-1, keepdims=True)), n)
-    a, b = _nested(before_good + good, before_n + n, path.prior)
+    a, b = nested(before_good + good, before_n + n, path.prior)
     counts_for = path.counts_for()[row][:, None]
     return BetaMixture(weight, counts_for * a, counts_for * b)
 
@@ -196,16 +201,16 @@ def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -
     called = n > 0
     hour, good, n = hour[called], good[called], n[called]
     if not hour.size:
-        nothing = np.zeros(_MEMORIES)
-        a, b = _nested(nothing, nothing, prior)
-        alike = nothing + 1 / _MEMORIES
-        counts_for = _counts_for(alike[:2].sum())
+        nothing = np.zeros(MEMORIES)
+        a, b = nested(nothing, nothing, prior)
+        alike = nothing + 1 / MEMORIES
+        counts_for = counted_as(alike[:2].sum())
         return BetaMixture(alike, counts_for * a, counts_for * b)
     path = trust_path(hour, good, n, prior=prior)
     last = np.array([path.n.shape[0] - 1])
     weight = after_batch(path, last, good[-1:], n[-1:]).weight[0]
-    fade = np.exp(max(now_hour - int(hour[-1]), 0) * _DECAY_PER_HOUR)
-    a, b = _nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
+    fade = np.exp(max(now_hour - int(hour[-1]), 0) * DECAY_PER_HOUR)
+    a, b = nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
     counts_for = path.counts_for()[-1]
     return BetaMixture(weight, counts_for * a, counts_for * b)
 
@@ -219,7 +224,8 @@ def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
     kept = mixture.weight > 1e-9  # noqa: PLR2004 - below what 1e-4 can see
     weight, a, b = mixture.weight[kept], mixture.a[kept], mixture.b[kept]
     grids = [_beta_on_grid(float(x), float(y)) for x, y in zip(a, b, strict=True)]
-    logit = np.sort(np.concatenate([z for z, _ in grids]))
+    # Five runs that ascend: the stable sort merges them.
+    logit = np.sort(np.concatenate([z for z, _ in grids]), kind="stable")
     cdf = sum(w * np.interp(logit, z, c) for w, (z, c) in zip(weight, grids, strict=True))
     at = np.interp(probabilities, cdf / weight.sum(), logit)
     rates: Floats = 1 / (1 + np.exp(-at))
@@ -257,7 +263,7 @@ def log_rising(x: Floats, count: Ints) -> Floats:
     return log_gamma(x + count) - log_gamma(x)
 
 
-def _counts_for(short: Floats) -> Floats:
+def counted_as(short: Floats) -> Floats:
     """What calls count for where the two shortest memories have weighed `short` together."""
     restless = np.clip((short - _RESTS) / (_RESTLESS - _RESTS), 0, 1)
     share: Floats = _COUNTS_FOR_MOST - (_COUNTS_FOR_MOST - _COUNTS_FOR_LEAST) * restless
@@ -279,30 +285,34 @@ def _remembered(hour: Ints, count: Ints, start: Floats) -> Floats:
     A scan by doubling: after pass k an entry holds its newest 2^k rows, so that a year of hours
     takes 14 vector passes and no power of two overflows.
     """
-    total = np.zeros((hour.size, _MEMORIES))
+    total = np.zeros((hour.size, MEMORIES))
     if not hour.size:
         return total
     total[0] = start
     gap = np.diff(hour)[:, None].astype(float)
-    total[1:] = count[:-1, None] * np.exp(gap * _DECAY_PER_HOUR)
-    total[1:2] += start * np.exp(gap[:1] * _DECAY_PER_HOUR)
+    total[1:] = count[:-1, None] * np.exp(gap * DECAY_PER_HOUR)
+    total[1:2] += start * np.exp(gap[:1] * DECAY_PER_HOUR)
     reach = 1
     # Row 0 already reaches row 1; from there on each row starts at row 1.
     sums, when = total[1:], hour[1:]
     while reach < when.size:
         lag = (when[reach:] - when[:-reach])[:, None].astype(float)
-        sums[reach:] += sums[:-reach] * np.exp(lag * _DECAY_PER_HOUR)
+        sums[reach:] += sums[:-reach] * np.exp(lag * DECAY_PER_HOUR)
         reach *= 2
     return total
 
 
-def _nested(good: Floats, n: Floats, prior: Prior) -> tuple[Floats, Floats]:
-    """Beta parameters of each memory, each started from the next longer one; shapes (..., 5)."""
+def nested(good: Floats, n: Floats, prior: Prior | tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Beta parameters of each memory, each started from the next longer one; shapes (..., 5).
+
+    `prior` may be the means and strengths of many, broadcast against shape (...).
+    """
     a, b = np.empty_like(good), np.empty_like(good)
-    mean: Floats | float = prior.mean
+    mean: Floats | float
+    strength: Floats | float
+    mean, strength = (prior.mean, prior.strength) if isinstance(prior, Prior) else prior
     nest = NEST_STRENGTH * (1 + _FEW_CALLS / (_FEW_CALLS + n[..., -1]))
-    strength: Floats | float = prior.strength
-    for memory in reversed(range(_MEMORIES)):
+    for memory in reversed(range(MEMORIES)):
         a[..., memory] = good[..., memory] + strength * mean
         b[..., memory] = n[..., memory] - good[..., memory] + strength * (1 - mean)
         mean = a[..., memory] / (a[..., memory] + b[..., memory])
@@ -311,9 +321,11 @@ def _nested(good: Floats, n: Floats, prior: Prior) -> tuple[Floats, Floats]:
     return np.maximum(a, tiny), np.maximum(b, tiny)
 
 
-def _log_fit(before_good: Floats, before_n: Floats, good: Ints, n: Ints, prior: Prior) -> Floats:
+def log_fit(
+    before_good: Floats, before_n: Floats, good: Ints, n: Ints, prior: Prior | tuple[Floats, Floats]
+) -> Floats:
     """Log chance that each memory gave to `good` of `n` calls in any one order (Beta-binomial)."""
-    a, b = _nested(before_good, before_n, prior)
+    a, b = nested(before_good, before_n, prior)
     return log_rising(a, good) + log_rising(b, n - good) - log_rising(a + b, n)
 
 
@@ -324,10 +336,10 @@ def _step(weight: Floats, fit: Floats, n: Ints) -> Floats:
     that a large batch does not wipe out what it has just taught.
     """
     kept = (1 - FIXED_SHARE) ** np.maximum(n - 1, 0)
-    weight = (weight * kept + (1 - kept) / _MEMORIES) * fit
+    weight = (weight * kept + (1 - kept) / MEMORIES) * fit
     weight = weight / weight.sum(axis=-1, keepdims=True)
     last = np.where(n > 0, FIXED_SHARE, 0.0)
-    result: Floats = weight * (1 - last) + last / _MEMORIES
+    result: Floats = weight * (1 - last) + last / MEMORIES
     return result
 
 
@@ -338,33 +350,33 @@ def _weights_before(fit: Floats, n: Ints) -> Floats:
     by side, then the blocks are chained: 2 sqrt(rows) vector operations instead of `rows`.
     """
     rows = fit.shape[0]
-    weight = np.full((rows, _MEMORIES), 1 / _MEMORIES)
+    weight = np.full((rows, MEMORIES), 1 / MEMORIES)
     if rows <= 1:
         return weight
     length = math.isqrt(rows - 1) + 1
     blocks = -(-rows // length)
-    lik = np.ones((blocks * length, _MEMORIES))
+    lik = np.ones((blocks * length, MEMORIES))
     lik[:rows] = np.exp(fit - fit.max(axis=1, keepdims=True))
     calls = np.zeros(blocks * length)
     calls[:rows] = n
-    lik, calls = lik.reshape(blocks, length, _MEMORIES), calls.reshape(blocks, length)
-    chained = np.empty((blocks, length + 1, _MEMORIES, _MEMORIES))
-    chained[:, 0] = np.eye(_MEMORIES)
+    lik, calls = lik.reshape(blocks, length, MEMORIES), calls.reshape(blocks, length)
+    chained = np.empty((blocks, length + 1, MEMORIES, MEMORIES))
+    chained[:, 0] = np.eye(MEMORIES)
     for i in range(length):
         kept = ((1 - FIXED_SHARE) ** np.maximum(calls[:, i] - 1, 0))[:, None, None]
         state = chained[:, i]
-        state = kept * state + (1 - kept) / _MEMORIES * state.sum(axis=1, keepdims=True)
+        state = kept * state + (1 - kept) / MEMORIES * state.sum(axis=1, keepdims=True)
         state = state * lik[:, i, :, None]
-        state = (1 - FIXED_SHARE) * state + FIXED_SHARE / _MEMORIES * state.sum(
+        state = (1 - FIXED_SHARE) * state + FIXED_SHARE / MEMORIES * state.sum(
             axis=1, keepdims=True
         )
         chained[:, i + 1] = state / state.max(axis=(1, 2), keepdims=True)
-    start = np.empty((blocks, _MEMORIES))
-    start[0] = 1 / _MEMORIES
+    start = np.empty((blocks, MEMORIES))
+    start[0] = 1 / MEMORIES
     for block in range(1, blocks):
         at = chained[block - 1, length] @ start[block - 1]
         start[block] = at / at.sum()
-    spread = np.einsum("blij,bj->bli", chained[:, :length], start).reshape(-1, _MEMORIES)[:rows]
+    spread = np.einsum("blij,bj->bli", chained[:, :length], start).reshape(-1, MEMORIES)[:rows]
     weight[:] = spread / spread.sum(axis=1, keepdims=True)
     return weight
 
@@ -374,13 +386,15 @@ def _beta_on_grid(a: float, b: float) -> tuple[Floats, Floats]:
     centre, sd = math.log(a / b), math.sqrt(1 / a + 1 / b)
     low = min(max(centre - 4 * sd - 10 / a, -_LOGIT_MAX), _LOGIT_MAX - 1)
     high = max(min(centre + 4 * sd + 10 / b, _LOGIT_MAX), low + 1e-6)
-    logit = np.linspace(low, high, _GRID)
+    step = (high - low) / (_GRID - 1)
+    logit = low + step * _STEPS
     log_b = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-    log_x, log_1_x = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
-    density = np.exp(a * log_x + b * log_1_x - log_b)
-    step = float(logit[1] - logit[0])
-    below = float(density[0]) / a
-    inside = np.r_[0.0, np.cumsum((density[1:] + density[:-1]) * (step / 2))]
-    above = float(density[-1]) / b
-    cdf: Floats = (below + inside) / (below + float(inside[-1]) + above)
+    # x^a (1 - x)^b with log x = logit + log(1 - x).
+    density = np.exp(a * logit - (a + b) * np.logaddexp(0, logit) - log_b)
+    below, above = float(density[0]) / a, float(density[-1]) / b
+    cdf: Floats = np.empty(_GRID)
+    cdf[0] = below
+    np.cumsum((density[1:] + density[:-1]) * (step / 2), out=cdf[1:])
+    cdf[1:] += below
+    cdf /= float(cdf[-1]) + above
     return logit, cdf

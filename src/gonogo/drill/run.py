@@ -79,7 +79,7 @@ async def prepare(settings: Settings, asked: Asked, *, clock: Callable[[], int])
         stores = await app.stores()
         known = await stores.telemetry.dependency(asked.dependency)
         if known is None:
-            names = [each.name for each in await stores.telemetry.dependencies(limit=1000)]
+            names = await stores.telemetry.names()
             raise UnknownTarget("dependency", asked.dependency, names, "Record observations first.")
         # As of its newest call: a history that has ended can be rehearsed on too.
         now_ms = min(now_ms, known.newest_ts_ms + HOUR_MS)

@@ -147,6 +147,11 @@ class RehearsedTelemetry:
         known = await self.dependency(name)
         return None if known is None else Mark(known.rev, known.newest_ts_ms, None, watched=True)
 
+    async def names(self, *, query: str | None = None) -> list[str]:
+        """The names of the rehearsed ones."""
+        wanted = (query or "").casefold()
+        return [name for name in sorted(self._stretches) if wanted in name.casefold()]
+
     async def dependencies(
         self, *, query: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Dependency]:
@@ -341,10 +346,6 @@ class RehearsedTelemetry:
         """None are kept."""
         del limit
         return []
-
-    async def unscored(self, *, limit: int) -> list[str]:
-        """All of them."""
-        return sorted(self._stretches)[:limit]
 
     async def categories(
         self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int

@@ -16,7 +16,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, S
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
-from gonogo.services.standing import Moved
+from gonogo.services.movements import Moved
 
 RETRY_S = 5.0
 

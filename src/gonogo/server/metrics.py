@@ -59,17 +59,21 @@ def _stored(gauges: Gauges) -> list[str]:
     told: tuple[tuple[str, str, list[Sample]], ...] = (
         (
             "verdict",
-            "1 at the last verdict that was asked for, 0 at the others.",
+            "1 at the standing verdict (worst of drift and trust, as last asked), 0 at the others.",
             [
-                ({"dependency": name, "verdict": each}, each == verdict)
-                for name, (verdict, _) in verdicts
+                ({"dependency": name, "verdict": each}, each == found.verdict)
+                for name, found in verdicts
                 for each in get_args(Verdict)
             ],
         ),
         (
             "verdict_timestamp_seconds",
-            "When that verdict was asked for.",
-            [({"dependency": name}, ts_ms / 1000) for name, (_, ts_ms) in verdicts],
+            "When the older of its two parts was asked for.",
+            [
+                ({"dependency": name}, found.as_of_ms / 1000)
+                for name, found in verdicts
+                if found.as_of_ms is not None
+            ],
         ),
         (
             "trust_score",

@@ -16,7 +16,6 @@ from mcp_types import (
 )
 
 from gonogo.app import Gonogo
-from gonogo.errors import UnknownTarget
 from gonogo.text import as_json, decision_json
 
 JSON = "application/json"
@@ -30,7 +29,7 @@ def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
         "gonogo://dependencies",
         name="dependencies",
         title="Dependencies",
-        description="What is known, one entry each, with the last verdict.",
+        description="What is known, one entry each, with its standing verdict.",
         mime_type=JSON,
     )
     async def dependencies() -> str:
@@ -54,7 +53,7 @@ def _add_templates(server: MCPServer[Gonogo], app: Gonogo) -> None:
         "gonogo://dependency/{name}",
         name="dependency",
         title="Dependency",
-        description="One dependency: its versions, metrics and last verdict, and its incidents.",
+        description="One dependency: versions, metrics, standing verdict, incidents.",
         mime_type=JSON,
     )
     async def dependency(name: str) -> str:
@@ -82,13 +81,9 @@ def _add_templates(server: MCPServer[Gonogo], app: Gonogo) -> None:
 
 
 async def _dependency(app: Gonogo, name: str) -> str:
-    listed = await app.list_dependencies(query=name)
-    found = [line for line in listed.dependencies if line.dependency == name]
-    if not found:
-        known = (await app.list_dependencies()).dependencies
-        raise UnknownTarget("dependency", name, [line.dependency for line in known])
+    line = await app.dependency_line(name)
     incidents = await app.get_incidents(dependency=name)
-    whole: dict[str, Any] = found[0].model_dump(mode="json", exclude_none=True)
+    whole: dict[str, Any] = line.model_dump(mode="json", exclude_none=True)
     kept = incidents.model_dump(mode="json", by_alias=True, exclude_none=True)
     return json.dumps({**whole, "incidents": kept["incidents"]}, ensure_ascii=False)
 
@@ -107,14 +102,16 @@ def add_completions(server: MCPServer[Gonogo], app: Gonogo) -> None:
         else:
             wanted = argument.name
         typed = unquote(argument.value)
-        values = None if wanted is None else await _known(app, wanted, typed)
-        if values is None:
+        known = None if wanted is None else await _known(app, wanted)
+        if known is None:
             return None
-        matching = [value for value in values if typed in value]
+        matching = [value for value in known if typed in value]
+        # How many there are is not known where only the newest were looked at.
+        partly = wanted in _NEWEST_ALONE and len(known) >= LOOKED_AT_MAX
         return Completion(
             values=matching[:COMPLETIONS_MAX],
-            total=len(matching),
-            has_more=len(matching) > COMPLETIONS_MAX,
+            total=None if partly else len(matching),
+            has_more=partly or len(matching) > COMPLETIONS_MAX,
         )
 
 
@@ -125,18 +122,21 @@ _TEMPLATES = {
 }
 
 
-async def _known(app: Gonogo, wanted: str, typed: str) -> list[str] | None:
-    """What an argument can be; None where nothing is known of it."""
+_NEWEST_ALONE = ("incident_id", "decision_id", "plan_id")
+LOOKED_AT_MAX = 50
+
+
+async def _known(app: Gonogo, wanted: str) -> list[str] | None:
+    """What an argument can be, of ids the newest; None where nothing is known of it."""
     match wanted:
         case "dependency":
-            listed = await app.list_dependencies(query=typed or None)
-            return [line.dependency for line in listed.dependencies]
+            return await app.dependency_names()
         case "incident_id":
             return [incident.id for incident in (await app.get_incidents()).incidents]
         case "decision_id":
-            return [entry.id for entry in await app.decisions()]
+            return [entry.id for entry in await app.decisions(limit=LOOKED_AT_MAX)]
         case "plan_id":
-            return await app.plan_ids()
+            return await app.plan_ids(limit=LOOKED_AT_MAX)
         case _:
             settings = app.settings
             configured = {"workload": settings.workloads, "budget": settings.budgets}.get(wanted)

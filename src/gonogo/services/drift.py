@@ -77,7 +77,7 @@ async def check_drift(
             return kept
     data = await read_drift(telemetry, settings, question, memory, now_ms=now_ms)
     if data is None:
-        names = [d.name for d in await telemetry.dependencies(limit=1000)]
+        names = await telemetry.names()
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", question.dependency, names, advice)
     known = data.known

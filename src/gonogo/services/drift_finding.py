@@ -57,6 +57,11 @@ class DriftQuestion:
         """Whether the answer speaks for the dependency as it is: an incident may rest on it."""
         return not self.compares and self.until is None and self.segment is None
 
+    @property
+    def is_about_the_whole(self) -> bool:
+        """Whether the answer is one on the whole dependency, now: its standing verdict rests on it."""
+        return self.is_about_now and self.metric is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:

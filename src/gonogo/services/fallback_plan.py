@@ -17,6 +17,7 @@ from gonogo.services.ports_actions import LOCAL, WHOLE, Check, Route, Weight, pr
 from gonogo.services.rehearsed import last_drill, rehearsed
 from gonogo.services.routes import refuse_unknown
 from gonogo.services.traffic import LEFT_SHARE_MAX, is_left
+from gonogo.services.verdicts import NEVER_ASKED, verdicts_now
 from gonogo.text.forms import counted, money, number, percent, share_text, signed
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ async def propose(
             "target with `to`, or another `share`."
         )
     is_down = await ports.health.is_down(dependency, now_ms=now_ms)
-    is_bad = is_down or await _is_bad(ports, dependency)
+    is_bad = is_down or await _is_bad(ports, settings, dependency, now_ms)
     switches = await ports.routes.switches(dependency, since_ms=now_ms - 7 * DAY_MS)
     checks = (
         _ladder(own, health.target),
@@ -239,16 +240,13 @@ def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
     return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
 
 
-async def _is_bad(ports: FallbackPorts, dependency: str) -> bool:
-    """Whether its last verdict is no_go, or an incident of it is open.
-
-    The last verdict is one signal's: drift says no_go while trust, asked after it, may not.
-    """
-    verdicts = await ports.decisions.last_verdicts()
-    if verdicts.get(dependency, ("unknown", 0))[0] == "no_go":
+async def _is_bad(ports: FallbackPorts, settings: Settings, dependency: str, now_ms: int) -> bool:
+    """Whether its standing verdict is no_go, or an incident of it is open."""
+    verdicts = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[dependency])
+    if verdicts.get(dependency, NEVER_ASKED).verdict == "no_go":
         return True
-    handled = await ports.incidents.incidents(dependency=dependency)
-    return any(found.status in ("open", "acknowledged", "mitigated") for found, _ in handled)
+    handled = await ports.incidents.unresolved([dependency])
+    return any(found.status in ("open", "acknowledged", "mitigated") for found in handled)
 
 
 def _ladder(own: DependencySettings, target: str) -> Check:

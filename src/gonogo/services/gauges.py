@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.services.budget import scope_at
-from gonogo.services.fleet import rescore
+from gonogo.services.fleet_scores import look_at_fleet
+from gonogo.services.verdicts import verdicts_now
 
 if TYPE_CHECKING:
-    from gonogo.records import Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_actions import Incidents
     from gonogo.services.ports_money import Ledger
     from gonogo.services.ports_trust import KeptScore, TrustTelemetry
+    from gonogo.services.verdicts import VerdictNow
     from gonogo.settings import Settings
 
-RESCORED_MAX = 25
-INCIDENTS_COUNTED = 1000
+
+# How long a scrape goes on scoring what came since the last one.
+SCRAPE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,13 @@ class Gauges:
     """One reading.
 
     Attributes:
-        verdicts: The last verdict that was asked for and when (epoch ms), by dependency.
+        verdicts: Standing verdicts by dependency; without those never asked about.
         scores: Trust scores by dependency.
         budgets: By name.
         incidents: Incidents that are not resolved, by dependency and status.
     """
 
-    verdicts: Mapping[str, tuple[Verdict, int]]
+    verdicts: Mapping[str, VerdictNow]
     scores: Mapping[str, KeptScore]
     budgets: Mapping[str, BudgetGauge]
     incidents: Mapping[tuple[str, str], int]
@@ -61,18 +62,19 @@ async def read_gauges(
     settings: Settings,
     *,
     may_write: bool,
+    has_time: Callable[[], bool],
     now_ms: int,
 ) -> Gauges:
-    """Read every gauge; where `may_write`, up to 25 scores with newer evidence are made new."""
+    """Read every gauge; where `may_write`, scores are made new while `has_time` says so."""
     if may_write:
-        await rescore(telemetry, settings, now_ms=now_ms, limit=RESCORED_MAX)
+        await look_at_fleet(telemetry, log, settings, now_ms=now_ms, has_time=has_time)
     scores = await telemetry.kept_scores()
     budgets = list(settings.budgets.values())
     scopes = [scope_at(settings, budget, now_ms) for budget in budgets]
     balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
-    handled = await incidents.incidents(limit=INCIDENTS_COUNTED)
+    counted = await incidents.counts()
     return Gauges(
-        verdicts=await log.last_verdicts(),
+        verdicts=await verdicts_now(log, settings, now_ms=now_ms),
         scores={score.dependency: score for score in scores},
         budgets={
             budget.name: BudgetGauge(
@@ -80,7 +82,5 @@ async def read_gauges(
             )
             for budget, balance in zip(budgets, balances, strict=True)
         },
-        incidents=Counter(
-            (found.dependency, found.status) for found, _ in handled if found.status != "resolved"
-        ),
+        incidents={key: n for key, n in counted.items() if key[1] != "resolved"},
     )

@@ -9,25 +9,32 @@ resolved.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rfc3339
+from gonogo.answers.work import listed_of
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
+from gonogo.services.verdicts import NEVER_ASKED, verdicts_now
 from gonogo.text.forms import counted, minute
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gonogo.records import Verdict
+    from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_actions import Incidents
+    from gonogo.settings import Settings
 
 LASTS_MS = 10 * 60_000
 STRONG_FACTOR = 2.0
 QUALITY = "quality"
 WHY_CHARS_MAX = 300
 WATCHER = "gonogo"
+# Incidents that a summary names.
+NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +262,8 @@ def _moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
 
 async def get_incidents(
     incidents: Incidents,
+    log: DecisionLog,
+    settings: Settings,
     *,
     dependency: str | None = None,
     status: str | None = None,
@@ -262,6 +271,9 @@ async def get_incidents(
     now_ms: int,
 ) -> IncidentList:
     """What is being handled, with its timeline; what is resolved comes last.
+
+    Counts are of all that there are; the newest 50 are listed. Each carries the standing verdict
+    of its dependency.
 
     Raises:
         ParameterError: `status` is none of the five.
@@ -274,20 +286,34 @@ async def get_incidents(
     found = await incidents.incidents(dependency=dependency, status=wanted, incident_id=incident_id)
     if incident_id is not None and not found:
         raise await _unknown(incidents, incident_id)
-    lines = [_answer(incident, events) for incident, events in found]
-    active = [line for line in lines if line.status != "resolved"]
-    unhandled = [line for line in active if line.status in ("open", "acknowledged")]
-    verdict: Verdict = "no_go" if unhandled else "caution" if active else "go"
+    names = sorted({incident.dependency for incident, _ in found})
+    standing = await verdicts_now(log, settings, now_ms=now_ms, names=names)
+    lines = [
+        _answer(incident, events, standing.get(incident.dependency, NEVER_ASKED).verdict)
+        for incident, events in found
+    ]
+    counts = Counter[Status]()
+    if incident_id is None:
+        for (_, each), n in (await incidents.counts(dependency=dependency, status=wanted)).items():
+            counts[each] += n
+    else:
+        counts.update(line.status for line in lines)
+    unhandled = counts["open"] + counts["acknowledged"]
+    verdict: Verdict = (
+        "no_go" if unhandled else "caution" if counts.total() > counts["resolved"] else "go"
+    )
+    first = [line for line in lines if line.status in ("open", "acknowledged")][:1]
     return IncidentList(
         verdict=verdict,
-        summary=_summary(active, lines),
+        summary=_summary(lines, counts),
         as_of=rfc3339(now_ms),
-        next_actions=[_next(line) for line in unhandled[:1]],
+        next_actions=[_next(line) for line in first],
         incidents=lines,
+        counts={each: counts[each] for each in known if counts[each]} or None,
     )
 
 
-def _answer(incident: Handled, events: list[Event]) -> Incident:
+def _answer(incident: Handled, events: list[Event], verdict: Verdict) -> Incident:
     return Incident(
         id=incident.id,
         dependency=incident.dependency,
@@ -297,7 +323,7 @@ def _answer(incident: Handled, events: list[Event]) -> Incident:
         + (" (false alarm)" if incident.false_alarm else ""),
         suspected=incident.suspected,
         onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),
-        verdict=incident.verdict,
+        verdict=verdict,
         timeline=[
             TimelineEvent(
                 ts=rfc3339(e.ts_ms),
@@ -309,12 +335,17 @@ def _answer(incident: Handled, events: list[Event]) -> Incident:
     )
 
 
-def _summary(active: list[Incident], lines: list[Incident]) -> str:
-    resolved = len(lines) - len(active)
-    if not active:
-        return f"No incident is being handled; {resolved} resolved." if resolved else "No incident."
-    told = "; ".join(f"{line.dependency} {line.status}, {_since(line)}" for line in active[:3])
-    return f"{counted(len(active), 'incident')} being handled: {told}."
+def _summary(lines: list[Incident], counts: Counter[Status]) -> str:
+    resolved, total = counts["resolved"], counts.total()
+    listed = listed_of(len(lines)) if total > len(lines) else ""
+    if total == resolved:
+        none = f"No incident is being handled; {resolved:,} resolved."
+        return none + listed if resolved else "No incident."
+    shown = [line for line in lines if line.status != "resolved"][:NAMED]
+    told = "; ".join(f"{line.dependency} {line.status}, {_since(line)}" for line in shown)
+    active = total - resolved
+    more = f"; and {active - len(shown):,} more" if active > len(shown) else ""
+    return f"{counted(active, 'incident')} being handled: {told}{more}.{listed}"
 
 
 def _since(line: Incident) -> str:

@@ -1,47 +1,80 @@
-"""What is known, one line a dependency, with the last stored verdict."""
+"""What is known, one line a dependency, with its standing verdict."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
-from gonogo.records import worst_verdict
+from gonogo.errors import UnknownTarget
+from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.services.ahead import age_s
+from gonogo.services.verdicts import NEVER_ASKED, verdicts_now
 from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency, Verdict
     from gonogo.services.ports import DecisionLog, Telemetry
+    from gonogo.services.verdicts import VerdictNow
+    from gonogo.settings import Settings
 
 PAGE_LINES = 50
 VERSIONS_SHOWN = 5
 
 
 async def list_dependencies(
-    telemetry: Telemetry, log: DecisionLog, *, query: str | None, cursor: str | None, now_ms: int
+    telemetry: Telemetry,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    query: str | None,
+    cursor: str | None,
+    now_ms: int,
 ) -> DependencyList:
     """A page of dependencies by name; the cursor is the last name of the page before.
 
-    Nothing is judged here: a line shows the last verdict that was asked for, `unknown` where none
-    ever was.
+    Nothing is judged here: a line shows the standing verdict, `unknown` where none was ever asked
+    for. Verdict and counts are of all that match, on this page or not.
     """
     found = await telemetry.dependencies(query=query, after=cursor, limit=PAGE_LINES + 1)
-    last = await log.last_verdicts()
+    names = await telemetry.names(query=query)
+    verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
-    lines = [_line(dependency, last.get(dependency.name)) for dependency in page]
+    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED)) for each in page]
     newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
+    standing = [verdicts[name] for name in names if name in verdicts]
+    counts = Counter(one.verdict for one in standing)
+    never_asked = len(names) - len(standing)
     return DependencyList(
-        verdict=worst_verdict([line.verdict for line in lines]),
-        summary=_summary(lines, query=query, more=more),
+        verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
+        summary=_summary(counts, never_asked, query=query, more=more),
         as_of=rfc3339(now_ms),
         data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(lines, query),
         dependencies=lines,
         next_cursor=page[-1].name if more else None,
+        total=len(names),
     )
 
 
-def _line(dependency: Dependency, last: tuple[Verdict, int] | None) -> DependencyLine:
+async def dependency_line(
+    telemetry: Telemetry, log: DecisionLog, settings: Settings, name: str, *, now_ms: int
+) -> DependencyLine:
+    """The line of one dependency.
+
+    Raises:
+        UnknownTarget: Nothing was ever recorded under this name.
+    """
+    known = await telemetry.dependency(name)
+    if known is None:
+        names = await telemetry.names()
+        advice = "Record observations first, or check the name."
+        raise UnknownTarget("dependency", name, names, advice)
+    verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
+    return _line(known, verdicts.get(name, NEVER_ASKED))
+
+
+def _line(dependency: Dependency, now: VerdictNow) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
         dependency=dependency.name,
@@ -50,23 +83,28 @@ def _line(dependency: Dependency, last: tuple[Verdict, int] | None) -> Dependenc
         n=dependency.n,
         newest_ts=rfc3339(dependency.newest_ts_ms),
         metrics=list(dependency.metrics),
-        verdict=last[0] if last else "unknown",
-        verdict_as_of=rfc3339(last[1]) if last else None,
+        verdict=now.verdict,
+        verdict_as_of=None if now.as_of_ms is None else rfc3339(now.as_of_ms),
+        drift=now.drift,
+        trust=now.trust,
     )
 
 
-def _summary(lines: list[DependencyLine], *, query: str | None, more: bool) -> str:
-    if not lines:
+def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, more: bool) -> str:
+    total = counts.total() + never_asked
+    if not total:
         return (
             f"No dependency's name contains '{query}'."
             if query
             else "Nothing is recorded yet. Record observations first."
         )
-    counts = {v: sum(line.verdict == v for line in lines) for v in ("no_go", "caution", "go")}
-    told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    told = [f"{counts[v]:,} {v}" for v in reversed(VERDICTS_BY_SEVERITY) if counts[v]]
+    told[-1:] = [f"{told[-1]} when last asked"] if told else []
+    if never_asked:
+        told.append(f"{never_asked:,} not checked yet" if told else "none checked yet")
     rest = "; more follow, pass `cursor`" if more else ""
-    known = counted(len(lines), "dependency", "dependencies")
-    return f"{known} ({told or 'none checked yet'} when last asked){rest}."
+    known = counted(total, "dependency", "dependencies")
+    return f"{known} ({', '.join(told)}){rest}."
 
 
 def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAction]:

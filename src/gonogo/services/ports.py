@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gonogo.records import (
         Costs,
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
         HourCounts,
         Mark,
         Observation,
+        PartVerdict,
         Rollups,
+        StandingVerdict,
         Stored,
-        Verdict,
     )
 
 
@@ -45,6 +46,10 @@ class Telemetry(Protocol):
         self, *, query: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Dependency]:
         """Dependencies by name, those whose name contains `query`, after the name `after`."""
+        ...
+
+    async def names(self, *, query: str | None = None) -> list[str]:
+        """The names of all dependencies whose name contains `query`, sorted."""
         ...
 
     async def hours(
@@ -116,10 +121,15 @@ class Telemetry(Protocol):
 class DecisionLog(Protocol):
     """Verdicts and actions, with what they rested on."""
 
-    def note(self, decision: Decision) -> bool:
+    def note(self, decision: Decision, says: PartVerdict | None = None) -> bool:
         """Queue a check's entry: returns at once, folds repeats, lost only if killed.
 
-        False where the store cannot take it: the answer then goes out without its id.
+        Args:
+            decision: The entry.
+            says: What it says of the whole of its dependency, now; None where it speaks of less.
+
+        Returns:
+            False where the store cannot take it: the answer then goes out without its id.
         """
         ...
 
@@ -146,6 +156,19 @@ class DecisionLog(Protocol):
         """The newest links of the hash chain, newest first."""
         ...
 
-    async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
-        """For each dependency the last logged drift or trust verdict and when it was asked."""
+    def say(self, verdicts: Mapping[str, PartVerdict]) -> None:
+        """Queue what was found of several dependencies at once, by name, without an entry each."""
+        ...
+
+    @property
+    def heard_of(self) -> list[str]:
+        """Dependencies of which this process has said what may not be in the store yet."""
+        ...
+
+    def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
+        """What is stored of dependencies, with what this process has said since, where it has."""
+        ...
+
+    async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
+        """The standing verdicts of these dependencies, or of all; without those never asked."""
         ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gonogo.records import Decision, Verdict
     from gonogo.services.ports import DecisionLog, Telemetry
@@ -358,6 +358,20 @@ class Incidents(Protocol):
         limit: int = 50,
     ) -> list[tuple[Handled, list[Event]]]:
         """Incidents with their timelines: unresolved first, then the newest."""
+        ...
+
+    async def counts(
+        self, *, dependency: str | None = None, status: Status | None = None
+    ) -> dict[tuple[str, Status], int]:
+        """How many there are in all, by dependency and status; those without any left out."""
+        ...
+
+    async def unresolved(self, dependencies: Sequence[str]) -> list[Handled]:
+        """Every incident of these that is not resolved, the newest first, without timelines."""
+        ...
+
+    async def changed(self, *, limit: int) -> list[Handled]:
+        """Incidents without their timelines, those that changed last first."""
         ...
 
 

@@ -6,8 +6,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from gonogo.records import (
+    DAY_MS,
+    MICRO,
+    PartVerdict,
+    StandingVerdict,
+    read_later,
+    worst_verdict,
+)
 from gonogo.services.ports import Telemetry
 
 if TYPE_CHECKING:
@@ -63,6 +72,105 @@ class KeptScore(NamedTuple):
     earlier_score: float | None = None
 
 
+class CallCounts(NamedTuple):
+    """Calls by hour, hours ascending, each with a call; shapes (hours,)."""
+
+    hour: Ints
+    n: Ints
+    ok: Ints
+    ok_labels: Ints
+    ok_good: Ints
+
+
+class FleetRow(NamedTuple):
+    """A dependency as a look at the fleet reads it: what is known, its score, what was last said.
+
+    A tuple, since a look makes ten thousand. Rates are in 1e-6. `verdict` is that of the score
+    alone, `scored_rev` the dependency's `rev` when it was made; all None without a score.
+    """
+
+    name: str
+    kind: Kind | None
+    provider: str | None
+    n: int
+    newest_ts_ms: int
+    rev: int
+    scored_ms: int | None = None
+    scored_rev: int | None = None
+    verdict: Verdict | None = None
+    score_e6: int | None = None
+    lower_e6: int | None = None
+    upper_e6: int | None = None
+    earlier_verdict: Verdict | None = None
+    earlier_score_e6: int | None = None
+    drift: Verdict | None = None
+    drift_ms: int | None = None
+    drift_data_ms: int | None = None
+    trust: Verdict | None = None
+    trust_ms: int | None = None
+    trust_data_ms: int | None = None
+
+    def scored(self, score: KeptScore) -> FleetRow:
+        """With a new score; the last one of an earlier UTC day becomes the earlier one."""
+        was = self.earlier_verdict, self.earlier_score_e6
+        if self.scored_ms is not None and self.scored_ms // DAY_MS < score.ts_ms // DAY_MS:
+            was = self.verdict, self.score_e6
+        return self._replace(
+            scored_ms=score.ts_ms,
+            scored_rev=score.rev,
+            verdict=score.verdict,
+            score_e6=round(score.score * MICRO),
+            lower_e6=round(score.lower * MICRO),
+            upper_e6=round(score.upper * MICRO),
+            earlier_verdict=was[0],
+            earlier_score_e6=was[1],
+        )
+
+    def order(self) -> tuple[bool, int, str]:
+        """Lowest lower bound first, those without a score last."""
+        return self.lower_e6 is None, self.lower_e6 or 0, self.name
+
+    def verdict_at(self, now_ms: int, stale_after_ms: int) -> Verdict:
+        """Its standing verdict as it reads now, without a value for each part: ten thousand a look."""
+        drift, trust = self.drift, self.trust
+        if drift is not None and self.drift_ms is not None:
+            drift = read_later(drift, self.drift_ms, self.drift_data_ms, now_ms, stale_after_ms)
+        if trust is not None and self.trust_ms is not None:
+            trust = read_later(trust, self.trust_ms, self.trust_data_ms, now_ms, stale_after_ms)
+        return _worse(drift, trust)
+
+    def saying(self, standing: StandingVerdict) -> FleetRow:
+        """With what was said of it since it was read."""
+        drift, trust = standing
+        row = self
+        if drift is not None:
+            row = row._replace(
+                drift=drift.verdict, drift_ms=drift.ts_ms, drift_data_ms=drift.data_ms
+            )
+        if trust is not None:
+            row = row._replace(
+                trust=trust.verdict, trust_ms=trust.ts_ms, trust_data_ms=trust.data_ms
+            )
+        return row
+
+    @property
+    def standing(self) -> StandingVerdict:
+        """What was last said of it, as it is stored."""
+        return StandingVerdict(
+            None
+            if self.drift is None or self.drift_ms is None
+            else PartVerdict("drift", self.drift, self.drift_ms, self.drift_data_ms),
+            None
+            if self.trust is None or self.trust_ms is None
+            else PartVerdict("trust", self.trust, self.trust_ms, self.trust_data_ms),
+        )
+
+
+@cache
+def _worse(drift: Verdict | None, trust: Verdict | None) -> Verdict:
+    return worst_verdict([part for part in (drift, trust) if part is not None])
+
+
 class TrustTelemetry(Telemetry, Protocol):
     """Telemetry with the few cheap reads that a calibrated score needs."""
 
@@ -98,14 +206,39 @@ class TrustTelemetry(Telemetry, Protocol):
         """Hourly counts of several dependencies from one snapshot; unknown names are left out."""
         ...
 
+    async def call_counts(
+        self, dependencies: Sequence[str], *, start_hour: int, end_hour: int
+    ) -> dict[str, tuple[CallCounts, CallCounts]]:
+        """Calls of many by hour, and golden ones, `start_hour <= hour < end_hour`, in one read."""
+        ...
+
+    async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
+        """Those of which some version was called without one label, while another has labels.
+
+        By days after the one of `start_hour`; golden calls and those without a version left out.
+        """
+        ...
+
+    async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
+        """Those of which an outcome was ever recorded."""
+        ...
+
+    async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
+        """The same as `repeats` for many; those without answers are left out."""
+        ...
+
     async def keep_score(self, score: KeptScore) -> None:
         """Queue a score to be kept in place of the last one; may be lost, never waits."""
         ...
 
-    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
-        """The kept score of each dependency, lowest `lower` first."""
+    async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
+        """The same for many."""
         ...
 
-    async def unscored(self, *, limit: int) -> list[str]:
-        """Dependencies without a kept score, or changed since; newest observation first."""
+    async def fleet(self) -> list[FleetRow]:
+        """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
+        ...
+
+    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
+        """The kept score of each dependency, lowest `lower` first."""
         ...

@@ -27,10 +27,14 @@ from gonogo.text.forms import counted, named, percent
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """What was found for one dependency. `target` is where its calls go now."""
+    """What was found for one dependency.
+
+    `target` is where its calls go now, `measured` the dependency that this is a version of.
+    """
 
     dependency: str
     target: str
+    measured: str | None = None
     drift: DriftReport | None = None
     trust: TrustReport | None = None
     problem: str | None = None
@@ -69,6 +73,7 @@ def compose_preflight(
     parts: Sequence[PartReport],
     *,
     workload: str | None,
+    calls: int | None,
     budget: BudgetCheck | None,
     incidents: Sequence[IncidentBrief],
     allow_unknown: bool,
@@ -92,7 +97,7 @@ def compose_preflight(
     ]
     return PreflightReport(
         verdict=verdict,
-        summary=_summary(verdict, parts, budget, blockers) + _not_measured(parts),
+        summary=_summary(verdict, parts, budget, blockers, calls=calls) + _not_measured(parts),
         as_of=rfc3339(now_ms),
         data_age_s=max(ages, default=None),
         next_actions=_next_actions(parts, budget),
@@ -103,6 +108,30 @@ def compose_preflight(
         p_success=chance,
         p_success_note=chance_note,
         blockers=blockers,
+    )
+
+
+def for_unstated_calls(budget: BudgetCheck) -> BudgetCheck:
+    """A check of one call, as part of work whose calls were not stated: it cannot tell a pass.
+
+    One call that does not fit is no_go for any work.
+    """
+    if budget.verdict != "go":
+        return budget
+    return budget.model_copy(
+        update={
+            "verdict": "unknown",
+            "passed": None,
+            "confidence": None,
+            "planned_calls": None,
+            "projected_usd": None,
+            "projected_interval80_usd": None,
+            "decision_id": None,
+            "summary": (
+                f"Whether budget {budget.budget} carries the work is not known: no number of calls"
+                " was given."
+            ),
+        }
     )
 
 
@@ -137,14 +166,19 @@ def _summary(
     parts: Sequence[PartReport],
     budget: BudgetCheck | None,
     blockers: Sequence[str],
+    *,
+    calls: int | None,
 ) -> str:
     checked = counted(len(parts), "dependency", "dependencies")
     checked += f" and budget {budget.budget}" if budget else ""
     if verdict == "go":
-        return f"{checked} checked, all fit for the work."
+        work = "the work" if calls is None else counted(calls, "call")
+        return f"{checked} checked, all fit for {work}."
     if blockers:
         lead = "do not start" if verdict == "no_go" else "not known to be fit"
-        return f"{checked} checked, {lead}: blocked by {named(blockers)}."
+        unstated = budget is not None and budget.verdict == "unknown" and calls is None
+        why = " How many calls are planned was not stated: pass planned_calls." if unstated else ""
+        return f"{checked} checked, {lead}: blocked by {named(blockers)}.{why}"
     wary = [p.dependency for p in parts if p.verdict != "go"]
     return f"{checked} checked: look at {named(wary) if wary else 'the budget'} first."
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 from gonogo.answers import ScoreHealth, SegmentHealth
 from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
-from gonogo.services.trust_estimate import CALLS_MIN, MEMORY_DAYS, by_hour, days
+from gonogo.services.trust_estimate import MEMORY_DAYS, by_hour
+from gonogo.services.trust_verdict import CALLS_MIN, days
 from gonogo.text.forms import counted, number, signed
 
 if TYPE_CHECKING:

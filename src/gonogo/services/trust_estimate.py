@@ -4,17 +4,6 @@ A good call has no error, meets the latency SLO and, where it was labelled, an o
 the quality bar; where inputs repeat, it answers as before. Calls without an outcome never count
 as good: P(good) = P(ok) * P(good | ok, labelled) * P(no disagreeing repeat), independent given
 their rates.
-
-The verdict:
-* `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, a
-  version that answers now without an outcome of its own (while an older one has some), or a 90 %
-  interval wider than half the scale. Thin or stale evidence is never `go`.
-* `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below. The bar is
-  the dependency's own normal (declared baseline outcome, else its longest memory) less its
-  `min_effect`, and never under one half, where a call is as likely bad as good.
-* `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
-* `caution`: anything between; also a dependency without any label that is not judged by its errors
-  alone (`measured.errors_decide`), because what is not measured cannot be trusted.
 """
 
 from __future__ import annotations
@@ -26,7 +15,7 @@ from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.services.measured import errors_decide, unlabelled_version
 from gonogo.services.ports_trust import KeptScore
-from gonogo.text.forms import number
+from gonogo.services.trust_verdict import EVEN_CHANCE, Scored, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +29,6 @@ if TYPE_CHECKING:
     from gonogo.services.ports_trust import Population, Repeats, TrustTelemetry
     from gonogo.settings import DependencySettings, Settings
 
-CALLS_MIN = 10
-WIDTH_MAX = 0.5
-EVEN_CHANCE = 0.5
 # The longest memory counts calls alike for this long; older ones say nothing on the next call.
 MEMORY_DAYS = 120
 POPULATION_DAYS = 30
@@ -115,7 +101,7 @@ async def trust_estimate(
     """
     known = await telemetry.dependency(dependency)
     if known is None:
-        names = [d.name for d in await telemetry.dependencies(limit=1000)]
+        names = await telemetry.names()
         raise UnknownTarget(
             "dependency", dependency, names, "Record observations first, or check the name."
         )
@@ -132,14 +118,14 @@ async def trust_estimates(
     populations: dict[Kind | None, Population] = {}
     estimates = []
     for one in known:
-        counts, golden = await _hours(telemetry, one, now_ms)
+        counts, golden = await scored_hours(telemetry, one, now_ms)
         if not counts.n.sum():
             continue
         if one.kind not in populations:
             populations[one.kind] = await population_of(telemetry, one.kind, now_ms)
         repeats = await telemetry.repeats(one.name)
         own = settings.dependency(one.name)
-        unlabelled = None if golden else await _unlabelled(telemetry, one, counts, now_ms)
+        unlabelled = None if golden else await unlabelled_now(telemetry, one, counts, now_ms)
         estimates.append(
             estimate(
                 one,
@@ -155,7 +141,7 @@ async def trust_estimates(
     return estimates
 
 
-async def _unlabelled(
+async def unlabelled_now(
     telemetry: TrustTelemetry, known: Dependency, counts: HourCounts, now_ms: int
 ) -> UnlabelledVersion | None:
     """The version that answers now without an outcome; its golden answers are read only then."""
@@ -188,7 +174,7 @@ def estimate(
 
     others, hour = _others(population, known), now_ms // HOUR_MS
     ok, ok_prior = _ok(counts, population, others, hour)
-    points, normal, mean = trust.equal_points(ok), _longest(ok), float(ok.mean())
+    points, normal, mean = trust.equal_points(ok), ok.longest(), float(ok.mean())
     labels, quality, quality_prior = int(counts.ok_labels.sum()), None, None
     if labels:
         quality, quality_prior = _quality(counts, population, others, hour)
@@ -196,7 +182,7 @@ def estimate(
         mean *= float(quality.mean())
         normal *= _normal_quality(quality, own)
     if repeats.repeats >= REPEATS_MIN:
-        consistent = _consistent(repeats)
+        consistent = consistent_points(repeats)
         points, steady = trust.product_points(points, consistent), float(consistent.mean())
         mean, normal = mean * steady, normal * steady
     lower, upper = trust.point_interval90(points)
@@ -225,7 +211,7 @@ def estimate(
     return _judged(found, known, own, now_ms)
 
 
-def _consistent(repeats: Repeats) -> Floats:
+def consistent_points(repeats: Repeats) -> Floats:
     """Points of the chance that a call is not a repeat that was answered otherwise."""
     share = repeats.repeats / repeats.answers
     points: Floats = 1 - share * (1 - consistency_points(repeats))
@@ -242,7 +228,7 @@ def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
 def _normal_quality(quality: BetaMixture, own: DependencySettings) -> float:
     """The share of good answers that is usual: declared, or over the longest memory."""
     declared = own.baseline.outcome if own.baseline else None
-    return _longest(quality) if declared is None else declared
+    return quality.longest() if declared is None else declared
 
 
 def _ok(
@@ -290,7 +276,7 @@ def consistency_points(repeats: Repeats) -> Floats:
     return equal_points(BetaMixture(one, one + agreeing, one + repeats.disagreeing))
 
 
-async def _hours(
+async def scored_hours(
     telemetry: TrustTelemetry, known: Dependency, now_ms: int
 ) -> tuple[HourCounts, bool]:
     """The dependency's own calls, or its golden ones where there are no others."""
@@ -305,52 +291,22 @@ async def _hours(
     ), True
 
 
-def _longest(mixture: BetaMixture) -> float:
-    return float(mixture.a[-1] / (mixture.a[-1] + mixture.b[-1]))
-
-
 def _judged(
     found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
 ) -> TrustEstimate:
     from dataclasses import replace
 
-    verdict, why = _verdict(found, known, own, now_ms)
-    return replace(found, verdict=verdict, why=why)
-
-
-WIDE = "the interval is wider than half the scale"
-LOW = "the interval's lower end is below an even chance"
-UNMEASURED = "whether answers are right is not known, no outcome was recorded"
-
-
-def _verdict(
-    found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
-) -> tuple[Verdict, str]:
-    stale_ms = own.stale_after_s * 1000
     labelled = found.counts.hour[found.counts.ok_labels > 0]
-    label_age_ms = now_ms - (int(labelled[-1]) + 1) * HOUR_MS if labelled.size else 0
-    limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
-    unmeasured = found.quality is None and not errors_decide(known, own)
-    unlabelled = "" if found.unlabelled is None else found.unlabelled.why
-    newest = f"is older than {days(stale_ms)}"
-    least = f"{number(round(100 * found.bar, 1))}%, the least that {limit} allows"
-    too_few = f"there are {found.n} of the {CALLS_MIN} calls that a verdict needs"
-    # The first that holds decides.
-    rules: list[tuple[bool, Verdict, str]] = [
-        (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),
-        (found.n < CALLS_MIN, "unknown", too_few),
-        (found.upper < found.bar, "no_go", f"95% sure to be below {least}"),
-        (found.unlabelled is not None, "unknown", unlabelled),
-        (label_age_ms > stale_ms, "unknown", f"the newest outcome {newest}"),
-        (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
-        (found.lower < EVEN_CHANCE, "caution", LOW),
-        (found.score < found.bar, "caution", f"below {least}"),
-        (unmeasured, "caution", UNMEASURED),
-    ]
-    return next(((verdict, why) for holds, verdict, why in rules if holds), ("go", ""))
-
-
-def days(ms: int) -> str:
-    """A span in whole days, or hours below two days."""
-    hours = round(ms / HOUR_MS)
-    return f"{hours // 24} days" if hours >= 48 and hours % 24 == 0 else f"{hours} h"  # noqa: PLR2004
+    scored = Scored(
+        score=found.score,
+        lower=found.lower,
+        upper=found.upper,
+        bar=found.bar,
+        n=found.n,
+        newest_ts_ms=known.newest_ts_ms,
+        newest_label_hour=int(labelled[-1]) if labelled.size else None,
+        is_measured=found.quality is not None or errors_decide(known, own),
+        unlabelled=None if found.unlabelled is None else found.unlabelled.why,
+    )
+    verdict, why = verdict_of(scored, own, now_ms)
+    return replace(found, verdict=verdict, why=why)

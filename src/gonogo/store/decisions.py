@@ -7,8 +7,9 @@ import json
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from gonogo.records import Part, StandingVerdict
 from gonogo.store.audit import (
     COLUMNS,
     ChainCheck,
@@ -19,11 +20,13 @@ from gonogo.store.audit import (
     shard_of,
     verify_chain,
 )
+from gonogo.store.verdict_rows import read_standing, write_verdicts
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping, Sequence
 
-    from gonogo.records import Decision, Verdict
+    from gonogo.records import Decision, PartVerdict
     from gonogo.store.engine import Engine
 
 CHECKS_KEPT_MS = 90 * 86_400_000
@@ -32,7 +35,7 @@ _PRUNED_AT_ONCE = 5_000
 _WRITTEN_KEPT = 1_024
 # More than the writer's queue takes: only what a failing store has lost is let go of.
 _QUEUED_MAX = 8_192
-_HEALTH_KINDS = ("check_model_drift", "get_trust_score_health")
+_SAID_AT_ONCE = 1_000
 # What differs between two answers when nothing but the time has changed.
 _TIMES = ("as_of", "data_age_s", "decision_id")
 
@@ -61,7 +64,13 @@ def _digest(decision: Decision) -> bytes:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()[:16]
 
 
-def _fold(conn: sqlite3.Connection, decision: Decision, stream: bytes, digest: bytes) -> None:
+def _fold(
+    conn: sqlite3.Connection,
+    decision: Decision,
+    stream: bytes,
+    digest: bytes,
+    says: PartVerdict | None,
+) -> None:
     """Write a check, into the row of the one before it where nothing has changed."""
     shard = shard_of(decision)
     known = conn.execute(
@@ -71,7 +80,8 @@ def _fold(conn: sqlite3.Connection, decision: Decision, stream: bytes, digest: b
     ).fetchone()
     if known:
         return
-    _remember_verdict(conn, decision)
+    if says is not None and decision.dependency is not None:
+        write_verdicts(conn, {decision.dependency: says})
     last = conn.execute(
         "SELECT id, digest, last_ts_ms FROM decision WHERE stream = ? AND shard = ?"
         " ORDER BY last_ts_ms DESC LIMIT 1",
@@ -88,16 +98,6 @@ def _fold(conn: sqlite3.Connection, decision: Decision, stream: bytes, digest: b
         "INSERT INTO decision_repeat (id, decision_id, shard) VALUES (?, ?, ?)",
         (decision.id, last[0], shard),
     )
-
-
-def _remember_verdict(conn: sqlite3.Connection, decision: Decision) -> None:
-    if decision.kind in _HEALTH_KINDS and decision.dependency and decision.verdict:
-        conn.execute(
-            "INSERT INTO last_verdict VALUES (?, ?, ?) ON CONFLICT (dependency) DO UPDATE"
-            " SET verdict = excluded.verdict, ts_ms = excluded.ts_ms"
-            " WHERE excluded.ts_ms >= last_verdict.ts_ms",
-            (decision.dependency, decision.verdict, decision.ts_ms),
-        )
 
 
 def _find(conn: sqlite3.Connection, decision_id: str) -> Decision | None:
@@ -136,17 +136,26 @@ class SqliteDecisions:
         self._db = db
         self._queued: dict[str, Decision] = {}
         self._written: deque[str] = deque()
+        # What this process has said and may not find in the store yet.
+        self._said: dict[tuple[str, Part], PartVerdict] = {}
 
-    def note(self, decision: Decision) -> bool:
+    def note(self, decision: Decision, says: PartVerdict | None = None) -> bool:
         """Queue a check's entry: returns at once, folds repeats, lost only if killed.
 
-        False where the store cannot take it: the answer then goes out without its id.
+        Args:
+            decision: The entry.
+            says: What it says of the whole of its dependency, now; None where it speaks of less.
+
+        Returns:
+            False where the store cannot take it: the answer then goes out without its id.
         """
 
         def work(conn: sqlite3.Connection) -> None:
             self._written.append(decision.id)
-            _fold(conn, decision, _stream(decision), _digest(decision))
+            _fold(conn, decision, _stream(decision), _digest(decision), says)
 
+        if says is not None and decision.dependency is not None:
+            self._hear(decision.dependency, says)
         if not self._db.submit(work, shard=shard_of(decision)):
             return False
         self._queued[decision.id] = decision
@@ -199,21 +208,50 @@ class SqliteDecisions:
 
         return await self._db.read(work)
 
-    async def last_verdicts(self) -> dict[str, tuple[Verdict, int]]:
-        """For each dependency the last logged drift or trust verdict and when it was asked."""
+    def say(self, verdicts: Mapping[str, PartVerdict]) -> None:
+        """Queue what was found of several dependencies at once, by name, without an entry each.
 
-        def work(conn: sqlite3.Connection) -> dict[str, tuple[Verdict, int]]:
-            rows = conn.execute("SELECT dependency, verdict, ts_ms FROM last_verdict")
-            return {name: (verdict, ts_ms) for name, verdict, ts_ms in rows}
+        This process reads them from now on, whether or not the store can take them.
+        """
+        for name, said in verdicts.items():
+            self._hear(name, said)
+        names = sorted(verdicts)
+        for start in range(0, len(names), _SAID_AT_ONCE):
+            some = {name: verdicts[name] for name in names[start : start + _SAID_AT_ONCE]}
+            self._db.submit(partial(write_verdicts, verdicts=some))
 
-        last = await self._db.read(work)
-        for entry in self._queued.values():
-            name, verdict = entry.dependency, entry.verdict
-            if entry.kind in _HEALTH_KINDS and name is not None and verdict is not None:
-                stored = last.get(name)
-                if stored is None or stored[1] <= entry.ts_ms:
-                    last[name] = (verdict, entry.ts_ms)
-        return last
+    def _hear(self, name: str, said: PartVerdict) -> None:
+        known = self._said.get((name, said.part))
+        if known is None or known.ts_ms <= said.ts_ms:
+            self._said[name, said.part] = said
+
+    async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
+        """The standing verdicts of these dependencies, or of all; without those never asked."""
+        wanted = None if names is None else set(names)
+        heard_of = [n for n in self.heard_of if wanted is None or n in wanted]
+        found = await self._db.read(partial(read_standing, names=names))
+        return found | self.heard({n: found.get(n, StandingVerdict()) for n in heard_of})
+
+    @property
+    def heard_of(self) -> list[str]:
+        """Dependencies of which this process has said what may not be in the store yet."""
+        return list(dict.fromkeys(name for name, _ in self._said))
+
+    def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
+        """What is stored of dependencies, with what this process has said since, where it has."""
+        found: dict[str, StandingVerdict] = {}
+        for name, standing in stored.items():
+            for part in get_args(Part):
+                said = self._said.get((name, part))
+                known: PartVerdict | None = getattr(standing, part)
+                if said is None:
+                    continue
+                if known is not None and (known == said or known.ts_ms > said.ts_ms):
+                    # Written, or another process asked later: the store has it from here on.
+                    del self._said[name, part]
+                else:
+                    found[name] = found.get(name, standing).with_newer(said)
+        return found
 
     async def prune(self, now_ms: int) -> int:
         """Drop checks last asked over 90 days ago that no incident refers to; how many went."""

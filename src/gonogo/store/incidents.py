@@ -10,6 +10,7 @@ from gonogo.services.ports_actions import Event, Handled, Status, Turn, TurnOf
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from gonogo.store.engine import Engine
 
@@ -168,3 +169,32 @@ class SqliteIncidents:
             return [(incident, events_of(conn, incident.id)) for incident in found]
 
         return await self._db.read(work)
+
+    async def counts(
+        self, *, dependency: str | None = None, status: Status | None = None
+    ) -> dict[tuple[str, Status], int]:
+        """How many there are in all, by dependency and status; those without any left out."""
+
+        def work(conn: sqlite3.Connection) -> dict[tuple[str, Status], int]:
+            rows = conn.execute(
+                "SELECT dependency, status, count(*) FROM incident"
+                " WHERE dependency = coalesce(?, dependency) AND status = coalesce(?, status)"
+                " GROUP BY dependency, status",
+                (dependency, status),
+            )
+            return {(name, found): n for name, found, n in rows}
+
+        return await self._db.read(work)
+
+    async def unresolved(self, dependencies: Sequence[str]) -> list[Handled]:
+        """Every incident of these that is not resolved, the newest first, without timelines."""
+        marks = ", ".join("?" * len(dependencies))
+        which = (
+            f"WHERE status <> 'resolved' AND dependency IN ({marks}) ORDER BY opened_ms DESC, id"
+        )
+        return await self._db.read(lambda conn: select_incidents(conn, which, *dependencies))
+
+    async def changed(self, *, limit: int) -> list[Handled]:
+        """Incidents without their timelines, those that changed last first."""
+        which = "ORDER BY changed_ms DESC, id LIMIT ?"
+        return await self._db.read(lambda conn: select_incidents(conn, which, limit))

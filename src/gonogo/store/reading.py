@@ -40,6 +40,7 @@ __all__ = [
     "read_hours",
     "read_mark",
     "read_rule",
+    "read_rules",
     "read_segments",
     "segment_ids",
 ]
@@ -186,6 +187,16 @@ def read_rule(connection: sqlite3.Connection, dependency: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def read_rules(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
+    """The rules that the rollups of several dependencies were made with."""
+    marks = ", ".join("?" * len(names))
+    rows = connection.execute(
+        f"SELECT name, rule FROM dependency WHERE name IN ({marks})",  # noqa: S608 - only marks
+        tuple(names),
+    )
+    return dict(rows.fetchall())
+
+
 def read_segments(connection: sqlite3.Connection, dependency: str) -> list[str]:
     """The declared slices that are rolled up."""
     rows = connection.execute(
@@ -285,6 +296,13 @@ def read_dependencies(
         )
         for row in rows
     ]
+
+
+def read_names(connection: sqlite3.Connection, *, query: str | None = None) -> list[str]:
+    """The names of all dependencies whose name contains `query`, in order."""
+    wanted = (query or "").casefold()
+    rows = connection.execute("SELECT name FROM dependency ORDER BY name")
+    return [name for (name,) in rows if wanted in name.casefold()]
 
 
 def read_callers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, str]:

@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, MICRO, HourCounts
-from gonogo.services.ports_trust import KeptScore, Population, Repeats
+from gonogo.services.ports_trust import CallCounts, FleetRow, KeptScore, Population, Repeats
 from gonogo.store.engine import in_shard
+from gonogo.store.reading import columns_of
+from gonogo.store.verdict_rows import STANDING
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,9 +55,13 @@ def repeats(connection: sqlite3.Connection, dependency: str) -> Repeats:
         " GROUP BY a.version_id, a.input_hash",
         (dependency,),
     ).fetchall()
-    # Added up exactly, so that no order of the rows shows in the last bit.
-    disagreeing = math.fsum((t * t - q) / t for t, q in rows if t > 1)
-    return Repeats(sum(t for t, _ in rows), sum(t - 1 for t, _ in rows), disagreeing)
+    return _repeats(rows)
+
+
+def _repeats(sums: Sequence[tuple[int, int]]) -> Repeats:
+    """From answers and squared answers by input; added up exactly, so that no order shows."""
+    disagreeing = math.fsum((t * t - q) / t for t, q in sums if t > 1)
+    return Repeats(sum(t for t, _ in sums), sum(t - 1 for t, _ in sums), disagreeing)
 
 
 def provider_members(connection: sqlite3.Connection, provider: str, *, limit: int) -> list[str]:
@@ -162,11 +168,111 @@ def kept_scores(connection: sqlite3.Connection, *, limit: int | None = None) -> 
     ]
 
 
-def unscored(connection: sqlite3.Connection, *, limit: int) -> list[str]:
-    """Dependencies without a kept score or changed since, newest observation first."""
+def keep_scores(connection: sqlite3.Connection, scores: Sequence[KeptScore]) -> None:
+    """Keep many, in the order of their names: two writers of many never wait in a circle."""
+    for score in sorted(scores):
+        keep_score(connection, score)
+
+
+def fleet_rows(connection: sqlite3.Connection) -> list[FleetRow]:
+    """Every dependency with its score and what was last said of it, lowest lower bound first."""
     rows = connection.execute(
-        "SELECT d.name FROM dependency d LEFT JOIN kept_score k ON k.dependency_id = d.id"
-        " WHERE k.rev IS NULL OR k.rev <> d.rev ORDER BY d.newest_ts_ms DESC, d.name LIMIT ?",
-        (limit,),
+        "SELECT d.name, d.kind, d.provider, d.n, d.newest_ts_ms, d.rev, k.ts_ms, k.rev, k.verdict,"  # noqa: S608 - constant columns
+        " k.score_e6, k.lower_e6, k.upper_e6, k.earlier_verdict, k.earlier_score_e6,"
+        f" {STANDING} FROM dependency d LEFT JOIN kept_score k ON k.dependency_id = d.id"
+        " LEFT JOIN standing s ON s.dependency_id = d.id"
+        " ORDER BY k.lower_e6 IS NULL, k.lower_e6, d.name"
     )
-    return [name for (name,) in rows]
+    return list(map(FleetRow._make, rows))
+
+
+def _ids(connection: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
+    marks = ", ".join("?" * len(names))
+    rows = connection.execute(
+        f"SELECT id, name FROM dependency WHERE name IN ({marks})",  # noqa: S608 - only marks
+        tuple(names),
+    )
+    return dict(rows.fetchall())
+
+
+def call_counts(
+    connection: sqlite3.Connection, names: Sequence[str], *, start_hour: int, end_hour: int
+) -> dict[str, tuple[CallCounts, CallCounts]]:
+    """Calls of many by hour, and golden ones, versions added up."""
+    import numpy as np
+
+    ids = _ids(connection, names)
+    shard = in_shard(connection, "r.", "s.dependency_id")
+    rows = connection.execute(
+        "SELECT s.dependency_id, s.golden, r.bucket, r.n, r.ok, r.ok_labels, r.ok_good"  # noqa: S608 - numbers of the store's own
+        f" FROM series s JOIN rollup r ON r.series_id = s.id{shard} AND r.daily = 0"
+        " AND r.bucket >= ? AND r.bucket < ?"
+        f" WHERE s.segment_id = 0 AND s.dependency_id IN ({', '.join(map(str, ids))})",
+        (start_hour, end_hour),
+    ).fetchall()
+    owner, golden, hour, *counts = columns_of(rows, 7)
+    order = np.lexsort((hour, golden, owner))
+    owner, golden, hour = owner[order], golden[order], hour[order]
+    begins = np.flatnonzero(
+        np.r_[True, (np.diff(owner) != 0) | (np.diff(golden) != 0) | (np.diff(hour) != 0)]
+        if hour.size
+        else np.zeros(0, dtype=bool)
+    )
+    sums = [np.add.reduceat(column[order], begins) if begins.size else column for column in counts]
+    called = begins[sums[0] > 0]
+    columns = [hour[called], *(column[sums[0] > 0] for column in sums)]
+    owner, golden = owner[called], golden[called]
+    found = {}
+    for number, name in ids.items():
+        # Sorted by owner, then golden: two slices each.
+        first, last = (int(at) for at in np.searchsorted(owner, [number, number + 1]))
+        middle = first + int(np.searchsorted(golden[first:last], 1))
+        own, gold = slice(first, middle), slice(middle, last)
+        found[name] = (
+            CallCounts(*(column[own] for column in columns)),
+            CallCounts(*(column[gold] for column in columns)),
+        )
+    return found
+
+
+def partly_labelled(
+    connection: sqlite3.Connection, names: Sequence[str], *, start_hour: int
+) -> list[str]:
+    """Those of which some version was called without one label, while another has labels."""
+    ids = _ids(connection, names)
+    shard = in_shard(connection, "r.", "s.dependency_id")
+    rows = connection.execute(
+        "SELECT s.dependency_id, sum(r.labels) FROM series s"  # noqa: S608 - numbers of the store's own
+        f" JOIN rollup r ON r.series_id = s.id{shard} AND r.daily = 1 AND r.bucket > ?"
+        " WHERE s.segment_id = 0 AND s.golden = 0 AND s.version_id <> 0"
+        f" AND s.dependency_id IN ({', '.join(map(str, ids))})"
+        " GROUP BY s.dependency_id, s.version_id HAVING sum(r.n) > 0",
+        (start_hour // 24,),
+    ).fetchall()
+    with_labels = {number for number, labels in rows if labels}
+    without = {number for number, labels in rows if not labels}
+    return sorted(ids[number] for number in with_labels & without)
+
+
+def with_outcomes(connection: sqlite3.Connection, names: Sequence[str]) -> set[str]:
+    """Those of which an outcome was ever recorded."""
+    ids = _ids(connection, names)
+    rows = connection.execute(
+        "SELECT dependency_id FROM dependency_metric WHERE metric = 'outcome'"  # noqa: S608 - numbers of the store's own
+        f" AND dependency_id IN ({', '.join(map(str, ids))})"
+    )
+    return {ids[number] for (number,) in rows}
+
+
+def repeats_of(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Repeats]:
+    """How answers to the same input agree, of many; those without answers are left out."""
+    ids = _ids(connection, names)
+    rows = connection.execute(
+        "SELECT dependency_id, sum(n), sum(n * n) FROM answer"  # noqa: S608 - numbers of the store's own
+        f" WHERE dependency_id IN ({', '.join(map(str, ids))})"
+        " GROUP BY dependency_id, version_id, input_hash"
+    )
+    sums: dict[int, list[tuple[int, int]]] = {}
+    for number, total, squares in rows:
+        sums.setdefault(number, []).append((total, squares))
+    return {ids[number]: _repeats(found) for number, found in sums.items()}

@@ -47,6 +47,7 @@ class SqliteTelemetry(TrustReads, SignalReads):
         self._database = database
         self._settings = settings
         self._known = Known()
+        self._unwritten = {}
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
         """Store a batch and its rollups in one transaction; returns after the commit."""
@@ -86,6 +87,12 @@ class SqliteTelemetry(TrustReads, SignalReads):
         return await self._database.read(
             partial(read_dependencies, query=query, after=after, limit=limit)
         )
+
+    async def names(self, *, query: str | None = None) -> list[str]:
+        """The names of all dependencies whose name contains `query`, sorted."""
+        from gonogo.store.reading import read_names
+
+        return await self._database.read(partial(read_names, query=query))
 
     async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""
@@ -231,6 +238,21 @@ class SqliteTelemetry(TrustReads, SignalReads):
 
         work = partial(rebuild_dependency, name=dependency, catalogue_of=self._catalogue_of)
         await self._database.write(work, shard=dependency)
+
+    async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
+        if self._database.read_only:
+            return
+        from gonogo.store.reading import read_rules
+        from gonogo.store.rows import Rule
+
+        new = [name for name in dependencies if name not in self._known.ruled]
+        if not new:
+            return
+        for name, stored in (await self._database.read(partial(read_rules, names=new))).items():
+            if stored == Rule.configured(self._settings, name).text():
+                self._known.ruled.add(name)
+            else:
+                await self._adopt_rule(name)
 
     async def _adopt_rule(self, dependency: str) -> None:
         if self._database.read_only or dependency in self._known.ruled:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gonogo.services.ports_trust import FleetRow
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.records import HourCounts, Kind
-    from gonogo.services.ports_trust import KeptScore, Population, Repeats
+    from gonogo.services.ports_trust import CallCounts, KeptScore, Population, Repeats
     from gonogo.store.engine import Engine
 
 __all__ = ["TrustReads"]
@@ -19,6 +21,8 @@ class TrustReads:
     """The trust half of `SqliteTelemetry`."""
 
     _database: Engine
+    # Scores that this process made and may not find in the store yet.
+    _unwritten: dict[str, KeptScore]
 
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
         """Totals since a UTC day of up to `limit` dependencies of a kind, newest first."""
@@ -72,8 +76,63 @@ class TrustReads:
 
         return await self._database.read(partial(kept_scores, limit=limit))
 
-    async def unscored(self, *, limit: int) -> list[str]:
-        """Dependencies without a kept score, or changed since; newest observation first."""
-        from gonogo.store.reading_trust import unscored
+    async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
+        """Queue many scores to be kept; this process reads them from now on."""
+        from gonogo.store.reading_trust import keep_scores
 
-        return await self._database.read(partial(unscored, limit=limit))
+        self._unwritten |= {score.dependency: score for score in scores}
+        self._database.submit(partial(keep_scores, scores=tuple(scores)))
+
+    async def fleet(self) -> list[FleetRow]:
+        """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
+        from gonogo.store.reading_trust import fleet_rows
+
+        ahead = dict(self._unwritten)
+        rows = await self._database.read(fleet_rows)
+        if not ahead:
+            return rows
+        for at, row in enumerate(rows):
+            score = ahead.get(row.name)
+            if score is None:
+                continue
+            if row.scored_ms is not None and row.scored_ms >= score.ts_ms:
+                self._unwritten.pop(row.name, None)
+            else:
+                rows[at] = row.scored(score)
+        rows.sort(key=FleetRow.order)
+        return rows
+
+    async def call_counts(
+        self, dependencies: Sequence[str], *, start_hour: int, end_hour: int
+    ) -> dict[str, tuple[CallCounts, CallCounts]]:
+        """Calls of many by hour, and golden ones, `start_hour <= hour < end_hour`, in one read."""
+        from gonogo.store.reading_trust import call_counts
+
+        await self._adopt_rules(dependencies)
+        return await self._database.read(
+            partial(call_counts, names=dependencies, start_hour=start_hour, end_hour=end_hour)
+        )
+
+    async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
+        """Make rollups anew where the settings' SLO or bar is another than they were made with."""
+        raise NotImplementedError
+
+    async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
+        """Those of which some version was called without one label, while another has labels."""
+        from gonogo.store.reading_trust import partly_labelled
+
+        return await self._database.read(
+            partial(partly_labelled, names=dependencies, start_hour=start_hour)
+        )
+
+    async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
+        """Those of which an outcome was ever recorded."""
+        from gonogo.store.reading_trust import with_outcomes
+
+        return await self._database.read(partial(with_outcomes, names=dependencies))
+
+    async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
+        """The same as `repeats` for many; those without answers are left out."""
+        from gonogo.store.reading_trust import repeats_of
+
+        return await self._database.read(partial(repeats_of, names=dependencies))

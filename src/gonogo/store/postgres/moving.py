@@ -34,7 +34,7 @@ __all__ = ["Move"]
 _BY_DEPENDENCY = (
     *("dependency_version", "cardinality", "cardinality_value", "observation", "observation_id"),
     *("dependency_metric", "golden_answer", "answer", "answer_day", "output_sample", "kept_score"),
-    "retention",
+    *("retention", "standing"),
 )
 _BY_SERIES = ("rollup", "histogram", "category")
 _NAMES = (
@@ -42,7 +42,7 @@ _NAMES = (
     *("metric_id", "segment_id"),
 )
 _ACTIONS = (
-    *("decision", "decision_repeat", "last_verdict", "audit", "route", "route_switch", "plan"),
+    *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),
     *("incident", "incident_event", "suspicion", "notice"),
 )
 MONEY, ACTIONS, ALL = "/money", "/actions", "/"

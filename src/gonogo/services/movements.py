@@ -1,4 +1,4 @@
-"""How things stand, as far as someone who listens is told: verdicts, incidents, the last action."""
+"""What moves while somebody listens: standing verdicts, incidents, the last action."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.records import worst_verdict
+
 if TYPE_CHECKING:
     from gonogo.records import Verdict
     from gonogo.services.ports import DecisionLog
     from gonogo.services.ports_actions import Incidents
 
+# Those that changed last: more than change between two looks.
 INCIDENTS_FOLLOWED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Snapshot:
     """One look. `incidents` are (dependency, when it last changed, epoch ms) by id."""
 
     verdicts: Mapping[str, Verdict]
@@ -32,19 +35,22 @@ class Moved:
     actions: bool = False
 
 
-async def look(log: DecisionLog, incidents: Incidents) -> Standing:
+async def look(log: DecisionLog, incidents: Incidents) -> Snapshot:
     """Take one look; three small reads, whatever the history."""
-    last = await log.last_verdicts()
-    handled = await incidents.incidents(limit=INCIDENTS_FOLLOWED)
+    standing = await log.standing()
+    changed = await incidents.changed(limit=INCIDENTS_FOLLOWED)
     newest = await log.actions(limit=1)
-    return Standing(
-        verdicts={name: verdict for name, (verdict, _) in last.items()},
-        incidents={found.id: (found.dependency, found.changed_ms) for found, _ in handled},
+    return Snapshot(
+        verdicts={
+            name: worst_verdict([part.verdict for part in found.parts])
+            for name, found in standing.items()
+        },
+        incidents={found.id: (found.dependency, found.changed_ms) for found in changed},
         last_action=newest[0].id if newest else None,
     )
 
 
-def moved(before: Standing, after: Standing) -> Moved:
+def moved(before: Snapshot, after: Snapshot) -> Moved:
     """What differs, sorted; a dependency counts where its verdict or an incident of it changed."""
     incidents = {
         found for found, what in after.incidents.items() if before.incidents.get(found) != what

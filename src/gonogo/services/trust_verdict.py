@@ -1,0 +1,82 @@
+"""The verdict of a trust score: one rule, whether one dependency is scored or many are.
+
+* `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, a
+  version that answers now without an outcome of its own (while an older one has some), or a 90 %
+  interval wider than half the scale. Thin or stale evidence is never `go`.
+* `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below. The bar is
+  the dependency's own normal (declared baseline outcome, else its longest memory) less its
+  `min_effect`, and never under one half, where a call is as likely bad as good.
+* `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
+* `caution`: anything between; also a dependency without any label that is not judged by its errors
+  alone (`measured.errors_decide`), because what is not measured cannot be trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.records import HOUR_MS
+from gonogo.text.forms import number
+
+if TYPE_CHECKING:
+    from gonogo.records import Verdict
+    from gonogo.settings import DependencySettings
+
+__all__ = ["CALLS_MIN", "EVEN_CHANCE", "Scored", "days", "verdict_of"]
+
+CALLS_MIN = 10
+WIDTH_MAX = 0.5
+EVEN_CHANCE = 0.5
+WIDE = "the interval is wider than half the scale"
+LOW = "the interval's lower end is below an even chance"
+UNMEASURED = "whether answers are right is not known, no outcome was recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a verdict rests on; rates are fractions.
+
+    `is_measured`: some call has an outcome, or errors alone decide. `unlabelled`: why the version
+    that answers now is not known by the outcomes there are, where it is not.
+    """
+
+    score: float
+    lower: float
+    upper: float
+    bar: float
+    n: int
+    newest_ts_ms: int
+    newest_label_hour: int | None
+    is_measured: bool
+    unlabelled: str | None = None
+
+
+def verdict_of(found: Scored, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
+    """The verdict by the rules above, and why it is no go."""
+    stale_ms = own.stale_after_s * 1000
+    label_hour = found.newest_label_hour
+    label_age_ms = 0 if label_hour is None else now_ms - (label_hour + 1) * HOUR_MS
+    limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
+    newest = f"is older than {days(stale_ms)}"
+    least = f"{number(round(100 * found.bar, 1))}%, the least that {limit} allows"
+    too_few = f"there are {found.n} of the {CALLS_MIN} calls that a verdict needs"
+    # The first that holds decides.
+    rules: list[tuple[bool, Verdict, str]] = [
+        (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),
+        (found.n < CALLS_MIN, "unknown", too_few),
+        (found.upper < found.bar, "no_go", f"95% sure to be below {least}"),
+        (found.unlabelled is not None, "unknown", found.unlabelled or ""),
+        (label_age_ms > stale_ms, "unknown", f"the newest outcome {newest}"),
+        (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
+        (found.lower < EVEN_CHANCE, "caution", LOW),
+        (found.score < found.bar, "caution", f"below {least}"),
+        (not found.is_measured, "caution", UNMEASURED),
+    ]
+    return next(((verdict, why) for holds, verdict, why in rules if holds), ("go", ""))
+
+
+def days(ms: int) -> str:
+    """A span in whole days, or hours below two days."""
+    hours = round(ms / HOUR_MS)
+    return f"{hours // 24} days" if hours >= 48 and hours % 24 == 0 else f"{hours} h"  # noqa: PLR2004
