@@ -209,8 +209,12 @@ class Gonogo(Remembering):
             raise ParameterError(
                 f"observations has {len(observations)} items; send at most {OBSERVATIONS_MAX}."
             )
-        stores = await self.stores()
-        return await record_batch(stores.telemetry, observations, now_ms=self._clock())
+        stores, now_ms = await self.stores(), self._clock()
+        answer = await record_batch(stores.intake(), observations, now_ms=now_ms)
+        if answer.notes is None:
+            return answer
+        # What is dated back may move a verdict: the log says when, and what.
+        return stores.noted("record_observations", {}, answer, now_ms=now_ms)
 
     async def trigger_fallback(
         self,

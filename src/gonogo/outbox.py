@@ -220,7 +220,7 @@ class Outbox:
         good, problems = self._checked(stores.settings, now_ms)
         done = 0
         if good:
-            stored = await stores.telemetry.record(good, now_ms)
+            stored = await stores.intake().record(good, now_ms)
             done = stored.accepted + stored.duplicates + stored.updated
             problems += [f"{r.field} {r.problem}" for r in stored.rejected]
         with self._progress:

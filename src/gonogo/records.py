@@ -25,6 +25,9 @@ Verdict = Literal["go", "caution", "no_go", "unknown"]
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 MICRO = 1_000_000
+# A call that arrives more than a day after it was made is history that is brought in: how late its
+# outcome came is not known then, and nothing is learned of that.
+HISTORY_AFTER_MS = DAY_MS
 
 # From best to worst: a report is as bad as its worst part. `unknown` stands between caution and
 # no_go: it never reads as "go", and it never hides a part that is known to be bad.

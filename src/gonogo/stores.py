@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gonogo.records import Part
+    from gonogo.services.backdating import DatedBack
     from gonogo.services.ports_actions import Actuator
     from gonogo.services.ports_changes import Changes
     from gonogo.services.ports_leases import Leases
@@ -80,6 +81,12 @@ class Stores:
     def new_id(self, now_ms: int, prefix: str = "") -> str:
         """An id that no other process makes."""
         return make_id(now_ms, secrets.randbits(ENTROPY_BITS), prefix=prefix)
+
+    def intake(self, *, from_files: bool = False) -> DatedBack:
+        """Where observations go: what is dated far back moves no closed baseline, and is said."""
+        from gonogo.services.backdating import DatedBack
+
+        return DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
 
     def noted(
         self,

@@ -96,16 +96,18 @@ class Upkeep:
         from gonogo.ingest.load import load
 
         self.refuse_read_only("record observations")
-        stores = await self.stores()
-        return await load(
+        intake = (await self.stores()).intake(from_files=True)
+        loaded = await load(
             paths,
-            stores.telemetry,
+            intake,
             mapping,
             clock=self._clock,
             stdin=stdin,
             stated=stated,
             progress=progress,
         )
+        loaded.notes += intake.notes
+        return loaded
 
     @property
     def clock(self) -> Callable[[], int]:
@@ -115,7 +117,7 @@ class Upkeep:
     async def record_evidence(self, observations: Sequence[Observation]) -> Stored:
         """Write observations that the product made itself, in stored units."""
         self.refuse_read_only("record observations")
-        return await (await self.stores()).telemetry.record(observations, self._clock())
+        return await (await self.stores()).intake().record(observations, self._clock())
 
     async def claim(self, work: str, holder: str, *, for_s: float) -> bool:
         """Claim work that only one process may do, or hold it longer; False: another holds it."""

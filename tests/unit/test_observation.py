@@ -231,18 +231,20 @@ def test_an_outcome_follows_from_prediction_and_label_and_only_where_none_is_giv
 
 
 def test_an_outcome_came_with_its_file_or_now() -> None:
-    """History that is brought in bulk is mature at once; a live outcome came when it was told."""
-    ts = 1_777_636_800
-    for from_file, stated, expected in (
-        (True, None, ts * 1000),
-        (False, None, NOW_MS),
-        (True, ts + 5, ts * 1000 + 5000),
-        (False, ts + 5, ts * 1000 + 5000),
+    """History is mature at once, from a file or a day old; a live outcome came when it was told."""
+    day = 86_400
+    old, now = NOW_MS // 1000 - day - 1, NOW_MS // 1000 - day
+    for ts, from_file, stated, expected in (
+        (now, True, None, now * 1000),
+        (now, False, None, NOW_MS),
+        (old, False, None, old * 1000),
+        (now, True, now + 5, now * 1000 + 5000),
+        (old, False, old + 5, old * 1000 + 5000),
     ):
         parsed = parse({"ts": ts, "outcome": 1, "outcome_ts": stated}, from_file=from_file)
         assert isinstance(parsed, Observation)
         assert parsed.outcome_ts_ms == expected
-        assert parsed.outcome_ts_assumed == (from_file and stated is None)
+        assert parsed.outcome_ts_assumed == (expected == ts * 1000)
     without = parse({"ts": ts, "outcome_ts": ts})
     assert isinstance(without, Observation)
     assert without.outcome_ts_ms is None

@@ -84,12 +84,14 @@ async def ingest(
 def _json(loaded: Loaded) -> str:
     refused = [{"line": r.line, "field": r.field, "problem": r.problem} for r in loaded.refused]
     told = {"accepted": loaded.accepted, "duplicates": loaded.duplicates}
-    return json.dumps({**told, "updated": loaded.updated, "rejected": refused})
+    notes = {"notes": loaded.notes} if loaded.notes else {}
+    return json.dumps({**told, "updated": loaded.updated, "rejected": refused, **notes})
 
 
 def _words(loaded: Loaded) -> str:
     said = f"{loaded.accepted:,} accepted, {loaded.duplicates:,} duplicates"
     lines = [f"{said}, {loaded.updated:,} updated, {loaded.refused_count:,} refused"]
+    lines += loaded.notes
     for refused in loaded.refused[:REFUSED_SHOWN]:
         where = f"{refused.path}:{refused.line}"
         lines.append(f"{where}: {refused.field}: {refused.problem}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
 from gonogo.ingest.observation import parse_observation
@@ -12,12 +12,20 @@ from gonogo.services.ahead import SKEW_MS, ahead_text
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
-    from gonogo.ingest.load import ObservationSink
+    from gonogo.records import Stored
 
 
-async def record_batch(
-    sink: ObservationSink, raw: Sequence[object], *, now_ms: int
-) -> RecordAnswer:
+class NotingSink(Protocol):
+    """Where observations go, and what is to be said of them."""
+
+    notes: list[str]
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch in one transaction; returns after the commit."""
+        ...
+
+
+async def record_batch(sink: NotingSink, raw: Sequence[object], *, now_ms: int) -> RecordAnswer:
     """Store the well-formed ones in one transaction; name every one that is not, by its index."""
     good: list[Observation] = []
     position: list[int] = []
@@ -40,13 +48,13 @@ async def record_batch(
     ]
     return RecordAnswer(
         verdict="caution" if rejected else "go",
-        summary=_summary(accepted, duplicates, updated, rejected),
+        summary=" ".join([_summary(accepted, duplicates, updated, rejected), *_ended(sink.notes)]),
         as_of=rfc3339(now_ms),
         accepted=accepted,
         duplicates=duplicates,
         updated=updated,
         rejected=rejected,
-        notes=_notes(good, now_ms) or None,
+        notes=[*_notes(good, now_ms), *sink.notes] or None,
     )
 
 
@@ -54,6 +62,11 @@ def _notes(stored: Sequence[Observation], now_ms: int) -> list[str]:
     """What is odd about what was taken, though nothing was refused for it."""
     ahead = [one.ts_ms for one in stored if one.ts_ms > now_ms + SKEW_MS]
     return [f"{ahead_text(len(ahead), rfc3339(max(ahead)))}"] if ahead else []
+
+
+def _ended(notes: Sequence[str]) -> list[str]:
+    """Notes as sentences."""
+    return [f"{note.rstrip('.')}." for note in notes]
 
 
 def _summary(accepted: int, duplicates: int, updated: int, rejected: list[RejectedItem]) -> str:

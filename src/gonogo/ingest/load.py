@@ -48,13 +48,17 @@ class RefusedLine(NamedTuple):
 
 @dataclass(slots=True)
 class Loaded:
-    """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all."""
+    """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
+
+    `notes`: what a person should know of what was taken.
+    """
 
     accepted: int = 0
     duplicates: int = 0
     updated: int = 0
     refused_count: int = 0
     refused: list[RefusedLine] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def refuse(self, path: str, rejection: Rejection) -> None:
         """Count a refused line, and keep it while there is room."""

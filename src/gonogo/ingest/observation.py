@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from gonogo.errors import plain
-from gonogo.records import DAY_MS, MICRO, Observation, Rejection
+from gonogo.records import DAY_MS, HISTORY_AFTER_MS, MICRO, Observation, Rejection
 
 __all__ = ["FIELDS", "Field", "error_code_of", "observation_schema", "parse_observation"]
 
@@ -327,7 +327,7 @@ def parse_observation(
         raw: A mapping of field names to JSON values; anything else is refused.
         now_ms: The time of arrival, epoch milliseconds: the default `ts`.
         from_file: The outcome came with its observation: `outcome_ts` defaults to `ts` and not
-            to the arrival.
+            to the arrival. So it does where the call is history.
         position: The index or line that a Rejection names.
 
     Returns:
@@ -389,8 +389,9 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
             return
         values[_OUTCOME_AT] = float(prediction == label)
     if outcome_ts_ms is None:
-        values[_OUTCOME_TS] = ts_ms if from_file else now_ms
-        values[_ASSUMED] = from_file
+        came_with_it = from_file or now_ms - ts_ms > HISTORY_AFTER_MS
+        values[_OUTCOME_TS] = ts_ms if came_with_it else now_ms
+        values[_ASSUMED] = came_with_it
     elif outcome_ts_ms > now_ms + DAY_MS:
         raise _AheadError("outcome_ts")
 

@@ -20,10 +20,15 @@ BASELINE_DECISION = "baseline"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A new normal that a person accepted: it starts there, and ends there or is learned."""
+    """A new normal that a person accepted: it starts there, and ends there or is learned.
+
+    `closed`: nobody accepted it; it is where the learned one began when older data came
+    (`backdating`).
+    """
 
     start: str
     end: str | None = None
+    closed: bool = False
 
 
 async def accepted_baseline(log: DecisionLog, dependency: str) -> Accepted | None:
@@ -32,7 +37,8 @@ async def accepted_baseline(log: DecisionLog, dependency: str) -> Accepted | Non
     if not entries:
         return None
     inputs = json.loads(entries[0].inputs)
-    return Accepted(str(inputs["start"]), str(inputs["end"]) if "end" in inputs else None)
+    end = str(inputs["end"]) if "end" in inputs else None
+    return Accepted(str(inputs["start"]), end, closed=bool(inputs.get("closed")))
 
 
 def choose_baseline(
@@ -52,8 +58,11 @@ def choose_baseline(
         ParameterError: a configured or accepted bound is no time.
     """
     declared = settings.baseline
-    if accepted is not None:
+    if accepted is not None and not accepted.closed:
         return _period(stream, accepted.start, accepted.end, zone=zone)
+    if accepted is not None:
+        begin = first_hour(moment(accepted.start, name="start", zone=zone).start_ms)
+        stream = stream.between(begin, None)
     if declared is None:
         return learned_baseline(stream)
     if declared.start is not None:

@@ -32,6 +32,10 @@ BASELINE_HOURS_MIN = 72
 # Outcomes that come within a minute need no waiting: an hour is then mature as it fills.
 PROMPT_LAG_S = 60.0
 MATURE_SHARE = 0.95
+# An audit of last month's calls fills in outcomes that nobody can wait for: a few so late leave the
+# other hours as mature as they are. Where they are more, outcomes are just slow, and waited for.
+WAITED_FOR_S = 7 * 86_400.0
+BEYOND_SHARE_MAX = 0.2
 
 
 def groups_of(ascending: Ints) -> tuple[Ints, Ints]:
@@ -153,14 +157,17 @@ def maturity(lags: Histograms | None, *, as_of_ms: int) -> Maturity:
     The newest hours hold only their prompt outcomes, so they are left out of the learning: it is
     repeated on hours older than three times the answer until the answer stands.
     """
-    from gonogo.detectors.bins import layout_named, quantiles
+    from gonogo.detectors.bins import bin_of_one, layout_named, quantiles
 
     if lags is None or not len(lags.bucket):
         return Maturity(0.0)
     layout, row_hour = layout_named(lags.layout), lags.bucket[lags.row]
+    waited = lags.bins <= bin_of_one(layout, WAITED_FOR_S)
+    if lags.counts[~waited].sum() > BEYOND_SHARE_MAX * lags.counts.sum():
+        waited[:] = True
     lag_s, newest = 0.0, as_of_ms // HOUR_MS
     for _ in range(4):
-        old = row_hour <= newest - math.ceil(3 * lag_s / 3600)
+        old = waited & (row_hour <= newest - math.ceil(3 * lag_s / 3600))
         if not old.any():
             break
         bins, at = np.unique(lags.bins[old], return_inverse=True)
