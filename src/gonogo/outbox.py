@@ -262,6 +262,7 @@ def _load() -> Callable[..., Awaitable[Stores]]:
     """
     with _importing:
         import gonogo.ingest.observation
+        import gonogo.services.backdating
         import gonogo.store.bulk
         import gonogo.store.recording  # noqa: F401 - `record` imports it when it is first called
         from gonogo.stores import open_stores

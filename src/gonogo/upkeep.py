@@ -96,15 +96,9 @@ class Upkeep:
         from gonogo.ingest.load import load
 
         self.refuse_read_only("record observations")
-        intake = (await self.stores()).intake(from_files=True)
+        intake, clock = (await self.stores()).intake(from_files=True), self._clock
         loaded = await load(
-            paths,
-            intake,
-            mapping,
-            clock=self._clock,
-            stdin=stdin,
-            stated=stated,
-            progress=progress,
+            paths, intake, mapping, clock=clock, stdin=stdin, stated=stated, progress=progress
         )
         loaded.notes += intake.notes
         return loaded

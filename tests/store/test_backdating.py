@@ -88,6 +88,7 @@ async def test_a_person_can_take_the_older_labels_for_the_baseline(tmp_path: Pat
         old_ms = START_MS - 10 * DAY_MS
         await send(world, dated(900, old_ms, step_ms=600_000, wrong=0.4))
         assert (await world.app.check_model_drift("m")).verdict == "no_go"
+        world.now_ms += 1000
         await world.app.accept_baseline("m", start=rfc3339(old_ms)[:10])
         accepted = await world.app.check_model_drift("m")
     assert accepted.baseline is not None

@@ -69,6 +69,15 @@ class NextAction(Part):
     reason: str
 
 
+class LabelCoverage(Part):
+    """How few calls have an outcome; left out where they are a fifth or more."""
+
+    share: Fraction
+    labels: int
+    calls: int
+    warning: str
+
+
 class Answer(Part):
     """What every answer begins with."""
 

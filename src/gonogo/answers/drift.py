@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Ahead, Answer, Number, Part, Time
+from gonogo.answers.base import Ahead, Answer, LabelCoverage, Number, Part, Time
 from gonogo.answers.routes import TargetShare
 
 DriftStatus = Literal[
@@ -184,4 +184,5 @@ class DriftReport(Answer):
     traffic: list[TargetShare] | None = Field(
         default=None, description="where its calls go now, where that is not itself alone"
     )
+    label_coverage: LabelCoverage | None = None
     missing: str | None = None

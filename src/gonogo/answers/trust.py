@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Ahead, Answer, Fraction, Number, Part, Points, Time
+from gonogo.answers.base import Ahead, Answer, Fraction, LabelCoverage, Number, Part, Points, Time
 from gonogo.answers.routes import TargetShare
 from gonogo.records import Verdict
 
@@ -71,6 +71,7 @@ class TrustReport(Answer):
         dict[Literal["availability", "quality", "latency_slo", "consistency"], TrustPart] | None
     ) = None
     provider_suspected: ProviderSuspected | None = None
+    label_coverage: LabelCoverage | None = None
     missing: str | None = Field(default=None, description="what to record for a verdict")
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None

@@ -48,7 +48,7 @@ async def record_batch(sink: NotingSink, raw: Sequence[object], *, now_ms: int) 
     ]
     return RecordAnswer(
         verdict="caution" if rejected else "go",
-        summary=" ".join([_summary(accepted, duplicates, updated, rejected), *_ended(sink.notes)]),
+        summary=_summary(accepted, duplicates, updated, rejected),
         as_of=rfc3339(now_ms),
         accepted=accepted,
         duplicates=duplicates,
@@ -62,11 +62,6 @@ def _notes(stored: Sequence[Observation], now_ms: int) -> list[str]:
     """What is odd about what was taken, though nothing was refused for it."""
     ahead = [one.ts_ms for one in stored if one.ts_ms > now_ms + SKEW_MS]
     return [f"{ahead_text(len(ahead), rfc3339(max(ahead)))}"] if ahead else []
-
-
-def _ended(notes: Sequence[str]) -> list[str]:
-    """Notes as sentences."""
-    return [f"{note.rstrip('.')}." for note in notes]
 
 
 def _summary(accepted: int, duplicates: int, updated: int, rejected: list[RejectedItem]) -> str:

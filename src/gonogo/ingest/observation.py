@@ -327,7 +327,7 @@ def parse_observation(
         raw: A mapping of field names to JSON values; anything else is refused.
         now_ms: The time of arrival, epoch milliseconds: the default `ts`.
         from_file: The outcome came with its observation: `outcome_ts` defaults to `ts` and not
-            to the arrival. So it does where the call is history.
+            to the arrival, as it does for history.
         position: The index or line that a Rejection names.
 
     Returns:
@@ -389,9 +389,8 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
             return
         values[_OUTCOME_AT] = float(prediction == label)
     if outcome_ts_ms is None:
-        came_with_it = from_file or now_ms - ts_ms > HISTORY_AFTER_MS
-        values[_OUTCOME_TS] = ts_ms if came_with_it else now_ms
-        values[_ASSUMED] = came_with_it
+        values[_ASSUMED] = from_file or now_ms - ts_ms > HISTORY_AFTER_MS
+        values[_OUTCOME_TS] = ts_ms if values[_ASSUMED] else now_ms
     elif outcome_ts_ms > now_ms + DAY_MS:
         raise _AheadError("outcome_ts")
 

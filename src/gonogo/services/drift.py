@@ -24,7 +24,7 @@ from gonogo.services.drift_slices import SHOWN
 from gonogo.services.drift_stale import OldData, old_data
 from gonogo.services.drift_streams import Streams, followed_streams, followed_values
 from gonogo.services.drift_words import next_actions, verdict_of
-from gonogo.services.measured import NOT_MEASURED, errors_decide, unlabelled_version
+from gonogo.services.measured import NOT_MEASURED, coverage_of, errors_decide, unlabelled_version
 from gonogo.services.periods import first_hour, moment
 from gonogo.services.signals import SIGNAL_METRICS
 from gonogo.text.drift_summary import drift_summary
@@ -274,11 +274,14 @@ def _report(
         immature=_immature(data),
         ahead=data.ahead,
         detectable_now=decisive.detectable_now,
+        label_coverage=coverage_of(data.counts) if decisive.metric == "outcome" else None,
         missing=decisive.missing,
     )
     said = drift_summary(report, why=decisive.why, change=decisive.told, notes=decisive.notes)
     if decisive.metric == "error" and errors_decide(data.known, own):
         said += f" {NOT_MEASURED}"
+    if report.label_coverage is not None:
+        said += f" {report.label_coverage.warning}"
     return report.model_copy(update={"summary": f"{said} {ahead_note(data.ahead)}".rstrip()})
 
 

@@ -13,10 +13,19 @@ from gonogo.text.forms import counted, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.answers.base import LabelCoverage
     from gonogo.records import Dependency, HourCounts, VersionSeen
     from gonogo.settings import DependencySettings
 
-__all__ = ["NOT_MEASURED", "UnlabelledVersion", "errors_decide", "unlabelled_version"]
+__all__ = [
+    "NOT_MEASURED",
+    "FewLabels",
+    "UnlabelledVersion",
+    "coverage_of",
+    "errors_decide",
+    "few_labels",
+    "unlabelled_version",
+]
 
 NOT_MEASURED = "Quality is not measured: no outcome was ever recorded."
 _MEASURED_BY_ERRORS = ("tool", "api")
@@ -24,6 +33,9 @@ _MEASURED_BY_ERRORS = ("tool", "api")
 # that gets a twentieth of the traffic.
 RECENT_CALLS = 20
 CURRENT_SHARE = 0.5
+LATELY_HOURS = 7 * 24
+CALLS_FOR_SHARE = 50
+FEW_SHARE = 0.2
 
 
 def errors_decide(known: Dependency, own: DependencySettings) -> bool:
@@ -34,6 +46,53 @@ def errors_decide(known: Dependency, own: DependencySettings) -> bool:
     """
     by_errors = (own.kind or known.kind) in _MEASURED_BY_ERRORS or own.quality == "errors"
     return by_errors and "outcome" not in known.metrics
+
+
+@dataclass(frozen=True, slots=True)
+class FewLabels:
+    """How few of the newest week's calls have an outcome, where they are so few that it matters."""
+
+    labels: int
+    calls: int
+
+    @property
+    def share(self) -> float:
+        """Of the calls, a fraction."""
+        return self.labels / self.calls
+
+    @property
+    def warning(self) -> str:
+        """What follows from it, in words."""
+        return (
+            f"Only {self.labels:,} of the newest week's {self.calls:,} calls have an outcome: if "
+            "those were picked (complaints, escalations), this speaks for them alone; record "
+            "outcomes of calls picked at random."
+        )
+
+
+def few_labels(counts: HourCounts) -> FewLabels | None:
+    """How many of the calls of the newest week are labelled; None where they are a fifth or more.
+
+    Few labels are no fault where they are drawn at random. Where they come from who complains they
+    are of bad calls, and nothing in the counts can tell the two apart: so it is said.
+    """
+    if not len(counts.hour):
+        return None
+    lately = counts.hour > counts.hour[-1] - LATELY_HOURS
+    calls, labels = int(counts.n[lately].sum()), int(counts.labels[lately].sum())
+    if not labels or calls < CALLS_FOR_SHARE or labels >= FEW_SHARE * calls:
+        return None
+    return FewLabels(labels, calls)
+
+
+def coverage_of(counts: HourCounts) -> LabelCoverage | None:
+    """The same as it is answered."""
+    from gonogo.answers.base import LabelCoverage
+
+    few = few_labels(counts)
+    if few is None:
+        return None
+    return LabelCoverage(share=few.share, labels=few.labels, calls=few.calls, warning=few.warning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gonogo.answers import (
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.records import HOUR_MS, worst_verdict
 from gonogo.services.ahead import age_s, ahead_note, ahead_of
-from gonogo.services.measured import NOT_MEASURED, errors_decide
+from gonogo.services.measured import NOT_MEASURED, coverage_of, errors_decide
 from gonogo.services.trust_estimate import (
     TrustEstimate,
     kept_from,
@@ -239,12 +239,15 @@ def _report(
         upstream=around.upstream or None,
         provider_suspected=around.provider,
         score_health=around.health,
+        label_coverage=coverage_of(found.counts),
         missing=None if found.unlabelled is None else found.unlabelled.missing,
         ahead=around.ahead,
     )
     said = trust_summary(report, why=found.why, measured=found.quality is not None)
     if errors_decide(found.known, own):
         said += f" {NOT_MEASURED}"
+    if report.label_coverage is not None:
+        said += f" {report.label_coverage.warning}"
     return report.model_copy(update={"summary": f"{said} {ahead_note(around.ahead)}".rstrip()})
 
 
@@ -260,7 +263,7 @@ def good_means(found: TrustEstimate, own: DependencySettings) -> str:
     said = ", ".join(events)
     said += " (golden-set calls: there are no others)" if found.golden else ""
     if errors_decide(found.known, own):
-        said += "; quality is not measured"
+        said += "; nothing else is judged"
     elif found.quality is None:
         said += "; quality is not known: record `outcome`, or `prediction` and `label`"
     elif found.labels < found.n:
