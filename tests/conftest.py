@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from gonogo.coherence import RULES
+from gonogo.coherence import MOMENT_RULES, PAIR_RULES, RULES
 from oracle import KNOWN, ORACLE, listen
 
 # How long an example takes depends on what else the machine does; timed figures live in benchmarks.
@@ -73,7 +73,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.write_line(
         f"coherence: {ORACLE.answers:,} answers, {sum(ORACLE.checks.values()):,} checks by "
-        f"{len(ORACLE.checks)} of {len(RULES)} rules"
+        f"{len(ORACLE.checks)} of {len(RULES) + len(MOMENT_RULES) + len(PAIR_RULES)} rules"
     )
-    for rule, reason in KNOWN.items():
-        terminalreporter.write_line(f"  known, {ORACLE.tolerated[rule]} times: {rule}: {reason}")
+    for rule, known in KNOWN.items():
+        terminalreporter.write_line(
+            f"  known, {ORACLE.tolerated[rule]} times: {rule}: {known.reason}"
+        )

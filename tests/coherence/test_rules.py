@@ -22,7 +22,7 @@ from scripted import (
     TRUST,
 )
 
-from gonogo.answers import Answer
+from gonogo.answers import Answer, Change
 from gonogo.coherence import (
     MOMENT_RULES,
     PAIR_RULES,
@@ -89,7 +89,7 @@ def test_a_sound_answer_breaks_no_rule(answer: Answer) -> None:
 def test_what_is_known_to_disagree_is_a_rule_with_a_reason() -> None:
     """The list of known faults names rules that exist."""
     assert set(KNOWN) <= {*RULES, *MOMENT_RULES, *PAIR_RULES}
-    assert all(KNOWN.values())
+    assert all(known.reason for known in KNOWN.values())
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,11 @@ def test_a_figure_means_what_rounds_to_it(words: str, value: float, *, stands: b
     """A figure is as exact as it is said."""
     [figure] = figures(words)
     assert figure.means(value) is stands
+
+
+def test_what_arithmetic_leaves_of_nothing_is_told_as_nothing() -> None:
+    """A change of -5.551e-16 is none."""
+    assert Change(absolute=-5.551e-16, interval95=(5.4e-20, 0.1)).model_dump(exclude_none=True) == {
+        "absolute": 0.0,
+        "interval95": (0.0, 0.1),
+    }

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gonogo.records import Verdict
 
+NOISE = 1e-15
+
 
 def _digits(digits: int) -> AfterValidator:
     def rounded(value: float) -> float:
@@ -30,7 +32,8 @@ def rounded(value: float) -> float:
     if not math.isfinite(value):
         msg = "must be finite"
         raise ValueError(msg)
-    return float(f"{value:.4g}") + 0.0
+    # What is left of a difference that is nothing: 1 - 0.9 - 0.1 is -2.8e-17.
+    return 0.0 if abs(value) < NOISE else float(f"{value:.4g}") + 0.0
 
 
 Fraction = Annotated[float, _digits(4)]

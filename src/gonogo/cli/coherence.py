@@ -14,8 +14,9 @@ DEPENDENCIES_MAX = 50
 
 async def coherent(session: Session) -> list[Finding]:
     """Whether every answer of the store holds together; nothing is written."""
+    now_ms = session.app.clock()  # time stands still meanwhile: it decides verdicts, too
     try:
-        async with Onlooker(session.settings) as onlooker:
+        async with Onlooker(session.settings, clock=lambda: now_ms, actor="doctor") as onlooker:
             moment = await look(onlooker, names_max=DEPENDENCIES_MAX)
     except GonogoError as error:
         return [Finding("coherence", "broken", str(error))]

@@ -85,8 +85,8 @@ async def look(app: Gonogo, *, names_max: int) -> Moment:
     """
     lines = await _lines(app)
     asker = _Asker(app)
-    fleet = await asker.ask("get_trust_score_health")
-    worst = [line.dependency for line in fleet.fleet or ()] if fleet else []
+    # What a fleet says of drift is known once drift was asked about; it is kept as it is then.
+    worst = [line.dependency for line in (await app.get_trust_score_health()).fleet or ()]
     names = list(dict.fromkeys([*worst, *(line.dependency for line in lines)]))[:names_max]
     settings = app.settings
     told: dict[str, dict[str, Any]] = {

@@ -129,7 +129,8 @@ def a_score_is_the_same_everywhere(moment: Moment) -> Iterator[str]:
         part = next(iter(moment.parts[name].checks), None) if name in moment.parts else None
         if part is not None and part.route_target in (None, name):
             told["preflight"] = part.score
-        other = {place: score for place, score in told.items() if score != report.score}
+        # One that only looks makes no scores: where none is told, nothing disagrees.
+        other = {p: score for p, score in told.items() if score not in (None, report.score)}
         if other:
             yield f"{name} has {report.score}, and {other}"
 

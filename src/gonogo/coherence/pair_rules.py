@@ -6,7 +6,7 @@ A store holds one history, so these are for tests: they make the second history.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gonogo.answers import Answer, BudgetCheck, TrustReport
 from gonogo.coherence.rules import of_pair
@@ -82,7 +82,11 @@ def _without_times(answer: Answer) -> Iterator[tuple[str, object]]:
 
 
 def _since(value: object, asked: datetime) -> object:
-    """A time as how long before the question it was."""
-    if isinstance(value, str) and value[:4].isdigit() and value.endswith("Z"):
-        return (asked - datetime.fromisoformat(value)).total_seconds()
-    return value
+    """A time or a date as how long before the question it was; anything else as it is."""
+    if not isinstance(value, str) or not value[:4].isdigit():
+        return value
+    try:
+        told = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return (asked - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()

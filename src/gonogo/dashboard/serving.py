@@ -10,6 +10,7 @@ import anyio
 
 from gonogo.app import Gonogo
 from gonogo.http_guard import Place, listening_socket, refuse_without_token, tokens_of
+from gonogo.remembering import wall_clock_ms
 
 if TYPE_CHECKING:
     from gonogo.settings import Settings
@@ -21,8 +22,14 @@ CONNECTIONS_MAX = 256
 class Onlooker(Gonogo):
     """An application that only looks: it logs nothing, opens no incident and makes no route real."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(replace(settings, read_only=True), actor="dashboard")
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = wall_clock_ms,
+        actor: str = "dashboard",
+    ) -> None:
+        super().__init__(replace(settings, read_only=True), clock=clock, actor=actor)
 
     async def _open(self) -> Stores:
         from gonogo.stores import open_stores
