@@ -123,9 +123,11 @@ def dashboard(place: Place) -> Iterator[tuple[str, int]]:
     command = [GONOGO, "dashboard", "--host", "127.0.0.1:0"]
     with subprocess.Popen(command, env=place.environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().removeprefix("Dashboard: ").strip(), process.pid
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        try:
+            yield process.stdout.readline().removeprefix("Dashboard: ").strip(), process.pid
+        finally:  # a visit that fails must not leave the test waiting for the dashboard
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
 
 
 def visit(script: str, *arguments: str) -> Any:  # noqa: ANN401 - what the script prints
@@ -248,7 +250,7 @@ def test_eight_tabs_share_one_stream_and_all_follow(place: Place) -> None:
     asked = {
         "tabs": 9,
         "hash": page("dependency", dependency="tabs"),
-        "after": "record 99 more outcomes",
+        "after": "Record 99 more outcomes",
         "write": [GONOGO, "ingest", str(place.store.with_name("tabs.jsonl"))],
         "environ": place.environ,
     }
