@@ -106,7 +106,10 @@ async def test_history_sent_by_the_tool_is_mature_at_once(tmp_path: Path) -> Non
         report = await world.app.check_model_drift("m")
     assert (report.verdict, report.status) == ("go", "stable")
     assert report.immature is None
-    assert all("outcome_ts" in note for note in notes)
+    # Of each batch: what is history, and how a late outcome is told.
+    assert all("as history" in note for note in notes[::2])
+    assert all("outcome_ts" in note for note in notes[1::2])
+    assert len(notes) == 2 * 4
 
 
 async def test_an_audit_of_old_calls_does_not_make_others_wait(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ class DatedBack:
         stored = await self.telemetry.record(observations, now_ms)
         if not self.from_files and stored.accepted:
             self.notes += [_history_note(name, times) for name, times in dated.items()]
+            # Said once, however many dependencies it is about; who states the time needs no advice.
+            if any(one.outcome_ts_assumed for one in observations if one.dependency in dated):
+                self.notes.append(AT_ONCE)
         return stored
 
     async def _hold(self, name: str, times: Sequence[int], now_ms: int) -> None:
@@ -131,6 +134,12 @@ class DatedBack:
         )
 
 
+AT_ONCE = (
+    "Outcomes of history count as if they had come at once; give outcome_ts where an outcome came "
+    "later than its call."
+)
+
+
 def _history_note(name: str, times: Sequence[int]) -> str:
     from gonogo.answers import rfc3339
 
@@ -138,6 +147,5 @@ def _history_note(name: str, times: Sequence[int]) -> str:
     told = f"dated {first}" if first == last else f"dated {first} to {last}"
     return (
         f"{name}: {len(times):,} observation{'s' * (len(times) != 1)} {told}, more than a day back, "
-        "count as history in those hours, and their outcomes as if they had come at once; give "
-        "outcome_ts where an outcome came later than its call."
+        f"count{'s' * (len(times) == 1)} as history in those hours."
     )
