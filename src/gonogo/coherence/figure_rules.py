@@ -76,10 +76,13 @@ def _numbers(told: Mapping[str, object]) -> Iterator[tuple[str, float]]:
 
 
 def _lists(value: object, path: str = "") -> Iterator[tuple[str, int]]:
+    """How long each list is, and how many of what it lists lack a field that others have."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _lists(part, f"{path}.{name}")
     elif isinstance(value, list | tuple):
         yield path, len(value)
+        having = Counter(name for part in value if isinstance(part, Mapping) for name in part)
+        yield from ((f"{path}[].{name}", len(value) - n) for name, n in having.items())
         for part in value:
             yield from _lists(part, path)
