@@ -73,9 +73,9 @@ class Upkeep:
         """
         if self._stores is None or self._stores.db.is_replaced:
             async with self._opening:
-                if self._stores is None or self._stores.db.is_replaced:
+                if self._stores is not None and self._stores.db.is_replaced:
                     await self.close()
-                    self._stores = await self._open()
+                self._stores = self._stores or await self._open()
         return self._stores
 
     async def _open(self) -> Stores:

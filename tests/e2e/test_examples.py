@@ -100,10 +100,10 @@ def test_the_walk_through_real_data_finds_what_the_paper_found(
     done = example(walk, str(shared_data / "llmdrift" / "prime.jsonl.gz"), store=store)
     assert (done.returncode, done.stderr) == (0, "")
     for words in (
-        "no_go: gpt-4 has degraded: outcome 0.840 → 0.511 on 1,000 paired items",
+        "no_go: gpt-4 version 0613 against 0314 has degraded: outcome 0.84 → 0.511 on 1,000 paired",
         "1000 items: 476 worse, 147 better",
-        "go: gpt-3.5-turbo has improved",
-        "unknown: Unknown",
+        "go: gpt-3.5-turbo version 0613 against 0301 has improved",
+        "unknown: 2 dependencies checked, not known to be fit",
     ):
         assert words in done.stdout
     assert not store.exists()

@@ -67,7 +67,7 @@ async def test_read_plan_apply_verify_and_back(file: RouteFile, path: Path) -> N
     """What every actuator does, in the order in which it is asked."""
     absent = await file.read("m")
     assert absent.status == "absent"
-    assert "0.5 v2" in file.effect(HALF)
+    assert "50% v2" in file.effect(HALF)
     assert not list(os.scandir(path.parent))
     for wanted in (HALF, FULL, BACK):
         before = await file.read("m")

@@ -12,6 +12,7 @@ from drift_world import calls, open_world
 
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings
+from gonogo.text.forms import number
 
 pytestmark = pytest.mark.anyio
 
@@ -23,11 +24,11 @@ def reviews(shift_ms: int) -> list[Observation]:
     """Three weeks of judged items, half wrong since day 8 where published on a weekend."""
     rng = np.random.default_rng(7)
     found = []
-    for number, call in enumerate(calls("reviews", DAYS, 0.05, a_day=A_DAY, seed=7)):
+    for place, call in enumerate(calls("reviews", DAYS, 0.05, a_day=A_DAY, seed=7)):
         ts_ms = call.ts_ms + shift_ms
         published = datetime.fromtimestamp(ts_ms / 1000 - rng.uniform(0, 4 * 86_400), tz=UTC)
         weekend = published.weekday() >= SATURDAY
-        late = number >= HEALTHY_DAYS * A_DAY
+        late = place >= HEALTHY_DAYS * A_DAY
         wrong = call.outcome == 0 or (rng.random() < 0.5 and weekend and late)
         found.append(
             replace(
@@ -61,5 +62,5 @@ async def test_the_slice_that_fell_is_named_on_every_weekday(tmp_path: Path, wee
     assert report.segments is not None
     worst = report.segments[0]
     assert (worst.segment, worst.drifted) == ("published=weekend", True)
-    named = f"slice {worst.segment} ({worst.baseline_mean:.3g} to {worst.mean:.3g}, n {worst.n})"
+    named = f"slice {worst.segment} ({number(worst.baseline_mean)} to {number(worst.mean)}, n {worst.n})"
     assert [i.suspected for i in listed.incidents] == [named]

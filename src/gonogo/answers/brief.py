@@ -98,6 +98,7 @@ _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _drift(lambda r: {"signals": [s for s in r.signals or () if s.status != "stable"] or None}),
     _drift(lambda r: {"segments": (r.segments or [])[:1] or None}),
     _drift(lambda r: {"trend": None} if r.onset is not None else {}),
+    _drift(lambda r: {"change": r.change and r.change.model_copy(update={"shrunk": None})}),
     # One incident, asked for by its id, has all of them.
     _incidents(lambda i: {"timeline": i.timeline[-1:]}),
     _incidents(lambda i: {"cause": i.cause and plain(i.cause, CAUSE_CHARS)}),

@@ -87,7 +87,8 @@ async def _health(
 ) -> VerdictNow | None:
     """The standing verdict of a target; None where there is nothing to measure.
 
-    A version has none of its own: its calls are scored as they are now.
+    A version has none of its own, and a fallback's target may never have been asked about: their
+    calls are scored as they are now.
     """
     if target in UNMEASURED:
         return None
@@ -95,10 +96,10 @@ async def _health(
     found = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[target])
     if target in found:
         return found[target]
-    if version is None or await ports.telemetry.dependency(target) is not None:
-        is_rules = target.startswith("rules:")
-        if is_rules and await ports.telemetry.dependency(target) is None:
-            return None
+    is_known = await ports.telemetry.dependency(target) is not None
+    if target.startswith("rules:") and not is_known:
+        return None
+    if target == primary or (version is None and not is_known):
         return NEVER_ASKED
     trust = (await ports.health.assess(target, primary=primary, now_ms=now_ms)).verdict
     return VerdictNow(trust, now_ms, trust=trust)

@@ -57,8 +57,8 @@ def _stands_out(worst: SegmentDrift, drift: DriftReport) -> bool:
     The difference of two changes, from the intervals of each: the MOVER of Zou & Donner (2008),
     Statistics in Medicine 27. A slice's share of the baseline is taken to be its share of now.
     """
-    if drift.change is None:
-        return True
+    if drift.change is None or drift.segment == worst.segment:
+        return True  # the report is about that slice itself: the whole did not fall
     whole = drift.change.absolute
     if abs(worst.change) < STANDS_OUT * abs(whole):
         return False

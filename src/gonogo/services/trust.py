@@ -122,6 +122,11 @@ async def check_trust(
     return report
 
 
+def _why(bad: TrustEstimate, found: TrustEstimate) -> str:
+    """Why another dependency is bad, where that is not just what is said of this one."""
+    return "" if bad.why == found.why else f"; {bad.why}"
+
+
 async def _surroundings(
     telemetry: TrustTelemetry,
     settings: Settings,
@@ -133,7 +138,10 @@ async def _surroundings(
 
     upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
     return _Surroundings(
-        [f"{path}: {bad.verdict}, trust {_points(bad)}; {bad.why}" for path, bad in upstream],
+        [
+            f"{path}: {bad.verdict}, trust {_points(bad)}{_why(bad, found)}"
+            for path, bad in upstream
+        ],
         [bad.dependency for _, bad in upstream],
         worst_verdict([bad.verdict for _, bad in upstream]) if upstream else "go",
         await _shared_cause(telemetry, settings, found, now_ms),
