@@ -194,10 +194,14 @@ def served_well(folder: Path) -> dict[str, float]:
 async def followed(ask: Ask, tool: str, arguments: dict[str, Any]) -> list[tuple[str, str]]:
     """The calls that were made: the first, and then each first next action, to the end."""
     made: list[tuple[str, str]] = []
+    acted = 0  # where a plan was carried out: once, after which a look may be taken anew
     while True:
         call = (tool, json.dumps(arguments, sort_keys=True))
-        assert call not in made, f"it goes in a circle: {made}"
+        assert call not in made[acted:], f"it goes in a circle: {made}"
         made.append(call)
+        if "plan_id" in arguments:
+            assert acted == 0, f"it acts again: {made}"
+            acted = len(made)
         assert len(made) <= STEPS_MAX, made
         answer = await ask(tool, arguments)
         if answer is None:
