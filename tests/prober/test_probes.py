@@ -231,7 +231,7 @@ def test_the_commands_that_stay_probe_on_schedule(
         said = process.stdout.readline()
         if command == "probe":
             assert said == "Probing: sums.\n"
-            assert process.stdout.readline() == "go: sums: 1 of 1 answered, 100% right\n"
+            assert process.stdout.readline() == "go: sums: 1 of 1 answered, 100.0% right\n"
         else:
             assert "probe" in said
             assert wait_until_asked(chat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -150,6 +151,8 @@ async def _ask(
     from gonogo.app import Gonogo
     from gonogo.cli.screen import Screen
 
+    # Whom a write waits for, and what was lost, is for the person who waits.
+    logging.getLogger("gonogo.store").addHandler(logging.StreamHandler())
     async with Gonogo(settings, actor=actor) as app:
         return await work(Session(settings, Screen(as_json=as_json), app), **arguments)
 

@@ -27,6 +27,8 @@ __all__ = ["FileLock", "StoreHeld", "holder_of", "process_named", "sync_folder"]
 TELL_AFTER_S = 1.0
 
 _log = logging.getLogger("gonogo.store")
+# Silent in whoever uses the library, until they ask to hear it; commands and servers do.
+_log.addHandler(logging.NullHandler())
 
 if sys.platform == "win32":  # untested on Windows
     import msvcrt
