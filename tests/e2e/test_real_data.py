@@ -74,7 +74,7 @@ async def test_an_agent_learns_what_the_paper_found(store: Path, era: str) -> No
             assert (found["verdict"], found["status"]) == (verdict, status)
             assert (found["baseline"]["mean"], found["current"]["mean"]) == (before, after)
             assert found["golden"]["items"] == 1000
-            for part in (verdict.upper(), status, f"{before:.3f} → {after:.3f}", "1,000 paired"):
+            for part in (verdict.upper(), status, f"{before:g} → {after:g}", "1,000 paired"):
                 assert part in words(result)
         [content] = (
             await asked.read_resource(f"gonogo://decision/{found['decision_id']}")
