@@ -280,6 +280,7 @@ class Gonogo(Remembering):
         progress: Progress | None = None,
     ) -> PreflightReport:
         """Everything that planned work needs, in one answer; `progress` hears of each part."""
+        from gonogo.answers.brief import briefly
         from gonogo.preflight import planned_work, run_preflight
 
         work = planned_work(
@@ -299,7 +300,8 @@ class Gonogo(Remembering):
         report = await run_preflight(
             self, stores, work, now_ms=now_ms, detail=detail, progress=progress
         )
-        return stores.noted("preflight", asked, report, now_ms=now_ms)
+        logged = stores.noted("preflight", asked, report, now_ms=now_ms)
+        return logged if detail == "full" else briefly(logged)
 
     async def probe_once(self, names: Sequence[str] = ()) -> ProbeReport:
         """Ask what the named probes ask, or all of them, once; record and tell what came.

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 from gonogo.answers.base import Answer
 from gonogo.answers.drift import DriftReport
 from gonogo.answers.trust import TrustReport
-from gonogo.answers.work import Incident, IncidentList, listed_of
+from gonogo.answers.work import Incident, IncidentList, PreflightReport, listed_of
 from gonogo.errors import plain
 
 CHARS_MAX = 1_600  # four characters a token
@@ -77,6 +77,14 @@ def _first_incidents(answer: Answer) -> Answer:
     return answer.model_copy(update={"summary": told, "incidents": answer.incidents[:INCIDENTS]})
 
 
+def _what_is_missing(answer: Answer) -> Answer:
+    """The next actions of a preflight say what is to be done; `missing` says it at length."""
+    if not isinstance(answer, PreflightReport) or not answer.next_actions:
+        return answer
+    checks = [check.model_copy(update={"missing": None}) for check in answer.checks]
+    return answer.model_copy(update={"checks": checks})
+
+
 _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _unbiased_segments,
     # One version is the current one, and what a drop would have had to be is told by one that came.
@@ -103,5 +111,6 @@ _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _incidents(lambda i: {"timeline": i.timeline[-1:]}),
     _incidents(lambda i: {"cause": i.cause and plain(i.cause, CAUSE_CHARS)}),
     _first_incidents,
+    _what_is_missing,
     _incidents(lambda _: {"timeline": []}),
 )

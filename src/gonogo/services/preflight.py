@@ -65,8 +65,7 @@ class PartReport:
         if not reports:
             return routed + "Nothing is measured there."
         decides = next(r for r in reports if r.verdict == self.verdict)
-        missing = decides.missing if isinstance(decides, DriftReport) else None
-        return f"{routed}{decides.summary} {missing or ''}".rstrip()
+        return f"{routed}{decides.summary}"
 
 
 def compose_preflight(
