@@ -6,7 +6,7 @@ so that one mass for each anchor and effect carries all of them without loss.
 
 A candidate whose first batch is large and speaks for a change also bets on that batch's own rate: the
 effects end at some .12, and the null learns a collapse within the batch (900 labels at .05, then 2,000
-bad in one hour: log10 evidence of -850, and 690 with it). Its law before the batch is uniform over the
+bad in one hour: log10 evidence below 0 without it, and 686 with it). Its law before the batch is uniform over the
 cells; only the cell nearest to what was seen is kept, and only where it gains, which lowers evidence.
 """
 

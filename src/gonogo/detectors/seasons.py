@@ -64,7 +64,7 @@ def _refined(count: Floats, gone_bad: Floats, level: Ints, offset: Floats) -> Fl
     # In log-odds, a cell's shift is about its excess over its variance, known to 1 / variance.
     excess = (observed - expected)[used]
     # Less one standard error of itself, sqrt(2 cells + sum 1 / variance): few bad labels an hour look like
-    # a week half of the time, and a week that is none makes false alarms (.20 of 5 % metrics in 40 days).
+    # a week half of the time, and a week that is none makes false alarms (6 of 30 metrics of rare zeros and ones in 60 days).
     chance = math.sqrt(2 * used.sum() + float((1 / variance[used]).sum()))
     spread = float((excess**2 / variance[used]).sum()) - used.sum() + 1 - chance
     weight = float(variance[used].sum() - (variance[used] ** 2).sum() / variance[used].sum())
