@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,8 @@ async def answers(store: str) -> dict[str, Any]:
 
 def said(answer: Any) -> Any:  # noqa: ANN401 - any answer's JSON
     """An answer without the ids that its process made."""
-    return _stripped(json.loads(answer.model_dump_json(exclude_none=True)))
+    told = re.sub(r"\bres-[0-9A-Z]{16}\b", "res-ID", answer.model_dump_json(exclude_none=True))
+    return _stripped(json.loads(told))
 
 
 def _stripped(value: Any) -> Any:  # noqa: ANN401 - any JSON
