@@ -15,7 +15,7 @@ from typing import IO, cast
 
 import pytest
 from product import lines, typed
-from test_moved_stores import calls, served
+from test_moved_stores import Served, calls, served
 
 HOLD = """
 import fcntl, sys
@@ -104,6 +104,19 @@ def test_a_server_that_waits_ends_when_told(store: Path, how: int | None) -> Non
         assert time.monotonic() - begun < SOON_S
     with closing(sqlite3.connect(store)) as connection:
         assert connection.execute("SELECT count(*) FROM observation").fetchone() == (10,)
+
+
+def test_who_gave_up_waiting_does_not_keep_the_lock_when_it_comes(store: Path) -> None:
+    """A server that found the store held reads on, and shuts nobody out once it is free."""
+    config = str(store.with_name("short.toml"))
+    with held(store):
+        server = Served(store)
+        server.ask("tools/call", {"name": "list_dependencies", "arguments": {}})
+    try:
+        done = typed("ingest", str(store.with_name("calls.jsonl")), "--config", config, store=store)
+        assert done.returncode == 0, done.stderr
+    finally:
+        server.end()
 
 
 def test_a_forked_child_does_not_keep_the_lock(store: Path) -> None:

@@ -97,6 +97,8 @@ class _Waiter:
         self._state = threading.Condition()
         self._locked = False
         self._left = False
+        self._wanted = True
+        self.is_over = False
         threading.Thread(target=self._wait, name="gonogo store lock", daemon=True).start()
 
     def _wait(self) -> None:
@@ -105,15 +107,20 @@ class _Waiter:
         except OSError:  # closed under it, in a child that was forked
             return
         with self._state:
-            self._locked = True
-            self._state.notify_all()
+            if self._wanted:
+                self._locked = True
+                self._state.notify_all()
+            else:  # whoever asked gave up: to keep it would shut everyone else out
+                self.is_over = True
+                os.close(self.descriptor)
 
     def locked_within(self, seconds: float) -> bool:
         """Whether the lock was had in time."""
         with self._state:
-            return self._state.wait_for(lambda: self._locked or self._left, seconds) and (
-                self._locked
-            )
+            self._wanted = not self.is_over
+            self._state.wait_for(lambda: self._locked or self._left or self.is_over, seconds)
+            self._wanted = self._locked
+            return self._locked
 
     def leave(self) -> None:
         """Have a caller that waits give up at once."""
@@ -186,6 +193,8 @@ class FileLock:
         """The descriptor through which the lock is held now."""
         if self._descriptor < 0:
             self._descriptor = self._open()
+        if self._waiter is not None and self._waiter.is_over:
+            self._waiter = None
         if self._waiter is None and _try_lock(self._descriptor):
             return self._descriptor
         if self._waiter is None:
@@ -197,6 +206,8 @@ class FileLock:
                 "waiting for the store: '%s' is held by %s", self.path, holder_of(self.path)
             )
             had = waiter.locked_within(limit_s - TELL_AFTER_S)
+        if not had and waiter.is_over:
+            return self._locked(limit_s)
         if not had:
             raise self._gave_up(limit_s)
         self._waiter = None
@@ -214,16 +225,16 @@ class FileLock:
             self._forget()
 
     def _forget(self) -> None:
-        waiting = self._waiter.descriptor if self._waiter is not None else -1
-        self._waiter = None
-        for descriptor in (self._descriptor, waiting):
-            if descriptor >= 0:
-                os.close(descriptor)
+        self._waiter = None  # its thread closes its own file once it has the lock
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
         self._descriptor = -1
 
     def forget_in_child(self) -> None:
         """In a forked child: drop what was inherited, so that the lock ends with its holder."""
         self._threads = threading.Lock()
+        if self._waiter is not None and not self._waiter.is_over:
+            os.close(self._waiter.descriptor)  # its thread is not in the child
         self._forget()
 
     def _open(self) -> int:
