@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -151,10 +152,24 @@ async def _ask(
     from gonogo.app import Gonogo
     from gonogo.cli.screen import Screen
 
-    # Whom a write waits for, and what was lost, is for the person who waits.
-    logging.getLogger("gonogo.store").addHandler(logging.StreamHandler())
-    async with Gonogo(settings, actor=actor) as app:
-        return await work(Session(settings, Screen(as_json=as_json), app), **arguments)
+    with _store_log_on_stderr():
+        async with Gonogo(settings, actor=actor) as app:
+            return await work(Session(settings, Screen(as_json=as_json), app), **arguments)
+
+
+@contextlib.contextmanager
+def _store_log_on_stderr() -> Iterator[None]:
+    """Show whom a write waits for, and what was lost, to the person who waits.
+
+    For one command only: a handler that stayed would write to the standard error of a command
+    that ended long ago, where several run in one process.
+    """
+    log, handler = logging.getLogger("gonogo.store"), logging.StreamHandler()
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _person() -> str:
