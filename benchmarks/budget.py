@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.forecast import chance_within, fit_costs, spend_draws
+from gonogo.detectors.cost.forecast import chance_within, fit_costs, spend_draws
 
 if TYPE_CHECKING:
     from gonogo.records import Floats

@@ -15,11 +15,11 @@ import math
 
 import numpy as np
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.comparison import compare_rates, fisher_worse
-from gonogo.detectors.comparison_stream import compare_as_they_come
-from gonogo.detectors.golden_pairs import ItemMeans, compare
-from gonogo.detectors.predictive import RateRule, deltas_for
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.golden.pairs import ItemMeans, compare
+from gonogo.detectors.rate.comparison import compare_rates, fisher_worse
+from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.rule import RateRule, deltas_for
 
 RULE, RATE, P_MAX, PAIRS = RateRule(needed=100), 0.06, 0.025, 2000
 DROPS = [(20, 0.3), (50, 0.2), (50, 0.3), (100, 0.1), (100, 0.3), (100, 0.5), (200, 0.05)]

@@ -28,9 +28,9 @@ from typing import IO, cast
 
 import numpy as np
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "peers"))
 from environments import python_environment

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.predictive_state import RateState
+from gonogo.detectors.rate.rate_state import RateState
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
 
 HOURS, HOURLY, LABELS = 8760, 21, 200_000
 # No alarm ends a run early.

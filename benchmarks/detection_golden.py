@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from gonogo.detectors.checks import Floats, Ints
-from gonogo.detectors.golden import (
+from gonogo.detectors.arrays import Floats, Ints
+from gonogo.detectors.golden.paired import (
     WARM_UP_RUNS,
     GoldenRuns,
     ItemMeans,

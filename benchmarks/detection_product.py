@@ -18,17 +18,17 @@ from pathlib import Path
 import anyio
 import numpy as np
 
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.detectors import bins
-from gonogo.detectors.checks import Floats, Ints
-from gonogo.detectors.onset import fit_onset
-from gonogo.detectors.predictive import RateRule, daily_dispersion
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.ranks import SparseRows, rank_scores
-from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
-from gonogo.detectors.seasons import weekly_offsets
-from gonogo.detectors.slices import CellCounts, Partition, SliceWatch, watch_slices
-from gonogo.detectors.value_watch import watch_values
+from gonogo.detectors.arrays import Floats, Ints
+from gonogo.detectors.rate.onset import fit_onset
+from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch, watch_slices
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule, daily_dispersion
+from gonogo.detectors.rate.seasons import weekly_offsets
+from gonogo.detectors.values.ranks import SparseRows, rank_scores
+from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.value_watch import watch_values
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 

@@ -16,10 +16,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gonogo.detectors.categories import category_dispersion, watch_categories
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.semantic import sample_change
-from gonogo.detectors.shapes import ShapeChange, group_edges, grouped, shape_change
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.outputs.semantic import sample_change
+from gonogo.detectors.shares.categories import category_dispersion, watch_categories
+from gonogo.detectors.values.shapes import ShapeChange, group_edges, grouped, shape_change
 
 REFERENCE, EDGES = 2000, np.linspace(0, 1, 101)
 LEVEL = 0.01

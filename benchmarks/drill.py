@@ -17,11 +17,11 @@ from types import MappingProxyType
 import anyio
 import numpy as np
 
-from gonogo.app import Gonogo
-from gonogo.cli.drill import progress_bar
+from gonogo.app.gonogo import Gonogo
+from gonogo.cli.drill_command import progress_bar
+from gonogo.drill.drill_run import Asked, play, prepare
 from gonogo.drill.measures import report
 from gonogo.drill.rehearsal import Trial
-from gonogo.drill.run import Asked, play, prepare
 from gonogo.drill.scenarios import SCENARIOS
 from gonogo.records import DAY_MS, Observation
 from gonogo.settings import DependencySettings, Settings

@@ -26,10 +26,10 @@ sys.path.insert(0, str(TESTS))
 from fallback_world import DAY, world  # noqa: E402 - lies beside the tests that share it
 from flap_world import NAIVE_BAR, Flapping, sixty_days  # noqa: E402 - the same
 
+from gonogo.ports.routes import WHOLE, Route, Weight  # noqa: E402 - the same
+from gonogo.routes.flag_file import with_route  # noqa: E402 - the same
+from gonogo.routes.split import key_place, pick  # noqa: E402 - the same
 from gonogo.routing import route  # noqa: E402 - the same
-from gonogo.services.flag_file import with_route  # noqa: E402 - the same
-from gonogo.services.ports_actions import WHOLE, Route, Weight  # noqa: E402 - the same
-from gonogo.services.split import key_place, pick  # noqa: E402 - the same
 
 KEYS = [f"user-{number}" for number in range(10_000)]
 SHARES = (0.01, 0.05, 0.25, 0.5, 1.0)

@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "peers"))
 
 from postgres_server import server
 
+from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.records import HOUR_MS, Observation
-from gonogo.services.ports_money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.postgres.database import PostgresDatabase
 from gonogo.store.postgres.ledger import PostgresLedger
-from gonogo.store.postgres.telemetry import PostgresTelemetry
+from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
 if TYPE_CHECKING:
     import sqlite3

@@ -22,13 +22,13 @@ from typing import NamedTuple, TypeVar, cast
 import anyio
 import numpy as np
 
-from gonogo.detectors.checks import Floats
-from gonogo.services.budget import check_budget, settle_reservation
+from gonogo.detectors.arrays import Floats
+from gonogo.money.budget_check import check_budget, settle_reservation
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store.database import Database
+from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.engine import Work
-from gonogo.store.ledger import SqliteLedger
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.database import Database
 
 MICRO = 1_000_000
 # Paced work is settled a second after it was reserved.

@@ -15,10 +15,10 @@ from typing import TypeVar, cast
 
 from gonogo.records import DAY_MS, Observation
 from gonogo.settings import Settings
-from gonogo.store.database import Database
 from gonogo.store.engine import Work
-from gonogo.store.retention import let_go
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.observations.retention import let_go
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.database import Database
 
 T = TypeVar("T")
 NOW_MS = 1_780_000_000_000

@@ -27,14 +27,14 @@ from typing import NamedTuple
 import aiosqlite
 from wire import Row, print_rows
 
+from gonogo.app.memory import wall_clock_ms as now_ms
 from gonogo.cli.ingest import GARBAGE_LOOKED_FOR_AFTER
 from gonogo.ingest.load import load
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.records import MICRO, Observation
-from gonogo.remembering import wall_clock_ms as now_ms
 from gonogo.settings import Settings
-from gonogo.store.database import Database
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.database import Database
 
 START_MS = 1_760_000_000_000
 BATCH = 5000

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors import trust
+from gonogo.detectors.trust import score as trust
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors import score_health as health
-from gonogo.detectors.cofailure import failing_together
-from gonogo.detectors.golden import GoldenRuns
-from gonogo.detectors.golden_chart import pass_chart
-from gonogo.services.cofailure import NEEDED
-from gonogo.services.score_health import chart_warm_up
+from gonogo.detectors.golden.control_chart import pass_chart
+from gonogo.detectors.golden.paired import GoldenRuns
+from gonogo.detectors.trust import calibration_health as health
+from gonogo.detectors.trust.cofailure import failing_together
+from gonogo.trust.providers import NEEDED
+from gonogo.trust.score_health import chart_warm_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

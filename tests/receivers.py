@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from gonogo.signatures import HEADER, is_signed
+from gonogo.http.signatures import HEADER, is_signed
 
 SECRET = "a shared secret"  # noqa: S105 - of these tests
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"

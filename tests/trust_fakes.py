@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from gonogo.detectors.bins import LOGIT, bin_of_one
+from gonogo.ports.trust_reads import CallCounts, FleetRow, KeptScore, Population, Repeats
 from gonogo.records import (
     DAY_MS,
     HOUR_MS,
@@ -26,7 +27,6 @@ from gonogo.records import (
     StandingVerdict,
     Stored,
 )
-from gonogo.services.ports_trust import CallCounts, FleetRow, KeptScore, Population, Repeats
 from gonogo.settings import Settings
 
 COLUMNS = [f.name for f in fields(HourCounts) if f.name not in ("hour", "version", "versions")]
@@ -67,7 +67,7 @@ def counts_of(seen: Sequence[Observation], settings: Settings, *, bucket_ms: int
 
 @dataclass
 class MemoryTelemetry:
-    """A fake store of observations (`services.ports_trust.TrustTelemetry`)."""
+    """A fake store of observations (`ports.trust_reads.TrustTelemetry`)."""
 
     settings: Settings
     seen: dict[str, list[Observation]] = field(default_factory=dict)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gonogo import check as check
-    from gonogo.recorder import Recorder as Recorder
+    from gonogo.recorder.recorder import Recorder as Recorder
     from gonogo.routing import route as route
 
 __all__ = ["Recorder", "__version__", "check", "route"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Recorder": "gonogo.recorder", "route": "gonogo.routing"}
+_HOMES = {"Recorder": "gonogo.recorder.recorder", "route": "gonogo.routing"}
 
 
 def __getattr__(name: str) -> object:

@@ -69,7 +69,7 @@ def _early(name: str) -> Callable[[Sequence[str], Mapping[str, str]], int] | Non
 
         return serve
     if name == "wrap":
-        from gonogo.wrap.command import wrap
+        from gonogo.wrap.wrap_command import wrap
 
         return wrap
     return None

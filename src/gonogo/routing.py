@@ -13,13 +13,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonogo.services.flag_file import UnreadableFlags, flags, parse_document, parse_flag
-from gonogo.services.split import key_place, pick
+from gonogo.routes.flag_file import UnreadableFlags, flags, parse_document, parse_flag
+from gonogo.routes.split import key_place, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gonogo.services.ports_actions import Route
+    from gonogo.ports.routes import Route
 
 __all__ = ["RouteReader", "route"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from gonogo.signatures import HEADER, is_signed
+from gonogo.http.signatures import HEADER, is_signed
 
 
 @dataclass

@@ -14,10 +14,10 @@ from gonogo.actuators.haproxy import HaproxyWeights
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.route_file import RouteFile
 from gonogo.actuators.webhook import Webhook
-from gonogo.remembering import wall_clock_ms
-from gonogo.services.ports_actions import Actuator, Route, Weight
+from gonogo.app.memory import wall_clock_ms
+from gonogo.ports.routes import Actuator, Route, Weight
 from gonogo.settings import Secret
-from gonogo.store.lock import FileLock
+from gonogo.store.sqlite.lock import FileLock
 
 pytestmark = pytest.mark.anyio
 

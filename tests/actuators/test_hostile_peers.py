@@ -12,11 +12,11 @@ from stand_ins import Heard, Quiet, served
 
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.webhook import Webhook
-from gonogo.bounded import HIDDEN
+from gonogo.app.memory import wall_clock_ms
+from gonogo.http.bounded_exchange import HIDDEN
 from gonogo.notifiers import post as posting
 from gonogo.notifiers.post import post
-from gonogo.remembering import wall_clock_ms
-from gonogo.services.ports_actions import WHOLE, Route, Weight
+from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.settings import Secret
 
 pytestmark = pytest.mark.anyio

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gonogo.detectors.categories import CategoryState, watch_categories
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.predictive_state import RateState
-from gonogo.detectors.ranks import ScoreSums
-from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.rate.rate_state import RateState
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.shares.categories import CategoryState, watch_categories
+from gonogo.detectors.values.ranks import ScoreSums
+from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
 from gonogo.errors import DataError
 
 Floats = NDArray[np.float64]

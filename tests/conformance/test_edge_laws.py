@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gonogo.detectors.categories import watch_categories
-from gonogo.detectors.comparison_stream import compare_as_they_come
-from gonogo.detectors.golden import GoldenRuns, run_evidence
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.ranks import SparseRows
-from gonogo.detectors.slices import CellCounts, Partition, watch_slices
-from gonogo.detectors.value_watch import watch_values
+from gonogo.detectors.golden.paired import GoldenRuns, run_evidence
+from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.rate_slices import CellCounts, Partition, watch_slices
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.shares.categories import watch_categories
+from gonogo.detectors.values.ranks import SparseRows
+from gonogo.detectors.values.value_watch import watch_values
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -17,16 +17,16 @@ import pytest
 from numpy.typing import NDArray
 
 import gonogo.detectors
-from gonogo.detectors.categories import watch_categories
-from gonogo.detectors.comparison_stream import compare_as_they_come
-from gonogo.detectors.golden import GoldenRuns, run_evidence
-from gonogo.detectors.golden_items import item_evidence
-from gonogo.detectors.predictive import RateRule, log_gamma
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.ranks import SparseRows
-from gonogo.detectors.reals import watch_scores
-from gonogo.detectors.slices import CellCounts, Partition, watch_slices
-from gonogo.detectors.value_watch import watch_value_sums, watch_values
+from gonogo.detectors.golden.items import item_evidence
+from gonogo.detectors.golden.paired import GoldenRuns, run_evidence
+from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.rate_slices import CellCounts, Partition, watch_slices
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule, log_gamma
+from gonogo.detectors.shares.categories import watch_categories
+from gonogo.detectors.values.ranks import SparseRows
+from gonogo.detectors.values.scores import watch_scores
+from gonogo.detectors.values.value_watch import watch_value_sums, watch_values
 from gonogo.errors import DataError
 
 Floats = NDArray[np.float64]

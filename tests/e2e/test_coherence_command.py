@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from product import lines, typed
 
-from gonogo.store.mending import rows_counted
+from gonogo.store.repair import rows_counted
 from oracle import KNOWN
 
 DAY_S = 86_400

@@ -17,7 +17,7 @@ from product import answer, environment, typed
 
 import gonogo
 from gonogo import Recorder
-from gonogo.recorder import ObservationFields
+from gonogo.recorder.recorder import ObservationFields
 
 LONG_S = 30.0
 

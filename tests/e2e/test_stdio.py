@@ -44,7 +44,7 @@ def test_nothing_heavy_is_loaded_before_the_first_question() -> None:
     """Clients wait for the list of tools; numpy and the store can wait for a question."""
     code = (
         "import sys\n"
-        "from gonogo.app import Gonogo\n"
+        "from gonogo.app.gonogo import Gonogo\n"
         "from gonogo.server.surface import build_server\n"
         "from gonogo.settings import Settings\n"
         "import anyio\n"
@@ -60,7 +60,7 @@ def test_nothing_heavy_is_loaded_before_the_first_question() -> None:
 
 def test_the_store_opens_without_numpy() -> None:
     """A route or a budget is asked for in the middle of work: statistics load when they are used."""
-    code = "import sys\nimport gonogo.stores\nprint('numpy' in sys.modules)\n"
+    code = "import sys\nimport gonogo.app.parts\nprint('numpy' in sys.modules)\n"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

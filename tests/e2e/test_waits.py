@@ -124,7 +124,7 @@ def test_a_forked_child_does_not_keep_the_lock(store: Path) -> None:
     program = f"""
 import os, signal, sys, time
 from pathlib import Path
-from gonogo.store.lock import FileLock
+from gonogo.store.sqlite.lock import FileLock
 lock = FileLock(Path({f"{store}.lock"!r}))
 with lock.held():
     child = os.fork()

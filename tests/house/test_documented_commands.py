@@ -16,7 +16,7 @@ from gonogo.cli import command_place
 from gonogo.cli.root import _completed, root
 from gonogo.errors import ParameterError
 from gonogo.server.serve import parsed as serve_parsed
-from gonogo.wrap.command import parsed as wrap_parsed
+from gonogo.wrap.wrap_command import parsed as wrap_parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (

@@ -10,7 +10,7 @@ import anyio
 import litellm
 
 from gonogo.integrations.litellm import GonogoLogger
-from gonogo.recorder import Recorder
+from gonogo.recorder.recorder import Recorder
 
 MESSAGES = [{"role": "user", "content": "a secret"}]
 

@@ -27,11 +27,11 @@ from postgres_server import Server, server
 from telemetry_worlds import rollups_of
 
 from gonogo.settings import Settings
-from gonogo.store.audit import verify_chain
-from gonogo.store.mending import mend, unbalanced
+from gonogo.store.books.audit import verify_chain
+from gonogo.store.observations.rows import hash16
 from gonogo.store.postgres.database import PostgresDatabase
-from gonogo.store.postgres.telemetry import PostgresTelemetry
-from gonogo.store.rows import hash16
+from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
+from gonogo.store.repair import mend, unbalanced
 from torture import JUMPS_MS, Child
 
 ROUNDS_A_STORE = 10

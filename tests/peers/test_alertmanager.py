@@ -15,8 +15,8 @@ from environments import program
 from ports import free_port, wait_for
 
 from gonogo.notifiers.alertmanager import Alertmanager
-from gonogo.services.ports_actions import Event, Handled
-from gonogo.services.ports_notices import Notice
+from gonogo.ports.notices import Notice
+from gonogo.ports.routes import Event, Handled
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from stand_ins import Quiet
 
 from conformance import FULL, conforms, goes_back
 from gonogo.actuators.haproxy import HaproxyWeights
-from gonogo.services.ports_actions import Route, Weight
+from gonogo.ports.routes import Route, Weight
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ import pytest
 from environments import ROOT, free_port, python_environment, wait_for
 
 from gonogo.actuators.route_file import RouteFile
-from gonogo.services.ports_actions import Route, Weight
-from gonogo.services.split import key_place, pick
-from gonogo.store.lock import FileLock
+from gonogo.ports.routes import Route, Weight
+from gonogo.routes.split import key_place, pick
+from gonogo.store.sqlite.lock import FileLock
 
 MODELS = ("m", "v2")
 KEY = "sk-a-key-of-this-test-alone-0123456789abcdef"

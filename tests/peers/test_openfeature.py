@@ -10,9 +10,9 @@ from pathlib import Path
 from environments import python_environment
 
 from gonogo.actuators.route_file import RouteFile
-from gonogo.services.ports_actions import WHOLE, Route, Weight
-from gonogo.services.split import key_place, pick
-from gonogo.store.lock import FileLock
+from gonogo.ports.routes import WHOLE, Route, Weight
+from gonogo.routes.split import key_place, pick
+from gonogo.store.sqlite.lock import FileLock
 
 KEYS = 2_000
 RAMP = (1_000, 2_500, 5_000, WHOLE)

@@ -11,8 +11,8 @@ from postgres_server import Server
 
 from drill_world import NOW_MS, recorded
 from gonogo.demo.world import MODEL
+from gonogo.drill.drill_run import Asked, prepare
 from gonogo.drill.rehearsal import rehearse
-from gonogo.drill.run import Asked, prepare
 
 pytestmark = pytest.mark.anyio
 

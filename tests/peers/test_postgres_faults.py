@@ -17,8 +17,8 @@ import pytest
 from postgres_server import PASSWORD, USER, Server, server, standby
 
 from gonogo.errors import StoreError
+from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.records import Observation
-from gonogo.services.ports_money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Work
 from gonogo.store.postgres import fate
@@ -26,7 +26,7 @@ from gonogo.store.postgres.changes import PostgresChanges
 from gonogo.store.postgres.database import PostgresDatabase, _Unknown
 from gonogo.store.postgres.fate import Mark
 from gonogo.store.postgres.ledger import PostgresLedger
-from gonogo.store.postgres.telemetry import PostgresTelemetry
+from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")

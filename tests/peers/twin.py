@@ -27,10 +27,10 @@ from mcp_types import (
 )
 from pydantic import BaseModel, Field
 
-from gonogo.app import Gonogo
-from gonogo.http_guard import Place, listening_socket
+from gonogo.app.gonogo import Gonogo
+from gonogo.http.guard import Place, listening_socket
 from gonogo.server.gate import LOOPBACK, Access
-from gonogo.server.http import behind_gate, serve_gate, serve_surface
+from gonogo.server.streamable_http import behind_gate, serve_gate, serve_surface
 from gonogo.server.surface import GonogoServer
 from gonogo.settings import Settings
 

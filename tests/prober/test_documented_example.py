@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gonogo.config.probes import PROBE
-from gonogo.prober.golden import CHECKS
+from gonogo.config.probe_tables import PROBE
+from gonogo.prober.golden_run import CHECKS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "probes.md").read_text()
 

@@ -12,7 +12,7 @@ from servers import Judge, serving
 from gonogo.errors import DataError
 from gonogo.prober.checkers import Score, score_answer
 from gonogo.prober.fetch import http_client
-from gonogo.prober.golden import Item, parse_golden, read_golden
+from gonogo.prober.golden_run import Item, parse_golden, read_golden
 from gonogo.settings import ProbeSettings
 
 pytestmark = pytest.mark.anyio

@@ -12,9 +12,9 @@ import anyio
 import pytest
 from servers import BLOCK, Handler, Loopback, serving
 
-from gonogo.app import Gonogo
-from gonogo.prober.golden import Item
-from gonogo.prober.run import Asked, Prober, Run, observations, planned_run
+from gonogo.app.gonogo import Gonogo
+from gonogo.prober.golden_run import Item
+from gonogo.prober.probe_run import Asked, Prober, Run, observations, planned_run
 from gonogo.settings import DependencySettings, ProbeSettings, Secret, Settings
 
 pytestmark = pytest.mark.anyio

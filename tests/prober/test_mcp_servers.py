@@ -15,8 +15,8 @@ from mcp.server.mcpserver import MCPServer
 from servers import Loopback
 from test_hostile import ran
 
-from gonogo.prober.golden import Item
-from gonogo.prober.run import Run
+from gonogo.prober.golden_run import Item
+from gonogo.prober.probe_run import Run
 from gonogo.settings import ProbeSettings, Secret
 
 pytestmark = pytest.mark.anyio

@@ -16,11 +16,11 @@ import pytest
 from servers import Chat, Loopback
 
 from gonogo.answers import ProbeLine
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.config import load_settings
 from gonogo.records import DAY_MS
 from gonogo.settings import Settings
-from gonogo.watch.probing import keep_probing
+from gonogo.watch.probe_schedule import keep_probing
 
 pytestmark = pytest.mark.anyio
 GONOGO = str(Path(sys.executable).with_name("gonogo"))

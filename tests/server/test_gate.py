@@ -12,14 +12,14 @@ import pytest
 import uvicorn
 from scripted import Scripted
 
-from gonogo.app import Gonogo
-from gonogo.patience import Patience
+from gonogo.app.gonogo import Gonogo
+from gonogo.http.retries import Patience
+from gonogo.ports.standing import VerdictNow
 from gonogo.server.gate import LOOPBACK, Access, Gate
-from gonogo.server.http import behind_gate, serve_surface
 from gonogo.server.metrics import exposition
-from gonogo.services.gauges import BudgetGauge, Gauges
-from gonogo.services.verdicts import VerdictNow
+from gonogo.server.streamable_http import behind_gate, serve_surface
 from gonogo.settings import Settings
+from gonogo.views.gauges import BudgetGauge, Gauges
 
 pytestmark = pytest.mark.anyio
 

@@ -10,12 +10,12 @@ from typing import Any
 import anyio
 import pytest
 
-from gonogo import lately
-from gonogo.app import Gonogo
+from gonogo.app import ahead as lately
+from gonogo.app.gonogo import Gonogo
+from gonogo.hours.recent_answers import Recent
 from gonogo.records import HOUR_MS, Observation
-from gonogo.services.recent import Recent
 from gonogo.settings import Settings
-from gonogo.store.changes import SqliteChanges
+from gonogo.store.sqlite.changes import SqliteChanges
 
 pytestmark = pytest.mark.anyio
 

@@ -12,11 +12,11 @@ from mcp import Client
 from mcp.client.subscriptions import Subscription
 from mcp_types import TextResourceContents
 
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.server.listening import Listeners, addresses
 from gonogo.server.surface import build_server
-from gonogo.services.movements import Moved, Snapshot, moved
 from gonogo.settings import Settings
+from gonogo.views.movements import Moved, Snapshot, moved
 
 pytestmark = pytest.mark.anyio
 

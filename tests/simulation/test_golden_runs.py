@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.golden import GoldenRuns, run_evidence
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.golden.paired import GoldenRuns, run_evidence
 
 ITEMS = 200
 NEEDED = 365  # daily runs, one false alarm a year

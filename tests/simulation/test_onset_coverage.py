@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.onset import fit_onset
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.rate.onset import fit_onset
 
 BASELINE, HEALTHY, BATCH = 2000, 2000, 21
 DELTAS = np.array([0.02, 0.03, 0.045, 0.07, 0.12])

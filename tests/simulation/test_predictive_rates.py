@@ -11,11 +11,11 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.power import detectable_now
-from gonogo.detectors.predictive import RateRule, daily_dispersion
-from gonogo.detectors.predictive_hours import RateWatch, watch_rate
-from gonogo.detectors.seasons import weekly_offsets
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.rate.power import detectable_now
+from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
+from gonogo.detectors.rate.rule import RateRule, daily_dispersion
+from gonogo.detectors.rate.seasons import weekly_offsets
 
 RULE = RateRule(needed=1e5)
 HEALTHY, HOURLY, HOURS_A_DAY = 2000, 21, 24

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gonogo.detectors import bins
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.ranks import SparseRows, rank_scores
-from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
-from gonogo.detectors.value_watch import watch_values
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.values.ranks import SparseRows, rank_scores
+from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.value_watch import watch_values
 
 BASELINE, HEALTHY, BATCH, NEEDED = 2000, 2000, 21, 1e5
 Draw = Callable[[Floats], Floats]

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.categories import category_dispersion, watch_categories
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.consistency import daily_disagreement
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.semantic import daily_evidence, permutations_for, sample_change
-from gonogo.detectors.shapes import group_edges, grouped, shape_change
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.outputs.semantic import daily_evidence, permutations_for, sample_change
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.shares.categories import category_dispersion, watch_categories
+from gonogo.detectors.shares.consistency import daily_disagreement
+from gonogo.detectors.values.shapes import group_edges, grouped, shape_change
 
 DAYS, BASELINE, A_DAY = 54, 14, 200
 # One false alarm in 200 days of 200 values: the promise for 40 days is 40 / 200.

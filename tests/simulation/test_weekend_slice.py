@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.slices import CellCounts, Partition, SliceWatch, watch_slices
+from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch, watch_slices
+from gonogo.detectors.rate.rule import RateRule
 
 BASELINE, DAYS, A_DAY = 28, 84, 500
 RULE = RateRule(needed=1e5, weight_up=1.0)

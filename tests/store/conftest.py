@@ -9,7 +9,7 @@ import engines
 import pytest
 from telemetry_worlds import OpenTelemetry
 
-from gonogo.services.ports import Telemetry
+from gonogo.ports.telemetry import Telemetry
 from gonogo.settings import Settings
 from gonogo.store.engine import Engine
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gonogo.errors import StoreError
-from gonogo.store.database import Database
+from gonogo.store.sqlite.database import Database
 
 
 def make_seen(connection: sqlite3.Connection) -> None:

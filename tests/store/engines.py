@@ -10,15 +10,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonogo.store.catalogue import Catalogue
-from gonogo.store.database import Database
-from gonogo.store.ledger import SqliteLedger
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.books.ledger import SqliteLedger
+from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.database import Database
 
 if TYPE_CHECKING:
-    from gonogo.services.ports_money import Ledger
+    from gonogo.ports.money import Ledger
     from gonogo.settings import Settings
-    from gonogo.store.catalogue import CatalogueOf
+    from gonogo.store.observations.catalogue import CatalogueOf
     from gonogo.store.postgres.database import PostgresDatabase
 
 ADDRESS = os.environ.get("GONOGO_TEST_POSTGRES")
@@ -57,7 +57,7 @@ def telemetry_of(engine: Database | PostgresDatabase, settings: Settings) -> Sql
     """The telemetry of an engine."""
     if isinstance(engine, Database):
         return SqliteTelemetry(engine, settings)
-    from gonogo.store.postgres.telemetry import PostgresTelemetry
+    from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
     return PostgresTelemetry(engine, settings)
 

@@ -21,8 +21,8 @@ import anyio
 from fallback_world import DAY, MINUTE, World, world
 
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.services.incidents import Look, note_verdict
-from gonogo.services.ports_actions import Actuator, Incidents, Routes
+from gonogo.incidents.handle import Look, note_verdict
+from gonogo.ports.routes import Actuator, Incidents, Routes
 
 ALIVE_S_MAX = 300
 

@@ -14,21 +14,21 @@ import numpy as np
 
 from gonogo.actuators.route_file import RouteFile
 from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.fallback.apply import ConfirmedBy
+from gonogo.fallback.ask import FallbackRequest, approve, trigger_fallback
+from gonogo.fallback.hold import hold_route
+from gonogo.fallback.reconcile import Reconciled, reconcile
+from gonogo.fallback.recover import Recovered, recover
+from gonogo.ports.routes import Actuator, FallbackPorts, Route, Weight
+from gonogo.ports.target_health import Assessment, OwnRate
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Costs, Decision, Dependency, Verdict
-from gonogo.services.decisions import ENTROPY_BITS, make_id
-from gonogo.services.fallback import FallbackRequest, approve, trigger_fallback
-from gonogo.services.fallback_apply import ConfirmedBy
-from gonogo.services.fallback_reconcile import Reconciled, reconcile
-from gonogo.services.holding import hold_route
-from gonogo.services.ports import Telemetry
-from gonogo.services.ports_actions import Actuator, FallbackPorts, Route, Weight
-from gonogo.services.ports_health import Assessment, OwnRate
-from gonogo.services.recovery import Recovered, recover
 from gonogo.settings import ActuatorSettings, DependencySettings, Policy, Settings
-from gonogo.store.decisions import SqliteDecisions
-from gonogo.store.incidents import SqliteIncidents
-from gonogo.store.lock import FileLock
-from gonogo.store.routes import SqliteRoutes
+from gonogo.store.books.decisions import SqliteDecisions
+from gonogo.store.books.incident_book import SqliteIncidents
+from gonogo.store.books.route_book import SqliteRoutes
+from gonogo.store.sqlite.lock import FileLock
+from gonogo.views.decision_log import ENTROPY_BITS, make_id
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000

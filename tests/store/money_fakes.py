@@ -14,13 +14,13 @@ import engines
 import numpy as np
 
 from gonogo.answers import BudgetCheck, Settlement
+from gonogo.money.budget_check import check_budget, settle_reservation
+from gonogo.money.budget_plan import Forecasts
+from gonogo.ports.money import Ledger
 from gonogo.records import MICRO, BookedCost, Costs, Dependency
-from gonogo.services.budget import check_budget, settle_reservation
-from gonogo.services.budget_plan import Forecasts
-from gonogo.services.ports_money import Ledger
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store.catalogue import Known
-from gonogo.store.database import Database
+from gonogo.store.observations.catalogue import Known
+from gonogo.store.sqlite.database import Database
 
 if TYPE_CHECKING:
     from gonogo.store.postgres.database import PostgresDatabase

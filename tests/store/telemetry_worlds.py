@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from hypothesis import strategies as st
 
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import HOUR_MS, Observation
-from gonogo.services.ports import Telemetry
 
 START_MS = 1_699_920_000_000  # a midnight, UTC
 NOW_MS = START_MS + 90 * 24 * HOUR_MS

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import pytest
 from money_fakes import MINUTE_MS, NOON_MS, Call, lognormal_usd, opened, usd_budget
 
+from gonogo.money.calibration import calibration_table
 from gonogo.records import Costs
-from gonogo.services.calibration import calibration_table
 from gonogo.settings import PriceSettings
 
 pytestmark = pytest.mark.anyio

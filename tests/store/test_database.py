@@ -13,11 +13,11 @@ import pytest
 from database_world import count_seen, make_seen, refusal
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.store.database import Database
 from gonogo.store.engine import Work
-from gonogo.store.migrate import APPLICATION_ID, latest_version
-from gonogo.store.opening import refuse_network, sqlite_advice
-from gonogo.store.writer import _roll_back
+from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version
+from gonogo.store.sqlite.opening import refuse_network, sqlite_advice
+from gonogo.store.sqlite.writer import _roll_back
 
 pytestmark = pytest.mark.anyio
 
@@ -326,7 +326,7 @@ OPENER = """
 import asyncio, sys
 from pathlib import Path
 from gonogo.store.engine import Work
-from gonogo.store.database import Database
+from gonogo.store.sqlite.database import Database
 async def main():
     database = await Database.open(Path(sys.argv[1]))
     for _ in range(20):
@@ -363,7 +363,7 @@ async def test_a_disk_that_fails_at_undoing_too_fails_that_write_alone(
         connection.execute("INSERT INTO dependency_metric VALUES (99, 'of no dependency')")
 
     with monkeypatch.context() as failing:
-        failing.setattr("gonogo.store.writer._roll_back", fails_too)
+        failing.setattr("gonogo.store.sqlite.writer._roll_back", fails_too)
         with pytest.raises(StoreError, match="disk I/O error"):
             await asyncio.wait_for(database.write(uncommittable), 10)
     assert await asyncio.wait_for(database.write(_add(1)), 10) == 1

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from gonogo.errors import UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
-from gonogo.services.decisions import ENTROPY_BITS, find_decision, make_id
 from gonogo.settings import Settings
-from gonogo.store.database import Database
-from gonogo.store.decisions import SqliteDecisions
+from gonogo.store.books.decisions import SqliteDecisions
 from gonogo.store.engine import Engine
+from gonogo.store.sqlite.database import Database
+from gonogo.views.decision_log import ENTROPY_BITS, find_decision, make_id
 
 pytestmark = pytest.mark.anyio
 

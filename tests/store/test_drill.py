@@ -12,20 +12,20 @@ import pytest
 
 from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.demo.world import MODEL, PREVIOUS, SKILL
-from gonogo.drill.calls import Played, play_again
+from gonogo.drill.drill_run import Asked, note_drill, prepare
+from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report
-from gonogo.drill.past import read_past
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
-from gonogo.drill.run import Asked, note_drill, prepare
+from gonogo.drill.replayed_calls import Played, play_again
+from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.scenarios import LATE_MS, SCENARIOS
-from gonogo.drill.telemetry import RehearsedTelemetry
 from gonogo.errors import NotEnoughData
+from gonogo.fallback.rehearsed import DRILL_DAYS_MAX
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
-from gonogo.services.rehearsed import DRILL_DAYS_MAX
 from gonogo.settings import Settings
-from gonogo.store.reading_calls import CallColumns
+from gonogo.store.reads.call_columns import CallColumns
 
 pytestmark = pytest.mark.anyio
 

@@ -12,9 +12,9 @@ from fallback_world import DAY, HOUR, MINUTE, World, world
 
 from gonogo.answers import FallbackPlan, FallbackResult, rfc3339
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
+from gonogo.fallback.ask import FallbackRequest, plan_to_approve, trigger_fallback
+from gonogo.fallback.route import get_route
 from gonogo.routing import route
-from gonogo.services.fallback import FallbackRequest, plan_to_approve, trigger_fallback
-from gonogo.services.routes import get_route
 
 pytestmark = pytest.mark.anyio
 

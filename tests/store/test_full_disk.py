@@ -11,7 +11,7 @@ import pytest
 from database_world import count_seen, make_seen, refusal
 
 from gonogo.errors import StoreError
-from gonogo.store.database import Database
+from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -12,16 +12,16 @@ from fallback_world import MINUTE, NOW, World, world
 
 from gonogo.answers import rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.records import Verdict
-from gonogo.services.incidents import (
+from gonogo.incidents.handle import (
     Look,
     acknowledge,
     get_incidents,
     note_verdict,
     resolve,
 )
+from gonogo.records import Verdict
+from gonogo.store.books.incident_book import SqliteIncidents
 from gonogo.store.engine import Engine
-from gonogo.store.incidents import SqliteIncidents
 
 pytestmark = pytest.mark.anyio
 

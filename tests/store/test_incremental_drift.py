@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from drift_world import START_MS, World, open_world
 
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.detectors.pieces import LENGTHS, Kept
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import RateWatch, watch_rate
+from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.drift.drift_check import DriftQuestion, check_drift
+from gonogo.drift.drift_memory import DriftMemory
+from gonogo.hours.history import Past
 from gonogo.records import DAY_MS, HOUR_MS, Observation
-from gonogo.services.drift import DriftQuestion, check_drift
-from gonogo.services.drift_memory import DriftMemory
-from gonogo.services.past import Past
 from gonogo.settings import DependencySettings
 
 pytestmark = pytest.mark.anyio

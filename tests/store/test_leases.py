@@ -8,7 +8,7 @@ from pathlib import Path
 import engines
 import pytest
 
-from gonogo.store.leases import StoredLeases
+from gonogo.store.books.lease_book import StoredLeases
 
 pytestmark = pytest.mark.anyio
 NOW = 1_790_000_000_000

@@ -20,8 +20,8 @@ from money_fakes import Bench, opened, replayed, usd_budget
 
 from gonogo.answers import FallbackResult
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
-from gonogo.services.ports_actions import Weight
-from gonogo.store.mending import unbalanced
+from gonogo.ports.routes import Weight
+from gonogo.store.repair import unbalanced
 
 T = TypeVar("T")
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from fallback_world import MINUTE, World, world
 
+from gonogo.incidents.handle import Look, acknowledge, note_verdict, resolve
+from gonogo.incidents.telling import tell_all
 from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.notifiers.pagerduty import PagerDuty, dedup_key
+from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
-from gonogo.notifiers.webhook import Webhook
-from gonogo.services.incidents import Look, acknowledge, note_verdict, resolve
-from gonogo.services.notices import tell_all
-from gonogo.services.ports_actions import Step
-from gonogo.services.ports_notices import Notifier
-from gonogo.store.notices import StoredNotices
+from gonogo.ports.notices import Notifier
+from gonogo.ports.routes import Step
+from gonogo.store.books.notice_book import StoredNotices
 from receivers import (
     ROUTING_KEY,
     SECRET,

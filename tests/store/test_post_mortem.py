@@ -11,9 +11,9 @@ from fallback_world import MINUTE, NOW, World, world
 
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget
+from gonogo.incidents.handle import Look, acknowledge, note_verdict, resolve
+from gonogo.incidents.post_mortem import BLANK, post_mortem
 from gonogo.records import Decision
-from gonogo.services.incidents import Look, acknowledge, note_verdict, resolve
-from gonogo.services.post_mortem import BLANK, post_mortem
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gonogo.errors import StoreError
-from gonogo.store.database import Database
 from gonogo.store.engine import Work
+from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -15,13 +15,13 @@ from fallback_world import DAY, HOUR, MINUTE, NOW, World, world
 from flap_world import sixty_days
 
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
+from gonogo.fallback.recover import judge
+from gonogo.fallback.route import get_route
+from gonogo.incidents.handle import Look, get_incidents, note_verdict
+from gonogo.ports.routes import WHOLE
+from gonogo.ports.target_health import OwnRate
 from gonogo.records import PartVerdict
-from gonogo.services.incidents import Look, get_incidents, note_verdict
-from gonogo.services.ports_actions import WHOLE
-from gonogo.services.ports_health import OwnRate
-from gonogo.services.recovery import judge
-from gonogo.services.routes import get_route
 from gonogo.settings import DependencySettings, Settings
 
 pytestmark = pytest.mark.anyio
@@ -101,7 +101,7 @@ async def test_it_comes_back_stage_by_stage_on_the_evidence_of_each(w: World) ->
 
 async def test_keys_come_back_and_none_leaves_while_the_share_grows(w: World) -> None:
     """The salt stays: whoever is back on the primary stays there."""
-    from gonogo.services.split import key_place, pick
+    from gonogo.routes.split import key_place, pick
 
     await w.switched()
     w.health.rates = WELL

@@ -17,11 +17,11 @@ from telemetry_worlds import START_MS, rollups_of
 
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store import retention
-from gonogo.store.database import Database
 from gonogo.store.engine import Engine
-from gonogo.store.retention import let_go
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.observations import retention
+from gonogo.store.observations.retention import let_go
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -137,8 +137,8 @@ async def test_a_clock_that_jumped_ahead_lets_nothing_go(engine: Engine) -> None
 LETTING_GO = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from gonogo.store.database import Database
-from gonogo.store import retention
+from gonogo.store.sqlite.database import Database
+from gonogo.store.observations import retention
 retention.ROWS_A_STEP = 7
 async def main():
     database = await Database.open(Path(sys.argv[1]))

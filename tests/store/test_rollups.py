@@ -14,11 +14,11 @@ from telemetry_worlds import NOW_MS, START_MS, histories, rollups_of, unlabelled
 
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store import slices
-from gonogo.store.catalogue import Known
-from gonogo.store.migrate import migrate
-from gonogo.store.rebuild import rebuild_dependency
-from gonogo.store.recording import record_batch
+from gonogo.store.observations import slices
+from gonogo.store.observations.catalogue import Known
+from gonogo.store.observations.rebuild import rebuild_dependency
+from gonogo.store.observations.record import record_batch
+from gonogo.store.sqlite.migrate import migrate
 
 CONFIGURED = Settings(
     store="",

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 import gonogo
 from gonogo.actuators.route_file import RouteFile
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
+from gonogo.ports.routes import WHOLE, Route, Weight
+from gonogo.routes.flag_file import flags, parse_flag, with_route
 from gonogo.routing import RouteReader, route
-from gonogo.services.flag_file import flags, parse_flag, with_route
-from gonogo.services.ports_actions import WHOLE, Route, Weight
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store.lock import FileLock
+from gonogo.store.sqlite.lock import FileLock
 
 pytestmark = pytest.mark.anyio
 
@@ -208,9 +208,9 @@ WRITE_ON = """
 import itertools, sys
 from pathlib import Path
 from gonogo.actuators.route_file import RouteFile
-from gonogo.services.ports_actions import Route, Weight
+from gonogo.ports.routes import Route, Weight
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store.lock import FileLock
+from gonogo.store.sqlite.lock import FileLock
 path = Path(sys.argv[1])
 file = RouteFile("routes", path, FileLock(path.with_name("lock")).held)
 for epoch in itertools.count(file._read("m").epoch + 1):

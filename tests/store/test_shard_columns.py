@@ -10,12 +10,12 @@ import engines
 import pytest
 
 from gonogo.records import Decision
-from gonogo.store import migrate
-from gonogo.store.audit import GENESIS, insert_decision, link_hash
-from gonogo.store.decisions import SqliteDecisions
-from gonogo.store.incidents import SqliteIncidents
-from gonogo.store.notices import StoredNotices
+from gonogo.store.books.audit import GENESIS, insert_decision, link_hash
+from gonogo.store.books.decisions import SqliteDecisions
+from gonogo.store.books.incident_book import SqliteIncidents
+from gonogo.store.books.notice_book import StoredNotices
 from gonogo.store.postgres import migrate as postgres_migrate
+from gonogo.store.sqlite import migrate
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from gonogo.detectors.text import TEXT_FEATURES, text_features
+from gonogo.detectors.outputs.text_features import TEXT_FEATURES, text_features
+from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, Observation
-from gonogo.services.ports import Telemetry
-from gonogo.services.ports_signals import SignalTelemetry
 
 pytestmark = pytest.mark.anyio
 

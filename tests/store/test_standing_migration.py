@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from gonogo.records import Decision, PartVerdict, StandingVerdict, Verdict
-from gonogo.services.decisions import make_id
-from gonogo.store import migrate
-from gonogo.store.audit import insert_decision
-from gonogo.store.database import Database
-from gonogo.store.decisions import SqliteDecisions
-from gonogo.store.identity import OpenFile
-from gonogo.store.lock import FileLock
-from gonogo.store.opening import open_writer
+from gonogo.store.books.audit import insert_decision
+from gonogo.store.books.decisions import SqliteDecisions
+from gonogo.store.sqlite import migrate
+from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.identity import OpenFile
+from gonogo.store.sqlite.lock import FileLock
+from gonogo.store.sqlite.opening import open_writer
+from gonogo.views.decision_log import make_id
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sqlite]
 

@@ -12,7 +12,7 @@ from telemetry_worlds import NOW_MS, START_MS
 
 from gonogo.records import Observation
 from gonogo.settings import Settings
-from gonogo.store.rows import COLUMNS, QUANTITY_MAX, Row, hash64
+from gonogo.store.observations.rows import COLUMNS, QUANTITY_MAX, Row, hash64
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""The contract of `services.ports.Telemetry`, for every store."""
+"""The contract of `ports.telemetry.Telemetry`, for every store."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from telemetry_worlds import NOW_MS, START_MS, OpenTelemetry
 
 from gonogo.detectors.bins import layout_named
 from gonogo.errors import ParameterError, StoreError
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS, Observation, Rejection, Stored
-from gonogo.services.ports import Telemetry
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store import recording
+from gonogo.store.observations import record as recording
 
 if TYPE_CHECKING:
-    from gonogo.store.telemetry import SqliteTelemetry
+    from gonogo.store.reads.telemetry_store import SqliteTelemetry
 
 pytestmark = pytest.mark.anyio
 

@@ -10,11 +10,11 @@ import engines
 import numpy as np
 import pytest
 
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS, Observation
-from gonogo.services.ports import DecisionLog
-from gonogo.services.ports_trust import KeptScore, TrustTelemetry
-from gonogo.services.trust import check_trust
 from gonogo.settings import DependencySettings, Settings
+from gonogo.trust.trust_check import check_trust
 from trust_fakes import MemoryTelemetry, Verdicts
 
 pytestmark = pytest.mark.anyio

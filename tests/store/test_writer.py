@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.store.database import Database
+from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -13,13 +13,13 @@ import anyio
 from fallback_world import DAY, world
 
 from gonogo.answers import FallbackResult
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store import retention
-from gonogo.store.database import Database
-from gonogo.store.telemetry import SqliteTelemetry
+from gonogo.store.observations import retention
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.database import Database
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 STORE = "store.db"

@@ -13,13 +13,13 @@ from soundness import lost
 
 from gonogo.errors import StoreError
 from gonogo.records import Decision
-from gonogo.store import migrate
-from gonogo.store.audit import GENESIS, insert_decision, link_hash
-from gonogo.store.database import Database
-from gonogo.store.identity import OpenFile
-from gonogo.store.lock import FileLock
-from gonogo.store.opening import open_writer
-from gonogo.store.rows import hash16
+from gonogo.store.books.audit import GENESIS, insert_decision, link_hash
+from gonogo.store.observations.rows import hash16
+from gonogo.store.sqlite import migrate
+from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.identity import OpenFile
+from gonogo.store.sqlite.lock import FileLock
+from gonogo.store.sqlite.opening import open_writer
 
 if TYPE_CHECKING:
     import sqlite3

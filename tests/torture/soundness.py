@@ -10,14 +10,14 @@ from pathlib import Path
 from money_fakes import replayed
 from telemetry_worlds import rollups_of
 
-from gonogo.store.audit import verify_chain
-from gonogo.store.identity import OpenFile
-from gonogo.store.lock import FileLock
-from gonogo.store.mending import unbalanced
-from gonogo.store.migrate import latest_version
-from gonogo.store.opening import open_writer
-from gonogo.store.rebuild import rebuild_dependency
-from gonogo.store.rows import hash16
+from gonogo.store.books.audit import verify_chain
+from gonogo.store.observations.rebuild import rebuild_dependency
+from gonogo.store.observations.rows import hash16
+from gonogo.store.repair import unbalanced
+from gonogo.store.sqlite.identity import OpenFile
+from gonogo.store.sqlite.lock import FileLock
+from gonogo.store.sqlite.migrate import latest_version
+from gonogo.store.sqlite.opening import open_writer
 
 # Whether a thing that was told of is there.
 FOUND = {

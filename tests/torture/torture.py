@@ -27,7 +27,7 @@ from power_cut import Disk, compiled, records
 from soundness import lost
 
 from gonogo.records import DAY_MS
-from gonogo.store import writer
+from gonogo.store.sqlite import writer
 
 ALIVE_S_MAX = 120
 PROCESSES = 16

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from gonogo.config.sections import build_settings
 from gonogo.errors import ConfigError, DataError, ParameterError
+from gonogo.hours.periods import moment
+from gonogo.http.signatures import is_signed
 from gonogo.ingest.csv_rows import read_csv
 from gonogo.ingest.jsonl import read_jsonl
-from gonogo.ingest.litellm import SpendLogs, payload_fields
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.collect import Collector
 from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, Malformed, Signal, unpacked
+from gonogo.ingest.spend_logs import SpendLogs, payload_fields
 from gonogo.records import Rejection
-from gonogo.services.flag_file import UnreadableFlags, flags, parse_document, parse_flag
-from gonogo.services.periods import moment
-from gonogo.signatures import is_signed
-from gonogo.wrap.calls import Calls
+from gonogo.routes.flag_file import UnreadableFlags, flags, parse_document, parse_flag
+from gonogo.wrap.tool_calls import Calls
 
 NOW_MS = 1_780_000_100_000
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gonogo.services.calibration import calibrate, calibration_note
-from gonogo.services.ports_money import JudgedCheck
+from gonogo.money.calibration import calibrate, calibration_note
+from gonogo.ports.money import JudgedCheck
 
 
 def _judged(confidence: float, *, kept: int, lost: int) -> list[JudgedCheck]:

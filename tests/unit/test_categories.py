@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.categories import NEW, watch_categories
 from gonogo.detectors.many import listed, together_nats
+from gonogo.detectors.shares.categories import NEW, watch_categories
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from gonogo.answers import TrustReport
 from gonogo.errors import UnknownTarget
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation, PartVerdict, StandingVerdict
-from gonogo.services.ports import DecisionLog
-from gonogo.services.trust import check_trust, p_better, trust_estimate
 from gonogo.settings import DependencySettings, Settings
+from gonogo.trust.trust_check import check_trust, p_better, trust_estimate
 from trust_fakes import MemoryTelemetry, Verdicts
 
 pytestmark = pytest.mark.anyio

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gonogo.answers import TrustReport
-from gonogo.detectors.cofailure import failing_together, falling_pairs
+from gonogo.detectors.trust.cofailure import failing_together, falling_pairs
 from gonogo.errors import DataError
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import HOUR_MS, Observation
-from gonogo.services.ports import DecisionLog
-from gonogo.services.trust import check_trust
 from gonogo.settings import DependencySettings, Settings
+from gonogo.trust.trust_check import check_trust
 from trust_fakes import MemoryTelemetry, Verdicts
 
 NOW = 1_780_000_000_000

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.comparison_stream import compare_as_they_come
-from gonogo.detectors.predictive import RateRule
+from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 
 RULE = RateRule(needed=100.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gonogo.detectors.dispersion import early_dispersion
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
+from gonogo.detectors.rate.dispersion import early_dispersion
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
 
 PER_HOUR, DAYS = 20, 14
 

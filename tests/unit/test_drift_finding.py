@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gonogo.services.drift_finding import change_of
+from gonogo.drift.finding import change_of
 
 
 @pytest.mark.parametrize("baseline_sd", [None, 0.0, 8.5e-18])

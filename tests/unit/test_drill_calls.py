@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gonogo.drill.calls import Played, good_rate, play_again
 from gonogo.drill.measures import poisson_interval95
-from gonogo.drill.rollup import Shown
+from gonogo.drill.replayed_calls import Played, good_rate, play_again
+from gonogo.drill.replayed_hours import Shown
 from gonogo.drill.scenarios import OUTAGE_MS, SCENARIOS, SLIDE_MS, SLIDE_POINTS, Hurt
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
-from gonogo.store.reading_calls import CallColumns
+from gonogo.store.reads.call_columns import CallColumns
 
 FIRST_DAY, SOURCE_DAYS, DAYS = 20_000, 14, 28
 BEGIN_DAY = FIRST_DAY + SOURCE_DAYS

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.forecast import (
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.cost.forecast import (
     CostModel,
     chance_within,
     fit_costs,
     quantile_by_calls,
     spend_draws,
 )
-from gonogo.detectors.level import level_drift
-from gonogo.detectors.regime import regime_start
+from gonogo.detectors.cost.level import level_drift
+from gonogo.detectors.cost.regime import regime_start
 from gonogo.errors import DataError, ParameterError
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.answers import BudgetCheck, Window, rounded
+from gonogo.drift.finding import change_of
 from gonogo.errors import ParameterError
+from gonogo.ports.micro import micro_usd
 from gonogo.records import MICRO
-from gonogo.services.drift_finding import change_of
-from gonogo.services.money import micro_usd
 from gonogo.text.budget_summary import budget_summary
 from gonogo.text.forms import counted, e_value, money, number, percent, rate_text, signed, table
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.detectors.golden import (
+from gonogo.detectors.golden.control_chart import page_every_runs, pass_chart, warn_every_runs
+from gonogo.detectors.golden.paired import (
     GoldenRuns,
     ItemMeans,
     _predictive_sum,
@@ -23,7 +24,6 @@ from gonogo.detectors.golden import (
     run_evidence,
     runs_of,
 )
-from gonogo.detectors.golden_chart import page_every_runs, pass_chart, warn_every_runs
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 from gonogo.records import GoldenAnswers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gonogo.errors import ParameterError
-from gonogo.http_guard import (
+from gonogo.http.guard import (
     Place,
     bearer,
     holds,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gonogo.errors import DataError, NoInput, ParameterError
 from gonogo.ingest.load import BATCH_ROWS, Loaded, Progress, load
 from gonogo.ingest.mapping import ColumnMap, parse_mapping
-from gonogo.ingest.text import Format
+from gonogo.ingest.numbered_lines import Format
 from gonogo.records import Observation, Rejection, Stored
 
 NOW_MS = 1_780_000_000_000

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.onset import PLAUSIBLE_NATS, fit_onset, fit_outage
-from gonogo.detectors.trend import _student_95, slope_per_day
+from gonogo.detectors.rate.onset import PLAUSIBLE_NATS, fit_onset, fit_outage
+from gonogo.detectors.rate.trend import _student_95, slope_per_day
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gonogo.app import Gonogo
-from gonogo.dashboard.serving import serve_dashboard
-from gonogo.http_guard import Place
-from gonogo.otlp.serving import serve_otlp
-from gonogo.patience import Patience
+from gonogo.app.gonogo import Gonogo
+from gonogo.dashboard.dashboard_server import serve_dashboard
+from gonogo.http.guard import Place
+from gonogo.http.retries import Patience
+from gonogo.otlp.otlp_server import serve_otlp
 from gonogo.settings import Settings
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.services.periods import hours_between, moment
-from gonogo.services.time_slices import (
+from gonogo.hours.periods import hours_between, moment
+from gonogo.hours.time_slices import (
     DAY_TYPES,
     HOUR_BANDS,
     Slice,

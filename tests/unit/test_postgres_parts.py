@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.errors import StoreError
-from gonogo.services.ports_money import Balance, Drafted, ReserveRequest, Scope
+from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.postgres.address import connect_error, is_address, shown
 from gonogo.store.postgres.books import Seen, root_of

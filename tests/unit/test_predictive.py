@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonogo.detectors.predictive import RateRule, deltas_for, log_gamma, needed_for
-from gonogo.detectors.predictive_bets import CELL, ROOM_SHARE
-from gonogo.detectors.predictive_hours import watch_rate
+from gonogo.detectors.rate.bets import CELL, ROOM_SHARE
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule, deltas_for, log_gamma, needed_for
 from gonogo.errors import DataError, ParameterError
 
 NEVER = 1e30

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.predictive_state import Episode, Passed, RateState
-from gonogo.detectors.recovery import LEVELS, Recovery
+from gonogo.detectors.rate.rate_state import Episode, Passed, RateState
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.recovery import LEVELS, Recovery
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 
 RULE = RateRule(needed=1e5)

@@ -7,8 +7,8 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+from gonogo.money.prices import call_micro_usd, model_names, price_calls
 from gonogo.records import Costs
-from gonogo.services.prices import call_micro_usd, model_names, price_calls
 from gonogo.settings import PriceSettings, Settings
 
 NOW_MS = 1_790_000_000_000

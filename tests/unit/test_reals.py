@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.detectors import bins
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
-from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
-from gonogo.detectors.reals_state import CELL
-from gonogo.detectors.value_watch import ValueWatch, watch_values
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.values.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
+from gonogo.detectors.values.score_state import CELL
+from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.value_watch import ValueWatch, watch_values
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 RULE = ScoreRule(needed=1e5, deltas=(0.2, 0.5), weight_up=0.7, dispersion=1.5)

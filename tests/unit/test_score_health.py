@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from gonogo.answers import ScoreHealth
-from gonogo.detectors import score_health as health
+from gonogo.detectors.trust import calibration_health as health
 from gonogo.errors import DataError
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation
-from gonogo.services.ports import DecisionLog
-from gonogo.services.trust import check_trust
 from gonogo.settings import Settings
+from gonogo.trust.trust_check import check_trust
 from trust_fakes import MemoryTelemetry, Verdicts
 
 NOW = 1_780_000_000_000  # a Thursday

@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gonogo.detectors.trust import (
+from gonogo.detectors.trust.chances_many import Batches, posteriors, product_interval90
+from gonogo.detectors.trust.score import (
     Prior,
     point_interval90,
     posterior,
     product_points,
 )
-from gonogo.detectors.trust_many import Batches, posteriors, product_interval90
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation
-from gonogo.services.fleet import check_fleet
-from gonogo.services.fleet_scores import AT_ONCE
-from gonogo.services.ports import DecisionLog
-from gonogo.services.score_many import score_many
-from gonogo.services.trust_estimate import kept_from, trust_estimate
 from gonogo.settings import BaselineSettings, DependencySettings, Settings
+from gonogo.trust.fleet import check_fleet
+from gonogo.trust.fleet_scores import AT_ONCE
+from gonogo.trust.score_many import score_many
+from gonogo.trust.trust_estimate import kept_from, trust_estimate
 from trust_fakes import MemoryTelemetry, Verdicts
 
 pytestmark = pytest.mark.anyio

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.semantic import (
+from gonogo.detectors.outputs.semantic import (
     daily_evidence,
     day_spread,
     permutations_for,
     sample_change,
 )
-from gonogo.detectors.text import TEXT_FEATURES, text_features
+from gonogo.detectors.outputs.text_features import TEXT_FEATURES, text_features
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.detectors.categories import category_dispersion
-from gonogo.detectors.consistency import daily_disagreement
-from gonogo.detectors.estimate import estimate_from_confidence, isotonic
-from gonogo.detectors.shapes import chi2_tail, group_edges, grouped, shape_change
+from gonogo.detectors.shares.categories import category_dispersion
+from gonogo.detectors.shares.consistency import daily_disagreement
+from gonogo.detectors.trust.unlabelled import estimate_from_confidence, isotonic
+from gonogo.detectors.values.shapes import chi2_tail, group_edges, grouped, shape_change
 from gonogo.errors import DataError, NotEnoughData
 
 _counts = st.lists(st.integers(0, 30), min_size=2, max_size=12)

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from gonogo.services.drift_finding import Finding, evidence_of
-from gonogo.services.signal_shares import (
+from gonogo.drift.finding import Finding, evidence_of
+from gonogo.drift.signals.budget_shares import (
     CATEGORIES,
     CONSISTENCY,
     DISTRIBUTIONS,
@@ -15,7 +15,7 @@ from gonogo.services.signal_shares import (
     OUTPUTS,
     VALUES,
 )
-from gonogo.services.signals import judged_together
+from gonogo.drift.signals.judge import judged_together
 
 
 def _finding(metric: str, share_of_needed: float, status: str = "stable") -> Finding:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.signatures import AGE_S_MAX, is_signed, sign
+from gonogo.http.signatures import AGE_S_MAX, is_signed, sign
 
 NOW = 1_790_000_000
 

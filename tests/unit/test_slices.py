@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.detectors.mix import split_mix
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.predictive_state import RateState
-from gonogo.detectors.slices import PSEUDO_LABELS, CellCounts, Partition, SliceWatch, watch_slices
+from gonogo.detectors.rate.rate_slices import (
+    PSEUDO_LABELS,
+    CellCounts,
+    Partition,
+    SliceWatch,
+    watch_slices,
+)
+from gonogo.detectors.rate.rate_state import RateState
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.shares.mix import split_mix
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 RULE = RateRule(needed=1e5, weight_up=1.0)

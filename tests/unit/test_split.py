@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.services.fallback_plan import shifted
-from gonogo.services.ports_actions import WHOLE, Route, Weight, primary_route
-from gonogo.services.split import key_place, murmur3, pick
+from gonogo.fallback.plan import shifted
+from gonogo.ports.routes import WHOLE, Route, Weight, primary_route
+from gonogo.routes.split import key_place, murmur3, pick
 
 KEYS = [f"user-{number}" for number in range(10_000)]
 

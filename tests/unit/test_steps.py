@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from gonogo.detectors import pieces
 from gonogo.detectors.pieces import Kept, Settled
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import RateWatch, watch_rate
-from gonogo.detectors.predictive_run import Run
-from gonogo.detectors.predictive_state import RateState
-from gonogo.detectors.predictive_step import step_rate
-from gonogo.detectors.ranks import ScoreSums
-from gonogo.detectors.reals import ScoreRule, ScoreState, watch_scores
-from gonogo.detectors.reals_step import step_scores
+from gonogo.detectors.rate.rate_run import Run
+from gonogo.detectors.rate.rate_state import RateState
+from gonogo.detectors.rate.rate_step import step_rate
+from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.values.ranks import ScoreSums
+from gonogo.detectors.values.score_step import step_scores
+from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
 
 RULES = {
     "learned": RateRule(needed=1e5, dispersion=1.3),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gonogo.detectors.predictive import RateRule
-from gonogo.detectors.predictive_hours import watch_rate
-from gonogo.detectors.strata import risen_given_mix
+from gonogo.detectors.rate.rate_watch import watch_rate
+from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.rate.strata import risen_given_mix
 
 RULE = RateRule(needed=3.65e5)
 BASELINE, LATER = 28 * 24, 35 * 24

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from gonogo.answers import DriftReport, TrustReport
-from gonogo.answers.drift import Baseline, Change, Current, Onset, SegmentDrift
-from gonogo.answers.trust import ProviderSuspected
+from gonogo.answers.drift_report import Baseline, Change, Current, Onset, SegmentDrift
+from gonogo.answers.trust_report import ProviderSuspected
+from gonogo.incidents.suspects import suspected_cause
 from gonogo.records import Dependency, VersionSeen
-from gonogo.services.suspects import suspected_cause
 
 ONSET = Onset(
     ts="2026-04-22T10:00:00Z", earliest="2026-04-21T22:00:00Z", latest="2026-04-22T16:00:00Z"

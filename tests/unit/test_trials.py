@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.detectors.trials import DOUBT_WELL, TRUST_ILL, needed_nats, run_trials
+from gonogo.detectors.rate.trials import DOUBT_WELL, TRUST_ILL, needed_nats, run_trials
 from gonogo.errors import DataError, ParameterError
 
 WELL, ILL = 0.06, 0.13

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonogo.detectors import trust
+from gonogo.detectors.trust import score as trust
 from gonogo.errors import DataError
 
 calls = st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=60)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.wrap.calls import OPEN_CALLS_MAX, Calls
 from gonogo.wrap.lines import END_BYTES, LINE_BYTES_MAX, Line, Lines
 from gonogo.wrap.salt import salt_of, salted
+from gonogo.wrap.tool_calls import OPEN_CALLS_MAX, Calls
 
 Recorded = list[dict[str, object]]
 

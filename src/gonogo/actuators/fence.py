@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonogo.services.ports_actions import Observed, Route, Step
+from gonogo.ports.routes import Observed, Route, Step
 
 
 def settled(

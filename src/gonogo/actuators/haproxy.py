@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gonogo.actuators.fence import settled
-from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
+from gonogo.ports.routes import WHOLE, Observed, Route, Step, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ _UP = 2
 
 
 class HaproxyWeights:
-    """Sets the weights of one backend's servers (`services.ports_actions.Actuator`).
+    """Sets the weights of one backend's servers (`ports.routes.Actuator`).
 
     Args:
         name: Its name in the configuration.

@@ -11,10 +11,10 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
-from gonogo.actuators.http import Reply, exchange
 from gonogo.errors import plain
-from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
+from gonogo.ports.routes import WHOLE, Observed, Route, Step, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ _EPOCH_DIGITS_MAX = 18
 
 
 class MlflowAlias:
-    """Moves one alias (`services.ports_actions.Actuator`).
+    """Moves one alias (`ports.routes.Actuator`).
 
     Args:
         name: Its name in the configuration.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from gonogo.actuators.fence import settled
-from gonogo.services.flag_file import (
+from gonogo.ports.routes import WHOLE, Observed, Route, Step
+from gonogo.routes.flag_file import (
     Json,
     UnreadableFlags,
     flags,
@@ -23,7 +24,6 @@ from gonogo.services.flag_file import (
     parse_flag,
     with_route,
 )
-from gonogo.services.ports_actions import WHOLE, Observed, Route, Step
 from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class RouteFile:
-    """Writes routes into one file, together with other processes (`services.ports_actions.Actuator`).
+    """Writes routes into one file, together with other processes (`ports.routes.Actuator`).
 
     A file that is there and cannot be understood reads as `unknown`; applying a route puts it
     aside under another name and begins a new one, which the reconciler fills.

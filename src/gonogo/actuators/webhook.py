@@ -1,7 +1,7 @@
 """A signed webhook: tells any receiver the wanted route, and asks it what it holds.
 
 POST of `{"dependency", "epoch", "targets": [{"target", "share"}], "salt", "expected_version"}`,
-signed over time and body (`gonogo.signatures`), under an Idempotency-Key that stays the same for
+signed over time and body (`gonogo.http.signatures`), under an Idempotency-Key that stays the same for
 a dependency and epoch. GET `?dependency=NAME`, signed over the query, answers `{"epoch",
 "targets"}`. A receiver that cannot be read back is `unknown`, whatever it answered to the POST.
 """
@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 import anyio
 
+from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
-from gonogo.actuators.http import Reply, exchange
-from gonogo.services.ports_actions import WHOLE, Observed, Route, Step, Weight
-from gonogo.signatures import HEADER, sign
+from gonogo.http.signatures import HEADER, sign
+from gonogo.ports.routes import WHOLE, Observed, Route, Step, Weight
 from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _CONFLICTS = frozenset({409, 412})
 
 
 class Webhook:
-    """Tells one receiver (`services.ports_actions.Actuator`).
+    """Tells one receiver (`ports.routes.Actuator`).
 
     Args:
         name: Its name in the configuration.

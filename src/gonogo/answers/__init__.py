@@ -19,7 +19,15 @@ from gonogo.answers.base import (
     rfc3339,
     rounded,
 )
-from gonogo.answers.drift import (
+from gonogo.answers.budget_report import (
+    Binding,
+    BudgetCheck,
+    Calibration,
+    Hold,
+    Settlement,
+    Window,
+)
+from gonogo.answers.drift_report import (
     Baseline,
     Change,
     Current,
@@ -40,16 +48,7 @@ from gonogo.answers.drift import (
     Trend,
     VersionMean,
 )
-from gonogo.answers.money import (
-    Binding,
-    BudgetCheck,
-    Calibration,
-    Hold,
-    Settlement,
-    Window,
-)
-from gonogo.answers.probes import ProbeLine, ProbeReport
-from gonogo.answers.routes import (
+from gonogo.answers.fallback_report import (
     ActuatorResult,
     FallbackPlan,
     FallbackResult,
@@ -59,7 +58,8 @@ from gonogo.answers.routes import (
     TargetShare,
     Undo,
 )
-from gonogo.answers.trust import (
+from gonogo.answers.probe_report import ProbeLine, ProbeReport
+from gonogo.answers.trust_report import (
     FleetLine,
     ProviderSuspected,
     ScoreHealth,
@@ -67,7 +67,7 @@ from gonogo.answers.trust import (
     TrustPart,
     TrustReport,
 )
-from gonogo.answers.work import (
+from gonogo.answers.work_report import (
     DependencyLine,
     DependencyList,
     Incident,

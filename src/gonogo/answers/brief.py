@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from gonogo.answers.base import Answer
-from gonogo.answers.drift import DriftReport
-from gonogo.answers.trust import TrustReport
-from gonogo.answers.work import Incident, IncidentList, PreflightReport, listed_of
+from gonogo.answers.drift_report import DriftReport
+from gonogo.answers.trust_report import TrustReport
+from gonogo.answers.work_report import Incident, IncidentList, PreflightReport, listed_of
 from gonogo.errors import plain
 
 CHARS_MAX = 1_600  # four characters a token

@@ -79,7 +79,7 @@ async def approve(
     Exit status: 0 carried out, 1 the person said no.
     """
     if sys.stdin.isatty() and not yes:
-        from gonogo.services.fallback import waiting_plan
+        from gonogo.fallback.ask import waiting_plan
 
         plan = await waiting_plan((await session.app.stores()).fallback, plan_id)
         if plan is not None and not _agreed(question(*plan)):

@@ -34,8 +34,8 @@ async def dashboard(
     ] = DEFAULT_PLACE,
 ) -> None:
     """Show the fleet, drift, budgets and incidents in a browser, live; reads only."""
-    from gonogo.dashboard.serving import serve_dashboard
-    from gonogo.http_guard import place_of
+    from gonogo.dashboard.dashboard_server import serve_dashboard
+    from gonogo.http.guard import place_of
 
     place = place_of(host, option="--host")
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:

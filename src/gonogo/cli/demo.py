@@ -25,9 +25,9 @@ async def demo(
     """Play three simulated weeks through the real ingest, server and client; changes nothing."""
     from rich.console import Console
 
+    from gonogo.app.memory import wall_clock_ms
     from gonogo.demo.paper import Paper
     from gonogo.demo.story import play
-    from gonogo.remembering import wall_clock_ms
 
     paper = Paper(Console(highlight=False, quiet=session.screen.as_json))
     with tempfile.TemporaryDirectory(prefix="gonogo-demo-") as temporary:

@@ -60,8 +60,8 @@ async def ingest(
     ] = False,
 ) -> int:
     """Store observations from files; refused lines are named, the others are kept."""
-    from gonogo.ingest.litellm import SpendLogs
     from gonogo.ingest.mapping import parse_mapping
+    from gonogo.ingest.spend_logs import SpendLogs
 
     mapping: FieldMap = parse_mapping(map or [], set or [], ignore_unknown=ignore_unknown)
     stated = format if format != "litellm-spend" else None

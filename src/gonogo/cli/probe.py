@@ -45,8 +45,8 @@ async def probe(
     app.refuse_read_only("record what probes find")
     if once:
         return session.show_verdict(await app.probe_once(names or ()))
-    from gonogo.probing import probes_named
-    from gonogo.watch.probing import keep_probing
+    from gonogo.app.probing import probes_named
+    from gonogo.watch.probe_schedule import keep_probing
 
     probes = probes_named(session.settings, names or ())
     session.screen.line(f"Probing: {', '.join(one.name for one in probes)}.")

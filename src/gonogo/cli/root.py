@@ -12,22 +12,22 @@ from typer.exceptions import TyperException
 from gonogo import __version__
 from gonogo.cli import (
     actions,
-    backup,
-    baseline,
     checks,
     command_place,
     dashboard,
     demo,
-    drill,
     incident,
     ingest,
     log,
-    moving,
     probe,
     setup,
-    upkeep,
-    watch,
 )
+from gonogo.cli import backup_command as backup
+from gonogo.cli import baseline_command as baseline
+from gonogo.cli import doctor as upkeep
+from gonogo.cli import drill_command as drill
+from gonogo.cli import migrate_store as moving
+from gonogo.cli import watch_command as watch
 from gonogo.cli.command import Common, ConfigOption, JsonOption, StoreOption
 from gonogo.errors import ParameterError, plain
 

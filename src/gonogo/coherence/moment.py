@@ -24,7 +24,7 @@ from gonogo.errors import GonogoError
 from gonogo.text import as_text
 
 if TYPE_CHECKING:
-    from gonogo.app import Gonogo
+    from gonogo.app.gonogo import Gonogo
     from gonogo.settings import Settings
 
 __all__ = ["Moment", "look"]
@@ -158,7 +158,7 @@ async def _lines(app: Gonogo) -> list[DependencyLine]:
 
 
 async def _rows(app: Gonogo) -> dict[str, int]:
-    from gonogo.store.mending import rows_counted
+    from gonogo.store.repair import rows_counted
 
     return await (await app.stores()).db.read(rows_counted)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
-from gonogo.config.actuators import build_actuator
-from gonogo.config.notify import notifiers
-from gonogo.config.probes import PROBE, build_probe
+from gonogo.config.actuator_tables import build_actuator
+from gonogo.config.notify_tables import notifiers
+from gonogo.config.probe_tables import PROBE, build_probe
 from gonogo.config.tables import Table, duration_s
 from gonogo.records import MICRO, Kind
 from gonogo.settings import (

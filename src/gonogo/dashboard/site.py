@@ -22,15 +22,15 @@ from starlette.routing import Route
 from gonogo import __version__
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
-from gonogo.http_guard import bearer, holds, refusal
+from gonogo.http.guard import bearer, holds, refusal
 from gonogo.panel import inline_hash, panel_html, stream_script
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.app import Gonogo
+    from gonogo.app.gonogo import Gonogo
     from gonogo.dashboard.pulse import Pulse
-    from gonogo.http_guard import Place
+    from gonogo.http.guard import Place
     from gonogo.settings import Settings
 
 COOKIE = "gonogo_token"

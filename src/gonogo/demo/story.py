@@ -17,12 +17,12 @@ from gonogo.answers import (
     RouteAnswer,
 )
 from gonogo.demo.agent import Agent, agent_of
-from gonogo.demo.chart import Decline, decline_chart
+from gonogo.demo.decline_chart import Decline, decline_chart
 from gonogo.demo.paper import Paper
 from gonogo.demo.stage import BUDGET, WORKLOAD, Stage, set_up
 from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError
-from gonogo.services.windows import QUARTER_MS
+from gonogo.money.windows import QUARTER_MS
 
 __all__ = ["Played", "play"]
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from gonogo.detectors.checks import Floats
-from gonogo.detectors.predictive import log_gamma
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.rate.rule import log_gamma
 
 __all__ = ["log_beta", "log_beta_above"]
 

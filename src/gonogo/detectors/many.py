@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gonogo.detectors.checks import check_positive
+from gonogo.detectors.arrays import check_positive
 from gonogo.errors import DataError
 
 __all__ = ["listed", "together_nats"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from gonogo.detectors.checks import Floats, Ints
+    from gonogo.detectors.arrays import Floats, Ints
 
 __all__ = ["Beginnings", "Kept", "Settled", "in_pieces"]
 

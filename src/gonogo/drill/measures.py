@@ -10,14 +10,14 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
-from gonogo.answers.drill import DrillReport, DrillScenario
+from gonogo.answers.drill_report import DrillReport, DrillScenario
 from gonogo.drill.scenarios import SCENARIOS, Scenario
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
+    from gonogo.drill.drill_run import Asked
     from gonogo.drill.rehearsal import Ground, Trial
-    from gonogo.drill.run import Asked
 
 __all__ = ["poisson_interval95", "report", "unready"]
 

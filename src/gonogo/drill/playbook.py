@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
-from gonogo.drill.money import covering
-from gonogo.services.fallback_health import UNMEASURED, split_version
+from gonogo.drill.costs_booked import covering
+from gonogo.fallback.health import UNMEASURED, split_version
 
 if TYPE_CHECKING:
     from gonogo.settings import Settings

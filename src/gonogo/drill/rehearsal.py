@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.drill.calls import Played, good_rate, play_again
-from gonogo.drill.money import book_played, covering
+from gonogo.drill.costs_booked import book_played, covering
+from gonogo.drill.replayed_calls import Played, good_rate, play_again
+from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import Rehearsed
 from gonogo.drill.scenarios import SCENARIOS, Hurt, Scenario
-from gonogo.drill.telemetry import RehearsedTelemetry
 from gonogo.errors import ActionRefused
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, worst_verdict
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
-    from gonogo.drill.past import Past
+    from gonogo.drill.healthy_history import Past
     from gonogo.records import Decision
     from gonogo.settings import Settings
 

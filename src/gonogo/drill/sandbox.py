@@ -8,18 +8,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from gonogo.app import Gonogo
-from gonogo.services.drift_memory import DriftMemory, Runs
-from gonogo.services.fallback_health import TrustHealth
-from gonogo.services.ports_actions import LOCAL, WHOLE, Observed, Route, Step
-from gonogo.services.recent import Recent
-from gonogo.stores import Stores, open_stores
+from gonogo.app.gonogo import Gonogo
+from gonogo.app.parts import Stores, open_stores
+from gonogo.drift.drift_memory import DriftMemory, Runs
+from gonogo.fallback.health import TrustHealth
+from gonogo.hours.recent_answers import Recent
+from gonogo.ports.routes import LOCAL, WHOLE, Observed, Route, Step
 
 if TYPE_CHECKING:
-    from gonogo.drill.telemetry import RehearsedTelemetry
+    from gonogo.drill.replayed_telemetry import RehearsedTelemetry
     from gonogo.records import Decision
     from gonogo.settings import Settings
-    from gonogo.store.telemetry import SqliteTelemetry
+    from gonogo.store.reads.telemetry_store import SqliteTelemetry
 
 __all__ = ["Rehearsed", "sandboxed"]
 

@@ -13,7 +13,7 @@ from gonogo.records import DAY_MS, HOUR_MS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.drill.calls import Played
+    from gonogo.drill.replayed_calls import Played
     from gonogo.records import Floats
 
 __all__ = ["SCENARIOS", "Hurt", "Scenario", "Wanted"]

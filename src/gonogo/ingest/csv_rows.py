@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from gonogo.errors import DataError, plain
-from gonogo.ingest.text import LINE_BYTES_MAX, Row
+from gonogo.ingest.numbered_lines import LINE_BYTES_MAX, Row
 from gonogo.records import Rejection
 
 __all__ = ["read_csv"]

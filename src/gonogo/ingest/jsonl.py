@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from gonogo.errors import plain
-from gonogo.ingest.text import Row
+from gonogo.ingest.numbered_lines import Row
 from gonogo.records import Rejection
 
 __all__ = ["read_jsonl", "strict_json"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
 from gonogo.ingest.observation import parse_observation
 from gonogo.records import Observation, Rejection
-from gonogo.services.ahead import SKEW_MS, ahead_text
+from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from anyio import to_thread
 from gonogo.ingest.csv_rows import read_csv
 from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.mapping import FieldMap
+from gonogo.ingest.numbered_lines import Format, Row, Source, numbered_lines, open_source
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.text import Format, Row, Source, numbered_lines, open_source
 from gonogo.records import Observation, Rejection, Stored
 
 __all__ = ["Loaded", "ObservationSink", "Progress", "RefusedLine", "load"]

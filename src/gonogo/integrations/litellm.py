@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from gonogo.ingest.litellm import payload_fields
-from gonogo.recorder import Recorder
+from gonogo.ingest.spend_logs import payload_fields
+from gonogo.recorder.recorder import Recorder
 
 __all__ = ["GonogoLogger"]
 

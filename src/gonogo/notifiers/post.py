@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from gonogo.bounded import ask
 from gonogo.errors import plain
-from gonogo.services.ports_actions import Step
+from gonogo.http.bounded_exchange import ask
+from gonogo.ports.routes import Step
 
 TIMEOUT_S = 10.0
 ANSWER_CHARS_MAX = 120

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gonogo.errors import GonogoError
-from gonogo.http_guard import bearer, holds, refusal
+from gonogo.http.guard import bearer, holds, refusal
 from gonogo.ingest.otlp.collect import Batch, Collector
 from gonogo.ingest.otlp.wire import (
     BODY_BYTES_MAX,
@@ -27,8 +27,8 @@ from gonogo.ingest.otlp.wire import (
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.app import Gonogo
-    from gonogo.http_guard import Place
+    from gonogo.app.gonogo import Gonogo
+    from gonogo.http.guard import Place
 
 RETRY_AFTER_S = "5"
 PROTOBUF = "application/x-protobuf"

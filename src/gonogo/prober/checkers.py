@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from gonogo.prober.golden import Item
+    from gonogo.prober.golden_run import Item
     from gonogo.settings import ProbeSettings
 
 CHECK_S = 10.0

@@ -14,7 +14,7 @@ from gonogo.prober.replies import Ask, Reply, header_values, json_value
 if TYPE_CHECKING:
     import httpx
 
-    from gonogo.prober.golden import Item
+    from gonogo.prober.golden_run import Item
     from gonogo.settings import ProbeSettings
 
 VERSION_CHARS_MAX = 200

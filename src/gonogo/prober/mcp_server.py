@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mcp.client import Transport
     from mcp_types import CallToolResult
 
-    from gonogo.prober.golden import Item
+    from gonogo.prober.golden_run import Item
     from gonogo.settings import ProbeSettings
 
 PAGES_MAX = 50

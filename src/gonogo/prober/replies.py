@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gonogo.errors import ConfigError, ProbeError
 
 if TYPE_CHECKING:
-    from gonogo.prober.golden import Item
+    from gonogo.prober.golden_run import Item
     from gonogo.settings import ProbeSettings, Secret
 
 HIDDEN = "[hidden]"

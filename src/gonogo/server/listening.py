@@ -14,9 +14,9 @@ from urllib.parse import quote
 import anyio
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
 
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.errors import GonogoError
-from gonogo.services.movements import Moved
+from gonogo.views.movements import Moved
 
 RETRY_S = 5.0
 

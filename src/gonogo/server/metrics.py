@@ -10,7 +10,7 @@ from gonogo.errors import plain
 from gonogo.records import MICRO, Verdict
 
 if TYPE_CHECKING:
-    from gonogo.services.gauges import Gauges
+    from gonogo.views.gauges import Gauges
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NAME_CHARS_MAX = 200

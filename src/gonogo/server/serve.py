@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
-from gonogo.app import Gonogo
+from gonogo.app.gonogo import Gonogo
 from gonogo.config import load_settings
 from gonogo.errors import NoInput, ParameterError, plain
-from gonogo.http_guard import listening_socket, place_of
+from gonogo.http.guard import listening_socket, place_of
 
 if TYPE_CHECKING:
     from gonogo.server.surface import GonogoServer
@@ -112,7 +112,7 @@ def _collect_garbage() -> None:
 
 def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
     from gonogo.server.gate import ANY, LOOPBACK, Access
-    from gonogo.server.http import http_app, serve_gate
+    from gonogo.server.streamable_http import http_app, serve_gate
 
     place = place_of(given.http, option="serve: --http")
     host = place.host

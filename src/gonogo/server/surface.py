@@ -36,9 +36,9 @@ from mcp_types.methods import CacheableMethod
 from pydantic import AnyUrl, ValidationError
 
 from gonogo import __version__
-from gonogo.app import Gonogo
+from gonogo.app.ahead import keep_ready
+from gonogo.app.gonogo import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
-from gonogo.lately import keep_ready
 from gonogo.server.definitions import DRAWN, define
 from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.panel_app import PanelApp

@@ -20,8 +20,8 @@ from gonogo.answers import (
     SegmentDrift,
     TrustReport,
 )
-from gonogo.answers.drill import DrillReport
-from gonogo.text.drill import drill_parts
+from gonogo.answers.drill_report import DrillReport
+from gonogo.text.drill_words import drill_parts
 from gonogo.text.forms import (
     Table,
     counted,

@@ -7,14 +7,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused
-from gonogo.http_guard import Place, listening_socket, refuse_without_token, tokens_of
+from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
 from gonogo.watch.duties import Duty
 from gonogo.watch.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gonogo.app import Gonogo
+    from gonogo.app.gonogo import Gonogo
     from gonogo.settings import Settings
 
 logger = logging.getLogger("gonogo.watch")
@@ -73,7 +73,7 @@ def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> 
     listening_socket(place, option="--dashboard").close()
 
     async def serve(app: Gonogo) -> None:
-        from gonogo.dashboard.serving import serve_dashboard
+        from gonogo.dashboard.dashboard_server import serve_dashboard
 
         await serve_dashboard(app, place, say=lambda at: say(f"Dashboard: {at}"))
 
@@ -82,7 +82,7 @@ def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> 
 
 def _otlp(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
     from gonogo.ingest.otlp.wire import need_protobuf
-    from gonogo.otlp.serving import serve_otlp
+    from gonogo.otlp.otlp_server import serve_otlp
 
     need_protobuf()
     token = settings.environ.get("GONOGO_TOKEN") or None
@@ -121,7 +121,7 @@ async def _recover(app: Gonogo) -> None:
 
 
 async def _probe(app: Gonogo) -> None:
-    from gonogo.watch.probing import keep_probing
+    from gonogo.watch.probe_schedule import keep_probing
 
     draw = secrets.SystemRandom().random
     await keep_probing(app, list(app.settings.probes.values()), draw=draw)

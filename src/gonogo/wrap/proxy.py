@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import FrameType
 
 from gonogo.errors import NoInput, plain
-from gonogo.wrap.calls import Calls
+from gonogo.wrap.tool_calls import Calls
 
 __all__ = ["die_as", "run_proxy"]
 

@@ -11,8 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
 from gonogo.ingest.observation import error_code_of, parse_observation
-from gonogo.ingest.otlp.calls import call_fields, outcome_of
-from gonogo.ingest.otlp.metrics import Differences, metric_calls
+from gonogo.ingest.otlp.counters import Differences, metric_calls
 from gonogo.ingest.otlp.names import (
     CLAUDE_CODE_SLOTS,
     Scalar,
@@ -22,6 +21,7 @@ from gonogo.ingest.otlp.names import (
 )
 from gonogo.ingest.otlp.recent import Recent
 from gonogo.ingest.otlp.responses import CallName, Outcome, Responses
+from gonogo.ingest.otlp.spans import call_fields, outcome_of
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.records import Observation, Rejection
 

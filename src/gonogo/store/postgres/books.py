@@ -1,7 +1,7 @@
 """How money gets into the books on PostgreSQL, and the sums over a budget's window.
 
 `root` is the shard of a budget: the top of its chain of parents. The meaning of every sum is that
-of store/ledger_books.py.
+of store/books/ledger_books.py.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.services.ports_money import Balance, OpenHold
-from gonogo.services.windows import QUARTER_MS
-from gonogo.store.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
+from gonogo.money.windows import QUARTER_MS
+from gonogo.ports.money import Balance, OpenHold
+from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.ports.money import Scope
     from gonogo.records import BookedCost
-    from gonogo.services.ports_money import Scope
     from gonogo.settings import Settings
     from gonogo.store.postgres.session import Session
 

@@ -6,10 +6,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import StoreError, plain
-from gonogo.store.catalogue import Catalogue, since
+from gonogo.store.observations.catalogue import Catalogue, since
+from gonogo.store.observations.rows import COLUMNS_OF, hash64
 from gonogo.store.postgres.books import book_costs
 from gonogo.store.postgres.rollups import apply_cells
-from gonogo.store.rows import COLUMNS_OF, hash64
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from gonogo.records import BookedCost
     from gonogo.settings import Settings
-    from gonogo.store.catalogue import Known, SeriesKey
-    from gonogo.store.cells import Cells
+    from gonogo.store.observations.catalogue import Known, SeriesKey
+    from gonogo.store.observations.cells import Cells
     from gonogo.store.postgres.session import Session
 
 __all__ = ["PostgresCatalogue", "id_of", "series_hash"]

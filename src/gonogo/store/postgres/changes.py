@@ -27,7 +27,7 @@ _WAITS_S = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0)
 
 
 class PostgresChanges:
-    """The changes of one open database (`services.ports_changes.Changes`)."""
+    """The changes of one open database (`ports.sharing.Changes`)."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database

@@ -9,9 +9,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
+from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import MICRO
-from gonogo.services.ports_money import BudgetRecord, JudgedCheck
-from gonogo.store.ledger import answered
+from gonogo.store.books.ledger import answered
 from gonogo.store.postgres.books import root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed
 from gonogo.store.postgres.settling import settle
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from gonogo.services.ports_money import Balance, Closed, ReserveRequest, Scope
+    from gonogo.ports.money import Balance, Closed, ReserveRequest, Scope
     from gonogo.settings import Settings
     from gonogo.store.postgres.books import Seen
     from gonogo.store.postgres.database import PostgresDatabase

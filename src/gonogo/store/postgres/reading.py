@@ -1,19 +1,19 @@
-"""The reads of rollups that name their shard; what they give is that of store/reading.py."""
+"""The reads of rollups that name their shard; what they give is that of store/reads/queries.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
-from gonogo.store.cells import COUNTS
+from gonogo.store.observations.cells import COUNTS
 from gonogo.store.postgres.catalogue import id_of
-from gonogo.store.reading import histograms_of, hours_of, segment_ids
+from gonogo.store.reads.queries import histograms_of, hours_of, segment_ids
 
 if TYPE_CHECKING:
     import sqlite3
 
     from gonogo.records import Histograms, HourCounts
-    from gonogo.store.reading import Slice
+    from gonogo.store.reads.queries import Slice
 
 __all__ = ["read_histograms", "read_hours"]
 

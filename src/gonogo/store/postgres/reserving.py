@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import GonogoError
+from gonogo.ports.money import OpenHold
 from gonogo.records import MICRO
-from gonogo.services.ports_money import OpenHold
 from gonogo.store.postgres.books import see_balances
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from gonogo.services.ports_money import Balance, Drafted, ReserveRequest
+    from gonogo.ports.money import Balance, Drafted, ReserveRequest
     from gonogo.store.postgres.books import Seen
     from gonogo.store.postgres.session import Session
 

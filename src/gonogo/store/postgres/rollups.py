@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.store.cells import COUNTS, daily
-from gonogo.store.rollups import merged, metrics_of
+from gonogo.store.observations.cells import COUNTS, daily
+from gonogo.store.observations.rollups import merged, metrics_of
 
 if TYPE_CHECKING:
-    from gonogo.store.catalogue import Catalogue
-    from gonogo.store.cells import Cell, Cells, Histogram
+    from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.observations.cells import Cell, Cells, Histogram
     from gonogo.store.postgres.session import Session
 
 __all__ = ["apply_cells"]

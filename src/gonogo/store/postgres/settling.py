@@ -1,13 +1,13 @@
-"""Closing a reservation on PostgreSQL, with its row locked; as store/ledger.py does on a file."""
+"""Closing a reservation on PostgreSQL, with its row locked; as store/books/ledger.py does on a file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.money.windows import QUARTER_MS
+from gonogo.ports.money import Closed
 from gonogo.records import MICRO
-from gonogo.services.ports_money import Closed
-from gonogo.services.windows import QUARTER_MS
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
 

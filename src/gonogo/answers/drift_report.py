@@ -1,0 +1,188 @@
+"""The drift report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gonogo.answers.base import Ahead, Answer, LabelCoverage, Number, Part, Time
+from gonogo.answers.fallback_report import TargetShare
+
+DriftStatus = Literal[
+    "stable", "degraded", "recovering", "improved", "shifted", "insufficient_data"
+]
+
+
+class Baseline(Part):
+    source: Literal["version", "period", "golden", "declared", "learned"]
+    version: str | None = None
+    mean: Number | None = None
+    n: int | None = None
+    start: Time | None = None
+    end: Time | None = None
+
+
+Since = Literal["onset", "baseline", "recovery"]
+
+
+class Latest(Part):
+    mean: Number
+    n: int
+    start: Time
+    end: Time
+    interval95: tuple[Number, Number]
+
+
+class Current(Part):
+    version: str | None = None
+    mean: Number | None = None
+    n: int
+    start: Time | None = None
+    end: Time | None = None
+    interval95: tuple[Number, Number] | None = None
+    since: Since | None = None
+    latest: Latest | None = None
+
+
+class Change(Part):
+    absolute: Number = Field(description="current.mean - baseline.mean")
+    relative: Number | None = None
+    interval95: tuple[Number, Number] | None = None
+    in_baseline_sd: Number | None = None
+    shrunk: Number | None = Field(
+        default=None, description="estimate that allows for having been looked at as it was large"
+    )
+
+
+class Evidence(Part):
+    e_value: Number = Field(description="capped at 1e300; log10_e is exact")
+    log10_e: Number
+    needed: Number
+    level: Literal["suggestive", "small"] | None = Field(
+        default=None,
+        description="why a degraded status is a caution: suggestive, evidence to warn and no more; "
+        "small, a change that lies within half of min_effect",
+    )
+    guarantee: str
+
+
+class Onset(Part):
+    ts: Time
+    earliest: Time
+    latest: Time
+    shape: Literal["step", "ramp"] | None = None
+
+
+class Trend(Part):
+    per_day: Number
+    interval95: tuple[Number, Number]
+
+
+class MixMoved(Part):
+    key: str
+    explains: Number = Field(description="share of the change that other shares of traffic make")
+
+
+class SegmentDrift(Part):
+    segment: str
+    n: int
+    mean: Number
+    baseline_mean: Number
+    change: Number
+    e_value: Number
+    drifted: bool
+
+
+SignalKind = Literal["rate", "mean", "distribution", "semantic", "consistency"]
+
+
+class Signal(Part):
+    metric: str
+    kind: SignalKind
+    status: str
+    segment: str | None = None
+    change: Number | None = None
+    e_value: Number | None = None
+    needed: Number | None = None
+    psi: Number | None = Field(
+        default=None, description="effect: population stability index of the newest week"
+    )
+    w1_sd: Number | None = Field(
+        default=None, description="effect: Wasserstein distance in baseline sd, newest week"
+    )
+    p_value: Number | None = Field(default=None, description="of one look")
+    note: str | None = None
+
+
+class Estimate(Part):
+    """Not a measurement: what calls without an outcome are expected to be worth."""
+
+    mean: Number = Field(description="expected share of good calls")
+    interval95: tuple[Number, Number]
+    n: int = Field(description="calls without an outcome, newest week")
+    labels: int
+    method: str
+
+
+class GoldenPairs(Part):
+    items: int
+    worse: int
+    better: int
+    same: int
+    e_value: Number
+    p_value: Number | None = Field(default=None, description="exact paired test, one look only")
+    sd_from_baseline: Number | None = None
+    warning: str | None = None
+
+
+class VersionMean(Part):
+    version: str | None = None
+    n: int
+    mean: Number | None = None
+
+
+class Immature(Part):
+    hours: int
+    n: int
+
+
+class Recorded(Part):
+    """What there is of a dependency whose data are old."""
+
+    n: int
+    start: Time
+    end: Time
+
+
+class DriftReport(Answer):
+    """Has it degraded, improved or shifted; how much, since when, where, how sure."""
+
+    dependency: str
+    metric: str
+    segment: str | None = Field(default=None, description="the slice it is about; else the whole")
+    since: str | None = Field(default=None, description="as asked: a later period against before")
+    until: str | None = Field(default=None, description="as asked: as of that time, not now")
+    status: DriftStatus
+    baseline: Baseline | None = None
+    current: Current | None = None
+    change: Change | None = None
+    evidence: Evidence | None = None
+    onset: Onset | None = None
+    trend: Trend | None = None
+    segments: list[SegmentDrift] | None = None
+    mix: MixMoved | None = None
+    mix_shift: dict[str, Number] | None = None
+    signals: list[Signal] | None = None
+    estimate: Estimate | None = None
+    golden: GoldenPairs | None = None
+    versions: list[VersionMean] | None = None
+    recorded: Recorded | None = None
+    immature: Immature | None = None
+    ahead: Ahead | None = None
+    detectable_now: Number | None = None
+    traffic: list[TargetShare] | None = Field(
+        default=None, description="where its calls go now, where that is not itself alone"
+    )
+    label_coverage: LabelCoverage | None = None
+    missing: str | None = None

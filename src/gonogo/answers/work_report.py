@@ -1,0 +1,116 @@
+"""Preflight, what was recorded, what is known, what is being handled."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gonogo.answers.base import Answer, Fraction, Part, Points, Time
+from gonogo.answers.budget_report import BudgetCheck
+from gonogo.answers.drift_report import DriftStatus
+from gonogo.records import Kind, Verdict
+
+
+class PreflightCheck(Part):
+    dependency: str
+    verdict: Verdict
+    why: str
+    score: Points | None = None
+    drift_status: DriftStatus | None = None
+    missing: str | None = Field(default=None, description="what to record for a verdict")
+    route_target: str | None = None
+    plan_tested: str | None = Field(
+        default=None, description="when its fallback was last rehearsed, and how that ended"
+    )
+
+
+class IncidentBrief(Part):
+    id: str
+    dependency: str
+    status: str
+
+
+class PreflightReport(Answer):
+    """Everything the work needs, in one answer."""
+
+    workload: str | None = None
+    checks: list[PreflightCheck]
+    budget: BudgetCheck | None = None
+    incidents: list[IncidentBrief]
+    p_success: Fraction | None = None
+    p_success_note: str | None = None
+    blockers: list[str]
+
+
+class RejectedItem(Part):
+    index: int | None = None
+    line: int | None = None
+    field: str
+    problem: str
+
+
+class RecordAnswer(Answer):
+    """What became of the observations."""
+
+    accepted: int
+    duplicates: int
+    updated: int
+    rejected: list[RejectedItem]
+    notes: list[str] | None = Field(default=None, description="what is odd about what was taken")
+
+
+class DependencyLine(Part):
+    dependency: str
+    kind: Kind | None = None
+    versions: list[str]
+    n: int
+    newest_ts: Time | None = None
+    metrics: list[str]
+    verdict: Verdict
+    verdict_as_of: Time | None = None
+    drift: Verdict | None = Field(default=None, description="absent: never asked")
+    trust: Verdict | None = Field(default=None, description="absent: never asked")
+
+
+class DependencyList(Answer):
+    """What is known, one line each."""
+
+    dependencies: list[DependencyLine]
+    next_cursor: str | None = None
+    total: int | None = Field(default=None, description="all that match, on this page or not")
+
+
+class TimelineEvent(Part):
+    ts: Time
+    event: str
+    actor: str
+
+
+IncidentStatus = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+
+
+class Incident(Part):
+    id: str
+    dependency: str
+    status: IncidentStatus
+    opened_at: Time
+    cause: str | None = None
+    suspected: str | None = None
+    onset: Time | None = None
+    verdict: Verdict
+    timeline: list[TimelineEvent]
+
+
+class IncidentList(Answer):
+    """What is being handled, with its timeline."""
+
+    incidents: list[Incident]
+    counts: dict[IncidentStatus, int] | None = Field(
+        default=None, description="all that there are, listed or not"
+    )
+
+
+def listed_of(lines: int) -> str:
+    """Said where there are more incidents than are listed."""
+    return f" The first {lines} are listed; name a dependency for its own."

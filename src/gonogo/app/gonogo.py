@@ -1,0 +1,394 @@
+"""The one place that builds things: opens the store, calls a service, logs the decision.
+
+The MCP server, the command line and the library all ask `Gonogo`, one method a tool, and get the
+same objects. Nothing heavy is imported or opened before the first question needs it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.app.memory import Remembering
+from gonogo.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gonogo.answers import (
+        Answer,
+        BudgetCheck,
+        DependencyLine,
+        DependencyList,
+        DriftReport,
+        FallbackPlan,
+        FallbackResult,
+        IncidentList,
+        PreflightReport,
+        ProbeReport,
+        RecordAnswer,
+        RouteAnswer,
+        Settlement,
+        TrustReport,
+    )
+    from gonogo.answers.chart_points import History
+    from gonogo.app.preflight import Progress
+    from gonogo.records import Decision
+
+Detail = Literal["brief", "full"]
+
+OBSERVATIONS_MAX = 1000
+
+
+class Gonogo(Remembering):
+    """Every question and action of the product, over one store."""
+
+    async def check_model_drift(
+        self,
+        dependency: str,
+        metric: str | None = None,
+        segment: str | None = None,
+        baseline_version: str | None = None,
+        version: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        detail: Detail = "brief",
+    ) -> DriftReport:
+        """Has a dependency degraded, improved or shifted; how much, since when, how sure."""
+        from gonogo.answers.brief import briefly
+        from gonogo.drift.drift_check import DriftQuestion
+        from gonogo.fallback.traffic import beside_route
+
+        question = DriftQuestion(
+            dependency=dependency,
+            metric=metric,
+            segment=segment,
+            baseline_version=baseline_version,
+            version=version,
+            since=since,
+            until=until,
+            detail=detail,
+        )
+        stores, now_ms = await self.stores(), self._clock()
+        mark, report = await self._drift(question)
+        if not (question.compares or question.until):
+            self.lately.asked(question, partial(self._drift, question))
+        # A go changes nothing where no incident is open or suspected.
+        idle = mark is not None and not mark.watched and report.verdict == "go"
+        if question.is_about_now and not idle:
+            report = beside_route(report, await stores.routes.route(dependency))
+        logged = stores.noted(
+            "check_model_drift",
+            question.arguments(),
+            report,
+            now_ms=now_ms,
+            about="drift" if question.is_about_the_whole else None,
+        )
+        if question.is_about_now and not idle:
+            signal = "drift" if metric is None else f"drift of {metric}"
+            await stores.watch_for_incident(
+                logged, dependency=dependency, signal=signal, now_ms=now_ms
+            )
+        return logged if detail == "full" else briefly(logged)
+
+    async def accept_baseline(
+        self, dependency: str, *, start: str | None = None, end: str | None = None
+    ) -> Decision:
+        """Take a period as the new normal, and ask about drift from it: the verdict follows.
+
+        Raises:
+            UnknownTarget: nothing was recorded of the dependency.
+            ParameterError: a bound is no time.
+        """
+        entry = await super().accept_baseline(dependency, start=start, end=end)
+        await self.check_model_drift(dependency)
+        return entry
+
+    async def get_trust_score_health(
+        self, dependency: str | None = None, detail: Detail = "brief"
+    ) -> TrustReport:
+        """The calibrated chance that the next call is good; without a name the whole fleet."""
+        from gonogo.answers.brief import briefly
+        from gonogo.fallback.traffic import beside_route
+
+        stores, now_ms = await self.stores(), self._clock()
+        mark, report = await self._trust(dependency, detail)
+        if dependency is not None:
+            again = partial(self._trust, dependency, detail)
+            self.lately.asked(("trust", dependency, detail), again)
+        asked = _given(dependency=dependency)
+        # As for drift: a go changes nothing where no incident is open or suspected.
+        idle = mark is not None and not mark.watched and report.verdict == "go"
+        if dependency is not None and not idle:
+            report = beside_route(report, await stores.routes.route(dependency))
+        logged = stores.noted(
+            "get_trust_score_health",
+            asked,
+            report,
+            now_ms=now_ms,
+            about=None if dependency is None else "trust",
+        )
+        if dependency is not None and not idle:
+            await stores.watch_for_incident(
+                logged, dependency=dependency, signal="trust", now_ms=now_ms
+            )
+        return logged if detail == "full" else briefly(logged)
+
+    async def check_budget_with_confidence(
+        self,
+        budget: str,
+        dependency: str | None = None,
+        planned_calls: int | None = None,
+        planned_cost_usd: float | None = None,
+        reserve: bool = False,  # noqa: FBT001, FBT002 - the tool's argument, by name
+        idempotency_key: str | None = None,
+        detail: Detail = "brief",
+    ) -> BudgetCheck:
+        """Will planned work fit a budget: the probability; optionally holds the money."""
+        from gonogo.money.budget_check import check_budget
+
+        stores, now_ms = await self.stores(), self._clock()
+        if reserve:
+            self.refuse_read_only("reserve money")
+        check = await check_budget(
+            stores.telemetry,
+            stores.ledger,
+            self.settings,
+            budget=budget,
+            dependency=dependency,
+            planned_calls=planned_calls,
+            planned_cost_usd=planned_cost_usd,
+            reserve=reserve,
+            idempotency_key=idempotency_key,
+            now_ms=now_ms,
+            new_id=lambda: stores.new_id(now_ms, "res-"),
+            detail=detail,
+            forecasts=stores.forecasts,
+        )
+        asked = _given(
+            budget=budget,
+            dependency=dependency,
+            planned_calls=planned_calls,
+            planned_cost_usd=planned_cost_usd,
+            reserve=reserve or None,
+            idempotency_key=idempotency_key,
+        )
+        if self.settings.read_only:  # a hold would be refused
+            check = check.model_copy(update={"next_actions": []})
+        tool = "check_budget_with_confidence"
+        if reserve:
+            return await stores.acted(tool, asked, check, now_ms=now_ms)
+        return stores.noted(tool, asked, check, now_ms=now_ms)
+
+    async def settle_reservation(
+        self, reservation_id: str, actual_usd: float | None = None
+    ) -> Settlement:
+        """Book what held money was really spent; without an amount, what its calls cost."""
+        from gonogo.money.budget_check import settle_reservation
+
+        self.refuse_read_only("settle a reservation")
+        stores, now_ms = await self.stores(), self._clock()
+        settled = await settle_reservation(
+            stores.ledger,
+            self.settings,
+            reservation_id=reservation_id,
+            actual_usd=actual_usd,
+            now_ms=now_ms,
+        )
+        asked = _given(reservation_id=reservation_id, actual_usd=actual_usd)
+        return await stores.acted("settle_reservation", asked, settled, now_ms=now_ms)
+
+    async def record_observations(
+        self, observations: Sequence[Mapping[str, object]]
+    ) -> RecordAnswer:
+        """Write evidence: a malformed item is refused alone, the good ones are kept."""
+        from gonogo.ingest.live import record_batch
+
+        self.refuse_read_only("record observations")
+        if len(observations) > OBSERVATIONS_MAX:
+            raise ParameterError(
+                f"observations has {len(observations)} items; send at most {OBSERVATIONS_MAX}."
+            )
+        stores, now_ms = await self.stores(), self._clock()
+        answer = await record_batch(stores.intake(), observations, now_ms=now_ms)
+        if answer.notes is None:
+            return answer
+        # What is dated back may move a verdict: the log says when, and what.
+        return stores.noted("record_observations", {}, answer, now_ms=now_ms)
+
+    async def trigger_fallback(
+        self,
+        dependency: str,
+        reason: str | None = None,
+        to: str | None = None,
+        share: float | None = None,
+        plan_id: str | None = None,
+        idempotency_key: str | None = None,
+        confirm: bool = False,  # noqa: FBT001, FBT002 - the tool's argument, by name
+        undo: str | None = None,
+        *,
+        confirmed_by: Literal["elicited"] | None = None,
+    ) -> FallbackPlan | FallbackResult:
+        """Plan a way back; with a plan's id carry it out, with an action's id take it back.
+
+        `confirmed_by` is said by a surface that asked a person, never by the agent.
+        """
+        from gonogo.answers import FallbackPlan
+        from gonogo.fallback.ask import FallbackRequest, trigger_fallback
+
+        stores, now_ms = await self.stores(), self._clock()
+        request = FallbackRequest(
+            dependency=dependency,
+            reason=reason,
+            to=to,
+            share=share,
+            plan_id=plan_id,
+            idempotency_key=idempotency_key,
+            undo=undo,
+            confirmed_by=confirmed_by or ("confirm" if confirm else None),
+            actor=self.actor,
+        )
+        answer = await trigger_fallback(stores.fallback, self.settings, request, now_ms=now_ms)
+        if not isinstance(answer, FallbackPlan):
+            return answer  # an action is logged before it is answered
+        asked = _given(dependency=dependency, reason=reason, to=to, share=share, plan_id=plan_id)
+        return stores.noted("trigger_fallback", asked, answer, now_ms=now_ms)
+
+    async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:
+        """Which target to call now; the same key gets the same target."""
+        from gonogo.fallback.route import get_route
+
+        stores, now_ms = await self.stores(), self._clock()
+        await stores.reconcile(dependency, now_ms=now_ms)
+        return await get_route(
+            stores.fallback,
+            self.settings,
+            dependency=dependency,
+            key=key,
+            draw=secrets.randbelow(1 << 53) / (1 << 53),
+            now_ms=now_ms,
+        )
+
+    async def preflight(
+        self,
+        workload: str | None = None,
+        dependencies: Sequence[str] | None = None,
+        planned_calls: int | None = None,
+        budget: str | None = None,
+        detail: Detail = "brief",
+        *,
+        progress: Progress | None = None,
+    ) -> PreflightReport:
+        """Everything that planned work needs, in one answer; `progress` hears of each part."""
+        from gonogo.answers.brief import briefly
+        from gonogo.app.preflight import planned_work, run_preflight
+
+        work = planned_work(
+            self,
+            workload=workload,
+            dependencies=list(dependencies or ()),
+            planned_calls=planned_calls,
+            budget=budget,
+        )
+        stores, now_ms = await self.stores(), self._clock()
+        asked = _given(
+            workload=workload,
+            dependencies=list(dependencies) if dependencies else None,
+            planned_calls=planned_calls,
+            budget=budget,
+        )
+        report = await run_preflight(
+            self, stores, work, now_ms=now_ms, detail=detail, progress=progress
+        )
+        logged = stores.noted("preflight", asked, report, now_ms=now_ms)
+        return logged if detail == "full" else briefly(logged)
+
+    async def probe_once(self, names: Sequence[str] = ()) -> ProbeReport:
+        """Ask what the named probes ask, or all of them, once; record and tell what came.
+
+        Raises:
+            UnknownTarget: a name is not configured.
+        """
+        from gonogo.app.probing import open_prober, probes_named, report, run_probe
+
+        self.refuse_read_only("record what probes find")
+        probes = probes_named(self.settings, names)
+        async with open_prober(self.settings, clock=self.clock) as prober:
+            lines = [await run_probe(self, prober, probe) for probe in probes]
+        return report(lines, now_ms=self.clock())
+
+    async def list_dependencies(
+        self, query: str | None = None, cursor: str | None = None
+    ) -> DependencyList:
+        """What is known, one line a dependency."""
+        from gonogo.views.listing import list_dependencies
+
+        stores, now_ms = await self.stores(), self._clock()
+        return await list_dependencies(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            query=query,
+            cursor=cursor,
+            now_ms=now_ms,
+        )
+
+    async def dependency_names(self) -> list[str]:
+        """The names of all that is known, sorted."""
+        return await (await self.stores()).telemetry.names()
+
+    async def dependency_line(self, name: str) -> DependencyLine:
+        """What is known of one dependency, as the list shows it.
+
+        Raises:
+            UnknownTarget: nothing was ever recorded under this name.
+        """
+        from gonogo.views.listing import dependency_line
+
+        stores, now_ms = await self.stores(), self._clock()
+        return await dependency_line(
+            stores.telemetry, stores.decisions, self.settings, name, now_ms=now_ms
+        )
+
+    async def get_incidents(
+        self,
+        dependency: str | None = None,
+        status: str | None = None,
+        incident_id: str | None = None,
+    ) -> IncidentList:
+        """What is being handled, with its timeline."""
+        from gonogo.incidents.handle import get_incidents
+
+        stores = await self.stores()
+        return await get_incidents(
+            stores.incidents,
+            stores.decisions,
+            self.settings,
+            dependency=dependency,
+            status=status,
+            incident_id=incident_id,
+            now_ms=self._clock(),
+        )
+
+    async def history(
+        self, answer: Answer, asked: Mapping[str, object], *, days: float | None = None
+    ) -> History | None:
+        """What led to an answer, over time, for whoever draws it; None where nothing is drawn."""
+        from gonogo.views.charts import history_of
+
+        stores = await self.stores()
+        return await history_of(
+            answer,
+            asked,
+            telemetry=stores.telemetry,
+            ledger=stores.ledger,
+            log=stores.decisions,
+            settings=self.settings,
+            now_ms=self._clock(),
+            days=days,
+        )
+
+
+def _given(**arguments: object) -> dict[str, object]:
+    """The arguments that were given, ready to be sent again."""
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -1,0 +1,396 @@
+"""What a person does with a store from the terminal; the agent's tools are in `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+import anyio
+
+from gonogo.clock import spare_time
+from gonogo.errors import ActionRefused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
+    from gonogo.app.parts import Stores
+    from gonogo.fallback.reconcile import Reconciled
+    from gonogo.fallback.recover import Recovered
+    from gonogo.ingest.load import Loaded, Progress
+    from gonogo.ingest.mapping import FieldMap
+    from gonogo.ingest.numbered_lines import Format
+    from gonogo.money.calibration import CalibrationTable
+    from gonogo.ports.routes import Step
+    from gonogo.records import Decision, Observation, Stored
+    from gonogo.settings import Settings
+    from gonogo.store.books.audit import ChainCheck
+    from gonogo.store.repair import LetGo, Mended
+    from gonogo.views.gauges import Gauges
+    from gonogo.views.movements import Moved
+
+
+class Upkeep:
+    """An open store, and what a person does with it.
+
+    Args:
+        settings: The configuration, parsed once.
+        clock: Now in epoch milliseconds.
+        actor: Who asks, for the decision log.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int], actor: str) -> None:
+        self.settings = settings
+        self.actor = actor
+        self._clock = clock
+        self._stores: Stores | None = None
+        self._opening = anyio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Write what is queued and let the store go; the next question opens it again."""
+        if self._stores is not None:
+            stores, self._stores = self._stores, None
+            await stores.close()
+
+    async def stores(self) -> Stores:
+        """The open store; the first question opens it.
+
+        Raises:
+            StoreError: it cannot be opened; one line says why and what to do.
+        """
+        if self._stores is None or self._stores.db.is_replaced:
+            async with self._opening:
+                if self._stores is not None and self._stores.db.is_replaced:
+                    await self.close()
+                self._stores = self._stores or await self._open()
+        return self._stores
+
+    async def _open(self) -> Stores:
+        from gonogo.app.parts import open_stores
+
+        return await open_stores(self.settings, actor=self.actor, clock=self._clock)
+
+    async def ingest(
+        self,
+        paths: Sequence[str],
+        mapping: FieldMap,
+        *,
+        stated: Format | None,
+        stdin: BinaryIO,
+        progress: Callable[[Progress], None],
+    ) -> Loaded:
+        """Record files of observations; lines that are malformed are named, the rest are kept."""
+        from gonogo.ingest.load import load
+
+        self.refuse_read_only("record observations")
+        intake, clock = (await self.stores()).intake(from_files=True), self._clock
+        loaded = await load(
+            paths, intake, mapping, clock=clock, stdin=stdin, stated=stated, progress=progress
+        )
+        loaded.notes += intake.notes
+        return loaded
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        """Now in epoch milliseconds, as everything here reads it."""
+        return self._clock
+
+    async def record_evidence(self, observations: Sequence[Observation]) -> Stored:
+        """Write observations that the product made itself, in stored units."""
+        self.refuse_read_only("record observations")
+        return await (await self.stores()).intake().record(observations, self._clock())
+
+    async def claim(self, work: str, holder: str, *, for_s: float) -> bool:
+        """Claim work that only one process may do, or hold it longer; False: another holds it."""
+        stores, now_ms = await self.stores(), self._clock()
+        until_ms = now_ms + round(for_s * 1000)
+        return await stores.leases.claim(work, holder, now_ms=now_ms, until_ms=until_ms)
+
+    async def release(self, work: str, holder: str) -> None:
+        """Let go of claimed work."""
+        await (await self.stores()).leases.release(work, holder)
+
+    async def watched(self) -> list[str]:
+        """What some `gonogo watch` does now, by name."""
+        return await (await self.stores()).leases.held(now_ms=self._clock())
+
+    async def accept_baseline(
+        self, dependency: str, *, start: str | None = None, end: str | None = None
+    ) -> Decision:
+        """Take a period as the new normal: the one named, or the current one as drift sees it.
+
+        Raises:
+            UnknownTarget: nothing was recorded of the dependency.
+            ParameterError: a bound is no time.
+        """
+        from gonogo.drift.acceptance import acceptance
+
+        self.refuse_read_only("accept a baseline")
+        stores, now_ms = await self.stores(), self._clock()
+        entry = await acceptance(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            dependency,
+            start=start,
+            end=end,
+            entry_id=stores.new_id(now_ms),
+            actor=self.actor,
+            now_ms=now_ms,
+        )
+        await stores.decisions.append(entry)
+        return entry
+
+    async def approve(self, plan_id: str) -> FallbackResult:
+        """A person's yes at the terminal: carries the plan out."""
+        from gonogo.fallback.ask import approve
+
+        ports, now_ms = (await self.stores()).fallback, self._clock()
+        return await approve(ports, self.settings, plan_id, actor=self.actor, now_ms=now_ms)
+
+    async def plan_to_approve(
+        self, dependency: str, plan_id: str | None = None, undo: str | None = None
+    ) -> FallbackPlan | None:
+        """What a person would have to say yes to; reads only. None where no yes is needed."""
+        from gonogo.fallback.ask import plan_to_approve
+
+        stores = await self.stores()
+        return await plan_to_approve(
+            stores.fallback,
+            self.settings,
+            dependency=dependency,
+            plan_id=plan_id,
+            undo=undo,
+            now_ms=self._clock(),
+        )
+
+    async def reconcile(self) -> list[Reconciled]:
+        """Make every route real again; what had to be done, a dependency each."""
+        from gonogo.fallback.reconcile import reconcile
+
+        stores = await self.stores()
+        return await reconcile(stores.fallback, self.settings, now_ms=self._clock())
+
+    async def recover(self) -> list[Recovered]:
+        """Look at every fallback in force: back by a stage, away again, or renewed."""
+        from gonogo.fallback.recover import recover
+
+        stores = await self.stores()
+        return await recover(stores.fallback, self.settings, now_ms=self._clock())
+
+    async def let_go(self) -> LetGo:
+        """Let old rows and unreferenced checks go, as configured; their rollups stay.
+
+        Raises:
+            ActionRefused: started read-only.
+        """
+        from gonogo.store.repair import let_go
+
+        self.refuse_read_only("let old rows go")
+        stores = await self.stores()
+        return await let_go(
+            stores.db, stores.decisions, days=self.settings.retention_days, now_ms=self._clock()
+        )
+
+    async def repair(self) -> Mended:
+        """Make rollups and what is derived from them anew from the rows; look at the ledger.
+
+        Raises:
+            ActionRefused: started read-only.
+        """
+        from gonogo.store.repair import mend
+
+        self.refuse_read_only("repair the store")
+        stores = await self.stores()
+        return await mend(stores.db, stores.telemetry)
+
+    async def hold_route(
+        self, dependency: str, *, reason: str | None, until: str | None = None
+    ) -> None:
+        """Hold a route where it is against agents and automation; without a reason let it go.
+
+        Raises:
+            ParameterError: the reason is empty, or `until` is no time ahead.
+            UnknownTarget: nothing is known of the dependency.
+        """
+        from gonogo.fallback.hold import hold_route
+
+        self.refuse_read_only("hold a route")
+        stores = await self.stores()
+        await hold_route(
+            stores.fallback,
+            self.settings,
+            dependency,
+            reason=reason,
+            until=until,
+            actor=self.actor,
+            now_ms=self._clock(),
+        )
+
+    async def tell(self) -> list[tuple[str, Step]]:
+        """Tell people of incidents, as configured; what was told, and what became of it.
+
+        Raises:
+            ConfigError: the environment lacks a secret.
+        """
+        from gonogo.incidents.telling import tell_all
+        from gonogo.notifiers.receivers import make_notifiers
+
+        stores = await self.stores()
+        return await tell_all(stores.notices, make_notifiers(self.settings), now_ms=self._clock())
+
+    async def acknowledge(self, incident_id: str) -> IncidentList:
+        """Say that a person has seen an incident; the incident as it stands then.
+
+        Raises:
+            UnknownTarget: there is none with this id.
+        """
+        from gonogo.incidents.handle import acknowledge
+
+        self.refuse_read_only("acknowledge an incident")
+        stores, now_ms = await self.stores(), self._clock()
+        await acknowledge(stores.incidents, incident_id, actor=self.actor, now_ms=now_ms)
+        return await self._handled("acknowledge_incident", {"incident_id": incident_id})
+
+    async def resolve(self, incident_id: str, *, false_alarm: bool = False) -> IncidentList:
+        """Close an incident by a person's word; the incident as it stands then.
+
+        A false alarm is fed back: what is now becomes the new normal, where drift had said no_go,
+        since the same evidence would open it again.
+
+        Raises:
+            UnknownTarget: there is none with this id.
+        """
+        from gonogo.incidents.handle import resolve
+
+        self.refuse_read_only("resolve an incident")
+        stores, now_ms = await self.stores(), self._clock()
+        found = await resolve(
+            stores.incidents, incident_id, false_alarm=false_alarm, actor=self.actor, now_ms=now_ms
+        )
+        if false_alarm and any(signal.startswith("drift") for signal in found.bad_signals):
+            await self.accept_baseline(found.dependency)
+        asked = {"incident_id": incident_id, "false_alarm": false_alarm}
+        return await self._handled("resolve_incident", asked)
+
+    async def _handled(self, action: str, asked: dict[str, object]) -> IncidentList:
+        from gonogo.incidents.handle import get_incidents
+
+        stores, now_ms = await self.stores(), self._clock()
+        which, books = str(asked["incident_id"]), (stores.incidents, stores.decisions)
+        listed = await get_incidents(*books, self.settings, incident_id=which, now_ms=now_ms)
+        about = {"dependency": listed.incidents[0].dependency}
+        return await stores.acted(action, asked | about, listed, now_ms=now_ms)
+
+    async def post_mortem(self, incident_id: str) -> str:
+        """What happened, in Markdown, each claim with the decision that it rests on.
+
+        Raises:
+            UnknownTarget: there is no incident with this id.
+        """
+        from gonogo.incidents.post_mortem import post_mortem
+
+        stores = await self.stores()
+        return await post_mortem(
+            stores.incidents, stores.decisions, incident_id, now_ms=self._clock()
+        )
+
+    async def verify_audit(self, kept: str | None = None) -> ChainCheck:
+        """Walk the hash chain of actions; where it is broken, if it is.
+
+        `kept` is a head of it that was kept elsewhere.
+        """
+        return await (await self.stores()).decisions.verify(kept)
+
+    async def decision(self, decision_id: str) -> Decision:
+        """One entry of the decision log, whole.
+
+        Raises:
+            UnknownTarget: there is none with this id.
+        """
+        from gonogo.views.decision_log import find_decision
+
+        return await find_decision((await self.stores()).decisions, decision_id)
+
+    async def decisions(
+        self, dependency: str | None = None, kind: str | None = None, limit: int = 50
+    ) -> list[Decision]:
+        """The newest entries of the decision log, newest first."""
+        stores = await self.stores()
+        return await stores.decisions.decisions(dependency=dependency, kind=kind, limit=limit)
+
+    async def plan_ids(self, limit: int = 50) -> list[str]:
+        """The newest fallback plans' ids, newest first."""
+        return await (await self.stores()).routes.plan_ids(limit=limit)
+
+    async def actions(self, limit: int = 50) -> list[Decision]:
+        """The newest actions of the hash chain, newest first."""
+        return await (await self.stores()).decisions.actions(limit=limit)
+
+    async def gauges(self) -> Gauges:
+        """What a monitoring system scrapes; nothing of it goes into the decision log."""
+        from gonogo.views.gauges import SCRAPE_S, read_gauges
+
+        stores = await self.stores()
+        return await read_gauges(
+            stores.telemetry,
+            stores.decisions,
+            stores.incidents,
+            stores.ledger,
+            self.settings,
+            may_write=stores.log_is_writable and not self.settings.read_only,
+            has_time=spare_time(SCRAPE_S),
+            now_ms=self._clock(),
+        )
+
+    async def movements(self) -> AsyncGenerator[Moved]:
+        """What has changed since it was asked or last told, whichever process changed it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        from gonogo.views.movements import look, moved
+
+        stores, before = await self.stores(), None
+        async with aclosing(stores.changes.changes()) as changes:
+            async for _ in changes:
+                now = await look(stores.decisions, stores.incidents)
+                if before is not None and now != before:
+                    yield moved(before, now)
+                before = now
+
+    async def calibration(self) -> CalibrationTable:
+        """How often budget checks that were settled came true, by what they had said."""
+        from gonogo.money.calibration import calibration_table
+
+        return await calibration_table((await self.stores()).ledger)
+
+    async def backup(self, to: Path) -> int:
+        """Copy the store while it is in use; the bytes written.
+
+        Raises:
+            StoreError: the target is there already or cannot be written.
+        """
+        return await (await self.stores()).db.backup(to, now_ms=self._clock())
+
+    def refuse_read_only(self, action: str) -> None:
+        """Refuse an action in a read-only process.
+
+        Raises:
+            ActionRefused: one line saying what to do.
+        """
+        if self.settings.read_only:
+            raise ActionRefused(f"Cannot {action}: started read-only; restart without --read-only.")

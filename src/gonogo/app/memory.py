@@ -1,0 +1,118 @@
+"""Checks as they are computed, before they are logged: with what earlier ones left to later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.app.ahead import Lately
+from gonogo.app.maintenance import Upkeep
+from gonogo.clock import spare_time, wall_clock_ms
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport, TrustReport
+    from gonogo.app.parts import Stores
+    from gonogo.drift.drift_check import DriftQuestion
+    from gonogo.drift.drift_memory import DriftMemory
+    from gonogo.hours.recent_answers import Recent
+    from gonogo.records import Mark
+    from gonogo.settings import Settings
+    from gonogo.trust.fleet_scores import Suspicion
+
+__all__ = ["Remembering", "wall_clock_ms"]
+
+# How long a look at the fleet goes on scoring before it answers with what there is.
+FLEET_LOOK_S = 1.5
+
+
+class Remembering(Upkeep):
+    """An open store, and what was made of it lately.
+
+    Args:
+        settings: The configuration, parsed once.
+        clock: Now in epoch milliseconds; a drill or a test passes its own.
+        actor: Who asks, for the decision log.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = wall_clock_ms,
+        actor: str = "agent",
+    ) -> None:
+        super().__init__(settings, clock=clock, actor=actor)
+        self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
+        self.lately = Lately()
+        self._suspicion: Suspicion | None = None
+
+    async def close(self) -> None:
+        """Write what is queued and let the store go; the next question opens it again."""
+        self.lately.forget()
+        await super().close()
+
+    async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
+        from gonogo.drift.drift_check import check_drift
+
+        stores, now_ms = await self.stores(), self._clock()
+        mark = await stores.telemetry.mark(question.dependency)
+        memory = self._remembered()[0]
+        report = await check_drift(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            question,
+            now_ms=now_ms,
+            memory=memory,
+            mark=mark,
+        )
+        return mark, report
+
+    async def _trust(
+        self, dependency: str | None, detail: Literal["brief", "full"]
+    ) -> tuple[Mark | None, TrustReport]:
+        from gonogo.trust.trust_check import check_trust
+
+        stores, now_ms = await self.stores(), self._clock()
+        if dependency is None:
+            return None, await self._fleet(stores, detail, now_ms)
+        mark = await stores.telemetry.mark(dependency)
+        report = await check_trust(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            dependency=dependency,
+            now_ms=now_ms,
+            detail=detail,
+            recent=self._remembered()[1],
+            mark=mark,
+        )
+        return mark, report
+
+    async def _fleet(
+        self, stores: Stores, detail: Literal["brief", "full"], now_ms: int
+    ) -> TrustReport:
+        """A look at the fleet that answers in time, with what an earlier one found in mind."""
+        from gonogo.trust.fleet import check_fleet
+        from gonogo.trust.fleet_scores import Suspicion
+
+        if self._suspicion is None:
+            self._suspicion = Suspicion()
+        return await check_fleet(
+            stores.telemetry,
+            stores.decisions,
+            self.settings,
+            now_ms=now_ms,
+            detail=detail,
+            has_time=spare_time(FLEET_LOOK_S),
+            suspicion=self._suspicion,
+        )
+
+    def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
+        """What earlier checks of drift and of trust leave to later ones."""
+        from gonogo.drift.drift_memory import DriftMemory
+        from gonogo.hours.recent_answers import Recent
+
+        if self._memory is None:
+            self._memory = DriftMemory(), Recent()
+        return self._memory

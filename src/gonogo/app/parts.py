@@ -1,0 +1,366 @@
+"""The open store and everything that stands on it, built once for `app.Gonogo`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from gonogo.actuators.kinds import make_actuator
+from gonogo.answers import Answer, DriftReport, TrustReport
+from gonogo.config import local_routes
+from gonogo.errors import ActionRefused, StoreError
+from gonogo.fallback.health import TrustHealth
+from gonogo.money.budget_plan import Forecasts
+from gonogo.ports.routes import LOCAL, FallbackPorts
+from gonogo.records import Decision
+from gonogo.settings import ActuatorSettings
+from gonogo.store.books.decisions import SqliteDecisions
+from gonogo.store.books.incident_book import SqliteIncidents
+from gonogo.store.books.lease_book import StoredLeases
+from gonogo.store.books.ledger import SqliteLedger
+from gonogo.store.books.notice_book import StoredNotices
+from gonogo.store.books.route_book import SqliteRoutes
+from gonogo.store.postgres.address import is_address, shown
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.sqlite.lock import FileLock
+from gonogo.views.decision_log import ENTROPY_BITS, make_id
+from gonogo.views.evidence import evidence_of
+from gonogo.views.log_entries import entry_of, part_verdict, with_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gonogo.hours.backdating import DatedBack
+    from gonogo.ports.leases import Leases
+    from gonogo.ports.money import Ledger
+    from gonogo.ports.routes import Actuator
+    from gonogo.ports.sharing import Changes
+    from gonogo.records import Part
+    from gonogo.settings import Settings
+    from gonogo.store.engine import Engine
+    from gonogo.store.sqlite.backup import Restored
+
+# A question about a route must not wait for its peers each time.
+PEERS_ASKED_EVERY_MS = 10_000
+
+Answered = TypeVar("Answered", bound=Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One open store, in its parts."""
+
+    db: Engine
+    telemetry: SqliteTelemetry
+    ledger: Ledger
+    decisions: SqliteDecisions
+    routes: SqliteRoutes
+    incidents: SqliteIncidents
+    changes: Changes
+    leases: Leases
+    notices: StoredNotices
+    fallback: FallbackPorts
+    settings: Settings
+    forecasts: Forecasts
+    actor: str
+    log_is_writable: bool
+    looked_ms: dict[str, int] = field(default_factory=dict)
+
+    async def close(self) -> None:
+        """Write what is queued and close."""
+        await self.db.close()
+
+    def new_id(self, now_ms: int, prefix: str = "") -> str:
+        """An id that no other process makes."""
+        return make_id(now_ms, secrets.randbits(ENTROPY_BITS), prefix=prefix)
+
+    def intake(self, *, from_files: bool = False) -> DatedBack:
+        """Where observations go: what is dated far back moves no closed baseline, and is said."""
+        from gonogo.hours.backdating import DatedBack
+
+        return DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
+
+    def noted(
+        self,
+        tool: str,
+        asked: Mapping[str, object],
+        answer: Answered,
+        *,
+        now_ms: int,
+        about: Part | None = None,
+    ) -> Answered:
+        """Queue a check's log entry and return the answer with its id; without, where none can be.
+
+        `about`: the part of its dependency's standing verdict that it answers, where it does.
+        """
+        entry_id = self.new_id(now_ms)
+        entry = self._entry(tool, asked, answer, entry_id=entry_id, now_ms=now_ms)
+        says = None if about is None else part_verdict(about, answer, now_ms=now_ms)
+        if not self.log_is_writable:
+            if says is not None and entry.dependency is not None:
+                self.decisions.say({entry.dependency: says})
+            return answer
+        return with_id(answer, entry_id) if self.decisions.note(entry, says) else answer
+
+    async def acted(
+        self, tool: str, asked: Mapping[str, object], answer: Answered, *, now_ms: int
+    ) -> Answered:
+        """Write an action's log entry before its answer goes out."""
+        entry_id = self.new_id(now_ms)
+        entry = self._entry(tool, asked, answer, entry_id=entry_id, now_ms=now_ms, action=True)
+        await self.decisions.append(entry)
+        return with_id(answer, entry_id)
+
+    def _entry(
+        self,
+        tool: str,
+        asked: Mapping[str, object],
+        answer: Answer,
+        *,
+        entry_id: str,
+        now_ms: int,
+        action: bool = False,
+    ) -> Decision:
+        return entry_of(
+            tool,
+            asked,
+            answer,
+            entry_id=entry_id,
+            now_ms=now_ms,
+            actor=self.actor,
+            digest=self.settings.digest,
+            action=action,
+        )
+
+    async def reconcile(self, dependency: str, *, now_ms: int) -> None:
+        """Make a route real again where an actuator forgot it or its process died.
+
+        Where the store cannot be written just now the route is still told. Peers behind a network
+        are asked every 10 seconds at most.
+        """
+        if not self.log_is_writable or self.settings.read_only:
+            return
+        own = (
+            self.settings.actuators.get(n) for n in self.settings.dependency(dependency).actuators
+        )
+        if any(found is not None and found.kind != "route_file" for found in own):
+            if now_ms - self.looked_ms.get(dependency, 0) < PEERS_ASKED_EVERY_MS:
+                return
+            self.looked_ms[dependency] = now_ms
+        from gonogo.fallback.reconcile import reconcile
+
+        with suppress(StoreError):
+            await reconcile(self.fallback, self.settings, dependency=dependency, now_ms=now_ms)
+
+    async def watch_for_incident(
+        self, report: DriftReport | TrustReport, *, dependency: str, signal: str, now_ms: int
+    ) -> None:
+        """Let a verdict about now open, follow or close an incident."""
+        if not self.log_is_writable or report.verdict not in ("no_go", "go"):
+            return
+        from gonogo.incidents.handle import Look, note_verdict
+
+        route = await self.routes.route(dependency)
+        drift = report if isinstance(report, DriftReport) else None
+        evidence = drift.evidence if drift else None
+        look = Look(
+            dependency=dependency,
+            verdict=report.verdict,
+            why=report.summary,
+            ts_ms=now_ms,
+            decision_id=report.decision_id,
+            e_value=evidence.e_value if evidence else None,
+            needed=evidence.needed if evidence else None,
+            onset_ms=_epoch_ms(drift.onset.ts) if drift and drift.onset else None,
+            on_primary=route is None or route.is_primary,
+            signal=signal,
+        )
+        await note_verdict(
+            self.incidents,
+            look,
+            new_id=lambda: self.new_id(now_ms, "inc-"),
+            suspect=lambda: self._suspected(report, dependency, now_ms=now_ms),
+        )
+
+    async def _suspected(
+        self, report: DriftReport | TrustReport, dependency: str, *, now_ms: int
+    ) -> str | None:
+        """What a degradation may come from, for an incident that is about to be opened."""
+        from gonogo.incidents.suspects import suspected_cause
+        from gonogo.trust.trust_check import check_trust
+
+        drift = report if isinstance(report, DriftReport) else None
+        trust = (
+            await check_trust(
+                self.telemetry, self.decisions, self.settings, dependency=dependency, now_ms=now_ms
+            )
+            if drift
+            else report
+        )
+        known = await self.telemetry.dependency(dependency)
+        return suspected_cause(drift, trust if isinstance(trust, TrustReport) else None, known)
+
+
+def _epoch_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+async def open_stores(
+    settings: Settings, *, actor: str, clock: Callable[[], int], looks_only: bool = False
+) -> Stores:
+    """Open the configured store, made where it is absent.
+
+    A read-only process still keeps the decision log where the file lets it; one that only looks
+    opens what is there in a way that cannot write.
+
+    Raises:
+        StoreError: it cannot be opened; one line says why and what to do.
+    """
+    parts, writable = await _open_parts(settings, looks_only=looks_only)
+    db, telemetry = parts.db, parts.telemetry
+    decisions, incidents = SqliteDecisions(db), SqliteIncidents(db)
+    routes = SqliteRoutes(db)
+    return Stores(
+        db=db,
+        telemetry=telemetry,
+        ledger=parts.ledger,
+        decisions=decisions,
+        routes=routes,
+        incidents=incidents,
+        changes=parts.changes,
+        leases=StoredLeases(db),
+        notices=StoredNotices(db),
+        fallback=FallbackPorts(
+            routes=routes,
+            telemetry=telemetry,
+            decisions=decisions,
+            incidents=incidents,
+            health=TrustHealth(telemetry, decisions, settings),
+            actuators=_actuators(settings, clock),
+            evidence_of=lambda name, now_ms: evidence_of(
+                telemetry, decisions, settings, name, now_ms=now_ms
+            ),
+            new_id=lambda: make_id(clock(), secrets.randbits(ENTROPY_BITS)),
+        ),
+        settings=settings,
+        forecasts=Forecasts(),
+        actor=actor,
+        log_is_writable=writable,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What differs between the engines; the rest of a store is the same over each."""
+
+    db: Engine
+    telemetry: SqliteTelemetry
+    ledger: Ledger
+    changes: Changes
+
+
+async def _open_parts(settings: Settings, *, looks_only: bool) -> tuple[_Parts, bool]:
+    """The store's parts, and whether it may be written."""
+    opener = _postgres if is_address(settings.store) else _file
+    if looks_only:
+        return await opener(settings, read_only=True), False
+    try:
+        return await opener(settings, read_only=False), True
+    except StoreError:
+        if not settings.read_only:
+            raise
+        return await opener(settings, read_only=True), False
+
+
+async def _file(settings: Settings, *, read_only: bool) -> _Parts:
+    from gonogo.store.sqlite.changes import SqliteChanges
+    from gonogo.store.sqlite.database import Database
+
+    db = await Database.open(
+        Path(settings.store), read_only=read_only, lock_wait_s=settings.lock_wait_s
+    )
+    telemetry = SqliteTelemetry(db, settings)
+    return _Parts(db, telemetry, SqliteLedger(db, settings), SqliteChanges(db))
+
+
+async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
+    from gonogo.store.postgres.changes import PostgresChanges
+    from gonogo.store.postgres.database import PostgresDatabase
+    from gonogo.store.postgres.ledger import PostgresLedger
+    from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
+
+    db = await PostgresDatabase.open(settings.store, read_only=read_only)
+    if not read_only:
+        # A file's folder is made with it; here the route file may be the first in its own. Where it
+        # cannot be made, whoever writes there says so.
+        with suppress(OSError):
+            local_routes(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    telemetry = PostgresTelemetry(db, settings)
+    return _Parts(db, telemetry, PostgresLedger(db, settings), PostgresChanges(db))
+
+
+def _actuators(settings: Settings, clock: Callable[[], int]) -> dict[str, Actuator]:
+    """The configured actuators by name, and the file that `gonogo.route` reads by itself."""
+    local = ActuatorSettings(LOCAL, "route_file", {"path": str(local_routes(settings))})
+    return {
+        name: make_actuator(found, lock_of=lambda path: FileLock(path).held, clock=clock)
+        for name, found in {**settings.actuators, LOCAL: local}.items()
+    }
+
+
+async def restore_stores(
+    settings: Settings, source: Path, *, actor: str, clock: Callable[[], int]
+) -> Restored:
+    """Put a backup in the store's place, and log it in the store that is there then.
+
+    Raises:
+        StoreError: The backup is not whole, the store is a database or in use; nothing was changed.
+        ActionRefused: Started read-only.
+    """
+    from gonogo.store.sqlite.backup import restore
+
+    if settings.read_only:
+        raise ActionRefused("Cannot restore: started read-only; restart without --read-only.")
+    if is_address(settings.store):
+        raise StoreError(
+            f"Store '{shown(settings.store)}' is a PostgreSQL database: restore it with pg_restore "
+            "or the server's own backup."
+        )
+    now_ms = clock()
+    stamp = datetime.fromtimestamp(now_ms / 1000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
+    place = Path(settings.store)
+    restored = await anyio.to_thread.run_sync(partial(restore, source, place, stamp=stamp))
+    stores = await open_stores(settings, actor=actor, clock=clock)
+    try:
+        await stores.decisions.append(_restore_entry(stores, restored, source, now_ms=now_ms))
+    finally:
+        await stores.close()
+    return restored
+
+
+def _restore_entry(stores: Stores, restored: Restored, source: Path, *, now_ms: int) -> Decision:
+    facts = restored.facts
+    asked = json.dumps({"file": source.name, "sha256": facts.digest}, sort_keys=True)
+    kept = f"; what was there is kept as {restored.kept.name}" if restored.kept else ""
+    return Decision(
+        id=stores.new_id(now_ms),
+        ts_ms=now_ms,
+        kind="restore",
+        verdict=None,
+        summary=f"{stores.actor} restored {source.name}, {facts.observations} observations{kept}.",
+        inputs=asked,
+        answer=asked,
+        action=True,
+        dependency=None,
+        actor=stores.actor,
+        settings_digest=stores.settings.digest,
+        last_ts_ms=now_ms,
+    )

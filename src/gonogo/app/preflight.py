@@ -1,0 +1,165 @@
+"""Asks everything that planned work needs, part by part, and puts the answers together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gonogo.answers import IncidentBrief, PreflightReport
+from gonogo.app.preflight_verdict import PartReport, compose_preflight, for_unstated_calls
+from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.fallback.health import UNMEASURED, split_version
+from gonogo.fallback.rehearsed import last_drill, told
+
+if TYPE_CHECKING:
+    from gonogo.answers import BudgetCheck
+    from gonogo.app.gonogo import Detail, Gonogo
+    from gonogo.app.parts import Stores
+    from gonogo.ports.routes import Route
+
+DEPENDENCIES_MAX = 50
+
+Progress = Callable[[float, float | None, str | None], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is planned: calls by dependency (None: not stated), and the budget they use."""
+
+    calls: Mapping[str, int | None]
+    budget: str | None = None
+    workload: str | None = None
+    allow_unknown: bool = False
+
+    @property
+    def planned_calls(self) -> int | None:
+        """All calls together; None where those of some part were not stated."""
+        stated = [n for n in self.calls.values() if n is not None]
+        return sum(stated) if len(stated) == len(self.calls) else None
+
+
+async def run_preflight(
+    app: Gonogo,
+    stores: Stores,
+    work: Work,
+    *,
+    now_ms: int,
+    detail: Detail,
+    progress: Progress | None = None,
+) -> PreflightReport:
+    """Check every part where its calls go now, the budget, and what is being handled.
+
+    Parts are checked at once: most of what each takes is waiting for the store. `progress` is
+    called after each: how many are done, of how many, and which was the last.
+
+    Raises:
+        UnknownTarget: the budget is not configured.
+    """
+    routes = {route.dependency: route for route in await stores.routes.routes()}
+    done = 0
+
+    async def check(name: str) -> PartReport:
+        nonlocal done
+        part = await _part(app, stores, name, routes.get(name))
+        done += 1
+        if progress is not None:
+            await progress(done, len(work.calls), name)
+        return part
+
+    parts = await asyncio.gather(*(check(name) for name in work.calls))
+    budget = await _budget(app, work, detail)
+    if budget is not None and work.planned_calls is None:
+        budget = for_unstated_calls(budget)
+    # What is being handled of the work's own dependencies, and of where their calls go now.
+    names = dict.fromkeys(name for part in parts for name in (part.dependency, part.measured))
+    incidents = [
+        IncidentBrief(id=found.id, dependency=found.dependency, status=found.status)
+        for found in await stores.incidents.unresolved([name for name in names if name])
+    ]
+    return compose_preflight(
+        parts,
+        workload=work.workload,
+        calls=work.planned_calls,
+        budget=budget,
+        incidents=incidents,
+        allow_unknown=work.allow_unknown,
+        now_ms=now_ms,
+    )
+
+
+def planned_work(
+    app: Gonogo,
+    *,
+    workload: str | None,
+    dependencies: list[str] | None,
+    planned_calls: int | None,
+    budget: str | None,
+) -> Work:
+    """What the arguments name.
+
+    Raises:
+        ParameterError: neither or both of workload and dependencies, or too many of them.
+        UnknownTarget: the workload is not configured.
+    """
+    if dependencies and not all(dependencies):
+        raise ParameterError("A dependency's name is empty; leave it out or name it.")
+    if (workload is None) == (not dependencies):
+        raise ParameterError("Give either workload or dependencies (names, at least one).")
+    if workload is not None:
+        configured = app.settings.workloads.get(workload)
+        if configured is None:
+            advice = "Configure it in gonogo.toml, or give dependencies."
+            raise UnknownTarget("workload", workload, app.settings.workloads, advice)
+        # What is stated now outweighs what is configured, as it does for the budget.
+        calls = configured.dependencies
+        return Work(
+            calls if planned_calls is None else dict.fromkeys(calls, planned_calls),
+            budget=budget or configured.budget,
+            workload=workload,
+            allow_unknown=configured.allow_unknown,
+        )
+    names = list(dict.fromkeys(dependencies or ()))
+    if len(names) > DEPENDENCIES_MAX:
+        raise ParameterError(f"dependencies has {len(names)} names; at most {DEPENDENCIES_MAX}.")
+    return Work(dict.fromkeys(names, planned_calls), budget=budget)
+
+
+async def _part(app: Gonogo, stores: Stores, name: str, route: Route | None) -> PartReport:
+    """One dependency, judged where its calls go now, and when its plan was last rehearsed."""
+    part = await _judged(app, name, route)
+    if not app.settings.dependency(name).fallback:
+        return part
+    drill = await last_drill(stores.decisions, name)
+    return replace(part, plan_tested=told(drill, app.clock()))
+
+
+async def _judged(app: Gonogo, name: str, route: Route | None) -> PartReport:
+    target = name if route is None else _main_target(route)
+    measured, version = (name, None) if target == name else split_version(target)
+    if target in UNMEASURED or target.startswith("rules:"):
+        return PartReport(name, target)
+    try:
+        drift = await app.check_model_drift(measured, version=version)
+        trust = await app.get_trust_score_health(measured)
+    except UnknownTarget:
+        problem = f"Nothing is recorded of {measured}."
+        return PartReport(name, target, measured=measured, problem=problem)
+    return PartReport(name, target, measured=measured, drift=drift, trust=trust)
+
+
+def _main_target(route: Route) -> str:
+    """Where most calls go."""
+    return max(route.targets, key=lambda weight: weight.share).target
+
+
+async def _budget(app: Gonogo, work: Work, detail: Detail) -> BudgetCheck | None:
+    if work.budget is None:
+        return None
+    return await app.check_budget_with_confidence(
+        work.budget,
+        dependency=next(iter(work.calls)) if len(work.calls) == 1 else None,
+        planned_calls=work.planned_calls,
+        detail=detail,
+    )

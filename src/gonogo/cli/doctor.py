@@ -1,0 +1,188 @@
+"""Upkeep: what this installation stands on, what to mend, and a copy of the store."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sqlite3
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gonogo import __version__
+from gonogo.cli.command import Session, command
+from gonogo.errors import GonogoError
+from gonogo.text import Table
+
+group = typer.Typer()
+
+CLOCK_YEAR_MIN = 2024
+BROKEN = 70
+
+State = Literal["ok", "note", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    said: str
+
+
+@command(
+    group,
+    "doctor",
+    "gonogo doctor",
+    "gonogo doctor --repair",
+    "gonogo doctor --coherence",
+    panel="Set up",
+    needs_config=False,
+)
+async def doctor(
+    session: Session,
+    *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make rollups anew from the rows; check the books.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Let go what is older than settings.retention.")
+    ] = False,
+    coherence: Annotated[
+        bool,
+        typer.Option(
+            "--coherence", help="Ask the store everything, read-only; name what disagrees."
+        ),
+    ] = False,
+) -> int:
+    """Look at the store, SQLite, the configuration, the clock and the clients; says what to mend."""
+    store = await _store(session)
+    findings = [
+        Finding("gonogo", "ok", f"{__version__}, MCP SDK {version('mcp')}"),
+        Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
+        store,
+        _sqlite(),
+        _configuration(session),
+        _clock(),
+        await _watcher(session, store),
+        *_clients(session),
+    ]
+    if repair or prune:
+        from gonogo.cli.doctor_repair import pruned, repaired
+
+        findings += await repaired(session) if repair else []
+        findings += [await pruned(session)] if prune else []
+    if coherence and store.state == "ok":
+        from gonogo.cli.coherence_command import coherent
+
+        findings += await coherent(session)
+    if session.screen.as_json:
+        told = [{"what": f.what, "state": f.state, "said": f.said} for f in findings]
+        session.screen.line(json.dumps({"findings": told}, ensure_ascii=False))
+    else:
+        rows = tuple((f.what, f.state, f.said) for f in findings)
+        session.screen.table(Table("doctor", ("what", "state", "found"), rows))
+    return BROKEN if any(f.state == "broken" for f in findings) else 0
+
+
+async def _store(session: Session) -> Finding:
+    from gonogo.store.postgres.address import is_address, shown
+
+    where = shown(session.settings.store)
+    schema = "PostgreSQL" if is_address(session.settings.store) else _schema(Path(where))
+    if schema is None:
+        return Finding("store", "note", f"{where}: not there yet; the first question makes it")
+    try:
+        listed = await session.app.list_dependencies()
+    except GonogoError as error:
+        return Finding("store", "broken", str(error))
+    newest = max((d.newest_ts for d in listed.dependencies if d.newest_ts), default="none")
+    more = "+" if listed.next_cursor else ""
+    known = f"dependencies: {len(listed.dependencies)}{more}, newest observation {newest}"
+    return Finding("store", "ok", f"{where}: {schema}, {known}")
+
+
+def _schema(path: Path) -> str | None:
+    """The store's schema and size in words; None where there is no file."""
+    try:
+        size = path.stat().st_size
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    except (OSError, sqlite3.Error):
+        return None
+    try:
+        [found] = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:
+        found = "unreadable"
+    finally:
+        connection.close()
+    return f"schema {found}, {size / 1e6:,.1f} MB"
+
+
+def _sqlite() -> Finding:
+    from gonogo.store.sqlite.opening import sqlite_advice
+
+    advice = sqlite_advice()
+    return Finding("sqlite", "note" if advice else "ok", advice or sqlite3.sqlite_version)
+
+
+def _configuration(session: Session) -> Finding:
+    settings = session.settings
+    if settings.config_path is None:
+        return Finding("configuration", "ok", "none: every setting is the default")
+    if not settings.config_path.exists():
+        said = f"{settings.config_path}: there is no such file; gonogo init writes it"
+        return Finding("configuration", "broken", said)
+    told = (
+        f"dependencies: {len(settings.dependencies)}, budgets: {len(settings.budgets)}, "
+        f"workloads: {len(settings.workloads)}; digest {settings.digest}"
+    )
+    return Finding("configuration", "ok", f"{settings.config_path}: {told}")
+
+
+def _clock() -> Finding:
+    now = datetime.fromtimestamp(time.time(), tz=UTC)
+    if now.year < CLOCK_YEAR_MIN:
+        return Finding("clock", "broken", f"it says {now:%Y-%m-%d}: set it, times decide verdicts")
+    return Finding("clock", "ok", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+
+async def _watcher(session: Session, store: Finding) -> Finding:
+    done = await session.app.watched() if store.state == "ok" else []
+    if done:
+        return Finding("watcher", "ok", f"runs: {', '.join(done)}")
+    return Finding(
+        "watcher",
+        "note",
+        "none runs: verdicts are made when asked, and nobody is notified in between",
+    )
+
+
+def _clients(session: Session) -> list[Finding]:
+    """For each client that is set up, whether what it starts is there."""
+    from gonogo.setup.clients import CLIENTS, place_of
+    from gonogo.setup.merging import server_in
+
+    found = []
+    for client in CLIENTS:
+        place = place_of(client, session.settings.environ, project=None)
+        try:
+            server = server_in(place)
+        except GonogoError as error:
+            found.append(Finding(client, "note", str(error)))
+            continue
+        if server is None:
+            continue
+        command = str(server.get("command", ""))
+        if Path(command).is_file() or shutil.which(command):
+            found.append(Finding(client, "ok", f"{place.path} starts {command}"))
+        else:
+            said = f"{place.path} starts {command}, which is not there: gonogo install {client}"
+            found.append(Finding(client, "broken", said))
+    return found or [Finding("clients", "note", "none is set up: gonogo install CLIENT")]

@@ -1,0 +1,128 @@
+"""The incident plan rehearsed from the terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gonogo.cli.command import Session, command
+from gonogo.errors import NotEnoughData, ParameterError, plain
+
+if TYPE_CHECKING:
+    from gonogo.answers.drill_report import DrillReport
+    from gonogo.drill.drill_run import Asked
+
+group = typer.Typer()
+
+FAILED, TOO_LITTLE = 2, 3
+
+
+@command(
+    group,
+    "drill",
+    "gonogo drill",
+    "gonogo drill --dependency gpt-4 --scenario outage --replicates 50",
+    "gonogo drill --markdown > drill.md",
+    panel="Act",
+)
+async def drill(
+    session: Session,
+    *,
+    dependency: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What to rehearse; else what has a fallback."),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="One or more; all without it.")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=1, max=1000, help="Of each scenario.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same drill.")] = 1,
+    days: Annotated[
+        int, typer.Option(min=7, max=90, help="How long a replicate is watched, at most.")
+    ] = 28,
+    answer_after: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", min=0, help="A person approves so late; else nobody does."),
+    ] = None,
+    no_record: Annotated[
+        bool, typer.Option("--no-record", help="Do not note the result in the decision log.")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+) -> int:
+    """Rehearse the incident plan on a copy of your own history; nothing real is switched.
+
+    Exit status: 0 passed, 2 failed, 3 not enough history. A drill of every scenario is noted in the
+    decision log: a failed one, or one older than 90 days, turns a fallback policy of allow into ask.
+    """
+    from gonogo.drill.drill_run import Asked, chosen_dependency, note_drill
+    from gonogo.drill.scenarios import SCENARIOS
+
+    unknown = [name for name in scenario or () if name not in SCENARIOS]
+    if unknown:
+        shown = plain(unknown[0], 60)
+        raise ParameterError(f"There is no scenario '{shown}'. Known: {', '.join(SCENARIOS)}.")
+    asked = Asked(
+        dependency=chosen_dependency(session.settings, dependency),
+        scenarios=tuple(dict.fromkeys(scenario or SCENARIOS)),
+        replicates=replicates,
+        seed=seed,
+        days=days,
+        answer_after_min=answer_after,
+    )
+    report = await _drilled(session, asked)
+    is_whole = set(asked.scenarios) == set(SCENARIOS) and report.passed is not None
+    if is_whole and not no_record and not session.settings.read_only:
+        report = await note_drill(session.app, report)
+    _show(session, report, markdown=markdown)
+    return TOO_LITTLE if report.passed is None else 0 if report.passed else FAILED
+
+
+def _show(session: Session, report: DrillReport, *, markdown: bool) -> None:
+    if markdown and not session.screen.as_json:
+        from gonogo.text.drill_words import as_markdown
+
+        session.screen.line(as_markdown(report))
+    else:
+        session.show(report)
+
+
+async def _drilled(session: Session, asked: Asked) -> DrillReport:
+    from gonogo.drill.drill_run import play, prepare
+    from gonogo.drill.measures import report, unready
+
+    # A worker that is killed at the end may be reaped before asyncio's own watcher of it looks,
+    # which warns of an "unknown child process": nothing was lost.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    clock, settings = session.app.clock, session.settings
+    policy = settings.dependency(asked.dependency).fallback_policy
+    with progress_bar(len(asked.scenarios) * asked.replicates) as advance:
+        try:
+            ground = await prepare(settings, asked, clock=clock)
+        except NotEnoughData as thin:
+            return unready(asked, str(thin), policy, now_ms=clock())
+        trials = await play(ground, asked, progress=lambda trial: advance(trial.scenario))
+    return report(ground, asked, trials, now_ms=clock())
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar beside the report, on a terminal; else nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    shown = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with shown:
+        task = shown.add_task("reading", total=total)
+        yield lambda scenario: shown.update(task, advance=1, description=scenario)

@@ -1,0 +1,1 @@
+"""What planned calls will cost."""

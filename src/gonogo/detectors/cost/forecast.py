@@ -1,0 +1,263 @@
+"""What planned calls will cost in total: draws from a predictive distribution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.cost.level import LevelDrift, level_drift
+from gonogo.detectors.cost.regime import regime_start
+from gonogo.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.records import Floats
+
+# Draws from the predictive distribution; a probability's resolution is one in this many.
+DRAWS = 1000
+# Spread of log costs that is believed before any call is seen, and how many calls that belief
+# weighs as much as.
+PRIOR_SD = 0.9
+PRIOR_CALLS = 3
+# The parametric half has a share of POOL / (POOL + n): thin data leans on a lognormal.
+POOL_CALLS = 5
+# Weight, in calls, of the lognormal tail that the bootstrap draws unseen costs from, and the
+# largest cost that it may draw, in largest costs seen.
+TAIL_CALLS = 2.0
+TAIL_CAP = 30.0
+SIGMA_MAX = 2.5
+# Up to this many calls a bootstrap total is summed call by call; above, its two moments suffice.
+_SUMMED_CALLS_MAX = 64
+# Lognormal costs are drawn for at most this many calls, and scaled beyond.
+_LOGNORMAL_CALLS_MAX = 1000
+# The bootstrap weighs the largest costs singly and the others in groups of neighbours: groups of
+# Dirichlet weights are Dirichlet again, so only the spread inside a group is approximated.
+_SINGLES, _GROUPS = 32, 96
+# Variance of the logarithm of a declared total about the true one.
+DECLARED_VARIANCE = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CostModel:
+    """Draws of what one call costs, from the calls of the newest regime. Arrays: shape (draws,)."""
+
+    n: int
+    start: int  # index of the first call used
+    log_mean: Floats
+    log_sd: Floats
+    paid_share: Floats  # chance that a call is not free
+    parametric: NDArray[np.bool_]
+    weights: Floats  # (bootstrap draws, atoms), rows sum to 1
+    tail_share: Floats  # (bootstrap draws,)
+    atoms: Floats
+    atom_variances: Floats
+    cap: float
+    parameter_variance: float  # of the log of the mean cost, from n calls
+    drift: LevelDrift | None
+    seed: int
+
+
+def fit_costs(
+    costs: Floats, *, seed: int, draws: int = DRAWS, prior_sd: float = PRIOR_SD
+) -> CostModel:
+    """Learn what a call costs from the newest regime of the calls seen.
+
+    Args:
+        costs: Shape (n,), oldest first, each ≥ 0, in any unit of money; n ≥ 1.
+        seed: Of every draw made from the model.
+        draws: How many.
+        prior_sd: Standard deviation of log costs that is believed a priori.
+
+    Raises:
+        DataError: `costs` is empty, not a vector, negative or not finite.
+    """
+    if costs.ndim != 1 or not costs.size or not np.isfinite(costs).all() or (costs < 0).any():
+        raise DataError("costs must be a vector of one or more finite numbers of at least 0")
+    positive = costs[costs > 0]
+    floor = float(positive.min()) if positive.size else 1.0
+    start = regime_start(np.log(np.maximum(costs, floor)))
+    recent = costs[start:]
+    paid = recent[recent > 0]
+    rng = np.random.default_rng([seed, 0])
+    n, m = recent.size, paid.size
+    logs = np.log(paid) if m else np.zeros(1)
+    mean = float(logs.mean())
+    squares = float(((logs - mean) ** 2).sum()) + PRIOR_CALLS * prior_sd**2
+    log_sd = np.minimum(
+        np.sqrt(squares / rng.chisquare(max(m - 1, 0) + PRIOR_CALLS, draws)), SIGMA_MAX
+    )
+    log_mean = mean + log_sd / math.sqrt(max(m, 1)) * rng.standard_normal(draws)
+    share = np.ones(draws) if m == n else rng.beta(m + 0.5, n - m + 0.5, draws) * bool(m)
+    parametric = rng.random(draws) < POOL_CALLS / (POOL_CALLS + n)
+    atoms, counts, variances = _atoms(recent)
+    gammas = rng.standard_gamma(counts, (int((~parametric).sum()), atoms.size))
+    tail = rng.standard_gamma(TAIL_CALLS, gammas.shape[0]) * bool(m)
+    sums = gammas.sum(axis=1)
+    cv2 = float(recent.var()) / float(recent.mean()) ** 2 if m else 0.0
+    return CostModel(
+        n=n,
+        start=start,
+        log_mean=log_mean,
+        log_sd=log_sd,
+        paid_share=share,
+        parametric=parametric,
+        weights=gammas / sums[:, None],
+        tail_share=tail / (tail + sums),
+        atoms=atoms,
+        atom_variances=variances,
+        cap=TAIL_CAP * float(recent.max()),
+        parameter_variance=math.log1p(cv2) / n * (n + 1) / max(n - 3, 1),
+        drift=level_drift(recent) if m else None,
+        seed=seed,
+    )
+
+
+def _atoms(costs: Floats) -> tuple[Floats, Floats, Floats]:
+    """The costs as atoms: values, how many calls each stands for, variances inside."""
+    ordered = np.sort(costs)
+    if ordered.size <= _SINGLES + _GROUPS:
+        return ordered, np.ones(ordered.size), np.zeros(ordered.size)
+    groups = np.array_split(ordered[:-_SINGLES], _GROUPS)
+    values = np.r_[[g.mean() for g in groups], ordered[-_SINGLES:]]
+    counts = np.r_[[g.size for g in groups], np.ones(_SINGLES)].astype(float)
+    return values, counts, np.r_[[g.var() for g in groups], np.zeros(_SINGLES)]
+
+
+def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) -> Floats:
+    """Draw what `calls` calls will cost in total.
+
+    Half lognormal posterior, half Dirichlet bootstrap with a lognormal tail, by sample size; times
+    the drift of the level; pulled towards a declared total as far as the calls seen leave it open.
+
+    Args:
+        model: From `fit_costs`.
+        calls: How many are planned, at least 1.
+        declared: What a person or an agent expects the total to be, in the costs' unit.
+
+    Returns:
+        Shape (draws,), ascending: the chance that the total stays within x is
+        `chance_within(draws, x)`.
+
+    Raises:
+        ParameterError: `calls` is below 1.
+
+    Source: Rubin (1981) for the bootstrap; the pooling was calibrated on traces of LLM calls.
+    """
+    if calls < 1:
+        raise ParameterError(f"calls must be at least 1, not {calls}")
+    rng = np.random.default_rng([model.seed, calls])
+    totals = np.empty(model.log_mean.size)
+    lognormal = model.parametric
+    totals[lognormal] = _lognormal_totals(model, lognormal, min(calls, _LOGNORMAL_CALLS_MAX), rng)
+    if calls > _LOGNORMAL_CALLS_MAX:
+        totals[lognormal] *= calls / _LOGNORMAL_CALLS_MAX
+    totals[~lognormal] = _bootstrap_totals(model, calls, rng)
+    if model.drift is not None:
+        which = rng.choice(model.drift.weights.size, totals.size, p=model.drift.weights)
+        steps = model.drift.spread(calls)[which] * rng.standard_normal(totals.size)
+        totals *= np.exp(model.drift.shift[which] + steps)
+    totals.sort()
+    if declared is not None and declared > 0 and totals[-1] > 0:
+        totals = _fold_in(totals, model.parameter_variance, declared)
+    return totals
+
+
+def _lognormal_totals(
+    model: CostModel, rows: NDArray[np.bool_], calls: int, rng: np.random.Generator
+) -> Floats:
+    shape = (int(rows.sum()), calls)
+    costs = model.log_mean[rows, None] + model.log_sd[rows, None] * rng.standard_normal(shape)
+    np.exp(costs, out=costs)
+    if (model.paid_share < 1).any():
+        costs *= rng.random(shape) < model.paid_share[rows, None]
+    return np.asarray(costs.sum(axis=1))
+
+
+def _bootstrap_totals(model: CostModel, calls: int, rng: np.random.Generator) -> Floats:
+    m = model.weights.shape[0]
+    unseen = rng.binomial(calls, model.tail_share)
+    if calls <= _SUMMED_CALLS_MAX:
+        # One search for all rows: row i's cumulative weights lie in (i, i + 1].
+        row = np.arange(m)[:, None]
+        edges = np.cumsum(model.weights, axis=1)
+        edges /= edges[:, -1:]
+        found = np.searchsorted((edges + row).ravel(), (rng.random((m, calls)) + row).ravel())
+        atom = np.clip(found.reshape(m, calls) - row * model.atoms.size, 0, model.atoms.size - 1)
+        totals = (model.atoms[atom] * (np.arange(calls) >= unseen[:, None])).sum(axis=1)
+    else:
+        mean = model.weights @ model.atoms
+        square = model.weights @ (model.atoms**2 + model.atom_variances)
+        totals = _matched(
+            mean, square - mean**2, (calls - unseen).astype(float), rng.standard_normal((m,))
+        )
+    drawn = np.minimum(unseen, _LOGNORMAL_CALLS_MAX)
+    most = int(drawn.max(initial=0))
+    if most:
+        rows = ~model.parametric
+        noise = model.log_sd[rows, None] * rng.standard_normal((m, most))
+        tail = np.minimum(np.exp(model.log_mean[rows, None] + noise), model.cap)
+        tail *= np.arange(most) < drawn[:, None]
+        totals += tail.sum(axis=1) * (unseen / np.maximum(drawn, 1))
+    return np.asarray(totals)
+
+
+def _matched(mean: Floats, variance: Floats, calls: Floats, z: Floats) -> Floats:
+    """A lognormal with the mean and the variance of a sum of `calls` costs, at the quantiles z."""
+    count = np.maximum(calls, 1)
+    paid = np.maximum(mean, np.finfo(float).tiny)
+    log_variance = np.log1p(np.maximum(variance, 0) / paid**2 / count)
+    return np.asarray(count * mean * np.exp(np.sqrt(log_variance) * z - log_variance / 2))
+
+
+def _fold_in(totals: Floats, parameter_variance: float, declared: float) -> Floats:
+    """Shrink the part of the spread that more calls would remove, towards a declared total."""
+    logs = np.log(np.maximum(totals, totals[-1] * 1e-9))
+    middle, variance = float(np.median(logs)), float(logs.var())
+    weight = parameter_variance / (parameter_variance + DECLARED_VARIANCE)
+    kept = max(variance - parameter_variance * weight, 0.0) / variance if variance else 1.0
+    centre = middle + weight * (math.log(declared) - middle)
+    return np.asarray(np.exp(centre + math.sqrt(kept) * (logs - middle)))
+
+
+def quantile_by_calls(model: CostModel, calls: Floats, *, probability: float) -> Floats:
+    """What totals of several numbers of calls stay within, with a given probability.
+
+    From the moments of one call in each draw instead of its calls one by one: quick, monotonic,
+    and close enough to say how many calls would pass.
+
+    Args:
+        model: From `fit_costs`.
+        calls: Shape (k,), ascending, each at least 1.
+        probability: In (0, 1).
+
+    Returns:
+        Shape (k,), never falling.
+    """
+    rng = np.random.default_rng([model.seed, 0, 1])
+    mean = model.paid_share * np.exp(model.log_mean + model.log_sd**2 / 2)
+    square = model.paid_share * np.exp(2 * model.log_mean + 2 * model.log_sd**2)
+    rows = ~model.parametric
+    seen_mean = model.weights @ model.atoms
+    seen_square = model.weights @ (model.atoms**2 + model.atom_variances)
+    mean[rows] += (1 - model.tail_share) * (seen_mean - mean[rows])
+    square[rows] += (1 - model.tail_share) * (seen_square - square[rows])
+    z, z_level = rng.standard_normal((2, mean.size))
+    quantiles = np.empty(calls.size)
+    if model.drift is not None:
+        which = rng.choice(model.drift.weights.size, mean.size, p=model.drift.weights)
+    for i, count in enumerate(calls):
+        totals = _matched(mean, square - mean**2, np.full(mean.size, float(count)), z)
+        if model.drift is not None:
+            spread = model.drift.spread(float(count))[which]
+            totals = totals * np.exp(model.drift.shift[which] + spread * z_level)
+        quantiles[i] = np.quantile(totals, probability)
+    return np.maximum.accumulate(quantiles)
+
+
+def chance_within(draws: Floats, limit: float) -> float:
+    """The chance that a total stays within a limit; never quite 0 or 1, since draws are finite."""
+    return float(np.searchsorted(draws, limit, side="right") + 0.5) / (draws.size + 1)

@@ -1,0 +1,1 @@
+"""Golden sets: each item is its own control."""

@@ -1,0 +1,134 @@
+"""Control charts of a golden set's pass rate: a page, and the two-sd warning beside it.
+
+Neither is anytime-valid: each false-alarm rate is a rate a run, and is stated with the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.golden.paired import WARM_UP_RUNS
+from gonogo.detectors.golden.pairs import student_tail
+from gonogo.errors import NotEnoughData
+
+if TYPE_CHECKING:
+    from gonogo.detectors.golden.paired import GoldenRuns
+
+__all__ = ["PassChart", "page_every_runs", "pass_chart", "warn_every_runs"]
+
+WARN_SD = 2.0
+PAGE_SD = 2.75
+SMOOTHING = 0.25
+_STATES = 41
+_QUANTILES = 11
+
+
+@dataclass(frozen=True, slots=True)
+class PassChart:
+    """Where the newest run stands against the baseline runs.
+
+    `deviation_sd` is the newest run's, in standard deviations of baseline runs; `smoothed_sd` the
+    exponentially weighted mean's, in its own. `warn_every` and `page_every` are the mean runs
+    between two false alarms where nothing changed, the error of the baseline's own mean and
+    standard deviation included.
+    """
+
+    runs: int
+    baseline_runs: int
+    baseline_mean: float
+    baseline_sd: float
+    newest: float
+    deviation_sd: float
+    warned: bool
+    warn_every: float
+    smoothed_sd: float
+    page: bool
+    page_every: float
+
+
+def pass_chart(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> PassChart:
+    """Chart the runs after the baseline, which is the reference run and the next `warm_up`.
+
+    The page is an EWMA with weight .25 beyond 2.75 of its standard deviations, the warning a run
+    beyond two. The baseline's standard deviation is the largest of what the run totals show, what
+    the items' own changes of answer would give, and one item: a quiet week must not make a chart
+    that pages at anything.
+
+    Raises:
+        NotEnoughData: there is no run after the baseline.
+
+    Source: Roberts (1959); Lucas & Saccucci (1990).
+    """
+    if len(runs.day) <= warm_up:
+        raise NotEnoughData(
+            f"{len(runs.day) + 1} golden runs; a chart needs {warm_up + 1} for its baseline and one more."
+        )
+    first = np.vstack([runs.reference, runs.outcome[:warm_up]])
+    count = np.isfinite(first).sum(axis=0)
+    rates = np.r_[runs.reference.mean(), runs.rate]
+    base = rates[: warm_up + 1]
+    mean = float(base.mean())
+    item_mean = np.nansum(first, axis=0) / count
+    spread = np.nansum((first - item_mean) ** 2, axis=0) / np.maximum(count - 1, 1)
+    items = float(count.size)
+    sd = max(float(base.std(ddof=1)), math.sqrt(float(spread.sum())) / items, 1 / items)
+    smoothed = mean
+    for rate in rates[warm_up + 1 :]:
+        smoothed += SMOOTHING * (float(rate) - smoothed)
+    smoothed_sd = (smoothed - mean) / (sd * math.sqrt(SMOOTHING / (2 - SMOOTHING)))
+    deviation = (float(rates[-1]) - mean) / sd
+    return PassChart(
+        runs=len(runs.day),
+        baseline_runs=warm_up + 1,
+        baseline_mean=mean,
+        baseline_sd=sd,
+        newest=float(rates[-1]),
+        deviation_sd=deviation,
+        warned=abs(deviation) > WARN_SD,
+        warn_every=warn_every_runs(warm_up + 1),
+        smoothed_sd=smoothed_sd,
+        page=abs(smoothed_sd) > PAGE_SD,
+        page_every=page_every_runs(warm_up + 1),
+    )
+
+
+def warn_every_runs(baseline_runs: int) -> float:
+    """Mean runs between false two-sd warnings, for normal runs and an estimated baseline."""
+    bound = WARN_SD / math.sqrt(1 + 1 / baseline_runs)
+    return 1 / (2 * student_tail(bound, baseline_runs - 1))
+
+
+@lru_cache(maxsize=64)
+def page_every_runs(baseline_runs: int) -> float:
+    """Mean runs between false pages, for normal runs and an estimated baseline.
+
+    The rate of alarms is averaged over the errors of the baseline's mean and standard deviation
+    (at their quantiles; chi-squared by Wilson & Hilferty), each from the chart's Markov chain.
+
+    Source: Brook & Evans (1972), Biometrika 59(3).
+    """
+    free = baseline_runs - 1
+    levels = [NormalDist().inv_cdf((k + 0.5) / _QUANTILES) for k in range(_QUANTILES)]
+    rates = []
+    for z in levels:
+        ratio = max(1 - 2 / (9 * free) + z * math.sqrt(2 / (9 * free)), 0.05) ** 1.5
+        rates += [1 / _run_length(ratio, shift / math.sqrt(baseline_runs)) for shift in levels]
+    return 1 / (sum(rates) / len(rates))
+
+
+def _run_length(ratio: float, shift: float) -> float:
+    """Mean runs to a page where the limits are `ratio` times right and the mean is `shift` off."""
+    limit = PAGE_SD * ratio * math.sqrt(SMOOTHING / (2 - SMOOTHING))
+    width = 2 * limit / _STATES
+    centre = -limit + width * (np.arange(_STATES) + 0.5)
+    edge = np.r_[centre - width / 2, limit]
+    reach = (edge[None, :] - (1 - SMOOTHING) * centre[:, None]) / SMOOTHING - shift
+    below = 0.5 * (1 + np.vectorize(math.erf)(reach / math.sqrt(2)))
+    steps = np.eye(_STATES) - np.diff(below, axis=1)
+    return float(np.linalg.solve(steps, np.ones(_STATES))[_STATES // 2])

@@ -1,0 +1,265 @@
+"""Golden sets: the same items asked again, so that each item is its own control.
+
+Two periods or versions are compared once (`compare`); daily runs are followed (`run_evidence`,
+`pass_chart`). An item asked several times counts by its mean.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.golden.items import item_evidence
+from gonogo.detectors.golden.pairs import ItemMeans, PairedTest, compare
+from gonogo.errors import DataError, NotEnoughData, ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.records import Floats, GoldenAnswers, Ints
+
+    Bools = NDArray[np.bool_]
+
+__all__ = [
+    "WARM_UP_RUNS",
+    "GoldenRuns",
+    "ItemMeans",
+    "PairedTest",
+    "RunEvidence",
+    "compare",
+    "effective_n",
+    "item_means",
+    "run_evidence",
+    "runs_of",
+]
+
+MICRO = 1_000_000
+WARM_UP_RUNS = 7
+# What may change: the share of "worse" among discordant pairs, and the pass rate.
+_SHARE_STEPS = np.array([0.15, 0.35])
+_RATE_STEPS = np.array([0.02, 0.04, 0.08])
+_RATE_MAX = 0.99
+# Items that always answer alike leave a run less to chance than independent answers would; no
+# more than this share of it is taken for granted.
+_DISPERSION_MIN = 0.4
+# Weight, in runs, of the items' own spread against the spread of run totals.
+_SPREAD_PRIOR_RUNS = 28
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldenRuns:
+    """Daily runs against one reference run. `outcome` has shape (runs, items), NaN: not asked."""
+
+    day: Ints
+    outcome: Floats
+    reference: Floats  # shape (items,)
+
+    @property
+    def items(self) -> Ints:
+        """Items answered in each run."""
+        count: Ints = np.isfinite(self.outcome).sum(axis=1, dtype=np.int64)
+        return count
+
+    @property
+    def worse(self) -> Ints:
+        """Items of each run below the reference."""
+        count: Ints = (self.outcome < self.reference).sum(axis=1, dtype=np.int64)
+        return count
+
+    @property
+    def better(self) -> Ints:
+        """Items of each run above the reference."""
+        count: Ints = (self.outcome > self.reference).sum(axis=1, dtype=np.int64)
+        return count
+
+    @property
+    def rate(self) -> Floats:
+        """Mean outcome of each run."""
+        total: Floats = np.nansum(self.outcome, axis=1)
+        return total / np.maximum(self.items, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunEvidence:
+    """Evidence after each run, shapes (runs,); 0 before the first run that counts.
+
+    If the runs after the warm-up are exchangeable with it, the mean of `value` after r of them is
+    at most r, so that it reaches A within r runs with probability at most r / A, at any look.
+    """
+
+    day: Ints
+    worse: Floats
+    better: Floats
+
+    @property
+    def value(self) -> Floats:
+        """Evidence for a change in either direction."""
+        return (self.worse + self.better) / 2
+
+
+def item_means(answers: GoldenAnswers, rows: Bools | None = None) -> ItemMeans:
+    """Gather the answers of some rows by item.
+
+    Args:
+        answers: Golden answers by item, version and day.
+        rows: Which rows take part, shape (n,); None is all.
+    """
+    keep = np.ones(answers.item.shape, dtype=bool) if rows is None else rows
+    item, back = np.unique(answers.item[keep], return_inverse=True)
+    n = np.bincount(back, weights=answers.n[keep], minlength=item.size)
+    total = np.bincount(back, weights=answers.outcome_sum[keep], minlength=item.size)
+    return ItemMeans(item, n.astype(np.int64), total / (np.maximum(n, 1) * MICRO))
+
+
+def effective_n(asked: ItemMeans) -> float:
+    """How many independent answers these are worth.
+
+    An item that always gives the same answer says nothing new when asked again: with
+    deterministic items this is the number of items, however often each was asked. Between, the
+    intra-item correlation decides (one-way analysis of variance of answers right or wrong).
+    """
+    k, total = asked.item.size, float(asked.n.sum())
+    if k < 2 or total <= k:  # noqa: PLR2004 - a variance needs two
+        return float(min(k, total))
+    overall = float(np.dot(asked.n, asked.mean)) / total
+    within = float(np.dot(asked.n, asked.mean * (1 - asked.mean))) / (total - k)
+    between = float(np.dot(asked.n, (asked.mean - overall) ** 2)) / (k - 1)
+    size = (total - float(np.dot(asked.n, asked.n)) / total) / (k - 1)
+    spread = between + (size - 1) * within
+    correlation = min(max((between - within) / spread, 0.0), 1.0) if spread > 0 else 1.0
+    return total / (1 + (size - 1) * correlation)
+
+
+def runs_of(
+    answers: GoldenAnswers, rows: Bools | None = None, *, reference_day: int | None = None
+) -> GoldenRuns:
+    """Lay out the runs after the reference run, one a day, items of the reference only.
+
+    Args:
+        answers: Golden answers by item, version and day.
+        rows: Which rows take part, shape (n,); None is all.
+        reference_day: The day whose answers are the reference; the first day by default.
+
+    Raises:
+        NotEnoughData: nothing was answered on the reference day.
+    """
+    keep = np.ones(answers.item.shape, dtype=bool) if rows is None else rows
+    if not keep.any():
+        raise NotEnoughData("The golden set has no reference run; run it once.")
+    first = int(answers.day[keep].min()) if reference_day is None else reference_day
+    reference = item_means(answers, keep & (answers.day == first))
+    if reference.item.size == 0:
+        raise NotEnoughData("The golden set has no reference run; run it once.")
+    keep = keep & np.isin(answers.item, reference.item) & (answers.day > first)
+    days, run = np.unique(answers.day[keep], return_inverse=True)
+    column = np.searchsorted(reference.item, answers.item[keep])
+    asked = np.zeros((days.size, reference.item.size))
+    total = np.zeros_like(asked)
+    np.add.at(asked, (run, column), answers.n[keep])
+    np.add.at(total, (run, column), answers.outcome_sum[keep] / MICRO)
+    outcome = np.full_like(asked, np.nan)
+    np.divide(total, asked, out=outcome, where=asked > 0)
+    return GoldenRuns(days, outcome, reference.mean)
+
+
+def run_evidence(
+    runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS, newest: int | None = None
+) -> RunEvidence:
+    """Follow daily runs: is the golden set answered worse (or better) than it was?
+
+    Two predictive Shiryaev-Roberts states are averaged, both learned from the warm-up on: the
+    share of "worse" among the pairs that differ from the reference run, whose own luck is frozen
+    (half would be a false null), and the pass rate. The first is strong where most items always
+    give the same answer, the second where every answer is a throw of dice; its counts are divided by
+    the dispersion of runs in the warm-up, below 1 where items tend to repeat themselves. A
+    candidate change starts before every run. "Worse" has a third: the items one by one
+    (`golden_items`), which knows a dozen broken items from many unlucky ones.
+
+    Args:
+        runs: Daily runs.
+        warm_up: Runs from which the null learns first.
+        newest: Runs at the end whose items are weighed one by one; None is all. One is enough for
+            the evidence now.
+
+    Raises:
+        ParameterError: `warm_up` is below 2.
+        DataError: an outcome is neither NaN nor in [0, 1].
+    """
+    if warm_up < 2:  # noqa: PLR2004
+        raise ParameterError(f"warm_up={warm_up}: the null needs 2 runs or more to learn from.")
+    known = runs.outcome[~np.isnan(runs.outcome)]
+    if not ((known >= 0) & (known <= 1)).all():
+        raise DataError("A golden item's outcome does not lie in [0, 1].")
+    pairs = runs.worse + runs.better
+    asked = runs.items / _dispersion(runs, warm_up)
+    failed = asked * (1 - runs.rate)
+    up = [
+        _predictive_sum(runs.worse, pairs, _SHARE_STEPS, warm_up),
+        _predictive_sum(failed, asked, _RATE_STEPS, warm_up),
+    ]
+    down = [
+        _predictive_sum(runs.better, pairs, _SHARE_STEPS, warm_up),
+        _predictive_sum(asked - failed, asked, _RATE_STEPS, warm_up),
+    ]
+    seen = np.vstack([runs.reference, runs.outcome])
+    nats = item_evidence(seen, warm_up=warm_up + 1, newest=newest)[1:]
+    items = np.exp(np.minimum(nats, 690.0))
+    return RunEvidence(runs.day, (up[0] + up[1] + items) / 3, (down[0] + down[1]) / 2)
+
+
+def _dispersion(runs: GoldenRuns, warm_up: int) -> Floats:
+    """Variance of each run's passes as a multiple of the binomial's, from the runs before it.
+
+    The spread of each item's own answers in the warm-up, mixed with the spread of run totals
+    (half the mean squared difference of neighbours, which a step hardly moves).
+    """
+    seen = np.vstack([runs.reference, runs.outcome])
+    learned = seen[: warm_up + 1]
+    asked = np.isfinite(learned).sum(axis=0)
+    mean = np.nansum(learned, axis=0) / asked
+    binomial = float(mean.mean()) * (1 - float(mean.mean()))
+    if binomial == 0:
+        return np.full(len(runs.day), 1.0)
+    squares = float(np.nansum((learned - mean) ** 2))
+    within = squares / max(int((asked - 1).sum()), 1) / binomial
+    count = np.isfinite(seen).sum(axis=1)
+    rate = np.nansum(seen, axis=1) / np.maximum(count, 1)
+    apart = np.diff(rate) ** 2 * count[1:] * count[:-1] / (count[1:] + count[:-1]) / binomial
+    known = np.maximum(np.arange(len(apart)), 1)
+    between = np.r_[within, np.cumsum(apart)[:-1] / known[1:]]
+    weight = _SPREAD_PRIOR_RUNS / (known + _SPREAD_PRIOR_RUNS)
+    mixed = weight * within + (1 - weight) * between
+    used: Floats = np.maximum(np.maximum(mixed, min(1.1 * within, 1.0)), _DISPERSION_MIN)
+    return used
+
+
+def _predictive_sum(hits: Floats | Ints, n: Floats | Ints, steps: Floats, warm_up: int) -> Floats:
+    """R after each run; alternatives stay at their anchor plus a step."""
+    learned = n[:warm_up].sum(), float(hits[:warm_up].sum())
+    bets = np.empty((0, steps.size))
+    rates = np.empty((0, steps.size))
+    evidence = np.zeros(n.size)
+    seen, total = float(learned[0]), learned[1]
+    for run in range(warm_up, n.size):
+        anchor = (total + 0.5) / (seen + 1)
+        rates = np.vstack([rates, np.minimum(anchor + steps, (_RATE_MAX + anchor) / 2)])
+        bets = np.vstack([bets, np.zeros(steps.size)])
+        size, s = float(n[run]), float(hits[run])
+        null = _log_beta(total + 0.5 + s, seen - total + 0.5 + size - s) - _log_beta(
+            total + 0.5, seen - total + 0.5
+        )
+        bets = bets + s * np.log(rates) + (size - s) * np.log1p(-rates) - null
+        evidence[run] = _capped_exp(float(np.logaddexp.reduce(bets, axis=None))) / steps.size
+        seen, total = seen + size, total + s
+    return evidence
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _capped_exp(nats: float) -> float:
+    return math.exp(min(nats, 690.0))

@@ -1,0 +1,65 @@
+"""How much days differ, learned from few of them and while the level may already be moving."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gonogo.detectors.arrays import check_counts
+from gonogo.detectors.rate.rule import Dispersion
+
+# Days' worth of "days do not differ" that a short baseline starts from.
+PRIOR_DAYS = 3.0
+# Standard errors by which what so few days tell is raised.
+CAUTION_SE = 1.5
+# From so many steps on, the second largest is left out as well: a fall in the middle of a day
+# makes two.
+STEPS_TWO = 5
+
+_NORMAL = NormalDist()
+
+
+def early_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
+    """Learn from successive days how many labels carry one independent label's information.
+
+    A day is compared with the day before it, so that a slow slide hardly counts, and the largest
+    step is left out, for the fall that is looked for is one: days may reach beyond the baseline.
+    What is left is set against its expectation where days do not differ. The estimate is shrunk
+    towards 1, for a few days tell little, and raised by `CAUTION_SE` standard errors.
+
+    Args:
+        n: Labels of each day, shape (days,).
+        bad: Bad outcomes of each day, shape (days,); may be fractional.
+
+    Raises:
+        DataError: The counts are malformed.
+
+    Source: von Neumann (1941), the mean square successive difference; Blom (1958), the expected
+    order statistics by which it is trimmed.
+    """
+    labels, failures = check_counts(n, bad)
+    labels, failures = labels[labels > 0], failures[labels > 0]
+    days = len(labels)
+    rate = float(failures.sum() / labels.sum()) if days else 0.0
+    if days < 2 or not 0 < rate < 1:  # noqa: PLR2004 - a difference needs two
+        return Dispersion(observed=1.0, used=1.0, days=days)
+    steps = np.diff(failures / labels)
+    chance = rate * (1 - rate) * (1 / labels[1:] + 1 / labels[:-1])
+    ranked = np.sort(steps**2 / chance)
+    kept = len(ranked) - (2 if len(ranked) >= STEPS_TWO else 1)
+    if kept < 1:
+        return Dispersion(observed=1.0, used=1.0, days=days)
+    observed = float(ranked[:kept].sum()) / _expected(len(ranked), kept)
+    weight = kept + PRIOR_DAYS
+    shrunk = (observed * kept + PRIOR_DAYS) / weight
+    return Dispersion(observed, max(1.0, shrunk * (1 + CAUTION_SE * math.sqrt(2 / weight))), days)
+
+
+def _expected(steps: int, kept: int) -> float:
+    """The sum of the `kept` smallest of so many squared standard normals, on average."""
+    places = [(rank - 0.375) / (steps + 0.25) for rank in range(1, steps + 1)]
+    squares = [_NORMAL.inv_cdf((1 + place) / 2) ** 2 for place in places]
+    return steps * sum(squares[:kept]) / sum(squares)

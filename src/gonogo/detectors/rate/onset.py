@@ -1,0 +1,248 @@
+"""When a change began: a step or a ramp fitted to batch counts, with an interval that covers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gonogo.detectors.arrays import Floats, Ints, check_counts, check_positive, check_vector
+from gonogo.errors import NotEnoughData, ParameterError
+
+__all__ = ["OnsetFit", "OutageFit", "fit_onset", "fit_outage"]
+
+# Log-likelihood below the best at which an onset is still plausible; calibrated by simulation
+# (tests/simulation): .90 or more for steps and .85 for ramps, just after an alarm.
+PLAUSIBLE_NATS = 3.4
+BLOCKS_MAX = 120
+# Lengths of the rise, as parts of the time since the earliest onset; 0 is a step.
+_LENGTHS = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
+_FINER = 2.0 ** (np.array([-3, -2, -1, 1, 2, 3]) / 4)
+# What a rate is expected to move by, before seeing it: pulls the size of a found change back.
+_TYPICAL_CHANGE = 0.07
+_EDGE = 1e-6
+
+
+# An outage is placed by steps of ten minutes, over so many hours before and after.
+_PARTS = 6
+_HOURS_BEFORE, _HOURS_AFTER = 2, 12
+# An outage makes a fifth or more of its calls bad; log-odds.
+_LEVELS = np.linspace(-1.4, 6.0, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class OutageFit:
+    """The hour in which a short trouble most likely began, and the first and last that may be it."""
+
+    onset: int
+    earliest: int
+    latest: int
+
+
+def fit_outage(
+    hour: ArrayLike, n: ArrayLike, bad: ArrayLike, *, around: int, rate_before: float
+) -> OutageFit:
+    """Place the beginning of a trouble of minutes to hours, which fills hours only in part.
+
+    The rate of an hour is rate_before + (level - rate_before) * (part of the hour that lies between
+    the beginning and the end); beginnings and ends every ten minutes are equally likely, the level
+    has Jeffreys' prior. The central 95 % of the beginning, one step wider, is rounded out to hours.
+
+    Args:
+        hour: Hour of each batch, ascending, shape (batches,); hours without labels may be missing.
+        n: Independent labels' worth of each.
+        bad: Bad ones among them.
+        around: The hour in which it is likely to have begun.
+        rate_before: The rate before it, fraction.
+    """
+    at = np.asarray(hour, dtype=np.int64)
+    near = (at >= around - _HOURS_BEFORE) & (at < around + _HOURS_AFTER)
+    at, labels, failures = at[near], np.asarray(n)[near], np.asarray(bad)[near]
+    low = around - _HOURS_BEFORE
+    steps = _PARTS * (int(at[-1]) + 1 - low)
+    begin, end = np.triu_indices(steps + 1, 1)
+    begin, end = begin[begin < steps], end[begin < steps]
+    first = _PARTS * (at - low)
+    part = np.clip(
+        np.minimum(end[:, None], first + _PARTS) - np.maximum(begin[:, None], first), 0, _PARTS
+    )
+    # Nats of each hour at each level for each part of it that was bad: few enough to look up.
+    level = 1 / (1 + np.exp(-_LEVELS))
+    share = np.arange(_PARTS + 1)[:, None] / _PARTS
+    rate = np.clip(rate_before + share * (level - rate_before), _EDGE, 1 - _EDGE)
+    nats = failures[:, None, None] * np.log(rate) + (labels - failures)[:, None, None] * np.log1p(
+        -rate
+    )
+    total = nats[np.arange(len(at))[None, :], part].sum(axis=1)
+    total += np.log(level * (1 - level)) / 2
+    weight = np.exp(total - total.max()).sum(axis=1)
+    begun: Floats = np.cumsum(np.bincount(begin, weight, minlength=steps)).astype(np.float64)
+    begun /= begun[-1]
+    early, middle, late = np.searchsorted(begun, [0.025, 0.5, 0.975]).tolist()
+    return OutageFit(
+        onset=low + min(middle, steps - 1) // _PARTS,
+        earliest=low + max(early - 1, 0) // _PARTS,
+        latest=low + min(late + 1, steps - 1) // _PARTS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OnsetFit:
+    """Where the change began, as indices of batches, and how large it is.
+
+    `earliest <= onset <= latest`; `onset` is the first batch with a changed rate: as likely earlier
+    as later, a step and a rise being equally likely beforehand. `shape` says which of the two fits
+    better, `step_nats - ramp_nats` by how much. `before` and `after` are
+    rates at the two ends, `change` their difference averaged over plausible onsets and shapes
+    and shrunk, since a change is looked at only because it looked large; `interval95` is its
+    interval.
+    """
+
+    onset: int
+    earliest: int
+    latest: int
+    shape: Literal["step", "ramp"]
+    step_nats: float
+    ramp_nats: float
+    before: float
+    after: float
+    change: float
+    interval95: tuple[float, float]
+
+
+def fit_onset(
+    n: ArrayLike,
+    bad: ArrayLike,
+    *,
+    first: int = 1,
+    time: ArrayLike | None = None,
+    dispersion: float = 1.0,
+) -> OnsetFit:
+    """Fit "one rate, then another" to counts, by a step or a rise of some length.
+
+    Args:
+        n: Labels of each batch, shape (batches,), oldest first, the baseline's included.
+        bad: Bad outcomes of each, same shape; fractional outcomes are allowed.
+        first: Earliest batch that may be the onset, at least 1 (the end of the baseline).
+        time: Stamp of each batch, ascending, any unit; a ramp is linear in it. Default: its index.
+        dispersion: Labels that carry one independent label's information; divides the evidence.
+
+    Returns:
+        The best fit. The interval holds every onset whose likelihood, under the best shape for
+        it, is within `PLAUSIBLE_NATS` of the best.
+
+    Raises:
+        DataError: the counts or stamps are malformed.
+        ParameterError: `first` leaves no batch, or `dispersion` is not positive.
+        NotEnoughData: there are no labels before `first`, or none after.
+
+    Source: profile likelihood of a change point, Hinkley (1970), Biometrika 57(1).
+    """
+    labels, failures = check_counts(n, bad)
+    check_positive(dispersion=dispersion)
+    size = len(labels)
+    when = np.arange(size, dtype=float) if time is None else check_vector("time", time)
+    if not 1 <= first < size or when.shape != labels.shape:
+        raise ParameterError(f"first={first} with {size} batches and {len(when)} stamps.")
+    if labels[:first].sum() == 0 or labels[first:].sum() == 0:
+        raise NotEnoughData("An onset needs labels before and after it; record more outcomes.")
+    edges = _edges(labels, first, size)
+    fit = _Fits(labels, failures, when, edges, np.array(_LENGTHS), dispersion)
+    low, high = fit.plausible()
+    # Again with finer blocks where the onset may be, and with lengths about the best.
+    block = max(int(np.searchsorted(edges, low, "right")) - 2, 0)
+    fine = _edges(labels, max(int(edges[block]), first), min(high + 1, size))
+    fit = _Fits(labels, failures, when, np.union1d(edges, fine), fit.finer_lengths(), dispersion)
+    low, high = fit.plausible()
+    return fit.result(low, high)
+
+
+def _edges(labels: Floats, first: int, last: int) -> Ints:
+    """Block starts from `first` up to `last`, with about equal labels; 0 begins what is before."""
+    cumulated = np.cumsum(labels[first:last])
+    wanted = np.linspace(0, cumulated[-1], min(BLOCKS_MAX, last - first) + 1)[:-1]
+    return np.union1d([0, first], first + np.searchsorted(cumulated, wanted, "right"))
+
+
+class _Fits:
+    """Log-likelihood of every onset (a block's start) and length of rise, over the blocks."""
+
+    def __init__(
+        self,
+        labels: Floats,
+        failures: Floats,
+        when: Floats,
+        edges: Ints,
+        lengths: Floats,
+        dispersion: float,
+    ) -> None:
+        edges = edges[edges < len(labels)]
+        self.starts = edges[1:]
+        self.ends = np.r_[edges[2:], len(labels)] - 1
+        n = np.add.reduceat(labels, edges) / dispersion
+        bad = np.add.reduceat(failures, edges) / dispersion
+        centre = np.add.reduceat(labels * when, edges) / np.maximum(n * dispersion, _EDGE)
+        span = max(float(when[-1] - when[edges[1]]), _EDGE)
+        self.lengths = lengths
+        begin = when[self.starts]
+        passed = centre[None, None, :] - begin[:, None, None]
+        rise = np.clip(passed / (np.maximum(lengths, _EDGE) * span)[None, :, None], 0, 1)
+        rise[:, 0, :] = np.arange(len(edges))[None, :] > np.arange(len(self.starts))[:, None]
+        self._solve(n, bad, rise)
+
+    def _solve(self, n: Floats, bad: Floats, rise: Floats) -> None:
+        """Least squares in the rate (exact for a step), then the Bernoulli likelihood there."""
+        total, sum_bad = n.sum(), bad.sum()
+        mean_rise = rise @ n / total
+        spread = np.maximum((rise * rise) @ n - total * mean_rise**2, _EDGE * total)
+        slope = (rise @ bad - mean_rise * sum_bad) / spread
+        base = sum_bad / total - slope * mean_rise
+        rate = np.clip(base[..., None] + slope[..., None] * rise, _EDGE, 1 - _EDGE)
+        self.nats = np.log(rate) @ bad + np.log1p(-rate) @ (n - bad)
+        middle = float(np.clip(sum_bad / total, 1 / (total + 2), 1 - 1 / (total + 2)))
+        self.variance = middle * (1 - middle) / spread
+        top = rise[..., -1]
+        self.change, self.base = slope * top, base
+        self.variance = self.variance * top**2
+
+    def finer_lengths(self) -> Floats:
+        """The same lengths, and some about as long as the best rise."""
+        ramp = 1 + int(np.argmax(self.nats[:, 1:].max(axis=0)))
+        finer: Floats = np.r_[self.lengths, self.lengths[ramp] * _FINER]
+        return finer
+
+    def plausible(self) -> tuple[int, int]:
+        """The first and last batch that may be the onset."""
+        profile = self.nats.max(axis=1)
+        inside = np.flatnonzero(profile >= profile.max() - PLAUSIBLE_NATS)
+        return int(self.starts[inside[0]]), int(self.ends[inside[-1]])
+
+    def result(self, low: int, high: int) -> OnsetFit:
+        best, length = np.unravel_index(int(np.argmax(self.nats)), self.nats.shape)
+        step, ramp = float(self.nats[:, 0].max()), float(self.nats[:, 1:].max())
+        weight = np.exp(self.nats - self.nats.max())
+        kept = _TYPICAL_CHANGE**2 / (_TYPICAL_CHANGE**2 + self.variance)
+        weight = weight / weight.sum()
+        odds = np.full(weight.shape[1], 0.5 / (weight.shape[1] - 1))
+        odds[0] = 0.5
+        begun = np.cumsum((weight @ odds) * (self.ends - self.starts + 1))
+        middle = int(self.starts[np.searchsorted(begun, begun[-1] / 2)])
+        change = float((weight * kept * self.change).sum())
+        second = weight * (kept * self.variance + (kept * self.change) ** 2)
+        half = 1.96 * math.sqrt(max(float(second.sum()) - change**2, 0.0))
+        before = float(np.clip(self.base[best, length], 0, 1))
+        return OnsetFit(
+            onset=min(max(middle, low), high),
+            earliest=low,
+            latest=high,
+            shape="step" if step >= ramp else "ramp",
+            step_nats=step,
+            ramp_nats=ramp,
+            before=before,
+            after=min(max(before + change, 0.0), 1.0),
+            change=change,
+            interval95=(max(change - half, -1.0), min(change + half, 1.0)),
+        )

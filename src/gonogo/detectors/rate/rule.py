@@ -1,0 +1,175 @@
+"""The rate detector's rule: what to look for, how strongly, and what a label is worth.
+
+The construction is a predictive mixture Shiryaev-Roberts procedure. The null is "labels are
+exchangeable, with one unknown rate"; its Beta(1/2, 1/2) predictive is learned from every label so
+far. At each label a candidate change starts, whose alternative is the rate estimated there plus a
+few effect sizes, and which does not follow the stream afterwards. Evidence is the sum of the
+candidates' likelihood ratios. Shiryaev (1963); Roberts (1966); Shin, Ramdas & Rinaldo (2023),
+arXiv:2203.03532 for sums of e-processes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gonogo.detectors.arrays import (
+    Floats,
+    check_counts,
+    check_fractions,
+    check_positive,
+)
+from gonogo.errors import ParameterError
+
+# In units of the smallest effect that matters: from under half of it to beyond twice it.
+EFFECT_SPREAD = (0.4, 0.6, 0.9, 1.4, 2.4)
+DEFAULT_EFFECT = 0.05
+DAYS_A_YEAR = 365.25
+DELTAS_MAX = 8
+# Standard errors by which a measured dispersion is raised.
+CAUTION_SE = 0.25
+# From here on the series is exact to rounding.
+STIRLING_FROM = 10
+
+
+def deltas_for(min_effect: float) -> tuple[float, ...]:
+    """Effect sizes to bet on, rate points: around the smallest change that matters to the user."""
+    check_fractions(min_effect=min_effect)
+    return tuple(spread * min_effect for spread in EFFECT_SPREAD)
+
+
+def needed_for(*, labels_per_day: float, false_alarms_per_year: float) -> float:
+    """Evidence at which to alarm: the labels between two false alarms at that volume.
+
+    Raises:
+        ParameterError: A value is not finite and positive.
+    """
+    check_positive(labels_per_day=labels_per_day, false_alarms_per_year=false_alarms_per_year)
+    return max(labels_per_day * DAYS_A_YEAR / false_alarms_per_year, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """What to look for in a rate of bad outcomes, and when to call it found.
+
+    Attributes:
+        needed: Evidence at which to alarm. Over exchangeable labels the expected number of false
+            alarms in n labels is at most n / needed, however often it is looked at.
+        deltas: Changes to bet on, rate points above zero, ascending.
+        weight_up: Weight of "the bad rate rose"; "it fell" has the rest. 1 looks one way only.
+            Most of it goes to what harms: at even weights a rise takes about a tenth longer.
+        dispersion: Labels that carry one independent label's information; 1 or more.
+        declared: Known rate that is held against the stream; None learns it. Only a rate worse
+            (higher) than declared is then a change.
+
+    Raises:
+        ParameterError: A value is out of its range.
+    """
+
+    needed: float
+    deltas: tuple[float, ...] = deltas_for(DEFAULT_EFFECT)
+    weight_up: float = 0.9
+    dispersion: float = 1.0
+    declared: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.needed) and self.needed >= 1):
+            raise ParameterError(f"needed = {self.needed!r} is not a finite number of 1 or more.")
+        if not 0 < len(self.deltas) <= DELTAS_MAX:
+            raise ParameterError(f"{len(self.deltas)} deltas; give 1 to {DELTAS_MAX}.")
+        for delta in self.deltas:
+            check_fractions(delta=delta)
+        if not 0 <= self.weight_up <= 1:
+            raise ParameterError(f"weight_up = {self.weight_up!r} is not a fraction in [0, 1].")
+        if not (math.isfinite(self.dispersion) and self.dispersion >= 1):
+            raise ParameterError(f"dispersion = {self.dispersion!r} is not 1 or more.")
+        if self.declared is not None:
+            check_fractions(declared=self.declared)
+
+    @property
+    def needed_nats(self) -> float:
+        """The logarithm of `needed`."""
+        return math.log(self.needed)
+
+    @property
+    def effect(self) -> float:
+        """The smallest change that matters, rate points: what the deltas lie around."""
+        middle = len(self.deltas) // 2
+        return self.deltas[middle] / EFFECT_SPREAD[len(EFFECT_SPREAD) // 2]
+
+    @property
+    def side_weights(self) -> tuple[float, float]:
+        """Weights of "the bad rate rose" and "the bad rate fell"; they sum to 1."""
+        if self.declared is not None:
+            return 1.0, 0.0
+        return self.weight_up, 1 - self.weight_up
+
+
+@dataclass(frozen=True, slots=True)
+class Dispersion:
+    """How much more daily rates vary than independent labels would.
+
+    Attributes:
+        observed: Pearson's statistic over its degrees of freedom; 1 for independent labels.
+        used: The cautious value to put into a rule: 1 or more.
+        days: Days with labels.
+    """
+
+    observed: float
+    used: float
+    days: int
+
+
+def daily_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
+    """Learn from the baseline's days how many labels carry one independent label's information.
+
+    The observed dispersion is raised by a quarter of a standard error of its own estimate, sqrt(2 /
+    (days - 1)) of it, so that a short baseline is not trusted to have shown all of it. Without
+    that, days that differ by .02 raise false alarms in .15 of 40 days; a half finds a slow slide
+    later (benchmarks/detection_product.py).
+
+    Args:
+        n: Labels of each day, shape (days,).
+        bad: Bad outcomes of each day, shape (days,); may be fractional.
+
+    Raises:
+        DataError: The counts are malformed.
+    """
+    labels, failures = check_counts(n, bad)
+    labels, failures = labels[labels > 0], failures[labels > 0]
+    days = len(labels)
+    rate = float(failures.sum() / labels.sum()) if days else 0.0
+    if days < 2 or not 0 < rate < 1:  # noqa: PLR2004 - variance needs two
+        return Dispersion(observed=1.0, used=1.0, days=days)
+    pearson = float(((failures - labels * rate) ** 2 / (labels * rate * (1 - rate))).sum())
+    observed = pearson / (days - 1)
+    raised = observed * (1 + CAUTION_SE * math.sqrt(2 / (days - 1)))
+    return Dispersion(observed, max(1.0, raised), days)
+
+
+def log_gamma(x: Floats) -> Floats:
+    """The logarithm of Gamma for x > 0: Stirling's series, after ten steps up where x is small."""
+    small = x < STIRLING_FROM
+    z = np.where(small, x + STIRLING_FROM, x)
+    inverse = 1 / (z * z)
+    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z
+    stirling: Floats = (z - 0.5) * np.log(z) - z + (0.5 * math.log(2 * math.pi) + series)
+    if small.any():
+        steps = x[small, None] + np.arange(STIRLING_FROM)
+        stirling[small] -= np.log(steps.prod(axis=1))
+    return stirling
+
+
+def log_odds(rate: Floats) -> Floats:
+    """The logit of rates in (0, 1)."""
+    odds: Floats = np.log(rate) - np.log1p(-rate)
+    return odds
+
+
+def from_log_odds(value: Floats) -> Floats:
+    """The rate whose logit this is."""
+    rate: Floats = 1 / (1 + np.exp(-value))
+    return rate

@@ -1,0 +1,1 @@
+"""Evidence that shares of categories have moved."""

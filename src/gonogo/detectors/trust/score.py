@@ -1,0 +1,400 @@
+"""The chance that the next call is good, from hourly counts.
+
+Five memories with half-lives of 0.1, 1, 5 and 20 days and for ever count good calls. The longest
+starts from the population's prior, each shorter one from the next longer; how well each has
+predicted so far says how much it counts (a fixed share lets a memory come back after a change).
+The result is a mixture of five Beta distributions: its mean is the score, its quantiles the
+interval. The parts of a score are such mixtures too; a product of independent ones is told by
+points of equal probability.
+
+Source: Jøsang & Ismail, The Beta Reputation System (2002), for counts that are forgotten; Herbster
+& Warmuth, Tracking the Best Expert (1998), for the fixed share; Kleinman, JASA 68 (1973), for the
+prior by moments.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.rate.rule import log_gamma
+from gonogo.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from gonogo.records import Floats, Ints
+
+HALF_LIVES_DAYS = (0.1, 1.0, 5.0, 20.0, math.inf)
+# Pseudo-calls with which a memory starts from the next longer one.
+NEST_STRENGTH = 6.0
+# With fewer calls in all than this, a short memory cannot be told from chance: it starts from the
+# next longer one with up to twice the pseudo-calls.
+_FEW_CALLS = 15.0
+# Weight that goes back to all memories alike with each call.
+FIXED_SHARE = 0.02
+# Weights forget by at least 2 % a call, so rows before the newest 512 move a score by < 1e-4.
+WEIGHED_ROWS_MAX = 512
+# What calls count for in the spread (never in the mean). The more the two shortest memories have
+# weighed of late, the more restless the rate, and the likelier it has moved since: then calls
+# count for less. Of a rate that rests they count for more, since the short memories that are mixed
+# in widen what the long one knows. Chosen on other seeds and worlds than benchmarks/trust.py
+# reports, so that the 90 % interval holds the rate under fast drift and is no wider than it says
+# where outages and jumps are rare.
+_RESTS, _RESTLESS = 0.34, 0.49
+_COUNTS_FOR_MOST, _COUNTS_FOR_LEAST = 1.15, 0.5
+PRIOR_STRENGTH_RANGE = (0.5, 50.0)
+POPULATION_MIN = 3
+
+DECAY_PER_HOUR: Floats = -math.log(2) / (24 * np.array(HALF_LIVES_DAYS))
+MEMORIES = len(HALF_LIVES_DAYS)
+_GRID = 600
+_STEPS: Floats = np.arange(_GRID, dtype=np.float64)
+_LOGIT_MAX = 35.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is believed before the first call: a mean rate, worth `strength` calls."""
+
+    mean: float = 0.5
+    strength: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BetaMixture:
+    """A rate's distribution: Beta(a[i], b[i]) with probability weight[i]; shapes (..., 5)."""
+
+    weight: Floats
+    a: Floats
+    b: Floats
+
+    def mean(self) -> Floats:
+        """The chance of the next event, shape (...)."""
+        rate: Floats = np.sum(self.weight * self.a / (self.a + self.b), axis=-1)
+        return rate
+
+    def longest(self) -> float:
+        """What the longest memory alone says, of a mixture of shape (5,)."""
+        return float(self.a[-1] / (self.a[-1] + self.b[-1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustPath:
+    """What the memories held before each row of counts: shapes (rows, 5)."""
+
+    weight: Floats
+    good: Floats
+    n: Floats
+    prior: Prior
+
+    def counts_for(self) -> Floats:
+        """What calls count for in the spread, before each row; shape (rows,)."""
+        short = np.r_[0.0, np.cumsum(self.weight[:, :2].sum(axis=1))]
+        row = np.arange(1, short.size)
+        first = np.maximum(row - WEIGHED_ROWS_MAX, 0)
+        return counted_as((short[row] - short[first]) / (row - first))
+
+
+def population_prior(good: Ints, n: Ints) -> Prior:
+    """The prior that other dependencies of the kind give, by moments.
+
+    Args:
+        good: Shape (m,), good calls of each dependency.
+        n: Shape (m,), calls of each; those without calls do not count.
+
+    Returns:
+        Mean and strength, the strength within 0.5 to 50; the uniform prior where fewer than
+        three dependencies have calls.
+    """
+    called = n > 0
+    good, n = good[called].astype(float), n[called].astype(float)
+    if n.size < POPULATION_MIN:
+        return Prior()
+    rate, weight = good / n, n
+    mean, spread = 0.5, 0.0
+    for _ in range(3):
+        share = weight / weight.sum()
+        mean = float(share @ rate)
+        within = mean * (1 - mean)
+        if within == 0:
+            break
+        # E[sum share (rate - mean)^2] = within * (noise + spread * rest), solved for the spread.
+        noise = float(np.sum(share * (1 - share) / n))
+        rest = float(np.sum(share * (1 - share) * (n - 1) / n))
+        seen = float(share @ (rate - mean) ** 2) / within
+        spread = min(max((seen - noise) / rest, 0.0), 1.0) if rest > 0 else 0.0
+        weight = n / (1 + (n - 1) * spread)
+    low, high = PRIOR_STRENGTH_RANGE
+    strength = min(max(1 / spread - 1, low), high) if spread > 0 else high
+    # Half a good and half a bad call keep the mean inside (0, 1).
+    calls = float(weight.sum())
+    return Prior((mean * calls + 0.5) / (calls + 1), strength)
+
+
+def trust_path(
+    hour: Ints, good: Ints, n: Ints, *, prior: Prior, rows_max: int = WEIGHED_ROWS_MAX
+) -> TrustPath:
+    """Follow the memories through the hours that have calls.
+
+    Args:
+        hour: Shape (rows,), strictly ascending.
+        good: Shape (rows,), good calls of the hour.
+        n: Shape (rows,), calls of the hour, at least 1.
+        prior: What the longest memory starts from.
+        rows_max: Rows that are weighed one by one, the newest; older ones enter by their sums.
+
+    Returns:
+        The state before each of the newest `rows_max` rows.
+
+    Raises:
+        DataError: The rows are not as described.
+    """
+    _check_rows(hour, good, n)
+    first = max(hour.size - rows_max, 0)
+    start = hour[first] if hour.size else 0
+    age = (start - hour[:first, None]).astype(float)
+    old = np.exp(age * DECAY_PER_HOUR)
+    rows = slice(first, None)
+    good_before = _remembered(hour[rows], good[rows], good[:first].astype(float) @ old)
+    n_before = _remembered(hour[rows], n[rows], n[:first].astype(float) @ old)
+    fit = log_fit(good_before, n_before, good[rows, None], n[rows, None], prior)
+    weight = _weights_before(fit, n[rows])
+    return TrustPath(weight, good_before, n_before, prior)
+
+
+def after_batch(path: TrustPath, row: Ints, good: Ints, n: Ints) -> BetaMixture:
+    """The mixture once `good` of `n` further calls are seen in the hour of `row`.
+
+    Args:
+        path: The states before each row.
+        row: Shape (m,), which row's hour is meant.
+        good: Shape (m,), good calls so far in that hour.
+        n: Shape (m,), calls so far in that hour; none gives the mixture before the hour.
+
+    Returns:
+        Mixtures of shape (m, 5).
+    """
+    before_good, before_n = path.good[row], path.n[row]
+    good, n = good[:, None], n[:, None]
+    fit = log_fit(before_good, before_n, good, n, path.prior)
+    weight = _step(path.weight[row], np.exp(fit - fit.max(axis=-1, keepdims=True)), n)
+    a, b = nested(before_good + good, before_n + n, path.prior)
+    counts_for = path.counts_for()[row][:, None]
+    return BetaMixture(weight, counts_for * a, counts_for * b)
+
+
+def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -> BetaMixture:
+    """The rate's distribution at `now_hour`, from all hours with calls.
+
+    Args:
+        hour: Shape (rows,), ascending; rows after `now_hour` are taken as of now.
+        good: Shape (rows,), good calls.
+        n: Shape (rows,), calls; rows without calls are passed over.
+        now_hour: Hours since 1970.
+        prior: What is believed before the first call.
+
+    Returns:
+        A mixture of shape (5,).
+    """
+    called = n > 0
+    hour, good, n = hour[called], good[called], n[called]
+    if not hour.size:
+        nothing = np.zeros(MEMORIES)
+        a, b = nested(nothing, nothing, prior)
+        alike = nothing + 1 / MEMORIES
+        counts_for = counted_as(alike[:2].sum())
+        return BetaMixture(alike, counts_for * a, counts_for * b)
+    path = trust_path(hour, good, n, prior=prior)
+    last = np.array([path.n.shape[0] - 1])
+    weight = after_batch(path, last, good[-1:], n[-1:]).weight[0]
+    fade = np.exp(max(now_hour - int(hour[-1]), 0) * DECAY_PER_HOUR)
+    a, b = nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
+    counts_for = path.counts_for()[-1]
+    return BetaMixture(weight, counts_for * a, counts_for * b)
+
+
+def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
+    """Quantiles of one mixture of shape (5,), right to 1e-4.
+
+    Each component is summed on its own logit grid, where its density is smooth and vanishes at
+    both ends, then the components are added on all grids together.
+    """
+    kept = mixture.weight > 1e-9  # noqa: PLR2004 - below what 1e-4 can see
+    weight, a, b = mixture.weight[kept], mixture.a[kept], mixture.b[kept]
+    grids = [_beta_on_grid(float(x), float(y)) for x, y in zip(a, b, strict=True)]
+    # Five runs that ascend: the stable sort merges them.
+    logit = np.sort(np.concatenate([z for z, _ in grids]), kind="stable")
+    cdf = sum(w * np.interp(logit, z, c) for w, (z, c) in zip(weight, grids, strict=True))
+    at = np.interp(probabilities, cdf / weight.sum(), logit)
+    rates: Floats = 1 / (1 + np.exp(-at))
+    return rates
+
+
+def equal_points(mixture: BetaMixture, count: int = 256) -> Floats:
+    """`count` values of the rate, ascending, of equal probability."""
+    return quantiles(mixture, (np.arange(count) + 0.5) / count)
+
+
+def point_interval90(points: Floats) -> tuple[float, float]:
+    """The 5 % and 95 % quantiles of a rate that is told by points of equal probability."""
+    middle = (np.arange(points.size) + 0.5) / points.size
+    low, high = np.interp([0.05, 0.95], middle, points)
+    return float(low), float(high)
+
+
+def product_points(first: Floats, second: Floats) -> Floats:
+    """Points of equal probability of the product of two independent rates, as many as `first`."""
+    products = np.sort(np.outer(first, second), axis=None)
+    points: Floats = products.reshape(first.size, second.size).mean(axis=1)
+    return points
+
+
+def p_greater(first: Floats, second: Floats) -> float:
+    """P(a rate with points `first` exceeds an independent one with points `second`)."""
+    below = np.searchsorted(second, first, side="left")
+    equal = np.searchsorted(second, first, side="right") - below
+    return float(np.mean(below + equal / 2)) / second.size
+
+
+def log_rising(x: Floats, count: Ints) -> Floats:
+    """log(x (x + 1) ... (x + count - 1)) for x > 0 and whole counts; same shape."""
+    return log_gamma(x + count) - log_gamma(x)
+
+
+def counted_as(short: Floats) -> Floats:
+    """What calls count for where the two shortest memories have weighed `short` together."""
+    restless = np.clip((short - _RESTS) / (_RESTLESS - _RESTS), 0, 1)
+    share: Floats = _COUNTS_FOR_MOST - (_COUNTS_FOR_MOST - _COUNTS_FOR_LEAST) * restless
+    return share
+
+
+def _check_rows(hour: Ints, good: Ints, n: Ints) -> None:
+    if not hour.shape == good.shape == n.shape or hour.ndim != 1:
+        raise ParameterError("hour, good and n must be vectors of one length")
+    if np.any(n < 1) or np.any(good < 0) or np.any(good > n):
+        raise DataError("each row must have 0 <= good <= n and at least one call")
+    if np.any(np.diff(hour) <= 0):
+        raise DataError("hours must ascend")
+
+
+def _remembered(hour: Ints, count: Ints, start: Floats) -> Floats:
+    """Decayed sums of `count` before each row; `start` is the sum at the first. Shape (rows, 5).
+
+    A scan by doubling: after pass k an entry holds its newest 2^k rows, so that a year of hours
+    takes 14 vector passes and no power of two overflows.
+    """
+    total = np.zeros((hour.size, MEMORIES))
+    if not hour.size:
+        return total
+    total[0] = start
+    gap = np.diff(hour)[:, None].astype(float)
+    total[1:] = count[:-1, None] * np.exp(gap * DECAY_PER_HOUR)
+    total[1:2] += start * np.exp(gap[:1] * DECAY_PER_HOUR)
+    reach = 1
+    # Row 0 already reaches row 1; from there on each row starts at row 1.
+    sums, when = total[1:], hour[1:]
+    while reach < when.size:
+        lag = (when[reach:] - when[:-reach])[:, None].astype(float)
+        sums[reach:] += sums[:-reach] * np.exp(lag * DECAY_PER_HOUR)
+        reach *= 2
+    return total
+
+
+def nested(good: Floats, n: Floats, prior: Prior | tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Beta parameters of each memory, each started from the next longer one; shapes (..., 5).
+
+    `prior` may be the means and strengths of many, broadcast against shape (...).
+    """
+    a, b = np.empty_like(good), np.empty_like(good)
+    mean: Floats | float
+    strength: Floats | float
+    mean, strength = (prior.mean, prior.strength) if isinstance(prior, Prior) else prior
+    nest = NEST_STRENGTH * (1 + _FEW_CALLS / (_FEW_CALLS + n[..., -1]))
+    for memory in reversed(range(MEMORIES)):
+        a[..., memory] = good[..., memory] + strength * mean
+        b[..., memory] = n[..., memory] - good[..., memory] + strength * (1 - mean)
+        mean = a[..., memory] / (a[..., memory] + b[..., memory])
+        strength = nest
+    tiny = 1e-9
+    return np.maximum(a, tiny), np.maximum(b, tiny)
+
+
+def log_fit(
+    before_good: Floats, before_n: Floats, good: Ints, n: Ints, prior: Prior | tuple[Floats, Floats]
+) -> Floats:
+    """Log chance that each memory gave to `good` of `n` calls in any one order (Beta-binomial)."""
+    a, b = nested(before_good, before_n, prior)
+    return log_rising(a, good) + log_rising(b, n - good) - log_rising(a + b, n)
+
+
+def _step(weight: Floats, fit: Floats, n: Ints) -> Floats:
+    """Weights after a batch of `n` calls; the share is given out once a call.
+
+    For one call it is fixed share exactly. Of a batch all but the last share come before it, so
+    that a large batch does not wipe out what it has just taught.
+    """
+    kept = (1 - FIXED_SHARE) ** np.maximum(n - 1, 0)
+    weight = (weight * kept + (1 - kept) / MEMORIES) * fit
+    weight = weight / weight.sum(axis=-1, keepdims=True)
+    last = np.where(n > 0, FIXED_SHARE, 0.0)
+    result: Floats = weight * (1 - last) + last / MEMORIES
+    return result
+
+
+def _weights_before(fit: Floats, n: Ints) -> Floats:
+    """Weights before each row, shape (rows, 5).
+
+    A row is a linear map of the weights. Blocks of about sqrt(rows) rows multiply their maps side
+    by side, then the blocks are chained: 2 sqrt(rows) vector operations instead of `rows`.
+    """
+    rows = fit.shape[0]
+    weight = np.full((rows, MEMORIES), 1 / MEMORIES)
+    if rows <= 1:
+        return weight
+    length = math.isqrt(rows - 1) + 1
+    blocks = -(-rows // length)
+    lik = np.ones((blocks * length, MEMORIES))
+    lik[:rows] = np.exp(fit - fit.max(axis=1, keepdims=True))
+    calls = np.zeros(blocks * length)
+    calls[:rows] = n
+    lik, calls = lik.reshape(blocks, length, MEMORIES), calls.reshape(blocks, length)
+    chained = np.empty((blocks, length + 1, MEMORIES, MEMORIES))
+    chained[:, 0] = np.eye(MEMORIES)
+    for i in range(length):
+        kept = ((1 - FIXED_SHARE) ** np.maximum(calls[:, i] - 1, 0))[:, None, None]
+        state = chained[:, i]
+        state = kept * state + (1 - kept) / MEMORIES * state.sum(axis=1, keepdims=True)
+        state = state * lik[:, i, :, None]
+        state = (1 - FIXED_SHARE) * state + FIXED_SHARE / MEMORIES * state.sum(
+            axis=1, keepdims=True
+        )
+        chained[:, i + 1] = state / state.max(axis=(1, 2), keepdims=True)
+    start = np.empty((blocks, MEMORIES))
+    start[0] = 1 / MEMORIES
+    for block in range(1, blocks):
+        at = chained[block - 1, length] @ start[block - 1]
+        start[block] = at / at.sum()
+    spread = np.einsum("blij,bj->bli", chained[:, :length], start).reshape(-1, MEMORIES)[:rows]
+    weight[:] = spread / spread.sum(axis=1, keepdims=True)
+    return weight
+
+
+def _beta_on_grid(a: float, b: float) -> tuple[Floats, Floats]:
+    """Logit grid of Beta(a, b) and its distribution function there."""
+    centre, sd = math.log(a / b), math.sqrt(1 / a + 1 / b)
+    low = min(max(centre - 4 * sd - 10 / a, -_LOGIT_MAX), _LOGIT_MAX - 1)
+    high = max(min(centre + 4 * sd + 10 / b, _LOGIT_MAX), low + 1e-6)
+    step = (high - low) / (_GRID - 1)
+    logit = low + step * _STEPS
+    log_b = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    # x^a (1 - x)^b with log x = logit + log(1 - x).
+    density = np.exp(a * logit - (a + b) * np.logaddexp(0, logit) - log_b)
+    below, above = float(density[0]) / a, float(density[-1]) / b
+    cdf: Floats = np.empty(_GRID)
+    cdf[0] = below
+    np.cumsum((density[1:] + density[:-1]) * (step / 2), out=cdf[1:])
+    cdf[1:] += below
+    cdf /= float(cdf[-1]) + above
+    return logit, cdf

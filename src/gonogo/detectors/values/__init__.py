@@ -1,0 +1,1 @@
+"""Evidence that a metric's values have moved."""

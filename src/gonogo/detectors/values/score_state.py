@@ -1,0 +1,107 @@
+"""The rule for scores, and what their detector remembers between two looks."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from gonogo.detectors.arrays import check_positive
+from gonogo.errors import DataError, ParameterError
+
+__all__ = ["CELL", "MASS_NATS_MIN", "ScoreRule", "ScoreState", "rows_of"]
+
+CELL = 0.05
+MASS_NATS_MIN = math.log(1e-9)
+_HEAD = struct.Struct("<BqddddddBI")
+_BET = struct.Struct("<hhd")
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRule:
+    """What to look for in scores. `deltas` are in standard deviations of the baseline.
+
+    `needed`, `weight_up` and `dispersion` mean what they mean in `predictive.RateRule`.
+    """
+
+    needed: float
+    deltas: tuple[float, ...] = (0.15, 0.3, 0.7)
+    weight_up: float = 0.5
+    dispersion: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive(needed=self.needed, dispersion=self.dispersion)
+        if self.needed < 1 or self.dispersion < 1 or not 0 <= self.weight_up <= 1:
+            raise ParameterError(
+                f"needed={self.needed} and dispersion={self.dispersion} need to be 1 or more, "
+                f"weight_up={self.weight_up} in [0, 1]."
+            )
+        if not self.deltas or min(self.deltas) <= 0:
+            raise ParameterError(f"deltas={self.deltas} need to be above 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreState:
+    """What later evidence depends on. `n`, `total`, `squares`: what the null has learned.
+
+    A bet is (anchor in steps of `CELL`, index of its effect, log mass). During an episode `before`
+    and `after` are the means that it was bet to have moved between.
+    """
+
+    n: float
+    total: float = 0.0
+    squares: float = 0.0
+    batches: int = 0
+    bets: tuple[tuple[int, int, float], ...] = ()
+    latched: bool = False
+    before: float = 0.0
+    after: float = 0.0
+    recovery_nats: float = -math.inf
+
+    @classmethod
+    def of_baseline(cls, size: float, rule: ScoreRule) -> ScoreState:
+        """After a baseline of `size` values, which its own scores describe exactly.
+
+        Raises:
+            ParameterError: the baseline is empty.
+        """
+        check_positive(size=size)
+        worth = size / rule.dispersion
+        return cls(n=worth, squares=worth)
+
+    def to_bytes(self) -> bytes:
+        """A compact form from which `from_bytes` makes an equal state."""
+        head = _HEAD.pack(
+            _FORMAT,
+            self.batches,
+            self.n,
+            self.total,
+            self.squares,
+            self.before,
+            self.after,
+            self.recovery_nats,
+            self.latched,
+            len(self.bets),
+        )
+        return head + b"".join(_BET.pack(*bet) for bet in self.bets)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> ScoreState:
+        """Read what `to_bytes` wrote; raises DataError for anything else."""
+        try:
+            version, batches, n, total, squares, before, after, recovery, latched, bets = (
+                _HEAD.unpack_from(raw)
+            )
+            rows = tuple(_BET.iter_unpack(raw[_HEAD.size :]))
+        except struct.error as error:
+            raise DataError(f"A score state of {len(raw)} bytes cannot be read.") from error
+        if version != _FORMAT or len(rows) != bets:
+            raise DataError(f"A score state of version {version} with {len(rows)} bets.")
+        return cls(n, total, squares, batches, rows, bool(latched), before, after, recovery)
+
+
+def rows_of(rule: ScoreRule) -> range:
+    """The effects that a rule bets on: its deltas upwards, then downwards; see `predictive_bets`."""
+    count = len(rule.deltas)
+    return range(0 if rule.weight_up > 0 else count, 2 * count if rule.weight_up < 1 else count)

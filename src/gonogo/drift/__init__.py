@@ -1,0 +1,1 @@
+"""Has a dependency changed: how much, since when, where, how sure."""

@@ -1,0 +1,224 @@
+"""The points of a drift chart: one metric in buckets of time, its baseline, its alarm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.answers import rfc3339
+from gonogo.answers.chart_points import Bucket, DriftHistory, Reference
+from gonogo.drift.baseline import accepted_baseline, choose_baseline
+from gonogo.drift.drift_memory import DriftMemory
+from gonogo.drift.finding import hour_end, hour_start, rate_interval95
+from gonogo.drift.follow import follow
+from gonogo.drift.read import DriftData, read_drift
+from gonogo.drift.streams import WEIGHTS
+from gonogo.errors import ParameterError
+from gonogo.hours.periods import first_hour, moment
+from gonogo.hours.rate_hours import RATE_METRICS, RateMetric
+from gonogo.records import HOUR_MS, MICRO
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport, Onset
+    from gonogo.detectors.rate.rate_state import Episode
+    from gonogo.drift.finding import DriftQuestion
+    from gonogo.drift.follow import Followed
+    from gonogo.hours.rate_hours import RateStream
+    from gonogo.ports.telemetry import DecisionLog, Telemetry
+    from gonogo.records import Floats, GoldenAnswers, Ints
+    from gonogo.settings import Settings
+
+POINTS_MAX = 96
+# An outage is drawn by the hour while it and the day before it fit into the points of a chart.
+SUDDEN_HOURS_MAX = HOURS_BEFORE = 24
+OUTAGE_HOURS_MAX = POINTS_MAX - HOURS_BEFORE
+# 1 January 1970 was a Thursday: weeks that begin on a Monday are shifted by three days.
+_MONDAY_HOURS = 72
+BUCKETS: tuple[tuple[Bucket, int, int], ...] = (
+    ("hour", 1, 0),
+    ("day", 24, 0),
+    ("week", 168, _MONDAY_HOURS),
+    ("month", 720, 0),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """A metric hour by hour, ascending; shapes (n,). `worth`: labels that one label counts as."""
+
+    hour: Ints
+    n: Floats
+    total: Floats
+    worth: float = 1.0
+    is_rate: bool = True
+
+
+async def drift_history(
+    telemetry: Telemetry,
+    log: DecisionLog,
+    settings: Settings,
+    question: DriftQuestion,
+    *,
+    report: DriftReport,
+    now_ms: int,
+    days: float | None = None,
+) -> DriftHistory | None:
+    """The points of the metric that a drift report is about, at most 96 (720-hour ones have no end).
+
+    By itself the chart begins with the first observation, or with the day before an outage that
+    began in the last three days: a point a day would hide the hour of its fall.
+
+    Args:
+        telemetry: The rollups.
+        log: Where a person's acceptance of a baseline stands.
+        settings: The dependency's own.
+        question: What was asked.
+        report: What was answered; its metric is drawn.
+        now_ms: Epoch milliseconds.
+        days: Only so many days back from the end; None: by itself.
+
+    Returns:
+        None where nothing is recorded of the metric, or it has no mean.
+    """
+    data = await read_drift(telemetry, settings, question, DriftMemory(), now_ms=now_ms)
+    if data is None:
+        return None
+    metric, followed, alarm_hour = report.metric, None, None
+    began = _sudden(report.onset)
+    if metric in RATE_METRICS:
+        if not question.compares:
+            followed = await _followed(log, settings, data, metric)
+        counts = _rate(data.stream(metric), metric, followed)
+        last = _last_episode(followed)
+        if last is not None and last.recovered is None:
+            alarm_hour = last.alarmed
+        elif last is not None and began is None:
+            began = last.alarmed  # it is over: what is left of it is its alarm
+    elif metric == "golden":
+        counts = _golden(data.golden, data.until)
+    else:
+        try:
+            counts = await _values(telemetry, data, settings, metric)
+        except ParameterError:
+            # No histogram is kept of it: what is categorical has no mean to draw.
+            return None
+    if days is not None:
+        counts = _since(counts, data.until - math.ceil(24 * days))
+    elif began is not None and data.until - began <= OUTAGE_HOURS_MAX:
+        counts = _since(counts, began - HOURS_BEFORE)
+    return _drawn(counts, metric, followed, alarm_hour) if len(counts.hour) else None
+
+
+def _rate(stream: RateStream, metric: RateMetric, followed: Followed | None) -> _Counts:
+    good = stream.n - stream.bad if metric == "outcome" else stream.bad
+    worth = followed.volume.dispersion.used if followed else 1.0
+    return _Counts(stream.hour, stream.n, good, 1 / worth)
+
+
+def _last_episode(followed: Followed | None) -> Episode | None:
+    episodes = followed.watch().episodes if followed else ()
+    return episodes[-1] if episodes else None
+
+
+def _sudden(onset: Onset | None) -> int | None:
+    """The hour in which a change began that took less than a day to show; None for a slow one."""
+    if onset is None:
+        return None
+    earliest, began, latest = (
+        first_hour(moment(text, name="onset", zone="UTC").start_ms)
+        for text in (onset.earliest, onset.ts, onset.latest)
+    )
+    return began if latest - earliest < SUDDEN_HOURS_MAX else None
+
+
+async def _followed(
+    log: DecisionLog, settings: Settings, data: DriftData, metric: RateMetric
+) -> Followed | None:
+    own, stream = settings.dependency(data.known.name), data.stream(metric)
+    accepted = await accepted_baseline(log, data.known.name)
+    hours = choose_baseline(stream, data.counts, own, accepted, zone=settings.timezone)
+    if hours is None:
+        return None
+    return follow(
+        stream, hours, own, weight=WEIGHTS[metric], zone=settings.timezone, runs=data.runs
+    )
+
+
+def _golden(golden: GoldenAnswers, until: int) -> _Counts:
+    days, at = np.unique(golden.day, return_inverse=True)
+    n = np.bincount(at, golden.n, minlength=len(days)).astype(np.float64)
+    good = np.bincount(at, golden.outcome_sum / MICRO, minlength=len(days)).astype(np.float64)
+    return _until(_Counts(days * 24, n, good), until)
+
+
+async def _values(
+    telemetry: Telemetry, data: DriftData, settings: Settings, metric: str
+) -> _Counts:
+    found = await telemetry.histograms(
+        data.known.name, metric, segment=data.slice_.declared, end_hour=data.until
+    )
+    found = data.slice_.of_histograms(found, zone=settings.timezone)
+    hours, at = np.unique(found.bucket, return_inverse=True)
+    n = np.bincount(at, found.n, minlength=len(hours)).astype(np.float64)
+    total = np.bincount(at, found.sum / MICRO, minlength=len(hours)).astype(np.float64)
+    return _Counts(hours, n, total, is_rate=False)
+
+
+def _until(counts: _Counts, hour: int) -> _Counts:
+    kept = counts.hour < hour
+    return _Counts(counts.hour[kept], counts.n[kept], counts.total[kept])
+
+
+def _since(counts: _Counts, hour: int) -> _Counts:
+    kept = counts.hour >= hour
+    return _Counts(
+        counts.hour[kept], counts.n[kept], counts.total[kept], counts.worth, counts.is_rate
+    )
+
+
+def _drawn(
+    counts: _Counts, metric: str, followed: Followed | None, alarm_hour: int | None
+) -> DriftHistory:
+    span = int(counts.hour[-1] - counts.hour[0]) + 1
+    name, size, shift = next((b for b in BUCKETS if span <= b[1] * POINTS_MAX), BUCKETS[-1])
+    buckets, at = np.unique((counts.hour + shift) // size, return_inverse=True)
+    n = np.bincount(at, counts.n)
+    mean = np.bincount(at, counts.total) / n
+    low = high = None
+    if counts.is_rate:
+        bounds = [
+            rate_interval95(min(max(m, 0.0), 1.0), k * counts.worth)
+            for m, k in zip(mean.tolist(), n.tolist(), strict=True)
+        ]
+        low, high = [b[0] for b in bounds], [b[1] for b in bounds]
+    return DriftHistory(
+        metric=metric,
+        bucket=name,
+        bucket_s=size * 3600,
+        start=rfc3339((int(buckets[0]) * size - shift) * HOUR_MS),
+        at=(buckets - buckets[0]).tolist(),
+        n=n.astype(np.int64).tolist(),
+        mean=mean.tolist(),
+        low=low,
+        high=high,
+        baseline=_reference(followed, float(np.median(n)) * counts.worth) if followed else None,
+        alarm=None if alarm_hour is None else hour_end(alarm_hour),
+    )
+
+
+def _reference(followed: Followed, n: float) -> Reference:
+    """The baseline, and the band that a point of n labels' worth leaves once in twenty."""
+    baseline, hours = followed.baseline, followed.hours
+    mean = baseline.mean
+    if hours.declared_bad is not None:
+        mean = 1 - hours.declared_bad if baseline.metric == "outcome" else hours.declared_bad
+    half = 1.96 * math.sqrt(mean * (1 - mean) / n) if n else 1.0
+    return Reference(
+        start=hour_start(hours.start_hour),
+        end=hour_start(hours.end_hour),
+        mean=mean,
+        band95=(max(0.0, mean - half), min(1.0, mean + half)),
+    )

@@ -1,0 +1,349 @@
+"""Has a dependency degraded, improved or shifted; how much, since when, where, how sure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gonogo.answers import DriftReport, Immature, Signal, VersionMean, rfc3339
+from gonogo.drift.baseline import accepted_baseline
+from gonogo.drift.compare import Sides, compare_golden, compare_sides, named_versions
+from gonogo.drift.drift_memory import DriftMemory
+from gonogo.drift.drift_slices import SHOWN
+from gonogo.drift.drift_words import next_actions, verdict_of
+from gonogo.drift.expiry import good_until_ms
+from gonogo.drift.finding import DriftQuestion, Finding
+from gonogo.drift.read import DriftData, read_drift
+from gonogo.drift.signals.judge import SIGNAL_METRICS
+from gonogo.drift.stale import OldData, old_data
+from gonogo.drift.streams import Streams, followed_streams, followed_values
+from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
+from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide, unlabelled_version
+from gonogo.hours.periods import first_hour, moment
+from gonogo.hours.rate_hours import (
+    RATE_METRICS,
+)
+from gonogo.records import MICRO
+from gonogo.text.ahead_of_clock import age_s, ahead_note
+from gonogo.text.drift_summary import drift_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.ports.signal_reads import SignalTelemetry
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.records import Dependency, Mark
+    from gonogo.settings import DependencySettings, Settings
+
+__all__ = ["DriftQuestion", "check_drift"]
+
+SIGNALS_SHOWN = {"brief": 12, "full": 80}
+QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
+
+
+async def check_drift(
+    telemetry: SignalTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    question: DriftQuestion,
+    *,
+    now_ms: int,
+    memory: DriftMemory | None = None,
+    mark: Mark | None = None,
+) -> DriftReport:
+    """Answer one drift question from the rollups.
+
+    Args:
+        telemetry: Where the evidence is.
+        log: Where accepted baselines are.
+        settings: The configuration.
+        question: What was asked.
+        now_ms: When.
+        memory: Of earlier checks; a report that still stands is the answer.
+        mark: Of the dependency, read before anything else; without it no report is remembered.
+
+    Raises:
+        UnknownTarget: the dependency, a version, a segment or the metric is not known.
+        ParameterError: a time is malformed.
+    """
+    memory = memory or DriftMemory()
+    if mark is not None:
+        kept = memory.reports.answer(
+            question, _basis(mark), newest_ts_ms=mark.newest_ts_ms, now_ms=now_ms
+        )
+        if kept is not None:
+            return kept
+    data = await read_drift(telemetry, settings, question, memory, now_ms=now_ms)
+    if data is None:
+        names = await telemetry.names()
+        advice = "Record observations first, or check the name."
+        raise UnknownTarget("dependency", question.dependency, names, advice)
+    known = data.known
+    _refuse_unknown_metric(question, known)
+    accepted = None
+    if not question.compares and (mark is None or mark.accepted is not None):
+        accepted = await accepted_baseline(log, known.name)
+    own = settings.dependency(known.name)
+    if question.compares:
+        found = Streams(tuple(_compared(data, settings, question)))
+    else:
+        found = await followed_streams(telemetry, data, question, settings, accepted)
+    decided, decisive = _decided(data, question, found.findings)
+    stale_at_ms, old = None, None
+    if not (question.compares or question.until):
+        stale_at_ms = _stale_at_ms(decisive, data, own)
+        old = _old_data(data, decisive, settings, now_ms=now_ms)
+    if old is not None:
+        metric = question.metric or ("outcome" if data.counts.labels.any() else decisive.metric)
+        decisive, found = old.finding(metric), Streams(())
+    others = [f for f in found.findings if f is not decided and _is_told(f)]
+    report = _report(data, own, question, decisive, others, found, now_ms=now_ms)
+    report = report if old is None else old.beside(report)
+    if mark is not None:
+        until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
+        memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)
+    return report
+
+
+def _basis(mark: Mark) -> tuple[int, str | None]:
+    """What a report was made from, besides the time and the settings."""
+    return mark.rev, mark.accepted
+
+
+def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
+    offered = [*RATE_METRICS, "golden", *followed_values(known), *SIGNAL_METRICS]
+    if question.metric is not None and question.metric not in offered:
+        advice = (
+            "Quality is `outcome`, failures are `error`; without a metric every one is looked at."
+        )
+        raise UnknownTarget(f"metric of {known.name}", question.metric, offered, advice)
+
+
+def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:
+    own = settings.dependency(data.known.name)
+    try:
+        sides = _sides(data, settings, question)
+    except NotEnoughData as thin:
+        return [
+            Finding(
+                metric="outcome",
+                status="insufficient_data",
+                why=str(thin).rstrip("."),
+                missing="Record calls of a second version, or name two that were seen.",
+            )
+        ]
+    golden = compare_golden(data.golden, sides) if question.segment is None else None
+    findings = []
+    for metric in RATE_METRICS:
+        before = data.stream(metric, sides.before_version).between(*sides.before_hours)
+        after = data.stream(metric, sides.after_version).between(*sides.after_hours)
+        pairs = golden if metric == "outcome" else None
+        findings.append(compare_sides(before, after, pairs, sides=sides, min_effect=own.min_effect))
+    return findings
+
+
+def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Sides:
+    since = None
+    if question.since is not None:
+        named = moment(question.since, name="since", zone=settings.timezone)
+        since = first_hour(named.start_ms)
+        if since >= data.until:
+            raise ParameterError(f"since {question.since} is not before the end of the period.")
+    if question.baseline_version is None and question.version is None:
+        return Sides(None, None, (None, since), (since, data.until))
+    before, after = named_versions(
+        data.known, baseline_version=question.baseline_version, version=question.version
+    )
+    return Sides(before, after, (None, data.until), (since, data.until))
+
+
+def _decisive(findings: list[Finding], asked: str | None) -> Finding:
+    """The finding that the verdict follows: the metric asked for, else quality, else what moved."""
+    if asked is not None:
+        own = [f for f in findings if f.metric == asked]
+        moved = [f for f in own if f.status == "shifted"]
+        if not own:
+            return Finding(
+                metric=asked,
+                status="insufficient_data",
+                why=f"nothing was recorded of {asked} in a baseline and on full days after it",
+                missing=f"Record {asked} on 3 days and more.",
+            )
+        return max(moved, key=lambda f: f.strength) if moved else own[0]
+    quality = [f for f in findings if f.metric in QUALITY_RANK]
+    degraded = [f for f in quality if f.status == "degraded"]
+    if degraded:
+        return max(degraded, key=lambda f: f.strength)
+    moved = [f for f in quality if f.status == "recovering"]
+    moved = moved or [f for f in findings if f.status == "shifted"]
+    if moved:
+        return max(moved, key=lambda f: f.strength)
+    known = [f for f in quality if f.status != "insufficient_data"]
+    outcome = next((f for f in quality if f.metric == "outcome"), None)
+    thin = outcome or next((f for f in quality if f.metric == "golden"), None)
+    if thin is not None and thin.status == "insufficient_data":
+        # Outcomes that are too few to judge are not outweighed by calls that did not fail.
+        known = [f for f in known if f.metric == "golden"]
+    improved = [f for f in known if f.status == "improved"]
+    candidates = improved or known or quality or findings
+    return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
+
+
+def _decided(
+    data: DriftData, question: DriftQuestion, findings: Sequence[Finding]
+) -> tuple[Finding, Finding]:
+    """The finding that decides, and the same as it is answered.
+
+    Where the version that answers now has no outcome of its own, quality is unknown, unless what
+    is known is bad; what has shifted beside it is told among the signals.
+    """
+    decided = _decisive(list(findings), question.metric)
+    asked = not question.compares and question.metric in (None, "outcome")
+    if decided.status == "degraded" or not asked:
+        return decided, decided.whole()
+    found = unlabelled_version(data.counts, data.golden_counts, data.known.versions)
+    if found is None:
+        return decided, decided.whole()
+    decided = next((f for f in findings if f.metric == "outcome" and f.segment is None), decided)
+    return decided, replace(
+        decided.whole(),
+        status="insufficient_data",
+        why=found.why,
+        missing=found.missing,
+    )
+
+
+def _stale_at_ms(finding: Finding, data: DriftData, own: DependencySettings) -> int | None:
+    """Until when the newest label that could have come is as new as the user wants it."""
+    if finding.newest_ts_ms is None:
+        return None
+    return round(finding.newest_ts_ms + (own.stale_after_s + data.maturity.lag_s) * 1000)
+
+
+def _old_data(
+    data: DriftData, decisive: Finding, settings: Settings, *, now_ms: int
+) -> OldData | None:
+    return old_data(
+        data.known,
+        decisive,
+        stale_after_s=settings.dependency(data.known.name).stale_after_s,
+        lag_s=data.maturity.lag_s,
+        now_ms=now_ms,
+        zone=settings.timezone,
+    )
+
+
+def _report(
+    data: DriftData,
+    own: DependencySettings,
+    question: DriftQuestion,
+    decisive: Finding,
+    others: list[Finding],
+    found: Streams,
+    *,
+    now_ms: int,
+) -> DriftReport:
+    golden = next((f.golden for f in (decisive, *found.findings) if f.golden is not None), None)
+    report = DriftReport(
+        verdict=verdict_of(decisive),
+        summary="",
+        as_of=rfc3339(now_ms),
+        data_age_s=age_s(data.newest_ts_ms, now_ms),
+        next_actions=next_actions(question, decisive, own),
+        dependency=data.known.name,
+        metric=decisive.metric,
+        segment=question.segment or decisive.segment,
+        since=question.since,
+        until=question.until,
+        status=decisive.status,
+        baseline=decisive.baseline,
+        current=decisive.current,
+        change=decisive.change,
+        evidence=decisive.evidence,
+        onset=decisive.onset,
+        trend=decisive.trend,
+        segments=list(found.segments[: SHOWN[question.detail]]) or None,
+        mix=decisive.mix,
+        mix_shift=found.mix_shift,
+        signals=_signals(others, question.detail),
+        estimate=found.estimate,
+        golden=golden,
+        versions=_versions(data, decisive),
+        immature=_immature(data),
+        ahead=data.ahead,
+        detectable_now=decisive.detectable_now,
+        label_coverage=coverage_of(data.counts) if decisive.metric == "outcome" else None,
+        missing=decisive.missing,
+    )
+    said = drift_summary(report, why=decisive.why, change=decisive.told, notes=decisive.notes)
+    if decisive.metric == "error" and errors_decide(data.known, own):
+        said += f" {NOT_MEASURED}"
+    if report.label_coverage is not None:
+        said += f" {report.label_coverage.warning}"
+    return report.model_copy(update={"summary": f"{said} {ahead_note(data.ahead)}".rstrip()})
+
+
+def _is_told(finding: Finding) -> bool:
+    """Whether a finding belongs in the list: it was judged, or a limit kept it from being."""
+    return finding.evidence is not None or (finding.kind != "rate" and finding.current is None)
+
+
+def _signals(findings: list[Finding], detail: Literal["brief", "full"]) -> list[Signal] | None:
+    """What moved first, then the whole of each metric, then slices by their evidence."""
+    shown = [f for f in findings if detail == "full" or f.segment is None or f.status == "shifted"]
+    ranked = sorted(
+        shown,
+        key=lambda f: (
+            f.status not in ("shifted", "degraded"),
+            f.segment is not None,
+            -f.strength if f.segment is not None else 0.0,
+        ),
+    )
+    return [_signal(f) for f in ranked[: SIGNALS_SHOWN[detail]]] or None
+
+
+def _signal(finding: Finding) -> Signal:
+    evidence = finding.evidence
+    return Signal(
+        metric=finding.metric,
+        kind=finding.kind,
+        status=finding.status,
+        segment=finding.segment,
+        change=finding.change.absolute if finding.change else None,
+        e_value=evidence.e_value if evidence else None,
+        needed=evidence.needed if evidence else None,
+        psi=finding.psi,
+        w1_sd=finding.w1_sd,
+        p_value=finding.p_value,
+        note=(finding.why and f"{finding.why}.")
+        or (finding.told if finding.status == "shifted" else None),
+    )
+
+
+def _versions(data: DriftData, decisive: Finding) -> list[VersionMean] | None:
+    """The versions seen in the current period, with n and mean outcome."""
+    if decisive.current is None and decisive.status != "insufficient_data":
+        return None
+    start = 0
+    if decisive.current is not None and decisive.current.start is not None:
+        start = first_hour(moment(decisive.current.start, name="start", zone="UTC").start_ms)
+    counts = data.counts if len(data.counts.hour) else data.golden_counts
+    seen = []
+    for index, version in enumerate(counts.versions):
+        rows = (counts.version == index) & (counts.hour >= start)
+        labels = int(counts.labels[rows].sum())
+        if n := int(counts.n[rows].sum()):
+            mean = float(counts.outcome_sum[rows].sum()) / MICRO / labels if labels else None
+            seen.append(VersionMean(version=version, n=n, mean=mean))
+    return seen or None
+
+
+def _immature(data: DriftData) -> Immature | None:
+    young = data.counts.hour >= data.mature_until
+    if not young.any():
+        return None
+    return Immature(
+        hours=len(np.unique(data.counts.hour[young])), n=int(data.counts.labels[young].sum())
+    )

@@ -1,0 +1,105 @@
+"""The golden set followed run by run, a run a day, against its first run."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
+from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, run_evidence, runs_of
+from gonogo.detectors.rate.rule import needed_for
+from gonogo.drift.finding import (
+    Finding,
+    change_of,
+    difference_interval95,
+    evidence_of,
+    hour_start,
+    rate_interval95,
+)
+from gonogo.errors import NotEnoughData
+from gonogo.records import DAY_MS
+from gonogo.text.forms import counted, number
+
+if TYPE_CHECKING:
+    from gonogo.records import GoldenAnswers
+    from gonogo.settings import DependencySettings
+
+RUNS_A_DAY = 1.0
+
+
+def golden_finding(
+    answers: GoldenAnswers, own: DependencySettings, *, weight: float, end_hour: int
+) -> Finding:
+    """Whether the golden set is answered worse or better than in its first runs."""
+    try:
+        runs = runs_of(answers, answers.day < -(-end_hour // 24))
+    except NotEnoughData as thin:
+        return Finding(
+            metric="golden",
+            status="insufficient_data",
+            why=str(thin).rstrip("."),
+            missing="Run the golden set on the days to come.",
+        )
+    if len(runs.day) <= WARM_UP_RUNS:
+        return _learning(runs)
+    evidence = run_evidence(runs, newest=1)
+    needed = needed_for(
+        labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
+    )
+    value, worse = float(evidence.value[-1]), evidence.worse[-1] >= evidence.better[-1]
+    status: DriftStatus = "stable"
+    if value >= needed:
+        status = "degraded" if worse else "improved"
+    before, after = float(runs.rate[:WARM_UP_RUNS].mean()), float(runs.rate[-1])
+    items, warm_up = int(runs.items[-1]), int(runs.items[:WARM_UP_RUNS].sum())
+    return Finding(
+        metric="golden",
+        status=status,
+        baseline=Baseline(
+            source="golden",
+            mean=before,
+            n=warm_up,
+            start=hour_start(int(runs.day[0]) * 24),
+            end=hour_start((int(runs.day[WARM_UP_RUNS - 1]) + 1) * 24),
+        ),
+        current=Current(
+            mean=after,
+            n=items,
+            start=hour_start(int(runs.day[-1]) * 24),
+            end=hour_start((int(runs.day[-1]) + 1) * 24),
+            interval95=rate_interval95(after, items),
+        ),
+        change=change_of(
+            before, after, interval95=difference_interval95(before, warm_up, after, items)
+        ),
+        evidence=evidence_of(
+            math.log10(max(value, 1e-300)), needed=needed, guarantee=_guarantee(needed)
+        ),
+        golden=_last_run(runs, value),
+        newest_ts_ms=(int(runs.day[-1]) + 1) * DAY_MS,
+    )
+
+
+def _guarantee(needed: float) -> str:
+    return (
+        f"However often it is asked, at most one false alarm is expected in {number(needed)} daily "
+        f"runs, while runs are exchangeable with the first {WARM_UP_RUNS}; asking the same items "
+        "again on one day adds nothing."
+    )
+
+
+def _last_run(runs: GoldenRuns, value: float) -> GoldenPairs:
+    items, worse, better = (int(counts[-1]) for counts in (runs.items, runs.worse, runs.better))
+    return GoldenPairs(
+        items=items, worse=worse, better=better, same=items - worse - better, e_value=value
+    )
+
+
+def _learning(runs: GoldenRuns) -> Finding:
+    missing = WARM_UP_RUNS + 1 - len(runs.day)
+    return Finding(
+        metric="golden",
+        status="insufficient_data",
+        why=f"the golden set has {counted(len(runs.day), 'daily run')}, its baseline",
+        missing=f"Run it on {counted(missing, 'more day')}, or compare two versions by name.",
+    )

@@ -1,0 +1,38 @@
+"""What one process remembers of its earlier drift checks. It may be lost at any time.
+
+Nothing here decides what an answer says: reports stand only as long as nothing has changed, and a
+detector's run is known by all that it depends on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gonogo.detectors.pieces import Kept
+from gonogo.hours.history import Past
+from gonogo.hours.recent_answers import Recent
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport
+    from gonogo.detectors.rate.rate_watch import RateWatch
+    from gonogo.detectors.values.scores import ScoreWatch
+
+__all__ = ["DriftMemory", "Runs"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Pieces of detectors' runs."""
+
+    rates: Kept[RateWatch] = field(default_factory=Kept)
+    scores: Kept[ScoreWatch] = field(default_factory=Kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriftMemory:
+    """Reports that may still stand, histories, and pieces of detectors' runs."""
+
+    reports: Recent[DriftReport] = field(default_factory=Recent)
+    past: Past = field(default_factory=Past)
+    runs: Runs = field(default_factory=Runs)

@@ -1,0 +1,391 @@
+"""Where it drifted: slices that were declared, and slices of time, on one share of the budget.
+
+Slices are followed by the day. A changed mix of slices is told apart from worse slices, and never
+raises an alarm: every slice is held against its own baseline.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.answers import Baseline, Current, Onset, SegmentDrift
+from gonogo.detectors.rate.onset import fit_onset
+from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition, watch_slices
+from gonogo.detectors.shares.mix import split_mix
+from gonogo.drift.finding import (
+    Finding,
+    change_of,
+    difference_interval95,
+    evidence_of,
+    hour_end,
+    hour_start,
+    rate_interval95,
+)
+from gonogo.drift.follow import rule_of, without_spells
+from gonogo.errors import NotEnoughData
+from gonogo.hours.rate_hours import RateStream
+from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
+from gonogo.text.forms import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.drift.follow import Followed, Spells
+    from gonogo.hours.history import Read
+    from gonogo.records import Floats, Ints
+    from gonogo.settings import DependencySettings
+
+WEIGHT = 0.25
+SLICES_MAX = 200
+STANDS_APART = 2.0
+SHOWN = {"brief": 5, "full": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """What the slices say: the finding where one has drifted, the list, and the mix."""
+
+    finding: Finding | None
+    segments: tuple[SegmentDrift, ...]
+    mix_shift: dict[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Days:
+    """The days of a stream: which is which, and how many are the baseline."""
+
+    first: int
+    count: int
+    baseline: int
+
+    def of(self, stream: RateStream) -> tuple[Floats, Floats]:
+        """Labels and bad labels of each day."""
+        at = stream.hour // 24 - self.first
+        size = self.count
+        n = np.bincount(at, stream.n, minlength=size).astype(np.float64)
+        return n, np.bincount(at, stream.bad, minlength=size).astype(np.float64)
+
+
+def declared_streams(read: Read, followed: Followed, *, end_hour: int) -> dict[str, RateStream]:
+    """Every declared slice of a rate, by its `key=value`, from the baseline on."""
+    whole, start = followed.stream, followed.hours.start_hour
+    streams = {
+        segment: read.stream(whole.metric, golden=whole.golden, segment=segment)
+        for segment in read.news.segments[:SLICES_MAX]
+    }
+    return {name: s.between(start, end_hour) for name, s in streams.items() if s is not None}
+
+
+def sliced(
+    followed: Followed,
+    declared: dict[str, RateStream],
+    own: DependencySettings,
+    *,
+    zone: str,
+    since_hour: int | None,
+    spells: Spells,
+    mixed: bool,
+) -> Sliced:
+    """Follow every slice of a rate whose baseline is closed.
+
+    Args:
+        followed: The whole, from its baseline on.
+        declared: Its declared slices.
+        own: The dependency's settings.
+        zone: Where days and hours are local.
+        since_hour: The onset of the whole's change, if one was found.
+        spells: Hours of the whole's trouble that has come back since. They are cut out of every
+            slice: what ended for the whole has ended for its slices, and one that stays bad
+            alarms again by itself. It only takes evidence away.
+        mixed: Other shares of traffic explain the whole's change; they move slices of time alone
+            just as well, so only declared slices decide.
+    """
+    whole = without_spells(followed.stream, spells)
+    if not len(whole.hour):
+        return Sliced(None, (), None)
+    declared = {name: without_spells(s, spells) for name, s in declared.items()}
+    first = followed.hours.start_hour // 24
+    days = _Days(
+        first=first,
+        count=int(whole.hour[-1]) // 24 - first + 1,
+        baseline=-(-followed.hours.end_hour // 24) - first,
+    )
+    if days.baseline >= days.count:
+        return Sliced(None, (), None)
+    partitions = _partitions(followed, whole, declared, days, spells, zone=zone)
+    rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
+    recent = None if since_hour is None else days.count - (since_hour // 24 - first)
+    watch = watch_slices(
+        partitions,
+        rule,
+        baseline=days.baseline,
+        recent=recent,
+        batch_hours=24,
+        kept=followed.runs.rates,
+    )
+    ranked = _ranked(watch.findings)
+    named = _named(ranked, frozenset(declared), mixed=mixed)
+    finding = None
+    if named is not None:
+        cells = {cell.segment: cell for part in partitions for cell in part.cells}
+        log10_e = float(watch.evidence_nats[-1]) / math.log(10)
+        finding = _finding(named, log10_e, cells[named.segment], days, followed, rule.needed)
+    if finding is not None and _is_time(finding.segment or "", frozenset(declared)):
+        note = "in a slice of time alone, while the whole is stable"
+        finding = replace(finding, status="shifted", notes=(note,))
+    if since_hour is not None:
+        ranked = _told_apart(ranked, followed, since_hour)
+    return Sliced(
+        finding=finding,
+        segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
+        mix_shift=_mix(partitions, days, whole),
+    )
+
+
+def _is_time(segment: str, declared: frozenset[str]) -> bool:
+    """Whether a slice is cut by the clock alone."""
+    return declared.isdisjoint(segment.split(","))
+
+
+def _named(
+    ranked: Sequence[CellFinding], declared: frozenset[str], *, mixed: bool
+) -> CellFinding | None:
+    """The slice that the report is about: a declared one that became worse, else one of time.
+
+    A slice of time is no part of the traffic that could be routed elsewhere, and it holds whatever
+    else happened in those hours: alone it never blocks.
+    """
+    worse = [cell for cell in ranked if cell.drifted and cell.bad_rate > cell.baseline_bad_rate]
+    own = [cell for cell in worse if not _is_time(cell.segment, declared)]
+    return next(iter(own or ([] if mixed else worse)), None)
+
+
+def _told_apart(
+    ranked: Sequence[CellFinding], followed: Followed, since_hour: int
+) -> list[CellFinding]:
+    """Where the whole has changed, only slices that changed by more than it, for sure, are named."""
+    before, now = followed.baseline.bad_rate, followed.stream.between(since_hour, None).bad_rate
+    told = []
+    for cell in ranked:
+        low, _ = difference_interval95(
+            cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n
+        )
+        told.append(replace(cell, drifted=cell.drifted and low > now - before))
+    return sorted(told, key=lambda cell: not cell.drifted)
+
+
+def _ranked(findings: Sequence[CellFinding]) -> list[CellFinding]:
+    """Drifted first, by how much worse they are for sure; the others by their evidence.
+
+    A slice joined of two parts has fewer calls than either part, and so by chance now a greater
+    fall, now a smaller one, by the day that is asked. It comes after a part that explains it.
+    """
+    drifted = {cell.segment: cell for cell in findings if cell.drifted}
+
+    def rank(cell: CellFinding) -> tuple[bool, float, bool]:
+        if not cell.drifted:
+            return True, -cell.evidence_nats, False
+        parts = [drifted[name] for name in cell.segment.split(",") if name in drifted]
+        plainer = [_fall(p)[0] for p in parts if p is not cell and not _stands_apart(cell, p)]
+        return False, -max(plainer, default=_fall(cell)[0]), bool(plainer)
+
+    return sorted(findings, key=rank)
+
+
+def _stands_apart(joined: CellFinding, part: CellFinding) -> bool:
+    """Whether a slice fell further than the rest of a part of its: twice as far, and for sure.
+
+    Less than twice is no other place to look: days on which it began, counted whole, make as much.
+    The difference of two falls, from the intervals of each: the MOVER of Zou & Donner (2008),
+    Statistics in Medicine 27.
+    """
+    rest = replace(
+        part,
+        n=part.n - joined.n,
+        bad_rate=_rest(part.n, part.bad_rate, joined.n, joined.bad_rate),
+        baseline_n=part.baseline_n - joined.baseline_n,
+        baseline_bad_rate=_rest(
+            part.baseline_n, part.baseline_bad_rate, joined.baseline_n, joined.baseline_bad_rate
+        ),
+    )
+    if rest.n < 1 or rest.baseline_n < 1:
+        return False
+    own, others = (c.bad_rate - c.baseline_bad_rate for c in (joined, rest))
+    if own < STANDS_APART * others:
+        return False
+    return own - others > math.hypot(own - _fall(joined)[0], _fall(rest)[1] - others)
+
+
+def _rest(n: int, rate: float, n_inside: int, rate_inside: float) -> float:
+    """The bad rate of a slice without what lies inside it."""
+    bad = n * rate - n_inside * rate_inside
+    return min(1.0, max(0.0, bad / max(n - n_inside, 1)))
+
+
+def _fall(cell: CellFinding) -> tuple[float, float]:
+    return difference_interval95(cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n)
+
+
+def _partitions(
+    followed: Followed,
+    whole: RateStream,
+    declared: dict[str, RateStream],
+    days: _Days,
+    spells: Spells,
+    *,
+    zone: str,
+) -> list[Partition]:
+    """Slices of time, each declared key, and each of its values by weekday and weekend."""
+    day_type, band = time_cells(whole.hour, zone=zone)
+    parts = [
+        Partition("day_type", _by_time("day_type", DAY_TYPES, day_type, whole, days)),
+        Partition("hour_band", _by_time("hour_band", HOUR_BANDS, band, whole, days)),
+    ]
+    keys = sorted({segment.partition("=")[0] for segment in declared})
+    for key in keys:
+        own = {name: s for name, s in declared.items() if name.partition("=")[0] == key}
+        parts.append(Partition(key, [CellCounts(name, *days.of(s)) for name, s in own.items()]))
+        split = [
+            cell
+            for name, stream in own.items()
+            for cell in _by_time(
+                "day_type", DAY_TYPES, time_cells(stream.hour, zone=zone)[0], stream, days, name
+            )
+        ]
+        parts.append(Partition("day_type", split))
+    weight, settled = 1 / len(parts), 0
+    if whole.remembered is not None:
+        settled = whole.remembered.end_hour // 24 - days.first - days.baseline
+
+    def told(part: Partition) -> Partition:
+        cells = [
+            replace(cell, settled=followed.settled_cell(cell.segment, settled, spells=spells))
+            for cell in part.cells
+        ]
+        return replace(part, cells=cells, weight=weight)
+
+    return [told(part) for part in parts]
+
+
+def _by_time(
+    key: str,
+    values: tuple[str, ...],
+    found: Ints,
+    stream: RateStream,
+    days: _Days,
+    name: str | None = None,
+) -> list[CellCounts]:
+    """A stream's slices of time; `found` is each batch's index into the slices' values."""
+    cells = []
+    for index, value in enumerate(values):
+        inside = found == index
+        part = replace(stream, hour=stream.hour[inside], n=stream.n[inside], bad=stream.bad[inside])
+        segment = ",".join(sorted([f"{key}={value}", *([name] if name else [])]))
+        cells.append(CellCounts(segment, *days.of(part)))
+    return cells
+
+
+def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
+    mean, before = _mean(cell.bad_rate, whole), _mean(cell.baseline_bad_rate, whole)
+    return SegmentDrift(
+        segment=cell.segment,
+        n=cell.n,
+        mean=mean,
+        baseline_mean=before,
+        change=mean - before,
+        e_value=math.exp(min(cell.evidence_nats, 690.0)),
+        drifted=cell.drifted,
+    )
+
+
+def _mean(bad_rate: float, whole: RateStream) -> float:
+    return 1 - bad_rate if whole.metric == "outcome" else bad_rate
+
+
+def _finding(
+    found: CellFinding,
+    log10_e: float,
+    cell: CellCounts,
+    days: _Days,
+    followed: Followed,
+    needed: float,
+) -> Finding | None:
+    """A slice that has drifted for the worse, as the report's subject."""
+    whole, spread = followed.stream, followed.rule.dispersion
+    try:
+        fit = fit_onset(cell.n, cell.bad, first=max(days.baseline, 1), dispersion=spread)
+    except NotEnoughData:
+        return None
+    labels, gone_bad = float(cell.n[fit.onset :].sum()), float(cell.bad[fit.onset :].sum())
+    before_n, before = found.baseline_n, _mean(found.baseline_bad_rate, whole)
+    mean = _mean(gone_bad / max(labels, 1.0), whole)
+    at = [hour_start((days.first + day) * 24) for day in (fit.onset, fit.earliest)]
+    latest = hour_end((days.first + fit.latest) * 24 + 23)
+    return Finding(
+        metric=whole.metric,
+        segment=found.segment,
+        status="degraded",
+        baseline=Baseline(
+            source=followed.hours.source,
+            version=followed.hours.version,
+            mean=before,
+            n=before_n,
+            start=hour_start(followed.hours.start_hour),
+            end=hour_start(followed.hours.end_hour),
+        ),
+        current=Current(
+            mean=mean,
+            n=round(labels),
+            start=at[0],
+            end=hour_end(int(whole.hour[-1])),
+            interval95=rate_interval95(mean, labels / spread),
+            since="onset",
+        ),
+        change=change_of(
+            before,
+            mean,
+            interval95=difference_interval95(before, before_n / spread, mean, labels / spread),
+        ),
+        evidence=evidence_of(log10_e, needed=needed, guarantee=_guarantee(needed)),
+        onset=Onset(ts=at[0], earliest=at[1], latest=latest, shape=fit.shape),
+        newest_ts_ms=(int(whole.hour[-1]) + 1) * 3_600_000,
+    )
+
+
+def _guarantee(needed: float) -> str:
+    return (
+        "However often it is asked and however many slices there are, evidence summed over them "
+        f"reaches {number(needed)} within n labels with probability at most n / {number(needed)}, while "
+        "labels are exchangeable within each slice."
+    )
+
+
+def _mix(partitions: list[Partition], days: _Days, whole: RateStream) -> dict[str, float] | None:
+    """How much of the whole's change other shares of traffic explain, by the key where it is most."""
+    found: dict[str, float] | None = None
+    sign = -1 if whole.metric == "outcome" else 1
+    for part in partitions:
+        if len(part.cells) < 2 or part.name in ("day_type", "hour_band"):  # noqa: PLR2004
+            continue
+        table = np.array(
+            [
+                (
+                    c.n[: days.baseline].sum(),
+                    c.bad[: days.baseline].sum(),
+                    c.n[days.baseline :].sum(),
+                    c.bad[days.baseline :].sum(),
+                )
+                for c in part.cells
+            ]
+        ).T
+        try:
+            split = split_mix(*table)
+        except NotEnoughData:
+            continue
+        if found is None or abs(split.mix) > abs(found["mix"]):
+            found = {"mix": sign * split.mix, "within": sign * split.within}
+    return found

@@ -1,0 +1,228 @@
+"""Metrics that are no rates (latency, cost, tokens, confidence, the user's own), from histograms.
+
+They never say that quality fell: a metric that moved while quality did not is `shifted`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.answers import Baseline, Current, DriftStatus, Latest, Trend
+from gonogo.detectors.rate.rule import needed_for
+from gonogo.detectors.rate.trend import slope_per_day
+from gonogo.detectors.values.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
+from gonogo.drift.baseline import choose_baseline
+from gonogo.drift.finding import (
+    Finding,
+    change_of,
+    evidence_of,
+    hour_end,
+    hour_start,
+)
+from gonogo.drift.follow import SEASON_HOURS_MIN
+from gonogo.errors import NotEnoughData
+from gonogo.hours.rate_hours import Gap, RateStream, days_of, missing_for_baseline
+from gonogo.hours.time_slices import hours_of_week
+from gonogo.records import HOUR_MS
+from gonogo.text.forms import number
+
+if TYPE_CHECKING:
+    from gonogo.drift.baseline import Accepted
+    from gonogo.drift.drift_memory import Runs
+    from gonogo.hours.rate_hours import BaselineHours
+    from gonogo.hours.value_hours import MetricHours, ValueHours
+    from gonogo.records import HourCounts
+    from gonogo.settings import DependencySettings
+
+
+def value_finding(
+    found: MetricHours,
+    counts: HourCounts,
+    own: DependencySettings,
+    accepted: Accepted | None,
+    *,
+    zone: str,
+    share: float,
+    runs: Runs,
+) -> Finding:
+    """Whether a metric's distribution moved since its baseline.
+
+    Args:
+        found: Its histograms, up to the moment that is asked about.
+        counts: The dependency's hours, for a baseline that is a version.
+        own: The dependency's settings.
+        accepted: A new normal that a person accepted.
+        zone: Where days and hours are local.
+        share: This metric's share of the dependency's false-alarm budget.
+        runs: Earlier runs of detectors.
+    """
+    values = found.hours
+    stream = RateStream("error", False, values.hour, values.n, np.zeros(len(values.hour)))
+    hours = choose_baseline(stream, counts, own, accepted, zone=zone)
+    if hours is None:
+        return _unjudged(values, missing_for_baseline(stream))
+    first = int(np.searchsorted(values.hour, hours.start_hour))
+    followed = values.part(first)
+    baseline = int(np.searchsorted(followed.hour, hours.end_hour))
+    if baseline == 0 or baseline == len(followed.hour):
+        return _unjudged(values, _nothing_since(values.metric))
+    early, end_hour = None, hours.end_hour
+    if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
+        end_hour = hours.start_hour + SEASON_HOURS_MIN
+        early = int(np.searchsorted(followed.hour, end_hour))
+    scale, sums = found.scaled(first, first + baseline)
+    # A week is not learned from three days, nor where rates do not learn it.
+    has_weeks = hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN
+    hour_of_week = hours_of_week(followed.hour, zone=zone) if has_weeks else None
+
+    def learn() -> ValueRule:
+        return value_rule(
+            scale,
+            sums,
+            baseline=baseline,
+            needed=_needed(float(followed.n[:baseline].sum()), hours, own, share=share),
+            day=followed.hour // 24,
+            hour_of_week=hour_of_week,
+            early=early,
+        )
+
+    rule = found.remembered.once((hours, own, share, zone), end_hour, learn)
+    watch = watch_value_sums(
+        rule,
+        sums,
+        hour_of_week=hour_of_week,
+        kept=(runs.rates, runs.scores),
+        settled=found.remembered.settled(followed.hour, end_hour),
+    )
+    return _told(followed, baseline, hours, watch, rule.needed)
+
+
+def _needed(n: float, hours: BaselineHours, own: DependencySettings, *, share: float) -> float:
+    days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
+    return needed_for(
+        labels_per_day=max(n / days, 1.0), false_alarms_per_year=own.false_alarms_per_year * share
+    )
+
+
+def _nothing_since(metric: str) -> Gap:
+    return Gap(
+        f"no {metric} came since the baseline closed", f"Record {metric} with current calls."
+    )
+
+
+def _unjudged(values: ValueHours, gap: Gap) -> Finding:
+    """What was measured, where nothing can be said of a change yet."""
+    n, mean, sd = values.moments()
+    error = 1.96 * sd / math.sqrt(n)
+    return Finding(
+        metric=values.metric,
+        kind="mean",
+        status="insufficient_data",
+        current=Current(
+            mean=mean,
+            n=round(n),
+            start=hour_start(int(values.hour[0])),
+            end=hour_end(int(values.hour[-1])),
+            interval95=(mean - error, mean + error),
+        ),
+        why=gap.why,
+        missing=gap.missing,
+    )
+
+
+def _told(
+    followed: ValueHours, baseline: int, hours: BaselineHours, watch: ValueWatch, needed: float
+) -> Finding:
+    status: DriftStatus = "shifted" if watch.drifted else "stable"
+    spread = math.sqrt(max((part.dispersion for part in watch.parts), default=1.0))
+    n_before, before, sd_before = followed.part(0, baseline).moments()
+    n_after, after, sd_after = followed.part(baseline).moments()
+    error_after = 1.96 * spread * sd_after / math.sqrt(n_after)
+    error = math.hypot(error_after, 1.96 * spread * sd_before / math.sqrt(n_before))
+    interval95 = after - before - error, after - before + error
+
+    def rest(told: Finding) -> Finding:
+        spread = _daily_sd(followed, baseline)
+        return replace(
+            told,
+            baseline=_baseline(hours, before, n_before),
+            change=change_of(before, after, interval95=interval95, baseline_sd=spread),
+            trend=_trend(followed, baseline, sd_after),
+        )
+
+    return Finding(
+        metric=followed.metric,
+        kind="mean",
+        status=status,
+        current=Current(
+            mean=after,
+            n=round(n_after),
+            start=hour_start(int(followed.hour[baseline])),
+            end=hour_end(int(followed.hour[-1])),
+            interval95=(after - error_after, after + error_after),
+            since="baseline",
+            latest=_latest(followed, spread),
+        ),
+        change=change_of(before, after, interval95=interval95),
+        evidence=evidence_of(
+            float(watch.evidence_nats[-1]) / math.log(10),
+            needed=needed,
+            guarantee=(
+                f"However often it is asked, evidence reaches {number(needed)} within n values with "
+                f"probability at most n / {number(needed)}, while values are exchangeable with the "
+                "baseline but for days and hours that differ."
+            ),
+        ),
+        rest=rest,
+        newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
+    )
+
+
+def _latest(followed: ValueHours, spread: float) -> Latest:
+    """The newest 24 hours."""
+    first = int(followed.hour.searchsorted(int(followed.hour[-1]) - 23))
+    newest = followed.part(first)
+    n, mean, sd = newest.moments()
+    error = 1.96 * spread * sd / math.sqrt(n)
+    return Latest(
+        mean=mean,
+        n=round(n),
+        start=hour_start(int(newest.hour[0])),
+        end=hour_end(int(newest.hour[-1])),
+        interval95=(mean - error, mean + error),
+    )
+
+
+def _baseline(hours: BaselineHours, mean: float, n: float) -> Baseline:
+    return Baseline(
+        source=hours.source,
+        version=hours.version,
+        mean=mean,
+        n=round(n),
+        start=hour_start(hours.start_hour),
+        end=hour_start(hours.end_hour),
+    )
+
+
+def _daily_sd(followed: ValueHours, baseline: int) -> float | None:
+    """Standard deviation of the baseline's daily means; None under three days."""
+    days, at = days_of(followed.hour[:baseline])
+    if len(days) < 3:  # noqa: PLR2004
+        return None
+    means = np.bincount(at, followed.total[:baseline]) / np.bincount(at, followed.n[:baseline])
+    return float(means.std(ddof=1)) or None
+
+
+def _trend(followed: ValueHours, baseline: int, sd: float) -> Trend | None:
+    days, at = days_of(followed.hour[baseline:])
+    n = np.bincount(at, followed.n[baseline:])
+    total = np.bincount(at, followed.total[baseline:])
+    try:
+        fit = slope_per_day(days, n, total, variance=max(sd**2, 1e-12))
+    except NotEnoughData:
+        return None
+    return Trend(per_day=fit.per_day, interval95=fit.interval95)

@@ -1,0 +1,215 @@
+"""One rate followed as a stream, from its baseline to the moment that is asked about.
+
+Evidence is a pure function of the mature hourly counts since the baseline began: any order and
+batching of arrival gives the same answer, and an earlier moment is a slice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.pieces import Beginnings, Settled
+from gonogo.detectors.rate.dispersion import early_dispersion
+from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
+from gonogo.detectors.rate.rule import (
+    Dispersion,
+    RateRule,
+    daily_dispersion,
+    deltas_for,
+    needed_for,
+)
+from gonogo.detectors.rate.seasons import weekly_offsets
+from gonogo.hours.kept import Remembered
+from gonogo.hours.rate_hours import days_of
+from gonogo.hours.time_slices import hours_of_week
+
+if TYPE_CHECKING:
+    from gonogo.drift.drift_memory import Runs
+    from gonogo.hours.rate_hours import BaselineHours, RateStream
+    from gonogo.records import Floats
+    from gonogo.settings import DependencySettings
+
+# Stretches of hours, both ends included, that are left out of what slices are judged by.
+Spells = tuple[tuple[int, int], ...]
+
+SD_DAYS_MIN = 3
+SEASON_HOURS_MIN = 14 * 24
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What is frozen when the baseline closes: labels a day, and how much days differ."""
+
+    labels_per_day: float
+    dispersion: Dispersion
+    daily_sd: float | None  # of the daily means, in the metric's units
+
+
+def baseline_volume(
+    followed: RateStream, hours: BaselineHours, expected: Floats | None = None
+) -> Volume:
+    """Measure the closed baseline: volume, dispersion of its days, spread of its daily means.
+
+    Under two weeks of baseline, the first two weeks of the stream tell how much days differ. What
+    the weekly expectation explains does not count as dispersion.
+    """
+    baseline = followed.between(None, hours.end_hour)
+    days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
+    _, n, bad = baseline.by_day()
+    means = bad / n
+    spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
+    if hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN:
+        dispersion = daily_dispersion(n, _without_season(baseline, expected))
+    else:
+        early = followed.between(None, hours.start_hour + SEASON_HOURS_MIN)
+        dispersion = early_dispersion(*early.by_day()[1:])
+    return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None)
+
+
+def _without_season(baseline: RateStream, expected: Floats | None) -> Floats:
+    """Bad labels a day, less what the weekly expectation adds to or takes from the mean rate."""
+    _, n, bad = baseline.by_day()
+    if expected is None:
+        return bad
+    own = min(max(baseline.bad_rate, 1e-6), 1 - 1e-6)
+    centre = math.log(own / (1 - own))
+    seasonal = 1 / (1 + np.exp(-(centre + expected[: len(baseline.hour)]))) - own
+    _, at = days_of(baseline.hour)
+    return np.clip(bad - np.bincount(at, baseline.n * seasonal), 0, n)
+
+
+def rule_of(
+    volume: Volume, hours: BaselineHours, settings: DependencySettings, *, weight: float
+) -> RateRule:
+    """The detector's rule in the user's words: false alarms a year, the smallest effect."""
+    needed = needed_for(
+        labels_per_day=volume.labels_per_day,
+        false_alarms_per_year=settings.false_alarms_per_year * weight,
+    )
+    return RateRule(
+        needed=needed,
+        deltas=deltas_for(settings.min_effect),
+        dispersion=volume.dispersion.used,
+        declared=hours.declared_bad,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frozen:
+    """What the closed baseline tells of all that follows; `offsets` by hour of the week."""
+
+    offsets: Floats | None
+    volume: Volume
+    rule: RateRule
+    beginnings: Beginnings = field(default_factory=dict)
+    cells: dict[tuple[str, Spells], Beginnings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """A rate from the first label of its baseline on, and the rule that was frozen with it.
+
+    `settled`: its first batches, which every later look at them finds as they are; `cells`: of
+    its slices.
+    """
+
+    stream: RateStream
+    baseline: RateStream
+    hours: BaselineHours
+    expected: Floats | None
+    volume: Volume
+    rule: RateRule
+    runs: Runs
+    settled: Settled | None
+    cells: dict[tuple[str, Spells], Beginnings] | None
+
+    def settled_cell(self, segment: str, days: int, *, spells: Spells) -> Settled | None:
+        """The same of one of its slices without some spells, for so many days after the baseline."""
+        if self.cells is None or days <= 0:
+            return None
+        return Settled(days, self.cells.setdefault((segment, spells), {}))
+
+    def watch(self) -> RateWatch:
+        """The detector's run over the whole stream."""
+        stream = self.stream
+        return watch_rate(
+            stream.n,
+            stream.bad,
+            self.rule,
+            offset=self.expected,
+            stamp=stream.hour,
+            kept=self.runs.rates,
+            settled=self.settled,
+        )
+
+
+def without_spells(stream: RateStream, spells: Spells) -> RateStream:
+    """The batches outside some stretches of hours."""
+    if not spells:
+        return stream
+    outside = np.ones(len(stream.hour), dtype=np.bool_)
+    for first, last in spells:
+        low, high = stream.hour.searchsorted([first, last + 1])
+        outside[low:high] = False
+    kept = stream.hour[outside], stream.n[outside], stream.bad[outside]
+    return replace(stream, hour=kept[0], n=kept[1], bad=kept[2])
+
+
+def follow(
+    stream: RateStream,
+    hours: BaselineHours,
+    settings: DependencySettings,
+    *,
+    weight: float,
+    zone: str,
+    runs: Runs,
+) -> Followed:
+    """Freeze what the closed baseline tells: volume, dispersion, weekly expectation, the rule.
+
+    Args:
+        stream: Mature batches, up to the moment that is asked about.
+        hours: The baseline, closed.
+        settings: The dependency's.
+        weight: This metric's share of the dependency's false-alarm budget.
+        zone: Where weekdays and hours are local.
+        runs: Earlier runs of detectors.
+    """
+    followed = stream.between(hours.start_hour, None)
+    baseline = followed.between(None, hours.end_hour)
+
+    def freeze() -> _Frozen:
+        offsets = _offsets(baseline, hours, zone=zone)
+        expected = None if offsets is None else offsets[hours_of_week(baseline.hour, zone=zone)]
+        volume = baseline_volume(followed, hours, expected)
+        return _Frozen(offsets, volume, rule_of(volume, hours, settings, weight=weight))
+
+    remembered = stream.remembered or Remembered(0)
+    end_hour = max(hours.end_hour, hours.start_hour + SEASON_HOURS_MIN)
+    frozen = remembered.once((hours, settings, weight, zone), end_hour, freeze)
+    older = remembered.settled(followed.hour, end_hour)
+    expected = None
+    if frozen.offsets is not None:
+        expected = frozen.offsets[hours_of_week(followed.hour, zone=zone)]
+    return Followed(
+        stream=followed,
+        baseline=baseline,
+        hours=hours,
+        expected=expected,
+        volume=frozen.volume,
+        rule=frozen.rule,
+        runs=runs,
+        settled=Settled(older, frozen.beginnings) if older else None,
+        cells=frozen.cells if older else None,
+    )
+
+
+def _offsets(baseline: RateStream, hours: BaselineHours, *, zone: str) -> Floats | None:
+    """Weekly expectation, log-odds, shape (168,); None where the baseline is under two weeks."""
+    if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
+        return None
+    offsets = weekly_offsets(baseline.n, baseline.bad, hours_of_week(baseline.hour, zone=zone))
+    return offsets if offsets.any() else None

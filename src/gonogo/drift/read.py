@@ -1,0 +1,133 @@
+"""Everything that one drift question is answered from, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.hours.counts import hours_where
+from gonogo.hours.periods import moment
+from gonogo.hours.rate_hours import (
+    LAG_METRIC,
+    NOT_FOLLOWED,
+    Maturity,
+    RateMetric,
+    RateStream,
+    maturity,
+    rate_stream,
+)
+from gonogo.hours.time_slices import Slice, parse_segment
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.text.ahead_of_clock import ahead_of, newest_until
+
+if TYPE_CHECKING:
+    from gonogo.answers import Ahead
+    from gonogo.drift.drift_memory import DriftMemory, Runs
+    from gonogo.drift.finding import DriftQuestion
+    from gonogo.hours.history import Read
+    from gonogo.ports.telemetry import Telemetry
+    from gonogo.records import Dependency, GoldenAnswers, HourCounts
+    from gonogo.settings import Settings
+
+NOT_READ = NOT_FOLLOWED - {LAG_METRIC}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriftData:
+    """Everything that was read for one question, up to the moment that is asked about."""
+
+    known: Dependency
+    read: Read
+    slice_: Slice
+    counts: HourCounts
+    golden_counts: HourCounts
+    golden: GoldenAnswers
+    maturity: Maturity
+    mature_until: int  # hours, exclusive
+    until: int  # hours, exclusive
+    full_days: int  # days since 1970 that have ended, exclusive
+    newest_ts_ms: int | None  # of what is not ahead of the clock
+    ahead: Ahead | None
+    runs: Runs
+
+    def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
+        """A rate up to now; golden answers stand in where there is nothing else."""
+        end = self.mature_until if metric == "outcome" else self.until
+        own = self._stream(metric, version, golden=False)
+        if not own.labels:
+            own = self._stream(metric, version, golden=True)
+        return own.between(None, end)
+
+    def _stream(self, metric: RateMetric, version: str | None, *, golden: bool) -> RateStream:
+        if version is None and self.slice_ == Slice():
+            whole = self.read.stream(metric, golden=golden)
+            if whole is not None:
+                return whole.between(None, self.until)
+        counts = self.golden_counts if golden else self.counts
+        return rate_stream(counts, metric, golden=golden, version=version)
+
+
+async def read_drift(
+    telemetry: Telemetry,
+    settings: Settings,
+    question: DriftQuestion,
+    memory: DriftMemory,
+    *,
+    now_ms: int,
+) -> DriftData | None:
+    """Read the slice that is asked about, up to the moment that is asked about.
+
+    Returns:
+        None where nothing was ever recorded of the dependency.
+
+    Raises:
+        UnknownTarget: the segment is not known.
+        ParameterError: a time or the segment is malformed.
+    """
+    until_ms = now_ms
+    if question.until is not None:
+        named = moment(question.until, name="until", zone=settings.timezone)
+        until_ms = min(max(named.end_ms - 1, named.start_ms), now_ms)
+    until = until_ms // HOUR_MS + 1
+    read = await memory.past.read(telemetry, question.dependency, without=NOT_READ)
+    if read is None:
+        return None
+    known = read.news.known
+    slice_ = parse_segment(question.segment, read.news.segments, dependency=known.name)
+    counts, golden_counts = [
+        slice_.of(hours_where(found, found.hour < until), zone=settings.timezone)
+        for golden in (False, True)
+        for found in [await _hours(telemetry, read, slice_, golden=golden)]
+    ]
+    every = [whole for golden in (False, True) if (whole := read.hours(golden=golden)) is not None]
+    lag = maturity(read.histograms(LAG_METRIC), as_of_ms=now_ms)
+    return DriftData(
+        known=known,
+        read=read,
+        slice_=slice_,
+        counts=counts,
+        golden_counts=golden_counts,
+        golden=read.news.golden,
+        maturity=lag,
+        mature_until=min(until, lag.end_hour(now_ms)),
+        until=until,
+        full_days=(until_ms + 1) // DAY_MS,
+        newest_ts_ms=newest_until(every, known.newest_ts_ms, now_ms),
+        ahead=None if question.until else ahead_of(every, known.newest_ts_ms, now_ms),
+        runs=memory.runs,
+    )
+
+
+async def _hours(telemetry: Telemetry, read: Read, slice_: Slice, *, golden: bool) -> HourCounts:
+    found, whole = read.hours(golden=golden, segment=slice_.declared), read.hours(golden=False)
+    if found is None and slice_.declared is None and whole is not None:
+        return hours_where(
+            whole, np.zeros(len(whole.hour), dtype=np.bool_)
+        )  # there is no such call
+    if found is None:
+        # It may be a slice beyond those that are read for every check.
+        name = read.news.known.name
+        found = await telemetry.hours(name, golden=golden, segment=slice_.declared)
+    return found

@@ -1,0 +1,1 @@
+"""The metrics beside quality, judged once a day."""

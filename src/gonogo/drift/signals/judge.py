@@ -1,0 +1,123 @@
+"""The signals beside quality: judged once a UTC day has ended, and remembered until the next.
+
+What a day brings is read from daily rollups and bounded samples, once; the store drops what is
+remembered when one of those days changes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from gonogo.answers import Estimate
+from gonogo.detectors.many import listed, together_nats
+from gonogo.drift.finding import Finding
+from gonogo.drift.signals.estimate import performance_estimate
+from gonogo.drift.signals.label_mix import category_findings
+from gonogo.drift.signals.outputs import consistency_findings, output_findings
+from gonogo.drift.signals.value_shapes import value_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from gonogo.drift.signals.budget_shares import SignalQuestion
+
+__all__ = ["SIGNAL_METRICS", "DailySignals", "daily_signals", "judged_together"]
+
+# Besides the metrics that are followed as values.
+SIGNAL_METRICS = ("prediction", "error_kind", "output", "embedding", "consistency")
+# Part of a remembered answer's key: raise it when the same days are to give another one.
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DailySignals:
+    """What the full days say. `findings` hold every slice that was judged."""
+
+    findings: tuple[Finding, ...] = ()
+    estimate: Estimate | None = None
+
+
+async def daily_signals(
+    asked: SignalQuestion, *, rev: int | None, made: dict[Hashable, object] | None = None
+) -> DailySignals:
+    """Judge the full days, or remember how they were judged.
+
+    Args:
+        asked: The dependency and its full days.
+        rev: The dependency's revision, as it was when its hours were read; None where the answer
+            is not to be remembered, for it is about the past.
+        made: What was made of the full days alone, while none of them has changed.
+    """
+    key = _key(asked)
+    own = key, asked.end_day
+    found = None if made is None else made.get(own)
+    if not isinstance(found, DailySignals):
+        found = await _remembered(asked, key, rev)
+        if made is not None:
+            made[own] = found
+    return found
+
+
+async def _remembered(asked: SignalQuestion, key: str, rev: int | None) -> DailySignals:
+    """As they were judged by any process, or anew."""
+    if rev is not None:
+        kept = await asked.telemetry.cached_state(asked.dependency, key)
+        found = _read(kept[1]) if kept is not None and kept[0] == asked.end_day * 24 else None
+        if found is not None:
+            return found
+    stopped = await asked.telemetry.not_rolled_up(asked.dependency)
+    found = DailySignals(
+        (
+            *await category_findings(asked, stopped),
+            *await value_shapes(asked),
+            *await output_findings(asked),
+            *await consistency_findings(asked),
+        ),
+        await performance_estimate(asked),
+    )
+    if rev is not None:
+        raw = _adapter().dump_json(found, exclude_none=True)
+        await asked.telemetry.cache_state(asked.dependency, key, asked.end_day * 24, raw, rev=rev)
+    return found
+
+
+def judged_together(findings: Sequence[Finding]) -> list[Finding]:
+    """Judge everything that shares the last quarter of the budget, as one list.
+
+    Each finding's evidence over what it needs is a share of one false alarm. Their sum (the
+    weighted average of the evidence) decides whether something shifted; which of them did is told
+    by e-d-BH. What is held as an episode stays shifted until it has recovered.
+    """
+    nats = [finding.strength * math.log(10) for finding in findings]
+    if not nats or together_nats(nats, [1 / len(nats)] * len(nats)) + math.log(len(nats)) < 0:
+        return list(findings)
+    count = math.log(len(nats))
+    named = listed([value + count for value in nats], needed=1.0) or [nats.index(max(nats))]
+    return [
+        replace(finding, status="shifted") if index in named else finding
+        for index, finding in enumerate(findings)
+    ]
+
+
+def _read(raw: bytes) -> DailySignals | None:
+    try:
+        return _adapter().validate_json(raw)
+    except ValidationError:  # made by another release: it is made anew
+        return None
+
+
+@cache
+def _adapter() -> TypeAdapter[DailySignals]:
+    return TypeAdapter(DailySignals)
+
+
+def _key(asked: SignalQuestion) -> str:
+    """Names what a remembered answer depends on besides the days."""
+    said = repr((_FORMAT, asked.own, asked.accepted, asked.zone, asked.metrics))
+    return f"signals/{blake2b(said.encode(), digest_size=12).hexdigest()}"

@@ -1,0 +1,231 @@
+"""A dependency followed as a stream: its rates, its golden set and its slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gonogo.answers import Estimate, SegmentDrift
+from gonogo.drift.baseline import choose_baseline
+from gonogo.drift.drift_golden import golden_finding
+from gonogo.drift.drift_mix import explained_by_mix
+from gonogo.drift.drift_slices import declared_streams, sliced
+from gonogo.drift.drift_values import value_finding
+from gonogo.drift.finding import Finding
+from gonogo.drift.follow import Followed, follow
+from gonogo.drift.rates import finding_of, unjudged
+from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
+from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
+from gonogo.errors import plain
+from gonogo.hours.measured import errors_decide
+from gonogo.hours.periods import first_hour, moment
+from gonogo.hours.rate_hours import (
+    NOT_FOLLOWED,
+    RATE_METRICS,
+    Maturity,
+    RateMetric,
+    RateStream,
+    missing_for_baseline,
+)
+from gonogo.hours.time_slices import Slice
+from gonogo.hours.value_hours import metric_hours
+
+if TYPE_CHECKING:
+    from gonogo.detectors.rate.rate_watch import RateWatch
+    from gonogo.drift.baseline import Accepted
+    from gonogo.drift.finding import DriftQuestion
+    from gonogo.drift.read import DriftData
+    from gonogo.hours.value_hours import MetricHours
+    from gonogo.ports.signal_reads import SignalTelemetry
+    from gonogo.records import Dependency
+    from gonogo.settings import DependencySettings, Settings
+
+# Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
+# outcomes; an error rate or a golden set that breaks is seen at a small share as well. A quarter
+# is that of the slices, a quarter that of all other metrics.
+WEIGHTS = {"outcome": 0.3, "error": 0.1, "golden": 0.1}
+PROMPT = Maturity(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What was found in every stream."""
+
+    findings: tuple[Finding, ...]
+    segments: tuple[SegmentDrift, ...] = ()
+    mix_shift: dict[str, float] | None = None
+    estimate: Estimate | None = None
+
+
+async def followed_streams(
+    telemetry: SignalTelemetry,
+    data: DriftData,
+    question: DriftQuestion,
+    settings: Settings,
+    accepted: Accepted | None,
+) -> Streams:
+    """Follow every rate, the golden set, and the slices of the outcomes."""
+    own, zone = settings.dependency(data.known.name), settings.timezone
+    findings: list[Finding] = []
+    segments: tuple[SegmentDrift, ...] = ()
+    mix_shift = None
+    by_errors = errors_decide(data.known, own)
+    quality: RateMetric = "error" if by_errors else "outcome"
+    for metric in ("error",) if by_errors else RATE_METRICS:
+        stream = data.stream(metric)
+        if metric == "outcome" and stream.golden and len(data.golden.item):
+            continue  # the paired test reads the same answers with more power
+        hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
+        if hours is None:
+            findings.append(unjudged(stream, missing_for_baseline(stream)))
+            continue
+        weight = _weight(metric, by_errors=by_errors)
+        followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)
+        watch = followed.watch()
+        lag = data.maturity if metric == "outcome" else PROMPT
+        finding = finding_of(followed, watch, own, weight=weight, maturity=lag)
+        if metric == quality and question.segment is None:
+            declared = declared_streams(data.read, followed, end_hour=data.mature_until)
+            onset_hour = _onset_hour(finding)
+            finding = _without_mix(finding, followed, watch, declared)
+            found = sliced(
+                followed,
+                declared,
+                own,
+                zone=zone,
+                since_hour=onset_hour,
+                spells=watch.spells,
+                mixed=finding.status == "shifted",
+            )
+            segments, mix_shift = found.segments, found.mix_shift
+            if found.finding is not None and finding.status != "degraded":
+                findings.append(_if_it_matters(found.finding, own))
+        findings.append(_if_it_matters(finding, own))
+    if len(data.golden.item) and question.segment is None:
+        weight = WEIGHTS["golden"]
+        findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
+    daily = await _daily(telemetry, data, question, settings, accepted)
+    rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
+    findings += judged_together(rest)
+    return Streams(tuple(findings), segments, mix_shift, daily.estimate)
+
+
+async def _daily(
+    telemetry: SignalTelemetry,
+    data: DriftData,
+    question: DriftQuestion,
+    settings: Settings,
+    accepted: Accepted | None,
+) -> DailySignals:
+    """The signals that are judged by the day: of the slice or metric that is asked about."""
+    metrics = followed_values(data.known)
+    if question.metric is not None and question.metric not in (*metrics, *SIGNAL_METRICS):
+        return DailySignals()
+    asked = SignalQuestion(
+        telemetry=telemetry,
+        dependency=data.known.name,
+        metrics=tuple(metrics),
+        counts=data.counts,
+        own=settings.dependency(data.known.name),
+        accepted=accepted,
+        zone=settings.timezone,
+        end_day=data.full_days,
+    )
+    history = data.read.history
+    is_history = not question.until and data.full_days * HOURS_A_DAY <= history.end_hour
+    found = await daily_signals(
+        asked,
+        rev=None if question.until else data.known.rev,
+        made=history.made if is_history else None,
+    )
+    segment = data.slice_.name or None
+    kept = [
+        f
+        for f in found.findings
+        if question.metric in (None, f.metric) and segment in (None, f.segment)
+    ]
+    return replace(found, findings=tuple(kept))
+
+
+async def _values(
+    telemetry: SignalTelemetry,
+    data: DriftData,
+    question: DriftQuestion,
+    settings: Settings,
+    accepted: Accepted | None,
+) -> list[Finding]:
+    """Every metric that is no rate, on one quarter of the budget; in a slice that is read, too."""
+    metrics = followed_values(data.known)
+    findings = []
+    for metric in metrics:
+        if question.metric not in (None, metric):
+            continue
+        values = await _metric_hours(telemetry, data, metric, zone=settings.timezone)
+        if values is None or not len(values.hours.hour):
+            continue
+        findings.append(
+            value_finding(
+                values,
+                data.counts,
+                settings.dependency(data.known.name),
+                accepted,
+                zone=settings.timezone,
+                share=VALUES / len(metrics),
+                runs=data.runs,
+            )
+        )
+    return findings
+
+
+async def _metric_hours(
+    telemetry: SignalTelemetry, data: DriftData, metric: str, *, zone: str
+) -> MetricHours | None:
+    """A metric up to the moment that is asked about, in the slice that is."""
+    if data.slice_ == Slice():
+        whole = data.read.values(metric)
+    else:
+        found = await telemetry.histograms(
+            data.known.name, metric, segment=data.slice_.declared, end_hour=data.until
+        )
+        whole = metric_hours(data.slice_.of_histograms(found, zone=zone))
+    return None if whole is None else whole.before(data.until)
+
+
+def followed_values(known: Dependency) -> list[str]:
+    """The recorded metrics of a dependency that are followed as values."""
+    return [metric for metric in known.metrics if metric not in NOT_FOLLOWED]
+
+
+def _without_mix(
+    finding: Finding, followed: Followed, watch: RateWatch, declared: dict[str, RateStream]
+) -> Finding:
+    """The finding, or `shifted` where other shares of traffic explain what degraded."""
+    if finding.status != "degraded":
+        return finding
+    moved = explained_by_mix(followed, watch, declared)
+    if moved is None:
+        return finding
+    note = f"the mix of {plain(moved.key, 80)} changed"
+    return replace(finding, status="shifted", mix=moved, notes=(note,))
+
+
+def _if_it_matters(finding: Finding, own: DependencySettings) -> Finding:
+    """The finding, or `shifted` where it degraded by less than half of what matters, for sure."""
+    if finding.status != "degraded" or finding.change is None or finding.change.interval95 is None:
+        return finding
+    largest = max(abs(bound) for bound in finding.change.interval95)
+    if largest > own.min_effect / 2:
+        return finding
+    note = f"less than half of the {own.min_effect:g} that matters"
+    return replace(finding, status="shifted", notes=(*finding.notes, note))
+
+
+def _weight(metric: RateMetric, *, by_errors: bool) -> float:
+    """A rate's share of the false-alarm budget; errors get that of outcomes where there are none."""
+    return WEIGHTS[metric] + (WEIGHTS["outcome"] if by_errors else 0.0)
+
+
+def _onset_hour(finding: Finding) -> int | None:
+    if finding.onset is None:
+        return None
+    return first_hour(moment(finding.onset.ts, name="onset", zone="UTC").start_ms)

@@ -1,0 +1,242 @@
+"""A whole drill: copy the store, read what is healthy of it, play every replicate."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_process
+
+from gonogo.app.gonogo import Gonogo
+from gonogo.app.parts import Stores, open_stores
+from gonogo.drift.baseline import BASELINE_DECISION
+from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, Past, read_past, refuse_thin
+from gonogo.drill.playbook import gaps
+from gonogo.drill.rehearsal import Ground, Trial, rehearse
+from gonogo.drill.sandbox import sandboxed
+from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
+from gonogo.fallback.health import split_version
+from gonogo.fallback.rehearsed import DRILL
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.store.postgres.address import is_address
+
+if TYPE_CHECKING:
+    from gonogo.answers import DriftReport
+    from gonogo.answers.drill_report import DrillReport
+    from gonogo.settings import Settings
+
+__all__ = ["Asked", "chosen_dependency", "note_drill", "play", "prepare"]
+
+WORKERS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a drill is asked to do. `answer_after_min`: a person approves so late; None: nobody."""
+
+    dependency: str
+    scenarios: tuple[str, ...]
+    replicates: int
+    seed: int
+    days: int
+    answer_after_min: float | None = None
+
+
+def chosen_dependency(settings: Settings, named: str | None) -> str:
+    """The dependency that was named, or the only one with a fallback ladder.
+
+    Raises:
+        ParameterError: none or several have one.
+    """
+    if named is not None:
+        return named
+    ladders = [name for name, own in settings.dependencies.items() if own.fallback]
+    if len(ladders) != 1:
+        told = f"these have a fallback: {', '.join(ladders)}" if ladders else "none has a fallback"
+        raise ParameterError(f"Name what to rehearse with --dependency; {told}.")
+    return ladders[0]
+
+
+async def prepare(settings: Settings, asked: Asked, *, clock: Callable[[], int]) -> Ground:
+    """Copy the store and read the healthy history out of the copy; the store itself is only read.
+
+    Raises:
+        NotEnoughData: there is too little healthy history to rehearse on.
+        UnknownTarget: nothing is known of the dependency.
+    """
+    now_ms = clock()
+    async with _copied(settings, lambda: now_ms) as app:
+        stores = await app.stores()
+        known = await stores.telemetry.dependency(asked.dependency)
+        if known is None:
+            names = await stores.telemetry.names()
+            raise UnknownTarget("dependency", asked.dependency, names, "Record observations first.")
+        # As of its newest call: a history that has ended can be rehearsed on too.
+        now_ms = min(now_ms, known.newest_ts_ms + HOUR_MS)
+        report = await app.check_model_drift(asked.dependency)
+        begin_ms = _healthy_until(report, now_ms)
+        since_ms = _ms(report.baseline.start) if report.baseline and report.baseline.start else 0
+        accepted = await stores.decisions.decisions(
+            dependency=asked.dependency, kind=BASELINE_DECISION, limit=1
+        )
+        pasts = await _pasts(stores, settings, asked.dependency, since_ms, begin_ms)
+    answer_min = asked.answer_after_min
+    return Ground(
+        dependency=asked.dependency,
+        settings=sandboxed(settings, Path("sandbox.db")),
+        actuators=tuple(settings.actuators),
+        gaps=tuple(gaps(settings, asked.dependency, known=pasts)),
+        pasts=pasts,
+        accepted=tuple(accepted),
+        begin_ms=begin_ms,
+        days=asked.days,
+        seed=asked.seed,
+        answer_after_ms=None if answer_min is None else round(answer_min * 60_000),
+    )
+
+
+async def note_drill(app: Gonogo, report: DrillReport) -> DrillReport:
+    """Write what a rehearsal found into the user's decision log, as one action."""
+    app.refuse_read_only("note a drill")
+    stores = await app.stores()
+    asked = {
+        "dependency": report.dependency,
+        "replicates": report.replicates,
+        "days": report.days,
+        "seed": report.seed,
+    }
+    return await stores.acted(DRILL, asked, report, now_ms=app.clock())
+
+
+class _Looking(Gonogo):
+    """An application whose sessions cannot write."""
+
+    async def _open(self) -> Stores:
+        return await open_stores(self.settings, actor=self.actor, clock=self.clock, looks_only=True)
+
+
+@asynccontextmanager
+async def _copied(settings: Settings, clock: Callable[[], int]) -> AsyncIterator[Gonogo]:
+    """An application over a copy; a PostgreSQL store is read in sessions that cannot write."""
+    original = _Looking(settings, clock=clock, actor="drill")
+    if is_address(settings.store):
+        async with original:
+            yield original
+        return
+    if not await anyio.Path(settings.store).exists():
+        raise NotEnoughData(f"Store '{settings.store}' is not there yet: record observations.")
+    with tempfile.TemporaryDirectory(prefix="gonogo-drill-") as folder:
+        copy = Path(folder) / "copy.db"
+        async with original:
+            await original.backup(copy)
+        async with Gonogo(sandboxed(settings, copy), clock=clock, actor="drill") as app:
+            yield app
+
+
+def _healthy_until(report: DriftReport, now_ms: int) -> int:
+    """The UTC midnight before which the dependency was well."""
+    if report.status == "insufficient_data":
+        raise NotEnoughData(f"Nothing to rehearse on yet. {report.summary}")
+    end_ms = now_ms
+    if report.status in ("degraded", "improved"):
+        if report.onset is None:
+            raise NotEnoughData(
+                f"'{report.dependency}' is {report.status} and it is not known since when, so no "
+                "healthy history can be told from the rest: rehearse when it is well again."
+            )
+        end_ms = _ms(report.onset.earliest)
+    return end_ms // DAY_MS * DAY_MS
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+async def _pasts(
+    stores: Stores, settings: Settings, dependency: str, since_ms: int, until_ms: int
+) -> dict[str, Past]:
+    """The dependency, the rungs that are measured, and what shares its budgets."""
+    read = partial(read_past, stores, until_ms=until_ms)
+    found = await read(dependency, since_ms=since_ms)
+    pasts = {dependency: refuse_thin(found, dependency)}
+    rungs = [
+        part
+        for target in settings.dependency(dependency).fallback
+        for part in (target, split_version(target)[0])
+    ]
+    shared = [
+        name
+        for budget in settings.budgets.values()
+        if dependency in budget.dependencies
+        for name in budget.dependencies
+    ]
+    for name in dict.fromkeys((*rungs, *shared)):
+        if name not in pasts:
+            other = await read(name, since_ms=until_ms - SOURCE_DAYS_MAX * DAY_MS)
+            if other is not None:
+                pasts[name] = other
+    return pasts
+
+
+async def play(ground: Ground, asked: Asked, *, progress: Callable[[Trial], None]) -> list[Trial]:
+    """Play every replicate of every scenario, on all cores; `progress` hears of each.
+
+    Returns:
+        The trials, by scenario as asked and replicate, whatever the order they ended in.
+    """
+    trials: dict[tuple[str, int], Trial] = {}
+    workers = anyio.CapacityLimiter(min(os.cpu_count() or 1, WORKERS_MAX))
+
+    async def one(path: str, name: str, replicate: int) -> None:
+        trial = await anyio.to_process.run_sync(
+            _trial, path, name, replicate, limiter=workers, cancellable=True
+        )
+        trials[name, replicate] = trial
+        progress(trial)
+
+    wanted = [(name, at) for at in range(asked.replicates) for name in asked.scenarios]
+    with tempfile.TemporaryDirectory(prefix="gonogo-drill-") as folder:
+        path = Path(folder) / "ground.pickle"
+        with path.open("wb") as file:
+            _Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(ground)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for name, replicate in wanted:
+                    tasks.start_soon(one, str(path), name, replicate)
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+    return [trials[name, at] for name in asked.scenarios for at in range(asked.replicates)]
+
+
+def _trial(path: str, name: str, replicate: int) -> Trial:
+    return anyio.run(rehearse, _ground_at(path), name, replicate)
+
+
+@cache
+def _ground_at(path: str) -> Ground:
+    with Path(path).open("rb") as file:
+        ground: Ground = pickle.load(file)  # noqa: S301 - written by the process that started this
+    return ground
+
+
+def _frozen(items: dict[object, object]) -> MappingProxyType[object, object]:
+    return MappingProxyType(items)
+
+
+class _Pickler(pickle.Pickler):
+    """Settings hold read-only mappings, which pickle does not know."""
+
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - as pickle declares it
+        if isinstance(value, MappingProxyType):
+            return _frozen, (dict(value),)
+        return NotImplemented

@@ -1,0 +1,118 @@
+"""The user's own calls, played again: drawn by weekday and hour, then made worse as a scenario says.
+
+Each hour to come takes as many calls as the same hour of one of the user's own days had, a day of
+the same weekday drawn at random, and draws them from that hour's own calls with replacement. So
+volume, season and segments stay as they were, and a call keeps its confidence, latency, cost and
+delay of outcome. What is lost is how days hang together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.records import DAY_MS, HOUR_MS, MICRO
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.records import Floats, Ints
+    from gonogo.store.reads.call_columns import CallColumns
+
+    Mask = NDArray[np.bool_]
+
+__all__ = ["Played", "play_again"]
+
+HOURS_A_DAY = 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """Calls to come, oldest first; shapes (n,). `source` is the row of the user's own that each is.
+
+    `hurt` marks the calls that a scenario made worse. `u` in [0, 1) is a call's place among the
+    keys: the primary serves it while its share is above. What is absent is NaN.
+    """
+
+    ts_ms: Ints
+    source: Ints
+    outcome_e6: Floats
+    seen_ms: Floats  # when the outcome comes
+    failed: Mask
+    confidence_e6: Floats
+    latency_us: Floats
+    cost_micro_usd: Floats
+    u: Floats
+    hurt: Mask
+
+    def worse(self, chosen: Mask) -> Played:
+        """These calls with the chosen ones answered wrong, where they had an outcome."""
+        chosen = chosen & (self.outcome_e6 > 0)
+        outcome = np.where(chosen, 0.0, self.outcome_e6)
+        return replace(self, outcome_e6=outcome, hurt=self.hurt | chosen)
+
+    def failing(self, chosen: Mask) -> Played:
+        """These calls with the chosen ones failing outright, with nothing to judge."""
+        return replace(
+            self,
+            failed=self.failed | chosen,
+            outcome_e6=np.where(chosen, np.nan, self.outcome_e6),
+            confidence_e6=np.where(chosen, np.nan, self.confidence_e6),
+            hurt=self.hurt | chosen,
+        )
+
+    def without(self, gone: Mask) -> Played:
+        """These calls without some of them."""
+        kept = ~gone
+        return Played(*(getattr(self, name)[kept] for name in self.__slots__))
+
+
+def play_again(
+    calls: CallColumns, *, first_day: int, days: int, rng: np.random.Generator
+) -> Played:
+    """Draw the calls of days to come from whole UTC days of history.
+
+    Args:
+        calls: Of at least one day of every weekday; a weekday without one borrows from all days.
+        first_day: Days since 1970.
+        days: How many.
+        rng: The dice; the same ones give the same calls.
+    """
+    own_days = np.unique(calls.ts_ms // DAY_MS)
+    days = days if len(own_days) else 0
+    drawn = []
+    for day in range(first_day, first_day + days):
+        alike = own_days[own_days % 7 == day % 7]
+        drawn.append(rng.choice(alike if len(alike) else own_days))
+    hours = np.arange(HOURS_A_DAY)
+    source_day = np.array(drawn, dtype=np.int64)
+    source_hour = (source_day[:, None] * HOURS_A_DAY + hours).ravel()
+    first = np.searchsorted(calls.ts_ms, source_hour * HOUR_MS)
+    count = np.searchsorted(calls.ts_ms, (source_hour + 1) * HOUR_MS) - first
+    shift = np.repeat(
+        (np.arange(first_day, first_day + days) - source_day).repeat(HOURS_A_DAY), count
+    )
+    begin, size = np.repeat(first, count), np.repeat(count, count)
+    place = begin + np.arange(len(begin)) - np.repeat(np.cumsum(count) - count, count)
+    source = begin + np.floor(rng.random(len(begin)) * size).astype(np.int64)
+    ts_ms = calls.ts_ms[place] + shift * DAY_MS
+    return Played(
+        ts_ms=ts_ms,
+        source=source,
+        outcome_e6=calls.outcome_e6[source],
+        seen_ms=ts_ms + np.nan_to_num(calls.outcome_lag_ms[source]),
+        failed=calls.failed[source] > 0,
+        confidence_e6=calls.confidence_e6[source],
+        latency_us=calls.latency_us[source],
+        cost_micro_usd=calls.cost_micro_usd[source],
+        u=rng.random(len(source)),
+        hurt=np.zeros(len(source), dtype=bool),
+    )
+
+
+def good_rate(calls: CallColumns) -> float:
+    """The mean outcome of the calls that have one; 1 where none has."""
+    known = calls.outcome_e6[~np.isnan(calls.outcome_e6)]
+    return float(known.mean()) / MICRO if len(known) else 1.0

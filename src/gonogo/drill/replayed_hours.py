@@ -1,0 +1,199 @@
+"""Hourly counts and histograms of calls that are played, as the store's rollups would be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.detectors.bins import bin_of, layout_of
+from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.drill.replayed_calls import Played
+    from gonogo.records import Floats, Ints
+    from gonogo.store.observations.rows import Rule
+    from gonogo.store.reads.call_columns import CallColumns
+
+    Mask = NDArray[np.bool_]
+
+__all__ = [
+    "Shown",
+    "bins_of",
+    "by_day",
+    "counts_of",
+    "earliest_change",
+    "histogram_of",
+    "no_histograms",
+]
+
+HOURS_A_DAY = 24
+BIN_ROOM = 1 << 17
+_COUNTS = (
+    *("n", "errors", "timed", "slo_met", "labels", "outcome_sum"),
+    *("good", "ok", "ok_labels", "ok_good"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """The calls of one dependency that have happened by a moment; shapes (rows,).
+
+    `row` are places in `played`; `outcome_e6` is NaN where it has not come yet.
+    """
+
+    calls: CallColumns
+    played: Played
+    row: Ints
+    outcome_e6: Floats
+    hour: Ints
+    version: Ints
+
+    @classmethod
+    def of(cls, calls: CallColumns, played: Played, served: Mask, *, until_ms: int) -> Shown:
+        """The served calls before a moment, with the outcomes that have come before it."""
+        end = int(np.searchsorted(played.ts_ms, until_ms))
+        row = np.flatnonzero(served[:end])
+        come = played.seen_ms[row] <= until_ms
+        return cls(
+            calls=calls,
+            played=played,
+            row=row,
+            outcome_e6=np.where(come, played.outcome_e6[row], np.nan),
+            hour=played.ts_ms[row] // HOUR_MS,
+            version=calls.version[played.source[row]],
+        )
+
+    def inside(self, segment: str | None) -> Mask:
+        """Which of them are in a declared slice; that of a combined one joins its parts."""
+        if segment is None:
+            return np.ones(len(self.row), dtype=bool)
+        holds = np.array([_holds(each, segment) for each in self.calls.segment_sets], dtype=bool)
+        found: Mask = holds[self.calls.segments[self.played.source[self.row]]]
+        return found
+
+
+def _holds(declared: frozenset[str], segment: str) -> bool:
+    if segment in declared:
+        return True
+    commas = [i for i, character in enumerate(segment) if character == ","]
+    return any(segment[:i] in declared and segment[i + 1 :] in declared for i in commas)
+
+
+def counts_of(shown: Shown, segment: str | None, rule: Rule) -> HourCounts:
+    """Their hourly counts in a slice, by hour and version."""
+    kept, played = shown.inside(segment), shown.played
+    row, outcome = shown.row[kept], shown.outcome_e6[kept]
+    labelled = ~np.isnan(outcome)
+    filled = np.where(labelled, outcome, 0.0)
+    good = labelled & (filled >= rule.bar_e6)
+    failed, latency = played.failed[row], played.latency_us[row]
+    timed = ~np.isnan(latency)
+    met = timed & (latency <= (np.inf if rule.slo_us is None else rule.slo_us))
+    ok = ~failed & (met | ~timed)
+    weights = (
+        *(np.ones(len(row)), failed, timed, met, labelled, filled, good),
+        *(ok, ok & labelled, ok & good),
+    )
+    hour, version, at, cells = _cells(shown, kept)
+    sums = {
+        name: np.bincount(at, weight, minlength=cells).astype(np.int64)
+        for name, weight in zip(_COUNTS, weights, strict=True)
+    }
+    return HourCounts(hour=hour, version=version, versions=shown.calls.versions, **sums)
+
+
+def _cells(shown: Shown, kept: Mask) -> tuple[Ints, Ints, Ints, int]:
+    """Hour and version of each cell, the cell of each row, and how many cells there are."""
+    width = max(len(shown.calls.versions), 1)
+    keys, at = np.unique(shown.hour[kept] * width + shown.version[kept], return_inverse=True)
+    return keys // width, keys % width, at, len(keys)
+
+
+def histogram_of(
+    shown: Shown, metric: str, bins: Ints, segment: str | None, rule: Rule
+) -> Histograms:
+    """Their histograms of a metric in a slice, by hour and version.
+
+    `bins` are those of all calls that are played.
+    """
+    there, fixed = _fixed(shown, metric, rule)
+    kept = shown.inside(segment) & there
+    hour, version, at, cells = _cells(shown, kept)
+    pairs, counts = np.unique(
+        at * (2 * BIN_ROOM) + bins[shown.row[kept]] + BIN_ROOM, return_counts=True
+    )
+    return Histograms(
+        metric=metric,
+        layout=layout_of(metric).name,
+        bucket=hour,
+        version=version,
+        versions=shown.calls.versions,
+        n=np.bincount(at, minlength=cells),
+        sum=np.bincount(at, fixed[kept], minlength=cells).astype(np.int64),
+        row=pairs // (2 * BIN_ROOM),
+        bins=pairs % (2 * BIN_ROOM) - BIN_ROOM,
+        counts=counts,
+    )
+
+
+def no_histograms(metric: str) -> Histograms:
+    """Histograms of a metric that has no value."""
+    none = np.zeros(0, dtype=np.int64)
+    rest = (none, none, (), none, none, none, none, none)
+    return Histograms(metric, layout_of(metric).name, *rest)
+
+
+def _fixed(shown: Shown, metric: str, rule: Rule) -> tuple[Mask, Floats]:
+    """Which calls have a value, and the values in 1e-6 of the metric's unit."""
+    labelled = ~np.isnan(shown.outcome_e6)
+    if metric == "outcome_lag_s":
+        return labelled, _stored(shown.played, metric)[shown.row] * (MICRO // 1000)
+    stored = _stored(shown.played, metric)[shown.row]
+    there = ~np.isnan(stored)
+    if metric == "confidence_labelled":
+        there &= labelled
+    elif metric == "confidence_good":
+        there &= labelled & (np.nan_to_num(shown.outcome_e6) >= rule.bar_e6)
+    return there, np.nan_to_num(stored)
+
+
+def _stored(played: Played, metric: str) -> Floats:
+    if metric == "outcome_lag_s":
+        return np.maximum(played.seen_ms - played.ts_ms, 0)
+    return played.cost_micro_usd if metric == "cost_usd" else played.confidence_e6
+
+
+def bins_of(played: Played, metric: str) -> Ints:
+    """The bin of every call's value of a metric; that of 0 where it has none."""
+    unit = 1000 if metric == "outcome_lag_s" else MICRO
+    return bin_of(layout_of(metric), np.nan_to_num(_stored(played, metric)) / unit)
+
+
+def earliest_change(played: Played, before_ms: int, until_ms: int) -> int:
+    """The time of the oldest call that came, or whose outcome came, in between; epoch ms."""
+    called = (played.ts_ms >= before_ms) & (played.ts_ms < until_ms)
+    judged = (played.seen_ms > before_ms) & (played.seen_ms <= until_ms)
+    return int(played.ts_ms[called | judged].min(initial=until_ms))
+
+
+def by_day(found: Histograms) -> Histograms:
+    """Hourly histograms as daily ones."""
+    width = max(len(found.versions), 1)
+    keys, at = np.unique(found.bucket // HOURS_A_DAY * width + found.version, return_inverse=True)
+    pairs, inverse = np.unique(
+        at[found.row] * (2 * BIN_ROOM) + found.bins + BIN_ROOM, return_inverse=True
+    )
+    return replace(
+        found,
+        bucket=keys // width,
+        version=keys % width,
+        n=np.bincount(at, found.n, minlength=len(keys)).astype(np.int64),
+        sum=np.bincount(at, found.sum, minlength=len(keys)).astype(np.int64),
+        row=pairs // (2 * BIN_ROOM),
+        bins=pairs % (2 * BIN_ROOM) - BIN_ROOM,
+        counts=np.bincount(inverse, found.counts, minlength=len(pairs)).astype(np.int64),
+    )

@@ -1,0 +1,384 @@
+"""Telemetry of a rehearsal: real history up to a moment, then calls played again, in memory.
+
+It answers what the real store would if the same calls were recorded in it (a test records them and
+compares), as of the last full hour. Nothing can be recorded in it. Golden runs, answers to repeated
+inputs, outputs and categories are left as history has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.drill import replayed_hours as rollup
+from gonogo.errors import ActionRefused
+from gonogo.hours.counts import (
+    histograms_joined,
+    histograms_where,
+    hours_joined,
+    hours_where,
+)
+from gonogo.hours.rate_hours import LAG_METRIC
+from gonogo.ports.signal_reads import Categories, DailyAnswers, OutputSample
+from gonogo.records import DAY_MS, HOUR_MS, Costs, Mark, Rollups
+from gonogo.store.observations.rows import Rule
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gonogo.drill.healthy_history import Past
+    from gonogo.drill.replayed_calls import Played
+    from gonogo.ports.signal_reads import CategoryField
+    from gonogo.ports.trust_reads import KeptScore, Population, Repeats
+    from gonogo.records import (
+        Dependency,
+        GoldenAnswers,
+        Histograms,
+        HourCounts,
+        Ints,
+        Kind,
+        Observation,
+        Stored,
+    )
+    from gonogo.settings import Settings
+
+__all__ = ["RehearsedTelemetry"]
+
+# No quality verdict rests on these, so they are read only in the scenarios that move them.
+READ_WHERE_MOVED = ("confidence", "cost_usd")
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """One dependency. `served` is False for calls that a fallback has taken."""
+
+    past: Past
+    played: Played
+    served: NDArray[np.bool_]
+    rule: Rule
+    metrics: tuple[str, ...]
+    bins: dict[str, Ints] = field(default_factory=dict)
+    shown: rollup.Shown | None = None
+    hours: dict[tuple[bool, str | None], HourCounts] = field(default_factory=dict)
+    histograms: dict[tuple[str, bool, str | None], Histograms] = field(default_factory=dict)
+    # At which revision which hour, and none before it, has changed.
+    changes: list[tuple[int, int]] = field(default_factory=list)
+
+    def change(self, rev: int, hour: int) -> None:
+        """What was made of the calls is made anew; none of an hour before `hour` has changed."""
+        self.changes.append((rev, hour))
+        self.shown = None
+        self.hours.clear()
+        self.histograms.clear()
+
+
+class RehearsedTelemetry:
+    """What services read of the rehearsed dependencies, as of a moment."""
+
+    def __init__(self, settings: Settings, *, now_ms: int) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self._rev = 1
+        self._stretches: dict[str, _Stretch] = {}
+
+    def add(self, past: Past, played: Played, *, metrics: Sequence[str] = ()) -> None:
+        """Let a dependency be known; of its metrics besides quality only these are followed."""
+        name = past.known.name
+        served = np.ones(len(played.ts_ms), dtype=bool)
+        rule = Rule.configured(self._settings, name)
+        self._stretches[name] = _Stretch(past, played, served, rule, tuple(metrics))
+
+    def move_to(self, now_ms: int) -> None:
+        """Let everything before this moment have happened."""
+        before_ms, until_ms = (at // HOUR_MS * HOUR_MS for at in (self._now_ms, now_ms))
+        self._now_ms = now_ms
+        if before_ms == until_ms:
+            return
+        self._rev += 1
+        for stretch in self._stretches.values():
+            earliest_ms = rollup.earliest_change(stretch.played, before_ms, until_ms)
+            stretch.change(self._rev, earliest_ms // HOUR_MS)
+
+    def serve(self, name: str, share: float) -> None:
+        """From now on a dependency serves this share of its calls; the same keys stay."""
+        stretch = self._stretches[name]
+        coming = stretch.played.ts_ms >= self._now_ms
+        stretch.served = np.where(coming, stretch.played.u < share, stretch.served)
+        self._rev += 1
+        stretch.change(self._rev, self._now_ms // HOUR_MS)
+
+    def served(self, name: str) -> NDArray[np.bool_]:
+        """Which of the calls that are played a dependency serves; shape (calls,)."""
+        return self._stretches[name].served
+
+    def _shown(self, stretch: _Stretch) -> rollup.Shown:
+        if stretch.shown is None:
+            until_ms = self._now_ms // HOUR_MS * HOUR_MS
+            stretch.shown = rollup.Shown.of(
+                stretch.past.calls, stretch.played, stretch.served, until_ms=until_ms
+            )
+        return stretch.shown
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Refused: a rehearsal plays what it has."""
+        del observations, now_ms
+        raise ActionRefused("A rehearsal records nothing: it plays history again.")
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """What is known of it by now."""
+        stretch = self._stretches.get(name)
+        if stretch is None:
+            return None
+        past, row = stretch.past, self._shown(stretch).row
+        newest_ms = int(stretch.played.ts_ms[row[-1]]) if len(row) else past.newest_ts_ms
+        return replace(
+            past.known,
+            n=past.known.n + len(row),
+            newest_ts_ms=newest_ms,
+            rev=self._rev,
+            metrics=stretch.metrics,
+        )
+
+    async def mark(self, name: str) -> Mark | None:
+        """What answers rest on; watched, so that every verdict goes on to the incidents."""
+        known = await self.dependency(name)
+        return None if known is None else Mark(known.rev, known.newest_ts_ms, None, watched=True)
+
+    async def names(self, *, query: str | None = None) -> list[str]:
+        """The names of the rehearsed ones."""
+        wanted = (query or "").casefold()
+        return [name for name in sorted(self._stretches) if wanted in name.casefold()]
+
+    async def dependencies(
+        self, *, query: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Dependency]:
+        """The rehearsed ones by name."""
+        wanted = (query or "").casefold()
+        names = [
+            name
+            for name in sorted(self._stretches)
+            if name > (after or "") and wanted in name.casefold()
+        ]
+        found = [await self.dependency(name) for name in names[:limit]]
+        return [known for known in found if known is not None]
+
+    async def hours(
+        self,
+        dependency: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+    ) -> HourCounts:
+        """Hourly counts, of history and of what was played since."""
+        found = self._hours(self._stretches[dependency], golden, segment)
+        return hours_where(found, _between(found.hour, start_hour, end_hour))
+
+    def _hours(self, stretch: _Stretch, golden: bool, segment: str | None) -> HourCounts:  # noqa: FBT001 - a slice's key
+        key = golden, segment
+        found = stretch.hours.get(key)
+        if found is None:
+            found = stretch.past.hours[key]
+            if not golden:
+                played = rollup.counts_of(self._shown(stretch), segment, stretch.rule)
+                found = hours_joined(found, played)
+            stretch.hours[key] = found
+        return found
+
+    async def histograms(
+        self,
+        dependency: str,
+        metric: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        daily: bool = False,
+    ) -> Histograms:
+        """Histograms of a metric that is read for the rehearsal; empty ones of another."""
+        found = self._histograms(self._stretches[dependency], metric, golden, segment)
+        found = histograms_where(found, _between(found.bucket, start_hour, end_hour))
+        return rollup.by_day(found) if daily else found
+
+    def _histograms(
+        self,
+        stretch: _Stretch,
+        metric: str,
+        golden: bool,  # noqa: FBT001 - a slice's key
+        segment: str | None,
+    ) -> Histograms:
+        key = metric, golden, segment
+        found = stretch.histograms.get(key)
+        if found is None:
+            own = metric.partition("_labelled")[0].partition("_good")[0]
+            is_read = own not in READ_WHERE_MOVED or own in stretch.metrics
+            past = stretch.past.histograms.get(key) if is_read else None
+            found = past or rollup.no_histograms(metric)
+            if past is not None and not golden:
+                if metric not in stretch.bins:
+                    stretch.bins[metric] = rollup.bins_of(stretch.played, metric)
+                bins, shown = stretch.bins[metric], self._shown(stretch)
+                played = rollup.histogram_of(shown, metric, bins, segment, stretch.rule)
+                found = histograms_joined(found, played)
+            stretch.histograms[key] = found
+        return found
+
+    async def rollups(
+        self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
+    ) -> Rollups | None:
+        """What is rolled up, from an hour on where none before it has changed."""
+        known = await self.dependency(dependency)
+        if known is None:
+            return None
+        stretch, first = self._stretches[dependency], 0
+        if since is not None:
+            changed = [hour for rev, hour in stretch.changes if rev > since[0]]
+            first = since[1] if min(changed, default=since[1]) >= since[1] else 0
+        hours = {
+            (golden, segment): found
+            for golden, segment in stretch.past.hours
+            for found in [self._hours(stretch, golden, segment)]
+            if len(found.hour)
+        }
+        histograms = {
+            metric: self._histograms(stretch, metric, False, None)
+            for metric in (*stretch.metrics, LAG_METRIC)
+            if metric not in without
+        }
+        return Rollups(
+            known=known,
+            first_hour=first,
+            newest_day_hour=known.newest_ts_ms // DAY_MS * 24,
+            segments=stretch.past.segments,
+            hours={key: hours_where(found, found.hour >= first) for key, found in hours.items()},
+            histograms={
+                metric: histograms_where(found, found.bucket >= first)
+                for metric, found in histograms.items()
+            },
+            golden=stretch.past.golden,
+        )
+
+    async def segments(self, dependency: str) -> list[str]:
+        """The declared slices that are rolled up."""
+        stretch = self._stretches.get(dependency)
+        return list(stretch.past.segments) if stretch else []
+
+    async def golden_answers(self, dependency: str) -> GoldenAnswers:
+        """Golden answers of history; none are played."""
+        return self._stretches[dependency].past.golden
+
+    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
+        """The newest calls that have a cost."""
+        stretch = self._stretches[dependency]
+        shown = self._shown(stretch)
+        row = shown.row[~np.isnan(stretch.played.cost_micro_usd[shown.row])][-limit:]
+        old = stretch.past.costs
+        before = slice(max(0, len(old.ts_ms) + len(row) - limit), None)
+        names = (*old.versions, *shown.calls.versions)
+        return Costs(
+            np.concatenate((old.ts_ms[before], stretch.played.ts_ms[row])),
+            np.concatenate(
+                (
+                    old.cost_micro_usd[before],
+                    stretch.played.cost_micro_usd[row].astype(np.int64),
+                )
+            ),
+            np.concatenate((old.input_tokens[before], np.full(len(row), -1))),
+            np.concatenate((old.output_tokens[before], np.full(len(row), -1))),
+            np.concatenate(
+                (
+                    old.version[before],
+                    shown.calls.version[stretch.played.source[row]] + len(old.versions),
+                )
+            ),
+            names,
+        )
+
+    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
+        """Nothing is remembered, which the contract allows."""
+        del dependency, key
+        nothing: tuple[int, bytes] | None = None
+        return nothing
+
+    async def cache_state(
+        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
+    ) -> None:
+        """Nothing is remembered, which the contract allows."""
+
+    async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
+        """The others of its kind, as history has them."""
+        del since_day, limit
+        alike = [s.past for s in self._stretches.values() if s.past.known.kind == kind]
+        return alike[0].population
+
+    async def repeats(self, dependency: str) -> Repeats:
+        """How answers to the same input agreed in history."""
+        return self._stretches[dependency].past.repeats
+
+    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+        """Those that are rehearsed with this provider."""
+        names = [n for n, s in self._stretches.items() if s.past.known.provider == provider]
+        return names[:limit]
+
+    async def revisions(
+        self, dependency: str, others: Sequence[str], *, provider: str | None
+    ) -> tuple[int, int]:
+        """One number moves with all evidence of a rehearsal."""
+        del dependency, others, provider
+        return self._rev, len(self._stretches)
+
+    async def recent_hours(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, HourCounts]:
+        """Hourly counts of those that are rehearsed."""
+        known = [name for name in dependencies if name in self._stretches]
+        return {name: await self.hours(name, start_hour=start_hour) for name in known}
+
+    async def keep_score(self, score: KeptScore) -> None:
+        """Scores are not kept, which the contract allows."""
+
+    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
+        """None are kept."""
+        del limit
+        return []
+
+    async def categories(
+        self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int
+    ) -> Categories:
+        """Categories are not played."""
+        del dependency, field, end_day, slices_max
+        none = np.zeros(0, dtype=np.int64)
+        return Categories((), (), none, none, none, none)
+
+    async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
+        """Answers to repeated inputs are not played."""
+        del dependency, end_day
+        none = np.zeros(0, dtype=np.int64)
+        return DailyAnswers(none, none, none, none, none)
+
+    async def outputs(
+        self, dependency: str, *, start_day: int, end_day: int, limit: int, embedded: bool
+    ) -> OutputSample:
+        """Outputs are not played."""
+        del dependency, start_day, end_day, limit, embedded
+        none = np.zeros(0, dtype=np.int64)
+        return OutputSample(none, none, np.zeros((0, 0)))
+
+    async def not_rolled_up(self, dependency: str) -> list[str]:
+        """Nothing that is played is left out."""
+        del dependency
+        return []
+
+
+def _between(buckets: Ints, start: int | None, end: int | None) -> NDArray[np.bool_]:
+    inside = np.ones(len(buckets), dtype=bool)
+    if start is not None:
+        inside &= buckets >= start
+    if end is not None:
+        inside &= buckets < end
+    return inside

@@ -1,0 +1,1 @@
+"""The way back: ask, plan, apply, recover, reconcile, hold."""

@@ -1,0 +1,343 @@
+"""Carrying a plan out, once: fence, bring about, look again, record; and finishing what died.
+
+1. One durable transaction judges the plan against the route as it stands, raises the epoch and
+   writes the action's first entry. From here on the store wants the new route.
+2. Each actuator is brought to it and read back. Success is never assumed.
+3. The result and the action's second entry are written, durably, before anyone hears of it.
+
+A process that dies between these leaves a begun plan. Whoever comes next, with the same plan or to
+reconcile, does steps 2 and 3 again: bringing about what is there already changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.answers import (
+    ActuatorResult,
+    FallbackResult,
+    NextAction,
+    TargetShare,
+    Undo,
+    rfc3339,
+)
+from gonogo.errors import ActionRefused
+from gonogo.fallback.plan import (
+    LEASE_MS,
+    actuators_of,
+    flap_damping,
+    not_held,
+    rate_limit,
+    told_targets,
+)
+from gonogo.fallback.traffic import LEFT_SHARE_MAX
+from gonogo.incidents.handle import note_route
+from gonogo.ports.routes import (
+    STORE,
+    WHOLE,
+    Begun,
+    Check,
+    Fence,
+    Plan,
+    Recovery,
+    Route,
+    Step,
+    Switch,
+    Weight,
+)
+from gonogo.records import DAY_MS, Decision, Verdict
+
+if TYPE_CHECKING:
+    from gonogo.ports.routes import Actuator, FallbackPorts
+    from gonogo.settings import Settings
+
+ConfirmedBy = Literal["confirm", "elicited", "approved"]
+
+TOOL = "trigger_fallback"
+# The kind under which a step of the way back stands in the decision log.
+RETURN = "recover"
+# A fallback that follows a return within this time is a relapse: the next return asks for more.
+RELAPSE_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The word to carry a plan out: who gave it, and when."""
+
+    confirmed_by: ConfirmedBy | None
+    actor: str
+    now_ms: int
+    settings_digest: str = ""
+    idempotency_key: str | None = None
+
+
+async def carry_out(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
+    """Carry a plan out, or give the result of the first time.
+
+    Raises:
+        ActionRefused: The plan is expired, blocked, or made for another state of the route.
+    """
+    unresolved = [
+        incident.id
+        for incident, _ in await ports.incidents.incidents(dependency=plan.dependency)
+        if incident.status != "resolved"
+    ]
+    fence = _fence(go, audit_id=ports.new_id(), incident_id=unresolved[0] if unresolved else None)
+    begun = await ports.routes.begin(plan.id, fence, idempotency_key=go.idempotency_key)
+    if begun.route is None:
+        return await replayed(ports, settings, begun.plan, go)
+    return await complete(ports, settings, begun.plan, go)
+
+
+async def replayed(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
+    """The first result of a plan that was used; finishes what another process has not."""
+    result = (
+        FallbackResult.model_validate_json(plan.result)
+        if plan.result is not None
+        else await complete(ports, settings, plan, go)
+    )
+    return result.model_copy(update={"replayed": True})
+
+
+def blocking(checks: tuple[Check, ...], confirmed_by: ConfirmedBy | None) -> list[Check]:
+    """The failed checks that stop this plan for whoever confirms it."""
+    stops = ("always",) if confirmed_by == "approved" else ("always", "agents")
+    return [check for check in checks if not check.passed and check.blocks in stops]
+
+
+def refuse_blocked(plan_id: str, stopping: list[Check]) -> None:
+    """Refuse in one line where anything stops the plan.
+
+    Raises:
+        ActionRefused: It names the check, why, and whether a person may override it.
+    """
+    if stopping:
+        first = stopping[0]
+        advice = (
+            f"A person can override it: gonogo approve {plan_id}."
+            if all(check.blocks == "agents" for check in stopping)
+            else "Plan again when that has changed."
+        )
+        raise ActionRefused(f"Plan {plan_id} is blocked by {first.check}: {first.why}. {advice}")
+
+
+def refuse_stale(plan: Plan, route: Route, now_ms: int) -> None:
+    """Refuse a plan that is too old, or was made for another state of the route.
+
+    Raises:
+        ActionRefused: It names what moved.
+    """
+    if now_ms >= plan.expires_ms:
+        raise ActionRefused(f"Plan {plan.id} expired at {rfc3339(plan.expires_ms)}: plan again.")
+    if route.version != plan.route_version:
+        raise ActionRefused(
+            f"Plan {plan.id} was made for version {plan.route_version} of the route of "
+            f"'{plan.dependency}', which is now at {route.version}: plan again."
+        )
+
+
+def _fence(go: Go, *, audit_id: str, incident_id: str | None) -> Fence:
+    def fence(plan: Plan, route: Route, switches: list[Switch]) -> Begun:
+        if plan.state != "planned":
+            return Begun(plan)
+        refuse_stale(plan, route, go.now_ms)
+        now: tuple[Check, ...] = (not_held(route, go.now_ms),)
+        if plan.undoes is None and plan.returns is None:
+            now += (rate_limit(switches, go.now_ms), flap_damping(switches, go.now_ms))
+        fresh = {check.check for check in now}
+        kept = tuple(check for check in plan.checks if check.check not in fresh)
+        refuse_blocked(plan.id, blocking(kept + now, go.confirmed_by))
+        wanted = _wanted(plan, route, go.now_ms, audit_id, incident_id)
+        used = replace(plan, state="begun", audit_id=audit_id, epoch=wanted.epoch)
+        return Begun(used, wanted, _began(used, wanted, go))
+
+    return fence
+
+
+def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: str | None) -> Route:
+    """The next route. Leaving the primary alone takes a new salt: other keys go first this time."""
+    wanted = replace(
+        route,
+        targets=plan.after,
+        epoch=route.epoch + 1,
+        version=route.version + 1,
+        salt=f"{plan.dependency}/{route.epoch + 1}/" if route.is_primary else route.salt,
+        why=plan.reason,
+        changed_ms=now_ms,
+        incident_id=incident_id,
+        audit_id=audit_id,
+    )
+    return replace(
+        wanted,
+        expires_ms=None if wanted.is_primary else now_ms + LEASE_MS,
+        renewals=0,
+        recovery=_recovery(plan, route, wanted, now_ms),
+    )
+
+
+def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery | None:
+    """Where the way back stands after this plan: it begins where the primary was left."""
+    before = route.recovery
+    if plan.returns is not None:
+        return replace(plan.returns, since_ms=now_ms)
+    if wanted.is_primary:
+        return replace(before, fallback=(), since_ms=now_ms) if before else None
+    if wanted.primary_share > LEFT_SHARE_MAX:
+        return None  # a split: nobody waits for the primary to recover
+    relapsed = before is not None and now_ms - before.since_ms < RELAPSE_MS
+    tried = before.tried + 1 if before is not None and relapsed else 0
+    return Recovery(plan.after, fell_ms=now_ms, since_ms=now_ms, tried=tried)
+
+
+def _entry(
+    plan: Plan, go: Go, *, entry_id: str, verdict: Verdict, summary: str, answer: str
+) -> Decision:
+    inputs = {
+        "dependency": plan.dependency,
+        "plan_id": plan.id,
+        "undo": plan.undoes,
+        "reason": plan.reason,
+        "confirmed_by": go.confirmed_by or ("evidence" if plan.returns else "allow"),
+        "idempotency_key": go.idempotency_key,
+    }
+    return Decision(
+        id=entry_id,
+        ts_ms=go.now_ms,
+        kind=RETURN if plan.returns else TOOL,
+        verdict=verdict,
+        summary=summary,
+        inputs=json.dumps({key: value for key, value in inputs.items() if value is not None}),
+        answer=answer,
+        action=True,
+        dependency=plan.dependency,
+        actor=go.actor,
+        settings_digest=go.settings_digest,
+    )
+
+
+def _began(plan: Plan, wanted: Route, go: Go) -> Decision:
+    answer = {
+        "plan_id": plan.id,
+        "route_epoch": wanted.epoch,
+        "from": [[w.target, w.share / WHOLE] for w in plan.before],
+        "to": [[w.target, w.share / WHOLE] for w in plan.after],
+        "plan": json.loads(plan.answer),
+    }
+    if plan.evidence:
+        answer["evidence"] = json.loads(plan.evidence)
+    return _entry(
+        plan,
+        go,
+        entry_id=wanted.audit_id or "",
+        verdict="unknown",
+        summary=f"Begun: {plan.dependency} to {told_targets(plan.after)} (epoch {wanted.epoch})",
+        answer=json.dumps(answer),
+    )
+
+
+async def complete(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
+    """Do steps 2 and 3 for a begun plan; the result that stands, which is another's where another was first."""
+    route = await ports.routes.route(plan.dependency)
+    steps: list[tuple[str, Step]]
+    if route is None or route.epoch != plan.epoch:
+        overtaken = f"overtaken by epoch {route.epoch if route else 0}"
+        steps = [
+            (name, Step("unknown", overtaken))
+            for name in (STORE, *actuators_of(ports, settings, plan.dependency))
+        ]
+    else:
+        steps = [(STORE, Step("done", f"read back at epoch {route.epoch}"))]
+        steps += await bring_about_all(ports, settings, route)
+    entry_id = ports.new_id()
+    result = _result(plan, steps, entry_id, go.now_ms)
+    text = result.model_dump_json(by_alias=True, exclude_none=True)
+    entry = _entry(
+        plan, go, entry_id=entry_id, verdict=result.verdict, summary=result.summary, answer=text
+    )
+    incident_id = await note_route(
+        ports.incidents,
+        plan.dependency,
+        on_primary=route is not None and route.is_primary,
+        why=plan.reason,
+        actor=go.actor,
+        decision_id=plan.audit_id or "",
+        now_ms=go.now_ms,
+        is_step=plan.returns is not None,
+    )
+    if incident_id is not None:
+        result = result.model_copy(update={"incident_id": incident_id})
+        text = result.model_dump_json(by_alias=True, exclude_none=True)
+        entry = replace(entry, answer=text)
+    stands = await ports.routes.finish(plan.id, result=text, entry=entry)
+    return FallbackResult.model_validate_json(stands)
+
+
+async def bring_about_all(
+    ports: FallbackPorts, settings: Settings, route: Route
+) -> list[tuple[str, Step]]:
+    """Bring every actuator of the dependency to its route, and look again."""
+    steps = []
+    for name in actuators_of(ports, settings, route.dependency):
+        actuator = ports.actuators.get(name)
+        step = (
+            await bring_about(actuator, route)
+            if actuator
+            else Step("unknown", "cannot be reached from this process")
+        )
+        steps.append((name, step))
+    return steps
+
+
+async def bring_about(actuator: Actuator, route: Route) -> Step:
+    """Bring one actuator to a route and look again; what was seen last is what counts."""
+    observed = await actuator.read(route.dependency)
+    applied = await actuator.apply(route, expected_version=observed.version)
+    verified = await actuator.verify(route)
+    if verified.status == "done" or applied.status == "done":
+        detail = f"{verified.detail}; {applied.detail}" if applied.detail else verified.detail
+        return Step(verified.status, detail)
+    return applied
+
+
+def _result(
+    plan: Plan, steps: list[tuple[str, Step]], entry_id: str, now_ms: int
+) -> FallbackResult:
+    statuses = {step.status for _, step in steps}
+    verdict: Verdict = "no_go" if "failed" in statuses else "go"
+    verdict = "unknown" if verdict == "go" and "unknown" in statuses else verdict
+    undo = {"dependency": plan.dependency, "undo": plan.audit_id or ""}
+    on_primary = plan.after == (Weight(plan.dependency, WHOLE),)
+    problems = "; ".join(
+        f"{name} {step.status}: {step.detail}" for name, step in steps if step.status != "done"
+    )
+    done = "Went back" if plan.undoes else "Switched"
+    seen = f" Not everything is confirmed: {problems}." if problems else " Read back everywhere."
+    return FallbackResult(
+        verdict=verdict,
+        summary=f"{done}: {plan.dependency} now goes to {told_targets(plan.after)} (route epoch "
+        f"{plan.epoch}), because: {plan.reason}.{seen}",
+        as_of=rfc3339(now_ms),
+        decision_id=entry_id,
+        next_actions=[_next(plan, problems)],
+        dependency=plan.dependency,
+        reason=plan.reason,
+        applied=True,
+        route_epoch=plan.epoch or 0,
+        to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],
+        actuators=[
+            ActuatorResult(name=name, status=step.status, detail=step.detail)
+            for name, step in steps
+        ],
+        undo=Undo(tool=TOOL, arguments=dict(undo)),
+        expires_at=None if on_primary else rfc3339(now_ms + LEASE_MS),
+        audit_id=plan.audit_id or "",
+    )
+
+
+def _next(plan: Plan, problems: str) -> NextAction:
+    """Where calls go now. The way back stands in `undo`, for when there is a reason to take it."""
+    arguments: dict[str, object] = {"dependency": plan.dependency}
+    reason = "reconciles again, then says the route" if problems else "where its calls go now"
+    return NextAction(tool="get_route", arguments=arguments, reason=reason)

@@ -1,0 +1,301 @@
+"""`trigger_fallback`: plan, have it approved, carry it out, take it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget
+from gonogo.fallback.apply import (
+    ConfirmedBy,
+    Go,
+    blocking,
+    carry_out,
+    refuse_blocked,
+    refuse_stale,
+    replayed,
+)
+from gonogo.fallback.fallback_words import pending_answer, plan_answer, plan_of
+from gonogo.fallback.plan import (
+    Proposal,
+    approval_of,
+    effects,
+    not_held,
+    propose,
+)
+from gonogo.ports.routes import Check, FallbackPorts, Plan, Route, primary_route
+
+if TYPE_CHECKING:
+    from gonogo.settings import Policy, Settings
+
+_STRICTNESS: tuple[Policy, ...] = ("allow", "confirm", "ask", "deny")
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackRequest:
+    """What `trigger_fallback` was called with.
+
+    `confirmed_by`: how the caller came by a yes; "elicited" is a person asked through the client,
+    "approved" a person at `gonogo approve`.
+    """
+
+    dependency: str
+    reason: str | None = None
+    to: str | None = None
+    share: float | None = None
+    plan_id: str | None = None
+    idempotency_key: str | None = None
+    undo: str | None = None
+    confirmed_by: ConfirmedBy | None = None
+    actor: str = "agent"
+
+
+async def trigger_fallback(
+    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+) -> FallbackPlan | FallbackResult:
+    """Plan without `plan_id` or `undo`; else carry out, or say who has to approve it first.
+
+    A FallbackResult is in the decision log already, under its `decision_id`; a FallbackPlan is not.
+
+    Raises:
+        ParameterError: An argument is wrong, or two of them exclude each other.
+        UnknownTarget: The dependency, target, plan or action is not known.
+        ActionRefused: Denied, read-only, expired, blocked, or the route has moved.
+    """
+    if request.plan_id is not None and request.undo is not None:
+        raise ParameterError("`plan_id` and `undo` exclude each other: pass one of them.")
+    if request.undo is not None:
+        return await undo(ports, settings, request, now_ms=now_ms)
+    if request.plan_id is not None:
+        return await apply_fallback(ports, settings, request, now_ms=now_ms)
+    return await plan_fallback(ports, settings, request, now_ms=now_ms)
+
+
+async def plan_fallback(
+    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+) -> FallbackPlan | FallbackResult:
+    """A plan that is valid for 15 minutes and can be used once; nothing is switched.
+
+    With an `idempotency_key` that was used before, the first plan or its result.
+    """
+    proposal = await propose(
+        ports,
+        settings,
+        dependency=request.dependency,
+        reason=request.reason,
+        to=request.to,
+        share=request.share,
+        now_ms=now_ms,
+    )
+    answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
+    plan = replace(
+        plan_of(proposal, answer, now_ms),
+        idempotency_key=request.idempotency_key,
+        evidence=await ports.evidence_of(request.dependency, now_ms) if ports.evidence_of else "",
+    )
+    try:
+        kept = await ports.routes.save_plan(plan)
+    except StoreError:
+        if not settings.read_only:
+            raise
+        return _offered(answer, settings)
+    if kept.state != "planned":
+        return await replayed(ports, settings, kept, _go(request, settings, now_ms))
+    return _offered(FallbackPlan.model_validate_json(kept.answer), settings)
+
+
+def _offered(plan: FallbackPlan, settings: Settings) -> FallbackPlan:
+    """The plan; a process that only reads does not offer to carry it out."""
+    return plan.model_copy(update={"next_actions": []}) if settings.read_only else plan
+
+
+async def apply_fallback(
+    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+) -> FallbackPlan | FallbackResult:
+    """Carry out the plan `request.plan_id`, once; without the approval it needs, the plan again."""
+    # The route first: read after the plan, it could show another process carrying this very plan
+    # out, and a replay would be taken for a route that has moved.
+    route = await _route(ports, request.dependency)
+    plan = await _stored(ports, request.plan_id or "", request.dependency)
+    go = _go(request, settings, now_ms)
+    if plan.state != "planned":
+        return await replayed(ports, settings, plan, go)
+    approval = _approval(settings, plan)
+    _refuse_denied(settings, plan, approval)
+    refuse_stale(plan, route, now_ms)
+    refuse_blocked(plan.id, blocking(plan.checks, "approved"))
+    if not _is_approved(approval, request.confirmed_by):
+        return pending_answer(plan, approval, now_ms)
+    return await carry_out(ports, settings, plan, go)
+
+
+async def waiting_plan(ports: FallbackPorts, plan_id: str) -> tuple[FallbackPlan, str] | None:
+    """The plan that a person is asked about, and why it was made; None where it was used already.
+
+    Raises:
+        UnknownTarget: There is no such plan.
+    """
+    plan = await _stored(ports, plan_id, None)
+    if plan.state != "planned":
+        return None
+    return FallbackPlan.model_validate_json(plan.answer), plan.reason
+
+
+async def approve(
+    ports: FallbackPorts, settings: Settings, plan_id: str, *, actor: str, now_ms: int
+) -> FallbackResult:
+    """A person's yes at the terminal: carries the plan out."""
+    plan = await _stored(ports, plan_id, None)
+    request = FallbackRequest(
+        plan.dependency, plan_id=plan_id, confirmed_by="approved", actor=actor
+    )
+    result = await apply_fallback(ports, settings, request, now_ms=now_ms)
+    if isinstance(result, FallbackPlan):  # approved is enough for every policy but deny
+        raise ActionRefused(f"Plan {plan_id} was not carried out: {result.summary}")
+    return result
+
+
+async def undo(
+    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+) -> FallbackPlan | FallbackResult:
+    """Go back to where an action came from: one call, the same approval, whatever health says."""
+    audit_id = request.undo or ""
+    go = _go(request, settings, now_ms)
+    route = await _route(ports, request.dependency)  # first, as in `apply_fallback`
+    earlier = await ports.routes.plan_with(undoes=audit_id)
+    if earlier is not None and earlier.state != "planned":
+        _refuse_other(earlier, request.dependency)
+        return await replayed(ports, settings, earlier, go)
+    proposal = await _way_back(ports, settings, route, audit_id, now_ms)
+    answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
+    plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id)
+    _refuse_denied(settings, plan, proposal.approval)
+    refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by))
+    kept = await ports.routes.save_plan(plan)
+    if kept.state == "planned" and not _is_approved(proposal.approval, request.confirmed_by):
+        return pending_answer(kept, proposal.approval, now_ms)
+    return await carry_out(ports, settings, kept, go)
+
+
+async def plan_to_approve(
+    ports: FallbackPorts,
+    settings: Settings,
+    *,
+    dependency: str,
+    plan_id: str | None = None,
+    undo: str | None = None,
+    now_ms: int,
+) -> FallbackPlan | None:
+    """What a person would have to say yes to, for a question put through the client.
+
+    Reads only. None where no yes is needed or none would help; the call itself says why.
+    """
+    route = await _route(ports, dependency)
+    try:
+        if undo is not None:
+            earlier = await ports.routes.plan_with(undoes=undo)
+            if earlier is not None and earlier.state != "planned":
+                return None
+            proposal = await _way_back(ports, settings, route, undo, now_ms)
+            plan = plan_of(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
+        else:
+            plan = await _stored(ports, plan_id or "", dependency)
+            refuse_stale(plan, route, now_ms)
+        approval = _approval(settings, plan)
+        _refuse_denied(settings, plan, approval)
+        refuse_blocked(plan.id, blocking(plan.checks, "elicited"))
+    except (ActionRefused, ParameterError):
+        return None
+    is_open = plan.state == "planned" and approval == "ask"
+    return pending_answer(plan, approval, now_ms) if is_open else None
+
+
+async def _stored(ports: FallbackPorts, plan_id: str, dependency: str | None) -> Plan:
+    plan = await ports.routes.plan(plan_id.strip())
+    if plan is None:
+        known = await ports.routes.plan_ids(limit=50)
+        raise UnknownTarget("plan", plan_id, known, "Plan first: call with a `reason`.")
+    _refuse_other(plan, dependency)
+    return plan
+
+
+def _refuse_other(plan: Plan, dependency: str | None) -> None:
+    if dependency is not None and plan.dependency != dependency:
+        raise ParameterError(
+            f"Plan {plan.id} is for '{plan.dependency}', not '{dependency}': pass its dependency."
+        )
+
+
+async def _route(ports: FallbackPorts, dependency: str) -> Route:
+    return await ports.routes.route(dependency) or primary_route(dependency)
+
+
+async def _way_back(
+    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str, now_ms: int
+) -> Proposal:
+    dependency = route.dependency
+    done = await ports.routes.plan_with(audit_id=audit_id)
+    if done is None:
+        raise UnknownTarget("action", audit_id, [], "Pass the audit_id that the fallback returned.")
+    _refuse_other(done, dependency)
+    if route.epoch != done.epoch:
+        raise ActionRefused(
+            f"The route of '{dependency}' has moved on since {audit_id} (epoch {route.epoch}, not "
+            f"{done.epoch}): undo the newest action, {route.audit_id}, or plan a fallback."
+        )
+    own = settings.dependency(dependency)
+    checks = (
+        not_held(route, now_ms),
+        Check("state_version", True, f"version {route.version}", "always"),
+    )
+    return Proposal(
+        dependency=dependency,
+        # What an undo undid stands in its own entry: told again, reasons would nest without end.
+        reason=f"undo of {audit_id}, itself an undo"
+        if done.undoes
+        else f"undo of {audit_id} ({done.reason})",
+        route=route,
+        after=done.before,
+        health=None,
+        cost_change=None,
+        effects=effects(ports, settings, route, done.before),
+        checks=checks,
+        approval=approval_of(own.fallback_policy, checks),
+    )
+
+
+def _approval(settings: Settings, plan: Plan) -> Policy:
+    """The stricter of what the plan said and what is configured by now."""
+    now = settings.dependency(plan.dependency).fallback_policy
+    return max(plan.approval, now, key=_STRICTNESS.index)
+
+
+def _is_approved(approval: Policy, confirmed_by: ConfirmedBy | None) -> bool:
+    if approval == "allow":
+        return True
+    if approval == "confirm":
+        return confirmed_by is not None
+    return confirmed_by in ("elicited", "approved")
+
+
+def _refuse_denied(settings: Settings, plan: Plan, approval: Policy) -> None:
+    if settings.read_only:
+        raise ActionRefused(
+            "gonogo runs read-only: it plans and carries nothing out. Start it without --read-only."
+        )
+    if approval == "deny":
+        raise ActionRefused(
+            f"fallback_policy of '{plan.dependency}' is deny: nobody carries this out through "
+            "gonogo. Change it in gonogo.toml."
+        )
+
+
+def _go(request: FallbackRequest, settings: Settings, now_ms: int) -> Go:
+    return Go(
+        confirmed_by=request.confirmed_by,
+        actor=request.actor,
+        now_ms=now_ms,
+        settings_digest=settings.digest,
+        idempotency_key=request.idempotency_key,
+    )

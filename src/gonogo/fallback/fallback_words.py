@@ -1,0 +1,149 @@
+"""How a plan is shown: the answer, its words, and who has to say yes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import (
+    FallbackPlan,
+    NextAction,
+    PlanCheck,
+    TargetHealth,
+    TargetShare,
+    rfc3339,
+)
+from gonogo.fallback.apply import TOOL
+from gonogo.fallback.plan import PLAN_VALID_MS, Proposal, told_targets
+from gonogo.ports.routes import WHOLE, Check, Plan, Weight
+from gonogo.records import Verdict
+from gonogo.text.forms import minute
+
+if TYPE_CHECKING:
+    from gonogo.ports.target_health import Assessment
+    from gonogo.settings import Policy
+
+
+def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
+    """The answer that shows a plan."""
+    failed = [check for check in proposal.checks if not check.passed]
+    stopped = any(check.blocks != "never" for check in failed)
+    return FallbackPlan(
+        verdict=_verdict(failed, proposal.health, stopped=stopped),
+        summary=_summary(proposal, failed),
+        as_of=rfc3339(now_ms),
+        next_actions=_next_actions(proposal, plan_id, stopped=stopped),
+        plan_id=plan_id,
+        expires_at=rfc3339(now_ms + PLAN_VALID_MS),
+        state_version=proposal.route.version,
+        dependency=proposal.dependency,
+        from_=_shares(proposal.route.targets),  # type: ignore[call-arg]  # pydantic takes the name
+        to=_shares(proposal.after),
+        target_health=_target_health(proposal.health),
+        cost_change=proposal.cost_change,
+        effects=list(proposal.effects),
+        way_back=proposal.way_back,
+        checks=[
+            PlanCheck(
+                check=check.check,
+                passed=check.passed,
+                why=check.why,
+                blocks=None if check.passed else check.blocks,
+            )
+            for check in proposal.checks
+        ],
+        approval=proposal.approval,
+    )
+
+
+def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
+    """The plan that is kept, behind the answer that shows it."""
+    return Plan(
+        id=answer.plan_id,
+        dependency=proposal.dependency,
+        created_ms=now_ms,
+        expires_ms=now_ms + PLAN_VALID_MS,
+        route_version=proposal.route.version,
+        before=proposal.route.targets,
+        after=proposal.after,
+        reason=proposal.reason,
+        checks=proposal.checks,
+        approval=proposal.approval,
+        answer=answer.model_dump_json(by_alias=True, exclude_none=True),
+    )
+
+
+def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -> Verdict:
+    if stopped:
+        return "no_go"
+    if health is not None and health.verdict == "unknown":
+        return "unknown"
+    return "caution" if failed else "go"
+
+
+def _summary(proposal: Proposal, failed: list[Check]) -> str:
+    parts = told_targets(proposal.after)
+    health = proposal.health
+    names = [check.check for check in failed]
+    # Why each failed stands in `checks`, and how likely the target is better.
+    told = f"; {health.why}" if health and "target_health" not in names else ""
+    against = f" Failed: {', '.join(names)}." if failed else ""
+    return (
+        f"Plan, nothing changed yet: {proposal.dependency} to {parts}{told}.{against} "
+        f"Approval: {_needs(proposal.approval)}."
+    )
+
+
+def _needs(approval: Policy) -> str:
+    return {
+        "allow": "none needed, call again with `plan_id`",
+        "confirm": "call again with `plan_id` and `confirm=true`",
+        "ask": "a person's",
+        "deny": "denied by fallback_policy",
+    }[approval]
+
+
+def _next_actions(proposal: Proposal, plan_id: str, *, stopped: bool) -> list[NextAction]:
+    if stopped or proposal.approval == "deny":
+        return [
+            NextAction(
+                tool="get_route",
+                arguments={"dependency": proposal.dependency},
+                reason="the route stays as it is",
+            )
+        ]
+    arguments: dict[str, object] = {"dependency": proposal.dependency, "plan_id": plan_id}
+    if proposal.approval == "confirm":
+        arguments["confirm"] = True
+    reason = "ask a person" if proposal.approval == "ask" else "carry the plan out"
+    return [NextAction(tool=TOOL, arguments=arguments, reason=reason)]
+
+
+def _target_health(health: Assessment | None) -> TargetHealth | None:
+    if health is None:
+        return None
+    return TargetHealth(
+        verdict=health.verdict,
+        score=None if health.score is None else 100 * health.score,
+        p_better=health.p_better,
+    )
+
+
+def _shares(targets: tuple[Weight, ...]) -> list[TargetShare]:
+    return [TargetShare(target=w.target, share=w.share / WHOLE) for w in targets]
+
+
+def pending_answer(plan: Plan, approval: Policy, now_ms: int) -> FallbackPlan:
+    """The plan again, with who has to say yes and how."""
+    command = f"gonogo approve {plan.id}"
+    confirm = " or call again with `confirm=true`" if approval == "confirm" else ""
+    update: dict[str, object] = {
+        "as_of": rfc3339(now_ms),
+        "approval": approval,
+        "pending_approval": True,
+        "approve_command": command,
+        # A person's turn: asking again changes nothing.
+        "next_actions": [],
+        "summary": f"Nothing was changed: plan {plan.id} for {plan.dependency} waits for approval "
+        f"until {minute(rfc3339(plan.expires_ms))}. A person approves with `{command}`{confirm}.",
+    }
+    return FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)

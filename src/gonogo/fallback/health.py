@@ -1,0 +1,221 @@
+"""How a fallback target does beside its primary: by its calibrated trust, and whether it answers.
+
+Two paths. Quality: the target's verdict and the chance that it is better than the primary now.
+Outage: where the primary is down, waiting for statistics makes it worse; it is enough that the
+target answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gonogo.errors import NotEnoughData
+from gonogo.ports.target_health import Assessment, OwnRate
+from gonogo.records import HOUR_MS
+from gonogo.text.forms import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gonogo.hours.rate_hours import RateStream
+    from gonogo.ports.routes import Weight
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.ports.trust_reads import TrustTelemetry
+    from gonogo.records import HourCounts
+    from gonogo.settings import Settings
+    from gonogo.trust.trust_estimate import TrustEstimate
+
+# An outage: this share of the calls of this and the previous hour failed, among at least so many.
+DOWN_SHARE = 0.5
+DOWN_CALLS_MIN = 5
+ANSWERS_WITHIN_HOURS = 24
+# How far it had fallen: the worst of the newest hours, by windows with enough labels to tell.
+FELL_WINDOWS = ((2, 5), (24, 20), (168, 50))
+RATE_MIN = 0.002
+UNMEASURED = ("refuse", "human")
+_BY_ROW = (
+    *("hour", "version", "n", "errors", "timed", "slo_met", "labels", "outcome_sum"),
+    *("good", "ok", "ok_labels", "ok_good"),
+)
+
+
+def split_version(target: str) -> tuple[str, str | None]:
+    """`name@version` as its parts; the version is None where there is none."""
+    name, at, version = target.rpartition("@")
+    return (name, version) if at and name and version else (target, None)
+
+
+class TrustHealth:
+    """Health from what was recorded (`ports.routes.Health`)."""
+
+    def __init__(self, telemetry: TrustTelemetry, log: DecisionLog, settings: Settings) -> None:
+        self._telemetry = telemetry
+        self._log = log
+        self._settings = settings
+
+    async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
+        """A target beside the primary; `unknown` where nothing was recorded of it."""
+        if target in UNMEASURED:
+            return Assessment(target, "go", "needs no measurement", answers=True)
+        if target.startswith("rules:") and not await self.is_known(target):
+            return Assessment(target, "go", "rules: nothing to measure", answers=True)
+        name, version = await self._parts(target)
+        found = await self._estimate(name, version, now_ms)
+        if found is None:
+            return Assessment(target, "unknown", "nothing was recorded of it")
+        answers = _answers(found.counts, now_ms)
+        why = found.why or f"{percent(round(found.score, 3))} of its calls are good"
+        assessed = Assessment(target, found.verdict, why, found.score, answers=answers)
+        other = (
+            None if name == primary and version is None else await self._primary(primary, now_ms)
+        )
+        if other is None:
+            return assessed
+        from gonogo.trust.trust_estimate import p_better
+
+        return replace(assessed, p_better=p_better(found, other))
+
+    async def is_down(self, dependency: str, *, now_ms: int) -> bool:
+        """Whether half or more of the calls of this and the previous hour failed outright."""
+        hour = now_ms // HOUR_MS
+        counts = await self._telemetry.hours(dependency, start_hour=hour - 1, end_hour=hour + 1)
+        n, errors = int(counts.n.sum()), int(counts.errors.sum())
+        return n >= DOWN_CALLS_MIN and errors >= DOWN_SHARE * n
+
+    async def own_rates(
+        self,
+        dependency: str,
+        *,
+        fallback: Sequence[Weight],
+        fell_ms: int,
+        since_ms: int,
+        now_ms: int,
+    ) -> list[OwnRate]:
+        """The rates of its own calls since a stage began, beside the baseline that drift uses.
+
+        Still ill is halfway back from where it had fallen, and at least `min_effect` off. Outcomes
+        are read when their hour is mature, as drift reads them.
+        """
+        from gonogo.drift.baseline import accepted_baseline, choose_baseline
+        from gonogo.hours.rate_hours import LAG_METRIC, RATE_METRICS, maturity, rate_stream
+
+        own = self._settings.dependency(dependency)
+        counts = await self._telemetry.hours(dependency)
+        accepted = await accepted_baseline(self._log, dependency)
+        kept = _without(counts, [split_version(w.target) for w in fallback], dependency)
+        lags = await self._telemetry.histograms(dependency, LAG_METRIC)
+        lag = maturity(lags, as_of_ms=now_ms)
+        found = []
+        for metric in RATE_METRICS:
+            end_hour = lag.end_hour(now_ms) if metric == "outcome" else now_ms // HOUR_MS + 1
+            stream = rate_stream(counts, metric, golden=False).between(None, end_hour)
+            hours = choose_baseline(stream, counts, own, accepted, zone=self._settings.timezone)
+            if hours is None:
+                continue
+            well = hours.declared_bad
+            if well is None:
+                well = stream.between(hours.start_hour, hours.end_hour).bad_rate
+            well = min(max(well, RATE_MIN), 1 - own.min_effect - RATE_MIN)
+            fell = _fell_to(stream, fell_ms // HOUR_MS) - well
+            since = since_ms // HOUR_MS
+            own_calls = rate_stream(kept, metric, golden=False).between(since, end_hour)
+            trial, first = own_calls.between(since + 1, None), own_calls.between(None, since + 1)
+            found.append(
+                OwnRate(
+                    metric=metric,
+                    well=well,
+                    ill=min(well + max(own.min_effect, fell / 2), 1 - RATE_MIN),
+                    fell=fell >= own.min_effect / 2,
+                    n=trial.n,
+                    bad=trial.bad,
+                    n_now=float(first.n.sum()),
+                    bad_now=float(first.bad.sum()),
+                )
+            )
+        return found
+
+    async def is_known(self, dependency: str) -> bool:
+        """Whether anything was ever recorded of it, or of this version of it."""
+        name, version = await self._parts(dependency)
+        known = await self._telemetry.dependency(name)
+        if known is None or version is None:
+            return known is not None
+        return any(seen.version == version for seen in known.versions)
+
+    async def _parts(self, target: str) -> tuple[str, str | None]:
+        if await self._telemetry.dependency(target) is not None:
+            return target, None
+        return split_version(target)
+
+    async def _primary(self, primary: str, now_ms: int) -> TrustEstimate | None:
+        """The primary as it serves now: its newest version, where it states versions."""
+        known = await self._telemetry.dependency(primary)
+        versions = [seen for seen in known.versions if seen.version] if known else []
+        newest = max(versions, key=lambda seen: seen.newest_ts_ms, default=None)
+        return await self._estimate(primary, newest.version if newest else None, now_ms)
+
+    async def _estimate(self, name: str, version: str | None, now_ms: int) -> TrustEstimate | None:
+        from gonogo.trust import trust_estimate as trust
+
+        known = await self._telemetry.dependency(name)
+        if known is None:
+            return None
+        try:
+            whole = await trust.trust_estimate(self._telemetry, self._settings, name, now_ms)
+        except NotEnoughData:
+            return None
+        if version is None:
+            return whole
+        seen = next((seen for seen in known.versions if seen.version == version), None)
+        counts = _of_version(whole.counts, version)
+        if seen is None or not counts.n.sum():
+            return None
+        since_day = now_ms // (24 * HOUR_MS) - trust.POPULATION_DAYS
+        return trust.estimate(
+            replace(known, n=seen.n, newest_ts_ms=seen.newest_ts_ms),
+            counts,
+            await self._telemetry.population(
+                known.kind, since_day=since_day, limit=trust.POPULATION_LIMIT
+            ),
+            whole.repeats,
+            self._settings.dependency(name),
+            golden=whole.golden,
+            now_ms=now_ms,
+        )
+
+
+def _of_version(counts: HourCounts, version: str) -> HourCounts:
+    number = counts.versions.index(version) if version in counts.versions else -1
+    return _rows(counts, counts.version == number)
+
+
+def _without(
+    counts: HourCounts, targets: Sequence[tuple[str, str | None]], dependency: str
+) -> HourCounts:
+    """The calls of a dependency that none of its own versions among the targets answered."""
+    away = [version for name, version in targets if name == dependency and version is not None]
+    numbers = [counts.versions.index(version) for version in away if version in counts.versions]
+    kept = counts.version >= 0
+    for number in numbers:
+        kept &= counts.version != number
+    return _rows(counts, kept)
+
+
+def _rows(counts: HourCounts, kept: NDArray[np.bool_]) -> HourCounts:
+    return replace(counts, **{name: getattr(counts, name)[kept] for name in _BY_ROW})
+
+
+def _answers(counts: HourCounts, now_ms: int) -> bool | None:
+    recent = counts.hour > now_ms // HOUR_MS - ANSWERS_WITHIN_HOURS
+    n, errors = int(counts.n[recent].sum()), int(counts.errors[recent].sum())
+    return None if n == 0 else errors < DOWN_SHARE * n
+
+
+def _fell_to(stream: RateStream, hour: int) -> float:
+    """The worst bad rate of the newest hours up to one; 0 where there were too few labels."""
+    windows = [(stream.between(hour + 1 - hours, hour + 1), n) for hours, n in FELL_WINDOWS]
+    return max((seen.bad_rate for seen, n in windows if seen.labels >= n), default=0.0)

@@ -1,0 +1,282 @@
+"""The way back to the primary: stage by stage on evidence, away again at once, held by people.
+
+While a fallback is in force a small share stays on the primary. Its own calls are on trial
+(`detectors.trials`): when they are well, it gets 5 %, then 25, 50 and 100 %, each stage on calls
+made during it. Calls that are bad, or an outage, lead back to the fallback at once. A fallback
+that is due is looked at, never taken back blindly: still ill renews it, not known leaves it.
+
+Each step is a plan of its own, so it is fenced, read back, audited and reconciled like any other,
+and two watchers cannot take it twice. A route that a person holds is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.errors import ActionRefused
+from gonogo.fallback.apply import RETURN, Go, carry_out
+from gonogo.fallback.fallback_words import plan_answer, plan_of
+from gonogo.fallback.plan import (
+    LEASE_MS,
+    RETURN_STAGES,
+    Proposal,
+    effects,
+    not_held,
+    shifted,
+)
+from gonogo.fallback.route import RENEWALS_MAX
+from gonogo.incidents.handle import note_stuck
+from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
+from gonogo.records import HOUR_MS, MICRO, Decision, Verdict
+from gonogo.text.forms import counted, number, rate_text, share_text
+
+if TYPE_CHECKING:
+    from gonogo.detectors.rate.trials import TrialRun
+    from gonogo.ports.routes import FallbackPorts
+    from gonogo.ports.target_health import OwnRate
+    from gonogo.settings import Settings
+
+# A stage lasts at least this long, however good the evidence is.
+DWELL_MS = HOUR_MS
+ACTOR = "gonogo"
+BAD_START = "the calls of its first hour are ill"
+
+Move = Literal["advance", "leave", "renew", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the primary's own calls say: `failed` trials, and whether it is well, ill or neither."""
+
+    is_well: bool
+    is_ill: bool
+    failed: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of one route that was looked at."""
+
+    dependency: str
+    move: Move
+    why: str
+
+
+async def recover(ports: FallbackPorts, settings: Settings, *, now_ms: int) -> list[Recovered]:
+    """Look once at every fallback that is in force, and take the step that its evidence allows.
+
+    Idempotent: looking again, from any process, changes nothing until there is new evidence.
+
+    Returns:
+        Every route that was looked at; none of those that people hold or split.
+    """
+    worked_on = {plan.dependency for plan in await ports.routes.begun()}
+    found = []
+    for route in await ports.routes.routes():
+        if route.recovery is None or not route.recovery.fallback or route.holder(now_ms):
+            continue
+        denied = settings.dependency(route.dependency).fallback_policy == "deny"
+        if route.dependency not in worked_on and not denied:
+            found.append(await _looked_at(ports, settings, route, route.recovery, now_ms))
+    return found
+
+
+def judge(rates: list[OwnRate], *, tried: int, is_trying: bool) -> Judgement:
+    """Weigh the primary's own calls of a stage; pure.
+
+    Rates that had fallen have to show that they are well; the others only must not turn ill. Where
+    none had fallen (it left for another reason) all of them have to.
+
+    Args:
+        rates: Its rates that have a baseline.
+        tried: Trials before this stage; only counted while the primary is merely watched.
+        is_trying: A stage that gives the primary more: one trial, and the hour in which it began
+            counts against it.
+    """
+    from gonogo.detectors.rate.trials import run_trials
+
+    runs = []
+    for rate in rates:
+        weigh = partial(run_trials, well_rate=rate.well, ill_rate=rate.ill)
+        run = weigh(rate.n, rate.bad, tried=0 if is_trying else tried)
+        if is_trying and not run.failed:
+            early = weigh([rate.n_now, *rate.n], [rate.bad_now, *rate.bad])
+            run = replace(run, failed=early.failed)
+        runs.append(run)
+    fallen = [run for rate, run in zip(rates, runs, strict=True) if rate.fell] or runs
+    failed = max((run.failed for run in runs), default=0)
+    return Judgement(
+        is_well=bool(fallen)
+        and all(run.is_well for run in fallen)
+        and not any(_is_against(run) for run in runs)
+        and not (is_trying and failed),
+        is_ill=any(_is_against(run) for run in fallen),
+        failed=failed,
+        why="; ".join(_told(*pair) for pair in zip(rates, runs, strict=True) if pair[0].n.any()),
+    )
+
+
+def _is_against(run: TrialRun) -> bool:
+    """Whether its newest calls speak for ill."""
+    return run.nats < 0 or (run.failed > 0 and run.nats == 0)
+
+
+def _told(rate: OwnRate, run: TrialRun) -> str:
+    what = "wrong outcomes" if rate.metric == "outcome" else "errors"
+    limits = f"(well {rate_text(rate.well)}, ill from {rate_text(rate.ill)})"
+    if run.failed and not run.is_well:
+        n, bad = float(rate.n.sum()), float(rate.bad.sum())
+        return f"{rate_text(bad / n)} {what} in {_calls(n)} {limits}: {counted(run.failed, 'trial')} failed"
+    evidence = math.exp(min(run.nats, math.log(MICRO)))
+    return (
+        f"{rate_text(run.bad / run.n)} {what} in {_calls(run.n)} {limits}, evidence "
+        f"{number(evidence)} of {number(math.exp(run.needed_nats))} that it is well"
+    )
+
+
+def _calls(n: float) -> str:
+    return counted(round(n), "call")
+
+
+async def _looked_at(
+    ports: FallbackPorts, settings: Settings, route: Route, recovery: Recovery, now_ms: int
+) -> Recovered:
+    name, is_trying = route.dependency, route.targets != recovery.fallback
+    rates = await ports.health.own_rates(
+        name,
+        fallback=recovery.fallback,
+        fell_ms=recovery.fell_ms,
+        since_ms=recovery.since_ms,
+        now_ms=now_ms,
+    )
+    said = judge(rates, tried=recovery.tried, is_trying=is_trying)
+    if is_trying:
+        down = await ports.health.is_down(name, now_ms=now_ms)
+        if down or said.failed:
+            why = "half or more of its newest calls failed" if down else said.why or BAD_START
+            after, reason = recovery.fallback, f"{name} is not well on trial: {why}"
+            await _step(ports, settings, route, after, recovery, reason, now_ms)
+            return Recovered(name, "leave", reason)
+    rested = now_ms - recovery.since_ms >= DWELL_MS
+    if said.is_well and rested and route.primary_share:
+        return await _advanced(ports, settings, route, recovery, said, now_ms)
+    if not is_trying and route.expires_ms is not None and now_ms >= route.expires_ms:
+        return await _due(ports, settings, route, said, now_ms)
+    return Recovered(name, "wait", said.why or f"no calls of {name} to judge yet")
+
+
+async def _advanced(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    recovery: Recovery,
+    said: Judgement,
+    now_ms: int,
+) -> Recovered:
+    name = route.dependency
+    share = next(stage for stage in RETURN_STAGES if stage > route.primary_share)
+    after = shifted(route, name, share, settings.dependency(name).fallback)
+    is_watched = route.targets == recovery.fallback
+    returns = replace(
+        recovery,
+        tried=recovery.tried + (said.failed + 1 if is_watched else 0),
+        fallback=() if share == WHOLE else recovery.fallback,
+    )
+    reason = f"{name} is well, {share_text(share / WHOLE)} back on it: {said.why}"
+    await _step(ports, settings, route, after, returns, reason, now_ms)
+    return Recovered(name, "advance", reason)
+
+
+async def _step(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    after: tuple[Weight, ...],
+    returns: Recovery,
+    reason: str,
+    now_ms: int,
+) -> None:
+    """Take one step as a plan of its own; another process may have been faster."""
+    proposal = Proposal(
+        dependency=route.dependency,
+        reason=reason,
+        route=route,
+        after=after,
+        health=None,
+        cost_change=None,
+        effects=effects(ports, settings, route, after),
+        checks=(
+            Check("evidence", True, reason, "always"),
+            not_held(route, now_ms),
+            Check("state_version", True, f"version {route.version}", "always"),
+        ),
+        approval="allow",  # the yes to the fallback was a yes to its way back
+    )
+    plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
+    share = sum(weight.share for weight in after if weight.target == route.dependency)
+    key = f"{RETURN}/{route.version}/{share}"
+    kept = await ports.routes.save_plan(replace(plan, returns=returns, idempotency_key=key))
+    if kept.state == "planned":
+        with suppress(ActionRefused):
+            await carry_out(ports, settings, kept, Go(None, ACTOR, now_ms, settings.digest))
+
+
+async def _due(
+    ports: FallbackPorts, settings: Settings, route: Route, said: Judgement, now_ms: int
+) -> Recovered:
+    """A fallback that is due: renewed where the primary is still ill, else left where it is."""
+    name = route.dependency
+    if not said.is_ill:
+        why = f"not known whether {name} is well again: the fallback stays until a person looks"
+        ports.decisions.note(_entry(ports, settings, name, "unknown", why, now_ms, action=False))
+        return Recovered(name, "wait", why)
+    if route.renewals >= RENEWALS_MAX:
+        why = f"{name} is still ill after {RENEWALS_MAX} renewals: a person has to decide"
+        entry = _entry(ports, settings, name, "no_go", why, now_ms, action=False)
+        ports.decisions.note(entry)
+        await note_stuck(
+            ports.incidents, name, why=why, actor=ACTOR, decision_id=entry.id, now_ms=now_ms
+        )
+        return Recovered(name, "wait", why)
+    why = f"{name} is still ill, renewed {route.renewals + 1} of {RENEWALS_MAX} times: {said.why}"
+    entry = _entry(ports, settings, name, "no_go", why, now_ms, action=True)
+
+    def renewed(found: Route) -> tuple[Route, Decision] | None:
+        if found.version != route.version:
+            return None
+        later = replace(found, expires_ms=now_ms + LEASE_MS, renewals=found.renewals + 1)
+        return later, entry
+
+    await ports.routes.amend(name, renewed)
+    return Recovered(name, "renew", why)
+
+
+def _entry(
+    ports: FallbackPorts,
+    settings: Settings,
+    dependency: str,
+    verdict: Verdict,
+    why: str,
+    now_ms: int,
+    *,
+    action: bool,
+) -> Decision:
+    return Decision(
+        id=ports.new_id(),
+        ts_ms=now_ms,
+        kind=RETURN,
+        verdict=verdict,
+        summary=why,
+        inputs=json.dumps({"dependency": dependency}),
+        answer=json.dumps({"why": why}),
+        action=action,
+        dependency=dependency,
+        actor=ACTOR,
+        settings_digest=settings.digest,
+    )

@@ -1,0 +1,184 @@
+"""Where a dependency's calls go now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import NextAction, RouteAnswer, rfc3339
+from gonogo.errors import UnknownTarget
+from gonogo.fallback.health import UNMEASURED, split_version
+from gonogo.ports.routes import WHOLE, Route, primary_route
+from gonogo.ports.standing import NEVER_ASKED, VerdictNow, verdicts_now
+from gonogo.records import Verdict, worst_verdict
+from gonogo.routes.split import key_place, pick
+from gonogo.text.forms import share_text
+
+if TYPE_CHECKING:
+    from gonogo.ports.routes import FallbackPorts
+    from gonogo.ports.telemetry import Telemetry
+    from gonogo.settings import Settings
+
+# How often a fallback that is due is found still needed before a person has to look.
+RENEWALS_MAX = 3
+
+
+async def get_route(
+    ports: FallbackPorts,
+    settings: Settings,
+    *,
+    dependency: str,
+    key: str | None = None,
+    draw: float = 0.0,
+    now_ms: int,
+) -> RouteAnswer:
+    """Which target to call now.
+
+    The verdict is the standing verdict of the target that is named, or worse: `caution` where a
+    person is to decide or the fallback is due for another look, `no_go` where it is to refuse.
+
+    Args:
+        ports: The desired routes, standing verdicts, and which dependencies are known.
+        settings: The ladder, for the dependency's name alone.
+        dependency: The primary's name.
+        key: Sticky: a key keeps its target while the shares stay as they are.
+        draw: Uniform in [0, 1); decides by the shares where there is no key.
+        now_ms: Epoch milliseconds.
+
+    Raises:
+        UnknownTarget: Nothing is known of the dependency.
+    """
+    route = await ports.routes.route(dependency)
+    if route is None:
+        await refuse_unknown(ports.telemetry, settings, dependency)
+        route = primary_route(dependency)
+    place = draw if key is None else key_place(route.salt, key)
+    chosen = pick(route.targets, place)
+    is_due = route.expires_ms is not None and now_ms >= route.expires_ms
+    share = chosen.share / WHOLE
+    health = await _health(ports, settings, chosen.target, primary=dependency, now_ms=now_ms)
+    own = _verdict(chosen.target, is_due=is_due)
+    return RouteAnswer(
+        verdict=own if health is None else worst_verdict([own, health.verdict]),
+        summary=f"{_call(chosen.target, dependency)} ({share_text(share)} of its traffic): "
+        + _why(route, now_ms, is_due=is_due)
+        + "."
+        + ("" if health is None else f" {_told(chosen.target, health)}"),
+        as_of=rfc3339(now_ms),
+        next_actions=_next_actions(settings, route, chosen.target, health, is_due=is_due),
+        dependency=dependency,
+        target=chosen.target,
+        version=None if chosen.target == dependency else split_version(chosen.target)[1],
+        share=share,
+        route_epoch=route.epoch,
+        why=_why(route, now_ms, is_due=is_due),
+        expires_at=None if route.expires_ms is None else rfc3339(route.expires_ms),
+        verdict_as_of=(
+            None if health is None or health.as_of_ms is None else rfc3339(health.as_of_ms)
+        ),
+    )
+
+
+def _call(target: str, dependency: str) -> str:
+    return f"Call {target}" if target == dependency else f"Call {target} for {dependency}"
+
+
+async def _health(
+    ports: FallbackPorts, settings: Settings, target: str, *, primary: str, now_ms: int
+) -> VerdictNow | None:
+    """The standing verdict of a target; None where there is nothing to measure.
+
+    A version has none of its own, and a fallback's target may never have been asked about: their
+    calls are scored as they are now.
+    """
+    if target in UNMEASURED:
+        return None
+    version = split_version(target)[1]
+    found = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[target])
+    if target in found:
+        return found[target]
+    is_known = await ports.telemetry.dependency(target) is not None
+    if target.startswith("rules:") and not is_known:
+        return None
+    if target == primary or (version is None and not is_known):
+        return NEVER_ASKED
+    trust = (await ports.health.assess(target, primary=primary, now_ms=now_ms)).verdict
+    return VerdictNow(trust, now_ms, trust=trust)
+
+
+def _told(target: str, health: VerdictNow) -> str:
+    """The target's verdict with what it rests on."""
+    parts = [
+        f"{part} {verdict}"
+        for part, verdict in (("drift", health.drift), ("trust", health.trust))
+        if verdict is not None
+    ]
+    if health.as_of_ms is None or not parts:
+        return f"Whether {target} is fit has not been asked yet."
+    return f"{target} is {health.verdict} ({', '.join(parts)}; as of {rfc3339(health.as_of_ms)})."
+
+
+async def refuse_unknown(telemetry: Telemetry, settings: Settings, dependency: str) -> None:
+    """Refuse a name that is neither configured nor recorded."""
+    if dependency in settings.dependencies:
+        return
+    if await telemetry.dependency(dependency) is None:
+        recorded = await telemetry.names()
+        raise UnknownTarget(
+            "dependency",
+            dependency,
+            [*settings.dependencies, *recorded],
+            "Record observations first, or check the name.",
+        )
+
+
+def _verdict(target: str, *, is_due: bool) -> Verdict:
+    if target == "refuse":
+        return "no_go"
+    return "caution" if is_due or target == "human" else "go"
+
+
+def _why(route: Route, now_ms: int, *, is_due: bool) -> str:
+    holder = route.holder(now_ms)
+    until = f" until {rfc3339(route.held_until_ms)}" if route.held_until_ms is not None else ""
+    held = f"; held: {holder}{until}" if holder else ""
+    if route.epoch == 0:
+        return f"no fallback is in place{held}"
+    due = "; it is due for another look" if is_due else ""
+    renewed = f"; renewed {route.renewals} of {RENEWALS_MAX} times" if route.renewals else ""
+    return f"{route.why}, since {rfc3339(route.changed_ms)}{renewed}{due}{held}"
+
+
+def _next_actions(
+    settings: Settings,
+    route: Route,
+    target: str,
+    health: VerdictNow | None,
+    *,
+    is_due: bool,
+) -> list[NextAction]:
+    if is_due:
+        return [
+            NextAction(
+                tool="check_model_drift",
+                arguments={"dependency": route.dependency},
+                reason="has the primary recovered",
+            )
+        ]
+    if health is None or health.verdict == "go":
+        return []
+    measured = target if target == route.dependency else split_version(target)[0]
+    look = NextAction(
+        tool="preflight",
+        arguments={"dependencies": [measured]},
+        reason="ask now: drift and trust, with what speaks against it",
+    )
+    ladder = settings.dependency(route.dependency).fallback
+    if health.verdict != "no_go" or not route.is_primary or not ladder:
+        return [look]
+    reason = f"{route.dependency} is no_go"
+    plan = NextAction(
+        tool="trigger_fallback",
+        arguments={"dependency": route.dependency, "reason": reason},
+        reason="plan a way back; changes nothing yet",
+    )
+    return [plan, look]

@@ -1,0 +1,1 @@
+"""Degradations that are being handled, and who is told."""

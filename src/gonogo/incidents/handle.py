@@ -1,0 +1,367 @@
+"""Incidents: a degradation that lasts is opened once, followed, and closed when it is over.
+
+A no_go opens an incident when it lasts: two looks at least 10 minutes apart with no go between
+them by the same signal, or at once where the evidence is twice what an alarm needs. Drift and
+trust of one dependency are signals of one cause, `quality`. It is resolved when no signal has said
+no_go for 10 minutes and one says go again, while the traffic is on the primary; mitigated is not
+resolved.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
+
+from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rfc3339
+from gonogo.answers.work_report import listed_of
+from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
+from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.text.forms import counted, minute
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gonogo.ports.routes import Incidents
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.records import Verdict
+    from gonogo.settings import Settings
+
+LASTS_MS = 10 * 60_000
+STRONG_FACTOR = 2.0
+QUALITY = "quality"
+WHY_CHARS_MAX = 300
+WATCHER = "gonogo"
+# Incidents that a summary names.
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One verdict on a dependency as it is now; `on_primary`: no fallback is active.
+
+    `signal` is who says it: one that says go does not speak for another that says no_go.
+    """
+
+    dependency: str
+    verdict: Verdict
+    why: str
+    ts_ms: int
+    decision_id: str | None = None
+    e_value: float | None = None
+    needed: float | None = None
+    onset_ms: int | None = None
+    on_primary: bool = True
+    cause: str = QUALITY
+    signal: str = "drift"
+    suspected: str | None = None
+
+    @property
+    def is_strong(self) -> bool:
+        """Evidence so strong that one look is enough."""
+        if self.e_value is None or self.needed is None:
+            return False
+        return self.e_value >= STRONG_FACTOR * self.needed
+
+
+async def note_verdict(
+    incidents: Incidents,
+    look: Look,
+    *,
+    new_id: Callable[[], str],
+    suspect: Callable[[], Awaitable[str | None]] | None = None,
+) -> str | None:
+    """Let a verdict open, follow or close the incident of its dependency and cause.
+
+    Any process may say it, at any time and again: only what changes is written. `suspect` is asked
+    what it may come from when one is opened.
+
+    Returns:
+        The id of the unresolved incident, or of the one just resolved; None where there is none.
+    """
+    incident_id = new_id()
+    turn = _turn_of(look, incident_id)
+    found, suspected_ms = await incidents.standing(look.dependency, look.cause, look.signal)
+    planned = turn(found, suspected_ms)
+    if found is None and planned.incident is not None and suspect is not None:
+        turn = _turn_of(replace(look, suspected=await suspect()), incident_id)
+    if planned.incident is not None or planned.suspected_ms != suspected_ms:
+        found = await incidents.change(look.dependency, look.cause, look.signal, turn)
+    return found.id if found else None
+
+
+def _turn_of(look: Look, incident_id: str) -> TurnOf:
+    def turn(found: Handled | None, suspected_ms: int | None) -> Turn:
+        if look.verdict == "no_go":
+            return _bad(found, suspected_ms, look, incident_id)
+        if look.verdict == "go":
+            return Turn() if found is None else _well(found, look)
+        return Turn(suspected_ms=suspected_ms)
+
+    return turn
+
+
+def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_id: str) -> Turn:
+    why = plain(look.why, WHY_CHARS_MAX)
+    if found is None:
+        lasts = suspected_ms is not None and look.ts_ms - suspected_ms >= LASTS_MS
+        if not (lasts or look.is_strong):
+            return Turn(suspected_ms=look.ts_ms if suspected_ms is None else suspected_ms)
+        opened = Handled(
+            id=incident_id,
+            dependency=look.dependency,
+            cause=look.cause,
+            status="open",
+            opened_ms=look.ts_ms,
+            changed_ms=look.ts_ms,
+            why=why,
+            verdict="no_go",
+            onset_ms=look.onset_ms,
+            bad_signals=(look.signal,),
+            suspected=look.suspected,
+        )
+        told = f"; suspected: {look.suspected}" if look.suspected else ""
+        return Turn(opened, (_event(look, f"opened: {why}{told}"),))
+    signals = tuple(sorted({*found.bad_signals, look.signal}))
+    again = found.well_since_ms is not None or found.status == "recovering"
+    if signals == found.bad_signals and not again:
+        return Turn()
+    status: Status = "open" if found.status == "recovering" and look.on_primary else found.status
+    worse = replace(
+        found,
+        status=status,
+        verdict="no_go",
+        why=why,
+        changed_ms=look.ts_ms,
+        bad_signals=signals,
+        well_since_ms=None,
+    )
+    seen = "bad again" if again else f"{look.signal} says so as well"
+    return Turn(worse, (_event(look, f"{seen}: {why}"),))
+
+
+def _well(found: Handled, look: Look) -> Turn:
+    left = tuple(signal for signal in found.bad_signals if signal != look.signal)
+    if left:
+        return Turn() if left == found.bad_signals else Turn(replace(found, bad_signals=left))
+    if found.well_since_ms is None:
+        status: Status = "recovering" if look.on_primary else found.status
+        advice = "" if look.on_primary else "; the fallback is still active"
+        better = replace(
+            found,
+            status=status,
+            verdict="go",
+            changed_ms=look.ts_ms,
+            bad_signals=(),
+            well_since_ms=look.ts_ms,
+        )
+        return Turn(better, (_event(look, f"well again{advice}"),))
+    if not look.on_primary or look.ts_ms - found.well_since_ms < LASTS_MS:
+        return Turn()
+    over = replace(found, status="resolved", changed_ms=look.ts_ms)
+    return Turn(over, (_event(look, "resolved: it stayed well"),))
+
+
+def _event(look: Look, text: str) -> Event:
+    return Event(look.ts_ms, text, WATCHER, look.decision_id)
+
+
+async def note_route(
+    incidents: Incidents,
+    dependency: str,
+    *,
+    on_primary: bool,
+    why: str,
+    actor: str,
+    decision_id: str,
+    now_ms: int,
+    is_step: bool = False,
+) -> str | None:
+    """Carry a route change into the dependency's unresolved incidents; the first one's id.
+
+    `is_step`: one of several on the way back, told also where the state stays the same.
+    """
+    first = None
+    for incident, _ in await incidents.incidents(dependency=dependency):
+        if incident.status == "resolved":
+            continue
+        first = first or incident.id
+        before: tuple[Status, ...] = (
+            ("mitigated",) if on_primary else ("open", "acknowledged", "recovering")
+        )
+        after: Status = "recovering" if on_primary else "mitigated"
+        if incident.status in before:
+            event = Event(now_ms, f"{after}: {plain(why, WHY_CHARS_MAX)}", actor, decision_id)
+            await incidents.amend(incident.id, _moved(before, after, event))
+        elif is_step:
+            event = Event(now_ms, plain(why, WHY_CHARS_MAX), actor, decision_id)
+            same = (incident.status,)
+            await incidents.amend(incident.id, _moved(same, incident.status, event))
+    return first
+
+
+async def note_stuck(
+    incidents: Incidents, dependency: str, *, why: str, actor: str, decision_id: str, now_ms: int
+) -> None:
+    """Put mitigated incidents before people again, once: their fallback cannot go on by itself."""
+    why = plain(why, WHY_CHARS_MAX)
+    event = Event(now_ms, f"open again: {why}", actor, decision_id)
+
+    def turn(found: Handled | None, _: int | None) -> Turn:
+        if found is None or found.status != "mitigated" or found.why == why:
+            return Turn()
+        return Turn(replace(found, status="open", why=why, changed_ms=now_ms), (event,))
+
+    for incident, _ in await incidents.incidents(dependency=dependency, status="mitigated"):
+        await incidents.amend(incident.id, turn)
+
+
+async def acknowledge(incidents: Incidents, incident_id: str, *, actor: str, now_ms: int) -> None:
+    """Say that a person has seen it.
+
+    Raises:
+        UnknownTarget: There is no such incident.
+    """
+    event = Event(now_ms, "acknowledged", actor)
+    if await incidents.amend(incident_id, _moved(("open",), "acknowledged", event)) is None:
+        raise await _unknown(incidents, incident_id)
+
+
+async def resolve(
+    incidents: Incidents, incident_id: str, *, false_alarm: bool, actor: str, now_ms: int
+) -> Handled:
+    """Close it by a person's word; a false alarm is labelled as one. The incident as it was.
+
+    Raises:
+        UnknownTarget: There is no such incident.
+    """
+    event = Event(now_ms, "resolved: false alarm" if false_alarm else "resolved", actor)
+
+    def turn(found: Handled | None, _: int | None) -> Turn:
+        if found is None or found.status == "resolved":
+            return Turn()
+        return Turn(
+            replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm), (event,)
+        )
+
+    found = await incidents.amend(incident_id, turn)
+    if found is None:
+        raise await _unknown(incidents, incident_id)
+    return found
+
+
+def _moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
+    def turn(found: Handled | None, _: int | None) -> Turn:
+        if found is None or found.status not in before:
+            return Turn()
+        return Turn(replace(found, status=after, changed_ms=event.ts_ms), (event,))
+
+    return turn
+
+
+async def get_incidents(
+    incidents: Incidents,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    dependency: str | None = None,
+    status: str | None = None,
+    incident_id: str | None = None,
+    now_ms: int,
+) -> IncidentList:
+    """What is being handled, with its timeline; what is resolved comes last.
+
+    Counts are of all that there are; the newest 50 are listed. Each carries the standing verdict
+    of its dependency.
+
+    Raises:
+        ParameterError: `status` is none of the five.
+        UnknownTarget: There is no incident with this id.
+    """
+    known: tuple[Status, ...] = get_args(Status)
+    wanted = next((name for name in known if name == status), None)
+    if status is not None and wanted is None:
+        raise ParameterError(f"status '{plain(status, 60)}' is none of: {', '.join(known)}.")
+    found = await incidents.incidents(dependency=dependency, status=wanted, incident_id=incident_id)
+    if incident_id is not None and not found:
+        raise await _unknown(incidents, incident_id)
+    names = sorted({incident.dependency for incident, _ in found})
+    standing = await verdicts_now(log, settings, now_ms=now_ms, names=names)
+    lines = [
+        _answer(incident, events, standing.get(incident.dependency, NEVER_ASKED).verdict)
+        for incident, events in found
+    ]
+    counts = Counter[Status]()
+    if incident_id is None:
+        for (_, each), n in (await incidents.counts(dependency=dependency, status=wanted)).items():
+            counts[each] += n
+    else:
+        counts.update(line.status for line in lines)
+    unhandled = counts["open"] + counts["acknowledged"]
+    verdict: Verdict = (
+        "no_go" if unhandled else "caution" if counts.total() > counts["resolved"] else "go"
+    )
+    first = [line for line in lines if line.status in ("open", "acknowledged")][:1]
+    return IncidentList(
+        verdict=verdict,
+        summary=_summary(lines, counts),
+        as_of=rfc3339(now_ms),
+        next_actions=[_next(line) for line in first],
+        incidents=lines,
+        counts={each: counts[each] for each in known if counts[each]} or None,
+    )
+
+
+def _answer(incident: Handled, events: list[Event], verdict: Verdict) -> Incident:
+    return Incident(
+        id=incident.id,
+        dependency=incident.dependency,
+        status=incident.status,
+        opened_at=rfc3339(incident.opened_ms),
+        cause=f"{incident.cause}: {incident.why}"
+        + (" (false alarm)" if incident.false_alarm else ""),
+        suspected=incident.suspected,
+        onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),
+        verdict=verdict,
+        timeline=[
+            TimelineEvent(
+                ts=rfc3339(e.ts_ms),
+                event=e.event.replace(f": {incident.why}", "", 1),  # the cause says it
+                actor=e.actor,
+            )
+            for e in events
+        ],
+    )
+
+
+def _summary(lines: list[Incident], counts: Counter[Status]) -> str:
+    resolved, total = counts["resolved"], counts.total()
+    listed = listed_of(len(lines)) if total > len(lines) else ""
+    if total == resolved:
+        none = f"No incident is being handled; {resolved:,} resolved."
+        return none + listed if resolved else "No incident."
+    shown = [line for line in lines if line.status != "resolved"][:NAMED]
+    told = "; ".join(f"{line.dependency} {line.status}, {_since(line)}" for line in shown)
+    active = total - resolved
+    more = f"; and {active - len(shown):,} more" if active > len(shown) else ""
+    return f"{counted(active, 'incident')} being handled: {told}{more}.{listed}"
+
+
+def _since(line: Incident) -> str:
+    """When it began, and when it was noticed; only the latter where nobody knows the former."""
+    noticed = f"noticed {minute(line.opened_at)}"
+    return noticed if line.onset is None else f"bad since {minute(line.onset)}, {noticed}"
+
+
+def _next(line: Incident) -> NextAction:
+    return NextAction(
+        tool="check_model_drift",
+        arguments={"dependency": line.dependency},
+        reason="how it stands now, and the way back where there is one",
+    )
+
+
+async def _unknown(incidents: Incidents, incident_id: str) -> UnknownTarget:
+    known = [incident.id for incident, _ in await incidents.incidents()]
+    return UnknownTarget("incident", incident_id, known, "List the incidents first.")

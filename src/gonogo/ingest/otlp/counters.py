@@ -1,0 +1,209 @@
+"""Metrics as calls: what counters and histograms have grown by, spread over the calls they count.
+
+A histogram says how many calls there were; its values are told back at the middles of its buckets,
+scaled so that their mean is the true one. Counters (tokens, cost) of the same export are spread
+over those calls, or make one observation where no histogram counts any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.ingest.observation import error_code_of
+from gonogo.ingest.otlp.differences import Differences, Grown, Shape
+from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, read_attributes
+from gonogo.ingest.otlp.spans import call_fields
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+        ExponentialHistogramDataPoint,
+        HistogramDataPoint,
+        Metric,
+        NumberDataPoint,
+    )
+
+    from gonogo.ingest.otlp.names import Tally
+
+    Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
+
+__all__ = ["Differences", "MetricCalls", "metric_calls"]
+
+# One point may stand for so many calls; each becomes an observation.
+CALLS_MAX = 10_000
+CUMULATIVE = 2
+
+# None: the attribute `gen_ai.token.type` or `type` says which tokens.
+QUANTITIES: dict[str, str | None] = {
+    "gen_ai.client.operation.duration": "latency_ms",
+    "gen_ai.client.inference.duration": "latency_ms",
+    "gen_ai.execute_tool.duration": "latency_ms",
+    "mcp.client.operation.duration": "latency_ms",
+    "mcp.server.operation.duration": "latency_ms",
+    "gen_ai.client.token.usage": None,
+    "gen_ai.client.inference.usage.input_tokens": "input_tokens",
+    "gen_ai.client.inference.usage.output_tokens": "output_tokens",
+    "claude_code.token.usage": None,
+    "claude_code.cost.usage": "cost_usd",
+}
+TOKEN_TYPES = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "prompt": "input_tokens",
+    "completion": "output_tokens",
+}
+UNITS_MS = {"s": 1000.0, "ms": 1.0, "us": 0.001, "ns": 1e-6}
+
+
+@dataclass(slots=True)
+class MetricCalls:
+    """Fields of observations, and the points that could not be told."""
+
+    calls: list[dict[str, object]] = field(default_factory=list)
+    refused: int = 0
+    problem: str | None = None
+
+
+class _Key(NamedTuple):
+    dependency: str
+    kind: str
+    provider: str | None
+    error: str | None
+    time_ns: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one export says of the calls of one dependency that ended alike."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    totals: dict[str, float] = field(default_factory=dict)
+
+
+def metric_calls(
+    metrics: Sequence[Metric], differences: Differences, tally: Tally, service: str, source: str
+) -> MetricCalls:
+    """The calls that an export's metrics tell of.
+
+    Args:
+        metrics: Of one resource.
+        differences: The state of cumulative series; brought forward.
+        tally: Counts points, and names that mean nothing.
+        service: The resource's `service.name`.
+        source: What tells this resource from others.
+    """
+    told = MetricCalls()
+    groups: dict[_Key, _Group] = {}
+    for metric in metrics:
+        if metric.name not in QUANTITIES:
+            tally.note_unknown(metric.name)
+            continue
+        for point, shape, cumulative in _points(metric):
+            tally.items += 1
+            slots = CLAUDE_CODE_SLOTS if metric.name.startswith("claude_code.") else SLOTS
+            found = read_attributes(point.attributes, tally, slots)
+            quantity = QUANTITIES[metric.name] or TOKEN_TYPES.get(str(found.get("token_type")))
+            fields = call_fields(found, service)
+            series = f"{source} {metric.name} {sorted(found.items())}"
+            grown = differences.grown(series, shape, cumulative=cumulative)
+            if quantity is None or fields is None or grown is None:
+                tally.ignored += 1
+            elif grown.count > CALLS_MAX:
+                told.refused += 1
+                told.problem = f"a point counts {grown.count} calls; at most {CALLS_MAX}"
+            else:
+                key = _key(fields, found, point.time_unix_nano)
+                scale = UNITS_MS.get(metric.unit, 1000.0) if quantity == "latency_ms" else 1.0
+                _add(groups.setdefault(key, _Group()), quantity, grown, scale)
+    for key, group in groups.items():
+        told.calls += _spread(key, group, source)
+    return told
+
+
+def _points(metric: Metric) -> Iterator[tuple[Point, Shape, bool]]:
+    kind = metric.WhichOneof("data")
+    if kind == "sum" and metric.sum.is_monotonic:
+        cumulative = metric.sum.aggregation_temporality == CUMULATIVE
+        for point in metric.sum.data_points:
+            value = point.as_double if point.HasField("as_double") else float(point.as_int)
+            yield point, Shape(point.start_time_unix_nano, 0, value), cumulative
+    elif kind == "histogram":
+        cumulative = metric.histogram.aggregation_temporality == CUMULATIVE
+        for plain in metric.histogram.data_points:
+            counts = {i: n for i, n in enumerate(plain.bucket_counts) if n}
+            bounds = tuple(plain.explicit_bounds)
+            start = plain.start_time_unix_nano
+            yield plain, Shape(start, plain.count, plain.sum, counts, bounds), cumulative
+    elif kind == "exponential_histogram":
+        cumulative = metric.exponential_histogram.aggregation_temporality == CUMULATIVE
+        for point_ in metric.exponential_histogram.data_points:
+            positive = point_.positive
+            counts = {positive.offset + i: n for i, n in enumerate(positive.bucket_counts) if n}
+            yield (
+                point_,
+                Shape(
+                    point_.start_time_unix_nano,
+                    point_.count,
+                    point_.sum,
+                    counts,
+                    scale=point_.scale,
+                    zeros=point_.zero_count,
+                ),
+                cumulative,
+            )
+
+
+def _key(fields: dict[str, object], found: dict[str, Scalar], time_ns: int) -> _Key:
+    provider = fields.get("provider")
+    error = found.get("error")
+    return _Key(
+        str(fields["dependency"]),
+        str(fields["kind"]),
+        None if provider is None else str(provider),
+        None if error is None else error_code_of(str(error)),
+        time_ns,
+    )
+
+
+def _add(group: _Group, quantity: str, grown: Grown, scale: float) -> None:
+    if grown.count:
+        values = group.values.setdefault(quantity, [])
+        values += [value * scale for value in grown.values()]
+    elif grown.total:
+        group.totals[quantity] = group.totals.get(quantity, 0.0) + grown.total
+
+
+def _spread(key: _Key, group: _Group, source: str) -> Iterable[dict[str, object]]:
+    """An observation a call; a list that is shorter than the others leaves its field out."""
+    n = max((len(values) for values in group.values.values()), default=0)
+    n = n or bool(group.totals)
+    stem = blake2b(f"{source} {key}".encode(), digest_size=12).hexdigest()
+    columns = {
+        quantity: _whole(values) if quantity.endswith("_tokens") else values
+        for quantity, values in group.values.items()
+    }
+    for quantity, total in group.totals.items():
+        share = [total / n] * n
+        columns[quantity] = _whole(share) if quantity.endswith("_tokens") else share
+    for place in range(n):
+        measured = {
+            quantity: column[place] for quantity, column in columns.items() if place < len(column)
+        }
+        yield {
+            "id": f"{stem}-{place}",
+            "dependency": key.dependency,
+            "kind": key.kind,
+            "provider": key.provider,
+            "error": key.error,
+            "ts": key.time_ns / 1e9,
+            **measured,
+        }
+
+
+def _whole(values: Sequence[float]) -> list[float]:
+    """Token counts are whole: what rounding leaves over goes to the next call."""
+    ends = [round(end) for end in accumulate(values, initial=0.0)]
+    return [after - before for before, after in pairwise(ends)]

@@ -1,0 +1,1 @@
+"""Budgets: windows, prices, forecasts, verdicts."""

@@ -1,0 +1,263 @@
+"""The verdict on planned work against balances, and its wording. Pure and quick."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gonogo.answers import (
+    Binding,
+    BudgetCheck,
+    Calibration,
+    Hold,
+    NextAction,
+    Window,
+    rfc3339,
+)
+from gonogo.money.budget_plan import CALLS_MIN, PlannedSpend
+from gonogo.money.windows import WindowSpan
+from gonogo.ports.money import Balance, Drafted
+from gonogo.records import MICRO, Verdict
+from gonogo.settings import BudgetSettings
+from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
+from gonogo.text.forms import counted
+
+TOOL = "check_budget_with_confidence"
+OFFERED_SHARE = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetQuestion:
+    """All that a verdict needs but the balances, which a transaction adds.
+
+    `chain` is the budget that was asked about and its ancestors; a hold is made where
+    `reservation_id` is given.
+    """
+
+    chain: tuple[BudgetSettings, ...]
+    window: WindowSpan
+    plan: PlannedSpend
+    now_ms: int
+    arguments: tuple[tuple[str, object], ...]
+    reservation_id: str | None = None
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """The numbers of a verdict."""
+
+    passed: bool
+    confidence: float
+    required: float
+    remaining: tuple[int, ...]  # of each budget of the chain
+    binding: int  # index of the budget with the least left
+    calls_that_would_pass: int | None
+    hold: int | None = None
+    capped: bool = False
+    worst: int | None = None  # the worst case, where a hard budget cannot hold it
+
+
+def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Drafted:
+    """Decide on balances: the answer, and what to hold if holding was asked for and passed."""
+    found = _judge(question, balances)
+
+    def answer() -> str:
+        return _answer(question, balances, found).model_dump_json(exclude_none=True)
+
+    return Drafted(
+        answer,
+        found.hold,
+        found.confidence,
+        found.remaining[found.binding],
+    )
+
+
+def check(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
+    """The verdict without holding anything; `unknown` where nothing can be forecast."""
+    if not question.plan.grid:
+        return _unknown(question, balances)
+    return _answer(question, balances, _judge(question, balances))
+
+
+def _judge(question: BudgetQuestion, balances: Sequence[Balance]) -> _Judgement:
+    plan, chain = question.plan, question.chain
+    remaining = tuple(
+        budget.limit_micro_usd - held.spent_micro_usd - held.held_micro_usd
+        for budget, held in zip(chain, balances, strict=True)
+    )
+    binding = min(range(len(chain)), key=lambda i: remaining[i])
+    failed = [
+        budget
+        for budget, left in zip(chain, remaining, strict=True)
+        if plan.chance_within(left) < budget.required_confidence
+    ]
+    # A hard budget passes only what it can hold at its worst: a check says what a hold would.
+    hard = [left for budget, left in zip(chain, remaining, strict=True) if budget.hard]
+    worst = plan.worst_micro_usd if hard and plan.worst_micro_usd > min(hard) else None
+    passed = not failed and worst is None
+    found = _Judgement(
+        passed=passed,
+        confidence=plan.chance_within(remaining[binding]),
+        required=max((b.required_confidence for b in failed), default=chain[0].required_confidence),
+        remaining=remaining,
+        binding=binding,
+        calls_that_would_pass=_calls_that_would_pass(question, remaining, passed=passed),
+        worst=None if failed else worst,
+    )
+    if question.reservation_id is None or not passed:
+        return found
+    wanted = plan.worst_micro_usd if hard else plan.hold_micro_usd
+    held = min(wanted, max(remaining[binding], 0))
+    return replace(found, hold=held, capped=held < wanted)
+
+
+def _calls_that_would_pass(
+    question: BudgetQuestion, remaining: tuple[int, ...], *, passed: bool
+) -> int | None:
+    plan = question.plan
+    declared = "planned_cost_usd" in dict(question.arguments)
+    if plan.calls is None or not plan.curves or (declared and not passed):
+        return None  # a declared total stays what it is with fewer calls
+    curves = dict(plan.curves)
+    calls = min(
+        curves[budget.required_confidence].calls_within(left)
+        for budget, left in zip(question.chain, remaining, strict=True)
+    )
+    # The curve is interpolated and every forecast is drawn anew, to about a point of probability:
+    # the offer is shaded by more than that, so that asking for it passes.
+    calls = max(min(calls, 1), math.floor(OFFERED_SHARE * calls))
+    hard = [left for b, left in zip(question.chain, remaining, strict=True) if b.hard]
+    if hard and plan.worst_call_micro_usd:
+        calls = min(calls, max(math.floor(min(hard) / plan.worst_call_micro_usd), 0))
+    return max(calls, plan.calls) if passed else min(calls, plan.calls - 1)
+
+
+def _answer(
+    question: BudgetQuestion, balances: Sequence[Balance], found: _Judgement
+) -> BudgetCheck:
+    plan = question.plan
+    verdict: Verdict = "go" if found.passed else "no_go"
+    hold = None
+    if found.hold is not None and question.reservation_id is not None:
+        expires_ms = question.now_ms + question.chain[0].hold_expires_s * 1000
+        hold = Hold(
+            id=question.reservation_id,
+            held_usd=found.hold / MICRO,
+            expires_at=rfc3339(expires_ms),
+        )
+    parent = question.chain[found.binding]
+    binding = (
+        Binding(budget=parent.name, remaining_usd=found.remaining[found.binding] / MICRO)
+        if found.binding
+        else None
+    )
+    confidence = round(found.confidence, 4)
+    if not found.passed and found.confidence < found.required <= confidence:
+        confidence -= 1e-4  # what fails does not read as what is required
+    answer = _base(question, balances, verdict, "").model_copy(
+        update={
+            "passed": found.passed,
+            "confidence": confidence,
+            "required_confidence": found.required,
+            "projected_usd": plan.quantile(0.5) / MICRO,
+            "projected_interval80_usd": (plan.quantile(0.1) / MICRO, plan.quantile(0.9) / MICRO),
+            "worst_case_usd": None if found.worst is None else found.worst / MICRO,
+            "calls_that_would_pass": found.calls_that_would_pass,
+            "binding": binding,
+            "reservation": hold,
+            "hold_capped": True if found.capped else None,
+            "next_actions": _next_actions(question, found, hold),
+        }
+    )
+    return answer.model_copy(update={"summary": budget_summary(answer)})
+
+
+def _base(
+    question: BudgetQuestion, balances: Sequence[Balance], verdict: Verdict, summary: str
+) -> BudgetCheck:
+    budget, own, plan = question.chain[0], balances[0], question.plan
+    window = question.window
+    newest = plan.newest_ts_ms
+    remaining = budget.limit_micro_usd - own.spent_micro_usd - own.held_micro_usd
+    return BudgetCheck(
+        verdict=verdict,
+        summary=summary,
+        as_of=rfc3339(question.now_ms),
+        data_age_s=None if newest is None else max(question.now_ms - newest, 0) // 1000,
+        budget=budget.name,
+        required_confidence=budget.required_confidence,
+        limit_usd=budget.limit_micro_usd / MICRO,
+        spent_usd=own.spent_micro_usd / MICRO,
+        held_usd=own.held_micro_usd / MICRO,
+        remaining_usd=remaining / MICRO,
+        planned_calls=plan.calls,
+        window=Window(
+            kind=window.kind,
+            start=None if window.start_ms is None else rfc3339(window.start_ms),
+            end=None if window.end_ms is None else rfc3339(window.end_ms),
+        ),
+        n=plan.n,
+        regime_start=None if plan.regime_start_ms is None else rfc3339(plan.regime_start_ms),
+        method=plan.method,
+        others_hold=[
+            Hold(id=h.id, held_usd=h.held_micro_usd / MICRO, expires_at=rfc3339(h.expires_ms))
+            for h in own.holds
+        ]
+        or None,
+        unpriced=plan.unpriced,
+        calibration=question.calibration,
+    )
+
+
+def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
+    plan = question.plan
+    why = (
+        "too many calls have no cost and no known price (`unpriced` says which)."
+        if plan.unpriced
+        else f"{counted(plan.n, 'priced observation')}, and {CALLS_MIN} are needed. Pass "
+        "`planned_cost_usd`, or record more calls with their cost."
+    )
+    answer = _base(question, balances, "unknown", "")
+    summary = unknown_budget_summary(answer, why)
+    look = NextAction(
+        tool="list_dependencies",
+        arguments={},
+        reason="see which dependencies have recorded observations",
+    )
+    return answer.model_copy(update={"summary": summary, "next_actions": [look]})
+
+
+def _next_actions(
+    question: BudgetQuestion, found: _Judgement, hold: Hold | None
+) -> list[NextAction]:
+    asked = dict(question.arguments)
+    if hold is not None:
+        return [
+            NextAction(
+                tool="settle_reservation",
+                arguments={"reservation_id": hold.id},
+                reason=f"when the work is done: book what its calls cost, recorded with "
+                f"reservation={hold.id} (else pass `actual_usd`), and free the rest",
+            )
+        ]
+    if found.passed:
+        if not {"planned_calls", "planned_cost_usd"} & asked.keys():
+            return []  # nothing is planned, so there is nothing to hold
+        return [
+            NextAction(
+                tool=TOOL,
+                arguments=asked | {"reserve": True},
+                reason="hold the money, so that nobody else can spend it first",
+            )
+        ]
+    if found.calls_that_would_pass:
+        return [
+            NextAction(
+                tool=TOOL,
+                arguments=asked | {"planned_calls": found.calls_that_would_pass},
+                reason="as many calls as would pass now",
+            )
+        ]
+    return []

@@ -1,0 +1,69 @@
+"""How often budget checks came true: the reliability of the confidences that were given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.answers import Calibration
+
+if TYPE_CHECKING:
+    from gonogo.ports.money import JudgedCheck, Ledger
+
+CHECKS_MIN = 20
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Checks whose confidence lay in `low <= confidence < high`, and what came of them."""
+
+    low: float
+    high: float
+    checks: int
+    said: float  # mean confidence
+    happened: float  # share that stayed within what remained then
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationTable:
+    """The reliability diagram of settled checks; empty bins are left out."""
+
+    bins: tuple[CalibrationBin, ...]
+    checks: int
+    ece: float | None  # mean |said - happened|, weighted by checks; None below CHECKS_MIN checks
+
+
+def calibrate(judged: Sequence[JudgedCheck]) -> CalibrationTable:
+    """Bin settled checks by the confidence that they were given.
+
+    A check came true when the work cost no more than what remained when it was made.
+    """
+    bins, error = [], 0.0
+    for i in range(BINS):
+        inside = [c for c in judged if min(int(c.confidence * BINS), BINS - 1) == i]
+        if not inside:
+            continue
+        said = sum(c.confidence for c in inside) / len(inside)
+        kept = sum(c.actual_micro_usd <= c.remaining_micro_usd for c in inside)
+        bins.append(CalibrationBin(i / BINS, (i + 1) / BINS, len(inside), said, kept / len(inside)))
+        error += abs(kept - said * len(inside))
+    enough = len(judged) >= CHECKS_MIN
+    return CalibrationTable(tuple(bins), len(judged), error / len(judged) if enough else None)
+
+
+def calibration_note(judged: Sequence[JudgedCheck]) -> Calibration | None:
+    """What an answer says of the record of earlier ones; nothing where none was settled."""
+    if not judged:
+        return None
+    table = calibrate(judged)
+    if table.ece is None:
+        note = f"{CHECKS_MIN - table.checks} more settled reservations tell how far to trust this"
+        return Calibration(checks=table.checks, note=note)
+    return Calibration(checks=table.checks, ece=table.ece)
+
+
+async def calibration_table(ledger: Ledger, *, limit: int = 1000) -> CalibrationTable:
+    """The reliability diagram of the newest settled checks, of every budget."""
+    return calibrate(await ledger.judged(limit=limit))

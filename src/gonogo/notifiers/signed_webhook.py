@@ -1,0 +1,56 @@
+"""Any receiver: signed JSON (`gonogo.http.signatures`), an idempotency key for each state."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from gonogo.answers import rfc3339
+from gonogo.http.signatures import HEADER, sign
+from gonogo.notifiers.post import encoded, post
+
+if TYPE_CHECKING:
+    from gonogo.ports.notices import Notice
+    from gonogo.ports.routes import Step
+
+
+class Webhook:
+    """Tells one receiver.
+
+    Args:
+        name: Its name in the configuration.
+        url: Where it listens.
+        secret: What its messages are signed with.
+    """
+
+    repeats = False
+
+    def __init__(self, name: str, url: str, secret: str) -> None:
+        self.name = name
+        self._url = url
+        self._secret = secret
+
+    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
+        """The incident as it stands, and what is new in its timeline."""
+        incident = notice.incident
+        body = encoded(
+            {
+                "incident": incident.id,
+                "key": notice.key,
+                "dependency": incident.dependency,
+                "cause": incident.cause,
+                "status": incident.status,
+                "verdict": incident.verdict,
+                "summary": notice.headline,
+                "suspected": incident.suspected,
+                "false_alarm": incident.false_alarm,
+                "opened_at": rfc3339(incident.opened_ms),
+                "changed_at": rfc3339(incident.changed_ms),
+                "news": [asdict(e) | {"ts": rfc3339(e.ts_ms)} for e in notice.news],
+            }
+        )
+        headers = {
+            HEADER: sign(self._secret, body, now_s=now_ms // 1000),
+            "Idempotency-Key": f"{incident.id}-{len(notice.events)}",
+        }
+        return await post(self._url, body, headers, secrets=(self._secret,))

@@ -1,0 +1,1 @@
+"""What subjects and engines share: values and Protocols."""

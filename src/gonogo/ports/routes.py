@@ -1,0 +1,396 @@
+"""What actions need from outside: routes, incidents, actuators; and the values that pass.
+
+A share is a whole number of ten-thousandths, so that shares add up exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gonogo.ports.target_health import Health
+    from gonogo.ports.telemetry import DecisionLog, Telemetry
+    from gonogo.records import Decision, Verdict
+    from gonogo.settings import Policy
+
+WHOLE = 10_000
+# The actuator that is always there: the route table of the store itself.
+STORE = "store"
+# The route file that gonogo keeps by itself where no other is configured.
+LOCAL = "local file"
+
+Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+Outcome = Literal["done", "failed", "unknown"]
+Blocks = Literal["never", "agents", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A target and its share of the traffic, in ten-thousandths."""
+
+    target: str
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Where the way back to the primary stands.
+
+    `fallback` is where it began and where an abort leads; empty once it is over, kept so that a
+    relapse is known as one. `fell_ms`: when the traffic left; `since_ms`: when the present stage
+    began; `tried`: trials of the primary that ended badly.
+    """
+
+    fallback: tuple[Weight, ...]
+    fell_ms: int
+    since_ms: int
+    tried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a dependency's traffic should go.
+
+    `targets` add up to `WHOLE`, the primary first, then the ladder's order, so that a key never
+    moves back while a share grows. `version` grows with every change, `epoch` with every change of
+    the targets. `renewals`: how often a fallback that was due was found still needed.
+    """
+
+    dependency: str
+    targets: tuple[Weight, ...]
+    epoch: int = 0
+    version: int = 0
+    salt: str = ""
+    why: str = ""
+    changed_ms: int = 0
+    expires_ms: int | None = None
+    held: str | None = None
+    incident_id: str | None = None
+    audit_id: str | None = None
+    held_until_ms: int | None = None
+    renewals: int = 0
+    recovery: Recovery | None = None
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether the dependency itself gets everything."""
+        return self.targets == (Weight(self.dependency, WHOLE),)
+
+    @property
+    def primary_share(self) -> int:
+        """What the dependency itself gets, in ten-thousandths."""
+        return sum(weight.share for weight in self.targets if weight.target == self.dependency)
+
+    def holder(self, now_ms: int) -> str | None:
+        """Who holds the route now, and why; None where nobody does."""
+        is_over = self.held_until_ms is not None and now_ms >= self.held_until_ms
+        return None if is_over else self.held
+
+
+def primary_route(dependency: str) -> Route:
+    """The route of a dependency that was never switched."""
+    return Route(dependency, (Weight(dependency, WHOLE),))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of a plan; `blocks` says whom its failure stops."""
+
+    check: str
+    passed: bool
+    why: str
+    blocks: Blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A switch that was planned, and what became of it.
+
+    `begun`: the route has changed, the actuators may or may not have. `answer` and `result` are
+    the JSON of the FallbackPlan and FallbackResult that were given out. `returns` is there where
+    the plan is a step of the way back, and says where that stands with it. `evidence` is the JSON
+    of what was known of the dependency when it was planned.
+    """
+
+    id: str
+    dependency: str
+    created_ms: int
+    expires_ms: int
+    route_version: int
+    before: tuple[Weight, ...]
+    after: tuple[Weight, ...]
+    reason: str
+    checks: tuple[Check, ...]
+    approval: Policy
+    answer: str
+    idempotency_key: str | None = None
+    undoes: str | None = None
+    state: Literal["planned", "begun", "done"] = "planned"
+    audit_id: str | None = None
+    epoch: int | None = None
+    result: str | None = None
+    evidence: str = ""
+    returns: Recovery | None = None
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it only gives the primary a part back, for a trial."""
+        whole = (Weight(self.dependency, WHOLE),)
+        return self.returns is not None and self.after not in (whole, self.returns.fallback)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One change of a route's targets that was carried out.
+
+    `undo`: it went back. `stage`: it only gave the primary a part back, for a trial.
+    """
+
+    ts_ms: int
+    undo: bool
+    stage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a fence decided: the route to write and the action's entry, or neither for a replay."""
+
+    plan: Plan
+    route: Route | None = None
+    entry: Decision | None = None
+
+
+Fence = Callable[[Plan, Route, list[Switch]], Begun]
+# What a route becomes besides its targets, and the action's entry; None: it stays as it is.
+Amended = Callable[[Route], "tuple[Route, Decision] | None"]
+
+
+class Routes(Protocol):
+    """Routes, the plans that change them, and what was carried out."""
+
+    async def route(self, dependency: str) -> Route | None:
+        """The desired route; None where it was never switched."""
+        ...
+
+    async def routes(self) -> list[Route]:
+        """Every route that was ever switched or held, by dependency."""
+        ...
+
+    async def plan(self, plan_id: str) -> Plan | None:
+        """A plan as it stands."""
+        ...
+
+    async def plan_with(
+        self, *, audit_id: str | None = None, undoes: str | None = None
+    ) -> Plan | None:
+        """The plan that an action carried out, or the one that undoes an action."""
+        ...
+
+    async def plan_ids(self, *, limit: int) -> list[str]:
+        """The newest plans' ids, newest first."""
+        ...
+
+    async def begun(self, dependency: str | None = None) -> list[Plan]:
+        """Plans whose result is not final: their process works on them or has died."""
+        ...
+
+    async def switches(self, dependency: str, *, since_ms: int) -> list[Switch]:
+        """What was carried out since, oldest first."""
+        ...
+
+    async def save_plan(self, plan: Plan) -> Plan:
+        """Keep a plan and return it; or the one that already has its key or undoes the same.
+
+        One of those that was not used and is expired, or was made for another version of the
+        route, gives way. Unused plans a day past their expiry are dropped.
+        """
+        ...
+
+    async def begin(self, plan_id: str, fence: Fence, *, idempotency_key: str | None) -> Begun:
+        """Let `fence` judge the plan against the route as it stands, and write what it decides.
+
+        One exclusive durable transaction; what `fence` raises leaves everything as it was. It may
+        run twice, so it must be pure. Where the key was used on this dependency before, the plan
+        of that use is judged instead.
+        """
+        ...
+
+    async def finish(self, plan_id: str, *, result: str, entry: Decision) -> str:
+        """Make a begun plan's result final, durably, with its entry; the result that stands.
+
+        Whoever comes first decides: a later call writes nothing and gets the first result.
+        """
+        ...
+
+    async def amend(self, dependency: str, amended: Amended) -> Route:
+        """Change what a route says besides its targets (hold, renewal); the route that stands.
+
+        One exclusive durable transaction, with a new version where something changed. `amended`
+        may run twice, so it must be pure; what it raises leaves everything as it was.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What an actuator found when it looked. `version` is what `apply` expects to find again."""
+
+    status: Literal["known", "absent", "unknown"]
+    targets: tuple[Weight, ...] = ()
+    epoch: int = 0
+    version: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of asking an actuator for something; success is never assumed."""
+
+    status: Outcome
+    detail: str
+
+
+class Actuator(Protocol):
+    """Makes a route real. Going back is applying the earlier targets under a newer epoch.
+
+    Nothing is raised for what can go wrong outside: a file, a peer. That is a `Step`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
+
+    async def read(self, dependency: str) -> Observed:
+        """What is there now."""
+        ...
+
+    def effect(self, route: Route) -> str:
+        """What applying this route would do, in one line."""
+        ...
+
+    async def apply(self, route: Route, *, expected_version: str) -> Step:
+        """Bring it about, raising a target before lowering another, with no moment without one.
+
+        Refused where something else is there than `expected_version`, or a newer epoch. Applying
+        what is there already changes nothing.
+        """
+        ...
+
+    async def verify(self, route: Route) -> Step:
+        """Look again whether the route is what is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A degradation that is being handled: one cause, any number of signals that say no_go."""
+
+    id: str
+    dependency: str
+    cause: str
+    status: Status
+    opened_ms: int
+    changed_ms: int
+    why: str
+    verdict: Verdict
+    onset_ms: int | None = None
+    false_alarm: bool = False
+    bad_signals: tuple[str, ...] = ()
+    well_since_ms: int | None = None
+    suspected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an incident's timeline."""
+
+    ts_ms: int
+    event: str
+    actor: str
+    decision_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is to be written: the incident (None: as it is), and since when one is suspected."""
+
+    incident: Handled | None = None
+    events: tuple[Event, ...] = ()
+    suspected_ms: int | None = None
+
+
+TurnOf = Callable[[Handled | None, int | None], Turn]
+
+
+class Incidents(Protocol):
+    """Incidents, one unresolved for each dependency and cause."""
+
+    async def standing(
+        self, dependency: str, cause: str, signal: str
+    ) -> tuple[Handled | None, int | None]:
+        """The unresolved incident, and since when this signal suspects one (epoch ms)."""
+        ...
+
+    async def change(
+        self, dependency: str, cause: str, signal: str, turn: TurnOf
+    ) -> Handled | None:
+        """Show `turn` the unresolved incident and the suspicion, and write what it decides.
+
+        One exclusive transaction. Returns the incident as it stands afterwards.
+        """
+        ...
+
+    async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
+        """The same for one incident by its id, resolved or not; None where there is none."""
+        ...
+
+    async def incidents(
+        self,
+        *,
+        dependency: str | None = None,
+        status: Status | None = None,
+        incident_id: str | None = None,
+        limit: int = 50,
+    ) -> list[tuple[Handled, list[Event]]]:
+        """Incidents with their timelines: unresolved first, then the newest."""
+        ...
+
+    async def counts(
+        self, *, dependency: str | None = None, status: Status | None = None
+    ) -> dict[tuple[str, Status], int]:
+        """How many there are in all, by dependency and status; those without any left out."""
+        ...
+
+    async def unresolved(self, dependencies: Sequence[str]) -> list[Handled]:
+        """Every incident of these that is not resolved, the newest first, without timelines."""
+        ...
+
+    async def changed(self, *, limit: int) -> list[Handled]:
+        """Incidents without their timelines, those that changed last first."""
+        ...
+
+
+# What is known of a dependency at a time (epoch ms), whole, as a JSON object.
+EvidenceOf = Callable[[str, int], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackPorts:
+    """All that a fallback needs from outside. `new_id` makes an id that was never used.
+
+    `evidence_of` is what a plan keeps, so that it is in the audit chain before anything moves.
+    """
+
+    routes: Routes
+    telemetry: Telemetry
+    decisions: DecisionLog
+    incidents: Incidents
+    health: Health
+    actuators: Mapping[str, Actuator]
+    new_id: Callable[[], str]
+    evidence_of: EvidenceOf | None = None

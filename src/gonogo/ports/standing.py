@@ -1,0 +1,57 @@
+"""The standing verdicts as every surface shows them: one rule, read in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.records import StandingVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.records import Verdict
+    from gonogo.settings import Settings
+
+__all__ = ["NEVER_ASKED", "VerdictNow", "stale_after_ms", "standing_now", "verdicts_now"]
+
+
+class VerdictNow(NamedTuple):
+    """A standing verdict as it reads now, and the parts that it is the worst of.
+
+    `as_of_ms`: when the older of its parts was asked. A part is None where it was never asked.
+    """
+
+    verdict: Verdict
+    as_of_ms: int | None = None
+    drift: Verdict | None = None
+    trust: Verdict | None = None
+
+
+NEVER_ASKED = VerdictNow("unknown")
+
+
+def stale_after_ms(settings: Settings, dependency: str) -> int:
+    """How old its newest data may be before nothing is known of it any more."""
+    return round(settings.dependency(dependency).stale_after_s * 1000)
+
+
+def standing_now(
+    settings: Settings, dependency: str, standing: StandingVerdict, now_ms: int
+) -> VerdictNow:
+    """What a stored standing verdict says now; stale evidence reads as unknown."""
+    stale_ms = stale_after_ms(settings, dependency)
+    return VerdictNow(
+        standing.verdict(now_ms, stale_ms),
+        standing.as_of_ms,
+        standing.drift and standing.drift.at(now_ms, stale_ms),
+        standing.trust and standing.trust.at(now_ms, stale_ms),
+    )
+
+
+async def verdicts_now(
+    log: DecisionLog, settings: Settings, *, now_ms: int, names: Sequence[str] | None = None
+) -> dict[str, VerdictNow]:
+    """The standing verdicts of these dependencies, or of all; without those never asked."""
+    found = await log.standing(names)
+    return {name: standing_now(settings, name, one, now_ms) for name, one in found.items()}

@@ -1,0 +1,77 @@
+"""What actions need to know of how targets do, and how the primary does when it is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.ports.routes import Weight
+    from gonogo.records import Floats, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """How a target does. `answers`: whether its newest calls came back; None where unknown.
+
+    `score` and `p_better` (than the primary, now) are fractions.
+    """
+
+    target: str
+    verdict: Verdict
+    why: str
+    score: float | None = None
+    p_better: float | None = None
+    answers: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnRate:
+    """One rate of a dependency's own calls, for a trial; bad ones are errors or wrong outcomes.
+
+    `well` is its baseline's rate, `ill` what counts as still ill; `fell`: it had fallen when the
+    traffic left. `n` and `bad` are whole hours since a stage began, shape (hours,); `n_now` and
+    `bad_now` the hour in which it began too.
+    """
+
+    metric: str
+    well: float
+    ill: float
+    fell: bool
+    n: Floats
+    bad: Floats
+    n_now: float = 0.0
+    bad_now: float = 0.0
+
+
+class Health(Protocol):
+    """How well targets do."""
+
+    async def own_rates(
+        self,
+        dependency: str,
+        *,
+        fallback: Sequence[Weight],
+        fell_ms: int,
+        since_ms: int,
+        now_ms: int,
+    ) -> list[OwnRate]:
+        """The rates of its own calls since a stage began; those without a baseline are left out.
+
+        Calls of a version that is a target of the fallback are not its own.
+        """
+        ...
+
+    async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
+        """A target beside the primary."""
+        ...
+
+    async def is_down(self, dependency: str, *, now_ms: int) -> bool:
+        """Whether half or more of its newest calls failed outright."""
+        ...
+
+    async def is_known(self, dependency: str) -> bool:
+        """Whether anything was ever recorded of it."""
+        ...

@@ -1,0 +1,285 @@
+"""Observations on their way to the store from a program that must not wait for it.
+
+Whoever puts one in waits for nothing and gets no error: a thread of its own checks, batches and
+writes. The queue is bounded. What cannot be kept is counted, and the last reason is told.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.errors import ActionRefused, GonogoError, plain
+
+if TYPE_CHECKING:
+    from gonogo.app.parts import Stores
+    from gonogo.records import Observation
+    from gonogo.settings import Settings
+
+__all__ = ["Delivery", "Outbox"]
+
+CAPACITY = 10_000
+BATCH_MAX = 1_000
+LINGER_S = 0.2
+BACKOFF_MIN_S = 0.5
+BACKOFF_MAX_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of the observations so far.
+
+    Attributes:
+        stored: Written, or known to the store already.
+        refused: Malformed; `problem` names the newest reason.
+        dropped: Lost because the queue was full or the store could not be written in time.
+        queued: Still on their way.
+        problem: The newest reason why one was refused, dropped or is late; None where all is well.
+    """
+
+    stored: int
+    refused: int
+    dropped: int
+    queued: int
+    problem: str | None
+
+
+class Outbox:
+    """A bounded queue of observations and the thread that writes them.
+
+    The thread starts with the first observation. A store that cannot be written is tried again
+    with back-off while the queue holds what comes. After a fork the child starts afresh: what was
+    queued is its parent's to write.
+
+    Args:
+        settings: Parses the configuration; called in the thread, since it may fail.
+        actor: Who records, for the store.
+        capacity: Observations that may wait.
+        linger_s: How long the thread gathers a batch.
+        prepare: Last change to an observation's fields, in the thread.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        *,
+        actor: str = "recorder",
+        capacity: int = CAPACITY,
+        linger_s: float = LINGER_S,
+        prepare: Callable[[dict[str, object], Settings], Mapping[str, object]] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._actor = actor
+        self._capacity = capacity
+        self._linger_s = linger_s
+        self._prepare = prepare
+        self._reset()
+        _alive.add(self)
+
+    def _reset(self) -> None:
+        self._queue: deque[dict[str, object]] = deque()
+        self._in_hand: list[dict[str, object]] = []
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._lock = threading.Lock()
+        self._progress = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+        self._closing = self._abandoned = False
+        self._stored = self._refused = self._dropped = 0
+        self._problem: str | None = None
+
+    def put(self, fields: dict[str, object]) -> bool:
+        """Queue one observation's fields, which are the queue's from now on; False where dropped.
+
+        Never waits for the store and never raises.
+        """
+        if self._closing or len(self._queue) >= self._capacity:
+            with self._lock:
+                self._dropped += 1
+                self._problem = self._problem or (
+                    "the recorder is closed" if self._closing else "the queue is full"
+                )
+            return False
+        self._queue.append(fields)
+        if not self._wake.is_set():
+            self._wake.set()
+        if self._thread is None:
+            self._start()
+        return True
+
+    @property
+    def delivery(self) -> Delivery:
+        """What became of the observations so far."""
+        with self._lock:
+            waiting = len(self._queue) + len(self._in_hand)
+            return Delivery(self._stored, self._refused, self._dropped, waiting, self._problem)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Write what is queued without lingering; True once nothing waits, False at the time-out."""
+        self._hurry.set()
+        self._wake.set()
+        with self._progress:
+            return self._progress.wait_for(lambda: self._is_empty, timeout_s)
+
+    def close(self, timeout_s: float) -> Delivery:
+        """Write what is queued, waiting at most so long; what is left then is dropped."""
+        self._closing = True
+        self._hurry.set()
+        self._wake.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        with self._lock:
+            if not self._is_empty:
+                # Whatever the thread still gets done is counted as lost: nobody waits to see it.
+                self._abandoned = True
+                self._dropped += len(self._queue) + len(self._in_hand)
+                self._queue.clear()
+                self._in_hand = []
+                self._problem = self._problem or f"the store took longer than {timeout_s:g} s"
+        _alive.discard(self)
+        return self.delivery
+
+    @property
+    def _is_empty(self) -> bool:
+        return not self._queue and not self._in_hand
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="gonogo outbox", daemon=True
+                )
+                self._thread.start()
+
+    # From here on in the outbox's thread.
+
+    def _serve(self) -> None:
+        import asyncio
+
+        failures, stores = 0, None
+        with asyncio.Runner() as runner:
+            while True:
+                self._wake.wait()
+                if stores is not None or failures:
+                    backoff_s = min(BACKOFF_MIN_S * 2**failures, BACKOFF_MAX_S)
+                    self._hurry.wait(backoff_s if failures else self._linger_s)
+                self._take()
+                try:
+                    stores = stores or runner.run(self._open())
+                    runner.run(self._write(stores))
+                    failures = 0
+                except Exception as error:  # noqa: BLE001 - an entry point: the thread must go on
+                    failures = min(failures + 1, 16)
+                    self._put_back(error)
+                if self._closing and (self._is_empty or failures):
+                    break
+            if stores is not None:
+                runner.run(stores.close())
+
+    def _take(self) -> None:
+        with self._lock:
+            while self._queue and len(self._in_hand) < BATCH_MAX:
+                self._in_hand.append(self._queue.popleft())
+            if not self._queue:
+                self._wake.clear()
+                self._hurry.clear()
+            if self._closing:
+                self._wake.set()
+                self._hurry.set()
+
+    def _put_back(self, error: Exception) -> None:
+        """Keep a batch that was not written for the next try, and say why it is late."""
+        said = str(error) if isinstance(error, GonogoError) else repr(error)
+        with self._progress:
+            self._problem = plain(said)
+            if not self._abandoned:
+                self._queue.extendleft(reversed(self._in_hand))
+                self._in_hand = []
+                self._hurry.clear()
+                self._wake.set()
+            if self._closing:
+                self._hurry.set()
+            self._progress.notify_all()
+
+    async def _open(self) -> Stores:
+        open_stores = _load()
+        settings = self._settings()
+        if settings.read_only:
+            raise ActionRefused("Cannot record: gonogo.toml says read_only = true.")
+        return await open_stores(settings, actor=self._actor, clock=_now_ms)
+
+    async def _write(self, stores: Stores) -> None:
+        now_ms = _now_ms()
+        good, problems = self._checked(stores.settings, now_ms)
+        done = 0
+        if good:
+            stored = await stores.intake().record(good, now_ms)
+            done = stored.accepted + stored.duplicates + stored.updated
+            problems += [f"{r.field} {r.problem}" for r in stored.rejected]
+        with self._progress:
+            if not self._abandoned:
+                self._stored += done
+                self._refused += len(problems)
+                self._problem = problems[-1] if problems else self._problem
+                self._in_hand = []
+            self._progress.notify_all()
+
+    def _checked(self, settings: Settings, now_ms: int) -> tuple[list[Observation], list[str]]:
+        from gonogo.ingest.observation import parse_observation
+        from gonogo.records import Rejection
+
+        good: list[Observation] = []
+        problems: list[str] = []
+        for fields in self._in_hand:
+            raw = fields if self._prepare is None else self._prepare(fields, settings)
+            parsed = parse_observation(raw, now_ms=now_ms, from_file=False)
+            if isinstance(parsed, Rejection):
+                problems.append(f"{parsed.field} {parsed.problem}")
+            else:
+                good.append(parsed)
+        return good, problems
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_alive: weakref.WeakSet[Outbox] = weakref.WeakSet()
+_importing = threading.RLock()
+
+
+def _load() -> Callable[..., Awaitable[Stores]]:
+    """Import what opening and writing need, while no fork can come between.
+
+    A child would inherit the import locks of modules that a thread it does not have is loading.
+    """
+    with _importing:
+        import gonogo.hours.backdating
+        import gonogo.ingest.observation
+        import gonogo.store.observations.bulk
+        import gonogo.store.observations.record  # noqa: F401 - `record` imports it when it is first called
+        from gonogo.app.parts import open_stores
+
+        return open_stores
+
+
+def _start_afresh() -> None:
+    global _importing  # noqa: PLW0603 - its holder is the parent's thread
+    _importing = threading.RLock()
+    for outbox in _alive:
+        outbox._reset()  # noqa: SLF001 - this module's own
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _importing.acquire(),  # noqa: PLW0108 - whichever lock it is by then
+        after_in_parent=lambda: _importing.release(),  # noqa: PLW0108 - the same
+        after_in_child=_start_afresh,
+    )

@@ -1,0 +1,1 @@
+"""Where a call goes now, also without the store."""

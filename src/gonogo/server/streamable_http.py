@@ -1,0 +1,165 @@
+"""The server over streamable HTTP, for both eras, with a health check and metrics beside it.
+
+Two surfaces are made by one factory: one that may act, and a read-only one for the reading token.
+A session belongs to the surface that opened it.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import anyio
+import uvicorn
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from gonogo.app.gonogo import Gonogo
+from gonogo.errors import GonogoError
+from gonogo.http.retries import Patience
+from gonogo.server.gate import Access, Gate, Surface
+from gonogo.server.metrics import CONTENT_TYPE, exposition
+from gonogo.server.surface import GonogoServer, build_server
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from gonogo.settings import Settings
+    from gonogo.views.gauges import Gauges
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+HEAD_BYTES_MAX = 16 * 1024
+CONNECTIONS_MAX = 512
+SESSIONS_MAX = 1_000
+KEEP_ALIVE_S = 15
+LEAVE_S = 1
+HEALTH_S = 5.0
+GAUGES_S = 10.0
+GAUGES_KEPT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One surface: its application, its server, and both as ASGI."""
+
+    app: Gonogo
+    server: GonogoServer
+    asgi: ASGIApp
+
+
+def serve_surface(app: Gonogo) -> Served:
+    """A surface over an application. Host, Origin and token are the gate's to check."""
+    server = build_server(app)
+    asgi = server.streamable_http_app(
+        max_request_body_size=BODY_BYTES_MAX,
+        max_sessions=SESSIONS_MAX,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    return Served(app, server, asgi)
+
+
+def http_app(settings: Settings, access: Access) -> Gate:
+    """Everything that is served over HTTP, behind its gate."""
+    surfaces: dict[Surface, Served] = {"act": serve_surface(Gonogo(settings))}
+    if access.read is not None:
+        reading = Gonogo(replace(settings, read_only=True), actor="reader")
+        surfaces["read"] = serve_surface(reading)
+    return behind_gate(surfaces, access)
+
+
+def behind_gate(surfaces: Mapping[Surface, Served], access: Access) -> Gate:
+    """The surfaces by name, with `/healthz` and `/metrics`."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for served in surfaces.values():
+                await stack.enter_async_context(served.server.session_manager.run())
+            yield
+
+    async def opened(scope: Scope, receive: Receive, send: Send) -> None:
+        surface: Surface = scope["gonogo.surface"]
+        await surfaces[surface].asgi(scope, receive, send)
+
+    async def health(_: Request) -> Response:
+        well = await vitals.answers()
+        return PlainTextResponse("ok\n" if well else "store\n", status_code=200 if well else 503)
+
+    async def metrics(_: Request) -> Response:
+        calls: Counter[tuple[str, str]] = Counter()
+        for served in surfaces.values():
+            calls.update(served.server.calls)
+        text = exposition(await vitals.gauges(), calls=calls, requests=gate.requests)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    vitals = _Vitals(surfaces["act"].app)
+    routes = [Route("/healthz", health), Route("/metrics", metrics), Mount("/", app=opened)]
+    gate = Gate(Starlette(routes=routes, lifespan=lifespan), access)
+    return gate
+
+
+class _Vitals:
+    """What probes and scrapers ask for again and again: read at most every few seconds."""
+
+    def __init__(self, app: Gonogo) -> None:
+        self._app = app
+        self._lock = anyio.Lock()
+        self._read_at = -math.inf
+        self._gauges: Gauges | None = None
+
+    async def gauges(self) -> Gauges | None:
+        """The gauges, at most 5 s old; None where the store could not be read in time."""
+        async with self._lock:
+            if anyio.current_time() - self._read_at > GAUGES_KEPT_S:
+                self._gauges = None
+                with suppress(GonogoError), anyio.move_on_after(GAUGES_S):
+                    self._gauges = await self._app.gauges()
+                self._read_at = anyio.current_time()
+            return self._gauges
+
+    async def answers(self) -> bool:
+        """Whether the store answers in time."""
+        with suppress(GonogoError), anyio.move_on_after(HEALTH_S):
+            await self._app.actions(limit=1)
+            return True
+        return False
+
+
+async def serve_gate(gate: Gate, listener: socket.socket) -> None:
+    """Serve on a socket until a signal ends it; says on standard error where."""
+    config = uvicorn.Config(
+        gate,
+        http=Patience,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=LEAVE_S,
+        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+    )
+    await _Server(config).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says where it is once it answers and a signal ends it in order."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            sys.stderr.write(f"gonogo: serving http://{shown}:{port}/mcp\n")
+            sys.stderr.flush()

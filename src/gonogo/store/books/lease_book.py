@@ -1,0 +1,62 @@
+"""Leases in the store: `ports.leases.Leases`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.records import HOUR_MS
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.store.engine import Engine
+
+__all__ = ["StoredLeases"]
+
+# A row is one statement's to change, so that of two claims at once one finds it taken.
+_CLAIM = """
+INSERT INTO lease AS held (name, holder, epoch, expires_ms) VALUES (?1, ?2, 1, ?4)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_ms = excluded.expires_ms,
+  epoch = held.epoch + CASE WHEN held.holder = excluded.holder THEN 0 ELSE 1 END
+WHERE held.holder = excluded.holder OR held.expires_ms <= ?3 OR held.expires_ms > ?5
+"""
+# No claim is longer. One that seems to be was made by a clock that was ahead, and has come back.
+LASTS_MS_MAX = 2 * HOUR_MS
+
+
+class StoredLeases:
+    """The leases of one store, as every process that shares it sees them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim(self, name: str, holder: str, *, now_ms: int, until_ms: int) -> bool:
+        """Claim a work, or hold it longer; False while somebody else holds it."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            bound = (name, holder, now_ms, until_ms, now_ms + LASTS_MS_MAX)
+            return connection.execute(_CLAIM, bound).rowcount > 0
+
+        return await self._engine.write(work, shard=None, kept=lambda _: None)
+
+    async def release(self, name: str, holder: str) -> None:
+        """Let go of a work that `holder` holds; nothing where it does not."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE lease SET expires_ms = 0 WHERE name = ? AND holder = ?", (name, holder)
+            )
+
+        await self._engine.write(work, shard=None)
+
+    async def held(self, *, now_ms: int) -> list[str]:
+        """The works that somebody holds now, sorted."""
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT name FROM lease WHERE expires_ms > ? AND expires_ms <= ? ORDER BY name",
+                (now_ms, now_ms + LASTS_MS_MAX),
+            )
+            return [name for (name,) in rows]
+
+        return await self._engine.read(work)

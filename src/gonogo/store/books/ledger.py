@@ -1,0 +1,238 @@
+"""The ledger on SQLite: money held and spent, every change in one durable transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+
+from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.money.windows import QUARTER_MS
+from gonogo.ports.money import (
+    Balance,
+    BudgetRecord,
+    Closed,
+    Drafted,
+    JudgedCheck,
+    ReserveRequest,
+    Scope,
+)
+from gonogo.records import MICRO
+from gonogo.settings import Settings
+from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
+from gonogo.store.engine import Engine
+from gonogo.text.forms import money
+
+__all__ = ["SqliteLedger", "book_costs"]
+
+_JUDGED = """
+SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
+       planned_micro_usd
+FROM reservation
+WHERE state = 'settled'
+  AND (:members IS NULL OR budget IN (SELECT value FROM json_each(:members)))
+ORDER BY closed_ms DESC LIMIT :limit
+"""
+# As far back as a budget's own record is read at every check.
+_RECORD_CHECKS_MAX = 500
+
+
+class SqliteLedger:
+    """A `Ledger` on the store's database."""
+
+    def __init__(self, database: Engine, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def balances(
+        self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    ) -> tuple[Balance, ...]:
+        """See `Ledger`."""
+
+        def work(connection: sqlite3.Connection) -> tuple[Balance, ...]:
+            return _balances(connection, scopes, now_ms=now_ms, holds_max=holds_max)
+
+        return await self._database.read(work)
+
+    async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
+        """See `Ledger`."""
+        found = await self._database.write(
+            partial(_reserve, request=request, holds_max=holds_max), durable=True
+        )
+        return found if isinstance(found, str) else found.answer()
+
+    async def answered(self, key: str, arguments: str) -> str | None:
+        """See `Ledger`."""
+        return await self._database.read(partial(answered, key=key, arguments=arguments))
+
+    async def settle(
+        self, reservation_id: str, *, actual_micro_usd: int | None, now_ms: int
+    ) -> Closed:
+        """See `Ledger`."""
+        return await self._database.write(
+            partial(_settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms),
+            durable=True,
+        )
+
+    async def record(self, members: Sequence[str]) -> BudgetRecord:
+        """See `Ledger`."""
+
+        def work(connection: sqlite3.Connection) -> BudgetRecord:
+            names = json.dumps(members)
+            dependencies = connection.execute(
+                "SELECT DISTINCT dependency FROM spend_source WHERE dependency <> ''"
+                " AND budget IN (SELECT value FROM json_each(?)) ORDER BY dependency",
+                (names,),
+            )
+            judged = connection.execute(_JUDGED, {"members": names, "limit": _RECORD_CHECKS_MAX})
+            return BudgetRecord(tuple(row[0] for row in dependencies), _judged(judged))
+
+        return await self._database.read(work)
+
+    async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
+        """See `Ledger`."""
+        return await self._database.read(
+            lambda connection: _judged(
+                connection.execute(_JUDGED, {"members": None, "limit": limit})
+            )
+        )
+
+
+def _balances(
+    connection: sqlite3.Connection, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+) -> tuple[Balance, ...]:
+    held_by: dict[str, int] = {}
+    return tuple(
+        balance(
+            connection,
+            scope,
+            now_ms=now_ms,
+            holds_max=holds_max if i == 0 else 0,
+            held_by=held_by,
+        )
+        for i, scope in enumerate(scopes)
+    )
+
+
+def _judged(rows: sqlite3.Cursor) -> tuple[JudgedCheck, ...]:
+    return tuple(JudgedCheck(p / MICRO, left, actual, plan) for p, left, actual, plan in rows)
+
+
+def answered(connection: sqlite3.Connection, key: str, arguments: str) -> str | None:
+    row = connection.execute(
+        "SELECT arguments, answer FROM reserve_answer WHERE key = ?", (key,)
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] != arguments:
+        raise ParameterError(
+            f"idempotency_key '{plain(key, 80)}' was used with other arguments before. "
+            "Use a new key for another reservation."
+        )
+    return str(row[1])
+
+
+def _reserve(
+    connection: sqlite3.Connection, *, request: ReserveRequest, holds_max: int
+) -> str | Drafted:
+    if request.key is not None:
+        before = answered(connection, request.key, request.arguments)
+        if before is not None:
+            return before
+    drafted = request.decide(
+        _balances(connection, request.scopes, now_ms=request.now_ms, holds_max=holds_max)
+    )
+    if drafted.held_micro_usd is not None:
+        connection.execute(
+            "INSERT INTO reservation (id, budget, state, held_micro_usd, created_ms, expires_ms,"
+            " confidence_e6, remaining_micro_usd, planned_micro_usd)"
+            " VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?)",
+            (
+                request.reservation_id,
+                request.budget,
+                drafted.held_micro_usd,
+                request.now_ms,
+                request.expires_ms,
+                round(drafted.confidence * MICRO),
+                drafted.remaining_micro_usd,
+                request.planned_micro_usd,
+            ),
+        )
+        enter(
+            connection,
+            request.now_ms,
+            request.reservation_id,
+            "hold",
+            held=drafted.held_micro_usd,
+        )
+    if request.key is None:
+        return drafted
+    answer = drafted.answer()
+    connection.execute(
+        "INSERT INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
+        (request.key, request.arguments, answer, request.now_ms),
+    )
+    return answer
+
+
+def _settle(
+    connection: sqlite3.Connection, *, name: str, actual: int | None, now_ms: int
+) -> Closed:
+    row = connection.execute(
+        "SELECT budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd, created_ms,"
+        " expires_ms FROM reservation WHERE id = ?",
+        (name,),
+    ).fetchone()
+    if row is None:
+        known = connection.execute(
+            "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
+        )
+        raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
+    budget, state, held, observed, declared, created_ms, expires_ms = row
+    if declared is not None and actual not in (None, declared):
+        raise ParameterError(
+            f"Reservation '{name}' was settled at {money(declared / MICRO)} before, which is final. "
+            "Record further costs as observations of its budget."
+        )
+    freed = -held if state == "open" else 0
+    if declared is None and actual is not None:
+        booked_ms = max(created_ms, min(now_ms, expires_ms))
+        booked_as = (source_id(connection, "", budget, 1), booked_ms // QUARTER_MS)
+        book(connection, *booked_as, actual - observed)
+        enter(
+            connection,
+            now_ms,
+            name,
+            "settle",
+            held=freed,
+            spent=actual - observed,
+            booked_as=booked_as,
+        )
+        _close(connection, name, "settled", now_ms, actual)
+    elif state == "open":
+        state = "settled" if observed else "released"
+        enter(connection, now_ms, name, "settle" if observed else "release", held=freed)
+        _close(connection, name, state, now_ms, None)
+    return _closed(connection, name)
+
+
+def _close(
+    connection: sqlite3.Connection, name: str, state: str, now_ms: int, declared: int | None
+) -> None:
+    connection.execute(
+        "UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE id = ?",
+        (state, now_ms, declared, name),
+    )
+
+
+def _closed(connection: sqlite3.Connection, name: str) -> Closed:
+    budget, held, actual, spent, late = connection.execute(
+        "SELECT budget, held_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),"
+        " declared_micro_usd IS NOT NULL OR observed_micro_usd > 0, closed_ms >= expires_ms"
+        " FROM reservation WHERE id = ?",
+        (name,),
+    ).fetchone()
+    if not spent:
+        return Closed(name, budget, "released", held, actual)
+    return Closed(name, budget, "expired_settled" if late else "settled", held, actual)

@@ -1,0 +1,194 @@
+"""How money gets into the books: costs of observations, and sums over a budget's window."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+
+from gonogo.money.windows import QUARTER_MS
+from gonogo.ports.money import Balance, OpenHold, Scope
+from gonogo.records import DAY_MS, BookedCost
+
+__all__ = [
+    "QUARTERS_A_DAY",
+    "SUM_MAX",
+    "balance",
+    "book",
+    "book_costs",
+    "enter",
+    "source_id",
+    "window_ranges",
+]
+
+QUARTERS_A_DAY = DAY_MS // QUARTER_MS
+# Far beyond every limit, and small enough that SQLite can add up a window without overflow.
+SUM_MAX = 9_000_000_000_000_000
+_EVER = 1 << 40
+
+# A hold lasts its length on either side of its making: a clock that was far ahead when it was made,
+# and has come back since, cannot make it last for ever.
+_OPEN = """
+FROM reservation
+WHERE state = 'open' AND budget = :budget AND expires_ms > :now
+  AND 2 * created_ms - expires_ms <= :now AND held_micro_usd > observed_micro_usd
+"""
+_HELD = f"SELECT coalesce(sum(held_micro_usd - observed_micro_usd), 0) {_OPEN}"
+# In the order of the index, so that the first few are found without sorting the rest.
+_OPEN_HOLDS = f"""
+SELECT id, held_micro_usd - observed_micro_usd, expires_ms {_OPEN}
+ORDER BY expires_ms LIMIT :holds
+"""
+_SPENT = """
+SELECT coalesce(sum(s.micro_usd), 0) FROM spend_source AS p CROSS JOIN spend AS s
+WHERE s.source_id = p.id AND s.daily = :daily AND s.bucket >= :first AND s.bucket < :end
+  AND (p.budget IN (SELECT value FROM json_each(:members))
+       OR p.reserved = 0 AND p.dependency IN (SELECT value FROM json_each(:dependencies)))
+"""
+
+
+def book_costs(connection: sqlite3.Connection, costs: Sequence[BookedCost], now_ms: int) -> None:
+    """Book what newly stored observations cost, in the transaction that stores them.
+
+    A cost that names a reservation belongs to it, whatever its dependency: while it is open it
+    uses up the hold; once it was settled at a declared cost it changes nothing; once it was closed
+    without one, or has expired, it adds to what was spent. A reservation that the store does not
+    know is passed over, and the cost counts by its budget and dependency.
+    """
+    free: dict[tuple[str, str, int], int] = defaultdict(int)
+    reserved: dict[tuple[str, str, int], int] = defaultdict(int)
+    for cost in costs:
+        quarter = cost.ts_ms // QUARTER_MS
+        if cost.reservation is not None and _is_known(connection, cost.reservation):
+            reserved[cost.reservation, cost.dependency, quarter] += cost.cost_micro_usd
+        else:
+            free[cost.dependency, cost.budget or "", quarter] += cost.cost_micro_usd
+    for (dependency, budget, quarter), amount in sorted(free.items()):
+        book(connection, source_id(connection, dependency, budget, 0), quarter, amount)
+    for (reservation, dependency, quarter), amount in sorted(reserved.items()):
+        _book_reserved(connection, reservation, dependency, quarter, amount, now_ms)
+
+
+def _is_known(connection: sqlite3.Connection, reservation: str) -> bool:
+    found = connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation,)).fetchone()
+    return found is not None
+
+
+def _book_reserved(
+    connection: sqlite3.Connection,
+    reservation: str,
+    dependency: str,
+    quarter: int,
+    amount: int,
+    now_ms: int,
+) -> None:
+    budget, state, declared = connection.execute(
+        "SELECT budget, state, declared_micro_usd FROM reservation WHERE id = ?", (reservation,)
+    ).fetchone()
+    if declared is not None:
+        return
+    source = source_id(connection, dependency, budget, 1)
+    book(connection, source, quarter, amount)
+    connection.execute(
+        "UPDATE reservation SET observed_micro_usd = min(observed_micro_usd + ?, ?) WHERE id = ?",
+        (amount, SUM_MAX, reservation),
+    )
+    kind = "cost" if state == "open" else "correct"
+    enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
+
+
+def source_id(connection: sqlite3.Connection, dependency: str, budget: str, reserved: int) -> int:
+    """The row that names where money went, made on first use."""
+    key = (dependency, budget, reserved)
+    found = connection.execute(
+        "SELECT id FROM spend_source WHERE dependency = ? AND budget = ? AND reserved = ?", key
+    ).fetchone()
+    if found is None:
+        found = connection.execute(
+            "INSERT INTO spend_source (dependency, budget, reserved) VALUES (?, ?, ?) RETURNING id",
+            key,
+        ).fetchone()
+    return int(found[0])
+
+
+def book(connection: sqlite3.Connection, source: int, quarter: int, amount: int) -> None:
+    """Add an amount to a source's quarter hour and to the UTC day around it."""
+    connection.executemany(
+        "INSERT INTO spend (source_id, daily, bucket, micro_usd) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET micro_usd = min(micro_usd + excluded.micro_usd, ?)",
+        [
+            (source, 0, quarter, min(amount, SUM_MAX), SUM_MAX),
+            (source, 1, quarter // QUARTERS_A_DAY, min(amount, SUM_MAX), SUM_MAX),
+        ],
+    )
+
+
+def enter(
+    connection: sqlite3.Connection,
+    now_ms: int,
+    reservation: str,
+    kind: str,
+    *,
+    held: int = 0,
+    spent: int = 0,
+    booked_as: tuple[int, int] | None = None,
+) -> None:
+    """Append one entry: changes of what is held and of what was spent."""
+    source, quarter = booked_as or (None, None)
+    connection.execute(
+        "INSERT INTO ledger_entry"
+        " (ts_ms, reservation, kind, held_micro_usd, spent_micro_usd, source_id, quarter)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (now_ms, reservation, kind, held, spent, source, quarter),
+    )
+
+
+def balance(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    *,
+    now_ms: int,
+    holds_max: int,
+    held_by: dict[str, int],
+) -> Balance:
+    """What a scope has spent in its window and what its open reservations hold.
+
+    `held_by` keeps each member's sum: parents ask for their children's again.
+    """
+    members, dependencies = json.dumps(scope.members), json.dumps(scope.dependencies)
+    spent = 0
+    for daily, first, end in window_ranges(scope.start_ms, scope.end_ms):
+        row = connection.execute(
+            _SPENT,
+            {
+                "members": members,
+                "dependencies": dependencies,
+                "daily": daily,
+                "first": first,
+                "end": end,
+            },
+        ).fetchone()
+        spent += row[0]
+    held = 0
+    holds: list[OpenHold] = []
+    for member in scope.members:
+        open_now = {"budget": member, "now": now_ms, "holds": holds_max}
+        if member not in held_by:
+            held_by[member] = connection.execute(_HELD, open_now).fetchone()[0]
+        held += held_by[member]
+        if holds_max:
+            holds += [OpenHold(*row) for row in connection.execute(_OPEN_HOLDS, open_now)]
+    holds.sort(key=lambda hold: (hold.expires_ms, hold.id))
+    return Balance(max(spent, 0), held, tuple(holds[:holds_max]))
+
+
+def window_ranges(start_ms: int | None, end_ms: int | None) -> list[tuple[int, int, int]]:
+    """Cover a window with whole UTC days, and quarter hours at its edges."""
+    first = -_EVER if start_ms is None else start_ms // QUARTER_MS
+    end = _EVER if end_ms is None else -(-end_ms // QUARTER_MS)
+    first_day, end_day = -(-first // QUARTERS_A_DAY), end // QUARTERS_A_DAY
+    if first_day >= end_day:
+        return [(0, first, end)]
+    edges = [(0, first, first_day * QUARTERS_A_DAY), (0, end_day * QUARTERS_A_DAY, end)]
+    return [(1, first_day, end_day), *(edge for edge in edges if edge[1] < edge[2])]

@@ -1,0 +1,55 @@
+"""Who was told what of which incident, in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.ports.notices import Notice
+from gonogo.store.books.incident_book import events_of, select_incidents
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gonogo.store.engine import Engine
+
+_DUE = """
+WHERE status <> 'resolved' OR EXISTS (
+  SELECT 1 FROM notice n WHERE n.notifier = ?1 AND n.incident_id = incident.id
+  AND n.seq < (SELECT max(seq) FROM incident_event e WHERE e.incident_id = incident.id)
+) ORDER BY opened_ms, id
+"""
+
+
+class StoredNotices:
+    """The notices of one store (`ports.notices.Notices`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def due(self, notifier: str) -> list[Notice]:
+        """Incidents that are not over, and those that a notifier was told of and has to hear more."""
+
+        def work(conn: sqlite3.Connection) -> list[Notice]:
+            told: dict[str, int] = dict(
+                conn.execute("SELECT incident_id, seq FROM notice WHERE notifier = ?", (notifier,))
+            )
+            return [
+                Notice(found, tuple(events_of(conn, found.id)), told.get(found.id, 0))
+                for found in select_incidents(conn, _DUE, notifier)
+            ]
+
+        return await self._engine.read(work)
+
+    async def mark_told(self, notifier: str, incident_id: str, seq: int) -> None:
+        """Remember that a notifier has seen the first `seq` lines of a timeline."""
+
+        def work(conn: sqlite3.Connection) -> None:
+            conn.execute(
+                "INSERT INTO notice AS kept (dependency, notifier, incident_id, seq)"
+                " SELECT dependency, ?1, id, ?3 FROM incident WHERE id = ?2"
+                " ON CONFLICT (dependency, notifier, incident_id)"
+                " DO UPDATE SET seq = excluded.seq WHERE excluded.seq > kept.seq",
+                (notifier, incident_id, seq),
+            )
+
+        await self._engine.write(work, shard=None)

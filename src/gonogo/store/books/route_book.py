@@ -1,0 +1,348 @@
+"""Routes and their plans in SQLite: every change is fenced in one durable transaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gonogo.errors import UnknownTarget
+from gonogo.ports.routes import (
+    Amended,
+    Begun,
+    Check,
+    Fence,
+    Plan,
+    Recovery,
+    Route,
+    Switch,
+    Weight,
+    primary_route,
+)
+from gonogo.store.books.audit import append_action
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from gonogo.records import Decision
+    from gonogo.store.engine import Engine
+
+_DAY_MS = 86_400_000
+# What a fence may look back on; older switches say nothing about flapping now.
+SWITCHES_SHOWN_MS = 30 * _DAY_MS
+
+_ROUTE = (
+    "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
+    " audit_id, held_until_ms, renewals, recovery"
+)
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _ROUTE.split(", ")[1:])
+_PLAN = (
+    "id, dependency, created_ms, expires_ms, route_version, body, idempotency_key, undoes, state,"
+    " audit_id, epoch, result"
+)
+
+
+def _weights_json(weights: Iterable[Weight]) -> str:
+    return json.dumps([[weight.target, weight.share] for weight in weights])
+
+
+def _weights(pairs: list[list[object]]) -> tuple[Weight, ...]:
+    return tuple(Weight(str(target), int(str(share))) for target, share in pairs)
+
+
+def _recovery_json(recovery: Recovery | None) -> str | None:
+    if recovery is None:
+        return None
+    pairs = [[weight.target, weight.share] for weight in recovery.fallback]
+    return json.dumps([pairs, recovery.fell_ms, recovery.since_ms, recovery.tried])
+
+
+def _recovery(values: Any) -> Recovery | None:  # noqa: ANN401 - parsed JSON of `_recovery_json`
+    return None if values is None else Recovery(_weights(values[0]), *values[1:])
+
+
+def _route(conn: sqlite3.Connection, dependency: str) -> Route | None:
+    row = conn.execute(
+        f"SELECT {_ROUTE} FROM route WHERE dependency = ?",  # noqa: S608 - constant columns
+        (dependency,),
+    ).fetchone()
+    if row is None:
+        return None
+    *stored, recovery = row
+    route = Route(stored[0], _weights(json.loads(stored[1])), *stored[2:])
+    return replace(route, recovery=_recovery(json.loads(recovery or "null")))
+
+
+def _put_route(conn: sqlite3.Connection, route: Route) -> None:
+    conn.execute(
+        f"INSERT INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constant columns
+        f"ON CONFLICT (dependency) DO UPDATE SET {_REPLACED}",
+        (
+            route.dependency,
+            _weights_json(route.targets),
+            route.epoch,
+            route.version,
+            route.salt,
+            route.why,
+            route.changed_ms,
+            route.expires_ms,
+            route.held,
+            route.incident_id,
+            route.audit_id,
+            route.held_until_ms,
+            route.renewals,
+            _recovery_json(route.recovery),
+        ),
+    )
+
+
+def _body(plan: Plan) -> str:
+    return json.dumps(
+        {
+            "before": [[w.target, w.share] for w in plan.before],
+            "after": [[w.target, w.share] for w in plan.after],
+            "reason": plan.reason,
+            "checks": [[c.check, c.passed, c.why, c.blocks] for c in plan.checks],
+            "approval": plan.approval,
+            "answer": plan.answer,
+            "returns": _recovery_json(plan.returns),
+            "evidence": plan.evidence,
+        }
+    )
+
+
+def _plan(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan:
+    body = json.loads(row[5])
+    plan = Plan(
+        id=row[0],
+        dependency=row[1],
+        created_ms=row[2],
+        expires_ms=row[3],
+        route_version=row[4],
+        before=_weights(body["before"]),
+        after=_weights(body["after"]),
+        reason=body["reason"],
+        checks=tuple(Check(*check) for check in body["checks"]),
+        approval=body["approval"],
+        answer=body["answer"],
+        returns=_recovery(json.loads(body.get("returns") or "null")),
+        evidence=body.get("evidence", ""),
+    )
+    rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
+    return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns
+
+
+def _find_plan(conn: sqlite3.Connection, clause: str, *values: object) -> Plan | None:
+    row = conn.execute(f"SELECT {_PLAN} FROM plan WHERE {clause}", values).fetchone()  # noqa: S608 - constant clauses
+    return None if row is None else _plan(row)
+
+
+def _switches(conn: sqlite3.Connection, dependency: str, since_ms: int) -> list[Switch]:
+    rows = conn.execute(
+        "SELECT ts_ms, undo, stage FROM route_switch WHERE dependency = ? AND ts_ms >= ? ORDER BY epoch",
+        (dependency, since_ms),
+    )
+    return [Switch(ts_ms, bool(undo), bool(stage)) for ts_ms, undo, stage in rows]
+
+
+def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
+    conn.execute(
+        "DELETE FROM plan WHERE dependency = ? AND state = 'planned' AND expires_ms < ?",
+        (plan.dependency, plan.created_ms - _DAY_MS),
+    )
+    for clause, value in (
+        ("dependency = ? AND idempotency_key = ?", plan.idempotency_key),
+        ("dependency = ? AND undoes = ?", plan.undoes),
+    ):
+        same = _find_plan(conn, clause, plan.dependency, value) if value is not None else None
+        if same is None:
+            continue
+        usable = plan.created_ms < same.expires_ms and plan.route_version == same.route_version
+        if same.state != "planned" or usable:
+            return same
+        conn.execute("DELETE FROM plan WHERE dependency = ? AND id = ?", (same.dependency, same.id))
+    conn.execute(
+        f"INSERT INTO plan ({_PLAN}) VALUES ({', '.join('?' * 12)})",  # noqa: S608 - constant columns
+        (
+            plan.id,
+            plan.dependency,
+            plan.created_ms,
+            plan.expires_ms,
+            plan.route_version,
+            _body(plan),
+            plan.idempotency_key,
+            plan.undoes,
+            plan.state,
+            plan.audit_id,
+            plan.epoch,
+            plan.result,
+        ),
+    )
+    return plan
+
+
+def _swept(plan_id: str) -> UnknownTarget:
+    """Another process may have swept it meanwhile."""
+    return UnknownTarget("plan", plan_id, (), "Plan again: call with a `reason`.")
+
+
+def _begin(conn: sqlite3.Connection, named: Plan, fence: Fence, key: str | None) -> Begun:
+    plan = _find_plan(conn, "dependency = ? AND id = ?", named.dependency, named.id)
+    if plan is None:
+        raise _swept(named.id)
+    if key is not None:
+        used = _find_plan(
+            conn,
+            "dependency = ? AND idempotency_key = ? AND state <> 'planned'",
+            plan.dependency,
+            key,
+        )
+        plan = used or plan
+    route = _route(conn, plan.dependency) or primary_route(plan.dependency)
+    newest = conn.execute(
+        "SELECT max(ts_ms) FROM route_switch WHERE dependency = ?", (plan.dependency,)
+    ).fetchone()[0]
+    begun = fence(plan, route, _switches(conn, plan.dependency, (newest or 0) - SWITCHES_SHOWN_MS))
+    if begun.route is None or begun.entry is None:
+        return begun
+    if key is not None:
+        conn.execute(
+            "UPDATE plan SET idempotency_key = NULL WHERE dependency = ? AND idempotency_key = ?",
+            (plan.dependency, key),
+        )
+    append_action(conn, begun.entry)
+    _put_route(conn, begun.route)
+    conn.execute(
+        "INSERT INTO route_switch VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            plan.dependency,
+            begun.route.epoch,
+            begun.route.changed_ms,
+            begun.entry.id,
+            int(plan.undoes is not None or plan.returns is not None),
+            int(plan.is_stage),
+        ),
+    )
+    conn.execute(
+        "UPDATE plan SET state = 'begun', audit_id = ?, epoch = ?,"
+        " idempotency_key = coalesce(?, idempotency_key) WHERE dependency = ? AND id = ?",
+        (begun.entry.id, begun.route.epoch, key, plan.dependency, plan.id),
+    )
+    return begun
+
+
+def _finish(conn: sqlite3.Connection, plan: Plan, result: str, entry: Decision) -> str:
+    own = plan.dependency, plan.id
+    stands: str | None = conn.execute(
+        "SELECT result FROM plan WHERE dependency = ? AND id = ?", own
+    ).fetchone()[0]
+    if stands is not None:
+        return stands
+    append_action(conn, entry)
+    conn.execute(
+        "UPDATE plan SET state = 'done', result = ? WHERE dependency = ? AND id = ?",
+        (result, *own),
+    )
+    return result
+
+
+class SqliteRoutes:
+    """Routes of one store (`ports.routes.Routes`)."""
+
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+
+    async def route(self, dependency: str) -> Route | None:
+        """The desired route; None where it was never switched."""
+        return await self._db.read(lambda conn: _route(conn, dependency))
+
+    async def routes(self) -> list[Route]:
+        """Every route that was ever switched or held, by dependency."""
+
+        def work(conn: sqlite3.Connection) -> list[Route]:
+            names = conn.execute("SELECT dependency FROM route ORDER BY dependency").fetchall()
+            found = [_route(conn, name) for (name,) in names]
+            return [route for route in found if route is not None]
+
+        return await self._db.read(work)
+
+    async def plan(self, plan_id: str) -> Plan | None:
+        """A plan as it stands."""
+        return await self._db.read(lambda conn: _find_plan(conn, "id = ?", plan_id))
+
+    async def plan_with(
+        self, *, audit_id: str | None = None, undoes: str | None = None
+    ) -> Plan | None:
+        """The plan that an action carried out, or the one that undoes an action."""
+        clause, value = ("audit_id = ?", audit_id) if audit_id else ("undoes = ?", undoes)
+        return await self._db.read(lambda conn: _find_plan(conn, clause, value))
+
+    async def plan_ids(self, *, limit: int) -> list[str]:
+        """The newest plans' ids, newest first."""
+
+        def work(conn: sqlite3.Connection) -> list[str]:
+            rows = conn.execute("SELECT id FROM plan ORDER BY created_ms DESC LIMIT ?", (limit,))
+            return [plan_id for (plan_id,) in rows]
+
+        return await self._db.read(work)
+
+    async def begun(self, dependency: str | None = None) -> list[Plan]:
+        """Plans whose result is not final: their process works on them or has died."""
+
+        def work(conn: sqlite3.Connection) -> list[Plan]:
+            rows = conn.execute(
+                f"SELECT {_PLAN} FROM plan WHERE state = 'begun'"  # noqa: S608 - constant columns
+                " AND dependency = coalesce(?, dependency) ORDER BY epoch",
+                (dependency,),
+            )
+            return [_plan(row) for row in rows]
+
+        return await self._db.read(work)
+
+    async def switches(self, dependency: str, *, since_ms: int) -> list[Switch]:
+        """What was carried out since, oldest first."""
+        return await self._db.read(lambda conn: _switches(conn, dependency, since_ms))
+
+    async def save_plan(self, plan: Plan) -> Plan:
+        """Keep a plan and return it; or the one that already has its key or undoes the same."""
+        return await self._db.write(
+            lambda conn: _save_plan(conn, plan), durable=True, shard=plan.dependency
+        )
+
+    async def begin(self, plan_id: str, fence: Fence, *, idempotency_key: str | None) -> Begun:
+        """Let `fence` judge the plan against the route as it stands, and write what it decides."""
+        plan = await self._planned(plan_id)
+        return await self._db.write(
+            lambda conn: _begin(conn, plan, fence, idempotency_key),
+            durable=True,
+            shard=plan.dependency,
+        )
+
+    async def finish(self, plan_id: str, *, result: str, entry: Decision) -> str:
+        """Make a begun plan's result final, durably, with its entry; the result that stands."""
+        plan = await self._planned(plan_id)
+        return await self._db.write(
+            lambda conn: _finish(conn, plan, result, entry), durable=True, shard=plan.dependency
+        )
+
+    async def _planned(self, plan_id: str) -> Plan:
+        plan = await self.plan(plan_id)
+        if plan is None:
+            raise _swept(plan_id)
+        return plan
+
+    async def amend(self, dependency: str, amended: Amended) -> Route:
+        """Change what a route says besides its targets; the route that stands."""
+
+        def work(conn: sqlite3.Connection) -> Route:
+            route = _route(conn, dependency) or primary_route(dependency)
+            found = amended(route)
+            if found is None:
+                return route
+            changed = replace(found[0], version=route.version + 1)
+            append_action(conn, found[1])
+            _put_route(conn, changed)
+            return changed
+
+        return await self._db.write(work, durable=True, shard=dependency)

@@ -1,0 +1,1 @@
+"""Rows and their rollups, written in one transaction."""

@@ -1,0 +1,205 @@
+"""What is kept beside the rollups, each bounded, and the same in any order of arrival."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS
+from gonogo.store.observations.cells import effective_outcome_e6
+from gonogo.store.observations.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gonogo.records import Observation
+
+__all__ = ["add_answers", "add_golden", "golden_change", "has_features", "sample_outputs"]
+
+ANSWER_INPUTS_MAX = 500
+ANSWER_OUTPUTS_MAX = 64
+DAILY_INPUTS_MAX = 64
+DAILY_OUTPUTS_MAX = 8
+OUTPUTS_A_DAY_MAX = 64
+
+GoldenKey = tuple[int, int, int, int]  # dependency, item, version, day
+
+
+def golden_change(row: Row, sign: int) -> tuple[GoldenKey, int, int] | None:
+    """What a row adds to the answers of its golden item: key, answers, outcome sum."""
+    outcome = effective_outcome_e6(row)
+    if row.item_id is None or outcome is None:
+        return None
+    key = row.dependency_id, row.item_id, row.version_id, row.ts_ms // DAY_MS
+    return key, sign, sign * outcome
+
+
+def add_golden(
+    connection: sqlite3.Connection, changes: Iterable[tuple[GoldenKey, int, int] | None]
+) -> None:
+    """Add golden answers; None is passed over."""
+    n: Counter[GoldenKey] = Counter()
+    total: Counter[GoldenKey] = Counter()
+    for change in changes:
+        if change is not None:
+            n[change[0]] += change[1]
+            total[change[0]] += change[2]
+    connection.executemany(
+        "INSERT INTO golden_answer (dependency_id, item_id, version_id, day, n, outcome_sum) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (dependency_id, version_id, day, item_id) DO UPDATE "
+        "SET n = golden_answer.n + excluded.n, "
+        "outcome_sum = golden_answer.outcome_sum + excluded.outcome_sum",
+        [(*key, n[key], total[key]) for key in sorted(n) if n[key] or total[key]],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """A table of answers: the columns that name a slot of it, and how much a slot may hold."""
+
+    table: str
+    slot: tuple[str, ...]
+    inputs_max: int
+    outputs_max: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of its key."""
+        return (*self.slot, "input_hash", "output_hash")
+
+    @property
+    def where(self) -> str:
+        """The condition that picks a slot."""
+        return " AND ".join(f"{column} = ?" for column in self.slot)
+
+
+_WHOLE = _Answers("answer", ("dependency_id", "version_id"), ANSWER_INPUTS_MAX, ANSWER_OUTPUTS_MAX)
+_DAILY = _Answers(
+    "answer_day", ("dependency_id", "version_id", "day"), DAILY_INPUTS_MAX, DAILY_OUTPUTS_MAX
+)
+
+
+def add_answers(
+    connection: sqlite3.Connection, rows: Iterable[Row], *, over_all_time: bool = True
+) -> None:
+    """Count which output each input got, for the inputs and outputs with the smallest hashes.
+
+    Over all time, where that is asked for, and again day by day.
+    """
+    found: dict[tuple[_Answers, tuple[int, ...]], Counter[tuple[int, int]]] = {}
+    for row in rows:
+        if row.input_hash is not None and row.output_hash is not None:
+            whole: tuple[int, ...] = row.dependency_id, row.version_id
+            for answers, slot in ((_WHOLE, whole), (_DAILY, (*whole, row.ts_ms // DAY_MS))):
+                if answers is _WHOLE and not over_all_time:
+                    continue
+                counts = found.setdefault((answers, slot), Counter())
+                counts[row.input_hash, row.output_hash] += 1
+    for (answers, slot), counts in found.items():
+        _add_answers(connection, answers, slot, counts)
+
+
+def _add_answers(
+    connection: sqlite3.Connection,
+    answers: _Answers,
+    slot: tuple[int, ...],
+    counts: Counter[tuple[int, int]],
+) -> None:
+    run, table, where = connection.execute, answers.table, answers.where
+    boundary = (
+        f"SELECT DISTINCT input_hash FROM {table} WHERE {where} "  # noqa: S608 - constant names
+        "ORDER BY input_hash LIMIT 1 OFFSET ?"
+    )
+    last = run(boundary, (*slot, answers.inputs_max - 1)).fetchone()
+    kept = sorted(pair for pair in counts if last is None or pair[0] <= last[0])
+    marks = ", ".join("?" * (len(slot) + 3))
+    connection.executemany(
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({', '.join(answers.key)}) "  # noqa: S608 - constant names
+        f"DO UPDATE SET n = {table}.n + excluded.n",
+        [(*slot, *pair, counts[pair]) for pair in kept],
+    )
+    for given in sorted({pair[0] for pair in kept}):
+        surplus = run(
+            f"SELECT output_hash FROM {table} WHERE {where} "  # noqa: S608 - constant names
+            "AND input_hash = ? ORDER BY output_hash LIMIT 1 OFFSET ?",
+            (*slot, given, answers.outputs_max),
+        ).fetchone()
+        if surplus is not None:
+            run(
+                f"DELETE FROM {table} WHERE {where} AND input_hash = ? AND output_hash >= ?",  # noqa: S608 - constant names
+                (*slot, given, surplus[0]),
+            )
+    first_out = run(boundary, (*slot, answers.inputs_max)).fetchone() if kept else None
+    if first_out is not None:
+        run(f"DELETE FROM {table} WHERE {where} AND input_hash >= ?", (*slot, first_out[0]))  # noqa: S608 - constant names
+
+
+def sample_outputs(
+    connection: sqlite3.Connection, fresh: Sequence[tuple[Observation, Row, int]]
+) -> None:
+    """Keep the features of the outputs with the smallest hashes of each version and day.
+
+    Args:
+        connection: In a transaction.
+        fresh: New observations, their rows and the hash that stands for each.
+    """
+    slots: dict[tuple[int, int, int], list[tuple[int, Observation]]] = {}
+    for observation, row, hashed in fresh:
+        if has_features(observation):
+            slot = row.dependency_id, row.version_id, row.ts_ms // DAY_MS
+            slots.setdefault(slot, []).append((hashed, observation))
+    for slot, found in slots.items():
+        _sample(connection, slot, found)
+
+
+def _sample(
+    connection: sqlite3.Connection,
+    slot: tuple[int, int, int],
+    found: list[tuple[int, Observation]],
+) -> None:
+    stored = [
+        row[0]
+        for row in connection.execute(
+            "SELECT hash FROM output_sample "
+            "WHERE dependency_id = ? AND version_id = ? AND day = ? ORDER BY hash",
+            slot,
+        )
+    ]
+    # Features cost far more than hashes: they are made only for what stays.
+    offered = dict(found)
+    kept = sorted({*stored, *offered})[:OUTPUTS_A_DAY_MAX]
+    fresh = sorted(set(kept).difference(stored))
+    connection.executemany(
+        "INSERT INTO output_sample VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (*slot, hashed, _features(offered[hashed]), int(offered[hashed].embedding is not None))
+            for hashed in fresh
+        ],
+    )
+    connection.execute(
+        "DELETE FROM output_sample "
+        "WHERE dependency_id = ? AND version_id = ? AND day = ? AND hash > ?",
+        (*slot, kept[-1]),
+    )
+
+
+def has_features(observation: Observation) -> bool:
+    """Whether an observation says something of its output's content."""
+    return observation.embedding is not None or observation.output is not None
+
+
+def _features(observation: Observation) -> bytes:
+    """The embedding, or the features of the text, as little-endian float32."""
+    given = observation.embedding
+    if given is None:
+        from gonogo.detectors.outputs.text_features import text_features
+
+        given = tuple(text_features(observation.output or ""))
+    numbers = array("f", given)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()

@@ -1,0 +1,101 @@
+"""Observations as rows: a column at a time, which takes three quarters of the time of one by one."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import MICRO, Observation
+from gonogo.store.observations.arrivals import outcome_lag_ms
+from gonogo.store.observations.rows import QUANTITY_MAX, Row, hash64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.observations.slices import Slices
+
+__all__ = ["rows_of"]
+
+
+def rows_of(
+    observations: Sequence[Observation],
+    seqs: Sequence[int],
+    *,
+    dependency_id: int,
+    catalogue: Catalogue,
+    slices: Slices,
+    now_ms: int,
+    store_text: bool,
+) -> list[Row]:
+    """The stored form of one dependency's observations; names are interned, values counted.
+
+    Args:
+        observations: Of one dependency.
+        seqs: The seq of each.
+        dependency_id: Theirs.
+        catalogue: Gives ids to names, and counts what is rolled up by value.
+        slices: Encodes their segments.
+        now_ms: When they arrived, epoch milliseconds.
+        store_text: Whether outputs are kept.
+    """
+    ids = partial(_ids, catalogue, dependency_id)
+    metrics = partial(_metrics, catalogue, dependency_id)
+    columns: tuple[Sequence[object], ...] = (
+        [dependency_id] * len(observations),
+        [o.ts_ms for o in observations],
+        seqs,
+        [number or 0 for number in ids([o.version for o in observations])],
+        ids([o.item for o in observations]),
+        _millionths([o.outcome for o in observations]),
+        [
+            None if o.outcome is None else outcome_lag_ms(o.outcome_ts_ms, o.ts_ms, now_ms)
+            for o in observations
+        ],
+        ids([o.error for o in observations], "error"),
+        _millionths([o.confidence for o in observations]),
+        _capped(
+            [None if o.latency_ms is None else round(o.latency_ms * 1000) for o in observations]
+        ),
+        [o.cost_micro_usd for o in observations],
+        _capped([o.input_tokens for o in observations]),
+        _capped([o.output_tokens for o in observations]),
+        [slices.encode(o.segments) if o.segments else None for o in observations],
+        ids([o.budget for o in observations]),
+        [o.reservation for o in observations],
+        ids([o.prediction for o in observations], "prediction"),
+        ids([o.label for o in observations]),
+        [None if o.input_hash is None else hash64(o.input_hash) for o in observations],
+        [None if o.output_hash is None else hash64(o.output_hash) for o in observations],
+        [metrics(o.metrics) if o.metrics else None for o in observations],
+        [o.output if store_text else None for o in observations],
+    )
+    return list(map(Row._make, zip(*columns, strict=True)))
+
+
+def _ids(
+    catalogue: Catalogue, dependency_id: int, texts: Sequence[str | None], field: str | None = None
+) -> list[int | None]:
+    """The ids of names; where a field is rolled up by value, its values are counted."""
+    found: dict[str | None, int] = {}
+    for text in dict.fromkeys(texts):
+        if text is not None:
+            number = found[text] = catalogue.name_id(text)
+            if field is not None:
+                catalogue.see_value(dependency_id, field, number)
+    return list(map(found.get, texts)) if found else [None] * len(texts)
+
+
+def _metrics(catalogue: Catalogue, dependency_id: int, values: Mapping[str, float]) -> str:
+    for name in values:
+        catalogue.see_value(dependency_id, "metrics", catalogue.name_id(f"metrics.{name}"))
+    return json.dumps(dict(values), separators=(",", ":"), sort_keys=True)
+
+
+def _millionths(values: Sequence[float | None]) -> list[int | None]:
+    return [None if value is None else round(value * MICRO) for value in values]
+
+
+def _capped(values: Sequence[int | None]) -> list[int | None]:
+    return [QUANTITY_MAX if value and value > QUANTITY_MAX else value for value in values]

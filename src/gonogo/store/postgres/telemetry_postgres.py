@@ -1,0 +1,75 @@
+"""Observations and their rollups in PostgreSQL: `ports.telemetry.Telemetry`.
+
+Every read that the store has is the same; a batch is recorded dependency by dependency, so that a
+transaction is of one shard, and the reads of rollups name the shard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import Stored
+from gonogo.store.postgres.catalogue import PostgresCatalogue
+from gonogo.store.reads.telemetry_store import SqliteTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import Histograms, HourCounts, Observation, Rejection
+    from gonogo.store.reads.queries import Slice
+    from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
+
+__all__ = ["PostgresTelemetry"]
+
+
+class PostgresTelemetry(SqliteTelemetry):
+    """Telemetry in an open database. Processes on any machine may share it."""
+
+    _catalogue_of = PostgresCatalogue
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch, a transaction a dependency; returns after the last commit.
+
+        Where one of them fails the ones before it are kept: what has ids can be sent again.
+        """
+        from gonogo.store.observations.record import record_batch
+
+        batches: dict[str, list[tuple[int, Observation]]] = {}
+        for position, observation in enumerate(observations):
+            batches.setdefault(observation.dependency, []).append((position, observation))
+        accepted = duplicates = updated = 0
+        rejected: list[Rejection] = []
+        for name, batch in sorted(batches.items()):
+            work = partial(
+                record_batch,
+                observations=[observation for _, observation in batch],
+                now_ms=now_ms,
+                settings=self._settings,
+                known=self._known,
+                catalogue_of=PostgresCatalogue,
+            )
+            stored, found = await self._database.write(work, shard=name)
+            self._known.learn(found)
+            accepted += stored.accepted
+            duplicates += stored.duplicates
+            updated += stored.updated
+            rejected += [replace(r, position=batch[r.position][0]) for r in stored.rejected]
+        rejected.sort(key=lambda rejection: rejection.position)
+        return Stored(accepted, duplicates, updated, tuple(rejected))
+
+    async def _hours(self, asked: Slice) -> HourCounts:
+        from gonogo.store.postgres.reading import read_hours
+
+        return await self._database.read(partial(read_hours, asked=asked))
+
+    async def _histograms(self, asked: Slice, metric: str) -> Histograms:
+        from gonogo.store.postgres.reading import read_histograms
+
+        return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
+
+    def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
+        from gonogo.store.postgres.reading import read_histograms, read_hours
+
+        return read_hours, read_histograms

@@ -1,0 +1,1 @@
+"""What answers read of observations and rollups."""

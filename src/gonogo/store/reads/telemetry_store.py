@@ -1,0 +1,277 @@
+"""Observations and their rollups in SQLite: `ports.telemetry.Telemetry`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, Known
+from gonogo.store.reads.signal_store import SignalReads
+from gonogo.store.reads.trust_store import TrustReads
+
+if TYPE_CHECKING:
+    from gonogo.records import (
+        Costs,
+        Dependency,
+        GoldenAnswers,
+        Histograms,
+        HourCounts,
+        Mark,
+        Observation,
+        Rollups,
+        Stored,
+    )
+    from gonogo.settings import Settings
+    from gonogo.store.engine import Engine
+    from gonogo.store.reads.queries import Slice
+    from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
+
+__all__ = ["SqliteTelemetry"]
+
+_HOURS_A_DAY = 24
+
+
+class SqliteTelemetry(TrustReads, SignalReads):
+    """Telemetry in an open store. Processes may share the store.
+
+    Rollups follow the latency SLO and the quality bar of the settings: the first call of a
+    process on a dependency whose rollups were made with others makes them anew from its rows.
+    """
+
+    _catalogue_of: CatalogueOf = Catalogue
+
+    def __init__(self, database: Engine, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._known = Known()
+        self._unwritten = {}
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch and its rollups in one transaction; returns after the commit."""
+        from gonogo.store.observations.record import record_batch
+
+        work = partial(
+            record_batch,
+            observations=tuple(observations),
+            now_ms=now_ms,
+            settings=self._settings,
+            known=self._known,
+            catalogue_of=self._catalogue_of,
+        )
+        stored, found = await self._database.write(work)
+        self._known.learn(found)
+        return stored
+
+    async def dependency(self, name: str) -> Dependency | None:
+        """What is known of one dependency; None where nothing was ever recorded."""
+        from gonogo.store.reads.queries import read_dependencies
+
+        found = await self._database.read(partial(read_dependencies, name=name))
+        return found[0] if found else None
+
+    async def mark(self, name: str) -> Mark | None:
+        """What answers about a dependency rest on, in one cheap read; None as for `dependency`."""
+        from gonogo.store.reads.queries import read_mark
+
+        return await self._database.read(partial(read_mark, name=name))
+
+    async def dependencies(
+        self, *, query: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Dependency]:
+        """Dependencies by name, those whose name contains `query`, after the name `after`."""
+        from gonogo.store.reads.queries import read_dependencies
+
+        return await self._database.read(
+            partial(read_dependencies, query=query, after=after, limit=limit)
+        )
+
+    async def names(self, *, query: str | None = None) -> list[str]:
+        """The names of all dependencies whose name contains `query`, sorted."""
+        from gonogo.store.reads.queries import read_names
+
+        return await self._database.read(partial(read_names, query=query))
+
+    async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """The dependency of each observation with one of these ids, where it is stored."""
+        from gonogo.store.reads.queries import read_callers
+
+        return await self._database.read(partial(read_callers, ids=ids))
+
+    async def hours(
+        self,
+        dependency: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+    ) -> HourCounts:
+        """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
+        from gonogo.store.reads.queries import Slice
+
+        await self._adopt_rule(dependency)
+        return await self._hours(Slice(dependency, golden, segment, start_hour, end_hour))
+
+    async def _hours(self, asked: Slice) -> HourCounts:
+        from gonogo.store.reads.queries import read_hours
+
+        return await self._database.read(partial(read_hours, asked=asked))
+
+    async def histograms(
+        self,
+        dependency: str,
+        metric: str,
+        *,
+        golden: bool = False,
+        segment: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        daily: bool = False,
+    ) -> Histograms:
+        """Histograms of a metric, as `hours` slices them; `daily` gives a row a UTC day.
+
+        Raises:
+            ParameterError: No histogram is kept of such a metric.
+        """
+        from gonogo.store.reads.queries import Slice
+
+        await self._adopt_rule(dependency)
+        asked = Slice(dependency, golden, segment, start_hour, end_hour, daily)
+        return await self._histograms(asked, metric)
+
+    async def _histograms(self, asked: Slice, metric: str) -> Histograms:
+        from gonogo.store.reads.queries import read_histograms
+
+        return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
+
+    async def rollups(
+        self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
+    ) -> Rollups | None:
+        """What is rolled up of a dependency, on one snapshot; None as for `dependency`."""
+        from gonogo.store.reads.rollup_reads import read_rollups
+
+        await self._adopt_rule(dependency)
+        work = partial(
+            read_rollups,
+            name=dependency,
+            reads=self._rollup_reads(),
+            since=since,
+            without=without,
+        )
+        return await self._database.read(work)
+
+    def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
+        from gonogo.store.reads.queries import read_histograms, read_hours
+
+        return read_hours, read_histograms
+
+    async def segments(self, dependency: str) -> list[str]:
+        """The declared slices that are rolled up, each `key=value`, sorted."""
+        from gonogo.store.reads.queries import read_segments
+
+        return await self._database.read(partial(read_segments, dependency=dependency))
+
+    async def golden_answers(self, dependency: str) -> GoldenAnswers:
+        """Golden-set answers by item, version and day."""
+        from gonogo.store.reads.queries import read_golden
+
+        return await self._database.read(partial(read_golden, dependency=dependency))
+
+    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
+        """The newest calls that have a cost or tokens, oldest first."""
+        from gonogo.store.reads.queries import read_costs
+
+        return await self._database.read(partial(read_costs, dependency=dependency, limit=limit))
+
+    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
+        """A throw-away detector state: (the hour it stands at, its bytes), or None."""
+
+        def work(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
+            found: tuple[int, bytes] | None = connection.execute(
+                "SELECT hour, state FROM state_cache WHERE key = ? "
+                "AND dependency_id = (SELECT id FROM dependency WHERE name = ?)",
+                (key, dependency),
+            ).fetchone()
+            return found
+
+        return await self._database.read(work)
+
+    async def cache_state(
+        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
+    ) -> None:
+        """Keep a detector state that has seen the hours before `hour`; it may be lost.
+
+        The store drops it when one of those hours changes. With `rev`, the dependency's revision
+        that the state was made from, it is not kept where one of them has changed since.
+        """
+        fresh = (
+            "(rev = :rev OR "
+            "(history_rev <= :rev AND :hour <= newest_ts_ms / :day_ms * :hours_a_day))"
+        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO state_cache (dependency_id, key, hour, state) "  # noqa: S608 - constant text
+                "SELECT id, CAST(:key AS TEXT), :hour, :state FROM dependency WHERE name = :name "
+                f"AND {'1 = 1' if rev is None else fresh} "
+                "ON CONFLICT (dependency_id, key) DO UPDATE "
+                "SET hour = excluded.hour, state = excluded.state",
+                {
+                    "key": key,
+                    "hour": hour,
+                    "state": state,
+                    "name": dependency,
+                    "rev": rev,
+                    "day_ms": DAY_MS,
+                    "hours_a_day": _HOURS_A_DAY,
+                },
+            )
+
+        self._database.submit(work, shard=dependency)
+
+    async def rebuild(self, dependency: str) -> None:
+        """Make every rollup of a dependency equal to its rows again, and drop its cached states."""
+        from gonogo.store.observations.rebuild import rebuild_dependency
+
+        work = partial(rebuild_dependency, name=dependency, catalogue_of=self._catalogue_of)
+        await self._database.write(work, shard=dependency)
+
+    async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
+        if self._database.read_only:
+            return
+        from gonogo.store.observations.rows import Rule
+        from gonogo.store.reads.queries import read_rules
+
+        new = [name for name in dependencies if name not in self._known.ruled]
+        if not new:
+            return
+        for name, stored in (await self._database.read(partial(read_rules, names=new))).items():
+            if stored == Rule.configured(self._settings, name).text():
+                self._known.ruled.add(name)
+            else:
+                await self._adopt_rule(name)
+
+    async def _adopt_rule(self, dependency: str) -> None:
+        if self._database.read_only or dependency in self._known.ruled:
+            return
+        from gonogo.store.observations.rows import Rule
+        from gonogo.store.reads.queries import read_rule
+
+        stored = await self._database.read(partial(read_rule, dependency=dependency))
+        if stored is None:
+            return
+        if stored != Rule.configured(self._settings, dependency).text():
+            from gonogo.store.observations.record import adopt_rule
+
+            work = partial(
+                adopt_rule,
+                name=dependency,
+                settings=self._settings,
+                known=self._known,
+                catalogue_of=self._catalogue_of,
+            )
+            self._known.learn(await self._database.write(work, shard=dependency))
+        self._known.ruled.add(dependency)

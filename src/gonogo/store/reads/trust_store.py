@@ -1,0 +1,138 @@
+"""What trust reads beyond the common telemetry: `ports.trust_reads.TrustTelemetry`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.ports.trust_reads import FleetRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.ports.trust_reads import CallCounts, KeptScore, Population, Repeats
+    from gonogo.records import HourCounts, Kind
+    from gonogo.store.engine import Engine
+
+__all__ = ["TrustReads"]
+
+
+class TrustReads:
+    """The trust half of `SqliteTelemetry`."""
+
+    _database: Engine
+    # Scores that this process made and may not find in the store yet.
+    _unwritten: dict[str, KeptScore]
+
+    async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
+        """Totals since a UTC day of up to `limit` dependencies of a kind, newest first."""
+        from gonogo.store.reads.trust_queries import population
+
+        return await self._database.read(
+            partial(population, kind=kind, since_day=since_day, limit=limit)
+        )
+
+    async def repeats(self, dependency: str) -> Repeats:
+        """How the stored answers to repeated inputs agree, within a version."""
+        from gonogo.store.reads.trust_queries import repeats
+
+        return await self._database.read(partial(repeats, dependency=dependency))
+
+    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+        """Dependencies recorded with this provider, newest observation first."""
+        from gonogo.store.reads.trust_queries import provider_members
+
+        return await self._database.read(partial(provider_members, provider=provider, limit=limit))
+
+    async def revisions(
+        self, dependency: str, others: Sequence[str], *, provider: str | None
+    ) -> tuple[int, int]:
+        """A number that moves with the evidence around a dependency."""
+        from gonogo.store.reads.trust_queries import revisions
+
+        return await self._database.read(
+            partial(revisions, names=(dependency, *others), provider=provider)
+        )
+
+    async def recent_hours(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, HourCounts]:
+        """Hourly counts of several dependencies from one snapshot; unknown names are left out."""
+        from gonogo.store.reads.trust_queries import recent_hours
+
+        return await self._database.read(
+            partial(recent_hours, dependencies=tuple(dependencies), start_hour=start_hour)
+        )
+
+    async def keep_score(self, score: KeptScore) -> None:
+        """Queue a score to be kept in place of the last one; may be lost, never waits."""
+        from gonogo.store.reads.trust_queries import keep_score
+
+        self._database.submit(partial(keep_score, score=score))
+
+    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
+        """The kept score of each dependency, lowest `lower` first."""
+        from gonogo.store.reads.trust_queries import kept_scores
+
+        return await self._database.read(partial(kept_scores, limit=limit))
+
+    async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
+        """Queue many scores to be kept; this process reads them from now on."""
+        from gonogo.store.reads.trust_queries import keep_scores
+
+        self._unwritten |= {score.dependency: score for score in scores}
+        self._database.submit(partial(keep_scores, scores=tuple(scores)))
+
+    async def fleet(self) -> list[FleetRow]:
+        """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
+        from gonogo.store.reads.trust_queries import fleet_rows
+
+        ahead = dict(self._unwritten)
+        rows = await self._database.read(fleet_rows)
+        if not ahead:
+            return rows
+        for at, row in enumerate(rows):
+            score = ahead.get(row.name)
+            if score is None:
+                continue
+            if row.scored_ms is not None and row.scored_ms >= score.ts_ms:
+                self._unwritten.pop(row.name, None)
+            else:
+                rows[at] = row.scored(score)
+        rows.sort(key=FleetRow.order)
+        return rows
+
+    async def call_counts(
+        self, dependencies: Sequence[str], *, start_hour: int, end_hour: int
+    ) -> dict[str, tuple[CallCounts, CallCounts]]:
+        """Calls of many by hour, and golden ones, `start_hour <= hour < end_hour`, in one read."""
+        from gonogo.store.reads.trust_queries import call_counts
+
+        await self._adopt_rules(dependencies)
+        return await self._database.read(
+            partial(call_counts, names=dependencies, start_hour=start_hour, end_hour=end_hour)
+        )
+
+    async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
+        """Make rollups anew where the settings' SLO or bar is another than they were made with."""
+        raise NotImplementedError
+
+    async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
+        """Those of which some version was called without one label, while another has labels."""
+        from gonogo.store.reads.trust_queries import partly_labelled
+
+        return await self._database.read(
+            partial(partly_labelled, names=dependencies, start_hour=start_hour)
+        )
+
+    async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
+        """Those of which an outcome was ever recorded."""
+        from gonogo.store.reads.trust_queries import with_outcomes
+
+        return await self._database.read(partial(with_outcomes, names=dependencies))
+
+    async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
+        """The same as `repeats` for many; those without answers are left out."""
+        from gonogo.store.reads.trust_queries import repeats_of
+
+        return await self._database.read(partial(repeats_of, names=dependencies))

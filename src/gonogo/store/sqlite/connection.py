@@ -1,0 +1,104 @@
+"""One SQLite connection with a thread of its own, through aiosqlite."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import aiosqlite
+
+from gonogo.errors import StoreError
+
+if TYPE_CHECKING:
+    from gonogo.store.engine import Work
+    from gonogo.store.sqlite.identity import OpenFile
+    from gonogo.store.sqlite.lock import FileLock
+
+__all__ = ["StoreConnection"]
+
+T = TypeVar("T")
+
+# How long closing waits for the lock; without it the log stays, and whoever comes next folds it in.
+CLOSE_S = 1.0
+
+_log = logging.getLogger("gonogo.store")
+
+
+class StoreConnection(aiosqlite.Connection):
+    """An aiosqlite connection that runs a whole unit of work in one hop to its thread.
+
+    Args:
+        connector: Opens the connection; runs in the thread.
+        lock: Held while the connection closes, since closing checkpoints; None where the
+            connection cannot write.
+        file: What is closed; where its path names another file by then, nothing is folded into it.
+    """
+
+    def __init__(
+        self,
+        connector: Callable[[], sqlite3.Connection],
+        lock: FileLock | None = None,
+        file: OpenFile | None = None,
+    ) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self._lock = lock
+        self._file = file
+        self._ended: asyncio.Future[object] | None = None
+        # A process that fails before it closes the store must still be able to end.
+        self._thread.daemon = True
+
+    async def opened(self) -> Self:
+        """Start the thread and open; what the connector raises is raised here."""
+        try:
+            await self
+        except BaseException:
+            # aiosqlite does not wait for the thread of a connection that failed to open.
+            if self._ended is not None:
+                await self._ended
+            raise
+        return self
+
+    def stop(self) -> asyncio.Future[object] | None:
+        """End the thread once its queue is done."""
+        self._ended = super().stop()
+        return self._ended
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work` on the connection, in its thread; what it raises is raised here."""
+        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return result
+
+    async def close(self) -> None:
+        """Close under the store's lock, after the work that is queued.
+
+        Where the lock cannot be had in time, or the path names another file by now, the connection
+        is left as it is: closing folds the log into the file and removes it by name.
+        """
+        if self._lock is not None and self._connection is not None:
+            try:
+                await self.run(self._close_locked)
+            except StoreError as error:
+                _log.info("not closed: %s", error)
+                await self.run(_leave_open)
+                self._connection = None
+                if (ended := self.stop()) is not None:
+                    await ended
+                return
+        await super().close()
+
+    def _close_locked(self, connection: sqlite3.Connection) -> None:
+        if self._lock is not None:
+            with self._lock.held(CLOSE_S):
+                if self._file is not None:
+                    self._file.refuse_other(connection)
+                connection.close()
+
+
+def _leave_open(connection: sqlite3.Connection) -> None:
+    """Keep a connection from being closed, also when the interpreter ends; the kernel frees it."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

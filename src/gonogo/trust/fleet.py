@@ -1,0 +1,173 @@
+"""`get_trust_score_health` without a name: the whole fleet, and what changed since yesterday.
+
+`fleet_scores` scores what is due and puts the standing verdicts together; this tells them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
+from gonogo.ports.standing import standing_now
+from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
+from gonogo.text.ahead_of_clock import age_s
+from gonogo.text.forms import counted, number
+from gonogo.text.trust_summary import points, suspicion
+from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, always, look_at_fleet
+from gonogo.trust.score_health import own_health
+from gonogo.trust.trust_estimate import trust_estimates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gonogo.answers import ScoreHealth
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.ports.trust_reads import FleetRow, TrustTelemetry
+    from gonogo.records import Verdict
+    from gonogo.settings import Settings
+    from gonogo.trust.fleet_scores import Fleet, Suspicion
+
+# Of these, with the most observations, the scores are held against what came.
+MEASURED_MAX = 8
+LINES_BRIEF = 20
+LINES_FULL = 200
+CHANGE_SHOWN_E6 = 50_000
+CHANGES_NAMED = 3
+ACTIONS = 2
+
+
+async def check_fleet(
+    telemetry: TrustTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    now_ms: int,
+    detail: Literal["brief", "full"] = "brief",
+    has_time: Callable[[], bool] = always,
+    suspicion: Suspicion | None = None,
+) -> TrustReport:
+    """One line a dependency, lowest lower bound first, and whether the scores came true.
+
+    Every dependency is counted, and scored while there is time. Whether scores came true is
+    measured on a few dependencies; of a large fleet only in full.
+    """
+    fleet = await look_at_fleet(
+        telemetry, log, settings, now_ms=now_ms, has_time=has_time, suspicion=suspicion
+    )
+    rows = fleet.rows
+    shown = _shown(fleet, LINES_FULL if detail == "full" else LINES_BRIEF)
+    lines = [_line(settings, row, fleet, now_ms) for row in shown]
+    health = None
+    if len(rows) <= SMALL_FLEET_MAX or detail == "full":
+        health = await _health(telemetry, settings, rows, now_ms, detail)
+    newest = max((t for row in rows if (t := row.newest_ts_ms) <= now_ms), default=None)
+    return TrustReport(
+        verdict=worst_verdict(list(set(fleet.verdicts.values()))),
+        summary=_summary(
+            fleet, len(shown), _line(settings, rows[0], fleet, now_ms) if rows else None
+        ),
+        as_of=rfc3339(now_ms),
+        data_age_s=age_s(newest, now_ms),
+        next_actions=_next_actions(settings, fleet, now_ms),
+        upstream=None,
+        provider_suspected=fleet.suspected,
+        score_health=health,
+        fleet=lines,
+        waiting=fleet.waiting or None,
+    )
+
+
+async def _health(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    rows: Sequence[FleetRow],
+    now_ms: int,
+    detail: Literal["brief", "full"],
+) -> ScoreHealth:
+    names = [row.name for row in sorted(rows, key=lambda row: (-row.n, row.name))[:MEASURED_MAX]]
+    known = [one for name in names if (one := await telemetry.dependency(name)) is not None]
+    estimates = await trust_estimates(telemetry, settings, known, now_ms)
+    return own_health(estimates, settings, detail=detail)
+
+
+def _shown(fleet: Fleet, most: int) -> list[FleetRow]:
+    """The worst by verdict, then by lower bound; in the order of their lower bounds."""
+    if len(fleet.rows) <= most:
+        return fleet.rows
+    severity = {verdict: -at for at, verdict in enumerate(VERDICTS_BY_SEVERITY)}
+    ranks = [severity[fleet.verdicts[row.name]] for row in fleet.rows]
+    worst = sorted(range(len(ranks)), key=ranks.__getitem__)[:most]
+    return [fleet.rows[at] for at in sorted(worst)]
+
+
+def _line(settings: Settings, row: FleetRow, fleet: Fleet, now_ms: int) -> FleetLine:
+    now = standing_now(settings, row.name, row.standing, now_ms)
+    told = _points(row)
+    return FleetLine(
+        dependency=row.name,
+        score=None if told is None else told[0],
+        interval90=None if told is None else told[1:],
+        verdict=now.verdict,
+        as_of=None if now.as_of_ms is None else rfc3339(now.as_of_ms),
+        drift=now.drift,
+        changed=_changed(row),
+        upstream=fleet.upstream.get(row.name),
+    )
+
+
+def _points(row: FleetRow) -> tuple[float, float, float] | None:
+    """Score and interval in points; None without a score."""
+    if row.score_e6 is None or row.lower_e6 is None or row.upper_e6 is None:
+        return None
+    return 100 * row.score_e6 / MICRO, 100 * row.lower_e6 / MICRO, 100 * row.upper_e6 / MICRO
+
+
+def _changed(row: FleetRow) -> str | None:
+    """What is other than on the last earlier day it was scored; None where nothing is."""
+    if row.earlier_score_e6 is None or row.score_e6 is None:
+        return None
+    moved = abs(row.score_e6 - row.earlier_score_e6) >= CHANGE_SHOWN_E6
+    if row.earlier_verdict == row.verdict and not moved:
+        return None
+    return f"was {row.earlier_verdict}, {number(round(100 * row.earlier_score_e6 / MICRO, 1))}"
+
+
+def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:
+    rows = fleet.rows
+    if not rows:
+        return "Nothing is recorded yet, so nothing can be trusted. Record observations first."
+    counts = Counter(fleet.verdicts.values())
+    counts["unknown"] -= fleet.waiting_unknown
+    order: tuple[Verdict, ...] = ("no_go", "caution", "unknown", "go")
+    told = [f"{counts[verdict]:,} {verdict}" for verdict in order if counts[verdict]]
+    told += [f"{fleet.waiting:,} not scored yet"] if fleet.waiting else []
+    known = counted(len(rows), "dependency", "dependencies")
+    said = f"{known}: {', '.join(told)}."
+    if fleet.waiting:
+        said += f" {len(rows) - fleet.waiting:,} are scored so far; ask again for the rest."
+    if lowest is not None and lowest.score is not None:
+        said += f" Lowest score: {lowest.dependency}, trust"
+        said += f" {points(lowest.score, lowest.interval90)}."
+    if fleet.suspected is not None:
+        said += f" {suspicion(fleet.suspected)}"
+    followed = (row for row in rows if row.earlier_score_e6 is not None)
+    changed = [f"{row.name} ({new})" for row in followed if (new := _changed(row))]
+    if changed:
+        more = f" and {len(changed) - CHANGES_NAMED:,} more" if len(changed) > CHANGES_NAMED else ""
+        said += f" Changed since the day before: {', '.join(changed[:CHANGES_NAMED])}{more}."
+    return said + (f" The worst {shown} are listed." if len(rows) > shown else "")
+
+
+def _next_actions(settings: Settings, fleet: Fleet, now_ms: int) -> list[NextAction]:
+    worst: tuple[Verdict, ...] = ("no_go", "caution")
+    bad = [row for each in worst for row in fleet.rows if fleet.verdicts[row.name] == each]
+    actions = []
+    for row in bad[:ACTIONS]:
+        now = standing_now(settings, row.name, row.standing, now_ms)
+        by_drift = now.drift == now.verdict and now.trust != now.verdict
+        tool = "check_model_drift" if by_drift else "get_trust_score_health"
+        why = "what has changed" if by_drift else "its parts and what fails with it"
+        arguments: dict[str, object] = {"dependency": row.name}
+        actions.append(NextAction(tool=tool, arguments=arguments, reason=f"{now.verdict}: {why}"))
+    return actions

@@ -1,0 +1,237 @@
+"""The scores of a whole fleet: every dependency there is, many scored at once, and what is left.
+
+A look scores what has no score, what got new evidence and what has grown old, as long as it has
+time; it says how many are left. What it finds is a verdict about the whole, now: it is kept as the
+trust part of each standing verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.ports.standing import stale_after_ms
+from gonogo.ports.trust_reads import FleetRow
+from gonogo.records import DAY_MS, HOUR_MS, PartVerdict, StandingVerdict, worst_verdict
+from gonogo.trust.providers import failing_provider, falling_with
+from gonogo.trust.score_many import score_many
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gonogo.answers import ProviderSuspected
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
+    from gonogo.records import Verdict
+    from gonogo.settings import Settings
+
+__all__ = ["Fleet", "Suspicion", "look_at_fleet"]
+
+# A score moves with time alone as memories fade; within an hour that is below a point. Of a large
+# fleet that rests, scores are made again after a day.
+SMALL_FLEET_MAX = 25
+KEPT_FOR_MS = HOUR_MS
+KEPT_FOR_LARGE_MS = DAY_MS
+# Scored in one run; between two runs a look that has had its time ends.
+AT_ONCE = 250
+# Providers that are looked at, those with the most failing dependencies first.
+PROVIDERS_MAX = 8
+_BAD: tuple[Verdict, ...] = ("no_go", "caution")
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """What a process found of shared causes, and of which evidence: thrown away at any time."""
+
+    rests_on: object = None
+    found: list[ProviderSuspected] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fleet:
+    """Every dependency, lowest lower bound first, with its standing verdict.
+
+    `waiting`: how many a look has still to score; `waiting_unknown`: those of which nothing else is
+    known either. `upstream`: the worst bad state that each rests on.
+    """
+
+    rows: list[FleetRow]
+    verdicts: dict[str, Verdict]
+    upstream: dict[str, str]
+    suspected: ProviderSuspected | None
+    waiting: int
+    waiting_unknown: int
+
+
+def always() -> bool:
+    """All the time that it takes."""
+    return True
+
+
+async def look_at_fleet(
+    telemetry: TrustTelemetry,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    now_ms: int,
+    has_time: Callable[[], bool] = always,
+    suspicion: Suspicion | None = None,
+) -> Fleet:
+    """Score what is due while there is time, and put the fleet together.
+
+    Args:
+        telemetry: Scores, and the evidence for new ones.
+        log: Standing verdicts; what is found is said there.
+        settings: What depends on what, providers, staleness.
+        now_ms: Epoch milliseconds.
+        has_time: Asked between runs of 250; the first run is always made.
+        suspicion: Of an earlier look, where the process keeps it.
+    """
+    rows = _with_heard(log, await telemetry.fleet())
+    due = _due(rows, now_ms)
+    made: dict[str, KeptScore] = {}
+    waiting: set[str] = set()
+    for start in range(0, len(due), AT_ONCE):
+        if start and not has_time():
+            waiting = {row.name for row in due[start:] if row.scored_ms is None}
+            break
+        scored = await score_many(telemetry, settings, due[start : start + AT_ONCE], now_ms)
+        await telemetry.keep_scores(scored)
+        made |= {score.dependency: score for score in scored}
+    if made:
+        rows = [row.scored(made[row.name]) if row.name in made else row for row in rows]
+        rows.sort(key=FleetRow.order)
+    suspects = await _suspects(telemetry, settings, rows, suspicion or Suspicion(), now_ms)
+    upstream = _upstream(rows, settings)
+    said = _said(rows, made, upstream, suspects, now_ms)
+    log.say(said)
+    rows, verdicts = _verdicts(settings, rows, said, now_ms)
+    nothing_said = {row.name for row in rows if row.drift is None and row.trust is None}
+    return Fleet(
+        rows,
+        verdicts,
+        {name: f"{other}: {verdict}" for name, (other, verdict) in upstream.items()},
+        max(suspects, key=lambda one: one.e_value, default=None),
+        len(waiting),
+        len(waiting & nothing_said),
+    )
+
+
+def _due(rows: Sequence[FleetRow], now_ms: int) -> list[FleetRow]:
+    """Those to score: never scored first, then changed ones, then old ones."""
+    before_ms = now_ms - (KEPT_FOR_MS if len(rows) <= SMALL_FLEET_MAX else KEPT_FOR_LARGE_MS)
+    never, changed, old = [], [], []
+    for row in rows:
+        if row.scored_ms is None:
+            never.append(row)
+        elif row.scored_rev != row.rev:
+            changed.append(row)
+        elif row.scored_ms < before_ms:
+            old.append(row)
+    return [*never, *changed, *old]
+
+
+def _upstream(rows: Sequence[FleetRow], settings: Settings) -> dict[str, tuple[str, Verdict]]:
+    """The worst bad state of what each depends on, directly or through others."""
+    below = {name: settings.all_below(name) for name in settings.dependencies}
+    if not any(below.values()):
+        return {}
+    states = {row.name: row.verdict for row in rows if row.verdict in _BAD}
+    found: dict[str, tuple[str, Verdict]] = {}
+    for name, others in below.items():
+        bad = [(other, states[other]) for other in others if other in states]
+        if bad:
+            worst = worst_verdict([verdict for _, verdict in bad])
+            found[name] = next(one for one in bad if one[1] == worst)
+    return found
+
+
+def _said(
+    rows: Sequence[FleetRow],
+    made: dict[str, KeptScore],
+    upstream: dict[str, tuple[str, Verdict]],
+    suspects: Sequence[ProviderSuspected],
+    now_ms: int,
+) -> dict[str, PartVerdict]:
+    """What this look says of trust, where it is new or other than what was said."""
+    failing = {one.provider for one in suspects}
+    said = {}
+    for row in rows:
+        if row.verdict is None:
+            continue
+        verdict = row.verdict
+        if row.name in upstream:
+            verdict = worst_verdict([verdict, upstream[row.name][1]])
+        if failing and row.provider in failing:
+            verdict = worst_verdict([verdict, "caution"])
+        if row.name in made or row.trust != verdict:
+            data_ms = min(row.newest_ts_ms, now_ms) if row.name in made else row.trust_data_ms
+            said[row.name] = PartVerdict("trust", verdict, now_ms, data_ms)
+    return said
+
+
+def _with_heard(log: DecisionLog, rows: list[FleetRow]) -> list[FleetRow]:
+    """The rows with what this process has said and may not have been written yet."""
+    names = set(log.heard_of)
+    if not names:
+        return rows
+    heard = log.heard({row.name: row.standing for row in rows if row.name in names})
+    return [row.saying(heard[row.name]) if row.name in heard else row for row in rows]
+
+
+def _verdicts(
+    settings: Settings, rows: Sequence[FleetRow], said: dict[str, PartVerdict], now_ms: int
+) -> tuple[list[FleetRow], dict[str, Verdict]]:
+    """The rows with what was just said, and the standing verdict of each."""
+    stale_ms = {name: stale_after_ms(settings, name) for name in settings.dependencies}
+    usual_ms = stale_after_ms(settings, "")
+    told = [
+        row.saying(StandingVerdict(None, said[row.name])) if row.name in said else row
+        for row in rows
+    ]
+    return told, {
+        row.name: row.verdict_at(now_ms, stale_ms.get(row.name, usual_ms)) for row in told
+    }
+
+
+async def _suspects(
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    rows: list[FleetRow],
+    suspicion: Suspicion,
+    now_ms: int,
+) -> list[ProviderSuspected]:
+    """What falls together: declared providers first, those with the most that fail.
+
+    Of a small fleet every provider is looked at; of a large one those of which two fail or more.
+    """
+    declared = {name: one.provider for name, one in settings.dependencies.items() if one.provider}
+    for at, row in enumerate(rows if declared else ()):
+        if row.name in declared:
+            rows[at] = row._replace(provider=declared[row.name])
+    members: dict[str, list[FleetRow]] = {}
+    alone: list[FleetRow] = []
+    for row in rows:
+        if row.provider is not None and (row.verdict in _BAD or len(rows) <= SMALL_FLEET_MAX):
+            members.setdefault(row.provider, []).append(row)
+        elif row.provider is None and row.verdict in _BAD:
+            alone.append(row)
+    named = sorted(members, key=lambda one: (-len(members[one]), one))
+    if len(rows) > SMALL_FLEET_MAX:
+        named = [one for one in named if len(members[one]) > 1]
+    named = named[:PROVIDERS_MAX] if len(rows) > SMALL_FLEET_MAX else named
+    looked_at = [row for one in named for row in members[one]] + alone
+    rests_on = (now_ms // HOUR_MS, [(row.name, row.rev, row.verdict) for row in looked_at])
+    if suspicion.found is not None and suspicion.rests_on == rests_on:
+        return suspicion.found
+    found = [
+        one
+        for name in named
+        if (one := await failing_provider(telemetry, settings, name, now_ms=now_ms)) is not None
+    ]
+    if not found and len(alone) > 1:
+        names = [row.name for row in alone]
+        pair = await falling_with(telemetry, names, now_ms=now_ms)
+        found = [pair] if pair is not None else []
+    suspicion.rests_on, suspicion.found = rests_on, found
+    return found

@@ -1,0 +1,312 @@
+"""The chance that a dependency's next call is good, with its parts and its verdict.
+
+A good call has no error, meets the latency SLO and, where it was labelled, an outcome at or above
+the quality bar; where inputs repeat, it answers as before. Calls without an outcome never count
+as good: P(good) = P(ok) * P(good | ok, labelled) * P(no disagreeing repeat), independent given
+their rates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.errors import NotEnoughData, UnknownTarget
+from gonogo.hours.measured import errors_decide, unlabelled_version
+from gonogo.ports.trust_reads import KeptScore
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.trust.trust_verdict import EVEN_CHANCE, Scored, verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gonogo.detectors.trust.score import BetaMixture, Prior
+    from gonogo.hours.measured import UnlabelledVersion
+    from gonogo.ports.trust_reads import Population, Repeats, TrustTelemetry
+    from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
+    from gonogo.settings import DependencySettings, Settings
+
+# The longest memory counts calls alike for this long; older ones say nothing on the next call.
+MEMORY_DAYS = 120
+POPULATION_DAYS = 30
+POPULATION_LIMIT = 200
+REPEATS_MIN = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustEstimate:
+    """P(next call is good). `score`, `lower`, `upper` and `bar` are fractions.
+
+    `points` are values of the rate of equal probability, ascending: its whole distribution.
+    `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label.
+    """
+
+    dependency: str
+    score: float
+    lower: float
+    upper: float
+    bar: float
+    n: int
+    verdict: Verdict
+    why: str
+    points: Floats
+    ok: BetaMixture
+    ok_prior: Prior
+    quality: BetaMixture | None
+    quality_prior: Prior | None
+    population: Population
+    known: Dependency
+    labels: int
+    golden: bool
+    counts: HourCounts
+    repeats: Repeats
+    unlabelled: UnlabelledVersion | None = None
+
+    @property
+    def newest_ts_ms(self) -> int:
+        """Of the dependency's newest observation."""
+        return self.known.newest_ts_ms
+
+    @property
+    def rev(self) -> int:
+        """The dependency's, when it was read."""
+        return self.known.rev
+
+
+def kept_from(found: TrustEstimate, now_ms: int) -> KeptScore:
+    """What is kept of an estimate for the fleet's view."""
+    return KeptScore(
+        found.dependency, now_ms, found.rev, found.verdict, found.score, found.lower, found.upper
+    )
+
+
+def p_better(first: TrustEstimate, second: TrustEstimate) -> float:
+    """P(the first's rate of good calls is above the second's), a fraction."""
+    from gonogo.detectors.trust.score import p_greater
+
+    return p_greater(first.points, second.points)
+
+
+async def trust_estimate(
+    telemetry: TrustTelemetry, settings: Settings, dependency: str, now_ms: int
+) -> TrustEstimate:
+    """Score one dependency from its hour counts.
+
+    Raises:
+        UnknownTarget: nothing was ever recorded under this name.
+        NotEnoughData: it is known, but has no call to score.
+    """
+    known = await telemetry.dependency(dependency)
+    if known is None:
+        names = await telemetry.names()
+        raise UnknownTarget(
+            "dependency", dependency, names, "Record observations first, or check the name."
+        )
+    found = await trust_estimates(telemetry, settings, [known], now_ms)
+    if not found:
+        raise NotEnoughData(f"'{dependency}' has no call to score. Record observations first.")
+    return found[0]
+
+
+async def trust_estimates(
+    telemetry: TrustTelemetry, settings: Settings, known: Sequence[Dependency], now_ms: int
+) -> list[TrustEstimate]:
+    """Score several dependencies; those without a call are left out."""
+    populations: dict[Kind | None, Population] = {}
+    estimates = []
+    for one in known:
+        counts, golden = await scored_hours(telemetry, one, now_ms)
+        if not counts.n.sum():
+            continue
+        if one.kind not in populations:
+            populations[one.kind] = await population_of(telemetry, one.kind, now_ms)
+        repeats = await telemetry.repeats(one.name)
+        own = settings.dependency(one.name)
+        unlabelled = None if golden else await unlabelled_now(telemetry, one, counts, now_ms)
+        estimates.append(
+            estimate(
+                one,
+                counts,
+                populations[one.kind],
+                repeats,
+                own,
+                golden=golden,
+                unlabelled=unlabelled,
+                now_ms=now_ms,
+            )
+        )
+    return estimates
+
+
+async def unlabelled_now(
+    telemetry: TrustTelemetry, known: Dependency, counts: HourCounts, now_ms: int
+) -> UnlabelledVersion | None:
+    """The version that answers now without an outcome; its golden answers are read only then."""
+    found = unlabelled_version(counts, None, known.versions)
+    if found is None:
+        return None
+    golden = await telemetry.hours(known.name, golden=True, end_hour=now_ms // HOUR_MS + 1)
+    return unlabelled_version(counts, golden, known.versions)
+
+
+async def population_of(telemetry: TrustTelemetry, kind: Kind | None, now_ms: int) -> Population:
+    """The dependencies of a kind whose newest days make the prior."""
+    since_day = now_ms // DAY_MS - POPULATION_DAYS
+    return await telemetry.population(kind, since_day=since_day, limit=POPULATION_LIMIT)
+
+
+def estimate(
+    known: Dependency,
+    counts: HourCounts,
+    population: Population,
+    repeats: Repeats,
+    own: DependencySettings,
+    *,
+    golden: bool,
+    unlabelled: UnlabelledVersion | None = None,
+    now_ms: int,
+) -> TrustEstimate:
+    """The estimate from what was read; pure."""
+    from gonogo.detectors.trust import score as trust
+
+    others, hour = _others(population, known), now_ms // HOUR_MS
+    ok, ok_prior = _ok(counts, population, others, hour)
+    points, normal, mean = trust.equal_points(ok), ok.longest(), float(ok.mean())
+    labels, quality, quality_prior = int(counts.ok_labels.sum()), None, None
+    if labels:
+        quality, quality_prior = _quality(counts, population, others, hour)
+        points = trust.product_points(points, trust.equal_points(quality))
+        mean *= float(quality.mean())
+        normal *= _normal_quality(quality, own)
+    if repeats.repeats >= REPEATS_MIN:
+        consistent = consistent_points(repeats)
+        points, steady = trust.product_points(points, consistent), float(consistent.mean())
+        mean, normal = mean * steady, normal * steady
+    lower, upper = trust.point_interval90(points)
+    found = TrustEstimate(
+        dependency=known.name,
+        score=mean,
+        lower=lower,
+        upper=upper,
+        bar=max(EVEN_CHANCE, normal - own.min_effect),
+        n=int(counts.n.sum()),
+        verdict="unknown",
+        why="",
+        points=points,
+        ok=ok,
+        ok_prior=ok_prior,
+        quality=quality,
+        quality_prior=quality_prior,
+        population=population,
+        known=known,
+        labels=labels,
+        golden=golden,
+        counts=counts,
+        repeats=repeats,
+        unlabelled=unlabelled,
+    )
+    return _judged(found, known, own, now_ms)
+
+
+def consistent_points(repeats: Repeats) -> Floats:
+    """Points of the chance that a call is not a repeat that was answered otherwise."""
+    share = repeats.repeats / repeats.answers
+    points: Floats = 1 - share * (1 - consistency_points(repeats))
+    return points
+
+
+def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
+    """Which of the population are not the dependency itself."""
+    import numpy as np
+
+    return np.array([name != known.name for name in population.names], dtype=bool)
+
+
+def _normal_quality(quality: BetaMixture, own: DependencySettings) -> float:
+    """The share of good answers that is usual: declared, or over the longest memory."""
+    declared = own.baseline.outcome if own.baseline else None
+    return quality.longest() if declared is None else declared
+
+
+def _ok(
+    counts: HourCounts, population: Population, others: NDArray[np.bool_], now_hour: int
+) -> tuple[BetaMixture, Prior]:
+    """The posterior of a call without error and within the SLO, and the prior it began from."""
+    from gonogo.detectors.trust import score as trust
+
+    prior = trust.population_prior(population.ok[others], population.n[others])
+    ok = by_hour(counts, counts.ok, counts.n)
+    return trust.posterior(*ok, now_hour=now_hour, prior=prior), prior
+
+
+def _quality(
+    counts: HourCounts, population: Population, others: NDArray[np.bool_], now_hour: int
+) -> tuple[BetaMixture, Prior]:
+    """The posterior of a good answer where there was one, and the prior it began from."""
+    from gonogo.detectors.trust import score as trust
+
+    prior = trust.population_prior(population.ok_good[others], population.ok_labels[others])
+    good = by_hour(counts, counts.ok_good, counts.ok_labels)
+    return trust.posterior(*good, now_hour=now_hour, prior=prior), prior
+
+
+def by_hour(counts: HourCounts, good: Ints, n: Ints) -> tuple[Ints, Ints, Ints]:
+    """Hours with their good calls and calls, versions added up, hours without calls left out."""
+    import numpy as np
+
+    called = np.flatnonzero(n)
+    hour = counts.hour[called]
+    starts = np.flatnonzero(np.r_[True, hour[1:] != hour[:-1]]) if hour.size else called
+    if not hour.size:
+        return hour, hour, hour
+    return hour[starts], np.add.reduceat(good[called], starts), np.add.reduceat(n[called], starts)
+
+
+def consistency_points(repeats: Repeats) -> Floats:
+    """The chance that a repeated input is answered as before, from a uniform prior."""
+    import numpy as np
+
+    from gonogo.detectors.trust.score import BetaMixture, equal_points
+
+    agreeing = repeats.repeats - repeats.disagreeing
+    one = np.ones(1)
+    return equal_points(BetaMixture(one, one + agreeing, one + repeats.disagreeing))
+
+
+async def scored_hours(
+    telemetry: TrustTelemetry, known: Dependency, now_ms: int
+) -> tuple[HourCounts, bool]:
+    """The dependency's own calls, or its golden ones where there are no others."""
+    newest = min(now_ms, known.newest_ts_ms)
+    start_hour = newest // HOUR_MS - MEMORY_DAYS * 24
+    end_hour = now_ms // HOUR_MS + 1
+    counts = await telemetry.hours(known.name, start_hour=start_hour, end_hour=end_hour)
+    if counts.n.sum():
+        return counts, False
+    return await telemetry.hours(
+        known.name, golden=True, start_hour=start_hour, end_hour=end_hour
+    ), True
+
+
+def _judged(
+    found: TrustEstimate, known: Dependency, own: DependencySettings, now_ms: int
+) -> TrustEstimate:
+    from dataclasses import replace
+
+    labelled = found.counts.hour[found.counts.ok_labels > 0]
+    scored = Scored(
+        score=found.score,
+        lower=found.lower,
+        upper=found.upper,
+        bar=found.bar,
+        n=found.n,
+        newest_ts_ms=known.newest_ts_ms,
+        newest_label_hour=int(labelled[-1]) if labelled.size else None,
+        is_measured=found.quality is not None or errors_decide(known, own),
+        unlabelled=None if found.unlabelled is None else found.unlabelled.why,
+    )
+    verdict, why = verdict_of(scored, own, now_ms)
+    return replace(found, verdict=verdict, why=why)

@@ -1,0 +1,1 @@
+"""What is only looked at: lists, gauges, charts, the log."""

@@ -1,0 +1,43 @@
+"""What is known of a dependency before anything moves: kept with a plan, audited with the switch."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.trust_reads import TrustTelemetry
+
+if TYPE_CHECKING:
+    from gonogo.answers import Answer
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.settings import Settings
+
+
+class Evidence(SignalTelemetry, TrustTelemetry, Protocol):
+    """What both reports are made of."""
+
+
+async def evidence_of(
+    telemetry: Evidence, log: DecisionLog, settings: Settings, dependency: str, *, now_ms: int
+) -> str:
+    """The whole drift and trust reports as a JSON object; an empty one where nothing is recorded.
+
+    A switch changes what is observed afterwards, and late outcomes what was observed before: this
+    is what could be known when it was decided.
+    """
+    from gonogo.drift.drift_check import DriftQuestion, check_drift
+    from gonogo.trust.trust_check import check_trust
+
+    if await telemetry.dependency(dependency) is None:
+        return "{}"
+    question = DriftQuestion(dependency=dependency, detail="full")
+    drift = await check_drift(telemetry, log, settings, question, now_ms=now_ms)
+    trust = await check_trust(
+        telemetry, log, settings, dependency=dependency, now_ms=now_ms, detail="full"
+    )
+    return json.dumps({"drift": _object(drift), "trust": _object(trust)})
+
+
+def _object(answer: Answer) -> object:
+    return answer.model_dump(by_alias=True, exclude_none=True, mode="json")

@@ -1,0 +1,86 @@
+"""What a monitoring system scrapes: a few small reads and a bounded number of scores made new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.money.budget_check import scope_at
+from gonogo.ports.standing import verdicts_now
+from gonogo.trust.fleet_scores import look_at_fleet
+
+if TYPE_CHECKING:
+    from gonogo.ports.money import Ledger
+    from gonogo.ports.routes import Incidents
+    from gonogo.ports.standing import VerdictNow
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
+    from gonogo.settings import Settings
+
+
+# How long a scrape goes on scoring what came since the last one.
+SCRAPE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetGauge:
+    """One budget in its window, in micro-dollars."""
+
+    limit: int
+    spent: int
+    held: int
+
+    @property
+    def remaining(self) -> int:
+        """What could still be spent."""
+        return self.limit - self.spent - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """One reading.
+
+    Attributes:
+        verdicts: Standing verdicts by dependency; without those never asked about.
+        scores: Trust scores by dependency.
+        budgets: By name.
+        incidents: Incidents that are not resolved, by dependency and status.
+    """
+
+    verdicts: Mapping[str, VerdictNow]
+    scores: Mapping[str, KeptScore]
+    budgets: Mapping[str, BudgetGauge]
+    incidents: Mapping[tuple[str, str], int]
+
+
+async def read_gauges(
+    telemetry: TrustTelemetry,
+    log: DecisionLog,
+    incidents: Incidents,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    may_write: bool,
+    has_time: Callable[[], bool],
+    now_ms: int,
+) -> Gauges:
+    """Read every gauge; where `may_write`, scores are made new while `has_time` says so."""
+    if may_write:
+        await look_at_fleet(telemetry, log, settings, now_ms=now_ms, has_time=has_time)
+    scores = await telemetry.kept_scores()
+    budgets = list(settings.budgets.values())
+    scopes = [scope_at(settings, budget, now_ms) for budget in budgets]
+    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
+    counted = await incidents.counts()
+    return Gauges(
+        verdicts=await verdicts_now(log, settings, now_ms=now_ms),
+        scores={score.dependency: score for score in scores},
+        budgets={
+            budget.name: BudgetGauge(
+                budget.limit_micro_usd, balance.spent_micro_usd, balance.held_micro_usd
+            )
+            for budget, balance in zip(budgets, balances, strict=True)
+        },
+        incidents={key: n for key, n in counted.items() if key[1] != "resolved"},
+    )

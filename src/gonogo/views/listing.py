@@ -1,0 +1,122 @@
+"""What is known, one line a dependency, with its standing verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
+from gonogo.errors import UnknownTarget
+from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
+from gonogo.text.ahead_of_clock import age_s
+from gonogo.text.forms import counted
+
+if TYPE_CHECKING:
+    from gonogo.ports.standing import VerdictNow
+    from gonogo.ports.telemetry import DecisionLog, Telemetry
+    from gonogo.records import Dependency, Verdict
+    from gonogo.settings import Settings
+
+PAGE_LINES = 50
+VERSIONS_SHOWN = 5
+
+
+async def list_dependencies(
+    telemetry: Telemetry,
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    query: str | None,
+    cursor: str | None,
+    now_ms: int,
+) -> DependencyList:
+    """A page of dependencies by name; the cursor is the last name of the page before.
+
+    Nothing is judged here: a line shows the standing verdict, `unknown` where none was ever asked
+    for. Verdict and counts are of all that match, on this page or not.
+    """
+    found = await telemetry.dependencies(query=query, after=cursor, limit=PAGE_LINES + 1)
+    names = await telemetry.names(query=query)
+    verdicts = await verdicts_now(log, settings, now_ms=now_ms)
+    page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
+    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED)) for each in page]
+    newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
+    standing = [verdicts[name] for name in names if name in verdicts]
+    counts = Counter(one.verdict for one in standing)
+    never_asked = len(names) - len(standing)
+    return DependencyList(
+        verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
+        summary=_summary(counts, never_asked, query=query, more=more),
+        as_of=rfc3339(now_ms),
+        data_age_s=age_s(newest, now_ms),
+        next_actions=_next_actions(lines, query),
+        dependencies=lines,
+        next_cursor=page[-1].name if more else None,
+        total=len(names),
+    )
+
+
+async def dependency_line(
+    telemetry: Telemetry, log: DecisionLog, settings: Settings, name: str, *, now_ms: int
+) -> DependencyLine:
+    """The line of one dependency.
+
+    Raises:
+        UnknownTarget: Nothing was ever recorded under this name.
+    """
+    known = await telemetry.dependency(name)
+    if known is None:
+        names = await telemetry.names()
+        advice = "Record observations first, or check the name."
+        raise UnknownTarget("dependency", name, names, advice)
+    verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
+    return _line(known, verdicts.get(name, NEVER_ASKED))
+
+
+def _line(dependency: Dependency, now: VerdictNow) -> DependencyLine:
+    newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
+    return DependencyLine(
+        dependency=dependency.name,
+        kind=dependency.kind,
+        versions=[v.version for v in newest_first if v.version is not None][:VERSIONS_SHOWN],
+        n=dependency.n,
+        newest_ts=rfc3339(dependency.newest_ts_ms),
+        metrics=list(dependency.metrics),
+        verdict=now.verdict,
+        verdict_as_of=None if now.as_of_ms is None else rfc3339(now.as_of_ms),
+        drift=now.drift,
+        trust=now.trust,
+    )
+
+
+def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, more: bool) -> str:
+    total = counts.total() + never_asked
+    if not total:
+        return (
+            f"No dependency's name contains '{query}'."
+            if query
+            else "Nothing is recorded yet. Record observations first."
+        )
+    told = [f"{counts[v]:,} {v}" for v in reversed(VERDICTS_BY_SEVERITY) if counts[v]]
+    told[-1:] = [f"{told[-1]} when last asked"] if told else []
+    if never_asked:
+        told.append(f"{never_asked:,} not checked yet" if told else "none checked yet")
+    rest = "; more follow, pass `cursor`" if more else ""
+    known = counted(total, "dependency", "dependencies")
+    return f"{known} ({', '.join(told)}){rest}."
+
+
+def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAction]:
+    if not lines and query:
+        return [NextAction(tool="list_dependencies", arguments={}, reason="see every name")]
+    if not lines:
+        return []  # what to record, only the caller knows
+    unasked = next((line for line in lines if line.verdict_as_of is None), lines[0])
+    return [
+        NextAction(
+            tool="check_model_drift",
+            arguments={"dependency": unasked.dependency},
+            reason="a current verdict",
+        )
+    ]

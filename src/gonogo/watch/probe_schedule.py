@@ -1,0 +1,78 @@
+"""Probes on their schedule, each by itself: none waits for another, and none stops another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from gonogo.app.probing import open_prober, run_probe
+from gonogo.prober.schedule import first_delay_s, next_delay_s
+from gonogo.watch.duties import Duty, keep
+
+if TYPE_CHECKING:
+    from gonogo.answers import ProbeLine
+    from gonogo.app.gonogo import Gonogo
+    from gonogo.prober.probe_run import Prober
+    from gonogo.settings import ProbeSettings
+
+logger = logging.getLogger("gonogo.watch")
+
+
+async def keep_probing(
+    app: Gonogo,
+    probes: Sequence[ProbeSettings],
+    *,
+    draw: Callable[[], float],
+    told: Callable[[ProbeLine], None] | None = None,
+) -> None:
+    """Run probes on their schedules until cancelled.
+
+    Args:
+        app: What records and holds money.
+        probes: Which.
+        draw: Uniform on [0, 1): the jitter.
+        told: Called with what each run found; else only changes are logged.
+    """
+    async with (
+        open_prober(app.settings, clock=app.clock) as prober,
+        anyio.create_task_group() as tasks,
+    ):
+        for probe in probes:
+            work = partial(_follow, prober, probe, draw, told or _Changes())
+            tasks.start_soon(keep, Duty(f"probe {probe.name}", work), app)
+
+
+async def _follow(
+    prober: Prober,
+    probe: ProbeSettings,
+    draw: Callable[[], float],
+    told: Callable[[ProbeLine], None],
+    app: Gonogo,
+) -> None:
+    await anyio.sleep(first_delay_s(probe.every_s, draw()))
+    failures = 0
+    while True:
+        begun = anyio.current_time()
+        line = await run_probe(app, prober, probe)
+        told(line)
+        failures = failures + 1 if line.asked and not line.answered else 0
+        delay_s = next_delay_s(probe.every_s, failures=failures, draw=draw())
+        await anyio.sleep(max(begun + delay_s - anyio.current_time(), 0))
+
+
+class _Changes:
+    """Logs a run that is not good, when the one before it was otherwise, and the first good one."""
+
+    def __init__(self) -> None:
+        self._last: str | None = None
+
+    def __call__(self, line: ProbeLine) -> None:
+        if line.why is not None and line.why != self._last:
+            logger.warning("probe %s: %s", line.probe, line.why)
+        elif line.why is None and self._last is not None:
+            logger.warning("probe %s: all is well again", line.probe)
+        self._last = line.why

@@ -1,0 +1,107 @@
+"""`gonogo wrap NAME -- COMMAND…`, started by `__main__` before the command line is imported."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from gonogo.errors import ParameterError
+from gonogo.recorder.outbox import Outbox
+from gonogo.wrap.proxy import die_as, run_proxy
+from gonogo.wrap.tool_calls import Calls
+
+if TYPE_CHECKING:
+    from gonogo.settings import Settings
+
+LINGER_S = 1.0
+CLOSE_TIMEOUT_S = 2.0
+# The pumps must get their turn while the outbox writes.
+SWITCH_S = 0.0005
+NAME_CHARS_MAX = 100
+EXAMPLE = "example: gonogo wrap github -- npx -y @modelcontextprotocol/server-github"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ParameterError(f"wrap: {message}. See `gonogo wrap --help`.")
+
+
+def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a server, passing everything through, and record its tool calls.
+
+    Returns:
+        The server's exit status.
+
+    Raises:
+        ParameterError: An argument is wrong, or the command cannot be started.
+    """
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    given, command = parsed(arguments[:cut]), arguments[cut + 1 :]
+    name: str = given.name
+    if not command:
+        raise ParameterError("wrap: say what to run after `--`. See `gonogo wrap --help`.")
+    if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
+        raise ParameterError(f"wrap: a name has 1 to {NAME_CHARS_MAX} printable characters.")
+    outbox = _outbox(given.config, given.store, environ)
+    calls = Calls(name, outbox.put)
+    sys.setswitchinterval(SWITCH_S)
+    status = run_proxy(command, calls)
+    told = outbox.close(CLOSE_TIMEOUT_S)
+    lost = told.refused + told.dropped + calls.unseen
+    if lost:
+        why = f": {told.problem}" if told.problem else ""
+        sys.stderr.write(
+            f"gonogo wrap: {lost} of {lost + told.stored} calls were not recorded{why}\n"
+        )
+        sys.stderr.flush()
+    if status < 0:
+        die_as(-status)
+        return 128 - status
+    return status
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of `gonogo wrap`, which stand before `--`.
+
+    Raises:
+        ParameterError: An argument is unknown or incomplete.
+    """
+    parser = _Parser(
+        prog="gonogo wrap",
+        usage="gonogo wrap [--store PATH] [--config PATH] NAME -- COMMAND…",
+        description="Run another MCP server, passing every byte through, and record each tool "
+        "call as an observation of NAME/tool: latency, error, salted hashes, never contents.",
+        epilog=EXAMPLE,
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", metavar="NAME", help="what the server is called")
+    parser.add_argument("--store", metavar="PATH", help="the store; default: GONOGO_STORE")
+    parser.add_argument("--config", metavar="PATH", help="gonogo.toml; default: GONOGO_CONFIG")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def _outbox(config: str | None, store: str | None, environ: Mapping[str, str]) -> Outbox:
+    salts: dict[str, bytes] = {}
+
+    def settings() -> Settings:
+        from gonogo.config import load_settings
+
+        return load_settings(config, store, environ)
+
+    def prepare(fields: dict[str, object], settings: Settings) -> Mapping[str, object]:
+        from gonogo.wrap.salt import salt_of, salted
+
+        where = settings.store
+        if where not in salts:
+            salts[where] = salt_of(where, environ)
+        hashes = {
+            key: salted(value, salts[where])
+            for key in ("input_hash", "output_hash")
+            if isinstance(value := fields.get(key), str)
+        }
+        return {**fields, **hashes}
+
+    return Outbox(settings, actor="wrap", linger_s=LINGER_S, prepare=prepare)
