@@ -25,7 +25,7 @@ import anyio
 import numpy as np
 from wire import Row, Server, print_rows
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import Observation
 from gonogo.settings import Settings
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.rate.onset import fit_onset

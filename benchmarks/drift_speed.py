@@ -28,7 +28,7 @@ import numpy as np
 from checks import COST, LATENCY, WRONG, empty_server, fill, own_server
 from wire import Cost, Server
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import Observation
 from gonogo.settings import Settings
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import anyio
 import numpy as np
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.cli.drill_command import progress_bar
 from gonogo.drill.drill_run import Asked, play, prepare
 from gonogo.drill.measures import report

@@ -21,7 +21,7 @@ import anyio
 from checks import empty_server, in_turns, own_server
 from wire import Row, Server, print_rows
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import HOUR_MS, Observation, PartVerdict
 from gonogo.settings import Settings
 

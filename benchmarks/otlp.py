@@ -17,7 +17,7 @@ import anyio
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.ingest.otlp.collect import Collector
 from gonogo.ingest.otlp.wire import decode, unpacked
 from gonogo.settings import Settings

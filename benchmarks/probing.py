@@ -19,7 +19,7 @@ from pathlib import Path
 
 import anyio
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.app.probing import open_prober, run_probe
 from gonogo.settings import ProbeSettings, Settings
 

@@ -20,7 +20,7 @@ import anyio
 import numpy as np
 
 from gonogo.answers import rfc3339
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule, needed_for

@@ -29,7 +29,7 @@ import numpy as np
 from lives import LIVES, NAME, START_MS, Life, Lived
 
 from gonogo.answers import DriftReport, TrustReport
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import DAY_MS, HOUR_MS, Verdict, worst_verdict
 from gonogo.settings import Settings
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.demo.world import HEALTHY_DAYS, MODEL, PREVIOUS, World
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.settings import BudgetSettings, DependencySettings, Policy, Settings

@@ -20,7 +20,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 
 from gonogo.answers import Answer
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.cli.next_steps import COMMANDS
 from gonogo.coherence import (
     MOMENT_RULES,

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from anyio import to_thread
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, TrustReport
-    from gonogo.app.gonogo import Detail
+    from gonogo.app.check_ports import Detail
 
 __all__ = [
     "budget",

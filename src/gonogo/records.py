@@ -23,6 +23,7 @@ Kind = Literal["model", "skill", "tool", "api", "prompt"]
 Verdict = Literal["go", "caution", "no_go", "unknown"]
 
 HOUR_MS = 3_600_000
+QUARTER_MS = HOUR_MS // 4
 DAY_MS = 86_400_000
 MICRO = 1_000_000
 # A call that arrives more than a day after it was made is history that is brought in: how late its

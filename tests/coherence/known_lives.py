@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gonogo.answers import rfc3339
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.settings import BudgetSettings, DependencySettings, Settings, WorkloadSettings
 
 Row = dict[str, object]

@@ -22,7 +22,7 @@ from mcp_types import TextContent
 from product import client
 
 from gonogo.answers import Answer, FallbackPlan, rfc3339
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.errors import ActionRefused, GonogoError
 from gonogo.routing import RouteReader

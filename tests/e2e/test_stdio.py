@@ -44,7 +44,7 @@ def test_nothing_heavy_is_loaded_before_the_first_question() -> None:
     """Clients wait for the list of tools; numpy and the store can wait for a question."""
     code = (
         "import sys\n"
-        "from gonogo.app.gonogo import Gonogo\n"
+        "from gonogo.app import Gonogo\n"
         "from gonogo.server.surface import build_server\n"
         "from gonogo.settings import Settings\n"
         "import anyio\n"

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from gonogo.cli import command_place
+from gonogo.cli.command_place import command_place
 from gonogo.cli.root import _completed, root
 from gonogo.errors import ParameterError
 from gonogo.server.serve import parsed as serve_parsed

@@ -13,7 +13,7 @@ import pytest
 from postgres_server import Server
 from test_postgres_same_answers import NOW_MS, history, said
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.app.store_transfer import move_store
 from gonogo.errors import ParameterError
 from gonogo.settings import BudgetSettings, Settings

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from postgres_server import Server
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import DAY_MS, Observation
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 

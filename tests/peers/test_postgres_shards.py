@@ -13,7 +13,7 @@ import pytest
 from postgres_server import Server
 
 from gonogo.answers import FallbackPlan
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.config import local_routes
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.postgres.database import PostgresDatabase

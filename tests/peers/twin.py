@@ -27,7 +27,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel, Field
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.http.guard import Place, listening_socket
 from gonogo.server.gate import LOOPBACK, Access
 from gonogo.server.streamable_http import behind_gate, serve_gate, serve_surface

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from servers import BLOCK, Handler, Loopback, serving
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.prober.golden_run import Item
 from gonogo.prober.probe_run import Asked, Prober, Run, observations, planned_run
 from gonogo.settings import DependencySettings, ProbeSettings, Secret, Settings

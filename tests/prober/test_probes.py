@@ -16,7 +16,7 @@ import pytest
 from servers import Chat, Loopback
 
 from gonogo.answers import ProbeLine
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.records import DAY_MS
 from gonogo.settings import Settings

@@ -15,7 +15,7 @@ from servers import Handler, Loopback, serving
 
 from gonogo.__main__ import run
 from gonogo.answers import FallbackPlan
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.incidents.handle import Look, note_verdict
 from gonogo.settings import Settings

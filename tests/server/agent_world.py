@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gonogo.answers import rfc3339
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.settings import BudgetSettings, DependencySettings, Settings, WorkloadSettings
 
 NOW_MS = 1_780_315_200_000  # 2026-06-01T12:00:00Z

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
 from gonogo import answers as a
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import StoreError, UnknownTarget
 from gonogo.records import Decision, Verdict
 from gonogo.server.surface import build_server

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import TextContent
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.server.surface import build_server
 from gonogo.settings import BudgetSettings, DependencySettings, Settings, WorkloadSettings
 

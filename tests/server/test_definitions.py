@@ -12,7 +12,7 @@ import pytest
 from mcp_types import ListToolsResult, Tool
 from scripted import CALLS, ERAS, Scripted, client
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.ingest.observation import FIELDS
 from gonogo.server.definitions import DEFINITIONS, LISTED
 from gonogo.server.schemas import answer_schema, arguments_schema

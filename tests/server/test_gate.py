@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from scripted import Scripted
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.http.retries import Patience
 from gonogo.ports.standing import VerdictNow
 from gonogo.server.gate import LOOPBACK, Access, Gate

@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 from mcp_types import TextContent, TextResourceContents
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.server.surface import build_server
 from gonogo.settings import Settings
 

@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.client.subscriptions import Subscription
 from mcp_types import TextResourceContents
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.server.listening import Listeners, addresses
 from gonogo.server.surface import build_server
 from gonogo.settings import Settings

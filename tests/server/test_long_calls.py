@@ -12,7 +12,7 @@ import pytest
 from scripted import ERAS, PREFLIGHT, Scripted, client
 
 from gonogo import answers as a
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.settings import Settings
 
 pytestmark = pytest.mark.anyio

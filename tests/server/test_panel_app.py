@@ -13,7 +13,7 @@ from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
 from mcp_types import TextResourceContents
 from scripted import ERAS, Scripted, client, said
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.panel import HISTORY, panel_html
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.server.definitions import DEFINITIONS

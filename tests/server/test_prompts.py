@@ -9,7 +9,7 @@ from mcp import Client, MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, TextContent
 from scripted import ERAS, ID, Scripted, client
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.server.surface import build_server
 from gonogo.settings import BudgetSettings, Settings, WorkloadSettings
 

@@ -11,7 +11,7 @@ import pytest
 from agent_world import DAY_MS, NOW_MS, lived_in
 
 from gonogo.answers import Answer, rfc3339
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import UnknownTarget
 from gonogo.text import as_text

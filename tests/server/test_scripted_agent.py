@@ -21,7 +21,7 @@ from mcp import Client
 from mcp_types import Tool
 from scripted import Scripted, said
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.server.surface import build_server
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import TextResourceContents
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import (
     DAY_MS,
     HOUR_MS,

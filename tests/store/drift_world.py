@@ -11,7 +11,7 @@ from pathlib import Path
 import engines
 import numpy as np
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 

@@ -16,10 +16,11 @@ from gonogo.actuators.route_file import RouteFile
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.fallback.apply import ConfirmedBy
 from gonogo.fallback.ask import FallbackRequest, approve, trigger_fallback
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.hold import hold_route
 from gonogo.fallback.reconcile import Reconciled, reconcile
 from gonogo.fallback.recover import Recovered, recover
-from gonogo.ports.routes import Actuator, FallbackPorts, Route, Weight
+from gonogo.ports.routes import Actuator, Route, Weight
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Costs, Decision, Dependency, Verdict

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from gonogo.answers import FallbackPlan
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.settings import BaselineSettings, DependencySettings, Settings
 
 START = 1_790_000_000_000

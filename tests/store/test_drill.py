@@ -12,7 +12,7 @@ import pytest
 
 from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.demo.world import MODEL, PREVIOUS, SKILL
 from gonogo.drill.drill_run import Asked, note_drill, prepare
 from gonogo.drill.healthy_history import read_past

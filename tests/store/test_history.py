@@ -12,7 +12,7 @@ import pytest
 from drift_world import START_MS, World, calls, hour_of, open_world
 
 from gonogo.answers.chart_points import BudgetHistory, DriftHistory, FleetHistory
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.settings import BudgetSettings, Settings
 

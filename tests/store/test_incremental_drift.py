@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from drift_world import START_MS, World, open_world
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.detectors.pieces import LENGTHS, Kept
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule

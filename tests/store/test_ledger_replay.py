@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from money_fakes import NOON_MS, Bench, opened, replayed, usd_budget
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.money.windows import QUARTER_MS
+from gonogo.records import QUARTER_MS
 from gonogo.store.books.ledger_books import window_ranges
 
 pytestmark = pytest.mark.anyio

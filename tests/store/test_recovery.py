@@ -15,7 +15,7 @@ from fallback_world import DAY, HOUR, MINUTE, NOW, World, world
 from flap_world import sixty_days
 
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.fallback.recover import judge
 from gonogo.fallback.route import get_route
 from gonogo.incidents.handle import Look, get_incidents, note_verdict

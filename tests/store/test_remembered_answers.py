@@ -10,7 +10,7 @@ from drift_world import World, calls, open_world
 
 from gonogo.answers import DriftReport
 from gonogo.answers.brief import briefly
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.drift.drift_check import DriftQuestion, check_drift
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.settings import DependencySettings

@@ -8,7 +8,7 @@ import pytest
 from drift_world import World, calls, open_world
 
 from gonogo.answers import TrustReport
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import DependencySettings
 from gonogo.trust.trust_check import check_trust

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import gonogo
 from gonogo.actuators.route_file import RouteFile
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.routes.flag_file import flags, parse_flag, with_route
 from gonogo.routing import RouteReader, route

@@ -13,7 +13,7 @@ import anyio
 from fallback_world import DAY, world
 
 from gonogo.answers import FallbackResult
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BudgetSettings, Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import StoreError
 from gonogo.settings import Settings
 from gonogo.watch import duties

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.dashboard.dashboard_server import serve_dashboard
 from gonogo.http.guard import Place
 from gonogo.http.retries import Patience

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gonogo.answers import rfc3339
 from gonogo.errors import ConfigError
-from gonogo.money.windows import QUARTER_MS, WindowSpan, window_at, zone
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.money.windows import WindowSpan, window_at, zone
+from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS
 from gonogo.settings import BudgetSettings, WindowKind
 
 ZONES = sorted(available_timezones() & {

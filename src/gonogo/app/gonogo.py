@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.app.memory import Remembering
@@ -32,10 +31,9 @@ if TYPE_CHECKING:
         TrustReport,
     )
     from gonogo.answers.chart_points import History
+    from gonogo.app.check_ports import Detail
     from gonogo.app.preflight import Progress
     from gonogo.records import Decision
-
-Detail = Literal["brief", "full"]
 
 OBSERVATIONS_MAX = 1000
 
@@ -71,8 +69,6 @@ class Gonogo(Remembering):
         )
         stores, now_ms = await self.stores(), self._clock()
         mark, report = await self._drift(question)
-        if not (question.compares or question.until):
-            self.lately.asked(question, partial(self._drift, question))
         # A go changes nothing where no incident is open or suspected.
         idle = mark is not None and not mark.watched and report.verdict == "go"
         if question.is_about_now and not idle:
@@ -113,9 +109,6 @@ class Gonogo(Remembering):
 
         stores, now_ms = await self.stores(), self._clock()
         mark, report = await self._trust(dependency, detail)
-        if dependency is not None:
-            again = partial(self._trust, dependency, detail)
-            self.lately.asked(("trust", dependency, detail), again)
         asked = _given(dependency=dependency)
         # As for drift: a go changes nothing where no incident is open or suspected.
         idle = mark is not None and not mark.watched and report.verdict == "go"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from gonogo.app.ahead import Lately
 from gonogo.app.maintenance import Upkeep
 from gonogo.clock import spare_time, wall_clock_ms
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
+    from gonogo.app.check_ports import Detail
     from gonogo.app.parts import Stores
     from gonogo.drift.drift_check import DriftQuestion
     from gonogo.drift.drift_memory import DriftMemory
@@ -26,7 +26,7 @@ FLEET_LOOK_S = 1.5
 
 
 class Remembering(Upkeep):
-    """An open store, and what was made of it lately.
+    """An open store, and what earlier checks leave to later ones.
 
     Args:
         settings: The configuration, parsed once.
@@ -43,13 +43,7 @@ class Remembering(Upkeep):
     ) -> None:
         super().__init__(settings, clock=clock, actor=actor)
         self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
-        self.lately = Lately()
         self._suspicion: Suspicion | None = None
-
-    async def close(self) -> None:
-        """Write what is queued and let the store go; the next question opens it again."""
-        self.lately.forget()
-        await super().close()
 
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
@@ -69,7 +63,7 @@ class Remembering(Upkeep):
         return mark, report
 
     async def _trust(
-        self, dependency: str | None, detail: Literal["brief", "full"]
+        self, dependency: str | None, detail: Detail
     ) -> tuple[Mark | None, TrustReport]:
         from gonogo.trust.trust_check import check_trust
 
@@ -89,9 +83,7 @@ class Remembering(Upkeep):
         )
         return mark, report
 
-    async def _fleet(
-        self, stores: Stores, detail: Literal["brief", "full"], now_ms: int
-    ) -> TrustReport:
+    async def _fleet(self, stores: Stores, detail: Detail, now_ms: int) -> TrustReport:
         """A look at the fleet that answers in time, with what an earlier one found in mind."""
         from gonogo.trust.fleet import check_fleet
         from gonogo.trust.fleet_scores import Suspicion

@@ -17,9 +17,10 @@ from gonogo.actuators.kinds import make_actuator
 from gonogo.answers import Answer, DriftReport, TrustReport
 from gonogo.config import local_routes
 from gonogo.errors import ActionRefused, StoreError
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.health import TrustHealth
 from gonogo.money.budget_plan import Forecasts
-from gonogo.ports.routes import LOCAL, FallbackPorts
+from gonogo.ports.routes import LOCAL
 from gonogo.records import Decision
 from gonogo.settings import ActuatorSettings
 from gonogo.store.books.decisions import SqliteDecisions
@@ -38,7 +39,7 @@ from gonogo.views.log_entries import entry_of, part_verdict, with_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gonogo.hours.backdating import DatedBack
+    from gonogo.drift.backdating import DatedBack
     from gonogo.ports.leases import Leases
     from gonogo.ports.money import Ledger
     from gonogo.ports.routes import Actuator
@@ -84,7 +85,7 @@ class Stores:
 
     def intake(self, *, from_files: bool = False) -> DatedBack:
         """Where observations go: what is dated far back moves no closed baseline, and is said."""
-        from gonogo.hours.backdating import DatedBack
+        from gonogo.drift.backdating import DatedBack
 
         return DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
 

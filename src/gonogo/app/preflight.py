@@ -15,7 +15,7 @@ from gonogo.fallback.rehearsed import last_drill, told
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck
-    from gonogo.app.gonogo import Detail, Gonogo
+    from gonogo.app.check_ports import Checks, Detail
     from gonogo.app.parts import Stores
     from gonogo.ports.routes import Route
 
@@ -41,7 +41,7 @@ class Work:
 
 
 async def run_preflight(
-    app: Gonogo,
+    app: Checks,
     stores: Stores,
     work: Work,
     *,
@@ -90,7 +90,7 @@ async def run_preflight(
 
 
 def planned_work(
-    app: Gonogo,
+    app: Checks,
     *,
     workload: str | None,
     dependencies: list[str] | None,
@@ -126,7 +126,7 @@ def planned_work(
     return Work(dict.fromkeys(names, planned_calls), budget=budget)
 
 
-async def _part(app: Gonogo, stores: Stores, name: str, route: Route | None) -> PartReport:
+async def _part(app: Checks, stores: Stores, name: str, route: Route | None) -> PartReport:
     """One dependency, judged where its calls go now, and when its plan was last rehearsed."""
     part = await _judged(app, name, route)
     if not app.settings.dependency(name).fallback:
@@ -135,7 +135,7 @@ async def _part(app: Gonogo, stores: Stores, name: str, route: Route | None) -> 
     return replace(part, plan_tested=told(drill, app.clock()))
 
 
-async def _judged(app: Gonogo, name: str, route: Route | None) -> PartReport:
+async def _judged(app: Checks, name: str, route: Route | None) -> PartReport:
     target = name if route is None else _main_target(route)
     measured, version = (name, None) if target == name else split_version(target)
     if target in UNMEASURED or target.startswith("rules:"):
@@ -154,7 +154,7 @@ def _main_target(route: Route) -> str:
     return max(route.targets, key=lambda weight: weight.share).target
 
 
-async def _budget(app: Gonogo, work: Work, detail: Detail) -> BudgetCheck | None:
+async def _budget(app: Checks, work: Work, detail: Detail) -> BudgetCheck | None:
     if work.budget is None:
         return None
     return await app.check_budget_with_confidence(

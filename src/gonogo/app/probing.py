@@ -18,7 +18,7 @@ from gonogo.records import MICRO, worst_verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app.check_ports import Checks
     from gonogo.records import Verdict
     from gonogo.settings import ProbeSettings, Settings
 
@@ -59,7 +59,7 @@ def probes_named(settings: Settings, names: Sequence[str]) -> list[ProbeSettings
     return [settings.probes[name] for name in dict.fromkeys(names or settings.probes)]
 
 
-async def run_probe(app: Gonogo, prober: Prober, probe: ProbeSettings) -> ProbeLine:
+async def run_probe(app: Checks, prober: Prober, probe: ProbeSettings) -> ProbeLine:
     """Ask once, record every call, and tell what came. A failing dependency is no error here."""
     try:
         run = planned_run(probe, await read_golden(probe))
@@ -82,7 +82,7 @@ async def run_probe(app: Gonogo, prober: Prober, probe: ProbeSettings) -> ProbeL
     return _line(run)
 
 
-async def _record(app: Gonogo, run: Run, reservation: str | None) -> None:
+async def _record(app: Checks, run: Run, reservation: str | None) -> None:
     own = app.settings.dependency(run.probe.dependency)
     evidence = observations(run, own, reservation=reservation)
     if evidence:

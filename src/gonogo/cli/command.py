@@ -18,7 +18,7 @@ from gonogo.errors import plain
 
 if TYPE_CHECKING:
     from gonogo.answers import Answer
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.cli.screen import Screen
     from gonogo.settings import Settings
 
@@ -149,7 +149,7 @@ async def _ask(
     actor: str,
     arguments: dict[str, Any],
 ) -> int | None:
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.cli.screen import Screen
 
     with _store_log_on_stderr():

@@ -12,23 +12,23 @@ from typer.exceptions import TyperException
 from gonogo import __version__
 from gonogo.cli import (
     actions,
+    backup_command,
+    baseline_command,
     checks,
-    command_place,
     dashboard,
     demo,
+    drill_command,
     incident,
     ingest,
     log,
+    migrate_store,
     probe,
     setup,
+    watch_command,
 )
-from gonogo.cli import backup_command as backup
-from gonogo.cli import baseline_command as baseline
-from gonogo.cli import doctor as upkeep
-from gonogo.cli import drill_command as drill
-from gonogo.cli import migrate_store as moving
-from gonogo.cli import watch_command as watch
 from gonogo.cli.command import Common, ConfigOption, JsonOption, StoreOption
+from gonogo.cli.command_place import command_place
+from gonogo.cli.doctor import doctor_command
 from gonogo.errors import ParameterError, plain
 
 USAGE = 64
@@ -47,16 +47,16 @@ for part in (
     ingest.group,
     log.group,
     actions.group,
-    baseline.group,
+    baseline_command.group,
     setup.group,
-    upkeep.group,
-    backup.group,
+    doctor_command.group,
+    backup_command.group,
     demo.group,
-    drill.group,
-    watch.group,
+    drill_command.group,
+    watch_command.group,
     dashboard.group,
     probe.group,
-    moving.group,
+    migrate_store.group,
 ):
     root.registered_commands += part.registered_commands
 root.add_typer(checks.group, rich_help_panel="Ask")

@@ -24,7 +24,7 @@ from gonogo.errors import GonogoError
 from gonogo.text import as_text
 
 if TYPE_CHECKING:
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.settings import Settings
 
 __all__ = ["Moment", "look"]

@@ -94,7 +94,7 @@ def _call(action: NextAction) -> str:
 @cache
 def _arguments(tool: str) -> type[ArgModelBase] | None:
     """The model that checks a tool's arguments; None where there is no such tool."""
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.server.definitions import DEFINITIONS
     from gonogo.server.schemas import arguments_model
     from gonogo.server.tools import Tools

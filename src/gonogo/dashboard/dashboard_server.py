@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.app.memory import wall_clock_ms
 from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
 

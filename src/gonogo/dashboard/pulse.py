@@ -12,7 +12,7 @@ import anyio
 from gonogo.errors import GonogoError
 
 if TYPE_CHECKING:
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
 
 LISTENERS_MAX = 64
 RETRY_S = 5.0

@@ -15,7 +15,7 @@ from gonogo.panel import HISTORY
 
 if TYPE_CHECKING:
     from gonogo.answers import Answer
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.dashboard.pulse import Pulse
 
 VALUE_CHARS_MAX = 200
@@ -57,7 +57,7 @@ def question_of(tool: str, query: Mapping[str, str]) -> Question:
         UnknownTarget: No such tool may be asked.
         ParameterError: An argument is missing, unknown, too long or malformed.
     """
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
 
     if tool not in TOOLS:
         raise UnknownTarget("tool", tool, TOOLS)

@@ -28,7 +28,7 @@ from gonogo.panel import inline_hash, panel_html, stream_script
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.dashboard.pulse import Pulse
     from gonogo.http.guard import Place
     from gonogo.settings import Settings

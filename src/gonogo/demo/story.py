@@ -22,7 +22,7 @@ from gonogo.demo.paper import Paper
 from gonogo.demo.stage import BUDGET, WORKLOAD, Stage, set_up
 from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError
-from gonogo.money.windows import QUARTER_MS
+from gonogo.records import QUARTER_MS
 
 __all__ = ["Played", "play"]
 

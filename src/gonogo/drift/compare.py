@@ -14,6 +14,7 @@ import numpy as np
 
 from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
 from gonogo.detectors.golden.paired import ItemMeans, PairedTest, compare, item_means
+from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import (
     COMPARISON_NEEDED,
     COMPARISON_SUGGESTS,
@@ -21,15 +22,7 @@ from gonogo.detectors.rate.comparison import (
 )
 from gonogo.detectors.rate.comparison_stream import compare_as_they_come
 from gonogo.detectors.rate.rule import RateRule, deltas_for
-from gonogo.drift.finding import (
-    Finding,
-    change_of,
-    difference_interval95,
-    evidence_of,
-    hour_end,
-    hour_start,
-    rate_interval95,
-)
+from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.drift.ladder import (
     DROP_EXCLUDED,
     P_MAX,

@@ -10,9 +10,10 @@ import numpy as np
 
 from gonogo.answers import rfc3339
 from gonogo.answers.chart_points import Bucket, DriftHistory, Reference
+from gonogo.detectors.intervals import rate_interval95
 from gonogo.drift.baseline import accepted_baseline, choose_baseline
 from gonogo.drift.drift_memory import DriftMemory
-from gonogo.drift.finding import hour_end, hour_start, rate_interval95
+from gonogo.drift.finding import hour_end, hour_start
 from gonogo.drift.follow import follow
 from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.streams import WEIGHTS

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
 from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, run_evidence, runs_of
+from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.rule import needed_for
-from gonogo.drift.finding import (
-    Finding,
-    change_of,
-    difference_interval95,
-    evidence_of,
-    hour_start,
-    rate_interval95,
-)
+from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
 from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number

@@ -13,18 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.answers import Baseline, Current, Onset, SegmentDrift
+from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition, watch_slices
 from gonogo.detectors.shares.mix import split_mix
-from gonogo.drift.finding import (
-    Finding,
-    change_of,
-    difference_interval95,
-    evidence_of,
-    hour_end,
-    hour_start,
-    rate_interval95,
-)
+from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.drift.follow import rule_of, without_spells
 from gonogo.errors import NotEnoughData
 from gonogo.hours.rate_hours import RateStream

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.drift.finding import difference_interval95
+from gonogo.detectors.intervals import difference_interval95
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftStatus

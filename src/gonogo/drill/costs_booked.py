@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.money.windows import QUARTER_MS
-from gonogo.records import BookedCost
+from gonogo.records import QUARTER_MS, BookedCost
 from gonogo.store.books.ledger_books import book_costs
 
 if TYPE_CHECKING:

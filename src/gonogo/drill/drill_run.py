@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_process
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
 from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, Past, read_past, refuse_thin

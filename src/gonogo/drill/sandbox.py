@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.fallback.health import TrustHealth

@@ -50,7 +50,8 @@ from gonogo.ports.routes import (
 from gonogo.records import DAY_MS, Decision, Verdict
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Actuator, FallbackPorts
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.routes import Actuator
     from gonogo.settings import Settings
 
 ConfirmedBy = Literal["confirm", "elicited", "approved"]

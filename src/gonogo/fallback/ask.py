@@ -16,6 +16,7 @@ from gonogo.fallback.apply import (
     refuse_stale,
     replayed,
 )
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import pending_answer, plan_answer, plan_of
 from gonogo.fallback.plan import (
     Proposal,
@@ -24,7 +25,7 @@ from gonogo.fallback.plan import (
     not_held,
     propose,
 )
-from gonogo.ports.routes import Check, FallbackPorts, Plan, Route, primary_route
+from gonogo.ports.routes import Check, Plan, Route, primary_route
 
 if TYPE_CHECKING:
     from gonogo.settings import Policy, Settings

@@ -15,7 +15,8 @@ from gonogo.records import Decision
 from gonogo.text.actors import actor_name
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import FallbackPorts, Route
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.routes import Route
     from gonogo.settings import Settings
 
 

@@ -23,7 +23,8 @@ from gonogo.text.forms import counted, money, number, percent, share_text, signe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.routes import FallbackPorts, Switch
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.routes import Switch
     from gonogo.ports.target_health import Assessment
     from gonogo.ports.telemetry import Telemetry
     from gonogo.records import Verdict

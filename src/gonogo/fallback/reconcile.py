@@ -11,7 +11,8 @@ from gonogo.fallback.plan import actuators_of
 from gonogo.records import Decision
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import FallbackPorts, Route, Step
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.routes import Route, Step
     from gonogo.settings import Settings
 
 # A begun plan younger than this is still being worked on by whoever began it.

@@ -37,7 +37,7 @@ from gonogo.text.forms import counted, number, rate_text, share_text
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.trials import TrialRun
-    from gonogo.ports.routes import FallbackPorts
+    from gonogo.fallback.fallback_ports import FallbackPorts
     from gonogo.ports.target_health import OwnRate
     from gonogo.settings import Settings
 

@@ -14,7 +14,7 @@ from gonogo.routes.split import key_place, pick
 from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import FallbackPorts
+    from gonogo.fallback.fallback_ports import FallbackPorts
     from gonogo.ports.telemetry import Telemetry
     from gonogo.settings import Settings
 

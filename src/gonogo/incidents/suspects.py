@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
-from gonogo.drift.finding import difference_interval95
+from gonogo.detectors.intervals import difference_interval95
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gonogo.errors import ConfigError
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS
 
 if TYPE_CHECKING:
     from gonogo.settings import BudgetSettings
-
-QUARTER_MS = HOUR_MS // 4
 
 
 @dataclass(frozen=True, slots=True)

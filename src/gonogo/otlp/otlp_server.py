@@ -9,7 +9,7 @@ from gonogo.http.guard import listening_socket, refuse_without_token
 from gonogo.ingest.otlp.wire import need_protobuf
 
 if TYPE_CHECKING:
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.http.guard import Place
 
 CONNECTIONS_MAX = 64

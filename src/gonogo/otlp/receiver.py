@@ -27,7 +27,7 @@ from gonogo.ingest.otlp.wire import (
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.http.guard import Place
 
 RETRY_AFTER_S = "5"

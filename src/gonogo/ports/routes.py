@@ -5,15 +5,13 @@ A share is a whole number of ten-thousandths, so that shares add up exactly.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gonogo.ports.target_health import Health
-    from gonogo.ports.telemetry import DecisionLog, Telemetry
     from gonogo.records import Decision, Verdict
     from gonogo.settings import Policy
 
@@ -373,24 +371,3 @@ class Incidents(Protocol):
     async def changed(self, *, limit: int) -> list[Handled]:
         """Incidents without their timelines, those that changed last first."""
         ...
-
-
-# What is known of a dependency at a time (epoch ms), whole, as a JSON object.
-EvidenceOf = Callable[[str, int], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class FallbackPorts:
-    """All that a fallback needs from outside. `new_id` makes an id that was never used.
-
-    `evidence_of` is what a plan keeps, so that it is in the audit chain before anything moves.
-    """
-
-    routes: Routes
-    telemetry: Telemetry
-    decisions: DecisionLog
-    incidents: Incidents
-    health: Health
-    actuators: Mapping[str, Actuator]
-    new_id: Callable[[], str]
-    evidence_of: EvidenceOf | None = None

@@ -261,7 +261,7 @@ def _load() -> Callable[..., Awaitable[Stores]]:
     A child would inherit the import locks of modules that a thread it does not have is loading.
     """
     with _importing:
-        import gonogo.hours.backdating
+        import gonogo.drift.backdating
         import gonogo.ingest.observation
         import gonogo.store.observations.bulk
         import gonogo.store.observations.record  # noqa: F401 - `record` imports it when it is first called

@@ -16,7 +16,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit
 from pydantic import BaseModel, Field
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.text import question
 
 DECLINED = (

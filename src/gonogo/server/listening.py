@@ -14,7 +14,7 @@ from urllib.parse import quote
 import anyio
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
 from gonogo.views.movements import Moved
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_types import CallToolRequestParams
 
     from gonogo.answers import Answer
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
 
 PANEL_URI = "ui://gonogo/panel"
 PANEL_META: dict[str, Any] = {"ui": {"resourceUri": PANEL_URI}}

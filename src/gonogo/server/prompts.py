@@ -13,7 +13,7 @@ from mcp.server.mcpserver.prompts.base import Prompt
 from pydantic import Field
 
 from gonogo.answers import rfc3339
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, plain
 from gonogo.text import as_text, question
 

@@ -15,7 +15,7 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.text import as_json, decision_json
 
 JSON = "application/json"

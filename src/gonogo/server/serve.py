@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.errors import NoInput, ParameterError, plain
 from gonogo.http.guard import listening_socket, place_of

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
 from gonogo.http.retries import Patience
 from gonogo.server.gate import Access, Gate, Surface

@@ -36,8 +36,7 @@ from mcp_types.methods import CacheableMethod
 from pydantic import AnyUrl, ValidationError
 
 from gonogo import __version__
-from gonogo.app.ahead import keep_ready
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
 from gonogo.server.definitions import DRAWN, define
 from gonogo.server.listening import Listeners, tell_listeners
@@ -174,7 +173,6 @@ def build_server(app: Gonogo) -> GonogoServer:
     async def lifespan(_: MCPServer[Gonogo]) -> AsyncIterator[Gonogo]:
         async with app, anyio.create_task_group() as tasks:
             tasks.start_soon(tell_listeners, app, listeners)
-            tasks.start_soon(keep_ready, app)
             yield app
             tasks.cancel_scope.cancel()
 

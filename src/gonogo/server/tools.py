@@ -12,7 +12,7 @@ from mcp.server.mcpserver.resolve import Resolve
 from mcp_types import CallToolResult, TextContent
 
 from gonogo.answers import Answer
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.server import arguments as a
 from gonogo.server.consent import Consent, consent_given, person_asked
 from gonogo.text import as_text, body, footer

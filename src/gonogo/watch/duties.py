@@ -10,7 +10,7 @@ from functools import partial
 
 import anyio
 
-from gonogo.app.gonogo import Gonogo
+from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, plain
 
 BACKOFF_MIN_S = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
 
 PAGE = 200
 

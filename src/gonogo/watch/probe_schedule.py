@@ -15,7 +15,7 @@ from gonogo.watch.duties import Duty, keep
 
 if TYPE_CHECKING:
     from gonogo.answers import ProbeLine
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.prober.probe_run import Prober
     from gonogo.settings import ProbeSettings
 

@@ -14,7 +14,7 @@ from gonogo.watch.lookout import Lookout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gonogo.app.gonogo import Gonogo
+    from gonogo.app import Gonogo
     from gonogo.settings import Settings
 
 logger = logging.getLogger("gonogo.watch")

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.money.windows import QUARTER_MS
 from gonogo.ports.money import (
     Balance,
     BudgetRecord,
@@ -18,7 +17,7 @@ from gonogo.ports.money import (
     ReserveRequest,
     Scope,
 )
-from gonogo.records import MICRO
+from gonogo.records import MICRO, QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
 from gonogo.store.engine import Engine

@@ -7,9 +7,8 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 
-from gonogo.money.windows import QUARTER_MS
 from gonogo.ports.money import Balance, OpenHold, Scope
-from gonogo.records import DAY_MS, BookedCost
+from gonogo.records import DAY_MS, QUARTER_MS, BookedCost
 
 __all__ = [
     "QUARTERS_A_DAY",

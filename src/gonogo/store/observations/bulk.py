@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gonogo.records import Floats, Ints
-    from gonogo.store.observations.catalogue import SeriesKey
-    from gonogo.store.observations.rows import Rule
+    from gonogo.store.observations.rows import Rule, SeriesKey
 
     Mask = NDArray[np.bool_]
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS
-from gonogo.store.observations.rows import COLUMNS_OF
+from gonogo.store.observations.rows import COLUMNS_OF, SeriesKey
 
 if TYPE_CHECKING:
     from gonogo.records import BookedCost
@@ -24,13 +24,9 @@ __all__ = [
     "Catalogue",
     "CatalogueOf",
     "Known",
-    "SeriesKey",
     "keys_of",
     "since",
 ]
-
-# dependency, golden (0 or 1), segment (0: the whole), version (0: none stated)
-SeriesKey = tuple[int, int, int, int]
 
 # A field with more values is not rolled up.
 VALUES_MAX = 200

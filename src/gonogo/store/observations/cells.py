@@ -14,8 +14,7 @@ from gonogo.records import HOUR_MS, MICRO
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from gonogo.store.observations.catalogue import SeriesKey
-    from gonogo.store.observations.rows import Row, Rule
+    from gonogo.store.observations.rows import Row, Rule, SeriesKey
 
 __all__ = [
     "COUNTS",

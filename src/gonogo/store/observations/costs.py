@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.money.windows import QUARTER_MS
-from gonogo.records import BookedCost
+from gonogo.records import QUARTER_MS, BookedCost
 
 if TYPE_CHECKING:
     from gonogo.records import Observation

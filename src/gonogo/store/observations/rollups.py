@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
 from gonogo.store.observations.codec import pack, unpack
 
 if TYPE_CHECKING:
-    from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.observations.rows import SeriesKey
 
 __all__ = ["apply_cells", "merged", "metrics_of"]
 
@@ -37,7 +37,19 @@ BUCKETS_A_QUERY = 500
 _DERIVED = frozenset({"confidence_labelled", "confidence_good", "outcome_lag_s"})
 
 
-def apply_cells(connection: sqlite3.Connection, catalogue: Catalogue, cells: Cells) -> None:
+class Ids(Protocol):
+    """What a catalogue knows by number."""
+
+    def series_id(self, key: SeriesKey) -> int:
+        """A series, made where it is new."""
+        ...
+
+    def name_id(self, text: str) -> int:
+        """A name, made where it is new."""
+        ...
+
+
+def apply_cells(connection: sqlite3.Connection, catalogue: Ids, cells: Cells) -> None:
     """Add the changes to the hours and days that they belong to."""
     for is_daily, changed in ((0, cells), (1, daily(cells))):
         # In order of the keys, so that neighbours share pages.
@@ -56,7 +68,7 @@ def apply_cells(connection: sqlite3.Connection, catalogue: Catalogue, cells: Cel
 
 def _apply(
     connection: sqlite3.Connection,
-    catalogue: Catalogue,
+    catalogue: Ids,
     entries: list[tuple[int, int, Cell]],
     is_daily: int,
 ) -> None:

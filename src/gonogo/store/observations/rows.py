@@ -51,6 +51,10 @@ COLUMNS_OF = {
 }
 
 
+# dependency, golden (0 or 1), segment (0: the whole), version (0: none stated)
+SeriesKey = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a dependency's rollups are made with; stored with it, so that all writers agree.

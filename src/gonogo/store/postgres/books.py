@@ -10,8 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.money.windows import QUARTER_MS
 from gonogo.ports.money import Balance, OpenHold
+from gonogo.records import QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from gonogo.records import BookedCost
     from gonogo.settings import Settings
-    from gonogo.store.observations.catalogue import Known, SeriesKey
+    from gonogo.store.observations.catalogue import Known
     from gonogo.store.observations.cells import Cells
+    from gonogo.store.observations.rows import SeriesKey
     from gonogo.store.postgres.session import Session
 
 __all__ = ["PostgresCatalogue", "id_of", "series_hash"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.money.windows import QUARTER_MS
 from gonogo.ports.money import Closed
-from gonogo.records import MICRO
+from gonogo.records import MICRO, QUARTER_MS
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gonogo.cli.command import Session
-from gonogo.cli.doctor import Finding
+from gonogo.cli.doctor.findings import Finding
 from gonogo.coherence import MOMENT_RULES, RULES, look, moment_disagreements
 from gonogo.dashboard.dashboard_server import Onlooker
 from gonogo.errors import GonogoError

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gonogo.cli.command import Session
-from gonogo.cli.doctor import Finding
+from gonogo.cli.doctor.findings import Finding
 from gonogo.errors import GonogoError
 from gonogo.store.postgres.address import is_address
 

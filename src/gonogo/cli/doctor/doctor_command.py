@@ -7,16 +7,16 @@ import platform
 import shutil
 import sqlite3
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from gonogo import __version__
 from gonogo.cli.command import Session, command
+from gonogo.cli.doctor.findings import Finding
 from gonogo.errors import GonogoError
 from gonogo.text import Table
 
@@ -24,17 +24,6 @@ group = typer.Typer()
 
 CLOCK_YEAR_MIN = 2024
 BROKEN = 70
-
-State = Literal["ok", "note", "broken"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    said: str
 
 
 @command(
@@ -75,12 +64,12 @@ async def doctor(
         *_clients(session),
     ]
     if repair or prune:
-        from gonogo.cli.doctor_repair import pruned, repaired
+        from gonogo.cli.doctor.doctor_repair import pruned, repaired
 
         findings += await repaired(session) if repair else []
         findings += [await pruned(session)] if prune else []
     if coherence and store.state == "ok":
-        from gonogo.cli.coherence_command import coherent
+        from gonogo.cli.doctor.coherence_command import coherent
 
         findings += await coherent(session)
     if session.screen.as_json:

@@ -1,0 +1,45 @@
+"""The tree itself: rooms that can be taken in at a glance, names that are found, no circles."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import grimp
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "gonogo"
+MODULES = [p.relative_to(SOURCE) for p in SOURCE.rglob("*.py") if p.name != "__init__.py"]
+MODULES_MAX, ROOT_MODULES_MAX = 20, 8
+# The two engines do the same work under the same names.
+ENGINES = ("store/sqlite", "store/postgres", "store/books", "store/observations")
+
+
+def test_a_folder_holds_at_most_twenty_modules() -> None:
+    """More side by side is a list to search, not a room to look around in."""
+    folders = Counter(str(path.parent) for path in MODULES)
+    assert {f: n for f, n in folders.items() if n > MODULES_MAX} == {}
+    root = sorted(path.name for path in SOURCE.glob("*.py"))
+    assert len(root) <= ROOT_MODULES_MAX, root
+
+
+def test_a_name_says_which_module() -> None:
+    """Base names are unique, but for PostgreSQL's twins of what the file engine does."""
+    places = defaultdict(list)
+    for path in MODULES:
+        places[path.name].append(str(path.parent))
+    doubled = {
+        name: folders
+        for name, folders in places.items()
+        if len(folders) > 1 and not (len(folders) == 2 and set(folders) <= set(ENGINES))
+    }
+    assert doubled == {}
+
+
+def test_no_circle_stands() -> None:
+    """Nothing imports itself through others, imports for types alone included."""
+    graph = grimp.build_graph("gonogo", exclude_type_checking_imports=False, cache_dir=None)
+    order = TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    )
+    order.prepare()  # raises CycleError, which names the circle
