@@ -27,12 +27,12 @@ from postgres_server import server
 from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import BudgetSettings, Settings
+from gonogo.store.engine import Connection
 from gonogo.store.postgres.database import PostgresDatabase
 from gonogo.store.postgres.ledger import PostgresLedger
 from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
 # Who asks one worker at once.
@@ -195,7 +195,7 @@ async def forget(address: str) -> None:
 async def sizes(address: str) -> tuple[int, int]:
     """Bytes of rows with their indexes, and of rollups."""
 
-    def size_of(connection: sqlite3.Connection, *tables: str) -> int:
+    def size_of(connection: Connection, *tables: str) -> int:
         size = "SELECT pg_total_relation_size(?::regclass)"
         return sum(connection.execute(size, (table,)).fetchone()[0] for table in tables)
 

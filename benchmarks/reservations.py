@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import secrets
-import sqlite3
 import sys
 import tempfile
 import time
@@ -26,8 +25,8 @@ from gonogo.detectors.arrays import Floats
 from gonogo.money.budget_check import check_budget, settle_reservation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.books.ledger import SqliteLedger
-from gonogo.store.engine import Work
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.engine import Connection, Work
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 MICRO = 1_000_000
@@ -71,7 +70,7 @@ class Timed:
     async def write(self, work: Work[T], durable: bool = False) -> T:  # noqa: FBT001, FBT002 - as the database
         """As the database, timed."""
 
-        def timed(connection: sqlite3.Connection) -> T:
+        def timed(connection: Connection) -> T:
             began = time.perf_counter()
             try:
                 return work(connection)
@@ -92,7 +91,7 @@ async def reserve(store: str, limit_usd: int, count: int, every_s: float, start_
     watch = Timed(database)
     ledger = SqliteLedger(cast("Database", watch), settings)
     books = SqliteLedger(database, settings)
-    telemetry = SqliteTelemetry(database, settings)
+    telemetry = StoredTelemetry(database, settings)
     held = 0.0
     running: deque[str] = deque()
     await anyio.sleep(max(0.0, start_at - time.time()))  # when every process has started

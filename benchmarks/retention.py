@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import sys
 import tempfile
 import time
@@ -15,9 +14,9 @@ from typing import TypeVar, cast
 
 from gonogo.records import DAY_MS, Observation
 from gonogo.settings import Settings
-from gonogo.store.engine import Work
+from gonogo.store.engine import Connection, Work
 from gonogo.store.observations.retention import let_go
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 T = TypeVar("T")
@@ -33,7 +32,7 @@ class Timed(Database):
     async def write(self, work: Work[T], durable: bool = False, **options: object) -> T:  # noqa: FBT001, FBT002 - as the store's own
         """As the store's own, timed."""
 
-        def timed(connection: sqlite3.Connection) -> T:
+        def timed(connection: Connection) -> T:
             started = time.perf_counter()
             result = work(connection)
             self.worst_ms = max(self.worst_ms, 1000 * (time.perf_counter() - started))
@@ -74,7 +73,7 @@ async def main(rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
         database = cast("Timed", await Timed.open(path))
-        telemetry = SqliteTelemetry(database, Settings(store=""))
+        telemetry = StoredTelemetry(database, Settings(store=""))
         for first in range(0, rows, 5000):
             await telemetry.record(_calls(first, 5000), NOW_MS)
         await telemetry.record([Observation(dependency="model", ts_ms=NOW_MS)], NOW_MS)

@@ -33,7 +33,8 @@ from gonogo.ingest.load import load
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.records import MICRO, Observation
 from gonogo.settings import Settings
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.engine import Connection
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 START_MS = 1_760_000_000_000
@@ -125,7 +126,7 @@ def timed(into: list[Spent]) -> Iterator[None]:
 async def ingested(path: Path, file: Path, into: list[Spent]) -> None:
     """Load the file as `gonogo ingest` does, with rollups."""
     database = await Database.open(path)
-    telemetry = SqliteTelemetry(database, Settings(store=""))
+    telemetry = StoredTelemetry(database, Settings(store=""))
     with timed(into):
         await load([str(file)], telemetry, parse_mapping([], []), clock=now_ms, stdin=io.BytesIO())
     await database.close()
@@ -178,7 +179,7 @@ def ingest_rows(folder: Path, rows: int) -> list[Row]:
     ]
 
 
-def _add(connection: sqlite3.Connection) -> None:
+def _add(connection: Connection) -> None:
     connection.execute("INSERT INTO name (text) VALUES (hex(randomblob(16)))")
 
 

@@ -11,6 +11,7 @@ import pytest
 from product import lines, typed
 
 from gonogo.store.repair import rows_counted
+from gonogo.store.sqlite.file_connection import FileConnection
 from oracle import KNOWN
 
 DAY_S = 86_400
@@ -58,7 +59,7 @@ def asked(store: Path) -> tuple[int, dict[str, str]]:
 
 def contents(store: Path) -> list[str]:
     """Every row of the store, as SQL."""
-    with closing(sqlite3.connect(store)) as opened:
+    with closing(sqlite3.connect(store, factory=FileConnection)) as opened:
         return list(opened.iterdump())
 
 
@@ -73,7 +74,7 @@ def test_a_sound_store_agrees_and_is_left_as_it_is(store: Path) -> None:
 
 def test_what_disagrees_is_named_by_its_rule(store: Path) -> None:
     """Rows that are gone while the rollups still count them."""
-    with closing(sqlite3.connect(store)) as opened:
+    with closing(sqlite3.connect(store, factory=FileConnection)) as opened:
         assert rows_counted(opened) == {"search": 120, "search-old": 120}
         opened.execute("DELETE FROM observation WHERE ts_ms = (SELECT min(ts_ms) FROM observation)")
         opened.commit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +19,7 @@ from gonogo.errors import StoreError
 from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.records import Observation
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store.engine import Work
+from gonogo.store.engine import Connection, Work
 from gonogo.store.postgres import fate
 from gonogo.store.postgres.changes import PostgresChanges
 from gonogo.store.postgres.database import PostgresDatabase, _Unknown
@@ -210,7 +209,7 @@ class _Deaf(PostgresDatabase):
     def _transact(self, work: Work[T], shard: str | None, *, writes: bool) -> T:
         marks: list[Mark] = []
 
-        def noting(connection: sqlite3.Connection) -> T:
+        def noting(connection: Connection) -> T:
             if writes:
                 marks.append(Mark(*connection.execute(MARK).fetchone()))
             return work(connection)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from gonogo.errors import StoreError
+from gonogo.store.engine import Connection
 from gonogo.store.sqlite.database import Database
 
 
-def make_seen(connection: sqlite3.Connection) -> None:
+def make_seen(connection: Connection) -> None:
     """A table to write to."""
     connection.execute("CREATE TABLE IF NOT EXISTS seen (value INTEGER NOT NULL)")
 
 
-def count_seen(connection: sqlite3.Connection) -> int:
+def count_seen(connection: Connection) -> int:
     """Rows in it."""
     count: int = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
     return count

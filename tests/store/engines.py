@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.observations.catalogue import Catalogue
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def store_of(folder: Path) -> str:
     return ADDRESS.replace("/postgres?", f"/{name}?")
 
 
-def telemetry_of(engine: Database | PostgresDatabase, settings: Settings) -> SqliteTelemetry:
+def telemetry_of(engine: Database | PostgresDatabase, settings: Settings) -> StoredTelemetry:
     """The telemetry of an engine."""
     if isinstance(engine, Database):
-        return SqliteTelemetry(engine, settings)
+        return StoredTelemetry(engine, settings)
     from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
     return PostgresTelemetry(engine, settings)

@@ -25,9 +25,9 @@ from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Costs, Decision, Dependency, Verdict
 from gonogo.settings import ActuatorSettings, DependencySettings, Policy, Settings
-from gonogo.store.books.decisions import SqliteDecisions
-from gonogo.store.books.incident_book import SqliteIncidents
-from gonogo.store.books.route_book import SqliteRoutes
+from gonogo.store.books.decisions import StoredDecisions
+from gonogo.store.books.incident_book import StoredIncidents
+from gonogo.store.books.route_book import StoredRoutes
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.views.decision_log import ENTROPY_BITS, make_id
 
@@ -115,9 +115,9 @@ class World:
     ports: FallbackPorts
     settings: Settings
     health: DeclaredHealth
-    decisions: SqliteDecisions
-    routes: SqliteRoutes
-    incidents: SqliteIncidents
+    decisions: StoredDecisions
+    routes: StoredRoutes
+    incidents: StoredIncidents
     now_ms: int = NOW
 
     async def plan(self, **wanted: object) -> FallbackPlan:
@@ -211,7 +211,7 @@ async def world(
     file = RouteFile("routes", path, lock.held)
     db = await engines.opened(folder)
     health = DeclaredHealth()
-    decisions, routes, incidents = SqliteDecisions(db), SqliteRoutes(db), SqliteIncidents(db)
+    decisions, routes, incidents = StoredDecisions(db), StoredRoutes(db), StoredIncidents(db)
     ports = FallbackPorts(
         routes=routes,
         telemetry=cast("Telemetry", DeclaredTelemetry({"m": 12_000, "v2": 4_000})),

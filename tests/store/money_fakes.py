@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from gonogo.money.budget_plan import Forecasts
 from gonogo.ports.money import Ledger
 from gonogo.records import MICRO, BookedCost, Costs, Dependency
 from gonogo.settings import BudgetSettings, Settings
+from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Known
 from gonogo.store.sqlite.database import Database
 
@@ -166,7 +166,7 @@ def lognormal_usd(
     return [float(value) for value in drawn]
 
 
-def replayed(connection: sqlite3.Connection) -> None:
+def replayed(connection: Connection) -> None:
     """Compare the books with what the entries alone say."""
     reservations: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     booked: dict[tuple[int, int, int], int] = defaultdict(int)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import HOUR_MS, Observation
+from gonogo.store.engine import Connection
 
 START_MS = 1_699_920_000_000  # a midnight, UTC
 NOW_MS = START_MS + 90 * 24 * HOUR_MS
@@ -120,7 +120,7 @@ _QUERIES = {
 }
 
 
-def rollups_of(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+def rollups_of(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
     """Everything that is rolled up, byte for byte, with names for ids."""
     return {
         table: sorted(connection.execute(query).fetchall(), key=repr)

@@ -13,8 +13,9 @@ import pytest
 from database_world import count_seen, make_seen, refusal
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.store.engine import Work
+from gonogo.store.engine import Connection, Work
 from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version
 from gonogo.store.sqlite.opening import refuse_network, sqlite_advice
 from gonogo.store.sqlite.writer import _roll_back
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 def _add(value: int) -> Work[int]:
-    def work(connection: sqlite3.Connection) -> int:
+    def work(connection: Connection) -> int:
         connection.execute("INSERT INTO seen VALUES (?)", (value,))
         return value
 
@@ -68,11 +69,11 @@ async def test_one_failing_work_harms_no_other_in_its_transaction(tmp_path: Path
     database = await Database.open(tmp_path / "store.db")
     await database.write(make_seen)
 
-    def half(connection: sqlite3.Connection) -> None:
+    def half(connection: Connection) -> None:
         connection.execute("INSERT INTO seen VALUES (99)")
         raise ParameterError("no")
 
-    def wrong(connection: sqlite3.Connection) -> None:
+    def wrong(connection: Connection) -> None:
         connection.execute("INSERT INTO nowhere VALUES (1)")
 
     results = await asyncio.gather(
@@ -108,7 +109,7 @@ async def test_durable_works_commit_with_a_full_sync(tmp_path: Path) -> None:
     """`synchronous` is FULL (2) in a transaction with a durable work, NORMAL (1) in others."""
     database = await Database.open(tmp_path / "store.db")
 
-    def synchronous(connection: sqlite3.Connection) -> int:
+    def synchronous(connection: Connection) -> int:
         level: int = connection.execute("PRAGMA synchronous").fetchone()[0]
         return level
 
@@ -130,7 +131,7 @@ async def test_closing_commits_what_was_submitted(tmp_path: Path) -> None:
     assert not database.submit(_add(1))
     with pytest.raises(StoreError, match="closed"):
         await database.write(_add(1))
-    with sqlite3.connect(path) as connection:
+    with sqlite3.connect(path, factory=FileConnection) as connection:
         assert count_seen(connection) == 100
     connection.close()
 
@@ -144,7 +145,7 @@ async def test_what_nobody_waits_for_is_written_together_and_soon(tmp_path: Path
     commits, done = writer._commits, asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def last(connection: sqlite3.Connection) -> None:
+    def last(connection: Connection) -> None:
         _add(19)(connection)
         loop.call_soon_threadsafe(done.set)
 
@@ -163,7 +164,7 @@ async def test_a_read_sees_one_snapshot(tmp_path: Path) -> None:
     await database.write(make_seen)
     loop = asyncio.get_running_loop()
 
-    def twice(connection: sqlite3.Connection) -> tuple[int, int]:
+    def twice(connection: Connection) -> tuple[int, int]:
         before = count_seen(connection)
         asyncio.run_coroutine_threadsafe(database.write(_add(1)), loop).result()
         return before, count_seen(connection)
@@ -354,11 +355,11 @@ async def test_a_disk_that_fails_at_undoing_too_fails_that_write_alone(
     database = await Database.open(tmp_path / "store.db")
     await database.write(make_seen)
 
-    def fails_too(connection: sqlite3.Connection) -> None:
+    def fails_too(connection: FileConnection) -> None:
         _roll_back(connection)
         raise sqlite3.OperationalError("disk I/O error")
 
-    def uncommittable(connection: sqlite3.Connection) -> None:
+    def uncommittable(connection: Connection) -> None:
         connection.execute("PRAGMA defer_foreign_keys = ON")
         connection.execute("INSERT INTO dependency_metric VALUES (99, 'of no dependency')")
 
@@ -377,11 +378,11 @@ async def test_a_full_disk_fails_one_write_with_one_line_and_the_store_goes_on(
     database = await Database.open(tmp_path / "store.db")
     await database.write(make_seen)
 
-    def limit(connection: sqlite3.Connection) -> None:
+    def limit(connection: Connection) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 8}")
 
-    def much(connection: sqlite3.Connection) -> None:
+    def much(connection: Connection) -> None:
         connection.executemany("INSERT INTO seen VALUES (?)", ((i,) for i in range(100_000)))
 
     await database.write(limit)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from gonogo.errors import UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
-from gonogo.store.books.decisions import SqliteDecisions
-from gonogo.store.engine import Engine
+from gonogo.store.books.decisions import StoredDecisions
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
 from gonogo.views.decision_log import ENTROPY_BITS, find_decision, make_id
 
@@ -75,7 +75,7 @@ def test_ids_sort_as_their_times_do(times: list[int]) -> None:
 
 async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> None:
     """`note` returns at once; the entry is there for whoever asks next, and after a restart."""
-    log, entry = SqliteDecisions(db), check(1)
+    log, entry = StoredDecisions(db), check(1)
     await engines.telemetry_of(db, Settings(store="")).record([Observation("m", NOW)], NOW)
     await log.decisions()  # a reader is open
     writer_may_go_on = threading.Event()
@@ -86,21 +86,21 @@ async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> N
     assert await log.standing() == {"m": StandingVerdict(says)}
     writer_may_go_on.set()
     await log.append(action(2))  # the queue is in order, so the note is written too
-    found = await SqliteDecisions(db).decision(entry.id)
+    found = await StoredDecisions(db).decision(entry.id)
     assert found is not None
     assert (found.answer, found.versions, found.e_value) == (entry.answer, ("1", "2"), 3.5)
-    assert await SqliteDecisions(db).standing() == {"m": StandingVerdict(says)}
+    assert await StoredDecisions(db).standing() == {"m": StandingVerdict(says)}
 
 
 async def test_repeats_fold_and_every_id_finds_its_entry(db: Engine) -> None:
     """Three equal checks are one row; another answer, or another verdict, begins a new one."""
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     equal = [check(1), check(2), check(3)]
     for entry in [*equal, check(4, said="new"), check(5, verdict="no_go"), check(6)]:
         log.note(entry)
     log.note(equal[0])  # sent again: changes nothing
     await log.append(action(7))
-    fresh = SqliteDecisions(db)
+    fresh = StoredDecisions(db)
     rows = await fresh.decisions(kind="check_model_drift")
     assert [(row.count, row.verdict) for row in rows] == [
         (1, "go"),
@@ -116,19 +116,19 @@ async def test_repeats_fold_and_every_id_finds_its_entry(db: Engine) -> None:
 
 async def test_two_subjects_asked_in_turn_fold_each_on_its_own(db: Engine) -> None:
     """An agent that checks two dependencies in a loop leaves two rows."""
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     for number in range(10):
         entry = check(number)
         log.note(entry)
         log.note(replace(check(100 + number), dependency="n", inputs='{"d":"n"}'))
     await log.append(action(999))
-    rows = await SqliteDecisions(db).decisions(kind="check_model_drift")
+    rows = await StoredDecisions(db).decisions(kind="check_model_drift")
     assert sorted((row.dependency, row.count) for row in rows) == [("m", 10), ("n", 10)]
 
 
 async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: Engine) -> None:
     """Ninety days after they were last asked; what an incident cites is kept."""
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     old, cited, young = (
         check(1, said="a"),
         check(2, said="b"),
@@ -138,7 +138,7 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
         log.note(entry)
     await log.append(action(4))
 
-    def cite(conn: sqlite3.Connection) -> None:
+    def cite(conn: Connection) -> None:
         conn.execute(
             "INSERT INTO incident (id, dependency, cause, status, opened_ms, changed_ms, why,"
             " verdict, bad_signals) VALUES ('i', 'm', 'quality', 'open', 0, 0, '', 'no_go', '[]')"
@@ -151,13 +151,13 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
 
     await db.write(cite)
     assert await log.prune(NOW + 91 * DAY_MS) == 1
-    left = {row.id for row in await SqliteDecisions(db).decisions()}
+    left = {row.id for row in await StoredDecisions(db).decisions()}
     assert left == {cited.id, young.id, action(4).id}
 
 
 async def test_pages_go_back_in_time(db: Engine) -> None:
     """`before_ts_ms` continues where a page ended; filters narrow it."""
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     for number in range(5):
         log.note(check(number, said=str(number)))
     await log.append(action(9))
@@ -171,7 +171,7 @@ async def test_pages_go_back_in_time(db: Engine) -> None:
 
 async def test_a_decision_that_nobody_made_is_named(db: Engine) -> None:
     """The error shows ids that there are."""
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     log.note(check(1))
     await log.append(action(2))
     with pytest.raises(UnknownTarget, match=f"Unknown decision 'nope'.*{check(1).id}"):
@@ -203,11 +203,11 @@ async def test_the_chain_names_its_first_broken_link(
 ) -> None:
     """Whoever edits, removes or adds an action behind gonogo's back is found out."""
     assert isinstance(db, Database)
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     for number in range(1, 6):
         await log.append(action(number))
 
-    def tamper(conn: sqlite3.Connection) -> None:
+    def tamper(conn: Connection) -> None:
         conn.execute("PRAGMA defer_foreign_keys = ON")
         conn.execute(tampering)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from database_world import count_seen, make_seen, refusal
 
 from gonogo.errors import StoreError
+from gonogo.store.engine import Connection
 from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ async def test_on_a_full_and_on_a_read_only_disk_errors_are_one_line(disk: Path)
     database = await Database.open(disk / "store.db")
     await database.write(make_seen)
 
-    def add_many(connection: sqlite3.Connection) -> None:
+    def add_many(connection: Connection) -> None:
         connection.executemany("INSERT INTO seen VALUES (?)", ((i,) for i in range(5000)))
 
     committed = 0

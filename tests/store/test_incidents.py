@@ -20,7 +20,7 @@ from gonogo.incidents.handle import (
     resolve,
 )
 from gonogo.records import Verdict
-from gonogo.store.books.incident_book import SqliteIncidents
+from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.engine import Engine
 
 pytestmark = pytest.mark.anyio
@@ -156,7 +156,7 @@ async def test_many_processes_open_one_incident(w: World) -> None:
     found: list[str | None] = []
 
     async def note(db: Engine) -> None:
-        found.append(await note_verdict(SqliteIncidents(db), seen, new_id=w.ports.new_id))
+        found.append(await note_verdict(StoredIncidents(db), seen, new_id=w.ports.new_id))
 
     async with anyio.create_task_group() as group:
         for db in databases * 4:

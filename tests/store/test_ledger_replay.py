@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from money_fakes import NOON_MS, Bench, opened, replayed, usd_budget
 from gonogo.errors import ParameterError, StoreError
 from gonogo.records import QUARTER_MS
 from gonogo.store.books.ledger_books import window_ranges
+from gonogo.store.engine import Connection
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ async def test_replaying_the_entries_gives_the_books(
     assert answer.spent_usd == pytest.approx(oracle.spent / 1e6, abs=1e-9)
 
 
-def _execute(statement: str, connection: sqlite3.Connection) -> None:
+def _execute(statement: str, connection: Connection) -> None:
     connection.execute(statement)
 
 

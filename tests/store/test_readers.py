@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from gonogo.errors import StoreError
-from gonogo.store.engine import Work
+from gonogo.store.engine import Connection, Work
 from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -18,10 +17,10 @@ pytestmark = pytest.mark.anyio
 async def test_reads_of_one_turn_share_a_trip_and_not_a_fate(tmp_path: Path) -> None:
     """What is asked at once goes to one connection; what fails or is given up is alone in that."""
     database = await Database.open(tmp_path / "store.db")
-    used: list[sqlite3.Connection] = []
+    used: list[Connection] = []
 
     def numbered(number: int) -> Work[int]:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             used.append(connection)
             if number == 3:
                 connection.execute("SELECT nothing FROM nowhere")

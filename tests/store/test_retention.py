@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -17,10 +16,10 @@ from telemetry_worlds import START_MS, rollups_of
 
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store.engine import Engine
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations import retention
 from gonogo.store.observations.retention import let_go
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -119,7 +118,7 @@ async def test_another_rule_rebuilds_what_rows_are_left_of(engine: Engine) -> No
 async def test_a_rebuild_after_letting_go_changes_nothing(tmp_path: Path) -> None:
     """Byte for byte, in a file."""
     database = await Database.open(tmp_path / "store.db")
-    telemetry = SqliteTelemetry(database, Settings(store=""))
+    telemetry = StoredTelemetry(database, Settings(store=""))
     await telemetry.record(CALLS, NOW_MS)
     recorded = await database.read(rollups_of)
     await let_go(database, days=3, now_ms=NOW_MS)
@@ -160,7 +159,7 @@ async def test_killed_in_between_the_next_one_goes_on(tmp_path: Path) -> None:
     """SIGKILL ahead of the mark, among the rows and among the ids: rollups equal a rebuild."""
     path = tmp_path / "store.db"
     database = await Database.open(path)
-    await SqliteTelemetry(database, Settings(store="")).record(CALLS, NOW_MS)
+    await StoredTelemetry(database, Settings(store="")).record(CALLS, NOW_MS)
     recorded = await database.read(rollups_of)
     await database.close()
     for step in (1, 2, 9, 14, 20):
@@ -168,7 +167,7 @@ async def test_killed_in_between_the_next_one_goes_on(tmp_path: Path) -> None:
         died = await anyio.run_process(dying, check=False)
         assert died.returncode == -signal.SIGKILL
         database = await Database.open(path)
-        await SqliteTelemetry(database, Settings(store="")).rebuild("model")
+        await StoredTelemetry(database, Settings(store="")).rebuild("model")
         assert await database.read(rollups_of) == recorded
         await database.close()
     database = await Database.open(path)
@@ -181,14 +180,14 @@ async def test_killed_in_between_the_next_one_goes_on(tmp_path: Path) -> None:
 async def test_no_step_holds_the_lock_for_long(tmp_path: Path) -> None:
     """20,000 rows go in steps of a few milliseconds of work each: 60 at most."""
     database = await Database.open(tmp_path / "store.db")
-    telemetry = SqliteTelemetry(database, Settings(store=""))
+    telemetry = StoredTelemetry(database, Settings(store=""))
     many = [replace(CALLS[i % 24], id=f"many-{i}") for i in range(20_000)]
     await telemetry.record([*many, replace(CALLS[-1], id="last")], NOW_MS)
     worst = 0.0
     write = database.write
 
     async def timed(work: object, *args: object, **kwargs: object) -> object:
-        def measured(connection: sqlite3.Connection) -> object:
+        def measured(connection: Connection) -> object:
             nonlocal worst
             started = time.thread_time()
             result = work(connection)  # type: ignore[operator]  # a work

@@ -18,6 +18,7 @@ from gonogo.store.observations import slices
 from gonogo.store.observations.catalogue import Known
 from gonogo.store.observations.rebuild import rebuild_dependency
 from gonogo.store.observations.record import record_batch
+from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.migrate import migrate
 
 CONFIGURED = Settings(
@@ -32,7 +33,7 @@ Tables = dict[str, list[tuple[object, ...]]]
 
 def stored(batches: Sequence[Sequence[Observation]], bulk_rows_min: int) -> tuple[Tables, Tables]:
     """The rollup tables after recording the batches, and after a rebuild from the rows."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
     migrate(connection, Path(":memory:"))
     known = Known()
     was, slices.BULK_ROWS_MIN = slices.BULK_ROWS_MIN, bulk_rows_min

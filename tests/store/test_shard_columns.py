@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from pathlib import Path
 
 import engines
@@ -11,9 +10,10 @@ import pytest
 
 from gonogo.records import Decision
 from gonogo.store.books.audit import GENESIS, insert_decision, link_hash
-from gonogo.store.books.decisions import SqliteDecisions
-from gonogo.store.books.incident_book import SqliteIncidents
+from gonogo.store.books.decisions import StoredDecisions
+from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.notice_book import StoredNotices
+from gonogo.store.engine import Connection
 from gonogo.store.postgres import migrate as postgres_migrate
 from gonogo.store.sqlite import migrate
 
@@ -28,7 +28,7 @@ ACTIONS = [
 CHECK = Decision("check", NOW, "check_model_drift", "go", "s", "{}", "{}", dependency="m")
 
 
-def write(conn: sqlite3.Connection) -> bytes:
+def write(conn: Connection) -> bytes:
     """As a release of that time wrote; the head of its one chain."""
     previous = GENESIS
     for seq, action in enumerate(ACTIONS, 1):
@@ -65,7 +65,7 @@ async def test_a_log_of_before_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
         head = (await db.write(write)).hex()
         await db.close()
     db = await engines.opened(tmp_path)
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     assert (await log.verify(head)).problem is None
     found = await log.decision("again")
     assert found is not None
@@ -78,7 +78,7 @@ async def test_a_log_of_before_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert (checked.entries, checked.problem) == (3, None)
     assert len(checked.head.split(",")) == (1 if engines.ENGINE == "sqlite" else 2)
     assert [entry.id for entry in await log.actions(limit=1)] == ["act-later"]
-    [(incident, events)] = await SqliteIncidents(db).incidents(dependency="m")
+    [(incident, events)] = await StoredIncidents(db).incidents(dependency="m")
     assert (incident.id, len(events)) == ("i", 2)
     notices = StoredNotices(db)
     [due] = await notices.due("pager")
@@ -91,7 +91,7 @@ async def test_a_log_of_before_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
 async def test_a_link_that_was_taken_out_of_any_chain_is_named(tmp_path: Path) -> None:
     """And so is a whole chain, where its head was kept."""
     db = await engines.opened(tmp_path)
-    log = SqliteDecisions(db)
+    log = StoredDecisions(db)
     for number in range(3):
         for name in ("m", "n"):
             own = f"{name}-{number}"
@@ -103,7 +103,7 @@ async def test_a_link_that_was_taken_out_of_any_chain_is_named(tmp_path: Path) -
     kept = await log.verify()
     assert (kept.entries, kept.problem) == (6, None)
 
-    def cut(conn: sqlite3.Connection) -> None:
+    def cut(conn: Connection) -> None:
         conn.execute("DELETE FROM audit WHERE decision_id IN ('n-1', 'n-2')")
         conn.execute("DELETE FROM decision WHERE id IN ('n-1', 'n-2')")
 

@@ -11,7 +11,7 @@ import pytest
 
 from gonogo.records import Decision, PartVerdict, StandingVerdict, Verdict
 from gonogo.store.books.audit import insert_decision
-from gonogo.store.books.decisions import SqliteDecisions
+from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.sqlite import migrate
 from gonogo.store.sqlite.database import Database
 from gonogo.store.sqlite.identity import OpenFile
@@ -80,7 +80,7 @@ async def test_the_newest_checks_of_the_whole_become_its_parts(
         lock.close()
     database = await Database.open(store)
     try:
-        found = await SqliteDecisions(database).standing()
+        found = await StoredDecisions(database).standing()
     finally:
         await database.close()
     assert found == {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import engines
@@ -12,6 +11,7 @@ from telemetry_worlds import NOW_MS, START_MS
 
 from gonogo.records import Observation
 from gonogo.settings import Settings
+from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import COLUMNS, QUANTITY_MAX, Row, hash64
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def test_each_field_of_an_observation_lies_in_its_own_column(tmp_path: Pat
     telemetry = engines.telemetry_of(engine, Settings(store="", store_text=True))
     await telemetry.record([WIDE, Observation(dependency="gpt", ts_ms=START_MS + 5)], NOW_MS)
 
-    def read(connection: sqlite3.Connection) -> tuple[list[Row], dict[int, str]]:
+    def read(connection: Connection) -> tuple[list[Row], dict[int, str]]:
         rows = connection.execute(f"SELECT {COLUMNS} FROM observation ORDER BY seq")  # noqa: S608
         found = [Row(*row) for row in rows]
         return found, dict(connection.execute("SELECT id, text FROM name").fetchall())

@@ -19,7 +19,7 @@ from gonogo.settings import DependencySettings, Settings
 from gonogo.store.observations import record as recording
 
 if TYPE_CHECKING:
-    from gonogo.store.reads.telemetry_store import SqliteTelemetry
+    from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +90,7 @@ async def test_a_call_is_found_by_its_id_alone(telemetry: Telemetry) -> None:
     calls = [replace(CALL, dependency=name, id=id_) for name, id_ in (("gpt", "1"), ("s", "2"))]
     await telemetry.record(calls, NOW_MS)
     asked = ["1", "2", *(f"nobody's-{i}" for i in range(600)), "1"]
-    found = await cast("SqliteTelemetry", telemetry).dependencies_of(asked)
+    found = await cast("StoredTelemetry", telemetry).dependencies_of(asked)
     assert found == {"1": "gpt", "2": "s"}
 
 

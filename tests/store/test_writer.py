@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from gonogo.errors import ParameterError, StoreError
+from gonogo.store.engine import Connection
 from gonogo.store.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -18,13 +18,13 @@ async def test_a_work_that_fails_alone_is_undone_whole(tmp_path: Path, ends: str
     """Without a savepoint; the next finds nothing of it and no transaction that is left open."""
     database = await Database.open(tmp_path / "store.db")
 
-    def half(connection: sqlite3.Connection) -> None:
+    def half(connection: Connection) -> None:
         connection.execute("INSERT INTO name (text) VALUES ('half')")
         if ends == "in the work":
             raise ParameterError("no")
         connection.execute("INSERT INTO nowhere VALUES (1)")
 
-    def whole(connection: sqlite3.Connection) -> None:
+    def whole(connection: Connection) -> None:
         connection.execute("INSERT INTO name (text) VALUES ('whole')")
 
     with pytest.raises((StoreError, ParameterError), match=r"nowhere|no"):

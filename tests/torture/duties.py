@@ -18,7 +18,7 @@ from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.observations import retention
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -59,10 +59,10 @@ class Place:
 
 
 @asynccontextmanager
-async def _telemetry(place: Place) -> AsyncIterator[SqliteTelemetry]:
+async def _telemetry(place: Place) -> AsyncIterator[StoredTelemetry]:
     database = await Database.open(place.folder / STORE)
     try:
-        yield SqliteTelemetry(database, place.settings)
+        yield StoredTelemetry(database, place.settings)
     finally:
         await database.close()
 
@@ -168,7 +168,7 @@ async def compact(place: Place) -> None:
     """Record in a day of its own, and let all but the last days go, seven rows at a time."""
     retention.ROWS_A_STEP = 7
     database = await Database.open(place.folder / STORE)
-    telemetry = SqliteTelemetry(database, place.settings)
+    telemetry = StoredTelemetry(database, place.settings)
     for turn in range(place.turns):
         # Its clock goes on by a day a round: what came before gets old.
         now_ms = place.now_ms + int(place.name.split("-")[0]) * DAY_MS

@@ -14,6 +14,7 @@ from soundness import lost
 from gonogo.errors import StoreError
 from gonogo.records import Decision
 from gonogo.store.books.audit import GENESIS, insert_decision, link_hash
+from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import hash16
 from gonogo.store.sqlite import migrate
 from gonogo.store.sqlite.database import Database
@@ -22,8 +23,6 @@ from gonogo.store.sqlite.lock import FileLock
 from gonogo.store.sqlite.opening import open_writer
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from torture import Child
 
 START_MS = 1_767_225_600_000
@@ -54,7 +53,7 @@ def aged(path: Path, number: int) -> list[str]:
         migrate._FOLDER = _MIGRATIONS
 
 
-def _filled(connection: sqlite3.Connection, schema: int) -> list[str]:
+def _filled(connection: Connection, schema: int) -> list[str]:
     run = connection.execute
     run("BEGIN IMMEDIATE")
     run(
@@ -127,7 +126,7 @@ async def _write_until_refused(path: Path, tell: Callable[[str], None]) -> None:
     database = await Database.open(path)
     for turn in range(1_000_000):
 
-        def one(connection: sqlite3.Connection, turn: int = turn) -> None:
+        def one(connection: Connection, turn: int = turn) -> None:
             connection.execute("INSERT INTO name (text) VALUES (?)", (f"old-{turn}",))
 
         try:

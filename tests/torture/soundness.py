@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from money_fakes import replayed
 from telemetry_worlds import rollups_of
 
 from gonogo.store.books.audit import verify_chain
+from gonogo.store.engine import Connection
 from gonogo.store.observations.rebuild import rebuild_dependency
 from gonogo.store.observations.rows import hash16
 from gonogo.store.repair import unbalanced
@@ -53,7 +53,7 @@ def lost(path: Path, told: Iterable[str], *, calls_count: bool = True) -> list[s
     return missing
 
 
-def _assert_whole(connection: sqlite3.Connection) -> None:
+def _assert_whole(connection: Connection) -> None:
     def one(query: str) -> object:
         return connection.execute(query).fetchone()[0]
 

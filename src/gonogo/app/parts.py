@@ -23,14 +23,14 @@ from gonogo.money.budget_plan import Forecasts
 from gonogo.ports.routes import LOCAL
 from gonogo.records import Decision
 from gonogo.settings import ActuatorSettings
-from gonogo.store.books.decisions import SqliteDecisions
-from gonogo.store.books.incident_book import SqliteIncidents
+from gonogo.store.books.decisions import StoredDecisions
+from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.lease_book import StoredLeases
 from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.books.notice_book import StoredNotices
-from gonogo.store.books.route_book import SqliteRoutes
+from gonogo.store.books.route_book import StoredRoutes
 from gonogo.store.postgres.address import is_address, shown
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.views.decision_log import ENTROPY_BITS, make_id
 from gonogo.views.evidence import evidence_of
@@ -60,11 +60,11 @@ class Stores:
     """One open store, in its parts."""
 
     db: Engine
-    telemetry: SqliteTelemetry
+    telemetry: StoredTelemetry
     ledger: Ledger
-    decisions: SqliteDecisions
-    routes: SqliteRoutes
-    incidents: SqliteIncidents
+    decisions: StoredDecisions
+    routes: StoredRoutes
+    incidents: StoredIncidents
     changes: Changes
     leases: Leases
     notices: StoredNotices
@@ -227,8 +227,8 @@ async def open_stores(
     """
     parts, writable = await _open_parts(settings, looks_only=looks_only)
     db, telemetry = parts.db, parts.telemetry
-    decisions, incidents = SqliteDecisions(db), SqliteIncidents(db)
-    routes = SqliteRoutes(db)
+    decisions, incidents = StoredDecisions(db), StoredIncidents(db)
+    routes = StoredRoutes(db)
     return Stores(
         db=db,
         telemetry=telemetry,
@@ -263,7 +263,7 @@ class _Parts:
     """What differs between the engines; the rest of a store is the same over each."""
 
     db: Engine
-    telemetry: SqliteTelemetry
+    telemetry: StoredTelemetry
     ledger: Ledger
     changes: Changes
 
@@ -288,7 +288,7 @@ async def _file(settings: Settings, *, read_only: bool) -> _Parts:
     db = await Database.open(
         Path(settings.store), read_only=read_only, lock_wait_s=settings.lock_wait_s
     )
-    telemetry = SqliteTelemetry(db, settings)
+    telemetry = StoredTelemetry(db, settings)
     return _Parts(db, telemetry, SqliteLedger(db, settings), SqliteChanges(db))
 
 

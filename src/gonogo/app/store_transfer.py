@@ -18,10 +18,10 @@ from gonogo.store.sqlite.database import Database
 from gonogo.trust.trust_check import check_trust
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
     from gonogo.settings import Settings
+    from gonogo.store.engine import Connection
 
 __all__ = ["Moved", "move_store"]
 
@@ -85,7 +85,7 @@ async def _count(move: Move, database: PostgresDatabase) -> int:
     """Compare the number of rows of every table."""
     asked = move.counts()
 
-    def count(connection: sqlite3.Connection) -> dict[str, int]:
+    def count(connection: Connection) -> dict[str, int]:
         return {
             table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - constant names
             for table in asked

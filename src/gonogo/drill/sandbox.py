@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gonogo.drill.replayed_telemetry import RehearsedTelemetry
     from gonogo.records import Decision
     from gonogo.settings import Settings
-    from gonogo.store.reads.telemetry_store import SqliteTelemetry
+    from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 __all__ = ["Rehearsed", "sandboxed"]
 
@@ -113,7 +113,7 @@ class Rehearsed(Gonogo):
         for entry in self._accepted:
             await stores.decisions.append(entry)
         # It answers every read of a store's telemetry; only recording is refused.
-        telemetry = cast("SqliteTelemetry", self._telemetry)
+        telemetry = cast("StoredTelemetry", self._telemetry)
         fallback = replace(
             stores.fallback,
             telemetry=telemetry,

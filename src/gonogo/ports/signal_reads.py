@@ -1,6 +1,6 @@
 """What the signals beside quality read beyond `Telemetry`: categories, answers, outputs by day.
 
-`SqliteTelemetry` gives these with the queries in `store/reads/signal_queries.py`. Everything is read
+`StoredTelemetry` gives these with the queries in `store/reads/signal_queries.py`. Everything is read
 from rollups and bounded samples, and golden calls are left out of `categories`.
 """
 

@@ -1,6 +1,6 @@
 """What trust reads beyond `Telemetry`: other dependencies of the kind, repeats, kept scores.
 
-`SqliteTelemetry` gives these with the queries in `store/reads/trust_queries.py`.
+`StoredTelemetry` gives these with the queries in `store/reads/trust_queries.py`.
 """
 
 from __future__ import annotations

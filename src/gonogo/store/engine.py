@@ -1,19 +1,67 @@
-"""What runs the store's works: a store file or a database, which `stores.py` chooses between."""
+"""What runs the store's works: a store file or a database, which `app/parts.py` chooses between."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Engine", "Work", "in_shard"]
+__all__ = ["Connection", "Engine", "Parameters", "Rows", "Work", "in_shard"]
 
 T = TypeVar("T")
-# A function of a connection in a transaction. It uses `execute` and `executemany`, in SQL that
-# SQLite and PostgreSQL both speak, neither commits nor rolls back, and may be run a second time
-# where a first run was undone, so it changes nothing but the store.
-Work = Callable[[sqlite3.Connection], T]
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+class Rows(Protocol):
+    """What a statement gives back: rows as tuples, and how many it changed."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        ...
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - each statement has its own columns
+        """The next row, None after the last."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection in a transaction, as the store's works see it: to a file or to PostgreSQL.
+
+    Statements are in SQL that both engines speak, with `?`, `?1` or `:name` for parameters.
+    """
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether what is written lies in shards, each with an order of its own; a file is one."""
+        ...
+
+    def execute(self, statement: str, parameters: Parameters = (), /) -> Rows:
+        """Run a statement."""
+        ...
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[object]], /) -> object:
+        """Run a statement for every row."""
+        ...
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add whole rows in the quickest way the engine has."""
+        ...
+
+    def ahead(self, work: Callable[[Connection], None]) -> None:
+        """Run what this transaction builds on, committed at once where others must not wait for it."""
+        ...
+
+
+# A function of a connection in a transaction. It neither commits nor rolls back, and may be run a
+# second time where a first run was undone, so it changes nothing but the store.
+Work = Callable[[Connection], T]
 
 
 class Engine(Protocol):
@@ -66,7 +114,7 @@ class Engine(Protocol):
         ...
 
 
-def in_shard(connection: sqlite3.Connection, column: str, same: str) -> str:
+def in_shard(connection: Connection, column: str, same: str) -> str:
     """What ties a rollup table to its shard in a condition, where the engine's keys begin with it.
 
     A file's rollups are found by their series alone, and have no such column.
@@ -76,10 +124,4 @@ def in_shard(connection: sqlite3.Connection, column: str, same: str) -> str:
         column: Before it a table's alias and a dot, where there is one.
         same: What stands for the dependency's id.
     """
-    return f" AND {column}dependency_id = {same}" if has_shards(connection) else ""
-
-
-def has_shards(connection: sqlite3.Connection) -> bool:
-    """Whether what is written lies in shards, each with an order of its own; a file is one."""
-    found: bool = getattr(connection, "has_shards", False)
-    return found
+    return f" AND {column}dependency_id = {same}" if connection.has_shards else ""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.store.engine import Connection
 from gonogo.store.observations.retention import let_go as let_rows_go
 
 if TYPE_CHECKING:
-    from gonogo.store.books.decisions import SqliteDecisions
+    from gonogo.store.books.decisions import StoredDecisions
     from gonogo.store.engine import Engine
-    from gonogo.store.reads.telemetry_store import SqliteTelemetry
+    from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 __all__ = ["LetGo", "Mended", "let_go", "mend", "rows_counted", "unbalanced"]
 
@@ -44,7 +44,7 @@ class Mended:
 
 
 async def let_go(
-    database: Engine, decisions: SqliteDecisions, *, days: int | None, now_ms: int
+    database: Engine, decisions: StoredDecisions, *, days: int | None, now_ms: int
 ) -> LetGo:
     """Remove what is older than it is kept: rows after `days` (None: never), checks after 90.
 
@@ -55,7 +55,7 @@ async def let_go(
     return LetGo(rows, await decisions.prune(now_ms))
 
 
-async def mend(database: Engine, telemetry: SqliteTelemetry) -> Mended:
+async def mend(database: Engine, telemetry: StoredTelemetry) -> Mended:
     """Make the rollups of every dependency anew from its rows, each in one transaction.
 
     The ledger is looked at and left as it is: its entries are what happened.
@@ -69,12 +69,12 @@ async def mend(database: Engine, telemetry: SqliteTelemetry) -> Mended:
     return Mended(len(names), tuple(await database.read(unbalanced)))
 
 
-def unbalanced(connection: sqlite3.Connection) -> list[str]:
+def unbalanced(connection: Connection) -> list[str]:
     """The first five reservations that their entries do not add up to."""
     return [row[0] for row in connection.execute(_UNBALANCED)]
 
 
-def rows_counted(connection: sqlite3.Connection) -> dict[str, int]:
+def rows_counted(connection: Connection) -> dict[str, int]:
     """How many observations of each dependency are stored, counted one by one."""
     return dict(
         connection.execute(
@@ -84,5 +84,5 @@ def rows_counted(connection: sqlite3.Connection) -> dict[str, int]:
     )
 
 
-def _names(connection: sqlite3.Connection) -> list[str]:
+def _names(connection: Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT name FROM dependency ORDER BY name")]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import plain
 from gonogo.records import Decision
-from gonogo.store.engine import has_shards
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping
+
+    from gonogo.store.engine import Connection
 
 GENESIS = bytes(32)
 
@@ -75,7 +75,7 @@ def decision_of(row: tuple[object, ...]) -> Decision:
 
 
 def insert_decision(
-    conn: sqlite3.Connection, decision: Decision, *, stream: bytes = b"", digest: bytes = b""
+    conn: Connection, decision: Decision, *, stream: bytes = b"", digest: bytes = b""
 ) -> None:
     """Add a row; an id that is there already is left as it is."""
     conn.execute(
@@ -105,9 +105,9 @@ def insert_decision(
     )
 
 
-def append_action(conn: sqlite3.Connection, decision: Decision) -> None:
+def append_action(conn: Connection, decision: Decision) -> None:
     """Add an action and its link, inside the caller's transaction, which is alone in its shard."""
-    chain = shard_of(decision) if has_shards(conn) else ""
+    chain = shard_of(decision) if conn.has_shards else ""
     head = conn.execute(
         "SELECT seq, hash FROM audit WHERE shard = ? ORDER BY seq DESC LIMIT 1", (chain,)
     ).fetchone()
@@ -125,14 +125,14 @@ def shard_of(decision: Decision) -> str:
     return decision.dependency or decision.budget or ""
 
 
-def newest_actions(conn: sqlite3.Connection) -> str:
+def newest_actions(conn: Connection) -> str:
     """The rest of a SELECT of actions, newest first: in the order of the one chain, or by time."""
-    if has_shards(conn):
+    if conn.has_shards:
         return "FROM decision WHERE action = 1 ORDER BY ts_ms DESC, id DESC"
     return "FROM audit JOIN decision ON id = decision_id ORDER BY seq DESC"
 
 
-def verify_chain(conn: sqlite3.Connection, kept: str | None = None) -> ChainCheck:
+def verify_chain(conn: Connection, kept: str | None = None) -> ChainCheck:
     """Walk every chain from its beginning and name the first broken link.
 
     `kept` is a head that was kept elsewhere, in hex: the chain must still contain it.
@@ -163,7 +163,7 @@ def verify_chain(conn: sqlite3.Connection, kept: str | None = None) -> ChainChec
     return ChainCheck(walked, _head(heads))
 
 
-def _problem(conn: sqlite3.Connection, at: int, link: list[Any], previous: bytes) -> str | None:
+def _problem(conn: Connection, at: int, link: list[Any], previous: bytes) -> str | None:
     """What is wrong with the link that should be the one of this number."""
     seq, decision_id, said_previous, said_hash = link
     row = conn.execute(

@@ -23,11 +23,10 @@ from gonogo.store.books.audit import (
 from gonogo.store.books.verdict_book import read_standing, write_verdicts
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from gonogo.records import Decision, PartVerdict
-    from gonogo.store.engine import Engine
+    from gonogo.store.engine import Connection, Engine
 
 CHECKS_KEPT_MS = 90 * 86_400_000
 _PRUNED_AT_ONCE = 5_000
@@ -65,7 +64,7 @@ def _digest(decision: Decision) -> bytes:
 
 
 def _fold(
-    conn: sqlite3.Connection,
+    conn: Connection,
     decision: Decision,
     stream: bytes,
     digest: bytes,
@@ -100,7 +99,7 @@ def _fold(
     )
 
 
-def _find(conn: sqlite3.Connection, decision_id: str) -> Decision | None:
+def _find(conn: Connection, decision_id: str) -> Decision | None:
     row = conn.execute(
         f"SELECT {COLUMNS} FROM decision WHERE id = coalesce("  # noqa: S608 - constant columns
         "(SELECT decision_id FROM decision_repeat WHERE id = ?1), ?1)",
@@ -116,12 +115,12 @@ _PRUNED = (
 )
 
 
-def _old(conn: sqlite3.Connection, before_ms: int) -> list[str]:
+def _old(conn: Connection, before_ms: int) -> list[str]:
     """The shards that have something to prune."""
     return [row[0] for row in conn.execute(f"SELECT DISTINCT shard {_PRUNED}", (before_ms,))]
 
 
-def _prune(conn: sqlite3.Connection, before_ms: int, shard: str) -> int:
+def _prune(conn: Connection, before_ms: int, shard: str) -> int:
     return conn.execute(
         f"DELETE FROM decision WHERE shard = ?2 AND id IN (SELECT id {_PRUNED} AND shard = ?2"  # noqa: S608 - constant text
         " ORDER BY last_ts_ms LIMIT ?3)",
@@ -129,7 +128,7 @@ def _prune(conn: sqlite3.Connection, before_ms: int, shard: str) -> int:
     ).rowcount
 
 
-class SqliteDecisions:
+class StoredDecisions:
     """The log of one store, as one process writes it (`ports.telemetry.DecisionLog`)."""
 
     def __init__(self, db: Engine) -> None:
@@ -150,7 +149,7 @@ class SqliteDecisions:
             False where the store cannot take it: the answer then goes out without its id.
         """
 
-        def work(conn: sqlite3.Connection) -> None:
+        def work(conn: Connection) -> None:
             self._written.append(decision.id)
             _fold(conn, decision, _stream(decision), _digest(decision), says)
 
@@ -189,7 +188,7 @@ class SqliteDecisions:
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
 
-        def work(conn: sqlite3.Connection) -> list[Decision]:
+        def work(conn: Connection) -> list[Decision]:
             rows = conn.execute(
                 f"SELECT {COLUMNS} FROM decision {where}"  # noqa: S608 - constant clauses
                 " ORDER BY last_ts_ms DESC, id DESC LIMIT ?",
@@ -202,7 +201,7 @@ class SqliteDecisions:
     async def actions(self, *, limit: int = 50) -> list[Decision]:
         """The newest links of the hash chain, newest first."""
 
-        def work(conn: sqlite3.Connection) -> list[Decision]:
+        def work(conn: Connection) -> list[Decision]:
             rows = conn.execute(f"SELECT {COLUMNS} {newest_actions(conn)} LIMIT ?", (limit,))
             return [decision_of(row) for row in rows]
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
-    from gonogo.store.engine import Engine
+    from gonogo.store.engine import Connection, Engine
 
 _COLUMNS = (
     "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"
@@ -20,7 +19,7 @@ _COLUMNS = (
 )
 
 
-def select_incidents(conn: sqlite3.Connection, rest: str, *values: object) -> list[Handled]:
+def select_incidents(conn: Connection, rest: str, *values: object) -> list[Handled]:
     """Incidents by a clause of the project's own."""
     rows = conn.execute(f"SELECT {_COLUMNS} FROM incident {rest}", values)  # noqa: S608 - constant clauses
     return [
@@ -29,7 +28,7 @@ def select_incidents(conn: sqlite3.Connection, rest: str, *values: object) -> li
     ]
 
 
-def _write(conn: sqlite3.Connection, turn: Turn) -> None:
+def _write(conn: Connection, turn: Turn) -> None:
     incident = turn.incident
     if incident is None:
         return
@@ -66,7 +65,7 @@ def _write(conn: sqlite3.Connection, turn: Turn) -> None:
 
 
 def _standing(
-    conn: sqlite3.Connection, dependency: str, cause: str, signal: str
+    conn: Connection, dependency: str, cause: str, signal: str
 ) -> tuple[Handled | None, int | None]:
     found = select_incidents(
         conn, "WHERE dependency = ? AND cause = ? AND status <> 'resolved'", dependency, cause
@@ -79,7 +78,7 @@ def _standing(
 
 
 def _change(
-    conn: sqlite3.Connection, dependency: str, cause: str, signal: str, turn_of: TurnOf
+    conn: Connection, dependency: str, cause: str, signal: str, turn_of: TurnOf
 ) -> Handled | None:
     found, suspected_ms = _standing(conn, dependency, cause, signal)
     turn = turn_of(found, suspected_ms)
@@ -98,7 +97,7 @@ def _change(
     return turn.incident or found
 
 
-def events_of(conn: sqlite3.Connection, incident_id: str) -> list[Event]:
+def events_of(conn: Connection, incident_id: str) -> list[Event]:
     """The timeline of one incident."""
     rows = conn.execute(
         "SELECT ts_ms, event, actor, decision_id FROM incident_event"
@@ -108,7 +107,7 @@ def events_of(conn: sqlite3.Connection, incident_id: str) -> list[Event]:
     return [Event(*row) for row in rows]
 
 
-class SqliteIncidents:
+class StoredIncidents:
     """Incidents of one store (`ports.routes.Incidents`)."""
 
     def __init__(self, db: Engine) -> None:
@@ -131,10 +130,10 @@ class SqliteIncidents:
     async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
         """The same for one incident by its id, resolved or not; None where there is none."""
 
-        def named(conn: sqlite3.Connection) -> list[Handled]:
+        def named(conn: Connection) -> list[Handled]:
             return select_incidents(conn, "WHERE id = ?", incident_id)
 
-        def work(conn: sqlite3.Connection) -> Handled | None:
+        def work(conn: Connection) -> Handled | None:
             found = named(conn)
             if not found:
                 return None
@@ -155,7 +154,7 @@ class SqliteIncidents:
     ) -> list[tuple[Handled, list[Event]]]:
         """Incidents with their timelines: unresolved first, then the newest."""
 
-        def work(conn: sqlite3.Connection) -> list[tuple[Handled, list[Event]]]:
+        def work(conn: Connection) -> list[tuple[Handled, list[Event]]]:
             found = select_incidents(
                 conn,
                 "WHERE dependency = coalesce(?, dependency) AND status = coalesce(?, status)"
@@ -175,7 +174,7 @@ class SqliteIncidents:
     ) -> dict[tuple[str, Status], int]:
         """How many there are in all, by dependency and status; those without any left out."""
 
-        def work(conn: sqlite3.Connection) -> dict[tuple[str, Status], int]:
+        def work(conn: Connection) -> dict[tuple[str, Status], int]:
             rows = conn.execute(
                 "SELECT dependency, status, count(*) FROM incident"
                 " WHERE dependency = coalesce(?, dependency) AND status = coalesce(?, status)"

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from gonogo.records import HOUR_MS
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from gonogo.store.engine import Engine
+    from gonogo.store.engine import Connection, Engine
 
 __all__ = ["StoredLeases"]
 
@@ -33,7 +31,7 @@ class StoredLeases:
     async def claim(self, name: str, holder: str, *, now_ms: int, until_ms: int) -> bool:
         """Claim a work, or hold it longer; False while somebody else holds it."""
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             bound = (name, holder, now_ms, until_ms, now_ms + LASTS_MS_MAX)
             return connection.execute(_CLAIM, bound).rowcount > 0
 
@@ -42,7 +40,7 @@ class StoredLeases:
     async def release(self, name: str, holder: str) -> None:
         """Let go of a work that `holder` holds; nothing where it does not."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
                 "UPDATE lease SET expires_ms = 0 WHERE name = ? AND holder = ?", (name, holder)
             )
@@ -52,7 +50,7 @@ class StoredLeases:
     async def held(self, *, now_ms: int) -> list[str]:
         """The works that somebody holds now, sorted."""
 
-        def work(connection: sqlite3.Connection) -> list[str]:
+        def work(connection: Connection) -> list[str]:
             rows = connection.execute(
                 "SELECT name FROM lease WHERE expires_ms > ? AND expires_ms <= ? ORDER BY name",
                 (now_ms, now_ms + LASTS_MS_MAX),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
@@ -20,7 +19,7 @@ from gonogo.ports.money import (
 from gonogo.records import MICRO, QUARTER_MS
 from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
-from gonogo.store.engine import Engine
+from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.text.forms import money
 
 __all__ = ["SqliteLedger", "book_costs"]
@@ -49,7 +48,7 @@ class SqliteLedger:
     ) -> tuple[Balance, ...]:
         """See `Ledger`."""
 
-        def work(connection: sqlite3.Connection) -> tuple[Balance, ...]:
+        def work(connection: Connection) -> tuple[Balance, ...]:
             return _balances(connection, scopes, now_ms=now_ms, holds_max=holds_max)
 
         return await self._database.read(work)
@@ -77,7 +76,7 @@ class SqliteLedger:
     async def record(self, members: Sequence[str]) -> BudgetRecord:
         """See `Ledger`."""
 
-        def work(connection: sqlite3.Connection) -> BudgetRecord:
+        def work(connection: Connection) -> BudgetRecord:
             names = json.dumps(members)
             dependencies = connection.execute(
                 "SELECT DISTINCT dependency FROM spend_source WHERE dependency <> ''"
@@ -99,7 +98,7 @@ class SqliteLedger:
 
 
 def _balances(
-    connection: sqlite3.Connection, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    connection: Connection, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
 ) -> tuple[Balance, ...]:
     held_by: dict[str, int] = {}
     return tuple(
@@ -114,11 +113,11 @@ def _balances(
     )
 
 
-def _judged(rows: sqlite3.Cursor) -> tuple[JudgedCheck, ...]:
+def _judged(rows: Rows) -> tuple[JudgedCheck, ...]:
     return tuple(JudgedCheck(p / MICRO, left, actual, plan) for p, left, actual, plan in rows)
 
 
-def answered(connection: sqlite3.Connection, key: str, arguments: str) -> str | None:
+def answered(connection: Connection, key: str, arguments: str) -> str | None:
     row = connection.execute(
         "SELECT arguments, answer FROM reserve_answer WHERE key = ?", (key,)
     ).fetchone()
@@ -132,9 +131,7 @@ def answered(connection: sqlite3.Connection, key: str, arguments: str) -> str | 
     return str(row[1])
 
 
-def _reserve(
-    connection: sqlite3.Connection, *, request: ReserveRequest, holds_max: int
-) -> str | Drafted:
+def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int) -> str | Drafted:
     if request.key is not None:
         before = answered(connection, request.key, request.arguments)
         if before is not None:
@@ -175,9 +172,7 @@ def _reserve(
     return answer
 
 
-def _settle(
-    connection: sqlite3.Connection, *, name: str, actual: int | None, now_ms: int
-) -> Closed:
+def _settle(connection: Connection, *, name: str, actual: int | None, now_ms: int) -> Closed:
     row = connection.execute(
         "SELECT budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd, created_ms,"
         " expires_ms FROM reservation WHERE id = ?",
@@ -217,7 +212,7 @@ def _settle(
 
 
 def _close(
-    connection: sqlite3.Connection, name: str, state: str, now_ms: int, declared: int | None
+    connection: Connection, name: str, state: str, now_ms: int, declared: int | None
 ) -> None:
     connection.execute(
         "UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE id = ?",
@@ -225,7 +220,7 @@ def _close(
     )
 
 
-def _closed(connection: sqlite3.Connection, name: str) -> Closed:
+def _closed(connection: Connection, name: str) -> Closed:
     budget, held, actual, spent, late = connection.execute(
         "SELECT budget, held_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),"
         " declared_micro_usd IS NOT NULL OR observed_micro_usd > 0, closed_ms >= expires_ms"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 
 from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import DAY_MS, QUARTER_MS, BookedCost
+from gonogo.store.engine import Connection
 
 __all__ = [
     "QUARTERS_A_DAY",
@@ -47,7 +47,7 @@ WHERE s.source_id = p.id AND s.daily = :daily AND s.bucket >= :first AND s.bucke
 """
 
 
-def book_costs(connection: sqlite3.Connection, costs: Sequence[BookedCost], now_ms: int) -> None:
+def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int) -> None:
     """Book what newly stored observations cost, in the transaction that stores them.
 
     A cost that names a reservation belongs to it, whatever its dependency: while it is open it
@@ -69,13 +69,13 @@ def book_costs(connection: sqlite3.Connection, costs: Sequence[BookedCost], now_
         _book_reserved(connection, reservation, dependency, quarter, amount, now_ms)
 
 
-def _is_known(connection: sqlite3.Connection, reservation: str) -> bool:
+def _is_known(connection: Connection, reservation: str) -> bool:
     found = connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation,)).fetchone()
     return found is not None
 
 
 def _book_reserved(
-    connection: sqlite3.Connection,
+    connection: Connection,
     reservation: str,
     dependency: str,
     quarter: int,
@@ -97,7 +97,7 @@ def _book_reserved(
     enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
 
 
-def source_id(connection: sqlite3.Connection, dependency: str, budget: str, reserved: int) -> int:
+def source_id(connection: Connection, dependency: str, budget: str, reserved: int) -> int:
     """The row that names where money went, made on first use."""
     key = (dependency, budget, reserved)
     found = connection.execute(
@@ -111,7 +111,7 @@ def source_id(connection: sqlite3.Connection, dependency: str, budget: str, rese
     return int(found[0])
 
 
-def book(connection: sqlite3.Connection, source: int, quarter: int, amount: int) -> None:
+def book(connection: Connection, source: int, quarter: int, amount: int) -> None:
     """Add an amount to a source's quarter hour and to the UTC day around it."""
     connection.executemany(
         "INSERT INTO spend (source_id, daily, bucket, micro_usd) VALUES (?, ?, ?, ?)"
@@ -124,7 +124,7 @@ def book(connection: sqlite3.Connection, source: int, quarter: int, amount: int)
 
 
 def enter(
-    connection: sqlite3.Connection,
+    connection: Connection,
     now_ms: int,
     reservation: str,
     kind: str,
@@ -144,7 +144,7 @@ def enter(
 
 
 def balance(
-    connection: sqlite3.Connection,
+    connection: Connection,
     scope: Scope,
     *,
     now_ms: int,

@@ -8,9 +8,7 @@ from gonogo.ports.notices import Notice
 from gonogo.store.books.incident_book import events_of, select_incidents
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from gonogo.store.engine import Engine
+    from gonogo.store.engine import Connection, Engine
 
 _DUE = """
 WHERE status <> 'resolved' OR EXISTS (
@@ -29,7 +27,7 @@ class StoredNotices:
     async def due(self, notifier: str) -> list[Notice]:
         """Incidents that are not over, and those that a notifier was told of and has to hear more."""
 
-        def work(conn: sqlite3.Connection) -> list[Notice]:
+        def work(conn: Connection) -> list[Notice]:
             told: dict[str, int] = dict(
                 conn.execute("SELECT incident_id, seq FROM notice WHERE notifier = ?", (notifier,))
             )
@@ -43,7 +41,7 @@ class StoredNotices:
     async def mark_told(self, notifier: str, incident_id: str, seq: int) -> None:
         """Remember that a notifier has seen the first `seq` lines of a timeline."""
 
-        def work(conn: sqlite3.Connection) -> None:
+        def work(conn: Connection) -> None:
             conn.execute(
                 "INSERT INTO notice AS kept (dependency, notifier, incident_id, seq)"
                 " SELECT dependency, ?1, id, ?3 FROM incident WHERE id = ?2"

@@ -22,11 +22,10 @@ from gonogo.ports.routes import (
 from gonogo.store.books.audit import append_action
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
 
     from gonogo.records import Decision
-    from gonogo.store.engine import Engine
+    from gonogo.store.engine import Connection, Engine
 
 _DAY_MS = 86_400_000
 # What a fence may look back on; older switches say nothing about flapping now.
@@ -62,7 +61,7 @@ def _recovery(values: Any) -> Recovery | None:  # noqa: ANN401 - parsed JSON of 
     return None if values is None else Recovery(_weights(values[0]), *values[1:])
 
 
-def _route(conn: sqlite3.Connection, dependency: str) -> Route | None:
+def _route(conn: Connection, dependency: str) -> Route | None:
     row = conn.execute(
         f"SELECT {_ROUTE} FROM route WHERE dependency = ?",  # noqa: S608 - constant columns
         (dependency,),
@@ -74,7 +73,7 @@ def _route(conn: sqlite3.Connection, dependency: str) -> Route | None:
     return replace(route, recovery=_recovery(json.loads(recovery or "null")))
 
 
-def _put_route(conn: sqlite3.Connection, route: Route) -> None:
+def _put_route(conn: Connection, route: Route) -> None:
     conn.execute(
         f"INSERT INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constant columns
         f"ON CONFLICT (dependency) DO UPDATE SET {_REPLACED}",
@@ -133,12 +132,12 @@ def _plan(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan
     return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns
 
 
-def _find_plan(conn: sqlite3.Connection, clause: str, *values: object) -> Plan | None:
+def _find_plan(conn: Connection, clause: str, *values: object) -> Plan | None:
     row = conn.execute(f"SELECT {_PLAN} FROM plan WHERE {clause}", values).fetchone()  # noqa: S608 - constant clauses
     return None if row is None else _plan(row)
 
 
-def _switches(conn: sqlite3.Connection, dependency: str, since_ms: int) -> list[Switch]:
+def _switches(conn: Connection, dependency: str, since_ms: int) -> list[Switch]:
     rows = conn.execute(
         "SELECT ts_ms, undo, stage FROM route_switch WHERE dependency = ? AND ts_ms >= ? ORDER BY epoch",
         (dependency, since_ms),
@@ -146,7 +145,7 @@ def _switches(conn: sqlite3.Connection, dependency: str, since_ms: int) -> list[
     return [Switch(ts_ms, bool(undo), bool(stage)) for ts_ms, undo, stage in rows]
 
 
-def _save_plan(conn: sqlite3.Connection, plan: Plan) -> Plan:
+def _save_plan(conn: Connection, plan: Plan) -> Plan:
     conn.execute(
         "DELETE FROM plan WHERE dependency = ? AND state = 'planned' AND expires_ms < ?",
         (plan.dependency, plan.created_ms - _DAY_MS),
@@ -187,7 +186,7 @@ def _swept(plan_id: str) -> UnknownTarget:
     return UnknownTarget("plan", plan_id, (), "Plan again: call with a `reason`.")
 
 
-def _begin(conn: sqlite3.Connection, named: Plan, fence: Fence, key: str | None) -> Begun:
+def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> Begun:
     plan = _find_plan(conn, "dependency = ? AND id = ?", named.dependency, named.id)
     if plan is None:
         raise _swept(named.id)
@@ -232,7 +231,7 @@ def _begin(conn: sqlite3.Connection, named: Plan, fence: Fence, key: str | None)
     return begun
 
 
-def _finish(conn: sqlite3.Connection, plan: Plan, result: str, entry: Decision) -> str:
+def _finish(conn: Connection, plan: Plan, result: str, entry: Decision) -> str:
     own = plan.dependency, plan.id
     stands: str | None = conn.execute(
         "SELECT result FROM plan WHERE dependency = ? AND id = ?", own
@@ -247,7 +246,7 @@ def _finish(conn: sqlite3.Connection, plan: Plan, result: str, entry: Decision) 
     return result
 
 
-class SqliteRoutes:
+class StoredRoutes:
     """Routes of one store (`ports.routes.Routes`)."""
 
     def __init__(self, db: Engine) -> None:
@@ -260,7 +259,7 @@ class SqliteRoutes:
     async def routes(self) -> list[Route]:
         """Every route that was ever switched or held, by dependency."""
 
-        def work(conn: sqlite3.Connection) -> list[Route]:
+        def work(conn: Connection) -> list[Route]:
             names = conn.execute("SELECT dependency FROM route ORDER BY dependency").fetchall()
             found = [_route(conn, name) for (name,) in names]
             return [route for route in found if route is not None]
@@ -281,7 +280,7 @@ class SqliteRoutes:
     async def plan_ids(self, *, limit: int) -> list[str]:
         """The newest plans' ids, newest first."""
 
-        def work(conn: sqlite3.Connection) -> list[str]:
+        def work(conn: Connection) -> list[str]:
             rows = conn.execute("SELECT id FROM plan ORDER BY created_ms DESC LIMIT ?", (limit,))
             return [plan_id for (plan_id,) in rows]
 
@@ -290,7 +289,7 @@ class SqliteRoutes:
     async def begun(self, dependency: str | None = None) -> list[Plan]:
         """Plans whose result is not final: their process works on them or has died."""
 
-        def work(conn: sqlite3.Connection) -> list[Plan]:
+        def work(conn: Connection) -> list[Plan]:
             rows = conn.execute(
                 f"SELECT {_PLAN} FROM plan WHERE state = 'begun'"  # noqa: S608 - constant columns
                 " AND dependency = coalesce(?, dependency) ORDER BY epoch",
@@ -335,7 +334,7 @@ class SqliteRoutes:
     async def amend(self, dependency: str, amended: Amended) -> Route:
         """Change what a route says besides its targets; the route that stands."""
 
-        def work(conn: sqlite3.Connection) -> Route:
+        def work(conn: Connection) -> Route:
             route = _route(conn, dependency) or primary_route(dependency)
             found = amended(route)
             if found is None:

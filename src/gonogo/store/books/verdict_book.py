@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from gonogo.records import PartVerdict, StandingVerdict
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from gonogo.records import Verdict
+    from gonogo.store.engine import Connection
 
 __all__ = ["read_standing", "standing_of", "write_verdicts"]
 
@@ -19,7 +19,7 @@ _NAMES_A_QUERY = 500
 STANDING = "s.drift, s.drift_ms, s.drift_data_ms, s.trust, s.trust_ms, s.trust_data_ms"
 
 
-def write_verdicts(conn: sqlite3.Connection, verdicts: Mapping[str, PartVerdict]) -> None:
+def write_verdicts(conn: Connection, verdicts: Mapping[str, PartVerdict]) -> None:
     """Keep one part of several dependencies; of two processes' answers the later one stays.
 
     In the order of the names, so that two writers of many never wait for each other in a circle.
@@ -37,7 +37,7 @@ def write_verdicts(conn: sqlite3.Connection, verdicts: Mapping[str, PartVerdict]
 
 
 def read_standing(
-    conn: sqlite3.Connection, names: Sequence[str] | None = None
+    conn: Connection, names: Sequence[str] | None = None
 ) -> dict[str, StandingVerdict]:
     """The standing verdicts of these dependencies, or of all; without those never asked."""
     select = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gonogo.records import MICRO, Observation
+from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import COLUMNS, Row, hash16
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def outcome_lag_ms(came_ms: int | None, ts_ms: int, now_ms: int) -> int:
 
 
 def sort_out(
-    connection: sqlite3.Connection,
+    connection: Connection,
     catalogue: Catalogue,
     dependency_id: int,
     observations: Sequence[Observation],
@@ -88,7 +88,7 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
 
 
 def _fill_stored(
-    connection: sqlite3.Connection,
+    connection: Connection,
     arrivals: Arrivals,
     key: tuple[int, int, int],
     late: Observation,

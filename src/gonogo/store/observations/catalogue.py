@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import COLUMNS_OF, SeriesKey
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ VALUES_MAX = 200
 PAIR = "\x1f"
 _REMEMBERED_MAX = 100_000
 IDS_A_QUERY = 250
-ROWS_A_STATEMENT = 200
 
 
 @dataclass(slots=True)
@@ -67,7 +64,7 @@ class Catalogue:
     apart from what is known to be committed, until the caller knows of the commit.
     """
 
-    def __init__(self, connection: sqlite3.Connection, known: Known) -> None:
+    def __init__(self, connection: Connection, known: Known) -> None:
         self._connection = connection
         self._known = known
         self.found = Known()
@@ -104,26 +101,8 @@ class Catalogue:
 
     def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Add whole rows, sorted by their key."""
-        if not rows:
-            return
-        # sqlite3 takes several times as long to bind a None as a number or a text, and half of a
-        # row may be absent: a column that no row fills is left out.
-        filled = [
-            at
-            for at, values in enumerate(zip(*rows, strict=True))
-            if values.count(None) < len(rows)
-        ]
-        names = ", ".join(COLUMNS_OF[table][at] for at in filled)
-        marks = f"({', '.join('?' * len(filled))})"
-        insert = f"INSERT INTO {table} ({names}) VALUES "  # noqa: S608 - constant names
-        values = map(itemgetter(*filled), rows)
-        if many := len(rows) // ROWS_A_STATEMENT:
-            # A sixth faster than row by row.
-            together = insert + ", ".join([marks] * ROWS_A_STATEMENT)
-            for _ in range(many):
-                flat = chain.from_iterable(islice(values, ROWS_A_STATEMENT))
-                self._connection.execute(together, tuple(flat))
-        self._connection.executemany(insert + marks, values)
+        if rows:
+            self._connection.insert(table, COLUMNS_OF[table], rows)
 
     def apply(self, cells: Cells) -> None:
         """Add changes to the rollups of their hours and days."""
@@ -273,7 +252,7 @@ class Catalogue:
             self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", dropped)  # noqa: S608 - constant names
 
 
-CatalogueOf = Callable[[sqlite3.Connection, Known], Catalogue]
+CatalogueOf = Callable[[Connection, Known], Catalogue]
 
 
 def since(from_ms: int | None) -> str:

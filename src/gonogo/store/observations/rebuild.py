@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
+from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, Known
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
@@ -25,7 +25,7 @@ _ROWS_AFTER = (
 
 
 def rebuild_dependency(
-    connection: sqlite3.Connection, name: str, *, catalogue_of: CatalogueOf = Catalogue
+    connection: Connection, name: str, *, catalogue_of: CatalogueOf = Catalogue
 ) -> None:
     """Make every rollup of a dependency equal to its rows again, by its stored rule."""
     found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
@@ -35,7 +35,7 @@ def rebuild_dependency(
 
 
 def rebuild_rollups(
-    connection: sqlite3.Connection, catalogue: Catalogue, dependency_id: int, rule: Rule
+    connection: Connection, catalogue: Catalogue, dependency_id: int, rule: Rule
 ) -> None:
     """Make every rollup of a dependency anew by `rule`, which is stored with it.
 

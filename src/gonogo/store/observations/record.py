@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from array import array
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS, BookedCost, Observation, Rejection, Stored
+from gonogo.store.engine import Connection
 from gonogo.store.observations.arrivals import sort_out
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.costs import costs_of
@@ -63,7 +63,7 @@ class _Dependency:
 
 
 def record_batch(
-    connection: sqlite3.Connection,
+    connection: Connection,
     observations: Sequence[Observation],
     *,
     now_ms: int,
@@ -116,7 +116,7 @@ def record_batch(
 
 
 def adopt_rule(
-    connection: sqlite3.Connection,
+    connection: Connection,
     name: str,
     *,
     settings: Settings,
@@ -136,7 +136,7 @@ def adopt_rule(
 
 
 def _ruled(
-    connection: sqlite3.Connection,
+    connection: Connection,
     catalogue: Catalogue,
     name: str,
     dependency_id: int,
@@ -152,7 +152,7 @@ def _ruled(
 
 
 def _dependency(
-    connection: sqlite3.Connection,
+    connection: Connection,
     catalogue: Catalogue,
     name: str,
     first: Observation,
@@ -201,7 +201,7 @@ def _refuse_old(
 
 
 def _refuse_embeddings(
-    connection: sqlite3.Connection,
+    connection: Connection,
     dependency: _Dependency,
     batch: Sequence[tuple[int, Observation]],
     rejected: list[Rejection],
@@ -227,7 +227,7 @@ def _refuse_embeddings(
 
 
 def _store(
-    connection: sqlite3.Connection,
+    connection: Connection,
     catalogue: Catalogue,
     dependency: _Dependency,
     arrivals: Arrivals,
@@ -278,9 +278,7 @@ def _store(
     _bump(connection, dependency, arrivals, rows)
 
 
-def _seqs(
-    connection: sqlite3.Connection, dependency: _Dependency, times: Sequence[int]
-) -> list[int]:
+def _seqs(connection: Connection, dependency: _Dependency, times: Sequence[int]) -> list[int]:
     """A free seq for each new row; only times that may be taken are looked up."""
     following: dict[int, int] = {}
     seqs = []
@@ -310,7 +308,7 @@ def _sample_hash(observation: Observation) -> int:
 
 
 def _bump(
-    connection: sqlite3.Connection,
+    connection: Connection,
     dependency: _Dependency,
     arrivals: Arrivals,
     rows: Sequence[Row],

@@ -8,11 +8,11 @@ no longer known, and it would be counted twice.
 
 from __future__ import annotations
 
-import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
+from gonogo.store.engine import Connection
 
 if TYPE_CHECKING:
     from gonogo.store.engine import Engine
@@ -25,7 +25,7 @@ ROWS_A_STEP = 2000
 IDS_A_LOOK = 20_000
 
 
-def kept_from_ms(connection: sqlite3.Connection, dependency_id: int) -> int | None:
+def kept_from_ms(connection: Connection, dependency_id: int) -> int | None:
     """From when on a dependency's rows are kept; None: none were ever let go."""
     found = connection.execute(
         "SELECT from_ms FROM retention WHERE dependency_id = ?", (dependency_id,)
@@ -55,7 +55,7 @@ async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
     return removed
 
 
-def _dependencies(connection: sqlite3.Connection) -> tuple[int, list[tuple[int, str, int]]]:
+def _dependencies(connection: Connection) -> tuple[int, list[tuple[int, str, int]]]:
     """The newest time of any, and of each that has rows its id, name and their first time."""
     rows = connection.execute(
         "SELECT id, name, newest_ts_ms,"
@@ -65,7 +65,7 @@ def _dependencies(connection: sqlite3.Connection) -> tuple[int, list[tuple[int, 
     return newest, [(row[0], row[1], row[3]) for row in rows if row[3] is not None]
 
 
-def _mark(connection: sqlite3.Connection, *, dependency_id: int, from_ms: int) -> None:
+def _mark(connection: Connection, *, dependency_id: int, from_ms: int) -> None:
     """Keep rows from a day on; a later mark stays, since rows before it are gone."""
     connection.execute(
         "INSERT INTO retention VALUES (?, ?) ON CONFLICT (dependency_id) DO UPDATE"
@@ -74,7 +74,7 @@ def _mark(connection: sqlite3.Connection, *, dependency_id: int, from_ms: int) -
     )
 
 
-def _remove_rows(connection: sqlite3.Connection, *, dependency_id: int, before_ms: int) -> int:
+def _remove_rows(connection: Connection, *, dependency_id: int, before_ms: int) -> int:
     """Remove the oldest rows of a dependency, one step of them; how many that were."""
     last = connection.execute(
         "SELECT ts_ms, seq FROM (SELECT ts_ms, seq FROM observation"
@@ -107,7 +107,7 @@ async def _remove_ids(database: Engine, number: int, name: str, before_ms: int) 
 
 
 def _ids_after(
-    connection: sqlite3.Connection, *, dependency_id: int, after: bytes
+    connection: Connection, *, dependency_id: int, after: bytes
 ) -> list[tuple[bytes, int]]:
     rows = connection.execute(
         "SELECT id, ts_ms FROM observation_id WHERE dependency_id = ? AND id > ?"
@@ -117,5 +117,5 @@ def _ids_after(
     return [(bytes(hashed), ts_ms) for hashed, ts_ms in rows]
 
 
-def _drop_ids(connection: sqlite3.Connection, *, keys: list[tuple[int, bytes]]) -> None:
+def _drop_ids(connection: Connection, *, keys: list[tuple[int, bytes]]) -> None:
     connection.executemany("DELETE FROM observation_id WHERE dependency_id = ? AND id = ?", keys)

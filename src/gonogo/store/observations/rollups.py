@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
+from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
 from gonogo.store.observations.codec import pack, unpack
 
@@ -49,7 +49,7 @@ class Ids(Protocol):
         ...
 
 
-def apply_cells(connection: sqlite3.Connection, catalogue: Ids, cells: Cells) -> None:
+def apply_cells(connection: Connection, catalogue: Ids, cells: Cells) -> None:
     """Add the changes to the hours and days that they belong to."""
     for is_daily, changed in ((0, cells), (1, daily(cells))):
         # In order of the keys, so that neighbours share pages.
@@ -67,7 +67,7 @@ def apply_cells(connection: sqlite3.Connection, catalogue: Ids, cells: Cells) ->
 
 
 def _apply(
-    connection: sqlite3.Connection,
+    connection: Connection,
     catalogue: Ids,
     entries: list[tuple[int, int, Cell]],
     is_daily: int,
@@ -108,7 +108,7 @@ def _apply(
 
 
 def _put(
-    connection: sqlite3.Connection,
+    connection: Connection,
     key: tuple[int, int, int, int],
     added: Histogram,
     *,
@@ -119,7 +119,7 @@ def _put(
 
 
 def _known(
-    connection: sqlite3.Connection, entries: list[tuple[int, int, Cell]], is_daily: int
+    connection: Connection, entries: list[tuple[int, int, Cell]], is_daily: int
 ) -> set[tuple[int, int]]:
     """The series and buckets of the entries that have a rollup."""
     known: set[tuple[int, int]] = set()

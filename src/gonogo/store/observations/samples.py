@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from array import array
 from collections import Counter
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
+from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import effective_outcome_e6
 from gonogo.store.observations.rows import Row
 
@@ -39,7 +39,7 @@ def golden_change(row: Row, sign: int) -> tuple[GoldenKey, int, int] | None:
 
 
 def add_golden(
-    connection: sqlite3.Connection, changes: Iterable[tuple[GoldenKey, int, int] | None]
+    connection: Connection, changes: Iterable[tuple[GoldenKey, int, int] | None]
 ) -> None:
     """Add golden answers; None is passed over."""
     n: Counter[GoldenKey] = Counter()
@@ -83,9 +83,7 @@ _DAILY = _Answers(
 )
 
 
-def add_answers(
-    connection: sqlite3.Connection, rows: Iterable[Row], *, over_all_time: bool = True
-) -> None:
+def add_answers(connection: Connection, rows: Iterable[Row], *, over_all_time: bool = True) -> None:
     """Count which output each input got, for the inputs and outputs with the smallest hashes.
 
     Over all time, where that is asked for, and again day by day.
@@ -104,7 +102,7 @@ def add_answers(
 
 
 def _add_answers(
-    connection: sqlite3.Connection,
+    connection: Connection,
     answers: _Answers,
     slot: tuple[int, ...],
     counts: Counter[tuple[int, int]],
@@ -138,9 +136,7 @@ def _add_answers(
         run(f"DELETE FROM {table} WHERE {where} AND input_hash >= ?", (*slot, first_out[0]))  # noqa: S608 - constant names
 
 
-def sample_outputs(
-    connection: sqlite3.Connection, fresh: Sequence[tuple[Observation, Row, int]]
-) -> None:
+def sample_outputs(connection: Connection, fresh: Sequence[tuple[Observation, Row, int]]) -> None:
     """Keep the features of the outputs with the smallest hashes of each version and day.
 
     Args:
@@ -157,7 +153,7 @@ def sample_outputs(
 
 
 def _sample(
-    connection: sqlite3.Connection,
+    connection: Connection,
     slot: tuple[int, int, int],
     found: list[tuple[int, Observation]],
 ) -> None:

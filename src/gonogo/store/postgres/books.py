@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gonogo.ports.money import Scope
     from gonogo.records import BookedCost
     from gonogo.settings import Settings
-    from gonogo.store.postgres.session import Session
+    from gonogo.store.engine import Connection
 
 __all__ = ["Seen", "add_spending", "book_costs", "enter", "root_of", "see_balances"]
 
@@ -83,7 +83,7 @@ def root_of(settings: Settings, budget: str) -> str:
 
 
 def see_balances(
-    session: Session, root: str, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    connection: Connection, root: str, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
 ) -> Seen:
     """What each scope has spent and holds, in one statement and so in one snapshot."""
     parameters: dict[str, object] = {"root": root, "now": now_ms, "holds": holds_max}
@@ -98,7 +98,7 @@ def see_balances(
             f"end{i}": list(end),
         }
     statement = " UNION ALL ".join(_SCOPE.format(i=i) for i in range(len(scopes)))
-    rows = session.execute(statement + (_HOLDS if holds_max else ""), parameters).fetchall()
+    rows = connection.execute(statement + (_HOLDS if holds_max else ""), parameters).fetchall()
     holds = sorted(
         (OpenHold(name, held, expires) for i, name, held, expires, _ in rows if i < 0),
         key=lambda hold: (hold.expires_ms, hold.id),
@@ -114,13 +114,13 @@ def see_balances(
 
 
 def book_costs(
-    session: Session, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings
+    connection: Connection, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings
 ) -> None:
     """Book what newly stored observations cost, in the transaction that stores them.
 
     As `store.ledger_books.book_costs`. Rows are taken in the order of their keys by every writer.
     """
-    roots = _roots(session, {cost.reservation for cost in costs if cost.reservation is not None})
+    roots = _roots(connection, {cost.reservation for cost in costs if cost.reservation is not None})
     free: dict[tuple[str, str, str, int], int] = defaultdict(int)
     reserved: dict[tuple[str, str, str, int], int] = defaultdict(int)
     for cost in costs:
@@ -134,43 +134,49 @@ def book_costs(
     # Reservations first: who settles one takes its row before those of `spend`.
     added = dict[tuple[str, str, str, int, int], int]()
     for (root, reservation, dependency, quarter), amount in sorted(reserved.items()):
-        used = session.execute(_USE_HOLD, (amount, root, reservation)).fetchone()
+        used = connection.execute(_USE_HOLD, (amount, root, reservation)).fetchone()
         if used is not None:
             kind = "cost" if used[1] == "open" else "correct"
             booked_as = dependency, quarter
             enter(
-                session, root, reservation, kind, now_ms=now_ms, spent=amount, booked_as=booked_as
+                connection,
+                root,
+                reservation,
+                kind,
+                now_ms=now_ms,
+                spent=amount,
+                booked_as=booked_as,
             )
             key = root, used[0], dependency, 1, quarter
             added[key] = added.get(key, 0) + amount
     for (root, budget, dependency, quarter), amount in free.items():
         added[root, budget, dependency, 0, quarter] = amount
-    add_spending(session, added)
+    add_spending(connection, added)
 
 
-def _roots(session: Session, reservations: set[str]) -> dict[str, str]:
+def _roots(connection: Connection, reservations: set[str]) -> dict[str, str]:
     """The roots of those reservations that are known."""
     if not reservations:
         return {}
-    found = session.execute(
+    found = connection.execute(
         "SELECT id, root FROM reservation WHERE id = ANY(?)", (sorted(reservations),)
     )
     return dict(found.fetchall())
 
 
-def add_spending(session: Session, added: dict[tuple[str, str, str, int, int], int]) -> None:
+def add_spending(connection: Connection, added: dict[tuple[str, str, str, int, int], int]) -> None:
     """Add amounts by (root, budget, dependency, reserved, quarter) to the quarter and its day."""
     rows: dict[tuple[str, str, str, int, int, int], int] = defaultdict(int)
     for (root, budget, dependency, reserved, quarter), amount in added.items():
         rows[root, budget, dependency, reserved, 0, quarter] += amount
         rows[root, budget, dependency, reserved, 1, quarter // QUARTERS_A_DAY] += amount
-    session.executemany(
+    connection.executemany(
         _ADD_SPEND, [(*key, min(amount, SUM_MAX)) for key, amount in sorted(rows.items())]
     )
 
 
 def enter(
-    session: Session,
+    connection: Connection,
     root: str,
     reservation: str,
     kind: str,
@@ -181,7 +187,7 @@ def enter(
     booked_as: tuple[str, int] = ("", 0),
 ) -> None:
     """Append one entry of a reservation, whose row the transaction holds."""
-    session.execute(
+    connection.execute(
         "INSERT INTO ledger_entry SELECT ?1, ?2, coalesce(max(seq), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8"
         " FROM ledger_entry WHERE root = ?1 AND reservation = ?2",
         (root, reservation, now_ms, kind, held, spent, *booked_as),

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError, plain
 from gonogo.store.observations.catalogue import Catalogue, since
-from gonogo.store.observations.rows import COLUMNS_OF, hash64
+from gonogo.store.observations.rows import hash64
 from gonogo.store.postgres.books import book_costs
 from gonogo.store.postgres.rollups import apply_cells
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from gonogo.records import BookedCost
     from gonogo.settings import Settings
-    from gonogo.store.observations.catalogue import Known
+    from gonogo.store.engine import Connection
     from gonogo.store.observations.cells import Cells
     from gonogo.store.observations.rows import SeriesKey
-    from gonogo.store.postgres.session import Session
 
 __all__ = ["PostgresCatalogue", "id_of", "series_hash"]
 
@@ -29,8 +27,6 @@ _PLACES = """
 SELECT k.id, o.ts_ms, o.seq FROM unnest(CAST(? AS BYTEA[])) AS k (id) CROSS JOIN LATERAL
   (SELECT ts_ms, seq FROM observation_id i WHERE i.dependency_id = ? AND i.id = k.id LIMIT 1) o
 """
-# From here on COPY is worth its three messages.
-_COPY_ROWS_MIN = 20
 
 
 def id_of(text: str) -> int:
@@ -47,10 +43,6 @@ def series_hash(key: SeriesKey) -> int:
 class PostgresCatalogue(Catalogue):
     """A catalogue whose ids are hashes of what they stand for: no look-up, no sequence, no race."""
 
-    def __init__(self, connection: sqlite3.Connection, known: Known) -> None:
-        super().__init__(connection, known)
-        self._session = cast("Session", connection)
-
     def dependency_id(self, name: str) -> int:
         """The hash of its name."""
         return id_of(name)
@@ -61,7 +53,7 @@ class PostgresCatalogue(Catalogue):
         if number is None:
             number = self.found.names[text] = id_of(text)
             self.found.texts[number] = text
-            self._session.ahead(lambda aside: _spell(aside, number, text))
+            self._connection.ahead(lambda aside: _spell(aside, number, text))
         return number
 
     def series_id(self, key: SeriesKey) -> int:
@@ -70,7 +62,7 @@ class PostgresCatalogue(Catalogue):
         if number is None:
             number = self.found.series[key] = series_hash(key)
             dependency, golden, segment, version = key
-            self._session.execute(
+            self._connection.execute(
                 "INSERT INTO series (id, dependency_id, golden, segment_id, version_id) "
                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (number, dependency, golden, segment, version),
@@ -83,37 +75,30 @@ class PostgresCatalogue(Catalogue):
         """Time and seq of the observations whose ids are there already."""
         if not hashes:
             return {}
-        rows = self._session.execute(_PLACES, (list(hashes), dependency_id))
+        rows = self._connection.execute(_PLACES, (list(hashes), dependency_id))
         return {row[0]: (row[1], row[2]) for row in rows}
-
-    def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Add whole rows: many by COPY."""
-        if len(rows) < _COPY_ROWS_MIN:
-            super().add_rows(table, rows)
-        else:
-            self._session.copy(table, COLUMNS_OF[table], rows)
 
     def apply(self, cells: Cells) -> None:
         """Add changes to the rollups of their hours and days."""
-        apply_cells(self._session, self, cells)
+        apply_cells(self._connection, self, cells)
 
     def book(self, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings) -> None:
         """Book what newly stored observations cost, in the shard of each budget's root."""
-        book_costs(self._session, costs, now_ms=now_ms, settings=settings)
+        book_costs(self._connection, costs, now_ms=now_ms, settings=settings)
 
     def drop_rollups(self, dependency_id: int, *, from_ms: int | None = None) -> None:
         """Remove the rollups of a dependency; those from a day on, where one is given."""
         for table in ("rollup", "histogram", "category"):
-            self._session.execute(
+            self._connection.execute(
                 f"DELETE FROM {table} WHERE dependency_id = ?{since(from_ms)}",  # noqa: S608 - constant names
                 (dependency_id,),
             )
 
 
-def _spell(session: Session, number: int, text: str) -> None:
+def _spell(connection: Connection, number: int, text: str) -> None:
     """Add a text to the dictionary; two texts of one hash are told, not mixed."""
-    session.execute("INSERT INTO name VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (number, text))
-    found = session.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
+    connection.execute("INSERT INTO name VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (number, text))
+    found = connection.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
     if found is not None and found[0] != text:
         raise StoreError(
             f"The names '{plain(text, 80)}' and '{plain(found[0], 80)}' have the same 64-bit hash. "

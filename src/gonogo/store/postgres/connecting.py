@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    PsycopgConnection = psycopg.Connection[tuple[Any, ...]]
 
 __all__ = ["connect", "is_conflict", "is_lost"]
 
@@ -41,7 +41,7 @@ def driver() -> None:
         ) from None
 
 
-def connect(address: str, schema: str) -> Connection:
+def connect(address: str, schema: str) -> PsycopgConnection:
     """A connection that commits every statement by itself, with our schema on its path.
 
     Raises:
@@ -75,7 +75,7 @@ def connect(address: str, schema: str) -> Connection:
     return connection
 
 
-def _prepare(connection: Connection, schema: str) -> None:
+def _prepare(connection: PsycopgConnection, schema: str) -> None:
     from psycopg import sql
     from psycopg.adapt import Loader
 
@@ -97,7 +97,7 @@ def is_conflict(error: psycopg.Error) -> bool:
     return error.sqlstate in _CONFLICTS
 
 
-def is_lost(error: psycopg.Error, connection: Connection) -> bool:
+def is_lost(error: psycopg.Error, connection: PsycopgConnection) -> bool:
     """Whether the connection is gone: killed, restarted, failed over."""
     import psycopg
 

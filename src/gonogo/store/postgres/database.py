@@ -21,13 +21,12 @@ from gonogo.store.postgres.session import Session
 
 if TYPE_CHECKING:
     import asyncio
-    import sqlite3
     from pathlib import Path
 
     import psycopg
 
-    from gonogo.store.engine import Work
-    from gonogo.store.postgres.connecting import Connection
+    from gonogo.store.engine import Connection, Work
+    from gonogo.store.postgres.connecting import PsycopgConnection
     from gonogo.store.postgres.fate import Mark
 
 __all__ = ["PostgresDatabase"]
@@ -77,10 +76,10 @@ class PostgresDatabase:
         self.read_only = read_only
         self.schema_version = 0
         self._schema = schema
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[PsycopgConnection] = deque()
         self._free = anyio.Semaphore(CONNECTIONS_MAX)
         self._beginnings = Beginnings()
-        self._side: Connection | None = None
+        self._side: PsycopgConnection | None = None
         self._side_lock = threading.Lock()
         self._queue: deque[tuple[Work[object], str]] = deque()
         self._drain: asyncio.Task[None] | None = None
@@ -296,8 +295,7 @@ class PostgresDatabase:
             session = Session(connection, self._run_ahead)
             if shard is not None:
                 _lock(session, shard)
-            # Works use `execute` and `executemany` of a connection, and nothing else of it.
-            result = work(cast("sqlite3.Connection", session))
+            result = work(session)
             unknown = _Unknown(mark, result) if writes else None
             connection.execute(b"COMMIT")
         except psycopg.Error as error:
@@ -313,7 +311,7 @@ class PostgresDatabase:
 
         connection = self._taken()
         try:
-            result = work(cast("sqlite3.Connection", Session(connection)))
+            result = work(Session(connection))
         except psycopg.Error as error:
             raise self._undone(connection, error, _Unknown() if writes else None) from error
         except BaseException:
@@ -323,7 +321,7 @@ class PostgresDatabase:
         return result
 
     def _undone(
-        self, connection: Connection, error: psycopg.Error, unknown: _Unknown | None
+        self, connection: PsycopgConnection, error: psycopg.Error, unknown: _Unknown | None
     ) -> Exception:
         """What to raise for a failed transaction; `unknown`: its commit may have been under way."""
         lost = is_lost(error, connection)
@@ -338,7 +336,7 @@ class PostgresDatabase:
         unknown.error = told
         return unknown
 
-    def _taken(self) -> Connection:
+    def _taken(self) -> PsycopgConnection:
         """An idle connection, or a new one."""
         if self._closed:
             raise StoreError(f"Store '{shown(self.address)}' is closed.")
@@ -348,13 +346,13 @@ class PostgresDatabase:
                 return connection
         return self._connected()
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> PsycopgConnection:
         try:
             return connect(self.address, self._schema)
         except StoreError as error:
             raise _Again(error, conflict=False) from None
 
-    def _abandon(self, connection: Connection) -> None:
+    def _abandon(self, connection: PsycopgConnection) -> None:
         """Undo the transaction; keep the connection where it still works."""
         import psycopg
 
@@ -369,7 +367,7 @@ class PostgresDatabase:
         while self._idle:
             self._idle.pop().close()
 
-    def _run_ahead(self, work: Callable[[Session], None]) -> None:
+    def _run_ahead(self, work: Work[None]) -> None:
         with self._side_lock:
             if self._side is None or self._side.closed:
                 self._side = self._connected()
@@ -383,7 +381,7 @@ class PostgresDatabase:
             self._side.close()
 
 
-def _lock(session: Session, shard: str) -> None:
+def _lock(session: Connection, shard: str) -> None:
     """Be alone in a shard until the transaction ends."""
     locked = "SELECT 1 FROM shard_lock WHERE shard = ? FOR UPDATE"
     if session.execute(locked, (shard,)).fetchone() is None:
@@ -391,9 +389,9 @@ def _lock(session: Session, shard: str) -> None:
         session.execute(locked, (shard,))
 
 
-def _notify(connection: sqlite3.Connection, *, channel: str) -> None:
+def _notify(connection: Connection, *, channel: str) -> None:
     connection.execute("SELECT pg_notify(?, '')", (channel,))
 
 
-def _make_lock(session: Session, shard: str) -> None:
+def _make_lock(session: Connection, shard: str) -> None:
     session.execute("INSERT INTO shard_lock VALUES (?) ON CONFLICT (shard) DO NOTHING", (shard,))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import anyio
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Awaitable, Callable, Iterable
 
-    from gonogo.store.postgres.connecting import Connection
+    from gonogo.store.engine import Connection
+    from gonogo.store.postgres.connecting import PsycopgConnection
 
 __all__ = ["Beginnings", "Mark", "decided", "fate_of"]
 
@@ -44,7 +44,7 @@ class Beginnings:
     def __init__(self) -> None:
         self._has_marks = True
 
-    def begin(self, connection: Connection, *, writes: bool) -> Mark | None:
+    def begin(self, connection: PsycopgConnection, *, writes: bool) -> Mark | None:
         """Begin a transaction; its mark, where it writes and the engine gives one.
 
         One that does not write sees one snapshot, and is as good run again.
@@ -68,7 +68,7 @@ class Beginnings:
         return None
 
 
-def fate_of(connection: sqlite3.Connection, mark: Mark) -> Fate | None:
+def fate_of(connection: Connection, mark: Mark) -> Fate | None:
     """What became of it; None where that cannot be known."""
     found: Fate | None
     (found,) = connection.execute(_FATE, (mark.timeline, mark.xid)).fetchone()

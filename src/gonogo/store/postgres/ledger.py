@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import MICRO
@@ -17,14 +17,13 @@ from gonogo.store.postgres.reserving import Group, KeyUsed
 from gonogo.store.postgres.settling import settle
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from gonogo.ports.money import Balance, Closed, ReserveRequest, Scope
     from gonogo.settings import Settings
+    from gonogo.store.engine import Connection
     from gonogo.store.postgres.books import Seen
     from gonogo.store.postgres.database import PostgresDatabase
-    from gonogo.store.postgres.session import Session
 
 __all__ = ["PostgresLedger"]
 
@@ -55,10 +54,6 @@ class _Waiting:
             self.answer.set_exception(error)
 
 
-def _session(connection: sqlite3.Connection) -> Session:
-    return cast("Session", connection)
-
-
 class PostgresLedger:
     """A `Ledger` on a database."""
 
@@ -78,7 +73,7 @@ class PostgresLedger:
     async def _see(self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int) -> Seen:
         root = root_of(self._settings, scopes[0].budget)
         return await self._database.look(
-            lambda c: see_balances(_session(c), root, scopes, now_ms=now_ms, holds_max=holds_max)
+            lambda c: see_balances(c, root, scopes, now_ms=now_ms, holds_max=holds_max)
         )
 
     async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
@@ -165,14 +160,13 @@ class PostgresLedger:
         names = list(members)
         roots = sorted({root_of(self._settings, name) for name in names})
 
-        def work(connection: sqlite3.Connection) -> BudgetRecord:
-            session = _session(connection)
-            dependencies = session.execute(
+        def work(connection: Connection) -> BudgetRecord:
+            dependencies = connection.execute(
                 "SELECT DISTINCT dependency FROM spend WHERE dependency <> '' AND root = ANY(?)"
                 " AND budget = ANY(?) ORDER BY dependency",
                 (roots, names),
             )
-            judged = session.execute(
+            judged = connection.execute(
                 _JUDGED.format(members="AND budget = ANY(:members)"),
                 {"members": names, "limit": _RECORD_CHECKS_MAX},
             )
@@ -184,8 +178,8 @@ class PostgresLedger:
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""
 
-        def work(connection: sqlite3.Connection) -> tuple[JudgedCheck, ...]:
-            rows = _session(connection).execute(_JUDGED.format(members=""), {"limit": limit})
+        def work(connection: Connection) -> tuple[JudgedCheck, ...]:
+            rows = connection.execute(_JUDGED.format(members=""), {"limit": limit})
             return tuple(_judged(*row) for row in rows)
 
         return await self._database.read(work)
@@ -195,5 +189,5 @@ def _judged(confidence: int, left: int, actual: int, plan: int | None) -> Judged
     return JudgedCheck(confidence / MICRO, left, actual, plan)
 
 
-def _open_account(connection: sqlite3.Connection, *, account: tuple[str, str]) -> None:
+def _open_account(connection: Connection, *, account: tuple[str, str]) -> None:
     connection.execute("INSERT INTO account VALUES (?, ?, 0) ON CONFLICT DO NOTHING", account)

@@ -9,7 +9,7 @@ from gonogo.errors import StoreError
 from gonogo.store.postgres.address import shown
 
 if TYPE_CHECKING:
-    from gonogo.store.postgres.connecting import Connection
+    from gonogo.store.postgres.connecting import PsycopgConnection
 
 __all__ = ["migrate", "stored_version"]
 
@@ -21,7 +21,7 @@ def _migrations() -> list[tuple[int, Path]]:
     return sorted((int(file.name[:4]), file) for file in _FOLDER.glob("[0-9]*.sql"))
 
 
-def stored_version(connection: Connection, schema: str) -> int:
+def stored_version(connection: PsycopgConnection, schema: str) -> int:
     """The schema version that is there; 0 where there is none."""
     there = connection.execute(
         "SELECT 1 FROM information_schema.tables"
@@ -34,7 +34,7 @@ def stored_version(connection: Connection, schema: str) -> int:
     return int(found[0] or 0) if found else 0
 
 
-def migrate(connection: Connection, address: str, schema: str, *, read_only: bool) -> int:
+def migrate(connection: PsycopgConnection, address: str, schema: str, *, read_only: bool) -> int:
     """Bring the schema up to date; processes that start together apply each step once.
 
     A failure leaves the step before it whole.
@@ -76,7 +76,7 @@ def migrate(connection: Connection, address: str, schema: str, *, read_only: boo
     )
 
 
-def _apply(connection: Connection, schema: str, steps: list[tuple[int, Path]]) -> None:
+def _apply(connection: PsycopgConnection, schema: str, steps: list[tuple[int, Path]]) -> None:
     from psycopg import sql
 
     for version, file in steps:

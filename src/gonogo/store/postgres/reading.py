@@ -10,9 +10,8 @@ from gonogo.store.postgres.catalogue import id_of
 from gonogo.store.reads.queries import histograms_of, hours_of, segment_ids
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from gonogo.records import Histograms, HourCounts
+    from gonogo.store.engine import Connection
     from gonogo.store.reads.queries import Slice
 
 __all__ = ["read_histograms", "read_hours"]
@@ -33,7 +32,7 @@ _HISTOGRAMS = (
 )
 
 
-def _asked(connection: sqlite3.Connection, asked: Slice) -> dict[str, object]:
+def _asked(connection: Connection, asked: Slice) -> dict[str, object]:
     first, last = asked.buckets()
     return {
         "dependency": id_of(asked.dependency),
@@ -45,13 +44,13 @@ def _asked(connection: sqlite3.Connection, asked: Slice) -> dict[str, object]:
     }
 
 
-def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
+def read_hours(connection: Connection, asked: Slice) -> HourCounts:
     """Hourly counts of a slice, by hour and version."""
     rows = connection.execute(_HOURS, _asked(connection, asked)).fetchall()
     return hours_of(connection, rows)
 
 
-def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -> Histograms:
+def read_histograms(connection: Connection, asked: Slice, metric: str) -> Histograms:
     """Histograms of a metric in a slice, by bucket and version."""
     layout_of(metric)
     named = {**_asked(connection, asked), "metric": id_of(metric)}

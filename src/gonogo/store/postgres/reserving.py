@@ -11,7 +11,7 @@ come after. Where there is too little room to tell, the accounts are locked firs
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gonogo.errors import GonogoError
 from gonogo.ports.money import OpenHold
@@ -19,12 +19,11 @@ from gonogo.records import MICRO
 from gonogo.store.postgres.books import see_balances
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from gonogo.ports.money import Balance, Drafted, ReserveRequest
+    from gonogo.store.engine import Connection
     from gonogo.store.postgres.books import Seen
-    from gonogo.store.postgres.session import Session
 
 __all__ = ["Group", "KeyUsed"]
 
@@ -103,10 +102,10 @@ class Group:
         """The budget and its ancestors."""
         return [scope.budget for scope in self.requests[0].scopes]
 
-    def look(self, connection: sqlite3.Connection) -> Seen:
+    def look(self, connection: Connection) -> Seen:
         """Read the balances; of requests at several times, at the first: no hold is over then."""
         return see_balances(
-            cast("Session", connection),
+            connection,
             self.root,
             self.requests[0].scopes,
             now_ms=min(request.now_ms for request in self.requests),
@@ -133,7 +132,7 @@ class Group:
         shown = sorted([*first.holds, mate], key=lambda hold: (hold.expires_ms, hold.id))
         return replace(first, holds=tuple(shown[: self.holds_max])), *above
 
-    def hold(self, connection: sqlite3.Connection) -> bool:
+    def hold(self, connection: Connection) -> bool:
         """Make every hold and keep every answer that has a key; False where room is too little.
 
         Raises:
@@ -172,7 +171,7 @@ class Group:
             raise KeyUsed("The idempotency_key is in use; ask again.") from error
         return True
 
-    def _keep_answers(self, connection: sqlite3.Connection) -> None:
+    def _keep_answers(self, connection: Connection) -> None:
         """Keep the answers that hold nothing; where a key has one by now, that one stands."""
         connection.executemany(
             "INSERT INTO reserve_answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -183,7 +182,7 @@ class Group:
             ],
         )
 
-    def is_held(self, connection: sqlite3.Connection) -> bool | None:
+    def is_held(self, connection: Connection) -> bool | None:
         """Whether the last run made the holds, which it makes all or none; None where it did not."""
         if not self.holds:
             return None
@@ -191,7 +190,7 @@ class Group:
         found = connection.execute("SELECT 1 FROM reservation WHERE id = ?", one).fetchone()
         return None if found is None else True
 
-    def hold_alone(self, connection: sqlite3.Connection) -> bool:
+    def hold_alone(self, connection: Connection) -> bool:
         """Lock the accounts, in one order; then look, decide and hold, with nobody in between."""
         connection.execute(
             "SELECT 1 FROM account WHERE root = ? AND budget = ANY(?) ORDER BY budget FOR UPDATE",

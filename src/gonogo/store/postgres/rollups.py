@@ -8,9 +8,9 @@ from gonogo.store.observations.cells import COUNTS, daily
 from gonogo.store.observations.rollups import merged, metrics_of
 
 if TYPE_CHECKING:
+    from gonogo.store.engine import Connection
     from gonogo.store.observations.catalogue import Catalogue
     from gonogo.store.observations.cells import Cell, Cells, Histogram
-    from gonogo.store.postgres.session import Session
 
 __all__ = ["apply_cells"]
 
@@ -51,7 +51,7 @@ _PUT_HISTOGRAM = (
 )
 
 
-def apply_cells(session: Session, catalogue: Catalogue, cells: Cells) -> None:
+def apply_cells(connection: Connection, catalogue: Catalogue, cells: Cells) -> None:
     """Add the changes to the hours and days that they belong to.
 
     The transaction is alone in the dependency, so what is read here stands until it commits.
@@ -70,14 +70,14 @@ def apply_cells(session: Session, catalogue: Catalogue, cells: Cells) -> None:
                 if count
             ]
             histograms |= _histograms(catalogue, at, is_daily, bucket, cell)
-    session.executemany(_ADD_COUNTS, sorted(counts))
-    session.executemany(_ADD_CATEGORY, sorted(categories))
-    stored = _stored(session, sorted(histograms))
-    session.executemany(
+    connection.executemany(_ADD_COUNTS, sorted(counts))
+    connection.executemany(_ADD_CATEGORY, sorted(categories))
+    stored = _stored(connection, sorted(histograms))
+    connection.executemany(
         _PUT_HISTOGRAM,
         [(*key, *merged(stored.get(key), histograms[key])) for key in sorted(histograms)],
     )
-    session.executemany(
+    connection.executemany(
         "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
     )
 
@@ -93,9 +93,9 @@ def _histograms(
 
 
 def _stored(
-    session: Session, keys: list[HistogramKey]
+    connection: Connection, keys: list[HistogramKey]
 ) -> dict[HistogramKey, tuple[int, int, int, bytes]]:
     if not keys:
         return {}
-    rows = session.execute(_STORED, [list(column) for column in zip(*keys, strict=True)])
+    rows = connection.execute(_STORED, [list(column) for column in zip(*keys, strict=True)])
     return {row[:5]: row[5:] for row in rows}

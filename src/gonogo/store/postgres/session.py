@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    Parameters = Sequence[object] | Mapping[str, object]
+    from gonogo.store.engine import Connection, Parameters, Work
+
     Rows = psycopg.Cursor[tuple[Any, ...]]
 
 __all__ = ["Session"]
 
+# From here on COPY is worth its three messages.
+_COPY_ROWS_MIN = 20
 _MARK = re.compile(r"\?(\d*)|(?<!:):([a-z_]\w*)")
 
 
@@ -37,7 +41,7 @@ def _translated(statement: str) -> str:
 
 
 class Session:
-    """A connection within a transaction.
+    """A connection within a transaction (`store.engine.Connection`).
 
     Args:
         connection: Of psycopg.
@@ -49,7 +53,7 @@ class Session:
     def __init__(
         self,
         connection: psycopg.Connection[tuple[Any, ...]],
-        ahead: Callable[[Callable[[Session], None]], None] | None = None,
+        ahead: Callable[[Work[None]], None] | None = None,
     ) -> None:
         self.connection = connection
         self._ahead = ahead
@@ -67,17 +71,23 @@ class Session:
             with self.connection.cursor() as cursor:
                 cursor.executemany(_translated(statement), listed)
 
-    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Add many rows to a table by COPY."""
-        into = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add whole rows: many by COPY."""
+        left = iter(rows)
+        few = list(islice(left, _COPY_ROWS_MIN))
+        names = ", ".join(columns)
+        if len(few) < _COPY_ROWS_MIN:
+            marks = ", ".join("?" * len(columns))
+            self.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", few)  # noqa: S608 - constant names
+            return
         with (
             self.connection.cursor() as cursor,
-            cursor.copy(into) as copying,
+            cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copying,
         ):
-            for row in rows:
+            for row in chain(few, left):
                 copying.write_row(row)
 
-    def ahead(self, work: Callable[[Session], None]) -> None:
+    def ahead(self, work: Callable[[Connection], None]) -> None:
         """Run a work that this transaction builds on in one of its own, committed at once."""
         if self._ahead is None:
             work(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.money import Closed
@@ -11,9 +11,7 @@ from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from gonogo.store.postgres.session import Session
+    from gonogo.store.engine import Connection
 
 __all__ = ["settle"]
 
@@ -27,16 +25,15 @@ FROM reservation WHERE root = ? AND id = ?
 """
 
 
-def settle(connection: sqlite3.Connection, *, name: str, actual: int | None, now_ms: int) -> Closed:
+def settle(connection: Connection, *, name: str, actual: int | None, now_ms: int) -> Closed:
     """Close a reservation, or say how it was closed before."""
-    session = cast("Session", connection)
-    row = session.execute(
+    row = connection.execute(
         "SELECT root, budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
         " created_ms, expires_ms FROM reservation WHERE id = ? FOR UPDATE",
         (name,),
     ).fetchone()
     if row is None:
-        known = session.execute(
+        known = connection.execute(
             "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
         )
         raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
@@ -51,7 +48,7 @@ def settle(connection: sqlite3.Connection, *, name: str, actual: int | None, now
         quarter = max(created_ms, min(now_ms, expires_ms)) // QUARTER_MS
         spent = actual - observed
         enter(
-            session,
+            connection,
             root,
             name,
             "settle",
@@ -60,18 +57,18 @@ def settle(connection: sqlite3.Connection, *, name: str, actual: int | None, now
             spent=spent,
             booked_as=("", quarter),
         )
-        session.execute(_CLOSE, ("settled", now_ms, actual, root, name))
-        add_spending(session, {(root, budget, "", 1, quarter): spent})
+        connection.execute(_CLOSE, ("settled", now_ms, actual, root, name))
+        add_spending(connection, {(root, budget, "", 1, quarter): spent})
     elif state == "open":
         state = "settled" if observed else "released"
         kind = "settle" if observed else "release"
-        enter(session, root, name, kind, now_ms=now_ms, held=freed)
-        session.execute(_CLOSE, (state, now_ms, None, root, name))
-    return _closed(session, root, name)
+        enter(connection, root, name, kind, now_ms=now_ms, held=freed)
+        connection.execute(_CLOSE, (state, now_ms, None, root, name))
+    return _closed(connection, root, name)
 
 
-def _closed(session: Session, root: str, name: str) -> Closed:
-    found = session.execute(_CLOSED, (root, name)).fetchone()
+def _closed(connection: Connection, root: str, name: str) -> Closed:
+    found = connection.execute(_CLOSED, (root, name)).fetchone()
     if found is None:
         raise UnknownTarget("reservation", name, (), "Check the id.")
     budget, held, actual, spent, late = found

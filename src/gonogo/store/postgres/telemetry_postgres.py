@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import Stored
 from gonogo.store.postgres.catalogue import PostgresCatalogue
-from gonogo.store.reads.telemetry_store import SqliteTelemetry
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PostgresTelemetry"]
 
 
-class PostgresTelemetry(SqliteTelemetry):
+class PostgresTelemetry(StoredTelemetry):
     """Telemetry in an open database. Processes on any machine may share it."""
 
     _catalogue_of = PostgresCatalogue

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gonogo.settings import Settings
+    from gonogo.store.engine import Connection
     from gonogo.store.postgres.database import PostgresDatabase
-    from gonogo.store.postgres.session import Session
 
     Value = object
     Convert = Callable[[Value], Value]
@@ -103,8 +103,8 @@ class Move:
         """Bring one part over; how many rows it had."""
         copy = {MONEY: self._money, ACTIONS: self._actions}.get(part, partial(self._all_of, part))
 
-        def work(connection: sqlite3.Connection) -> int:
-            rows = copy(cast("Session", connection))
+        def work(connection: Connection) -> int:
+            rows = copy(connection)
             self._mark(connection, part, state, rows)
             return rows
 
@@ -124,18 +124,18 @@ class Move:
         found: int = self._file.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - constant names
         return found
 
-    def _marks(self, connection: sqlite3.Connection) -> dict[str, str]:
+    def _marks(self, connection: Connection) -> dict[str, str]:
         rows = connection.execute("SELECT part, state FROM moved WHERE source = ?", (self._source,))
         return dict(rows.fetchall())
 
-    def _mark(self, connection: sqlite3.Connection, part: str, state: str, rows: int) -> None:
+    def _mark(self, connection: Connection, part: str, state: str, rows: int) -> None:
         connection.execute(
             "INSERT INTO moved VALUES (?, ?, ?, ?) ON CONFLICT (source, part)"
             " DO UPDATE SET state = excluded.state, row_count = excluded.row_count",
             (self._source, part, state, rows),
         )
 
-    def _all_of(self, name: str, session: Session) -> int:
+    def _all_of(self, name: str, connection: Connection) -> int:
         """A dependency, and every row that belongs to it."""
         old = self._file.execute("SELECT id FROM dependency WHERE name = ?", (name,)).fetchone()[0]
         new = id_of(name)
@@ -151,20 +151,20 @@ class Move:
             )
         }
         as_new = {**convert, "id": lambda _: new}
-        rows = self._copy(session, "dependency", "WHERE id = ?", old, as_new)
+        rows = self._copy(connection, "dependency", "WHERE id = ?", old, as_new)
         as_series = {**convert, "id": lambda value: series[cast("int", value)]}
-        rows += self._copy(session, "series", of_dependency, old, as_series)
+        rows += self._copy(connection, "series", of_dependency, old, as_series)
         for table in _BY_DEPENDENCY:
-            rows += self._copy(session, table, of_dependency, old, convert)
+            rows += self._copy(connection, table, of_dependency, old, convert)
         convert["series_id"] = lambda value: series[cast("int", value)]
         for table in _BY_SERIES:
             of_series = "WHERE series_id IN (SELECT id FROM series WHERE dependency_id = ?)"
-            rows += self._copy(session, table, of_series, old, convert, owner=new)
+            rows += self._copy(connection, table, of_series, old, convert, owner=new)
         return rows
 
     def _copy(
         self,
-        session: Session,
+        connection: Connection,
         table: str,
         where: str,
         old: int,
@@ -175,7 +175,7 @@ class Move:
         """Replace a dependency's rows of a table; `owner` is its id where the file has no column."""
         key = "id" if table == "dependency" else "dependency_id"
         mine = convert[key](old) if owner is None else owner
-        session.execute(f"DELETE FROM {table} WHERE {key} = ?", (mine,))  # noqa: S608 - constant names
+        connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (mine,))  # noqa: S608 - constant names
         found = self._file.execute(f"SELECT * FROM {table} {where}", (old,))  # noqa: S608 - constant names
         columns = [column[0] for column in found.description]
         turn = [convert.get(column) for column in columns]
@@ -188,7 +188,7 @@ class Move:
             for row in found
         )
         into = columns if owner is None else ["dependency_id", *columns]
-        return _copied(session, table, into, rows)
+        return _copied(connection, table, into, rows)
 
     def _name(self, number: Value) -> Value:
         return None if number is None else self._names[cast("int", number)]
@@ -199,10 +199,10 @@ class Move:
         parts = [p if isinstance(p, str) else self._names[p] for p in json.loads(str(text))]
         return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
 
-    def _actions(self, session: Session) -> int:
+    def _actions(self, connection: Connection) -> int:
         """The decision log with its chain as it is, routes, plans and incidents."""
         for table in reversed(_ACTIONS):
-            session.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
         rows = 0
         for table in _ACTIONS:
             found = self._file.execute(f"SELECT * FROM {table}")  # noqa: S608 - constant names
@@ -210,15 +210,15 @@ class Move:
             if table == "decision":  # its shard is worked out here as there, and comes last
                 columns.remove("shard")
             wide = len(columns)
-            rows += _copied(session, table, columns, (row[:wide] for row in found))
+            rows += _copied(connection, table, columns, (row[:wide] for row in found))
         return rows
 
-    def _money(self, session: Session) -> int:
+    def _money(self, connection: Connection) -> int:
         """Spending, reservations, their entries and the answers that keys got."""
         for table in ("spend", "account", "reservation", "ledger_entry", "reserve_answer"):
-            session.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
         root = partial(root_of, self._settings)
-        roots, rows = self._reservations(session)
+        roots, rows = self._reservations(connection)
         entries = self._file.execute(
             "SELECT reservation, row_number() OVER (PARTITION BY reservation ORDER BY seq), ts_ms,"
             " kind, held_micro_usd, spent_micro_usd, dependency, quarter"
@@ -226,7 +226,7 @@ class Move:
         )
         names = ["root", "reservation", "seq", "ts_ms", "kind", "held_micro_usd", "spent_micro_usd"]
         rows += _copied(
-            session,
+            connection,
             "ledger_entry",
             [*names, "dependency", "quarter"],
             ((roots[row[0]], *row) for row in entries),
@@ -236,21 +236,21 @@ class Move:
             " JOIN spend_source ON id = source_id"
         )
         rows += _copied(
-            session,
+            connection,
             "spend",
             ["root", "budget", "dependency", "reserved", "daily", "bucket", "micro_usd"],
             ((root(row[0]), *row) for row in spent),
         )
         answers = self._file.execute("SELECT key, arguments, answer, ts_ms FROM reserve_answer")
         rows += _copied(
-            session,
+            connection,
             "reserve_answer",
             ["root", "key", "arguments", "answer", "ts_ms"],
             ((root(str(json.loads(row[1])["budget"])), *row) for row in answers),
         )
         return rows
 
-    def _reservations(self, session: Session) -> tuple[dict[str, str], int]:
+    def _reservations(self, connection: Connection) -> tuple[dict[str, str], int]:
         """Reservations, and what was granted in each budget's name; their roots, and how many."""
         found = self._file.execute("SELECT * FROM reservation")
         columns = [column[0] for column in found.description]
@@ -262,9 +262,9 @@ class Move:
                 account = roots[held["id"]], budget
                 granted[account] = granted.get(account, 0) + held["held_micro_usd"]
         accounts = ((*account, amount) for account, amount in sorted(granted.items()))
-        _copied(session, "account", ["root", "budget", "granted_micro_usd"], accounts)
+        _copied(connection, "account", ["root", "budget", "granted_micro_usd"], accounts)
         rows = ((roots[held["id"]], *held.values()) for held in reservations)
-        return roots, _copied(session, "reservation", ["root", *columns], rows)
+        return roots, _copied(connection, "reservation", ["root", *columns], rows)
 
     def _chain(self, budget: str) -> list[str]:
         """A budget and its ancestors, as far as they are configured."""
@@ -278,7 +278,7 @@ class Move:
 
 
 def _copied(
-    session: Session,
+    connection: Connection,
     table: str,
     columns: Sequence[str],
     rows: Iterator[Sequence[Value]] | Iterator[tuple[Value, ...]],
@@ -292,15 +292,15 @@ def _copied(
             count += 1
             yield row
 
-    session.copy(table, columns, counted())
+    connection.insert(table, columns, counted())
     return count
 
 
-def _is_used(connection: sqlite3.Connection) -> bool:
+def _is_used(connection: Connection) -> bool:
     tables = ("dependency", "decision", "reservation", "spend")
     look = "SELECT 1 FROM {} LIMIT 1"
     return any(connection.execute(look.format(table)).fetchone() for table in tables)
 
 
-def _spell_all(connection: sqlite3.Connection, *, words: list[tuple[int, str]]) -> None:
+def _spell_all(connection: Connection, *, words: list[tuple[int, str]]) -> None:
     connection.executemany("INSERT INTO name VALUES (?, ?) ON CONFLICT (id) DO NOTHING", words)

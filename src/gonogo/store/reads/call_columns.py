@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gonogo.store.engine import Connection
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
@@ -34,7 +35,7 @@ class CallColumns:
 
 
 def read_calls(
-    connection: sqlite3.Connection, dependency: str, *, start_ms: int, end_ms: int
+    connection: Connection, dependency: str, *, start_ms: int, end_ms: int
 ) -> CallColumns:
     """The calls of `start_ms <= ts < end_ms`; golden ones are left out."""
     import numpy as np
@@ -65,12 +66,12 @@ def read_calls(
     )
 
 
-def _name(connection: sqlite3.Connection, number: int) -> str | None:
+def _name(connection: Connection, number: int) -> str | None:
     found = connection.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
     return None if number == 0 or found is None else str(found[0])
 
 
-def _segments(connection: sqlite3.Connection, text: str | None) -> frozenset[str]:
+def _segments(connection: Connection, text: str | None) -> frozenset[str]:
     parts: list[int | str] = [] if text is None else json.loads(text)
     names = (_name(connection, part) if isinstance(part, int) else part for part in parts)
     return frozenset(name for name in names if name is not None)

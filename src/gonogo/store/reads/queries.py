@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from gonogo.records import (
     Mark,
     VersionSeen,
 )
-from gonogo.store.engine import in_shard
+from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.catalogue import IDS_A_QUERY, PAIR
 from gonogo.store.observations.cells import COUNTS
 from gonogo.store.observations.codec import unpack_many
@@ -75,7 +74,7 @@ def columns_of(rows: Sequence[Sequence[int]], width: int) -> Ints:
     return np.ascontiguousarray(flat.reshape(-1, width).T)
 
 
-def _texts(connection: sqlite3.Connection, ids: Ints) -> tuple[Ints, tuple[str | None, ...]]:
+def _texts(connection: Connection, ids: Ints) -> tuple[Ints, tuple[str | None, ...]]:
     """Ids as indices into the names they stand for, sorted, "none stated" first."""
     import numpy as np
 
@@ -89,14 +88,14 @@ def _texts(connection: sqlite3.Connection, ids: Ints) -> tuple[Ints, tuple[str |
     return place[at], tuple(texts[i] for i in order)
 
 
-def _text(connection: sqlite3.Connection, number: int) -> str | None:
+def _text(connection: Connection, number: int) -> str | None:
     if number == 0:
         return None
     text: str = connection.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()[0]
     return text
 
 
-def _series(connection: sqlite3.Connection, asked: Slice) -> list[tuple[int, int]]:
+def _series(connection: Connection, asked: Slice) -> list[tuple[int, int]]:
     """Series and version ids of a slice."""
     segments = [0] if asked.segment is None else segment_ids(connection, asked.segment)
     return [
@@ -111,7 +110,7 @@ def _series(connection: sqlite3.Connection, asked: Slice) -> list[tuple[int, int
     ]
 
 
-def segment_ids(connection: sqlite3.Connection, segment: str) -> list[int]:
+def segment_ids(connection: Connection, segment: str) -> list[int]:
     """A slice by its outward name; that of a combined one joins its parts with a comma."""
     commas = [i for i, character in enumerate(segment) if character == ","]
     names = [segment, *(segment[:i] + PAIR + segment[i + 1 :] for i in commas)]
@@ -120,7 +119,7 @@ def segment_ids(connection: sqlite3.Connection, segment: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
+def read_hours(connection: Connection, asked: Slice) -> HourCounts:
     """Hourly counts of a slice, by hour and version."""
     first, last = asked.buckets()
     rows: list[tuple[int, ...]] = []
@@ -133,7 +132,7 @@ def read_hours(connection: sqlite3.Connection, asked: Slice) -> HourCounts:
     return hours_of(connection, rows)
 
 
-def hours_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, ...]]) -> HourCounts:
+def hours_of(connection: Connection, rows: Sequence[tuple[int, ...]]) -> HourCounts:
     """Rows of hour, version id and counts as arrays, by hour and version."""
     import numpy as np
 
@@ -145,7 +144,7 @@ def hours_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, ...]]) ->
     return HourCounts(hour[order], version_at[order], versions, *ordered)
 
 
-def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -> Histograms:
+def read_histograms(connection: Connection, asked: Slice, metric: str) -> Histograms:
     """Histograms of a metric in a slice, by bucket and version."""
     layout_of(metric)
     first, last = asked.buckets()
@@ -161,7 +160,7 @@ def read_histograms(connection: sqlite3.Connection, asked: Slice, metric: str) -
 
 
 def histograms_of(
-    connection: sqlite3.Connection,
+    connection: Connection,
     metric: str,
     unordered: Sequence[tuple[int, int, int, int, int, bytes]],
 ) -> Histograms:
@@ -180,14 +179,14 @@ def histograms_of(
     )
 
 
-def read_rule(connection: sqlite3.Connection, dependency: str) -> str | None:
+def read_rule(connection: Connection, dependency: str) -> str | None:
     """The rule that a dependency's rollups were made with."""
     found = connection.execute("SELECT rule FROM dependency WHERE name = ?", (dependency,))
     row = found.fetchone()
     return None if row is None else str(row[0])
 
 
-def read_rules(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, str]:
+def read_rules(connection: Connection, names: Sequence[str]) -> dict[str, str]:
     """The rules that the rollups of several dependencies were made with."""
     marks = ", ".join("?" * len(names))
     rows = connection.execute(
@@ -197,7 +196,7 @@ def read_rules(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str
     return dict(rows.fetchall())
 
 
-def read_segments(connection: sqlite3.Connection, dependency: str) -> list[str]:
+def read_segments(connection: Connection, dependency: str) -> list[str]:
     """The declared slices that are rolled up."""
     rows = connection.execute(
         "SELECT DISTINCT text FROM series JOIN name ON name.id = segment_id "  # noqa: S608 - constant text
@@ -209,7 +208,7 @@ def read_segments(connection: sqlite3.Connection, dependency: str) -> list[str]:
     return sorted(row[0].replace(PAIR, ",") for row in rows)
 
 
-def read_golden(connection: sqlite3.Connection, dependency: str) -> GoldenAnswers:
+def read_golden(connection: Connection, dependency: str) -> GoldenAnswers:
     """Golden-set answers by item, version and day."""
     import numpy as np
 
@@ -226,7 +225,7 @@ def read_golden(connection: sqlite3.Connection, dependency: str) -> GoldenAnswer
     return GoldenAnswers(tuple(text or "" for text in items), versions, *columns)
 
 
-def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> Costs:
+def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     """The newest calls that have a cost or tokens, oldest first."""
     rows = connection.execute(
         "SELECT ts_ms, coalesce(cost_micro_usd, -1), coalesce(input_tokens, -1), "
@@ -242,7 +241,7 @@ def read_costs(connection: sqlite3.Connection, dependency: str, limit: int) -> C
     return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
 
 
-def read_mark(connection: sqlite3.Connection, name: str) -> Mark | None:
+def read_mark(connection: Connection, name: str) -> Mark | None:
     """What answers about a dependency rest on."""
     row = connection.execute(
         "SELECT rev, newest_ts_ms, (SELECT id FROM decision WHERE dependency = ?1 "
@@ -259,7 +258,7 @@ _DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, re
 
 
 def read_dependencies(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     name: str | None = None,
     query: str | None = None,
@@ -298,14 +297,14 @@ def read_dependencies(
     ]
 
 
-def read_names(connection: sqlite3.Connection, *, query: str | None = None) -> list[str]:
+def read_names(connection: Connection, *, query: str | None = None) -> list[str]:
     """The names of all dependencies whose name contains `query`, in order."""
     wanted = (query or "").casefold()
     rows = connection.execute("SELECT name FROM dependency ORDER BY name")
     return [name for (name,) in rows if wanted in name.casefold()]
 
 
-def read_callers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, str]:
+def read_callers(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """The dependency of each observation whose id is stored: one look a dependency and id."""
     found: dict[str, str] = {}
     texts = {hash16(text): text for text in ids}
@@ -322,7 +321,7 @@ def read_callers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str
     return found
 
 
-def _versions_seen(connection: sqlite3.Connection, dependency_id: int) -> tuple[VersionSeen, ...]:
+def _versions_seen(connection: Connection, dependency_id: int) -> tuple[VersionSeen, ...]:
     return tuple(
         VersionSeen(*row)
         for row in connection.execute(

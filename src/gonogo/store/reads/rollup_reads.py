@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection
 
 from gonogo.records import DAY_MS, Histograms, HourCounts, Rollups
+from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import PAIR
 from gonogo.store.reads.queries import Slice, read_dependencies, read_golden, read_segments
 
@@ -15,12 +15,12 @@ SEGMENTS_MAX = 200
 _LAG = "outcome_lag_s"
 _HOURS_A_DAY = 24
 
-ReadHours = Callable[[sqlite3.Connection, Slice], HourCounts]
-ReadHistograms = Callable[[sqlite3.Connection, Slice, str], Histograms]
+ReadHours = Callable[[Connection, Slice], HourCounts]
+ReadHistograms = Callable[[Connection, Slice, str], Histograms]
 
 
 def read_rollups(
-    connection: sqlite3.Connection,
+    connection: Connection,
     name: str,
     *,
     reads: tuple[ReadHours, ReadHistograms],
@@ -66,7 +66,7 @@ def read_rollups(
     )
 
 
-def _slices(connection: sqlite3.Connection, number: int) -> set[tuple[bool, str | None]]:
+def _slices(connection: Connection, number: int) -> set[tuple[bool, str | None]]:
     """Golden or not, and the segment (None is the whole), of all that is rolled up."""
     rows = connection.execute(
         "SELECT DISTINCT golden, text FROM series LEFT JOIN name ON name.id = segment_id "

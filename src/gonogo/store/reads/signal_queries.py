@@ -10,15 +10,14 @@ from gonogo.store.observations.catalogue import PAIR, VALUES_MAX
 from gonogo.store.reads.queries import columns_of, read_segments
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from gonogo.ports.signal_reads import CategoryField
+    from gonogo.store.engine import Connection
 
 _ID = "(SELECT id FROM dependency WHERE name = ?)"
 
 
 def read_categories(
-    connection: sqlite3.Connection,
+    connection: Connection,
     dependency: str,
     field: CategoryField,
     *,
@@ -66,9 +65,7 @@ def read_categories(
     )
 
 
-def read_daily_answers(
-    connection: sqlite3.Connection, dependency: str, *, end_day: int
-) -> DailyAnswers:
+def read_daily_answers(connection: Connection, dependency: str, *, end_day: int) -> DailyAnswers:
     """The answers to sampled inputs, by version, day, input and output."""
     rows = connection.execute(
         "SELECT version_id, day, input_hash, output_hash, n FROM answer_day "  # noqa: S608 - constant text
@@ -80,7 +77,7 @@ def read_daily_answers(
 
 
 def read_outputs(
-    connection: sqlite3.Connection,
+    connection: Connection,
     dependency: str,
     *,
     start_day: int,
@@ -103,7 +100,7 @@ def read_outputs(
     return OutputSample(day, hashed, numbers.reshape(len(rows), -1 if rows else 0).astype(float))
 
 
-def read_not_rolled_up(connection: sqlite3.Connection, dependency: str) -> list[str]:
+def read_not_rolled_up(connection: Connection, dependency: str) -> list[str]:
     """The fields that have too many values."""
     rows = connection.execute(
         f"SELECT field FROM cardinality WHERE dependency_id = {_ID} "  # noqa: S608 - constant text

@@ -18,7 +18,7 @@ __all__ = ["SignalReads"]
 
 
 class SignalReads:
-    """The part of `SqliteTelemetry` that daily signals read."""
+    """The part of `StoredTelemetry` that daily signals read."""
 
     _database: Engine
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
+from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, Known
 from gonogo.store.reads.signal_store import SignalReads
 from gonogo.store.reads.trust_store import TrustReads
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
 
-__all__ = ["SqliteTelemetry"]
+__all__ = ["StoredTelemetry"]
 
 _HOURS_A_DAY = 24
 
 
-class SqliteTelemetry(TrustReads, SignalReads):
+class StoredTelemetry(TrustReads, SignalReads):
     """Telemetry in an open store. Processes may share the store.
 
     Rollups follow the latency SLO and the quality bar of the settings: the first call of a
@@ -189,7 +189,7 @@ class SqliteTelemetry(TrustReads, SignalReads):
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """A throw-away detector state: (the hour it stands at, its bytes), or None."""
 
-        def work(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
+        def work(connection: Connection) -> tuple[int, bytes] | None:
             found: tuple[int, bytes] | None = connection.execute(
                 "SELECT hour, state FROM state_cache WHERE key = ? "
                 "AND dependency_id = (SELECT id FROM dependency WHERE name = ?)",
@@ -212,7 +212,7 @@ class SqliteTelemetry(TrustReads, SignalReads):
             "(history_rev <= :rev AND :hour <= newest_ts_ms / :day_ms * :hours_a_day))"
         )
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
                 "INSERT INTO state_cache (dependency_id, key, hour, state) "  # noqa: S608 - constant text
                 "SELECT id, CAST(:key AS TEXT), :hour, :state FROM dependency WHERE name = :name "

@@ -12,10 +12,10 @@ from gonogo.store.engine import in_shard
 from gonogo.store.reads.queries import columns_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from gonogo.records import Kind
+    from gonogo.store.engine import Connection
 
 _COUNTS = ("n", "errors", "timed", "slo_met", "labels", "good", "ok", "ok_labels", "ok_good")
 _ALL = 1 << 62
@@ -23,7 +23,7 @@ _SUMS = ", ".join(f"sum(r.{name})" for name in _COUNTS)
 
 
 def population(
-    connection: sqlite3.Connection, kind: Kind | None, *, since_day: int, limit: int
+    connection: Connection, kind: Kind | None, *, since_day: int, limit: int
 ) -> Population:
     """Totals since a UTC day of the newest dependencies of a kind, golden calls as a last resort."""
     import numpy as np
@@ -47,7 +47,7 @@ def population(
     return Population(tuple(first), *table.T)
 
 
-def repeats(connection: sqlite3.Connection, dependency: str) -> Repeats:
+def repeats(connection: Connection, dependency: str) -> Repeats:
     """How answers to the same input, by the same version, agree."""
     rows = connection.execute(
         "SELECT sum(a.n), sum(a.n * a.n) FROM answer a"
@@ -64,7 +64,7 @@ def _repeats(sums: Sequence[tuple[int, int]]) -> Repeats:
     return Repeats(sum(t for t, _ in sums), sum(t - 1 for t, _ in sums), disagreeing)
 
 
-def provider_members(connection: sqlite3.Connection, provider: str, *, limit: int) -> list[str]:
+def provider_members(connection: Connection, provider: str, *, limit: int) -> list[str]:
     """Dependencies recorded with this provider, newest observation first."""
     rows = connection.execute(
         "SELECT name FROM dependency WHERE provider = ? ORDER BY newest_ts_ms DESC, name LIMIT ?",
@@ -74,7 +74,7 @@ def provider_members(connection: sqlite3.Connection, provider: str, *, limit: in
 
 
 def revisions(
-    connection: sqlite3.Connection, *, names: Sequence[str], provider: str | None
+    connection: Connection, *, names: Sequence[str], provider: str | None
 ) -> tuple[int, int]:
     """Sum and number of the revisions of named dependencies and of a provider's."""
     if provider is None:
@@ -94,7 +94,7 @@ def revisions(
 
 
 def recent_hours(
-    connection: sqlite3.Connection, dependencies: Sequence[str], *, start_hour: int
+    connection: Connection, dependencies: Sequence[str], *, start_hour: int
 ) -> dict[str, HourCounts]:
     """Hourly counts of several dependencies, versions added up."""
     import numpy as np
@@ -120,7 +120,7 @@ def recent_hours(
     return found
 
 
-def keep_score(connection: sqlite3.Connection, score: KeptScore) -> None:
+def keep_score(connection: Connection, score: KeptScore) -> None:
     """Keep a score; the one before it stays as the earlier one where it is of an earlier day."""
     connection.execute(
         "INSERT INTO kept_score AS kept (dependency_id, ts_ms, rev, verdict, score_e6, lower_e6,"
@@ -144,7 +144,7 @@ def keep_score(connection: sqlite3.Connection, score: KeptScore) -> None:
     )
 
 
-def kept_scores(connection: sqlite3.Connection, *, limit: int | None = None) -> list[KeptScore]:
+def kept_scores(connection: Connection, *, limit: int | None = None) -> list[KeptScore]:
     """The kept scores, lowest lower bound first."""
     rows = connection.execute(
         "SELECT d.name, k.ts_ms, k.rev, k.verdict, k.score_e6, k.lower_e6, k.upper_e6,"
@@ -168,13 +168,13 @@ def kept_scores(connection: sqlite3.Connection, *, limit: int | None = None) -> 
     ]
 
 
-def keep_scores(connection: sqlite3.Connection, scores: Sequence[KeptScore]) -> None:
+def keep_scores(connection: Connection, scores: Sequence[KeptScore]) -> None:
     """Keep many, in the order of their names: two writers of many never wait in a circle."""
     for score in sorted(scores):
         keep_score(connection, score)
 
 
-def fleet_rows(connection: sqlite3.Connection) -> list[FleetRow]:
+def fleet_rows(connection: Connection) -> list[FleetRow]:
     """Every dependency with its score and what was last said of it, lowest lower bound first."""
     rows = connection.execute(
         "SELECT d.name, d.kind, d.provider, d.n, d.newest_ts_ms, d.rev, k.ts_ms, k.rev, k.verdict,"  # noqa: S608 - constant columns
@@ -186,7 +186,7 @@ def fleet_rows(connection: sqlite3.Connection) -> list[FleetRow]:
     return list(map(FleetRow._make, rows))
 
 
-def _ids(connection: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
+def _ids(connection: Connection, names: Sequence[str]) -> dict[int, str]:
     marks = ", ".join("?" * len(names))
     rows = connection.execute(
         f"SELECT id, name FROM dependency WHERE name IN ({marks})",  # noqa: S608 - only marks
@@ -196,7 +196,7 @@ def _ids(connection: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]
 
 
 def call_counts(
-    connection: sqlite3.Connection, names: Sequence[str], *, start_hour: int, end_hour: int
+    connection: Connection, names: Sequence[str], *, start_hour: int, end_hour: int
 ) -> dict[str, tuple[CallCounts, CallCounts]]:
     """Calls of many by hour, and golden ones, versions added up."""
     import numpy as np
@@ -235,9 +235,7 @@ def call_counts(
     return found
 
 
-def partly_labelled(
-    connection: sqlite3.Connection, names: Sequence[str], *, start_hour: int
-) -> list[str]:
+def partly_labelled(connection: Connection, names: Sequence[str], *, start_hour: int) -> list[str]:
     """Those of which some version was called without one label, while another has labels."""
     ids = _ids(connection, names)
     shard = in_shard(connection, "r.", "s.dependency_id")
@@ -254,7 +252,7 @@ def partly_labelled(
     return sorted(ids[number] for number in with_labels & without)
 
 
-def with_outcomes(connection: sqlite3.Connection, names: Sequence[str]) -> set[str]:
+def with_outcomes(connection: Connection, names: Sequence[str]) -> set[str]:
     """Those of which an outcome was ever recorded."""
     ids = _ids(connection, names)
     rows = connection.execute(
@@ -264,7 +262,7 @@ def with_outcomes(connection: sqlite3.Connection, names: Sequence[str]) -> set[s
     return {ids[number] for (number,) in rows}
 
 
-def repeats_of(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Repeats]:
+def repeats_of(connection: Connection, names: Sequence[str]) -> dict[str, Repeats]:
     """How answers to the same input agree, of many; those without answers are left out."""
     ids = _ids(connection, names)
     rows = connection.execute(

@@ -18,7 +18,7 @@ __all__ = ["TrustReads"]
 
 
 class TrustReads:
-    """The trust half of `SqliteTelemetry`."""
+    """The trust half of `StoredTelemetry`."""
 
     _database: Engine
     # Scores that this process made and may not find in the store yet.

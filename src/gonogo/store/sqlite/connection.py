@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -13,7 +12,7 @@ import aiosqlite
 from gonogo.errors import StoreError
 
 if TYPE_CHECKING:
-    from gonogo.store.engine import Work
+    from gonogo.store.sqlite.file_connection import FileConnection, FileWork
     from gonogo.store.sqlite.identity import OpenFile
     from gonogo.store.sqlite.lock import FileLock
 
@@ -39,7 +38,7 @@ class StoreConnection(aiosqlite.Connection):
 
     def __init__(
         self,
-        connector: Callable[[], sqlite3.Connection],
+        connector: Callable[[], FileConnection],
         lock: FileLock | None = None,
         file: OpenFile | None = None,
     ) -> None:
@@ -66,7 +65,7 @@ class StoreConnection(aiosqlite.Connection):
         self._ended = super().stop()
         return self._ended
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: FileWork[T]) -> T:
         """Run `work` on the connection, in its thread; what it raises is raised here."""
         result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
@@ -89,7 +88,7 @@ class StoreConnection(aiosqlite.Connection):
                 return
         await super().close()
 
-    def _close_locked(self, connection: sqlite3.Connection) -> None:
+    def _close_locked(self, connection: FileConnection) -> None:
         if self._lock is not None:
             with self._lock.held(CLOSE_S):
                 if self._file is not None:
@@ -97,7 +96,7 @@ class StoreConnection(aiosqlite.Connection):
                 connection.close()
 
 
-def _leave_open(connection: sqlite3.Connection) -> None:
+def _leave_open(connection: FileConnection) -> None:
     """Keep a connection from being closed, also when the interpreter ends; the kernel frees it."""
     import ctypes
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Database:
     """An open store. Make one with `Database.open`, end it with `close`.
 
-    Works are plain functions of a `sqlite3.Connection`. They neither commit nor roll back, and
+    Works are plain functions of a connection. They neither commit nor roll back, and
     may be run a second time where a first run was undone, so they change nothing but the store.
     """
 
@@ -143,7 +143,7 @@ class Database:
         Raises:
             StoreError: The file is there already or cannot be written.
         """
-        return await self.read(partial(copy_to, target=to, now_ms=now_ms))
+        return await self._readers.read(partial(copy_to, target=to, now_ms=now_ms))
 
     async def close(self) -> None:
         """Commit what is queued and close every connection. Closing twice does nothing."""

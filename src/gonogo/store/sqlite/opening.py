@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gonogo.errors import StoreError
 from gonogo.store.sqlite.failures import store_error
+from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.identity import OpenFile, log_of, refuse_foreign_log, refuse_remains
 from gonogo.store.sqlite.lock import FileLock, sync_folder
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
@@ -156,13 +157,14 @@ def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?{mode}"
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> FileConnection:
     return sqlite3.connect(
         _uri(path, mode),
         uri=True,
         isolation_level=None,
         timeout=_BUSY_TIMEOUT_S,
         cached_statements=256,
+        factory=FileConnection,
     )
 
 
@@ -186,7 +188,7 @@ def _refuse_damaged(path: Path, *, quiet: bool) -> None:
         connection.close()
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
+def _set_up(connection: FileConnection) -> None:
     for pragma in (
         f"busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}",
         "cache_size = -16384",
@@ -241,7 +243,7 @@ def _create(path: Path) -> None:
         raise store_error(path, error) from error
 
 
-def open_writer(path: Path, lock: FileLock, file: OpenFile) -> sqlite3.Connection:
+def open_writer(path: Path, lock: FileLock, file: OpenFile) -> FileConnection:
     """Open the store for writing; make it or bring its schema up to date where needed.
 
     Raises:
@@ -259,7 +261,7 @@ def open_writer(path: Path, lock: FileLock, file: OpenFile) -> sqlite3.Connectio
         else:
             refuse_remains(path)
             _create(path)
-        connection: sqlite3.Connection | None = None
+        connection: FileConnection | None = None
         try:
             connection = _connect(path, "mode=rw")
             _set_up(connection)
@@ -284,7 +286,7 @@ def open_writer(path: Path, lock: FileLock, file: OpenFile) -> sqlite3.Connectio
         return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> FileConnection:
     """Open the store for reading; works on a read-only disk where no WAL waits.
 
     Raises:
@@ -307,7 +309,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path, *, mode: str = "mode=ro") -> sqlite3.Connection:
+def connect_reader(path: Path, *, mode: str = "mode=ro") -> FileConnection:
     """A connection that cannot write, to a store that was already let in."""
     try:
         connection = _connect(path, mode)

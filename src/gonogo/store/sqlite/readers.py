@@ -20,7 +20,7 @@ from gonogo.store.sqlite.failures import store_error
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gonogo.store.engine import Work
+    from gonogo.store.sqlite.file_connection import FileConnection, FileWork
     from gonogo.store.sqlite.identity import OpenFile
 
 __all__ = ["Readers"]
@@ -41,20 +41,18 @@ class Readers:
         file: What is read, while its path names it.
     """
 
-    def __init__(
-        self, path: Path, opener: Callable[[], sqlite3.Connection], file: OpenFile
-    ) -> None:
+    def __init__(self, path: Path, opener: Callable[[], FileConnection], file: OpenFile) -> None:
         self._path = path
         self._file = file
         self._opener = opener
         self._all: list[StoreConnection] = []
         self._idle: list[StoreConnection] = []
         self._free = asyncio.Semaphore(READERS_MAX)
-        self._asked: list[tuple[Work[object], asyncio.Future[object]]] = []
+        self._asked: list[tuple[FileWork[object], asyncio.Future[object]]] = []
         self._trips: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: FileWork[T]) -> T:
         """Run `work` on one snapshot of the store.
 
         Raises:
@@ -67,7 +65,7 @@ class Readers:
             self._set_out()
         return await done
 
-    async def open(self, opener: Callable[[], sqlite3.Connection]) -> None:
+    async def open(self, opener: Callable[[], FileConnection]) -> None:
         """Open the first connection now, so that a store that cannot be read is refused here.
 
         Raises:
@@ -120,7 +118,7 @@ class Readers:
                 done.set_result(value)
 
     def _answer(
-        self, works: list[Work[object]], connection: sqlite3.Connection
+        self, works: list[FileWork[object]], connection: FileConnection
     ) -> list[tuple[object, Exception | None]]:
         self._file.refuse_other(connection)
         return _answer(works, connection)
@@ -134,7 +132,7 @@ class Readers:
 
 
 def _answer(
-    works: list[Work[object]], connection: sqlite3.Connection
+    works: list[FileWork[object]], connection: FileConnection
 ) -> list[tuple[object, Exception | None]]:
     """What became of the first of `works`, as many as there was time for; at least one."""
     started = time.perf_counter()
@@ -149,7 +147,7 @@ def _answer(
     return outcomes
 
 
-def _on_snapshot(work: Work[T], connection: sqlite3.Connection) -> T:
+def _on_snapshot(work: FileWork[T], connection: FileConnection) -> T:
     connection.execute("BEGIN")
     try:
         return work(connection)

@@ -14,9 +14,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from gonogo.errors import GonogoError, StoreError
-from gonogo.store.engine import Work
 from gonogo.store.sqlite.connection import StoreConnection
 from gonogo.store.sqlite.failures import store_error
+from gonogo.store.sqlite.file_connection import FileConnection, FileWork
 from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock, StoreHeld, holder_of
 from gonogo.store.sqlite.migrate import latest_version, refuse_newer
@@ -42,7 +42,7 @@ _log = logging.getLogger("gonogo.store")
 
 @dataclass(slots=True, eq=False)
 class _Queued(Generic[T]):
-    work: Work[T]
+    work: FileWork[T]
     durable: bool
     done: asyncio.Future[T] | None
 
@@ -89,7 +89,7 @@ class Writer:
         self._commits = 0
         self._task = asyncio.create_task(self._serve(), name="gonogo store writer")
 
-    async def write(self, work: Work[T], *, durable: bool) -> T:
+    async def write(self, work: FileWork[T], *, durable: bool) -> T:
         """Queue `work`, wait for its commit, return what it returned.
 
         Cancelled while it waits, the work may still be done.
@@ -107,7 +107,7 @@ class Writer:
         self._put(_Queued(work, durable, done))
         return await done
 
-    def submit(self, work: Work[object]) -> bool:
+    def submit(self, work: FileWork[object]) -> bool:
         """Queue `work` and return at once; False where the queue is full or closed."""
         if self._closing or len(self._queue) >= QUEUE_MAX:
             return False
@@ -186,9 +186,7 @@ class Writer:
 
     # From here on in the connection's thread.
 
-    def _commit(
-        self, batch: list[_Queued[object]], connection: sqlite3.Connection
-    ) -> list[_Outcome]:
+    def _commit(self, batch: list[_Queued[object]], connection: FileConnection) -> list[_Outcome]:
         """Commit a prefix of `batch`; the outcomes of that prefix."""
         if not batch:
             return []
@@ -208,7 +206,7 @@ class Writer:
             self._file.refuse_other()
         return outcomes
 
-    def _tie_log(self, connection: sqlite3.Connection) -> None:
+    def _tie_log(self, connection: FileConnection) -> None:
         try:
             self._file.tie_log(connection)
         except sqlite3.Error as error:
@@ -217,7 +215,7 @@ class Writer:
             _log.warning("log not tied: %s", store_error(self._path, error))
 
     def _one_by_one(
-        self, batch: list[_Queued[object]], connection: sqlite3.Connection
+        self, batch: list[_Queued[object]], connection: FileConnection
     ) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         for queued in batch:
@@ -227,9 +225,7 @@ class Writer:
                 outcomes.append(_failed(lost))
         return outcomes
 
-    def _transact(
-        self, batch: list[_Queued[object]], connection: sqlite3.Connection
-    ) -> list[_Outcome]:
+    def _transact(self, batch: list[_Queued[object]], connection: FileConnection) -> list[_Outcome]:
         """Commit a prefix of `batch`. Only where a work fails is each given a savepoint.
 
         Savepoints take a seventh of the time of small writes, and have SQLite copy every page that
@@ -241,7 +237,7 @@ class Writer:
         return outcomes or []
 
     def _run(
-        self, batch: list[_Queued[object]], connection: sqlite3.Connection, *, guarded: bool
+        self, batch: list[_Queued[object]], connection: FileConnection, *, guarded: bool
     ) -> list[_Outcome] | None:
         """The outcomes; None where a work failed that was not guarded, and nothing was kept."""
         started = time.perf_counter()
@@ -270,7 +266,7 @@ class Writer:
         self._commits += 1
         return outcomes
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    def _begin(self, connection: FileConnection) -> None:
         """Begin; another program that writes without our lock is waited for, as long as for it."""
         started = time.perf_counter()
         while True:
@@ -292,7 +288,7 @@ class Writer:
     def _locker(self) -> str:
         return holder_of(self._path.with_name(self._path.name + "-shm"), "POSIX")
 
-    def _guarded(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
+    def _guarded(self, work: FileWork[object], connection: FileConnection) -> _Outcome:
         """Run one work so that its failure undoes its own changes alone."""
         connection.execute("SAVEPOINT work")
         outcome = self._attempt(work, connection)
@@ -301,7 +297,7 @@ class Writer:
         connection.execute("RELEASE work")
         return outcome
 
-    def _attempt(self, work: Work[object], connection: sqlite3.Connection) -> _Outcome:
+    def _attempt(self, work: FileWork[object], connection: FileConnection) -> _Outcome:
         try:
             return _Outcome(work(connection))
         except Exception as error:  # noqa: BLE001 - carried over to the caller who awaits it
@@ -312,12 +308,12 @@ class Writer:
                 raise _TransactionLost from problem
             return _Outcome(problem=problem)
 
-    def _synchronous(self, connection: sqlite3.Connection, *, full: bool) -> None:
+    def _synchronous(self, connection: FileConnection, *, full: bool) -> None:
         if full != self._full:
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             self._full = full
 
-    def _checkpoint_when_due(self, connection: sqlite3.Connection) -> None:
+    def _checkpoint_when_due(self, connection: FileConnection) -> None:
         rows = connection.total_changes - self._rows_checkpointed
         if rows < CHECKPOINT_ROWS and self._commits < CHECKPOINT_COMMITS:
             return
@@ -329,7 +325,7 @@ class Writer:
             _log.warning("checkpoint failed: %s", store_error(self._path, error))
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: FileConnection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
