@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.trust import score as trust
+from gonogo.detectors.trust.prior import population_prior
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
@@ -154,7 +155,7 @@ def score_fleet(world: World, scores: Scores, *, size: int, seed: int) -> None:
     """Score every call of a fleet by every rule; intervals at one call in a hundred."""
     rng = np.random.default_rng(seed)
     others = fleet(world, size // 2, rng)
-    prior = trust.population_prior(
+    prior = population_prior(
         np.array([int(one.good.sum()) for one in others]),
         np.array([one.good.size for one in others]),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drift_world import START_MS, World, calls, open_world
 
@@ -215,3 +216,35 @@ async def test_labels_of_few_calls_are_said_to_be_few(tmp_path: Path) -> None:
         assert coverage.share == pytest.approx(0.05, abs=0.002)
         assert coverage.warning in report.summary
     assert full.label_coverage is None
+
+
+async def test_the_interval_of_trust_holds_the_chance_of_the_hour(tmp_path: Path) -> None:
+    """Nights are much worse: the interval holds both, and the words say by how much hours differ."""
+    rng = np.random.default_rng(5)
+    nights = [
+        replace(
+            call,
+            outcome=float(rng.random() >= (0.20 if call.ts_ms % DAY_MS < 8 * HOUR_MS else 0.03)),
+        )
+        for call in calls("nights", 28, 0.0)
+    ]
+    alike = [replace(call, outcome=float(rng.random() >= 0.07)) for call in calls("alike", 28, 0.0)]
+    async with open_world(tmp_path) as world:
+        await world.record([*nights, *alike])
+        cycle = await world.app.get_trust_score_health("nights")
+        calm = await world.app.get_trust_score_health("alike")
+        fleet = await world.app.get_trust_score_health()
+    assert cycle.interval90 is not None
+    assert cycle.interval90[0] <= 82
+    assert cycle.interval90[1] >= 96
+    assert cycle.hours_sd is not None
+    assert cycle.hours_sd > 2
+    assert "the interval is for the next call" in cycle.summary
+    assert cycle.parts is not None
+    assert 100 * cycle.parts["quality"].interval90[0] == pytest.approx(cycle.interval90[0], abs=1)
+    assert calm.interval90 is not None
+    assert calm.interval90[1] - calm.interval90[0] < 10
+    assert calm.hours_sd == 0
+    assert "averaged" not in calm.summary
+    for line in fleet.fleet or ():
+        assert line.interval90 == (cycle if line.dependency == "nights" else calm).interval90

@@ -71,7 +71,10 @@ async def test_a_steady_dependency_is_go_and_its_words_carry_the_numbers() -> No
     assert report.interval90 is not None
     low, high = report.interval90
     assert low < 92 < high
-    assert "the chance in percent that the next call is good, from 600 calls" in report.summary
+    assert (
+        "the chance in percent that the next call is good, averaged over hours, from 600"
+        in report.summary
+    )
     assert report.parts is not None
     assert set(report.parts) == {"availability", "quality"}
     assert report.parts["quality"].n == 600

@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gonogo.detectors.trust.chances_many import Batches, posteriors, product_interval90
+from gonogo.detectors.trust.prior import Prior
 from gonogo.detectors.trust.score import (
-    Prior,
     point_interval90,
     posterior,
     product_points,
@@ -49,6 +49,7 @@ def test_many_posteriors_are_those_of_each(seed: int, size: int) -> None:
         np.testing.assert_allclose(got.weight, want.weight, atol=1e-9)
         np.testing.assert_allclose(got.a, want.a, rtol=1e-9)
         np.testing.assert_allclose(got.b, want.b, rtol=1e-9)
+        assert got.between_hours == pytest.approx(want.between_hours, abs=1e-12, nan_ok=True)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonogo.detectors.trust import score as trust
+from gonogo.detectors.trust.prior import Prior, population_prior
 from gonogo.errors import DataError
 
 calls = st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=60)
-PRIOR = trust.Prior(0.8, 5.0)
+PRIOR = Prior(0.8, 5.0)
 
 
 def call_by_call(
-    hours: list[int], goods: list[bool], now: int, prior: trust.Prior
+    hours: list[int], goods: list[bool], now: int, prior: Prior
 ) -> tuple[list[float], list[float], list[float]]:
     """Nested memories and fixed share, one call at a time, in plain numbers."""
     size = len(trust.HALF_LIVES_DAYS)
@@ -153,16 +154,16 @@ def test_prior_is_found_again_by_moments() -> None:
     """400 dependencies drawn from Beta(18, 2) give back mean .9 and strength 20, roughly."""
     rng = np.random.default_rng(3)
     n = rng.integers(20, 300, 400)
-    prior = trust.population_prior(rng.binomial(n, rng.beta(18, 2, 400)), n)
+    prior = population_prior(rng.binomial(n, rng.beta(18, 2, 400)), n)
     assert prior.mean == pytest.approx(0.9, abs=0.01)
     assert 15 < prior.strength < 27
 
 
 def test_prior_of_few_or_flawless_dependencies_stays_inside() -> None:
     """Two dependencies are no population; one without a failure does not make 1.0 certain."""
-    two = trust.population_prior(np.array([9, 8]), np.array([10, 10]))
-    assert two == trust.Prior()
-    flawless = trust.population_prior(np.full(9, 100), np.full(9, 100))
+    two = population_prior(np.array([9, 8]), np.array([10, 10]))
+    assert two == Prior()
+    flawless = population_prior(np.full(9, 100), np.full(9, 100))
     assert flawless.mean < 1
     assert flawless.strength == 50
 

@@ -64,6 +64,9 @@ class TrustReport(Answer):
     score_needed: Points | None = Field(
         default=None, description="the least score that its normal, or an even chance, allows"
     )
+    hours_sd: Points | None = Field(
+        default=None, description="how hours differ, in interval90; absent: too few calls to tell"
+    )
     good_means: str | None = None
     n: int | None = None
     newest_ts: Time | None = None

@@ -17,6 +17,9 @@ _PARTS = {
     "consistency": "consistency",
 }
 
+# Points; from here on how hours differ is worth a sentence.
+HOURS_SD_SAID = 1.0
+
 
 def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
     """The score with its interval and what it is the chance of, and what decided against it.
@@ -27,9 +30,10 @@ def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
         measured: Whether it is known if answers are right.
     """
     chance = "is good" if measured else "comes without error and in time"
+    averaged = ", averaged over hours" if report.hours_sd is None else ""
     told = (
         f"Trust {points(report.score, report.interval90)}: the chance in percent that the next call "
-        f"{chance}, from {counted(report.n or 0, 'call')}"
+        f"{chance}{averaged}, from {counted(report.n or 0, 'call')}"
     )
     parts = report.parts or {}
     if len(parts) > 1:
@@ -37,6 +41,11 @@ def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
         if parts[weakest].rate < 1:
             told += f"; weakest part {_PARTS[weakest]} {number(parts[weakest].rate)}"
     told += "."
+    if report.hours_sd is not None and report.hours_sd >= HOURS_SD_SAID:
+        told += (
+            f" Hours differ by {number(report.hours_sd)} points (standard deviation): the score is "
+            "their average, the interval is for the next call."
+        )
     if why:
         told += f" {why[0].upper()}{why[1:]}."
     if report.upstream:

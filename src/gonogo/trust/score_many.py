@@ -14,6 +14,7 @@ from gonogo.records import HOUR_MS, Dependency
 from gonogo.trust.trust_estimate import (
     MEMORY_DAYS,
     REPEATS_MIN,
+    between_hours,
     consistent_points,
     population_of,
     scored_hours,
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.detectors.trust.chances_many import Batches
-    from gonogo.detectors.trust.score import BetaMixture, Prior
+    from gonogo.detectors.trust.prior import Prior
+    from gonogo.detectors.trust.score import BetaMixture
     from gonogo.ports.trust_reads import (
         CallCounts,
         FleetRow,
@@ -168,7 +170,7 @@ async def _priors(
 def _prior(population: Population, without: str | None) -> Pair:
     import numpy as np
 
-    from gonogo.detectors.trust.score import population_prior
+    from gonogo.detectors.trust.prior import population_prior
 
     others = np.array([name != without for name in population.names], dtype=bool)
     return (
@@ -192,6 +194,7 @@ def _score(
     """The score as `trust_estimate.estimate` makes it."""
     from gonogo.detectors.trust import score as trust
     from gonogo.detectors.trust.chances_many import product_interval90
+    from gonogo.detectors.trust.hour_spread import widened
 
     points, normal, mean = trust.equal_points(ok), ok.longest(), float(ok.mean())
     second: Floats | None = None
@@ -206,9 +209,10 @@ def _score(
         second = consistent_points(repeats)
         steady = float(second.mean())
         mean, normal = mean * steady, normal * steady
-    lower, upper = (
+    averaged = (
         trust.point_interval90(points) if second is None else product_interval90(points, second)
     )
+    lower, upper = widened(mean, averaged, between_hours(ok, quality))
     scored = Scored(
         score=mean,
         lower=lower,

@@ -6,6 +6,7 @@ one the whole fleet. The verdict's rule stands in `trust_estimate`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -237,6 +238,7 @@ def _report(
         score=100 * found.score,
         interval90=(100 * found.lower, 100 * found.upper),
         score_needed=100 * found.bar,
+        hours_sd=None if math.isnan(found.hours_sd) else 100 * found.hours_sd,
         good_means=good_means(found, own),
         n=found.n,
         newest_ts=rfc3339(found.newest_ts_ms),

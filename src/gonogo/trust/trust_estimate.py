@@ -8,6 +8,7 @@ their rates.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gonogo.detectors.trust.score import BetaMixture, Prior
+    from gonogo.detectors.trust.prior import Prior
+    from gonogo.detectors.trust.score import BetaMixture
     from gonogo.hours.measured import UnlabelledVersion
     from gonogo.ports.trust_reads import Population, Repeats, TrustTelemetry
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
@@ -40,7 +42,8 @@ REPEATS_MIN = 10
 class TrustEstimate:
     """P(next call is good). `score`, `lower`, `upper` and `bar` are fractions.
 
-    `points` are values of the rate of equal probability, ascending: its whole distribution.
+    `lower` and `upper` hold the chance of the next call, now: hours differ from the average by
+    `hours_sd` (NaN: too few calls to tell, they hold the average alone). `points` are values of that average of equal probability, ascending.
     `ok` and `quality` are the Beta mixtures behind it; `quality` is None without one label.
     """
 
@@ -49,9 +52,6 @@ class TrustEstimate:
     lower: float
     upper: float
     bar: float
-    n: int
-    verdict: Verdict
-    why: str
     points: Floats
     ok: BetaMixture
     ok_prior: Prior
@@ -59,11 +59,23 @@ class TrustEstimate:
     quality_prior: Prior | None
     population: Population
     known: Dependency
-    labels: int
     golden: bool
     counts: HourCounts
     repeats: Repeats
+    hours_sd: float = math.nan
     unlabelled: UnlabelledVersion | None = None
+    verdict: Verdict = "unknown"
+    why: str = ""
+
+    @property
+    def n(self) -> int:
+        """Calls in all hours."""
+        return int(self.counts.n.sum())
+
+    @property
+    def labels(self) -> int:
+        """Calls without error that have an outcome."""
+        return int(self.counts.ok_labels.sum())
 
     @property
     def newest_ts_ms(self) -> int:
@@ -171,12 +183,13 @@ def estimate(
 ) -> TrustEstimate:
     """The estimate from what was read; pure."""
     from gonogo.detectors.trust import score as trust
+    from gonogo.detectors.trust.hour_spread import widened
 
     others, hour = _others(population, known), now_ms // HOUR_MS
     ok, ok_prior = _ok(counts, population, others, hour)
     points, normal, mean = trust.equal_points(ok), ok.longest(), float(ok.mean())
-    labels, quality, quality_prior = int(counts.ok_labels.sum()), None, None
-    if labels:
+    quality, quality_prior = None, None
+    if counts.ok_labels.any():
         quality, quality_prior = _quality(counts, population, others, hour)
         points = trust.product_points(points, trust.equal_points(quality))
         mean *= float(quality.mean())
@@ -185,16 +198,14 @@ def estimate(
         consistent = consistent_points(repeats)
         points, steady = trust.product_points(points, consistent), float(consistent.mean())
         mean, normal = mean * steady, normal * steady
-    lower, upper = trust.point_interval90(points)
+    between = between_hours(ok, quality)
+    lower, upper = widened(mean, trust.point_interval90(points), between)
     found = TrustEstimate(
         dependency=known.name,
         score=mean,
         lower=lower,
         upper=upper,
         bar=max(EVEN_CHANCE, normal - own.min_effect),
-        n=int(counts.n.sum()),
-        verdict="unknown",
-        why="",
         points=points,
         ok=ok,
         ok_prior=ok_prior,
@@ -202,13 +213,21 @@ def estimate(
         quality_prior=quality_prior,
         population=population,
         known=known,
-        labels=labels,
         golden=golden,
         counts=counts,
         repeats=repeats,
+        hours_sd=math.sqrt(between),
         unlabelled=unlabelled,
     )
     return _judged(found, known, own, now_ms)
+
+
+def between_hours(ok: BetaMixture, quality: BetaMixture | None) -> float:
+    """The variance of an hour's chance that a call is well and, where known, answered well."""
+    if quality is None:
+        return ok.between_hours
+    is_ok, is_good = float(ok.mean()), float(quality.mean())
+    return ok.between_hours * is_good**2 + quality.between_hours * is_ok**2
 
 
 def consistent_points(repeats: Repeats) -> Floats:
@@ -236,8 +255,9 @@ def _ok(
 ) -> tuple[BetaMixture, Prior]:
     """The posterior of a call without error and within the SLO, and the prior it began from."""
     from gonogo.detectors.trust import score as trust
+    from gonogo.detectors.trust.prior import population_prior
 
-    prior = trust.population_prior(population.ok[others], population.n[others])
+    prior = population_prior(population.ok[others], population.n[others])
     ok = by_hour(counts, counts.ok, counts.n)
     return trust.posterior(*ok, now_hour=now_hour, prior=prior), prior
 
@@ -247,8 +267,9 @@ def _quality(
 ) -> tuple[BetaMixture, Prior]:
     """The posterior of a good answer where there was one, and the prior it began from."""
     from gonogo.detectors.trust import score as trust
+    from gonogo.detectors.trust.prior import population_prior
 
-    prior = trust.population_prior(population.ok_good[others], population.ok_labels[others])
+    prior = population_prior(population.ok_good[others], population.ok_labels[others])
     good = by_hour(counts, counts.ok_good, counts.ok_labels)
     return trust.posterior(*good, now_hour=now_hour, prior=prior), prior
 

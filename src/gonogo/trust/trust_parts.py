@@ -9,7 +9,8 @@ from gonogo.records import HOUR_MS
 from gonogo.trust.trust_estimate import by_hour, consistency_points
 
 if TYPE_CHECKING:
-    from gonogo.detectors.trust.score import BetaMixture, Prior
+    from gonogo.detectors.trust.prior import Prior
+    from gonogo.detectors.trust.score import BetaMixture
     from gonogo.records import Ints
     from gonogo.settings import DependencySettings
     from gonogo.trust.trust_estimate import TrustEstimate
@@ -19,7 +20,7 @@ PartName = Literal["availability", "quality", "latency_slo", "consistency"]
 
 @dataclass(frozen=True, slots=True)
 class PartEstimate:
-    """One part of good: a rate with its 90 % interval, from n calls."""
+    """One part of good: a rate with the 90 % interval of the next call's, from n calls."""
 
     rate: float
     lower: float
@@ -34,6 +35,8 @@ def part_estimates(
     import numpy as np
 
     from gonogo.detectors.trust import score as trust
+    from gonogo.detectors.trust.hour_spread import widened
+    from gonogo.detectors.trust.prior import population_prior
 
     counts, all_ = found.counts, found.population
     others = np.array([name != found.dependency for name in all_.names], dtype=bool)
@@ -46,12 +49,14 @@ def part_estimates(
     parts: dict[PartName, PartEstimate] = {}
     for name, (good, n, others_good, others_n) in pairs.items():
         if n.sum():
-            prior = trust.population_prior(others_good[others], others_n[others])
+            prior = population_prior(others_good[others], others_n[others])
             mixture = _known(found, good, n, prior) or trust.posterior(
                 *by_hour(counts, good, n), now_hour=now_ms // HOUR_MS, prior=prior
             )
             low, high = trust.quantiles(mixture, np.array([0.05, 0.95]))
-            parts[name] = PartEstimate(float(mixture.mean()), float(low), float(high), int(n.sum()))
+            rate = float(mixture.mean())
+            ends = widened(rate, (float(low), float(high)), mixture.between_hours)
+            parts[name] = PartEstimate(rate, *ends, int(n.sum()))
     if found.repeats.repeats:
         points = consistency_points(found.repeats)
         low, high = trust.point_interval90(points)

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.trust.hour_spread import hours_variance
 from gonogo.detectors.trust.score import (
     DECAY_PER_HOUR,
     FIXED_SHARE,
     MEMORIES,
     WEIGHED_ROWS_MAX,
     BetaMixture,
-    Prior,
     counted_as,
     log_fit,
     nested,
 )
 
 if TYPE_CHECKING:
+    from gonogo.detectors.trust.prior import Prior
     from gonogo.records import Floats, Ints
 
 __all__ = ["Batches", "posteriors", "product_interval90"]
@@ -92,32 +93,36 @@ def _run(
         for column in zip(*((prior.mean, prior.strength) for prior in priors), strict=True)
     )
     fit = log_fit(before_good, before_n, good[..., None], n[..., None], (mean, strength))
-    weight, short = _weighed(fit, n)
+    weight, before, short = _weighed(fit, n)
+    own_a, own_b = nested(before_good, before_n, (mean, strength))
+    scale = counted_as(short)[..., None]
+    told = BetaMixture(before, scale * own_a, scale * own_b)
+    between = hours_variance(told.mean(), told.variance(), good, n)
     fade = np.exp((np.maximum(now_hour - hour[:, -1], 0))[:, None] * DECAY_PER_HOUR)
     last_good = (good_now + good[:, -1, None]) * fade
     last_n = (n_now + n[:, -1, None]) * fade
     a, b = nested(last_good, last_n, (mean[:, 0], strength[:, 0]))
-    count = counted_as(short)[:, None]
-    for at in range(len(batches)):
-        yield BetaMixture(weight[at], count[at] * a[at], count[at] * b[at])
+    for at, count in enumerate(scale[:, -1]):
+        yield BetaMixture(weight[at], count * a[at], count * b[at], float(between[at]))
 
 
-def _weighed(fit: Floats, n: Ints) -> tuple[Floats, Floats]:
-    """Weights after the last row, and what the two shortest memories weighed on average before each."""
+def _weighed(fit: Floats, n: Ints) -> tuple[Floats, Floats, Floats]:
+    """Weights after the last row, before each, and what the two shortest weighed on average up to each."""
     weight = np.full((fit.shape[0], MEMORIES), 1 / MEMORIES)
-    short = np.zeros(fit.shape[0])
+    before = np.empty_like(fit)
     likelihood = np.exp(fit - fit.max(axis=-1, keepdims=True))
     kept = (1 - FIXED_SHARE) ** np.maximum(n - 1, 0)
     is_row = n > 0
     given = np.where(is_row, FIXED_SHARE, 0.0)
     for row in range(fit.shape[1]):
-        short += np.where(is_row[:, row], weight[:, :2].sum(axis=1), 0.0)
+        before[:, row] = weight
         stays = kept[:, row, None]
         weight = (weight * stays + (1 - stays) / MEMORIES) * likelihood[:, row]
         weight /= weight.sum(axis=1, keepdims=True)
         share = given[:, row, None]
         weight = weight * (1 - share) + share / MEMORIES
-    return weight, short / np.maximum(is_row.sum(axis=1), 1)
+    short = np.where(is_row, before[..., :2].sum(axis=-1), 0.0).cumsum(axis=1)
+    return weight, before, short / np.maximum(is_row.cumsum(axis=1), 1)
 
 
 def product_interval90(first: Floats, second: Floats) -> tuple[float, float]:

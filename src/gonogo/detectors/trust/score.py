@@ -8,8 +8,7 @@ interval. The parts of a score are such mixtures too; a product of independent o
 points of equal probability.
 
 Source: Jøsang & Ismail, The Beta Reputation System (2002), for counts that are forgotten; Herbster
-& Warmuth, Tracking the Best Expert (1998), for the fixed share; Kleinman, JASA 68 (1973), for the
-prior by moments.
+& Warmuth, Tracking the Best Expert (1998), for the fixed share.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.rate.rule import log_gamma
+from gonogo.detectors.trust.hour_spread import hours_variance
+from gonogo.detectors.trust.prior import Prior
 from gonogo.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ WEIGHED_ROWS_MAX = 512
 # where outages and jumps are rare.
 _RESTS, _RESTLESS = 0.34, 0.49
 _COUNTS_FOR_MOST, _COUNTS_FOR_LEAST = 1.15, 0.5
-PRIOR_STRENGTH_RANGE = (0.5, 50.0)
-POPULATION_MIN = 3
 
 DECAY_PER_HOUR: Floats = -math.log(2) / (24 * np.array(HALF_LIVES_DAYS))
 MEMORIES = len(HALF_LIVES_DAYS)
@@ -54,26 +53,31 @@ _STEPS: Floats = np.arange(_GRID, dtype=np.float64)
 _LOGIT_MAX = 35.0
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """What is believed before the first call: a mean rate, worth `strength` calls."""
-
-    mean: float = 0.5
-    strength: float = 2.0
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BetaMixture:
-    """A rate's distribution: Beta(a[i], b[i]) with probability weight[i]; shapes (..., 5)."""
+    """A rate's distribution: Beta(a[i], b[i]) with probability weight[i]; shapes (..., 5).
+
+    `between_hours` is the variance of one hour's rate around it: 0 where hours do not differ, NaN
+    where calls are too few to tell.
+    """
 
     weight: Floats
     a: Floats
     b: Floats
+    between_hours: float = math.nan
 
     def mean(self) -> Floats:
         """The chance of the next event, shape (...)."""
         rate: Floats = np.sum(self.weight * self.a / (self.a + self.b), axis=-1)
         return rate
+
+    def variance(self) -> Floats:
+        """The variance of the rate, shape (...)."""
+        total = self.a + self.b
+        mean = self.a / total
+        within = mean * (1 - mean) / (total + 1)
+        spread: Floats = np.sum(self.weight * (within + mean**2), axis=-1) - self.mean() ** 2
+        return spread
 
     def longest(self) -> float:
         """What the longest memory alone says, of a mixture of shape (5,)."""
@@ -95,42 +99,6 @@ class TrustPath:
         row = np.arange(1, short.size)
         first = np.maximum(row - WEIGHED_ROWS_MAX, 0)
         return counted_as((short[row] - short[first]) / (row - first))
-
-
-def population_prior(good: Ints, n: Ints) -> Prior:
-    """The prior that other dependencies of the kind give, by moments.
-
-    Args:
-        good: Shape (m,), good calls of each dependency.
-        n: Shape (m,), calls of each; those without calls do not count.
-
-    Returns:
-        Mean and strength, the strength within 0.5 to 50; the uniform prior where fewer than
-        three dependencies have calls.
-    """
-    called = n > 0
-    good, n = good[called].astype(float), n[called].astype(float)
-    if n.size < POPULATION_MIN:
-        return Prior()
-    rate, weight = good / n, n
-    mean, spread = 0.5, 0.0
-    for _ in range(3):
-        share = weight / weight.sum()
-        mean = float(share @ rate)
-        within = mean * (1 - mean)
-        if within == 0:
-            break
-        # E[sum share (rate - mean)^2] = within * (noise + spread * rest), solved for the spread.
-        noise = float(np.sum(share * (1 - share) / n))
-        rest = float(np.sum(share * (1 - share) * (n - 1) / n))
-        seen = float(share @ (rate - mean) ** 2) / within
-        spread = min(max((seen - noise) / rest, 0.0), 1.0) if rest > 0 else 0.0
-        weight = n / (1 + (n - 1) * spread)
-    low, high = PRIOR_STRENGTH_RANGE
-    strength = min(max(1 / spread - 1, low), high) if spread > 0 else high
-    # Half a good and half a bad call keep the mean inside (0, 1).
-    calls = float(weight.sum())
-    return Prior((mean * calls + 0.5) / (calls + 1), strength)
 
 
 def trust_path(
@@ -211,8 +179,17 @@ def posterior(hour: Ints, good: Ints, n: Ints, *, now_hour: int, prior: Prior) -
     weight = after_batch(path, last, good[-1:], n[-1:]).weight[0]
     fade = np.exp(max(now_hour - int(hour[-1]), 0) * DECAY_PER_HOUR)
     a, b = nested((path.good[-1] + good[-1]) * fade, (path.n[-1] + n[-1]) * fade, prior)
-    counts_for = path.counts_for()[-1]
-    return BetaMixture(weight, counts_for * a, counts_for * b)
+    counts_for = path.counts_for()
+    between = _between_hours(path, counts_for, good, n)
+    return BetaMixture(weight, counts_for[-1] * a, counts_for[-1] * b, between)
+
+
+def _between_hours(path: TrustPath, counts_for: Floats, good: Ints, n: Ints) -> float:
+    """The variance of an hour's rate around what the path held before it."""
+    a, b = nested(path.good, path.n, path.prior)
+    before = BetaMixture(path.weight, counts_for[:, None] * a, counts_for[:, None] * b)
+    rows = slice(n.size - path.n.shape[0], None)
+    return float(hours_variance(before.mean(), before.variance(), good[rows], n[rows]))
 
 
 def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
