@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from gonogo.app import Gonogo
 from gonogo.demo.world import HEALTHY_DAYS, MODEL, PREVIOUS, World
+from gonogo.ingest.load import Reading
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.settings import BudgetSettings, DependencySettings, Policy, Settings
 
@@ -47,7 +48,7 @@ async def recorded(folder: Path, *, days: int = HEALTHY_DAYS, store: str | None 
         await app.ingest(
             [str(data)],
             ColumnMap(),
-            stated=None,
+            reading=Reading(),
             stdin=io.BytesIO(),
             progress=lambda _: None,
         )

@@ -191,6 +191,8 @@ class Settings:
     config_path: Path | None = None
     digest: str = "defaults"
     timezone: str = "UTC"
+    # The same where the configuration names one: times that state no zone are read in it.
+    stated_timezone: str | None = None
     store_text: bool = False
     retention_days: int | None = None
     lock_wait_s: float = LOCK_WAIT_S

@@ -11,6 +11,7 @@ import pytest
 from drift_world import START_MS, World, calls, open_world
 
 from gonogo.answers import rfc3339
+from gonogo.ingest.load import Reading
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.records import DAY_MS, HOUR_MS
 
@@ -149,7 +150,7 @@ async def test_files_may_come_in_any_order_until_a_verdict_is_told(tmp_path: Pat
                 loaded = await world.app.ingest(
                     [str(path)],
                     parse_mapping([], [], ignore_unknown=False),
-                    stated=None,
+                    reading=Reading(),
                     stdin=BytesIO(),
                     progress=lambda _: None,
                 )

@@ -57,8 +57,8 @@ def csv(data: bytes) -> None:
     """CSV with any header, through the mapping of its columns."""
     plain = parse_mapping([], [])
     with contextlib.suppress(DataError):
-        header, rows = read_csv(iter(_lines(data)), "a.csv")
-        mapping = plain.with_header(header, "a.csv")
+        header, rows, decimal_comma = read_csv(iter(_lines(data)), "a.csv")
+        mapping = plain.with_header(header, "a.csv", decimal_comma=decimal_comma)
         for row in rows:
             if not isinstance(row, Rejection) and isinstance(row[1], dict):
                 _observed(mapping.apply(row[1]))

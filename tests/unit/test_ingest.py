@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gonogo.errors import DataError, NoInput, ParameterError
-from gonogo.ingest.load import BATCH_ROWS, Loaded, Progress, load
+from gonogo.ingest.load import BATCH_ROWS, Loaded, Progress, Reading, load
 from gonogo.ingest.mapping import ColumnMap, parse_mapping
 from gonogo.ingest.numbered_lines import Format
 from gonogo.records import Observation, Rejection, Stored
@@ -48,6 +48,10 @@ class MemoryStore:
         self.batches.append(kept)
         duplicates = len(observations) - len(kept) - len(rejected)
         return Stored(len(kept), duplicates, 0, tuple(rejected))
+
+    async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """The dependency of each id that was kept."""
+        return {known: name for name, known in self._ids if known in set(ids)}
 
 
 async def load_bytes(
@@ -128,10 +132,10 @@ async def test_csv_cells_take_the_type_of_their_field(tmp_path: Path) -> None:
     ("line", "words"),
     [
         (b"m,x,", "must be a number, got text"),
-        (b"m,nan,", "must be finite"),
+        (b"m,inf,", "must be finite"),
         (b"m,1_0,", "must be a number, got text"),
         (b"m,1", "has 2 cells, the header 3"),
-        (b"m,1,,,", "has 5 cells, the header 3"),
+        (b"m,1,,,x", "has 5 cells, the header 3"),
         (b"m,1,\xff", "is not UTF-8 text"),
         (b'm,1,"open', "unexpected end of data"),
         (b'm,1,"a"b', "',' expected after '\"'"),
@@ -224,7 +228,7 @@ async def test_a_mapped_column_that_is_missing_is_refused_by_name(tmp_path: Path
 
 @pytest.mark.anyio
 async def test_the_same_file_adds_nothing_however_often(tmp_path: Path) -> None:
-    """Equal lines of one run are different calls; packed or appended to, the file is the same."""
+    """Equal lines of one run are different calls; packed, renamed or grown, the file is the same."""
     store = MemoryStore()
     lines = jsonl(*[{"dependency": "m", "outcome": n % 2} for n in range(40)])
     loaded, _ = await load_bytes(tmp_path, lines, store=store)
@@ -234,8 +238,9 @@ async def test_the_same_file_adds_nothing_however_often(tmp_path: Path) -> None:
     more = lines + jsonl({"dependency": "m", "outcome": 1})
     loaded, _ = await load_bytes(tmp_path, gzip.compress(more), "a.jsonl.gz", store=store)
     assert (loaded.accepted, loaded.duplicates) == (1, 40)
+    assert "taken as grown" in loaded.notes[0]
     loaded, _ = await load_bytes(tmp_path, lines, "b.jsonl", store=store)
-    assert loaded.accepted == 40
+    assert (loaded.accepted, loaded.duplicates) == (0, 40)
 
 
 @pytest.mark.anyio
@@ -262,7 +267,7 @@ async def test_the_format_is_told_by_name_or_first_bytes(
     store, path = MemoryStore(), tmp_path / ("calls" if stated is None else "calls.jsonl")
     path.write_bytes(b"dependency\nm\n")
     options = {"clock": lambda: NOW_MS, "stdin": io.BytesIO()}
-    loaded = await load([str(path)], store, PLAIN, stated=stated, **options)  # type: ignore[arg-type]
+    loaded = await load([str(path)], store, PLAIN, reading=Reading(stated), **options)  # type: ignore[arg-type]
     assert loaded.accepted == 1
 
 

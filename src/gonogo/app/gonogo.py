@@ -196,6 +196,7 @@ class Gonogo(Remembering):
     ) -> RecordAnswer:
         """Write evidence: a malformed item is refused alone, the good ones are kept."""
         from gonogo.ingest.live import record_batch
+        from gonogo.ingest.times import time_zone
 
         self.refuse_read_only("record observations")
         if len(observations) > OBSERVATIONS_MAX:
@@ -203,7 +204,9 @@ class Gonogo(Remembering):
                 f"observations has {len(observations)} items; send at most {OBSERVATIONS_MAX}."
             )
         stores, now_ms = await self.stores(), self._clock()
-        answer = await record_batch(stores.intake(), observations, now_ms=now_ms)
+        stated = self.settings.stated_timezone
+        zone = None if stated is None else time_zone(stated)
+        answer = await record_batch(stores.intake(), observations, now_ms=now_ms, zone=zone)
         if answer.notes is None:
             return answer
         # What is dated back may move a verdict: the log says when, and what.

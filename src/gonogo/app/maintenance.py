@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.fallback.reconcile import Reconciled
     from gonogo.fallback.recover import Recovered
-    from gonogo.ingest.load import Loaded, Progress
+    from gonogo.ingest.load import Loaded, Progress, Reading
     from gonogo.ingest.mapping import FieldMap
-    from gonogo.ingest.numbered_lines import Format
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.routes import Step
     from gonogo.records import Decision, Observation, Stored
@@ -88,7 +87,7 @@ class Upkeep:
         paths: Sequence[str],
         mapping: FieldMap,
         *,
-        stated: Format | None,
+        reading: Reading,
         stdin: BinaryIO,
         progress: Callable[[Progress], None],
     ) -> Loaded:
@@ -98,7 +97,7 @@ class Upkeep:
         self.refuse_read_only("record observations")
         intake, clock = (await self.stores()).intake(from_files=True), self._clock
         loaded = await load(
-            paths, intake, mapping, clock=clock, stdin=stdin, stated=stated, progress=progress
+            paths, intake, mapping, clock=clock, stdin=stdin, reading=reading, progress=progress
         )
         loaded.notes += intake.notes
         return loaded

@@ -23,7 +23,46 @@ group = typer.Typer()
 
 SOME_REFUSED = 65
 REFUSED_SHOWN = 20
+RUN_CHARS_MAX = 200
 GARBAGE_LOOKED_FOR_AFTER = 100_000
+
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE…", help="JSONL or CSV, also .gz; - is stdin.")
+]
+FormatOption = Annotated[
+    Literal["jsonl", "csv", "litellm-spend"] | None,
+    typer.Option(help="Default: told by the file. litellm-spend: rows of LiteLLM's SpendLogs."),
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FIELD=COLUMN[*NUMBER]", help="Fill a field from a column; repeat it."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FIELD=VALUE", help="Fill a field with a value; repeat it."),
+]
+IgnoreOption = Annotated[
+    bool, typer.Option("--ignore-unknown", help="Leave out what is no field and not mapped.")
+]
+DropOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Leave out a column though it has a field's name."),
+]
+FailedOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN=VALUE", help="A call with this value failed; repeat it."),
+]
+RunOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Tells runs of the same work apart, as nightly results."),
+]
+ZoneOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE", help="Of times that state none, as Europe/Berlin. [settings.timezone]"
+    ),
+]
 
 
 @command(
@@ -32,39 +71,39 @@ GARBAGE_LOOKED_FOR_AFTER = 100_000
     "gonogo ingest calls.jsonl",
     "gonogo ingest runs.csv.gz --map dependency=model --map latency_ms=latency_s*1000",
     "gonogo ingest spend.csv --format litellm-spend",
+    "gonogo ingest results.csv --set dependency=triage --run 2026-04-02",
     "tail -f calls.jsonl | gonogo ingest - --set dependency=search",
     panel="Record",
 )
 async def ingest(
     session: Session,
     *,
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="JSONL or CSV, also .gz; - is stdin.")
-    ],
-    format: Annotated[  # noqa: A002 - the option's name
-        Literal["jsonl", "csv", "litellm-spend"] | None,
-        typer.Option(help="Default: told by the file. litellm-spend: rows of LiteLLM's SpendLogs."),
-    ] = None,
-    map: Annotated[  # noqa: A002 - the option's name
-        list[str] | None,
-        typer.Option(
-            metavar="FIELD=COLUMN[*NUMBER]", help="Fill a field from a column; repeat it."
-        ),
-    ] = None,
-    set: Annotated[  # noqa: A002 - the option's name
-        list[str] | None,
-        typer.Option(metavar="FIELD=VALUE", help="Fill a field with a value; repeat it."),
-    ] = None,
-    ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Leave out what is no field and not mapped.")
-    ] = False,
+    files: Files,
+    format: FormatOption = None,  # noqa: A002 - the option's name
+    map: MapOption = None,  # noqa: A002 - the option's name
+    set: SetOption = None,  # noqa: A002 - the option's name
+    ignore_unknown: IgnoreOption = False,
+    drop: DropOption = None,
+    error_when: FailedOption = None,
+    run: RunOption = None,
+    timezone: ZoneOption = None,
 ) -> int:
     """Store observations from files; refused lines are named, the others are kept."""
+    from gonogo.ingest.load import Reading
     from gonogo.ingest.mapping import parse_mapping
     from gonogo.ingest.spend_logs import SpendLogs
+    from gonogo.ingest.times import time_zone
 
-    mapping: FieldMap = parse_mapping(map or [], set or [], ignore_unknown=ignore_unknown)
+    mapping: FieldMap = parse_mapping(
+        map or [],
+        set or [],
+        ignore_unknown=ignore_unknown,
+        error_when=error_when or [],
+        drop=drop or [],
+    )
     stated = format if format != "litellm-spend" else None
+    zone = timezone or session.settings.stated_timezone
+    reading = Reading(stated, _run_name(run), None if zone is None else time_zone(zone))
     if format == "litellm-spend":
         if map:
             raise ParameterError(
@@ -75,10 +114,16 @@ async def ingest(
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     with progress_bar() as progress:
         loaded = await session.app.ingest(
-            files, mapping, stated=stated, stdin=sys.stdin.buffer, progress=progress
+            files, mapping, reading=reading, stdin=sys.stdin.buffer, progress=progress
         )
     session.screen.line(_json(loaded) if session.screen.as_json else _words(loaded))
     return SOME_REFUSED if loaded.refused_count else 0
+
+
+def _run_name(run: str | None) -> str:
+    if run is not None and not (0 < len(run) <= RUN_CHARS_MAX and run.isprintable()):
+        raise ParameterError(f"--run is a name of 1 to {RUN_CHARS_MAX} printable characters.")
+    return run or ""
 
 
 def _json(loaded: Loaded) -> str:

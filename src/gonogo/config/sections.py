@@ -80,6 +80,7 @@ def build_settings(
         config_path=file,
         digest=_digest(content),
         timezone=_timezone(common),
+        stated_timezone=_timezone(common) if common.name("timezone") else None,
         store_text=common.flag("store_text"),
         retention_days=_retention_days(common),
         lock_wait_s=common.seconds("lock_wait") or LOCK_WAIT_S,

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 from gonogo.records import HISTORY_AFTER_MS, HOUR_MS, Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from gonogo.ports.telemetry import DecisionLog, Telemetry
+    from gonogo.ports.telemetry import DecisionLog, KnownIds
     from gonogo.records import Observation, Stored
     from gonogo.settings import Settings
 
@@ -45,7 +45,7 @@ class DatedBack:
         new_id: Makes ids of log entries.
     """
 
-    telemetry: Telemetry
+    telemetry: KnownIds
     log: DecisionLog
     settings: Settings
     from_files: bool
@@ -69,6 +69,10 @@ class DatedBack:
             if any(one.outcome_ts_assumed for one in observations if one.dependency in dated):
                 self.notes.append(AT_ONCE)
         return stored
+
+    async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The dependency of each observation with one of these ids, where it is stored."""
+        return await self.telemetry.dependencies_of(ids)
 
     async def _hold(self, name: str, times: Sequence[int], now_ms: int) -> None:
         """Write down where a closed baseline begins, if one of these times lies before it."""

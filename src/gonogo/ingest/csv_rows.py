@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
 
 from gonogo.errors import DataError, plain
 from gonogo.ingest.numbered_lines import LINE_BYTES_MAX, Row
 from gonogo.records import Rejection
 
-__all__ = ["read_csv"]
+__all__ = ["Table", "read_csv"]
 
 
 class _BadLineError(Exception):
@@ -56,27 +58,51 @@ class _Feed:
         return b"".join(line for _, line in self.taken if isinstance(line, bytes)).strip()
 
 
-def read_csv(
-    lines: Iterator[tuple[int, bytes | str]], path: str
-) -> tuple[list[str], Iterator[Row | Rejection]]:
+class Table(NamedTuple):
+    """A CSV file: its columns, the records that follow, and how its numbers are written."""
+
+    header: list[str]
+    rows: Iterator[Row | Rejection]
+    decimal_comma: bool
+
+
+def _delimiter_of(first: bytes) -> str:
+    """A comma, or what spreadsheets write instead where no comma stands in the header."""
+    if b"," not in first:
+        for other in (";", "\t"):
+            if other.encode() in first:
+                return other
+    return ";" if first.count(b";") > first.count(b",") else ","
+
+
+def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
     """The header's names, and the records that follow; an empty cell is absent.
+
+    A file whose columns stand apart by semicolons is of a place that writes decimal commas.
 
     Raises:
         DataError: there is no header that could be read, or it names a column twice.
     """
-    feed = _Feed(lines)
+    first = next(lines, None)
+    content = first[1] if first is not None and isinstance(first[1], bytes) else b""
+    delimiter = _delimiter_of(content)
+    feed = _Feed(lines if first is None else chain([first], lines))
     try:
-        header = [name.strip() for name in next(csv.reader(feed, strict=True), [])]
+        reader = csv.reader(feed, strict=True, delimiter=delimiter)
+        header = [name.strip() for name in next(reader, [])]
     except (csv.Error, _BadLineError) as error:
         raise DataError(f"'{plain(path, 200)}' has no CSV header: line 1 {error}.") from None
+    # Spreadsheets end a table with columns that have neither a name nor a cell.
+    while header and not header[-1]:
+        header.pop()
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise DataError(f"'{plain(path, 200)}' has the column '{plain(twice[0], 60)}' twice.")
-    return header, _records(feed, header)
+    return Table(header, _records(feed, header, delimiter), delimiter == ";")
 
 
-def _records(feed: _Feed, header: list[str]) -> Iterator[Row | Rejection]:
-    reader = csv.reader(feed, strict=True)
+def _records(feed: _Feed, header: list[str], delimiter: str) -> Iterator[Row | Rejection]:
+    reader = csv.reader(feed, strict=True, delimiter=delimiter)
     while True:
         feed.begin()
         try:
@@ -87,11 +113,15 @@ def _records(feed: _Feed, header: list[str]) -> Iterator[Row | Rejection]:
             # csv.Error tells of the form alone; a content is never part of it.
             yield Rejection(feed.taken[0][0], "line", plain(str(error), 300))
             feed.give_back()
-            reader = csv.reader(feed, strict=True)
+            reader = csv.reader(feed, strict=True, delimiter=delimiter)
             continue
         number = feed.taken[0][0]
+        if len(cells) > len(header) and not any(cells[len(header) :]):
+            del cells[len(header) :]
+        if not any(cells):
+            continue  # an empty line, or a row that a spreadsheet holds no cell of
         if len(cells) == len(header):
             values = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
             yield number, values, feed.content()
-        elif cells:
+        else:
             yield Rejection(number, "line", f"has {len(cells)} cells, the header {len(header)}")

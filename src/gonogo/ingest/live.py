@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Protocol
 
 from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
 from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.times import localized
 from gonogo.records import Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.forms import counted, number
@@ -25,12 +27,18 @@ class NotingSink(Protocol):
         ...
 
 
-async def record_batch(sink: NotingSink, raw: Sequence[object], *, now_ms: int) -> RecordAnswer:
-    """Store the well-formed ones in one transaction; name every one that is not, by its index."""
+async def record_batch(
+    sink: NotingSink, raw: Sequence[object], *, now_ms: int, zone: tzinfo | None = None
+) -> RecordAnswer:
+    """Store the well-formed ones in one transaction; name every one that is not, by its index.
+
+    `zone`: of times that state none; None: such times are refused.
+    """
     good: list[Observation] = []
     position: list[int] = []
     refused: list[Rejection] = []
-    for index, item in enumerate(raw):
+    for index, given in enumerate(raw):
+        item = localized(given, zone) if isinstance(given, dict) else given
         parsed = parse_observation(item, now_ms=now_ms, from_file=False, position=index)
         if isinstance(parsed, Rejection):
             refused.append(parsed)

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
-from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from anyio import to_thread
 
+from gonogo.errors import plain
 from gonogo.ingest.csv_rows import read_csv
+from gonogo.ingest.identities import AnotherRun, Identities, run_id
 from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.mapping import FieldMap
-from gonogo.ingest.numbered_lines import Format, Row, Source, numbered_lines, open_source
+from gonogo.ingest.numbered_lines import (
+    STDIN,
+    Format,
+    Row,
+    Source,
+    numbered_lines,
+    open_source,
+)
 from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.times import localized
 from gonogo.records import Observation, Rejection, Stored
 
-__all__ = ["Loaded", "ObservationSink", "Progress", "RefusedLine", "load"]
+__all__ = ["Loaded", "ObservationSink", "Progress", "Reading", "RefusedLine", "load"]
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_MS_MAX = 1_000
 ROW_BYTES = 512  # what a row costs in memory beside its own bytes
 REFUSED_KEPT_MAX = 1_000
-SKETCH_SLOTS = 1 << 22
 
 
 class ObservationSink(Protocol):
@@ -34,6 +42,10 @@ class ObservationSink(Protocol):
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
         """Store a batch in one transaction; returns after the commit."""
+        ...
+
+    async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The dependency of each observation with one of these ids, where it is stored."""
         ...
 
 
@@ -78,6 +90,21 @@ class Progress(NamedTuple):
     loaded: Loaded
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read.
+
+    Args:
+        stated: Their format; None: told by each file.
+        run: What tells these calls from others that are written alike; "": nothing.
+        zone: Of times that state none; None: such times are refused.
+    """
+
+    stated: Format | None = None
+    run: str = ""
+    zone: tzinfo | None = None
+
+
 async def load(
     paths: Sequence[str],
     sink: ObservationSink,
@@ -85,7 +112,7 @@ async def load(
     *,
     clock: Callable[[], int],
     stdin: BinaryIO,
-    stated: Format | None = None,
+    reading: Reading = Reading(),
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Loaded:
     """Read files one after the other and record them; memory is bounded whatever their size.
@@ -101,12 +128,67 @@ async def load(
     await to_thread.run_sync(_check_inputs, paths, stdin)
     loaded = Loaded()
     for path in paths:
-        source = await to_thread.run_sync(open_source, path, stdin, stated, abandon_on_cancel=True)
+        own = await _own_run(path, sink, mapping, clock, reading, loaded)
+        source = await _opened(path, stdin, own)
         try:
-            await _load_source(source, sink, mapping, clock, loaded, progress)
+            await _load_source(source, sink, mapping, clock, loaded, progress, own)
         finally:
             source.close()
     return loaded
+
+
+async def _opened(path: str, stdin: BinaryIO, reading: Reading) -> Source:
+    return await to_thread.run_sync(
+        open_source, path, stdin, reading.stated, abandon_on_cancel=True
+    )
+
+
+async def _own_run(
+    path: str,
+    sink: ObservationSink,
+    mapping: FieldMap,
+    clock: Callable[[], int],
+    reading: Reading,
+    loaded: Loaded,
+) -> Reading:
+    """The same, with a run of its own for a file that does the work of a stored one again."""
+    if reading.run or path == STDIN or await to_thread.run_sync(Path(path).is_fifo):
+        return reading
+    source = await _opened(path, io.BytesIO(), reading)
+    try:
+        rows, mapped = _rows(source, mapping)
+        reader = _BatchReader(rows, mapped, clock, reading, tells_made=True)
+        seen = AnotherRun()
+        while True:
+            batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
+            made = reader.take_made()
+            if not made and (batch.observations or batch.is_last):
+                break  # the file names its calls, or their times
+            known = await sink.dependencies_of([identity for identity, _ in made])
+            for identity, content in made:
+                seen.note(content, is_known=identity in known)
+            # Nothing of the first batch is known: a new file, read once.
+            if batch.is_last or not seen.known:
+                break
+    finally:
+        source.close()
+    if seen.known and seen.new:
+        loaded.notes.append(_partly_known(path, seen))
+    return reading if seen.name is None else replace(reading, run=seen.name)
+
+
+def _partly_known(path: str, seen: AnotherRun) -> str:
+    name = plain(Path(path).name, 80)
+    told = f"{name}: {seen.known:,} of {seen.known + seen.new:,} lines without a time are known"
+    if seen.name is None:
+        return (
+            f"{told}, and new ones follow: taken as grown. If it is another run instead: gonogo "
+            f"ingest --run NAME {name}"
+        )
+    return (
+        f"{told}, among new ones: taken whole, as another run ({seen.name}). Say --run NAME, or map "
+        "ts, to tell runs apart yourself."
+    )
 
 
 def _check_inputs(paths: Sequence[str], stdin: BinaryIO) -> None:
@@ -123,9 +205,11 @@ async def _load_source(
     clock: Callable[[], int],
     loaded: Loaded,
     progress: Callable[[Progress], None],
+    reading: Reading,
 ) -> None:
     rows, mapping = _rows(source, mapping)
-    reader = _BatchReader(rows, mapping, _Identities(source.name), clock)
+    is_file = source.name is not None
+    reader = _BatchReader(rows, mapping, clock, reading, is_file=is_file)
     while True:
         # In a thread: standard input may let us wait for long.
         batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
@@ -148,8 +232,12 @@ def _rows(source: Source, mapping: FieldMap) -> tuple[Iterator[Row | Rejection],
     lines = numbered_lines(source)
     if source.format == "jsonl":
         return read_jsonl(lines), mapping
-    header, rows = read_csv(lines, source.path)
-    return rows, mapping.with_header(header, source.path) if header else mapping
+    table = read_csv(lines, source.path)
+    if not table.header:
+        return table.rows, mapping
+    return table.rows, mapping.with_header(
+        table.header, source.path, decimal_comma=table.decimal_comma
+    )
 
 
 @dataclass(slots=True)
@@ -167,12 +255,24 @@ class _BatchReader:
         self,
         rows: Iterator[Row | Rejection],
         mapping: FieldMap,
-        identities: _Identities,
         clock: Callable[[], int],
+        reading: Reading,
+        *,
+        is_file: bool = True,
+        tells_made: bool = False,
     ) -> None:
-        self._rows, self._mapping, self._identities = rows, mapping, identities
-        self._is_mapped = not mapping.is_empty
+        self._rows, self._mapping, self._reading = rows, mapping, reading
+        # In another zone the same line is another time: an import in a wrong one can be corrected.
+        mapped = f"{mapping.identity}{reading.zone or ''}"
+        self._identities = Identities(mapped, reading.run, is_file=is_file)
+        self._is_mapped = not mapping.is_empty or bool(reading.run) or reading.zone is not None
         self._clock = clock
+        self._made: list[tuple[str, bytes]] | None = [] if tells_made else None
+
+    def take_made(self) -> list[tuple[str, bytes]]:
+        """The ids that were made of untimed lines since it was asked, each with its line."""
+        made, self._made = self._made or [], []
+        return made
 
     def next_batch(self) -> _Batch:
         """The next batch; the last one says so and may be empty."""
@@ -202,42 +302,17 @@ class _BatchReader:
 
     def _identified(self, values: dict[str, object], content: bytes) -> dict[str, object]:
         """The values by the names of fields, with an id where one can be made."""
+        run = self._reading.run
         if self._is_mapped:
-            values = self._mapping.apply(values)
-        if values.get("id") is None:
-            identity = self._identities.identify(content, timed="ts" in values)
+            values = localized(self._mapping.apply(values), self._reading.zone)
+        stated = values.get("id")
+        if stated is None or stated == "":
+            is_timed = values.get("ts") is not None
+            identity = self._identities.identify(content, timed=is_timed)
             if identity is not None:
                 values["id"] = identity
+                if self._made is not None and not is_timed:
+                    self._made.append((identity, content))
+        elif run:
+            values["id"] = run_id(run, str(stated))
         return values
-
-
-class _Identities:
-    """Ids for lines without one: of the file's name, the line, and its ordinal among equal lines.
-
-    Ordinals come from a count-min sketch with conservative update, so memory does not grow with
-    the file. A sketch never counts too low, and a line's own count grows with each occurrence:
-    equal lines always get different ids, and the same file always gets the same ids. (Cormode &
-    Muthukrishnan 2005; Estan & Varghese 2002 for the update.)
-
-    Standard input has no name: two equal lines piped in at two times are two calls, unless they
-    carry their own time.
-    """
-
-    def __init__(self, name: str | None) -> None:
-        self._key = hashlib.blake2b((name or "-").encode("utf-8", "surrogateescape")).digest()
-        self._is_file = name is not None
-        self._counts = array("I", bytes(4 * SKETCH_SLOTS))
-
-    def identify(self, content: bytes, *, timed: bool) -> str | None:
-        """The id of the next line, 32 characters and its ordinal where that is not 0."""
-        if not (self._is_file or timed):
-            return None
-        digest = hashlib.blake2b(content, key=self._key, digest_size=16)
-        counts, slots = self._counts, struct.unpack("<4I", digest.digest())[:3]
-        places = [slot % SKETCH_SLOTS for slot in slots]
-        ordinal = min([counts[place] for place in places])
-        for place in places:
-            if counts[place] == ordinal:
-                counts[place] = ordinal + 1
-        name = digest.hexdigest()
-        return f"{name}-{ordinal}" if ordinal else name

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gonogo.errors import DataError, ParameterError, plain
+from gonogo.ingest.cell_words import is_nothing, outcome_of_word
+from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.jsonl import strict_json
 from gonogo.ingest.observation import FIELDS, Form, parse_observation
 from gonogo.records import Rejection
@@ -43,24 +45,42 @@ def _target(text: str, factor: float | None = None) -> Target | None:
     return Target(name, key, factor) if key and name in _NESTED else None
 
 
-def _typed(form: Form, text: str) -> object:
+def _typed(form: Form, text: str, *, decimal_comma: bool = False) -> object:
     """A text cell as its field wants it; left as it is where it does not fit: the check says why."""
     if form == "text":
         return text
-    if form == "outcome" and text.strip().lower() in ("true", "false"):
-        return text.strip().lower() == "true"
+    if form == "outcome" and (said := outcome_of_word(text)) is not None:
+        return said
     try:
         if form in ("list", "texts", "numbers"):
             return strict_json(text.strip(" \t\r\n"))
         # Python reads 1_000 as a number; nobody else does.
-        return text if "_" in text else _number(text)
+        return text if "_" in text else _number(text, decimal_comma=decimal_comma)
     except ValueError:
         return text
 
 
-def _number(text: str) -> int | float:
-    whole = len(text) <= EXACT_DIGITS_MAX and text.isascii() and text.isdecimal()
-    return int(text) if whole else float(text)
+_MONEY_SIGNS = "$€£ \u00a0\u202f"
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+_THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
+
+
+def _number(text: str, *, decimal_comma: bool) -> int | float:
+    """A number as programs and spreadsheets write it; `12,5 %` is .125."""
+    if len(text) <= EXACT_DIGITS_MAX and text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        bare = text.strip().strip(_MONEY_SIGNS)
+    share = bare.endswith("%")
+    bare = bare.rstrip("%").rstrip(_MONEY_SIGNS)
+    if decimal_comma:
+        bare = bare.replace(".", "") if _THOUSANDS_COMMA.fullmatch(bare) else bare
+        bare = bare.replace(",", ".")
+    elif _THOUSANDS.fullmatch(bare):
+        bare = bare.replace(",", "")
+    return float(bare) / 100 if share else float(bare)
 
 
 class FieldMap(Protocol):
@@ -71,8 +91,15 @@ class FieldMap(Protocol):
         """Whether values pass as they are."""
         ...
 
-    def with_header(self, header: Iterable[str], path: str) -> FieldMap:
-        """The same for a CSV file with these columns.
+    @property
+    def identity(self) -> str:
+        """What tells its calls from those that another mapping makes of the same lines."""
+        ...
+
+    def with_header(
+        self, header: Iterable[str], path: str, *, decimal_comma: bool = False
+    ) -> FieldMap:
+        """The same for a CSV file with these columns, whose numbers may have a decimal comma.
 
         Raises:
             DataError: they do not fit.
@@ -86,32 +113,73 @@ class FieldMap(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """The ways of columns into fields; without any, columns carry the fields' own names."""
+    """The ways of columns into fields; without any, columns carry the fields' own names.
+
+    Args:
+        targets: A column, or a path into an object as `a.b`, and where its value goes.
+        constants: Fields with one value for every record.
+        ignore_unknown: Whether columns that are no fields are left out.
+        error_when: Columns and the value of each at which a call has failed.
+        dropped: Columns that are left out though they have a field's name.
+    """
 
     targets: tuple[tuple[str, Target], ...] = ()
     constants: tuple[tuple[Target, object], ...] = ()
     ignore_unknown: bool = False
+    error_when: tuple[tuple[str, str], ...] = ()
+    dropped: frozenset[str] = frozenset()
     from_text: bool = False
+    decimal_comma: bool = False
     _columns: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_columns", frozenset(column for column, _ in self.targets))
+        named = [column for column, _ in (*self.targets, *self.error_when)]
+        # `provider.id` takes the place of the object `provider`, which is no name of a provider.
+        roots = [column.partition(".")[0] for column in named if _target(column) is None]
+        taken = {*(column for column, _ in self.targets), *self.dropped}
+        taken |= {root for root in roots if root in FIELDS}
+        taken |= {column for column, _ in self.error_when if column not in FIELDS}
+        object.__setattr__(self, "_columns", frozenset(taken))
 
     @property
     def is_empty(self) -> bool:
         """Whether values pass as they are."""
-        return not (self.targets or self.constants or self.ignore_unknown or self.from_text)
+        return not (
+            self.targets
+            or self.constants
+            or self.ignore_unknown
+            or self.from_text
+            or self.error_when
+            or self.dropped
+        )
 
-    def with_header(self, header: Iterable[str], path: str) -> ColumnMap:
+    @property
+    def identity(self) -> str:
+        """Its constants, and which columns say whose call it is, and when.
+
+        Not the other columns: a second import that also maps outcomes fills in those of the first.
+        """
+        by = [(column, t.field) for column, t in self.targets if t.field in _IDENTIFYING]
+        if self.from_text:
+            by = [(column, name) for column, name in by if column != name]
+        constants = [(target.field, target.key, value) for target, value in self.constants]
+        return repr((sorted(by), sorted(constants, key=repr))) if by or constants else ""
+
+    def with_header(
+        self, header: Iterable[str], path: str, *, decimal_comma: bool = False
+    ) -> ColumnMap:
         """The mapping of a CSV file: every column has its target, and cells are text.
 
         Raises:
             DataError: columns that are neither fields nor mapped, or mapped ones that are missing.
         """
         columns = list(header)
-        missing = sorted(self._columns - set(columns))
+        asked = {column for column, _ in (*self.targets, *self.error_when)}
+        missing = sorted(asked - set(columns))
         if missing:
-            raise DataError(f"'{plain(path, 150)}' has no column {_listed(missing)}.")
+            raise DataError(
+                f"'{plain(path, 150)}' has no column {_listed(missing)}. It has: {_listed(columns)}."
+            )
         own = [(c, _target(c)) for c in columns if c not in self._columns]
         unknown = [column for column, target in own if target is None]
         if unknown and not self.ignore_unknown:
@@ -120,26 +188,41 @@ class ColumnMap:
                 "Map them (--map FIELD=COLUMN) or pass --ignore-unknown."
             )
         passing = [(column, target) for column, target in own if target is not None]
-        return ColumnMap((*passing, *self.targets), self.constants, self.ignore_unknown, True)
+        return replace(
+            self,
+            targets=(*passing, *self.targets),
+            from_text=True,
+            decimal_comma=decimal_comma,
+        )
 
     def apply(self, values: dict[str, object]) -> dict[str, object]:
         """Fields of one record: its own, then the mapped ones, then the constants."""
         fields = {
             name: value
             for name, value in values.items()
-            if name not in self._columns and (name in FIELDS or not self.ignore_unknown)
+            if name not in self._columns
+            and (not self.ignore_unknown or (name in FIELDS and _fits(name, value)))
         }
         for column, target in self.targets:
-            value = values.get(column)
+            value = _at(values, column)
             if value is not None:
-                _put(fields, target, self._converted(target, value))
+                value = self._converted(target, value)
+                if value is not None:
+                    _put(fields, target, value)
         for target, constant in self.constants:
             _put(fields, target, constant)
+        for column, said in self.error_when:
+            value = _at(values, column)
+            failed = value is not None and str(value).strip().lower() == said.lower()
+            if failed and error_code(fields.get("error")) is None:
+                fields["error"] = error_code_of(said)
         return fields
 
     def _converted(self, target: Target, value: object) -> object:
         if self.from_text and isinstance(value, str):
-            value = _typed(target.form, value)
+            if is_nothing(value, numeric=target.form != "text"):
+                return None
+            value = _typed(target.form, value, decimal_comma=self.decimal_comma)
         elif target.form == "text" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)  # an identifier that its file keeps as a number
         if target.factor is None or isinstance(value, bool) or not isinstance(value, int | float):
@@ -148,6 +231,33 @@ class ColumnMap:
             return value * target.factor
         except OverflowError:
             return math.inf
+
+
+_IDENTIFYING = frozenset({"dependency", "version", "ts", "item"})
+
+
+def _fits(name: str, value: object) -> bool:
+    """Whether a value could be that of the field whose name its column happens to have."""
+    form = FIELDS[name].form
+    if form in ("texts", "numbers"):
+        return value is None or isinstance(value, dict | str)
+    return form == "list" or name == "error" or not isinstance(value, dict | list)
+
+
+def _at(values: Mapping[str, object], column: str) -> object:
+    """The value of a column, or at a path such as `usage.input_tokens` or `choices.0.text`."""
+    value = values.get(column)
+    if value is not None or "." not in column:
+        return value
+    here: object = values
+    for part in column.split("."):
+        if isinstance(here, dict):
+            here = here.get(part)
+        elif isinstance(here, list) and part.isdecimal() and int(part) < len(here):
+            here = here[int(part)]
+        else:
+            return None
+    return here
 
 
 def _put(fields: dict[str, object], target: Target, value: object) -> None:
@@ -166,7 +276,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def parse_mapping(
-    maps: Sequence[str], sets: Sequence[str], *, ignore_unknown: bool = False
+    maps: Sequence[str],
+    sets: Sequence[str],
+    *,
+    ignore_unknown: bool = False,
+    error_when: Sequence[str] = (),
+    drop: Sequence[str] = (),
 ) -> ColumnMap:
     """Read `FIELD=COLUMN[*NUMBER]` and `FIELD=VALUE` as the command line has them.
 
@@ -181,7 +296,10 @@ def parse_mapping(
         if where in seen:
             raise ParameterError(f"The field '{_shown(target)}' is given twice by --map and --set.")
         seen.add(where)
-    return ColumnMap(tuple(targets), tuple(constants), ignore_unknown)
+    failed = [_split("--error-when", text, "COLUMN=VALUE") for text in error_when]
+    return ColumnMap(
+        tuple(targets), tuple(constants), ignore_unknown, tuple(failed), frozenset(drop)
+    )
 
 
 def _shown(target: Target) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from gonogo.errors import NoInput, plain
 
-__all__ = ["LINE_BYTES_MAX", "Format", "Row", "Source", "numbered_lines", "open_source"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["LINE_BYTES_MAX", "STDIN", "Format", "Row", "Source", "numbered_lines", "open_source"]
 
 LINE_BYTES_MAX = 1024 * 1024
 PEEK_BYTES = 512
 STDIN = "-"
+_CHUNK_BYTES = 1 << 16
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Format = Literal["jsonl", "csv"]
 Bytes = io.BufferedReader | gzip.GzipFile
@@ -76,6 +82,32 @@ def open_source(path: str, stdin: BinaryIO, stated: Format | None = None) -> Sou
     return Source(path, name, unpacked, raw, size, chosen)
 
 
+class _Recoded(io.RawIOBase):
+    """UTF-16 text, as Excel's "Unicode text" is, as UTF-8."""
+
+    def __init__(self, stream: Bytes) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        """It is read only."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill the buffer with what comes next; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        while not self._ready:
+            chunk = self._stream.read(_CHUNK_BYTES)
+            self._ready = self._decoder.decode(chunk, final=not chunk).encode()
+            if not chunk:
+                break
+        taken = self._ready[: len(view)]
+        self._ready = self._ready[len(taken) :]
+        view[: len(taken)] = taken
+        return len(taken)
+
+
 def _buffered(stream: BinaryIO) -> io.BufferedReader:
     if isinstance(stream, io.BufferedReader):
         return stream
@@ -84,7 +116,12 @@ def _buffered(stream: BinaryIO) -> io.BufferedReader:
 
 def _unpacked(stream: io.BufferedReader) -> Bytes:
     # Unbuffered beyond gzip's own buffer: what lies before a break must still come out.
-    return gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == b"\x1f\x8b" else stream
+    whole = gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == b"\x1f\x8b" else stream
+    try:
+        start = whole.peek(2)[:2]
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return whole  # reading will say what is broken
+    return io.BufferedReader(_Recoded(whole)) if start in _UTF16_MARKS else whole
 
 
 def _guess(name: str, stream: Bytes) -> Format:

@@ -8,225 +8,22 @@ the contract, and where it names none, what the store's 64-bit fixed-point sums 
 from __future__ import annotations
 
 import difflib
-import math
-import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, make_dataclass
-from datetime import datetime
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from gonogo.errors import plain
-from gonogo.records import DAY_MS, HISTORY_AFTER_MS, MICRO, Observation, Rejection
+from gonogo.ingest import field_checks as checked
+from gonogo.ingest.error_codes import error_code
+from gonogo.ingest.field_checks import KINDS, RefusedError, got
+from gonogo.records import DAY_MS, HISTORY_AFTER_MS, Observation, Rejection
 
-__all__ = ["FIELDS", "Field", "error_code_of", "observation_schema", "parse_observation"]
+__all__ = ["FIELDS", "Field", "observation_schema", "parse_observation"]
 
-NAME_CHARS_MAX = 200
-OUTPUT_BYTES_MAX = 64 * 1024
-EMBEDDING_NUMBERS_MAX = 4096
-SEGMENTS_MAX = 8
-METRICS_MAX = 16
-COST_USD_MAX = 1e9
-LATENCY_MS_MAX = 1e10
-TOKENS_MAX = 10**9
-NUMBER_ABS_MAX = 1e12
-SECONDS_MAX = 10**11
-TS_MS_MIN = 946_684_800_000  # 2000-01-01
-# As floats: comparing one with an integer takes longer.
-_SECONDS_MIN, _SECONDS_MAX = TS_MS_MIN / 1000, float(SECONDS_MAX)
 PROBLEM_CHARS_MAX = 300
-KINDS = ("model", "skill", "tool", "api", "prompt")
-
-_ERROR = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_NO_CODE = re.compile(r"[^A-Za-z0-9_.:-]+")
-_HTTP_STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-
-
-class _RefusedError(Exception):
-    """What is wrong with one value; never leaves this module."""
-
-
-def _got(value: object) -> str:
-    for types, words in (
-        (bool, "true or false"),
-        ((int, float), "a number"),
-        (str, "text"),
-        ((list, tuple), "a list"),
-        (Mapping, "an object"),
-    ):
-        if isinstance(value, types):
-            return words
-    return "null" if value is None else "another type"
-
-
-def _category(value: object) -> str:
-    if not isinstance(value, str):
-        raise _RefusedError(f"must be text, got {_got(value)}")
-    if len(value) > NAME_CHARS_MAX:
-        raise _RefusedError(f"is {len(value)} characters long; at most {NAME_CHARS_MAX}")
-    # A name comes out of every answer as it went in, and answers strip what is not printable.
-    if not value.isprintable():
-        raise _RefusedError("has a control or invisible character")
-    return value
-
-
-def _name(value: object) -> str:
-    # What is common comes first here and below: a call less for each field of each row.
-    if type(value) is str and 0 < len(value) <= NAME_CHARS_MAX and value.isprintable():
-        return value
-    if value == "":
-        raise _RefusedError("is empty; leave it out")
-    return _category(value)
-
-
-def _kind(value: object) -> str:
-    if value not in KINDS:
-        raise _RefusedError(f"must be one of {', '.join(KINDS)}")
-    return str(value)
-
-
-def _error(value: object) -> str:
-    if not isinstance(value, str):
-        raise _RefusedError(f"must be text, got {_got(value)}")
-    if _ERROR.fullmatch(value) is None:
-        raise _RefusedError("must be a code of 1 to 64 characters of A-Z a-z 0-9 _ . : -")
-    return value
-
-
-def error_code_of(text: str) -> str:
-    """A word or the name of a class as an error code; an HTTP status as `http_NNN`."""
-    code = _NO_CODE.sub("_", text)[:64]
-    return f"http_{code}" if _HTTP_STATUS.fullmatch(code) else code or "error"
-
-
-def _number(value: object, low: float, high: float) -> int | float:
-    if not isinstance(value, (float, int)) or value is True or value is False:
-        raise _RefusedError(f"must be a number, got {_got(value)}")
-    if low <= value <= high:
-        return value
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _RefusedError("must be finite")
-    # An integer may have 400 digits: clip before it meets a float.
-    shown = float(max(min(value, 10**18), -(10**18)))
-    if value < low == 0:
-        raise _RefusedError(f"must not be negative, got {shown:.6g}")
-    raise _RefusedError(f"must be between {low:g} and {high:g}, got {shown:.6g}")
-
-
-def _fraction(value: object) -> float:
-    if type(value) is float and 0.0 <= value <= 1.0:
-        return value
-    return float(_number(value, 0, 1))
-
-
-def _outcome(value: object) -> float:
-    if type(value) is float and 0.0 <= value <= 1.0:
-        return value
-    return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
-
-
-def _latency(value: object) -> float:
-    if type(value) is float and 0.0 <= value <= LATENCY_MS_MAX:
-        return value
-    return float(_number(value, 0, LATENCY_MS_MAX))
-
-
-def _any_number(value: object) -> float:
-    return float(_number(value, -NUMBER_ABS_MAX, NUMBER_ABS_MAX))
-
-
-def _money(value: object) -> int:
-    if type(value) is float and 0.0 <= value <= COST_USD_MAX:
-        return round(value * MICRO)
-    return round(_number(value, 0, COST_USD_MAX) * MICRO)
-
-
-def _tokens(value: object) -> int:
-    if type(value) is int and 0 <= value <= TOKENS_MAX:
-        return value
-    number = _number(value, 0, TOKENS_MAX)
-    whole = int(number)
-    if whole != number:
-        raise _RefusedError(f"must be a whole number, got {number:.6g}")
-    return whole
-
-
-def _time(value: object) -> int:
-    """Epoch milliseconds, rounded; how far ahead it may lie is checked where now is known."""
-    if type(value) is float and _SECONDS_MIN <= value <= _SECONDS_MAX:
-        return round(value * 1000)
-    if isinstance(value, str):
-        if _RFC3339.fullmatch(value) is None:
-            raise _RefusedError("must be a time like 2026-04-01T12:00:00Z or Unix seconds")
-        try:
-            ts_ms = round(datetime.fromisoformat(value.upper()).timestamp() * 1000)
-        except (ValueError, OverflowError):
-            raise _RefusedError("is no time that exists") from None
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _RefusedError(f"must be RFC 3339 text or Unix seconds, got {_got(value)}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise _RefusedError("must be finite")
-    else:
-        ts_ms = round(max(0, min(value, SECONDS_MAX)) * 1000)
-    if ts_ms < TS_MS_MIN:
-        raise _RefusedError("is before 2000")
-    return ts_ms
-
-
-def _output(value: object) -> str:
-    if not isinstance(value, str):
-        raise _RefusedError(f"must be text, got {_got(value)}")
-    try:
-        size = len(value) if value.isascii() else len(value.encode())
-    except UnicodeEncodeError:
-        raise _RefusedError("has a lone surrogate: it is not Unicode text") from None
-    if size > OUTPUT_BYTES_MAX:
-        raise _RefusedError(f"is {size} bytes long; at most {OUTPUT_BYTES_MAX}")
-    return value
-
-
-def _embedding(value: object) -> tuple[float, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise _RefusedError(f"must be a list of numbers, got {_got(value)}")
-    if not 0 < len(value) <= EMBEDDING_NUMBERS_MAX:
-        raise _RefusedError(f"has {len(value)} numbers; 1 to {EMBEDDING_NUMBERS_MAX} are allowed")
-    return tuple([_any_number(number) for number in value])
-
-
-def _segments(value: object) -> dict[str, object]:
-    return _entries(value, SEGMENTS_MAX, _name)
-
-
-def _metrics(value: object) -> dict[str, object]:
-    return _entries(value, METRICS_MAX, _any_number)
-
-
-def _entries(
-    value: object, entries_max: int, check: Callable[[object], object]
-) -> dict[str, object]:
-    # `dict` first: asking an abstract class costs as much as five fields.
-    if not isinstance(value, (dict, Mapping)):
-        raise _RefusedError(f"must be an object, got {_got(value)}")
-    if len(value) > entries_max:
-        raise _RefusedError(f"has {len(value)} entries; at most {entries_max}")
-    checked: dict[str, object] = {}
-    key: object = None
-    try:
-        for key, entry in value.items():
-            name = _name(key)
-            checked[name] = check(entry)
-            if "=" in name or "," in name:
-                raise _RefusedError("a key has no '=' and no ','")  # noqa: TRY301
-    except _RefusedError as refused:
-        raise _RefusedError(f"at '{plain(str(key), 60)}': {refused}") from None
-    return checked
-
-
 Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 
 _FORM_WORDS: dict[Form, str] = {
@@ -260,31 +57,33 @@ _OUTCOME: Mapping[str, object] = {"type": "number", "minimum": 0, "maximum": 1}
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
-        Field("dependency", "dependency", _name, "text", "what was called", _DEPENDENCY),
-        Field("ts", "ts_ms", _time, "time", "RFC 3339, Unix"),
-        Field("id", "id", _name, "text", "again: late outcome"),
-        Field("kind", "kind", _kind, "text", "|".join(KINDS)),
-        Field("provider", "provider", _name, "text"),
-        Field("version", "version", _name, "text"),
-        Field("outcome", "outcome", _outcome, "outcome", "1 right, 0 wrong", _OUTCOME),
-        Field("outcome_ts", "outcome_ts_ms", _time, "time"),
-        Field("error", "error", _error, "text", "code, as timeout or http_500"),
-        Field("confidence", "confidence", _fraction, "number", "0 to 1"),
-        Field("latency_ms", "latency_ms", _latency, "number"),
-        Field("cost_usd", "cost_micro_usd", _money, "number"),
-        Field("input_tokens", "input_tokens", _tokens, "number"),
-        Field("output_tokens", "output_tokens", _tokens, "number"),
-        Field("item", "item", _name, "text", "golden set"),
-        Field("budget", "budget", _name, "text"),
-        Field("reservation", "reservation", _name, "text"),
-        Field("prediction", "prediction", _category, "text"),
-        Field("label", "label", _category, "text", "true one"),
-        Field("input_hash", "input_hash", _name, "text"),
-        Field("output_hash", "output_hash", _name, "text"),
-        Field("embedding", "embedding", _embedding, "list"),
-        Field("segments", "segments", _segments, "texts"),
-        Field("metrics", "metrics", _metrics, "numbers"),
-        Field("output", "output", _output, "text", "not kept"),
+        Field(
+            "dependency", "dependency", checked.checked_name, "text", "what was called", _DEPENDENCY
+        ),
+        Field("ts", "ts_ms", checked.time_ms, "time", "RFC 3339, Unix"),
+        Field("id", "id", checked.identifier, "text", "again: late outcome"),
+        Field("kind", "kind", checked.kind, "text", "|".join(KINDS)),
+        Field("provider", "provider", checked.optional_name, "text"),
+        Field("version", "version", checked.identifier, "text"),
+        Field("outcome", "outcome", checked.outcome, "outcome", "1 right, 0 wrong", _OUTCOME),
+        Field("outcome_ts", "outcome_ts_ms", checked.time_ms, "time"),
+        Field("error", "error", error_code, "text", "code, as timeout or http_500"),
+        Field("confidence", "confidence", checked.fraction, "number", "0 to 1"),
+        Field("latency_ms", "latency_ms", checked.latency, "number"),
+        Field("cost_usd", "cost_micro_usd", checked.money, "number"),
+        Field("input_tokens", "input_tokens", checked.tokens, "number"),
+        Field("output_tokens", "output_tokens", checked.tokens, "number"),
+        Field("item", "item", checked.identifier, "text", "golden set"),
+        Field("budget", "budget", checked.optional_name, "text"),
+        Field("reservation", "reservation", checked.identifier, "text"),
+        Field("prediction", "prediction", checked.answer, "text"),
+        Field("label", "label", checked.answer, "text", "true one"),
+        Field("input_hash", "input_hash", checked.identifier, "text"),
+        Field("output_hash", "output_hash", checked.identifier, "text"),
+        Field("embedding", "embedding", checked.embedding, "list"),
+        Field("segments", "segments", checked.segments, "texts"),
+        Field("metrics", "metrics", checked.metrics, "numbers"),
+        Field("output", "output", checked.output, "text", "not kept"),
     )
 }
 
@@ -334,23 +133,23 @@ def parse_observation(
         The observation, or the first problem that was found. Never raises.
     """
     if not isinstance(raw, (dict, Mapping)):
-        return Rejection(position, "observation", f"must be an object, got {_got(raw)}")
+        return Rejection(position, "observation", f"must be an object, got {got(raw)}")
     values = _ABSENT.copy()
     name, checks = "dependency", _CHECKS
     try:
         for name, value in raw.items():
             if name not in checks:
-                raise _RefusedError(_unknown(name))  # noqa: TRY301
+                raise RefusedError(_unknown(name))  # noqa: TRY301
             if value is not None:
                 place, check = checks[name]
                 values[place] = check(value)
         if values[_DEPENDENCY_AT] is None:
             name = "dependency"
-            raise _RefusedError("is required")  # noqa: TRY301
+            raise RefusedError("is required")  # noqa: TRY301
         _complete(values, now_ms=now_ms, from_file=from_file)
     except _AheadError as ahead:
         return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")
-    except _RefusedError as refused:
+    except RefusedError as refused:
         return Rejection(position, plain(str(name), 80), plain(str(refused), PROBLEM_CHARS_MAX))
     draft = _Draft(*values)
     draft.__class__ = Observation
@@ -371,7 +170,7 @@ _Draft: Any = make_dataclass(
 )
 
 
-class _AheadError(_RefusedError):
+class _AheadError(RefusedError):
     """The field whose time lies more than a day ahead."""
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gonogo.errors import DataError, plain
+from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.mapping import ColumnMap
-from gonogo.ingest.observation import error_code_of
 
 __all__ = ["SpendLogs", "payload_fields"]
 
@@ -34,12 +34,20 @@ class SpendLogs:
     def __init__(self, then: ColumnMap | None = None) -> None:
         self._then = then
 
-    def with_header(self, header: Iterable[str], path: str) -> SpendLogs:
+    @property
+    def identity(self) -> str:
+        """Its constants'."""
+        return "" if self._then is None else self._then.identity
+
+    def with_header(
+        self, header: Iterable[str], path: str, *, decimal_comma: bool = False
+    ) -> SpendLogs:
         """The same for a CSV file; columns beyond those that are needed may be there or not.
 
         Raises:
             DataError: it is no SpendLogs table.
         """
+        del decimal_comma  # LiteLLM writes points
         missing = sorted(set(NEEDED) - set(header))
         if missing:
             raise DataError(

@@ -96,6 +96,7 @@ class Receiver:
             "observations": tally.observations,
             "ignored": tally.ignored,
             "refused": tally.refused,
+            "without_duration": tally.untimed,
             "outcomes_waiting": tally.unmatched_outcomes,
             "unknown_keys": dict(unknown[:UNKNOWN_KEYS_TOLD]),
         }

@@ -118,6 +118,14 @@ class Telemetry(Protocol):
         ...
 
 
+class KnownIds(Telemetry, Protocol):
+    """Telemetry that knows which calls it holds."""
+
+    async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The dependency of each observation with one of these ids, where it is stored."""
+        ...
+
+
 class DecisionLog(Protocol):
     """Verdicts and actions, with what they rested on."""
 

@@ -233,12 +233,16 @@ class Outbox:
 
     def _checked(self, settings: Settings, now_ms: int) -> tuple[list[Observation], list[str]]:
         from gonogo.ingest.observation import parse_observation
+        from gonogo.ingest.times import localized, time_zone
         from gonogo.records import Rejection
 
+        stated = settings.stated_timezone
+        zone = None if stated is None else time_zone(stated)
         good: list[Observation] = []
         problems: list[str] = []
         for fields in self._in_hand:
-            raw = fields if self._prepare is None else self._prepare(fields, settings)
+            raw = fields if self._prepare is None else dict(self._prepare(fields, settings))
+            raw = localized(raw, zone)
             parsed = parse_observation(raw, now_ms=now_ms, from_file=False)
             if isinstance(parsed, Rejection):
                 problems.append(f"{parsed.field} {parsed.problem}")

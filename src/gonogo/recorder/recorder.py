@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypedDict, TypeVar, cast
 
-from gonogo.ingest.observation import error_code_of
+from gonogo.ingest.error_codes import error_code_of
 from gonogo.recorder.outbox import CAPACITY, Delivery, Outbox
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
-from gonogo.ingest.observation import error_code_of, parse_observation
+from gonogo.ingest.error_codes import error_code, error_code_of
+from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.counters import Differences, metric_calls
 from gonogo.ingest.otlp.names import (
     CLAUDE_CODE_SLOTS,
@@ -103,9 +104,13 @@ class Collector:
         start_ns = span.start_time_unix_nano
         fields["ts"] = start_ns / 1e9
         took_ns = span.end_time_unix_nano - start_ns
-        fields["latency_ms"] = took_ns / 1e6 if took_ns > 0 else 0.0
+        if took_ns >= 0:
+            fields["latency_ms"] = took_ns / 1e6
+        else:
+            # A clock that was set back, or an end that is not stated: how long it took is not known.
+            self.tally.untimed += 1
         if span.status.code == STATUS_ERROR or "error" in found:
-            fields["error"] = error_code_of(str(found.get("error") or "error"))
+            fields["error"] = _failure(found.get("error"), span.status.code == STATUS_ERROR)
         if span.events:
             self._span_events(span, fields, "error" in found)
         place = span.trace_id + span.span_id
@@ -232,6 +237,11 @@ class Collector:
             batch.problem = f"{parsed.field} {parsed.problem}"
         else:
             batch.observations.append(parsed)
+
+
+def _failure(stated: Scalar | None, failed: bool) -> str | None:  # noqa: FBT001 - private
+    """The code of a span's `error.type`; a span whose status is an error failed without one too."""
+    return error_code(stated) or ("error" if failed else None)
 
 
 def _service(attributes: Iterable[KeyValue]) -> str:

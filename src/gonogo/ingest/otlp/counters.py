@@ -13,7 +13,7 @@ from hashlib import blake2b
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.ingest.observation import error_code_of
+from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.otlp.differences import Differences, Grown, Shape
 from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, read_attributes
 from gonogo.ingest.otlp.spans import call_fields

@@ -29,6 +29,7 @@ Scalar = str | int | float | bool
 # Attributes under this prefix are fields of an observation by their own name.
 OWN = "gonogo."
 UNKNOWN_KEYS_MAX = 1_000
+_SCALARS = frozenset({"string_value", "int_value", "double_value", "bool_value"})
 
 SLOTS: dict[str, str] = {
     "gen_ai.operation.name": "operation",
@@ -93,6 +94,7 @@ class Tally:
         self.observations = 0
         self.ignored = 0
         self.refused = 0
+        self.untimed = 0
         self.unmatched_outcomes = 0
         self.unknown_keys: dict[str, int] = {}
 
@@ -121,17 +123,22 @@ def read_attributes(
                 continue
             slot, found[OWN] = key, True
         if slot not in found:
+            # The value's own slot: a 0 of another would read as absent or as false. Text that is
+            # empty, and what is set to nothing, are absent.
             value = attribute.value
-            # In the order of their frequency: asking which one is set costs more than looking.
-            found[slot] = (
-                value.string_value or value.int_value or value.double_value or value.bool_value
-            )
+            which = value.WhichOneof("value")
+            if which in _SCALARS:
+                stated = getattr(value, which)
+                if stated != "":
+                    found[slot] = stated
     return found
 
 
 def number_of(found: Mapping[str, Scalar], slot: str) -> int | float | None:
-    """A number that may have been sent as text."""
+    """A number that may have been sent as text; None where none is stated."""
     value = found.get(slot)
+    if isinstance(value, bool):
+        return None
     if isinstance(value, str):
         try:
             return float(value) if "." in value or "e" in value.lower() else int(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
 
 __all__ = ["call_fields", "outcome_of"]
@@ -14,9 +15,6 @@ _AROUND = frozenset(
     {"invoke_agent", "create_agent", "invoke_workflow", "plan", "CHAIN", "AGENT", "GUARDRAIL"}
     | {"EVALUATOR", "PROMPT", "RETRIEVER", "UNKNOWN"}
 )
-_PASSED = frozenset({"pass", "passed", "true", "yes", "correct", "good", "relevant", "factual"})
-_FAILED = frozenset({"fail", "failed", "false", "no", "incorrect", "bad", "irrelevant"})
-_FAILED_TOO = frozenset({"unrelated", "hallucinated", "not_relevant", "wrong"})
 
 
 def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] | None:
@@ -32,8 +30,8 @@ def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] 
     if provider := found.get("provider"):
         fields["provider"] = provider
     for slot in ("input_tokens", "output_tokens", "cost_usd"):
-        if slot in found:
-            fields[slot] = number_of(found, slot)
+        if (stated := number_of(found, slot)) is not None:
+            fields[slot] = stated
     if OWN in found:
         for key, value in found.items():
             if key.startswith(OWN) and key != OWN:
@@ -81,10 +79,8 @@ def outcome_of(found: Mapping[str, Scalar]) -> float | None:
 
     A label says which way is good; a score alone is taken as it is.
     """
-    label = str(found.get("score_label", "")).strip().lower()
-    if label in _PASSED:
-        return 1.0
-    if label in _FAILED or label in _FAILED_TOO:
-        return 0.0
+    said = outcome_of_word(str(found.get("score_label", "")))
+    if said is not None:
+        return said
     score = number_of(found, "score")
     return float(score) if score is not None and 0 <= score <= 1 else None

@@ -1,0 +1,237 @@
+"""What each kind of value may be on its way in, and the stored form that it takes.
+
+A check takes whatever JSON can hold and returns the value in stored units, None where it is absent,
+or raises `RefusedError` with what is wrong. Bounds are those of the contract, and where it names
+none, what the store's 64-bit fixed-point sums can hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from gonogo.errors import plain
+from gonogo.ingest.cell_words import outcome_of_word
+from gonogo.ingest.times import LIKE, epoch_ms
+from gonogo.records import MICRO
+
+NAME_CHARS_MAX = 200
+OUTPUT_BYTES_MAX = 64 * 1024
+EMBEDDING_NUMBERS_MAX = 4096
+SEGMENTS_MAX = 8
+METRICS_MAX = 16
+COST_USD_MAX = 1e9
+LATENCY_MS_MAX = 1e10
+TOKENS_MAX = 10**9
+NUMBER_ABS_MAX = 1e12
+SECONDS_MAX = 10**11
+TS_MS_MIN = 946_684_800_000  # 2000-01-01
+# As floats: comparing one with an integer takes longer.
+_SECONDS_MIN, _SECONDS_MAX = TS_MS_MIN / 1000, float(SECONDS_MAX)
+_EXACT_MAX = 2.0**53
+KINDS = ("model", "skill", "tool", "api", "prompt")
+
+
+class RefusedError(Exception):
+    """What is wrong with one value; never leaves this module."""
+
+
+def got(value: object) -> str:
+    """What kind of value it is, in words."""
+    for types, words in (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (str, "text"),
+        ((list, tuple), "a list"),
+        (Mapping, "an object"),
+    ):
+        if isinstance(value, types):
+            return words
+    return "null" if value is None else "another type"
+
+
+def _printable(value: object) -> str:
+    if not isinstance(value, str):
+        raise RefusedError(f"must be text, got {got(value)}")
+    if len(value) > NAME_CHARS_MAX:
+        raise RefusedError(f"is {len(value)} characters long; at most {NAME_CHARS_MAX}")
+    # A name comes out of every answer as it went in, and answers strip what is not printable.
+    if not value.isprintable():
+        raise RefusedError("has a control or invisible character")
+    return value
+
+
+def checked_name(value: object) -> str:
+    """A name that must be there."""
+    # What is common comes first here and below: a call less for each field of each row.
+    if type(value) is str and 0 < len(value) <= NAME_CHARS_MAX and value.isprintable():
+        return value
+    if value == "":
+        raise RefusedError("is empty; leave it out")
+    return _printable(value)
+
+
+def optional_name(value: object) -> str | None:
+    """A name that may be left out: an empty one is absent."""
+    return None if value == "" else checked_name(value)
+
+
+def identifier(value: object) -> str | None:
+    """A name that its file may keep as a number."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_MAX
+        value = str(int(value)) if whole else f"{value}"[: NAME_CHARS_MAX + 1]
+    return optional_name(value)
+
+
+def answer(value: object) -> str:
+    """A prediction or a label; an empty one is an answer too."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value == "" else identifier(value) or ""
+
+
+def kind(value: object) -> str | None:
+    """One of the kinds; an empty one is absent."""
+    if value == "":
+        return None
+    if value not in KINDS:
+        raise RefusedError(f"must be one of {', '.join(KINDS)}")
+    return str(value)
+
+
+def _number(value: object, low: float, high: float) -> int | float:
+    if not isinstance(value, (float, int)) or value is True or value is False:
+        raise RefusedError(f"must be a number, got {got(value)}")
+    if low <= value <= high:
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RefusedError("must be finite")
+    # An integer may have 400 digits: clip before it meets a float.
+    shown = float(max(min(value, 10**18), -(10**18)))
+    if value < low == 0:
+        raise RefusedError(f"must not be negative, got {shown:.6g}")
+    raise RefusedError(f"must be between {low:g} and {high:g}, got {shown:.6g}")
+
+
+def fraction(value: object) -> float:
+    """A number from 0 to 1."""
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return value
+    return float(_number(value, 0, 1))
+
+
+def outcome(value: object) -> float:
+    """A number from 0 to 1, true or false, or a word such as pass or fail."""
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return value
+    if isinstance(value, str) and (said := outcome_of_word(value)) is not None:
+        return said
+    return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
+
+
+def latency(value: object) -> float:
+    """Milliseconds."""
+    if type(value) is float and 0.0 <= value <= LATENCY_MS_MAX:
+        return value
+    return float(_number(value, 0, LATENCY_MS_MAX))
+
+
+def _any_number(value: object) -> float:
+    return float(_number(value, -NUMBER_ABS_MAX, NUMBER_ABS_MAX))
+
+
+def money(value: object) -> int:
+    """USD, in micro-dollars."""
+    if type(value) is float and 0.0 <= value <= COST_USD_MAX:
+        return round(value * MICRO)
+    return round(_number(value, 0, COST_USD_MAX) * MICRO)
+
+
+def tokens(value: object) -> int:
+    """A whole number of tokens."""
+    if type(value) is int and 0 <= value <= TOKENS_MAX:
+        return value
+    number = _number(value, 0, TOKENS_MAX)
+    whole = int(number)
+    if whole != number:
+        raise RefusedError(f"must be a whole number, got {number:.6g}")
+    return whole
+
+
+def time_ms(value: object) -> int:
+    """Epoch milliseconds, rounded; how far ahead it may lie is checked where now is known."""
+    if type(value) is float and _SECONDS_MIN <= value <= _SECONDS_MAX:
+        return round(value * 1000)
+    if isinstance(value, str):
+        try:
+            read = epoch_ms(value)
+        except ValueError as error:
+            raise RefusedError(str(error)) from None
+        if read is None:
+            raise RefusedError(f"must be a time like {LIKE} or Unix seconds")
+        ts_ms = read
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RefusedError(f"must be RFC 3339 text or Unix seconds, got {got(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise RefusedError("must be finite")
+    else:
+        ts_ms = round(max(0, min(value, SECONDS_MAX)) * 1000)
+    if ts_ms < TS_MS_MIN:
+        raise RefusedError("is before 2000")
+    return ts_ms
+
+
+def output(value: object) -> str:
+    """Text of at most 64 KiB."""
+    if not isinstance(value, str):
+        raise RefusedError(f"must be text, got {got(value)}")
+    try:
+        size = len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        raise RefusedError("has a lone surrogate: it is not Unicode text") from None
+    if size > OUTPUT_BYTES_MAX:
+        raise RefusedError(f"is {size} bytes long; at most {OUTPUT_BYTES_MAX}")
+    return value
+
+
+def embedding(value: object) -> tuple[float, ...]:
+    """A vector of numbers."""
+    if not isinstance(value, (list, tuple)):
+        raise RefusedError(f"must be a list of numbers, got {got(value)}")
+    if not 0 < len(value) <= EMBEDDING_NUMBERS_MAX:
+        raise RefusedError(f"has {len(value)} numbers; 1 to {EMBEDDING_NUMBERS_MAX} are allowed")
+    return tuple([_any_number(number) for number in value])
+
+
+def segments(value: object) -> dict[str, object]:
+    """Text by name; an entry that is empty or null is absent."""
+    return _entries(value, SEGMENTS_MAX, optional_name)
+
+
+def metrics(value: object) -> dict[str, object]:
+    """A number by name; an entry that is null is absent."""
+    return _entries(value, METRICS_MAX, _any_number)
+
+
+def _entries(
+    value: object, entries_max: int, check: Callable[[object], object]
+) -> dict[str, object]:
+    # `dict` first: asking an abstract class costs as much as five fields.
+    if not isinstance(value, (dict, Mapping)):
+        raise RefusedError(f"must be an object, got {got(value)}")
+    if len(value) > entries_max:
+        raise RefusedError(f"has {len(value)} entries; at most {entries_max}")
+    checked: dict[str, object] = {}
+    key: object = None
+    try:
+        for key, entry in value.items():
+            name = checked_name(key)
+            told = None if entry is None else check(entry)
+            if told is not None:
+                checked[name] = told
+            if "=" in name or "," in name:
+                raise RefusedError("a key has no '=' and no ','")  # noqa: TRY301
+    except RefusedError as refused:
+        raise RefusedError(f"at '{plain(str(key), 60)}': {refused}") from None
+    return checked

@@ -1,0 +1,154 @@
+"""One history is one history: in any order, split, repetition and file naming."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from product import answer, typed
+
+DAY_S = 86_400
+NOW_S = round(datetime.now(UTC).timestamp())
+
+
+def ingest(folder: Path, *arguments: str) -> dict[str, Any]:
+    """What `gonogo ingest --json` says."""
+    return answer(typed("ingest", "--json", *arguments, store=folder / "gonogo.db"))
+
+
+def table(path: Path, rows: list[dict[str, object]], **options: Any) -> str:  # noqa: ANN401
+    """A CSV file of rows."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), **options)
+    writer.writeheader()
+    writer.writerows(rows)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text.getvalue())
+    return str(path)
+
+
+def results(night: int) -> list[dict[str, object]]:
+    """200 answers of an evaluation; from night to night every thirteenth comes out otherwise."""
+    return [
+        {"item": f"q{i}", "outcome": int((i + night) % 13 > 0), "model": "triage"}
+        for i in range(200)
+    ]
+
+
+def test_nightly_results_are_each_a_run(tmp_path: Path) -> None:
+    """Of a file that does the work again all is kept: what changed alone is a biased sample."""
+    for night in range(3):
+        path = table(tmp_path / "results.csv", results(night))
+        told = ingest(tmp_path, path, "--map", "dependency=model")
+        assert told["accepted"] == 200
+        assert night == 0 or "as another run" in told["notes"][0]
+        again = ingest(tmp_path, path, "--map", "dependency=model")
+        assert (again["accepted"], again["duplicates"]) == (0, 200)
+
+
+def test_versions_in_two_folders_are_both_kept(tmp_path: Path) -> None:
+    """The file's name says nothing, and the version that `--set` states does."""
+    for version in ("v1", "v2"):
+        path = table(tmp_path / version / "predictions.csv", results(0))
+        told = ingest(tmp_path, path, "--map", "dependency=model", "--set", f"version={version}")
+        assert (told["accepted"], told.get("notes")) == (200, None)
+
+
+def test_runs_are_told_apart_by_name_also_where_lines_carry_ids(tmp_path: Path) -> None:
+    """Ids that number the questions are the same every night."""
+    rows: list[dict[str, object]] = [{**row, "id": n} for n, row in enumerate(results(0))]
+    path = table(tmp_path / "results.csv", rows)
+    for run, accepted in (("mon", 200), ("tue", 200), ("mon", 0)):
+        told = ingest(tmp_path, path, "--map", "dependency=model", "--run", run)
+        assert told["accepted"] == accepted
+
+
+def test_times_without_a_zone_are_read_in_the_stated_one(tmp_path: Path) -> None:
+    """pandas, SQL and spreadsheets write no zone; the option wins over the configuration."""
+    rows: list[dict[str, object]] = [
+        {"dependency": "m", "ts": "2026-10-28 18:00:05"},
+        {"dependency": "m", "ts": "2026-10-28"},
+        {"dependency": "m", "ts": "28.10.2026 18:00"},
+    ]
+    path = table(tmp_path / "calls.csv", rows)
+    refused = ingest(tmp_path, path)["rejected"]
+    assert ["no time zone" in row["problem"] for row in refused] == [True] * 3
+    assert ingest(tmp_path, path, "--timezone", "Europe/Berlin")["accepted"] == 3
+    known = answer(typed("list", "--json", store=tmp_path / "gonogo.db"))["dependencies"]
+    assert known[0]["newest_ts"] == "2026-10-28T17:00:05Z"
+    (tmp_path / "gonogo.toml").write_text('[settings]\ntimezone = "UTC"\n')
+    told = ingest(tmp_path, path, "--config", str(tmp_path / "gonogo.toml"))
+    assert (told["accepted"], told["rejected"]) == (3, [])
+
+
+def test_a_spreadsheet_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    """Semicolons, decimal commas, percents, UTF-16, empty columns and rows at the end."""
+    text = (
+        "dependency;outcome;latency_ms;cost_usd;;\r\n"
+        "m;bestanden;1.234,5;0,002 €;;\r\n"
+        "m;95 %;12,25;$0,5;;\r\n"
+        "m;fail;-;N/A;;\r\n"
+        ";;;;;\r\n"
+    )
+    (tmp_path / "a.csv").write_bytes(text.replace("bestanden", "yes").encode("utf-16"))
+    told = ingest(tmp_path, str(tmp_path / "a.csv"))
+    assert (told["accepted"], told["rejected"]) == (3, [])
+    store = tmp_path / "gonogo.db"
+    spent = answer(typed("check", "drift", "m", "--metric", "cost_usd", "--json", store=store))
+    assert spent["current"]["mean"] == pytest.approx(0.251)
+
+
+def test_a_condition_says_what_failed_and_paths_reach_into_objects(tmp_path: Path) -> None:
+    """And a column that only has a field's name can be left out."""
+    rows = [
+        {
+            "level": level,
+            "provider": {"id": "m"},
+            "metrics": [1],
+            "usage": {"in": 7},
+            "ts": NOW_S - n,
+        }
+        for n, level in enumerate(["INFO", "ERROR", "INFO"])
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = ingest(
+        tmp_path,
+        str(path),
+        *("--map", "dependency=provider.id", "--map", "input_tokens=usage.in"),
+        *("--drop", "metrics", "--drop", "usage", "--error-when", "level=ERROR"),
+    )
+    assert (told["accepted"], told["rejected"]) == (3, [])
+    trust = answer(typed("check", "trust", "m", "--json", store=tmp_path / "gonogo.db"))
+    assert trust["parts"]["availability"]["rate"] < 0.75
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.permutations(range(24)), file_of=st.lists(st.integers(0, 3), min_size=24, max_size=24)
+)
+def test_any_order_split_and_naming_gives_the_same_store(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], file_of: list[int]
+) -> None:
+    """Calls that carry their times, two of them alike but for the second, brought twice."""
+    folder = tmp_path_factory.mktemp("history")
+    rows = [
+        {"dependency": f"m{n % 2}", "ts": NOW_S - 7 * DAY_S + n // 2 * 60, "outcome": n % 3 > 0}
+        for n in range(24)
+    ]
+    for number in range(4):
+        part = [rows[n] for n in order if file_of[n] == number]
+        (folder / f"part-{number}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in part))
+    (folder / "whole.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    accepted = [
+        ingest(folder, *[str(folder / f"part-{number}.jsonl") for number in range(4)])["accepted"],
+        ingest(folder, str(folder / "whole.jsonl"))["accepted"],
+    ]
+    assert accepted == [24, 0]
