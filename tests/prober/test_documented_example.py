@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gonogo.config.probe_tables import PROBE
+from gonogo.config.probe_tables import ProbeTable
 from gonogo.prober.golden_run import CHECKS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "probes.md").read_text()
@@ -39,7 +39,7 @@ def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
 
 def test_the_page_names_every_key_and_checker() -> None:
     """Of a probe, and of a golden item."""
-    for name in PROBE:
+    for name in ProbeTable.all_keys():
         assert f"`{name}`" in PAGE
     for check in CHECKS:
         assert f'"{check}":' in PAGE

@@ -5,75 +5,106 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated, Literal
 
-from gonogo.config.probe_tables import environment_variable, web_address
-from gonogo.config.tables import PATH_CHARS_MAX, Table
-from gonogo.settings import ActuatorSettings
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-__all__ = ["build_actuator"]
-
-# Required keys, then the others, of each kind; `kind` and `timeout` go with all of them.
-KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
-    {
-        "route_file": (("path",), ()),
-        "mlflow": (("url", "alias", "targets"), ("model", "token_env")),
-        "haproxy": (("socket", "backend", "targets"), ()),
-        "webhook": (("url", "secret_env"), ()),
-    }
+from gonogo.config.tables import Table
+from gonogo.config.values import (
+    LocalPath,
+    Name,
+    Refused,
+    Seconds,
+    Text,
+    Variable,
+    WebAddress,
+    local_path,
+    pattern,
+    some,
 )
-_ALL = tuple(dict.fromkeys(key for needed, other in KEYS.values() for key in (*needed, *other)))
-_SECRETS = ("secret_env", "token_env")
-# HAProxy's own characters of a name; a blank or a semicolon would end the command.
-_HAPROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+from gonogo.settings import ActuatorSettings, Secret
+
+__all__ = ["ActuatorTable"]
+
 TIMEOUT_S_MAX = 60
+# HAProxy's own characters of a name; a blank or a semicolon would end the command.
+_HAPROXY_NAME = r"[A-Za-z0-9_.:-]{1,100}"
 
 
-def build_actuator(name: str, actuators: Table, environ: Mapping[str, str]) -> ActuatorSettings:
-    """One actuator, checked; an environment variable that is not set is told when it is used."""
-    kind = actuators.table(name, ("kind", "timeout", *_ALL)).choice("kind", tuple(KEYS), "")
-    needed, other = KEYS[kind]
-    table = actuators.table(name, ("kind", "timeout", *needed, *other))
-    options, secret = {}, None
-    for key in (*needed, *other):
-        if key == "targets" or (key in other and key not in table):
-            continue
-        value = table.required_name(key, PATH_CHARS_MAX)
-        if key in _SECRETS:
-            secret = environment_variable(table, key, value, environ)
-        elif key == "path":
-            options[key] = str(table.path_to(key))
-        else:
-            options[key] = str(web_address(table, key)) if key == "url" else value
-    if kind == "haproxy":
-        _check_haproxy(table, options)
-    timeout_s = table.seconds("timeout") or 5
-    if timeout_s > TIMEOUT_S_MAX:
-        table.refuse("timeout", f"must be at most {TIMEOUT_S_MAX}s")
-    targets = _targets(table) if "targets" in needed else {}
-    if kind == "haproxy":
-        inner = table.table("targets")
-        for target, server in targets.items():
-            if not _HAPROXY_NAME.fullmatch(server):
-                inner.refuse(target, "is no name of a HAProxy server")
-    frozen = MappingProxyType(options), MappingProxyType(targets)
-    return ActuatorSettings(name, kind, *frozen, secret=secret, timeout_s=timeout_s)
+def _timeout(seconds: int) -> int:
+    if seconds > TIMEOUT_S_MAX:
+        raise Refused(f"must be at most {TIMEOUT_S_MAX}s")
+    return seconds
 
 
-def _targets(table: Table) -> dict[str, str]:
-    inner = table.table("targets")
-    found = {target: inner.required_name(target) for target in inner}
-    if not found:
-        table.refuse("targets", 'is required: what each target is there, as { "my-model" = "7" }')
-    if len(set(found.values())) != len(found):
-        table.refuse("targets", "gives two targets the same")
-    return found
+def _distinct(targets: Mapping[str, str]) -> Mapping[str, str]:
+    if len(set(targets.values())) < len(targets):
+        raise Refused("gives two targets the same")
+    return MappingProxyType(targets)
 
 
-def _check_haproxy(table: Table, options: dict[str, str]) -> None:
-    if not _HAPROXY_NAME.fullmatch(options["backend"]):
-        table.refuse("backend", "is no name of a HAProxy backend")
-    host, colon, port = options["socket"].rpartition(":")
-    if colon and host and port.isdigit() and "/" not in options["socket"]:
-        return
-    # A relative path starts where the configuration file lies, as every path does.
-    options["socket"] = str(table.path_to("socket"))
+def _socket(value: object, info: ValidationInfo) -> str:
+    """HOST:PORT, or the path of a socket."""
+    if isinstance(value, str) and re.fullmatch(r"[^/]+:[0-9]+", value) and value.isprintable():
+        return value
+    return str(local_path(value, info))
+
+
+_NEEDED = some('is required: what each target is there, as { "my-model" = "7" }')
+Targets = Annotated[dict[Name, Name], _NEEDED, AfterValidator(_distinct)]
+Server = Annotated[Name, pattern(_HAPROXY_NAME, "is no name of a HAProxy server")]
+Servers = Annotated[dict[Name, Server], _NEEDED, AfterValidator(_distinct)]
+
+
+class _Actuator(Table):
+    timeout_s: Annotated[Seconds, AfterValidator(_timeout)] | None = Field(None, alias="timeout")
+
+    def settings(self, name: str) -> ActuatorSettings:
+        """The actuator as it is reached: its options, what its targets are called, its secret."""
+        given = self.given()
+        own = {key: given.pop(key) for key in ("kind", "targets", "timeout_s") if key in given}
+        options = {key: str(v) for key, v in given.items() if not isinstance(v, Secret)}
+        secrets = [v for v in given.values() if isinstance(v, Secret)]
+        return ActuatorSettings(
+            name, options=MappingProxyType(options), secret=next(iter(secrets), None), **own
+        )
+
+
+class RouteFileTable(_Actuator):
+    """A JSON file that whoever calls models reads."""
+
+    kind: Literal["route_file"]
+    path: LocalPath
+
+
+class MlflowTable(_Actuator):
+    """An alias of a registered model."""
+
+    kind: Literal["mlflow"]
+    url: WebAddress
+    alias: Text
+    targets: Targets = Field(default_factory=dict, validate_default=True)
+    model: Text | None = None
+    token_env: Variable | None = None
+
+
+class HaproxyTable(_Actuator):
+    """The weights of a backend's servers."""
+
+    kind: Literal["haproxy"]
+    socket: Annotated[str, PlainValidator(_socket)]
+    backend: Annotated[Text, pattern(_HAPROXY_NAME, "is no name of a HAProxy backend")]
+    targets: Servers = Field(default_factory=dict, validate_default=True)
+
+
+class WebhookTable(_Actuator):
+    """A signed request to an address."""
+
+    kind: Literal["webhook"]
+    url: WebAddress
+    secret_env: Variable
+
+
+ActuatorTable = Annotated[
+    RouteFileTable | MlflowTable | HaproxyTable | WebhookTable, Field(discriminator="kind")
+]

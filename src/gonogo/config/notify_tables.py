@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated, Literal
 
-from gonogo.config.probe_tables import environment_variable, web_address
+from pydantic import Field
+
 from gonogo.config.tables import Table
-from gonogo.settings import NotifierSettings
+from gonogo.config.values import Variable, WebAddress
+from gonogo.settings import NotifierSettings, Secret
 
-# What each kind is told: (required, optional). A key that ends in `_env` names an environment
-# variable, which holds the secret.
-KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
-    {
-        "alertmanager": (("url",), ()),
-        "pagerduty": (("routing_key_env",), ("url",)),
-        "slack": (("url_env",), ()),
-        "webhook": (("url", "secret_env"), ()),
-    }
-)
-_KEYS = ("kind", *sorted({key for kind in KINDS.values() for keys in kind for key in keys}))
+__all__ = ["NotifierTable"]
 
 
-def notifiers(common: Table, environ: Mapping[str, str]) -> Mapping[str, NotifierSettings]:
-    """The notifiers by name.
+class _Notifier(Table):
+    def settings(self, name: str) -> NotifierSettings:
+        """The notifier as it is reached: its options, and its secret."""
+        given = self.given()
+        secrets = [v for v in given.values() if isinstance(v, Secret)]
+        options = {"url": given["url"]} if "url" in given else {}
+        return NotifierSettings(
+            name, given["kind"], MappingProxyType(options), next(iter(secrets), None)
+        )
 
-    Raises:
-        ConfigError: the first wrong key or value, in one line.
-    """
-    tables = common.table("notify")
-    return MappingProxyType({name: _notifier(name, tables, environ) for name in tables})
+
+class AlertmanagerTable(_Notifier):
+    """Prometheus' Alertmanager."""
+
+    kind: Literal["alertmanager"]
+    url: WebAddress
 
 
-def _notifier(name: str, tables: Table, environ: Mapping[str, str]) -> NotifierSettings:
-    kind = tables.table(name, _KEYS).choice("kind", tuple(KINDS), "")
-    required, optional = KINDS[kind]
-    table = tables.table(name, ("kind", *required, *optional))
-    options, secret = {}, None
-    for key in (*required, *optional):
-        if key in optional and key not in table:
-            continue
-        if key == "url":
-            options[key] = str(web_address(table, key))
-        else:
-            secret = environment_variable(table, key, table.required_name(key), environ)
-    return NotifierSettings(name, kind, MappingProxyType(options), secret)
+class PagerdutyTable(_Notifier):
+    """PagerDuty's events."""
+
+    kind: Literal["pagerduty"]
+    routing_key_env: Variable
+    url: WebAddress | None = None
+
+
+class SlackTable(_Notifier):
+    """An incoming webhook of Slack; its address is the secret."""
+
+    kind: Literal["slack"]
+    url_env: Variable
+
+
+class SignedWebhookTable(_Notifier):
+    """A signed request to an address."""
+
+    kind: Literal["webhook"]
+    url: WebAddress
+    secret_env: Variable
+
+
+NotifierTable = Annotated[
+    AlertmanagerTable | PagerdutyTable | SlackTable | SignedWebhookTable,
+    Field(discriminator="kind"),
+]

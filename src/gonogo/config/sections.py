@@ -1,4 +1,4 @@
-"""The sections of gonogo.toml, one function each, and what they refer to among themselves."""
+"""gonogo.toml as a whole: its sections, and what they refer to among themselves."""
 
 from __future__ import annotations
 
@@ -6,18 +6,40 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Annotated, Any, Self, get_args
 
-from gonogo.config.actuator_tables import build_actuator
-from gonogo.config.notify_tables import notifiers
-from gonogo.config.probe_tables import PROBE, build_probe
-from gonogo.config.tables import Table, duration_s
-from gonogo.records import MICRO, Kind
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from gonogo.config.actuator_tables import ActuatorTable
+from gonogo.config.notify_tables import NotifierTable
+from gonogo.config.probe_tables import ProbeTable
+from gonogo.config.tables import Table, first_refusal, refusal, refuse_unknown_keys
+from gonogo.config.values import (
+    Count,
+    Moment,
+    Name,
+    Names,
+    Place,
+    Refused,
+    Seconds,
+    duration_s,
+    number,
+    some,
+    usd,
+)
+from gonogo.records import Kind
 from gonogo.settings import (
     DAY_S,
-    LOCK_WAIT_S,
     BaselineSettings,
     BudgetSettings,
     DependencySettings,
@@ -31,33 +53,183 @@ from gonogo.settings import (
 
 __all__ = ["build_settings"]
 
-CALLS_MAX = 10**9
-URL_CHARS_MAX = 2000
 USD_MAX = 1e9
 HARD_CONFIDENCE = 0.95
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
-QUALITY_MEASURES: tuple[QualityMeasure, ...] = get_args(QualityMeasure)
-POLICIES: tuple[Policy, ...] = get_args(Policy)
+Usd = Annotated[float, number(0, USD_MAX)]
+
+
+class BaselineTable(Table):
+    """A reference as a person declares it: a period, a version, or a known mean outcome."""
+
+    start: Moment | None = None
+    end: Moment | None = None
+    version: Name | None = None
+    outcome: Annotated[float, number(0, 1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        period = self.start is not None or self.end is not None
+        if period + (self.version is not None) + (self.outcome is not None) != 1:
+            raise Refused("is one of start and end, version, or outcome")
+        if period and (self.start is None or self.end is None):
+            raise Refused("needs both start and end, which are inclusive")
+        if self.start and self.end and self.end < self.start[: len(self.end)]:
+            raise Refused(f"must not lie before start, {self.start}", "end")
+        return self
+
+
+class DependencyTable(Table):
+    """`[dependencies.NAME]`."""
+
+    kind: Kind | None = None
+    provider: Name | None = None
+    latency_slo_ms: Annotated[float, number(0.001, 1e10)] | None = None
+    quality_bar: Annotated[float, number(0, 1)] | None = None
+    fallback: Names | None = None
+    actuators: Names | None = None
+    depends_on: Names | None = None
+    min_effect: Annotated[float, number(0.001, 1)] | None = None
+    fallback_policy: Policy | None = None
+    stale_after_s: Seconds | None = Field(None, alias="stale_after")
+    baseline: BaselineTable | None = None
+    false_alarms_per_year: Annotated[float, number(0.001, 365)] | None = None
+    recovery_share: Annotated[float, number(0, 0.05)] | None = None
+    quality: QualityMeasure | None = None
+
+    def settings(self, name: str) -> DependencySettings:
+        """The dependency as it is judged."""
+        given = self.given(without=("baseline",))
+        baseline = BaselineSettings(**self.baseline.given()) if self.baseline else None
+        return DependencySettings(name, baseline=baseline, **given)
+
+
 WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
 
-SECTIONS = ("dependencies", "settings", "budgets", "workloads", "probes", "actuators")
-DEPENDENCY = (
-    *("kind", "provider", "latency_slo_ms", "quality_bar", "fallback", "actuators"),
-    *("depends_on", "min_effect", "fallback_policy", "stale_after", "baseline"),
-    *("false_alarms_per_year", "recovery_share", "quality"),
+
+def _window(value: object) -> tuple[WindowKind, int | None]:
+    """Its kind, and the seconds of one that rolls."""
+    text = value if isinstance(value, str) else ""
+    word, _, length = text.partition(":")
+    rolling_s = duration_s(length) if length else None
+    for kind in WINDOWS:
+        if word == kind and (kind == "rolling") == (rolling_s is not None) == (":" in text):
+            return kind, rolling_s
+    raise Refused('must be hour, day, week, month, total, or rolling as in "rolling:7d"')
+
+
+class BudgetTable(Table):
+    """`[budgets.NAME]`."""
+
+    limit_micro_usd: Annotated[int, usd(0, USD_MAX)] = Field(alias="limit_usd")
+    window: Annotated[tuple[WindowKind, int | None], PlainValidator(_window)] | None = None
+    dependencies: Names | None = None
+    hard: bool = False
+    required_confidence: Annotated[float, number(0.01, 0.999999)] | None = None
+    hold_expires_s: Seconds | None = Field(None, alias="hold_expires")
+    parent: Name | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        stated = self.required_confidence
+        if self.hard and stated is not None and stated < HARD_CONFIDENCE:
+            raise Refused(f"is at least {HARD_CONFIDENCE} where hard = true", "required_confidence")
+        return self
+
+    def settings(self, name: str) -> BudgetSettings:
+        """The budget as it is kept."""
+        given = self.given()
+        if self.window is not None:
+            given["window"], given["rolling_s"] = self.window
+        if self.hard:
+            given.setdefault("required_confidence", HARD_CONFIDENCE)
+        return BudgetSettings(name, **given)
+
+
+class WorkloadTable(Table):
+    """`[workloads.NAME]`."""
+
+    dependencies: Annotated[
+        dict[Name, Count],
+        some('is required: planned calls by name, as { "my-model" = 400 }'),
+        AfterValidator(MappingProxyType),
+    ] = Field(default_factory=dict, validate_default=True)
+    budget: Name | None = None
+    allow_unknown: bool = False
+
+    def settings(self, name: str) -> WorkloadSettings:
+        """The work as it is planned."""
+        return WorkloadSettings(name, self.dependencies, self.budget, self.allow_unknown)
+
+
+class PriceTable(Table):
+    """`[settings.prices.MODEL]`: USD per million tokens."""
+
+    input_usd_per_mtok: Usd
+    output_usd_per_mtok: Usd
+    cached_input_usd_per_mtok: Usd | None = None
+
+    def settings(self, name: str) -> PriceSettings:
+        """The price as calls are priced by."""
+        return PriceSettings(name, **self.given())
+
+
+def _timezone(name: str) -> str:
+    if name != "UTC":
+        import zoneinfo
+
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise Refused("must be an IANA zone such as Europe/Berlin") from None
+    return name
+
+
+def _days(seconds: int) -> int:
+    if seconds < DAY_S:
+        raise Refused("must be one day or more")
+    return seconds // DAY_S
+
+
+def _segment_pairs(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Pairs of declared keys that are rolled up together, written "tier*region"."""
+    pairs: list[tuple[str, str]] = []
+    for text in names:
+        first, star, second = text.partition("*")
+        if not star or not first or not second or first == second or set("=,*") & set(second):
+            raise Refused('must list two keys each, as in ["tier*region"]')
+        pairs.append((min(first, second), max(first, second)))
+    return tuple(sorted(set(pairs)))
+
+
+class SettingsTable(Table):
+    """`[settings]`."""
+
+    timezone: Annotated[Name, AfterValidator(_timezone)] | None = None
+    retention_days: Annotated[Seconds, AfterValidator(_days)] | None = Field(
+        None, alias="retention"
+    )
+    store_text: bool = False
+    notify: dict[Name, NotifierTable] = Field(default_factory=dict)
+    rolled_up_segment_pairs: Annotated[Names, AfterValidator(_segment_pairs)] | None = Field(
+        None, alias="segment_pairs"
+    )
+    read_only: bool = False
+    lock_wait_s: Seconds | None = Field(None, alias="lock_wait")
+    prices: dict[Name, PriceTable] = Field(default_factory=dict)
+
+
+# A section's schema is built only where the file has the section: it takes some milliseconds.
+_SECTIONS: Mapping[str, Any] = MappingProxyType(
+    {
+        "dependencies": dict[Name, DependencyTable],
+        "settings": SettingsTable,
+        "budgets": dict[Name, BudgetTable],
+        "workloads": dict[Name, WorkloadTable],
+        "probes": dict[Name, ProbeTable],
+        "actuators": dict[Name, ActuatorTable],
+    }
 )
-BASELINE = ("start", "end", "version", "outcome")
-BUDGET = (
-    *("limit_usd", "window", "dependencies", "hard", "required_confidence", "hold_expires"),
-    "parent",
-)
-WORKLOAD = ("dependencies", "budget", "allow_unknown")
-SETTINGS = (
-    *("timezone", "retention", "store_text", "notify", "segment_pairs", "read_only"),
-    *("lock_wait", "prices"),
-)
-PRICE = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
 
 
 def build_settings(
@@ -73,40 +245,57 @@ def build_settings(
     Raises:
         ConfigError: the first wrong key, value or reference, in one line.
     """
-    root = Table(content, file, known=SECTIONS)
-    common = root.table("settings", SETTINGS)
-    settings = Settings(
-        store=store,
-        config_path=file,
-        digest=_digest(content),
-        timezone=_timezone(common),
-        stated_timezone=_timezone(common) if common.name("timezone") else None,
-        store_text=common.flag("store_text"),
-        retention_days=_retention_days(common),
-        lock_wait_s=common.seconds("lock_wait") or LOCK_WAIT_S,
-        notify=notifiers(common, environ),
-        rolled_up_segment_pairs=_segment_pairs(common),
-        read_only=common.flag("read_only") or read_only,
-        dependencies=_frozen(
-            {n: _dependency(n, t) for n, t in root.tables("dependencies", DEPENDENCY)}
-        ),
-        budgets=_frozen({n: _budget(n, t) for n, t in root.tables("budgets", BUDGET)}),
-        workloads=_frozen({n: _workload(n, t) for n, t in root.tables("workloads", WORKLOAD)}),
-        probes=_frozen({n: build_probe(n, t, environ) for n, t in root.tables("probes", PROBE)}),
-        actuators=_frozen(
-            {
-                n: build_actuator(n, root.table("actuators"), environ)
-                for n in root.table("actuators")
-            }
-        ),
-        prices=_frozen({n: _price(n, t) for n, t in common.tables("prices", PRICE)}),
-    )
-    _check_references(root, settings)
-    return settings
+    place = Place(file.parent, environ)
+    found: dict[str, Any] = {}
+    try:
+        refuse_unknown_keys(content, list(_SECTIONS))
+        for section, kind in _SECTIONS.items():
+            if section in content:
+                adapter: TypeAdapter[Any] = TypeAdapter(kind)
+                found[section] = adapter.validate_python(content[section], context=place)
+    except ValidationError as error:
+        raise first_refusal(error, file, content, section) from None
+    except Refused as refused:
+        raise refusal(file, content, refused) from None
+    common: SettingsTable | None = found.pop("settings", None)
+    own: dict[str, Any] = {}
+    if common is not None:
+        own = common.given(without=("notify", "prices"))
+        own["stated_timezone"] = common.timezone
+        found |= {"notify": common.notify, "prices": common.prices}
+    named: dict[str, Any] = {
+        section: MappingProxyType({name: table.settings(name) for name, table in tables.items()})
+        for section, tables in found.items()
+    }
+    settings = Settings(store=store, config_path=file, digest=_digest(content), **own, **named)
+    try:
+        _check_references(settings)
+    except Refused as refused:
+        raise refusal(file, content, refused) from None
+    return replace(settings, read_only=settings.read_only or read_only)
 
 
-def _frozen(values: dict[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(values)
+def _check_references(settings: Settings) -> None:
+    """Refuse names that nothing carries. A dependency may be known to the store instead."""
+    for name, dependency in settings.dependencies.items():
+        if name in dependency.fallback:
+            told = "names other targets; the dependency itself is always the first"
+            raise Refused(told, "dependencies", name, "fallback")
+        for actuator in dependency.actuators:
+            if actuator not in settings.actuators:
+                told = _unknown("actuator", actuator, settings.actuators)
+                raise Refused(told, "dependencies", name, "actuators")
+    for section, name, key, budget in (
+        *(("workloads", w.name, "budget", w.budget) for w in settings.workloads.values()),
+        *(("budgets", b.name, "parent", b.parent) for b in settings.budgets.values()),
+        *(("probes", p.name, "budget", p.budget) for p in settings.probes.values()),
+    ):
+        if budget is not None and budget not in settings.budgets:
+            raise Refused(_unknown("budget", budget, settings.budgets), section, name, key)
+    parents = {b.name: (b.parent,) if b.parent else () for b in settings.budgets.values()}
+    _check_cycles("budgets", "parent", parents)
+    needs = {d.name: d.depends_on for d in settings.dependencies.values()}
+    _check_cycles("dependencies", "depends_on", needs)
 
 
 def _digest(content: dict[str, object]) -> str:
@@ -115,160 +304,13 @@ def _digest(content: dict[str, object]) -> str:
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
-
-
-def _dependency(name: str, table: Table) -> DependencySettings:
-    fallback = table.names("fallback")
-    if name in fallback:
-        table.refuse("fallback", "names other targets; the dependency itself is always the first")
-    return DependencySettings(
-        name=name,
-        kind=table.choice("kind", KINDS, "model") if "kind" in table else None,
-        provider=table.name("provider"),
-        latency_slo_ms=table.number("latency_slo_ms", 0.001, 1e10),
-        quality_bar=_or(table.number("quality_bar", 0, 1), 0.5),
-        quality=table.choice("quality", QUALITY_MEASURES, "outcomes"),
-        fallback=fallback,
-        actuators=table.names("actuators"),
-        depends_on=table.names("depends_on"),
-        min_effect=_or(table.number("min_effect", 0.001, 1), 0.05),
-        fallback_policy=table.choice("fallback_policy", POLICIES, "ask"),
-        stale_after_s=table.seconds("stale_after") or 7 * DAY_S,
-        baseline=_baseline(table),
-        false_alarms_per_year=_or(table.number("false_alarms_per_year", 0.001, 365), 1.0),
-        recovery_share=_or(table.number("recovery_share", 0, 0.05), 0.01),
-    )
-
-
-def _baseline(table: Table) -> BaselineSettings | None:
-    if "baseline" not in table:
-        return None
-    inner = table.table("baseline", BASELINE)
-    period = "start" in inner or "end" in inner
-    if period + ("version" in inner) + ("outcome" in inner) != 1:
-        table.refuse("baseline", "is one of start and end, version, or outcome")
-    if period and not ("start" in inner and "end" in inner):
-        table.refuse("baseline", "needs both start and end, which are inclusive")
-    start, end = inner.moment("start"), inner.moment("end")
-    if start is not None and end is not None and end < start[: len(end)]:
-        inner.refuse("end", f"must not lie before start, {start}")
-    return BaselineSettings(start, end, inner.name("version"), inner.number("outcome", 0, 1))
-
-
-def _budget(name: str, table: Table) -> BudgetSettings:
-    limit_usd = table.number("limit_usd", 0, USD_MAX)
-    if limit_usd is None:
-        table.refuse("limit_usd", "is required, in US dollars")
-    hard = table.flag("hard")
-    stated = table.number("required_confidence", 0.01, 0.999999)
-    if hard and stated is not None and stated < HARD_CONFIDENCE:
-        table.refuse("required_confidence", f"is at least {HARD_CONFIDENCE} where hard = true")
-    window, rolling_s = _window(table)
-    return BudgetSettings(
-        name=name,
-        limit_micro_usd=round(limit_usd * MICRO),
-        window=window,
-        rolling_s=rolling_s,
-        dependencies=table.names("dependencies"),
-        hard=hard,
-        required_confidence=_or(stated, HARD_CONFIDENCE if hard else 0.70),
-        hold_expires_s=table.seconds("hold_expires") or 900,
-        parent=table.name("parent"),
-    )
-
-
-def _window(table: Table) -> tuple[WindowKind, int | None]:
-    text = table.name("window") or "total"
-    word, _, length = text.partition(":")
-    rolling_s = duration_s(length) if length else None
-    for kind in WINDOWS:
-        if word == kind and (kind == "rolling") == (rolling_s is not None) == (":" in text):
-            return kind, rolling_s
-    return table.refuse(
-        "window", 'must be hour, day, week, month, total, or rolling as in "rolling:7d"'
-    )
-
-
-def _workload(name: str, table: Table) -> WorkloadSettings:
-    planned = table.table("dependencies")
-    calls = {dependency: planned.whole(dependency, 1, CALLS_MAX) for dependency in planned}
-    if not calls:
-        table.refuse("dependencies", 'is required: planned calls by name, as { "my-model" = 400 }')
-    return WorkloadSettings(
-        name, MappingProxyType(calls), table.name("budget"), table.flag("allow_unknown")
-    )
-
-
-def _price(model: str, table: Table) -> PriceSettings:
-    prices = [table.number(key, 0, USD_MAX) for key in PRICE]
-    if prices[0] is None or prices[1] is None:
-        table.refuse(PRICE[0 if prices[0] is None else 1], "is required, USD per million tokens")
-    return PriceSettings(model, prices[0], prices[1], prices[2])
-
-
-def _timezone(common: Table) -> str:
-    name = common.name("timezone") or "UTC"
-    if name != "UTC":
-        import zoneinfo
-
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            common.refuse("timezone", "must be an IANA zone such as Europe/Berlin")
-    return name
-
-
-def _retention_days(common: Table) -> int | None:
-    seconds = common.seconds("retention")
-    if seconds is not None and seconds < DAY_S:
-        common.refuse("retention", "must be one day or more")
-    return None if seconds is None else seconds // DAY_S
-
-
-def _segment_pairs(common: Table) -> tuple[tuple[str, str], ...]:
-    """Pairs of declared keys that are rolled up together, written "tier*region"."""
-    pairs: list[tuple[str, str]] = []
-    for text in common.names("segment_pairs"):
-        first, star, second = text.partition("*")
-        if not star or not first or not second or first == second or set("=,*") & set(second):
-            common.refuse("segment_pairs", 'must list two keys each, as in ["tier*region"]')
-        pairs.append((min(first, second), max(first, second)))
-    return tuple(sorted(set(pairs)))
-
-
-def _check_references(root: Table, settings: Settings) -> None:
-    """Refuse names that nothing carries. A dependency may be known to the store instead."""
-    dependencies = root.table("dependencies")
-    for name, dependency in settings.dependencies.items():
-        for actuator in dependency.actuators:
-            if actuator not in settings.actuators:
-                dependencies.table(name).refuse(
-                    "actuators", _unknown("actuator", actuator, settings.actuators)
-                )
-    for section, name, key, budget in (
-        *(("workloads", w.name, "budget", w.budget) for w in settings.workloads.values()),
-        *(("budgets", b.name, "parent", b.parent) for b in settings.budgets.values()),
-        *(("probes", p.name, "budget", p.budget) for p in settings.probes.values()),
-    ):
-        if budget is not None and budget not in settings.budgets:
-            root.table(section).table(name).refuse(
-                key, _unknown("budget", budget, settings.budgets)
-            )
-    parents = {b.name: (b.parent,) if b.parent else () for b in settings.budgets.values()}
-    _check_cycles(root.table("budgets"), "parent", parents)
-    needs = {d.name: d.depends_on for d in settings.dependencies.values()}
-    _check_cycles(dependencies, "depends_on", needs)
-
-
 def _unknown(what: str, name: str, known: Mapping[str, object]) -> str:
     names = difflib.get_close_matches(name, known, n=4, cutoff=0.3) or sorted(known)[:4]
     listed = f"known: {', '.join(names)}" if names else "none is configured"
     return f"there is no {what} '{name}'; {listed}"
 
 
-def _check_cycles(section: Table, key: str, edges: Mapping[str, tuple[str, ...]]) -> None:
+def _check_cycles(section: str, key: str, edges: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a name that reaches itself. Iterative: a long chain must not end in a traceback."""
     sound: set[str] = set()
     for start in edges:
@@ -279,8 +321,8 @@ def _check_cycles(section: Table, key: str, edges: Mapping[str, tuple[str, ...]]
                 waiting.pop()
                 sound.add(path.pop())
             elif following in path:
-                circle = [*path[path.index(following) :], following]
-                section.table(following).refuse(key, f"goes in a circle: {' > '.join(circle)}")
+                circle = " > ".join([*path[path.index(following) :], following])
+                raise Refused(f"goes in a circle: {circle}", section, following, key)
             elif following in edges and following not in sound:
                 path.append(following)
                 waiting.append(iter(edges[following]))

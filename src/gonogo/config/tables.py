@@ -1,198 +1,106 @@
-"""One TOML table, read key by key: a wrong key or value is one line that says what is allowed."""
+"""A table of gonogo.toml as a pydantic model, and its first error as one line."""
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from gonogo.config.values import Refused
 from gonogo.errors import ConfigError, plain
 
-__all__ = ["Table", "duration_s"]
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
-NAME_CHARS_MAX = 200
-PATH_CHARS_MAX = 4096
-DURATION_S_MAX = 100 * 366 * 86_400
-
-_DURATION = re.compile(r"([1-9][0-9]{0,9})(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
-Choice = TypeVar("Choice", bound=str)
+__all__ = ["Table", "first_refusal", "refusal", "refuse_unknown_keys"]
 
 
-def duration_s(text: str) -> int | None:
-    """Seconds of a duration such as `15m` or `7d`; None where it is not one."""
-    found = _DURATION.fullmatch(text)
-    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
-    return seconds if 0 < seconds <= DURATION_S_MAX else None
+class Table(BaseModel):
+    """A table whose keys are known. Fields are named as in `Settings`, aliases as in the file.
 
-
-class Table:
-    """The values of one table, with the file and the key path that its errors name.
-
-    Args:
-        values: The table as TOML has it.
-        file: The configuration file.
-        path: Dotted path of the table; empty for the whole file.
-        known: Every key that may stand in it; None where keys are names that a person chose.
-
-    Raises:
-        ConfigError: a key is not known, or is no usable name.
+    Defaults stand in `Settings`: a field without a value here was not given.
     """
 
-    def __init__(
-        self, values: object, file: Path, path: str = "", known: Sequence[str] | None = None
-    ) -> None:
-        self.file, self.path = file, path
-        if not isinstance(values, dict):
-            raise ConfigError(f"{file}: {path} = {_shown(values)} must be a table.")
-        self._values: Mapping[str, object] = values
-        for key in values:
-            if known is None:
-                if not _is_name(key, NAME_CHARS_MAX):
-                    self.refuse(key, f"a name has 1 to {NAME_CHARS_MAX} printable characters")
-            elif key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                self.refuse(key, f"is no key; {hint}allowed: {', '.join(known)}")
+    model_config = ConfigDict(frozen=True, strict=True, defer_build=True)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: object) -> object:
+        if isinstance(values, dict):
+            refuse_unknown_keys(values, cls.all_keys())
+        return values
 
-    def value(self, key: str) -> object:
-        """The value as TOML has it; None where the key is absent."""
-        return self._values.get(key)
+    @classmethod
+    def all_keys(cls) -> list[str]:
+        """Every key that it takes, as the file has them."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
+    @property
+    def keys(self) -> list[str]:
+        """The keys that were given, as the file has them."""
+        fields = type(self).model_fields
+        return [fields[name].alias or name for name in fields if name in self.model_fields_set]
 
-    def refuse(self, key: str, allowed: str) -> NoReturn:
-        """Raise the line that names the file, the key, its value and what is allowed."""
-        path = plain(f"{self.path}.{key}" if self.path else key, 120)
-        value = f" = {_shown(self._values[key])}" if key in self._values else ""
-        raise ConfigError(f"{self.file}: {path}{value}: {allowed}.")
-
-    def refuse_unshown(self, key: str, allowed: str) -> NoReturn:
-        """Raise the same line without the value, which may be a secret."""
-        raise ConfigError(f"{self.file}: {plain(f'{self.path}.{key}', 120)}: {allowed}.")
-
-    def name(self, key: str, chars_max: int = NAME_CHARS_MAX) -> str | None:
-        """A text of printable characters; None where the key is absent."""
-        value = self._values.get(key)
-        if value is None or (isinstance(value, str) and _is_name(value, chars_max)):
-            return value
-        return self.refuse(key, f"must be a text of 1 to {chars_max} printable characters")
-
-    def required_name(self, key: str, chars_max: int = NAME_CHARS_MAX) -> str:
-        """A text that must be there."""
-        return self.name(key, chars_max) or self.refuse(key, "is required")
-
-    def words(self, key: str, chars_max: int = NAME_CHARS_MAX) -> tuple[str, ...]:
-        """A list of printable texts; empty where the key is absent."""
-        value = self._values.get(key, [])
-        if isinstance(value, list):
-            words = [w for w in value if isinstance(w, str) and _is_name(w, chars_max)]
-            if len(words) == len(value):
-                return tuple(words)
-        return self.refuse(key, f"must be a list of texts of 1 to {chars_max} printable characters")
-
-    def names(self, key: str) -> tuple[str, ...]:
-        """A list of names, each once."""
-        names = self.words(key)
-        return names if len(set(names)) == len(names) else self.refuse(key, "names one twice")
-
-    def choice(self, key: str, choices: Sequence[Choice], default: Choice) -> Choice:
-        """One of the given words."""
-        value = self._values.get(key, default)
-        for choice in choices:
-            if value == choice:
-                return choice
-        return self.refuse(key, f"must be one of {', '.join(choices)}")
-
-    def flag(self, key: str, *, default: bool = False) -> bool:
-        """True or false."""
-        value = self._values.get(key, default)
-        return value if isinstance(value, bool) else self.refuse(key, "must be true or false")
-
-    def number(self, key: str, low: float, high: float) -> float | None:
-        """A finite number in [low, high]; None where the key is absent."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        # NaN and infinity fail the comparison.
-        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
-            return float(value)
-        return self.refuse(key, f"must be a number from {low:g} to {high:g}")
-
-    def whole(self, key: str, low: int, high: int) -> int:
-        """A whole number in [low, high] that must be there."""
-        value = self._values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.refuse(key, f"must be a whole number from {low} to {high}")
-        return value
-
-    def seconds(self, key: str) -> int | None:
-        """A duration such as `15m`, in seconds."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        seconds = duration_s(value) if isinstance(value, str) else None
-        return seconds or self.refuse(key, 'must be a duration such as "30s", "15m", "12h", "7d"')
-
-    def moment(self, key: str) -> str | None:
-        """A date, or a time with its offset, as ISO 8601 text; TOML's own types are taken too."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        allowed = "must be a date such as 2026-04-01, or a time with its offset"
-        try:
-            parsed = _moment(value) if isinstance(value, str) else value
-        except ValueError:
-            self.refuse(key, allowed)
-        if isinstance(parsed, datetime):
-            return parsed.isoformat() if parsed.tzinfo else self.refuse(key, allowed)
-        return parsed.isoformat() if isinstance(parsed, date) else self.refuse(key, allowed)
-
-    def path_to(self, key: str) -> Path | None:
-        """A path; a relative one starts where the configuration file lies."""
-        name = self.name(key, PATH_CHARS_MAX)
-        return None if name is None else (self.file.parent / Path(name).expanduser()).absolute()
-
-    def json(self, key: str) -> object:
-        """A value as JSON can carry it: no times, no NaN."""
-        value = self._values.get(key)
-        try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError):
-            self.refuse(key, "must be a text, a finite number, true, false, a list or a table")
-        return value
-
-    def table(self, key: str, known: Sequence[str] | None = None) -> Table:
-        """The table under a key; empty where the key is absent."""
-        path = f"{self.path}.{key}" if self.path else key
-        return Table(self._values.get(key, {}), self.file, path, known)
-
-    def tables(self, key: str, known: Sequence[str]) -> Iterator[tuple[str, Table]]:
-        """The named tables under a key."""
-        named = self.table(key)
-        for name in named:
-            yield name, named.table(name, known)
+    def given(self, *, without: Sequence[str] = ()) -> dict[str, Any]:
+        """The fields that were given, by name."""
+        return {n: getattr(self, n) for n in self.model_fields_set if n not in without}
 
 
-def _is_name(text: str, chars_max: int) -> bool:
-    return 0 < len(text) <= chars_max and text.isprintable()
+def refuse_unknown_keys(values: Mapping[str, object], known: Sequence[str]) -> None:
+    """Refuse the first key that is not known, with the one that may have been meant."""
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise Refused(f"is no key; {hint}allowed: {', '.join(known)}", key)
 
 
-def _moment(text: str) -> date:
-    date_chars = 10
-    if len(text) == date_chars:
-        return date.fromisoformat(text)
-    return datetime.fromisoformat(text)
+def first_refusal(
+    error: ValidationError, file: Path, content: Mapping[str, object], section: str
+) -> ConfigError:
+    """The first thing that pydantic found wrong in a section."""
+    # A name that cannot be one is said before what its table has.
+    found = min(error.errors(include_url=False), key=lambda each: "[key]" not in each["loc"])
+    refused = _refused(found)
+    path, within = [section], content.get(section)
+    for part in (*found["loc"], *refused.below):
+        table = within if isinstance(within, dict) else {}
+        # Neither is a key of the file: which kind of table it is, and the place in a list.
+        if part != "[key]" and isinstance(part, str) and table.get("kind") != part:
+            path.append(part)
+            within = table.get(part)
+    return refusal(file, content, Refused(str(refused), *path, shown=refused.shown))
 
 
-def _shown(value: object) -> str:
-    return plain(json.dumps(value, ensure_ascii=False, default=str), 60)
+def _refused(found: ErrorDetails) -> Refused:
+    """What pydantic found wrong, as we say it."""
+    context = found.get("ctx", {})
+    error = context.get("error")
+    if isinstance(error, Refused):
+        return error
+    kind = found["type"]
+    if kind == "missing":
+        return Refused("is required")
+    if kind == "bool_type":
+        return Refused("must be true or false")
+    if kind == "literal_error":
+        listed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        return Refused(f"must be one of {listed}")
+    if kind.startswith("union_tag"):
+        listed = str(context.get("expected_tags", "")).replace("'", "")
+        return Refused(f"must be one of {listed}" if listed else "is required", "kind")
+    return Refused("must be a table")
+
+
+def refusal(file: Path, content: Mapping[str, object], refused: Refused) -> ConfigError:
+    """The line that names the file, the key, its value where it has one, and what is allowed."""
+    value: object = content
+    for part in refused.below:
+        value = value.get(part) if isinstance(value, dict) else None
+    text = plain(json.dumps(value, ensure_ascii=False, default=str), 60)
+    told = f" = {text}" if refused.shown and value is not None else ""
+    return ConfigError(f"{file}: {plain('.'.join(refused.below), 120)}{told}: {refused}.")
