@@ -23,6 +23,7 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats
 from gonogo.money.budget_check import check_budget, settle_reservation
+from gonogo.money.budget_request import BudgetRequest
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.engine import Connection, Work
@@ -103,9 +104,7 @@ async def reserve(store: str, limit_usd: int, count: int, every_s: float, start_
             telemetry,
             ledger,
             settings,
-            budget="team",
-            planned_cost_usd=1,
-            reserve=True,
+            BudgetRequest("team", planned_cost_usd=1, reserve=True),
             now_ms=time.time_ns() // 1_000_000,
             new_id=lambda: secrets.token_hex(8),
         )

@@ -294,6 +294,7 @@ class Costs:
     output_tokens: Ints
     version: Ints
     versions: tuple[str | None, ...]
+    without_usage: int = 0  # calls since the oldest of these with neither a cost nor tokens
 
 
 @dataclass(frozen=True, slots=True)

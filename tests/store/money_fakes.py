@@ -14,7 +14,8 @@ import numpy as np
 
 from gonogo.answers import BudgetCheck, Settlement
 from gonogo.money.budget_check import check_budget, settle_reservation
-from gonogo.money.budget_plan import Forecasts
+from gonogo.money.budget_request import BudgetRequest
+from gonogo.money.planned_spend import Forecasts
 from gonogo.ports.money import Ledger
 from gonogo.records import MICRO, BookedCost, Costs, Dependency
 from gonogo.settings import BudgetSettings, Settings
@@ -96,11 +97,10 @@ class Bench:
             self.calls,
             self.ledger,
             self.settings,
-            budget=budget,
+            BudgetRequest(budget, **arguments),  # type: ignore[arg-type]  # checked where they land
             now_ms=self.now_ms,
             new_id=lambda: f"res_{next(self.ids)}",
             forecasts=self.forecasts,
-            **arguments,  # type: ignore[arg-type]  # checked where they land
         )
 
     async def settle(self, reservation_id: str, actual_usd: float | None = None) -> Settlement:

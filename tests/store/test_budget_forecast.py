@@ -58,20 +58,21 @@ async def test_too_few_calls_are_unknown_until_a_cost_is_declared(tmp_path: Path
 
 async def test_a_declared_cost_is_held_as_declared(tmp_path: Path) -> None:
     """At its word to the last cent, and not a cent beyond; it pulls a thin forecast."""
-    bench = await opened(tmp_path, usd_budget("nightly", 5, dependencies=("search",)))
+    wide = usd_budget("wide", 50, dependencies=("search",))
+    bench = await opened(tmp_path, usd_budget("nightly", 5, dependencies=("search",)), wide)
     exact = await bench.check(planned_cost_usd=5)
     beyond = await bench.check(planned_cost_usd=5.01)
     bench.calls.calls["search"] = _calls(n=6)
-    alone = await bench.check(planned_calls=10)
-    pulled = await bench.check(planned_calls=10, planned_cost_usd=4, reserve=True)
+    alone = await bench.check("wide", planned_calls=10)
+    pulled = await bench.check("wide", planned_calls=10, planned_cost_usd=8, reserve=True)
     await bench.database.close()
     assert (exact.passed, beyond.passed) == (True, False)
     assert exact.confidence == pytest.approx(0.96, abs=0.001)
     assert alone.projected_usd is not None
     assert pulled.projected_usd is not None
-    assert alone.projected_usd < pulled.projected_usd < 4
+    assert alone.projected_usd < pulled.projected_usd < 8
     assert pulled.reservation is not None
-    assert pulled.reservation.held_usd == 4
+    assert pulled.reservation.held_usd == 8
 
 
 async def test_declared_costs_are_judged_by_how_they_turned_out(tmp_path: Path) -> None:

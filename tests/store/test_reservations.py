@@ -215,7 +215,7 @@ async def test_a_hard_budget_holds_the_worst_case_seen_or_nothing(tmp_path: Path
 
 
 async def test_what_others_hold_is_listed_until_when(tmp_path: Path) -> None:
-    """First to expire first, five in brief."""
+    """First to expire first, five in brief; not whose: an id is all that settling takes."""
     bench = await opened(tmp_path, usd_budget("nightly", 100))
     for _ in range(7):
         await bench.hold(1)
@@ -225,7 +225,8 @@ async def test_what_others_hold_is_listed_until_when(tmp_path: Path) -> None:
     await bench.database.close()
     assert brief.others_hold is not None
     assert full.others_hold is not None
-    assert [hold.id for hold in brief.others_hold] == [f"res_{i}" for i in range(5)]
+    assert len(brief.others_hold) == 5
+    assert "res_0" not in brief.model_dump_json() + full.model_dump_json()
     assert len(full.others_hold) == 7
     assert brief.others_hold[0].expires_at == "2026-01-01T12:15:00Z"
 

@@ -24,7 +24,9 @@ from gonogo.answers.budget_report import (
     BudgetCheck,
     Calibration,
     Hold,
+    OtherHold,
     Settlement,
+    Substitute,
     Window,
 )
 from gonogo.answers.drift_report import (
@@ -111,6 +113,7 @@ __all__ = [
     "NextAction",
     "Number",
     "Onset",
+    "OtherHold",
     "Part",
     "PlanCheck",
     "Points",
@@ -130,6 +133,7 @@ __all__ = [
     "Signal",
     "SignalKind",
     "Since",
+    "Substitute",
     "TargetHealth",
     "TargetShare",
     "Time",

@@ -26,6 +26,20 @@ class Hold(Part):
     expires_at: Time
 
 
+class OtherHold(Part):
+    """What another reservation holds; whose it is stays with its holder."""
+
+    held_usd: Usd
+    expires_at: Time
+
+
+class Substitute(Part):
+    """A dependency that a budget counts because it can be called instead of one of its own."""
+
+    dependency: str
+    instead_of: str
+
+
 class Calibration(Part):
     checks: int
     ece: Fraction | None = None
@@ -57,7 +71,10 @@ class BudgetCheck(Answer):
     method: str
     reservation: Hold | None = None
     hold_capped: bool | None = None
-    others_hold: list[Hold] | None = None
+    others_hold: list[OtherHold] | None = None
+    also_counts: list[Substitute] | None = Field(
+        default=None, description="what is counted because it can be called instead"
+    )
     unpriced: str | None = None
     calibration: Calibration | None = None
 

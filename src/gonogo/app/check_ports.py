@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gonogo.answers import BudgetCheck, DriftReport, Settlement, TrustReport
     from gonogo.records import Observation, Stored
@@ -45,6 +45,7 @@ class Checks(Protocol):
         reserve: bool = False,  # noqa: FBT001, FBT002 - as the tool has it
         *,
         detail: Detail = "brief",
+        work: Mapping[str, int] | None = None,
     ) -> BudgetCheck:
         """Will planned work fit a budget; optionally holds the money."""
         ...

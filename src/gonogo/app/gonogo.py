@@ -136,35 +136,43 @@ class Gonogo(Remembering):
         reserve: bool = False,  # noqa: FBT001, FBT002 - the tool's argument, by name
         idempotency_key: str | None = None,
         detail: Detail = "brief",
+        *,
+        work: Mapping[str, int] | None = None,
     ) -> BudgetCheck:
-        """Will planned work fit a budget: the probability; optionally holds the money."""
+        """Will planned work fit a budget: the probability; optionally holds the money.
+
+        `work` states planned calls by dependency, for work of several.
+        """
         from gonogo.money.budget_check import check_budget
+        from gonogo.money.budget_request import BudgetRequest
 
         stores, now_ms = await self.stores(), self._clock()
         if reserve:
             self.refuse_read_only("reserve money")
+        request = BudgetRequest(
+            budget=budget,
+            dependency=dependency,
+            planned_calls=planned_calls,
+            planned_cost_usd=planned_cost_usd,
+            work=work,
+            reserve=reserve,
+            idempotency_key=idempotency_key,
+            detail=detail,
+        )
         check = await check_budget(
             stores.telemetry,
             stores.ledger,
             self.settings,
-            budget=budget,
-            dependency=dependency,
-            planned_calls=planned_calls,
-            planned_cost_usd=planned_cost_usd,
-            reserve=reserve,
-            idempotency_key=idempotency_key,
+            request,
+            traffic=await stores.traffic(),
             now_ms=now_ms,
             new_id=lambda: stores.new_id(now_ms, "res-"),
-            detail=detail,
             forecasts=stores.forecasts,
         )
-        asked = _given(
-            budget=budget,
-            dependency=dependency,
-            planned_calls=planned_calls,
-            planned_cost_usd=planned_cost_usd,
+        asked = request.arguments() | _given(
             reserve=reserve or None,
             idempotency_key=idempotency_key,
+            work=dict(work) if work is not None else None,
         )
         if self.settings.read_only:  # a hold would be refused
             check = check.model_copy(update={"next_actions": []})
@@ -378,6 +386,7 @@ class Gonogo(Remembering):
             asked,
             telemetry=stores.telemetry,
             ledger=stores.ledger,
+            traffic=await stores.traffic(),
             log=stores.decisions,
             settings=self.settings,
             now_ms=self._clock(),

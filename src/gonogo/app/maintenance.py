@@ -350,6 +350,7 @@ class Upkeep:
             stores.incidents,
             stores.ledger,
             self.settings,
+            traffic=await stores.traffic(),
             may_write=stores.log_is_writable and not self.settings.read_only,
             has_time=spare_time(SCRAPE_S),
             now_ms=self._clock(),

@@ -19,7 +19,8 @@ from gonogo.config import local_routes
 from gonogo.errors import ActionRefused, StoreError
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.health import TrustHealth
-from gonogo.money.budget_plan import Forecasts
+from gonogo.money.planned_spend import Forecasts
+from gonogo.money.scopes import Traffic, is_pattern
 from gonogo.ports.routes import LOCAL
 from gonogo.records import Decision
 from gonogo.settings import ActuatorSettings
@@ -88,6 +89,13 @@ class Stores:
         from gonogo.drift.backdating import DatedBack
 
         return DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
+
+    async def traffic(self) -> Traffic:
+        """Where calls go now, for whoever prices them or counts what they cost."""
+        listed = (name for b in self.settings.budgets.values() for name in b.dependencies)
+        names = await self.telemetry.names() if any(map(is_pattern, listed)) else ()
+        routes = {route.dependency: route for route in await self.routes.routes()}
+        return Traffic(routes, tuple(names))
 
     def noted(
         self,
@@ -250,6 +258,7 @@ async def open_stores(
                 telemetry, decisions, settings, name, now_ms=now_ms
             ),
             new_id=lambda: make_id(clock(), secrets.randbits(ENTROPY_BITS)),
+            ledger=parts.ledger,
         ),
         settings=settings,
         forecasts=Forecasts(),

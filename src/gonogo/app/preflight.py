@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from gonogo.answers import IncidentBrief, PreflightReport
 from gonogo.app.preflight_verdict import PartReport, compose_preflight, for_unstated_calls
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.fallback.health import UNMEASURED, split_version
 from gonogo.fallback.rehearsed import last_drill, told
+from gonogo.ports.routes import UNMEASURED, split_version
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck
@@ -157,9 +157,9 @@ def _main_target(route: Route) -> str:
 async def _budget(app: Checks, work: Work, detail: Detail) -> BudgetCheck | None:
     if work.budget is None:
         return None
-    return await app.check_budget_with_confidence(
-        work.budget,
-        dependency=next(iter(work.calls)) if len(work.calls) == 1 else None,
-        planned_calls=work.planned_calls,
-        detail=detail,
-    )
+    stated = {name: calls for name, calls in work.calls.items() if calls is not None}
+    if len(stated) == len(work.calls):
+        return await app.check_budget_with_confidence(work.budget, work=stated, detail=detail)
+    # One call of each part: where even that does not fit, no work does.
+    once = dict.fromkeys(work.calls, 1)
+    return await app.check_budget_with_confidence(work.budget, work=once, detail=detail)

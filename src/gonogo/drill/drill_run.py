@@ -25,8 +25,8 @@ from gonogo.drill.playbook import gaps
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
 from gonogo.drill.sandbox import sandboxed
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
-from gonogo.fallback.health import split_version
 from gonogo.fallback.rehearsed import DRILL
+from gonogo.ports.routes import split_version
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.postgres.address import is_address
 

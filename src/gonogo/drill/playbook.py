@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from gonogo.drill.costs_booked import covering
-from gonogo.fallback.health import UNMEASURED, split_version
+from gonogo.ports.routes import UNMEASURED, split_version
 
 if TYPE_CHECKING:
     from gonogo.settings import Settings

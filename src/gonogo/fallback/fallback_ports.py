@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gonogo.ports.money import Ledger
     from gonogo.ports.routes import Actuator, Incidents, Routes
     from gonogo.ports.target_health import Health
     from gonogo.ports.telemetry import DecisionLog, Telemetry
@@ -30,3 +31,4 @@ class FallbackPorts:
     actuators: Mapping[str, Actuator]
     new_id: Callable[[], str]
     evidence_of: EvidenceOf | None = None
+    ledger: Ledger | None = None

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData
+from gonogo.ports.routes import UNMEASURED, split_version
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import percent
@@ -36,17 +37,10 @@ ANSWERS_WITHIN_HOURS = 24
 # How far it had fallen: the worst of the newest hours, by windows with enough labels to tell.
 FELL_WINDOWS = ((2, 5), (24, 20), (168, 50))
 RATE_MIN = 0.002
-UNMEASURED = ("refuse", "human")
 _BY_ROW = (
     *("hour", "version", "n", "errors", "timed", "slo_met", "labels", "outcome_sum"),
     *("good", "ok", "ok_labels", "ok_good"),
 )
-
-
-def split_version(target: str) -> tuple[str, str | None]:
-    """`name@version` as its parts; the version is None where there is none."""
-    name, at, version = target.rpartition("@")
-    return (name, version) if at and name and version else (target, None)
 
 
 class TrustHealth:

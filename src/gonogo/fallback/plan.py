@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
-from gonogo.fallback.health import UNMEASURED, split_version
+from gonogo.fallback.drawn_budgets import drawn_budgets
 from gonogo.fallback.rehearsed import last_drill, rehearsed
 from gonogo.fallback.route import refuse_unknown
 from gonogo.fallback.traffic import LEFT_SHARE_MAX, is_left
-from gonogo.ports.routes import LOCAL, WHOLE, Check, Route, Weight, primary_route
+from gonogo.ports.routes import (
+    LOCAL,
+    UNMEASURED,
+    WHOLE,
+    Check,
+    Route,
+    Weight,
+    primary_route,
+    split_version,
+)
 from gonogo.ports.standing import NEVER_ASKED, verdicts_now
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.text.forms import counted, money, number, percent, share_text, signed
@@ -96,12 +105,11 @@ async def propose(
     is_bad = is_down or await _is_bad(ports, settings, dependency, now_ms)
     switches = await ports.routes.switches(dependency, since_ms=now_ms - 7 * DAY_MS)
     checks = (
-        _ladder(own, health.target),
-        _target_health(health, is_down=is_down),
-        _target_better(health, is_down=is_down, is_bad=is_bad),
+        *_of_target(own, health, is_down=is_down, is_bad=is_bad),
         not_held(route, now_ms),
         rate_limit(switches, now_ms),
         flap_damping(switches, now_ms),
+        *await drawn_budgets(ports, settings, route, after, now_ms=now_ms),
         *rehearsed(await last_drill(ports.decisions, dependency), own.fallback_policy, now_ms),
         Check("state_version", True, f"version {route.version}", "always"),
     )
@@ -248,6 +256,16 @@ async def _is_bad(ports: FallbackPorts, settings: Settings, dependency: str, now
         return True
     handled = await ports.incidents.unresolved([dependency])
     return any(found.status in ("open", "acknowledged", "mitigated") for found in handled)
+
+
+def _of_target(
+    own: DependencySettings, health: Assessment, *, is_down: bool, is_bad: bool
+) -> tuple[Check, ...]:
+    return (
+        _ladder(own, health.target),
+        _target_health(health, is_down=is_down),
+        _target_better(health, is_down=is_down, is_bad=is_bad),
+    )
 
 
 def _ladder(own: DependencySettings, target: str) -> Check:

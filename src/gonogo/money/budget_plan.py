@@ -1,23 +1,25 @@
-"""What planned work will cost: the forecast as a grid that a transaction can look things up in."""
+"""What planned work will cost, forecast from the newest calls of what will be called."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from bisect import bisect_right
-from collections import OrderedDict
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
+from gonogo.money.declared import plan_declared
+from gonogo.money.planned_spend import Curve, Forecasts, PlannedSpend, quantile
 from gonogo.money.prices import price_calls
+from gonogo.money.stead import CallGroup, is_routed, routed_groups, spread_calls
 from gonogo.text.forms import counted, rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from gonogo.detectors.cost.forecast import CostModel
     from gonogo.ports.money import CallCosts, JudgedCheck
+    from gonogo.ports.routes import Route
     from gonogo.records import Costs, Dependency, Floats, Ints
     from gonogo.settings import Settings
 
@@ -25,220 +27,300 @@ CALLS_MIN = 5
 PLANNED_CALLS_MAX = 10_000_000
 # Above this share of calls without a price a forecast would leave out what it should count.
 UNPRICED_SHARE_MAX = 0.05
-# A declared amount is taken at its word this often, until settled reservations say otherwise;
-# they outweigh that belief once there are more of them than it counts for.
-_DECLARED_KEPT = 0.96
-_DECLARED_WEIGHT = 5
-_OVERRUN_SD = 0.5
-_GRID = 1000
 _MIX_CALLS_MAX = 2000
+GRID = 1000
 _HOLD_QUANTILE = 0.95
 _CURVE_CALLS = sorted({round(10 ** (k / 6)) for k in range(37)})
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """What totals stay within at one probability, by number of calls. Both ascending."""
+class WorkPlan:
+    """Work as it is asked about.
 
-    calls: tuple[int, ...]
-    micro_usd: tuple[float, ...]
-
-    def calls_within(self, micro_usd: int) -> int:
-        """The largest number of calls whose total stays within an amount; 0 where none does."""
-        i = bisect_right(self.micro_usd, micro_usd)
-        if i == 0:
-            return 0
-        if i == len(self.calls):
-            return self.calls[-1]
-        low, high = self.micro_usd[i - 1], self.micro_usd[i]
-        share = (micro_usd - low) / (high - low)
-        return self.calls[i - 1] + math.floor(share * (self.calls[i] - self.calls[i - 1]))
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedSpend:
-    """The predictive distribution of what the planned work will cost.
-
-    `grid` holds equally likely totals in micro-dollars, ascending; empty where nothing is known.
+    `work` states calls by dependency; without it `calls` go to `names`, as mixed lately. Calls go
+    where `routes` send them now.
     """
 
-    grid: tuple[int, ...]
-    hold_micro_usd: int
-    worst_micro_usd: int
-    n: int
-    method: str
-    curves: tuple[tuple[float, Curve], ...] = ()
-    calls: int | None = None
-    regime_start_ms: int | None = None
-    newest_ts_ms: int | None = None
-    unpriced: str | None = None
-    worst_call_micro_usd: float | None = None  # where the worst case grows with the calls
-
-    def quantile(self, probability: float) -> int:
-        """The total that the work stays within, with a probability."""
-        return quantile(self.grid, probability)
-
-    def chance_within(self, micro_usd: int) -> float:
-        """The chance that the work stays within an amount; never quite 0 or 1."""
-        return (bisect_right(self.grid, micro_usd) + 0.5) / (len(self.grid) + 1)
-
-
-def quantile(grid: Sequence[int], probability: float) -> int:
-    """The value that a share of a grid of equally likely, ascending values stays within."""
-    return grid[min(int(probability * len(grid)), len(grid) - 1)]
-
-
-class Forecasts:
-    """Forecasts made, kept until the calls that they rest on change. Bounded, throw-away."""
-
-    def __init__(self, size_max: int = 256) -> None:
-        self._size_max = size_max
-        self._made: OrderedDict[tuple[object, ...], PlannedSpend] = OrderedDict()
-
-    def get(self, key: tuple[object, ...]) -> PlannedSpend | None:
-        """A forecast made before, for the same calls and the same plan."""
-        found = self._made.get(key)
-        if found is not None:
-            self._made.move_to_end(key)
-        return found
-
-    def keep(self, key: tuple[object, ...], plan: PlannedSpend) -> None:
-        """Keep a forecast; the one that was unused the longest gives way."""
-        self._made[key] = plan
-        if len(self._made) > self._size_max:
-            self._made.popitem(last=False)
+    names: tuple[str, ...]
+    calls: int | None
+    work: Mapping[str, int] | None
+    routes: Mapping[str, Route]
+    declared_micro_usd: int | None
+    required: tuple[float, ...]
 
 
 async def plan_work(
     telemetry: CallCosts,
     settings: Settings,
-    dependencies: Sequence[Dependency],
+    plan: WorkPlan,
     *,
-    calls: int | None,
-    declared_micro_usd: int | None,
-    required: tuple[float, ...],
     judged: Sequence[JudgedCheck],
     now_ms: int,
     forecasts: Forecasts | None = None,
 ) -> PlannedSpend:
-    """Forecast work from the newest calls of some dependencies, mixed as they came.
+    """Forecast work from the newest calls of what will be called.
 
-    A declared cost is folded in, and stands alone where there are no calls to go by. Every recorded call counts, so retries and failed calls are part of what a call costs.
+    Of stated work each part is forecast by itself and the parts are added up, so that no part is
+    dearer than the whole. A declared cost is folded in, and stands alone where there are no calls
+    to go by. Every recorded call counts, so retries and failed calls are part of what a call costs.
     """
     found = None
-    if calls is not None:
-        revisions = tuple((known.name, known.rev, known.n) for known in dependencies)
-        key = (settings.digest, revisions, calls, declared_micro_usd, required)
+    declared = plan.declared_micro_usd
+    if plan.calls is not None:
+        groups, known = await _groups(telemetry, plan)
+        revisions = tuple((each.name, each.rev, each.n) for each in known.values())
+        key = (settings.digest, revisions, tuple(groups), declared, plan.required)
         found = forecasts.get(key) if forecasts is not None else None
         if found is None:
-            newest = [(each.name, await telemetry.newest_costs(each.name)) for each in dependencies]
-            found = _forecast(newest, settings, calls, declared_micro_usd, required, now_ms)
+            seen = [await _seen(telemetry, settings, group, known, now_ms) for group in groups]
+            found = _forecast(seen, plan.calls, declared, plan.required)
             if forecasts is not None:
                 forecasts.keep(key, found)
-    if declared_micro_usd is not None and (found is None or not found.grid):
-        return plan_declared(declared_micro_usd, judged, calls)
+    if declared is not None and (found is None or not found.grid):
+        return plan_declared(declared, judged, plan.calls)
     return found or PlannedSpend((), 0, 0, 0, "none")
 
 
-def _forecast(
-    newest: Sequence[tuple[str, Costs]],
+async def _groups(
+    telemetry: CallCosts, plan: WorkPlan
+) -> tuple[list[CallGroup], dict[str, Dependency]]:
+    """What is forecast by itself, and what is known of all that it rests on."""
+    calls = plan.calls or 0
+    work = plan.work
+    if work is None and len(plan.names) == 1:
+        work = {plan.names[0]: calls}
+    targets = {w.target for route in plan.routes.values() for w in route.targets}
+    named = await _known(telemetry, {*plan.names, *(work or ()), *targets})
+    if work is None:
+        names = tuple(name for name in plan.names if name in named)
+        if not is_routed(names, plan.routes):
+            return [CallGroup(names, calls)], {name: named[name] for name in names}
+        newest = {name: (await telemetry.newest_costs(name)).ts_ms for name in names}
+        order = sorted((int(ts), name) for name, times in newest.items() for ts in times)
+        counts = dict.fromkeys(names, 0)
+        for _, name in order[-_MIX_CALLS_MAX:]:
+            counts[name] += 1
+        if not order:
+            return [CallGroup(names, calls)], {}
+        work = spread_calls(calls, counts)
+    groups = routed_groups(work, plan.routes, named)
+    kept = {name for group in groups for name in group.names}
+    return groups, {name: each for name, each in named.items() if name in kept}
+
+
+async def _known(telemetry: CallCosts, names: set[str]) -> dict[str, Dependency]:
+    found = {name: await telemetry.dependency(name) for name in sorted(names)}
+    return {name: known for name, known in found.items() if known is not None}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """The priced calls that one group's forecast rests on, oldest first."""
+
+    group: CallGroup
+    times: Ints
+    costs: Floats
+    unpriced: str | None  # what has no price, by name
+    usable: bool  # little enough of it
+    free: bool = False  # tools of which no call ever had a cost
+
+    def missing(self, *, alone: bool) -> str | None:
+        """What keeps it from being forecast."""
+        if not self.usable:
+            return "too many calls have no cost and no known price (`unpriced` says which)."
+        if self.free or self.costs.size >= CALLS_MIN:
+            return None
+        seen = counted(int(self.costs.size), "priced observation")
+        instead = self.group.instead_of
+        of = "" if alone and not instead else f" of '{plain(self.group.names[0], 80)}'"
+        routed = f", where calls of '{plain(instead, 80)}' go now" if instead else ""
+        return (
+            f"{seen}{of}{routed}, and {CALLS_MIN} are needed. Pass `planned_cost_usd`, or record "
+            "more calls with their cost."
+        )
+
+
+async def _seen(
+    telemetry: CallCosts,
     settings: Settings,
-    calls: int,
-    declared: int | None,
-    required: tuple[float, ...],
+    group: CallGroup,
+    known: Mapping[str, Dependency],
     now_ms: int,
-) -> PlannedSpend:
+) -> _Seen:
+    """Times and prices of a group's newest calls; what has no price, and whether it matters."""
     import numpy as np
 
-    from gonogo.detectors.cost.forecast import POOL_CALLS, fit_costs, quantile_by_calls, spend_draws
-
-    times, costs, unpriced, usable = _mixed(newest, settings, now_ms)
-    n = int(costs.size)
-    if n < CALLS_MIN or not usable:
-        return PlannedSpend((), 0, 0, n, "none", calls=calls, unpriced=unpriced)
-    digest = hashlib.blake2b(costs.tobytes(), digest_size=8).digest()
-    model = fit_costs(costs, seed=int.from_bytes(digest, "big"))
-    draws = spend_draws(model, calls=calls, declared=declared)
-    grid = tuple(int(total) for total in np.ceil(np.minimum(draws, 9e18)))
-    by_calls = np.array(_CURVE_CALLS, dtype=float)
-    curves = []
-    for probability in sorted(set(required)):
-        # The quick curve, lifted to meet the forecast proper where that was made.
-        at = np.array([float(calls)])
-        quick = float(quantile_by_calls(model, at, probability=probability)[0])
-        lift = float(np.quantile(draws, probability)) / quick if quick > 0 else 1.0
-        values = quantile_by_calls(model, by_calls, probability=probability) * lift
-        curves.append((probability, Curve(tuple(_CURVE_CALLS), tuple(values.tolist()))))
-    share = POOL_CALLS / (POOL_CALLS + model.n)
-    mixed = "declared cost folded in, " if declared is not None else ""
-    return PlannedSpend(
-        grid=grid,
-        hold_micro_usd=quantile(grid, _HOLD_QUANTILE) if declared is None else declared,
-        worst_micro_usd=math.ceil(float(costs.max()) * calls) if declared is None else declared,
-        n=model.n,
-        method=f"{rate_text(share)} lognormal posterior and {rate_text(1 - share)} Dirichlet bootstrap since the "
-        f"last change of regime, {mixed}level drift; retries count as calls",
-        curves=tuple(curves),
-        calls=calls,
-        regime_start_ms=int(times[model.start]),
-        newest_ts_ms=int(times[-1]),
-        worst_call_micro_usd=float(costs.max()) if declared is None else None,
-        unpriced=unpriced,
-    )
-
-
-def _mixed(
-    newest: Sequence[tuple[str, Costs]], settings: Settings, now_ms: int
-) -> tuple[Ints, Floats, str | None, bool]:
-    """Times and prices of the newest calls, oldest first; what has no price, and if it matters."""
-    import numpy as np
-
-    times, costs, unpriced = [np.zeros(0, np.int64)], [np.zeros(0)], []
-    for name, calls in newest:
+    times, costs, unpriced, free = [np.zeros(0, np.int64)], [np.zeros(0)], [], []
+    missing = 0
+    for name in group.names:
+        if name not in known:
+            continue
+        calls = await telemetry.newest_costs(name)
+        if not calls.ts_ms.size and known[name].kind not in (None, "model"):
+            free.append(f"'{plain(name, 80)}'")
+            continue
         priced = price_calls(calls, name, settings, now_ms=now_ms)
-        times.append(calls.ts_ms)
-        costs.append(priced.micro_usd)
-        if priced.unpriced:
-            unpriced.append(f"{priced.unpriced} of {calls.ts_ms.size} calls of '{plain(name, 80)}'")
+        kept = _of_version(calls, group.version)
+        times.append(calls.ts_ms[kept])
+        costs.append(priced.micro_usd[kept])
+        unknown = int(np.isnan(costs[-1]).sum()) + calls.without_usage
+        if unknown:
+            missing += unknown
+            of = int(kept.sum()) + calls.without_usage
+            unpriced.append(f"{unknown} of {of} calls of '{plain(name, 80)}'")
     all_times, all_costs = np.concatenate(times), np.concatenate(costs)
     order = np.argsort(all_times, kind="stable")[-_MIX_CALLS_MAX:]
     all_times, all_costs = all_times[order], all_costs[order]
-    known = ~np.isnan(all_costs)
-    usable = bool((~known).sum() <= UNPRICED_SHARE_MAX * known.size)
-    said = (
-        f"no cost and no known price: {', '.join(unpriced)}. Record cost_usd, or add the model to "
-        "[settings.prices] in gonogo.toml."
-        if unpriced
-        else None
+    priced_too = ~np.isnan(all_costs)
+    said = []
+    if unpriced:
+        said.append(
+            f"no cost and no known price: {', '.join(unpriced)}. Record cost_usd, or add the model "
+            "to [settings.prices] in gonogo.toml."
+        )
+    if free:
+        said.append(f"counted as free, since no call of it ever had a cost: {', '.join(free)}.")
+    return _Seen(
+        group,
+        all_times[priced_too],
+        all_costs[priced_too],
+        " ".join(said) or None,
+        missing <= UNPRICED_SHARE_MAX * max(missing + int(priced_too.sum()), 1),
+        free=bool(free) and not all_times.size,
     )
-    return all_times[known], all_costs[known], said, usable
 
 
-def plan_declared(
-    declared_micro_usd: int, judged: Sequence[JudgedCheck], calls: int | None
+def _of_version(calls: Costs, version: str | None) -> Floats:
+    """The calls of a version; all of them where it has too few to be told apart."""
+    import numpy as np
+
+    every = np.ones(calls.ts_ms.size, dtype=bool)
+    if version is None or version not in calls.versions:
+        return every
+    mine = calls.version == calls.versions.index(version)
+    return mine if mine.sum() >= CALLS_MIN else every
+
+
+def _forecast(
+    seen: Sequence[_Seen], calls: int, declared: int | None, required: tuple[float, ...]
 ) -> PlannedSpend:
-    """A plan that is known only by its declared cost.
+    """Add up the forecasts of all groups. Nothing is known of work of which a part is not known."""
+    import numpy as np
 
-    Taken at its word, but for a share of overruns, until this budget's own settled reservations
-    tell how declared costs turn out.
+    n = sum(int(each.costs.size) for each in seen)
+    unpriced = " ".join(each.unpriced for each in seen if each.unpriced) or None
+    alone = len(seen) == 1
+    missing = next(filter(None, (each.missing(alone=alone) for each in seen)), None)
+    if missing is not None:
+        return PlannedSpend(
+            (), 0, 0, n, "none", calls=calls, unpriced=unpriced, missing=missing, parts=len(seen)
+        )
+    fitted = [_Fitted.of(each) for each in seen if each.costs.size and not each.free]
+    if not fitted:
+        return _free(calls, unpriced, required)
+    folded = declared if len(fitted) == 1 else None
+    totals = sum(each.totals(folded) for each in fitted)
+    totals = np.sort(np.asarray(totals))
+    grid = tuple(int(total) for total in np.ceil(np.minimum(totals, 9e18)))
+    worst = sum(math.ceil(each.dearest * each.seen.group.calls) for each in fitted)
+    newest = max(fitted, key=lambda each: int(each.seen.times[-1]))
+    return PlannedSpend(
+        grid=grid,
+        hold_micro_usd=quantile(grid, _HOLD_QUANTILE) if declared is None else declared,
+        worst_micro_usd=worst if declared is None else declared,
+        n=sum(each.model.n for each in fitted),
+        method=_method(fitted, declared=folded),
+        curves=tuple((p, _curve(fitted, calls, p, totals)) for p in sorted(set(required))),
+        calls=calls,
+        regime_start_ms=max(int(each.seen.times[each.model.start]) for each in fitted),
+        newest_ts_ms=int(newest.seen.times[-1]),
+        worst_call_micro_usd=worst / calls if declared is None else None,
+        unpriced=unpriced,
+        parts=len(seen),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """One group's model of what a call costs."""
+
+    seen: _Seen
+    model: CostModel
+    dearest: float
+
+    @classmethod
+    def of(cls, seen: _Seen) -> _Fitted:
+        from gonogo.detectors.cost.forecast import fit_costs
+
+        digest = hashlib.blake2b(seen.costs.tobytes(), digest_size=8).digest()
+        model = fit_costs(seen.costs, seed=int.from_bytes(digest, "big"))
+        return cls(seen, model, float(seen.costs.max()))
+
+    def totals(self, declared: int | None) -> Floats:
+        """Draws of its total, shuffled by its name so that parts are drawn independently.
+
+        Draw by draw the sum of several parts is no less than one of them.
+        """
+        import numpy as np
+
+        from gonogo.detectors.cost.forecast import spend_draws
+
+        draws = spend_draws(self.model, calls=self.seen.group.calls, declared=declared)
+        named = _name_bytes(self.seen.group)
+        seed = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")
+        return np.asarray(np.random.default_rng(seed).permutation(draws))
+
+
+def _name_bytes(group: CallGroup) -> bytes:
+    """A group's name."""
+    return "\0".join((*group.names, group.version or "")).encode(errors="surrogatepass")
+
+
+def _curve(fitted: Sequence[_Fitted], calls: int, probability: float, totals: Floats) -> Curve:
+    """What totals stay within by number of calls, mixed as planned.
+
+    The quick curve, lifted to meet the forecast proper where that was made.
     """
-    ratios = [
-        check.actual_micro_usd / check.planned_micro_usd
-        for check in judged
-        if check.planned_micro_usd
-    ]
-    believed = round(_GRID * _DECLARED_WEIGHT / (_DECLARED_WEIGHT + len(ratios)))
-    kept = math.ceil(believed * _DECLARED_KEPT)
-    over = believed - kept
-    normal = NormalDist(0, _OVERRUN_SD)
-    factors = [1.0] * kept
-    factors += [math.exp(normal.inv_cdf(0.5 + (i + 0.5) / over / 2)) for i in range(over)]
-    ratios.sort()
-    learned = _GRID - believed
-    factors += [ratios[i * len(ratios) // learned] for i in range(learned)]
-    grid = tuple(sorted(math.ceil(declared_micro_usd * factor) for factor in factors))
-    method = "declared cost, taken at its word in 96 of 100 cases"
-    if ratios:
-        settled = counted(len(ratios), "settled reservation")
-        method = f"declared cost, judged by {settled} that declared theirs"
-    return PlannedSpend(grid, declared_micro_usd, declared_micro_usd, 0, method, calls=calls)
+    import numpy as np
+
+    from gonogo.detectors.cost.forecast import quantile_by_calls
+
+    by_calls = np.array([*_CURVE_CALLS, calls], dtype=float)
+    order = np.argsort(by_calls, kind="stable")
+    values = np.zeros(by_calls.size)
+    for each in fitted:
+        share = each.seen.group.calls / calls
+        values[order] += quantile_by_calls(
+            each.model, by_calls[order] * share, probability=probability
+        )
+    quick = float(values[-1])
+    lift = float(np.quantile(totals, probability)) / quick if quick > 0 else 1.0
+    return Curve(tuple(_CURVE_CALLS), tuple((values[:-1] * lift).tolist()))
+
+
+def _method(fitted: Sequence[_Fitted], *, declared: int | None) -> str:
+    from gonogo.detectors.cost.forecast import POOL_CALLS
+
+    share = POOL_CALLS / (POOL_CALLS + min(each.model.n for each in fitted))
+    each_by_itself = "" if len(fitted) == 1 else "each dependency by itself, added up: "
+    mixed = "declared cost folded in, " if declared is not None else ""
+    return (
+        f"{each_by_itself}{rate_text(share)} lognormal posterior and {rate_text(1 - share)} "
+        f"Dirichlet bootstrap since the last change of regime, {mixed}level drift; retries count "
+        "as calls"
+    )
+
+
+def _free(calls: int, unpriced: str | None, required: tuple[float, ...]) -> PlannedSpend:
+    """Work that calls only what costs nothing."""
+    nothing = Curve(tuple(_CURVE_CALLS), (0.0,) * len(_CURVE_CALLS))
+    return PlannedSpend(
+        grid=(0,) * GRID,
+        hold_micro_usd=0,
+        worst_micro_usd=0,
+        n=0,
+        method="nothing that is called has a cost",
+        curves=tuple((p, nothing) for p in required),
+        calls=calls,
+        unpriced=unpriced,
+    )

@@ -12,16 +12,17 @@ from gonogo.answers import (
     Calibration,
     Hold,
     NextAction,
+    OtherHold,
+    Substitute,
     Window,
     rfc3339,
 )
-from gonogo.money.budget_plan import CALLS_MIN, PlannedSpend
+from gonogo.money.planned_spend import PlannedSpend
 from gonogo.money.windows import WindowSpan
 from gonogo.ports.money import Balance, Drafted
 from gonogo.records import MICRO, Verdict
 from gonogo.settings import BudgetSettings
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
-from gonogo.text.forms import counted
 
 TOOL = "check_budget_with_confidence"
 OFFERED_SHARE = 0.98
@@ -42,6 +43,8 @@ class BudgetQuestion:
     arguments: tuple[tuple[str, object], ...]
     reservation_id: str | None = None
     calibration: Calibration | None = None
+    is_mixed: bool = False  # calls are stated by dependency, which the tool's arguments cannot say
+    instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +205,11 @@ def _base(
         regime_start=None if plan.regime_start_ms is None else rfc3339(plan.regime_start_ms),
         method=plan.method,
         others_hold=[
-            Hold(id=h.id, held_usd=h.held_micro_usd / MICRO, expires_at=rfc3339(h.expires_ms))
+            OtherHold(held_usd=h.held_micro_usd / MICRO, expires_at=rfc3339(h.expires_ms))
             for h in own.holds
         ]
+        or None,
+        also_counts=[Substitute(dependency=name, instead_of=of) for name, of in question.instead]
         or None,
         unpriced=plan.unpriced,
         calibration=question.calibration,
@@ -213,12 +218,7 @@ def _base(
 
 def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
     plan = question.plan
-    why = (
-        "too many calls have no cost and no known price (`unpriced` says which)."
-        if plan.unpriced
-        else f"{counted(plan.n, 'priced observation')}, and {CALLS_MIN} are needed. Pass "
-        "`planned_cost_usd`, or record more calls with their cost."
-    )
+    why = plan.missing or "no call was planned and no cost declared."
     answer = _base(question, balances, "unknown", "")
     summary = unknown_budget_summary(answer, why)
     look = NextAction(
@@ -242,6 +242,12 @@ def _next_actions(
                 f"reservation={hold.id} (else pass `actual_usd`), and free the rest",
             )
         ]
+    if question.is_mixed:
+        if not found.passed:
+            return []
+        # What its parts cost together, held as one amount.
+        asked = {"budget": asked["budget"]}
+        asked["planned_cost_usd"] = question.plan.hold_micro_usd / MICRO
     if found.passed:
         if not {"planned_calls", "planned_cost_usd"} & asked.keys():
             return []  # nothing is planned, so there is nothing to hold

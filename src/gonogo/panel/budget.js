@@ -93,7 +93,7 @@ const budgetFacts = (check) => h("dl", { class: "facts" },
   fact("Rests on", `${whole(check.n)} calls`, check.regime_start ? `since ${day(check.regime_start)}` : check.method));
 
 const holds = (check) => check.others_hold &&
-  h("details", null, h("summary", null, `Open holds (${check.others_hold.length})`), dataTable("Open holds", ["Reservation", "Held", "Expires"], check.others_hold.map((hold) => [name(hold.id), usd(hold.held_usd), minute(hold.expires_at)])));
+  h("details", null, h("summary", null, `Open holds (${check.others_hold.length})`), dataTable("Open holds", ["Held", "Expires"], check.others_hold.map((hold) => [usd(hold.held_usd), minute(hold.expires_at)])));
 
 /* Asking about another number of calls. */
 function planForm(check, asked, go) {

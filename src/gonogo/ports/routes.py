@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gonogo.settings import Policy
 
 WHOLE = 10_000
+# Targets that call nothing.
+UNMEASURED = ("refuse", "human")
 # The actuator that is always there: the route table of the store itself.
 STORE = "store"
 # The route file that gonogo keeps by itself where no other is configured.
@@ -24,6 +26,17 @@ LOCAL = "local file"
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
 Outcome = Literal["done", "failed", "unknown"]
 Blocks = Literal["never", "agents", "always"]
+
+
+def split_version(target: str) -> tuple[str, str | None]:
+    """`name@version` as its parts; the version is None where there is none."""
+    name, at, version = target.rpartition("@")
+    return (name, version) if at and name and version else (target, None)
+
+
+def is_called(target: str) -> bool:
+    """Whether a target is a dependency that calls go to: not rules, a refusal or a person."""
+    return target not in UNMEASURED and not target.startswith("rules:")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from gonogo.text.forms import (
     interval,
     minute,
     money,
+    named,
     number,
     percent,
     rate_text,
@@ -174,8 +175,11 @@ def _budget(answer: BudgetCheck) -> Parts:
         facts.append(("reservation", answer.reservation.id))
     if answer.unpriced:
         facts.append(("unpriced", answer.unpriced))
-    others = [(h.id, money(h.held_usd), h.expires_at) for h in answer.others_hold or ()]
-    return facts, [table("holds", "id held expires_at", others)]
+    if answer.also_counts:
+        stead = [f"{s.dependency} instead of {s.instead_of}" for s in answer.also_counts]
+        facts.append(("also counts", named(stead)))
+    others = [(money(h.held_usd), h.expires_at) for h in answer.others_hold or ()]
+    return facts, [table("holds", "held expires_at", others)]
 
 
 @parts_of.register

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gonogo.answers import Answer
     from gonogo.answers.chart_points import History
+    from gonogo.money.scopes import Traffic
     from gonogo.ports.money import Ledger
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import TrustTelemetry
@@ -34,6 +35,7 @@ async def history_of(
     *,
     telemetry: TrustTelemetry,
     ledger: Ledger,
+    traffic: Traffic,
     log: DecisionLog,
     settings: Settings,
     now_ms: int,
@@ -46,6 +48,7 @@ async def history_of(
         asked: The tool's arguments that it answers.
         telemetry: The rollups.
         ledger: What was spent.
+        traffic: Where calls go now.
         log: The decision log.
         settings: The configuration.
         now_ms: Epoch milliseconds.
@@ -65,7 +68,7 @@ async def history_of(
             names = [line.dependency for line in lines[:FLEET_LINES_MAX]]
             return await fleet_history(telemetry, names, now_ms=now_ms)
         case BudgetCheck(budget=budget) | PreflightReport(budget=BudgetCheck(budget=budget)):
-            return await budget_history(ledger, settings, budget, now_ms=now_ms)
+            return await budget_history(ledger, settings, budget, traffic, now_ms=now_ms)
         case _:
             return None
 
@@ -97,12 +100,12 @@ def _by_day(counts: HourCounts, first_day: int) -> list[float | None]:
 
 
 async def budget_history(
-    ledger: Ledger, settings: Settings, budget: str, *, now_ms: int
+    ledger: Ledger, settings: Settings, budget: str, traffic: Traffic, *, now_ms: int
 ) -> BudgetHistory:
     """What was spent up to each of 40 moments since the window began."""
-    from gonogo.money.budget_check import budget_chain, scope_at
+    from gonogo.money.scopes import budget_chain, scope_at
 
-    scope = scope_at(settings, budget_chain(settings, budget)[0], now_ms)
+    scope = scope_at(settings, budget_chain(settings, budget)[0], now_ms, traffic)
     start_ms = scope.start_ms if scope.start_ms is not None else now_ms - UNBOUNDED_MS
     step = max((now_ms - start_ms) // BUDGET_POINTS, HOUR_MS // 4)
     moments = [*range(start_ms + step, now_ms, step), now_ms]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.money.budget_check import scope_at
+from gonogo.money.scopes import Traffic, scope_at
 from gonogo.ports.standing import verdicts_now
 from gonogo.trust.fleet_scores import look_at_fleet
 
@@ -61,6 +61,7 @@ async def read_gauges(
     ledger: Ledger,
     settings: Settings,
     *,
+    traffic: Traffic,
     may_write: bool,
     has_time: Callable[[], bool],
     now_ms: int,
@@ -70,7 +71,7 @@ async def read_gauges(
         await look_at_fleet(telemetry, log, settings, now_ms=now_ms, has_time=has_time)
     scores = await telemetry.kept_scores()
     budgets = list(settings.budgets.values())
-    scopes = [scope_at(settings, budget, now_ms) for budget in budgets]
+    scopes = [scope_at(settings, budget, now_ms, traffic) for budget in budgets]
     balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
     counted = await incidents.counts()
     return Gauges(

@@ -31,7 +31,11 @@ TAIL_CALLS = 2.0
 TAIL_CAP = 30.0
 SIGMA_MAX = 2.5
 # Up to this many calls a bootstrap total is summed call by call; above, its two moments suffice.
-_SUMMED_CALLS_MAX = 64
+_SUMMED_CALLS_MAX = 24
+# How many unseen costs are drawn one by one; beyond, they are scaled.
+_TAIL_DRAWN_MAX = 128
+# A lognormal of fixed mean and variance a call grows with the calls at every quantile up to here.
+_Z_MAX = 3.1
 # Lognormal costs are drawn for at most this many calls, and scaled beyond.
 _LOGNORMAL_CALLS_MAX = 1000
 # The bootstrap weighs the largest costs singly and the others in groups of neighbours: groups of
@@ -149,16 +153,24 @@ def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) 
     """
     if calls < 1:
         raise ParameterError(f"calls must be at least 1, not {calls}")
-    rng = np.random.default_rng([model.seed, calls])
+    # The same numbers whatever the plan: of more calls every draw is dearer, so that more work is
+    # never cheaper, nor likelier to fit, by a luckier draw.
+    rng = np.random.default_rng([model.seed, 1])
+    if not model.atoms.any():
+        return np.zeros(model.log_mean.size)  # every call seen was free
     totals = np.empty(model.log_mean.size)
     lognormal = model.parametric
-    totals[lognormal] = _lognormal_totals(model, lognormal, min(calls, _LOGNORMAL_CALLS_MAX), rng)
+    of_lognormal, of_bootstrap, of_level = rng.spawn(3)
+    totals[lognormal] = _lognormal_totals(
+        model, lognormal, min(calls, _LOGNORMAL_CALLS_MAX), of_lognormal
+    )
     if calls > _LOGNORMAL_CALLS_MAX:
         totals[lognormal] *= calls / _LOGNORMAL_CALLS_MAX
-    totals[~lognormal] = _bootstrap_totals(model, calls, rng)
+    totals[~lognormal] = _bootstrap_totals(model, calls, of_bootstrap)
     if model.drift is not None:
-        which = rng.choice(model.drift.weights.size, totals.size, p=model.drift.weights)
-        steps = model.drift.spread(calls)[which] * rng.standard_normal(totals.size)
+        which = of_level.choice(model.drift.weights.size, totals.size, p=model.drift.weights)
+        z = np.clip(of_level.standard_normal(totals.size), -_Z_MAX, _Z_MAX)
+        steps = model.drift.spread(calls)[which] * z
         totals *= np.exp(model.drift.shift[which] + steps)
     totals.sort()
     if declared is not None and declared > 0 and totals[-1] > 0:
@@ -169,47 +181,69 @@ def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) 
 def _lognormal_totals(
     model: CostModel, rows: NDArray[np.bool_], calls: int, rng: np.random.Generator
 ) -> Floats:
-    shape = (int(rows.sum()), calls)
-    costs = model.log_mean[rows, None] + model.log_sd[rows, None] * rng.standard_normal(shape)
+    # A row of numbers a call, so that the first calls cost the same in a longer plan.
+    shape = (calls, int(rows.sum()))
+    of_cost, of_paid = rng.spawn(2)
+    costs = model.log_mean[rows] + model.log_sd[rows] * of_cost.standard_normal(shape)
     np.exp(costs, out=costs)
     if (model.paid_share < 1).any():
-        costs *= rng.random(shape) < model.paid_share[rows, None]
-    return np.asarray(costs.sum(axis=1))
+        costs *= of_paid.random(shape) < model.paid_share[rows]
+    return np.asarray(costs.sum(axis=0))
 
 
 def _bootstrap_totals(model: CostModel, calls: int, rng: np.random.Generator) -> Floats:
-    m = model.weights.shape[0]
-    unseen = rng.binomial(calls, model.tail_share)
-    if calls <= _SUMMED_CALLS_MAX:
-        # One search for all rows: row i's cumulative weights lie in (i, i + 1].
-        row = np.arange(m)[:, None]
-        edges = np.cumsum(model.weights, axis=1)
-        edges /= edges[:, -1:]
-        found = np.searchsorted((edges + row).ravel(), (rng.random((m, calls)) + row).ravel())
-        atom = np.clip(found.reshape(m, calls) - row * model.atoms.size, 0, model.atoms.size - 1)
-        totals = (model.atoms[atom] * (np.arange(calls) >= unseen[:, None])).sum(axis=1)
-    else:
+    m, (of_call, of_rest, of_gap, of_tail) = model.weights.shape[0], rng.spawn(4)
+    summed = min(calls, _SUMMED_CALLS_MAX)
+    # One search for all rows: row i's cumulative weights lie in (i, i + 1].
+    row = np.arange(m)
+    edges = np.cumsum(model.weights, axis=1)
+    edges /= edges[:, -1:]
+    sought = of_call.random((summed, m)) + row
+    found = np.searchsorted((edges + row[:, None]).ravel(), sought.ravel())
+    atom = np.clip(found.reshape(summed, m) - row * model.atoms.size, 0, model.atoms.size - 1)
+    places, unseen = _unseen_calls(calls, model.tail_share, of_gap)
+    early = places <= summed
+    kept = np.ones((summed, m), dtype=bool)
+    kept[(places[early] - 1).astype(int), np.nonzero(early)[1]] = False
+    totals = (model.atoms[atom] * kept).sum(axis=0)
+    if calls > summed:
         mean = model.weights @ model.atoms
         square = model.weights @ (model.atoms**2 + model.atom_variances)
-        totals = _matched(
-            mean, square - mean**2, (calls - unseen).astype(float), rng.standard_normal((m,))
-        )
-    drawn = np.minimum(unseen, _LOGNORMAL_CALLS_MAX)
-    most = int(drawn.max(initial=0))
-    if most:
-        rows = ~model.parametric
-        noise = model.log_sd[rows, None] * rng.standard_normal((m, most))
-        tail = np.minimum(np.exp(model.log_mean[rows, None] + noise), model.cap)
-        tail *= np.arange(most) < drawn[:, None]
-        totals += tail.sum(axis=1) * (unseen / np.maximum(drawn, 1))
-    return np.asarray(totals)
+        rest = np.maximum(calls - summed - (unseen - early.sum(axis=0)), 0.0)
+        z = np.clip(of_rest.standard_normal(m), -_Z_MAX, _Z_MAX)
+        totals += _matched(mean, square - mean**2, rest, z) * (rest > 0)
+    drawn = np.minimum(unseen, places.shape[0])
+    rows = ~model.parametric
+    noise = model.log_sd[rows] * of_tail.standard_normal(places.shape)
+    tail = np.minimum(np.exp(model.log_mean[rows] + noise), model.cap)
+    tail *= np.arange(places.shape[0])[:, None] < drawn
+    return np.asarray(totals + tail.sum(axis=0) * (unseen / np.maximum(drawn, 1)))
+
+
+def _unseen_calls(calls: int, share: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Which calls of a plan cost something unseen, shape (k, m), and how many of them, shape (m,).
+
+    By the gaps between them, so that a longer plan has those of a shorter one.
+    """
+    expected = calls * float(share.max(initial=0.0))
+    k = int(min(calls, _TAIL_DRAWN_MAX, expected + 6 * math.sqrt(expected) + 8))
+    rate = -np.log1p(-np.minimum(share, 1 - 1e-12))
+    with np.errstate(divide="ignore"):
+        gaps = np.ceil(rng.standard_exponential((k, share.size)) / rate)
+    places = np.cumsum(np.maximum(gaps, 1), axis=0)
+    unseen = (places <= calls).sum(axis=0).astype(float)
+    if k == _TAIL_DRAWN_MAX:
+        beyond = np.maximum(calls - places[-1], 0) * share
+        unseen = np.where(unseen == k, k + np.floor(beyond), unseen)
+    return places, unseen
 
 
 def _matched(mean: Floats, variance: Floats, calls: Floats, z: Floats) -> Floats:
     """A lognormal with the mean and the variance of a sum of `calls` costs, at the quantiles z."""
     count = np.maximum(calls, 1)
-    paid = np.maximum(mean, np.finfo(float).tiny)
-    log_variance = np.log1p(np.maximum(variance, 0) / paid**2 / count)
+    # Free calls have neither a mean nor a spread.
+    ratio = np.divide(np.maximum(variance, 0), mean**2, out=np.zeros_like(mean), where=mean**2 > 0)
+    log_variance = np.log1p(ratio / count)
     return np.asarray(count * mean * np.exp(np.sqrt(log_variance) * z - log_variance / 2))
 
 

@@ -238,7 +238,15 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     rows.reverse()
     ts_ms, cost, input_tokens, output_tokens, version_ids = columns_of(rows, 5)
     version, versions = _texts(connection, version_ids)
-    return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
+    # Streams whose usage was never told: as many as would matter, so that the read stays short.
+    unused = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM observation "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) AND ts_ms >= ? "
+        "AND coalesce(cost_micro_usd, input_tokens, output_tokens) IS NULL LIMIT ?) AS unused",
+        (dependency, int(ts_ms[0]) if len(rows) else 0, limit),
+    ).fetchone()
+    without_usage = int(unused[0]) if rows else 0
+    return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions, without_usage)
 
 
 def read_mark(connection: Connection, name: str) -> Mark | None:

@@ -1,0 +1,104 @@
+"""Whether the budgets that a fallback will draw on carry it until their windows end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gonogo.money.prices import price_calls
+from gonogo.money.scopes import Traffic, dependencies_of, is_pattern, scope_at
+from gonogo.money.stead import stead_of
+from gonogo.ports.routes import Check, is_called, split_version
+from gonogo.records import DAY_MS, HOUR_MS, MICRO
+from gonogo.text.forms import money
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.routes import Route, Weight
+    from gonogo.settings import BudgetSettings, Settings
+
+_CALLS_MIN = 5
+
+
+async def drawn_budgets(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    after: tuple[Weight, ...],
+    *,
+    now_ms: int,
+) -> tuple[Check, ...]:
+    """A check of the budgets that count where the calls would go; none where no budget does.
+
+    What the calls would cost there until each window ends (of one without an end, a day), at
+    their rate of the last day, beside what is left. A hard budget that is used up stops agents;
+    all else leaves the decision to a person.
+    """
+    if ports.ledger is None or not settings.budgets:
+        return ()
+    routes = {each.dependency: each for each in await ports.routes.routes()}
+    routes[route.dependency] = replace(route, targets=after)
+    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
+    names = await ports.telemetry.names() if patterns else []
+    traffic = Traffic(routes, tuple(names))
+    gets = {w.target for w in after} | {split_version(w.target)[0] for w in after}
+    drawn = [b for b in settings.budgets.values() if gets & _counted(settings, b, traffic)]
+    if not drawn:
+        return ()
+    scopes = [scope_at(settings, budget, now_ms, traffic) for budget in drawn]
+    balances = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
+    an_hour = await _micro_usd_an_hour(ports, settings, route.dependency, after, now_ms)
+    found: list[tuple[bool, bool, str]] = []
+    for budget, scope, balance in zip(drawn, scopes, balances, strict=True):
+        left = budget.limit_micro_usd - balance.spent_micro_usd - balance.held_micro_usd
+        until = now_ms + DAY_MS if scope.end_ms is None else scope.end_ms
+        needed = None if an_hour is None else an_hour * (until - now_ms) / HOUR_MS
+        said = f"{budget.name}: {money(left / MICRO)} left"
+        if needed is not None:
+            end = "in a day" if scope.end_ms is None else "until its window ends"
+            said += f", these calls would cost about {money(needed / MICRO)} {end}"
+        elif left > 0:
+            said += ", what the calls cost there is not known"
+        found.append((left > 0 and (needed is None or needed <= left), budget.hard, said))
+    passed = all(fits for fits, _, _ in found)
+    hard = any(hard and not fits for fits, hard, _ in found)
+    why = "; ".join(said for fits, _, said in found if passed or not fits)
+    return (Check("budget", passed, why, "agents" if hard else "never"),)
+
+
+def _counted(settings: Settings, budget: BudgetSettings, traffic: Traffic) -> set[str]:
+    listed = dependencies_of(settings, budget, traffic)
+    return {*listed, *stead_of(settings, listed, traffic.routes)}
+
+
+async def _micro_usd_an_hour(
+    ports: FallbackPorts,
+    settings: Settings,
+    dependency: str,
+    after: Sequence[Weight],
+    now_ms: int,
+) -> float | None:
+    """What an hour of the dependency's calls would cost at the targets; None where not known."""
+    import numpy as np
+
+    counts = await ports.telemetry.hours(
+        dependency, start_hour=(now_ms - DAY_MS) // HOUR_MS, end_hour=now_ms // HOUR_MS + 1
+    )
+    calls_an_hour = float(counts.n.sum()) * HOUR_MS / DAY_MS
+    cost = 0.0
+    for weight in after:
+        if not is_called(weight.target):
+            continue
+        known = await ports.telemetry.dependency(weight.target)
+        name, version = (weight.target, None) if known else split_version(weight.target)
+        calls = await ports.telemetry.newest_costs(name)
+        priced = price_calls(calls, name, settings, now_ms=now_ms).micro_usd
+        if version in calls.versions:
+            priced = priced[calls.version == calls.versions.index(version)]
+        priced = priced[~np.isnan(priced)]
+        if priced.size < _CALLS_MIN:
+            return None
+        cost += weight.share / sum(w.share for w in after) * float(priced.mean())
+    return calls_an_hour * cost

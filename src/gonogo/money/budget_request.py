@@ -1,0 +1,94 @@
+"""A question about a budget, checked: what is planned, and whether to hold the money for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.errors import ParameterError
+from gonogo.money.budget_plan import PLANNED_CALLS_MAX
+from gonogo.ports.micro import micro_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME_CHARS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRequest:
+    """What is asked of a budget.
+
+    Attributes:
+        budget: Its name.
+        dependency: What will be called; without it, what the budget is spent on, as mixed lately.
+        planned_calls: How many calls, retries included; without a plan, one.
+        planned_cost_usd: What the work is expected to cost in total.
+        work: Planned calls by dependency, in place of `dependency` and `planned_calls`.
+        reserve: Hold the money if the check passes.
+        idempotency_key: Names this reservation, so that asking again holds nothing twice.
+        detail: How many other holds are listed: 5 or 50.
+    """
+
+    budget: str
+    dependency: str | None = None
+    planned_calls: int | None = None
+    planned_cost_usd: float | None = None
+    work: Mapping[str, int] | None = None
+    reserve: bool = False
+    idempotency_key: str | None = None
+    detail: Literal["brief", "full"] = "brief"
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether calls of several dependencies are stated, which the tool's arguments cannot say."""
+        return self.work is not None and len(self.work) > 1
+
+    @property
+    def called(self) -> str | None:
+        """The one dependency that will be called, where there is one."""
+        if self.work is not None and len(self.work) == 1:
+            return next(iter(self.work))
+        return self.dependency
+
+    def plan(self) -> tuple[int | None, int | None]:
+        """Planned calls, and the declared cost in micro-dollars.
+
+        Raises:
+            ParameterError: One is out of range.
+        """
+        calls = sum(self.work.values()) if self.work is not None else self.planned_calls
+        if calls is not None and not 1 <= calls <= PLANNED_CALLS_MAX:
+            raise ParameterError(
+                f"planned_calls must be from 1 to {PLANNED_CALLS_MAX}, not {calls}."
+            )
+        cost = self.planned_cost_usd
+        declared = None if cost is None else micro_usd(cost, name="planned_cost_usd")
+        return (1 if calls is None and declared is None else calls), declared
+
+    def key(self) -> str | None:
+        """The idempotency key, where something is to be held.
+
+        Raises:
+            ParameterError: It is empty or too long.
+        """
+        key = self.idempotency_key if self.reserve else None
+        if key is not None and not 1 <= len(key) <= _NAME_CHARS_MAX:
+            raise ParameterError(f"idempotency_key must have 1 to {_NAME_CHARS_MAX} characters.")
+        return key
+
+    def arguments(self) -> dict[str, object]:
+        """What was asked, as the tool's arguments; without holding."""
+        calls = sum(self.work.values()) if self.work is not None else self.planned_calls
+        given = {
+            "budget": self.budget,
+            "dependency": self.called,
+            "planned_calls": calls,
+            "planned_cost_usd": self.planned_cost_usd,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def text(self) -> str:
+        """The same as one text, by which a key is known to be used for the same again."""
+        return json.dumps(self.arguments(), sort_keys=True)
