@@ -33,6 +33,7 @@ CONTRACT = (
     "test_recovery",
     "test_retention",
     "test_shard_columns",
+    "test_one_entry",
 )
 
 

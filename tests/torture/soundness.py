@@ -28,6 +28,21 @@ FOUND = {
     "AND declared_micro_usd = 6000",
     "acted": "SELECT 1 FROM audit WHERE decision_id = ?",
 }
+# Money that was held or settled without its entry in the log, or twice, or an entry without money.
+UNLOGGED = """
+WITH entry AS (
+  SELECT kind, coalesce(answer ->> '$.reservation.id', answer ->> '$.reservation_id') AS id
+  FROM decision WHERE action = 1
+), held AS (
+  SELECT id, count(*) AS n FROM entry WHERE kind = 'check_budget_with_confidence' GROUP BY id
+), closed AS (
+  SELECT id, count(*) AS n FROM entry WHERE kind = 'settle_reservation' GROUP BY id
+)
+SELECT 'held', id FROM reservation WHERE id NOT IN (SELECT id FROM held WHERE n = 1)
+UNION ALL SELECT 'closed', id FROM reservation
+  WHERE (state <> 'open') <> (id IN (SELECT id FROM closed WHERE n = 1))
+UNION ALL SELECT 'entry', id FROM held WHERE id NOT IN (SELECT id FROM reservation)
+"""
 
 
 def lost(path: Path, told: Iterable[str], *, calls_count: bool = True) -> list[str]:
@@ -86,6 +101,7 @@ def _assert_whole(connection: Connection) -> None:
     assert unbalanced(connection) == []
     chain = verify_chain(connection)
     assert chain.broken_at is None, chain.problem
+    assert connection.execute(UNLOGGED).fetchall() == []
     epochs = connection.execute(
         "SELECT epoch, (SELECT max(epoch) FROM route_switch s WHERE s.dependency = r.dependency), "
         "(SELECT count(*) FROM route_switch s WHERE s.dependency = r.dependency) FROM route r"

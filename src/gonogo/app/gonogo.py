@@ -143,7 +143,7 @@ class Gonogo(Remembering):
 
         `work` states planned calls by dependency, for work of several.
         """
-        from gonogo.money.budget_check import check_budget
+        from gonogo.app.money_actions import check
         from gonogo.money.budget_request import BudgetRequest
 
         stores, now_ms = await self.stores(), self._clock()
@@ -159,45 +159,23 @@ class Gonogo(Remembering):
             idempotency_key=idempotency_key,
             detail=detail,
         )
-        check = await check_budget(
-            stores.telemetry,
-            stores.ledger,
-            self.settings,
-            request,
-            traffic=await stores.traffic(),
-            now_ms=now_ms,
-            new_id=lambda: stores.new_id(now_ms, "res-"),
-            forecasts=stores.forecasts,
-        )
         asked = request.arguments() | _given(
             reserve=reserve or None,
             idempotency_key=idempotency_key,
             work=dict(work) if work is not None else None,
         )
-        if self.settings.read_only:  # a hold would be refused
-            check = check.model_copy(update={"next_actions": []})
-        tool = "check_budget_with_confidence"
-        if reserve:
-            return await stores.acted(tool, asked, check, now_ms=now_ms)
-        return stores.noted(tool, asked, check, now_ms=now_ms)
+        return await check(stores, request, asked=asked, now_ms=now_ms)
 
     async def settle_reservation(
         self, reservation_id: str, actual_usd: float | None = None
     ) -> Settlement:
         """Book what held money was really spent; without an amount, what its calls cost."""
-        from gonogo.money.budget_check import settle_reservation
+        from gonogo.app.money_actions import settle
 
         self.refuse_read_only("settle a reservation")
         stores, now_ms = await self.stores(), self._clock()
-        settled = await settle_reservation(
-            stores.ledger,
-            self.settings,
-            reservation_id=reservation_id,
-            actual_usd=actual_usd,
-            now_ms=now_ms,
-        )
         asked = _given(reservation_id=reservation_id, actual_usd=actual_usd)
-        return await stores.acted("settle_reservation", asked, settled, now_ms=now_ms)
+        return await settle(stores, reservation_id, actual_usd, asked=asked, now_ms=now_ms)
 
     async def record_observations(
         self, observations: Sequence[Mapping[str, object]]

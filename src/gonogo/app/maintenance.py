@@ -257,12 +257,11 @@ class Upkeep:
         Raises:
             UnknownTarget: there is none with this id.
         """
-        from gonogo.incidents.handle import acknowledge
+        from gonogo.app.incident_actions import acknowledge_incident
 
         self.refuse_read_only("acknowledge an incident")
         stores, now_ms = await self.stores(), self._clock()
-        await acknowledge(stores.incidents, incident_id, actor=self.actor, now_ms=now_ms)
-        return await self._handled("acknowledge_incident", {"incident_id": incident_id})
+        return await acknowledge_incident(stores, incident_id, now_ms=now_ms)
 
     async def resolve(self, incident_id: str, *, false_alarm: bool = False) -> IncidentList:
         """Close an incident by a person's word; the incident as it stands then.
@@ -273,26 +272,14 @@ class Upkeep:
         Raises:
             UnknownTarget: there is none with this id.
         """
-        from gonogo.incidents.handle import resolve
+        from gonogo.app.incident_actions import incident_now, resolve_incident
 
         self.refuse_read_only("resolve an incident")
         stores, now_ms = await self.stores(), self._clock()
-        found = await resolve(
-            stores.incidents, incident_id, false_alarm=false_alarm, actor=self.actor, now_ms=now_ms
-        )
+        found = await resolve_incident(stores, incident_id, false_alarm=false_alarm, now_ms=now_ms)
         if false_alarm and any(signal.startswith("drift") for signal in found.bad_signals):
             await self.accept_baseline(found.dependency)
-        asked = {"incident_id": incident_id, "false_alarm": false_alarm}
-        return await self._handled("resolve_incident", asked)
-
-    async def _handled(self, action: str, asked: dict[str, object]) -> IncidentList:
-        from gonogo.incidents.handle import get_incidents
-
-        stores, now_ms = await self.stores(), self._clock()
-        which, books = str(asked["incident_id"]), (stores.incidents, stores.decisions)
-        listed = await get_incidents(*books, self.settings, incident_id=which, now_ms=now_ms)
-        about = {"dependency": listed.incidents[0].dependency}
-        return await stores.acted(action, asked | about, listed, now_ms=now_ms)
+        return await incident_now(stores, incident_id, now_ms=now_ms)
 
     async def post_mortem(self, incident_id: str) -> str:
         """What happened, in Markdown, each claim with the decision that it rests on.

@@ -128,6 +128,13 @@ class Stores:
         await self.decisions.append(entry)
         return with_id(answer, entry_id)
 
+    def action_entry(
+        self, tool: str, asked: Mapping[str, object], answer: Answer, entry_id: str, *, now_ms: int
+    ) -> Decision:
+        """The log entry of an action, for whoever writes it in the action's own transaction."""
+        named = with_id(answer, entry_id)
+        return self._entry(tool, asked, named, entry_id=entry_id, now_ms=now_ms, action=True)
+
     def _entry(
         self,
         tool: str,
@@ -347,30 +354,28 @@ async def restore_stores(
     now_ms = clock()
     stamp = datetime.fromtimestamp(now_ms / 1000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
     place = Path(settings.store)
-    restored = await anyio.to_thread.run_sync(partial(restore, source, place, stamp=stamp))
-    stores = await open_stores(settings, actor=actor, clock=clock)
-    try:
-        await stores.decisions.append(_restore_entry(stores, restored, source, now_ms=now_ms))
-    finally:
-        await stores.close()
-    return restored
+    entry_of = partial(_restore_entry, settings, source, actor=actor, now_ms=now_ms)
+    work = partial(restore, source, place, stamp=stamp, entry_of=entry_of)
+    return await anyio.to_thread.run_sync(work)
 
 
-def _restore_entry(stores: Stores, restored: Restored, source: Path, *, now_ms: int) -> Decision:
+def _restore_entry(
+    settings: Settings, source: Path, restored: Restored, *, actor: str, now_ms: int
+) -> Decision:
     facts = restored.facts
     asked = json.dumps({"file": source.name, "sha256": facts.digest}, sort_keys=True)
     kept = f"; what was there is kept as {restored.kept.name}" if restored.kept else ""
     return Decision(
-        id=stores.new_id(now_ms),
+        id=make_id(now_ms, secrets.randbits(ENTROPY_BITS)),
         ts_ms=now_ms,
         kind="restore",
         verdict=None,
-        summary=f"{stores.actor} restored {source.name}, {facts.observations} observations{kept}.",
+        summary=f"{actor} restored {source.name}, {facts.observations} observations{kept}.",
         inputs=asked,
         answer=asked,
         action=True,
         dependency=None,
-        actor=stores.actor,
-        settings_digest=stores.settings.digest,
+        actor=actor,
+        settings_digest=settings.digest,
         last_ts_ms=now_ms,
     )

@@ -10,6 +10,7 @@ resolved.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
@@ -18,10 +19,11 @@ from gonogo.answers.work_report import listed_of
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
 from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.records import Decision
 from gonogo.text.forms import counted, minute
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from gonogo.ports.routes import Incidents
     from gonogo.ports.telemetry import DecisionLog
@@ -33,6 +35,8 @@ STRONG_FACTOR = 2.0
 QUALITY = "quality"
 WHY_CHARS_MAX = 300
 WATCHER = "gonogo"
+# The log entry of what a person does with an incident.
+EntryOf = Callable[[Handled], Decision]
 # Incidents that a summary names.
 NAMED = 3
 
@@ -217,38 +221,64 @@ async def note_stuck(
         await incidents.amend(incident.id, turn)
 
 
-async def acknowledge(incidents: Incidents, incident_id: str, *, actor: str, now_ms: int) -> None:
-    """Say that a person has seen it.
+async def acknowledge(
+    incidents: Incidents,
+    incident_id: str,
+    *,
+    actor: str,
+    now_ms: int,
+    entry_of: EntryOf | None = None,
+) -> Handled:
+    """Say that a person has seen it; the incident as it stands then.
+
+    Where that changes it, the log entry that `entry_of` makes is written in the same transaction.
 
     Raises:
         UnknownTarget: There is no such incident.
     """
-    event = Event(now_ms, "acknowledged", actor)
-    if await incidents.amend(incident_id, _moved(("open",), "acknowledged", event)) is None:
-        raise await _unknown(incidents, incident_id)
+
+    def turn(found: Handled | None, _: int | None) -> Turn:
+        if found is None or found.status != "open":
+            return Turn()
+        seen = replace(found, status="acknowledged", changed_ms=now_ms)
+        return _by_hand(seen, Event(now_ms, "acknowledged", actor), entry_of)
+
+    return await _amended(incidents, incident_id, turn)
 
 
 async def resolve(
-    incidents: Incidents, incident_id: str, *, false_alarm: bool, actor: str, now_ms: int
+    incidents: Incidents,
+    incident_id: str,
+    *,
+    false_alarm: bool,
+    actor: str,
+    now_ms: int,
+    entry_of: EntryOf | None = None,
 ) -> Handled:
-    """Close it by a person's word; a false alarm is labelled as one. The incident as it was.
-
-    Raises:
-        UnknownTarget: There is no such incident.
-    """
-    event = Event(now_ms, "resolved: false alarm" if false_alarm else "resolved", actor)
+    """Close it by a person's word, as `acknowledge` does; a false alarm is labelled as one."""
+    said = "resolved: false alarm" if false_alarm else "resolved"
 
     def turn(found: Handled | None, _: int | None) -> Turn:
         if found is None or found.status == "resolved":
             return Turn()
-        return Turn(
-            replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm), (event,)
-        )
+        closed = replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm)
+        return _by_hand(closed, Event(now_ms, said, actor), entry_of)
 
+    return await _amended(incidents, incident_id, turn)
+
+
+async def _amended(incidents: Incidents, incident_id: str, turn: TurnOf) -> Handled:
     found = await incidents.amend(incident_id, turn)
     if found is None:
         raise await _unknown(incidents, incident_id)
     return found
+
+
+def _by_hand(incident: Handled, event: Event, entry_of: EntryOf | None) -> Turn:
+    if entry_of is None:
+        return Turn(incident, (event,))
+    entry = entry_of(incident)
+    return Turn(incident, (replace(event, decision_id=entry.id),), entry=entry)
 
 
 def _moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:

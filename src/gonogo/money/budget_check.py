@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ from gonogo.text.budget_summary import settlement_summary
 if TYPE_CHECKING:
     from gonogo.money.budget_request import BudgetRequest
     from gonogo.money.planned_spend import Forecasts
-    from gonogo.ports.money import CallCosts, Ledger
+    from gonogo.ports.money import CallCosts, Closed, Ledger
+    from gonogo.records import Decision
     from gonogo.settings import Settings
 
 _NAME_CHARS_MAX = 200
@@ -38,6 +40,8 @@ async def check_budget(
     traffic: Traffic = NO_TRAFFIC,
     now_ms: int,
     new_id: Callable[[], str],
+    entry_of: Callable[[BudgetCheck], Decision] | None = None,
+    decision_id: str | None = None,
     forecasts: Forecasts | None = None,
 ) -> BudgetCheck:
     """Tell the chance that planned work stays within a budget and its parents; hold the money.
@@ -53,6 +57,9 @@ async def check_budget(
         traffic: Where calls go now: what is called instead of a dependency is priced and counted.
         now_ms: The time.
         new_id: Makes a reservation's id.
+        entry_of: Makes the log entry of an answer that holds money or was refused it; it is written in
+            the same transaction.
+        decision_id: Of that entry; an answer without it was not logged.
         forecasts: Forecasts made before.
 
     Raises:
@@ -85,12 +92,19 @@ async def check_budget(
         calibration=calibration_note(record.judged),
         is_mixed=request.is_mixed,
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
+        decision_id=decision_id if request.reserve and plan.grid and entry_of is not None else None,
     )
     holds_max = _HOLDS_SHOWN[request.detail]
     if question.reservation_id is None:
         return check(question, await ledger.balances(scopes, now_ms=now_ms, holds_max=holds_max))
     hold = _hold(question, request, question.reservation_id, scopes)
+    if entry_of is not None:
+        hold = replace(hold, entry_of=partial(_entry_of_text, entry_of))
     return BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
+
+
+def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> Decision:
+    return entry_of(BudgetCheck.model_validate_json(answer))
 
 
 def _hold(
@@ -146,11 +160,14 @@ async def settle_reservation(
     reservation_id: str,
     actual_usd: float | None = None,
     now_ms: int,
+    entry_of: Callable[[Settlement, str], Decision] | None = None,
 ) -> Settlement:
     """Close a reservation at its true cost, even above what was held.
 
     Without `actual_usd` it costs what its observations cost, and is released where there are none.
-    Settling again gives the same answer; a declared cost is final.
+    Settling again gives the same answer; a declared cost is final. The log entry that `entry_of` makes
+    of the answer and the budget's name is written in the same transaction, and named in the answer;
+    settling again writes none.
 
     Raises:
         UnknownTarget: There is no such reservation.
@@ -159,7 +176,19 @@ async def settle_reservation(
     if not 1 <= len(reservation_id) <= _NAME_CHARS_MAX:
         raise ParameterError(f"reservation_id must have 1 to {_NAME_CHARS_MAX} characters.")
     actual = None if actual_usd is None else micro_usd(actual_usd, name="actual_usd")
-    closed = await ledger.settle(reservation_id, actual_micro_usd=actual, now_ms=now_ms)
+
+    closed = await ledger.settle(
+        reservation_id,
+        actual_micro_usd=actual,
+        now_ms=now_ms,
+        entry_of=None
+        if entry_of is None
+        else lambda closed: entry_of(_settlement(closed, settings, now_ms), closed.budget),
+    )
+    return _settlement(closed, settings, now_ms)
+
+
+def _settlement(closed: Closed, settings: Settings, now_ms: int) -> Settlement:
     overrun = max(closed.actual_micro_usd - closed.held_micro_usd, 0)
     verdict: Verdict = "caution" if overrun else "go"
     look = NextAction(
@@ -178,5 +207,6 @@ async def settle_reservation(
         overrun_usd=overrun / MICRO,
         # A budget that is no longer configured can be settled, and not asked about.
         next_actions=[look] if closed.budget in settings.budgets else [],
+        decision_id=closed.decision_id,
     )
     return settled.model_copy(update={"summary": settlement_summary(settled)})

@@ -45,6 +45,7 @@ class BudgetQuestion:
     calibration: Calibration | None = None
     is_mixed: bool = False  # calls are stated by dependency, which the tool's arguments cannot say
     instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
+    decision_id: str | None = None  # of the log entry that a hold is written with
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ def _base(
         or None,
         unpriced=plan.unpriced,
         calibration=question.calibration,
+        decision_id=question.decision_id,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import Costs, Dependency
+    from gonogo.records import Costs, Decision, Dependency
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class ReserveRequest:
     planned_micro_usd: int | None = None
     key: str | None = None
     arguments: str = ""
+    # The log entry of an answer, written in the transaction that holds the money.
+    entry_of: Callable[[str], Decision] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Closed:
     status: Literal["settled", "released", "expired_settled"]
     held_micro_usd: int
     actual_micro_usd: int
+    # Of the log entry that was written with it; None where it was closed before, or has none.
+    decision_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +155,17 @@ class Ledger(Protocol):
         ...
 
     async def settle(
-        self, reservation_id: str, *, actual_micro_usd: int | None, now_ms: int
+        self,
+        reservation_id: str,
+        *,
+        actual_micro_usd: int | None,
+        now_ms: int,
+        entry_of: Callable[[Closed], Decision] | None = None,
     ) -> Closed:
         """Close a reservation at its true cost; without one, at the cost of its observations.
+
+        Where that changes anything, the log entry that `entry_of` makes of it is written in the
+        same transaction.
 
         Raises:
             UnknownTarget: There is no such reservation.

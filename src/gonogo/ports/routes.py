@@ -328,11 +328,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is to be written: the incident (None: as it is), and since when one is suspected."""
+    """What is to be written: the incident (None: as it is), and since when one is suspected.
+
+    `entry`: of a person's action, for the log; it is kept together with what it did.
+    """
 
     incident: Handled | None = None
     events: tuple[Event, ...] = ()
     suspected_ms: int | None = None
+    entry: Decision | None = None
 
 
 TurnOf = Callable[[Handled | None, int | None], Turn]

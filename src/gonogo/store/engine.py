@@ -54,6 +54,10 @@ class Connection(Protocol):
         """Add whole rows in the quickest way the engine has."""
         ...
 
+    def alone_in(self, shard: str) -> None:
+        """Let no other transaction into a shard until this one ends: a dependency, a budget, ''."""
+        ...
+
     def ahead(self, work: Callable[[Connection], None]) -> None:
         """Run what this transaction builds on, committed at once where others must not wait for it."""
         ...

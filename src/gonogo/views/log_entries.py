@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
+from gonogo.ports.routes import Handled
 from gonogo.records import Decision, Part, PartVerdict
 
 Answered = TypeVar("Answered", bound=Answer)
@@ -55,6 +56,39 @@ def entry_of(
         confidence=confidence,
         e_value=e_value,
         versions=versions,
+        actor=actor,
+        settings_digest=digest,
+        last_ts_ms=now_ms,
+    )
+
+
+def incident_entry(
+    what: str,
+    incident: Handled,
+    *,
+    false_alarm: bool | None,
+    entry_id: str,
+    now_ms: int,
+    actor: str,
+    digest: str,
+) -> Decision:
+    """The log entry of what a person does with an incident: `what` is acknowledge or resolve."""
+    asked: dict[str, object] = {"dependency": incident.dependency, "incident_id": incident.id}
+    if false_alarm is not None:
+        asked["false_alarm"] = false_alarm
+    done = {"acknowledge": "acknowledged", "resolve": "resolved"}[what]
+    as_what = " as a false alarm" if false_alarm else ""
+    told = json.dumps(asked, sort_keys=True)
+    return Decision(
+        id=entry_id,
+        ts_ms=now_ms,
+        kind=f"{what}_incident",
+        verdict=None,
+        summary=f"{actor} {done} incident {incident.id} of {incident.dependency}{as_what}.",
+        inputs=told,
+        answer=told,
+        action=True,
+        dependency=incident.dependency,
         actor=actor,
         settings_digest=digest,
         last_ts_ms=now_ms,

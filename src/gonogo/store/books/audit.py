@@ -76,9 +76,9 @@ def decision_of(row: tuple[object, ...]) -> Decision:
 
 def insert_decision(
     conn: Connection, decision: Decision, *, stream: bytes = b"", digest: bytes = b""
-) -> None:
-    """Add a row; an id that is there already is left as it is."""
-    conn.execute(
+) -> bool:
+    """Add a row; an id that is there already is left as it is, and False returned."""
+    added = conn.execute(
         f"INSERT INTO decision ({COLUMNS}, stream, digest)"  # noqa: S608 - constant columns
         f" VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING",
         (
@@ -103,17 +103,24 @@ def insert_decision(
             digest,
         ),
     )
+    return added.rowcount > 0
 
 
 def append_action(conn: Connection, decision: Decision) -> None:
-    """Add an action and its link, inside the caller's transaction, which is alone in its shard."""
-    chain = shard_of(decision) if conn.has_shards else ""
+    """Add an action and its link, inside the caller's transaction; one that is there stays alone.
+
+    So that an action and what it changed are kept together or not at all, and one that is run again,
+    where it was not known whether it had been kept, is logged once.
+    """
+    chain = chain_of(decision) if conn.has_shards else ""
+    conn.alone_in(chain)
     head = conn.execute(
         "SELECT seq, hash FROM audit WHERE shard = ? ORDER BY seq DESC LIMIT 1", (chain,)
     ).fetchone()
     seq, previous = head or (0, GENESIS)
     action = replace(decision, action=True)
-    insert_decision(conn, action)
+    if not insert_decision(conn, action):
+        return
     conn.execute(
         "INSERT INTO audit (shard, seq, decision_id, previous_hash, hash) VALUES (?, ?, ?, ?, ?)",
         (chain, seq + 1, action.id, previous, link_hash(previous, action)),
@@ -123,6 +130,14 @@ def append_action(conn: Connection, decision: Decision) -> None:
 def shard_of(decision: Decision) -> str:
     """What an entry is about: its dependency, else its budget, else nothing."""
     return decision.dependency or decision.budget or ""
+
+
+def chain_of(action: Decision) -> str:
+    """The chain that an action of a database goes on: its budget's before its dependency's.
+
+    Who reserves is alone in the budget's shard anyway, whatever will be called.
+    """
+    return action.budget or action.dependency or ""
 
 
 def newest_actions(conn: Connection) -> str:

@@ -14,6 +14,7 @@ from gonogo.store.books.audit import (
     COLUMNS,
     ChainCheck,
     append_action,
+    chain_of,
     decision_of,
     insert_decision,
     newest_actions,
@@ -167,7 +168,7 @@ class StoredDecisions:
     async def append(self, decision: Decision) -> None:
         """Write an action's entry into the hash chain; returns after a durable commit."""
         await self._db.write(
-            lambda conn: append_action(conn, decision), durable=True, shard=shard_of(decision)
+            lambda conn: append_action(conn, decision), durable=True, shard=chain_of(decision)
         )
 
     async def decision(self, decision_id: str) -> Decision | None:

@@ -7,6 +7,7 @@ from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
 from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
+from gonogo.store.books.audit import append_action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,8 @@ def _write(conn: Connection, turn: Turn) -> None:
             incident.suspected,
         ),
     )
+    if turn.entry is not None:
+        append_action(conn, turn.entry)
     for event in turn.events:
         conn.execute(
             "INSERT INTO incident_event"
@@ -142,7 +145,9 @@ class StoredIncidents:
             return turned.incident or found[0]
 
         known = await self._db.read(named)
-        return await self._db.write(work, shard=known[0].dependency) if known else None
+        if not known:
+            return None
+        return await self._db.write(work, durable=True, shard=known[0].dependency)
 
     async def incidents(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
@@ -16,8 +17,9 @@ from gonogo.ports.money import (
     ReserveRequest,
     Scope,
 )
-from gonogo.records import MICRO, QUARTER_MS
+from gonogo.records import MICRO, QUARTER_MS, Decision
 from gonogo.settings import Settings
+from gonogo.store.books.audit import append_action
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.text.forms import money
@@ -65,13 +67,18 @@ class SqliteLedger:
         return await self._database.read(partial(answered, key=key, arguments=arguments))
 
     async def settle(
-        self, reservation_id: str, *, actual_micro_usd: int | None, now_ms: int
+        self,
+        reservation_id: str,
+        *,
+        actual_micro_usd: int | None,
+        now_ms: int,
+        entry_of: Callable[[Closed], Decision] | None = None,
     ) -> Closed:
         """See `Ledger`."""
-        return await self._database.write(
-            partial(_settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms),
-            durable=True,
+        work = partial(
+            _settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms, entry_of=entry_of
         )
+        return await self._database.write(work, durable=True)
 
     async def record(self, members: Sequence[str]) -> BudgetRecord:
         """See `Ledger`."""
@@ -162,17 +169,27 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
             "hold",
             held=drafted.held_micro_usd,
         )
-    if request.key is None:
+    if request.key is None and request.entry_of is None:
         return drafted
     answer = drafted.answer()
-    connection.execute(
-        "INSERT INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
-        (request.key, request.arguments, answer, request.now_ms),
-    )
+    if request.key is not None:
+        connection.execute(
+            "INSERT INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
+            (request.key, request.arguments, answer, request.now_ms),
+        )
+    if request.entry_of is not None:
+        append_action(connection, request.entry_of(answer))
     return answer
 
 
-def _settle(connection: Connection, *, name: str, actual: int | None, now_ms: int) -> Closed:
+def _settle(
+    connection: Connection,
+    *,
+    name: str,
+    actual: int | None,
+    now_ms: int,
+    entry_of: Callable[[Closed], Decision] | None,
+) -> Closed:
     row = connection.execute(
         "SELECT budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd, created_ms,"
         " expires_ms FROM reservation WHERE id = ?",
@@ -208,7 +225,20 @@ def _settle(connection: Connection, *, name: str, actual: int | None, now_ms: in
         state = "settled" if observed else "released"
         enter(connection, now_ms, name, "settle" if observed else "release", held=freed)
         _close(connection, name, state, now_ms, None)
-    return _closed(connection, name)
+    else:
+        return _closed(connection, name)
+    return logged(connection, _closed(connection, name), entry_of)
+
+
+def logged(
+    connection: Connection, closed: Closed, entry_of: Callable[[Closed], Decision] | None
+) -> Closed:
+    """Write the log entry of a reservation that was just closed; it, naming its entry."""
+    if entry_of is None:
+        return closed
+    entry = entry_of(closed)
+    append_action(connection, entry)
+    return replace(closed, decision_id=entry.id)
 
 
 def _close(

@@ -294,7 +294,7 @@ class PostgresDatabase:
             mark = self._beginnings.begin(connection, writes=writes)
             session = Session(connection, self._run_ahead)
             if shard is not None:
-                _lock(session, shard)
+                session.alone_in(shard)
             result = work(session)
             unknown = _Unknown(mark, result) if writes else None
             connection.execute(b"COMMIT")
@@ -381,17 +381,5 @@ class PostgresDatabase:
             self._side.close()
 
 
-def _lock(session: Connection, shard: str) -> None:
-    """Be alone in a shard until the transaction ends."""
-    locked = "SELECT 1 FROM shard_lock WHERE shard = ? FOR UPDATE"
-    if session.execute(locked, (shard,)).fetchone() is None:
-        session.ahead(partial(_make_lock, shard=shard))
-        session.execute(locked, (shard,))
-
-
 def _notify(connection: Connection, *, channel: str) -> None:
     connection.execute("SELECT pg_notify(?, '')", (channel,))
-
-
-def _make_lock(session: Connection, shard: str) -> None:
-    session.execute("INSERT INTO shard_lock VALUES (?) ON CONFLICT (shard) DO NOTHING", (shard,))

@@ -13,13 +13,14 @@ from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import MICRO
 from gonogo.store.books.ledger import answered
 from gonogo.store.postgres.books import root_of, see_balances
-from gonogo.store.postgres.reserving import Group, KeyUsed
+from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 from gonogo.store.postgres.settling import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gonogo.ports.money import Balance, Closed, ReserveRequest, Scope
+    from gonogo.records import Decision
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
     from gonogo.store.postgres.books import Seen
@@ -117,9 +118,9 @@ class PostgresLedger:
         try:
             for _ in range(_TRIES):
                 group.decide(await self._database.look(group.look))
-                if not group.holds and all(request.key is None for request in requests):
+                if not group.writes:
                     return group.answers
-                if await self._database.once(group.hold, kept=group.is_held):
+                if await self._hold(group):
                     return group.answers
             await self._database.write(group.hold_alone, shard=None, kept=group.is_held)
         except KeyUsed:
@@ -132,6 +133,18 @@ class PostgresLedger:
                 raise
             return [first]
         return group.answers
+
+    async def _hold(self, group: Group) -> bool:
+        """Make a group's holds, with their log entries where they have any; False: no room."""
+        try:
+            if group.has_entries:
+                work = group.hold_and_enter
+                await self._database.write(work, shard=group.chain[0], kept=group.is_held)
+            else:
+                await self._database.once(group.hold, kept=group.is_held)
+        except NoRoom:
+            return False
+        return True
 
     async def _open_accounts(self, root: str, scopes: Sequence[Scope]) -> None:
         absent = [(root, scope.budget) for scope in scopes]
@@ -146,11 +159,19 @@ class PostgresLedger:
         return await self._database.look(partial(answered, key=key, arguments=arguments))
 
     async def settle(
-        self, reservation_id: str, *, actual_micro_usd: int | None, now_ms: int
+        self,
+        reservation_id: str,
+        *,
+        actual_micro_usd: int | None,
+        now_ms: int,
+        entry_of: Callable[[Closed], Decision] | None = None,
     ) -> Closed:
         """See `Ledger`. Settling again says the same, so it may be run again."""
+        work = partial(
+            settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms, entry_of=entry_of
+        )
         return await self._database.write(
-            partial(settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms),
+            work,
             shard=None,
             kept=lambda _: None,  # run again: what was settled is told, not settled twice
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gonogo.errors import GonogoError
 from gonogo.ports.money import OpenHold
 from gonogo.records import MICRO
+from gonogo.store.books.audit import append_action
 from gonogo.store.postgres.books import see_balances
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Connection
     from gonogo.store.postgres.books import Seen
 
-__all__ = ["Group", "KeyUsed"]
+__all__ = ["Group", "KeyUsed", "NoRoom"]
 
 # How many more holds of its size a decision is asked to bear, from most to none.
 _ROOM_HOLDS = (1024, 64, 4, 0)
@@ -61,6 +62,10 @@ _ANSWERED = """, answered AS (
   INSERT INTO reserve_answer SELECT :root, u.* FROM fits, unnest(CAST(:keys AS TEXT[]),
     CAST(:arguments AS TEXT[]), CAST(:answers AS TEXT[]), CAST(:asked AS BIGINT[])) AS u
 )"""
+
+
+class NoRoom(GonogoError):
+    """Others were granted more meanwhile than what was decided leaves room for."""
 
 
 class KeyUsed(GonogoError):
@@ -132,10 +137,35 @@ class Group:
         shown = sorted([*first.holds, mate], key=lambda hold: (hold.expires_ms, hold.id))
         return replace(first, holds=tuple(shown[: self.holds_max])), *above
 
-    def hold(self, connection: Connection) -> bool:
-        """Make every hold and keep every answer that has a key; False where room is too little.
+    @property
+    def has_entries(self) -> bool:
+        """Whether what was decided is logged in the same transaction."""
+        return any(request.entry_of is not None for request in self.requests)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything of what was decided is to be kept."""
+        keyed = any(request.key is not None for request in self.requests)
+        return bool(self.holds) or keyed or self.has_entries
+
+    def hold_and_enter(self, connection: Connection) -> bool:
+        """Make every hold, and append the log entry of every decision to the budget's chain.
 
         Raises:
+            NoRoom: As for `hold`.
+            KeyUsed: As for `hold`.
+        """
+        self.hold(connection)
+        for each in self.decided:
+            if each.request.entry_of is not None:
+                append_action(connection, each.request.entry_of(each.answer))
+        return True
+
+    def hold(self, connection: Connection) -> bool:
+        """Make every hold and keep every answer that has a key.
+
+        Raises:
+            NoRoom: Others hold more by now than what was decided leaves room for; nothing was made.
             KeyUsed: One of the keys or ids is there; nothing was made.
         """
         import psycopg
@@ -165,8 +195,8 @@ class Group:
         }
         try:
             connection.execute(_HOLD.format(answered=_ANSWERED if keyed else ""), named)
-        except psycopg.errors.DivisionByZero:
-            return False
+        except psycopg.errors.DivisionByZero as error:
+            raise NoRoom("There is too little room by now; ask again.") from error
         except psycopg.errors.UniqueViolation as error:
             raise KeyUsed("The idempotency_key is in use; ask again.") from error
         return True
@@ -192,12 +222,14 @@ class Group:
 
     def hold_alone(self, connection: Connection) -> bool:
         """Lock the accounts, in one order; then look, decide and hold, with nobody in between."""
+        if self.has_entries:
+            connection.alone_in(self.chain[0])
         connection.execute(
             "SELECT 1 FROM account WHERE root = ? AND budget = ANY(?) ORDER BY budget FOR UPDATE",
             (self.root, self.chain),
         )
         self.decide(self.look(connection))
-        return self.hold(connection)
+        return self.hold_and_enter(connection)
 
 
 def _room(request: ReserveRequest, held: int, balances: Sequence[Balance]) -> int:

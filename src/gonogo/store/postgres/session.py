@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ __all__ = ["Session"]
 
 # From here on COPY is worth its three messages.
 _COPY_ROWS_MIN = 20
+_LOCK = "SELECT 1 FROM shard_lock WHERE shard = ? FOR UPDATE"
 _MARK = re.compile(r"\?(\d*)|(?<!:):([a-z_]\w*)")
 
 
@@ -57,6 +58,7 @@ class Session:
     ) -> None:
         self.connection = connection
         self._ahead = ahead
+        self._alone_in: set[str] = set()
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Rows:
         """Run a statement; the cursor gives rows, and `rowcount`."""
@@ -87,9 +89,22 @@ class Session:
             for row in chain(few, left):
                 copying.write_row(row)
 
+    def alone_in(self, shard: str) -> None:
+        """Hold a shard's row until the transaction ends."""
+        if shard in self._alone_in:
+            return
+        if self.execute(_LOCK, (shard,)).fetchone() is None:
+            self.ahead(partial(_make_lock, shard=shard))
+            self.execute(_LOCK, (shard,))
+        self._alone_in.add(shard)
+
     def ahead(self, work: Callable[[Connection], None]) -> None:
         """Run a work that this transaction builds on in one of its own, committed at once."""
         if self._ahead is None:
             work(self)
         else:
             self._ahead(work)
+
+
+def _make_lock(connection: Connection, *, shard: str) -> None:
+    connection.execute("INSERT INTO shard_lock VALUES (?) ON CONFLICT (shard) DO NOTHING", (shard,))

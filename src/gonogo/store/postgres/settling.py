@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.money import Closed
 from gonogo.records import MICRO, QUARTER_MS
+from gonogo.store.books.ledger import logged
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gonogo.records import Decision
     from gonogo.store.engine import Connection
 
 __all__ = ["settle"]
@@ -25,19 +29,22 @@ FROM reservation WHERE root = ? AND id = ?
 """
 
 
-def settle(connection: Connection, *, name: str, actual: int | None, now_ms: int) -> Closed:
+def settle(
+    connection: Connection,
+    *,
+    name: str,
+    actual: int | None,
+    now_ms: int,
+    entry_of: Callable[[Closed], Decision] | None = None,
+) -> Closed:
     """Close a reservation, or say how it was closed before."""
-    row = connection.execute(
-        "SELECT root, budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
-        " created_ms, expires_ms FROM reservation WHERE id = ? FOR UPDATE",
-        (name,),
-    ).fetchone()
-    if row is None:
-        known = connection.execute(
-            "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
-        )
-        raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
-    root, budget, state, held, observed, declared, created_ms, expires_ms = row
+    if entry_of is not None:
+        # The budget's chain before the reservation's row, in the order of those who reserve.
+        chain = connection.execute(
+            "SELECT budget FROM reservation WHERE id = ?", (name,)
+        ).fetchone()
+        connection.alone_in("" if chain is None else chain[0])
+    root, budget, state, held, observed, declared, created_ms, expires_ms = _taken(connection, name)
     if declared is not None and actual not in (None, declared):
         raise ParameterError(
             f"Reservation '{name}' was settled at {money(declared / MICRO)} before, which is final. "
@@ -64,7 +71,24 @@ def settle(connection: Connection, *, name: str, actual: int | None, now_ms: int
         kind = "settle" if observed else "release"
         enter(connection, root, name, kind, now_ms=now_ms, held=freed)
         connection.execute(_CLOSE, (state, now_ms, None, root, name))
-    return _closed(connection, root, name)
+    else:
+        return _closed(connection, root, name)
+    return logged(connection, _closed(connection, root, name), entry_of)
+
+
+def _taken(connection: Connection, name: str) -> Any:  # noqa: ANN401 - the row's columns
+    """The row of a reservation, which nobody else changes until the transaction ends."""
+    row = connection.execute(
+        "SELECT root, budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
+        " created_ms, expires_ms FROM reservation WHERE id = ? FOR UPDATE",
+        (name,),
+    ).fetchone()
+    if row is None:
+        known = connection.execute(
+            "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
+        )
+        raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
+    return row
 
 
 def _closed(connection: Connection, root: str, name: str) -> Closed:

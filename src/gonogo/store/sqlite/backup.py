@@ -15,12 +15,20 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError, plain
+from gonogo.store.books.audit import append_action
 from gonogo.store.sqlite.failures import store_error
+from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.identity import log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.lock import FileLock, holder_of, sync_folder
-from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, refuse_newer
+from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gonogo.records import Decision
 
 __all__ = ["BackupFacts", "Restored", "copy_to", "restore", "verified"]
 
@@ -205,13 +213,16 @@ def _refuse_damaged(connection: sqlite3.Connection, what: str) -> None:
         raise StoreError(f"{what}: {plain(' '.join(str(found).split()), 200)}.")
 
 
-def restore(source: Path, path: Path, *, stamp: str) -> Restored:
+def restore(
+    source: Path, path: Path, *, stamp: str, entry_of: Callable[[Restored], Decision]
+) -> Restored:
     """Put a backup in a store's place; what was there is kept beside it, with its log.
 
     Args:
         source: A backup, or another copy of a store; it stays as it is.
         path: Of the store, which may be missing or damaged.
         stamp: Ends the name of what is kept.
+        entry_of: Makes the log entry of the restoration, which is in the store from its first moment.
 
     Raises:
         StoreError: The backup is not whole, the store is in use, or the disk refused; the store is
@@ -226,8 +237,11 @@ def restore(source: Path, path: Path, *, stamp: str) -> Restored:
     try:
         with lock.held():
             _refuse_in_use(path)
+            beside = path.with_name(f"{path.name}.before-{stamp}")
+            restored = Restored(facts, beside if path.exists() else None)
             _copy(source, draft)
-            kept = _set_aside(path, path.with_name(f"{path.name}.before-{stamp}"))
+            _log(draft, entry_of(restored))
+            _set_aside(path, beside)
             draft.rename(path)
             sync_folder(path.parent)
     except OSError as error:
@@ -237,7 +251,7 @@ def restore(source: Path, path: Path, *, stamp: str) -> Restored:
     finally:
         draft.unlink(missing_ok=True)
         lock.close()
-    return Restored(facts, kept)
+    return restored
 
 
 def _refuse_in_use(path: Path) -> None:
@@ -264,17 +278,29 @@ def _copy(source: Path, draft: Path) -> None:
         if copy.execute("SELECT 1 FROM sqlite_schema WHERE name = 'log_tie'").fetchone():
             tie_anew(copy, b"", copied=True)
             copy.commit()
+
+
+def _log(draft: Path, entry: Decision) -> None:
+    """Bring a copy's schema up to date and write the action that made it."""
+    with closing(
+        sqlite3.connect(draft, isolation_level=None, factory=FileConnection)
+    ) as connection:
+        migrate(connection, draft)
+        connection.execute("BEGIN IMMEDIATE")
+        append_action(connection, entry)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    for log in (log_of(draft), draft.with_name(draft.name + "-shm")):
+        log.unlink(missing_ok=True)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _set_aside(path: Path, kept: Path) -> Path | None:
+def _set_aside(path: Path, kept: Path) -> None:
     """Give what lies there another name, its log with it, so that it can be opened under it."""
     log = log_of(path)
-    had = path.exists()
-    if had:
+    if path.exists():
         path.rename(kept)
     if log.exists():
         log.rename(log_of(kept))
     log.with_name(path.name + "-shm").unlink(missing_ok=True)
-    return kept if had else None

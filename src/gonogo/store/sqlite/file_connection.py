@@ -46,6 +46,9 @@ class FileConnection(sqlite3.Connection):
                 self.execute(together, tuple(flat))
         self.executemany(statement + marks, values)
 
+    def alone_in(self, shard: str) -> None:
+        """Nothing to do: of transactions that write to a file there is one at a time."""
+
     def ahead(self, work: Callable[[Connection], None]) -> None:
         """Run a work within this transaction: whoever else writes waits for it anyway."""
         work(self)

@@ -1,0 +1,58 @@
+"""What a person does with an incident: changed and logged in one transaction, then shown."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.incidents.handle import acknowledge, get_incidents, resolve
+from gonogo.views.log_entries import incident_entry
+
+if TYPE_CHECKING:
+    from gonogo.answers import IncidentList
+    from gonogo.app.parts import Stores
+    from gonogo.incidents.handle import EntryOf
+    from gonogo.ports.routes import Handled
+
+__all__ = ["acknowledge_incident", "incident_now", "resolve_incident"]
+
+
+async def acknowledge_incident(stores: Stores, incident_id: str, *, now_ms: int) -> IncidentList:
+    """Say that a person has seen an incident; the incident as it stands then."""
+    entry_of = _entry_of(stores, "acknowledge", None, now_ms=now_ms)
+    await acknowledge(
+        stores.incidents, incident_id, actor=stores.actor, now_ms=now_ms, entry_of=entry_of
+    )
+    return await incident_now(stores, incident_id, now_ms=now_ms)
+
+
+async def resolve_incident(
+    stores: Stores, incident_id: str, *, false_alarm: bool, now_ms: int
+) -> Handled:
+    """Close an incident by a person's word."""
+    return await resolve(
+        stores.incidents,
+        incident_id,
+        false_alarm=false_alarm,
+        actor=stores.actor,
+        now_ms=now_ms,
+        entry_of=_entry_of(stores, "resolve", false_alarm, now_ms=now_ms),
+    )
+
+
+async def incident_now(stores: Stores, incident_id: str, *, now_ms: int) -> IncidentList:
+    """An incident as every surface lists it."""
+    books = stores.incidents, stores.decisions
+    return await get_incidents(*books, stores.settings, incident_id=incident_id, now_ms=now_ms)
+
+
+def _entry_of(stores: Stores, what: str, false_alarm: bool | None, *, now_ms: int) -> EntryOf:  # noqa: FBT001 - absent, true or false
+    return partial(
+        incident_entry,
+        what,
+        false_alarm=false_alarm,
+        entry_id=stores.new_id(now_ms),
+        now_ms=now_ms,
+        actor=stores.actor,
+        digest=stores.settings.digest,
+    )
