@@ -241,6 +241,18 @@ class MemoryTelemetry:
         known = await self.dependencies(limit=limit)
         return [one.name for one in known if one.provider == provider]
 
+    async def newest_calls(
+        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+    ) -> list[str | None]:
+        """Each of the newest calls' error, or None; newest first."""
+        seen = [
+            one
+            for one in self.seen.get(dependency, [])
+            if since_ms <= one.ts_ms <= until_ms and version in (None, one.version)
+        ]
+        seen.sort(key=lambda one: -one.ts_ms)
+        return [one.error for one in seen[:limit]]
+
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None
     ) -> tuple[int, int]:

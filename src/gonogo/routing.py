@@ -13,7 +13,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonogo.routes.flag_file import UnreadableFlags, flags, parse_document, parse_flag
+from gonogo.routes.flag_file import (
+    UnreadableFlags,
+    flags,
+    is_disabled,
+    parse_document,
+    parse_flag,
+)
 from gonogo.routes.split import key_place, pick
 
 if TYPE_CHECKING:
@@ -39,13 +45,14 @@ class RouteReader:
         self._routes: Mapping[str, Route] = {}
         self._lock = threading.Lock()
 
-    def target(self, dependency: str, key: str | None = None) -> str:
+    def target(self, dependency: str, key: object = None) -> str:
         """Which target to call now; never raises for what the file holds.
 
         Args:
             dependency: The primary's name; it is the answer where no fallback is active.
             key: Sticky: a key keeps its target while shares stay, and never moves back to the
-                primary while its share shrinks. Without one, the shares decide by chance.
+                primary while its share shrinks. Without one, the shares decide by chance. A text;
+                anything else (a number, a UUID, bytes) counts as its text.
         """
         try:
             stat = os.stat(self._path)  # noqa: PTH116 - half the time of Path.stat, at every call
@@ -71,8 +78,14 @@ class RouteReader:
                 found = flags(parse_document(Path(self._path).read_bytes()))
             except (OSError, UnreadableFlags):
                 return  # the last good routes stand
-            parsed = ((name, parse_flag(name, flag)) for name, flag in found.items())
-            self._routes = {name: route for name, route in parsed if route is not None}
+            routes = {}
+            for name, flag in found.items():
+                # One that a hand left malformed stands as it last was; one that is disabled is off,
+                # as for every reader of OpenFeature.
+                parsed = parse_flag(name, flag) or self._routes.get(name)
+                if parsed is not None and not is_disabled(flag):
+                    routes[name] = parsed
+            self._routes = routes
             self._seen = seen
 
 
@@ -80,7 +93,7 @@ _readers: dict[Path, RouteReader] = {}
 _found: dict[str, RouteReader] = {}
 
 
-def route(dependency: str, key: str | None = None, *, path: Path | str | None = None) -> str:
+def route(dependency: str, key: object = None, *, path: Path | str | None = None) -> str:
     """Which target to call now: the dependency itself, or what it fell back to.
 
     Answers in microseconds, from the route file alone, also while the store is away or broken;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gonogo.ports.routes import WHOLE, Actuator, Route, Weight
+from gonogo.ports.actuators import Actuator
+from gonogo.ports.routes import WHOLE, Route, Weight
 
 HALF = Route("m", (Weight("m", 5_000), Weight("v2", 5_000)), epoch=1, salt="m/1/")
 FULL = Route("m", (Weight("v2", WHOLE),), epoch=2, salt="m/1/")

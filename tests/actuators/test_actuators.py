@@ -15,7 +15,8 @@ from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.route_file import RouteFile
 from gonogo.actuators.webhook import Webhook
 from gonogo.app.memory import wall_clock_ms
-from gonogo.ports.routes import Actuator, Route, Weight
+from gonogo.ports.actuators import Actuator
+from gonogo.ports.routes import Route, Weight
 from gonogo.settings import Secret
 from gonogo.store.sqlite.lock import FileLock
 

@@ -22,7 +22,8 @@ from fallback_world import DAY, MINUTE, World, world
 
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.incidents.handle import Look, note_verdict
-from gonogo.ports.routes import Actuator, Incidents, Routes
+from gonogo.ports.actuators import Actuator
+from gonogo.ports.routes import Incidents, Routes
 
 ALIVE_S_MAX = 300
 

@@ -20,7 +20,8 @@ from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.hold import hold_route
 from gonogo.fallback.reconcile import Reconciled, reconcile
 from gonogo.fallback.recover import Recovered, recover
-from gonogo.ports.routes import Actuator, Route, Weight
+from gonogo.ports.actuators import Actuator
+from gonogo.ports.routes import Route, Weight
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Costs, Decision, Dependency, Verdict
@@ -149,10 +150,15 @@ class World:
         assert isinstance(result, FallbackResult)
         return result
 
-    async def approved(self, plan_id: str) -> FallbackResult:
-        """A person's yes at the terminal."""
+    async def approved(self, plan_id: str, overrule: str | None = None) -> FallbackResult:
+        """A person's yes at the terminal, with a reason past what stops agents."""
         return await approve(
-            self.ports, self.settings, plan_id, actor="person:kim", now_ms=self.now_ms
+            self.ports,
+            self.settings,
+            plan_id,
+            actor="person:kim",
+            overrule=overrule,
+            now_ms=self.now_ms,
         )
 
     async def reconciled(self) -> list[Reconciled]:

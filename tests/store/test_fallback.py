@@ -167,19 +167,21 @@ async def test_a_plan_whose_state_moved_or_that_is_old_is_refused(w: World) -> N
 
 
 async def test_keys_make_planning_and_applying_idempotent(w: World) -> None:
-    """The same key finds the first plan, then its result, from either call."""
+    """The same key finds the first plan, then its result; with other arguments it is refused."""
     plan = await w.plan(idempotency_key="k")
     assert (await w.plan(idempotency_key="k")).plan_id == plan.plan_id
     result = await w.apply(plan.plan_id, idempotency_key="k")
     assert isinstance(result, FallbackResult)
-    request = FallbackRequest("m", reason="again", to="rules:basic", idempotency_key="k")
+    request = FallbackRequest("m", reason="it got worse", idempotency_key="k")
     again = await trigger_fallback(w.ports, w.settings, request, now_ms=w.now_ms)
     assert isinstance(again, FallbackResult)
     assert (again.audit_id, again.replayed) == (result.audit_id, True)
-    other = await w.plan(to="rules:basic")
-    replayed = await w.apply(other.plan_id, idempotency_key="k")
-    assert isinstance(replayed, FallbackResult)
-    assert (replayed.audit_id, replayed.replayed) == (result.audit_id, True)
+    for other in ({"to": "rules:basic"}, {"share": 0.5}, {"reason": "something else"}):
+        with pytest.raises(ParameterError, match="'k' was used with other arguments"):
+            await w.plan(idempotency_key="k", **other)
+    plan = await w.plan(to="rules:basic")
+    with pytest.raises(ParameterError, match="'k' was used for plan plan-"):
+        await w.apply(plan.plan_id, idempotency_key="k")
     assert len(await w.routes.switches("m", since_ms=0)) == 1
 
 
@@ -223,6 +225,8 @@ async def test_a_target_off_the_ladder_is_refused_and_a_typo_named(w: World) -> 
     plan = await w.plan(to="m@1")
     with pytest.raises(ActionRefused, match=r"not on the ladder: v2, rules:basic"):
         await w.approved(plan.plan_id)
+    assert (await w.approved(plan.plan_id, overrule="the only one that is left")).applied
+    assert isinstance(await w.undo((await w.routes.route("m")).audit_id or ""), FallbackResult)  # type: ignore[union-attr]
     with pytest.raises(UnknownTarget, match=r"Unknown fallback target 'v2typo'.*v2"):
         await w.plan(to="v2typo")
     w.with_policy("allow", fallback=())
@@ -232,7 +236,7 @@ async def test_a_target_off_the_ladder_is_refused_and_a_typo_named(w: World) -> 
 
 
 async def test_a_third_switch_in_a_day_needs_a_person(w: World) -> None:
-    """The limit holds for agents, however they confirm; going back is always possible."""
+    """The limit holds for agents, however they confirm, and a person says why; back is free."""
     w.with_policy("allow")
     await w.switched(share=0.1)
     second = await w.switched(share=0.2)
@@ -240,7 +244,9 @@ async def test_a_third_switch_in_a_day_needs_a_person(w: World) -> None:
     assert plan.verdict == "no_go"
     with pytest.raises(ActionRefused, match=r"rate_limit: 2 of 2.*gonogo approve plan-"):
         await w.apply(plan.plan_id, "elicited")
-    assert (await w.approved(plan.plan_id)).route_epoch == 3
+    with pytest.raises(ActionRefused, match=r"--reason"):
+        await w.approved(plan.plan_id)
+    assert (await w.approved(plan.plan_id, overrule="traffic has to move")).route_epoch == 3
     w.now_ms += HOUR
     newest = await w.routes.route("m")
     assert newest is not None

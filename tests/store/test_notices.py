@@ -16,8 +16,8 @@ from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.notifiers.pagerduty import PagerDuty, dedup_key
 from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
+from gonogo.ports.actuators import Step
 from gonogo.ports.notices import Notifier
-from gonogo.ports.routes import Step
 from gonogo.store.books.notice_book import StoredNotices
 from receivers import (
     ROUTING_KEY,

@@ -285,7 +285,9 @@ async def test_an_outage_from_the_first_error_to_the_last_stage(tmp_path: Path) 
         await hours(1, down=True)
         plan = await app.trigger_fallback("m", reason="it is down")
         assert isinstance(plan, FallbackPlan)
-        assert {c.check: c.why for c in plan.checks}["target_health"] == "outage: v2 answers"
+        assert {c.check: c.why for c in plan.checks}["target_health"] == (
+            "outage: v2 answers (0 of its newest 30 calls failed)"
+        )
         done = await app.trigger_fallback("m", plan_id=plan.plan_id)
         assert isinstance(done, FallbackResult)
         await hours(6, down=True)

@@ -275,3 +275,25 @@ async def test_the_library_reads_the_configured_file(
     assert gonogo.route("told") == "v2"
     monkeypatch.setenv("GONOGO_ROUTES", str(path))
     assert gonogo.route("named") == "v2"
+
+
+@pytest.mark.parametrize("shares", [[5000, 4000], [10_000, 10_000], [-1, 10_001], ["5000", 5000]])
+def test_a_flag_that_a_hand_left_malformed_stands_as_it_was(
+    file: RouteFile, path: Path, shares: list[object]
+) -> None:
+    """Shares that do not add up are no word to go back to the primary; `DISABLED` is."""
+    gone = Route("m", (Weight("v2", WHOLE),), epoch=1, salt="m/1/")
+    assert file._apply(gone, "absent").status == "done"
+    reader = RouteReader(path)
+    assert reader.target("m", "k") == "v2"
+    document = json.loads(path.read_bytes())
+    flag = document["flags"]["m"]
+    split = flag["targeting"]["if"][1]["fractional"]
+    split[1:] = [["m", shares[0]], ["v2", shares[1]]]
+    path.write_text(json.dumps(document))
+    assert reader.target("m", "k") == "v2"
+    flag["state"] = "DISABLED"
+    path.write_text(json.dumps(document))
+    assert reader.target("m", "k") == "m"
+    path.write_text("[" * 200_000)
+    assert reader.target("m", "k") == "m"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +91,14 @@ def test_shares_always_add_up_and_the_primary_comes_first(steps: list[tuple[str,
         given_share = {weight.target: weight.share for weight in targets}[target]
         assert given_share == share or (target == "m" and len(targets) == 1)
         route = Route("m", targets)
+
+
+@pytest.mark.parametrize(
+    "key", [42, True, 4.5, uuid.UUID(int=7), b"user-1", b"\xff\xfe", "\ud800", "", ("a", 1)]
+)
+def test_any_key_has_a_place(key: object) -> None:
+    """A number, a UUID, bytes: as their text; nothing raises in the night of the split."""
+    assert 0 <= key_place("m/1/", key) < 1
+    if isinstance(key, int | float | uuid.UUID):
+        assert key_place("m/1/", key) == key_place("m/1/", str(key))
+    assert key_place("m/1/", b"user-1") == key_place("m/1/", "user-1")

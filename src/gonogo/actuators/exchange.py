@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import plain
 from gonogo.http.bounded_exchange import ask
-from gonogo.ports.routes import Outcome, Step
+from gonogo.ports.actuators import Outcome, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

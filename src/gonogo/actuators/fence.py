@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gonogo.ports.routes import Observed, Route, Step
+from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.routes import Route
 
 
 def settled(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gonogo.actuators.fence import settled
-from gonogo.ports.routes import WHOLE, Observed, Route, Step, Weight
+from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.routes import WHOLE, Route, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from gonogo.ports.routes import Actuator
+    from gonogo.ports.actuators import Actuator
     from gonogo.settings import ActuatorSettings
 
 

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
 from gonogo.errors import plain
-from gonogo.ports.routes import WHOLE, Observed, Route, Step, Weight
+from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.routes import WHOLE, Route, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from gonogo.actuators.fence import settled
-from gonogo.ports.routes import WHOLE, Observed, Route, Step
+from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.routes import WHOLE, Route
 from gonogo.routes.flag_file import (
     Json,
     UnreadableFlags,

@@ -18,7 +18,8 @@ import anyio
 from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
 from gonogo.http.signatures import HEADER, sign
-from gonogo.ports.routes import WHOLE, Observed, Route, Step, Weight
+from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:

@@ -75,6 +75,9 @@ class FallbackResult(Answer):
     expires_at: Time | None = None
     audit_id: str
     replayed: bool | None = None
+    traffic: list[TargetShare] | None = Field(
+        default=None, description="where calls go now, where a replayed result is overtaken"
+    )
 
 
 class RouteAnswer(Answer):

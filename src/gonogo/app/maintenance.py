@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gonogo.ingest.load import Loaded, Progress, Reading
     from gonogo.ingest.mapping import FieldMap
     from gonogo.money.calibration import CalibrationTable
-    from gonogo.ports.routes import Step
+    from gonogo.ports.actuators import Step
     from gonogo.records import Decision, Observation, Stored
     from gonogo.settings import Settings
     from gonogo.store.books.audit import ChainCheck
@@ -153,12 +153,14 @@ class Upkeep:
         await stores.decisions.append(entry)
         return entry
 
-    async def approve(self, plan_id: str) -> FallbackResult:
-        """A person's yes at the terminal: carries the plan out."""
+    async def approve(self, plan_id: str, reason: str | None = None) -> FallbackResult:
+        """A person's yes: carries the plan out; with a `reason` also past what stops agents."""
         from gonogo.fallback.ask import approve
 
         ports, now_ms = (await self.stores()).fallback, self._clock()
-        return await approve(ports, self.settings, plan_id, actor=self.actor, now_ms=now_ms)
+        return await approve(
+            ports, self.settings, plan_id, actor=self.actor, overrule=reason, now_ms=now_ms
+        )
 
     async def plan_to_approve(
         self, dependency: str, plan_id: str | None = None, undo: str | None = None

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gonogo.drift.backdating import DatedBack
+    from gonogo.ports.actuators import Actuator
     from gonogo.ports.leases import Leases
     from gonogo.ports.money import Ledger
-    from gonogo.ports.routes import Actuator
     from gonogo.ports.sharing import Changes
     from gonogo.records import Part
     from gonogo.settings import Settings

@@ -66,12 +66,23 @@ async def fallback(
     )
 
 
-@command(group, "approve", "gonogo approve PLAN_ID", "gonogo approve PLAN_ID --yes", panel="Act")
+@command(
+    group,
+    "approve",
+    "gonogo approve PLAN_ID",
+    "gonogo approve PLAN_ID --yes",
+    'gonogo approve PLAN_ID --reason "v2 is slow, and still better than nothing"',
+    panel="Act",
+)
 async def approve(
     session: Session,
     *,
     plan_id: Annotated[str, typer.Argument(help="The plan's id.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why, past checks that stop agents: ladder, target's health, limits."),
+    ] = None,
 ) -> int:
     """Approve a plan as the person it waits for, and carry it out.
 
@@ -85,7 +96,7 @@ async def approve(
         if plan is not None and not _agreed(question(*plan)):
             sys.stderr.write("Nothing was changed.\n")
             return 1
-    session.show(await session.app.approve(plan_id))
+    session.show(await session.app.approve(plan_id, reason))
     return 0
 
 

@@ -40,7 +40,7 @@ def what_was_applied_can_be_taken_back(said: Said[FallbackResult]) -> Iterator[s
     """An applied fallback names its undo; shares add up; a result that failed is not go."""
     answer = said.answer
     yield from _whole("to", answer.to)
-    if answer.applied and answer.undo is None:
+    if answer.applied and answer.undo is None and answer.traffic is None:
         yield "applied without undo"
     failed = [step.name for step in answer.actuators if step.status == "failed"]
     if failed and answer.verdict == "go":

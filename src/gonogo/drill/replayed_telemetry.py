@@ -325,6 +325,22 @@ class RehearsedTelemetry:
         names = [n for n, s in self._stretches.items() if s.past.known.provider == provider]
         return names[:limit]
 
+    async def newest_calls(
+        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+    ) -> list[str | None]:
+        """The newest calls that were played, newest first."""
+        stretch = self._stretches.get(dependency)
+        if stretch is None:
+            return []
+        shown, played = self._shown(stretch), stretch.played
+        row = shown.row[
+            (played.ts_ms[shown.row] >= since_ms) & (played.ts_ms[shown.row] <= until_ms)
+        ]
+        if version is not None:
+            names = np.array(shown.calls.versions, dtype=object)
+            row = row[names[shown.calls.version[played.source[row]]] == version]
+        return ["failed" if bad else None for bad in played.failed[row[::-1][:limit]]]
+
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None
     ) -> tuple[int, int]:

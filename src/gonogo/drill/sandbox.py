@@ -13,7 +13,8 @@ from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.fallback.health import TrustHealth
 from gonogo.hours.recent_answers import Recent
-from gonogo.ports.routes import LOCAL, WHOLE, Observed, Route, Step
+from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.routes import LOCAL, WHOLE, Route
 
 if TYPE_CHECKING:
     from gonogo.drill.replayed_telemetry import RehearsedTelemetry

@@ -24,34 +24,32 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import ActionRefused
-from gonogo.fallback.plan import (
-    LEASE_MS,
-    actuators_of,
-    flap_damping,
-    not_held,
-    rate_limit,
-    told_targets,
-)
+from gonogo.fallback.conditions import circles, flap_damping, not_held, rate_limit
+from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
 from gonogo.incidents.handle import note_route
+from gonogo.ports.actuators import Step
 from gonogo.ports.routes import (
     STORE,
     WHOLE,
     Begun,
+    Books,
     Check,
     Fence,
     Plan,
     Recovery,
     Route,
-    Step,
-    Switch,
     Weight,
+    grown,
 )
-from gonogo.records import DAY_MS, Decision, Verdict
+from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
+from gonogo.text.forms import minute, share_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.routes import Actuator
+    from gonogo.ports.actuators import Actuator
     from gonogo.settings import Settings
 
 ConfirmedBy = Literal["confirm", "elicited", "approved"]
@@ -65,17 +63,21 @@ RELAPSE_MS = 7 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The word to carry a plan out: who gave it, and when."""
+    """The word to carry a plan out: who gave it, and when; `overrule`: why, past failed checks."""
 
     confirmed_by: ConfirmedBy | None
     actor: str
     now_ms: int
     settings_digest: str = ""
     idempotency_key: str | None = None
+    overrule: str | None = None
 
 
 async def carry_out(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
     """Carry a plan out, or give the result of the first time.
+
+    `plan.checks` and `plan.answer` are what was judged just now; the fence judges again, in the
+    transaction that moves the route, what may have changed since: limits, hold, circles.
 
     Raises:
         ActionRefused: The plan is expired, blocked, or made for another state of the route.
@@ -85,7 +87,8 @@ async def carry_out(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go
         for incident, _ in await ports.incidents.incidents(dependency=plan.dependency)
         if incident.status != "resolved"
     ]
-    fence = _fence(go, audit_id=ports.new_id(), incident_id=unresolved[0] if unresolved else None)
+    incident_id = unresolved[0] if unresolved else None
+    fence = _fence(plan, go, audit_id=ports.new_id(), incident_id=incident_id)
     begun = await ports.routes.begin(plan.id, fence, idempotency_key=go.idempotency_key)
     if begun.route is None:
         return await replayed(ports, settings, begun.plan, go)
@@ -99,12 +102,46 @@ async def replayed(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go)
         if plan.result is not None
         else await complete(ports, settings, plan, go)
     )
-    return result.model_copy(update={"replayed": True})
+    route = await ports.routes.route(plan.dependency)
+    if route is None or route.epoch == result.route_epoch:
+        return result.model_copy(update={"replayed": True})
+    return _overtaken(result, route, go.now_ms)
 
 
-def blocking(checks: tuple[Check, ...], confirmed_by: ConfirmedBy | None) -> list[Check]:
-    """The failed checks that stop this plan for whoever confirms it."""
-    stops = ("always",) if confirmed_by == "approved" else ("always", "agents")
+def _overtaken(result: FallbackResult, route: Route, now_ms: int) -> FallbackResult:
+    """A result whose route has moved on since: it says what was done then, and what is now."""
+    went = " + ".join(f"{t.target} {share_text(t.share)}" for t in result.to)
+    return result.model_copy(
+        update={
+            "verdict": worst_verdict(["caution", result.verdict]),
+            "summary": f"Carried out already, {minute(result.as_of)}: {result.dependency} went to "
+            f"{went} (route epoch {result.route_epoch}). The route has moved since: it goes to "
+            f"{told_targets(route.targets)} now (epoch {route.epoch}).",
+            "as_of": rfc3339(now_ms),
+            "next_actions": [
+                NextAction(
+                    tool="get_route",
+                    arguments={"dependency": result.dependency},
+                    reason="where its calls go now",
+                )
+            ],
+            "undo": None,
+            "expires_at": None,
+            "traffic": [TargetShare(target=w.target, share=w.share / WHOLE) for w in route.targets],
+            "replayed": True,
+        }
+    )
+
+
+def blocking(
+    checks: Sequence[Check], confirmed_by: ConfirmedBy | None, overrule: str | None = None
+) -> list[Check]:
+    """The failed checks that stop this plan for whoever confirms it.
+
+    Only a person at the terminal overrules, and only with a reason.
+    """
+    overruled = confirmed_by == "approved" and overrule is not None
+    stops = ("always",) if overruled else ("always", "agents")
     return [check for check in checks if not check.passed and check.blocks in stops]
 
 
@@ -112,16 +149,17 @@ def refuse_blocked(plan_id: str, stopping: list[Check]) -> None:
     """Refuse in one line where anything stops the plan.
 
     Raises:
-        ActionRefused: It names the check, why, and whether a person may override it.
+        ActionRefused: It names the check, why, and whether a person may overrule it.
     """
     if stopping:
         first = stopping[0]
         advice = (
-            f"A person can override it: gonogo approve {plan_id}."
+            f'A person can overrule it: gonogo approve {plan_id} --reason "…".'
             if all(check.blocks == "agents" for check in stopping)
             else "Plan again when that has changed."
         )
-        raise ActionRefused(f"Plan {plan_id} is blocked by {first.check}: {first.why}. {advice}")
+        why = first.why.removesuffix(".")
+        raise ActionRefused(f"Plan {plan_id} is blocked by {first.check}: {why}. {advice}")
 
 
 def refuse_stale(plan: Plan, route: Route, now_ms: int) -> None:
@@ -139,19 +177,29 @@ def refuse_stale(plan: Plan, route: Route, now_ms: int) -> None:
         )
 
 
-def _fence(go: Go, *, audit_id: str, incident_id: str | None) -> Fence:
-    def fence(plan: Plan, route: Route, switches: list[Switch]) -> Begun:
+def _fence(judged: Plan, go: Go, *, audit_id: str, incident_id: str | None) -> Fence:
+    def fence(plan: Plan, books: Books) -> Begun:
         if plan.state != "planned":
             return Begun(plan)
+        route = books.route
         refuse_stale(plan, route, go.now_ms)
         now: tuple[Check, ...] = (not_held(route, go.now_ms),)
-        if plan.undoes is None and plan.returns is None:
-            now += (rate_limit(switches, go.now_ms), flap_damping(switches, go.now_ms))
+        if not plan.is_way_back:
+            now += (rate_limit(books.switches, go.now_ms), flap_damping(books.switches, go.now_ms))
+            targets = grown(plan.before, plan.after)
+            now += tuple(circles(plan.dependency, targets, books.routes))
         fresh = {check.check for check in now}
-        kept = tuple(check for check in plan.checks if check.check not in fresh)
-        refuse_blocked(plan.id, blocking(kept + now, go.confirmed_by))
+        checks = tuple(check for check in judged.checks if check.check not in fresh) + now
+        refuse_blocked(plan.id, blocking(checks, go.confirmed_by, go.overrule))
         wanted = _wanted(plan, route, go.now_ms, audit_id, incident_id)
-        used = replace(plan, state="begun", audit_id=audit_id, epoch=wanted.epoch)
+        used = replace(
+            plan,
+            state="begun",
+            audit_id=audit_id,
+            epoch=wanted.epoch,
+            checks=checks,
+            answer=judged.answer,
+        )
         return Begun(used, wanted, _began(used, wanted, go))
 
     return fence
@@ -187,6 +235,8 @@ def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery 
         return replace(before, fallback=(), since_ms=now_ms) if before else None
     if wanted.primary_share > LEFT_SHARE_MAX:
         return None  # a split: nobody waits for the primary to recover
+    if before is not None and before.fallback and plan.is_way_back:
+        return replace(before, since_ms=now_ms)
     relapsed = before is not None and now_ms - before.since_ms < RELAPSE_MS
     tried = before.tried + 1 if before is not None and relapsed else 0
     return Recovery(plan.after, fell_ms=now_ms, since_ms=now_ms, tried=tried)
@@ -202,6 +252,8 @@ def _entry(
         "reason": plan.reason,
         "confirmed_by": go.confirmed_by or ("evidence" if plan.returns else "allow"),
         "idempotency_key": go.idempotency_key,
+        "overruled": go.overrule and ", ".join(c.check for c in plan.checks if not c.passed),
+        "overruled_because": go.overrule,
     }
     return Decision(
         id=entry_id,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget
+from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import (
     ConfirmedBy,
     Go,
@@ -16,16 +17,12 @@ from gonogo.fallback.apply import (
     refuse_stale,
     replayed,
 )
+from gonogo.fallback.conditions import approval_of
 from gonogo.fallback.fallback_ports import FallbackPorts
-from gonogo.fallback.fallback_words import pending_answer, plan_answer, plan_of
-from gonogo.fallback.plan import (
-    Proposal,
-    approval_of,
-    effects,
-    not_held,
-    propose,
-)
-from gonogo.ports.routes import Check, Plan, Route, primary_route
+from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
+from gonogo.fallback.judgement import judge_switch
+from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, effects, propose
+from gonogo.ports.routes import Plan, Route, primary_route
 
 if TYPE_CHECKING:
     from gonogo.settings import Policy, Settings
@@ -38,7 +35,7 @@ class FallbackRequest:
     """What `trigger_fallback` was called with.
 
     `confirmed_by`: how the caller came by a yes; "elicited" is a person asked through the client,
-    "approved" a person at `gonogo approve`.
+    "approved" a person at `gonogo approve`, who overrules failed checks where `overrule` says why.
     """
 
     dependency: str
@@ -50,6 +47,12 @@ class FallbackRequest:
     undo: str | None = None
     confirmed_by: ConfirmedBy | None = None
     actor: str = "agent"
+    overrule: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """What a plan is asked for with, as JSON; a key stands for one such question."""
+        return json.dumps([(self.reason or "").strip(), (self.to or "").strip(), self.share])
 
 
 async def trigger_fallback(
@@ -76,10 +79,18 @@ async def trigger_fallback(
 async def plan_fallback(
     ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
-    """A plan that is valid for 15 minutes and can be used once; nothing is switched.
+    """A plan that can be used once, until it expires; nothing is switched.
 
     With an `idempotency_key` that was used before, the first plan or its result.
+
+    Raises:
+        ParameterError: The key was used with other arguments.
     """
+    key = request.idempotency_key
+    used = await ports.routes.keyed_plan(request.dependency, key) if key is not None else None
+    if used is not None and used.state != "planned":
+        _refuse_another(used, request)
+        return await replayed(ports, settings, used, _go(request, settings, now_ms))
     proposal = await propose(
         ports,
         settings,
@@ -93,6 +104,7 @@ async def plan_fallback(
     plan = replace(
         plan_of(proposal, answer, now_ms),
         idempotency_key=request.idempotency_key,
+        asked=request.asked,
         evidence=await ports.evidence_of(request.dependency, now_ms) if ports.evidence_of else "",
     )
     try:
@@ -101,9 +113,20 @@ async def plan_fallback(
         if not settings.read_only:
             raise
         return _offered(answer, settings)
+    if kept.id != plan.id:
+        _refuse_another(kept, request)
     if kept.state != "planned":
         return await replayed(ports, settings, kept, _go(request, settings, now_ms))
     return _offered(FallbackPlan.model_validate_json(kept.answer), settings)
+
+
+def _refuse_another(kept: Plan, request: FallbackRequest) -> None:
+    """Refuse a key that stands for another question; where it was not kept, nothing is known."""
+    if kept.asked not in ("", request.asked):
+        raise ParameterError(
+            f"idempotency_key '{request.idempotency_key}' was used with other arguments, for plan "
+            f"{kept.id}: repeat those, or pass another key."
+        )
 
 
 def _offered(plan: FallbackPlan, settings: Settings) -> FallbackPlan:
@@ -125,10 +148,25 @@ async def apply_fallback(
     approval = _approval(settings, plan)
     _refuse_denied(settings, plan, approval)
     refuse_stale(plan, route, now_ms)
-    refuse_blocked(plan.id, blocking(plan.checks, "approved"))
+    plan = await _judged_again(ports, settings, plan, route, now_ms)
+    approval = _approval(settings, plan)
+    refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by, request.overrule))
     if not _is_approved(approval, request.confirmed_by):
         return pending_answer(plan, approval, now_ms)
     return await carry_out(ports, settings, plan, go)
+
+
+async def _judged_again(
+    ports: FallbackPorts, settings: Settings, plan: Plan, route: Route, now_ms: int
+) -> Plan:
+    """The plan with what speaks for and against it now, not when it was made."""
+    judged = await judge_switch(
+        ports, settings, route, plan.after, is_undo=plan.undoes is not None, now_ms=now_ms
+    )
+    policy = settings.dependency(plan.dependency).fallback_policy
+    approval = max(plan.approval, approval_of(policy, judged.checks), key=_STRICTNESS.index)
+    answer = judged_answer(plan, judged, approval)
+    return replace(plan, checks=judged.checks, approval=approval, answer=answer)
 
 
 async def waiting_plan(ports: FallbackPorts, plan_id: str) -> tuple[FallbackPlan, str] | None:
@@ -144,12 +182,22 @@ async def waiting_plan(ports: FallbackPorts, plan_id: str) -> tuple[FallbackPlan
 
 
 async def approve(
-    ports: FallbackPorts, settings: Settings, plan_id: str, *, actor: str, now_ms: int
+    ports: FallbackPorts,
+    settings: Settings,
+    plan_id: str,
+    *,
+    actor: str,
+    overrule: str | None = None,
+    now_ms: int,
 ) -> FallbackResult:
-    """A person's yes at the terminal: carries the plan out."""
+    """A person's yes at the terminal: carries the plan out.
+
+    With `overrule`, a reason, also past checks that stop agents: ladder, target's health, limits.
+    """
     plan = await _stored(ports, plan_id, None)
+    said = plain((overrule or "").strip(), REASON_CHARS_MAX) or None
     request = FallbackRequest(
-        plan.dependency, plan_id=plan_id, confirmed_by="approved", actor=actor
+        plan.dependency, plan_id=plan.id, confirmed_by="approved", actor=actor, overrule=said
     )
     result = await apply_fallback(ports, settings, request, now_ms=now_ms)
     if isinstance(result, FallbackPlan):  # approved is enough for every policy but deny
@@ -160,7 +208,10 @@ async def approve(
 async def undo(
     ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
-    """Go back to where an action came from: one call, the same approval, whatever health says."""
+    """Go back to where an action came from: one call, the same approval.
+
+    Towards the primary, whatever health says. Away from it is a switch like any other.
+    """
     audit_id = request.undo or ""
     go = _go(request, settings, now_ms)
     route = await _route(ports, request.dependency)  # first, as in `apply_fallback`
@@ -172,8 +223,9 @@ async def undo(
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id)
     _refuse_denied(settings, plan, proposal.approval)
-    refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by))
+    refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by, request.overrule))
     kept = await ports.routes.save_plan(plan)
+    kept = replace(kept, checks=plan.checks)
     if kept.state == "planned" and not _is_approved(proposal.approval, request.confirmed_by):
         return pending_answer(kept, proposal.approval, now_ms)
     return await carry_out(ports, settings, kept, go)
@@ -203,6 +255,7 @@ async def plan_to_approve(
         else:
             plan = await _stored(ports, plan_id or "", dependency)
             refuse_stale(plan, route, now_ms)
+            plan = await _judged_again(ports, settings, plan, route, now_ms)
         approval = _approval(settings, plan)
         _refuse_denied(settings, plan, approval)
         refuse_blocked(plan.id, blocking(plan.checks, "elicited"))
@@ -246,10 +299,7 @@ async def _way_back(
             f"{done.epoch}): undo the newest action, {route.audit_id}, or plan a fallback."
         )
     own = settings.dependency(dependency)
-    checks = (
-        not_held(route, now_ms),
-        Check("state_version", True, f"version {route.version}", "always"),
-    )
+    judged = await judge_switch(ports, settings, route, done.before, is_undo=True, now_ms=now_ms)
     return Proposal(
         dependency=dependency,
         # What an undo undid stands in its own entry: told again, reasons would nest without end.
@@ -258,11 +308,11 @@ async def _way_back(
         else f"undo of {audit_id} ({done.reason})",
         route=route,
         after=done.before,
-        health=None,
+        health=judged.health,
         cost_change=None,
         effects=effects(ports, settings, route, done.before),
-        checks=checks,
-        approval=approval_of(own.fallback_policy, checks),
+        checks=judged.checks,
+        approval=approval_of(own.fallback_policy, judged.checks),
     )
 
 
@@ -299,4 +349,5 @@ def _go(request: FallbackRequest, settings: Settings, now_ms: int) -> Go:
         now_ms=now_ms,
         settings_digest=settings.digest,
         idempotency_key=request.idempotency_key,
+        overrule=request.overrule,
     )

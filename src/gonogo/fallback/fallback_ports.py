@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gonogo.ports.actuators import Actuator
     from gonogo.ports.money import Ledger
-    from gonogo.ports.routes import Actuator, Incidents, Routes
+    from gonogo.ports.routes import Incidents, Routes
     from gonogo.ports.target_health import Health
     from gonogo.ports.telemetry import DecisionLog, Telemetry
 

@@ -19,6 +19,9 @@ from gonogo.records import Verdict
 from gonogo.text.forms import minute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.fallback.judgement import Judged
     from gonogo.ports.target_health import Assessment
     from gonogo.settings import Policy
 
@@ -42,15 +45,7 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
         cost_change=proposal.cost_change,
         effects=list(proposal.effects),
         way_back=proposal.way_back,
-        checks=[
-            PlanCheck(
-                check=check.check,
-                passed=check.passed,
-                why=check.why,
-                blocks=None if check.passed else check.blocks,
-            )
-            for check in proposal.checks
-        ],
+        checks=_checks(proposal.checks),
         approval=proposal.approval,
     )
 
@@ -72,12 +67,39 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
     )
 
 
+def judged_answer(plan: Plan, judged: Judged, approval: Policy) -> str:
+    """The JSON of a plan's answer with what was found of it just now."""
+    failed = [check for check in judged.checks if not check.passed]
+    stopped = any(check.blocks != "never" for check in failed)
+    update = {
+        "verdict": _verdict(failed, judged.health, stopped=stopped),
+        "target_health": _target_health(judged.health),
+        "checks": _checks(judged.checks),
+        "approval": approval,
+    }
+    answer = FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)
+    return answer.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def _checks(checks: Sequence[Check]) -> list[PlanCheck]:
+    return [
+        PlanCheck(
+            check=check.check,
+            passed=check.passed,
+            why=check.why,
+            blocks=None if check.passed else check.blocks,
+        )
+        for check in checks
+    ]
+
+
 def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -> Verdict:
     if stopped:
         return "no_go"
     if health is not None and health.verdict == "unknown":
         return "unknown"
-    return "caution" if failed else "go"
+    # In an outage an ill target may pass, since it answers; that is no go.
+    return "caution" if failed or (health is not None and health.verdict == "no_go") else "go"
 
 
 def _summary(proposal: Proposal, failed: list[Check]) -> str:

@@ -1,20 +1,23 @@
-"""How a fallback target does beside its primary: by its calibrated trust, and whether it answers.
+"""How a fallback target does beside its primary: trust, drift, its newest calls, its provider.
 
 Two paths. Quality: the target's verdict and the chance that it is better than the primary now.
 Outage: where the primary is down, waiting for statistics makes it worse; it is enough that the
-target answers.
+target answers, and that is judged by its newest calls: a day's share of errors still looks well
+minutes after the last good call.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gonogo.errors import NotEnoughData
 from gonogo.ports.routes import UNMEASURED, split_version
+from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.target_health import Assessment, OwnRate
-from gonogo.records import HOUR_MS
-from gonogo.text.forms import percent
+from gonogo.ports.trust_reads import TrustTelemetry
+from gonogo.records import HOUR_MS, worst_verdict
+from gonogo.text.forms import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +28,17 @@ if TYPE_CHECKING:
     from gonogo.hours.rate_hours import RateStream
     from gonogo.ports.routes import Weight
     from gonogo.ports.telemetry import DecisionLog
-    from gonogo.ports.trust_reads import TrustTelemetry
-    from gonogo.records import HourCounts
+    from gonogo.records import HourCounts, Verdict
     from gonogo.settings import Settings
     from gonogo.trust.trust_estimate import TrustEstimate
 
-# An outage: this share of the calls of this and the previous hour failed, among at least so many.
+# It does not answer where half of its newest calls failed, or each of the newest few: at 20 %
+# errors, five in a row are one in three thousand.
+NEWEST_CALLS = 30
 DOWN_SHARE = 0.5
 DOWN_CALLS_MIN = 5
-ANSWERS_WITHIN_HOURS = 24
+ANSWERS_WITHIN_MS = 24 * HOUR_MS
+DOWN_WITHIN_MS = 2 * HOUR_MS
 # How far it had fallen: the worst of the newest hours, by windows with enough labels to tell.
 FELL_WINDOWS = ((2, 5), (24, 20), (168, 50))
 RATE_MIN = 0.002
@@ -43,10 +48,14 @@ _BY_ROW = (
 )
 
 
+class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
+    """What trust and drift of a target are read from."""
+
+
 class TrustHealth:
     """Health from what was recorded (`ports.routes.Health`)."""
 
-    def __init__(self, telemetry: TrustTelemetry, log: DecisionLog, settings: Settings) -> None:
+    def __init__(self, telemetry: HealthTelemetry, log: DecisionLog, settings: Settings) -> None:
         self._telemetry = telemetry
         self._log = log
         self._settings = settings
@@ -61,9 +70,22 @@ class TrustHealth:
         found = await self._estimate(name, version, now_ms)
         if found is None:
             return Assessment(target, "unknown", "nothing was recorded of it")
-        answers = _answers(found.counts, now_ms)
+        answers, answered = await self._answers(name, version, now_ms)
+        verdict = found.verdict
         why = found.why or f"{percent(round(found.score, 3))} of its calls are good"
-        assessed = Assessment(target, found.verdict, why, found.score, answers=answers)
+        drift = "unknown" if version is not None else await self._drift(name, now_ms)
+        if drift in ("caution", "no_go"):
+            why = f"drift {drift}" + (f"; {found.why}" if found.why else "")
+            verdict = worst_verdict([drift, verdict])
+        assessed = Assessment(
+            target,
+            verdict,
+            why,
+            found.score,
+            answers=answers,
+            answered=answered,
+            suspected=await self._suspected(found, now_ms),
+        )
         other = (
             None if name == primary and version is None else await self._primary(primary, now_ms)
         )
@@ -74,11 +96,54 @@ class TrustHealth:
         return replace(assessed, p_better=p_better(found, other))
 
     async def is_down(self, dependency: str, *, now_ms: int) -> bool:
-        """Whether half or more of the calls of this and the previous hour failed outright."""
-        hour = now_ms // HOUR_MS
-        counts = await self._telemetry.hours(dependency, start_hour=hour - 1, end_hour=hour + 1)
-        n, errors = int(counts.n.sum()), int(counts.errors.sum())
-        return n >= DOWN_CALLS_MIN and errors >= DOWN_SHARE * n
+        """Whether its newest calls of the last two hours failed outright, among at least 5."""
+        errors = await self._telemetry.newest_calls(
+            dependency,
+            version=None,
+            since_ms=now_ms - DOWN_WITHIN_MS,
+            until_ms=now_ms,
+            limit=NEWEST_CALLS,
+        )
+        return len(errors) >= DOWN_CALLS_MIN and is_failing(errors)
+
+    async def _answers(
+        self, name: str, version: str | None, now_ms: int
+    ) -> tuple[bool | None, str]:
+        errors = await self._telemetry.newest_calls(
+            name,
+            version=version,
+            since_ms=now_ms - ANSWERS_WITHIN_MS,
+            until_ms=now_ms,
+            limit=NEWEST_CALLS,
+        )
+        if not errors:
+            return None, "it was not called in the last 24 h"
+        failed = sum(error is not None for error in errors)
+        return not is_failing(
+            errors
+        ), f"{failed} of its newest {counted(len(errors), 'call')} failed"
+
+    async def _drift(self, name: str, now_ms: int) -> Verdict:
+        """Its drift now, as if somebody asked."""
+        from gonogo.drift.drift_check import DriftQuestion, check_drift
+
+        question = DriftQuestion(dependency=name)
+        report = await check_drift(
+            self._telemetry, self._log, self._settings, question, now_ms=now_ms
+        )
+        return report.verdict
+
+    async def _suspected(self, found: TrustEstimate, now_ms: int) -> str | None:
+        """Its provider in words, where several dependencies of that fail together now."""
+        from gonogo.trust.providers import failing_provider
+
+        provider = self._settings.dependency(found.dependency).provider or found.known.provider
+        if provider is None:
+            return None
+        failing = await failing_provider(self._telemetry, self._settings, provider, now_ms=now_ms)
+        if failing is None:
+            return None
+        return f"its provider {provider} is suspected: {', '.join(failing.dependencies[:3])} fail together"
 
     async def own_rates(
         self,
@@ -203,10 +268,15 @@ def _rows(counts: HourCounts, kept: NDArray[np.bool_]) -> HourCounts:
     return replace(counts, **{name: getattr(counts, name)[kept] for name in _BY_ROW})
 
 
-def _answers(counts: HourCounts, now_ms: int) -> bool | None:
-    recent = counts.hour > now_ms // HOUR_MS - ANSWERS_WITHIN_HOURS
-    n, errors = int(counts.n[recent].sum()), int(counts.errors[recent].sum())
-    return None if n == 0 else errors < DOWN_SHARE * n
+def is_failing(errors: Sequence[str | None]) -> bool:
+    """Whether the newest calls, newest first, say that it does not answer; pure.
+
+    Args:
+        errors: Each call's error, or None where it came back; at least one.
+    """
+    newest = errors[:DOWN_CALLS_MIN]
+    in_a_row = len(newest) == DOWN_CALLS_MIN and None not in newest
+    return in_a_row or sum(error is not None for error in errors) >= DOWN_SHARE * len(errors)
 
 
 def _fell_to(stream: RateStream, hour: int) -> float:

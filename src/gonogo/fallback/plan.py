@@ -1,8 +1,6 @@
 """Planning a fallback: what would change, how the target does, what it costs, what speaks against.
 
-Nothing is changed but the list of plans. A failed check stops everyone (`always`), everyone but a
-person at `gonogo approve` (`agents`), or no one (`never`): then a person decides, whatever the
-policy would have allowed.
+Nothing is changed but the list of plans.
 """
 
 from __future__ import annotations
@@ -11,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
-from gonogo.fallback.drawn_budgets import drawn_budgets
-from gonogo.fallback.rehearsed import last_drill, rehearsed
+from gonogo.fallback.conditions import approval_of, target_route
+from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.route import refuse_unknown
 from gonogo.fallback.traffic import LEFT_SHARE_MAX, is_left
 from gonogo.ports.routes import (
@@ -25,18 +23,15 @@ from gonogo.ports.routes import (
     primary_route,
     split_version,
 )
-from gonogo.ports.standing import NEVER_ASKED, verdicts_now
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
-from gonogo.text.forms import counted, money, number, percent, share_text, signed
+from gonogo.text.forms import counted, money, number, share_text, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.routes import Switch
     from gonogo.ports.target_health import Assessment
     from gonogo.ports.telemetry import Telemetry
-    from gonogo.records import Verdict
     from gonogo.settings import DependencySettings, Policy, Settings
 
 PLAN_VALID_MS = 15 * 60_000
@@ -44,10 +39,6 @@ PLAN_VALID_MS = 15 * 60_000
 LEASE_MS = DAY_MS
 # What the primary gets back, stage by stage.
 RETURN_STAGES = (WHOLE // 100, WHOLE // 20, WHOLE // 4, WHOLE // 2, WHOLE)
-SWITCHES_A_DAY_MAX = 2
-# Every switch adds one; half of it is left a day later.
-FLAPS_MAX = 3.0
-P_BETTER_MIN = 0.5
 REASON_CHARS_MAX = 400
 PRICED_CALLS = 200
 PER_CALLS = 1_000
@@ -94,35 +85,24 @@ async def propose(
         await refuse_unknown(ports.telemetry, settings, dependency)
     own = settings.dependency(dependency)
     route = routed or primary_route(dependency)
-    health = await _chosen(ports, own, route, to, now_ms)
-    after = wanted_targets(route, health.target, share, own)
+    target = await _chosen(ports, own, route, to, now_ms)
+    after = wanted_targets(route, target, share, own)
     if after == route.targets:
         raise ActionRefused(
             f"'{dependency}' already goes to {told_targets(after)}: nothing to change. Name another "
             "target with `to`, or another `share`."
         )
-    is_down = await ports.health.is_down(dependency, now_ms=now_ms)
-    is_bad = is_down or await _is_bad(ports, settings, dependency, now_ms)
-    switches = await ports.routes.switches(dependency, since_ms=now_ms - 7 * DAY_MS)
-    checks = (
-        *_of_target(own, health, is_down=is_down, is_bad=is_bad),
-        not_held(route, now_ms),
-        rate_limit(switches, now_ms),
-        flap_damping(switches, now_ms),
-        *await drawn_budgets(ports, settings, route, after, now_ms=now_ms),
-        *rehearsed(await last_drill(ports.decisions, dependency), own.fallback_policy, now_ms),
-        Check("state_version", True, f"version {route.version}", "always"),
-    )
+    judged = await judge_switch(ports, settings, route, after, now_ms=now_ms)
     return Proposal(
         dependency=dependency,
         reason=said,
         route=route,
         after=after,
-        health=health,
-        cost_change=await _cost_change(ports.telemetry, dependency, health.target),
+        health=judged.health,
+        cost_change=await _cost_change(ports.telemetry, dependency, target),
         effects=effects(ports, settings, route, after),
-        checks=checks,
-        approval=approval_of(own.fallback_policy, checks),
+        checks=judged.checks,
+        approval=approval_of(own.fallback_policy, judged.checks),
         way_back=_way_back(dependency, after),
     )
 
@@ -214,93 +194,10 @@ def effects(
     return tuple(lines)
 
 
-def approval_of(policy: Policy, checks: Sequence[Check]) -> Policy:
-    """The policy, raised to `ask` where a check leaves the decision to a person."""
-    undecided = any(not check.passed and check.blocks == "never" for check in checks)
-    return "ask" if undecided and policy in ("allow", "confirm") else policy
-
-
-def not_held(route: Route, now_ms: int) -> Check:
-    """A route that a person holds stays where it is."""
-    holder = route.holder(now_ms)
-    why = (
-        f"held: {holder}; a person lets it go with gonogo route {route.dependency} --release"
-        if holder
-        else "not held"
-    )
-    return Check("not_held", holder is None, why, "always")
-
-
-def rate_limit(switches: Sequence[Switch], now_ms: int) -> Check:
-    """Two switches a day and route; going back is not counted."""
-    n = sum(not s.undo and s.ts_ms > now_ms - DAY_MS for s in switches)
-    why = f"{n} of {SWITCHES_A_DAY_MAX} in 24 h"
-    return Check("rate_limit", n < SWITCHES_A_DAY_MAX, why, "agents")
-
-
-def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
-    """A route that went back and forth rests: each switch counts one, half of it a day later.
-
-    Stages of the way back that give the primary a part are no switches.
-    The idea is route-flap damping's decaying penalty (RFC 2439, gentler as RFC 7196 asks).
-    """
-    penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches if not s.stage)
-    why = f"penalty {number(penalty)} of {number(FLAPS_MAX)}"
-    return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
-
-
-async def _is_bad(ports: FallbackPorts, settings: Settings, dependency: str, now_ms: int) -> bool:
-    """Whether its standing verdict is no_go, or an incident of it is open."""
-    verdicts = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[dependency])
-    if verdicts.get(dependency, NEVER_ASKED).verdict == "no_go":
-        return True
-    handled = await ports.incidents.unresolved([dependency])
-    return any(found.status in ("open", "acknowledged", "mitigated") for found in handled)
-
-
-def _of_target(
-    own: DependencySettings, health: Assessment, *, is_down: bool, is_bad: bool
-) -> tuple[Check, ...]:
-    return (
-        _ladder(own, health.target),
-        _target_health(health, is_down=is_down),
-        _target_better(health, is_down=is_down, is_bad=is_bad),
-    )
-
-
-def _ladder(own: DependencySettings, target: str) -> Check:
-    if target == own.name or target in own.fallback:
-        return Check("ladder", True, f"'{target}' is on the fallback ladder", "always")
-    if own.fallback:
-        listed = ", ".join(own.fallback)
-        return Check("ladder", False, f"'{target}' is not on the ladder: {listed}", "always")
-    return Check("ladder", False, "no ladder is configured: a person decides", "never")
-
-
-def _target_health(health: Assessment, *, is_down: bool) -> Check:
-    if is_down and health.answers:
-        return Check("target_health", True, f"outage: {health.target} answers", "always")
-    if health.verdict == "unknown":
-        return Check("target_health", False, f"{health.target}: {health.why}", "never")
-    bad = health.verdict == "no_go" or health.answers is False
-    why = "its newest calls failed" if health.answers is False else health.why
-    return Check("target_health", not bad, f"{health.target}: {why}", "always")
-
-
-def _target_better(health: Assessment, *, is_down: bool, is_bad: bool) -> Check:
-    if is_down and health.answers:
-        return Check("target_better", True, "outage: an answer is better than none", "never")
-    if health.p_better is None:
-        why = "the primary is bad" if is_bad else "cannot be compared, the primary is not no_go"
-        return Check("target_better", is_bad, f"{health.target}: {why}", "never")
-    why = f"{percent(health.p_better)} likely better now"
-    return Check("target_better", health.p_better >= P_BETTER_MIN, why, "never")
-
-
 async def _chosen(
     ports: FallbackPorts, own: DependencySettings, route: Route, to: str | None, now_ms: int
-) -> Assessment:
-    """The target that was named, or the first healthy rung that does not have it all yet."""
+) -> str:
+    """The target that was named, or the rung that is fittest now; among equals the first."""
     if to is not None:
         target = to.strip()
         listed = [own.name, *own.fallback, *UNMEASURED]
@@ -308,7 +205,7 @@ async def _chosen(
             raise UnknownTarget(
                 "fallback target", target, listed, "Record observations of it, or check the name."
             )
-        return await ports.health.assess(target, primary=own.name, now_ms=now_ms)
+        return target
     await _refuse_beyond(ports, own, route, now_ms)
     had = {w.target for w in route.targets if w.share >= WHOLE - LEFT_SHARE_MAX}
     rungs = [name for name in own.fallback if name not in had]
@@ -317,9 +214,27 @@ async def _chosen(
             f"'{own.name}' has no {'further' if own.fallback else 'fallback'} rung to go to. Name a "
             f"target with `to`, or set fallback = ['…'] under [dependencies.\"{own.name}\"]."
         )
-    found = [await ports.health.assess(name, primary=own.name, now_ms=now_ms) for name in rungs]
-    ranks: dict[Verdict, int] = {"go": 0, "caution": 0, "unknown": 1, "no_go": 2}
-    return min(found, key=lambda health: ranks[health.verdict])
+    is_down = await ports.health.is_down(own.name, now_ms=now_ms)
+    routes = {found.dependency: found for found in await ports.routes.routes()}
+    ranks = {}
+    for name in rungs:
+        health = await ports.health.assess(name, primary=own.name, now_ms=now_ms)
+        is_away = bool(target_route(own.name, name, routes))
+        ranks[name] = _rank(health, is_down=is_down, is_away=is_away)
+    return min(rungs, key=lambda name: ranks[name])
+
+
+def _rank(health: Assessment, *, is_down: bool, is_away: bool) -> int:
+    """How unfit a rung is: well, silent in an outage, unknown, of a suspected provider, ill."""
+    if is_away or health.answers is False:
+        return 5
+    if health.verdict == "no_go":
+        return 4
+    if health.suspected is not None:
+        return 3
+    if health.verdict == "unknown":
+        return 2
+    return int(is_down and health.answers is None)
 
 
 async def _refuse_beyond(

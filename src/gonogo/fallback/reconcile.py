@@ -12,7 +12,8 @@ from gonogo.records import Decision
 
 if TYPE_CHECKING:
     from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.routes import Route, Step
+    from gonogo.ports.actuators import Step
+    from gonogo.ports.routes import Route
     from gonogo.settings import Settings
 
 # A begun plan younger than this is still being worked on by whoever began it.

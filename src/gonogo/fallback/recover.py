@@ -20,15 +20,9 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import ActionRefused
 from gonogo.fallback.apply import RETURN, Go, carry_out
+from gonogo.fallback.conditions import not_held
 from gonogo.fallback.fallback_words import plan_answer, plan_of
-from gonogo.fallback.plan import (
-    LEASE_MS,
-    RETURN_STAGES,
-    Proposal,
-    effects,
-    not_held,
-    shifted,
-)
+from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, Proposal, effects, shifted
 from gonogo.fallback.route import RENEWALS_MAX
 from gonogo.incidents.handle import note_stuck
 from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
@@ -161,6 +155,11 @@ async def _looked_at(
         if down or said.failed:
             why = "half or more of its newest calls failed" if down else said.why or BAD_START
             after, reason = recovery.fallback, f"{name} is not well on trial: {why}"
+            dead = await _dead_fallback(ports, recovery, name, now_ms)
+            if dead is not None and not down:
+                stays = f"{reason}; it stays where it is, since {dead}: a person has to decide"
+                await _tell_stuck(ports, settings, name, stays, now_ms)
+                return Recovered(name, "wait", stays)
             await _step(ports, settings, route, after, recovery, reason, now_ms)
             return Recovered(name, "leave", reason)
     rested = now_ms - recovery.since_ms >= DWELL_MS
@@ -169,6 +168,26 @@ async def _looked_at(
     if not is_trying and route.expires_ms is not None and now_ms >= route.expires_ms:
         return await _due(ports, settings, route, said, now_ms)
     return Recovered(name, "wait", said.why or f"no calls of {name} to judge yet")
+
+
+async def _dead_fallback(
+    ports: FallbackPorts, recovery: Recovery, name: str, now_ms: int
+) -> str | None:
+    """Why the fallback is no place to go back to, where it does not answer any more."""
+    main = max(recovery.fallback, key=lambda weight: weight.share).target
+    health = await ports.health.assess(main, primary=name, now_ms=now_ms)
+    return f"{main}: {health.answered}" if health.answers is False else None
+
+
+async def _tell_stuck(
+    ports: FallbackPorts, settings: Settings, name: str, why: str, now_ms: int
+) -> None:
+    """Log that the way back cannot go on by itself, and put it before people."""
+    entry = _entry(ports, settings, name, "no_go", why, now_ms, action=False)
+    ports.decisions.note(entry)
+    await note_stuck(
+        ports.incidents, name, why=why, actor=ACTOR, decision_id=entry.id, now_ms=now_ms
+    )
 
 
 async def _advanced(
@@ -238,11 +257,7 @@ async def _due(
         return Recovered(name, "wait", why)
     if route.renewals >= RENEWALS_MAX:
         why = f"{name} is still ill after {RENEWALS_MAX} renewals: a person has to decide"
-        entry = _entry(ports, settings, name, "no_go", why, now_ms, action=False)
-        ports.decisions.note(entry)
-        await note_stuck(
-            ports.incidents, name, why=why, actor=ACTOR, decision_id=entry.id, now_ms=now_ms
-        )
+        await _tell_stuck(ports, settings, name, why, now_ms)
         return Recovered(name, "wait", why)
     why = f"{name} is still ill, renewed {route.renewals + 1} of {RENEWALS_MAX} times: {said.why}"
     entry = _entry(ports, settings, name, "no_go", why, now_ms, action=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notices, Notifier
-    from gonogo.ports.routes import Step
 
 
 async def tell_all(

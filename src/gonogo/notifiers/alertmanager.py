@@ -12,8 +12,8 @@ from gonogo.answers import rfc3339
 from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
+    from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notice
-    from gonogo.ports.routes import Step
 
 # How long an alert outlives the watcher that repeats it.
 OUTLIVES_MS = 5 * 60_000

@@ -12,8 +12,8 @@ from gonogo.answers import rfc3339
 from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
+    from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notice
-    from gonogo.ports.routes import Step
 
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 KEY_CHARS_MAX = 255

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from gonogo.errors import plain
 from gonogo.http.bounded_exchange import ask
-from gonogo.ports.routes import Step
+from gonogo.ports.actuators import Step
 
 TIMEOUT_S = 10.0
 ANSWER_CHARS_MAX = 120

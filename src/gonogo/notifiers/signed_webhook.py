@@ -10,8 +10,8 @@ from gonogo.http.signatures import HEADER, sign
 from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
+    from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notice
-    from gonogo.ports.routes import Step
 
 
 class Webhook:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
+    from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notice
-    from gonogo.ports.routes import Step
 
 NEWS_MAX = 5
 SECRET_CHARS_MIN = 8

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Event, Handled, Step
+    from gonogo.ports.actuators import Step
+    from gonogo.ports.routes import Event, Handled
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What actions need from outside: routes, incidents, actuators; and the values that pass.
+"""What actions need from outside: routes and incidents; and the values that pass.
 
 A share is a whole number of ten-thousandths, so that shares add up exactly.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.records import Decision, Verdict
     from gonogo.settings import Policy
@@ -24,7 +24,6 @@ STORE = "store"
 LOCAL = "local file"
 
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
-Outcome = Literal["done", "failed", "unknown"]
 Blocks = Literal["never", "agents", "always"]
 
 
@@ -102,6 +101,17 @@ class Route:
         return None if is_over else self.held
 
 
+def grown(before: Sequence[Weight], after: Sequence[Weight]) -> list[str]:
+    """The targets that get more than they had."""
+    had = {weight.target: weight.share for weight in before}
+    return [weight.target for weight in after if weight.share > had.get(weight.target, 0)]
+
+
+def is_way_back(dependency: str, before: Sequence[Weight], after: Sequence[Weight]) -> bool:
+    """Whether a switch is a step towards the primary: it gets more, and nobody else does."""
+    return grown(before, after) == [dependency]
+
+
 def primary_route(dependency: str) -> Route:
     """The route of a dependency that was never switched."""
     return Route(dependency, (Weight(dependency, WHOLE),))
@@ -109,7 +119,10 @@ def primary_route(dependency: str) -> Route:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition of a plan; `blocks` says whom its failure stops."""
+    """One condition of a plan; `blocks` says whom its failure stops.
+
+    "agents": everybody but a person who overrules it with a reason. "always": everybody.
+    """
 
     check: str
     passed: bool
@@ -124,7 +137,8 @@ class Plan:
     `begun`: the route has changed, the actuators may or may not have. `answer` and `result` are
     the JSON of the FallbackPlan and FallbackResult that were given out. `returns` is there where
     the plan is a step of the way back, and says where that stands with it. `evidence` is the JSON
-    of what was known of the dependency when it was planned.
+    of what was known of the dependency when it was planned. `asked` is the JSON of the arguments it
+    was asked for with; empty where an earlier version made it.
     """
 
     id: str
@@ -146,6 +160,12 @@ class Plan:
     result: str | None = None
     evidence: str = ""
     returns: Recovery | None = None
+    asked: str = ""
+
+    @property
+    def is_way_back(self) -> bool:
+        """Whether it is free of the limits on switches: a step towards the primary, or of recovery."""
+        return self.returns is not None or is_way_back(self.dependency, self.before, self.after)
 
     @property
     def is_stage(self) -> bool:
@@ -175,7 +195,16 @@ class Begun:
     entry: Decision | None = None
 
 
-Fence = Callable[[Plan, Route, list[Switch]], Begun]
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a fence sees, in one transaction: the route, its switches, and every other route."""
+
+    route: Route
+    switches: Sequence[Switch]
+    routes: Mapping[str, Route]
+
+
+Fence = Callable[[Plan, Books], Begun]
 # What a route becomes besides its targets, and the action's entry; None: it stays as it is.
 Amended = Callable[[Route], "tuple[Route, Decision] | None"]
 
@@ -199,6 +228,10 @@ class Routes(Protocol):
         self, *, audit_id: str | None = None, undoes: str | None = None
     ) -> Plan | None:
         """The plan that an action carried out, or the one that undoes an action."""
+        ...
+
+    async def keyed_plan(self, dependency: str, idempotency_key: str) -> Plan | None:
+        """The plan of a dependency that has this key."""
         ...
 
     async def plan_ids(self, *, limit: int) -> list[str]:
@@ -225,8 +258,10 @@ class Routes(Protocol):
         """Let `fence` judge the plan against the route as it stands, and write what it decides.
 
         One exclusive durable transaction; what `fence` raises leaves everything as it was. It may
-        run twice, so it must be pure. Where the key was used on this dependency before, the plan
-        of that use is judged instead.
+        run twice, so it must be pure.
+
+        Raises:
+            ParameterError: The key was used on this dependency for another plan.
         """
         ...
 
@@ -243,57 +278,6 @@ class Routes(Protocol):
         One exclusive durable transaction, with a new version where something changed. `amended`
         may run twice, so it must be pure; what it raises leaves everything as it was.
         """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What an actuator found when it looked. `version` is what `apply` expects to find again."""
-
-    status: Literal["known", "absent", "unknown"]
-    targets: tuple[Weight, ...] = ()
-    epoch: int = 0
-    version: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What became of asking an actuator for something; success is never assumed."""
-
-    status: Outcome
-    detail: str
-
-
-class Actuator(Protocol):
-    """Makes a route real. Going back is applying the earlier targets under a newer epoch.
-
-    Nothing is raised for what can go wrong outside: a file, a peer. That is a `Step`.
-    """
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        ...
-
-    async def read(self, dependency: str) -> Observed:
-        """What is there now."""
-        ...
-
-    def effect(self, route: Route) -> str:
-        """What applying this route would do, in one line."""
-        ...
-
-    async def apply(self, route: Route, *, expected_version: str) -> Step:
-        """Bring it about, raising a target before lowering another, with no moment without one.
-
-        Refused where something else is there than `expected_version`, or a newer epoch. Applying
-        what is there already changes nothing.
-        """
-        ...
-
-    async def verify(self, route: Route) -> Step:
-        """Look again whether the route is what is there."""
         ...
 
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """How a target does. `answers`: whether its newest calls came back; None where unknown.
+    """How a target does now: the worst of trust and drift, and what `why` says of it.
 
-    `score` and `p_better` (than the primary, now) are fractions.
+    `answers`: whether its newest calls came back, None where there are none of the last day;
+    `answered` says so in words. `suspected`: in words, its provider, where several of that fail
+    together now. `score` and `p_better` (than the primary, now) are fractions.
     """
 
     target: str
@@ -25,6 +27,8 @@ class Assessment:
     score: float | None = None
     p_better: float | None = None
     answers: bool | None = None
+    answered: str = ""
+    suspected: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

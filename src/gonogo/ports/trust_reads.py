@@ -190,6 +190,15 @@ class TrustTelemetry(Telemetry, Protocol):
         """Dependencies recorded with this provider, newest observation first."""
         ...
 
+    async def newest_calls(
+        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+    ) -> list[str | None]:
+        """The newest calls from `since_ms` up to `until_ms`: each one's error, or None; newest first.
+
+        Of one version where it is named; golden calls are calls.
+        """
+        ...
+
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None
     ) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def parse_document(raw: bytes) -> Json:
     """
     try:
         document = json.loads(raw) if len(raw) <= _BYTES_MAX else None
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("flags", {}), dict):
         raise UnreadableFlags
@@ -48,6 +48,11 @@ def flags(document: Json) -> Json:
     """The flags of a parsed document, by name."""
     found = document.get("flags", {})
     return found if isinstance(found, dict) else {}
+
+
+def is_disabled(flag: object) -> bool:
+    """Whether a flag is switched off: its readers answer with the caller's default."""
+    return isinstance(flag, dict) and flag.get("state") == "DISABLED"
 
 
 def parse_flag(dependency: str, flag: object) -> Route | None:

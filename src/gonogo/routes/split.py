@@ -42,8 +42,8 @@ def _scrambled(block: int) -> int:
 
 
 def _cbor_text(text: str) -> bytes:
-    """RFC 8949, major type 3, shortest form."""
-    data = text.encode()
+    """RFC 8949, major type 3, shortest form; what is no text (a lone surrogate) is told apart still."""
+    data = text.encode(errors="backslashreplace")
     size = len(data)
     if size < 24:  # noqa: PLR2004 - sizes below 24 lie in the first byte
         return bytes([0x60 | size]) + data
@@ -53,8 +53,14 @@ def _cbor_text(text: str) -> bytes:
     raise ValueError(size)
 
 
-def key_place(salt: str, key: str) -> float:
-    """A key's place in [0, 1), fixed for a salt."""
+def key_place(salt: str, key: object) -> float:
+    """A key's place in [0, 1), fixed for a salt.
+
+    A key that is no text counts as its text: 42 as "42", a UUID as it is written, bytes as the text
+    that they encode.
+    """
+    if not isinstance(key, str):
+        key = key.decode(errors="backslashreplace") if isinstance(key, bytes) else str(key)
     return murmur3(_cbor_text(salt + key)) / 2**32
 
 

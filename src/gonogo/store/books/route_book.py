@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gonogo.errors import UnknownTarget
+from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.routes import (
     Amended,
     Begun,
+    Books,
     Check,
     Fence,
     Plan,
@@ -73,6 +74,12 @@ def _route(conn: Connection, dependency: str) -> Route | None:
     return replace(route, recovery=_recovery(json.loads(recovery or "null")))
 
 
+def _routes(conn: Connection) -> list[Route]:
+    names = conn.execute("SELECT dependency FROM route ORDER BY dependency").fetchall()
+    found = [_route(conn, name) for (name,) in names]
+    return [route for route in found if route is not None]
+
+
 def _put_route(conn: Connection, route: Route) -> None:
     conn.execute(
         f"INSERT INTO route ({_ROUTE}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608 - constant columns
@@ -107,6 +114,7 @@ def _body(plan: Plan) -> str:
             "answer": plan.answer,
             "returns": _recovery_json(plan.returns),
             "evidence": plan.evidence,
+            "asked": plan.asked,
         }
     )
 
@@ -127,6 +135,7 @@ def _plan(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan
         answer=body["answer"],
         returns=_recovery(json.loads(body.get("returns") or "null")),
         evidence=body.get("evidence", ""),
+        asked=body.get("asked", ""),
     )
     rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
     return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns
@@ -197,12 +206,18 @@ def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> Begu
             plan.dependency,
             key,
         )
-        plan = used or plan
+        if used is not None and used.id != plan.id:
+            raise ParameterError(
+                f"idempotency_key '{key}' was used for plan {used.id}: pass that one, or another key."
+            )
     route = _route(conn, plan.dependency) or primary_route(plan.dependency)
     newest = conn.execute(
         "SELECT max(ts_ms) FROM route_switch WHERE dependency = ?", (plan.dependency,)
     ).fetchone()[0]
-    begun = fence(plan, route, _switches(conn, plan.dependency, (newest or 0) - SWITCHES_SHOWN_MS))
+    switches = _switches(conn, plan.dependency, (newest or 0) - SWITCHES_SHOWN_MS)
+    begun = fence(
+        plan, Books(route, switches, {found.dependency: found for found in _routes(conn)})
+    )
     if begun.route is None or begun.entry is None:
         return begun
     if key is not None:
@@ -219,7 +234,7 @@ def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> Begu
             begun.route.epoch,
             begun.route.changed_ms,
             begun.entry.id,
-            int(plan.undoes is not None or plan.returns is not None),
+            int(plan.is_way_back),
             int(plan.is_stage),
         ),
     )
@@ -258,13 +273,7 @@ class StoredRoutes:
 
     async def routes(self) -> list[Route]:
         """Every route that was ever switched or held, by dependency."""
-
-        def work(conn: Connection) -> list[Route]:
-            names = conn.execute("SELECT dependency FROM route ORDER BY dependency").fetchall()
-            found = [_route(conn, name) for (name,) in names]
-            return [route for route in found if route is not None]
-
-        return await self._db.read(work)
+        return await self._db.read(_routes)
 
     async def plan(self, plan_id: str) -> Plan | None:
         """A plan as it stands."""
@@ -276,6 +285,11 @@ class StoredRoutes:
         """The plan that an action carried out, or the one that undoes an action."""
         clause, value = ("audit_id = ?", audit_id) if audit_id else ("undoes = ?", undoes)
         return await self._db.read(lambda conn: _find_plan(conn, clause, value))
+
+    async def keyed_plan(self, dependency: str, idempotency_key: str) -> Plan | None:
+        """The plan of a dependency that has this key."""
+        same = "dependency = ? AND idempotency_key = ?"
+        return await self._db.read(lambda conn: _find_plan(conn, same, dependency, idempotency_key))
 
     async def plan_ids(self, *, limit: int) -> list[str]:
         """The newest plans' ids, newest first."""

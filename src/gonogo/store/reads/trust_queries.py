@@ -64,6 +64,26 @@ def _repeats(sums: Sequence[tuple[int, int]]) -> Repeats:
     return Repeats(sum(t for t, _ in sums), sum(t - 1 for t, _ in sums), disagreeing)
 
 
+def newest_calls(
+    connection: Connection,
+    dependency: str,
+    version: str | None,
+    since_ms: int,
+    until_ms: int,
+    limit: int,
+) -> list[str | None]:
+    """Each of the newest calls' error, or None; newest first."""
+    rows = connection.execute(
+        "SELECT (SELECT text FROM name WHERE id = o.error_id) FROM observation o"
+        " WHERE o.dependency_id = (SELECT id FROM dependency WHERE name = ?1)"
+        " AND o.ts_ms >= ?2 AND o.ts_ms <= ?3"
+        " AND (?4 = '' OR o.version_id = (SELECT id FROM name WHERE text = ?4))"
+        " ORDER BY o.ts_ms DESC, o.seq DESC LIMIT ?5",
+        (dependency, since_ms, until_ms, version or "", limit),
+    )
+    return [error for (error,) in rows]
+
+
 def provider_members(connection: Connection, provider: str, *, limit: int) -> list[str]:
     """Dependencies recorded with this provider, newest observation first."""
     rows = connection.execute(

@@ -44,6 +44,23 @@ class TrustReads:
 
         return await self._database.read(partial(provider_members, provider=provider, limit=limit))
 
+    async def newest_calls(
+        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+    ) -> list[str | None]:
+        """Each of the newest calls' error, or None; newest first."""
+        from gonogo.store.reads.trust_queries import newest_calls
+
+        return await self._database.read(
+            partial(
+                newest_calls,
+                dependency=dependency,
+                version=version,
+                since_ms=since_ms,
+                until_ms=until_ms,
+                limit=limit,
+            )
+        )
+
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None
     ) -> tuple[int, int]:

@@ -1,0 +1,153 @@
+"""The conditions of a switch, each on its own and pure: what is asked, and whom a failure stops.
+
+A failed check stops everyone (`always`), everyone but a person who overrules it with a reason
+(`agents`), or no one (`never`): then a person decides, whatever the policy would have allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.ports.routes import Check
+from gonogo.records import DAY_MS
+from gonogo.text.forms import number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gonogo.ports.routes import Handled, Route, Switch
+    from gonogo.ports.target_health import Assessment
+    from gonogo.settings import DependencySettings, Policy
+
+SWITCHES_A_DAY_MAX = 2
+# Every switch adds one; half of it is left a day later.
+FLAPS_MAX = 3.0
+P_BETTER_MIN = 0.5
+
+
+def approval_of(policy: Policy, checks: Sequence[Check]) -> Policy:
+    """The policy, raised to `ask` where a check leaves the decision to a person."""
+    undecided = any(not check.passed and check.blocks == "never" for check in checks)
+    return "ask" if undecided and policy in ("allow", "confirm") else policy
+
+
+def not_held(route: Route, now_ms: int) -> Check:
+    """A route that a person holds stays where it is."""
+    holder = route.holder(now_ms)
+    why = (
+        f"held: {holder}; a person lets it go with gonogo route {route.dependency} --release"
+        if holder
+        else "not held"
+    )
+    return Check("not_held", holder is None, why, "always")
+
+
+def rate_limit(switches: Sequence[Switch], now_ms: int) -> Check:
+    """Two switches a day and route; steps towards the primary are not counted."""
+    n = sum(not s.undo and s.ts_ms > now_ms - DAY_MS for s in switches)
+    why = f"{n} of {SWITCHES_A_DAY_MAX} in 24 h"
+    return Check("rate_limit", n < SWITCHES_A_DAY_MAX, why, "agents")
+
+
+def flap_damping(switches: Sequence[Switch], now_ms: int) -> Check:
+    """A route that went back and forth rests: each switch counts one, half of it a day later.
+
+    Stages of the way back that give the primary a part are no switches.
+    The idea is route-flap damping's decaying penalty (RFC 2439, gentler as RFC 7196 asks).
+    """
+    penalty = sum(0.5 ** (max(0, now_ms - s.ts_ms) / DAY_MS) for s in switches if not s.stage)
+    why = f"penalty {number(penalty)} of {number(FLAPS_MAX)}"
+    return Check("flap_damping", penalty < FLAPS_MAX, why, "agents")
+
+
+def on_ladder(own: DependencySettings, target: str) -> Check:
+    """The ladder is a person's choice, as it is configured now."""
+    if target == own.name or target in own.fallback:
+        return Check("ladder", True, f"'{target}' is on the fallback ladder", "agents")
+    if own.fallback:
+        listed = ", ".join(own.fallback)
+        return Check("ladder", False, f"'{target}' is not on the ladder: {listed}", "agents")
+    return Check("ladder", False, "no ladder is configured: a person decides", "never")
+
+
+def target_is_well(health: Assessment, *, is_down: bool) -> Check:
+    """The target is fit now; while the primary is down it is enough that it answers."""
+    if health.answers is False:
+        why = f"{health.target}: {health.answered or 'its newest calls failed'}"
+        return Check("target_health", False, why, "agents")
+    if is_down and health.answers:
+        though = f", though it is {health.verdict}: {health.why}"
+        told = f" ({health.answered})" if health.answered else ""
+        ill = though if health.verdict == "no_go" else ""
+        return Check("target_health", True, f"outage: {health.target} answers{told}{ill}", "agents")
+    why = f"{health.target}: {health.why}"
+    if health.verdict == "unknown":
+        return Check("target_health", False, why, "never")
+    return Check("target_health", health.verdict != "no_go", why, "agents")
+
+
+def target_is_better(health: Assessment, *, is_down: bool, is_bad: bool) -> Check:
+    """The target is likelier better than the primary now; in an outage an answer is better."""
+    if is_down and health.answers:
+        return Check("target_better", True, "outage: an answer is better than none", "never")
+    if health.p_better is None:
+        why = "the primary is bad" if is_bad else "cannot be compared, the primary is not no_go"
+        return Check("target_better", is_bad, f"{health.target}: {why}", "never")
+    why = f"{percent(health.p_better)} likely better now"
+    return Check("target_better", health.p_better >= P_BETTER_MIN, why, "never")
+
+
+def target_provider(health: Assessment) -> list[Check]:
+    """A provider that is suspected is no shelter; a target of it that answers is a person's choice."""
+    if health.suspected is None:
+        return []
+    blocks: Literal["never", "agents"] = "never" if health.answers else "agents"
+    told = f"; {health.answered}" if health.answered else ""
+    why = f"{health.target}: {health.suspected}{told}"
+    return [Check("target_provider", False, why, blocks)]
+
+
+def target_route(dependency: str, target: str, routes: Mapping[str, Route]) -> list[Check]:
+    """A target whose own calls were moved away is ill to somebody; one that leads back is a circle."""
+    chain = circle(dependency, target, routes)
+    if chain is not None:
+        why = f"a circle, {' → '.join(chain)}: take the route of {target} back first"
+        return [Check("target_route", False, why, "always")]
+    route = routes.get(target)
+    if target == dependency or route is None or route.is_primary:
+        return []
+    goes = " + ".join(weight.target for weight in route.targets if weight.target != target)
+    why = f"{target} itself is routed away, to {goes}: {route.why}"
+    return [Check("target_route", False, why, "agents")]
+
+
+def target_incidents(target: str, handled: Sequence[Handled], *, is_down: bool) -> list[Check]:
+    """A target with an incident of its own that nobody has mitigated is named."""
+    active = [found for found in handled if found.status in ("open", "acknowledged")]
+    if not active:
+        return []
+    why = f"{target} has an incident of its own: {active[0].id}, {active[0].status}"
+    return [Check("target_incident", is_down, why, "never")]
+
+
+def circle(dependency: str, target: str, routes: Mapping[str, Route]) -> list[str] | None:
+    """The way from a dependency over its target back to itself, by the routes as they stand."""
+    ways, seen = [[dependency, target]], {target}
+    if target == dependency:
+        return None
+    while ways:
+        way = ways.pop()
+        route = routes.get(way[-1])
+        for weight in route.targets if route else ():
+            if weight.target == dependency:
+                return [*way, dependency]
+            if weight.target not in seen:
+                seen.add(weight.target)
+                ways.append([*way, weight.target])
+    return None
+
+
+def circles(dependency: str, targets: Sequence[str], routes: Mapping[str, Route]) -> list[Check]:
+    """The failed checks of those targets that lead back to the dependency."""
+    failed = [check for name in targets for check in target_route(dependency, name, routes)]
+    return [check for check in failed if check.blocks == "always"]

@@ -1,0 +1,125 @@
+"""Judging a switch as it stands now: when it is planned, and again when it is carried out.
+
+Only a step towards the primary is free of limits. Where it is an undo, the primary's health is not
+asked either: going back to where one came from is never blocked by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.fallback.conditions import (
+    flap_damping,
+    not_held,
+    on_ladder,
+    rate_limit,
+    target_incidents,
+    target_is_better,
+    target_is_well,
+    target_provider,
+    target_route,
+)
+from gonogo.fallback.drawn_budgets import drawn_budgets
+from gonogo.fallback.rehearsed import last_drill, rehearsed
+from gonogo.ports.routes import Check, grown
+from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.records import DAY_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.routes import Route, Weight
+    from gonogo.ports.target_health import Assessment
+    from gonogo.settings import Settings
+
+LIMITS_LOOK_BACK_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of a switch: the health of the target that gets most, and every check."""
+
+    health: Assessment | None
+    checks: tuple[Check, ...]
+
+
+async def judge_switch(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    after: Sequence[Weight],
+    *,
+    is_undo: bool = False,
+    now_ms: int,
+) -> Judged:
+    """Ask everything that speaks for or against a switch of this route, now; reads only."""
+    name = route.dependency
+    own = settings.dependency(name)
+    share = {weight.target: weight.share for weight in after}
+    targets = sorted(grown(route.targets, after), key=lambda target: -share[target])
+    state = (
+        not_held(route, now_ms),
+        Check("state_version", True, f"version {route.version}", "always"),
+    )
+    if targets == [name] and is_undo:
+        return Judged(None, state)
+    healths, checks = await _of_targets(ports, settings, route, targets, now_ms)
+    main = healths[0] if healths else None
+    if targets == [name]:
+        return Judged(main, (*checks, *state))
+    switches = await ports.routes.switches(name, since_ms=now_ms - LIMITS_LOOK_BACK_MS)
+    return Judged(
+        main,
+        (
+            *checks,
+            state[0],
+            rate_limit(switches, now_ms),
+            flap_damping(switches, now_ms),
+            *await drawn_budgets(ports, settings, route, tuple(after), now_ms=now_ms),
+            *rehearsed(await last_drill(ports.decisions, name), own.fallback_policy, now_ms),
+            state[1],
+        ),
+    )
+
+
+async def _of_targets(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    targets: Sequence[str],
+    now_ms: int,
+) -> tuple[list[Assessment], list[Check]]:
+    """How each target that gets more does now, and the checks that come of it."""
+    name = route.dependency
+    own = settings.dependency(name)
+    is_down = await ports.health.is_down(name, now_ms=now_ms)
+    is_bad = is_down or await is_ill(ports, settings, name, now_ms)
+    healths: list[Assessment] = []
+    checks: list[Check] = []
+    for target in targets:
+        health = await ports.health.assess(target, primary=name, now_ms=now_ms)
+        healths.append(health)
+        if target == name:
+            checks.append(target_is_well(health, is_down=False))
+            continue
+        handled = await ports.incidents.unresolved([target])
+        checks += [
+            on_ladder(own, target),
+            target_is_well(health, is_down=is_down),
+            target_is_better(health, is_down=is_down, is_bad=is_bad),
+            *target_provider(health),
+            *target_route(name, target, {r.dependency: r for r in await ports.routes.routes()}),
+            *target_incidents(target, handled, is_down=is_down),
+        ]
+    return healths, checks
+
+
+async def is_ill(ports: FallbackPorts, settings: Settings, dependency: str, now_ms: int) -> bool:
+    """Whether its standing verdict is no_go, or an incident of it is open."""
+    verdicts = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[dependency])
+    if verdicts.get(dependency, NEVER_ASKED).verdict == "no_go":
+        return True
+    handled = await ports.incidents.unresolved([dependency])
+    return any(found.status in ("open", "acknowledged", "mitigated") for found in handled)

@@ -1,0 +1,62 @@
+"""What makes a route real: the contract of every actuator, and what it says of what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from gonogo.ports.routes import Route, Weight
+
+Outcome = Literal["done", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What an actuator found when it looked. `version` is what `apply` expects to find again."""
+
+    status: Literal["known", "absent", "unknown"]
+    targets: tuple[Weight, ...] = ()
+    epoch: int = 0
+    version: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of asking an actuator for something; success is never assumed."""
+
+    status: Outcome
+    detail: str
+
+
+class Actuator(Protocol):
+    """Makes a route real. Going back is applying the earlier targets under a newer epoch.
+
+    Nothing is raised for what can go wrong outside: a file, a peer. That is a `Step`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
+
+    async def read(self, dependency: str) -> Observed:
+        """What is there now."""
+        ...
+
+    def effect(self, route: Route) -> str:
+        """What applying this route would do, in one line."""
+        ...
+
+    async def apply(self, route: Route, *, expected_version: str) -> Step:
+        """Bring it about, raising a target before lowering another, with no moment without one.
+
+        Refused where something else is there than `expected_version`, or a newer epoch. Applying
+        what is there already changes nothing.
+        """
+        ...
+
+    async def verify(self, route: Route) -> Step:
+        """Look again whether the route is what is there."""
+        ...
