@@ -102,12 +102,49 @@ def test_standard_output_carries_the_protocol_alone(tmp_path: Path) -> None:
     assert store.read_text() == "no store"
 
 
+DEEP = (
+    '{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"get_route","arguments":%s}}'
+)
+UNREADABLE: list[tuple[str, list[int | str | None]]] = [
+    (DEEP % (11, '{"dependency":"\\ud800"}'), [11]),
+    (DEEP % (12, "[" * 300 + "]" * 300), [12]),
+    (DEEP % (13, "[" * 100_000), [13]),
+    (
+        '[{"jsonrpc":"2.0","id":14,"method":"ping"},{"jsonrpc":"2.0","id":"b","method":"ping"}]',
+        [14, "b"],
+    ),
+    ('{"jsonrpc":"2.0","id":15,"method":', [15]),
+    ('{"jsonrpc":"2.0","id":16}', [16]),
+    ('{"id":1,"params":{"id":2},', [None]),
+    ("\x00\x01 no JSON", [None]),
+    ("", []),
+    ('{"jsonrpc":"2.0","id":1,"result":{"a":"\\ud800"}}', []),
+    ('{"jsonrpc":"2.0","method":"notifications/progress","params":{"a":"\\ud800"}}', []),
+]
+
+
+@pytest.mark.parametrize(("line", "ids"), UNREADABLE)
+def test_a_line_that_is_no_message_is_answered(
+    tmp_path: Path, line: str, ids: list[int | str | None]
+) -> None:
+    """Who sent it would wait for ever: it hears of a parse error, and so does standard error."""
+    asked = [request(0, "initialize", **START), INITIALIZED, line + "\n", request(9, "ping")]
+    done = gonogo("serve", store=tmp_path / "gonogo.db", stdin="".join(asked))
+    told = [json.loads(answered) for answered in done.stdout.splitlines()]
+    assert [t["id"] for t in told if t.get("error", {}).get("code") == -32700] == ids
+    assert {"jsonrpc": "2.0", "id": 9, "result": {}} in told
+    assert done.returncode == 0
+    assert ("standard input" in done.stderr) == bool(line)
+    assert len(done.stderr.splitlines()) <= 1
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("era", ERAS)
 async def test_malformed_observations_are_refused_alone(tmp_path: Path, era: str) -> None:
     """One clear line each, by index and field; the good one is kept."""
-    # JSON has no NaN: a client sends null, and a null field is an absent one.
-    sendable = [m for m in MALFORMED if NAN not in m[0].values() and INFINITE not in m[0].values()]
+    # JSON has no NaN: a client sends null, and a null field is an absent one. Over the tool a
+    # number may come as text, which a file's may not.
+    sendable = [m for m in MALFORMED if not {NAN, INFINITE, "5"} & set(m[0].values())]
     async with client(tmp_path / "gonogo.db", era) as asked:
         items = [*(item for item, _ in sendable), "no object", GOOD]
         result = await asked.call_tool("record_observations", {"observations": items})

@@ -31,8 +31,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "'dependency' is 1000000 characters long; at most 200",
     ),
     (DRIFT, {"dependency": "a", "detail": "max"}, "must be one of 'brief', 'full', got 'max'"),
-    (BUDGET, {"budget": "b", "planned_calls": -3}, "'planned_calls' must be at least 1, got -3"),
-    (BUDGET, {"budget": "b", "planned_calls": "40"}, "must be a whole number, got '40'"),
+    (BUDGET, {"budget": "b", "planned_calls": -3}, "'planned_calls' must be at least 0, got -3"),
+    (BUDGET, {"budget": "b", "planned_calls": "40.5"}, "must be a whole number, got 40.5"),
+    (BUDGET, {"budget": "b", "planned_calls": "forty"}, "must be a whole number, got 'forty'"),
+    (BUDGET, {"budget": "b", "planned_calls": "1_000"}, "must be a whole number, got '1_000'"),
+    (BUDGET, {"budget": "b", "planned_cost_usd": "nan"}, "must be a number, got 'nan'"),
     (BUDGET, {"budget": "b", "planned_calls": 1.5}, "must be a whole number, got 1.5"),
     (BUDGET, {"budget": "b", "planned_calls": True}, "must be a whole number, got True"),
     (BUDGET, {"budget": "b", "planned_cost_usd": -1}, "must be at least 0, got -1"),
@@ -41,7 +44,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("trigger_fallback", {"dependency": "a", "share": 0}, "'share' must be greater than 0"),
     ("record_observations", {"observations": []}, "'observations' needs at least 1"),
     ("record_observations", {"observations": [{}] * 1001}, "'observations' has 1001; at most 1000"),
-    ("record_observations", {"observations": {}}, "'observations' must be a list, got an object"),
+    ("record_observations", {"observations": 5}, "'observations' must be a list, got 5"),
     ("preflight", {"dependencies": ["a", 7]}, "'dependencies.1' must be text, got 7"),
     ("check_drift", {}, "Unknown tool 'check_drift' (did you mean 'check_model_drift'?)"),
     (DRIFT, {"dependency": "gpt4"}, "Unknown dependency 'gpt4'. Known: gpt-4, gpt-3.5-turbo."),
@@ -77,7 +80,13 @@ async def test_numbers_that_are_none_are_refused(value: float) -> None:
 
 async def test_many_problems_are_counted_and_the_unknown_name_comes_first() -> None:
     """An unknown name explains a missing one."""
-    wrong = {"budgt": "b", "planned_calls": 0, "planned_cost_usd": "1", "reserve": 1, "detail": 5}
+    wrong = {
+        "budgt": "b",
+        "planned_calls": -1,
+        "planned_cost_usd": "one",
+        "reserve": 1,
+        "detail": 5,
+    }
     async with client(Scripted(), ERAS[1]) as asked:
         words = said(await asked.call_tool(BUDGET, wrong))
     assert words.startswith(f"{BUDGET}: unknown argument 'budgt' (did you mean 'budget'?); ")

@@ -75,6 +75,20 @@ async def test_a_declared_cost_is_held_as_declared(tmp_path: Path) -> None:
     assert pulled.reservation.held_usd == 8
 
 
+async def test_a_declared_cost_of_nothing_is_none(tmp_path: Path) -> None:
+    """A client that fills every number in with 0 is not told that calls without a price are free."""
+    bench = await opened(tmp_path, usd_budget("nightly", 5, dependencies=("gpt",)))
+    bench.calls.calls["gpt"] = [
+        Call(NOON_MS - (40 - i) * 1000, tokens=(1000, 100)) for i in range(40)
+    ]
+    zero = await bench.check(planned_calls=100_000, planned_cost_usd=0)
+    absent = await bench.check(planned_calls=100_000)
+    held = await bench.check(planned_calls=100_000, planned_cost_usd=0.0, reserve=True)
+    await bench.database.close()
+    assert (zero.verdict, zero.summary) == ("unknown", absent.summary)
+    assert held.reservation is None
+
+
 async def test_declared_costs_are_judged_by_how_they_turned_out(tmp_path: Path) -> None:
     """An agent whose work costs twice what it declares is not believed for ever."""
     bench = await opened(tmp_path, usd_budget("nightly", 1000))

@@ -45,7 +45,7 @@ def _target(text: str, factor: float | None = None) -> Target | None:
     return Target(name, key, factor) if key and name in _NESTED else None
 
 
-def _typed(form: Form, text: str, *, decimal_comma: bool = False) -> object:
+def typed_cell(form: Form, text: str, *, decimal_comma: bool = False) -> object:
     """A text cell as its field wants it; left as it is where it does not fit: the check says why."""
     if form == "text":
         return text
@@ -222,7 +222,7 @@ class ColumnMap:
         if self.from_text and isinstance(value, str):
             if is_nothing(value, numeric=target.form != "text"):
                 return None
-            value = _typed(target.form, value, decimal_comma=self.decimal_comma)
+            value = typed_cell(target.form, value, decimal_comma=self.decimal_comma)
         elif target.form == "text" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)  # an identifier that its file keeps as a number
         if target.factor is None or isinstance(value, bool) or not isinstance(value, int | float):
@@ -340,7 +340,7 @@ def _known_target(option: str, name: str, factor: float | None = None) -> Target
 def _constant(text: str) -> tuple[Target, object]:
     name, value = _split("--set", text, "FIELD=VALUE")
     target = _known_target("--set", name)
-    constant = _typed(target.form, value)
+    constant = typed_cell(target.form, value)
     raw: dict[str, object] = {}
     _put(raw, target, constant)
     # Checked once here, by the same table, instead of once in every line.

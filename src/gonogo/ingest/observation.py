@@ -1,4 +1,4 @@
-"""One table of an observation's fields: what each may hold, its schema, and the way in.
+"""One table of an observation's fields: what each may hold, and the way in.
 
 Every way in (files, the tool, the library) ends here. The checks are written by hand and not in
 pydantic because bulk ingest is measured against the store's own insert rate. Bounds are those of
@@ -21,69 +21,67 @@ from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import KINDS, RefusedError, got
 from gonogo.records import DAY_MS, HISTORY_AFTER_MS, Observation, Rejection
 
-__all__ = ["FIELDS", "Field", "observation_schema", "parse_observation"]
+__all__ = ["FIELDS", "KINDS", "Field", "Form", "parse_observation"]
 
 PROBLEM_CHARS_MAX = 300
 Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 
-_FORM_WORDS: dict[Form, str] = {
-    "text": "text",
-    "time": "time",
-    "number": "number",
-    "list": "numbers",
-    "texts": "text by name",
-    "numbers": "number by name",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name on the way in, the record's attribute, its check, and what tells of it.
-
-    `schema`: of its own; fields without one are named in one line, at a fifth of the tokens.
-    """
+    """One field: its name on the way in, the record's attribute, its check, and what tells of it."""
 
     name: str
     attribute: str
     check: Callable[[object], object]
     form: Form
-    description: str = ""
-    schema: Mapping[str, object] | None = None
+    description: str
 
-
-_DEPENDENCY: Mapping[str, object] = {"type": "string"}
-_OUTCOME: Mapping[str, object] = {"type": "number", "minimum": 0, "maximum": 1}
 
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
+        Field("dependency", "dependency", checked.checked_name, "text", "name of what was called"),
         Field(
-            "dependency", "dependency", checked.checked_name, "text", "what was called", _DEPENDENCY
+            "ts",
+            "ts_ms",
+            checked.time_ms,
+            "time",
+            "when: RFC 3339, as 2026-05-01T12:00:00Z; default now",
         ),
-        Field("ts", "ts_ms", checked.time_ms, "time", "RFC 3339, Unix"),
-        Field("id", "id", checked.identifier, "text", "again: late outcome"),
-        Field("kind", "kind", checked.kind, "text", "|".join(KINDS)),
-        Field("provider", "provider", checked.optional_name, "text"),
-        Field("version", "version", checked.identifier, "text"),
-        Field("outcome", "outcome", checked.outcome, "outcome", "1 right, 0 wrong", _OUTCOME),
-        Field("outcome_ts", "outcome_ts_ms", checked.time_ms, "time"),
-        Field("error", "error", error_code, "text", "code, as timeout or http_500"),
-        Field("confidence", "confidence", checked.fraction, "number", "0 to 1"),
-        Field("latency_ms", "latency_ms", checked.latency, "number"),
-        Field("cost_usd", "cost_micro_usd", checked.money, "number"),
-        Field("input_tokens", "input_tokens", checked.tokens, "number"),
-        Field("output_tokens", "output_tokens", checked.tokens, "number"),
-        Field("item", "item", checked.identifier, "text", "golden set"),
-        Field("budget", "budget", checked.optional_name, "text"),
-        Field("reservation", "reservation", checked.identifier, "text"),
-        Field("prediction", "prediction", checked.answer, "text"),
-        Field("label", "label", checked.answer, "text", "true one"),
-        Field("input_hash", "input_hash", checked.identifier, "text"),
-        Field("output_hash", "output_hash", checked.identifier, "text"),
-        Field("embedding", "embedding", checked.embedding, "list"),
-        Field("segments", "segments", checked.segments, "texts"),
-        Field("metrics", "metrics", checked.metrics, "numbers"),
-        Field("output", "output", checked.output, "text", "not kept"),
+        Field(
+            "id",
+            "id",
+            checked.identifier,
+            "text",
+            "your id of the call; send it again to add an outcome",
+        ),
+        Field("kind", "kind", checked.kind, "text", "sort of dependency"),
+        Field("provider", "provider", checked.optional_name, "text", "who serves it"),
+        Field("version", "version", checked.identifier, "text", "model or release that answered"),
+        Field("outcome", "outcome", checked.outcome, "outcome", "how good: 1 right, 0 wrong"),
+        Field(
+            "outcome_ts", "outcome_ts_ms", checked.time_ms, "time", "when the outcome became known"
+        ),
+        Field(
+            "error", "error", error_code, "text", "code where the call failed, as timeout, http_500"
+        ),
+        Field("confidence", "confidence", checked.fraction, "number", "its own, 0 to 1"),
+        Field("latency_ms", "latency_ms", checked.latency, "number", "how long it took"),
+        Field("cost_usd", "cost_micro_usd", checked.money, "number", "what it cost"),
+        Field("input_tokens", "input_tokens", checked.tokens, "number", "tokens sent"),
+        Field("output_tokens", "output_tokens", checked.tokens, "number", "tokens received"),
+        Field("item", "item", checked.identifier, "text", "question of a fixed test set"),
+        Field("budget", "budget", checked.optional_name, "text", "budget that pays"),
+        Field("reservation", "reservation", checked.identifier, "text", "id of the hold that pays"),
+        Field("prediction", "prediction", checked.answer, "text", "category it answered"),
+        Field("label", "label", checked.answer, "text", "category that is right"),
+        Field("input_hash", "input_hash", checked.identifier, "text", "same input, same hash"),
+        Field("output_hash", "output_hash", checked.identifier, "text", "same output, same hash"),
+        Field("embedding", "embedding", checked.embedding, "list", "vector of the output"),
+        Field("segments", "segments", checked.segments, "texts", "slices, as tier=new,region=eu"),
+        Field("metrics", "metrics", checked.metrics, "numbers", "further measures, as length=312"),
+        Field("output", "output", checked.output, "text", "its text; measured, not stored"),
     )
 }
 
@@ -93,28 +91,6 @@ _DEPENDENCY_AT, _TS, _OUTCOME_AT, _OUTCOME_TS, _PREDICTION, _LABEL, _ASSUMED = i
     "dependency", "ts_ms", "outcome", "outcome_ts_ms", "prediction", "label", "outcome_ts_assumed"
 )(_PLACE)
 _CHECKS = {field.name: (_PLACE[field.attribute], field.check) for field in FIELDS.values()}
-
-
-def observation_schema() -> dict[str, object]:
-    """JSON Schema of one observation as the tool shows it; a new object at each call.
-
-    It names every field and its type: two with a schema, the others in a line.
-    """
-    properties: dict[str, object] = {}
-    others: dict[Form, list[str]] = {form: [] for form in _FORM_WORDS}
-    for field in FIELDS.values():
-        if field.schema is not None:
-            properties[field.name] = {**field.schema, "description": field.description}
-        else:
-            more = f" ({field.description})" if field.description else ""
-            others[field.form].append(f"{field.name}{more}")
-    return {
-        "type": "object",
-        "description": "also "
-        + "; ".join(f"{words}: {', '.join(others[form])}" for form, words in _FORM_WORDS.items()),
-        "properties": properties,
-        "required": ["dependency"],
-    }
 
 
 def parse_observation(

@@ -52,6 +52,11 @@ class BudgetRequest:
             return next(iter(self.work))
         return self.dependency
 
+    @property
+    def declared_usd(self) -> float | None:
+        """The declared cost. Nothing costs nothing: a zero says that it is not known."""
+        return self.planned_cost_usd or None
+
     def plan(self) -> tuple[int | None, int | None]:
         """Planned calls, and the declared cost in micro-dollars.
 
@@ -63,7 +68,7 @@ class BudgetRequest:
             raise ParameterError(
                 f"planned_calls must be from 1 to {PLANNED_CALLS_MAX}, not {calls}."
             )
-        cost = self.planned_cost_usd
+        cost = self.declared_usd
         declared = None if cost is None else micro_usd(cost, name="planned_cost_usd")
         return (1 if calls is None and declared is None else calls), declared
 
@@ -85,7 +90,7 @@ class BudgetRequest:
             "budget": self.budget,
             "dependency": self.called,
             "planned_calls": calls,
-            "planned_cost_usd": self.planned_cost_usd,
+            "planned_cost_usd": self.declared_usd,
         }
         return {name: value for name, value in given.items() if value is not None}
 

@@ -1,6 +1,6 @@
 """The arguments of the tools: each has a type, its bounds, and a description for the model.
 
-Explicit nulls are taken as "absent": some clients send every optional argument.
+What is optional is None where it is absent: `filled.py` takes out what clients fill in for it.
 """
 
 from __future__ import annotations
@@ -18,76 +18,134 @@ def _whole(value: object) -> object:
 
 NAME_CHARS_MAX = 200
 Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARS_MAX)]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_whole)]
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-
-# Where nothing is required, each argument has a default of its own type: an empty one is absent.
-Optional = Annotated[str, Field(max_length=NAME_CHARS_MAX)]
-
-Dependency = Annotated[Name, Field(description="what to judge")]
-Moved = Annotated[Name, Field(description="whose traffic")]
-Routed = Annotated[Name, Field(description="what to call")]
-AnyDependency = Annotated[Optional | None, Field(description="default: all")]
 Level = Literal["brief", "full"]
-WorkDetail = Annotated[Level, Field(description="default brief; full: checks")]
-DriftDetail = Annotated[Level, Field(description="default brief; full: slices")]
-TrustDetail = Annotated[Level, Field(description="default brief; full: parts")]
-BudgetDetail = Annotated[Level, Field(description="default brief; full: holds")]
-Metric = Annotated[Name | None, Field(description="as outcome; absent: all")]
-Segment = Annotated[Name | None, Field(description="as day_type=weekend")]
-BaselineVersion = Annotated[Name | None, Field(description="reference version")]
-Version = Annotated[Name | None, Field(description="absent: the current one")]
-Since = Annotated[Name | None, Field(description="RFC 3339 or date")]
-Until = Annotated[Name | None, Field(description="judge as of then")]
 
-Budget = Annotated[Name, Field(description="as configured")]
-SpentOn = Annotated[Name | None, Field(description="target of the calls")]
-PlannedCalls = Annotated[Count | None, Field(description="retries included")]
-PlannedCost = Annotated[Usd | None, Field(description="instead of planned_calls")]
-Reserve = Annotated[bool, Field(description="hold it (default false)")]
-Key = Annotated[Name | None, Field(description="makes a retry safe")]
+Dependency = Annotated[
+    Name,
+    Field(description="Name of the model, skill, tool or API to judge, as in list_dependencies."),
+]
+Moved = Annotated[Name, Field(description="Name of the dependency whose traffic moves.")]
+Routed = Annotated[Name, Field(description="Name of the dependency that you are about to call.")]
+AnyDependency = Annotated[
+    Name | None, Field(description="Name of one dependency. Leave out for all of them.")
+]
+Detail = Annotated[
+    Level | None, Field(description="full adds slices, tables and holds. Default: brief.")
+]
+Metric = Annotated[
+    Name | None,
+    Field(
+        description="One measure alone: outcome, error, latency_ms, cost_usd, input_tokens, "
+        "output_tokens or metrics.NAME. Leave out to look at all."
+    ),
+]
+Segment = Annotated[
+    Name | None,
+    Field(description="One slice alone, written key=value, for example day_type=weekend."),
+]
+BaselineVersion = Annotated[
+    Name | None,
+    Field(description="Version to compare with. Leave out for the learned baseline."),
+]
+Version = Annotated[
+    Name | None, Field(description="Version to judge. Leave out for the one in use.")
+]
+Since = Annotated[
+    Name | None, Field(description="Start of the time to judge: 2026-05-01 or RFC 3339.")
+]
+Until = Annotated[
+    Name | None, Field(description="Judge as of this earlier time: 2026-05-01 or RFC 3339.")
+]
 
-Reason = Annotated[Name | None, Field(description="needed for a plan")]
+Budget = Annotated[Name, Field(description="Name of a budget in gonogo.toml.")]
+SpentOn = Annotated[
+    Name | None,
+    Field(description="What the planned calls go to. Leave out for the budget's usual mix."),
+]
+PlannedCalls = Annotated[
+    Count | None,
+    Field(description="How many calls the work will make, retries included. Default: 1."),
+]
+PlannedCost = Annotated[
+    Usd | None,
+    Field(description="Expected cost of the work in USD, where you know it better than history."),
+]
+Reserve = Annotated[
+    bool | None,
+    Field(description="true holds the money if the check passes. Default: false."),
+]
+Key = Annotated[
+    Name | None,
+    Field(description="Any id of yours. Sent again, the call does nothing twice."),
+]
+
+Reason = Annotated[Name | None, Field(description="Why, in a few words. Needed to make a plan.")]
 Target = Annotated[
     Name | None,
-    Field(description="name, name@version, rules:NAME, refuse, human; absent: next of ladder"),
+    Field(
+        description="Where to: a name, name@version, rules:NAME, refuse (no calls) or human. Leave "
+        "out for the next of the configured ladder."
+    ),
 ]
-ToShare = Annotated[Share | None, Field(description="of traffic; absent: all")]
-PlanId = Annotated[Name | None, Field(description="plan to carry out")]
-Confirm = Annotated[bool, Field(description="if the plan asks (default false)")]
-UndoId = Annotated[Name | None, Field(description="audit_id to take back")]
+ToShare = Annotated[
+    Share | None,
+    Field(description="Part of the traffic that moves, above 0 up to 1. Default: 1."),
+]
+PlanId = Annotated[
+    Name | None, Field(description="plan_id of an answer of this tool: carries that plan out.")
+]
+Confirm = Annotated[
+    bool | None,
+    Field(description="true where the plan's approval is confirm. Default: false."),
+]
+UndoId = Annotated[
+    Name | None, Field(description="audit_id of an applied fallback: takes it back.")
+]
 
-Workload = Annotated[Optional | None, Field(description="as configured (default: none)")]
+Workload = Annotated[
+    Name | None,
+    Field(description="Name of a workload in gonogo.toml: its dependencies, calls and budget."),
+]
 Dependencies = Annotated[
     Sequence[Name] | None,
-    Field(description="instead of workload (default: none)", max_length=100),
+    Field(description="Names of what the work will call, instead of workload.", max_length=100),
 ]
 WorkCalls = Annotated[
-    int | None,
-    Field(description="each (default 0: not stated)", ge=0, le=1_000_000_000),
-    BeforeValidator(_whole),
+    Count | None,
+    Field(description="How many calls go to each dependency. Leave out where not known."),
 ]
-WorkBudget = Annotated[Optional | None, Field(description="default: the workload's")]
+WorkBudget = Annotated[
+    Name | None, Field(description="Budget that pays. Leave out for the workload's own.")
+]
 
-ReservationId = Annotated[Name, Field(description="id of the hold")]
+ReservationId = Annotated[
+    Name, Field(description="reservation.id of the check_budget_with_confidence that held it.")
+]
 ActualCost = Annotated[
-    Usd | None, Field(description="absent: its observations' cost, else release")
+    Usd | None,
+    Field(description="What the work cost in USD. Leave out to book what its calls recorded."),
 ]
-StickyKey = Annotated[Name | None, Field(description="same key, same target")]
-# One line, as every name is.
-Query = Annotated[
-    Annotated[Optional, Field(pattern=r"^.*$")] | None,
-    Field(description="part of a name (default: all)"),
+StickyKey = Annotated[
+    Name | None,
+    Field(description="Id of a user or session: the same key gets the same target."),
 ]
-Cursor = Annotated[Optional | None, Field(description="default: first page")]
+Query = Annotated[Name | None, Field(description="Part of a name. Leave out for all.")]
+Cursor = Annotated[
+    Name | None, Field(description="next_cursor of the page before. Leave out for the first.")
+]
 Status = Annotated[
-    Literal["all", "open", "acknowledged", "mitigated", "recovering", "resolved"],
-    Field(description="default all"),
+    Literal["all", "open", "acknowledged", "mitigated", "recovering", "resolved"] | None,
+    Field(description="How far they are. Default: all."),
 ]
-IncidentId = Annotated[Optional | None, Field(description="one (default: all)")]
+IncidentId = Annotated[
+    Name | None, Field(description="One incident with its whole timeline. Leave out for a list.")
+]
 
 # Each item is checked on its own: a malformed one is refused by index, and the others are kept.
 Observations = Annotated[
-    list[object], Field(description="one for each call", min_length=1, max_length=1000)
+    list[object],
+    Field(description="One for each call or evaluation.", min_length=1, max_length=1000),
 ]

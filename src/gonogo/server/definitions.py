@@ -44,32 +44,34 @@ DEFINITIONS = (
     Definition(
         "preflight",
         "Preflight",
-        "Tell go or no-go for work: drift, trust, route, incidents and budget of all it "
-        "needs. Use before a costly or irreversible run; unknown is not go.",
+        "One go or no-go for planned work: quality drift, trust, route, open incidents and budget "
+        "of everything it needs. Use before a long, costly or irreversible run. Do not start on "
+        "no_go; unknown means not known to be safe.",
         answers.PreflightReport,
         drawn=True,
     ),
     Definition(
         "check_model_drift",
         "Check drift",
-        "Tell whether a dependency degraded against its baseline: how much, since when. Use "
-        "before relying on it; on no_go plan with trigger_fallback.",
+        "Tells whether a model, skill, tool or API got worse than its baseline: by how much, since "
+        "when, how sure. Use before relying on one, or when results look wrong. After no_go, plan "
+        "with trigger_fallback.",
         answers.DriftReport,
         drawn=True,
     ),
     Definition(
         "get_trust_score_health",
         "Trust score",
-        "Give the calibrated chance that the next call is good; without dependency all, worst "
-        "first. Use to choose.",
+        "Gives the chance, 0 to 100, that the next call is good, with its interval, and whether "
+        "scores can be relied on. Use to choose between dependencies; without a name it ranks all.",
         answers.TrustReport,
         drawn=True,
     ),
     Definition(
         "check_budget_with_confidence",
         "Check budget",
-        "Tell whether work fits a budget, and how surely. Use before spending; reserve=true "
-        "holds the money until settle_reservation.",
+        "Tells whether planned calls fit a budget, and how surely. Use before spending. With "
+        "reserve=true the money is held for you until settle_reservation.",
         answers.BudgetCheck,
         writes=True,
         idempotent=False,
@@ -78,8 +80,9 @@ DEFINITIONS = (
     Definition(
         "trigger_fallback",
         "Fall back",
-        "Move a dependency's traffic to a way back. Use after no_go: reason only plans, "
-        "plan_id carries it out once approved, undo takes it back.",
+        "Moves a dependency's traffic to another target. Use after no_go, in two calls: reason "
+        "makes a plan and changes nothing; plan_id carries it out once it is approved. undo takes "
+        "an applied one back.",
         answers.FallbackPlan | answers.FallbackResult,
         writes=True,
         destructive=True,
@@ -89,7 +92,7 @@ DEFINITIONS = (
     Definition(
         "get_route",
         "Get route",
-        "Name the target to call for a dependency now, after any fallback. Use right before "
+        "Names the target to call for a dependency now, after any fallback. Use right before "
         "calling it.",
         answers.RouteAnswer,
         drawn=True,
@@ -97,30 +100,31 @@ DEFINITIONS = (
     Definition(
         "record_observations",
         "Record observations",
-        "Store calls and evaluations: all evidence. Use after calls, and again with the same "
-        "id for a late outcome.",
+        "Stores what calls and evaluations gave; every verdict rests on it. Use after calls. Send "
+        "the same id again when the outcome is known later.",
         answers.RecordAnswer,
         writes=True,
     ),
     Definition(
         "settle_reservation",
         "Settle reservation",
-        "End a hold: book what the work cost, or release it. Use when the work is done or "
-        "given up.",
+        "Ends a hold on a budget: books what the work cost, or frees the money where nothing was "
+        "spent. Use when the work is done or given up.",
         answers.Settlement,
         writes=True,
     ),
     Definition(
         "list_dependencies",
         "List dependencies",
-        "List what is known, with the last verdict. Use to find the right name.",
+        "Lists everything that is known, each with its current verdict. Use to find the right name.",
         answers.DependencyList,
         drawn=True,
     ),
     Definition(
         "get_incidents",
         "Get incidents",
-        "List degradations being handled. Use before acting, to see what is already done.",
+        "Lists degradations that are being handled, and by whom. Use before acting, to see what is "
+        "already done.",
         answers.IncidentList,
         drawn=True,
     ),
@@ -135,12 +139,12 @@ class Call(FuncMetadata):
     """Arguments as they were sent; the model that checks them is made at the first call.
 
     The SDK reads a string that holds JSON as that JSON, for clients that send lists as text. Here
-    that is done for lists alone: a version named "null" or "[1]" stays a name.
+    a text is read as what the tool is listed with: a version named "null" or "[1]" stays a name.
     """
 
     arg_model: type[ArgModelBase] = ArgModelBase
     function: Callable[..., Any]
-    lists: frozenset[str]
+    listed: dict[str, Any]
 
     def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
         """Check the arguments of a call."""
@@ -151,9 +155,10 @@ class Call(FuncMetadata):
         return super().validate_arguments(arguments_to_validate)
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Parse text only where a list is wanted."""
-        lists = {name: value for name, value in data.items() if name in self.lists}
-        return {**data, **super().pre_parse_json(lists)}
+        """Leave out what is empty, and read text where no text is wanted."""
+        from gonogo.server.filled import as_meant
+
+        return as_meant(data, self.listed)
 
 
 def define(tools: Tools) -> list[Tool]:
@@ -175,7 +180,7 @@ def _tool(definition: Definition, function: Callable[..., Any]) -> Tool:
             function=function,
             # Answers are made of the very model that the schema is of: none is left to validate.
             output_schema=listed["outputSchema"],
-            lists=frozenset(n for n, part in arguments.items() if part.get("type") == "array"),
+            listed=listed["inputSchema"],
         ),
         is_async=True,
         context_kwarg=find_context_parameter(function),

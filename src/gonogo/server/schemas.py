@@ -10,7 +10,7 @@ from mcp.server.mcpserver.utilities.context_injection import find_context_parame
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, func_metadata
 from pydantic import ConfigDict, TypeAdapter
 
-from gonogo.ingest.observation import observation_schema
+from gonogo.ingest.observation import FIELDS, KINDS, Form
 
 # A bound that nobody meets by accident is not worth a model's tokens.
 ENDLESS = 1_000_000_000
@@ -36,9 +36,38 @@ def arguments_schema(function: Callable[..., Any]) -> dict[str, Any]:
     schema: dict[str, Any] = without_noise({"required": [], **made})
     # What is not listed is refused by name, which costs no token of a listing.
     del schema["additionalProperties"]
+    for part in schema["properties"].values():
+        # Strict decoders refuse it; the description says what is taken where nothing is given.
+        part.pop("default", None)
     if "observations" in schema["properties"]:
         schema["properties"]["observations"]["items"] = observation_schema()
     return schema
+
+
+_OF_FORM: dict[Form, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "time": {"type": "string"},
+    "number": {"type": "number"},
+    "outcome": {"type": "number", "minimum": 0, "maximum": 1},
+    "list": {"type": "array", "items": {"type": "number"}},
+}
+
+
+def observation_schema() -> dict[str, Any]:
+    """JSON Schema of one observation: every field, in keywords that every client takes.
+
+    An object of any names cannot be said in strict mode, so it may come as text: `tier=new`.
+    """
+    properties: dict[str, Any] = {}
+    for field in FIELDS.values():
+        said = {"description": field.description}
+        if field.form in _OF_FORM:
+            properties[field.name] = {**_OF_FORM[field.form], **said}
+        else:
+            # A description beside anyOf is refused by Vertex.
+            properties[field.name] = {"anyOf": [{"type": "object", **said}, {"type": "string"}]}
+    properties["kind"]["enum"] = list(KINDS)
+    return {"type": "object", "properties": properties, "required": ["dependency"]}
 
 
 def answer_schema(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - a model or a union of models
@@ -64,6 +93,9 @@ def without_noise(schema: Any) -> Any:  # noqa: ANN401 - a JSON Schema is any JS
         and key != "maxLength"
         and not (key == "maximum" and value >= ENDLESS)
     }
+    if "exclusiveMinimum" in kept:
+        # Gemini refuses a whole list for this keyword; the bound itself is checked at the call.
+        kept["minimum"] = kept.pop("exclusiveMinimum")
     arms = [arm for arm in kept.get("anyOf", ()) if arm != {"type": "null"}]
     if len(arms) == 1:
         del kept["anyOf"]

@@ -159,7 +159,7 @@ async def _serve(server: GonogoServer, app: Gonogo) -> None:
         if sys.platform != "win32":
             tasks.start_soon(_close_on_signal, app)
         try:
-            await server.run_stdio_async()
+            await server.run_stdio_answered()
         except* BrokenPipeError:
             pass  # the client has gone
         tasks.cancel_scope.cancel()

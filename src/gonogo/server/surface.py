@@ -74,6 +74,14 @@ class GonogoServer(MCPServer[Gonogo]):
         super().__init__(**options)
         self.calls: Counter[tuple[str, str]] = Counter()
 
+    async def run_stdio_answered(self) -> None:
+        """Serve over standard input and output; what cannot be read is answered too."""
+        from gonogo.server.unreadable import answered_stdio
+
+        lowlevel = self._lowlevel_server
+        async with answered_stdio() as (read, write):
+            await lowlevel.run(read, write, lowlevel.create_initialization_options())
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Gonogo, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:

@@ -60,21 +60,21 @@ class Tools:
     async def preflight(
         self,
         *,
-        workload: a.Workload = "",
-        dependencies: a.Dependencies = (),
-        planned_calls: a.WorkCalls = 0,
-        budget: a.WorkBudget = "",
-        detail: a.WorkDetail = "brief",
+        workload: a.Workload = None,
+        dependencies: a.Dependencies = None,
+        planned_calls: a.WorkCalls = None,
+        budget: a.WorkBudget = None,
+        detail: a.Detail = None,
         ctx: Context[Gonogo],
     ) -> CallToolResult:
         """Everything the work needs, in one answer; tells how far it is."""
         return answered(
             await self._app.preflight(
-                workload=workload or None,
+                workload=workload,
                 dependencies=dependencies or None,
                 planned_calls=planned_calls or None,
-                budget=budget or None,
-                detail=detail,
+                budget=budget,
+                detail=detail or "brief",
                 progress=ctx.report_progress,
             )
         )
@@ -89,7 +89,7 @@ class Tools:
         version: a.Version = None,
         since: a.Since = None,
         until: a.Until = None,
-        detail: a.DriftDetail = "brief",
+        detail: a.Detail = None,
     ) -> CallToolResult:
         """Has it degraded, improved or shifted."""
         return self._texts.answered(
@@ -101,16 +101,16 @@ class Tools:
                 version=version,
                 since=since,
                 until=until,
-                detail=detail,
+                detail=detail or "brief",
             )
         )
 
     async def get_trust_score_health(
-        self, *, dependency: a.AnyDependency = "", detail: a.TrustDetail = "brief"
+        self, *, dependency: a.AnyDependency = None, detail: a.Detail = None
     ) -> CallToolResult:
         """The calibrated chance that the next call is good."""
         return self._texts.answered(
-            await self._app.get_trust_score_health(dependency or None, detail=detail)
+            await self._app.get_trust_score_health(dependency, detail=detail or "brief")
         )
 
     async def check_budget_with_confidence(
@@ -120,20 +120,20 @@ class Tools:
         dependency: a.SpentOn = None,
         planned_calls: a.PlannedCalls = None,
         planned_cost_usd: a.PlannedCost = None,
-        reserve: a.Reserve = False,
+        reserve: a.Reserve = None,
         idempotency_key: a.Key = None,
-        detail: a.BudgetDetail = "brief",
+        detail: a.Detail = None,
     ) -> CallToolResult:
         """Will the work fit."""
         return answered(
             await self._app.check_budget_with_confidence(
                 budget,
                 dependency=dependency,
-                planned_calls=planned_calls,
+                planned_calls=planned_calls or None,
                 planned_cost_usd=planned_cost_usd,
-                reserve=reserve,
+                reserve=bool(reserve),
                 idempotency_key=idempotency_key,
-                detail=detail,
+                detail=detail or "brief",
             )
         )
 
@@ -146,7 +146,7 @@ class Tools:
         share: a.ToShare = None,
         plan_id: a.PlanId = None,
         idempotency_key: a.Key = None,
-        confirm: a.Confirm = False,
+        confirm: a.Confirm = None,
         undo: a.UndoId = None,
         consent: Annotated[ElicitationResult[Consent], Resolve(person_asked)],
     ) -> CallToolResult:
@@ -162,7 +162,7 @@ class Tools:
                 share=share,
                 plan_id=plan_id,
                 idempotency_key=idempotency_key,
-                confirm=confirm,
+                confirm=bool(confirm),
                 undo=undo,
                 confirmed_by="elicited" if given else None,
             )
@@ -174,7 +174,9 @@ class Tools:
 
     async def record_observations(self, *, observations: a.Observations) -> CallToolResult:
         """Write evidence."""
-        items = cast("list[dict[str, object]]", observations)
+        from gonogo.server.filled import observations_meant
+
+        items = cast("list[dict[str, object]]", observations_meant(observations))
         return answered(await self._app.record_observations(items))
 
     async def settle_reservation(
@@ -184,26 +186,24 @@ class Tools:
         return answered(await self._app.settle_reservation(reservation_id, actual_usd=actual_usd))
 
     async def list_dependencies(
-        self, *, query: a.Query = "", cursor: a.Cursor = ""
+        self, *, query: a.Query = None, cursor: a.Cursor = None
     ) -> CallToolResult:
         """What is known."""
-        return answered(
-            await self._app.list_dependencies(query=query or None, cursor=cursor or None)
-        )
+        return answered(await self._app.list_dependencies(query=query, cursor=cursor))
 
     async def get_incidents(
         self,
         *,
-        dependency: a.AnyDependency = "",
-        status: a.Status = "all",
-        incident_id: a.IncidentId = "",
+        dependency: a.AnyDependency = None,
+        status: a.Status = None,
+        incident_id: a.IncidentId = None,
     ) -> CallToolResult:
         """What is being handled."""
         from gonogo.answers.brief import briefly
 
         found = await self._app.get_incidents(
-            dependency=dependency or None,
+            dependency=dependency,
             status=None if status == "all" else status,
-            incident_id=incident_id or None,
+            incident_id=incident_id,
         )
         return answered(found if incident_id else briefly(found))

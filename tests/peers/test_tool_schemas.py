@@ -1,0 +1,45 @@
+"""The tools' schemas in the libraries that rebuild them: no keyword refused, no field lost."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from environments import python_environment
+from gonogo_server import HERE, prepared, run
+
+sys.path.append(str(HERE.parent / "server"))
+
+from every_argument import EVERY_ARGUMENT, EVERY_FIELD
+
+from gonogo.server.definitions import LISTED
+
+CLIENTS = HERE / "clients"
+FRAMEWORKS = ("fastmcp", "pydantic-ai", "langchain-mcp-adapters")
+
+
+def test_gemini_openai_strict_and_grammars_take_every_schema_and_autogen_every_field(
+    tmp_path: Path,
+) -> None:
+    """google-genai, openai-agents' strict mode, outlines and AutoGen, each the real one."""
+    tools = [json.loads(path.read_text()) for path in sorted(LISTED.glob("*.json"))]
+    listed, sent = tmp_path / "listed.json", tmp_path / "sent.json"
+    listed.write_text(json.dumps(tools))
+    sent.write_text(json.dumps(EVERY_ARGUMENT))
+    python = python_environment("schemas")
+    done = run(str(python), str(CLIENTS / "schemas_client.py"), str(listed), str(sent))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout) == EVERY_ARGUMENT
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_field_of_an_observation_comes_through(tmp_path: Path, framework: str) -> None:
+    """A field that a framework's own model of the tool does not know would refuse the call."""
+    sent = json.dumps({"observations": [EVERY_FIELD]})
+    python = python_environment(framework)
+    program = str(CLIENTS / "every_field.py")
+    done = run(str(python), program, framework, sent, *prepared(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 recorded." in done.stdout
