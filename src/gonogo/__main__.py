@@ -73,6 +73,10 @@ def _early(name: str) -> Callable[[Sequence[str], Mapping[str, str]], int] | Non
         from gonogo.wrap.wrap_command import wrap
 
         return wrap
+    if name == "guard":
+        from gonogo.guard.guard_command import guard
+
+        return guard
     return None
 
 

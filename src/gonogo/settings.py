@@ -18,6 +18,7 @@ Policy = Literal["allow", "confirm", "ask", "deny"]
 WindowKind = Literal["hour", "day", "week", "month", "rolling", "total"]
 QualityMeasure = Literal["outcomes", "errors"]
 ProbeKind = Literal["http", "chat", "mcp"]
+GuardPolicy = Literal["allow", "ask", "deny"]
 
 DAY_S = 86_400
 MEGABYTE = 1_000_000
@@ -184,6 +185,20 @@ class PriceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """The `[guard]` table: what a verdict means for a tool call that a client's hook asks about.
+
+    `tools`: which dependency a tool's calls stand for, by patterns of its name, the first match.
+    `fresh_s`: how old a standing verdict may be before the question is asked anew.
+    """
+
+    tools: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    caution: GuardPolicy = "allow"
+    unknown: GuardPolicy = "allow"
+    fresh_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything configured, parsed once at start. `digest` names this configuration."""
 
@@ -207,6 +222,7 @@ class Settings:
     probes: Mapping[str, ProbeSettings] = field(default_factory=lambda: MappingProxyType({}))
     actuators: Mapping[str, ActuatorSettings] = field(default_factory=lambda: MappingProxyType({}))
     prices: Mapping[str, PriceSettings] = field(default_factory=lambda: MappingProxyType({}))
+    guard: GuardSettings = GuardSettings()
     environ: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, compare=False
     )

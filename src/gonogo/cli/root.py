@@ -104,6 +104,15 @@ def wrap() -> None:
     raise ParameterError("wrap takes its options after its name: gonogo wrap NAME -- COMMAND…")
 
 
+@root.command(rich_help_panel="Act", epilog="`gonogo guard hook claude-code`")
+def guard() -> None:
+    """Stop tool calls under no_go, from a client's own hook.
+
+    gonogo guard hook claude-code|codex|gemini; options: --closed, --store, --config.
+    """
+    raise ParameterError("guard takes its options after its name: gonogo guard hook CLIENT")
+
+
 def run_command(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit status.
 

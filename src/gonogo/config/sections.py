@@ -43,6 +43,8 @@ from gonogo.settings import (
     BaselineSettings,
     BudgetSettings,
     DependencySettings,
+    GuardPolicy,
+    GuardSettings,
     Policy,
     PriceSettings,
     QualityMeasure,
@@ -219,6 +221,15 @@ class SettingsTable(Table):
     prices: dict[Name, PriceTable] = Field(default_factory=dict)
 
 
+class GuardTable(Table):
+    """`[guard]`."""
+
+    tools: dict[Name, Name] | None = None
+    caution: GuardPolicy | None = None
+    unknown: GuardPolicy | None = None
+    fresh_s: Seconds | None = Field(None, alias="fresh")
+
+
 # A section's schema is built only where the file has the section: it takes some milliseconds.
 _SECTIONS: Mapping[str, Any] = MappingProxyType(
     {
@@ -228,6 +239,7 @@ _SECTIONS: Mapping[str, Any] = MappingProxyType(
         "workloads": dict[Name, WorkloadTable],
         "probes": dict[Name, ProbeTable],
         "actuators": dict[Name, ActuatorTable],
+        "guard": GuardTable,
     }
 )
 
@@ -258,9 +270,12 @@ def build_settings(
     except Refused as refused:
         raise refusal(file, content, refused) from None
     common: SettingsTable | None = found.pop("settings", None)
+    guard: GuardTable | None = found.pop("guard", None)
     own: dict[str, Any] = {}
+    if guard is not None:
+        own["guard"] = GuardSettings(**guard.given())
     if common is not None:
-        own = common.given(without=("notify", "prices"))
+        own |= common.given(without=("notify", "prices"))
         own["stated_timezone"] = common.timezone
         found |= {"notify": common.notify, "prices": common.prices}
     named: dict[str, Any] = {

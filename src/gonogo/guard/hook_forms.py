@@ -1,0 +1,77 @@
+"""The clients' hooks before a tool call: what each hands over, and how each is answered.
+
+Sources: code.claude.com/docs/en/hooks (PreToolUse), developers.openai.com/codex/hooks (PreToolUse),
+geminicli.com/docs/hooks/reference (BeforeTool). All three name an MCP server's tool
+`mcp__SERVER__TOOL`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.errors import DataError
+
+if TYPE_CHECKING:
+    from gonogo.settings import GuardPolicy
+
+__all__ = ["CLIENTS", "Ruling", "tool_of"]
+
+EVENT_BYTES_MAX = 8 * 1024 * 1024
+NAME_CHARS_MAX = 500
+
+
+class Ruling(NamedTuple):
+    """What becomes of a call: it goes on, it is put to the person, or it is stopped."""
+
+    what: GuardPolicy
+    reason: str = ""
+
+
+def tool_of(event: bytes) -> str:
+    """The name of the tool that is about to be called.
+
+    Raises:
+        DataError: It is no hook's event, or far too large for one.
+    """
+    if len(event) > EVENT_BYTES_MAX:
+        raise DataError(f"the hook's event is larger than {EVENT_BYTES_MAX} bytes.")
+    try:
+        found = json.loads(event)
+    except (ValueError, RecursionError):
+        raise DataError("the hook's event is no JSON object.") from None
+    tool = found.get("tool_name") if isinstance(found, dict) else None
+    if not isinstance(tool, str) or not 0 < len(tool) <= NAME_CHARS_MAX:
+        raise DataError("the hook's event has no tool_name: is this a hook before a tool call?")
+    return tool
+
+
+def _permission(ruling: Ruling) -> Mapping[str, object]:
+    # Nothing is said of what may go on: "allow" would skip the client's own question to the person.
+    if ruling.what == "allow":
+        return {}
+    return {
+        "hookSpecificOutput": {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": ruling.what,
+            "permissionDecisionReason": ruling.reason,
+        }
+    }
+
+
+def _codex(ruling: Ruling) -> Mapping[str, object]:
+    # "ask" is read and not yet acted upon there: the call would go through.
+    return _permission(ruling._replace(what="deny") if ruling.what == "ask" else ruling)
+
+
+def _gemini(ruling: Ruling) -> Mapping[str, object]:
+    # Its hooks know no question to the person.
+    return {} if ruling.what == "allow" else {"decision": "deny", "reason": ruling.reason}
+
+
+# How each client is answered, on standard output.
+CLIENTS: Mapping[str, Callable[[Ruling], Mapping[str, object]]] = MappingProxyType(
+    {"claude-code": _permission, "codex": _codex, "gemini": _gemini}
+)

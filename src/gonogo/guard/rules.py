@@ -1,0 +1,60 @@
+"""What a verdict means for a call: the rule that every gate goes by."""
+
+from __future__ import annotations
+
+import shlex
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from gonogo.guard.hook_forms import Ruling
+
+if TYPE_CHECKING:
+    from gonogo.ports.standing import VerdictNow
+    from gonogo.records import Verdict
+    from gonogo.settings import GuardPolicy, GuardSettings
+
+__all__ = ["dependency_of", "ruling_of"]
+
+_MCP = "mcp__"
+
+
+def dependency_of(tool: str, guard: GuardSettings) -> str | None:
+    """What a call of this tool depends on; None where nothing says so: the call is none of ours.
+
+    The first pattern of `[guard.tools]` that matches decides. Without one an MCP server's tool is
+    SERVER/TOOL, as `gonogo wrap SERVER` records it.
+    """
+    server, _, own = tool.removeprefix(_MCP).partition("__") if tool.startswith(_MCP) else ("",) * 3
+    for pattern, name in guard.tools.items():
+        if fnmatchcase(tool, pattern):
+            return name.replace("{server}", server).replace("{tool}", own or tool)
+    return f"{server}/{own}" if server and own else None
+
+
+def ruling_of(name: str, now: VerdictNow, guard: GuardSettings, *, now_ms: int) -> Ruling:
+    """Stop on no_go; caution and unknown as they are configured."""
+    means: dict[Verdict, GuardPolicy] = {
+        "go": "allow",
+        "caution": guard.caution,
+        "no_go": "deny",
+        "unknown": guard.unknown,
+    }
+    what = means[now.verdict]
+    if what == "allow":
+        return Ruling("allow")
+    # Only who is stopped waits for the words: they are written with the answers' own modules.
+    from gonogo.text.forms import duration
+
+    parts = [
+        f"{part} {said}" for part, said in (("drift", now.drift), ("trust", now.trust)) if said
+    ]
+    told = f" ({', '.join(parts)})" if parts else ""
+    asked = ""
+    if now.as_of_ms is not None:
+        asked = f", asked {duration(max((now_ms - now.as_of_ms) // 1000, 1))} ago"
+    typed = shlex.quote(name)
+    return Ruling(
+        what,
+        f"gonogo: {now.verdict} for {name}{told}{asked}. The evidence: gonogo check drift {typed}. "
+        f"A way around it: gonogo fallback {typed}.",
+    )
