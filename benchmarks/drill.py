@@ -25,7 +25,7 @@ from gonogo.drill.rehearsal import Trial
 from gonogo.drill.scenarios import SCENARIOS
 from gonogo.records import DAY_MS, Observation
 from gonogo.settings import DependencySettings, Settings
-from gonogo.text import as_text
+from gonogo.text.answer_text import as_text
 
 OBSERVATIONS, DAYS = 100_000, 120
 PRIMARY_SHARE = 0.85

@@ -34,7 +34,7 @@ from gonogo.coherence import (
 )
 from gonogo.coherence.rules import rules_of
 from gonogo.server.definitions import DEFINITIONS
-from gonogo.text import as_text
+from gonogo.text.answer_text import as_text
 
 
 @dataclass(frozen=True, slots=True)

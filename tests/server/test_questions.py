@@ -14,7 +14,7 @@ from gonogo.answers import Answer, rfc3339
 from gonogo.app import Gonogo
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import UnknownTarget
-from gonogo.text import as_text
+from gonogo.text.answer_text import as_text
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import typer
 
 from gonogo.cli.command import Session, command
 from gonogo.errors import ParameterError
-from gonogo.text import question
+from gonogo.text.answer_text import question
 
 group = typer.Typer()
 

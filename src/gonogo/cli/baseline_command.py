@@ -8,7 +8,7 @@ import typer
 
 from gonogo.cli.command import Session, command
 from gonogo.errors import ParameterError
-from gonogo.text import decision_json
+from gonogo.text.answer_text import decision_json
 
 group = typer.Typer()
 

@@ -10,7 +10,7 @@ import typer
 
 from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
-from gonogo.text import Table, decision_json
+from gonogo.text.answer_text import Table, decision_json
 from gonogo.text.forms import counted, number, percent
 
 group = typer.Typer()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import plain
-from gonogo.text import Table, Words, as_json, as_text, words
+from gonogo.text.answer_text import Table, Words, as_json, as_text, words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -21,7 +21,7 @@ from gonogo.answers import (
 )
 from gonogo.coherence.said import Said
 from gonogo.errors import GonogoError
-from gonogo.text import as_text
+from gonogo.text.answer_text import as_text
 
 if TYPE_CHECKING:
     from gonogo.app import Gonogo

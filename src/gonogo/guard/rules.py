@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gonogo.guard.hook_forms import Ruling
+from gonogo.text.forms import duration
 
 if TYPE_CHECKING:
     from gonogo.ports.standing import VerdictNow
@@ -42,9 +43,6 @@ def ruling_of(name: str, now: VerdictNow, guard: GuardSettings, *, now_ms: int) 
     what = means[now.verdict]
     if what == "allow":
         return Ruling("allow")
-    # Only who is stopped waits for the words: they are written with the answers' own modules.
-    from gonogo.text.forms import duration
-
     parts = [
         f"{part} {said}" for part, said in (("drift", now.drift), ("trust", now.trust)) if said
     ]

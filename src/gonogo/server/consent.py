@@ -17,7 +17,7 @@ from mcp.server.mcpserver.resolve import Elicit
 from pydantic import BaseModel, Field
 
 from gonogo.app import Gonogo
-from gonogo.text import question
+from gonogo.text.answer_text import question
 
 DECLINED = (
     "The person declined: nothing was changed. Do not ask again for this plan; tell them what you "

@@ -15,7 +15,7 @@ from pydantic import Field
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, plain
-from gonogo.text import as_text, question
+from gonogo.text.answer_text import as_text, question
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

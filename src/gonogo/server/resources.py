@@ -16,7 +16,7 @@ from mcp_types import (
 )
 
 from gonogo.app import Gonogo
-from gonogo.text import as_json, decision_json
+from gonogo.text.answer_text import as_json, decision_json
 
 JSON = "application/json"
 COMPLETIONS_MAX = 100

@@ -15,7 +15,7 @@ from gonogo.answers import Answer
 from gonogo.app import Gonogo
 from gonogo.server import arguments as a
 from gonogo.server.consent import Consent, consent_given, person_asked
-from gonogo.text import as_text, body, footer
+from gonogo.text.answer_text import as_text, body, footer
 
 # Reports that are asked for again and again while nothing changes.
 TEXTS_KEPT_MAX = 256

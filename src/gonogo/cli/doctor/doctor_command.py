@@ -18,7 +18,7 @@ from gonogo import __version__
 from gonogo.cli.command import Session, command
 from gonogo.cli.doctor.findings import Finding
 from gonogo.errors import GonogoError
-from gonogo.text import Table
+from gonogo.text.answer_text import Table
 
 group = typer.Typer()
 
