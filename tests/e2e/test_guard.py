@@ -18,7 +18,7 @@ from product import gonogo, lines, typed
 
 from gonogo.guard.guard_command import guard
 from gonogo.guard.hook_forms import CLIENTS, Ruling
-from gonogo.guard.rules import dependency_of
+from gonogo.guard.ruling import dependency_of
 from gonogo.settings import GuardSettings
 
 EVENTS = Path(__file__).parent / "hook_events"

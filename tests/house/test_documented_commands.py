@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from gonogo.cli.command_place import command_place
 from gonogo.cli.root import _completed, root
 from gonogo.errors import ParameterError
+from gonogo.guard.guard_command import parsed as guard_parsed
 from gonogo.server.serve import parsed as serve_parsed
 from gonogo.wrap.wrap_command import parsed as wrap_parsed
 
@@ -32,6 +33,8 @@ CALL = re.compile(
 )
 # Where one command of a shell line ends.
 END = re.compile(r"\s(?:#|\||&&|;;|\d?>)|[;)]")
+# What starts without the command line, and takes its options apart itself.
+EARLY = {"serve": serve_parsed, "wrap": wrap_parsed, "guard": guard_parsed}
 COMMAND: Any = typer.main.get_command(root)
 
 
@@ -49,15 +52,13 @@ def parse(words: Sequence[str]) -> None:
     """Take the words apart as the command line would, and run nothing.
 
     Raises:
-        ParameterError: `serve` or `wrap` would refuse them.
+        ParameterError: what starts early would refuse them.
         TyperException: another command would.
     """
     place = command_place(words)
-    if place is not None and words[place] in ("serve", "wrap"):
+    if place is not None and words[place] in EARLY:
         own = [*words[:place], *words[place + 1 :]]
-        (serve_parsed if words[place] == "serve" else wrap_parsed)(
-            own[: own.index("--")] if "--" in own else own
-        )
+        EARLY[words[place]](own[: own.index("--")] if "--" in own else own)
         return
     if place is None:
         offered = {name for option in COMMAND.params for name in option.opts}

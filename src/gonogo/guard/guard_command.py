@@ -78,7 +78,7 @@ def _failed(why: str, *, closed: bool) -> Ruling:
 
 def _ruled(given: argparse.Namespace, environ: Mapping[str, str]) -> Ruling:
     from gonogo.config import load_settings
-    from gonogo.guard.rules import dependency_of
+    from gonogo.guard.ruling import dependency_of
 
     tool = tool_of(sys.stdin.buffer.read(EVENT_BYTES_MAX + 1))
     settings = load_settings(given.config, given.store, environ)
@@ -91,7 +91,7 @@ def _ruled(given: argparse.Namespace, environ: Mapping[str, str]) -> Ruling:
 def _judged(name: str, settings: Settings) -> Ruling:
     """By what stands in the store where that is fresh; else the questions are asked."""
     from gonogo.clock import wall_clock_ms
-    from gonogo.guard.rules import ruling_of
+    from gonogo.guard.ruling import ruling_of
     from gonogo.guard.verdict_read import asked_now, standing_on_file
 
     now_ms = wall_clock_ms()
