@@ -99,7 +99,7 @@ async def test_what_is_called_in_its_stead_counts_and_is_forecast(tmp_path: Path
         await record(app, calls("dear", 80, 0.50, sd=0.2, outcome=1))
         before = await app.check_budget_with_confidence("day", planned_calls=200)
         plan = await app.trigger_fallback("cheap", reason="rehearsal", to="dear")
-        routed = await app.approve(getattr(plan, "plan_id", ""))
+        routed = await app.approve(getattr(plan, "plan_id", ""), reason="a rehearsal")
         after = await app.check_budget_with_confidence("day", planned_calls=200)
         named = await app.check_budget_with_confidence("day", dependency="cheap", planned_calls=200)
         flight = await app.preflight(dependencies=["cheap"], planned_calls=200, budget="day")

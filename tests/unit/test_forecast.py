@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.cost.dependence import correlation_time, heavy_tail
 from gonogo.detectors.cost.forecast import (
     CostModel,
     chance_within,
@@ -20,6 +22,7 @@ from gonogo.detectors.cost.forecast import (
 from gonogo.detectors.cost.level import level_drift
 from gonogo.detectors.cost.regime import regime_start
 from gonogo.errors import DataError, ParameterError
+from gonogo.records import DAY_MS
 
 
 def _costs(n: int, *, seed: int = 0, sd: float = 0.8) -> Floats:
@@ -166,3 +169,56 @@ def test_more_calls_are_never_cheaper_at_any_chance(
         assert (more >= 0.99 * fewer).all()
         assert (more < fewer).mean() <= 0.005
         assert more.sum() >= fewer.sum()
+
+
+def _days(
+    n_days: int, effect: float, *, seed: int, a_day: int = 50
+) -> tuple[Floats, NDArray[np.int64]]:
+    rng = np.random.default_rng(seed)
+    level = np.repeat(effect * rng.standard_normal(n_days), a_day)
+    costs = np.exp(level) * rng.lognormal(0, 0.5, n_days * a_day)
+    index = np.arange(n_days * a_day)
+    return costs, index // a_day * DAY_MS + index % a_day * (DAY_MS // a_day)
+
+
+def test_a_day_to_come_is_another_day() -> None:
+    """Where days differed, tomorrow's spread is wider than today's; where not, hardly."""
+
+    def spread(effect: float, tomorrow: int) -> float:
+        costs, ts_ms = _days(10, effect, seed=4)
+        model = fit_costs(costs, seed=1, ts_ms=ts_ms, now_ms=int(ts_ms[-1]) + tomorrow * DAY_MS)
+        draws = spend_draws(model, calls=40)
+        return float(np.log(np.quantile(draws, 0.9) / np.quantile(draws, 0.1)))
+
+    assert spread(0.6, 1) > 1.5 * spread(0.0, 1)
+    assert spread(0.0, 1) < 0.6
+
+
+def test_a_tenfold_day_is_a_regime_and_no_day_effect() -> None:
+    """From six days on a jump between days is split off, and the level is that of the days since."""
+    costs, ts_ms = _days(10, 0.1, seed=7)
+    costs[300:] *= 10
+    model = fit_costs(costs, seed=1, ts_ms=ts_ms, now_ms=int(ts_ms[-1]))
+    assert model.start == 300
+    assert np.median(spend_draws(model, calls=10)) == pytest.approx(113, rel=0.3)
+
+
+def test_neighbours_that_are_alike_count_for_fewer() -> None:
+    """Correlation time: 1 of independent calls, the sum of a moving average's weights of such."""
+    rng = np.random.default_rng(5)
+    noise = rng.standard_normal(4000)
+    assert correlation_time(noise) < 1.1
+    ten = np.convolve(noise, np.ones(10) / 10, "valid")
+    assert correlation_time(ten) == pytest.approx(10, rel=0.25)
+    assert correlation_time(np.ones(100)) == correlation_time(noise[:10]) == 1
+
+
+def test_only_costs_with_a_heavy_tail_may_exceed_all_seen() -> None:
+    """Lognormal costs have none; Pareto ones do, and more calls add no less."""
+    rng = np.random.default_rng(6)
+    assert heavy_tail(rng.lognormal(0, 0.5, 400)) is None
+    tail = heavy_tail(1 + rng.pareto(1.3, 400))
+    assert tail is not None
+    few, many = (tail.beyond(n, np.random.default_rng(1), 500) for n in (50, 500))
+    assert (many >= few).all()
+    assert (many > 0).mean() > (few > 0).mean() > 0

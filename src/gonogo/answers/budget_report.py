@@ -40,6 +40,13 @@ class Substitute(Part):
     instead_of: str
 
 
+class Days(Part):
+    """Days of the calls seen, and beyond today that the planned calls reach."""
+
+    seen: int
+    ahead: int
+
+
 class Calibration(Part):
     checks: int
     ece: Fraction | None = None
@@ -76,6 +83,7 @@ class BudgetCheck(Answer):
         default=None, description="what is counted because it can be called instead"
     )
     unpriced: str | None = None
+    days: Days | None = None
     calibration: Calibration | None = None
 
 

@@ -12,6 +12,7 @@ from gonogo.money.declared import plan_declared
 from gonogo.money.planned_spend import Curve, Forecasts, PlannedSpend, quantile
 from gonogo.money.prices import price_calls
 from gonogo.money.stead import CallGroup, is_routed, routed_groups, spread_calls
+from gonogo.records import HOUR_MS
 from gonogo.text.forms import counted, rate_text
 
 if TYPE_CHECKING:
@@ -69,11 +70,13 @@ async def plan_work(
     if plan.calls is not None:
         groups, known = await _groups(telemetry, plan)
         revisions = tuple((each.name, each.rev, each.n) for each in known.values())
-        key = (settings.digest, revisions, tuple(groups), declared, plan.required)
+        # How much of the day is left moves a forecast; to the hour, so that it can be kept.
+        hour_ms = now_ms // HOUR_MS * HOUR_MS
+        key = (settings.digest, revisions, tuple(groups), declared, plan.required, hour_ms)
         found = forecasts.get(key) if forecasts is not None else None
         if found is None:
             seen = [await _seen(telemetry, settings, group, known, now_ms) for group in groups]
-            found = _forecast(seen, plan.calls, declared, plan.required)
+            found = _forecast(seen, plan, plan.calls, now_ms=hour_ms)
             if forecasts is not None:
                 forecasts.keep(key, found)
     if declared is not None and (found is None or not found.grid):
@@ -201,12 +204,11 @@ def _of_version(calls: Costs, version: str | None) -> Floats:
     return mine if mine.sum() >= CALLS_MIN else every
 
 
-def _forecast(
-    seen: Sequence[_Seen], calls: int, declared: int | None, required: tuple[float, ...]
-) -> PlannedSpend:
+def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int) -> PlannedSpend:
     """Add up the forecasts of all groups. Nothing is known of work of which a part is not known."""
     import numpy as np
 
+    declared = plan.declared_micro_usd
     n = sum(int(each.costs.size) for each in seen)
     unpriced = " ".join(each.unpriced for each in seen if each.unpriced) or None
     alone = len(seen) == 1
@@ -215,9 +217,9 @@ def _forecast(
         return PlannedSpend(
             (), 0, 0, n, "none", calls=calls, unpriced=unpriced, missing=missing, parts=len(seen)
         )
-    fitted = [_Fitted.of(each) for each in seen if each.costs.size and not each.free]
+    fitted = [_Fitted.of(each, now_ms) for each in seen if each.costs.size and not each.free]
     if not fitted:
-        return _free(calls, unpriced, required)
+        return _free(calls, unpriced, plan.required)
     folded = declared if len(fitted) == 1 else None
     totals = sum(each.totals(folded) for each in fitted)
     totals = np.sort(np.asarray(totals))
@@ -230,13 +232,14 @@ def _forecast(
         worst_micro_usd=worst if declared is None else declared,
         n=sum(each.model.n for each in fitted),
         method=_method(fitted, declared=folded),
-        curves=tuple((p, _curve(fitted, calls, p, totals)) for p in sorted(set(required))),
+        curves=tuple((p, _curve(fitted, calls, p, totals)) for p in plan.required),
         calls=calls,
         regime_start_ms=max(int(each.seen.times[each.model.start]) for each in fitted),
         newest_ts_ms=int(newest.seen.times[-1]),
         worst_call_micro_usd=worst / calls if declared is None else None,
         unpriced=unpriced,
         parts=len(seen),
+        days=min((each.days for each in fitted), key=lambda days: days[0]),
     )
 
 
@@ -249,12 +252,19 @@ class _Fitted:
     dearest: float
 
     @classmethod
-    def of(cls, seen: _Seen) -> _Fitted:
+    def of(cls, seen: _Seen, now_ms: int) -> _Fitted:
         from gonogo.detectors.cost.forecast import fit_costs
 
         digest = hashlib.blake2b(seen.costs.tobytes(), digest_size=8).digest()
-        model = fit_costs(seen.costs, seed=int.from_bytes(digest, "big"))
+        seed = int.from_bytes(digest, "big")
+        model = fit_costs(seen.costs, seed=seed, ts_ms=seen.times, now_ms=now_ms)
         return cls(seen, model, float(seen.costs.max()))
+
+    @property
+    def days(self) -> tuple[int, int]:
+        """How many days it saw, and how many beyond today its calls reach."""
+        days, calls = self.model.days, self.seen.group.calls
+        return (0, 0) if days is None else (days.seen, math.ceil(days.days_ahead(calls)))
 
     def totals(self, declared: int | None) -> Floats:
         """Draws of its total, shuffled by its name so that parts are drawn independently.
@@ -306,8 +316,8 @@ def _method(fitted: Sequence[_Fitted], *, declared: int | None) -> str:
     mixed = "declared cost folded in, " if declared is not None else ""
     return (
         f"{each_by_itself}{rate_text(share)} lognormal posterior and {rate_text(1 - share)} "
-        f"Dirichlet bootstrap since the last change of regime, {mixed}level drift; retries count "
-        "as calls"
+        f"Dirichlet bootstrap since the last change of regime, {mixed}level drift and days; "
+        "retries count as calls"
     )
 
 

@@ -10,6 +10,7 @@ from gonogo.answers import (
     Binding,
     BudgetCheck,
     Calibration,
+    Days,
     Hold,
     NextAction,
     OtherHold,
@@ -25,7 +26,7 @@ from gonogo.settings import BudgetSettings
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
 
 TOOL = "check_budget_with_confidence"
-OFFERED_SHARE = 0.98
+OFFERED_SHARE = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ def _base(
         also_counts=[Substitute(dependency=name, instead_of=of) for name, of in question.instead]
         or None,
         unpriced=plan.unpriced,
+        days=Days(seen=plan.days[0], ahead=plan.days[1]) if plan.days[1] else None,
         calibration=question.calibration,
         decision_id=question.decision_id,
     )

@@ -52,6 +52,7 @@ class PlannedSpend:
     worst_call_micro_usd: float | None = None  # where the worst case grows with the calls
     missing: str | None = None
     parts: int = 1  # of how many dependencies' forecasts this is the sum
+    days: tuple[int, int] = (0, 0)  # seen, and beyond today that the plan reaches
 
     def quantile(self, probability: float) -> int:
         """The total that the work stays within, with a probability."""

@@ -10,6 +10,9 @@ from gonogo.text.forms import TO, counted, minute, money, percent
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, Settlement
 
+# Up to here a forecast of another day rests on a prior.
+DAYS_UNKNOWN_MAX = 2
+
 
 def budget_summary(check: BudgetCheck) -> str:
     """One or two sentences: the verdict with its numbers, then what else decides or is held.
@@ -49,6 +52,9 @@ def _rest(check: BudgetCheck) -> list[str]:
         parts.append(f"{money(check.reservation.held_usd)}{all_left} held until {until}")
     if check.held_usd:
         parts.append(f"others hold {money(check.held_usd)}")
+    if check.days is not None and check.days.seen <= DAYS_UNKNOWN_MAX:
+        seen, ahead = counted(check.days.seen, "day"), counted(check.days.ahead, "day")
+        parts.append(f"how days differ is not known yet: {seen} seen, {ahead} ahead")
     if not check.passed and check.calls_that_would_pass:
         parts.append(f"{counted(check.calls_that_would_pass, 'call')} would pass")
     return parts

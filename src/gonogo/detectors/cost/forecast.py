@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.cost.days import SPLIT_DAYS_MIN, DayLevels, day_levels
+from gonogo.detectors.cost.dependence import HeavyTail, correlation_time, heavy_tail
 from gonogo.detectors.cost.level import LevelDrift, level_drift
-from gonogo.detectors.cost.regime import regime_start
+from gonogo.detectors.cost.regime import regime_start, split_correlation
 from gonogo.errors import DataError, ParameterError
+from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.records import Floats
+    from gonogo.records import Floats, Ints
 
 # Draws from the predictive distribution; a probability's resolution is one in this many.
 DRAWS = 1000
@@ -63,16 +66,30 @@ class CostModel:
     parameter_variance: float  # of the log of the mean cost, from n calls
     drift: LevelDrift | None
     seed: int
+    days: DayLevels | None = None  # where it is known when the calls were made
+    log_level: float = 0.0  # mean log cost, without the effects of the days
+    tail: HeavyTail | None = None
 
 
 def fit_costs(
-    costs: Floats, *, seed: int, draws: int = DRAWS, prior_sd: float = PRIOR_SD
+    costs: Floats,
+    *,
+    seed: int,
+    ts_ms: Ints | None = None,
+    now_ms: int | None = None,
+    draws: int = DRAWS,
+    prior_sd: float = PRIOR_SD,
 ) -> CostModel:
     """Learn what a call costs from the newest regime of the calls seen.
+
+    What days and neighbours have in common is taken out of the costs first, and put back into the
+    totals: calls that are alike are fewer than they are, and a day to come is another day.
 
     Args:
         costs: Shape (n,), oldest first, each ≥ 0, in any unit of money; n ≥ 1.
         seed: Of every draw made from the model.
+        ts_ms: When each call was made, ascending; without it days are not told apart.
+        now_ms: The time; without it the newest call's.
         draws: How many.
         prior_sd: Standard deviation of log costs that is believed a priori.
 
@@ -83,8 +100,8 @@ def fit_costs(
         raise DataError("costs must be a vector of one or more finite numbers of at least 0")
     positive = costs[costs > 0]
     floor = float(positive.min()) if positive.size else 1.0
-    start = regime_start(np.log(np.maximum(costs, floor)))
-    recent = costs[start:]
+    start, days, recent = _newest_regime(costs, floor, ts_ms, now_ms)
+    alike = split_correlation(np.log(np.maximum(recent, floor)))
     paid = recent[recent > 0]
     rng = np.random.default_rng([seed, 0])
     n, m = recent.size, paid.size
@@ -99,8 +116,7 @@ def fit_costs(
     parametric = rng.random(draws) < POOL_CALLS / (POOL_CALLS + n)
     atoms, counts, variances = _atoms(recent)
     gammas = rng.standard_gamma(counts, (int((~parametric).sum()), atoms.size))
-    tail = rng.standard_gamma(TAIL_CALLS, gammas.shape[0]) * bool(m)
-    sums = gammas.sum(axis=1)
+    tail, sums = rng.standard_gamma(TAIL_CALLS, gammas.shape[0]) * bool(m), gammas.sum(axis=1)
     cv2 = float(recent.var()) / float(recent.mean()) ** 2 if m else 0.0
     return CostModel(
         n=n,
@@ -115,9 +131,56 @@ def fit_costs(
         atom_variances=variances,
         cap=TAIL_CAP * float(recent.max()),
         parameter_variance=math.log1p(cv2) / n * (n + 1) / max(n - 3, 1),
-        drift=level_drift(recent) if m else None,
+        drift=level_drift(recent, correlation=alike) if m else None,
         seed=seed,
+        days=days,
+        log_level=mean,
+        tail=heavy_tail(recent),
     )
+
+
+def _newest_regime(
+    costs: Floats, floor: float, ts_ms: Ints | None, now_ms: int | None
+) -> tuple[int, DayLevels | None, Floats]:
+    """Where the newest regime begins, what its days are like, and its costs without their effects."""
+    if ts_ms is None or not (costs > 0).any():
+        start = regime_start(np.log(np.maximum(costs, floor)))
+        return start, None, costs[start:]
+    first = _newest_days(costs, floor, ts_ms)
+    now_ms = int(ts_ms[-1]) if now_ms is None else now_ms
+    days, recent = _by_day(costs[first:], floor, ts_ms[first:], now_ms)
+    start = regime_start(np.log(np.maximum(recent, floor)))
+    if start:
+        # What a day is like is learned anew: the level before the split is none of it.
+        days, recent = _by_day(costs[first + start :], floor, ts_ms[first + start :], now_ms)
+    return first + start, days, recent
+
+
+def _by_day(
+    costs: Floats, floor: float, ts_ms: Ints, now_ms: int
+) -> tuple[DayLevels | None, Floats]:
+    """What days are like, and the costs without the effects of their days."""
+    paid = costs > 0
+    if not paid.any():
+        return None, costs
+    logs = np.log(np.maximum(costs, floor))
+    _, at, counts = np.unique(ts_ms // DAY_MS, return_inverse=True, return_counts=True)
+    alike = correlation_time(logs - (np.bincount(at, logs) / counts)[at])
+    days, of_day = day_levels(logs[paid], ts_ms[paid], now_ms=now_ms, correlation=alike)
+    effect = np.zeros(costs.size)
+    effect[paid] = np.where(of_day >= 0, days.effects[np.maximum(of_day, 0)], 0.0)
+    return days, costs * np.exp(-effect)
+
+
+def _newest_days(costs: Floats, floor: float, ts_ms: Ints) -> int:
+    """Where the days begin that are of one level; a jump between days is no day effect."""
+    _, begins, at, counts = np.unique(
+        ts_ms // DAY_MS, return_index=True, return_inverse=True, return_counts=True
+    )
+    if counts.size < SPLIT_DAYS_MIN:
+        return 0
+    means = np.bincount(at, np.log(np.maximum(costs, floor))) / counts
+    return int(begins[regime_start(means, calls_min=2)])
 
 
 def _atoms(costs: Floats) -> tuple[Floats, Floats, Floats]:
@@ -172,10 +235,25 @@ def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) 
         z = np.clip(of_level.standard_normal(totals.size), -_Z_MAX, _Z_MAX)
         steps = model.drift.spread(calls)[which] * z
         totals *= np.exp(model.drift.shift[which] + steps)
+    if model.tail is not None:
+        totals += model.tail.beyond(calls, _of_tail(model), totals.size)
+    if model.days is not None:
+        days = model.days.shares(calls).size
+        paths = model.days.paths(days, model.log_level, _of_days(model), totals.size)
+        totals *= model.days.factors(calls, paths)
     totals.sort()
     if declared is not None and declared > 0 and totals[-1] > 0:
         totals = _fold_in(totals, model.parameter_variance, declared)
     return totals
+
+
+def _of_days(model: CostModel) -> np.random.Generator:
+    """The same days for every number of calls, and for the quick curve of them."""
+    return np.random.default_rng([model.seed, 2])
+
+
+def _of_tail(model: CostModel) -> np.random.Generator:
+    return np.random.default_rng([model.seed, 3])
 
 
 def _lognormal_totals(
@@ -283,11 +361,18 @@ def quantile_by_calls(model: CostModel, calls: Floats, *, probability: float) ->
     quantiles = np.empty(calls.size)
     if model.drift is not None:
         which = rng.choice(model.drift.weights.size, mean.size, p=model.drift.weights)
+    if model.days is not None:
+        days = model.days.shares(float(calls[-1])).size
+        paths = model.days.paths(days, model.log_level, _of_days(model), mean.size)
     for i, count in enumerate(calls):
         totals = _matched(mean, square - mean**2, np.full(mean.size, float(count)), z)
         if model.drift is not None:
             spread = model.drift.spread(float(count))[which]
             totals = totals * np.exp(model.drift.shift[which] + spread * z_level)
+        if model.tail is not None:
+            totals = totals + model.tail.beyond(float(count), _of_tail(model), mean.size)
+        if model.days is not None:
+            totals = totals * model.days.factors(float(count), paths)
         quantiles[i] = np.quantile(totals, probability)
     return np.maximum.accumulate(quantiles)
 

@@ -52,13 +52,15 @@ class LevelDrift:
         return np.sqrt(self.known_variance + ahead + bursts)
 
 
-def level_drift(costs: Floats) -> LevelDrift:
+def level_drift(costs: Floats, *, correlation: float = 1.0) -> LevelDrift:
     """Weigh what the level of a cost has done, and where it stands.
 
     Each hypothesis is weighed by its likelihood against a level that stands still.
 
     Args:
         costs: Shape (n,), oldest first, all ≥ 0, some positive.
+        correlation: Correlation time of the calls, at least 1: noise of neighbours that are alike
+            averages out so much more slowly.
     """
     n = costs.size
     if n < CALLS_MIN:
@@ -69,13 +71,13 @@ def level_drift(costs: Floats) -> LevelDrift:
         return LevelDrift(
             np.r_[1 - THIN_WALK_CHANCE, walk_prior], np.zeros(steps.size), known, steps
         )
-    walks, jumps = _walks(costs), _jumps(costs)
+    walks, jumps = _walks(costs, correlation), _jumps(costs, correlation)
     weights = np.r_[
         STILL_CHANCE,
         WALK_CHANCE / walks.weights.size * walks.weights,
         JUMP_CHANCE / jumps.weights.size * jumps.weights,
     ]
-    bursts, size = _bursts(costs)
+    bursts, size = _bursts(costs, correlation)
     return LevelDrift(
         weights / weights.sum(),
         np.r_[0.0, walks.shift, jumps.shift],
@@ -86,7 +88,7 @@ def level_drift(costs: Floats) -> LevelDrift:
     )
 
 
-def _bursts(costs: Floats) -> tuple[float, int]:
+def _bursts(costs: Floats, correlation: float) -> tuple[float, int]:
     """How much more block means vary than those of independent calls, times calls; block size.
 
     Calls come in bursts of a kind: a mean of n costs is less certain than n independent ones say.
@@ -99,10 +101,10 @@ def _bursts(costs: Floats) -> tuple[float, int]:
     factor = float(blocks.var(ddof=1)) / float(costs.mean()) ** 2 * size / cv2
     # Ten block means tell a variance poorly: shrunk towards none.
     believed = (_BURST_BLOCKS - 1) / (_BURST_BLOCKS - 1 + BURST_PRIOR)
-    return max(factor - 1, 0.0) * believed * cv2, size
+    return max((factor - 1) * believed, correlation - 1) * cv2, size
 
 
-def _walks(costs: Floats) -> LevelDrift:
+def _walks(costs: Floats, correlation: float) -> LevelDrift:
     """A random walk of the level seen through noise, one Kalman filter for each step variance.
 
     A walk, rather than the difference of adjacent windows as long as the plan, lets 1,000 calls
@@ -116,7 +118,8 @@ def _walks(costs: Floats) -> LevelDrift:
     mean = float(costs.mean())
     seen = np.log(np.maximum(blocks, 1e-3 * mean))
     # Equal costs have no noise, and a likelihood needs some.
-    noise = max(math.log1p(float(costs.var()) / mean**2 / size), 1e-12)
+    alike = min(correlation, size)
+    noise = max(math.log1p(float(costs.var()) / mean**2 * alike / size), 1e-12)
     at = np.full(steps.size, seen[0])
     variance = np.full(steps.size, noise)
     log_likelihood = np.zeros(steps.size)
@@ -134,7 +137,7 @@ def _walks(costs: Floats) -> LevelDrift:
     return LevelDrift(ratios[1:], (at - at[0])[1:], known[1:], WALK_VARIANCES)
 
 
-def _jumps(costs: Floats) -> LevelDrift:
+def _jumps(costs: Floats, correlation: float) -> LevelDrift:
     """One jump of the log level, so many calls ago; weights are Bayes factors.
 
     Source: the normal model with known variance and a normal prior on the jump.
@@ -145,7 +148,8 @@ def _jumps(costs: Floats) -> LevelDrift:
     sums = np.cumsum(logs[::-1])
     after = sums[since - 1] / since
     difference = after - (sums[-1] - sums[since - 1]) / (n - since)
-    noise = max(float(logs.var()), 1e-12) * (1 / since + 1 / (n - since))
+    alike = np.minimum(correlation, since) / since + min(correlation, n) / (n - since)
+    noise = max(float(logs.var()), 1e-12) * alike
     prior = JUMP_SD**2
     log_factor = (
         np.log(noise / (noise + prior)) + difference**2 * (1 / noise - 1 / (noise + prior))

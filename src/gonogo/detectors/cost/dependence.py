@@ -1,0 +1,102 @@
+"""How long costs remember: the correlation time of calls, and a tail for what was never seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gonogo.records import Floats
+
+CALLS_MIN = 20
+TAIL_CALLS_MIN = 50
+# Prior of the tail index, and how many values it weighs as much as.
+_HILL_PRIOR, _HILL_PRIOR_VALUES = 2.5, 4
+_LAGS_MAX = 200
+# A cost beyond the dearest seen is at most so many times as dear, and at most so many are drawn.
+_BEYOND_MAX = 300.0
+_BEYOND_CALLS_MAX = 64
+
+
+def correlation_time(values: Floats) -> float:
+    """How many calls in a row tell as much as one independent call; at least 1.
+
+    1 + 2 x the autocorrelations, over the pairs of lags whose sum is positive from the first on. It
+    is raised for what the mean takes out, and lowered by what chance adds, so that independent
+    calls come out at 1.
+
+    Args:
+        values: Shape (n,), oldest first, finite.
+
+    Source: the initial positive sequence of Geyer (1992).
+    """
+    n = values.size
+    if n < CALLS_MIN:
+        return 1.0
+    centred = values - values.mean()
+    variance = float(centred @ centred)
+    if variance <= 1e-18 * n:
+        return 1.0
+    lags = min(_LAGS_MAX, n // 2)
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
+    correlations = np.fft.irfft(spectrum, size)[: lags + 1] / variance
+    pairs = correlations[: (lags + 1) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    ends = np.flatnonzero(pairs <= 0)
+    q = int(ends[0]) if ends.size else pairs.size
+    tau = 2 * float(pairs[:q].sum()) - 1
+    tau = tau / (1 - min(2 * max(tau, 0.0) / n, 0.6)) - math.sqrt(2 * q / n)
+    return max(tau, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HeavyTail:
+    """Calls dearer than any seen: about `share / (share + n)` of them, by a Pareto law."""
+
+    share: float
+    index: float
+    dearest: float
+    n: int
+
+    def beyond(self, calls: float, rng: np.random.Generator, draws: int) -> Floats:
+        """What such calls add to a total; draw by draw never less for more calls.
+
+        Args:
+            calls: How many are planned.
+            rng: Randomness.
+            draws: How many totals.
+
+        Returns:
+            Shape (draws,).
+        """
+        of_rate, of_gap, of_size = rng.spawn(3)
+        rate = -np.log1p(-of_rate.beta(self.share, self.n, draws))
+        shape = (_BEYOND_CALLS_MAX, draws)
+        places = np.cumsum(of_gap.standard_exponential(shape), axis=0) / np.maximum(rate, 1e-300)
+        sizes = np.minimum(of_size.random(shape) ** (-1 / self.index), _BEYOND_MAX)
+        return np.asarray(self.dearest * (sizes * (places <= calls)).sum(axis=0))
+
+
+def heavy_tail(costs: Floats) -> HeavyTail | None:
+    """The tail beyond the dearest call seen; None where the calls seen do not point to one.
+
+    Args:
+        costs: Shape (n,), each at least 0.
+
+    Source: Hill (1975), on the dearest sqrt(n) calls, shrunk to a light tail.
+    """
+    n = costs.size
+    if n < TAIL_CALLS_MIN:
+        return None
+    k = math.isqrt(n)
+    top = np.sort(costs)[-k - 1 :]
+    if top[0] <= 0 or top[-1] <= top[0]:
+        return None
+    excess = float(np.log(top[1:] / top[0]).mean())
+    inverse = (k * excess + _HILL_PRIOR_VALUES / _HILL_PRIOR) / (k + _HILL_PRIOR_VALUES)
+    index = 1 / inverse
+    share = 0.5 * min(max((2.4 - index) / 0.8, 0.0), 1.0)
+    return HeavyTail(share, index, float(top[-1]), n) if share > 0 else None
