@@ -137,3 +137,19 @@ async def test_asking_again_holds_settles_and_logs_nothing_again(tmp_path: Path)
         assert twice.decision_id not in (None, settled.decision_id)
         assert not (await app.decision(twice.decision_id or "")).action
         assert await assert_one_entry_each(app) == 1
+
+
+async def test_costs_beyond_the_largest_sum_leave_the_books_balanced(tmp_path: Path) -> None:
+    """Ten calls of the most that one may cost, on one reservation."""
+    async with Gonogo(settings_of(tmp_path), clock=lambda: NOW_MS, actor="agent") as app:
+        held = await app.check_budget_with_confidence("nightly", planned_cost_usd=1, reserve=True)
+        assert held.reservation is not None
+        most = {"dependency": "m", "cost_usd": 1e9, "reservation": held.reservation.id}
+        for _ in range(10):
+            assert (await app.record_observations([most])).accepted == 1
+        found = await app.compare(60)
+        assert [figure.said for figure in found.figures if figure.amiss] == []
+        settled = await app.settle_reservation(held.reservation.id)
+        assert settled.actual_usd == 9e9  # the largest sum that is kept
+        found = await app.compare(60)
+        assert [figure.said for figure in found.figures if figure.amiss] == []

@@ -11,6 +11,10 @@ from telemetry_worlds import rollups_of
 
 from gonogo.store.books.audit import verify_chain
 from gonogo.store.engine import Connection
+from gonogo.store.figures.action_figures import compare_actions
+from gonogo.store.figures.figure import Figures
+from gonogo.store.figures.money_figures import compare_money
+from gonogo.store.figures.observation_figures import compare_dependency
 from gonogo.store.observations.rebuild import rebuild_dependency
 from gonogo.store.observations.rows import hash16
 from gonogo.store.repair import unbalanced
@@ -101,6 +105,12 @@ def _assert_whole(connection: Connection) -> None:
     assert unbalanced(connection) == []
     chain = verify_chain(connection)
     assert chain.broken_at is None, chain.problem
+    figures = Figures()
+    for (name,) in connection.execute("SELECT name FROM dependency").fetchall():
+        figures.add(compare_dependency(connection, name))
+    compare_money(connection, figures)
+    compare_actions(connection, figures)
+    assert [figure.said for figure in figures.all if figure.amiss] == []
     assert connection.execute(UNLOGGED).fetchall() == []
     epochs = connection.execute(
         "SELECT epoch, (SELECT max(epoch) FROM route_switch s WHERE s.dependency = r.dependency), "

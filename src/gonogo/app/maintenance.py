@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gonogo.records import Decision, Observation, Stored
     from gonogo.settings import Settings
     from gonogo.store.books.audit import ChainCheck
-    from gonogo.store.repair import LetGo, Mended
+    from gonogo.store.repair import Compared, LetGo
     from gonogo.views.gauges import Gauges
     from gonogo.views.movements import Moved
 
@@ -206,8 +206,14 @@ class Upkeep:
             stores.db, stores.decisions, days=self.settings.retention_days, now_ms=self._clock()
         )
 
-    async def repair(self) -> Mended:
-        """Make rollups and what is derived from them anew from the rows; look at the ledger.
+    async def compare(self, seconds: float) -> Compared:
+        """Compare all that can be derived with what is stored, for about so long; reads only."""
+        from gonogo.store.repair import compare
+
+        return await compare((await self.stores()).db, has_time=spare_time(seconds))
+
+    async def repair(self) -> Compared:
+        """Compare everything, and make anew what can be derived; figures as they were found.
 
         Raises:
             ActionRefused: started read-only.
@@ -216,7 +222,7 @@ class Upkeep:
 
         self.refuse_read_only("repair the store")
         stores = await self.stores()
-        return await mend(stores.db, stores.telemetry)
+        return await mend(stores.db, stores.telemetry, self.settings)
 
     async def hold_route(
         self, dependency: str, *, reason: str | None, until: str | None = None

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.store.engine import Connection
+from gonogo.store.figures.action_figures import compare_actions, mend_actions
+from gonogo.store.figures.figure import Figure, Figures
+from gonogo.store.figures.money_figures import compare_money, mend_money
+from gonogo.store.figures.observation_figures import compare_dependency, recount
 from gonogo.store.observations.retention import let_go as let_rows_go
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gonogo.settings import Settings
     from gonogo.store.books.decisions import StoredDecisions
     from gonogo.store.engine import Engine
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
-__all__ = ["LetGo", "Mended", "let_go", "mend", "rows_counted", "unbalanced"]
+__all__ = ["Compared", "LetGo", "compare", "let_go", "mend", "rows_counted", "unbalanced"]
 
 # A reservation is what its entries add up to.
 _UNBALANCED = """
@@ -36,11 +44,11 @@ class LetGo:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """What was made anew, and up to five reservations that are not what their entries say."""
+class Compared:
+    """Every figure as it was found, and those dependencies that there was no time for."""
 
-    dependencies: int
-    unbalanced: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    left_out: int = 0
 
 
 async def let_go(
@@ -55,18 +63,51 @@ async def let_go(
     return LetGo(rows, await decisions.prune(now_ms))
 
 
-async def mend(database: Engine, telemetry: StoredTelemetry) -> Mended:
-    """Make the rollups of every dependency anew from its rows, each in one transaction.
+async def compare(database: Engine, *, has_time: Callable[[], bool]) -> Compared:
+    """Compare all that can be derived with what is stored; nothing is written.
 
-    The ledger is looked at and left as it is: its entries are what happened.
+    Each dependency is one snapshot, and so are the books. Dependencies for which `has_time` leaves
+    none are counted, and not looked at.
+
+    Raises:
+        StoreError: The store failed.
+    """
+    figures, left_out = Figures(), 0
+    for name in await database.read(_names):
+        if has_time():
+            figures.add(await database.read(partial(compare_dependency, name=name)))
+        else:
+            left_out += 1
+    figures.add(await database.read(_compare_books))
+    return Compared(tuple(figures.all), left_out)
+
+
+def _compare_books(connection: Connection) -> Figures:
+    figures = Figures()
+    compare_money(connection, figures)
+    compare_actions(connection, figures)
+    return figures
+
+
+async def mend(database: Engine, telemetry: StoredTelemetry, settings: Settings) -> Compared:
+    """Compare everything, and make anew what can be derived; figures as they were found.
+
+    Rollups are made anew whether or not they differ. Entries, actions and rows stay as they are.
 
     Raises:
         StoreError: The store failed; the dependencies before that are mended.
     """
-    names = await database.read(_names)
-    for name in names:
-        await telemetry.rebuild(name)
-    return Mended(len(names), tuple(await database.read(unbalanced)))
+    found = await compare(database, has_time=lambda: True)
+    broken = {figure.what for figure in found.figures if figure.amiss}
+    if "names" not in broken:
+        for name in await database.read(_names):
+            await telemetry.rebuild(name)
+            await database.write(partial(recount, name=name), shard=name)
+    if not broken.isdisjoint(("reservations", "reserved spend", "spend", "daily spend")):
+        await database.write(partial(mend_money, settings=settings), durable=True)
+    if not broken.isdisjoint(("log", "routes", "incidents", "standing verdicts")):
+        await database.write(mend_actions, durable=True)
+    return found
 
 
 def unbalanced(connection: Connection) -> list[str]:

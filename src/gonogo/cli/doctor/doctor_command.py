@@ -39,7 +39,7 @@ async def doctor(
     session: Session,
     *,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make rollups anew from the rows; check the books.")
+        bool, typer.Option("--repair", help="Make anew what can be derived; say what it was.")
     ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Let go what is older than settings.retention.")
@@ -63,10 +63,10 @@ async def doctor(
         await _watcher(session, store),
         *_clients(session),
     ]
-    if repair or prune:
-        from gonogo.cli.doctor.doctor_repair import pruned, repaired
+    if store.state == "ok" or repair or prune:
+        from gonogo.cli.doctor.doctor_repair import compared, pruned, repaired
 
-        findings += await repaired(session) if repair else []
+        findings += await repaired(session) if repair else await compared(session)
         findings += [await pruned(session)] if prune else []
     if coherence and store.state == "ok":
         from gonogo.cli.doctor.coherence_command import coherent

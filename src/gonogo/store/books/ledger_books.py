@@ -82,16 +82,19 @@ def _book_reserved(
     amount: int,
     now_ms: int,
 ) -> None:
-    budget, state, declared = connection.execute(
-        "SELECT budget, state, declared_micro_usd FROM reservation WHERE id = ?", (reservation,)
+    budget, state, declared, observed = connection.execute(
+        "SELECT budget, state, declared_micro_usd, observed_micro_usd FROM reservation WHERE id = ?",
+        (reservation,),
     ).fetchone()
     if declared is not None:
         return
+    # What is beyond the largest sum is neither booked nor entered, so that the two stay equal.
+    amount = min(amount, SUM_MAX - observed)
     source = source_id(connection, dependency, budget, 1)
     book(connection, source, quarter, amount)
     connection.execute(
-        "UPDATE reservation SET observed_micro_usd = min(observed_micro_usd + ?, ?) WHERE id = ?",
-        (amount, SUM_MAX, reservation),
+        "UPDATE reservation SET observed_micro_usd = observed_micro_usd + ? WHERE id = ?",
+        (amount, reservation),
     )
     kind = "cost" if state == "open" else "correct"
     enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))

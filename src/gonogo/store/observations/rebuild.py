@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from gonogo.store.observations.catalogue import CatalogueOf
     from gonogo.store.observations.cells import Cells
 
-__all__ = ["rebuild_dependency", "rebuild_rollups"]
+__all__ = ["ROWS_AFTER", "rebuild_dependency", "rebuild_rollups"]
 
-_ROWS_AFTER = (
+ROWS_AFTER = (
     f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND (ts_ms, seq) > (?, ?) "  # noqa: S608 - constant names
     "ORDER BY ts_ms, seq LIMIT 5000"
 )
@@ -67,7 +67,7 @@ def rebuild_rollups(
     ).fetchall():
         slices.see(segments)
     after = (-1 if from_ms is None else from_ms, -1)
-    while step := [Row(*row) for row in run(_ROWS_AFTER, (*bound, *after)).fetchall()]:
+    while step := [Row(*row) for row in run(ROWS_AFTER, (*bound, *after)).fetchall()]:
         after = step[-1].ts_ms, step[-1].seq
         cells: Cells = {}
         slices.contribute(cells, step)

@@ -14,11 +14,18 @@ from gonogo.store.observations.cells import effective_outcome_e6
 from gonogo.store.observations.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gonogo.records import Observation
 
-__all__ = ["add_answers", "add_golden", "golden_change", "has_features", "sample_outputs"]
+__all__ = [
+    "add_answers",
+    "add_golden",
+    "golden_change",
+    "has_features",
+    "kept_answers",
+    "sample_outputs",
+]
 
 ANSWER_INPUTS_MAX = 500
 ANSWER_OUTPUTS_MAX = 64
@@ -99,6 +106,27 @@ def add_answers(connection: Connection, rows: Iterable[Row], *, over_all_time: b
                 counts[row.input_hash, row.output_hash] += 1
     for (answers, slot), counts in found.items():
         _add_answers(connection, answers, slot, counts)
+
+
+def kept_answers(
+    counts: Mapping[tuple[int, int, int, int], int], *, by_day: bool
+) -> dict[tuple[int, ...], int]:
+    """What is kept of outputs counted by version, day, input and output: as `add_answers` keeps it.
+
+    Returns:
+        By version, day where `by_day`, input and output.
+    """
+    slots: dict[tuple[int, ...], dict[int, Counter[int]]] = {}
+    for (version, day, given, output), n in counts.items():
+        slot = (version, day) if by_day else (version,)
+        slots.setdefault(slot, {}).setdefault(given, Counter())[output] += n
+    answers = _DAILY if by_day else _WHOLE
+    return {
+        (*slot, given, output): inputs[given][output]
+        for slot, inputs in slots.items()
+        for given in sorted(inputs)[: answers.inputs_max]
+        for output in sorted(inputs[given])[: answers.outputs_max]
+    }
 
 
 def _add_answers(

@@ -31,8 +31,10 @@ ON CONFLICT (root, budget, dependency, reserved, daily, bucket)
 DO UPDATE SET micro_usd = least(spend.micro_usd + excluded.micro_usd, {SUM_MAX})
 """  # noqa: S608 - a constant number
 _USE_HOLD = f"""
-UPDATE reservation SET observed_micro_usd = least(observed_micro_usd + ?, {SUM_MAX})
-WHERE root = ? AND id = ? AND declared_micro_usd IS NULL RETURNING budget, state
+UPDATE reservation r SET observed_micro_usd = least(r.observed_micro_usd + ?, {SUM_MAX})
+FROM (SELECT root, id, observed_micro_usd FROM reservation WHERE root = ? AND id = ? FOR UPDATE) old
+WHERE r.root = old.root AND r.id = old.id AND r.declared_micro_usd IS NULL
+RETURNING r.budget, r.state, r.observed_micro_usd - old.observed_micro_usd
 """  # noqa: S608 - a constant number
 _OPEN = """
 r.root = :root AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.expires_ms > :now
@@ -133,10 +135,11 @@ def book_costs(
             free[root_of(settings, budget), budget, cost.dependency, quarter] += cost.cost_micro_usd
     # Reservations first: who settles one takes its row before those of `spend`.
     added = dict[tuple[str, str, str, int, int], int]()
-    for (root, reservation, dependency, quarter), amount in sorted(reserved.items()):
-        used = connection.execute(_USE_HOLD, (amount, root, reservation)).fetchone()
+    for (root, reservation, dependency, quarter), cost_of in sorted(reserved.items()):
+        used = connection.execute(_USE_HOLD, (cost_of, root, reservation)).fetchone()
         if used is not None:
-            kind = "cost" if used[1] == "open" else "correct"
+            # What is beyond the largest sum is neither booked nor entered: the two stay equal.
+            kind, amount = "cost" if used[1] == "open" else "correct", used[2]
             booked_as = dependency, quarter
             enter(
                 connection,

@@ -1,0 +1,177 @@
+"""Routes, incidents, standing verdicts and the log, compared with the actions that made them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from gonogo.store.books.audit import verify_chain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gonogo.store.engine import Connection
+    from gonogo.store.figures.figure import Figures
+
+__all__ = ["compare_actions", "mend_actions"]
+
+# Which check speaks for which part of a dependency's standing verdict.
+_PARTS = {"check_model_drift": "drift", "get_trust_score_health": "trust"}
+# The beginning of the event that gives an incident its status.
+_STATUSES = {
+    "open": "open",
+    "acknowledged": "acknowledged",
+    "mitigated": "mitigated",
+    "recovering": "recovering",
+    "resolved": "resolved",
+}
+# The newest switch of each route, and the plan that it carried out.
+_ROUTES = """
+SELECT r.dependency, r.epoch, r.targets, s.epoch, p.body FROM route r
+LEFT JOIN route_switch s ON s.dependency = r.dependency
+  AND s.epoch = (SELECT max(epoch) FROM route_switch t WHERE t.dependency = r.dependency)
+LEFT JOIN plan p ON p.dependency = s.dependency AND p.audit_id = s.audit_id
+"""
+_LOOSE_SWITCHES = """
+SELECT s.dependency, s.epoch FROM route_switch s
+LEFT JOIN decision d ON d.id = s.audit_id AND d.action = 1 WHERE d.id IS NULL
+"""
+_FOLDED = """
+SELECT d.id, d.count, 1 + (SELECT count(*) FROM decision_repeat r WHERE r.decision_id = d.id)
+FROM decision d
+"""
+_ASKED = """
+SELECT d.name, c.kind, c.inputs, c.verdict, c.last_ts_ms, s.drift, s.drift_ms, s.trust, s.trust_ms
+FROM decision c JOIN dependency d ON d.name = c.dependency
+LEFT JOIN standing s ON s.dependency_id = d.id
+WHERE c.kind IN ('check_model_drift', 'get_trust_score_health') AND c.verdict IS NOT NULL
+ORDER BY c.last_ts_ms
+"""
+
+
+def compare_actions(connection: Connection, figures: Figures) -> None:
+    """Compare what stands now with the newest action, event or check that it comes of."""
+    _compare_chain(connection, figures)
+    figure = figures.of("log")
+    folded = connection.execute(_FOLDED).fetchall()
+    figure.compared += len(folded)
+    figure.amiss += [
+        f"{name} was asked {n} times, {count} are counted"
+        for name, count, n in folded
+        if n != count
+    ]
+    _compare_routes(connection, figures)
+    figure = figures.of("incidents")
+    for name, status, derived, is_whole in _incidents(connection):
+        figure.compared += 1
+        if not is_whole:
+            figure.amiss.append(f"events of {name} are missing")
+        elif status != derived:
+            figure.amiss.append(f"{name} is {status}, its timeline says {derived}")
+    figure = figures.of("standing verdicts")
+    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(connection).items():
+        figure.compared += 1
+        if (
+            stored_ms is None
+            or stored_ms < asked_ms
+            or (stored_ms == asked_ms and stored != verdict)
+        ):
+            figure.amiss.append(
+                f"{part} of {name} is {stored or 'absent'}, the newest check said {verdict}"
+            )
+
+
+def _compare_chain(connection: Connection, figures: Figures) -> None:
+    chain = verify_chain(connection)
+    figure = figures.of("audit", is_derived=False)
+    figure.compared += chain.entries
+    if chain.problem is not None:
+        figure.compared += 1
+        figure.amiss.append(f"broken at link {chain.broken_at}: {chain.problem}")
+    figure = figures.of("switches", is_derived=False)
+    figure.compared += connection.execute("SELECT count(*) FROM route_switch").fetchone()[0]
+    figure.amiss += [
+        f"switch {epoch} of {name} has no entry in the audit trail"
+        for name, epoch in connection.execute(_LOOSE_SWITCHES).fetchall()
+    ]
+
+
+def _compare_routes(connection: Connection, figures: Figures) -> None:
+    figure = figures.of("routes")
+    for name, epoch, targets, switched, body in connection.execute(_ROUTES).fetchall():
+        figure.compared += 1
+        after = None if body is None else json.loads(body)["after"]
+        if (switched or 0) != epoch:
+            figure.amiss.append(
+                f"{name} is at epoch {epoch}, its newest switch was {switched or 0}"
+            )
+        elif after is not None and json.loads(targets) != after:
+            figure.amiss.append(
+                f"{name} goes to {targets}, its newest switch said {json.dumps(after)}"
+            )
+
+
+def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
+    """Of each incident its status, that of its timeline, and whether no event is missing."""
+    events: dict[str, list[tuple[int, str]]] = {}
+    for name, seq, event in connection.execute(
+        "SELECT incident_id, seq, event FROM incident_event ORDER BY incident_id, seq"
+    ):
+        events.setdefault(name, []).append((seq, event))
+    found = []
+    for name, status in connection.execute(
+        "SELECT id, status FROM incident ORDER BY id"
+    ).fetchall():
+        own = events.get(name, [])
+        derived = "open"
+        for _, event in own:
+            derived = next((s for word, s in _STATUSES.items() if event.startswith(word)), derived)
+        is_whole = [seq for seq, _ in own] == [*range(1, len(own) + 1)] and bool(own)
+        found.append((name, status, derived, is_whole))
+    return found
+
+
+def _standing(
+    connection: Connection,
+) -> Mapping[tuple[str, str], tuple[str, int, str | None, int | None]]:
+    """By dependency and part: what the newest check of the whole said and when, and what stands."""
+    found = {}
+    for name, kind, inputs, verdict, asked_ms, *stored in connection.execute(_ASKED).fetchall():
+        asked = json.loads(inputs)
+        if asked.keys() <= {"dependency", "detail"}:
+            part = _PARTS[kind]
+            standing = stored[0:2] if part == "drift" else stored[2:4]
+            found[name, part] = (verdict, asked_ms, *standing)
+    return found
+
+
+def mend_actions(connection: Connection) -> None:
+    """Make anew what actions, events and checks say, in the caller's transaction."""
+    run = connection.execute
+    for name, count, n in run(_FOLDED).fetchall():
+        if n != count:
+            run("UPDATE decision SET count = ? WHERE id = ?", (n, name))
+    for name, epoch, targets, switched, body in run(_ROUTES).fetchall():
+        after = json.loads(targets) if body is None else json.loads(body)["after"]
+        if (switched or 0) != epoch or json.loads(targets) != after:
+            # A new version, so that no plan that was made of the wrong route is carried out.
+            run(
+                "UPDATE route SET epoch = ?, targets = ?, version = version + 1"
+                " WHERE dependency = ?",
+                (switched or 0, json.dumps(after), name),
+            )
+    for name, status, derived, is_whole in _incidents(connection):
+        if is_whole and status != derived:
+            run("UPDATE incident SET status = ? WHERE id = ?", (derived, name))
+    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(connection).items():
+        if (
+            stored_ms is None
+            or stored_ms < asked_ms
+            or (stored_ms == asked_ms and stored != verdict)
+        ):
+            run(
+                f"INSERT INTO standing (dependency_id, {part}, {part}_ms)"  # noqa: S608 - one of two names
+                " SELECT id, ?, ? FROM dependency WHERE name = ? ON CONFLICT (dependency_id)"
+                f" DO UPDATE SET {part} = excluded.{part}, {part}_ms = excluded.{part}_ms",
+                (verdict, asked_ms, name),
+            )

@@ -1,0 +1,219 @@
+"""Spending and reservations, compared with the entries and the costs that they add up from.
+
+Entries are what happened, and are never rewritten; what stands in `spend` and on a reservation is
+their sum. What calls cost outside any reservation is the sum of their rows, as far back as rows are
+kept; where a call had tokens and no cost, it was booked at the price of its day, so there the rows
+say only how much it was at least.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.records import QUARTER_MS
+from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id
+from gonogo.store.figures.figure import differing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gonogo.settings import Settings
+    from gonogo.store.engine import Connection
+    from gonogo.store.figures.figure import Figures
+
+__all__ = ["compare_money", "mend_money"]
+
+
+class Spend(NamedTuple):
+    """Where money went: what one of its sums is of. `bucket`: a quarter of an hour, or a day."""
+
+    budget: str
+    dependency: str
+    reserved: int
+    daily: int
+    bucket: int
+
+
+class _Account(NamedTuple):
+    """What entries say of a reservation."""
+
+    state: str
+    held: int
+    observed: int
+    declared: int | None
+
+
+_STORED = {
+    False: "SELECT p.budget, p.dependency, p.reserved, s.daily, s.bucket, s.micro_usd"
+    " FROM spend s JOIN spend_source p ON p.id = s.source_id",
+    True: "SELECT budget, dependency, reserved, daily, bucket, micro_usd FROM spend",
+}
+_ENTRIES = {
+    False: "SELECT e.reservation, e.kind, e.held_micro_usd, e.spent_micro_usd, p.dependency,"
+    " e.quarter FROM ledger_entry e LEFT JOIN spend_source p ON p.id = e.source_id ORDER BY e.seq",
+    True: "SELECT reservation, kind, held_micro_usd, spent_micro_usd, dependency, quarter"
+    " FROM ledger_entry ORDER BY reservation, seq",
+}
+_COSTS = """
+SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?, sum(coalesce(o.cost_micro_usd, 0)),
+  sum(CASE WHEN o.cost_micro_usd IS NULL
+    AND (o.input_tokens IS NOT NULL OR o.output_tokens IS NOT NULL) THEN 1 ELSE 0 END)
+FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
+LEFT JOIN reservation r ON r.id = o.reservation
+WHERE r.id IS NULL GROUP BY 1, 2, 3
+"""
+# From which quarter hour on each dependency's rows are all there.
+_KEPT = """
+SELECT d.name, coalesce(k.from_ms, 0) / ? FROM dependency d
+LEFT JOIN retention k ON k.dependency_id = d.id
+"""
+
+
+def compare_money(connection: Connection, figures: Figures) -> None:
+    """Compare every reservation with its entries, and every sum with what it is the sum of."""
+    accounts, reserved = _entered(connection)
+    stored = {
+        row[0]: tuple(row[1:])
+        for row in connection.execute(
+            "SELECT id, state, held_micro_usd, observed_micro_usd, declared_micro_usd"
+            " FROM reservation"
+        )
+    }
+    figure = figures.of("reservations")
+    figure.compared += len(stored.keys() | accounts.keys())
+    for name in sorted(stored.keys() | accounts.keys()):
+        if stored.get(name) != accounts.get(name):
+            figure.amiss.append(f"{name} is not what its entries add up to")
+    spend = _stored(connection)
+    quarters = {key: amount for key, amount in spend.items() if not key.daily}
+    differing(
+        figures.of("reserved spend"),
+        {key: amount for key, amount in quarters.items() if key.reserved},
+        reserved,
+        _words,
+    )
+    _compare_costs(connection, quarters, figures)
+    days = {key: amount for key, amount in spend.items() if key.daily}
+    differing(figures.of("daily spend"), days, _by_day(quarters), _words)
+
+
+def _compare_costs(connection: Connection, quarters: Mapping[Spend, int], figures: Figures) -> None:
+    costs, unpriced, kept = _costs(connection)
+    found = {
+        key: amount
+        for key, amount in quarters.items()
+        if not key.reserved and key.bucket >= kept.get(key.dependency, 0)
+    }
+    # At least: what calls with tokens alone were booked at is not among their rows.
+    for key in unpriced:
+        if found.get(key, 0) >= costs.get(key, 0):
+            found.pop(key, None)
+            costs.pop(key, None)
+    differing(figures.of("spend"), found, costs, _words)
+
+
+def _words(key: Spend) -> str:
+    of = key.dependency or "settlements"
+    when = "day" if key.daily else "quarter hour"
+    named = f" for {key.budget}" if key.budget else ""
+    return f"what {of} cost{named} in {when} {key.bucket} (in 1e-6 USD)"
+
+
+def _stored(connection: Connection) -> dict[Spend, int]:
+    sums: dict[Spend, int] = defaultdict(int)
+    for *key, amount in connection.execute(_STORED[connection.has_shards]):
+        sums[Spend(*key)] += amount
+    return dict(sums)
+
+
+def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[str, int]]:
+    """What calls cost by their rows; where some were priced as they came; since when rows are kept."""
+    kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
+    costs: dict[Spend, int] = {}
+    unpriced: set[Spend] = set()
+    for name, budget, quarter, amount, without in connection.execute(_COSTS, (QUARTER_MS,)):
+        if quarter < kept[name]:
+            continue
+        key = Spend(budget, name, 0, 0, quarter)
+        costs[key] = min(amount, SUM_MAX)
+        if without:
+            unpriced.add(key)
+    return costs, unpriced, kept
+
+
+def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dict[Spend, int]]:
+    """What entries say of each reservation, and of what was spent in reservations."""
+    budgets = dict(connection.execute("SELECT id, budget FROM reservation").fetchall())
+    accounts: dict[str, _Account] = {}
+    spent: dict[Spend, int] = defaultdict(int)
+    for name, kind, held, amount, dependency, quarter in connection.execute(
+        _ENTRIES[connection.has_shards]
+    ).fetchall():
+        at = accounts.get(name, _Account("open", 0, 0, None))
+        if kind == "hold":
+            at = at._replace(held=at.held + held)
+        elif kind in ("cost", "correct"):
+            at = at._replace(observed=at.observed + amount)
+        elif kind == "settle":
+            declared = at.observed + amount if quarter else None  # one engine writes 0 for none
+            at = at._replace(state="settled", declared=declared)
+        else:
+            at = at._replace(state="released")
+        accounts[name] = at
+        if quarter:
+            spent[Spend(budgets.get(name, ""), dependency, 1, 0, quarter)] += amount
+    sums = {key: min(amount, SUM_MAX) for key, amount in spent.items()}
+    return {name: tuple(at) for name, at in accounts.items()}, sums
+
+
+def _by_day(quarters: Mapping[Spend, int]) -> dict[Spend, int]:
+    days: dict[Spend, int] = defaultdict(int)
+    for key, amount in quarters.items():
+        day = key._replace(daily=1, bucket=key.bucket // QUARTERS_A_DAY)
+        days[day] = min(days[day] + amount, SUM_MAX)
+    return dict(days)
+
+
+def mend_money(connection: Connection, settings: Settings) -> None:
+    """Make reservations and sums anew from entries and rows, in the caller's transaction."""
+    accounts, derived = _entered(connection)
+    for name, (state, held, observed, declared) in accounts.items():
+        connection.execute(
+            "UPDATE reservation SET state = ?, held_micro_usd = ?, observed_micro_usd = ?,"
+            " declared_micro_usd = ? WHERE id = ?",
+            (state, held, observed, declared, name),
+        )
+    quarters = {key: amount for key, amount in _stored(connection).items() if not key.daily}
+    costs, unpriced, kept = _costs(connection)
+    for key, amount in quarters.items():
+        if key.reserved:
+            continue
+        at_least = costs.get(key, 0)
+        is_kept = key.bucket >= kept.get(key.dependency, 0)
+        if not is_kept or (key in unpriced and amount > at_least):
+            derived[key] = amount
+        elif at_least:
+            derived[key] = at_least
+    for key, amount in costs.items():
+        derived.setdefault(key, amount)
+    connection.execute("DELETE FROM spend")
+    _put(connection, {**derived, **_by_day(derived)}, settings)
+
+
+def _put(connection: Connection, sums: Mapping[Spend, int], settings: Settings) -> None:
+    if connection.has_shards:
+        from gonogo.store.postgres.books import root_of
+
+        columns = ("root", "budget", "dependency", "reserved", "daily", "bucket", "micro_usd")
+        connection.insert(
+            "spend",
+            columns,
+            [(root_of(settings, key.budget), *key, n) for key, n in sorted(sums.items()) if n],
+        )
+        return
+    rows = []
+    for key, amount in sorted(sums.items()):
+        source = source_id(connection, key.dependency, key.budget, key.reserved)
+        rows.append((source, key.daily, key.bucket, amount))
+    connection.insert("spend", ("source_id", "daily", "bucket", "micro_usd"), rows)

@@ -1,0 +1,383 @@
+"""What is kept of a dependency's observations beside them, compared with the rows.
+
+Nothing is written: ids that rollups would be made under are looked up, never given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.store.engine import Connection, in_shard
+from gonogo.store.figures.figure import Figures
+from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, Known
+from gonogo.store.observations.cells import COUNTS, Cells, daily
+from gonogo.store.observations.codec import unpack
+from gonogo.store.observations.rebuild import ROWS_AFTER
+from gonogo.store.observations.retention import kept_from_ms
+from gonogo.store.observations.rollups import merged, metrics_of
+from gonogo.store.observations.rows import Row, Rule, SeriesKey, hash64
+from gonogo.store.observations.samples import golden_change, kept_answers
+from gonogo.store.observations.slices import Slices
+
+if TYPE_CHECKING:
+    from gonogo.store.figures.figure import Figure
+
+__all__ = ["compare_dependency", "recount"]
+
+_NAMED = ("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id")
+_IDS_A_QUERY = 250
+# The versions of the rows, and of the days whose rows were let go.
+_VERSIONS = """
+SELECT version_id, count(*), min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?
+GROUP BY version_id
+"""
+_LET_GO = """
+SELECT s.version_id, sum(r.n) FROM series s JOIN rollup r ON r.series_id = s.id {shard}
+WHERE s.dependency_id = ? AND s.segment_id = 0 AND r.daily = 1 AND r.bucket < ? GROUP BY s.version_id
+"""
+
+
+class _Finder(Catalogue):
+    """A catalogue that gives no ids: what has none gets a number that nothing is stored under."""
+
+    def name_id(self, text: str) -> int:
+        number = self._known.names.get(text) or self.found.names.get(text)
+        if number is None:
+            if self._connection.has_shards:
+                number = hash64(text) or 1
+            else:
+                row = self._connection.execute("SELECT id FROM name WHERE text = ?", (text,))
+                found = row.fetchone()
+                number = -1 - len(self.found.names) if found is None else int(found[0])
+            self.found.names[text], self.found.texts[number] = number, text
+        return number
+
+    def series_id(self, key: SeriesKey) -> int:
+        number = self._known.series.get(key) or self.found.series.get(key)
+        if number is None:
+            number = self.found.series[key] = -1 - len(self.found.series)
+        return number
+
+
+class _Dependency:
+    """One dependency within one snapshot."""
+
+    def __init__(self, connection: Connection, name: str, figures: Figures) -> None:
+        self.connection, self.name, self.figures = connection, name, figures
+        found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,))
+        self.id, rule = found.fetchone()
+        self.rule = Rule.parse(rule)
+        self.from_ms = kept_from_ms(connection, self.id)
+        series = connection.execute(
+            "SELECT dependency_id, golden, segment_id, version_id, id FROM series"
+            " WHERE dependency_id = ?",
+            (self.id,),
+        ).fetchall()
+        known = Known(series={(row[0], row[1], row[2], row[3]): row[4] for row in series})
+        self.finder = _Finder(connection, known)
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Its rows as they are kept, a few thousand at a time."""
+        after = (-1 if self.from_ms is None else self.from_ms, -1)
+        while step := [
+            Row(*row) for row in self.connection.execute(ROWS_AFTER, (self.id, *after)).fetchall()
+        ]:
+            after = step[-1].ts_ms, step[-1].seq
+            yield step
+
+    def has_its_names(self) -> bool:
+        """Compare the ids of names that rows carry with the dictionary; it cannot be derived."""
+        used: set[int] = set()
+        for column in _NAMED:
+            rows = self.connection.execute(
+                f"SELECT DISTINCT {column} FROM observation WHERE dependency_id = ?",  # noqa: S608 - constant names
+                (self.id,),
+            )
+            used |= {row[0] for row in rows if row[0]}
+        for (segments,) in self.connection.execute(
+            "SELECT DISTINCT segments FROM observation WHERE dependency_id = ?"
+            " AND segments IS NOT NULL",
+            (self.id,),
+        ).fetchall():
+            used |= {part for part in json.loads(segments) if not isinstance(part, str)}
+        figure = self.figures.of("names", is_derived=False)
+        figure.compared += len(used)
+        listed, missing = sorted(used), set(used)
+        for at in range(0, len(listed), _IDS_A_QUERY):
+            some = tuple(listed[at : at + _IDS_A_QUERY])
+            marks = ", ".join("?" * len(some))
+            found = self.connection.execute(f"SELECT id FROM name WHERE id IN ({marks})", some)  # noqa: S608 - only marks
+            missing -= {row[0] for row in found}
+        if missing:
+            figure.amiss.append(f"{self.name}: {len(missing)} names that rows carry are gone")
+        return not missing
+
+    def _where(self, table: str, columns: str) -> list[tuple[int, ...]]:
+        """Rows of a rollup table, of the days whose rows are kept."""
+        tied = in_shard(self.connection, "r.", "s.dependency_id")
+        rows = self.connection.execute(
+            f"SELECT {columns} FROM series s JOIN {table} r ON r.series_id = s.id{tied}"  # noqa: S608 - constant names
+            f" WHERE s.dependency_id = ?{self._since()}",
+            (self.id,),
+        )
+        return [tuple(row) for row in rows]
+
+    def _since(self) -> str:
+        if self.from_ms is None:
+            return ""
+        hour, day = self.from_ms // HOUR_MS, self.from_ms // DAY_MS
+        return f" AND (r.daily = 0 AND r.bucket >= {hour} OR r.daily = 1 AND r.bucket >= {day})"
+
+    def compare_rollups(self, cells: Cells) -> None:
+        """Counts, histograms and categories of every hour and day."""
+        counts: dict[tuple[int, ...], object] = {}
+        histograms: dict[tuple[int, ...], object] = {}
+        categories: dict[tuple[int | str, ...], object] = {}
+        for is_daily, changed in ((0, cells), (1, daily(cells))):
+            for (series, bucket), cell in changed.items():
+                at = self.finder.series_id(series), is_daily, bucket
+                counts[at] = tuple(cell.counts)
+                for (field, value), n in cell.categories.items():
+                    categories[*at, field, value] = n
+                for metric, histogram in cell.histograms.items():
+                    n, total, lowest, bins = merged(None, histogram)
+                    histograms[*at, self.finder.name_id(metric)] = _content(n, total, lowest, bins)
+        columns = ", ".join(f"r.{name}" for name in COUNTS)
+        stored = self._where("rollup", f"r.series_id, r.daily, r.bucket, {columns}")
+        kept = {row[:3]: row[3:] for row in stored if any(row[3:])}
+        self._compare("rollups", kept, counts)
+        stored = self._where(
+            "histogram", "r.series_id, r.daily, r.bucket, r.metric_id, r.n, r.sum, r.lowest, r.bins"
+        )
+        filled = {row[:4]: _content(*row[4:]) for row in stored}  # type: ignore[arg-type]  # STRICT columns
+        self._compare("histograms", filled, histograms)
+        stored = self._where("category", "r.series_id, r.daily, r.bucket, r.field, r.value_id, r.n")
+        self._compare("categories", {row[:5]: row[5] for row in stored}, categories)
+
+    def _compare(self, what: str, stored: dict, derived: dict) -> None:  # type: ignore[type-arg]  # keys and values differ
+        """One difference a figure and dependency: a damaged hour is damaged in its day as well."""
+        keys = stored.keys() | derived.keys()
+        figure = self.figures.of(what)
+        figure.compared += len(keys)
+        amiss = [
+            k for k in keys if stored.get(k) != derived.get(k) and (stored.get(k) or derived.get(k))
+        ]
+        if amiss:
+            figure.amiss.append(f"{self.name}: {len(amiss)} of {len(keys)}")
+
+    def compare_rest(self, rows_kept: _Kept) -> None:
+        """Golden answers, outputs per input, and which metrics there are."""
+        day = 0 if self.from_ms is None else self.from_ms // DAY_MS
+        run = self.connection.execute
+        golden = run(
+            "SELECT dependency_id, item_id, version_id, day, n, outcome_sum FROM golden_answer"
+            " WHERE dependency_id = ? AND day >= ?",
+            (self.id, day),
+        )
+        self._compare(
+            "golden answers",
+            {tuple(row[:4]): tuple(row[4:]) for row in golden if any(row[4:])},
+            dict(rows_kept.golden),
+        )
+        days = run(
+            "SELECT version_id, day, input_hash, output_hash, n FROM answer_day"
+            " WHERE dependency_id = ? AND day >= ?",
+            (self.id, day),
+        )
+        derived = kept_answers(rows_kept.answers, by_day=True)
+        self._compare("answers", {tuple(row[:4]): row[4] for row in days}, derived)
+        if self.from_ms is not None:
+            return
+        whole = run(
+            "SELECT version_id, input_hash, output_hash, n FROM answer WHERE dependency_id = ?",
+            (self.id,),
+        )
+        derived = kept_answers(rows_kept.answers, by_day=False)
+        self._compare("answers", {tuple(row[:3]): row[3] for row in whole}, derived)
+        metrics = run("SELECT metric FROM dependency_metric WHERE dependency_id = ?", (self.id,))
+        listed = {row[0]: 1 for row in metrics}
+        self._compare("metrics", listed, dict.fromkeys(rows_kept.metrics, 1))
+
+    def compare_counts(self) -> None:
+        """How many observations there are, of each version as well, and when they were."""
+        stored = self.connection.execute(
+            "SELECT n, first_ts_ms, newest_ts_ms FROM dependency WHERE id = ?", (self.id,)
+        ).fetchone()
+        versions = versions_of(self.connection, self.id, self.from_ms)
+        figure = self.figures.of("counts")
+        derived = whole_of(versions)
+        self._times(figure, self.name, tuple(stored), derived)
+        listed = self.connection.execute(
+            "SELECT version_id, n, first_ts_ms, newest_ts_ms FROM dependency_version"
+            " WHERE dependency_id = ?",
+            (self.id,),
+        )
+        kept = {row[0]: tuple(row[1:]) for row in listed}
+        for version in sorted(kept.keys() | versions.keys()):
+            of = f"a version of {self.name}"
+            self._times(figure, of, kept.get(version), versions.get(version))
+
+    def _times(
+        self,
+        figure: Figure,
+        of: str,
+        stored: tuple[int, ...] | None,
+        derived: tuple[int, int | None, int | None] | None,
+    ) -> None:
+        figure.compared += 3
+        if stored is None or derived is None:
+            figure.amiss.append(f"{of} is {'not ' if stored is None else ''}listed")
+            return
+        for what, found, wanted in zip(("n", "first", "newest"), stored, derived, strict=True):
+            if wanted is not None and found != wanted:
+                figure.amiss.append(f"{of}: {what} is {found}, its rows say {wanted}")
+
+    def compare_ids(self) -> None:
+        """Each id names a row that is there."""
+        loose = self.connection.execute(
+            "SELECT count(*) FROM observation_id i WHERE i.dependency_id = ? AND i.ts_ms >= ?"
+            " AND NOT EXISTS (SELECT 1 FROM observation o WHERE o.dependency_id = i.dependency_id"
+            " AND o.ts_ms = i.ts_ms AND o.seq = i.seq)",
+            (self.id, self.from_ms or 0),
+        ).fetchone()[0]
+        known = self.connection.execute(
+            "SELECT count(*) FROM observation_id WHERE dependency_id = ?", (self.id,)
+        ).fetchone()[0]
+        figure = self.figures.of("ids")
+        figure.compared += known
+        if loose:
+            figure.amiss.append(f"{self.name}: {loose} name no observation")
+        fields = self.connection.execute(
+            "SELECT c.field, c.values_seen, (SELECT count(*) FROM cardinality_value v"
+            " WHERE v.dependency_id = c.dependency_id AND v.field = c.field)"
+            " FROM cardinality c WHERE c.dependency_id = ? AND c.values_seen <= ?",
+            (self.id, VALUES_MAX),
+        ).fetchall()
+        figure = self.figures.of("values")
+        figure.compared += len(fields)
+        figure.amiss += [
+            f"{field} of {self.name} has {n} values, {seen} are counted"
+            for field, seen, n in fields
+            if seen != n
+        ]
+
+
+class _Kept:
+    """What the rows say beside the rollups."""
+
+    def __init__(self) -> None:
+        self.golden: dict[tuple[int, int, int, int], tuple[int, int]] = {}
+        self.answers: Counter[tuple[int, int, int, int]] = Counter()
+        self.metrics: set[str] = set()
+
+    def add(self, rows: list[Row]) -> None:
+        for row in rows:
+            change = golden_change(row, 1)
+            if change is not None:
+                n, total = self.golden.get(change[0], (0, 0))
+                self.golden[change[0]] = n + change[1], total + change[2]
+            if row.input_hash is not None and row.output_hash is not None:
+                day = row.ts_ms // DAY_MS
+                self.answers[row.version_id, day, row.input_hash, row.output_hash] += 1
+
+
+def _content(n: int, total: int, lowest: int, bins: bytes) -> object:
+    """What a stored histogram says, whatever empty bins it is padded with; None for nothing."""
+    filled = {place: count for place, count in unpack(lowest, bytes(bins)).items() if count}
+    return (n, total, filled) if n or total or filled else None
+
+
+def compare_dependency(connection: Connection, name: str) -> Figures:
+    """Compare all that is kept of a dependency's observations with them."""
+    figures = Figures()
+    one = _Dependency(connection, name, figures)
+    one.compare_counts()
+    one.compare_ids()
+    if not one.has_its_names():
+        return figures
+    cells: Cells = {}
+    kept = _Kept()
+    slices = Slices(one.finder, one.id, one.rule)
+    for rows in one.rows():
+        slices.contribute(cells, rows)
+        kept.add(rows)
+    kept.metrics = {metric for _, metric in metrics_of(cells)}
+    one.compare_rollups(cells)
+    one.compare_rest(kept)
+    return figures
+
+
+def versions_of(
+    connection: Connection, dependency_id: int, from_ms: int | None
+) -> dict[int, tuple[int, int | None, int | None]]:
+    """By version how many observations there were, the first and the newest of them.
+
+    Of rows that were let go only how many is known: the first is None then.
+    """
+    found: dict[int, tuple[int, int | None, int | None]] = {
+        version: (n, first, newest)
+        for version, n, first, newest in connection.execute(_VERSIONS, (dependency_id,))
+    }
+    if from_ms is None:
+        return found
+    tied = in_shard(connection, "r.", "s.dependency_id")
+    gone = connection.execute(_LET_GO.format(shard=tied), (dependency_id, from_ms // DAY_MS))
+    for version, n in gone.fetchall():
+        kept, _, newest = found.get(version, (0, None, None))
+        found[version] = kept + n, None, newest
+    return found
+
+
+def whole_of(
+    versions: dict[int, tuple[int, int | None, int | None]],
+) -> tuple[int, int | None, int | None]:
+    """The same of all versions together."""
+    firsts = [first for _, first, _ in versions.values()]
+    newest = [last for _, _, last in versions.values() if last is not None]
+    first = min((f for f in firsts if f is not None), default=None) if None not in firsts else None
+    return sum(n for n, _, _ in versions.values()), first, max(newest, default=None)
+
+
+def recount(connection: Connection, name: str) -> None:
+    """Make the counts and times of a dependency anew, and drop ids that name no observation."""
+    run = connection.execute
+    found = run("SELECT id FROM dependency WHERE name = ?", (name,)).fetchone()[0]
+    from_ms = kept_from_ms(connection, found)
+    versions = versions_of(connection, found, from_ms)
+    n, first, newest = whole_of(versions)
+    run(
+        "UPDATE dependency SET n = ?, first_ts_ms = coalesce(?, first_ts_ms),"
+        " newest_ts_ms = coalesce(?, newest_ts_ms), rev = rev + 1 WHERE id = ?",
+        (n, first, newest, found),
+    )
+    for version, (own, began, last) in versions.items():
+        run(
+            "INSERT INTO dependency_version VALUES (?1, ?2, ?3, coalesce(?4, ?6), coalesce(?5, ?6))"
+            " ON CONFLICT (dependency_id, version_id) DO UPDATE SET n = ?3,"
+            " first_ts_ms = coalesce(?4, dependency_version.first_ts_ms),"
+            " newest_ts_ms = coalesce(?5, dependency_version.newest_ts_ms)",
+            (found, version, own, began, last, from_ms or 0),
+        )
+    listed = run("SELECT version_id FROM dependency_version WHERE dependency_id = ?", (found,))
+    for (version,) in listed.fetchall():
+        if version not in versions:
+            run(
+                "DELETE FROM dependency_version WHERE dependency_id = ? AND version_id = ?",
+                (found, version),
+            )
+    run(
+        "DELETE FROM observation_id WHERE dependency_id = ? AND ts_ms >= ? AND NOT EXISTS"
+        " (SELECT 1 FROM observation o WHERE o.dependency_id = observation_id.dependency_id"
+        " AND o.ts_ms = observation_id.ts_ms AND o.seq = observation_id.seq)",
+        (found, from_ms or 0),
+    )
+    run(
+        "UPDATE cardinality SET values_seen = (SELECT count(*) FROM cardinality_value v"
+        " WHERE v.dependency_id = cardinality.dependency_id AND v.field = cardinality.field)"
+        " WHERE dependency_id = ? AND values_seen <= ?",
+        (found, VALUES_MAX),
+    )

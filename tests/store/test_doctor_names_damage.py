@@ -1,0 +1,164 @@
+"""A store that is damaged in twenty ways: each is named, and what can be derived is mended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import engines
+import pytest
+
+from gonogo.answers import FallbackPlan
+from gonogo.app import Gonogo
+from gonogo.incidents.handle import Look, note_verdict
+from gonogo.settings import BudgetSettings, DependencySettings, Settings
+from gonogo.store.engine import Connection
+from gonogo.store.repair import Compared
+
+pytestmark = pytest.mark.anyio
+
+NOW_MS = 1_767_268_800_000
+# Each with the figure that has to name it.
+DAMAGES = {
+    "a count": ("counts", "UPDATE dependency SET n = n + 7 WHERE name = 'm'"),
+    "a newest time": ("counts", "UPDATE dependency SET newest_ts_ms = 1 WHERE name = 'm'"),
+    "a first time": ("counts", "UPDATE dependency SET first_ts_ms = 1 WHERE name = 'm'"),
+    "a version's count": ("counts", "UPDATE dependency_version SET n = 1"),
+    "versions that are gone": ("counts", "DELETE FROM dependency_version"),
+    "a rollup": ("rollups", "UPDATE rollup SET good = good + 1 WHERE daily = 1"),
+    "rollups that are gone": ("rollups", "DELETE FROM rollup WHERE daily = 0"),
+    "a histogram": ("histograms", "UPDATE histogram SET sum = sum + 1"),
+    "a category": ("categories", "UPDATE category SET n = n + 1"),
+    "a golden answer": ("golden answers", "UPDATE golden_answer SET outcome_sum = 1"),
+    "an answer": ("answers", "UPDATE answer SET n = n + 1"),
+    "a day's answer": ("answers", "DELETE FROM answer_day"),
+    "metrics that are gone": ("metrics", "DELETE FROM dependency_metric"),
+    "an id of no row": (
+        "ids",
+        "INSERT INTO observation_id SELECT id, {blob}, 1767268800000, 99 FROM dependency LIMIT 1",
+    ),
+    "values counted": ("values", "UPDATE cardinality SET values_seen = values_seen + 1"),
+    "a day's spending": ("daily spend", "UPDATE spend SET micro_usd = 1 WHERE daily = 1"),
+    "a hold": ("reservations", "UPDATE reservation SET held_micro_usd = 1"),
+    "what a reservation cost": ("reservations", "UPDATE reservation SET observed_micro_usd = 1"),
+    "a route": ("routes", "UPDATE route SET targets = '[[\"elsewhere\", 1000000]]'"),
+    "a route's epoch": ("routes", "UPDATE route SET epoch = epoch + 1"),
+    "an incident": ("incidents", "UPDATE incident SET status = 'resolved'"),
+    "a standing verdict": ("standing verdicts", "UPDATE standing SET drift = 'go'"),
+    "spending that is gone": ("spend", "DELETE FROM spend"),
+    "a repeated check": ("log", "UPDATE decision SET count = count + 1 WHERE action = 0"),
+}
+# What nothing else says again.
+FOR_GOOD = {
+    "a changed action": ("audit", "UPDATE decision SET summary = 'x' WHERE action = 1"),
+    "a link that is gone": ("audit", "DELETE FROM audit WHERE seq = 1"),
+    "a name that is gone": ("names", "DELETE FROM name WHERE text = 'tier=new'"),
+}
+
+
+# A name that is gone keeps its dependency from being compared; no spending has no wrong days.
+HIDING = {"a name that is gone", "spending that is gone"}
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[Gonogo]:
+    """A store with something in every table."""
+    settings = Settings(
+        store=engines.store_of(tmp_path),
+        budgets={"work": BudgetSettings("work", 10**12)},
+        dependencies={
+            "m": DependencySettings("m", fallback=("n",), fallback_policy="confirm"),
+            "n": DependencySettings("n"),
+        },
+    )
+    async with Gonogo(settings, clock=lambda: NOW_MS, actor="agent") as opened:
+        await filled(opened)
+        yield opened
+
+
+async def filled(app: Gonogo) -> None:
+    """Calls, money, a check that says no, and a fallback because of it."""
+    calls = [
+        {
+            "dependency": name,
+            "id": f"{name}{i}",
+            "ts": f"2026-01-01T{i % 12:02}:00:00Z",
+            "outcome": name == "n" or i % 3 == 0,
+            "version": "ab"[i % 2],
+            "latency_ms": 3 + i % 7,
+            "cost_usd": 0.01,
+            "confidence": 0.8,
+            "segments": {"tier": ("new", "old")[i % 4 // 2]},
+            "prediction": "yes" if i % 2 else "no",
+            "input_hash": i % 5,
+            "output_hash": i % 5 if name == "n" else i % 3,
+            **({"item": f"q{i % 3}"} if i % 10 == 0 else {}),
+            **({"error": "timeout"} if i % 20 == 1 else {}),
+            **({"budget": "work"} if i % 3 else {}),
+        }
+        for i in range(60)
+        for name in "mn"
+    ]
+    recorded = await app.record_observations(calls)
+    assert recorded.accepted == 120, recorded
+    held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
+    assert held.reservation is not None
+    spent = {"dependency": "m", "cost_usd": 0.03, "reservation": held.reservation.id}
+    await app.record_observations([spent])
+    await app.settle_reservation(held.reservation.id, 0.05)
+    await app.check_budget_with_confidence("work", planned_cost_usd=0.2, reserve=True)
+    await app.check_model_drift("m")
+    await app.check_model_drift("m")
+    for minute in (0, 11):
+        bad = Look(dependency="m", verdict="no_go", why="it fell", ts_ms=NOW_MS + minute * 60_000)
+        await note_verdict((await app.stores()).incidents, bad, new_id=lambda: "inc-1")
+    plan = await app.trigger_fallback("m", reason="it fell")
+    assert isinstance(plan, FallbackPlan)
+    await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+
+
+async def damaged(app: Gonogo, statement: str) -> int:
+    """Change the store behind its back; how many rows that were."""
+
+    def work(connection: Connection) -> int:
+        blob = "'\\x01'::bytea" if connection.has_shards else "x'01'"
+        return connection.execute(statement.replace("{blob}", blob)).rowcount
+
+    return await (await app.stores()).db.write(work)
+
+
+def amiss(found: Compared) -> set[str]:
+    """The figures that differ."""
+    return {figure.what for figure in found.figures if figure.amiss}
+
+
+async def test_each_of_twenty_damages_is_named_and_mended(app: Gonogo) -> None:
+    """By the figure that it is of; after the repair nothing differs."""
+    assert amiss(await app.compare(60)) == set()
+    for damage, (figure, statement) in DAMAGES.items():
+        assert await damaged(app, statement) > 0, damage
+        assert figure in amiss(await app.repair()), damage
+        after = await app.compare(60)
+        assert amiss(after) == set(), (damage, [f.said for f in after.figures if f.amiss])
+
+
+async def test_all_at_once_are_named(app: Gonogo) -> None:
+    """No damage hides another, and what cannot be derived is said to be so."""
+    for damage, (_, statement) in {**DAMAGES, **FOR_GOOD}.items():
+        if damage not in HIDING:
+            assert await damaged(app, statement) > 0, damage
+    wanted = {figure for figure, _ in (*DAMAGES.values(), *FOR_GOOD.values())} - {"names", "spend"}
+    assert wanted <= amiss(await app.compare(60))
+    await app.repair()
+    assert amiss(await app.compare(60)) == {"audit"}
+
+
+@pytest.mark.parametrize("damage", FOR_GOOD)
+async def test_what_cannot_be_derived_is_named_and_left(app: Gonogo, damage: str) -> None:
+    """The repair changes nothing of it."""
+    figure, statement = FOR_GOOD[damage]
+    assert await damaged(app, statement) > 0
+    found = await app.repair()
+    assert figure in amiss(found)
+    assert not next(f for f in found.figures if f.what == figure).is_derived
+    assert figure in amiss(await app.compare(60))
