@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.trust import mixture as rates
 from gonogo.detectors.trust import score as trust
 from gonogo.detectors.trust.prior import population_prior
 
@@ -175,11 +176,11 @@ def score_fleet(world: World, scores: Scores, *, size: int, seed: int) -> None:
 
 
 def judge_interval(
-    scores: Scores, mixed: trust.BetaMixture, call: int, rate: float, n: float
+    scores: Scores, mixed: rates.BetaMixture, call: int, rate: float, n: float
 ) -> None:
     """Whether the interval holds the true rate, and a no_go a rate that is below its bar."""
-    at = trust.BetaMixture(mixed.weight[call], mixed.a[call], mixed.b[call])
-    low, high = trust.quantiles(at, np.array([0.05, 0.95]))
+    at = rates.BetaMixture(mixed.weight[call], mixed.a[call], mixed.b[call])
+    low, high = rates.quantiles(at, np.array([0.05, 0.95]))
     scores.covered.append(bool(low <= rate <= high))
     bar = max(0.5, float(at.a[-1] / (at.a[-1] + at.b[-1])) - 0.05)
     if high < bar and n >= 10:

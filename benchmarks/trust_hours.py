@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.trust.hour_spread import widened
+from gonogo.detectors.trust.mixture import quantiles
 from gonogo.detectors.trust.prior import Prior
-from gonogo.detectors.trust.score import posterior, quantiles
+from gonogo.detectors.trust.score import posterior
 
 if TYPE_CHECKING:
     from gonogo.records import Floats
@@ -92,7 +93,7 @@ def covers(make: Make, a_day: float, dependencies: int) -> tuple[float, float, f
             found = posterior(rows, good[rows], n[rows], now_hour=asked, prior=Prior())
             low, high = (float(end) for end in quantiles(found, np.array([0.05, 0.95])))
             average.append(low <= chance[asked] <= high)
-            low, high = widened(float(found.mean()), (low, high), found.between_hours)
+            low, high = widened(float(found.mean()), (low, high), float(found.between_hours))
             now.append(low <= chance[asked] <= high)
             width.append(high - low)
     return float(np.mean(average)), float(np.mean(now)), float(np.mean(width))

@@ -236,9 +236,9 @@ class MemoryTelemetry:
             sum((t * t - q) / t for t, q in sizes),
         )
 
-    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+    async def provider_members(self, provider: str) -> list[str]:
         """Names that were recorded with this provider."""
-        known = await self.dependencies(limit=limit)
+        known = await self.dependencies(limit=len(self.seen))
         return [one.name for one in known if one.provider == provider]
 
     async def newest_calls(
@@ -258,9 +258,7 @@ class MemoryTelemetry:
     ) -> tuple[int, int]:
         """Of itself, of others, and of its provider's."""
         known = await self.dependency(dependency)
-        members = await self.provider_members(
-            provider or (known.provider if known else None) or "", limit=1000
-        )
+        members = await self.provider_members(provider or (known.provider if known else None) or "")
         found = [
             one
             for name in {dependency, *others, *members}

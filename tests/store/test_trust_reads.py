@@ -12,7 +12,7 @@ import pytest
 
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
-from gonogo.records import DAY_MS, HOUR_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_check import check_trust
 from trust_fakes import MemoryTelemetry, Verdicts
@@ -108,7 +108,7 @@ async def test_repeats_count_disagreement_between_pairs(telemetry: TrustTelemetr
 async def test_provider_members_are_those_recorded_with_it(telemetry: TrustTelemetry) -> None:
     """Two of six models came from acme."""
     await telemetry.record(traffic(), NOW)
-    assert sorted(await telemetry.provider_members("acme", limit=10)) == ["m0", "m1"]
+    assert sorted(await telemetry.provider_members("acme")) == ["m0", "m1"]
 
 
 async def test_a_kept_score_remembers_the_last_of_an_earlier_day(
@@ -137,6 +137,24 @@ async def test_a_kept_score_remembers_the_last_of_an_earlier_day(
     assert list(rows) == ["b", "a", "c"]
     assert (rows["a"].score_e6, rows["a"].earlier_score_e6) == (400_000, 850_000)
     assert rows["a"].scored_rev == rows["a"].rev
+
+
+async def test_a_fleet_at_rest_is_read_again_once_anything_is_written(
+    telemetry: TrustTelemetry,
+) -> None:
+    """A new dependency, a new call and a new score each show at the next look."""
+    await telemetry.record([Observation("a", NOW - HOUR_MS)], NOW)
+    assert [row.name for row in await telemetry.fleet()] == ["a"]
+    await telemetry.record([Observation("b", NOW - HOUR_MS)], NOW)
+    assert [row.name for row in await telemetry.fleet()] == ["a", "b"]
+    await telemetry.record([Observation("a", NOW)], NOW)
+    [known, _] = await telemetry.fleet()
+    assert (known.n, known.newest_ts_ms) == (2, NOW)
+    for rate in (0.9, 0.2):
+        await telemetry.keep_score(KeptScore("a", NOW, known.rev, "go", rate, rate, rate))
+        await telemetry.record([Observation("c", NOW)], NOW)
+        rows = {row.name: row for row in await telemetry.fleet()}
+        assert rows["a"].score_e6 == round(rate * MICRO)
 
 
 async def test_a_report_is_the_same_over_every_store(telemetry: TrustTelemetry) -> None:

@@ -13,6 +13,7 @@ from gonogo.errors import DataError
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
+from gonogo.trust.fleet import check_fleet
 from gonogo.trust.trust_check import check_trust
 from trust_fakes import MemoryTelemetry, Verdicts
 
@@ -37,6 +38,15 @@ def test_a_shared_outage_is_named_with_its_members_and_its_hour() -> None:
     assert found.members == (0, 1, 2, 3)
     assert abs(found.start - (HOURS - 3)) <= 1
     assert found.e_value > 1e6
+
+
+def test_a_total_outage_of_many_began_when_it_began() -> None:
+    """Fifty fail outright for six hours: what is certain from each start is dated by all of it."""
+    failed, n = steady(50, 4)
+    n[:, -6:] = failed[:, -6:] = 8
+    found = failing_together(failed, n)
+    assert found.members == tuple(range(50))
+    assert abs(found.start - (HOURS - 6)) <= 1
 
 
 def test_one_members_own_outage_is_not_shared() -> None:
@@ -170,3 +180,34 @@ async def test_what_nobody_declared_is_found_by_its_pairs() -> None:
     assert report.provider_suspected is not None
     assert report.provider_suspected.provider == "not declared"
     assert report.provider_suspected.dependencies == ["x", "y"]
+
+
+@pytest.mark.anyio
+async def test_a_large_provider_is_named_whole_and_a_cut_is_said() -> None:
+    """Sixty of acme's fall among eighty: the fleet looks at all, a check of one at a few, and says so."""
+    telemetry = MemoryTelemetry(Settings(store=""))
+    log = cast("DecisionLog", Verdicts())
+    for i in range(80):
+        falls = i < 60
+        calls = [
+            Observation(
+                f"d{i:02}",
+                NOW - hour * HOUR_MS,
+                provider="acme" if falls else None,
+                error="http_500" if falls and hour < 4 else None,
+                outcome=None if falls and hour < 4 else 1.0,
+            )
+            for hour in range(40)
+            for _ in range(4)
+        ]
+        await telemetry.record(calls, NOW)
+    fleet = await check_fleet(telemetry, log, Settings(store=""), now_ms=NOW)
+    suspect = fleet.provider_suspected
+    assert suspect is not None
+    assert (suspect.provider, suspect.falling, suspect.looked_at) == ("acme", 60, None)
+    assert len(suspect.dependencies) == 50
+    assert "d00, d01, d02, d03 and 56 more fail together" in fleet.summary
+    own = await check_trust(telemetry, log, Settings(store=""), dependency="d01", now_ms=NOW)
+    assert own.provider_suspected is not None
+    assert (own.provider_suspected.looked_at, own.provider_suspected.of) == (30, 60)
+    assert "of 30 that were looked at among 60." in own.summary

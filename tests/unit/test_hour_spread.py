@@ -65,10 +65,11 @@ def test_many_find_what_each_finds() -> None:
         counted(NIGHTS, calls_an_hour=rate, seed=at) for at, rate in enumerate((100.0, 12.0, 0.5))
     ]
     every.append(counted(steady, calls_an_hour=40, seed=9))
-    got = posteriors(every, [Prior()] * len(every), now_hour=HOURS)
-    assert got[0].between_hours > 0
-    for one, own in zip(got, every, strict=True):
-        assert math.sqrt(one.between_hours) == pytest.approx(found(own), abs=1e-9, nan_ok=True)
+    mixtures = posteriors(every, [Prior()] * len(every), now_hour=HOURS)
+    between = np.broadcast_to(mixtures.between_hours, len(every))
+    assert between[0] > 0
+    for got, own in zip(between, every, strict=True):
+        assert math.sqrt(got) == pytest.approx(found(own), abs=1e-9, nan_ok=True)
 
 
 def test_an_interval_widens_on_both_sides_and_stays_within_0_and_1() -> None:

@@ -10,18 +10,19 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gonogo.detectors.trust.chances_many import Batches, posteriors, product_interval90
-from gonogo.detectors.trust.prior import Prior
-from gonogo.detectors.trust.score import (
+from gonogo.detectors.trust.chances_many import Batches, posteriors
+from gonogo.detectors.trust.mixture import (
     point_interval90,
-    posterior,
+    product_interval90,
     product_points,
 )
+from gonogo.detectors.trust.prior import Prior
+from gonogo.detectors.trust.score import posterior
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings, Settings
 from gonogo.trust.fleet import check_fleet
-from gonogo.trust.fleet_scores import AT_ONCE
+from gonogo.trust.fleet_scores import AT_ONCE, FIRST_RUN
 from gonogo.trust.score_many import score_many
 from gonogo.trust.trust_estimate import kept_from, trust_estimate
 from trust_fakes import MemoryTelemetry, Verdicts
@@ -44,12 +45,13 @@ def test_many_posteriors_are_those_of_each(seed: int, size: int) -> None:
         batches.append(Batches(hour, dice.binomial(n, dice.uniform()), n))
         priors.append(Prior(float(dice.uniform(0.02, 0.98)), float(dice.uniform(0.5, 50))))
     found = posteriors(batches, priors, now_hour=482_010)
-    for one, prior, got in zip(batches, priors, found, strict=True):
+    for row, (one, prior) in enumerate(zip(batches, priors, strict=True)):
         want = posterior(one.hour, one.good, one.n, now_hour=482_010, prior=prior)
-        np.testing.assert_allclose(got.weight, want.weight, atol=1e-9)
-        np.testing.assert_allclose(got.a, want.a, rtol=1e-9)
-        np.testing.assert_allclose(got.b, want.b, rtol=1e-9)
-        assert got.between_hours == pytest.approx(want.between_hours, abs=1e-12, nan_ok=True)
+        np.testing.assert_allclose(found.weight[row], want.weight, atol=1e-9)
+        np.testing.assert_allclose(found.a[row], want.a, rtol=1e-9)
+        np.testing.assert_allclose(found.b[row], want.b, rtol=1e-9)
+        between = np.broadcast_to(found.between_hours, len(batches))[row]
+        assert between == pytest.approx(want.between_hours, abs=1e-12, nan_ok=True)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -116,7 +118,7 @@ async def test_a_fleet_that_is_not_done_says_so_and_goes_on() -> None:
     """Every dependency is counted at the first look; the next ones score the rest."""
     own = Settings(store="")
     telemetry = MemoryTelemetry(own)
-    size = 2 * AT_ONCE + 10
+    size = FIRST_RUN + AT_ONCE + 10
     for i in range(size):
         calls = [Observation(f"d{i:03}", NOW - k * HOUR_MS, outcome=1.0) for k in range(12)]
         await telemetry.record(calls, NOW)
@@ -128,5 +130,5 @@ async def test_a_fleet_that_is_not_done_says_so_and_goes_on() -> None:
         left.append(report.waiting)
         assert ("not scored yet" in report.summary) == (report.waiting is not None)
         assert "unknown" not in report.summary
-    assert left == [AT_ONCE + 10, 10, None, None]
+    assert left == [FIRST_RUN + 10, FIRST_RUN + 10 - AT_ONCE, None, None]
     assert report.summary.startswith(f"{size} dependencies: {size} go.")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gonogo.detectors.trust import mixture as rates
 from gonogo.detectors.trust import score as trust
 from gonogo.detectors.trust.prior import Prior, population_prior
 from gonogo.errors import DataError
@@ -129,11 +130,11 @@ def test_quantiles_of_a_mixture_are_right_to_1e_4(
 ) -> None:
     """Oracle: the exact distribution function takes the quantile back to its probability."""
     weight = np.array(raw) / sum(raw)
-    mixture = trust.BetaMixture(
+    mixture = rates.BetaMixture(
         weight, np.array([float(a) for a, _ in shapes]), np.array([float(b) for _, b in shapes])
     )
     for probability in (0.05, 0.5, 0.95):
-        x = float(trust.quantiles(mixture, np.array([probability]))[0])
+        x = float(rates.quantiles(mixture, np.array([probability]))[0])
         either_side = [
             sum(w * exact_cdf(a, b, y) for w, (a, b) in zip(weight, shapes, strict=True))
             for y in (max(x - 1e-4, 0.0), min(x + 1e-4, 1.0))
@@ -145,8 +146,8 @@ def test_quantiles_of_a_mixture_are_right_to_1e_4(
 def test_extreme_shapes_keep_their_mean(a: float, b: float) -> None:
     """Points of equal probability average to the mean, at the edges of [0, 1] too."""
     five = np.ones(5)
-    mixture = trust.BetaMixture(five / 5, a * five, b * five)
-    points = trust.equal_points(mixture, 4000)
+    mixture = rates.BetaMixture(five / 5, a * five, b * five)
+    points = rates.equal_points(mixture, 4000)
     assert points.mean() == pytest.approx(a / (a + b), abs=3e-4)
 
 
@@ -171,17 +172,17 @@ def test_prior_of_few_or_flawless_dependencies_stays_inside() -> None:
 def test_product_and_comparison_of_rates_agree_with_draws() -> None:
     """The product's quantiles and P(first > second) match a million draws."""
     rng = np.random.default_rng(4)
-    one = trust.BetaMixture(np.full(5, 0.2), np.arange(1.0, 6) * 9, np.arange(1.0, 6))
-    two = trust.BetaMixture(np.full(5, 0.2), np.arange(1.0, 6) * 5, np.arange(1.0, 6))
+    one = rates.BetaMixture(np.full(5, 0.2), np.arange(1.0, 6) * 9, np.arange(1.0, 6))
+    two = rates.BetaMixture(np.full(5, 0.2), np.arange(1.0, 6) * 5, np.arange(1.0, 6))
     draws = [
         rng.beta(m.a[pick], m.b[pick])
         for m in (one, two)
         for pick in [rng.integers(0, 5, 1_000_000)]
     ]
-    first, second = trust.equal_points(one), trust.equal_points(two)
-    assert trust.p_greater(first, second) == pytest.approx(np.mean(draws[0] > draws[1]), abs=2e-3)
-    product = trust.product_points(first, second)
-    low, high = trust.point_interval90(product)
+    first, second = rates.equal_points(one), rates.equal_points(two)
+    assert rates.p_greater(first, second) == pytest.approx(np.mean(draws[0] > draws[1]), abs=2e-3)
+    product = rates.product_points(first, second)
+    low, high = rates.point_interval90(product)
     got = (low, np.median(product), high)
     want = np.quantile(draws[0] * draws[1], [0.05, 0.5, 0.95])
     np.testing.assert_allclose(got, want, atol=2e-3)

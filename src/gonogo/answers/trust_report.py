@@ -20,6 +20,9 @@ class TrustPart(Part):
 class ProviderSuspected(Part):
     provider: str
     dependencies: list[str]
+    falling: int | None = None
+    looked_at: int | None = None
+    of: int | None = None
     since: Time
     e_value: Number
 

@@ -320,10 +320,9 @@ class RehearsedTelemetry:
         """How answers to the same input agreed in history."""
         return self._stretches[dependency].past.repeats
 
-    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+    async def provider_members(self, provider: str) -> list[str]:
         """Those that are rehearsed with this provider."""
-        names = [n for n, s in self._stretches.items() if s.past.known.provider == provider]
-        return names[:limit]
+        return [n for n, s in self._stretches.items() if s.past.known.provider == provider]
 
     async def newest_calls(
         self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int

@@ -186,7 +186,7 @@ class TrustTelemetry(Telemetry, Protocol):
         """How the stored answers to repeated inputs agree, within a version."""
         ...
 
-    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+    async def provider_members(self, provider: str) -> list[str]:
         """Dependencies recorded with this provider, newest observation first."""
         ...
 

@@ -124,10 +124,11 @@ def day(time: str) -> str:
     return time[:10]
 
 
-def named(names: Sequence[str], most: int = 4) -> str:
-    """Names in a row, the first few; how many more there are is said."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(plain(name, 80) for name in names[:most])}{more}"
+def named(names: Sequence[str], most: int = 4, *, of: int | None = None) -> str:
+    """Names in a row, the first few; how many more there are, `of` in all, is said."""
+    more = max(len(names), of or 0) - most
+    more_said = f" and {more:,} more" if more > 0 else ""
+    return f"{', '.join(plain(name, 80) for name in names[:most])}{more_said}"
 
 
 def _cell(value: Cell) -> str:

@@ -68,7 +68,10 @@ def points(score: float | None, interval90: tuple[float, float] | None) -> str:
 
 def suspicion(found: ProviderSuspected) -> str:
     """What falls together, and since when."""
-    return (
-        f"Provider {plain(found.provider, 80)} is suspected: {named(found.dependencies)} fail "
-        f"together since {minute(found.since)}."
+    told = (
+        f"Provider {plain(found.provider, 80)} is suspected: "
+        f"{named(found.dependencies, of=found.falling)} fail together since {minute(found.since)}"
     )
+    if found.looked_at is not None and found.of is not None:
+        told += f", of {number(found.looked_at)} that were looked at among {number(found.of)}"
+    return f"{told}."

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
@@ -95,10 +96,12 @@ def _shown(fleet: Fleet, most: int) -> list[FleetRow]:
     """The worst by verdict, then by lower bound; in the order of their lower bounds."""
     if len(fleet.rows) <= most:
         return fleet.rows
-    severity = {verdict: -at for at, verdict in enumerate(VERDICTS_BY_SEVERITY)}
-    ranks = [severity[fleet.verdicts[row.name]] for row in fleet.rows]
-    worst = sorted(range(len(ranks)), key=ranks.__getitem__)[:most]
-    return [fleet.rows[at] for at in sorted(worst)]
+    found: list[int] = []
+    for verdict in reversed(VERDICTS_BY_SEVERITY):
+        verdicts = enumerate(fleet.verdicts.values())
+        alike = (at for at, one in verdicts if one == verdict)
+        found += islice(alike, most - len(found))
+    return [fleet.rows[at] for at in sorted(found)]
 
 
 def _line(settings: Settings, row: FleetRow, fleet: Fleet, now_ms: int) -> FleetLine:

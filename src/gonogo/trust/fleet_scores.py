@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gonogo.ports.standing import stale_after_ms
 from gonogo.ports.trust_reads import FleetRow
 from gonogo.records import DAY_MS, HOUR_MS, PartVerdict, StandingVerdict, worst_verdict
-from gonogo.trust.providers import failing_provider, falling_with
+from gonogo.trust.providers import MEMBERS_OF_FLEET_MAX, failing_provider, falling_with
 from gonogo.trust.score_many import score_many
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from gonogo.answers import ProviderSuspected
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
-    from gonogo.records import Verdict
+    from gonogo.records import Kind, Verdict
     from gonogo.settings import Settings
+    from gonogo.trust.score_many import KindPriors
 
 __all__ = ["Fleet", "Suspicion", "look_at_fleet"]
 
@@ -32,7 +33,9 @@ __all__ = ["Fleet", "Suspicion", "look_at_fleet"]
 SMALL_FLEET_MAX = 25
 KEPT_FOR_MS = HOUR_MS
 KEPT_FOR_LARGE_MS = DAY_MS
-# Scored in one run; between two runs a look that has had its time ends.
+# Scored in one run; between two runs a look that has had its time ends. So many at most are left
+# are scored whatever time it takes: nobody asks a fleet of five hundred twice.
+FIRST_RUN = 500
 AT_ONCE = 250
 # Providers that are looked at, those with the most failing dependencies first.
 PROVIDERS_MAX = 8
@@ -84,36 +87,35 @@ async def look_at_fleet(
         log: Standing verdicts; what is found is said there.
         settings: What depends on what, providers, staleness.
         now_ms: Epoch milliseconds.
-        has_time: Asked between runs of 250; the first run is always made.
+        has_time: Asked between runs; the first is always made.
         suspicion: Of an earlier look, where the process keeps it.
     """
     rows = _with_heard(log, await telemetry.fleet())
     due = _due(rows, now_ms)
     made: dict[str, KeptScore] = {}
-    waiting: set[str] = set()
-    for start in range(0, len(due), AT_ONCE):
-        if start and not has_time():
-            waiting = {row.name for row in due[start:] if row.scored_ms is None}
-            break
-        scored = await score_many(telemetry, settings, due[start : start + AT_ONCE], now_ms)
+    kinds: dict[Kind | None, KindPriors] = {}
+    at_once = len(due) if len(due) <= FIRST_RUN else AT_ONCE
+    while due and (not made or has_time()):
+        run, due = due[:at_once], due[at_once:]
+        scored = await score_many(telemetry, settings, run, now_ms, kinds=kinds)
         await telemetry.keep_scores(scored)
         made |= {score.dependency: score for score in scored}
+    waiting = [row for row in due if row.scored_ms is None]
     if made:
         rows = [row.scored(made[row.name]) if row.name in made else row for row in rows]
         rows.sort(key=FleetRow.order)
     suspects = await _suspects(telemetry, settings, rows, suspicion or Suspicion(), now_ms)
     upstream = _upstream(rows, settings)
-    said = _said(rows, made, upstream, suspects, now_ms)
+    said = _said(rows, made, upstream, suspects, _providers(settings), now_ms)
     log.say(said)
     rows, verdicts = _verdicts(settings, rows, said, now_ms)
-    nothing_said = {row.name for row in rows if row.drift is None and row.trust is None}
     return Fleet(
         rows,
         verdicts,
         {name: f"{other}: {verdict}" for name, (other, verdict) in upstream.items()},
         max(suspects, key=lambda one: one.e_value, default=None),
         len(waiting),
-        len(waiting & nothing_said),
+        sum(row.drift is None and row.trust is None for row in waiting),
     )
 
 
@@ -146,27 +148,33 @@ def _upstream(rows: Sequence[FleetRow], settings: Settings) -> dict[str, tuple[s
     return found
 
 
+def _providers(settings: Settings) -> dict[str, str]:
+    """Declared providers, which outweigh recorded ones."""
+    return {name: own.provider for name, own in settings.dependencies.items() if own.provider}
+
+
 def _said(
     rows: Sequence[FleetRow],
     made: dict[str, KeptScore],
     upstream: dict[str, tuple[str, Verdict]],
     suspects: Sequence[ProviderSuspected],
+    declared: dict[str, str],
     now_ms: int,
 ) -> dict[str, PartVerdict]:
     """What this look says of trust, where it is new or other than what was said."""
     failing = {one.provider for one in suspects}
     said = {}
     for row in rows:
-        if row.verdict is None:
+        name, verdict = row.name, row.verdict
+        if verdict is None:
             continue
-        verdict = row.verdict
-        if row.name in upstream:
-            verdict = worst_verdict([verdict, upstream[row.name][1]])
-        if failing and row.provider in failing:
+        if name in upstream:
+            verdict = worst_verdict([verdict, upstream[name][1]])
+        if failing and declared.get(name, row.provider) in failing:
             verdict = worst_verdict([verdict, "caution"])
-        if row.name in made or row.trust != verdict:
-            data_ms = min(row.newest_ts_ms, now_ms) if row.name in made else row.trust_data_ms
-            said[row.name] = PartVerdict("trust", verdict, now_ms, data_ms)
+        if verdict != row.trust or name in made:
+            data_ms = min(row.newest_ts_ms, now_ms) if name in made else row.trust_data_ms
+            said[name] = PartVerdict("trust", verdict, now_ms, data_ms)
     return said
 
 
@@ -180,24 +188,24 @@ def _with_heard(log: DecisionLog, rows: list[FleetRow]) -> list[FleetRow]:
 
 
 def _verdicts(
-    settings: Settings, rows: Sequence[FleetRow], said: dict[str, PartVerdict], now_ms: int
+    settings: Settings, rows: list[FleetRow], said: dict[str, PartVerdict], now_ms: int
 ) -> tuple[list[FleetRow], dict[str, Verdict]]:
     """The rows with what was just said, and the standing verdict of each."""
     stale_ms = {name: stale_after_ms(settings, name) for name in settings.dependencies}
     usual_ms = stale_after_ms(settings, "")
-    told = [
-        row.saying(StandingVerdict(None, said[row.name])) if row.name in said else row
-        for row in rows
-    ]
-    return told, {
-        row.name: row.verdict_at(now_ms, stale_ms.get(row.name, usual_ms)) for row in told
-    }
+    if said:
+        rows = [
+            row.saying(StandingVerdict(None, said[row.name])) if row.name in said else row
+            for row in rows
+        ]
+    verdicts = {row.name: row.verdict_at(now_ms, stale_ms.get(row.name, usual_ms)) for row in rows}
+    return rows, verdicts
 
 
 async def _suspects(
     telemetry: TrustTelemetry,
     settings: Settings,
-    rows: list[FleetRow],
+    rows: Sequence[FleetRow],
     suspicion: Suspicion,
     now_ms: int,
 ) -> list[ProviderSuspected]:
@@ -205,21 +213,19 @@ async def _suspects(
 
     Of a small fleet every provider is looked at; of a large one those of which two fail or more.
     """
-    declared = {name: one.provider for name, one in settings.dependencies.items() if one.provider}
-    for at, row in enumerate(rows if declared else ()):
-        if row.name in declared:
-            rows[at] = row._replace(provider=declared[row.name])
+    declared = _providers(settings)
+    is_small = len(rows) <= SMALL_FLEET_MAX
     members: dict[str, list[FleetRow]] = {}
     alone: list[FleetRow] = []
-    for row in rows:
-        if row.provider is not None and (row.verdict in _BAD or len(rows) <= SMALL_FLEET_MAX):
-            members.setdefault(row.provider, []).append(row)
-        elif row.provider is None and row.verdict in _BAD:
+    for row in rows if is_small else [row for row in rows if row.verdict in _BAD]:
+        provider = declared.get(row.name, row.provider)
+        if provider is not None:
+            members.setdefault(provider, []).append(row)
+        elif row.verdict in _BAD:
             alone.append(row)
     named = sorted(members, key=lambda one: (-len(members[one]), one))
-    if len(rows) > SMALL_FLEET_MAX:
-        named = [one for one in named if len(members[one]) > 1]
-    named = named[:PROVIDERS_MAX] if len(rows) > SMALL_FLEET_MAX else named
+    if not is_small:
+        named = [one for one in named if len(members[one]) > 1][:PROVIDERS_MAX]
     looked_at = [row for one in named for row in members[one]] + alone
     rests_on = (now_ms // HOUR_MS, [(row.name, row.rev, row.verdict) for row in looked_at])
     if suspicion.found is not None and suspicion.rests_on == rests_on:
@@ -227,7 +233,12 @@ async def _suspects(
     found = [
         one
         for name in named
-        if (one := await failing_provider(telemetry, settings, name, now_ms=now_ms)) is not None
+        if (
+            one := await failing_provider(
+                telemetry, settings, name, now_ms=now_ms, members_max=MEMBERS_OF_FLEET_MAX
+            )
+        )
+        is not None
     ]
     if not found and len(alone) > 1:
         names = [row.name for row in alone]

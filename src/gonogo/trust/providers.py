@@ -19,37 +19,63 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
 
 HISTORY_HOURS = 14 * 24
+# Members that are looked at, the most recently called first: by a check of one of them, which is
+# made anew with each call of any, and by a look at the fleet.
 MEMBERS_MAX = 30
+MEMBERS_OF_FLEET_MAX = 500
+LISTED_MAX = 50
 # One naming in a hundred may be chance, whatever else is known.
 NEEDED = 100.0
 NOT_DECLARED = "not declared"
 
 
 async def failing_provider(
-    telemetry: TrustTelemetry, settings: Settings, provider: str, *, now_ms: int
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    provider: str,
+    *,
+    now_ms: int,
+    members_max: int = MEMBERS_MAX,
 ) -> ProviderSuspected | None:
     """The provider, where two or more of its dependencies fail together now."""
     from gonogo.detectors.trust.cofailure import failing_together
 
     declared = [name for name, own in settings.dependencies.items() if own.provider == provider]
-    recorded = await telemetry.provider_members(provider, limit=MEMBERS_MAX)
+    recorded = await telemetry.provider_members(provider)
     # What the configuration says of a dependency outweighs what was recorded with it.
     moved = {
         name for name, own in settings.dependencies.items() if own.provider not in (None, provider)
     }
-    names = [name for name in dict.fromkeys([*declared, *recorded]) if name not in moved]
-    names, failed, n = await _history(telemetry, names[:MEMBERS_MAX], now_ms)
+    every = [name for name in dict.fromkeys([*declared, *recorded]) if name not in moved]
+    names, failed, n = await _history(telemetry, every[:members_max], now_ms)
     if len(names) < 2:  # noqa: PLR2004 - together takes two
         return None
     found = failing_together(failed, n)
     if found.e_value < NEEDED or len(found.members) < 2:  # noqa: PLR2004 - the same
         return None
     start_hour = now_ms // HOUR_MS - HISTORY_HOURS + 1 + found.start
+    return _suspected(
+        provider,
+        [names[row] for row in found.members],
+        start_hour,
+        found.e_value,
+        looked_at=min(len(every), members_max),
+        of=len(every),
+    )
+
+
+def _suspected(
+    provider: str, falling: list[str], start_hour: int, e_value: float, *, looked_at: int, of: int
+) -> ProviderSuspected:
+    """What was found, with what was left out where something was."""
     return ProviderSuspected(
         provider=provider,
-        dependencies=[names[row] for row in found.members],
+        dependencies=falling[:LISTED_MAX],
+        falling=len(falling) if len(falling) > LISTED_MAX else None,
+        looked_at=looked_at if looked_at < of else None,
+        of=of if looked_at < of else None,
         since=rfc3339(start_hour * HOUR_MS),
-        e_value=found.e_value,
+        e_value=e_value,
     )
 
 
@@ -75,11 +101,13 @@ async def falling_with(
         if together & {pair.first, pair.second}:
             together |= {pair.first, pair.second}
     start_hour = now_ms // HOUR_MS - HISTORY_HOURS + 1 + first.newest_start
-    return ProviderSuspected(
-        provider=NOT_DECLARED,
-        dependencies=[rows[row] for row in sorted(together)],
-        since=rfc3339(start_hour * HOUR_MS),
-        e_value=0.5 / max(first.p_value, 1e-300) ** 0.5,
+    return _suspected(
+        NOT_DECLARED,
+        [rows[row] for row in sorted(together)],
+        start_hour,
+        0.5 / max(first.p_value, 1e-300) ** 0.5,
+        looked_at=min(len(names), MEMBERS_MAX),
+        of=len(names),
     )
 
 

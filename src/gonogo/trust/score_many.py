@@ -6,7 +6,7 @@ half-life of 2.4 hours cannot be told from them. `detectors.trust_many` has the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.hours.measured import errors_decide
 from gonogo.ports.trust_reads import KeptScore
@@ -14,20 +14,20 @@ from gonogo.records import HOUR_MS, Dependency
 from gonogo.trust.trust_estimate import (
     MEMORY_DAYS,
     REPEATS_MIN,
-    between_hours,
     consistent_points,
     population_of,
+    product_variance,
     scored_hours,
     unlabelled_now,
 )
 from gonogo.trust.trust_verdict import EVEN_CHANCE, Scored, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.detectors.trust.chances_many import Batches
+    from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
-    from gonogo.detectors.trust.score import BetaMixture
     from gonogo.ports.trust_reads import (
         CallCounts,
         FleetRow,
@@ -35,18 +35,40 @@ if TYPE_CHECKING:
         Repeats,
         TrustTelemetry,
     )
-    from gonogo.records import Floats, Ints
+    from gonogo.records import Floats, Ints, Kind
     from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["score_many"]
 
-Pair = tuple["Prior", "Prior"]
+
+class KindPriors(NamedTuple):
+    """What a kind gives each dependency, of being well and of a good answer: of all others."""
+
+    every: tuple[Prior, Prior]
+    without: Mapping[str, tuple[Prior, Prior]]
+
+    def of(self, name: str) -> tuple[Prior, Prior]:
+        """What all but this one give."""
+        return self.without.get(name, self.every)
 
 
 async def score_many(
-    telemetry: TrustTelemetry, settings: Settings, rows: Sequence[FleetRow], now_ms: int
+    telemetry: TrustTelemetry,
+    settings: Settings,
+    rows: Sequence[FleetRow],
+    now_ms: int,
+    *,
+    kinds: dict[Kind | None, KindPriors] | None = None,
 ) -> list[KeptScore]:
-    """Score several dependencies; those without a call are left out."""
+    """Score several dependencies; those without a call are left out.
+
+    Args:
+        telemetry: The evidence.
+        settings: SLOs, bars, declared baselines.
+        rows: Which.
+        now_ms: Epoch milliseconds.
+        kinds: Priors of an earlier run of the same look; what is missing is added.
+    """
     from gonogo.detectors.trust.chances_many import Batches, posteriors
 
     names = [row.name for row in rows]
@@ -55,34 +77,28 @@ async def score_many(
     if not called:
         return []
     repeats = await telemetry.repeats_of(names)
-    priors = await _priors(telemetry, called, now_ms)
+    kinds = {} if kinds is None else kinds
+    for kind in {row.kind for row in called} - set(kinds):
+        kinds[kind] = _kind_priors(await population_of(telemetry, kind, now_ms))
+    priors = [kinds[row.kind].of(row.name) for row in called]
     unlabelled = await _unlabelled(telemetry, called, now_ms)
     labelled_ever = await telemetry.with_outcomes(names)
     now_hour = now_ms // HOUR_MS
     hours = [counts[row.name] for row in called]
-    oks = posteriors(
-        [Batches(one.hour, one.ok, one.n) for one in hours],
-        [priors[row.name][0] for row in called],
-        now_hour=now_hour,
-    )
+    every = [Batches(one.hour, one.ok, one.n) for one in hours]
+    oks = _Chances.of(posteriors(every, [ok for ok, _ in priors], now_hour=now_hour))
     labelled = [at for at, one in enumerate(hours) if one.ok_labels.any()]
-    qualities = dict(
-        zip(
-            labelled,
-            posteriors(
-                [_labelled(hours[at]) for at in labelled],
-                [priors[called[at].name][1] for at in labelled],
-                now_hour=now_hour,
-            ),
-            strict=True,
-        )
+    judged = [_labelled(hours[at]) for at in labelled]
+    qualities = _Chances.of(
+        posteriors(judged, [priors[at][1] for at in labelled], now_hour=now_hour)
     )
+    quality_at = {at: row for row, at in enumerate(labelled)}
     return [
         _score(
             row,
             hours[at],
-            oks[at],
-            qualities.get(at),
+            oks.chance(at),
+            qualities.chance(quality_at[at]) if at in quality_at else None,
             repeats.get(row.name),
             settings.dependency(row.name),
             now_ms,
@@ -91,6 +107,43 @@ async def score_many(
         )
         for at, row in enumerate(called)
     ]
+
+
+class _Chance(NamedTuple):
+    """One rate: its mean, what is usual of it, its variance between hours, and points of equal probability."""
+
+    mean: float
+    usual: float
+    between_hours: float
+    points: Floats
+
+
+class _Chances(NamedTuple):
+    """The same of many, a row each."""
+
+    mean: Floats
+    usual: Floats
+    between_hours: Floats
+    points: Floats
+
+    @classmethod
+    def of(cls, mixtures: BetaMixture) -> _Chances:
+        """From mixtures of shape (dependencies, 5)."""
+        import numpy as np
+
+        from gonogo.detectors.trust.mixture import many_equal_points
+
+        between = np.broadcast_to(mixtures.between_hours, len(mixtures.weight))
+        points = many_equal_points(mixtures)
+        return cls(mixtures.mean(), mixtures.longest(), between, points)
+
+    def chance(self, row: int) -> _Chance:
+        return _Chance(
+            float(self.mean[row]),
+            float(self.usual[row]),
+            float(self.between_hours[row]),
+            self.points[row],
+        )
 
 
 async def _unlabelled(
@@ -151,39 +204,25 @@ def _labelled(one: CallCounts) -> Batches:
     return Batches(one.hour[rows], one.ok_good[rows], one.ok_labels[rows])
 
 
-async def _priors(
-    telemetry: TrustTelemetry, rows: Sequence[FleetRow], now_ms: int
-) -> dict[str, Pair]:
-    """What others of its kind give each, of being well and of a good answer."""
-    found: dict[str, Pair] = {}
-    for kind in {row.kind for row in rows}:
-        population = await population_of(telemetry, kind, now_ms)
-        every = _prior(population, None)
-        members = set(population.names)
-        for row in rows:
-            if row.kind == kind:
-                is_one = row.name in members
-                found[row.name] = _prior(population, row.name) if is_one else every
-    return found
-
-
-def _prior(population: Population, without: str | None) -> Pair:
+def _kind_priors(population: Population) -> KindPriors:
     import numpy as np
 
-    from gonogo.detectors.trust.prior import population_prior
+    from gonogo.detectors.trust.prior import population_priors
 
-    others = np.array([name != without for name in population.names], dtype=bool)
-    return (
-        population_prior(population.ok[others], population.n[others]),
-        population_prior(population.ok_good[others], population.ok_labels[others]),
-    )
+    names = population.names
+    # A row without each, and one of all.
+    others = np.vstack([1 - np.eye(len(names), dtype=np.int64), np.ones((1, len(names)), int)])
+    ok = population_priors(population.ok * others, population.n * others)
+    good = population_priors(population.ok_good * others, population.ok_labels * others)
+    *without, every = zip(ok, good, strict=True)
+    return KindPriors(every, dict(zip(names, without, strict=True)))
 
 
 def _score(
     row: FleetRow,
     counts: CallCounts,
-    ok: BetaMixture,
-    quality: BetaMixture | None,
+    ok: _Chance,
+    quality: _Chance | None,
     repeats: Repeats | None,
     own: DependencySettings,
     now_ms: int,
@@ -192,27 +231,29 @@ def _score(
     outcomes: bool,
 ) -> KeptScore:
     """The score as `trust_estimate.estimate` makes it."""
-    from gonogo.detectors.trust import score as trust
-    from gonogo.detectors.trust.chances_many import product_interval90
     from gonogo.detectors.trust.hour_spread import widened
+    from gonogo.detectors.trust.mixture import (
+        point_interval90,
+        product_interval90,
+        product_points,
+    )
 
-    points, normal, mean = trust.equal_points(ok), ok.longest(), float(ok.mean())
+    mean, normal, between, points = ok
     second: Floats | None = None
     if quality is not None:
-        second = trust.equal_points(quality)
-        mean *= float(quality.mean())
+        second = quality.points
+        between = product_variance(mean, between, quality.mean, quality.between_hours)
+        mean *= quality.mean
         declared = own.baseline.outcome if own.baseline else None
-        normal *= quality.longest() if declared is None else declared
+        normal *= quality.usual if declared is None else declared
     if repeats is not None and repeats.repeats >= REPEATS_MIN:
         if second is not None:
-            points = trust.product_points(points, second)
+            points = product_points(points, second)
         second = consistent_points(repeats)
         steady = float(second.mean())
         mean, normal = mean * steady, normal * steady
-    averaged = (
-        trust.point_interval90(points) if second is None else product_interval90(points, second)
-    )
-    lower, upper = widened(mean, averaged, between_hours(ok, quality))
+    averaged = point_interval90(points) if second is None else product_interval90(points, second)
+    lower, upper = widened(mean, averaged, between)
     scored = Scored(
         score=mean,
         lower=lower,

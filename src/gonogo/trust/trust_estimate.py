@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
-    from gonogo.detectors.trust.score import BetaMixture
     from gonogo.hours.measured import UnlabelledVersion
     from gonogo.ports.trust_reads import Population, Repeats, TrustTelemetry
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
@@ -97,7 +97,7 @@ def kept_from(found: TrustEstimate, now_ms: int) -> KeptScore:
 
 def p_better(first: TrustEstimate, second: TrustEstimate) -> float:
     """P(the first's rate of good calls is above the second's), a fraction."""
-    from gonogo.detectors.trust.score import p_greater
+    from gonogo.detectors.trust.mixture import p_greater
 
     return p_greater(first.points, second.points)
 
@@ -182,24 +182,24 @@ def estimate(
     now_ms: int,
 ) -> TrustEstimate:
     """The estimate from what was read; pure."""
-    from gonogo.detectors.trust import score as trust
+    from gonogo.detectors.trust import mixture as rates
     from gonogo.detectors.trust.hour_spread import widened
 
     others, hour = _others(population, known), now_ms // HOUR_MS
     ok, ok_prior = _ok(counts, population, others, hour)
-    points, normal, mean = trust.equal_points(ok), ok.longest(), float(ok.mean())
+    points, normal, mean = rates.equal_points(ok), float(ok.longest()), float(ok.mean())
     quality, quality_prior = None, None
     if counts.ok_labels.any():
         quality, quality_prior = _quality(counts, population, others, hour)
-        points = trust.product_points(points, trust.equal_points(quality))
+        points = rates.product_points(points, rates.equal_points(quality))
         mean *= float(quality.mean())
         normal *= _normal_quality(quality, own)
     if repeats.repeats >= REPEATS_MIN:
         consistent = consistent_points(repeats)
-        points, steady = trust.product_points(points, consistent), float(consistent.mean())
+        points, steady = rates.product_points(points, consistent), float(consistent.mean())
         mean, normal = mean * steady, normal * steady
     between = between_hours(ok, quality)
-    lower, upper = widened(mean, trust.point_interval90(points), between)
+    lower, upper = widened(mean, rates.point_interval90(points), between)
     found = TrustEstimate(
         dependency=known.name,
         score=mean,
@@ -224,10 +224,17 @@ def estimate(
 
 def between_hours(ok: BetaMixture, quality: BetaMixture | None) -> float:
     """The variance of an hour's chance that a call is well and, where known, answered well."""
+    variance = float(ok.between_hours)
     if quality is None:
-        return ok.between_hours
-    is_ok, is_good = float(ok.mean()), float(quality.mean())
-    return ok.between_hours * is_good**2 + quality.between_hours * is_ok**2
+        return variance
+    return product_variance(
+        float(ok.mean()), variance, float(quality.mean()), float(quality.between_hours)
+    )
+
+
+def product_variance(first: float, of_first: float, second: float, of_second: float) -> float:
+    """The variance of a product of two chances from their means and small variances."""
+    return of_first * second**2 + of_second * first**2
 
 
 def consistent_points(repeats: Repeats) -> Floats:
@@ -247,7 +254,7 @@ def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
 def _normal_quality(quality: BetaMixture, own: DependencySettings) -> float:
     """The share of good answers that is usual: declared, or over the longest memory."""
     declared = own.baseline.outcome if own.baseline else None
-    return quality.longest() if declared is None else declared
+    return float(quality.longest()) if declared is None else declared
 
 
 def _ok(
@@ -290,7 +297,7 @@ def consistency_points(repeats: Repeats) -> Floats:
     """The chance that a repeated input is answered as before, from a uniform prior."""
     import numpy as np
 
-    from gonogo.detectors.trust.score import BetaMixture, equal_points
+    from gonogo.detectors.trust.mixture import BetaMixture, equal_points
 
     agreeing = repeats.repeats - repeats.disagreeing
     one = np.ones(1)

@@ -9,8 +9,8 @@ from gonogo.records import HOUR_MS
 from gonogo.trust.trust_estimate import by_hour, consistency_points
 
 if TYPE_CHECKING:
+    from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
-    from gonogo.detectors.trust.score import BetaMixture
     from gonogo.records import Ints
     from gonogo.settings import DependencySettings
     from gonogo.trust.trust_estimate import TrustEstimate
@@ -34,6 +34,7 @@ def part_estimates(
     """The parts of good, each by the same rule over its own calls; those without data are left out."""
     import numpy as np
 
+    from gonogo.detectors.trust import mixture as rates
     from gonogo.detectors.trust import score as trust
     from gonogo.detectors.trust.hour_spread import widened
     from gonogo.detectors.trust.prior import population_prior
@@ -53,13 +54,13 @@ def part_estimates(
             mixture = _known(found, good, n, prior) or trust.posterior(
                 *by_hour(counts, good, n), now_hour=now_ms // HOUR_MS, prior=prior
             )
-            low, high = trust.quantiles(mixture, np.array([0.05, 0.95]))
+            low, high = rates.quantiles(mixture, np.array([0.05, 0.95]))
             rate = float(mixture.mean())
-            ends = widened(rate, (float(low), float(high)), mixture.between_hours)
+            ends = widened(rate, (float(low), float(high)), float(mixture.between_hours))
             parts[name] = PartEstimate(rate, *ends, int(n.sum()))
     if found.repeats.repeats:
         points = consistency_points(found.repeats)
-        low, high = trust.point_interval90(points)
+        low, high = rates.point_interval90(points)
         parts["consistency"] = PartEstimate(
             float(points.mean()), float(low), float(high), found.repeats.repeats
         )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.trust.calibration_health import FALSE_DISCOVERY_RATE, benjamini_hochberg
-from gonogo.detectors.trust.score import log_rising
+from gonogo.detectors.trust.rising import log_rising
 from gonogo.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,13 +90,16 @@ def failing_together(failed: Ints, n: Ints) -> GroupFinding:
     # Failing since then and still: what ended two hours ago is not failing now.
     newest = slice(-NEWEST_HOURS, None)
     still = _bad_nats(failed[:, newest].sum(axis=1), n[:, newest].sum(axis=1), _flat(normal))
-    nats = np.minimum(_bad_nats(since_failed, since_n, normal), still[:, None])
+    since = _bad_nats(since_failed, since_n, normal)
+    nats = np.minimum(since, still[:, None])
     alone = np.logaddexp(np.log1p(-own)[:, None], np.log(own)[:, None] + nats)
     shared = np.logaddexp(np.log1p(-_SHARES)[:, None, None], np.log(_SHARES)[:, None, None] + nats)
     # A member without calls since the start says nothing either way.
     each = np.where(since_n > 0, shared - alone, 0.0).sum(axis=1)
     together = np.logaddexp.reduce(each, axis=0) - math.log(_SHARES.size)
-    best = int(np.argmax(together))
+    # What still fails bounds the evidence from every start alike: that they began is told by all
+    # of it.
+    best = int(np.argmax(np.where(nats > _BAD_NATS, since, 0.0).sum(axis=0)))
     total = float(np.logaddexp.reduce(together)) - math.log(starts.size)
     members = tuple(np.flatnonzero(nats[:, best] > _BAD_NATS).tolist())
     return GroupFinding(members, int(starts[best]), math.exp(min(total, _NATS_MAX)))

@@ -36,26 +36,34 @@ def population_prior(good: Ints, n: Ints) -> Prior:
         Mean and strength, the strength within 0.5 to 50; the uniform prior where fewer than
         three dependencies have calls.
     """
+    return population_priors(good[None], n[None])[0]
+
+
+def population_priors(good: Ints, n: Ints) -> list[Prior]:
+    """The same for several populations, a row each; shapes (populations, m)."""
     called = n > 0
-    good, n = good[called].astype(float), n[called].astype(float)
-    if n.size < POPULATION_MIN:
-        return Prior()
-    rate, weight = good / n, n
-    mean, spread = 0.5, 0.0
+    rate, calls = good / np.maximum(n, 1), n.astype(float)
+    per_call = called / np.maximum(n, 1)
+    weight, spread = calls, np.zeros(n.shape[0])
+    mean = np.full(n.shape[0], 0.5)
     for _ in range(3):
-        share = weight / weight.sum()
-        mean = float(share @ rate)
+        share = weight / np.maximum(weight.sum(axis=1), 1)[:, None]
+        mean = (share * rate).sum(axis=1)
         within = mean * (1 - mean)
-        if within == 0:
-            break
         # E[sum share (rate - mean)^2] = within * (noise + spread * rest), solved for the spread.
-        noise = float(np.sum(share * (1 - share) / n))
-        rest = float(np.sum(share * (1 - share) * (n - 1) / n))
-        seen = float(share @ (rate - mean) ** 2) / within
-        spread = min(max((seen - noise) / rest, 0.0), 1.0) if rest > 0 else 0.0
-        weight = n / (1 + (n - 1) * spread)
+        apart = share * (1 - share) * per_call
+        noise, rest = apart.sum(axis=1), (apart * (n - 1)).sum(axis=1)
+        seen = (share * (rate - mean[:, None]) ** 2).sum(axis=1) / np.maximum(within, 1e-300)
+        found = np.clip((seen - noise) / np.where(rest > 0, rest, 1.0), 0.0, 1.0)
+        spread = np.where(within > 0, np.where(rest > 0, found, 0.0), spread)
+        weight = calls / (1 + np.maximum(n - 1, 0) * spread[:, None])
     low, high = PRIOR_STRENGTH_RANGE
-    strength = min(max(1 / spread - 1, low), high) if spread > 0 else high
+    strength = np.clip(1 / np.maximum(spread, 1e-9) - 1, low, high)
     # Half a good and half a bad call keep the mean inside (0, 1).
-    calls = float(weight.sum())
-    return Prior((mean * calls + 0.5) / (calls + 1), strength)
+    worth = weight.sum(axis=1)
+    mean = (mean * worth + 0.5) / (worth + 1)
+    enough = called.sum(axis=1) >= POPULATION_MIN
+    return [
+        Prior(float(mean[row]), float(strength[row])) if enough[row] else Prior()
+        for row in range(n.shape[0])
+    ]

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.rate.rule import log_gamma
 from gonogo.detectors.trust.hour_spread import hours_variance
+from gonogo.detectors.trust.mixture import BetaMixture
 from gonogo.detectors.trust.prior import Prior
+from gonogo.detectors.trust.rising import log_rising
 from gonogo.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -48,40 +49,6 @@ _COUNTS_FOR_MOST, _COUNTS_FOR_LEAST = 1.15, 0.5
 
 DECAY_PER_HOUR: Floats = -math.log(2) / (24 * np.array(HALF_LIVES_DAYS))
 MEMORIES = len(HALF_LIVES_DAYS)
-_GRID = 600
-_STEPS: Floats = np.arange(_GRID, dtype=np.float64)
-_LOGIT_MAX = 35.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BetaMixture:
-    """A rate's distribution: Beta(a[i], b[i]) with probability weight[i]; shapes (..., 5).
-
-    `between_hours` is the variance of one hour's rate around it: 0 where hours do not differ, NaN
-    where calls are too few to tell.
-    """
-
-    weight: Floats
-    a: Floats
-    b: Floats
-    between_hours: float = math.nan
-
-    def mean(self) -> Floats:
-        """The chance of the next event, shape (...)."""
-        rate: Floats = np.sum(self.weight * self.a / (self.a + self.b), axis=-1)
-        return rate
-
-    def variance(self) -> Floats:
-        """The variance of the rate, shape (...)."""
-        total = self.a + self.b
-        mean = self.a / total
-        within = mean * (1 - mean) / (total + 1)
-        spread: Floats = np.sum(self.weight * (within + mean**2), axis=-1) - self.mean() ** 2
-        return spread
-
-    def longest(self) -> float:
-        """What the longest memory alone says, of a mixture of shape (5,)."""
-        return float(self.a[-1] / (self.a[-1] + self.b[-1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,54 +157,6 @@ def _between_hours(path: TrustPath, counts_for: Floats, good: Ints, n: Ints) -> 
     before = BetaMixture(path.weight, counts_for[:, None] * a, counts_for[:, None] * b)
     rows = slice(n.size - path.n.shape[0], None)
     return float(hours_variance(before.mean(), before.variance(), good[rows], n[rows]))
-
-
-def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
-    """Quantiles of one mixture of shape (5,), right to 1e-4.
-
-    Each component is summed on its own logit grid, where its density is smooth and vanishes at
-    both ends, then the components are added on all grids together.
-    """
-    kept = mixture.weight > 1e-9  # noqa: PLR2004 - below what 1e-4 can see
-    weight, a, b = mixture.weight[kept], mixture.a[kept], mixture.b[kept]
-    grids = [_beta_on_grid(float(x), float(y)) for x, y in zip(a, b, strict=True)]
-    # Five runs that ascend: the stable sort merges them.
-    logit = np.sort(np.concatenate([z for z, _ in grids]), kind="stable")
-    cdf = sum(w * np.interp(logit, z, c) for w, (z, c) in zip(weight, grids, strict=True))
-    at = np.interp(probabilities, cdf / weight.sum(), logit)
-    rates: Floats = 1 / (1 + np.exp(-at))
-    return rates
-
-
-def equal_points(mixture: BetaMixture, count: int = 256) -> Floats:
-    """`count` values of the rate, ascending, of equal probability."""
-    return quantiles(mixture, (np.arange(count) + 0.5) / count)
-
-
-def point_interval90(points: Floats) -> tuple[float, float]:
-    """The 5 % and 95 % quantiles of a rate that is told by points of equal probability."""
-    middle = (np.arange(points.size) + 0.5) / points.size
-    low, high = np.interp([0.05, 0.95], middle, points)
-    return float(low), float(high)
-
-
-def product_points(first: Floats, second: Floats) -> Floats:
-    """Points of equal probability of the product of two independent rates, as many as `first`."""
-    products = np.sort(np.outer(first, second), axis=None)
-    points: Floats = products.reshape(first.size, second.size).mean(axis=1)
-    return points
-
-
-def p_greater(first: Floats, second: Floats) -> float:
-    """P(a rate with points `first` exceeds an independent one with points `second`)."""
-    below = np.searchsorted(second, first, side="left")
-    equal = np.searchsorted(second, first, side="right") - below
-    return float(np.mean(below + equal / 2)) / second.size
-
-
-def log_rising(x: Floats, count: Ints) -> Floats:
-    """log(x (x + 1) ... (x + count - 1)) for x > 0 and whole counts; same shape."""
-    return log_gamma(x + count) - log_gamma(x)
 
 
 def counted_as(short: Floats) -> Floats:
@@ -356,22 +275,3 @@ def _weights_before(fit: Floats, n: Ints) -> Floats:
     spread = np.einsum("blij,bj->bli", chained[:, :length], start).reshape(-1, MEMORIES)[:rows]
     weight[:] = spread / spread.sum(axis=1, keepdims=True)
     return weight
-
-
-def _beta_on_grid(a: float, b: float) -> tuple[Floats, Floats]:
-    """Logit grid of Beta(a, b) and its distribution function there."""
-    centre, sd = math.log(a / b), math.sqrt(1 / a + 1 / b)
-    low = min(max(centre - 4 * sd - 10 / a, -_LOGIT_MAX), _LOGIT_MAX - 1)
-    high = max(min(centre + 4 * sd + 10 / b, _LOGIT_MAX), low + 1e-6)
-    step = (high - low) / (_GRID - 1)
-    logit = low + step * _STEPS
-    log_b = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-    # x^a (1 - x)^b with log x = logit + log(1 - x).
-    density = np.exp(a * logit - (a + b) * np.logaddexp(0, logit) - log_b)
-    below, above = float(density[0]) / a, float(density[-1]) / b
-    cdf: Floats = np.empty(_GRID)
-    cdf[0] = below
-    np.cumsum((density[1:] + density[:-1]) * (step / 2), out=cdf[1:])
-    cdf[1:] += below
-    cdf /= float(cdf[-1]) + above
-    return logit, cdf

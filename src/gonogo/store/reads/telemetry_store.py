@@ -48,6 +48,7 @@ class StoredTelemetry(TrustReads, SignalReads):
         self._settings = settings
         self._known = Known()
         self._unwritten = {}
+        self._fleet = None
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
         """Store a batch and its rollups in one transaction; returns after the commit."""

@@ -84,11 +84,11 @@ def newest_calls(
     return [error for (error,) in rows]
 
 
-def provider_members(connection: Connection, provider: str, *, limit: int) -> list[str]:
+def provider_members(connection: Connection, provider: str) -> list[str]:
     """Dependencies recorded with this provider, newest observation first."""
     rows = connection.execute(
-        "SELECT name FROM dependency WHERE provider = ? ORDER BY newest_ts_ms DESC, name LIMIT ?",
-        (provider, limit),
+        "SELECT name FROM dependency WHERE provider = ? ORDER BY newest_ts_ms DESC, name",
+        (provider,),
     )
     return [name for (name,) in rows]
 
@@ -119,23 +119,28 @@ def recent_hours(
     """Hourly counts of several dependencies, versions added up."""
     import numpy as np
 
+    ids = _ids(connection, dependencies)
     columns = (*_COUNTS, "outcome_sum")
     sums = ", ".join(f"sum(r.{name})" for name in columns)
-    found: dict[str, HourCounts] = {}
     shard = in_shard(connection, "r.", "s.dependency_id")
-    for name in dependencies:
-        rows = connection.execute(
-            f"SELECT r.bucket, {sums} FROM dependency d"  # noqa: S608 - constant columns
-            " JOIN series s ON s.dependency_id = d.id AND s.segment_id = 0 AND s.golden = 0"
-            f" JOIN rollup r ON r.series_id = s.id{shard} AND r.daily = 0 AND r.bucket >= ?"
-            " WHERE d.name = ? GROUP BY r.bucket ORDER BY r.bucket",
-            (start_hour, name),
-        ).fetchall()
-        if rows:
-            table = np.array(rows, dtype=np.int64).reshape(-1, len(columns) + 1).T
-            counts = dict(zip(columns, table[1:], strict=True))
+    rows = connection.execute(
+        f"SELECT s.dependency_id, r.bucket, {sums} FROM series s"  # noqa: S608 - constant columns, numbers of the store's own
+        f" JOIN rollup r ON r.series_id = s.id{shard} AND r.daily = 0 AND r.bucket >= ?"
+        " WHERE s.segment_id = 0 AND s.golden = 0"
+        f" AND s.dependency_id IN ({', '.join(map(str, ids)) or 'NULL'})"
+        " GROUP BY s.dependency_id, r.bucket ORDER BY s.dependency_id, r.bucket",
+        (start_hour,),
+    ).fetchall()
+    owner, hour, *counts = columns_of(rows, len(columns) + 2)
+    found: dict[str, HourCounts] = {}
+    for number, name in ids.items():
+        own = slice(*(int(at) for at in np.searchsorted(owner, [number, number + 1])))
+        if own.start < own.stop:
             found[name] = HourCounts(
-                hour=table[0], version=np.zeros_like(table[0]), versions=(None,), **counts
+                hour=hour[own],
+                version=np.zeros_like(hour[own]),
+                versions=(None,),
+                **{key: column[own] for key, column in zip(columns, counts, strict=True)},
             )
     return found
 
@@ -194,6 +199,27 @@ def keep_scores(connection: Connection, scores: Sequence[KeptScore]) -> None:
         keep_score(connection, score)
 
 
+FleetMark = tuple[int | None, ...]
+
+
+def fleet_mark(connection: Connection) -> FleetMark:
+    """What moves with every write that `fleet_rows` shows: a sixth of the time of reading them."""
+    sums = (
+        "SELECT count(*), sum(rev), sum(newest_ts_ms) FROM dependency",
+        "SELECT count(*), sum(ts_ms), sum(rev), sum(lower_e6) FROM kept_score",
+        "SELECT count(*), sum(drift_ms), sum(trust_ms), sum(trust_data_ms) FROM standing",
+    )
+    return tuple(value for query in sums for value in connection.execute(query).fetchone())
+
+
+def fleet_if_moved(
+    connection: Connection, mark: FleetMark | None
+) -> tuple[FleetMark, list[FleetRow] | None]:
+    """The mark now, and the rows of the same moment where it is another one."""
+    now = fleet_mark(connection)
+    return now, None if now == mark else fleet_rows(connection)
+
+
 def fleet_rows(connection: Connection) -> list[FleetRow]:
     """Every dependency with its score and what was last said of it, lowest lower bound first."""
     rows = connection.execute(
@@ -207,7 +233,7 @@ def fleet_rows(connection: Connection) -> list[FleetRow]:
 
 
 def _ids(connection: Connection, names: Sequence[str]) -> dict[int, str]:
-    marks = ", ".join("?" * len(names))
+    marks = ", ".join("?" * len(names)) or "NULL"
     rows = connection.execute(
         f"SELECT id, name FROM dependency WHERE name IN ({marks})",  # noqa: S608 - only marks
         tuple(names),

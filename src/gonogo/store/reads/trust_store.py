@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gonogo.ports.trust_reads import CallCounts, KeptScore, Population, Repeats
     from gonogo.records import HourCounts, Kind
     from gonogo.store.engine import Engine
+    from gonogo.store.reads.trust_queries import FleetMark
 
 __all__ = ["TrustReads"]
 
@@ -23,6 +24,8 @@ class TrustReads:
     _database: Engine
     # Scores that this process made and may not find in the store yet.
     _unwritten: dict[str, KeptScore]
+    # The fleet as it was last read, and its mark: a fleet at rest is not read again.
+    _fleet: tuple[FleetMark, list[FleetRow]] | None
 
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
         """Totals since a UTC day of up to `limit` dependencies of a kind, newest first."""
@@ -38,11 +41,11 @@ class TrustReads:
 
         return await self._database.read(partial(repeats, dependency=dependency))
 
-    async def provider_members(self, provider: str, *, limit: int) -> list[str]:
+    async def provider_members(self, provider: str) -> list[str]:
         """Dependencies recorded with this provider, newest observation first."""
         from gonogo.store.reads.trust_queries import provider_members
 
-        return await self._database.read(partial(provider_members, provider=provider, limit=limit))
+        return await self._database.read(partial(provider_members, provider=provider))
 
     async def newest_calls(
         self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
@@ -102,10 +105,14 @@ class TrustReads:
 
     async def fleet(self) -> list[FleetRow]:
         """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
-        from gonogo.store.reads.trust_queries import fleet_rows
+        from gonogo.store.reads.trust_queries import fleet_if_moved
 
         ahead = dict(self._unwritten)
-        rows = await self._database.read(fleet_rows)
+        known, kept = self._fleet or (None, [])
+        mark, found = await self._database.read(partial(fleet_if_moved, mark=known))
+        rows = kept if found is None else found
+        self._fleet = mark, rows
+        rows = list(rows)
         if not ahead:
             return rows
         for at, row in enumerate(rows):
