@@ -133,6 +133,11 @@ class Observation:
     segments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     output: str | None = None
+    # The run of an import that it came with, and another id by which evaluations may name it.
+    run: str | None = None
+    alias: str | None = None
+    # No time was stated: `ts_ms` is that of arrival.
+    ts_assumed: bool = field(default=False, compare=False)
     # `outcome_ts_ms` was not stated but taken from `ts_ms`, as for history that a file brings; an
     # outcome that fills in a stored observation came on arrival then.
     outcome_ts_assumed: bool = False

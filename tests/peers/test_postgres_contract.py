@@ -13,6 +13,7 @@ from postgres_server import Server
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = (
     "test_telemetry",
+    "test_any_order",
     "test_stored_form",
     "test_trust_reads",
     "test_signal_reads",

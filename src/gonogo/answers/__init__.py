@@ -73,6 +73,7 @@ from gonogo.answers.trust_report import (
 from gonogo.answers.work_report import (
     DependencyLine,
     DependencyList,
+    ForgetReport,
     Incident,
     IncidentBrief,
     IncidentList,
@@ -103,6 +104,7 @@ __all__ = [
     "FallbackPlan",
     "FallbackResult",
     "FleetLine",
+    "ForgetReport",
     "Fraction",
     "GoldenPairs",
     "Hold",

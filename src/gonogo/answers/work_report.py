@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Answer, Fraction, Part, Points, Time
+from gonogo.answers.base import Answer, Fraction, Part, Points, Time, Usd
 from gonogo.answers.budget_report import BudgetCheck
 from gonogo.answers.drift_report import DriftStatus
 from gonogo.records import Kind, Verdict
@@ -58,6 +58,15 @@ class RecordAnswer(Answer):
     updated: int
     rejected: list[RejectedItem]
     notes: list[str] | None = Field(default=None, description="what is odd about what was taken")
+
+
+class ForgetReport(Answer):
+    """What was taken back of a dependency."""
+
+    dependency: str
+    removed: int
+    remaining: int
+    spent_usd: Usd = Field(description="what the removed calls cost, taken out of the books")
 
 
 class DependencyLine(Part):

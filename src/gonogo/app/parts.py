@@ -240,7 +240,7 @@ async def open_stores(
     Raises:
         StoreError: it cannot be opened; one line says why and what to do.
     """
-    parts, writable = await _open_parts(settings, looks_only=looks_only)
+    parts, writable = await _open_parts(settings, actor, looks_only=looks_only)
     db, telemetry = parts.db, parts.telemetry
     decisions, incidents = StoredDecisions(db), StoredIncidents(db)
     routes = StoredRoutes(db)
@@ -284,31 +284,31 @@ class _Parts:
     changes: Changes
 
 
-async def _open_parts(settings: Settings, *, looks_only: bool) -> tuple[_Parts, bool]:
+async def _open_parts(settings: Settings, actor: str, *, looks_only: bool) -> tuple[_Parts, bool]:
     """The store's parts, and whether it may be written."""
     opener = _postgres if is_address(settings.store) else _file
     if looks_only:
-        return await opener(settings, read_only=True), False
+        return await opener(settings, actor, read_only=True), False
     try:
-        return await opener(settings, read_only=False), True
+        return await opener(settings, actor, read_only=False), True
     except StoreError:
         if not settings.read_only:
             raise
-        return await opener(settings, read_only=True), False
+        return await opener(settings, actor, read_only=True), False
 
 
-async def _file(settings: Settings, *, read_only: bool) -> _Parts:
+async def _file(settings: Settings, actor: str, *, read_only: bool) -> _Parts:
     from gonogo.store.sqlite.changes import SqliteChanges
     from gonogo.store.sqlite.database import Database
 
     db = await Database.open(
         Path(settings.store), read_only=read_only, lock_wait_s=settings.lock_wait_s
     )
-    telemetry = StoredTelemetry(db, settings)
+    telemetry = StoredTelemetry(db, settings, writer=actor)
     return _Parts(db, telemetry, SqliteLedger(db, settings), SqliteChanges(db))
 
 
-async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
+async def _postgres(settings: Settings, actor: str, *, read_only: bool) -> _Parts:
     from gonogo.store.postgres.changes import PostgresChanges
     from gonogo.store.postgres.database import PostgresDatabase
     from gonogo.store.postgres.ledger import PostgresLedger
@@ -320,7 +320,7 @@ async def _postgres(settings: Settings, *, read_only: bool) -> _Parts:
         # cannot be made, whoever writes there says so.
         with suppress(OSError):
             local_routes(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    telemetry = PostgresTelemetry(db, settings)
+    telemetry = PostgresTelemetry(db, settings, writer=actor)
     return _Parts(db, telemetry, PostgresLedger(db, settings), PostgresChanges(db))
 
 

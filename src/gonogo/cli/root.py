@@ -18,6 +18,7 @@ from gonogo.cli import (
     dashboard,
     demo,
     drill_command,
+    forget_command,
     incident,
     ingest,
     log,
@@ -45,6 +46,7 @@ root = typer.Typer(
 for part in (
     checks.money,
     ingest.group,
+    forget_command.group,
     log.group,
     actions.group,
     baseline_command.group,

@@ -36,6 +36,9 @@ async def accepted_baseline(log: DecisionLog, dependency: str) -> Accepted | Non
     entries = await log.decisions(dependency=dependency, kind=BASELINE_DECISION, limit=1)
     if not entries:
         return None
+    taken_back = await log.decisions(dependency=dependency, kind="forget", limit=1)
+    if taken_back and taken_back[0].id > entries[0].id and '"remaining":0' in taken_back[0].answer:
+        return None  # what was accepted is not there any more
     inputs = json.loads(entries[0].inputs)
     end = str(inputs["end"]) if "end" in inputs else None
     return Accepted(str(inputs["start"]), end, closed=bool(inputs.get("closed")))

@@ -278,6 +278,7 @@ class _BatchReader:
         """The next batch; the last one says so and may be empty."""
         batch, clock, is_mapped = _Batch(), self._clock, self._is_mapped
         until_ms = clock() + BATCH_MS_MAX
+        run = self._reading.run or None
         observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
             now_ms = clock()
@@ -289,7 +290,9 @@ class _BatchReader:
                 size += len(content)
                 if isinstance(values, dict) and (is_mapped or values.get("id") is None):
                     values = self._identified(values, content)
-                found = parse_observation(values, now_ms=now_ms, from_file=True, position=line)
+                found = parse_observation(
+                    values, now_ms=now_ms, from_file=True, position=line, run=run
+                )
                 if isinstance(found, Rejection):
                     rejected.append(found)
                 else:

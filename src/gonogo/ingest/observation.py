@@ -87,14 +87,24 @@ FIELDS: Mapping[str, Field] = {
 
 # What was checked lies in a list in the order of Observation: quicker than a mapping.
 _PLACE = {slot.name: place for place, slot in enumerate(fields(Observation))}
-_DEPENDENCY_AT, _TS, _OUTCOME_AT, _OUTCOME_TS, _PREDICTION, _LABEL, _ASSUMED = itemgetter(
-    "dependency", "ts_ms", "outcome", "outcome_ts_ms", "prediction", "label", "outcome_ts_assumed"
-)(_PLACE)
+_DEPENDENCY_AT, _TS, _OUTCOME_AT, _OUTCOME_TS, _PREDICTION, _LABEL, _ASSUMED, _TS_ASSUMED, _RUN = (
+    itemgetter(
+        "dependency",
+        "ts_ms",
+        "outcome",
+        "outcome_ts_ms",
+        "prediction",
+        "label",
+        "outcome_ts_assumed",
+        "ts_assumed",
+        "run",
+    )(_PLACE)
+)
 _CHECKS = {field.name: (_PLACE[field.attribute], field.check) for field in FIELDS.values()}
 
 
 def parse_observation(
-    raw: object, *, now_ms: int, from_file: bool, position: int = 0
+    raw: object, *, now_ms: int, from_file: bool, position: int = 0, run: str | None = None
 ) -> Observation | Rejection:
     """Check one observation and turn it into stored units; a field that is null is absent.
 
@@ -104,6 +114,7 @@ def parse_observation(
         from_file: The outcome came with its observation: `outcome_ts` defaults to `ts` and not
             to the arrival, as it does for history.
         position: The index or line that a Rejection names.
+        run: The run of an import that it comes with.
 
     Returns:
         The observation, or the first problem that was found. Never raises.
@@ -122,6 +133,7 @@ def parse_observation(
         if values[_DEPENDENCY_AT] is None:
             name = "dependency"
             raise RefusedError("is required")  # noqa: TRY301
+        values[_RUN] = run
         _complete(values, now_ms=now_ms, from_file=from_file)
     except _AheadError as ahead:
         return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")
@@ -135,7 +147,7 @@ def parse_observation(
 _NONE: Mapping[str, str] = MappingProxyType({})
 _ABSENT: list[Any] = [None] * len(_PLACE)
 _ABSENT[_PLACE["segments"]] = _ABSENT[_PLACE["metrics"]] = _NONE
-_ABSENT[_ASSUMED] = False
+_ABSENT[_ASSUMED] = _ABSENT[_TS_ASSUMED] = False
 
 # A frozen class sets each of its 27 slots by a call, which took as long as checking a call's
 # fields. The draft has the same slots and sets them directly, before it becomes an Observation.
@@ -155,6 +167,7 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
     ts_ms, outcome_ts_ms = values[_TS], values[_OUTCOME_TS]
     if ts_ms is None:
         ts_ms = values[_TS] = now_ms
+        values[_TS_ASSUMED] = True
     elif ts_ms > now_ms + DAY_MS:
         raise _AheadError("ts")
     if values[_OUTCOME_AT] is None:

@@ -1,20 +1,39 @@
-"""Telling new observations of one dependency from those that are there, and from late outcomes."""
+"""Telling new observations of one dependency from those that are there, and what fills them in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import MICRO, Observation
+from gonogo.records import Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import COLUMNS, Row, hash16
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.observations.rows import Place
 
-__all__ = ["Arrivals", "outcome_lag_ms", "sort_out"]
+__all__ = ["Arrivals", "Filled", "RowsOf", "outcome_lag_ms", "sort_out"]
+
+
+class Filled(NamedTuple):
+    """A stored row that another record of its id tells more of: as it was, and as it is now.
+
+    `hashed` is of the id, and `late` the newest such record; a row whose time was only assumed may
+    move.
+    """
+
+    before: Row
+    after: Row
+    hashed: bytes
+    late: Observation
+
+    @property
+    def moves(self) -> bool:
+        """Whether it stands at another time now."""
+        return self.before.ts_ms != self.after.ts_ms
 
 
 @dataclass(slots=True)
@@ -22,9 +41,22 @@ class Arrivals:
     """What a batch brings: new observations with the hash of their id, and filled-in rows."""
 
     fresh: list[tuple[Observation, bytes | None]] = field(default_factory=list)
-    filled: list[tuple[Row, Row]] = field(default_factory=list)  # before, after
+    # By where they stood: an id and an alias may name one row.
+    filled: dict[tuple[int, int], Filled] = field(default_factory=dict)
+    # Other ids that the new ones are found by.
+    aliases: dict[bytes, int] = field(default_factory=dict)
     duplicates: int = 0
     updated: int = 0
+
+
+# The seq of a row that stands at another time now, until it gets one there.
+MOVED = -1
+ROWS_A_QUERY = 200
+# Of observations of one dependency, made rows with any seq.
+RowsOf = Callable[[Sequence[Observation]], list[Row]]
+
+_OF_KEY = frozenset({"dependency_id", "ts_ms", "seq", "writer_id", "outcome_lag_ms"})
+_FILLED_COLUMNS = tuple((at, name) for at, name in enumerate(Row._fields) if name not in _OF_KEY)
 
 
 def outcome_lag_ms(came_ms: int | None, ts_ms: int, now_ms: int) -> int:
@@ -38,32 +70,42 @@ def sort_out(
     dependency_id: int,
     observations: Sequence[Observation],
     now_ms: int,
+    as_rows: RowsOf,
 ) -> Arrivals:
     """Sort a batch of one dependency by what must be done with each.
 
-    An id that is there already changes nothing, except that an outcome fills an empty one.
+    A record of an id that is there already fills what is empty: outcomes before calls or after
+    them, in any number of parts, make the same row. What is told twice stays as it was told first; a
+    stated time takes the place of one that was only assumed.
     """
     arrivals = Arrivals()
     hashes = [None if o.id is None else hash16(o.id) for o in observations]
-    stored = catalogue.places_of(dependency_id, [h for h in hashes if h is not None])
+    aliases = [None if o.alias is None else hash16(o.alias) for o in observations]
+    stored = catalogue.places_of(dependency_id, [h for h in (*hashes, *aliases) if h is not None])
     pending: dict[bytes, int] = {}
-    filled: set[bytes] = set()
+    known: list[tuple[bytes, Observation]] = []
     fresh = arrivals.fresh
-    for observation, hashed in zip(observations, hashes, strict=True):
+    for observation, hashed, alias in zip(observations, hashes, aliases, strict=True):
         if hashed is None:
             fresh.append((observation, None))
-        elif hashed not in stored and hashed not in pending:
-            pending[hashed] = len(fresh)
-            fresh.append((observation, hashed))
-        elif observation.outcome is None or hashed in filled:
-            arrivals.duplicates += 1
         elif hashed in pending:
             _fill_pending(arrivals, pending[hashed], observation, now_ms)
+        elif hashed in stored:
+            known.append((hashed, _late(observation, now_ms)))
         else:
-            filled.add(hashed)
-            _fill_stored(
-                connection, arrivals, (dependency_id, *stored[hashed]), observation, now_ms
-            )
+            pending[hashed] = len(fresh)
+            if alias is not None and alias not in stored and alias not in pending:
+                pending[alias] = arrivals.aliases[alias] = len(fresh)
+            fresh.append((observation, hashed))
+    if known:
+        before = _stored_rows(connection, dependency_id, {h: stored[h] for h, _ in known})
+        rows = as_rows([late for _, late in known])
+        for (hashed, late), told in zip(known, rows, strict=True):
+            first = before.get(hashed)
+            if first is None:
+                arrivals.duplicates += 1
+            else:
+                _fill_stored(arrivals, catalogue, stored[hashed], first, Told(hashed, late, told))
     return arrivals
 
 
@@ -79,33 +121,117 @@ def _late(observation: Observation, now_ms: int) -> Observation:
 
 def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -> None:
     first, hashed = arrivals.fresh[at]
-    if first.outcome is not None:
+    changed: dict[str, object] = {}
+    for slot in _SLOTS:
+        if getattr(first, slot) is None and (value := getattr(late, slot)) is not None:
+            changed[slot] = value
+    for entries in ("segments", "metrics"):
+        mine, theirs = getattr(first, entries), getattr(late, entries)
+        if not theirs.keys() <= mine.keys():
+            changed[entries] = {**theirs, **mine}
+    if first.outcome is None and late.outcome is not None:
+        changed |= {
+            "outcome": late.outcome,
+            "outcome_ts_ms": _late(late, now_ms).outcome_ts_ms,
+            "outcome_ts_assumed": False,
+        }
+    if first.ts_assumed and not late.ts_assumed:
+        changed |= {"ts_ms": late.ts_ms, "ts_assumed": False}
+        if first.outcome is not None and first.outcome_ts_assumed:
+            # The outcome came when it was told, before its call.
+            changed |= {"outcome_ts_ms": now_ms, "outcome_ts_assumed": False}
+    if not changed:
         arrivals.duplicates += 1
         return
-    came = _late(late, now_ms).outcome_ts_ms
-    arrivals.fresh[at] = replace(first, outcome=late.outcome, outcome_ts_ms=came), hashed
+    arrivals.fresh[at] = replace(first, **changed), hashed  # type: ignore[arg-type]  # of its slots
     arrivals.updated += 1
+
+
+# Each stands for itself; the outcome goes with its time, and entries by name.
+_SLOTS = tuple(
+    slot.name
+    for slot in fields(Observation)
+    if slot.name
+    not in {
+        *("dependency", "ts_ms", "id", "alias", "ts_assumed", "segments", "metrics"),
+        *("outcome", "outcome_ts_ms", "outcome_ts_assumed"),
+    }
+)
+
+
+class Told(NamedTuple):
+    """Another record of a stored id, and the row that it would make alone."""
+
+    hashed: bytes
+    late: Observation
+    row: Row
 
 
 def _fill_stored(
-    connection: Connection,
-    arrivals: Arrivals,
-    key: tuple[int, int, int],
-    late: Observation,
-    now_ms: int,
+    arrivals: Arrivals, catalogue: Catalogue, place: Place, before: Row, told: Told
 ) -> None:
-    found = connection.execute(
-        f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND ts_ms = ? AND seq = ?",  # noqa: S608 - constant names
-        key,
-    ).fetchone()
-    before = None if found is None else Row(*found)
-    if before is None or before.outcome_e6 is not None or late.outcome is None:
+    known = arrivals.filled.get((place.ts_ms, place.seq))
+    first = before if known is None else known.after
+    after = _filled(catalogue, first, told.row)
+    newer = first if first.outcome_e6 is not None else told.row
+    came_ms = None if newer.outcome_lag_ms is None else newer.ts_ms + newer.outcome_lag_ms
+    if place.assumed and not told.late.ts_assumed and first.seq != MOVED:
+        after = after._replace(ts_ms=told.row.ts_ms, seq=MOVED)
+    after = after._replace(outcome_lag_ms=None if came_ms is None else came_ms - after.ts_ms)
+    if after == first:
         arrivals.duplicates += 1
         return
-    came_ms = _late(late, now_ms).outcome_ts_ms
-    after = before._replace(
-        outcome_e6=round(late.outcome * MICRO),
-        outcome_lag_ms=outcome_lag_ms(came_ms, key[1], now_ms),
-    )
-    arrivals.filled.append((before, after))
+    arrivals.filled[place.ts_ms, place.seq] = Filled(before, after, told.hashed, told.late)
     arrivals.updated += 1
+
+
+def _stored_rows(
+    connection: Connection, dependency_id: int, places: dict[bytes, Place]
+) -> dict[bytes, Row]:
+    """The rows that ids stand for; one that was let go is not there."""
+    at = {(place.ts_ms, place.seq): hashed for hashed, place in places.items()}
+    keys = sorted(at)
+    rows: dict[bytes, Row] = {}
+    for start in range(0, len(keys), ROWS_A_QUERY):
+        chunk = keys[start : start + ROWS_A_QUERY]
+        found = connection.execute(
+            f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND (ts_ms, seq) IN "  # noqa: S608 - constant names
+            f"(VALUES {', '.join(['(?, ?)'] * len(chunk))})",
+            (dependency_id, *(part for key in chunk for part in key)),
+        )
+        for values in found:
+            row = Row(*values)
+            rows[at[row.ts_ms, row.seq]] = row
+    # An alias and its id stand for one row.
+    return {
+        hashed: rows[at[p.ts_ms, p.seq]]
+        for hashed, p in places.items()
+        if at[p.ts_ms, p.seq] in rows
+    }
+
+
+def _filled(catalogue: Catalogue, first: Row, told: Row) -> Row:
+    """What was told first, and of the rest what is told now."""
+    changed: dict[str, object] = {}
+    for at, name in _FILLED_COLUMNS:
+        value = told[at]
+        if value is None or value == first[at]:
+            continue
+        if first[at] is None or (name == "version_id" and first[at] == 0):
+            changed[name] = value
+        elif name == "segments":
+            changed[name] = _both_segments(catalogue, str(first[at]), str(value))
+        elif name == "metrics":
+            both = {**json.loads(str(value)), **json.loads(str(first[at]))}
+            changed[name] = json.dumps(both, separators=(",", ":"), sort_keys=True)
+    return first._replace(**changed)  # type: ignore[arg-type]  # of its columns
+
+
+def _both_segments(catalogue: Catalogue, first: str, told: str) -> str:
+    """Two stored `segments` as one; what was told first of a key stays."""
+    parts: dict[str, int | str] = {}
+    for part in (*json.loads(told), *json.loads(first)):
+        text = part if isinstance(part, str) else catalogue.name_text(part)
+        parts[text.partition("=")[0]] = part
+    ordered = [parts[key] for key in sorted(parts)]
+    return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)

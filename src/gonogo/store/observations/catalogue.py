@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection
-from gonogo.store.observations.rows import COLUMNS_OF, SeriesKey
+from gonogo.store.observations.rows import COLUMNS_OF, Place, SeriesKey
 
 if TYPE_CHECKING:
     from gonogo.records import BookedCost
@@ -44,12 +44,18 @@ class Known:
     values: set[tuple[int, str, int]] = field(default_factory=set)
     # Dependencies whose rule this process has compared with its own settings.
     ruled: set[str] = field(default_factory=set)
+    # How often observations of each dependency were taken back, until when this holds.
+    forgotten: dict[str, int] = field(default_factory=dict)
 
     def learn(self, other: Known) -> None:
         """Take over what a transaction found, once it has committed."""
         if len(self.names) + len(self.series) + len(self.values) > _REMEMBERED_MAX:
             for remembered in (self.names, self.texts, self.series, self.values):
                 remembered.clear()
+        if any(self.forgotten.get(name) != times for name, times in other.forgotten.items()):
+            self.series.clear()
+            self.values.clear()
+        self.forgotten.update(other.forgotten)
         self.names.update(other.names)
         self.texts.update(other.texts)
         self.series.update(other.series)
@@ -79,24 +85,35 @@ class Catalogue:
         self._dependencies += 1
         return self._dependencies <= most
 
-    def dependency_id(self, name: str) -> int | None:
-        """The id that a new dependency must get; None: the engine gives one."""
+    def dependency_id(self, name: str) -> int:
+        """The id that a new dependency gets: one that none had before."""
         del name
-        return None
+        found = self._connection.execute(
+            "SELECT max(coalesce((SELECT max(id) FROM dependency), 0),"
+            " coalesce((SELECT max(dependency_id) FROM forgotten), 0)) + 1"
+        ).fetchone()
+        return int(found[0])
 
-    def places_of(
-        self, dependency_id: int, hashes: Sequence[bytes]
-    ) -> dict[bytes, tuple[int, int]]:
-        """Time and seq of the observations whose ids are there already."""
-        found = {}
+    def note_forgotten(self, name: str, times: int) -> None:
+        """Let go of ids that do not hold since a dependency's observations were taken back."""
+        if self._known.forgotten.get(name, 0) != times:
+            self._known = replace(self._known, series={}, values=set())
+            self.found.series.clear()
+            self.found.values.clear()
+        if times:
+            self.found.forgotten[name] = times
+
+    def places_of(self, dependency_id: int, hashes: Sequence[bytes]) -> dict[bytes, Place]:
+        """Where the observations are whose ids are there already."""
+        found: dict[bytes, Place] = {}
         for start in range(0, len(hashes), IDS_A_QUERY):
             chunk = hashes[start : start + IDS_A_QUERY]
             rows = self._connection.execute(
-                "SELECT id, ts_ms, seq FROM observation_id WHERE dependency_id = ? "  # noqa: S608 - only marks
+                "SELECT id, ts_ms, seq, assumed FROM observation_id WHERE dependency_id = ? "  # noqa: S608 - only marks
                 f"AND id IN ({', '.join('?' * len(chunk))})",
                 (dependency_id, *chunk),
             )
-            found.update({row[0]: (row[1], row[2]) for row in rows})
+            found.update({row[0]: Place(row[1], row[2], bool(row[3])) for row in rows})
         return found
 
     def add_rows(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:

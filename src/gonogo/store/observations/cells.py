@@ -85,6 +85,15 @@ class Cell:
         self.histograms: dict[str, Histogram] = {}
         self.categories: dict[tuple[str, int], int] = {}
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it takes something away, so that nothing may be left of a part."""
+        return (
+            self.counts[0] < 0
+            or any(histogram.n < 0 for histogram in self.histograms.values())
+            or any(count < 0 for count in self.categories.values())
+        )
+
     def histogram(self, metric: str) -> Histogram:
         """The changes of one metric, to be added to."""
         found = self.histograms.get(metric)

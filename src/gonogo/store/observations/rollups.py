@@ -6,14 +6,14 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
-from gonogo.store.engine import Connection
+from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
 from gonogo.store.observations.codec import pack, unpack
 
 if TYPE_CHECKING:
     from gonogo.store.observations.rows import SeriesKey
 
-__all__ = ["apply_cells", "merged", "metrics_of"]
+__all__ = ["apply_cells", "drop_empty", "merged", "metrics_of"]
 
 _ADD_COUNTS = (
     f"INSERT INTO rollup (series_id, daily, bucket, {', '.join(COUNTS)}) "  # noqa: S608 - constant names
@@ -61,6 +61,7 @@ def apply_cells(connection: Connection, catalogue: Ids, cells: Cells) -> None:
             key=lambda entry: entry[:2],
         )
         _apply(connection, catalogue, entries, is_daily)
+    drop_empty(connection, catalogue, cells)
     connection.executemany(
         "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
     )
@@ -147,9 +148,29 @@ def merged(
         for place, count in bins.items():
             merged[place] = merged.get(place, 0) + count
         bins = {place: count for place, count in merged.items() if count}
+    if not bins:
+        return (0, 0, 0, b"")  # `drop_empty` removes it
     # Sums wrap around at 64 bits: adding and taking back stay exact in any order.
     total = (total + (1 << 63)) % (1 << 64) - (1 << 63)
     return (n, total, *pack(bins))
+
+
+def drop_empty(connection: Connection, catalogue: Ids, cells: Cells) -> None:
+    """Remove what changes have left nothing of: a store is the same whatever was corrected in it."""
+    keys = sorted(
+        {
+            (series[0], catalogue.series_id(series), is_daily, bucket)
+            for (series, hour), cell in cells.items()
+            if cell.takes_back
+            for is_daily, bucket in ((0, hour), (1, hour // 24))
+        }
+    )
+    for table in ("rollup", "histogram", "category"):
+        shard = in_shard(connection, "", "?")
+        connection.executemany(
+            f"DELETE FROM {table} WHERE series_id = ? AND daily = ? AND bucket = ? AND n = 0{shard}",  # noqa: S608 - constant names
+            [(*key[1:], key[0]) if shard else key[1:] for key in keys],
+        )
 
 
 def metrics_of(cells: Cells) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from gonogo.settings import Settings
 
-__all__ = ["COLUMNS", "COLUMNS_OF", "QUANTITY_MAX", "Row", "Rule", "hash16", "hash64"]
+__all__ = ["COLUMNS", "COLUMNS_OF", "QUANTITY_MAX", "Place", "Row", "Rule", "hash16", "hash64"]
 
 # Quantities beyond it are stored as this: they stay exact as floats, and sums fit 64 bits.
 QUANTITY_MAX = 10**15
@@ -41,13 +41,23 @@ class Row(NamedTuple):
     output_hash: int | None
     metrics: str | None
     output: str | None
+    run_id: int | None
+    writer_id: int | None
+
+
+class Place(NamedTuple):
+    """Where the observation of an id is; `assumed`: its time is only that of its arrival."""
+
+    ts_ms: int
+    seq: int
+    assumed: bool
 
 
 COLUMNS = ", ".join(Row._fields)
 # Of the tables to which whole rows are added.
 COLUMNS_OF = {
     "observation": Row._fields,
-    "observation_id": ("dependency_id", "id", "ts_ms", "seq"),
+    "observation_id": ("dependency_id", "id", "ts_ms", "seq", "assumed"),
 }
 
 

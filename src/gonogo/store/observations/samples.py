@@ -62,6 +62,10 @@ def add_golden(
         "outcome_sum = golden_answer.outcome_sum + excluded.outcome_sum",
         [(*key, n[key], total[key]) for key in sorted(n) if n[key] or total[key]],
     )
+    less = sorted({key[0] for key in n if n[key] < 0})
+    connection.executemany(
+        "DELETE FROM golden_answer WHERE dependency_id = ? AND n = 0", [(one,) for one in less]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def rows_of(
     slices: Slices,
     now_ms: int,
     store_text: bool,
+    writer: str | None = None,
 ) -> list[Row]:
     """The stored form of one dependency's observations; names are interned, values counted.
 
@@ -39,6 +40,7 @@ def rows_of(
         slices: Encodes their segments.
         now_ms: When they arrived, epoch milliseconds.
         store_text: Whether outputs are kept.
+        writer: Who writes them.
     """
     ids = partial(_ids, catalogue, dependency_id)
     metrics = partial(_metrics, catalogue, dependency_id)
@@ -70,6 +72,8 @@ def rows_of(
         [None if o.output_hash is None else hash64(o.output_hash) for o in observations],
         [metrics(o.metrics) if o.metrics else None for o in observations],
         [o.output if store_text else None for o in observations],
+        ids([o.run for o in observations]),
+        [None if writer is None else catalogue.name_id(writer)] * len(observations),
     )
     return list(map(Row._make, zip(*columns, strict=True)))
 

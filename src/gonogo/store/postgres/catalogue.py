@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError, plain
 from gonogo.store.observations.catalogue import Catalogue, since
-from gonogo.store.observations.rows import hash64
+from gonogo.store.observations.rows import Place, hash64
 from gonogo.store.postgres.books import book_costs
 from gonogo.store.postgres.rollups import apply_cells
 
@@ -24,8 +24,8 @@ __all__ = ["PostgresCatalogue", "id_of", "series_hash"]
 
 # An id at a time by its whole key: without statistics the planner would read all of a dependency.
 _PLACES = """
-SELECT k.id, o.ts_ms, o.seq FROM unnest(CAST(? AS BYTEA[])) AS k (id) CROSS JOIN LATERAL
-  (SELECT ts_ms, seq FROM observation_id i WHERE i.dependency_id = ? AND i.id = k.id LIMIT 1) o
+SELECT k.id, o.ts_ms, o.seq, o.assumed FROM unnest(CAST(? AS BYTEA[])) AS k (id) CROSS JOIN LATERAL
+  (SELECT ts_ms, seq, assumed FROM observation_id i WHERE i.dependency_id = ? AND i.id = k.id LIMIT 1) o
 """
 
 
@@ -69,14 +69,12 @@ class PostgresCatalogue(Catalogue):
             )
         return number
 
-    def places_of(
-        self, dependency_id: int, hashes: Sequence[bytes]
-    ) -> dict[bytes, tuple[int, int]]:
-        """Time and seq of the observations whose ids are there already."""
+    def places_of(self, dependency_id: int, hashes: Sequence[bytes]) -> dict[bytes, Place]:
+        """Where the observations are whose ids are there already."""
         if not hashes:
             return {}
         rows = self._connection.execute(_PLACES, (list(hashes), dependency_id))
-        return {row[0]: (row[1], row[2]) for row in rows}
+        return {row[0]: Place(row[1], row[2], bool(row[3])) for row in rows}
 
     def apply(self, cells: Cells) -> None:
         """Add changes to the rollups of their hours and days."""

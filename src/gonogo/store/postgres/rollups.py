@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.store.observations.cells import COUNTS, daily
-from gonogo.store.observations.rollups import merged, metrics_of
+from gonogo.store.observations.rollups import drop_empty, merged, metrics_of
 
 if TYPE_CHECKING:
     from gonogo.store.engine import Connection
@@ -77,6 +77,7 @@ def apply_cells(connection: Connection, catalogue: Catalogue, cells: Cells) -> N
         _PUT_HISTOGRAM,
         [(*key, *merged(stored.get(key), histograms[key])) for key in sorted(histograms)],
     )
+    drop_empty(connection, catalogue, cells)
     connection.executemany(
         "INSERT INTO dependency_metric VALUES (?, ?) ON CONFLICT DO NOTHING", metrics_of(cells)
     )

@@ -49,6 +49,7 @@ class PostgresTelemetry(StoredTelemetry):
                 settings=self._settings,
                 known=self._known,
                 catalogue_of=PostgresCatalogue,
+                writer=self._writer,
             )
             stored, found = await self._database.write(work, shard=name)
             self._known.learn(found)

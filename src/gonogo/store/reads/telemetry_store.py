@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gonogo.store.reads.trust_store import TrustReads
 if TYPE_CHECKING:
     from gonogo.records import (
         Costs,
+        Decision,
         Dependency,
         GoldenAnswers,
         Histograms,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
+    from gonogo.store.observations.forget import Forgotten, Selection
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
 
@@ -43,7 +45,8 @@ class StoredTelemetry(TrustReads, SignalReads):
 
     _catalogue_of: CatalogueOf = Catalogue
 
-    def __init__(self, database: Engine, settings: Settings) -> None:
+    def __init__(self, database: Engine, settings: Settings, *, writer: str | None = None) -> None:
+        self._writer = writer
         self._database = database
         self._settings = settings
         self._known = Known()
@@ -61,6 +64,7 @@ class StoredTelemetry(TrustReads, SignalReads):
             settings=self._settings,
             known=self._known,
             catalogue_of=self._catalogue_of,
+            writer=self._writer,
         )
         stored, found = await self._database.write(work)
         self._known.learn(found)
@@ -239,6 +243,41 @@ class StoredTelemetry(TrustReads, SignalReads):
 
         work = partial(rebuild_dependency, name=dependency, catalogue_of=self._catalogue_of)
         await self._database.write(work, shard=dependency)
+
+    async def forgettable(self, dependency: str, selection: Selection) -> Forgotten | None:
+        """What would be taken back; None where the dependency is not known."""
+        from gonogo.store.observations.forget import look
+
+        return await self._database.read(partial(look, name=dependency, selection=selection))
+
+    async def forget(
+        self,
+        dependency: str,
+        selection: Selection,
+        *,
+        now_ms: int,
+        entry: Callable[[Forgotten], Decision],
+    ) -> tuple[Forgotten, Decision] | None:
+        """Take observations back, with the log entry that says so; None as for `forgettable`."""
+        from gonogo.store.books.audit import append_action
+        from gonogo.store.observations.forget import forget
+
+        def work(connection: Connection) -> tuple[Forgotten, Decision] | None:
+            found = forget(
+                connection,
+                name=dependency,
+                selection=selection,
+                now_ms=now_ms,
+                settings=self._settings,
+                catalogue_of=self._catalogue_of,
+            )
+            if found is None or not found.rows:
+                return None
+            said = entry(found)
+            append_action(connection, said)
+            return found, said
+
+        return await self._database.write(work, durable=True, shard=dependency)
 
     async def _adopt_rules(self, dependencies: Sequence[str]) -> None:
         if self._database.read_only:

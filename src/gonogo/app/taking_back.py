@@ -1,0 +1,111 @@
+"""Taking observations back: which, what that removes, and the log entry that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import ForgetReport, rfc3339
+from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.hours.periods import moment
+from gonogo.records import MICRO
+from gonogo.store.observations.forget import Selection
+from gonogo.text.forms import counted, money, number
+from gonogo.views.log_entries import entry_of, with_id
+
+if TYPE_CHECKING:
+    from gonogo.app.maintenance import Upkeep
+    from gonogo.records import Decision
+    from gonogo.store.observations.forget import Forgotten
+
+__all__ = ["forget", "forgettable", "selection_of"]
+
+ACTION = "forget"
+
+
+def selection_of(
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    writer: str | None = None,
+    run: str | None = None,
+    zone: str = "UTC",
+) -> Selection:
+    """Which observations are meant; a day as `until` is meant whole.
+
+    Raises:
+        ParameterError: a bound is no time, or the period is empty.
+    """
+    start_ms = None if since is None else moment(since, name="since", zone=zone).start_ms
+    end_ms = None
+    if until is not None:
+        last = moment(until, name="until", zone=zone)
+        end_ms = last.end_ms if last.end_ms > last.start_ms else last.end_ms + 1
+    if start_ms is not None and end_ms is not None and end_ms <= start_ms:
+        raise ParameterError(f"since '{since}' is after until '{until}': nothing lies between.")
+    return Selection(start_ms, end_ms, writer, run)
+
+
+async def forgettable(app: Upkeep, dependency: str, selection: Selection) -> ForgetReport:
+    """What `forget` would take back; nothing is changed.
+
+    Raises:
+        UnknownTarget: nothing is known of the dependency.
+    """
+    stores = await app.stores()
+    found = await stores.telemetry.forgettable(dependency, selection)
+    if found is None:
+        raise UnknownTarget("dependency", dependency, await stores.telemetry.names())
+    return _report(dependency, found, app.clock(), done=False)
+
+
+async def forget(
+    app: Upkeep, dependency: str, selection: Selection, asked: dict[str, str]
+) -> ForgetReport:
+    """Take observations back; rollups, money and verdicts are as if they had never come.
+
+    Raises:
+        UnknownTarget: nothing is known of the dependency.
+        ParameterError: nothing of it was meant.
+        ActionRefused: started read-only.
+    """
+    app.refuse_read_only("forget observations")
+    stores, now_ms = await app.stores(), app.clock()
+    entry_id = stores.new_id(now_ms)
+
+    def entry(found: Forgotten) -> Decision:
+        return entry_of(
+            ACTION,
+            {"dependency": dependency, **asked},
+            _report(dependency, found, now_ms, done=True),
+            entry_id=entry_id,
+            now_ms=now_ms,
+            actor=app.actor,
+            digest=app.settings.digest,
+            action=True,
+        )
+
+    done = await stores.telemetry.forget(dependency, selection, now_ms=now_ms, entry=entry)
+    if done is None:
+        await forgettable(app, dependency, selection)
+        raise ParameterError(f"Nothing of {dependency} is meant by that: nothing was removed.")
+    return with_id(_report(dependency, done[0], now_ms, done=True), entry_id)
+
+
+def _report(dependency: str, found: Forgotten, now_ms: int, *, done: bool) -> ForgetReport:
+    told = f"{counted(found.rows, 'observation')} of {dependency}"
+    if found.first_ms is not None and found.newest_ms is not None:
+        told += f", {rfc3339(found.first_ms)} to {rfc3339(found.newest_ms)}"
+    said = f"{told}: {'removed' if done else 'would be removed'}, {number(found.remaining)} left"
+    if done and found.micro_usd:
+        said += f"; {money(found.micro_usd / MICRO)} taken out of the books"
+    if found.kept_from_ms is not None and found.remaining:
+        said += f"; what was rolled up of days before {rfc3339(found.kept_from_ms)[:10]} stays"
+    return ForgetReport(
+        verdict="go",
+        summary=f"{said}.",
+        as_of=rfc3339(now_ms),
+        dependency=dependency,
+        removed=found.rows if done else 0,
+        remaining=found.remaining if done else found.rows + found.remaining,
+        spent_usd=found.micro_usd / MICRO,
+    )

@@ -1,0 +1,188 @@
+"""What is known of a dependency while its observations are written: found or made, counted, dated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS, HOUR_MS, Observation
+from gonogo.store.engine import Connection
+from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.observations.rebuild import rebuild_rollups
+from gonogo.store.observations.retention import kept_from_ms
+from gonogo.store.observations.rows import Row, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gonogo.settings import Settings
+    from gonogo.store.observations.arrivals import Arrivals, Filled
+
+__all__ = [
+    "KnownDependency",
+    "bump",
+    "known_dependency",
+    "recount_versions",
+    "ruled",
+]
+
+REV_BITS = 32
+_FORGOTTEN = "SELECT times FROM forgotten WHERE dependency = ?"
+_KNOWN = (
+    f"SELECT id, rule, first_ts_ms, newest_ts_ms, embedding_size, ({_FORGOTTEN}) "  # noqa: S608 - constant text
+    "FROM dependency WHERE name = ?"
+)
+# SQLite takes the smaller of two by `min`, PostgreSQL by `least`; both know CASE.
+_SEEN_VERSION = """
+INSERT INTO dependency_version AS known VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (dependency_id, version_id) DO UPDATE SET
+  n = known.n + excluded.n,
+  first_ts_ms = CASE WHEN known.first_ts_ms < excluded.first_ts_ms
+    THEN known.first_ts_ms ELSE excluded.first_ts_ms END,
+  newest_ts_ms = CASE WHEN known.newest_ts_ms > excluded.newest_ts_ms
+    THEN known.newest_ts_ms ELSE excluded.newest_ts_ms END
+"""
+
+
+@dataclass(slots=True)
+class KnownDependency:
+    """A dependency as a transaction that records it finds it."""
+
+    id: int
+    name: str
+    rule: Rule
+    first_ts_ms: int
+    newest_ts_ms: int
+    embedding_size: int | None
+    kept_from_ms: int | None = None
+
+
+def ruled(
+    connection: Connection,
+    catalogue: Catalogue,
+    name: str,
+    dependency_id: int,
+    stored: str,
+    settings: Settings,
+) -> Rule:
+    """The rule that holds for a dependency; adopts the configured one where it has not yet."""
+    wanted = Rule.configured(settings, name)
+    if not catalogue.first_rule(name) or wanted.text() == stored:
+        return Rule.parse(stored)
+    rebuild_rollups(connection, catalogue, dependency_id, wanted)
+    return wanted
+
+
+def known_dependency(
+    connection: Connection,
+    catalogue: Catalogue,
+    name: str,
+    first: Observation,
+    settings: Settings,
+    dependencies_max: int,
+) -> KnownDependency | None:
+    """What is known of it, made where it is new; None where there are too many to make one more."""
+    found = connection.execute(_KNOWN, (name, name)).fetchone()
+    if found is not None:
+        catalogue.note_forgotten(name, found[5] or 0)
+        rule = ruled(connection, catalogue, name, found[0], found[1], settings)
+        from_ms = kept_from_ms(connection, found[0])
+        return KnownDependency(found[0], name, rule, found[2], found[3], found[4], from_ms)
+    if not catalogue.has_room(dependencies_max):
+        return None
+    rule = Rule.configured(settings, name)
+    catalogue.first_rule(name)
+    before = connection.execute(_FORGOTTEN, (name,)).fetchone()
+    times = 0 if before is None else int(before[0])
+    catalogue.note_forgotten(name, times)
+    # No revision of it before it was forgotten comes again: what was answered of those is past.
+    rev = times << REV_BITS
+    (number,) = connection.execute(
+        "INSERT INTO dependency (id, name, rev, history_rev, first_ts_ms, newest_ts_ms, rule) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (catalogue.dependency_id(name), name, rev, rev, first.ts_ms, first.ts_ms, rule.text()),
+    ).fetchone()
+    # Nothing is newer than what is not there yet.
+    return KnownDependency(number, name, rule, first.ts_ms, -1, None)
+
+
+def _span(
+    connection: Connection,
+    dependency: KnownDependency,
+    rows: Sequence[Row],
+    filled: Sequence[Filled],
+) -> tuple[int, int]:
+    """The earliest time at which something changes, and the newest of all rows then."""
+    times = [row.ts_ms for row in rows] + [one.after.ts_ms for one in filled]
+    newest = max([dependency.newest_ts_ms, *times])
+    if any(one.before.ts_ms == newest != one.after.ts_ms for one in filled):
+        (newest,) = connection.execute(
+            "SELECT max(ts_ms) FROM observation WHERE dependency_id = ?", (dependency.id,)
+        ).fetchone()
+    return min(times + [one.before.ts_ms for one in filled]), newest
+
+
+def bump(
+    connection: Connection,
+    dependency: KnownDependency,
+    arrivals: Arrivals,
+    rows: Sequence[Row],
+    filled: Sequence[Filled],
+) -> None:
+    """Raise the revision, the counts and the times; drop cached states from the change on."""
+    earliest, newest = _span(connection, dependency, rows, filled)
+    before_newest_day = earliest // DAY_MS < newest // DAY_MS
+    said = [o for o, _ in arrivals.fresh] + [one.late for one in filled]
+    kinds = [o.kind for o in said if o.kind is not None]
+    providers = [o.provider for o in said if o.provider is not None]
+    connection.execute(
+        "UPDATE dependency SET rev = rev + 1, n = n + ?, kind = coalesce(?, kind), "
+        "history_rev = CASE WHEN ? > 0 THEN rev + 1 ELSE history_rev END, "
+        "provider = coalesce(?, provider), newest_ts_ms = ?, first_ts_ms = ? WHERE id = ?",
+        (
+            len(rows),
+            kinds[-1] if kinds else None,
+            int(before_newest_day),
+            providers[-1] if providers else None,
+            newest,
+            min(dependency.first_ts_ms, earliest),
+            dependency.id,
+        ),
+    )
+    dependency.newest_ts_ms = newest
+    versions: dict[int, list[int]] = {}
+    for row in rows:
+        versions.setdefault(row.version_id, []).append(row.ts_ms)
+    connection.executemany(
+        _SEEN_VERSION,
+        [
+            (dependency.id, version, len(seen), min(seen), max(seen))
+            for version, seen in sorted(versions.items())
+        ],
+    )
+    shifted = {
+        version
+        for before, after, _, _ in filled
+        if before.version_id != after.version_id or before.ts_ms != after.ts_ms
+        for version in (before.version_id, after.version_id)
+    }
+    recount_versions(connection, dependency.id, shifted)
+    connection.execute(
+        "DELETE FROM state_cache WHERE dependency_id = ? AND hour > ?",
+        (dependency.id, earliest // HOUR_MS),
+    )
+
+
+def recount_versions(connection: Connection, dependency_id: int, versions: Iterable[int]) -> None:
+    """Make the counts and times of some versions anew from the rows."""
+    for version in sorted(versions):
+        key = (dependency_id, version)
+        connection.execute(
+            "DELETE FROM dependency_version WHERE dependency_id = ? AND version_id = ?", key
+        )
+        connection.execute(
+            "INSERT INTO dependency_version (dependency_id, version_id, n, first_ts_ms, newest_ts_ms) "
+            "SELECT dependency_id, version_id, count(*), min(ts_ms), max(ts_ms) FROM observation "
+            "WHERE dependency_id = ? AND version_id = ? GROUP BY dependency_id, version_id",
+            key,
+        )

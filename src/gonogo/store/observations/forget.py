@@ -1,0 +1,227 @@
+"""Taking observations back: rows, their ids, what they cost, and all that was made of them.
+
+What is left is as if the rest had never come: rollups are made anew from the rows that stay. Samples of
+outputs cannot be, since outputs are not stored; those of the days that lose a row go with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS
+from gonogo.store.observations.catalogue import Known
+from gonogo.store.observations.costs import Costs, as_priced
+from gonogo.store.observations.dependencies import recount_versions
+from gonogo.store.observations.rebuild import rebuild_rollups
+from gonogo.store.observations.retention import kept_from_ms
+from gonogo.store.observations.rows import COLUMNS, Row, Rule
+
+if TYPE_CHECKING:
+    from gonogo.settings import Settings
+    from gonogo.store.engine import Connection
+    from gonogo.store.observations.catalogue import Catalogue, CatalogueOf
+
+__all__ = ["Forgotten", "Selection", "forget", "look"]
+
+ROWS_A_STEP = 5000
+# Tables of a dependency that hold nothing but what is made of its rows, children first.
+_OF_ROWS = ("golden_answer", "answer", "answer_day", "dependency_metric", "state_cache")
+_WHOLE = (
+    *("observation", "observation_id", *_OF_ROWS, "output_sample", "dependency_version"),
+    *("cardinality", "cardinality_value", "kept_score", "standing", "retention"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which observations: all, or those within times, by one writer, of one run.
+
+    `start_ms <= ts_ms < end_ms`, epoch milliseconds.
+    """
+
+    start_ms: int | None = None
+    end_ms: int | None = None
+    writer: str | None = None
+    run: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing narrows it."""
+        return self == Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What is taken back, or would be.
+
+    `kept_from_ms`: rows before it were let go already, and their rollups stay unless all goes.
+    """
+
+    rows: int
+    remaining: int
+    first_ms: int | None
+    newest_ms: int | None
+    micro_usd: int = 0
+    kept_from_ms: int | None = None
+
+
+def look(connection: Connection, name: str, selection: Selection) -> Forgotten | None:
+    """What would be taken back; None where the dependency is not known."""
+    found = connection.execute("SELECT id, n FROM dependency WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        return None
+    where, bound = _where(connection, found[0], selection)
+    rows, first, newest = connection.execute(
+        f"SELECT count(*), min(ts_ms), max(ts_ms) FROM observation WHERE {where}",  # noqa: S608 - constant conditions
+        bound,
+    ).fetchone()
+    kept = kept_from_ms(connection, found[0])
+    rows = found[1] if selection.is_all else rows
+    return Forgotten(rows, found[1] - rows, first, newest, kept_from_ms=kept)
+
+
+def forget(
+    connection: Connection,
+    *,
+    name: str,
+    selection: Selection,
+    now_ms: int,
+    settings: Settings,
+    catalogue_of: CatalogueOf,
+) -> Forgotten | None:
+    """Take observations back, in a write transaction of their dependency; None as for `look`."""
+    seen = look(connection, name, selection)
+    if seen is None or not seen.rows:
+        return seen
+    number, rule = connection.execute(
+        "SELECT id, rule FROM dependency WHERE name = ?", (name,)
+    ).fetchone()
+    catalogue = catalogue_of(connection, Known())
+    costs, days = Costs(name, settings), set[int]()
+    for row in _rows(connection, number, selection):
+        costs.add(as_priced(name, row, catalogue), -1)
+        days.add(row.ts_ms // DAY_MS)
+    booked = costs.booked()
+    if booked:
+        catalogue.book(booked, now_ms=now_ms, settings=settings)
+    if selection.is_all or not seen.remaining:
+        _remove_all(connection, catalogue, number, name)
+    else:
+        where, bound = _where(connection, number, selection)
+        connection.execute(f"DELETE FROM observation WHERE {where}", bound)  # noqa: S608 - constant conditions
+        _remove_rest(connection, number, days)
+        _count_again(connection, catalogue, number, seen)
+        rebuild_rollups(connection, catalogue, number, Rule.parse(rule))
+    connection.execute(
+        "INSERT INTO forgotten VALUES (?, ?, 1) ON CONFLICT (dependency) DO UPDATE "
+        "SET times = forgotten.times + 1, dependency_id = excluded.dependency_id",
+        (name, number),
+    )
+    spent = -sum(cost.cost_micro_usd for cost in booked)
+    return Forgotten(
+        seen.rows, seen.remaining, seen.first_ms, seen.newest_ms, spent, seen.kept_from_ms
+    )
+
+
+def _where(
+    connection: Connection, dependency_id: int, selection: Selection
+) -> tuple[str, tuple[object, ...]]:
+    conditions, bound = ["dependency_id = ?"], [dependency_id]
+    if selection.start_ms is not None:
+        conditions.append("ts_ms >= ?")
+        bound.append(selection.start_ms)
+    if selection.end_ms is not None:
+        conditions.append("ts_ms < ?")
+        bound.append(selection.end_ms)
+    for column, text in (("writer_id", selection.writer), ("run_id", selection.run)):
+        if text is not None:
+            found = connection.execute("SELECT id FROM name WHERE text = ?", (text,)).fetchone()
+            conditions.append(f"{column} = ?")
+            bound.append(0 if found is None else found[0])  # no name has the number 0
+    return " AND ".join(conditions), tuple(bound)
+
+
+def _rows(connection: Connection, number: int, selection: Selection) -> Iterator[Row]:
+    where, bound = _where(connection, number, selection)
+    after = (-1, -1)
+    while True:
+        found = connection.execute(
+            f"SELECT {COLUMNS} FROM observation WHERE {where} AND (ts_ms, seq) > (?, ?) "  # noqa: S608 - constant conditions
+            "ORDER BY ts_ms, seq LIMIT ?",
+            (*bound, *after, ROWS_A_STEP),
+        ).fetchall()
+        if not found:
+            return
+        step = [Row(*values) for values in found]
+        yield from step
+        after = step[-1].ts_ms, step[-1].seq
+
+
+def _remove_all(connection: Connection, catalogue: Catalogue, number: int, name: str) -> None:
+    catalogue.drop_rollups(number)
+    for table in (*_WHOLE, "series"):
+        connection.execute(f"DELETE FROM {table} WHERE dependency_id = ?", (number,))  # noqa: S608 - constant names
+    connection.execute("DELETE FROM suspicion WHERE dependency = ?", (name,))
+    connection.execute("DELETE FROM dependency WHERE id = ?", (number,))
+
+
+def _remove_rest(connection: Connection, number: int, days: set[int]) -> None:
+    """Ids of rows that are gone, samples of their days, and what was said of the whole."""
+    connection.execute(
+        "DELETE FROM observation_id WHERE dependency_id = ? AND NOT EXISTS (SELECT 1 FROM "
+        "observation o WHERE o.dependency_id = observation_id.dependency_id "
+        "AND o.ts_ms = observation_id.ts_ms AND o.seq = observation_id.seq)",
+        (number,),
+    )
+    connection.executemany(
+        "DELETE FROM output_sample WHERE dependency_id = ? AND day = ?",
+        [(number, day) for day in sorted(days)],
+    )
+    for table in ("kept_score", "standing"):
+        connection.execute(f"DELETE FROM {table} WHERE dependency_id = ?", (number,))  # noqa: S608 - constant names
+
+
+def _count_again(
+    connection: Connection, catalogue: Catalogue, number: int, seen: Forgotten
+) -> None:
+    """Counts and times, and the values of each field: one that had too many may have few now."""
+    run, bound = connection.execute, (number,)
+    first, newest = run(
+        "SELECT min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?", bound
+    ).fetchone()
+    if seen.kept_from_ms is None:
+        versions = run("SELECT version_id FROM dependency_version WHERE dependency_id = ?", bound)
+        recount_versions(connection, number, [row[0] for row in versions.fetchall()])
+        for table in ("cardinality", "cardinality_value"):
+            run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
+        _see_values(connection, catalogue, number)
+    changed = (
+        "n = ?" if first is None or seen.kept_from_ms is not None else "n = ?, first_ts_ms = ?"
+    )
+    values = (seen.remaining,) if changed == "n = ?" else (seen.remaining, first)
+    run(f"UPDATE dependency SET {changed} WHERE id = ?", (*values, number))  # noqa: S608 - constant text
+    if newest is not None:
+        run("UPDATE dependency SET newest_ts_ms = ? WHERE id = ?", (newest, number))
+
+
+def _see_values(connection: Connection, catalogue: Catalogue, number: int) -> None:
+    """Count the values of errors, predictions and metrics again; those of segments are by rebuilding."""
+    see = partial(catalogue.see_value, number)
+    for field in ("error", "prediction"):
+        found = connection.execute(
+            f"SELECT DISTINCT {field}_id FROM observation WHERE dependency_id = ? "  # noqa: S608 - constant names
+            f"AND {field}_id IS NOT NULL",
+            (number,),
+        )
+        for (value,) in found.fetchall():
+            see(field, value)
+    texts = connection.execute(
+        "SELECT DISTINCT metrics FROM observation WHERE dependency_id = ? AND metrics IS NOT NULL",
+        (number,),
+    ).fetchall()
+    for name in sorted({name for (text,) in texts for name in json.loads(text)}):
+        see("metrics", catalogue.name_id(f"metrics.{name}"))

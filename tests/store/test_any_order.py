@@ -1,0 +1,161 @@
+"""One history makes one store, in any order and split; what is taken back was never there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from telemetry_worlds import OpenTelemetry
+
+from gonogo.ingest.observation import parse_observation
+from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation
+from gonogo.store.observations.forget import Forgotten, Selection
+
+if TYPE_CHECKING:
+    from gonogo.store.reads.telemetry_store import StoredTelemetry
+
+NOW_MS = 1_780_000_000_000
+METRICS = ("latency_ms", "cost_usd", "input_tokens", "outcome", "outcome_lag_s", "metrics.len")
+
+
+def parsed(fields: dict[str, object], *, run: str | None = None) -> Observation:
+    """One record, as a file brings it."""
+    found = parse_observation({"dependency": "m", **fields}, now_ms=NOW_MS, from_file=True, run=run)
+    assert isinstance(found, Observation), found
+    return found
+
+
+def parts(n: int, *, run: str | None = None, start: int = 0) -> list[Observation]:
+    """Calls told in up to four parts, by their ids: who, when, what it cost, how good it was."""
+    told = []
+    for i in range(start, start + n):
+        ts = (NOW_MS - 3 * DAY_MS + i * HOUR_MS // 3) / 1000
+        told += [
+            parsed(
+                {"id": f"c{i}", "ts": ts, "latency_ms": 100 + i, "version": f"v{i % 2}"}, run=run
+            ),
+            parsed({"id": f"c{i}", "cost_usd": 0.01 * (i % 5), "input_tokens": i}, run=run),
+        ]
+        if i % 3:
+            score: dict[str, object] = {
+                "id": f"c{i}",
+                "outcome": float(i % 4 > 0),
+                "metrics": {"len": i},
+            }
+            told.append(parsed(score, run=run))
+        if i % 4 == 1:
+            tiers: dict[str, object] = {
+                "id": f"c{i}",
+                "segments": {"tier": "new"},
+                "error": "timeout",
+            }
+            told.append(parsed(tiers, run=run))
+    return told
+
+
+async def picture(telemetry: StoredTelemetry) -> dict[str, Any]:
+    """All that answers are made of."""
+    known = await telemetry.dependency("m")
+    if known is None:
+        return {}
+    found: dict[str, Any] = {"known": (known.n, known.first_ts_ms, known.newest_ts_ms)}
+    found["versions"] = known.versions
+    for segment in (None, *await telemetry.segments("m")):
+        hours = await telemetry.hours("m", segment=segment)
+        columns = (hours.hour, hours.n, hours.errors, hours.labels, hours.outcome_sum, hours.good)
+        rows = zip(*(c.tolist() for c in columns), strict=True)
+        named = [hours.versions[v] for v in hours.version]
+        found[f"hours {segment}"] = sorted(zip(rows, map(str, named), strict=True))
+        for metric in METRICS:
+            for daily in (False, True):
+                one = await telemetry.histograms("m", metric, segment=segment, daily=daily)
+                sums = list(zip(one.bucket.tolist(), one.n.tolist(), one.sum.tolist(), strict=True))
+                bins = sorted(zip(one.bins.tolist(), one.counts.tolist(), strict=True))
+                found[f"{metric} {segment} {daily}"] = sorted(row for row in sums if row[1]), bins
+    costs = await telemetry.newest_costs("m")
+    found["costs"] = costs.cost_micro_usd.tolist(), costs.input_tokens.tolist()
+    return found
+
+
+async def record(telemetry: StoredTelemetry, told: Sequence[Observation], size: int) -> None:
+    """Record in batches of a size."""
+    for start in range(0, len(told), size):
+        await telemetry.record(told[start : start + size], NOW_MS)
+
+
+def entry(_: Forgotten) -> Decision:
+    """The log entry of taking back."""
+    return Decision(
+        id=f"d{random.getrandbits(60):x}",
+        ts_ms=NOW_MS,
+        kind="forget",
+        verdict=None,
+        summary="forgot",
+        inputs="{}",
+        answer="{}",
+        action=True,
+        dependency="m",
+        last_ts_ms=NOW_MS,
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_order_and_split_makes_the_same_store(
+    open_telemetry: OpenTelemetry, seed: int
+) -> None:
+    """Scores before calls, a cost before its time: the oracle is the history told in one piece."""
+    told = parts(40)
+    shuffled = [*told, *told[:20]]
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - no secret
+    size = (1, 7, 1000)[seed % 3]
+    telemetry = cast("StoredTelemetry", await open_telemetry())
+    await record(telemetry, shuffled, size)
+    found = await picture(telemetry)
+    # Every record again changes nothing.
+    stored = await telemetry.record(told, NOW_MS)
+    assert (stored.accepted, stored.updated, stored.duplicates) == (0, 0, len(told))
+    assert await picture(telemetry) == found
+    await telemetry.rebuild("m")
+    assert await picture(telemetry) == found
+    await telemetry.forget("m", Selection(), now_ms=NOW_MS, entry=entry)
+    assert await picture(telemetry) == {}
+    await record(telemetry, told, 1000)
+    whole = await picture(telemetry)
+    assert whole == found
+    assert whole["known"][0] == 40
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(run="bad"),
+        Selection(start_ms=NOW_MS - 3 * DAY_MS + 30 * HOUR_MS // 3),
+        Selection(writer="nobody", run="bad"),
+    ],
+)
+async def test_what_is_taken_back_was_never_there(
+    open_telemetry: OpenTelemetry, selection: Selection
+) -> None:
+    """Rows, rollups, slices and samples equal those of a store that only ever had the rest."""
+    telemetry = cast("StoredTelemetry", await open_telemetry())
+    await record(telemetry, parts(30), 1000)
+    before = await picture(telemetry)
+    await record(telemetry, parts(30, run="bad", start=30), 16)
+    done = await telemetry.forget("m", selection, now_ms=NOW_MS, entry=entry)
+    if selection.writer is not None:
+        assert done is None
+        return
+    assert done is not None
+    assert (done[0].rows, done[0].remaining) == (30, 30)
+    assert await picture(telemetry) == before
+    # Another process, whose memory of ids is older, goes on.
+    await record(telemetry, parts(30, start=30), 7)
+    other = cast("StoredTelemetry", await open_telemetry())
+    grown = await picture(other)
+    await other.rebuild("m")
+    assert await picture(other) == grown
+    assert grown["known"][0] == 60
