@@ -1,7 +1,8 @@
 """What `gonogo wrap` adds to a tool call: round trips to a server of the standard library, with and without.
 
 Prints one table: p50 and p99 of both, interleaved in one run, and the difference of the p50s, with
-the store writable and with the store locked; then how much later the first answer comes.
+the store writable, where calls are judged (--enforce), and with the store locked; then how much
+later the first answer comes.
 """
 
 from __future__ import annotations
@@ -80,10 +81,10 @@ def locked(store: Path) -> Iterator[None]:
         yield
 
 
-def compare(store: Path, calls: int, name: str) -> None:
+def compare(store: Path, calls: int, name: str, *options: str) -> None:
     """Interleave calls to both, and print their lines."""
     direct = Peer()
-    through = Peer(GONOGO, "wrap", "--store", str(store), "bench", "--")
+    through = Peer(GONOGO, "wrap", "--store", str(store), *options, "bench", "--")
     for _ in range(calls):
         direct.call()
         through.call()
@@ -105,6 +106,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "gonogo.db"
         compare(store, calls, "gonogo wrap")
+        # The little server gives the same answer to every call.
+        compare(store, calls, "wrap --enforce", "--enforce", "--repeats", "0")
         with locked(store):
             compare(store, calls, "gonogo wrap, locked")
 

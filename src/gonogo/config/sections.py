@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from gonogo.config.actuator_tables import ActuatorTable
+from gonogo.config.durations import duration_s
 from gonogo.config.notify_tables import NotifierTable
 from gonogo.config.probe_tables import ProbeTable
 from gonogo.config.tables import Table, first_refusal, refusal, refuse_unknown_keys
@@ -32,7 +33,6 @@ from gonogo.config.values import (
     Place,
     Refused,
     Seconds,
-    duration_s,
     number,
     some,
     usd,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 
+from gonogo.config.durations import duration_s
 from gonogo.records import MICRO
 from gonogo.settings import Secret
 
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 NAME_CHARS_MAX = 200
 TEXT_CHARS_MAX = 2000
 PATH_CHARS_MAX = 4096
-DURATION_S_MAX = 100 * 366 * 86_400
 CALLS_MAX = 10**9
 
-_DURATION = re.compile(r"([1-9][0-9]{0,9})(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
@@ -121,13 +119,6 @@ def whole(low: int, high: int) -> PlainValidator:
         raise Refused(f"must be a whole number from {low} to {high}")
 
     return PlainValidator(check)
-
-
-def duration_s(given: str) -> int | None:
-    """Seconds of a duration such as `15m` or `7d`; None where it is not one."""
-    found = _DURATION.fullmatch(given)
-    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
-    return seconds if 0 < seconds <= DURATION_S_MAX else None
 
 
 def _seconds(value: object) -> int:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from gonogo.errors import NoInput, plain
+from gonogo.wrap.gated_lines import GatedLines
+from gonogo.wrap.pumps import Looking, pump
 from gonogo.wrap.tool_calls import Calls
+
+if TYPE_CHECKING:
+    from gonogo.wrap.enforcement import Enforcement
 
 __all__ = ["die_as", "run_proxy"]
 
-CHUNK_BYTES = 65_536
 DRAIN_S = 1.0
 FORWARDED = tuple(
     getattr(signal, name)
@@ -26,10 +29,11 @@ FORWARDED = tuple(
 )
 
 
-def run_proxy(command: Sequence[str], calls: Calls) -> int:
+def run_proxy(command: Sequence[str], calls: Calls, enforcement: Enforcement | None = None) -> int:
     """Run a server to its end between this process's standard input and output.
 
-    Its standard error and its environment are this process's own. Signals go on to it.
+    Its standard error and its environment are this process's own. Signals go on to it. Every byte
+    passes, but for the calls that the enforcement refuses, where there is one.
 
     Returns:
         Its exit status; negative is the signal that ended it.
@@ -49,12 +53,20 @@ def run_proxy(command: Sequence[str], calls: Calls) -> int:
     assert child.stdin is not None  # noqa: S101 - both are pipes
     assert child.stdout is not None  # noqa: S101
     _forward_signals(child)
-    looking = _Looking(calls)
+    looking = Looking(calls)
     to_server, from_server = child.stdin.fileno(), child.stdout.fileno()
-    up = threading.Thread(
-        target=_pump, args=(0, to_server, looking.ask, None, looking.left), daemon=True
-    )
-    down = threading.Thread(target=_pump, args=(from_server, 1, None, looking.answer), daemon=True)
+    if enforcement is None:
+        up = threading.Thread(
+            target=pump, args=(0, to_server, looking.ask, None, looking.left), daemon=True
+        )
+        down = threading.Thread(
+            target=pump, args=(from_server, 1, None, looking.answer), daemon=True
+        )
+    else:
+        gated = GatedLines(to_server, 1, looking, enforcement)
+        up = threading.Thread(target=gated.up, args=(0, to_server), daemon=True)
+        down = threading.Thread(target=gated.down, args=(from_server,), daemon=True)
+        threading.Thread(target=gated.give_up_in_time, daemon=True).start()
     up.start()
     down.start()
     status = child.wait()
@@ -88,76 +100,3 @@ def _forward_signals(child: subprocess.Popen[bytes]) -> None:
 
     for number in FORWARDED:
         signal.signal(number, forward)
-
-
-class _Looking:
-    """Looks at what passes; whatever goes wrong with that ends the looking, not the passing."""
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls: Calls | None = calls
-
-    def ask(self, chunk: bytes) -> None:
-        now_ns, ts = time.perf_counter_ns(), time.time()
-        self._safely(lambda calls: calls.ask(chunk, now_ns=now_ns, ts=ts))
-
-    def answer(self, chunk: bytes, read_ns: int) -> None:
-        self._safely(lambda calls: calls.answer(chunk, now_ns=read_ns))
-
-    def left(self) -> None:
-        self._safely(Calls.leave)
-
-    def end(self) -> None:
-        now_ns = time.perf_counter_ns()
-        self._safely(lambda calls: calls.end(now_ns=now_ns))
-
-    def _safely(self, look: Callable[[Calls], None]) -> None:
-        if self._calls is None:
-            return
-        try:
-            look(self._calls)
-        except Exception as error:  # noqa: BLE001 - an entry point: the bytes go on
-            self._calls = None
-            said = plain(f"gonogo wrap: records no more: {error!r}", 300)
-            with suppress(OSError):
-                os.write(2, f"{said}\n".encode())
-
-
-def _pump(
-    source: int,
-    target: int,
-    before: Callable[[bytes], None] | None,
-    after: Callable[[bytes, int], None] | None,
-    at_end: Callable[[], None] = lambda: None,
-) -> None:
-    """Carry bytes until either side is closed, then close the other."""
-    with suppress(OSError):
-        while chunk := _read(source):
-            read_ns = time.perf_counter_ns()
-            if before is not None:
-                before(chunk)
-            _write(target, chunk)
-            if after is not None:
-                after(chunk, read_ns)
-    at_end()
-    for descriptor in (source, target):
-        # Of this process's own output, the end of the process is told by its exit.
-        if descriptor != 1:
-            with suppress(OSError):
-                os.close(descriptor)
-
-
-def _read(source: int) -> bytes:
-    while True:
-        try:
-            return os.read(source, CHUNK_BYTES)
-        except BlockingIOError:  # a client may hand over descriptors that do not block
-            select.select([source], [], [])
-
-
-def _write(target: int, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        try:
-            rest = rest[os.write(target, rest) :]
-        except BlockingIOError:
-            select.select([], [target], [])

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from gonogo.wrap.lines import Line, Lines
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "digest_of"]
 
 OPEN_CALLS_MAX = 1_000
 HASH_BYTES = 16
@@ -161,8 +161,8 @@ class Calls:
         if result is not None and _HUGE not in result:
             told = {key: value for key, value in result.items() if key != "_meta"}
             if call.arguments is not _HUGE:
-                fields["input_hash"] = _digest(call.arguments or {})
-                fields["output_hash"] = _digest(told)
+                fields["input_hash"] = digest_of(call.arguments or {})
+                fields["output_hash"] = digest_of(told)
         self._record(fields)
 
 
@@ -210,6 +210,7 @@ def _key(request_id: object) -> _Id | None:
     return type(request_id), request_id
 
 
-def _digest(value: object) -> str:
+def digest_of(value: object) -> str:
+    """What tells two values apart; it is salted before it is kept."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()

@@ -14,12 +14,14 @@ from gonogo.wrap.tool_calls import Calls
 
 if TYPE_CHECKING:
     from gonogo.settings import Settings
+    from gonogo.wrap.enforcement import Enforcement
 
 LINGER_S = 1.0
 CLOSE_TIMEOUT_S = 2.0
 # The pumps must get their turn while the outbox writes.
 SWITCH_S = 0.0005
 NAME_CHARS_MAX = 100
+REPEATS_MAX = 1_000_000
 EXAMPLE = "example: gonogo wrap github -- npx -y @modelcontextprotocol/server-github"
 
 
@@ -47,7 +49,8 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     outbox = _outbox(given.config, given.store, environ)
     calls = Calls(name, outbox.put)
     sys.setswitchinterval(SWITCH_S)
-    status = run_proxy(command, calls)
+    enforcement = _enforcement(given, environ) if given.enforce else None
+    status = run_proxy(command, calls, enforcement)
     told = outbox.close(CLOSE_TIMEOUT_S)
     lost = told.refused + told.dropped + calls.unseen
     if lost:
@@ -70,7 +73,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = _Parser(
         prog="gonogo wrap",
-        usage="gonogo wrap [--store PATH] [--config PATH] NAME -- COMMAND…",
+        usage="gonogo wrap [--store PATH] [--config PATH] [--enforce …] NAME -- COMMAND…",
         description="Run another MCP server, passing every byte through, and record each tool "
         "call as an observation of NAME/tool: latency, error, salted hashes, never contents.",
         epilog=EXAMPLE,
@@ -79,8 +82,52 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("name", metavar="NAME", help="what the server is called")
     parser.add_argument("--store", metavar="PATH", help="the store; default: GONOGO_STORE")
     parser.add_argument("--config", metavar="PATH", help="gonogo.toml; default: GONOGO_CONFIG")
+    enforced = parser.add_argument_group("with --enforce (docs/guard.md)")
+    enforced.add_argument("--enforce", action="store_true", help="refuse calls under no_go")
+    enforced.add_argument(
+        "--closed", action="store_true", help="refuse calls where nothing can be asked"
+    )
+    enforced.add_argument(
+        "--repeats",
+        type=_whole,
+        metavar="N",
+        default=10,
+        help="refuse a call after N times the same answer in a row; default: 10, 0: never",
+    )
+    enforced.add_argument(
+        "--deadline", type=_seconds, metavar="TIME", help="answer for a call that hangs, as 60s"
+    )
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) > REPEATS_MAX:
+        raise argparse.ArgumentTypeError(f"is a whole number up to {REPEATS_MAX}")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    from gonogo.config.durations import duration_s
+
+    found = duration_s(text)
+    if found is None:
+        raise argparse.ArgumentTypeError('is a duration such as "30s" or "5m"')
+    return found
+
+
+def _enforcement(given: argparse.Namespace, environ: Mapping[str, str]) -> Enforcement:
+    from gonogo.clock import wall_clock_ms
+    from gonogo.config import load_settings
+    from gonogo.guard.resident import Judge
+    from gonogo.wrap.enforcement import Enforcement, Limits
+
+    judge = Judge(
+        lambda: load_settings(given.config, given.store, environ),
+        clock=wall_clock_ms,
+        closed=given.closed,
+    )
+    return Enforcement(given.name, judge, Limits(given.repeats or None, given.deadline))
 
 
 def _outbox(config: str | None, store: str | None, environ: Mapping[str, str]) -> Outbox:

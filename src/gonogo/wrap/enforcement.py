@@ -1,0 +1,203 @@
+"""What `gonogo wrap --enforce` does with a tool call before the server sees it: pass or refuse.
+
+A call is refused by a JSON-RPC error that says why and what to do: under a no_go, in a loop (the same
+call with the same answer so many times in a row), and when it hangs past its deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from gonogo.errors import plain
+from gonogo.guard.hook_forms import Ruling
+from gonogo.wrap.tool_calls import digest_of
+
+__all__ = ["Enforcement", "Limits", "whole_lines"]
+
+# A line that is longer is passed on as it comes: nothing in it is judged.
+LINE_BYTES_MAX = 64 * 1024 * 1024
+# JSON-RPC leaves -32000 to -32099 to implementations.
+REFUSED = -32000
+RETRY = "Do not repeat it as it is: "
+
+_Id = str | int
+
+
+class Limits(NamedTuple):
+    """When a call is refused beside its verdict; None for never.
+
+    Attributes:
+        repeats: How often the same call may have the same answer in a row.
+        deadline_s: How long it may take.
+    """
+
+    repeats: int | None = 10
+    deadline_s: float | None = None
+
+
+class _Call(NamedTuple):
+    """A call that waits for its answer; `asked` tells its arguments apart from others."""
+
+    tool: str
+    at: float
+    asked: str
+
+
+class _Repeated(NamedTuple):
+    """The newest call of a tool, and how often in a row it was the same with the same answer."""
+
+    asked: str
+    answered: str
+    times: int
+
+
+class Enforcement:
+    """Judges each call of one server's tools. The two sides are used by two threads.
+
+    Args:
+        name: What the server is called: the first half of each dependency's name.
+        judge: The ruling for a dependency, at once.
+        limits: What else is refused.
+    """
+
+    def __init__(self, name: str, judge: Callable[[str], Ruling], limits: Limits) -> None:
+        self._name, self._judge, self._limits = name, judge, limits
+        self._repeated: dict[str, _Repeated] = {}
+        self._open: dict[_Id, _Call] = {}
+        self._given_up: set[_Id] = set()
+        self._lock = threading.Lock()
+
+    def refusal(self, line: bytes) -> bytes | None:
+        """The line that answers the client in the server's stead; None where the line may pass."""
+        found = _parsed(line)
+        calls = [each for each in _each(found) if each.get("method") == "tools/call"]
+        for call in calls:
+            why = self._why(call)
+            if why is not None:
+                return _answers(found, why)
+        with self._lock:
+            for call in calls:
+                if (number := _id(call)) is not None:
+                    self._given_up.discard(number)
+                    self._open[number] = _Call(_tool(call), time.monotonic(), _arguments(call))
+        return None
+
+    def _why(self, call: Mapping[str, object]) -> str | None:
+        tool = _tool(call)
+        name = f"{self._name}/{tool}"
+        ruling = self._judge(name)
+        if ruling.what != "allow":
+            return ruling.reason
+        most, before = self._limits.repeats, self._repeated.get(tool)
+        if most is None or before is None or before.times < most:
+            return None
+        if _arguments(call) != before.asked:
+            return None
+        return (
+            f"gonogo: {name} was called {before.times} times in a row with the same arguments and "
+            f"gave the same answer each time. {RETRY}change the arguments, or go on with the answer "
+            "you have."
+        )
+
+    def may_pass(self, line: bytes) -> bool:
+        """Whether a line of the server goes on to the client: not the late answer of a lost call."""
+        if not self._open and not self._given_up:
+            return True
+        for each in _each(_parsed(line)):
+            number = _id(each)
+            if number is None or "method" in each:
+                continue
+            with self._lock:
+                call = self._open.pop(number, None)
+                if number in self._given_up:
+                    self._given_up.discard(number)
+                    return False
+            if call is not None:
+                self._note(call, each)
+        return True
+
+    def _note(self, call: _Call, answer: Mapping[str, object]) -> None:
+        told = answer.get("result", answer.get("error"))
+        if isinstance(told, dict):
+            told = {key: value for key, value in told.items() if key != "_meta"}
+        answered, before = digest_of(told), self._repeated.get(call.tool)
+        same = before is not None and (before.asked, before.answered) == (call.asked, answered)
+        times = before.times + 1 if same and before is not None else 1
+        self._repeated[call.tool] = _Repeated(call.asked, answered, times)
+
+    def overdue(self, now: float) -> Iterator[tuple[bytes, bytes]]:
+        """Of each call past its deadline: what the client is answered, and what the server is told."""
+        if self._limits.deadline_s is None:
+            return
+        with self._lock:
+            late = [n for n, call in self._open.items() if now - call.at >= self._limits.deadline_s]
+            lost = {number: self._open.pop(number).tool for number in late}
+            self._given_up.update(lost)
+        for number, tool in lost.items():
+            why = (
+                f"gonogo: {self._name}/{tool} has not answered for {self._limits.deadline_s:g} s and "
+                f"was given up. {RETRY}it may still have had its effect; look before you call again."
+            )
+            cancelled = {
+                "jsonrpc": "2.0",
+                "method": "notifications/cancelled",
+                "params": {"requestId": number, "reason": "timeout"},
+            }
+            yield _line(_error(number, why)), _line(cancelled)
+
+
+def whole_lines(held: bytearray, chunk: bytes) -> Iterator[bytes]:
+    """The lines that a chunk completes, with their ends; what is left over stays held."""
+    held += chunk
+    while (end := held.find(b"\n")) >= 0:
+        yield bytes(held[: end + 1])
+        del held[: end + 1]
+    if len(held) > LINE_BYTES_MAX:
+        yield bytes(held)
+        held.clear()
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _each(found: object) -> list[Mapping[str, object]]:
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
+
+
+def _id(message: Mapping[str, object]) -> _Id | None:
+    number = message.get("id")
+    return number if isinstance(number, (str, int)) and not isinstance(number, bool) else None
+
+
+def _tool(call: Mapping[str, object]) -> str:
+    params = call.get("params")
+    return str(params.get("name")) if isinstance(params, dict) else ""
+
+
+def _arguments(call: Mapping[str, object]) -> str:
+    params = call.get("params")
+    return digest_of((params.get("arguments") if isinstance(params, dict) else None) or {})
+
+
+def _error(number: object, why: str) -> dict[str, object]:
+    message = plain(why, 1000)
+    return {"jsonrpc": "2.0", "id": number, "error": {"code": REFUSED, "message": message}}
+
+
+def _answers(found: object, why: str) -> bytes:
+    """Refuse every request of a line: of a batch none goes through where one may not."""
+    asked = [_id(each) for each in _each(found) if _id(each) is not None]
+    told = [_error(number, why) for number in asked]
+    return _line(told if isinstance(found, list) else told[0]) if told else b""
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value).encode() + b"\n"

@@ -1,0 +1,203 @@
+"""`gonogo wrap --enforce`: a call under no_go, in a loop or past its deadline never goes through."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mcp import Client, MCPError, StdioServerParameters
+from product import ERAS, GONOGO, answer, environment, lines, typed
+from test_guard import calls
+
+from gonogo.guard.hook_forms import Ruling
+from gonogo.wrap.enforcement import Enforcement, Limits, whole_lines
+
+SERVER = """
+import time
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("real", version="3.1", log_level="WARNING")
+@server.tool()
+def search(text: str) -> str:
+    return text
+@server.tool()
+def list(text: str) -> str:
+    return text
+@server.tool()
+def slow(seconds: float) -> str:
+    time.sleep(seconds)
+    return "late"
+server.run("stdio")
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """github/search has worked no more for a day, github/list works."""
+    folder = tmp_path_factory.mktemp("enforcement")
+    data = folder / "calls.jsonl"
+    rows = [*calls("github/search", bad_from=1420), *calls("github/list", bad_from=1500)]
+    data.write_text(lines(rows))
+    path = folder / "store.db"
+    assert typed("ingest", str(data), store=path).returncode == 0
+    return path
+
+
+def wrapped(store: Path, *options: str) -> StdioServerParameters:
+    """The server as a client's configuration starts it."""
+    arguments = ["wrap", *options, "github", "--", sys.executable, "-c", SERVER]
+    return StdioServerParameters(command=GONOGO, args=arguments, env=environment(store))
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_no_go_is_answered_and_the_server_never_sees_it(store: Path, era: str) -> None:
+    """What works goes through; the refusal has the evidence, and is no failure of the tool."""
+
+    async def use() -> str:
+        async with Client(wrapped(store, "--enforce"), mode=era, read_timeout_seconds=60) as client:
+            found = await client.call_tool("list", {"text": "a"})
+            assert found.structured_content == {"result": "a"}
+            with pytest.raises(MCPError) as refused:
+                await client.call_tool("search", {"text": "a"})
+            return str(refused.value)
+
+    said = anyio.run(use)
+    assert "no_go for github/search" in said
+    assert "gonogo check drift github/search" in said
+    listed = answer(typed("list", "--json", store=store))["dependencies"]
+    assert {line["dependency"]: line["n"] for line in listed}["github/search"] == 1500
+
+
+def test_a_loop_ends_and_other_arguments_go_on(store: Path) -> None:
+    """After the same answer three times in a row."""
+
+    async def use() -> None:
+        options = ("--enforce", "--repeats", "3")
+        async with Client(wrapped(store, *options), read_timeout_seconds=60) as client:
+            for _ in range(3):
+                await client.call_tool("list", {"text": "same"})
+            with pytest.raises(MCPError, match="3 times in a row"):
+                await client.call_tool("list", {"text": "same"})
+            await client.call_tool("list", {"text": "other"})
+            await client.call_tool("list", {"text": "same"})
+
+    anyio.run(use)
+
+
+def test_a_call_that_hangs_is_answered_and_its_late_answer_dropped(store: Path) -> None:
+    """The session goes on; the call is recorded as one that timed out."""
+
+    async def use() -> None:
+        options = ("--enforce", "--deadline", "1s")
+        async with Client(wrapped(store, *options), read_timeout_seconds=60) as client:
+            with pytest.raises(MCPError, match="has not answered for 1 s"):
+                await client.call_tool("slow", {"seconds": 2.5})
+            found = await client.call_tool("list", {"text": "after"})
+            assert found.structured_content == {"result": "after"}
+
+    anyio.run(use)
+    with closing(sqlite3.connect(store)) as connection:
+        told = connection.execute(
+            "SELECT e.text FROM observation o JOIN dependency d ON d.id = o.dependency_id"
+            " JOIN name e ON e.id = o.error_id WHERE d.name = 'github/slow'"
+        ).fetchall()
+    assert told == [("timeout",)]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_without_a_store_it_is_open_or_closed_as_chosen(tmp_path: Path, closed: bool) -> None:  # noqa: FBT001
+    """Damaged, here."""
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+
+    async def use() -> None:
+        options = ("--enforce", *(["--closed"] if closed else []))
+        async with Client(wrapped(broken, *options), read_timeout_seconds=60) as client:
+            if not closed:
+                await client.call_tool("list", {"text": "a"})
+                return
+            with pytest.raises(MCPError, match="cannot be asked"):
+                await client.call_tool("list", {"text": "a"})
+
+    anyio.run(use)
+
+
+FAR = 1e18
+TOOLS = ("good", "bad", "odd")
+IDS = st.one_of(st.integers(), st.text(max_size=3))
+CALLS = st.builds(
+    lambda number, tool, text: {
+        "jsonrpc": "2.0",
+        "id": number,
+        "method": "tools/call",
+        "params": {"name": tool, "arguments": {"t": text}},
+    },
+    IDS,
+    st.sampled_from(TOOLS),
+    st.text(max_size=3),
+)
+OTHERS = st.one_of(
+    st.just({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+    st.builds(lambda number: {"jsonrpc": "2.0", "id": number, "method": "tools/list"}, IDS),
+    st.just([]),
+    st.just("text"),
+)
+LINES = st.lists(st.one_of(CALLS, OTHERS, st.lists(CALLS, max_size=3)), max_size=20)
+
+
+@settings(deadline=None, max_examples=500)
+@given(sent=LINES, no_go=st.sets(st.sampled_from(TOOLS)), cut=st.integers(1, 50))
+def test_in_any_order_no_call_passes_a_no_go_and_no_good_one_is_refused(
+    sent: list[object], no_go: set[str], cut: int
+) -> None:
+    """However the bytes are cut; of a batch nothing passes where one call may not."""
+
+    def judge(name: str) -> Ruling:
+        return Ruling("deny", "stop") if name.removeprefix("srv/") in no_go else Ruling("allow")
+
+    enforcement = Enforcement("srv", judge, Limits(repeats=None))
+    raw, held = b"".join(json.dumps(one).encode() + b"\n" for one in sent), bytearray()
+    pieces = [raw[at : at + cut] for at in range(0, len(raw), cut)]
+    for line in (line for piece in pieces for line in whole_lines(held, piece)):
+        refusal = enforcement.refusal(line)
+        found = json.loads(line)
+        each = [one for one in (found if isinstance(found, list) else [found]) if "id" in one]
+        named = {one["params"]["name"] for one in each if one["method"] == "tools/call"}
+        assert (refusal is not None) == bool(named & no_go)
+        if refusal is not None:
+            told = json.loads(refusal)
+            answered = told if isinstance(told, list) else [told]
+            assert [one["id"] for one in answered] == [one["id"] for one in each]
+            assert all("stop" in one["error"]["message"] for one in answered)
+    assert held == b""
+
+
+def test_two_threads_may_use_it_at_once() -> None:
+    """Calls and their answers come on two threads; none is lost, and none stays open."""
+    enforcement = Enforcement("srv", lambda _: Ruling("allow"), Limits(deadline_s=0.0))
+    asked = [
+        json.dumps({"id": n, "method": "tools/call", "params": {"name": "t"}}) for n in range(2000)
+    ]
+
+    passed: list[bool] = []
+
+    def answer_all() -> None:
+        told = (json.dumps({"id": number, "result": {}}) for number in range(2000))
+        passed.extend(enforcement.may_pass(line.encode()) for line in told)
+
+    for one in asked:
+        assert enforcement.refusal(one.encode()) is None
+    thread = threading.Thread(target=answer_all)
+    thread.start()
+    given_up = sum(1 for _ in enforcement.overdue(FAR))
+    thread.join()
+    # Each was either answered by the server or given up, and what was given up was dropped.
+    assert passed.count(False) == given_up
+    assert list(enforcement.overdue(FAR)) == []
