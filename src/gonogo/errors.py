@@ -19,6 +19,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from gonogo.border.characters import visible
+
 __all__ = [
     "ActionRefused",
     "ConfigError",
@@ -39,9 +41,7 @@ MESSAGE_CHARS_MAX = 400
 
 def plain(text: str, chars_max: int = MESSAGE_CHARS_MAX) -> str:
     """Make text fit to leave: one line, no control or invisible characters, cut."""
-    spaced = " ".join(text.split())
-    # Printable: nothing of the categories C and Z but the space, which is what is sought.
-    kept = spaced if spaced.isprintable() else "".join(filter(str.isprintable, spaced))
+    kept = visible(" ".join(text.split()))
     return kept if len(kept) <= chars_max else kept[: chars_max - 1] + "…"
 
 

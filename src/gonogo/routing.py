@@ -13,8 +13,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gonogo.border.characters import tidy
+from gonogo.border.foreign import foreign_file
 from gonogo.routes.flag_file import (
-    UnreadableFlags,
+    BYTES_MAX,
     flags,
     is_disabled,
     parse_document,
@@ -62,7 +64,7 @@ class RouteReader:
             seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if seen != self._seen:
                 self._read(seen)
-        found = self._routes.get(dependency)
+        found = self._routes.get(dependency) or self._routes.get(tidy(dependency))
         if found is None:
             return dependency
         if len(found.targets) == 1:
@@ -75,8 +77,8 @@ class RouteReader:
             if seen == self._seen:
                 return
             try:
-                found = flags(parse_document(Path(self._path).read_bytes()))
-            except (OSError, UnreadableFlags):
+                found = flags(parse_document(foreign_file(self._path, bytes_max=BYTES_MAX)))
+            except (OSError, ValueError):
                 return  # the last good routes stand
             routes = {}
             for name, flag in found.items():
@@ -117,7 +119,10 @@ def route(dependency: str, key: object = None, *, path: Path | str | None = None
 def _file_of(dependency: str) -> Path:
     """Where this dependency's routes are written; a broken configuration must not stop a call."""
     if named := os.environ.get("GONOGO_ROUTES"):
-        return Path(named).expanduser().absolute()
+        try:
+            return Path(named).expanduser().absolute()
+        except RuntimeError:  # a user without a home folder
+            return Path(named).absolute()
     from gonogo.config import load_settings, local_routes, named_store
     from gonogo.errors import ConfigError
     from gonogo.settings import Settings

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import plain
 from gonogo.http.bounded_exchange import ask
 from gonogo.ports.actuators import Outcome, Step
@@ -91,6 +91,6 @@ async def exchange(
 def _json(body: bytes) -> Any:  # noqa: ANN401 - whatever a peer answers
     """What a body says; None where it is no JSON, or none that can be kept as text."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return foreign_json(body)
+    except ValueError:
         return None

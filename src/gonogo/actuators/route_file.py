@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from gonogo.actuators.fence import settled
+from gonogo.border.foreign import foreign_file
 from gonogo.ports.actuators import Observed, Step
 from gonogo.ports.routes import WHOLE, Route
 from gonogo.routes.flag_file import (
+    BYTES_MAX,
     Json,
     UnreadableFlags,
     flags,
@@ -81,10 +83,10 @@ class RouteFile:
 
     def _read(self, dependency: str) -> Observed:
         try:
-            raw = self._path.read_bytes()
+            raw = foreign_file(str(self._path), bytes_max=BYTES_MAX)
         except FileNotFoundError:
             return Observed("absent", version="absent")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return Observed("unknown", detail=self._said(error))
         try:
             flag = flags(parse_document(raw)).get(dependency)
@@ -120,13 +122,13 @@ class RouteFile:
 
     def _document(self) -> tuple[Json, str]:
         """What the file holds; where it cannot be understood, nothing, and where it was put."""
+        raw = b""
         try:
-            raw = self._path.read_bytes()
+            raw = foreign_file(str(self._path), bytes_max=BYTES_MAX)
+            return parse_document(raw), ""
         except FileNotFoundError:
             return {}, ""
-        try:
-            return parse_document(raw), ""
-        except UnreadableFlags:
+        except ValueError:  # no flags, or no file that could hold any
             kept = self._path.with_name(f"{self._path.name}.unreadable-{_digest(raw)[:8]}")
             self._path.replace(kept)
             return {}, kept.name
@@ -156,8 +158,9 @@ class RouteFile:
         finally:
             os.close(folder)
 
-    def _said(self, error: OSError) -> str:
-        return f"{self._path.name}: {error.strerror}"
+    def _said(self, error: OSError | ValueError) -> str:
+        why = error.strerror if isinstance(error, OSError) else error
+        return f"{self._path.name}: {why}"
 
 
 def _digest(raw: bytes) -> str:

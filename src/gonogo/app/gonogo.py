@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.app.absent import empty_is_absent
 from gonogo.app.memory import Remembering
+from gonogo.app.question_arguments import as_meant
 from gonogo.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ OBSERVATIONS_MAX = 1000
 class Gonogo(Remembering):
     """Every question and action of the product, over one store."""
 
-    @empty_is_absent
+    @as_meant
     async def check_model_drift(
         self,
         dependency: str,
@@ -89,6 +89,7 @@ class Gonogo(Remembering):
             )
         return logged if detail == "full" else briefly(logged)
 
+    @as_meant
     async def accept_baseline(
         self, dependency: str, *, start: str | None = None, end: str | None = None
     ) -> Decision:
@@ -102,7 +103,7 @@ class Gonogo(Remembering):
         await self.check_model_drift(dependency)
         return entry
 
-    @empty_is_absent
+    @as_meant
     async def get_trust_score_health(
         self, dependency: str | None = None, detail: Detail = "brief"
     ) -> TrustReport:
@@ -130,7 +131,7 @@ class Gonogo(Remembering):
             )
         return logged if detail == "full" else briefly(logged)
 
-    @empty_is_absent
+    @as_meant
     async def check_budget_with_confidence(
         self,
         budget: str,
@@ -170,7 +171,7 @@ class Gonogo(Remembering):
         )
         return await check(stores, request, asked=asked, now_ms=now_ms)
 
-    @empty_is_absent
+    @as_meant
     async def settle_reservation(
         self, reservation_id: str, actual_usd: float | None = None
     ) -> Settlement:
@@ -203,7 +204,7 @@ class Gonogo(Remembering):
         # What is dated back may move a verdict: the log says when, and what.
         return stores.noted("record_observations", {}, answer, now_ms=now_ms)
 
-    @empty_is_absent
+    @as_meant
     async def trigger_fallback(
         self,
         dependency: str,
@@ -242,7 +243,7 @@ class Gonogo(Remembering):
         asked = _given(dependency=dependency, reason=reason, to=to, share=share, plan_id=plan_id)
         return stores.noted("trigger_fallback", asked, answer, now_ms=now_ms)
 
-    @empty_is_absent
+    @as_meant
     async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:
         """Which target to call now; the same key gets the same target."""
         from gonogo.fallback.route import get_route
@@ -258,7 +259,7 @@ class Gonogo(Remembering):
             now_ms=now_ms,
         )
 
-    @empty_is_absent
+    @as_meant
     async def preflight(
         self,
         workload: str | None = None,
@@ -307,7 +308,7 @@ class Gonogo(Remembering):
             lines = [await run_probe(self, prober, probe) for probe in probes]
         return report(lines, now_ms=self.clock())
 
-    @empty_is_absent
+    @as_meant
     async def list_dependencies(
         self, query: str | None = None, cursor: str | None = None
     ) -> DependencyList:
@@ -341,7 +342,7 @@ class Gonogo(Remembering):
             stores.telemetry, stores.decisions, self.settings, name, now_ms=now_ms
         )
 
-    @empty_is_absent
+    @as_meant
     async def get_incidents(
         self,
         dependency: str | None = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import anyio
 
+from gonogo.app.question_arguments import as_meant
 from gonogo.clock import spare_time
 from gonogo.errors import ActionRefused
 
@@ -224,6 +225,7 @@ class Upkeep:
         stores = await self.stores()
         return await mend(stores.db, stores.telemetry, self.settings)
 
+    @as_meant
     async def hold_route(
         self, dependency: str, *, reason: str | None, until: str | None = None
     ) -> None:

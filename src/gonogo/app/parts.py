@@ -40,7 +40,7 @@ from gonogo.views.log_entries import entry_of, part_verdict, with_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gonogo.drift.backdating import DatedBack
+    from gonogo.app.new_names import NewNames
     from gonogo.ports.actuators import Actuator
     from gonogo.ports.leases import Leases
     from gonogo.ports.money import Ledger
@@ -75,6 +75,7 @@ class Stores:
     actor: str
     log_is_writable: bool
     looked_ms: dict[str, int] = field(default_factory=dict)
+    names_seen: set[str] = field(default_factory=set)
 
     async def close(self) -> None:
         """Write what is queued and close."""
@@ -84,11 +85,13 @@ class Stores:
         """An id that no other process makes."""
         return make_id(now_ms, secrets.randbits(ENTROPY_BITS), prefix=prefix)
 
-    def intake(self, *, from_files: bool = False) -> DatedBack:
+    def intake(self, *, from_files: bool = False) -> NewNames:
         """Where observations go: what is dated far back moves no closed baseline, and is said."""
+        from gonogo.app.new_names import NewNames
         from gonogo.drift.backdating import DatedBack
 
-        return DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
+        sink = DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
+        return NewNames(sink, self.telemetry, self.names_seen)
 
     async def traffic(self) -> Traffic:
         """Where calls go now, for whoever prices them or counts what they cost."""

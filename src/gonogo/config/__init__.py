@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from gonogo.border.foreign import DEPTH_MAX, depth_within
 from gonogo.errors import ConfigError, plain
 from gonogo.settings import Settings
 
@@ -154,13 +155,16 @@ def _parsed(path: Path) -> dict[str, object]:
     import tomllib
 
     try:
+        # A pipe without a writer would be waited for; the one that a shell opens has its writer.
+        if path.is_fifo() and not str(path).startswith(("/dev/", "/proc/")):
+            raise ConfigError(f"{path} is no regular file.")
         with path.open("rb") as file:
             content = file.read(CONFIG_BYTES_MAX + 1)
         if len(content) > CONFIG_BYTES_MAX:
             raise ConfigError(
                 f"{path} is larger than {CONFIG_BYTES_MAX} bytes; is it a gonogo.toml?"
             )
-        return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin with a mark
+        found = tomllib.loads(content.decode("utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; check --config or GONOGO_CONFIG, or write it with "
@@ -170,5 +174,10 @@ def _parsed(path: Path) -> dict[str, object]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}).") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path}: a number is too long, or a value nested too deeply.") from None
+    if not depth_within(found, DEPTH_MAX):
+        raise ConfigError(f"{path}: a table is nested more than {DEPTH_MAX} deep.")
+    return found

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 
+from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.config.durations import duration_s
 from gonogo.records import MICRO
 from gonogo.settings import Secret
@@ -24,7 +25,6 @@ from gonogo.settings import Secret
 if TYPE_CHECKING:
     from typing import Any
 
-NAME_CHARS_MAX = 200
 TEXT_CHARS_MAX = 2000
 PATH_CHARS_MAX = 4096
 CALLS_MAX = 10**9
@@ -63,16 +63,27 @@ class Place:
         return found if isinstance(found, cls) else cls(Path(), {})
 
 
-def is_name(value: object, chars_max: int = NAME_CHARS_MAX) -> bool:
+def is_text(value: object, chars_max: int) -> bool:
     """Whether it is a text of printable characters, and not too long."""
     return isinstance(value, str) and 0 < len(value) <= chars_max and value.isprintable()
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and len(value) <= NAME_CHARS_MAX:
+        try:
+            named = name_of(value)
+        except UnclearName as unclear:
+            raise Refused(f"{unclear}; a name has 1 to {NAME_CHARS_MAX} printable ones") from None
+        if named:
+            return named
+    raise Refused(f"must be a text of 1 to {NAME_CHARS_MAX} printable characters")
 
 
 def text(chars_max: int) -> PlainValidator:
     """A text of printable characters."""
 
     def check(value: object) -> object:
-        if is_name(value, chars_max):
+        if is_text(value, chars_max):
             return value
         raise Refused(f"must be a text of 1 to {chars_max} printable characters")
 
@@ -80,14 +91,15 @@ def text(chars_max: int) -> PlainValidator:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    if isinstance(value, list) and all(is_name(word, TEXT_CHARS_MAX) for word in value):
+    if isinstance(value, list) and all(is_text(word, TEXT_CHARS_MAX) for word in value):
         return tuple(value)
     raise Refused(f"must be a list of texts of 1 to {TEXT_CHARS_MAX} printable characters")
 
 
 def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(is_name(word) for word in value):
+    if not isinstance(value, list):
         raise Refused(f"must be a list of texts of 1 to {NAME_CHARS_MAX} printable characters")
+    value = [_name(word) for word in value]
     if len(set(value)) < len(value):
         raise Refused("names one twice")
     return tuple(value)
@@ -145,7 +157,7 @@ def _moment(value: object) -> str:
 
 def local_path(value: object, info: ValidationInfo) -> Path:
     """A path; a relative one starts where the configuration file lies."""
-    if not isinstance(value, str) or not is_name(value, PATH_CHARS_MAX):
+    if not isinstance(value, str) or not is_text(value, PATH_CHARS_MAX):
         raise Refused(f"must be a text of 1 to {PATH_CHARS_MAX} printable characters")
     try:
         return (Place.of(info).folder / Path(value).expanduser()).absolute()
@@ -164,7 +176,7 @@ def _json(value: object) -> object:
 
 def _web_address(value: object) -> str:
     """An HTTP address without a password."""
-    if not isinstance(value, str) or not is_name(value, TEXT_CHARS_MAX):
+    if not isinstance(value, str) or not is_text(value, TEXT_CHARS_MAX):
         raise Refused(f"must be a text of 1 to {TEXT_CHARS_MAX} printable characters")
     try:
         parts = urlsplit(value)
@@ -231,7 +243,7 @@ def _ascii(value: str) -> str:
     raise Refused("must be ASCII")
 
 
-Name = Annotated[str, text(NAME_CHARS_MAX)]
+Name = Annotated[str, PlainValidator(_name)]
 Text = Annotated[str, text(TEXT_CHARS_MAX)]
 Words = Annotated[tuple[str, ...], PlainValidator(_words)]
 Names = Annotated[tuple[str, ...], PlainValidator(_names)]

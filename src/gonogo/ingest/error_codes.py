@@ -7,9 +7,10 @@ what was asked: it is a status, the name of a class, or the message's first plai
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
+
+from gonogo.border.foreign import foreign_json
 
 __all__ = ["CODE_CHARS_MAX", "error_code", "error_code_of"]
 
@@ -104,8 +105,8 @@ def _of_text(text: str, depth: int) -> str | None:
         return error_code_of(text)
     if text[0] in "{[" and depth:
         try:
-            return _code(json.loads(text), depth - 1)
-        except (ValueError, RecursionError):
+            return _code(foreign_json(text), depth - 1)
+        except ValueError:
             pass
     return _of_sentence(text)
 

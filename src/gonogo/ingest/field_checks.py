@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.errors import plain
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.times import LIKE, epoch_ms
 from gonogo.records import MICRO
 
-NAME_CHARS_MAX = 200
 OUTPUT_BYTES_MAX = 64 * 1024
 EMBEDDING_NUMBERS_MAX = 4096
 SEGMENTS_MAX = 8
@@ -50,30 +50,39 @@ def got(value: object) -> str:
     return "null" if value is None else "another type"
 
 
-def _printable(value: object) -> str:
+def _seen(value: object) -> str:
     if not isinstance(value, str):
         raise RefusedError(f"must be text, got {got(value)}")
-    if len(value) > NAME_CHARS_MAX:
-        raise RefusedError(f"is {len(value)} characters long; at most {NAME_CHARS_MAX}")
-    # A name comes out of every answer as it went in, and answers strip what is not printable.
-    if not value.isprintable():
-        raise RefusedError("has a control or invisible character")
-    return value
+    try:
+        # Only what is not ASCII may become longer, or shorter, by being normalised.
+        name = name_of(value) if len(value) <= 2 * NAME_CHARS_MAX else value
+    except UnclearName as unclear:
+        raise RefusedError(str(unclear)) from None
+    if len(name) > NAME_CHARS_MAX:
+        raise RefusedError(f"is {len(name)} characters long; at most {NAME_CHARS_MAX}")
+    return name
 
 
 def checked_name(value: object) -> str:
     """A name that must be there."""
     # What is common comes first here and below: a call less for each field of each row.
-    if type(value) is str and 0 < len(value) <= NAME_CHARS_MAX and value.isprintable():
+    if (
+        type(value) is str
+        and 0 < len(value) <= NAME_CHARS_MAX
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+    ):
         return value
-    if value == "":
+    name = _seen(value)
+    if not name:
         raise RefusedError("is empty; leave it out")
-    return _printable(value)
+    return name
 
 
 def optional_name(value: object) -> str | None:
     """A name that may be left out: an empty one is absent."""
-    return None if value == "" else checked_name(value)
+    return None if isinstance(value, str) and not value.strip(" ") else checked_name(value)
 
 
 def identifier(value: object) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 
+from gonogo.border.foreign import DEPTH_MAX, depth_within
 from gonogo.errors import plain
 from gonogo.ingest.numbered_lines import Row
 from gonogo.records import Rejection
@@ -41,11 +42,15 @@ def strict_json(text: str) -> object:
     try:
         # `decode` spends a sixth of its time on looking for blanks.
         value, end = _DECODER.raw_decode(text)
-        return value if end == len(text) else _DECODER.decode(text)
+        value = value if end == len(text) else _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+    # There are no more levels than brackets that open one.
+    if text.count("[") + text.count("{") > DEPTH_MAX and not depth_within(value, DEPTH_MAX):
+        raise ValueError("is nested too deeply")
+    return value
 
 
 def _plain_object(content: bytes, from_json: Callable[..., object]) -> object:

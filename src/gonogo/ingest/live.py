@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 class NotingSink(Protocol):
     """Where observations go, and what is to be said of them."""
 
-    notes: list[str]
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of what was stored."""
+        ...
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
         """Store a batch in one transaction; returns after the commit."""

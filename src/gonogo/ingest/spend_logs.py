@@ -7,11 +7,11 @@ Source: `LiteLLM_SpendLogs` in LiteLLM's schema.prisma; `StandardLoggingPayload`
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import DataError, plain
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.mapping import ColumnMap
@@ -107,8 +107,8 @@ def _error(information: object) -> str:
 def _object(value: object) -> Mapping[str, object]:
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = foreign_json(value)
+        except ValueError:
             return {}
     return value if isinstance(value, dict) else {}
 

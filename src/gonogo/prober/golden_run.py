@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import ConfigError, DataError, plain
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class _Line:
     def __init__(self, line: bytes, place: str) -> None:
         self.place = place
         try:
-            values = json.loads(line, parse_constant=self._refuse_constant)
-        except (ValueError, RecursionError):
+            values = foreign_json(line)
+        except ValueError:
             self.refuse("is no JSON")
         if not isinstance(values, dict):
             self.refuse("must be an object")
@@ -98,9 +98,6 @@ class _Line:
 
     def refuse(self, why: str) -> NoReturn:
         raise DataError(f"{self.place}: {why}.")
-
-    def _refuse_constant(self, constant: str) -> NoReturn:
-        raise ValueError(constant)
 
     def item(self, probe: ProbeSettings) -> Item:
         for key in self.values:

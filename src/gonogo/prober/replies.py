@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import ConfigError, ProbeError
 
 if TYPE_CHECKING:
@@ -76,10 +76,6 @@ def json_value(text: str | bytes) -> object:
         ProbeError: it is none; NaN and Infinity are not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_refused)
-    except (ValueError, RecursionError):
+        return foreign_json(text)
+    except ValueError:
         raise ProbeError("The answer is no JSON.", "garbage") from None
-
-
-def _refused(constant: str) -> float:
-    raise ValueError(constant)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import plain
 
 Verdict = tuple[float | None, str]
@@ -32,14 +33,12 @@ def check_apart(
 
 
 def _by_schema(schema: object, text: str) -> Verdict:
-    import json
-
     import jsonschema  # type: ignore[import-untyped] # it has no types
     from referencing import Registry
 
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = foreign_json(text)
+    except ValueError:
         return 0.0, ""
     # An own registry: without one, a $ref to an address would be fetched.
     validator = jsonschema.Draft202012Validator(

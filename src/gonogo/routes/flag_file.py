@@ -6,12 +6,11 @@ largest share is the answer. Source: flagd's flag definition and fractional oper
 
 from __future__ import annotations
 
-import json
-
+from gonogo.border.foreign import foreign_json
 from gonogo.ports.routes import WHOLE, Route, Weight
 
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
-_BYTES_MAX = 16 * 1024 * 1024
+BYTES_MAX = 16 * 1024 * 1024
 
 Json = dict[str, object]
 
@@ -27,8 +26,8 @@ def parse_document(raw: bytes) -> Json:
         UnreadableFlags: It is something else, or larger than 16 MiB.
     """
     try:
-        document = json.loads(raw) if len(raw) <= _BYTES_MAX else None
-    except (ValueError, RecursionError):
+        document = foreign_json(raw, bytes_max=BYTES_MAX)
+    except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("flags", {}), dict):
         raise UnreadableFlags

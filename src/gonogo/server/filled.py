@@ -7,11 +7,11 @@ anything else stays as it is, to be refused by name.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gonogo.border.foreign import foreign_json
 from gonogo.ingest.mapping import typed_cell
 from gonogo.ingest.observation import FIELDS, Form
 
@@ -65,8 +65,8 @@ def _exact(value: Any, wanted: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any 
 def _listed(text: str) -> list[Any]:
     """A list that came as text: as JSON, or one name alone."""
     try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
+        read = foreign_json(text)
+    except ValueError:
         return [text]
     if isinstance(read, list):
         return read

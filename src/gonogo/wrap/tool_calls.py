@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gonogo.border.foreign import foreign_json
 from gonogo.wrap.lines import Line, Lines
 
 __all__ = ["Calls", "digest_of"]
@@ -198,8 +199,8 @@ def _messages(text: bytes) -> Iterator[Mapping[str, object]]:
 
 def _value(text: bytes) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return foreign_json(text)
+    except ValueError:
         return None
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from gonogo.border.characters import UnclearName, name_of
 from gonogo.errors import ParameterError
 from gonogo.recorder.outbox import Outbox
 from gonogo.wrap.proxy import die_as, run_proxy
@@ -44,7 +45,11 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     name: str = given.name
     if not command:
         raise ParameterError("wrap: say what to run after `--`. See `gonogo wrap --help`.")
-    if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
+    try:
+        name = name_of(name)
+    except UnclearName:
+        name = ""
+    if not 0 < len(name) <= NAME_CHARS_MAX:
         raise ParameterError(f"wrap: a name has 1 to {NAME_CHARS_MAX} printable characters.")
     outbox = _outbox(given.config, given.store, environ)
     calls = Calls(name, outbox.put)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from gonogo.border.foreign import foreign_json
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
 
@@ -56,8 +56,8 @@ def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str]
 def _invoked(found: Mapping[str, Scalar]) -> str | None:
     """The model that a failed OpenInference call asked for, which it states nowhere else."""
     try:
-        parameters = json.loads(str(found.get("invocation", "null")))
-    except (ValueError, RecursionError):
+        parameters = foreign_json(str(found.get("invocation", "null")))
+    except ValueError:
         return None
     model = parameters.get("model") if isinstance(parameters, dict) else None
     return model if isinstance(model, str) else None

@@ -11,6 +11,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Literal
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import ParameterError, plain
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def decode(signal: Signal, body: bytes, content_type: str) -> Request:
         if content_type == PROTOBUF:
             request.ParseFromString(body)
         elif content_type == JSON:
-            raw = json.loads(body)
+            raw = foreign_json(body)
             _fix_ids(raw)
             json_format.ParseDict(raw, request, ignore_unknown_fields=True, max_recursion_depth=64)
         else:

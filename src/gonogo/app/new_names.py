@@ -1,0 +1,98 @@
+"""A new name that looks like a known one is said: a typo splits a history in two."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gonogo.border.characters import skeleton
+from gonogo.errors import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gonogo.drift.backdating import DatedBack
+    from gonogo.records import Observation, Stored
+    from gonogo.store.reads.telemetry_store import StoredTelemetry
+
+NOTES_MAX = 5
+# Among more names than this a typo is looked for by its skeleton alone.
+COMPARED_MAX = 2000
+ALIKE = 0.9
+_NUMBERS = re.compile(r"\d+")
+
+
+@dataclass(slots=True)
+class NewNames:
+    """A sink of observations that also says which new dependencies are named like known ones.
+
+    `seen`: the names that this process has met, which are looked at no more.
+    """
+
+    sink: DatedBack
+    telemetry: StoredTelemetry
+    seen: set[str] = field(default_factory=set)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of what was stored."""
+        return self.sink.notes
+
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+        """Store a batch in one transaction."""
+        came = {one.dependency for one in observations} - self.seen
+        known = await self.telemetry.names() if came else []
+        stored = await self.sink.record(observations, now_ms)
+        if came:
+            self.notes.extend(near_names(sorted(came.difference(known)), known))
+            self.seen |= came
+        return stored
+
+    async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The dependency of each observation with one of these ids, where it is stored."""
+        return await self.sink.dependencies_of(ids)
+
+
+def near_names(new: Sequence[str], known: Sequence[str]) -> list[str]:
+    """A note for each new name that a known one, or another new one, may be meant by."""
+    names = [*known, *new]
+    looks: dict[str, list[str]] = {}
+    for name in names:
+        looks.setdefault(skeleton(name), []).append(name)
+    notes = []
+    said: set[str] = set()
+    for name in new:
+        alike = [o for o in looks[skeleton(name)] if o != name and o not in said]
+        said.add(name)
+        if alike:
+            notes.append(_note(name, alike[0], "looks like"))
+        elif len(names) <= COMPARED_MAX and (typo := _typo(name, names)) is not None:
+            notes.append(_note(name, typo, "is spelt almost like"))
+    more = len(notes) - NOTES_MAX
+    return notes[:NOTES_MAX] + (
+        [f"{more} more new names look like known ones."] if more > 0 else []
+    )
+
+
+def _typo(name: str, names: Iterable[str]) -> str | None:
+    """The name that this one may be a slip of; another number is another thing, not a slip."""
+    numbers = _NUMBERS.findall(name)
+    others = [
+        other
+        for other in names
+        # A name that goes on where another ends is a variant of it: gpt-4 and gpt-4o.
+        if not (other.startswith(name) or name.startswith(other))
+        and _NUMBERS.findall(other) == numbers
+    ]
+    found = difflib.get_close_matches(name, others, n=1, cutoff=ALIKE)
+    return found[0] if found else None
+
+
+def _note(name: str, other: str, how: str) -> str:
+    spelt = "" if name.isascii() == other.isascii() else ", in letters of another script"
+    return (
+        f"New dependency '{plain(name, 80)}' {how} '{plain(other, 80)}'{spelt}. They are kept "
+        "apart; if one is meant, record under one name."
+    )

@@ -1,0 +1,1 @@
+"""What may come in from outside: the characters of names, and the bounds of bytes."""
