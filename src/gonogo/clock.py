@@ -1,11 +1,37 @@
-"""The only clocks of the product, handed down from here: now, and how long something may take."""
+"""The only clocks of the product, handed down from here, and what each may be used for.
+
+- Display, and the time of a new observation or action: the wall clock (`wall_clock_ms`). One that is
+  wrong dates them wrong, and nothing else.
+- How long something may take: the monotonic clock (`spare_time`), which nobody sets.
+- Order within a process: `OrderedIds`, which never go back.
+- Expiry of holds and leases: the wall clock, with a bound on either side, so that a jump neither makes
+  them last for ever nor takes them for good (`store/books/ledger_books.py`, `lease_book.py`).
+- What cannot be taken back, such as letting rows go: `borne_out_ms`, the latest time that what is in
+  the store bears out. One process whose clock is ahead, and what it records meanwhile, is no witness.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-__all__ = ["spare_time", "wall_clock_ms"]
+__all__ = [
+    "AHEAD_MS",
+    "OrderedIds",
+    "borne_out_ms",
+    "is_newer",
+    "spare_time",
+    "wall_clock_ms",
+]
+
+_DAY_MS = 86_400_000
+# On so many days of the last thirty something must have happened for a day to count as reached.
+_WITNESSES = 3
+_WITHIN_DAYS = 30
+# Or one part in so many of all that happened.
+_SHARE = 3
+# Clocks of one fleet differ by less; what is further ahead was said by one that was wrong.
+AHEAD_MS = 10 * 60_000
 
 
 def wall_clock_ms() -> int:
@@ -17,3 +43,49 @@ def spare_time(seconds: float) -> Callable[[], bool]:
     """Says whether so many seconds have not passed yet, from now on."""
     until_s = time.monotonic() + seconds
     return lambda: time.monotonic() < until_s
+
+
+def borne_out_ms(now_ms: int, days: Mapping[int, int]) -> int | None:
+    """The latest time, not after `now_ms`, that what is stored bears out; None where nothing does.
+
+    Args:
+        now_ms: What one clock says.
+        days: How much was recorded or asked on each UTC day since 1970.
+
+    Returns:
+        `now_ms`, or the end of the last day that is borne out where that is earlier: a day with
+        two others in the thirty days that end with it, or with a third of all there is.
+    """
+    known, all_of_it = sorted(days), sum(days.values())
+    for at in range(len(known) - 1, -1, -1):
+        day = known[at]
+        first = known[at - _WITNESSES + 1] if at >= _WITNESSES - 1 else day - _WITHIN_DAYS
+        is_borne_out = day - first < _WITHIN_DAYS or days[day] * _SHARE >= all_of_it
+        if is_borne_out and day * _DAY_MS <= now_ms:
+            return min(now_ms, (day + 1) * _DAY_MS - 1)
+    return None
+
+
+def is_newer(one_ms: int, other_ms: int) -> bool:
+    """Whether what is dated `one_ms` is newer; what is dated far ahead was dated by a wrong clock."""
+    return other_ms < one_ms <= other_ms + AHEAD_MS
+
+
+class OrderedIds:
+    """Numbers that sort by time, unique and in order within a process whatever its clock does.
+
+    Args:
+        entropy_bits: How many bits after the milliseconds are left to chance.
+        dice: A random number of so many bits.
+    """
+
+    def __init__(self, entropy_bits: int, dice: Callable[[int], int]) -> None:
+        self._bits = entropy_bits
+        self._dice = dice
+        self._last = 0
+
+    def number(self, now_ms: int) -> int:
+        """A number above every one before it: of `now_ms`, or just after the last one."""
+        offered = (now_ms << self._bits) | self._dice(self._bits)
+        self._last = max(offered, self._last + 1)
+        return self._last

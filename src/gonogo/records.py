@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from gonogo.clock import is_newer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -99,7 +101,7 @@ class StandingVerdict(NamedTuple):
     def with_newer(self, said: PartVerdict) -> StandingVerdict:
         """With one part replaced, unless what is there was asked later."""
         known: PartVerdict | None = getattr(self, said.part)
-        if known is not None and known.ts_ms > said.ts_ms:
+        if known is not None and is_newer(known.ts_ms, said.ts_ms):
             return self
         return self._replace(**{said.part: said})
 

@@ -120,7 +120,12 @@ async def looked_through(
     chain = await database.read(verify_chain)
     assert chain.broken_at is None, chain.problem
     recorded = await database.read(rollups_of)
-    await mend(database, PostgresTelemetry(database, Settings(store="")), Settings(store=""))
+    await mend(
+        database,
+        PostgresTelemetry(database, Settings(store="")),
+        Settings(store=""),
+        now_ms=1 << 60,
+    )
     assert await database.read(rollups_of) == recorded
     await database.close()
     tell(f"missing {missing}")

@@ -136,6 +136,10 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
     )
     for entry in (old, cited, young):
         log.note(entry)
+    # That so much time has passed the log itself says.
+    since = [check(day, said=str(day), ts_ms=NOW + day * DAY_MS) for day in (89, 90, 91)]
+    for entry in since:
+        log.note(entry)
     await log.append(action(4))
 
     def cite(conn: Connection) -> None:
@@ -152,7 +156,7 @@ async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: 
     await db.write(cite)
     assert await log.prune(NOW + 91 * DAY_MS) == 1
     left = {row.id for row in await StoredDecisions(db).decisions()}
-    assert left == {cited.id, young.id, action(4).id}
+    assert left == {cited.id, young.id, action(4).id, *(entry.id for entry in since)}
 
 
 async def test_pages_go_back_in_time(db: Engine) -> None:

@@ -211,7 +211,8 @@ class Upkeep:
         """Compare all that can be derived with what is stored, for about so long; reads only."""
         from gonogo.store.repair import compare
 
-        return await compare((await self.stores()).db, has_time=spare_time(seconds))
+        database, now_ms = (await self.stores()).db, self._clock()
+        return await compare(database, has_time=spare_time(seconds), now_ms=now_ms)
 
     async def repair(self) -> Compared:
         """Compare everything, and make anew what can be derived; figures as they were found.
@@ -223,7 +224,7 @@ class Upkeep:
 
         self.refuse_read_only("repair the store")
         stores = await self.stores()
-        return await mend(stores.db, stores.telemetry, self.settings)
+        return await mend(stores.db, stores.telemetry, self.settings, now_ms=self._clock())
 
     @as_meant
     async def hold_route(

@@ -15,6 +15,7 @@ import anyio
 
 from gonogo.actuators.kinds import make_actuator
 from gonogo.answers import Answer, DriftReport, TrustReport
+from gonogo.clock import OrderedIds
 from gonogo.config import local_routes
 from gonogo.errors import ActionRefused, StoreError
 from gonogo.fallback.fallback_ports import FallbackPorts
@@ -33,7 +34,7 @@ from gonogo.store.books.route_book import StoredRoutes
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock
-from gonogo.views.decision_log import ENTROPY_BITS, make_id
+from gonogo.views.decision_log import ENTROPY_BITS, id_of
 from gonogo.views.evidence import evidence_of
 from gonogo.views.log_entries import entry_of, part_verdict, with_id
 
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
 # A question about a route must not wait for its peers each time.
 PEERS_ASKED_EVERY_MS = 10_000
+
+# One sequence a process, so that ids sort as they were made even where its clock is set back.
+_IDS = OrderedIds(ENTROPY_BITS, secrets.randbits)
 
 Answered = TypeVar("Answered", bound=Answer)
 
@@ -83,7 +87,7 @@ class Stores:
 
     def new_id(self, now_ms: int, prefix: str = "") -> str:
         """An id that no other process makes."""
-        return make_id(now_ms, secrets.randbits(ENTROPY_BITS), prefix=prefix)
+        return id_of(_IDS.number(now_ms), prefix=prefix)
 
     def intake(self, *, from_files: bool = False) -> NewNames:
         """Where observations go: what is dated far back moves no closed baseline, and is said."""
@@ -267,7 +271,7 @@ async def open_stores(
             evidence_of=lambda name, now_ms: evidence_of(
                 telemetry, decisions, settings, name, now_ms=now_ms
             ),
-            new_id=lambda: make_id(clock(), secrets.randbits(ENTROPY_BITS)),
+            new_id=lambda: id_of(_IDS.number(clock())),
             ledger=parts.ledger,
         ),
         settings=settings,
@@ -369,7 +373,7 @@ def _restore_entry(
     asked = json.dumps({"file": source.name, "sha256": facts.digest}, sort_keys=True)
     kept = f"; what was there is kept as {restored.kept.name}" if restored.kept else ""
     return Decision(
-        id=make_id(now_ms, secrets.randbits(ENTROPY_BITS)),
+        id=id_of(_IDS.number(now_ms)),
         ts_ms=now_ms,
         kind="restore",
         verdict=None,

@@ -63,7 +63,7 @@ async def let_go(
     return LetGo(rows, await decisions.prune(now_ms))
 
 
-async def compare(database: Engine, *, has_time: Callable[[], bool]) -> Compared:
+async def compare(database: Engine, *, has_time: Callable[[], bool], now_ms: int) -> Compared:
     """Compare all that can be derived with what is stored; nothing is written.
 
     Each dependency is one snapshot, and so are the books. Dependencies for which `has_time` leaves
@@ -78,18 +78,20 @@ async def compare(database: Engine, *, has_time: Callable[[], bool]) -> Compared
             figures.add(await database.read(partial(compare_dependency, name=name)))
         else:
             left_out += 1
-    figures.add(await database.read(_compare_books))
+    figures.add(await database.read(partial(_compare_books, now_ms=now_ms)))
     return Compared(tuple(figures.all), left_out)
 
 
-def _compare_books(connection: Connection) -> Figures:
+def _compare_books(connection: Connection, now_ms: int) -> Figures:
     figures = Figures()
     compare_money(connection, figures)
-    compare_actions(connection, figures)
+    compare_actions(connection, figures, now_ms)
     return figures
 
 
-async def mend(database: Engine, telemetry: StoredTelemetry, settings: Settings) -> Compared:
+async def mend(
+    database: Engine, telemetry: StoredTelemetry, settings: Settings, *, now_ms: int
+) -> Compared:
     """Compare everything, and make anew what can be derived; figures as they were found.
 
     Rollups are made anew whether or not they differ. Entries, actions and rows stay as they are.
@@ -97,7 +99,7 @@ async def mend(database: Engine, telemetry: StoredTelemetry, settings: Settings)
     Raises:
         StoreError: The store failed; the dependencies before that are mended.
     """
-    found = await compare(database, has_time=lambda: True)
+    found = await compare(database, has_time=lambda: True, now_ms=now_ms)
     broken = {figure.what for figure in found.figures if figure.amiss}
     if "names" not in broken:
         for name in await database.read(_names):
@@ -106,7 +108,7 @@ async def mend(database: Engine, telemetry: StoredTelemetry, settings: Settings)
     if not broken.isdisjoint(("reservations", "reserved spend", "spend", "daily spend")):
         await database.write(partial(mend_money, settings=settings), durable=True)
     if not broken.isdisjoint(("log", "routes", "incidents", "standing verdicts")):
-        await database.write(mend_actions, durable=True)
+        await database.write(partial(mend_actions, now_ms=now_ms), durable=True)
     return found
 
 

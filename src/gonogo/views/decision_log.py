@@ -26,7 +26,11 @@ def make_id(now_ms: int, entropy: int, *, prefix: str = "") -> str:
             are equal with probability 1.5e-5.
         prefix: Set before it, as in `plan-`.
     """
-    number = (now_ms << ENTROPY_BITS) | (entropy & ((1 << ENTROPY_BITS) - 1))
+    return id_of((now_ms << ENTROPY_BITS) | (entropy & ((1 << ENTROPY_BITS) - 1)), prefix=prefix)
+
+
+def id_of(number: int, *, prefix: str = "") -> str:
+    """The id that a number of `clock.OrderedIds` is written as: in the order of the numbers."""
     chars = []
     for _ in range(_TIME_CHARS + _ENTROPY_CHARS):
         number, digit = divmod(number, 32)

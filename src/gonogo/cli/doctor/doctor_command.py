@@ -7,7 +7,7 @@ import platform
 import shutil
 import sqlite3
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +59,7 @@ async def doctor(
         store,
         _sqlite(),
         _configuration(session),
-        _clock(),
+        await _clock(session, store),
         await _watcher(session, store),
         *_clients(session),
     ]
@@ -135,11 +135,21 @@ def _configuration(session: Session) -> Finding:
     return Finding("configuration", "ok", f"{settings.config_path}: {told}")
 
 
-def _clock() -> Finding:
+async def _clock(session: Session, store: Finding) -> Finding:
     now = datetime.fromtimestamp(time.time(), tz=UTC)
     if now.year < CLOCK_YEAR_MIN:
         return Finding("clock", "broken", f"it says {now:%Y-%m-%d}: set it, times decide verdicts")
-    return Finding("clock", "ok", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    said = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    listed = await session.app.list_dependencies() if store.state == "ok" else None
+    after = (now + timedelta(days=1)).isoformat()
+    ahead = (
+        [d.dependency for d in listed.dependencies if (d.newest_ts or "") > after] if listed else []
+    )
+    if ahead:
+        named = ", ".join(ahead[:3])
+        said += f", and there are observations of later: {named}. They make nothing old"
+        return Finding("clock", "note", f"{said}; was a clock ahead, or is this one behind?")
+    return Finding("clock", "ok", said)
 
 
 async def _watcher(session: Session, store: Finding) -> Finding:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
+from gonogo.clock import borne_out_ms, is_newer
 from gonogo.records import Part, StandingVerdict
 from gonogo.store.books.audit import (
     COLUMNS,
@@ -22,6 +23,7 @@ from gonogo.store.books.audit import (
     verify_chain,
 )
 from gonogo.store.books.verdict_book import read_standing, write_verdicts
+from gonogo.store.observations.retention import active_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -222,7 +224,7 @@ class StoredDecisions:
 
     def _hear(self, name: str, said: PartVerdict) -> None:
         known = self._said.get((name, said.part))
-        if known is None or known.ts_ms <= said.ts_ms:
+        if known is None or not is_newer(known.ts_ms, said.ts_ms):
             self._said[name, said.part] = said
 
     async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
@@ -246,7 +248,7 @@ class StoredDecisions:
                 known: PartVerdict | None = getattr(standing, part)
                 if said is None:
                     continue
-                if known is not None and (known == said or known.ts_ms > said.ts_ms):
+                if known is not None and (known == said or is_newer(known.ts_ms, said.ts_ms)):
                     # Written, or another process asked later: the store has it from here on.
                     del self._said[name, part]
                 else:
@@ -255,8 +257,10 @@ class StoredDecisions:
 
     async def prune(self, now_ms: int) -> int:
         """Drop checks last asked over 90 days ago that no incident refers to; how many went."""
-        before_ms = now_ms - CHECKS_KEPT_MS
-        total = 0
+        reached_ms = borne_out_ms(now_ms, await self._db.read(active_days))
+        if reached_ms is None:
+            return 0
+        before_ms, total = reached_ms - CHECKS_KEPT_MS, 0
         for shard in await self._db.read(lambda conn: _old(conn, before_ms)):
             prune = partial(_prune, before_ms=before_ms, shard=shard)
             while gone := await self._db.write(prune, shard=shard):

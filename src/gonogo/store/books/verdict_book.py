@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gonogo.clock import AHEAD_MS
 from gonogo.records import PartVerdict, StandingVerdict
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def write_verdicts(conn: Connection, verdicts: Mapping[str, PartVerdict]) -> Non
             " SELECT id, ?, ?, ? FROM dependency WHERE name = ?"
             f" ON CONFLICT (dependency_id) DO UPDATE SET {part} = excluded.{part},"
             f" {part}_ms = excluded.{part}_ms, {part}_data_ms = excluded.{part}_data_ms"
-            f" WHERE standing.{part}_ms IS NULL OR excluded.{part}_ms >= standing.{part}_ms",
+            f" WHERE standing.{part}_ms IS NULL OR excluded.{part}_ms >= standing.{part}_ms"
+            # One that is far ahead was said by a clock that was wrong, and stands in nobody's way.
+            f" OR standing.{part}_ms > excluded.{part}_ms + {AHEAD_MS}",
             (said.verdict, said.ts_ms, said.data_ms, name),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from gonogo.clock import AHEAD_MS
 from gonogo.store.books.audit import verify_chain
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ ORDER BY c.last_ts_ms
 """
 
 
-def compare_actions(connection: Connection, figures: Figures) -> None:
+def compare_actions(connection: Connection, figures: Figures, now_ms: int) -> None:
     """Compare what stands now with the newest action, event or check that it comes of."""
     _compare_chain(connection, figures)
     figure = figures.of("log")
@@ -69,7 +70,9 @@ def compare_actions(connection: Connection, figures: Figures) -> None:
         elif status != derived:
             figure.amiss.append(f"{name} is {status}, its timeline says {derived}")
     figure = figures.of("standing verdicts")
-    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(connection).items():
+    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(
+        connection, now_ms
+    ).items():
         figure.compared += 1
         if (
             stored_ms is None
@@ -132,20 +135,23 @@ def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
 
 
 def _standing(
-    connection: Connection,
+    connection: Connection, now_ms: int
 ) -> Mapping[tuple[str, str], tuple[str, int, str | None, int | None]]:
-    """By dependency and part: what the newest check of the whole said and when, and what stands."""
+    """By dependency and part: what the newest check of the whole said and when, and what stands.
+
+    What is dated ahead of now was said by a clock that was wrong, and is passed over.
+    """
     found = {}
     for name, kind, inputs, verdict, asked_ms, *stored in connection.execute(_ASKED).fetchall():
         asked = json.loads(inputs)
-        if asked.keys() <= {"dependency", "detail"}:
+        if asked_ms <= now_ms + AHEAD_MS and asked.keys() <= {"dependency", "detail"}:
             part = _PARTS[kind]
             standing = stored[0:2] if part == "drift" else stored[2:4]
             found[name, part] = (verdict, asked_ms, *standing)
     return found
 
 
-def mend_actions(connection: Connection) -> None:
+def mend_actions(connection: Connection, now_ms: int) -> None:
     """Make anew what actions, events and checks say, in the caller's transaction."""
     run = connection.execute
     for name, count, n in run(_FOLDED).fetchall():
@@ -163,7 +169,9 @@ def mend_actions(connection: Connection) -> None:
     for name, status, derived, is_whole in _incidents(connection):
         if is_whole and status != derived:
             run("UPDATE incident SET status = ? WHERE id = ?", (derived, name))
-    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(connection).items():
+    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(
+        connection, now_ms
+    ).items():
         if (
             stored_ms is None
             or stored_ms < asked_ms

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gonogo.store.observations.catalogue import Catalogue
     from gonogo.store.observations.rows import Place
 
-__all__ = ["Arrivals", "Filled", "RowsOf", "outcome_lag_ms", "sort_out"]
+__all__ = ["Arrivals", "Filled", "RowsOf", "lost_outcomes", "outcome_lag_ms", "sort_out"]
 
 
 class Filled(NamedTuple):
@@ -107,6 +107,59 @@ def sort_out(
             else:
                 _fill_stored(arrivals, catalogue, stored[hashed], first, Told(hashed, late, told))
     return arrivals
+
+
+# What an outcome says besides itself; all else belongs to a call.
+_OF_OUTCOMES = frozenset(
+    {
+        *("dependency", "ts_ms", "id", "alias", "kind", "provider", "run", "ts_assumed"),
+        *("outcome", "outcome_ts_ms", "outcome_ts_assumed", "outcome_by", "weight"),
+    }
+)
+_OF_CALLS = tuple(each.name for each in fields(Observation) if each.name not in _OF_OUTCOMES)
+
+
+def _is_outcome_alone(observation: Observation) -> bool:
+    """Whether it says an outcome of an id, and neither a time nor anything that a call has."""
+    return (
+        observation.ts_assumed
+        and observation.outcome is not None
+        and all(getattr(observation, name) in (None, {}) for name in _OF_CALLS)
+    )
+
+
+def lost_outcomes(
+    connection: Connection,
+    catalogue: Catalogue,
+    dependency_id: int,
+    observations: Sequence[Observation],
+) -> set[str]:
+    """The ids that outcomes name alone, without a time, of which no call is known.
+
+    None where a dependency's calls have their outcomes at once: who records so may well send nothing
+    else.
+    """
+    alone: set[str] = set()
+    whole: set[str] = set()
+    for each in observations:
+        if each.id is not None:
+            (alone if _is_outcome_alone(each) else whole).add(each.id)
+    alone -= whole
+    if not alone or not _come_later(connection, dependency_id):
+        return set()
+    hashes = {name: hash16(name) for name in alone}
+    known = catalogue.places_of(dependency_id, list(hashes.values()))
+    return {name for name, hashed in hashes.items() if hashed not in known}
+
+
+def _come_later(connection: Connection, dependency_id: int) -> bool:
+    """Whether outcomes of a dependency come after its calls, by the newest that are kept."""
+    newest = connection.execute(
+        "SELECT outcome_e6, outcome_lag_ms FROM observation WHERE dependency_id = ?"
+        " ORDER BY ts_ms DESC, seq DESC LIMIT 100",
+        (dependency_id,),
+    ).fetchall()
+    return not newest or any(outcome is None or (lag or 0) > 0 for outcome, lag in newest)
 
 
 def _late(observation: Observation, now_ms: int) -> Observation:

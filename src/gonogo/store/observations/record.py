@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import BookedCost, Observation, Rejection, Stored
 from gonogo.store.engine import Connection
-from gonogo.store.observations.arrivals import MOVED, sort_out
+from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.costs import costs_of
 from gonogo.store.observations.dependencies import (
@@ -88,7 +88,11 @@ def record_batch(
             )
             rejected += [Rejection(position, "dependency", problem) for position, _ in named]
             continue
+        if dependency.kept_from_ms is not None and dependency.kept_from_ms > now_ms:
+            # Set by a clock that was ahead: nothing of today would be taken in for as long.
+            dependency.kept_from_ms = None
         batch = _refuse_old(dependency, named, rejected)
+        batch = _refuse_late(connection, catalogue, dependency, batch, rejected)
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
         slices = Slices(catalogue, dependency.id, dependency.rule)
         as_rows = _as_rows(catalogue, dependency.id, slices, now_ms, settings, writer)
@@ -144,6 +148,27 @@ def _refuse_old(
         else:
             kept.append((position, observation))
     return kept
+
+
+def _refuse_late(
+    connection: Connection,
+    catalogue: Catalogue,
+    dependency: KnownDependency,
+    batch: Sequence[tuple[int, Observation]],
+    rejected: list[Rejection],
+) -> Sequence[tuple[int, Observation]]:
+    """Leave out outcomes of calls that were let go: each would be counted as a call of now."""
+    if dependency.kept_from_ms is None:
+        return batch
+    sent = [observation for _, observation in batch]
+    lost = lost_outcomes(connection, catalogue, dependency.id, sent)
+    day = datetime.fromtimestamp(dependency.kept_from_ms / 1000, tz=UTC)
+    problem = (
+        f"names no call that is kept: those of {dependency.name} before {day:%Y-%m-%d} were let go "
+        "(retention), and an outcome alone is no call. Send it with its `ts`, if it is one"
+    )
+    rejected += [Rejection(at, "id", problem) for at, each in batch if each.id in lost]
+    return [(at, each) for at, each in batch if each.id not in lost]
 
 
 def _refuse_embeddings(

@@ -8,16 +8,18 @@ no longer known, and it would be counted twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gonogo.clock import borne_out_ms
 from gonogo.records import DAY_MS
-from gonogo.store.engine import Connection
+from gonogo.store.engine import Connection, in_shard
 
 if TYPE_CHECKING:
     from gonogo.store.engine import Engine
 
-__all__ = ["kept_from_ms", "let_go"]
+__all__ = ["active_days", "kept_from_ms", "let_go"]
 
 # About 15 ms a step.
 ROWS_A_STEP = 2000
@@ -36,13 +38,17 @@ def kept_from_ms(connection: Connection, dependency_id: int) -> int | None:
 async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
     """Remove the rows of whole UTC days that ended over `days` days ago; how many there were.
 
-    A clock that jumped ahead removes nothing that is not old beside the store's newest row.
+    Old is told by the latest time that the store's own days bear out: neither a clock that jumped
+    ahead nor what was recorded by it makes anything old.
 
     Raises:
         StoreError: The store failed; what was removed until then is consistent.
     """
     newest, known = await database.read(_dependencies)
-    from_ms = (min(now_ms, newest) - days * DAY_MS) // DAY_MS * DAY_MS
+    reached_ms = borne_out_ms(now_ms, await database.read(active_days))
+    if reached_ms is None:
+        return 0
+    from_ms = (min(reached_ms, newest) - days * DAY_MS) // DAY_MS * DAY_MS
     removed = 0
     for number, name, first_ms in known:
         if first_ms >= from_ms:
@@ -53,6 +59,24 @@ async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
             removed += gone
         await _remove_ids(database, number, name, from_ms)
     return removed
+
+
+def active_days(connection: Connection) -> Counter[int]:
+    """How much is stored of each UTC day since 1970: observations, and entries of the log."""
+    tied = in_shard(connection, "r.", "s.dependency_id")
+    observed = connection.execute(
+        f"SELECT r.bucket, sum(r.n) FROM series s JOIN rollup r ON r.series_id = s.id{tied}"  # noqa: S608 - constant names
+        " WHERE s.segment_id = 0 AND r.daily = 1 GROUP BY r.bucket"
+    )
+    found = Counter[int](dict(observed.fetchall()))
+    found.update(
+        dict(
+            connection.execute(
+                f"SELECT last_ts_ms / {DAY_MS}, sum(count) FROM decision GROUP BY 1"  # noqa: S608 - a constant number
+            ).fetchall()
+        )
+    )
+    return found
 
 
 def _dependencies(connection: Connection) -> tuple[int, list[tuple[int, str, int]]]:
