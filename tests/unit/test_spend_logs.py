@@ -118,7 +118,8 @@ def test_an_export_that_is_read_twice_adds_nothing(
     environ = {"HOME": str(tmp_path), "GONOGO_STORE": str(tmp_path / "gonogo.db")}
     command = ["ingest", str(path), "--format", "litellm-spend", "--set", "segments.team=a"]
     assert (run(command, environ), run(command, environ)) == (0, 0)
-    first, second = capsys.readouterr().out.splitlines()
+    first, *said, second, _, _, _ = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"spend.{form}: LiteLLM SpendLogs; 5 records of gpt-4o")
     assert first == "5 accepted, 0 duplicates, 0 updated, 0 refused"
     assert second == "0 accepted, 5 duplicates, 0 updated, 0 refused"
 

@@ -28,11 +28,30 @@ GARBAGE_LOOKED_FOR_AFTER = 100_000
 
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE…", help="JSONL or CSV, also .gz; - is stdin.")
+    list[str],
+    typer.Argument(
+        metavar="FILE…",
+        help="JSONL, CSV, Parquet, or results of another tool, also .gz; - is stdin.",
+    ),
 ]
 FormatOption = Annotated[
-    Literal["jsonl", "csv", "litellm-spend"] | None,
-    typer.Option(help="Default: told by the file. litellm-spend: rows of LiteLLM's SpendLogs."),
+    Literal[
+        "auto",
+        "jsonl",
+        "csv",
+        "promptfoo",
+        "lm-eval",
+        "inspect",
+        "openai-batch",
+        "openai-evals",
+        "mlflow",
+        "phoenix",
+        "langfuse-scores",
+        "langfuse",
+        "litellm-spend",
+        "helicone",
+    ],
+    typer.Option(help="Default: told by what the file holds."),
 ]
 MapOption = Annotated[
     list[str] | None,
@@ -70,7 +89,7 @@ ZoneOption = Annotated[
     "ingest",
     "gonogo ingest calls.jsonl",
     "gonogo ingest runs.csv.gz --map dependency=model --map latency_ms=latency_s*1000",
-    "gonogo ingest spend.csv --format litellm-spend",
+    "gonogo ingest results.json",
     "gonogo ingest results.csv --set dependency=triage --run 2026-04-02",
     "tail -f calls.jsonl | gonogo ingest - --set dependency=search",
     panel="Record",
@@ -79,7 +98,7 @@ async def ingest(
     session: Session,
     *,
     files: Files,
-    format: FormatOption = None,  # noqa: A002 - the option's name
+    format: FormatOption = "auto",  # noqa: A002 - the option's name
     map: MapOption = None,  # noqa: A002 - the option's name
     set: SetOption = None,  # noqa: A002 - the option's name
     ignore_unknown: IgnoreOption = False,
@@ -91,7 +110,6 @@ async def ingest(
     """Store observations from files; refused lines are named, the others are kept."""
     from gonogo.ingest.load import Reading
     from gonogo.ingest.mapping import parse_mapping
-    from gonogo.ingest.spend_logs import SpendLogs
     from gonogo.ingest.times import time_zone
 
     mapping: FieldMap = parse_mapping(
@@ -101,15 +119,11 @@ async def ingest(
         error_when=error_when or [],
         drop=drop or [],
     )
-    stated = format if format != "litellm-spend" else None
+    stated = None if format == "auto" else format
     zone = timezone or session.settings.stated_timezone
     reading = Reading(stated, _run_name(run), None if zone is None else time_zone(zone))
-    if format == "litellm-spend":
-        if map:
-            raise ParameterError(
-                "--format litellm-spend maps every column itself; leave out --map."
-            )
-        mapping = SpendLogs(parse_mapping([], set) if set else None)
+    if stated not in (None, "jsonl", "csv") and map:
+        raise ParameterError(f"--format {stated} maps every column itself; leave out --map.")
     # A batch is many thousand objects without a cycle: to look through them took a twentieth of all.
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     with progress_bar() as progress:
@@ -130,13 +144,15 @@ def _json(loaded: Loaded) -> str:
     refused = [{"line": r.line, "field": r.field, "problem": r.problem} for r in loaded.refused]
     told = {"accepted": loaded.accepted, "duplicates": loaded.duplicates}
     notes = {"notes": loaded.notes} if loaded.notes else {}
+    if loaded.understood:
+        notes["understood"] = loaded.understood
     return json.dumps({**told, "updated": loaded.updated, "rejected": refused, **notes})
 
 
 def _words(loaded: Loaded) -> str:
     said = f"{loaded.accepted:,} accepted, {loaded.duplicates:,} duplicates"
     lines = [f"{said}, {loaded.updated:,} updated, {loaded.refused_count:,} refused"]
-    lines += loaded.notes
+    lines += loaded.understood + loaded.notes
     for refused in loaded.refused[:REFUSED_SHOWN]:
         where = f"{refused.path}:{refused.line}"
         lines.append(f"{where}: {refused.field}: {refused.problem}")

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import tzinfo
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from anyio import to_thread
 
 from gonogo.errors import plain
-from gonogo.ingest.csv_rows import read_csv
-from gonogo.ingest.identities import AnotherRun, Identities, run_id
-from gonogo.ingest.jsonl import read_jsonl
+from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading
+from gonogo.ingest.identities import AnotherRun
 from gonogo.ingest.mapping import FieldMap
 from gonogo.ingest.numbered_lines import (
     STDIN,
     Format,
-    Row,
     Source,
-    numbered_lines,
     open_source,
 )
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.times import localized
+from gonogo.ingest.recognition import opened_rows
 from gonogo.records import Observation, Rejection, Stored
 
-__all__ = ["Loaded", "ObservationSink", "Progress", "Reading", "RefusedLine", "load"]
+__all__ = ["BATCH_ROWS", "Loaded", "ObservationSink", "Progress", "Reading", "RefusedLine", "load"]
 
-BATCH_ROWS = 5_000
-BATCH_BYTES = 8 * 1024 * 1024
-BATCH_MS_MAX = 1_000
-ROW_BYTES = 512  # what a row costs in memory beside its own bytes
 REFUSED_KEPT_MAX = 1_000
 
 
@@ -62,7 +54,8 @@ class RefusedLine(NamedTuple):
 class Loaded:
     """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
 
-    `notes`: what a person should know of what was taken.
+    `notes`: what a person should know of what was taken. `understood`: of a file in another tool's
+    format, what it was understood as, in three lines.
     """
 
     accepted: int = 0
@@ -71,6 +64,7 @@ class Loaded:
     refused_count: int = 0
     refused: list[RefusedLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    understood: list[str] = field(default_factory=list)
 
     def refuse(self, path: str, rejection: Rejection) -> None:
         """Count a refused line, and keep it while there is room."""
@@ -90,21 +84,6 @@ class Progress(NamedTuple):
     loaded: Loaded
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How files are read.
-
-    Args:
-        stated: Their format; None: told by each file.
-        run: What tells these calls from others that are written alike; "": nothing.
-        zone: Of times that state none; None: such times are refused.
-    """
-
-    stated: Format | None = None
-    run: str = ""
-    zone: tzinfo | None = None
-
-
 async def load(
     paths: Sequence[str],
     sink: ObservationSink,
@@ -112,7 +91,7 @@ async def load(
     *,
     clock: Callable[[], int],
     stdin: BinaryIO,
-    reading: Reading = Reading(),
+    reading: Reading = AS_TOLD,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Loaded:
     """Read files one after the other and record them; memory is bounded whatever their size.
@@ -138,9 +117,9 @@ async def load(
 
 
 async def _opened(path: str, stdin: BinaryIO, reading: Reading) -> Source:
-    return await to_thread.run_sync(
-        open_source, path, stdin, reading.stated, abandon_on_cancel=True
-    )
+    stated: Format | None = "csv" if reading.stated == "csv" else None
+    stated = "jsonl" if reading.stated == "jsonl" else stated
+    return await to_thread.run_sync(open_source, path, stdin, stated, abandon_on_cancel=True)
 
 
 async def _own_run(
@@ -156,8 +135,8 @@ async def _own_run(
         return reading
     source = await _opened(path, io.BytesIO(), reading)
     try:
-        rows, mapped = _rows(source, mapping)
-        reader = _BatchReader(rows, mapped, clock, reading, tells_made=True)
+        opened = await to_thread.run_sync(opened_rows, source, mapping, reading.stated)
+        reader = BatchReader(opened.rows, opened.mapping, clock, reading, tells_made=True)
         seen = AnotherRun()
         while True:
             batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
@@ -207,14 +186,21 @@ async def _load_source(
     progress: Callable[[Progress], None],
     reading: Reading,
 ) -> None:
-    rows, mapping = _rows(source, mapping)
+    opened = await to_thread.run_sync(
+        opened_rows, source, mapping, reading.stated, abandon_on_cancel=True
+    )
     is_file = source.name is not None
-    reader = _BatchReader(rows, mapping, clock, reading, is_file=is_file)
+    reader = BatchReader(opened.rows, opened.mapping, clock, reading, is_file=is_file)
     while True:
         # In a thread: standard input may let us wait for long.
         batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
+        if batch.unnamed:
+            await _name_calls(batch, sink, clock)
         for rejection in batch.rejected:
             loaded.refuse(source.path, rejection)
+        if opened.understanding is not None:
+            for observation in batch.observations:
+                opened.understanding.note(observation)
         if batch.observations:
             stored = await sink.record(batch.observations, clock())
             loaded.accepted += stored.accepted
@@ -225,97 +211,24 @@ async def _load_source(
                 loaded.refuse(source.path, Rejection(line, refused.field, refused.problem))
         progress(Progress(source.path, source.bytes_read(), source.total_bytes, loaded))
         if batch.is_last:
-            return
+            break
+    if opened.understanding is not None:
+        loaded.understood += opened.understanding.lines(clock())
 
 
-def _rows(source: Source, mapping: FieldMap) -> tuple[Iterator[Row | Rejection], FieldMap]:
-    lines = numbered_lines(source)
-    if source.format == "jsonl":
-        return read_jsonl(lines), mapping
-    table = read_csv(lines, source.path)
-    if not table.header:
-        return table.rows, mapping
-    return table.rows, mapping.with_header(
-        table.header, source.path, decimal_comma=table.decimal_comma
-    )
-
-
-@dataclass(slots=True)
-class _Batch:
-    observations: list[Observation] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    rejected: list[Rejection] = field(default_factory=list)
-    is_last: bool = False
-
-
-class _BatchReader:
-    """Checks rows until a batch is full in rows, bytes or time, or the file is at its end."""
-
-    def __init__(
-        self,
-        rows: Iterator[Row | Rejection],
-        mapping: FieldMap,
-        clock: Callable[[], int],
-        reading: Reading,
-        *,
-        is_file: bool = True,
-        tells_made: bool = False,
-    ) -> None:
-        self._rows, self._mapping, self._reading = rows, mapping, reading
-        # In another zone the same line is another time: an import in a wrong one can be corrected.
-        mapped = f"{mapping.identity}{reading.zone or ''}"
-        self._identities = Identities(mapped, reading.run, is_file=is_file)
-        self._is_mapped = not mapping.is_empty or bool(reading.run) or reading.zone is not None
-        self._clock = clock
-        self._made: list[tuple[str, bytes]] | None = [] if tells_made else None
-
-    def take_made(self) -> list[tuple[str, bytes]]:
-        """The ids that were made of untimed lines since it was asked, each with its line."""
-        made, self._made = self._made or [], []
-        return made
-
-    def next_batch(self) -> _Batch:
-        """The next batch; the last one says so and may be empty."""
-        batch, clock, is_mapped = _Batch(), self._clock, self._is_mapped
-        until_ms = clock() + BATCH_MS_MAX
-        run = self._reading.run or None
-        observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
-        for row in self._rows:
-            now_ms = clock()
-            size += ROW_BYTES
-            if isinstance(row, Rejection):
-                rejected.append(row)
-            else:
-                line, values, content = row
-                size += len(content)
-                if isinstance(values, dict) and (is_mapped or values.get("id") is None):
-                    values = self._identified(values, content)
-                found = parse_observation(
-                    values, now_ms=now_ms, from_file=True, position=line, run=run
-                )
-                if isinstance(found, Rejection):
-                    rejected.append(found)
-                else:
-                    observations.append(found)
-                    lines.append(line)
-            if size > BATCH_BYTES or len(lines) == BATCH_ROWS or now_ms > until_ms:
-                return batch
-        batch.is_last = True
-        return batch
-
-    def _identified(self, values: dict[str, object], content: bytes) -> dict[str, object]:
-        """The values by the names of fields, with an id where one can be made."""
-        run = self._reading.run
-        if self._is_mapped:
-            values = localized(self._mapping.apply(values), self._reading.zone)
-        stated = values.get("id")
-        if stated is None or stated == "":
-            is_timed = values.get("ts") is not None
-            identity = self._identities.identify(content, timed=is_timed)
-            if identity is not None:
-                values["id"] = identity
-                if self._made is not None and not is_timed:
-                    self._made.append((identity, content))
-        elif run:
-            values["id"] = run_id(run, str(stated))
-        return values
+async def _name_calls(batch: Batch, sink: ObservationSink, clock: Callable[[], int]) -> None:
+    """Give outcomes that only name a call by its id to the dependency that it is stored under."""
+    ids = [str(values.get("id")) for _, values in batch.unnamed]
+    known = await sink.dependencies_of(ids)
+    for (line, values), identity in zip(batch.unnamed, ids, strict=True):
+        if identity not in known:
+            problem = "no call with this id is stored; bring the calls first"
+            batch.rejected.append(Rejection(line, "id", problem))
+            continue
+        named = {**values, "dependency": known[identity]}
+        found = parse_observation(named, now_ms=clock(), from_file=True, position=line)
+        if isinstance(found, Rejection):
+            batch.rejected.append(found)
+        else:
+            batch.observations.append(found)
+            batch.lines.append(line)

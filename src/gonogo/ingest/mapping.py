@@ -92,6 +92,11 @@ class FieldMap(Protocol):
         ...
 
     @property
+    def names_columns(self) -> bool:
+        """Whether it says which columns of the file are what."""
+        ...
+
+    @property
     def identity(self) -> str:
         """What tells its calls from those that another mapping makes of the same lines."""
         ...
@@ -152,6 +157,11 @@ class ColumnMap:
             or self.error_when
             or self.dropped
         )
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether a user said which columns are what."""
+        return bool(self.targets or self.error_when or self.dropped)
 
     @property
     def identity(self) -> str:

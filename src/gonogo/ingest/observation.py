@@ -87,24 +87,40 @@ FIELDS: Mapping[str, Field] = {
 
 # What was checked lies in a list in the order of Observation: quicker than a mapping.
 _PLACE = {slot.name: place for place, slot in enumerate(fields(Observation))}
-_DEPENDENCY_AT, _TS, _OUTCOME_AT, _OUTCOME_TS, _PREDICTION, _LABEL, _ASSUMED, _TS_ASSUMED, _RUN = (
-    itemgetter(
-        "dependency",
-        "ts_ms",
-        "outcome",
-        "outcome_ts_ms",
-        "prediction",
-        "label",
-        "outcome_ts_assumed",
-        "ts_assumed",
-        "run",
-    )(_PLACE)
-)
+(
+    _DEPENDENCY_AT,
+    _TS,
+    _OUTCOME_AT,
+    _OUTCOME_TS,
+    _PREDICTION,
+    _LABEL,
+    _ASSUMED,
+    _TS_ASSUMED,
+    _RUN,
+    _ALIAS,
+) = itemgetter(
+    "dependency",
+    "ts_ms",
+    "outcome",
+    "outcome_ts_ms",
+    "prediction",
+    "label",
+    "outcome_ts_assumed",
+    "ts_assumed",
+    "run",
+    "alias",
+)(_PLACE)
 _CHECKS = {field.name: (_PLACE[field.attribute], field.check) for field in FIELDS.values()}
 
 
 def parse_observation(
-    raw: object, *, now_ms: int, from_file: bool, position: int = 0, run: str | None = None
+    raw: object,
+    *,
+    now_ms: int,
+    from_file: bool,
+    position: int = 0,
+    run: str | None = None,
+    alias: str | None = None,
 ) -> Observation | Rejection:
     """Check one observation and turn it into stored units; a field that is null is absent.
 
@@ -115,6 +131,7 @@ def parse_observation(
             to the arrival, as it does for history.
         position: The index or line that a Rejection names.
         run: The run of an import that it comes with.
+        alias: Another id by which outcomes may name it.
 
     Returns:
         The observation, or the first problem that was found. Never raises.
@@ -133,7 +150,7 @@ def parse_observation(
         if values[_DEPENDENCY_AT] is None:
             name = "dependency"
             raise RefusedError("is required")  # noqa: TRY301
-        values[_RUN] = run
+        values[_RUN], values[_ALIAS] = run, alias
         _complete(values, now_ms=now_ms, from_file=from_file)
     except _AheadError as ahead:
         return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")

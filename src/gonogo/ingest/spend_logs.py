@@ -35,6 +35,11 @@ class SpendLogs:
         self._then = then
 
     @property
+    def names_columns(self) -> bool:
+        """It maps every column itself."""
+        return True
+
+    @property
     def identity(self) -> str:
         """Its constants'."""
         return "" if self._then is None else self._then.identity

@@ -1,0 +1,130 @@
+"""Rows of files as batches of checked observations, each with an id where one can be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from gonogo.ingest.formats.foreign_format import ALIAS, ALIAS_OF
+from gonogo.ingest.identities import Identities, run_id
+from gonogo.ingest.mapping import FieldMap
+from gonogo.ingest.numbered_lines import Row
+from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.times import localized
+from gonogo.records import Observation, Rejection
+
+__all__ = ["AS_TOLD", "BATCH_ROWS", "Batch", "BatchReader", "Reading"]
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_MS_MAX = 1_000
+ROW_BYTES = 512  # what a row costs in memory beside its own bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read.
+
+    Args:
+        stated: Their format; None: told by each file.
+        run: What tells these calls from others that are written alike; "": nothing.
+        zone: Of times that state none; None: such times are refused.
+    """
+
+    stated: str | None = None
+    run: str = ""
+    zone: tzinfo | None = None
+
+
+AS_TOLD = Reading()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is written together, and what of the rows was refused."""
+
+    observations: list[Observation] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    # Outcomes of calls that they name by an id alone, each with its line.
+    unnamed: list[tuple[int, dict[str, object]]] = field(default_factory=list)
+    is_last: bool = False
+
+
+class BatchReader:
+    """Checks rows until a batch is full in rows, bytes or time, or the file is at its end."""
+
+    def __init__(
+        self,
+        rows: Iterator[Row | Rejection],
+        mapping: FieldMap,
+        clock: Callable[[], int],
+        reading: Reading,
+        *,
+        is_file: bool = True,
+        tells_made: bool = False,
+    ) -> None:
+        self._rows, self._mapping, self._reading = rows, mapping, reading
+        # In another zone the same line is another time: an import in a wrong one can be corrected.
+        mapped = f"{mapping.identity}{reading.zone or ''}"
+        self._identities = Identities(mapped, reading.run, is_file=is_file)
+        self._is_mapped = not mapping.is_empty or bool(reading.run) or reading.zone is not None
+        self._clock = clock
+        self._made: list[tuple[str, bytes]] | None = [] if tells_made else None
+
+    def take_made(self) -> list[tuple[str, bytes]]:
+        """The ids that were made of untimed lines since it was asked, each with its line."""
+        made, self._made = self._made or [], []
+        return made
+
+    def next_batch(self) -> Batch:
+        """The next batch; the last one says so and may be empty."""
+        batch, clock, is_mapped = Batch(), self._clock, self._is_mapped
+        until_ms = clock() + BATCH_MS_MAX
+        run = self._reading.run or None
+        observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
+        for row in self._rows:
+            now_ms = clock()
+            size += ROW_BYTES
+            if isinstance(row, Rejection):
+                rejected.append(row)
+            else:
+                line, values, content = row
+                size += len(content)
+                if isinstance(values, dict) and (is_mapped or values.get("id") is None):
+                    values = self._identified(values, content)
+                alias = values.pop(ALIAS, None) if isinstance(values, dict) else None
+                if isinstance(values, dict) and ALIAS_OF in values:
+                    del values[ALIAS_OF]
+                    batch.unnamed.append((line, values))
+                    continue
+                found = parse_observation(
+                    values, now_ms=now_ms, from_file=True, position=line, run=run, alias=alias
+                )
+                if isinstance(found, Rejection):
+                    rejected.append(found)
+                else:
+                    observations.append(found)
+                    lines.append(line)
+            if size > BATCH_BYTES or len(lines) == BATCH_ROWS or now_ms > until_ms:
+                return batch
+        batch.is_last = True
+        return batch
+
+    def _identified(self, values: dict[str, object], content: bytes) -> dict[str, object]:
+        """The values by the names of fields, with an id where one can be made."""
+        run = self._reading.run
+        if self._is_mapped:
+            values = localized(self._mapping.apply(values), self._reading.zone)
+        stated = values.get("id")
+        if stated is None or stated == "":
+            is_timed = values.get("ts") is not None
+            identity = self._identities.identify(content, timed=is_timed)
+            if identity is not None:
+                values["id"] = identity
+                if self._made is not None and not is_timed:
+                    self._made.append((identity, content))
+        elif run:
+            values["id"] = run_id(run, str(stated))
+        return values

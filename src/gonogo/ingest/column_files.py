@@ -1,0 +1,73 @@
+"""Rows of Parquet and Arrow files, read batch by batch (pyarrow, the extra `parquet`)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from importlib import import_module
+from typing import Any
+
+from gonogo.errors import DataError, ParameterError, plain
+from gonogo.ingest.numbered_lines import Source
+
+__all__ = ["column_rows"]
+
+ROWS_A_BATCH = 4096
+
+
+def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, object]]:
+    """The rows of a file, values as JSON would have them.
+
+    Raises:
+        DataError: the file is broken.
+        ParameterError: the extra is not installed.
+    """
+    try:
+        arrow = import_module("pyarrow")
+        ipc, parquet = import_module("pyarrow.ipc"), import_module("pyarrow.parquet")
+    except ImportError:
+        raise ParameterError(
+            "Parquet and Arrow need the extra parquet: install gonogo[parquet]."
+        ) from None
+    packed: Any = source.raw if source.stream is source.raw else io.BytesIO(source.stream.read())
+    try:
+        if is_parquet:
+            batches = parquet.ParquetFile(packed).iter_batches(batch_size=ROWS_A_BATCH)
+        else:
+            batches = _arrow_batches(arrow, ipc, packed)
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield {name: _plain_value(value) for name, value in row.items()}
+    except arrow.ArrowInvalid as error:
+        raise DataError(
+            f"'{plain(source.path, 150)}' cannot be read: {plain(str(error), 150)}."
+        ) from None
+
+
+def _arrow_batches(arrow: Any, ipc: Any, packed: Any) -> Iterator[Any]:  # noqa: ANN401 - pyarrow's own
+    """Batches of an Arrow file or stream, cut to a size that memory can hold."""
+    try:
+        reader = ipc.open_file(packed)
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+    except arrow.ArrowInvalid:
+        packed.seek(0)
+        batches = iter(ipc.open_stream(packed))
+    for batch in batches:
+        for start in range(0, batch.num_rows, ROWS_A_BATCH):
+            yield batch.slice(start, ROWS_A_BATCH)
+
+
+def _plain_value(value: object) -> object:
+    """A value as JSON would have it; a NaN, which data frames write for nothing, is absent."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return None if value != value else value  # noqa: PLR0124 - NaN
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain_value(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain_value(entry) for entry in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,153 @@
+"""What a file's records lie in: JSON lines, one JSON document, CSV, Parquet, Arrow, an archive."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from gonogo.errors import DataError, plain
+from gonogo.ingest.column_files import column_rows
+from gonogo.ingest.csv_rows import read_csv
+from gonogo.ingest.jsonl import read_jsonl
+from gonogo.ingest.numbered_lines import Row, Source, numbered_lines
+from gonogo.records import Rejection
+
+__all__ = ["Container", "Contents", "contents_of"]
+
+DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
+PEEK_BYTES = 1 << 16
+
+Container = Literal["jsonl", "csv", "json", "parquet", "arrow", "eval"]
+_MAGIC: tuple[tuple[bytes, Container], ...] = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),  # a stream of record batches
+    (b"PK\x03\x04", "eval"),
+)
+Records = Iterator[Row | Rejection]
+
+
+class Contents:
+    """The records of one file.
+
+    Attributes:
+        container: What they lie in.
+        header: The columns of a CSV file.
+        decimal_comma: How a CSV file writes numbers.
+        records: A record each: its line (or place from 1), its values, its bytes.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        records: Records,
+        header: list[str] | None = None,
+        *,
+        decimal_comma: bool = False,
+    ) -> None:
+        self.container, self.records = container, records
+        self.header, self.decimal_comma = header, decimal_comma
+
+
+def contents_of(source: Source, stated: str | None) -> Contents:
+    """The records of a source.
+
+    Raises:
+        DataError: a CSV file has no header, or a document is none.
+        ParameterError: an extra is missing.
+    """
+    container = _container(source, stated)
+    if container == "csv":
+        table = read_csv(numbered_lines(source), source.path)
+        return Contents("csv", table.rows, table.header, decimal_comma=table.decimal_comma)
+    if container == "jsonl":
+        return Contents("jsonl", read_jsonl(numbered_lines(source)))
+    if container == "json":
+        return Contents("json", _entries(_document(source)))
+    if container == "eval":
+        return Contents("json", _archive(source))
+    rows = column_rows(source, is_parquet=container == "parquet")
+    return Contents(container, ((n, row, _content(row)) for n, row in enumerate(rows, 1)))
+
+
+def _container(source: Source, stated: str | None) -> Container:
+    if stated in {"csv", "jsonl"}:
+        return "csv" if stated == "csv" else "jsonl"
+    try:
+        start = source.stream.peek(PEEK_BYTES)
+    except (EOFError, zlib.error, OSError):
+        return "jsonl"  # reading will say what is broken
+    for magic, container in _MAGIC:
+        if start.startswith(magic):
+            return container
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    suffix = Path(source.path.removesuffix(".gz")).suffix.lower()
+    if suffix in (".jsonl", ".ndjson") or text[:1] not in (b"{", b"["):
+        return source.format
+    return "json" if _is_document(text, suffix, is_whole=len(start) < PEEK_BYTES) else "jsonl"
+
+
+def _is_document(text: bytes, suffix: str, *, is_whole: bool) -> bool:
+    """Whether JSON begins that does not end with its first line."""
+    line, newline, _ = text.partition(b"\n")
+    if text[:1] == b"[":
+        return suffix == ".json" or line.strip() == b"[" or not newline
+    if not newline:
+        return suffix == ".json" and not is_whole
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return line.strip() == b"{" or suffix == ".json"
+    return False
+
+
+def _document(source: Source) -> object:
+    content = source.stream.read(DOCUMENT_BYTES_MAX + 1)
+    if len(content) > DOCUMENT_BYTES_MAX:
+        raise DataError(
+            f"'{plain(source.path, 150)}' is one JSON document of over 512 MiB: write it as JSON lines."
+        )
+    try:
+        return json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError) as error:
+        said = str(error) if isinstance(error, json.JSONDecodeError) else "it is no JSON text"
+        raise DataError(
+            f"'{plain(source.path, 150)}' is one JSON document, and broken: {said}."
+        ) from None
+
+
+def _entries(document: object) -> Records:
+    listed = document if isinstance(document, list) else [document]
+    for place, entry in enumerate(listed, 1):
+        yield place, entry, _content(entry)
+
+
+def _content(entry: object) -> bytes:
+    """What a record says, as its bytes: of it an id is made where it has none."""
+    return json.dumps(entry, sort_keys=True, default=str).encode(errors="surrogatepass")
+
+
+def _archive(source: Source) -> Records:
+    """An Inspect `.eval`: a zip of a header and a file a sample; told as one document."""
+    packed = io.BytesIO(source.stream.read(DOCUMENT_BYTES_MAX))
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            names = archive.namelist()
+            header = next((n for n in names if n in ("header.json", "_journal/start.json")), None)
+            if header is None:
+                raise DataError(f"'{plain(source.path, 150)}' is a zip file, and no Inspect log.")
+            log = json.loads(archive.read(header))
+            samples = sorted(n for n in names if n.startswith("samples/") and n.endswith(".json"))
+            for place, name in enumerate(samples, 1):
+                sample = json.loads(archive.read(name))
+                whole = {"eval": log.get("eval"), "samples": [sample]}
+                yield place, whole, _content(sample)
+    except (zipfile.BadZipFile, ValueError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise DataError(
+            f"'{plain(source.path, 150)}' cannot be unpacked: {plain(str(error), 100)}."
+        ) from None

@@ -1,0 +1,45 @@
+"""Files of other tools: each format is a module of its own, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gonogo.ingest.formats import (
+    helicone,
+    inspect_ai,
+    langfuse,
+    litellm_spend,
+    lm_eval,
+    mlflow_traces,
+    openai_files,
+    phoenix,
+    promptfoo,
+)
+from gonogo.ingest.formats.foreign_format import ForeignFormat
+
+__all__ = ["FORMATS", "format_of", "named_format"]
+
+# Asked in this order; the first that recognises a record has the file.
+FORMATS: tuple[ForeignFormat, ...] = (
+    promptfoo.FORMAT,
+    lm_eval.FORMAT,
+    inspect_ai.FORMAT,
+    openai_files.BATCH,
+    openai_files.EVALS,
+    mlflow_traces.FORMAT,
+    phoenix.FORMAT,
+    langfuse.SCORES,
+    langfuse.OBSERVATIONS,
+    litellm_spend.FORMAT,
+    helicone.FORMAT,
+)
+
+
+def format_of(record: Mapping[str, object]) -> ForeignFormat | None:
+    """The format of a file whose first record this is; None where none knows it."""
+    return next((one for one in FORMATS if one.recognises(record)), None)
+
+
+def named_format(name: str) -> ForeignFormat | None:
+    """A format by its name."""
+    return next((one for one in FORMATS if one.name == name), None)

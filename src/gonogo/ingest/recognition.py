@@ -1,0 +1,84 @@
+"""Which format a file is in, and its records as rows of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from gonogo.errors import DataError, plain
+from gonogo.ingest.containers import contents_of
+from gonogo.ingest.formats import format_of, named_format
+from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
+from gonogo.ingest.mapping import FieldMap
+from gonogo.ingest.numbered_lines import Row, Source
+from gonogo.ingest.understanding import Understanding
+from gonogo.records import Rejection
+
+__all__ = ["OpenedRows", "opened_rows"]
+
+# Broken lines that may stand before the first record.
+LOOKED_AT_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRows:
+    """The records of a source as rows of fields, and what is to be understood of them."""
+
+    rows: Iterator[Row | Rejection]
+    mapping: FieldMap
+    understanding: Understanding | None = None
+
+
+def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> OpenedRows:
+    """The rows of a source, and the mapping for them.
+
+    Raises:
+        DataError: a header does not fit, or the file is not of the format that was stated.
+        ParameterError: an extra is missing.
+    """
+    contents = contents_of(source, stated)
+    head: list[Row | Rejection] = []
+    first: object = None
+    for row in contents.records:
+        head.append(row)
+        if not isinstance(row, Rejection):
+            first = row[1]
+            break
+        if len(head) == LOOKED_AT_MAX:
+            break
+    rows = chain(head, contents.records)
+    found = _format(source, mapping, stated, first)
+    if found is not None:
+        file = File(source.path)
+        return OpenedRows(foreign_rows(rows, found, file), mapping, Understanding(found, file))
+    if contents.header:
+        mapping = mapping.with_header(
+            contents.header, source.path, decimal_comma=contents.decimal_comma
+        )
+    return OpenedRows(rows, mapping)
+
+
+def _format(
+    source: Source, mapping: FieldMap, stated: str | None, first: object
+) -> ForeignFormat | None:
+    """The format of another tool that a file is in; None where its columns are fields, or mapped."""
+    record = first if isinstance(first, Mapping) else {}
+    named = named_format(stated or "")
+    if named is not None:
+        if first is not None and not named.recognises(record):
+            raise DataError(_not_of(named, record, source.path))
+        return named
+    if stated in ("jsonl", "csv") or mapping.names_columns or "dependency" in record:
+        return None
+    return format_of(record)
+
+
+def _not_of(named: ForeignFormat, record: Mapping[str, object], path: str) -> str:
+    missing = sorted(set(named.needs) - record.keys())
+    if missing:
+        return f"'{plain(path, 150)}' has no column {', '.join(missing)}: no {named.title}."
+    return (
+        f"'{plain(path, 150)}' is no {named.title}; leave --format out to have it recognised by what "
+        "it holds."
+    )

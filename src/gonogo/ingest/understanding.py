@@ -1,0 +1,88 @@
+"""What a file was understood as, in three lines: what it is, what became what, what to ask next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gonogo.answers import rfc3339
+from gonogo.errors import plain
+from gonogo.records import DAY_MS
+from gonogo.text.forms import counted, number
+
+if TYPE_CHECKING:
+    from gonogo.ingest.formats.foreign_format import File, ForeignFormat
+    from gonogo.records import Observation
+
+__all__ = ["Understanding"]
+
+SHOWN = 3
+STALE_MS = 7 * DAY_MS
+
+
+class Understanding:
+    """Counts what a recognised file holds while it is read.
+
+    Args:
+        found: Its format.
+        file: The file, with what its format left out.
+    """
+
+    def __init__(self, found: ForeignFormat, file: File) -> None:
+        self._found, self._file = found, file
+        self._dependencies: Counter[str] = Counter()
+        self._versions: set[tuple[str, str]] = set()
+        self._times: list[int] = []
+        self.outcomes = self.errors = 0
+
+    def note(self, observation: Observation) -> None:
+        """Take one observation in."""
+        self._dependencies[observation.dependency] += 1
+        if observation.version is not None:
+            self._versions.add((observation.dependency, observation.version))
+        if not observation.ts_assumed:
+            ts_ms = observation.ts_ms
+            self._times = [min([*self._times, ts_ms]), max([*self._times, ts_ms])]
+        self.outcomes += observation.outcome is not None
+        self.errors += observation.error is not None
+
+    def lines(self, now_ms: int) -> list[str]:
+        """The three lines."""
+        return [self._what(), self._became(), self._next(now_ms)]
+
+    def _what(self) -> str:
+        calls = sum(self._dependencies.values())
+        named = [
+            f"{plain(name, 60)} ({number(n)})" for name, n in self._dependencies.most_common(SHOWN)
+        ]
+        if len(self._dependencies) > SHOWN:
+            named.append(f"{len(self._dependencies) - SHOWN} more")
+        told = f"{plain(Path(self._file.path).name, 80)}: {self._found.title}; {counted(calls, 'record')} of "
+        told += ", ".join(named) or "nothing"
+        if self._versions:
+            told += f"; {counted(len(self._versions), 'version')}"
+        if self._times:
+            first, last = (rfc3339(ts_ms // 1000 * 1000) for ts_ms in self._times)
+            told += f"; {first}" if first == last else f"; {first} to {last}"
+        else:
+            told += "; without times, so dated now"
+        return f"{told}; {counted(self.outcomes, 'outcome')}, {counted(self.errors, 'error')}."
+
+    def _became(self) -> str:
+        left = [f"{number(n)} {what}" for what, n in sorted(self._file.left_out.items())]
+        told = f"Understood as {self._found.understood}."
+        return f"{told} Left out: {'; '.join(left)}." if left else told
+
+    def _next(self, now_ms: int) -> str:
+        if not self._dependencies:
+            return "Next: look at the file; nothing of it is a call."
+        name = self._dependencies.most_common(1)[0][0]
+        quoted = name if name.replace("-", "").replace(".", "").isalnum() else f"'{name}'"
+        check = f"gonogo check drift {quoted}" if self.outcomes else f"gonogo check trust {quoted}"
+        if not self.outcomes and not self.errors:
+            check = f"gonogo check drift {quoted} --metric latency_ms"
+        if self._times and self._times[1] < now_ms - STALE_MS:
+            # Of what is that old no verdict about now is given; one as of its last day is.
+            check += f" --until {rfc3339(self._times[1])[:10]}"
+        return f"Next: {check}"
