@@ -66,16 +66,17 @@ class UnknownTarget(ParameterError):
     Args:
         what: The sort of thing, as in "dependency".
         name: What was asked for.
-        known: The names there are; the nearest are shown.
+        known: The names there are; the nearest are shown. None where they are not told.
         advice: What to do next.
     """
 
     exit_code = 66
 
-    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
-        names = list(known)
+    def __init__(self, what: str, name: str, known: Iterable[str] | None, advice: str = "") -> None:
+        names = list(known or ())
         near = difflib.get_close_matches(name, names, n=4, cutoff=0.3) or sorted(names)[:4]
         listed = f" Known: {', '.join(plain(n, 60) for n in near)}." if near else " None is known."
+        listed = "" if known is None else listed
         super().__init__(f"Unknown {what} '{plain(name, 80)}'.{listed} {advice}".rstrip())
 
 

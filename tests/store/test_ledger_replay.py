@@ -140,8 +140,10 @@ def test_days_and_quarter_hours_cover_a_window_once(
     assert covered == Counter(expected)
 
 
-async def test_a_reservations_cost_belongs_to_its_budget_alone(tmp_path: Path) -> None:
-    """Not to another budget that counts the dependency, since a declared cost names none."""
+async def test_a_cap_over_a_dependency_counts_what_reservations_of_others_spend(
+    tmp_path: Path,
+) -> None:
+    """Else whoever reserves carefully elsewhere escapes it; a declared cost names no dependency."""
     bench = await opened(
         tmp_path, usd_budget("nightly", 10), usd_budget("searches", 10, dependencies=("search",))
     )
@@ -151,4 +153,4 @@ async def test_a_reservations_cost_belongs_to_its_budget_alone(tmp_path: Path) -
     searches = await bench.check("searches", planned_cost_usd=1)
     await bench.database.close()
     assert (nightly.spent_usd, nightly.held_usd) == (1, 3)
-    assert searches.spent_usd == 2
+    assert searches.spent_usd == 3

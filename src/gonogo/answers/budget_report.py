@@ -78,6 +78,9 @@ class BudgetCheck(Answer):
     method: str
     reservation: Hold | None = None
     hold_capped: bool | None = None
+    replayed: bool | None = Field(
+        default=None, description="the key was used before: nothing new is held"
+    )
     others_hold: list[OtherHold] | None = None
     also_counts: list[Substitute] | None = Field(
         default=None, description="what is counted because it can be called instead"

@@ -82,8 +82,16 @@ def only_what_passed_is_held(said: Said[BudgetCheck]) -> Iterator[str]:
         yield f"{hold.id} holds {hold.held_usd} for a check that failed"
     if hold.held_usd < 0:
         yield f"{hold.id} holds {hold.held_usd}"
-    if hold.held_usd > answer.remaining_usd + MICRO_USD and answer.remaining_usd >= 0:
+    late = answer.replayed  # what was spent since may have taken what was left
+    if not late and hold.held_usd > answer.remaining_usd + MICRO_USD and answer.remaining_usd >= 0:
         yield f"{hold.id} holds {hold.held_usd} of {answer.remaining_usd} that remain"
+
+
+@of_answer(BudgetCheck)
+def a_replay_holds_what_it_held(said: Said[BudgetCheck]) -> Iterator[str]:
+    """A replay names the hold that it repeats: a key without an open hold is free."""
+    if said.answer.replayed and said.answer.reservation is None:
+        yield "replayed without a hold"
 
 
 @of_answer(BudgetCheck)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import BudgetCheck, NextAction, Settlement, rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.money.budget_plan import WorkPlan, plan_work
-from gonogo.money.budget_verdict import BudgetQuestion, check, draft
+from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed
 from gonogo.money.calibration import calibration_note
 from gonogo.money.scopes import NO_TRAFFIC, Traffic, budget_chain, dependencies_of, scope_at
 from gonogo.money.stead import stead_of
@@ -69,9 +69,10 @@ async def check_budget(
     chain = budget_chain(settings, request.budget)
     request.plan()
     key = request.key()
-    if key is not None and (before := await ledger.answered(key, request.text())) is not None:
-        return BudgetCheck.model_validate_json(before)
     scopes = tuple(scope_at(settings, each, now_ms, traffic) for each in chain)
+    if key is not None and (before := await ledger.answered(key, request.text(), now_ms=now_ms)):
+        balances = await ledger.balances(scopes[:1], now_ms=now_ms, holds_max=0)
+        return replayed(before, chain[0], balances[0], settings.timezone, now_ms=now_ms)
     record = await ledger.record(scopes[0].members)
     listed = dependencies_of(settings, chain[0], traffic)
     plan = await plan_work(
@@ -100,7 +101,10 @@ async def check_budget(
     hold = _hold(question, request, question.reservation_id, scopes)
     if entry_of is not None:
         hold = replace(hold, entry_of=partial(_entry_of_text, entry_of))
-    return BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
+    answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
+    if key is None or answer.reservation is None or answer.reservation.id == hold.reservation_id:
+        return answer
+    return answer.model_copy(update={"replayed": True})  # another one used the key meanwhile
 
 
 def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> Decision:

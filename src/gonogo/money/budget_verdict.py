@@ -19,8 +19,8 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.money.planned_spend import PlannedSpend
-from gonogo.money.windows import WindowSpan
-from gonogo.ports.money import Balance, Drafted
+from gonogo.money.windows import WindowSpan, window_at
+from gonogo.ports.money import Balance, Drafted, Replay
 from gonogo.records import MICRO, Verdict
 from gonogo.settings import BudgetSettings
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
@@ -183,7 +183,6 @@ def _base(
     question: BudgetQuestion, balances: Sequence[Balance], verdict: Verdict, summary: str
 ) -> BudgetCheck:
     budget, own, plan = question.chain[0], balances[0], question.plan
-    window = question.window
     newest = plan.newest_ts_ms
     remaining = budget.limit_micro_usd - own.spent_micro_usd - own.held_micro_usd
     return BudgetCheck(
@@ -198,11 +197,7 @@ def _base(
         held_usd=own.held_micro_usd / MICRO,
         remaining_usd=remaining / MICRO,
         planned_calls=plan.calls,
-        window=Window(
-            kind=window.kind,
-            start=None if window.start_ms is None else rfc3339(window.start_ms),
-            end=None if window.end_ms is None else rfc3339(window.end_ms),
-        ),
+        window=_window(question.window),
         n=plan.n,
         regime_start=None if plan.regime_start_ms is None else rfc3339(plan.regime_start_ms),
         method=plan.method,
@@ -217,6 +212,39 @@ def _base(
         days=Days(seen=plan.days[0], ahead=plan.days[1]) if plan.days[1] else None,
         calibration=question.calibration,
         decision_id=question.decision_id,
+    )
+
+
+def replayed(
+    before: Replay, budget: BudgetSettings, balance: Balance, timezone: str, *, now_ms: int
+) -> BudgetCheck:
+    """What a key was answered before, marked as such, with the money as it is now."""
+    answer = BudgetCheck.model_validate_json(before.answer)
+    window = window_at(budget, timezone, now_ms)
+    others = balance.held_micro_usd - before.held_micro_usd
+    hold = answer.reservation
+    told = answer.model_copy(
+        update={
+            "as_of": rfc3339(now_ms),
+            "replayed": True,
+            "limit_usd": budget.limit_micro_usd / MICRO,
+            "spent_usd": balance.spent_micro_usd / MICRO,
+            "held_usd": others / MICRO,
+            "remaining_usd": (budget.limit_micro_usd - balance.spent_micro_usd - others) / MICRO,
+            "window": _window(window),
+            "reservation": hold
+            and hold.model_copy(update={"expires_at": rfc3339(before.expires_ms)}),
+            "others_hold": None,
+        }
+    )
+    return told.model_copy(update={"summary": budget_summary(told)})
+
+
+def _window(window: WindowSpan) -> Window:
+    return Window(
+        kind=window.kind,
+        start=None if window.start_ms is None else rfc3339(window.start_ms),
+        end=None if window.end_ms is None else rfc3339(window.end_ms),
     )
 
 

@@ -80,6 +80,15 @@ class ReserveRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """What a key was answered before, while its hold is open; and what that holds now."""
+
+    answer: str
+    held_micro_usd: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """A reservation after it was closed."""
 
@@ -139,18 +148,20 @@ class Ledger(Protocol):
         """Check and hold in one transaction over all scopes.
 
         Returns:
-            The drafted answer; with a key that was answered before, that answer.
+            The drafted answer; with a key that is in use, the answer that it got.
 
         Raises:
-            ParameterError: The key was used with other arguments.
+            ParameterError: The key is in use with other arguments.
         """
         ...
 
-    async def answered(self, key: str, arguments: str) -> str | None:
-        """What a key was answered before; None where it was not used.
+    async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
+        """What a key was answered before; None where it is free.
+
+        A key ends with its hold, and after a day: an answer that holds nothing is given anew.
 
         Raises:
-            ParameterError: It was used with other arguments.
+            ParameterError: It is in use with other arguments.
         """
         ...
 

@@ -37,6 +37,8 @@ def budget_summary(check: BudgetCheck) -> str:
         told += f" (80% interval {money(low)}{TO}{money(high)})"
     if check.planned_calls is not None:
         told += f" for {counted(check.planned_calls, 'call')}"
+    if check.replayed:
+        told = f"Answered before under this key, and nothing new is held. {told}"
     rest = "; ".join(_rest(check))
     return f"{told}. {rest[0].upper()}{rest[1:]}." if rest else f"{told}."
 

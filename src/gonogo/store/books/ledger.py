@@ -14,10 +14,11 @@ from gonogo.ports.money import (
     Closed,
     Drafted,
     JudgedCheck,
+    Replay,
     ReserveRequest,
     Scope,
 )
-from gonogo.records import MICRO, QUARTER_MS, Decision
+from gonogo.records import DAY_MS, MICRO, QUARTER_MS, Decision
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
@@ -62,9 +63,10 @@ class SqliteLedger:
         )
         return found if isinstance(found, str) else found.answer()
 
-    async def answered(self, key: str, arguments: str) -> str | None:
+    async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
         """See `Ledger`."""
-        return await self._database.read(partial(answered, key=key, arguments=arguments))
+        work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
+        return await self._database.read(work)
 
     async def settle(
         self,
@@ -124,25 +126,36 @@ def _judged(rows: Rows) -> tuple[JudgedCheck, ...]:
     return tuple(JudgedCheck(p / MICRO, left, actual, plan) for p, left, actual, plan in rows)
 
 
-def answered(connection: Connection, key: str, arguments: str) -> str | None:
+def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> Replay | None:
+    """See `Ledger`, on both engines."""
     row = connection.execute(
-        "SELECT arguments, answer FROM reserve_answer WHERE key = ?", (key,)
+        "SELECT arguments, answer, ts_ms FROM reserve_answer WHERE key = ?", (key,)
     ).fetchone()
-    if row is None:
+    if row is None or row[2] + DAY_MS <= now_ms:
+        return None
+    hold = json.loads(row[1]).get("reservation")
+    if hold is None:
+        return None
+    found = connection.execute(
+        "SELECT held_micro_usd, observed_micro_usd, expires_ms FROM reservation"
+        " WHERE id = ? AND state = 'open' AND expires_ms > ?",
+        (hold["id"], now_ms),
+    ).fetchone()
+    if found is None:
         return None
     if row[0] != arguments:
         raise ParameterError(
             f"idempotency_key '{plain(key, 80)}' was used with other arguments before. "
             "Use a new key for another reservation."
         )
-    return str(row[1])
+    return Replay(str(row[1]), max(found[0] - found[1], 0), found[2])
 
 
 def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int) -> str | Drafted:
     if request.key is not None:
-        before = answered(connection, request.key, request.arguments)
+        before = answered(connection, request.key, request.arguments, request.now_ms)
         if before is not None:
-            return before
+            return before.answer
     drafted = request.decide(
         _balances(connection, request.scopes, now_ms=request.now_ms, holds_max=holds_max)
     )
@@ -172,9 +185,9 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
     if request.key is None and request.entry_of is None:
         return drafted
     answer = drafted.answer()
-    if request.key is not None:
+    if request.key is not None and drafted.held_micro_usd is not None:
         connection.execute(
-            "INSERT INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO reserve_answer (key, arguments, answer, ts_ms) VALUES (?, ?, ?, ?)",
             (request.key, request.arguments, answer, request.now_ms),
         )
     if request.entry_of is not None:
@@ -196,10 +209,7 @@ def _settle(
         (name,),
     ).fetchone()
     if row is None:
-        known = connection.execute(
-            "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
-        )
-        raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
+        raise unknown_reservation(name)
     budget, state, held, observed, declared, created_ms, expires_ms = row
     if declared is not None and actual not in (None, declared):
         raise ParameterError(
@@ -228,6 +238,12 @@ def _settle(
     else:
         return _closed(connection, name)
     return logged(connection, _closed(connection, name), entry_of)
+
+
+def unknown_reservation(name: str) -> UnknownTarget:
+    """No other is named: an id is all that it takes to settle, and is for its holder."""
+    advice = "Check the id: it is in the answer that made the hold."
+    return UnknownTarget("reservation", name, None, advice)
 
 
 def logged(

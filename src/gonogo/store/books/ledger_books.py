@@ -43,7 +43,7 @@ _SPENT = """
 SELECT coalesce(sum(s.micro_usd), 0) FROM spend_source AS p CROSS JOIN spend AS s
 WHERE s.source_id = p.id AND s.daily = :daily AND s.bucket >= :first AND s.bucket < :end
   AND (p.budget IN (SELECT value FROM json_each(:members))
-       OR p.reserved = 0 AND p.dependency IN (SELECT value FROM json_each(:dependencies)))
+       OR p.dependency IN (SELECT value FROM json_each(:dependencies)))
 """
 
 

@@ -51,7 +51,7 @@ SELECT {{i}}, CAST('' AS TEXT),
   CAST((SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
         WHERE s.root = :root AND s.budget = ANY(:members{{i}})) AS BIGINT)
   + CAST((SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
-        WHERE s.reserved = 0 AND s.dependency = ANY(:dependencies{{i}})
+        WHERE s.dependency = ANY(:dependencies{{i}})
           AND NOT (s.root = :root AND s.budget = ANY(:members{{i}}))) AS BIGINT),
   CAST((SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
         WHERE {_OPEN}) AS BIGINT),

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gonogo.ports.money import BudgetRecord, JudgedCheck
-from gonogo.records import MICRO
+from gonogo.records import DAY_MS, MICRO
 from gonogo.store.books.ledger import answered
 from gonogo.store.postgres.books import root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
@@ -19,7 +19,7 @@ from gonogo.store.postgres.settling import settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gonogo.ports.money import Balance, Closed, ReserveRequest, Scope
+    from gonogo.ports.money import Balance, Closed, Replay, ReserveRequest, Scope
     from gonogo.records import Decision
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
@@ -80,8 +80,11 @@ class PostgresLedger:
     async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
         """See `Ledger`."""
         key = request.key
-        if key is not None and (before := await self.answered(key, request.arguments)) is not None:
-            return before
+        if key is not None:
+            before = await self.answered(key, request.arguments, now_ms=request.now_ms)
+            if before is not None:
+                return before.answer
+            await self._database.once(partial(_free_key, key=key, now_ms=request.now_ms))
         root = root_of(self._settings, request.budget)
         await self._open_accounts(root, request.scopes)
         together = root, request.scopes, holds_max
@@ -127,11 +130,11 @@ class PostgresLedger:
             # Between the look and the hold; all of the group was undone with it.
             if len(requests) > 1:
                 return [(await self._reserve(root, [one], holds_max))[0] for one in requests]
-            key, arguments = requests[0].key, requests[0].arguments
-            first = None if key is None else await self.answered(key, arguments)
+            key, arguments, now_ms = requests[0].key, requests[0].arguments, requests[0].now_ms
+            first = None if key is None else await self.answered(key, arguments, now_ms=now_ms)
             if first is None:
                 raise
-            return [first]
+            return [first.answer]
         return group.answers
 
     async def _hold(self, group: Group) -> bool:
@@ -154,9 +157,10 @@ class PostgresLedger:
             await self._database.once(partial(_open_account, account=account))
         self._accounts.update(absent)
 
-    async def answered(self, key: str, arguments: str) -> str | None:
+    async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
         """See `Ledger`."""
-        return await self._database.look(partial(answered, key=key, arguments=arguments))
+        work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
+        return await self._database.look(work)
 
     async def settle(
         self,
@@ -208,6 +212,16 @@ class PostgresLedger:
 
 def _judged(confidence: int, left: int, actual: int, plan: int | None) -> JudgedCheck:
     return JudgedCheck(confidence / MICRO, left, actual, plan)
+
+
+def _free_key(connection: Connection, *, key: str, now_ms: int) -> None:
+    """Let go of a key that has ended; of one that was taken again meanwhile, nothing."""
+    connection.execute(
+        "DELETE FROM reserve_answer a WHERE a.key = ?1 AND (a.ts_ms <= ?2 OR NOT EXISTS ("
+        "SELECT 1 FROM reservation r WHERE r.id = a.answer::json -> 'reservation' ->> 'id'"
+        " AND r.state = 'open' AND r.expires_ms > ?3))",
+        (key, now_ms - DAY_MS, now_ms),
+    )
 
 
 def _open_account(connection: Connection, *, account: tuple[str, str]) -> None:

@@ -145,8 +145,7 @@ class Group:
     @property
     def writes(self) -> bool:
         """Whether anything of what was decided is to be kept."""
-        keyed = any(request.key is not None for request in self.requests)
-        return bool(self.holds) or keyed or self.has_entries
+        return bool(self.holds) or self.has_entries
 
     def hold_and_enter(self, connection: Connection) -> bool:
         """Make every hold, and append the log entry of every decision to the budget's chain.
@@ -162,7 +161,7 @@ class Group:
         return True
 
     def hold(self, connection: Connection) -> bool:
-        """Make every hold and keep every answer that has a key.
+        """Make every hold, and keep its answer where it has a key.
 
         Raises:
             NoRoom: Others hold more by now than what was decided leaves room for; nothing was made.
@@ -171,9 +170,8 @@ class Group:
         import psycopg
 
         if not self.holds or self.seen is None:
-            self._keep_answers(connection)
             return True
-        keyed = [each for each in self.decided if each.request.key is not None]
+        keyed = [each for each in self.holds if each.request.key is not None]
         named: dict[str, object] = {
             "root": self.root,
             "budget": self.requests[0].budget,
@@ -200,17 +198,6 @@ class Group:
         except psycopg.errors.UniqueViolation as error:
             raise KeyUsed("The idempotency_key is in use; ask again.") from error
         return True
-
-    def _keep_answers(self, connection: Connection) -> None:
-        """Keep the answers that hold nothing; where a key has one by now, that one stands."""
-        connection.executemany(
-            "INSERT INTO reserve_answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [
-                (self.root, each.request.key, each.request.arguments, each.answer, now_ms)
-                for each in self.decided
-                if each.request.key is not None and (now_ms := each.request.now_ms)
-            ],
-        )
 
     def is_held(self, connection: Connection) -> bool | None:
         """Whether the last run made the holds, which it makes all or none; None where it did not."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.errors import ParameterError
 from gonogo.ports.money import Closed
 from gonogo.records import MICRO, QUARTER_MS
-from gonogo.store.books.ledger import logged
+from gonogo.store.books.ledger import logged, unknown_reservation
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
 
@@ -84,17 +84,14 @@ def _taken(connection: Connection, name: str) -> Any:  # noqa: ANN401 - the row'
         (name,),
     ).fetchone()
     if row is None:
-        known = connection.execute(
-            "SELECT id FROM reservation WHERE state = 'open' ORDER BY created_ms DESC LIMIT 100"
-        )
-        raise UnknownTarget("reservation", name, [r[0] for r in known], "Check the id.")
+        raise unknown_reservation(name)
     return row
 
 
 def _closed(connection: Connection, root: str, name: str) -> Closed:
     found = connection.execute(_CLOSED, (root, name)).fetchone()
     if found is None:
-        raise UnknownTarget("reservation", name, (), "Check the id.")
+        raise unknown_reservation(name)
     budget, held, actual, spent, late = found
     if not spent:
         return Closed(name, budget, "released", held, actual)
