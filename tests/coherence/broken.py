@@ -125,6 +125,12 @@ BROKEN: dict[str, Broken] = {
     "only_what_passed_is_held": lambda: about(
         changed(BUDGET, passed=False, reservation=a.Hold(id="res", held_usd=1, expires_at=LATER))
     ),
+    "a_run_ends_no_cheaper_than_it_is": lambda: about(
+        changed(
+            SETTLED,
+            run=a.RunReport(spent_usd=2, calls=3, past_runs=5, projected_total_usd=1),
+        )
+    ),
     "a_replay_holds_what_it_held": lambda: about(changed(BUDGET, replayed=True)),
     "a_window_holds_now": lambda: about(
         changed(BUDGET, window=a.Window(kind="day", start=LATER, end=LATER))

@@ -47,6 +47,22 @@ class Days(Part):
     ahead: int
 
 
+class RunReport(Part):
+    """A run under its reservation: spent, and what it will come to in the end.
+
+    The interval holds after every call at once, nine times in ten. Without two past runs of the
+    budget it is left out: nothing is known.
+    """
+
+    spent_usd: Usd
+    calls: int
+    past_runs: int
+    projected_total_usd: Usd | None = None
+    interval90_usd: tuple[Usd, Usd] | None = None
+    advice: Literal["go on", "step down", "stop"] | None = None
+    step_down_to: str | None = None
+
+
 class Calibration(Part):
     checks: int
     ece: Fraction | None = None
@@ -88,13 +104,16 @@ class BudgetCheck(Answer):
     unpriced: str | None = None
     days: Days | None = None
     calibration: Calibration | None = None
+    run: RunReport | None = None
 
 
 class Settlement(Answer):
     """What became of a reservation."""
 
     reservation_id: str
-    status: Literal["settled", "released", "expired_settled"]
+    status: Literal["settled", "released", "expired_settled", "renewed"]
     held_usd: Usd
     actual_usd: Usd
     overrun_usd: Usd
+    expires_at: Time | None = None
+    run: RunReport | None = None

@@ -143,10 +143,12 @@ class Gonogo(Remembering):
         detail: Detail = "brief",
         *,
         work: Mapping[str, int] | None = None,
+        run: str | None = None,
     ) -> BudgetCheck:
         """Will planned work fit a budget: the probability; optionally holds the money.
 
-        `work` states planned calls by dependency, for work of several.
+        `work` states planned calls by dependency, for work of several; `run` names a run that shares
+        one hold, and the answer tells what it will have cost in the end.
         """
         from gonogo.app.money_actions import check
         from gonogo.money.budget_request import BudgetRequest
@@ -162,6 +164,7 @@ class Gonogo(Remembering):
             work=work,
             reserve=reserve,
             idempotency_key=idempotency_key,
+            run=run,
             detail=detail,
         )
         asked = request.arguments() | _given(
@@ -173,15 +176,22 @@ class Gonogo(Remembering):
 
     @as_meant
     async def settle_reservation(
-        self, reservation_id: str, actual_usd: float | None = None
+        self,
+        reservation_id: str,
+        actual_usd: float | None = None,
+        renew: bool = False,  # noqa: FBT001, FBT002 - the tool's argument, by name
     ) -> Settlement:
-        """Book what held money was really spent; without an amount, what its calls cost."""
-        from gonogo.app.money_actions import settle
+        """Book what held money was really spent; without an amount, what its calls cost.
+
+        With `renew` nothing is booked: the hold lasts as long again.
+        """
+        from gonogo.app.money_actions import renew_hold, settle
 
         self.refuse_read_only("settle a reservation")
         stores, now_ms = await self.stores(), self._clock()
-        asked = _given(reservation_id=reservation_id, actual_usd=actual_usd)
-        return await settle(stores, reservation_id, actual_usd, asked=asked, now_ms=now_ms)
+        asked = _given(reservation_id=reservation_id, actual_usd=actual_usd, renew=renew or None)
+        book = renew_hold if renew else settle
+        return await book(stores, reservation_id, actual_usd, asked=asked, now_ms=now_ms)
 
     async def record_observations(
         self, observations: Sequence[Mapping[str, object]]

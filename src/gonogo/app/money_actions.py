@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.money.budget_check import check_budget, settle_reservation
+from gonogo.errors import ParameterError
+from gonogo.money.budget_check import check_budget, renew_reservation, settle_reservation
+from gonogo.money.run_watch import report_run
+from gonogo.text.budget_summary import run_summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gonogo.answers import BudgetCheck, Settlement
+    from gonogo.answers import BudgetCheck, RunReport, Settlement
     from gonogo.app.parts import Stores
     from gonogo.money.budget_request import BudgetRequest
-    from gonogo.records import Decision
+    from gonogo.records import Decision, Verdict
 
-__all__ = ["check", "settle"]
+__all__ = ["check", "renew_hold", "settle"]
 
 _CHECK, _SETTLE = "check_budget_with_confidence", "settle_reservation"
 
@@ -39,11 +42,45 @@ async def check(
     )
     if stores.settings.read_only:  # a hold would be refused
         answer = answer.model_copy(update={"next_actions": []})
+    if request.run is not None and answer.reservation is not None:
+        run = await _run(stores, answer.reservation.id, now_ms=now_ms)
+        told = f"{answer.summary} {run_summary(run)}" if run else answer.summary
+        answer = answer.model_copy(update={"run": run, "summary": told})
     if answer.decision_id is not None:
         return answer  # logged with its hold, or when its key was used first
     if request.reserve:
         return await stores.acted(_CHECK, asked, answer, now_ms=now_ms)
     return stores.noted(_CHECK, asked, answer, now_ms=now_ms)
+
+
+async def _run(stores: Stores, reservation_id: str, *, now_ms: int) -> RunReport | None:
+    so_far = await stores.ledger.run_so_far(reservation_id)
+    if so_far is None:
+        return None
+    traffic = await stores.traffic()
+    return await report_run(stores.telemetry, stores.settings, so_far, traffic, now_ms=now_ms)
+
+
+async def renew_hold(
+    stores: Stores,
+    reservation_id: str,
+    actual_usd: float | None,
+    *,
+    asked: Mapping[str, object],
+    now_ms: int,
+) -> Settlement:
+    """Let a hold last as long again, and tell what its run will have cost in the end."""
+    if actual_usd is not None:
+        raise ParameterError("renew keeps the hold open; settle with actual_usd afterwards.")
+    renewed = await renew_reservation(
+        stores.ledger, stores.settings, reservation_id=reservation_id, now_ms=now_ms
+    )
+    run = await _run(stores, reservation_id, now_ms=now_ms)
+    if run is not None:
+        summary = f"{renewed.summary} {run_summary(run)}"
+        verdict: Verdict = "go" if run.advice in (None, "go on") else "caution"
+        renewed = renewed.model_copy(update={"run": run, "summary": summary, "verdict": verdict})
+    return stores.noted(_SETTLE, asked, renewed, now_ms=now_ms)
 
 
 async def settle(

@@ -28,6 +28,9 @@ Cost = Annotated[
     float | None,
     typer.Option("--planned-cost-usd", "--usd", help="Declared cost, instead of calls."),
 ]
+Run = Annotated[
+    str | None, typer.Option(help="Names a run: whoever names it again shares its hold.")
+]
 Key = Annotated[str | None, typer.Option(help="Your id of this call: a retry changes nothing.")]
 SpentOn = Annotated[str | None, typer.Option(help="What the planned calls go to.")]
 BudgetName = Annotated[str, typer.Argument(help="Its name in gonogo.toml.")]
@@ -152,6 +155,7 @@ async def reserve(
     usd: Cost = None,
     dependency: SpentOn = None,
     idempotency_key: Key = None,
+    run: Run = None,
 ) -> int:
     """Hold money for planned work, if it fits; settle it afterwards."""
     if calls is None and usd is None:
@@ -164,6 +168,7 @@ async def reserve(
             planned_cost_usd=usd,
             reserve=True,
             idempotency_key=idempotency_key,
+            run=run,
         )
     )
 
@@ -179,6 +184,9 @@ async def settle(
             "--usd", "--actual-usd", help="What it cost. Default: its observations' cost."
         ),
     ] = None,
+    renew: Annotated[
+        bool, typer.Option(help="Book nothing; let the hold last as long again.")
+    ] = False,
 ) -> None:
-    """End a hold: book what the work cost, or release it."""
-    session.show(await session.app.settle_reservation(reservation_id, actual_usd=usd))
+    """End a hold: book what the work cost, or release it; or renew it."""
+    session.show(await session.app.settle_reservation(reservation_id, actual_usd=usd, renew=renew))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.answers import BudgetCheck, Settlement
+from gonogo.answers import Answer, BudgetCheck, Settlement
 from gonogo.coherence.rules import of_answer
 from gonogo.coherence.said import Said
 
@@ -102,6 +102,22 @@ def a_window_holds_now(said: Said[BudgetCheck]) -> Iterator[str]:
         yield f"begins {window.start}, asked at {now}"
     if window.end is not None and window.end < now:
         yield f"ended {window.end}, asked at {now}"
+
+
+@of_answer(BudgetCheck, Settlement)
+def a_run_ends_no_cheaper_than_it_is(said: Said[Answer]) -> Iterator[str]:
+    """A run's projected total lies in its interval, and neither is below what it has spent."""
+    run = said.answer.run if isinstance(said.answer, BudgetCheck | Settlement) else None
+    if run is None or run.projected_total_usd is None:
+        return
+    if run.projected_total_usd < run.spent_usd - MICRO_USD:
+        yield f"{run.projected_total_usd} in the end, {run.spent_usd} spent"
+    if run.interval90_usd is not None:
+        low, high = run.interval90_usd
+        if low < run.spent_usd - MICRO_USD:
+            yield f"{low} at least, {run.spent_usd} spent"
+        if not low - MICRO_USD <= run.projected_total_usd <= high + MICRO_USD:
+            yield f"{run.projected_total_usd} lies outside {low} to {high}"
 
 
 @of_answer(Settlement)

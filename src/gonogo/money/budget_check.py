@@ -67,12 +67,10 @@ async def check_budget(
         ParameterError: Money or calls out of range; a key that was used with other arguments.
     """
     chain = budget_chain(settings, request.budget)
-    request.plan()
-    key = request.key()
+    key, _ = request.key(), request.plan()
     scopes = tuple(scope_at(settings, each, now_ms, traffic) for each in chain)
-    if key is not None and (before := await ledger.answered(key, request.text(), now_ms=now_ms)):
-        balances = await ledger.balances(scopes[:1], now_ms=now_ms, holds_max=0)
-        return replayed(before, chain[0], balances[0], settings.timezone, now_ms=now_ms)
+    if key and (before := await _replayed(ledger, settings, request, scopes, now_ms)):
+        return before
     record = await ledger.record(scopes[0].members)
     listed = dependencies_of(settings, chain[0], traffic)
     plan = await plan_work(
@@ -93,7 +91,7 @@ async def check_budget(
         calibration=calibration_note(record.judged),
         is_mixed=request.is_mixed,
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
-        decision_id=decision_id if request.reserve and plan.grid and entry_of is not None else None,
+        decision_id=decision_id if request.reserve and plan.grid and entry_of else None,
     )
     holds_max = _HOLDS_SHOWN[request.detail]
     if question.reservation_id is None:
@@ -105,6 +103,22 @@ async def check_budget(
     if key is None or answer.reservation is None or answer.reservation.id == hold.reservation_id:
         return answer
     return answer.model_copy(update={"replayed": True})  # another one used the key meanwhile
+
+
+async def _replayed(
+    ledger: Ledger,
+    settings: Settings,
+    request: BudgetRequest,
+    scopes: tuple[Scope, ...],
+    now_ms: int,
+) -> BudgetCheck | None:
+    """What the key of a request that is in use was answered, with the money as it is now."""
+    before = await ledger.answered(request.key() or "", request.text(), now_ms=now_ms)
+    if before is None:
+        return None
+    balances = await ledger.balances(scopes[:1], now_ms=now_ms, holds_max=0)
+    budget = settings.budgets[request.budget]
+    return replayed(before, budget, balances[0], settings.timezone, now_ms=now_ms)
 
 
 def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> Decision:
@@ -155,6 +169,39 @@ async def _work_plan(
         declared_micro_usd=declared,
         required=tuple(sorted({each.required_confidence for each in chain})),
     )
+
+
+async def renew_reservation(
+    ledger: Ledger, settings: Settings, *, reservation_id: str, now_ms: int
+) -> Settlement:
+    """Let a hold last as long again: the heartbeat of a job that lives.
+
+    Raises:
+        UnknownTarget: There is no such reservation.
+        ParameterError: It was closed or has expired.
+    """
+    budget, until_ms = await ledger.renew(reservation_id, now_ms=now_ms)
+    run = await ledger.run_so_far(reservation_id)
+    spent = sum(run.costs) if run else 0
+    held = run.held_micro_usd if run else 0
+    end = NextAction(
+        tool="settle_reservation",
+        arguments={"reservation_id": reservation_id},
+        reason=f"when the work is done; renew it before {rfc3339(until_ms)} while it goes on",
+    )
+    renewed = Settlement(
+        verdict="go",
+        summary="",
+        as_of=rfc3339(now_ms),
+        reservation_id=reservation_id,
+        status="renewed",
+        held_usd=held / MICRO,
+        actual_usd=spent / MICRO,
+        overrun_usd=max(spent - held, 0) / MICRO,
+        expires_at=rfc3339(until_ms),
+        next_actions=[end] if budget in settings.budgets else [],
+    )
+    return renewed.model_copy(update={"summary": settlement_summary(renewed)})
 
 
 async def settle_reservation(

@@ -28,6 +28,7 @@ class BudgetRequest:
         work: Planned calls by dependency, in place of `dependency` and `planned_calls`.
         reserve: Hold the money if the check passes.
         idempotency_key: Names this reservation, so that asking again holds nothing twice.
+        run: Names a run whose hold is its budget; whoever names it again, in any process, shares it.
         detail: How many other holds are listed: 5 or 50.
     """
 
@@ -38,6 +39,7 @@ class BudgetRequest:
     work: Mapping[str, int] | None = None
     reserve: bool = False
     idempotency_key: str | None = None
+    run: str | None = None
     detail: Literal["brief", "full"] = "brief"
 
     @property
@@ -79,6 +81,10 @@ class BudgetRequest:
             ParameterError: It is empty or too long.
         """
         key = self.idempotency_key if self.reserve else None
+        if self.run is not None:
+            if not self.reserve or self.idempotency_key is not None:
+                raise ParameterError("run needs reserve=true, and stands in for idempotency_key.")
+            key = f"run:{self.run}"
         if key is not None and not 1 <= len(key) <= _NAME_CHARS_MAX:
             raise ParameterError(f"idempotency_key must have 1 to {_NAME_CHARS_MAX} characters.")
         return key
@@ -88,6 +94,7 @@ class BudgetRequest:
         calls = sum(self.work.values()) if self.work is not None else self.planned_calls
         given = {
             "budget": self.budget,
+            "run": self.run,
             "dependency": self.called,
             "planned_calls": calls,
             "planned_cost_usd": self.declared_usd,
@@ -96,4 +103,6 @@ class BudgetRequest:
 
     def text(self) -> str:
         """The same as one text, by which a key is known to be used for the same again."""
-        return json.dumps(self.arguments(), sort_keys=True)
+        # Whoever shares a run need not know what was planned for it.
+        asked = {"run": self.run, "budget": self.budget} if self.run else self.arguments()
+        return json.dumps(asked, sort_keys=True)

@@ -80,6 +80,19 @@ class ReserveRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSoFar:
+    """A reservation that carries a run: what it was given, and the costs of its calls, in order.
+
+    `past`: those of runs of the same budget that were settled, newest first.
+    """
+
+    budget: str
+    held_micro_usd: int
+    costs: tuple[int, ...]
+    past: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """What a key was answered before, while its hold is open; and what that holds now."""
 
@@ -163,6 +176,19 @@ class Ledger(Protocol):
         Raises:
             ParameterError: It is in use with other arguments.
         """
+        ...
+
+    async def renew(self, reservation_id: str, *, now_ms: int) -> tuple[str, int]:
+        """Let a hold last as long again as its budget lets one last: its budget, and until when.
+
+        Raises:
+            UnknownTarget: There is no such reservation.
+            ParameterError: It was closed, or has expired: others may have taken the money.
+        """
+        ...
+
+    async def run_so_far(self, reservation_id: str) -> RunSoFar | None:
+        """What a reservation's calls have cost, one by one, and those of past ones."""
         ...
 
     async def settle(

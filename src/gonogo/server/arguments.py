@@ -81,6 +81,17 @@ Key = Annotated[
     Name | None,
     Field(description="Any id of yours. Sent again, the call does nothing twice."),
 ]
+Run = Annotated[
+    Name | None,
+    Field(
+        description="With reserve: names a run. Whoever names it shares its hold, and hears what "
+        "it will cost in the end."
+    ),
+]
+Renew = Annotated[
+    bool | None,
+    Field(description="true books nothing and lets the hold last as long again: a heartbeat."),
+]
 
 Reason = Annotated[Name | None, Field(description="Why, in a few words. Needed to make a plan.")]
 Target = Annotated[

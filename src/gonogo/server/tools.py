@@ -122,6 +122,7 @@ class Tools:
         planned_cost_usd: a.PlannedCost = None,
         reserve: a.Reserve = None,
         idempotency_key: a.Key = None,
+        run: a.Run = None,
         detail: a.Detail = None,
     ) -> CallToolResult:
         """Will the work fit."""
@@ -133,6 +134,7 @@ class Tools:
                 planned_cost_usd=planned_cost_usd,
                 reserve=bool(reserve),
                 idempotency_key=idempotency_key,
+                run=run,
                 detail=detail or "brief",
             )
         )
@@ -180,10 +182,18 @@ class Tools:
         return answered(await self._app.record_observations(items))
 
     async def settle_reservation(
-        self, *, reservation_id: a.ReservationId, actual_usd: a.ActualCost = None
+        self,
+        *,
+        reservation_id: a.ReservationId,
+        actual_usd: a.ActualCost = None,
+        renew: a.Renew = None,
     ) -> CallToolResult:
         """Book what the reserved work cost."""
-        return answered(await self._app.settle_reservation(reservation_id, actual_usd=actual_usd))
+        return answered(
+            await self._app.settle_reservation(
+                reservation_id, actual_usd=actual_usd, renew=bool(renew)
+            )
+        )
 
     async def list_dependencies(
         self, *, query: a.Query = None, cursor: a.Cursor = None

@@ -8,7 +8,7 @@ from gonogo.errors import plain
 from gonogo.text.forms import TO, counted, minute, money, percent
 
 if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck, Settlement
+    from gonogo.answers import BudgetCheck, RunReport, Settlement
 
 # Up to here a forecast of another day rests on a prior.
 DAYS_UNKNOWN_MAX = 2
@@ -80,8 +80,26 @@ def settlement_summary(settled: Settlement) -> str:
             "free again and nothing was booked. Calls recorded without `reservation` count in the "
             "budget by themselves."
         )
+    if settled.status == "renewed":
+        until = minute(settled.expires_at or settled.as_of)
+        spent = money(settled.actual_usd)
+        return f"Reservation {name} renewed until {until}: {spent} of {held} spent."
     late = " after it had expired" if settled.status == "expired_settled" else ""
     told = f"Reservation {name} settled{late} at {money(settled.actual_usd)} of {held} held"
     if settled.overrun_usd:
         told += f", an overrun of {money(settled.overrun_usd)}"
     return f"{told}."
+
+
+def run_summary(run: RunReport) -> str:
+    """What a run has cost, what it will have cost, and what to do."""
+    spent = f"This run: {money(run.spent_usd)} after {counted(run.calls, 'recorded cost')}"
+    if run.projected_total_usd is None or run.advice is None:
+        past = counted(run.past_runs, "past run")
+        return f"{spent}; what it will cost is not known from {past} of this budget."
+    told = f"{spent}, about {money(run.projected_total_usd)} in the end"
+    if run.interval90_usd is not None:
+        low, high = run.interval90_usd
+        told += f" (90% interval {money(low)}{TO}{money(high)})"
+    told += f", from {counted(run.past_runs, 'past run')}: {run.advice}"
+    return f"{told} to {run.step_down_to}." if run.step_down_to else f"{told}."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.errors import ParameterError, plain
 from gonogo.ports.money import (
     Balance,
     BudgetRecord,
@@ -16,12 +16,14 @@ from gonogo.ports.money import (
     JudgedCheck,
     Replay,
     ReserveRequest,
+    RunSoFar,
     Scope,
 )
 from gonogo.records import DAY_MS, MICRO, QUARTER_MS, Decision
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
+from gonogo.store.books.run_books import renew, run_so_far, unknown_reservation
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.text.forms import money
 
@@ -67,6 +69,15 @@ class SqliteLedger:
         """See `Ledger`."""
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
         return await self._database.read(work)
+
+    async def renew(self, reservation_id: str, *, now_ms: int) -> tuple[str, int]:
+        """See `Ledger`."""
+        work = partial(renew, name=reservation_id, now_ms=now_ms, settings=self._settings)
+        return await self._database.write(work, durable=True)
+
+    async def run_so_far(self, reservation_id: str) -> RunSoFar | None:
+        """See `Ledger`."""
+        return await self._database.read(partial(run_so_far, name=reservation_id))
 
     async def settle(
         self,
@@ -238,12 +249,6 @@ def _settle(
     else:
         return _closed(connection, name)
     return logged(connection, _closed(connection, name), entry_of)
-
-
-def unknown_reservation(name: str) -> UnknownTarget:
-    """No other is named: an id is all that it takes to settle, and is for its holder."""
-    advice = "Check the id: it is in the answer that made the hold."
-    return UnknownTarget("reservation", name, None, advice)
 
 
 def logged(

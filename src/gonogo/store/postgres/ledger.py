@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import DAY_MS, MICRO
 from gonogo.store.books.ledger import answered
+from gonogo.store.books.run_books import renew, run_so_far
 from gonogo.store.postgres.books import root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 from gonogo.store.postgres.settling import settle
@@ -19,7 +20,7 @@ from gonogo.store.postgres.settling import settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gonogo.ports.money import Balance, Closed, Replay, ReserveRequest, Scope
+    from gonogo.ports.money import Balance, Closed, Replay, ReserveRequest, RunSoFar, Scope
     from gonogo.records import Decision
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
@@ -161,6 +162,15 @@ class PostgresLedger:
         """See `Ledger`."""
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
         return await self._database.look(work)
+
+    async def renew(self, reservation_id: str, *, now_ms: int) -> tuple[str, int]:
+        """See `Ledger`. Renewing again makes it no shorter, so it may be run again."""
+        work = partial(renew, name=reservation_id, now_ms=now_ms, settings=self._settings)
+        return await self._database.write(work, shard=None, kept=lambda _: None)
+
+    async def run_so_far(self, reservation_id: str) -> RunSoFar | None:
+        """See `Ledger`."""
+        return await self._database.read(partial(run_so_far, name=reservation_id))
 
     async def settle(
         self,

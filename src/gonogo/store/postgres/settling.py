@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from gonogo.errors import ParameterError
 from gonogo.ports.money import Closed
 from gonogo.records import MICRO, QUARTER_MS
-from gonogo.store.books.ledger import logged, unknown_reservation
+from gonogo.store.books.ledger import logged
+from gonogo.store.books.run_books import unknown_reservation
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
 
