@@ -9,7 +9,14 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from gonogo.detectors.bins import LOGIT, bin_of_one
-from gonogo.ports.trust_reads import CallCounts, FleetRow, KeptScore, Population, Repeats
+from gonogo.ports.trust_reads import (
+    CallCounts,
+    FleetRow,
+    JudgedLabels,
+    KeptScore,
+    Population,
+    Repeats,
+)
 from gonogo.records import (
     DAY_MS,
     HOUR_MS,
@@ -343,6 +350,20 @@ class MemoryTelemetry:
             known = await self.dependency(name)
             if known is not None and "outcome" in known.metrics:
                 found.add(name)
+        return found
+
+    async def judged_labels(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, JudgedLabels]:
+        """Outcomes whose `outcome_by` is a judge."""
+        found = {}
+        for name in dependencies:
+            new = [one for one in self.seen.get(name, []) if one.ts_ms // HOUR_MS >= start_hour]
+            own = [one for one in new if (one.outcome_by or "")[:6] == "judge:" and not one.item]
+            own = [one for one in own if one.outcome is not None]
+            if own:
+                judges = sorted({one.outcome_by or "" for one in own})
+                found[name] = JudgedLabels(", ".join(judges), len(own))
         return found
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:

@@ -28,6 +28,8 @@ HOUR_MS = 3_600_000
 QUARTER_MS = HOUR_MS // 4
 DAY_MS = 86_400_000
 MICRO = 1_000_000
+# How `outcome_by` names a model that grades: `judge:NAME`.
+JUDGE = "judge:"
 # A call that arrives more than a day after it was made is history that is brought in: how late its
 # outcome came is not known then, and nothing is learned of that.
 HISTORY_AFTER_MS = DAY_MS
@@ -135,6 +137,10 @@ class Observation:
     segments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     output: str | None = None
+    # Who gave the outcome: `human`, `rule`, `user` or `judge:NAME`.
+    outcome_by: str | None = None
+    # A judge's grade beside a person's outcome: its `outcome_by`, and the outcome that it gave.
+    judged: tuple[str, float] | None = None
     # The run of an import that it came with, and another id by which evaluations may name it.
     run: str | None = None
     alias: str | None = None

@@ -15,6 +15,7 @@ CONTRACT = (
     "test_telemetry",
     "test_any_order",
     "test_stored_form",
+    "test_judges",
     "test_trust_reads",
     "test_signal_reads",
     "test_drift_answers",

@@ -136,6 +136,23 @@ class GoldenPairs(Part):
     warning: str | None = None
 
 
+class JudgeReport(Part):
+    """A judge whose grades are outcomes, held against people's grades of the same calls."""
+
+    judge: str
+    status: Literal["alone", "stable", "moved", "not_told_apart", "withheld"]
+    points: Number | None = Field(
+        default=None,
+        description="by how much more often it grades bad than people's grades explain",
+    )
+    since: Time | None = None
+    people: int = Field(description="calls that people graded too")
+    people_change: Number | None = Field(
+        default=None, description="of the outcome since then, by people's grades"
+    )
+    people_interval95: tuple[Number, Number] | None = None
+
+
 class VersionMean(Part):
     version: str | None = None
     n: int
@@ -183,6 +200,9 @@ class DriftReport(Answer):
     detectable_now: Number | None = None
     traffic: list[TargetShare] | None = Field(
         default=None, description="where its calls go now, where that is not itself alone"
+    )
+    judges: list[JudgeReport] | None = Field(
+        default=None, description="who graded, where judges gave half of the outcomes or more"
     )
     label_coverage: LabelCoverage | None = None
     missing: str | None = None

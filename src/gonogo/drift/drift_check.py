@@ -274,6 +274,7 @@ def _report(
         immature=_immature(data),
         ahead=data.ahead,
         detectable_now=decisive.detectable_now,
+        judges=list(found.judges) or None,
         label_coverage=coverage_of(data.counts) if decisive.metric == "outcome" else None,
         missing=decisive.missing,
     )

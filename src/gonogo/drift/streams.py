@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gonogo.answers import Estimate, SegmentDrift
+from gonogo.answers import Estimate, JudgeReport, SegmentDrift
 from gonogo.drift.baseline import choose_baseline
 from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix
-from gonogo.drift.drift_slices import declared_streams, sliced
+from gonogo.drift.drift_slices import Sliced, declared_streams, sliced
 from gonogo.drift.drift_values import value_finding
 from gonogo.drift.finding import Finding
 from gonogo.drift.follow import Followed, follow
 from gonogo.drift.rates import finding_of, unjudged
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
+from gonogo.drift.signals.judged_outcomes import judged_outcomes
 from gonogo.errors import plain
 from gonogo.hours.measured import errors_decide
 from gonogo.hours.periods import first_hour, moment
@@ -55,6 +56,7 @@ class Streams:
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift: dict[str, float] | None = None
     estimate: Estimate | None = None
+    judges: tuple[JudgeReport, ...] = ()
 
 
 async def followed_streams(
@@ -69,6 +71,7 @@ async def followed_streams(
     findings: list[Finding] = []
     segments: tuple[SegmentDrift, ...] = ()
     mix_shift = None
+    judges: tuple[JudgeReport, ...] = ()
     by_errors = errors_decide(data.known, own)
     quality: RateMetric = "error" if by_errors else "outcome"
     for metric in ("error",) if by_errors else RATE_METRICS:
@@ -85,21 +88,15 @@ async def followed_streams(
         lag = data.maturity if metric == "outcome" else PROMPT
         finding = finding_of(followed, watch, own, weight=weight, maturity=lag)
         if metric == quality and question.segment is None:
-            declared = declared_streams(data.read, followed, end_hour=data.mature_until)
-            onset_hour = _onset_hour(finding)
-            finding = _without_mix(finding, followed, watch, declared)
-            found = sliced(
-                followed,
-                declared,
-                own,
-                zone=zone,
-                since_hour=onset_hour,
-                spells=watch.spells,
-                mixed=finding.status == "shifted",
-            )
-            segments, mix_shift = found.segments, found.mix_shift
-            if found.finding is not None and finding.status != "degraded":
-                findings.append(_if_it_matters(found.finding, own))
+            finding, found = _in_slices(data, followed, watch, finding, own, zone=zone)
+            segments, mix_shift, of_slice = found.segments, found.mix_shift, found.finding
+            if metric == "outcome" and not stream.golden:
+                grades = await telemetry.grades(data.known.name)
+                judged = judged_outcomes(grades, stream, hours, own, weight=weight)
+                judges, finding = judged.reports, judged.of_whole(finding)
+                of_slice = of_slice and judged.of_slice(of_slice)
+            if of_slice is not None and finding.status != "degraded":
+                findings.append(_if_it_matters(of_slice, own))
         findings.append(_if_it_matters(finding, own))
     if len(data.golden.item) and question.segment is None:
         weight = WEIGHTS["golden"]
@@ -107,7 +104,32 @@ async def followed_streams(
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)
-    return Streams(tuple(findings), segments, mix_shift, daily.estimate)
+    return Streams(tuple(findings), segments, mix_shift, daily.estimate, judges)
+
+
+def _in_slices(
+    data: DriftData,
+    followed: Followed,
+    watch: RateWatch,
+    finding: Finding,
+    own: DependencySettings,
+    *,
+    zone: str,
+) -> tuple[Finding, Sliced]:
+    """The finding on the whole given its mix, and what its slices say."""
+    declared = declared_streams(data.read, followed, end_hour=data.mature_until)
+    onset_hour = _onset_hour(finding)
+    finding = _without_mix(finding, followed, watch, declared)
+    found = sliced(
+        followed,
+        declared,
+        own,
+        zone=zone,
+        since_hour=onset_hour,
+        spells=watch.spells,
+        mixed=finding.status == "shifted",
+    )
+    return finding, found
 
 
 async def _daily(

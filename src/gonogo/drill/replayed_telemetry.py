@@ -7,6 +7,7 @@ inputs, outputs and categories are left as history has them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from gonogo.hours.counts import (
     hours_where,
 )
 from gonogo.hours.rate_hours import LAG_METRIC
-from gonogo.ports.signal_reads import Categories, DailyAnswers, OutputSample
+from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
 from gonogo.records import DAY_MS, HOUR_MS, Costs, Mark, Rollups
 from gonogo.store.observations.rows import Rule
 
@@ -49,6 +50,7 @@ __all__ = ["RehearsedTelemetry"]
 
 # No quality verdict rests on these, so they are read only in the scenarios that move them.
 READ_WHERE_MOVED = ("confidence", "cost_usd")
+_NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -367,22 +369,24 @@ class RehearsedTelemetry:
     ) -> Categories:
         """Categories are not played."""
         del dependency, field, end_day, slices_max
-        none = np.zeros(0, dtype=np.int64)
-        return Categories((), (), none, none, none, none)
+        return Categories((), (), *[_NONE] * 4)
+
+    async def grades(self, dependency: str) -> dict[str, Grades]:
+        """Who graded is not played: outcomes count as people's."""
+        del dependency
+        return {}
 
     async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
         """Answers to repeated inputs are not played."""
         del dependency, end_day
-        none = np.zeros(0, dtype=np.int64)
-        return DailyAnswers(none, none, none, none, none)
+        return DailyAnswers(*[_NONE] * 5)
 
     async def outputs(
         self, dependency: str, *, start_day: int, end_day: int, limit: int, embedded: bool
     ) -> OutputSample:
         """Outputs are not played."""
         del dependency, start_day, end_day, limit, embedded
-        none = np.zeros(0, dtype=np.int64)
-        return OutputSample(none, none, np.zeros((0, 0)))
+        return OutputSample(_NONE, _NONE, np.zeros((0, 0)))
 
     async def not_rolled_up(self, dependency: str) -> list[str]:
         """Nothing that is played is left out."""
@@ -391,9 +395,5 @@ class RehearsedTelemetry:
 
 
 def _between(buckets: Ints, start: int | None, end: int | None) -> NDArray[np.bool_]:
-    inside = np.ones(len(buckets), dtype=bool)
-    if start is not None:
-        inside &= buckets >= start
-    if end is not None:
-        inside &= buckets < end
-    return inside
+    low, high = -math.inf if start is None else start, math.inf if end is None else end
+    return (buckets >= low) & (buckets < high)

@@ -14,7 +14,7 @@ from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.errors import plain
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.times import LIKE, epoch_ms
-from gonogo.records import MICRO
+from gonogo.records import JUDGE, MICRO
 
 OUTPUT_BYTES_MAX = 64 * 1024
 EMBEDDING_NUMBERS_MAX = 4096
@@ -30,6 +30,7 @@ TS_MS_MIN = 946_684_800_000  # 2000-01-01
 _SECONDS_MIN, _SECONDS_MAX = TS_MS_MIN / 1000, float(SECONDS_MAX)
 _EXACT_MAX = 2.0**53
 KINDS = ("model", "skill", "tool", "api", "prompt")
+GRADERS = ("human", "rule", "user")
 
 
 class RefusedError(Exception):
@@ -98,6 +99,17 @@ def answer(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value == "" else identifier(value) or ""
+
+
+def grader(value: object) -> str | None:
+    """Who gave an outcome: a person, a rule, a user, or a judge by its name; an empty one is absent."""
+    if value == "":
+        return None
+    if value in GRADERS or (
+        isinstance(value, str) and value.removeprefix(JUDGE) not in ("", value)
+    ):
+        return checked_name(value)
+    raise RefusedError(f"must be one of {', '.join(GRADERS)} or {JUDGE}NAME")
 
 
 def kind(value: object) -> str | None:

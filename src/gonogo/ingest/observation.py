@@ -64,6 +64,13 @@ FIELDS: Mapping[str, Field] = {
             "outcome_ts", "outcome_ts_ms", checked.time_ms, "time", "when the outcome became known"
         ),
         Field(
+            "outcome_by",
+            "outcome_by",
+            checked.grader,
+            "text",
+            "who gave it: human, rule, user or judge:NAME",
+        ),
+        Field(
             "error", "error", error_code, "text", "code where the call failed, as timeout, http_500"
         ),
         Field("confidence", "confidence", checked.fraction, "number", "its own, 0 to 1"),
@@ -87,28 +94,11 @@ FIELDS: Mapping[str, Field] = {
 
 # What was checked lies in a list in the order of Observation: quicker than a mapping.
 _PLACE = {slot.name: place for place, slot in enumerate(fields(Observation))}
-(
-    _DEPENDENCY_AT,
-    _TS,
-    _OUTCOME_AT,
-    _OUTCOME_TS,
-    _PREDICTION,
-    _LABEL,
-    _ASSUMED,
-    _TS_ASSUMED,
-    _RUN,
-    _ALIAS,
-) = itemgetter(
-    "dependency",
-    "ts_ms",
-    "outcome",
-    "outcome_ts_ms",
-    "prediction",
-    "label",
-    "outcome_ts_assumed",
-    "ts_assumed",
-    "run",
-    "alias",
+_DEPENDENCY_AT, _TS, _PREDICTION, _LABEL, _TS_ASSUMED, _RUN, _ALIAS = itemgetter(
+    "dependency", "ts_ms", "prediction", "label", "ts_assumed", "run", "alias"
+)(_PLACE)
+_OUTCOME_AT, _OUTCOME_TS, _OUTCOME_BY, _ASSUMED = itemgetter(
+    "outcome", "outcome_ts_ms", "outcome_by", "outcome_ts_assumed"
 )(_PLACE)
 _CHECKS = {field.name: (_PLACE[field.attribute], field.check) for field in FIELDS.values()}
 
@@ -190,7 +180,7 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
     if values[_OUTCOME_AT] is None:
         prediction, label = values[_PREDICTION], values[_LABEL]
         if prediction is None or label is None:
-            values[_OUTCOME_TS] = None
+            values[_OUTCOME_TS] = values[_OUTCOME_BY] = None
             return
         values[_OUTCOME_AT] = float(prediction == label)
     if outcome_ts_ms is None:

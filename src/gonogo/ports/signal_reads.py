@@ -7,7 +7,7 @@ from rollups and bounded samples, and golden calls are left out of `categories`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from gonogo.ports.telemetry import Telemetry
 
@@ -55,8 +55,21 @@ class OutputSample:
     features: Floats  # shape (outputs, size)
 
 
+class Grades(NamedTuple):
+    """A judge's grades by hour, golden calls left out; sorted by hour, shapes (rows,)."""
+
+    hour: Ints
+    judge_grade: Ints  # 1: good, 2: bad
+    person_grade: Ints  # of the same calls; 0: none, 1: good, 2: bad
+    n: Ints
+
+
 class SignalTelemetry(Telemetry, Protocol):
     """Telemetry with the reads that daily signals need."""
+
+    async def grades(self, dependency: str) -> dict[str, Grades]:
+        """By judge (`judge:NAME`); empty where no judge ever graded a call."""
+        ...
 
     async def categories(
         self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int

@@ -82,6 +82,13 @@ class CallCounts(NamedTuple):
     ok_good: Ints
 
 
+class JudgedLabels(NamedTuple):
+    """Outcomes that a judge gave and no person: of which judges, and how many."""
+
+    judges: str
+    n: int
+
+
 class FleetRow(NamedTuple):
     """A dependency as a look at the fleet reads it: what is known, its score, what was last said.
 
@@ -230,6 +237,12 @@ class TrustTelemetry(Telemetry, Protocol):
 
     async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
         """Those of which an outcome was ever recorded."""
+        ...
+
+    async def judged_labels(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, JudgedLabels]:
+        """What judges alone gave of the outcomes since an hour; those without such are left out."""
         ...
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:

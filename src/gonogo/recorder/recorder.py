@@ -38,6 +38,7 @@ class ObservationFields(TypedDict, total=False):
     version: str
     outcome: bool | float
     outcome_ts: str | float
+    outcome_by: str
     error: str
     confidence: float
     latency_ms: float

@@ -15,6 +15,8 @@ from gonogo.trust.trust_estimate import (
     MEMORY_DAYS,
     REPEATS_MIN,
     consistent_points,
+    deciding_judges,
+    first_hour,
     population_of,
     product_variance,
     scored_hours,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from gonogo.ports.trust_reads import (
         CallCounts,
         FleetRow,
+        JudgedLabels,
         Population,
         Repeats,
         TrustTelemetry,
@@ -82,6 +85,8 @@ async def score_many(
         kinds[kind] = _kind_priors(await population_of(telemetry, kind, now_ms))
     priors = [kinds[row.kind].of(row.name) for row in called]
     unlabelled = await _unlabelled(telemetry, called, now_ms)
+    start_hour = min(first_hour(row.newest_ts_ms, now_ms) for row in called)
+    by_judges = await telemetry.judged_labels(names, start_hour=start_hour)
     labelled_ever = await telemetry.with_outcomes(names)
     now_hour = now_ms // HOUR_MS
     hours = [counts[row.name] for row in called]
@@ -103,6 +108,7 @@ async def score_many(
             settings.dependency(row.name),
             now_ms,
             unlabelled=unlabelled.get(row.name),
+            judged=by_judges.get(row.name),
             outcomes=row.name in labelled_ever,
         )
         for at, row in enumerate(called)
@@ -228,6 +234,7 @@ def _score(
     now_ms: int,
     *,
     unlabelled: str | None,
+    judged: JudgedLabels | None,
     outcomes: bool,
 ) -> KeptScore:
     """The score as `trust_estimate.estimate` makes it."""
@@ -239,9 +246,8 @@ def _score(
     )
 
     mean, normal, between, points = ok
-    second: Floats | None = None
+    second = None if quality is None else quality.points
     if quality is not None:
-        second = quality.points
         between = product_variance(mean, between, quality.mean, quality.between_hours)
         mean *= quality.mean
         declared = own.baseline.outcome if own.baseline else None
@@ -254,6 +260,7 @@ def _score(
         mean, normal = mean * steady, normal * steady
     averaged = point_interval90(points) if second is None else product_interval90(points, second)
     lower, upper = widened(mean, averaged, between)
+    labels, least = int(counts.ok_labels.sum()), ok.usual - own.min_effect
     scored = Scored(
         score=mean,
         lower=lower,
@@ -264,9 +271,10 @@ def _score(
         newest_label_hour=_newest(counts.hour[counts.ok_labels > 0]),
         is_measured=quality is not None or errors_decide(_known(row, outcomes=outcomes), own),
         unlabelled=unlabelled,
+        judges=deciding_judges(judged, labels, lambda: ok.points, least),
     )
-    verdict, _ = verdict_of(scored, own, now_ms)
-    return KeptScore(row.name, now_ms, row.rev, verdict, mean, lower, upper)
+    told = verdict_of(scored, own, now_ms)[0]
+    return KeptScore(row.name, now_ms, row.rev, told, mean, lower, upper)
 
 
 def _newest(hour: Ints) -> int | None:

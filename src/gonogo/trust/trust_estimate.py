@@ -19,7 +19,7 @@ from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.trust.trust_verdict import EVEN_CHANCE, Scored, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
     from gonogo.hours.measured import UnlabelledVersion
-    from gonogo.ports.trust_reads import Population, Repeats, TrustTelemetry
+    from gonogo.ports.trust_reads import JudgedLabels, Population, Repeats, TrustTelemetry
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
     from gonogo.settings import DependencySettings, Settings
 
@@ -64,6 +64,7 @@ class TrustEstimate:
     repeats: Repeats
     hours_sd: float = math.nan
     unlabelled: UnlabelledVersion | None = None
+    judged: JudgedLabels | None = None
     verdict: Verdict = "unknown"
     why: str = ""
 
@@ -138,6 +139,8 @@ async def trust_estimates(
         repeats = await telemetry.repeats(one.name)
         own = settings.dependency(one.name)
         unlabelled = None if golden else await unlabelled_now(telemetry, one, counts, now_ms)
+        start_hour = first_hour(one.newest_ts_ms, now_ms)
+        judged = await telemetry.judged_labels([one.name], start_hour=start_hour)
         estimates.append(
             estimate(
                 one,
@@ -147,6 +150,7 @@ async def trust_estimates(
                 own,
                 golden=golden,
                 unlabelled=unlabelled,
+                judged=judged.get(one.name),
                 now_ms=now_ms,
             )
         )
@@ -179,6 +183,7 @@ def estimate(
     *,
     golden: bool,
     unlabelled: UnlabelledVersion | None = None,
+    judged: JudgedLabels | None = None,
     now_ms: int,
 ) -> TrustEstimate:
     """The estimate from what was read; pure."""
@@ -194,10 +199,8 @@ def estimate(
         points = rates.product_points(points, rates.equal_points(quality))
         mean *= float(quality.mean())
         normal *= _normal_quality(quality, own)
-    if repeats.repeats >= REPEATS_MIN:
-        consistent = consistent_points(repeats)
-        points, steady = rates.product_points(points, consistent), float(consistent.mean())
-        mean, normal = mean * steady, normal * steady
+    points, steady = _repeated(points, repeats)
+    mean, normal = mean * steady, normal * steady
     between = between_hours(ok, quality)
     lower, upper = widened(mean, rates.point_interval90(points), between)
     found = TrustEstimate(
@@ -218,8 +221,19 @@ def estimate(
         repeats=repeats,
         hours_sd=math.sqrt(between),
         unlabelled=unlabelled,
+        judged=None if golden else judged,
     )
     return _judged(found, known, own, now_ms)
+
+
+def _repeated(points: Floats, repeats: Repeats) -> tuple[Floats, float]:
+    """Points of a good call that is no repeat answered otherwise, and the chance of that."""
+    from gonogo.detectors.trust.mixture import product_points
+
+    if repeats.repeats < REPEATS_MIN:
+        return points, 1.0
+    consistent = consistent_points(repeats)
+    return product_points(points, consistent), float(consistent.mean())
 
 
 def between_hours(ok: BetaMixture, quality: BetaMixture | None) -> float:
@@ -235,6 +249,25 @@ def between_hours(ok: BetaMixture, quality: BetaMixture | None) -> float:
 def product_variance(first: float, of_first: float, second: float, of_second: float) -> float:
     """The variance of a product of two chances from their means and small variances."""
     return of_first * second**2 + of_second * first**2
+
+
+def deciding_judges(
+    judged: JudgedLabels | None, labels: int, ok: Callable[[], Floats], normal: float
+) -> str | None:
+    """Who gave at least half of the outcomes, where judges did and errors are not what is bad.
+
+    Args:
+        judged: What judges gave.
+        labels: Outcomes in all.
+        ok: Makes points of equal probability of the chance that a call comes well.
+        normal: The least of that chance that its normal allows.
+    """
+    from gonogo.detectors.trust.mixture import point_interval90
+
+    if judged is None or 2 * judged.n < labels:
+        return None
+    fails = point_interval90(ok())[1] < max(EVEN_CHANCE, normal)
+    return None if fails else judged.judges
 
 
 def consistent_points(repeats: Repeats) -> Floats:
@@ -304,12 +337,16 @@ def consistency_points(repeats: Repeats) -> Floats:
     return equal_points(BetaMixture(one, one + agreeing, one + repeats.disagreeing))
 
 
+def first_hour(newest_ts_ms: int, now_ms: int) -> int:
+    """The first hour that a score rests on."""
+    return min(now_ms, newest_ts_ms) // HOUR_MS - MEMORY_DAYS * 24
+
+
 async def scored_hours(
     telemetry: TrustTelemetry, known: Dependency, now_ms: int
 ) -> tuple[HourCounts, bool]:
     """The dependency's own calls, or its golden ones where there are no others."""
-    newest = min(now_ms, known.newest_ts_ms)
-    start_hour = newest // HOUR_MS - MEMORY_DAYS * 24
+    start_hour = first_hour(known.newest_ts_ms, now_ms)
     end_hour = now_ms // HOUR_MS + 1
     counts = await telemetry.hours(known.name, start_hour=start_hour, end_hour=end_hour)
     if counts.n.sum():
@@ -324,6 +361,8 @@ def _judged(
 ) -> TrustEstimate:
     from dataclasses import replace
 
+    from gonogo.detectors.trust.mixture import equal_points
+
     labelled = found.counts.hour[found.counts.ok_labels > 0]
     scored = Scored(
         score=found.score,
@@ -335,6 +374,12 @@ def _judged(
         newest_label_hour=int(labelled[-1]) if labelled.size else None,
         is_measured=found.quality is not None or errors_decide(known, own),
         unlabelled=None if found.unlabelled is None else found.unlabelled.why,
+        judges=deciding_judges(
+            found.judged,
+            found.labels,
+            lambda: equal_points(found.ok),
+            float(found.ok.longest()) - own.min_effect,
+        ),
     )
     verdict, why = verdict_of(scored, own, now_ms)
     return replace(found, verdict=verdict, why=why)

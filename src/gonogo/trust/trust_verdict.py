@@ -3,7 +3,8 @@
 * `unknown`: fewer than 10 calls, the newest call or the newest label older than `stale_after`, a
   version that answers now without an outcome of its own (while an older one has some), or a 90 %
   interval wider than half the scale. Thin or stale evidence is never `go`.
-* `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below. The bar is
+* `no_go`: the whole interval lies below the bar, so that it is 95 % sure to be below; `caution` where
+  judges gave at least half of the outcomes and errors alone would not, since a judge may have moved. The bar is
   the dependency's own normal (declared baseline outcome, else its longest memory) less its
   `min_effect`, and never under one half, where a call is as likely bad as good.
 * `go`: even the interval's lower end is at least one half, and the score is at or above the bar.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.errors import plain
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import number
 
@@ -38,7 +40,8 @@ class Scored:
     """What a verdict rests on; rates are fractions.
 
     `is_measured`: some call has an outcome, or errors alone decide. `unlabelled`: why the version
-    that answers now is not known by the outcomes there are, where it is not.
+    that answers now is not known by the outcomes there are, where it is not. `judges`: who gave at
+    least half of the outcomes, where judges did and errors alone do not lie below the bar.
     """
 
     score: float
@@ -50,6 +53,7 @@ class Scored:
     newest_label_hour: int | None
     is_measured: bool
     unlabelled: str | None = None
+    judges: str | None = None
 
 
 def verdict_of(found: Scored, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
@@ -60,17 +64,26 @@ def verdict_of(found: Scored, own: DependencySettings, now_ms: int) -> tuple[Ver
     limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
     newest = f"is older than {days(stale_ms)}"
     least = f"{number(round(100 * found.bar, 1))}%, the least that {limit} allows"
+    by_judges = ""
+    if found.judges is not None:
+        by_judges = (
+            f", by grades of {plain(found.judges, 80)}: model or judge, drift tells them apart"
+        )
     too_few = f"there are {found.n} of the {CALLS_MIN} calls that a verdict needs"
     # The first that holds decides.
     rules: list[tuple[bool, Verdict, str]] = [
         (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),
         (found.n < CALLS_MIN, "unknown", too_few),
-        (found.upper < found.bar, "no_go", f"95% sure to be below {least}"),
+        (
+            found.upper < found.bar and found.judges is None,
+            "no_go",
+            f"95% sure to be below {least}",
+        ),
         (found.unlabelled is not None, "unknown", found.unlabelled or ""),
         (label_age_ms > stale_ms, "unknown", f"the newest outcome {newest}"),
         (found.upper - found.lower > WIDTH_MAX, "unknown", WIDE),
         (found.lower < EVEN_CHANCE, "caution", LOW),
-        (found.score < found.bar, "caution", f"below {least}"),
+        (found.score < found.bar, "caution", f"below {least}{by_judges}"),
         (not found.is_measured, "caution", UNMEASURED),
     ]
     return next(((verdict, why) for holds, verdict, why in rules if holds), ("go", ""))

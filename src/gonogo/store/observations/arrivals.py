@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.records import Observation
 from gonogo.store.engine import Connection
+from gonogo.store.observations.grades import regraded, regraded_row
 from gonogo.store.observations.rows import COLUMNS, Row, hash16
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ ROWS_A_QUERY = 200
 RowsOf = Callable[[Sequence[Observation]], list[Row]]
 
 _OF_KEY = frozenset({"dependency_id", "ts_ms", "seq", "writer_id", "outcome_lag_ms"})
-_FILLED_COLUMNS = tuple((at, name) for at, name in enumerate(Row._fields) if name not in _OF_KEY)
+# These go with the outcome: `regraded_row`.
+_OF_GRADE = frozenset({"outcome_by_id", "judge_id", "judge_e6"})
+_FILLED_COLUMNS = tuple(
+    (at, name) for at, name in enumerate(Row._fields) if name not in _OF_KEY | _OF_GRADE
+)
 
 
 def outcome_lag_ms(came_ms: int | None, ts_ms: int, now_ms: int) -> int:
@@ -76,7 +81,7 @@ def sort_out(
 
     A record of an id that is there already fills what is empty: outcomes before calls or after
     them, in any number of parts, make the same row. What is told twice stays as it was told first; a
-    stated time takes the place of one that was only assumed.
+    stated time takes the place of one that was only assumed, and a person's outcome that of a judge's.
     """
     arrivals = Arrivals()
     hashes = [None if o.id is None else hash16(o.id) for o in observations]
@@ -187,7 +192,11 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
             "outcome": late.outcome,
             "outcome_ts_ms": _late(late, now_ms).outcome_ts_ms,
             "outcome_ts_assumed": False,
+            "outcome_by": late.outcome_by,
+            "judged": late.judged,
         }
+    else:
+        changed |= regraded(first, _late(late, now_ms))
     if first.ts_assumed and not late.ts_assumed:
         changed |= {"ts_ms": late.ts_ms, "ts_assumed": False}
         if first.outcome is not None and first.outcome_ts_assumed:
@@ -207,7 +216,7 @@ _SLOTS = tuple(
     if slot.name
     not in {
         *("dependency", "ts_ms", "id", "alias", "ts_assumed", "segments", "metrics"),
-        *("outcome", "outcome_ts_ms", "outcome_ts_assumed"),
+        *("outcome", "outcome_ts_ms", "outcome_ts_assumed", "outcome_by", "judged"),
     }
 )
 
@@ -225,8 +234,9 @@ def _fill_stored(
 ) -> None:
     known = arrivals.filled.get((place.ts_ms, place.seq))
     first = before if known is None else known.after
-    after = _filled(catalogue, first, told.row)
-    newer = first if first.outcome_e6 is not None else told.row
+    graded = regraded_row(first, told.row)
+    after = _filled(catalogue, graded, told.row)
+    newer = graded if graded.outcome_e6 is not None else told.row
     came_ms = None if newer.outcome_lag_ms is None else newer.ts_ms + newer.outcome_lag_ms
     if place.assumed and not told.late.ts_assumed and first.seq != MOVED:
         after = after._replace(ts_ms=told.row.ts_ms, seq=MOVED)

@@ -32,7 +32,7 @@ ROWS_A_STEP = 5000
 _OF_ROWS = ("golden_answer", "answer", "answer_day", "dependency_metric", "state_cache")
 _WHOLE = (
     *("observation", "observation_id", *_OF_ROWS, "output_sample", "dependency_version"),
-    *("cardinality", "cardinality_value", "kept_score", "standing", "retention"),
+    *("cardinality", "cardinality_value", "kept_score", "standing", "retention", "grade"),
 )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, Known
+from gonogo.store.observations.grades import add_grades, grade_change
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
 from gonogo.store.observations.samples import add_answers, add_golden, golden_change
@@ -50,6 +51,9 @@ def rebuild_rollups(
     since = "" if first_day is None else f" AND day >= {first_day}"
     for table in ("golden_answer", "answer_day"):
         run(f"DELETE FROM {table} WHERE dependency_id = ?{since}", bound)  # noqa: S608 - constant names
+    first_hour = None if from_ms is None else from_ms // HOUR_MS
+    since = "" if first_hour is None else f" AND hour >= {first_hour}"
+    run(f"DELETE FROM grade WHERE dependency_id = ?{since}", bound)  # noqa: S608 - a number
     for table in (
         ("state_cache",) if from_ms is not None else ("answer", "dependency_metric", "state_cache")
     ):
@@ -73,4 +77,5 @@ def rebuild_rollups(
         slices.contribute(cells, step)
         catalogue.apply(cells)
         add_golden(connection, (golden_change(row, 1) for row in step))
+        add_grades(connection, (grade_change(row, 1, rule.bar_e6) for row in step))
         add_answers(connection, step, over_all_time=from_ms is None)

@@ -18,6 +18,7 @@ from gonogo.store.observations.dependencies import (
     known_dependency,
     ruled,
 )
+from gonogo.store.observations.grades import GradeKey, add_grades, grade_change
 from gonogo.store.observations.rows import Row, hash64
 from gonogo.store.observations.samples import (
     add_answers,
@@ -30,7 +31,7 @@ from gonogo.store.observations.slices import Slices
 from gonogo.store.observations.stored_form import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gonogo.settings import Settings
     from gonogo.store.observations.arrivals import Arrivals, Filled, RowsOf
@@ -256,6 +257,7 @@ def _store(
     for before, after, _, _ in filled:
         golden += [golden_change(before, -1), golden_change(after, 1)]
     add_golden(connection, golden)
+    add_grades(connection, _grade_changes(rows, filled, dependency.rule.bar_e6))
     add_answers(connection, [*rows, *(f.after for f in filled if not _has_answer(f.before))])
     sampled = [
         (o, row, _sample_hash(o))
@@ -265,6 +267,17 @@ def _store(
     sampled += [(f.late, f.after, _sample_hash(f.late)) for f in filled if has_features(f.late)]
     sample_outputs(connection, sampled)
     bump(connection, dependency, arrivals, rows, filled)
+
+
+def _grade_changes(
+    rows: Sequence[Row], filled: Sequence[Filled], bar_e6: int
+) -> Iterator[tuple[GradeKey, int] | None]:
+    """What a batch changes in the counts of grades."""
+    for row in rows:
+        yield grade_change(row, 1, bar_e6)
+    for one in filled:
+        yield grade_change(one.before, -1, bar_e6)
+        yield grade_change(one.after, 1, bar_e6)
 
 
 def _has_answer(row: Row) -> bool:

@@ -43,6 +43,9 @@ class Row(NamedTuple):
     output: str | None
     run_id: int | None
     writer_id: int | None
+    outcome_by_id: int | None
+    judge_id: int | None
+    judge_e6: int | None
 
 
 class Place(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import MICRO, Observation
 from gonogo.store.observations.arrivals import outcome_lag_ms
+from gonogo.store.observations.grades import judged
 from gonogo.store.observations.rows import QUANTITY_MAX, Row, hash64
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def rows_of(
     """
     ids = partial(_ids, catalogue, dependency_id)
     metrics = partial(_metrics, catalogue, dependency_id)
+    grades = [judged(o) for o in observations]
     columns: tuple[Sequence[object], ...] = (
         [dependency_id] * len(observations),
         [o.ts_ms for o in observations],
@@ -74,6 +76,9 @@ def rows_of(
         [o.output if store_text else None for o in observations],
         ids([o.run for o in observations]),
         [None if writer is None else catalogue.name_id(writer)] * len(observations),
+        ids([o.outcome_by for o in observations]),
+        ids([None if grade is None else grade.judge for grade in grades]),
+        _millionths([None if grade is None else grade.outcome for grade in grades]),
     )
     return list(map(Row._make, zip(*columns, strict=True)))
 

@@ -34,12 +34,13 @@ __all__ = ["Move"]
 _BY_DEPENDENCY = (
     *("dependency_version", "cardinality", "cardinality_value", "observation", "observation_id"),
     *("dependency_metric", "golden_answer", "answer", "answer_day", "output_sample", "kept_score"),
-    *("retention", "standing"),
+    *("retention", "standing", "grade"),
 )
 _BY_SERIES = ("rollup", "histogram", "category")
 _NAMES = (
     *("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id", "value_id"),
     *("metric_id", "segment_id", "run_id", "writer_id"),
+    *("outcome_by_id", "judge_id"),
 )
 _ACTIONS = (
     *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),

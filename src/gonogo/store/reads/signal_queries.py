@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.ports.signal_reads import Categories, DailyAnswers, OutputSample
+from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
 from gonogo.store.engine import in_shard
 from gonogo.store.observations.catalogue import PAIR, VALUES_MAX
 from gonogo.store.reads.queries import columns_of, read_segments
@@ -63,6 +63,20 @@ def read_categories(
         tuple(texts[i] for i in by_text),
         *(column[order] for column in (segment, day, value, n)),
     )
+
+
+def read_grades(connection: Connection, dependency: str) -> dict[str, Grades]:
+    """A judge's grades by hour, and a person's of the same calls."""
+    rows = connection.execute(
+        "SELECT name.text, hour, judge_grade, person_grade, n FROM grade "  # noqa: S608 - constant text
+        f"JOIN name ON name.id = judge_id WHERE dependency_id = {_ID} AND n > 0 "
+        "ORDER BY hour, judge_grade, person_grade",
+        (dependency,),
+    ).fetchall()
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for judge, *counts in rows:
+        found.setdefault(str(judge), []).append(tuple(counts))
+    return {judge: Grades(*columns_of(own, 4)) for judge, own in sorted(found.items())}
 
 
 def read_daily_answers(connection: Connection, dependency: str, *, end_day: int) -> DailyAnswers:

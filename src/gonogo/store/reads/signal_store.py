@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         Categories,
         CategoryField,
         DailyAnswers,
+        Grades,
         OutputSample,
     )
     from gonogo.store.engine import Engine
@@ -36,6 +37,12 @@ class SignalReads:
             slices_max=slices_max,
         )
         return await self._database.read(work)
+
+    async def grades(self, dependency: str) -> dict[str, Grades]:
+        """A judge's grades by hour, and a person's of the same calls."""
+        from gonogo.store.reads.signal_queries import read_grades
+
+        return await self._database.read(partial(read_grades, dependency=dependency))
 
     async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
         """The answers to sampled inputs on days before `end_day`."""

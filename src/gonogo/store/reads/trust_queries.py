@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gonogo.ports.trust_reads import CallCounts, FleetRow, KeptScore, Population, Repeats
+from gonogo.ports.trust_reads import (
+    CallCounts,
+    FleetRow,
+    JudgedLabels,
+    KeptScore,
+    Population,
+    Repeats,
+)
 from gonogo.records import DAY_MS, MICRO, HourCounts
 from gonogo.store.books.verdict_book import STANDING
 from gonogo.store.engine import in_shard
@@ -306,6 +313,25 @@ def with_outcomes(connection: Connection, names: Sequence[str]) -> set[str]:
         f" AND dependency_id IN ({', '.join(map(str, ids))})"
     )
     return {ids[number] for (number,) in rows}
+
+
+def judged_labels(
+    connection: Connection, names: Sequence[str], *, start_hour: int
+) -> dict[str, JudgedLabels]:
+    """What judges alone gave of the outcomes since an hour; those without such are left out."""
+    ids = _ids(connection, names)
+    rows = connection.execute(
+        "SELECT dependency_id, name.text, sum(grade.n) FROM grade JOIN name ON name.id = judge_id"  # noqa: S608 - numbers of the store's own
+        f" WHERE dependency_id IN ({', '.join(map(str, ids))}) AND hour >= ? AND person_grade = 0"
+        " GROUP BY dependency_id, name.text HAVING sum(grade.n) > 0 ORDER BY name.text",
+        (start_hour,),
+    )
+    found: dict[str, JudgedLabels] = {}
+    for number, judge, n in rows:
+        known = found.get(ids[number])
+        judges, before = ("", 0) if known is None else (f"{known.judges}, ", known.n)
+        found[ids[number]] = JudgedLabels(judges + str(judge), before + int(n))
+    return found
 
 
 def repeats_of(connection: Connection, names: Sequence[str]) -> dict[str, Repeats]:

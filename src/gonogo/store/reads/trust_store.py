@@ -10,7 +10,7 @@ from gonogo.ports.trust_reads import FleetRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.trust_reads import CallCounts, KeptScore, Population, Repeats
+    from gonogo.ports.trust_reads import CallCounts, JudgedLabels, KeptScore, Population, Repeats
     from gonogo.records import HourCounts, Kind
     from gonogo.store.engine import Engine
     from gonogo.store.reads.trust_queries import FleetMark
@@ -154,6 +154,15 @@ class TrustReads:
         from gonogo.store.reads.trust_queries import with_outcomes
 
         return await self._database.read(partial(with_outcomes, names=dependencies))
+
+    async def judged_labels(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, JudgedLabels]:
+        """What judges alone gave of the outcomes since an hour."""
+        from gonogo.store.reads.trust_queries import judged_labels
+
+        work = partial(judged_labels, names=dependencies, start_hour=start_hour)
+        return await self._database.read(work)
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
         """The same as `repeats` for many; those without answers are left out."""

@@ -1,0 +1,1 @@
+"""A judge grades every call and people a few: did the model degrade, or did the judge move?"""
