@@ -56,9 +56,6 @@ KNOWN: Mapping[str, Known] = {
         "has, nor what a signal that decides is measured by (PSI, distances, shares of categories)",
         r"incident|no outcome of its own| has shifted: ",
     ),
-    "an_applied_fallback_has_an_incident": Known(
-        "a switch by a person without an incident opens none"
-    ),
     "degraded_never_holds_zero": Known(
         "an interval against a declared or long mean is wider than its evidence"
     ),

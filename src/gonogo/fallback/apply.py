@@ -27,7 +27,7 @@ from gonogo.errors import ActionRefused
 from gonogo.fallback.conditions import circles, flap_damping, not_held, rate_limit
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
-from gonogo.incidents.handle import note_route
+from gonogo.incidents.along_route import note_route
 from gonogo.ports.actuators import Step
 from gonogo.ports.routes import (
     STORE,
@@ -87,7 +87,8 @@ async def carry_out(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go
         for incident, _ in await ports.incidents.incidents(dependency=plan.dependency)
         if incident.status != "resolved"
     ]
-    incident_id = unresolved[0] if unresolved else None
+    # A switch without an incident opens one, in the same breath as it is told of (`note_route`).
+    incident_id = unresolved[0] if unresolved else ports.new_id()
     fence = _fence(plan, go, audit_id=ports.new_id(), incident_id=incident_id)
     begun = await ports.routes.begin(plan.id, fence, idempotency_key=go.idempotency_key)
     if begun.route is None:
@@ -318,6 +319,7 @@ async def complete(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go)
         decision_id=plan.audit_id or "",
         now_ms=go.now_ms,
         is_step=plan.returns is not None,
+        opens=route.incident_id if route is not None and route.epoch == plan.epoch else None,
     )
     if incident_id is not None:
         result = result.model_copy(update={"incident_id": incident_id})

@@ -24,7 +24,7 @@ from gonogo.fallback.conditions import not_held
 from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, Proposal, effects, shifted
 from gonogo.fallback.route import RENEWALS_MAX
-from gonogo.incidents.handle import note_stuck
+from gonogo.incidents.along_route import note_stuck
 from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
 from gonogo.records import HOUR_MS, MICRO, Decision, Verdict
 from gonogo.text.forms import counted, number, rate_text, share_text

@@ -171,56 +171,6 @@ def _event(look: Look, text: str) -> Event:
     return Event(look.ts_ms, text, WATCHER, look.decision_id)
 
 
-async def note_route(
-    incidents: Incidents,
-    dependency: str,
-    *,
-    on_primary: bool,
-    why: str,
-    actor: str,
-    decision_id: str,
-    now_ms: int,
-    is_step: bool = False,
-) -> str | None:
-    """Carry a route change into the dependency's unresolved incidents; the first one's id.
-
-    `is_step`: one of several on the way back, told also where the state stays the same.
-    """
-    first = None
-    for incident, _ in await incidents.incidents(dependency=dependency):
-        if incident.status == "resolved":
-            continue
-        first = first or incident.id
-        before: tuple[Status, ...] = (
-            ("mitigated",) if on_primary else ("open", "acknowledged", "recovering")
-        )
-        after: Status = "recovering" if on_primary else "mitigated"
-        if incident.status in before:
-            event = Event(now_ms, f"{after}: {plain(why, WHY_CHARS_MAX)}", actor, decision_id)
-            await incidents.amend(incident.id, _moved(before, after, event))
-        elif is_step:
-            event = Event(now_ms, plain(why, WHY_CHARS_MAX), actor, decision_id)
-            same = (incident.status,)
-            await incidents.amend(incident.id, _moved(same, incident.status, event))
-    return first
-
-
-async def note_stuck(
-    incidents: Incidents, dependency: str, *, why: str, actor: str, decision_id: str, now_ms: int
-) -> None:
-    """Put mitigated incidents before people again, once: their fallback cannot go on by itself."""
-    why = plain(why, WHY_CHARS_MAX)
-    event = Event(now_ms, f"open again: {why}", actor, decision_id)
-
-    def turn(found: Handled | None, _: int | None) -> Turn:
-        if found is None or found.status != "mitigated" or found.why == why:
-            return Turn()
-        return Turn(replace(found, status="open", why=why, changed_ms=now_ms), (event,))
-
-    for incident, _ in await incidents.incidents(dependency=dependency, status="mitigated"):
-        await incidents.amend(incident.id, turn)
-
-
 async def acknowledge(
     incidents: Incidents,
     incident_id: str,
@@ -281,7 +231,9 @@ def _by_hand(incident: Handled, event: Event, entry_of: EntryOf | None) -> Turn:
     return Turn(incident, (replace(event, decision_id=entry.id),), entry=entry)
 
 
-def _moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
+def moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
+    """Let an event carry an incident from one of these states to another."""
+
     def turn(found: Handled | None, _: int | None) -> Turn:
         if found is None or found.status not in before:
             return Turn()
