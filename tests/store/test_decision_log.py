@@ -7,19 +7,21 @@ import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import engines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gonogo.clock import OrderedIds
 from gonogo.errors import UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
-from gonogo.views.decision_log import ENTROPY_BITS, find_decision, make_id
+from gonogo.views.decision_log import ENTROPY_BITS, find_decision, id_of, make_id
 
 pytestmark = pytest.mark.anyio
 
@@ -225,3 +227,19 @@ async def test_the_chain_names_its_first_broken_link(
     checked = await log.verify()
     assert checked.broken_at == broken_at
     assert problem in str(checked.problem)
+
+
+async def test_of_two_baselines_of_one_millisecond_the_later_written_one_holds(db: Engine) -> None:
+    """Ids of a process are in the order in which they were made, and settle what time does not."""
+    log = StoredDecisions(db)
+    telemetry = engines.telemetry_of(cast("Database", db), Settings(store=""))
+    await telemetry.record([Observation("m", NOW)], NOW)
+    ids = OrderedIds(ENTROPY_BITS, lambda bits: (1 << bits) // 2)
+    made = [id_of(ids.number(NOW)) for _ in range(9)]
+    for entry_id in made:
+        entry = replace(check(1), id=entry_id, ts_ms=NOW, kind="baseline", action=True)
+        await log.append(entry)
+        mark = await telemetry.mark("m")
+        assert mark is not None
+        assert mark.accepted == entry_id
+    assert [entry.id for entry in await log.decisions(kind="baseline")] == made[::-1]

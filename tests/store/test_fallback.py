@@ -100,23 +100,6 @@ async def test_going_back_takes_one_call_and_is_never_blocked_by_health(w: World
     assert forth.to[0].target == "v2"
 
 
-async def test_a_switch_without_an_incident_opens_one(w: World) -> None:
-    """Mitigated, with the reason that was given; on the way back it is followed like any other."""
-    result = await w.switched()
-    [(incident, events)] = await w.ports.incidents.incidents(dependency="m")
-    assert (incident.id, incident.status) == (result.incident_id, "mitigated")
-    route_now = await w.routes.route("m")
-    assert route_now is not None
-    assert route_now.incident_id == incident.id
-    assert (incident.why, incident.verdict) == (route_now.why, "unknown")
-    assert [event.event for event in events] == [f"opened by a switch: {route_now.why}"]
-    back = await w.undo(result.audit_id)
-    assert isinstance(back, FallbackResult)
-    assert back.incident_id == incident.id
-    [(incident, _)] = await w.ports.incidents.incidents(dependency="m")
-    assert incident.status == "recovering"
-
-
 async def test_only_the_newest_action_can_be_taken_back(w: World) -> None:
     """An undo of something that was overtaken names what to undo instead."""
     first = await w.switched(share=0.1)

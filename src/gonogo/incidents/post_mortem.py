@@ -46,6 +46,8 @@ async def post_mortem(
     decided = [
         d for d in reversed(newest) if d.last_ts_ms >= since_ms and d.ts_ms <= until_ms + AROUND_MS
     ]
+    # All that was read, and the oldest of it is of this incident still: there is more.
+    is_cut = len(newest) == DECISIONS_MAX and newest[-1].last_ts_ms >= since_ms
     cited = {event.decision_id for event in events if event.decision_id}
     looks = [d for d in decided if not d.action and (d.id in cited or d.verdict == "no_go")]
     actions = [d for d in decided if d.action]
@@ -55,7 +57,17 @@ async def post_mortem(
             *_section(
                 "Timeline", [_line(e.ts_ms, e.event, e.actor, e.decision_id) for e in events]
             ),
-            *_section("What was seen", [_folded(same) for same in _alike(looks)]),
+            *_section(
+                "What was seen",
+                [
+                    *(
+                        [f"Only the newest {DECISIONS_MAX:,} decisions are told here."]
+                        if is_cut
+                        else []
+                    ),
+                    *(_folded(same) for same in _alike(looks)),
+                ],
+            ),
             *_section("What was done", [_folded([d]) for d in actions]),
             *_section("Where it may come from", _suspects(incident, events)),
             *_section("Root cause", []),

@@ -86,7 +86,7 @@ def _fold(
         write_verdicts(conn, {decision.dependency: says})
     last = conn.execute(
         "SELECT id, digest, last_ts_ms FROM decision WHERE stream = ? AND shard = ?"
-        " ORDER BY last_ts_ms DESC LIMIT 1",
+        " ORDER BY last_ts_ms DESC, id DESC LIMIT 1",
         (stream, shard),
     ).fetchone()
     if last is None or last[1] != digest:

@@ -253,7 +253,7 @@ def read_mark(connection: Connection, name: str) -> Mark | None:
     """What answers about a dependency rest on."""
     row = connection.execute(
         "SELECT rev, newest_ts_ms, (SELECT id FROM decision WHERE dependency = ?1 "
-        "AND kind = 'baseline' ORDER BY last_ts_ms DESC LIMIT 1), "
+        "AND kind = 'baseline' ORDER BY last_ts_ms DESC, id DESC LIMIT 1), "
         "EXISTS (SELECT 1 FROM incident WHERE dependency = ?1 AND status <> 'resolved') "
         "OR EXISTS (SELECT 1 FROM suspicion WHERE dependency = ?1) "
         "FROM dependency WHERE name = ?1",
