@@ -67,6 +67,25 @@ def test_install_shows_the_change_and_writes_only_when_told(tmp_path: Path) -> N
     assert typed("install", "cursor", "--yes", store=store).stdout.endswith("says so already.\n")
     [server] = json.loads(file.read_text())["mcpServers"].values()
     assert server == {"command": GONOGO, "args": ["serve", "--store", str(store)]}
+    file.write_text(file.read_text().replace('"args"', '"env": {"A": "1"},\n"args"'))
+    for options, args in (
+        (["--read-only"], ["--read-only"]),
+        ([], ["--read-only"]),
+        (["--may-act"], []),
+    ):
+        typed("install", "cursor", "--yes", *options, store=store)
+        [server] = json.loads(file.read_text())["mcpServers"].values()
+        assert server["args"] == ["serve", "--store", str(store), *args]
+        assert server["env"] == {"A": "1"}
+
+
+def test_a_shared_store_and_its_password_go_into_the_environment(tmp_path: Path) -> None:
+    """Clients start a server without ours; the screen shows no password."""
+    environ = {"GONOGO_STORE": "postgresql://me:hush@db.example/gonogo"}
+    done = typed("install", "claude-code", "--yes", store=tmp_path / "s.db", environ=environ)
+    assert (done.returncode, "hush" in done.stdout) == (0, False)
+    [server] = json.loads((tmp_path / ".claude.json").read_text())["mcpServers"].values()
+    assert (server["args"], server["env"]) == (["serve"], environ)
 
 
 @pytest.mark.anyio
@@ -101,7 +120,10 @@ def test_an_unknown_client_is_named(tmp_path: Path) -> None:
     wrong = typed("install", "curser", store=tmp_path / "s.db")
     assert (wrong.returncode, wrong.stderr) == (
         64,
-        "gonogo: No client 'curser': did you mean cursor? known: claude-desktop, claude-code, vscode, cursor.\n",
+        (
+            "gonogo: No client 'curser': did you mean cursor? known: "
+            "claude-desktop, claude-code, vscode, cursor, codex, gemini-cli, zed, cline, goose, continue.\n"
+        ),
     )
     assert typed("install", "claude-code", "--link", store=tmp_path / "s.db").returncode == 64
     link = typed("install", "cursor", "--link", store=tmp_path / "s.db").stdout

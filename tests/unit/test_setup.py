@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError
 from gonogo.setup.clients import CLIENTS, Client, Place, entry, link, place_of
-from gonogo.setup.merging import carry_out, planned
+from gonogo.setup.jsonc import Document
+from gonogo.setup.merging import carry_out, planned, server_in
 from gonogo.setup.template import Wishes, filled
 
 NAMES = st.text(
@@ -64,17 +65,22 @@ def test_the_written_configuration_loads(tmp_path: Path) -> None:
     load_settings(str(file), "s.db", {})
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+JSON_CLIENTS = [client for client in CLIENTS if client not in ("codex", "goose")]
+
+
+@pytest.mark.parametrize("client", JSON_CLIENTS)
 def test_a_server_is_added_and_nothing_else_changes(client: Client, tmp_path: Path) -> None:
     """Other servers, other keys and their order stay; the old file is kept; again is no change."""
     place = place_of(client, {"HOME": str(tmp_path)}, project=None)
     place.path.parent.mkdir(parents=True, exist_ok=True)
     old = {"theme": "dark", place.key: {"other": {"command": "x"}}, "last": [1, {"ü": None}]}
-    place.path.write_text(json.dumps(old, indent=4))
+    place.path.write_text(json.dumps(old, indent=4, ensure_ascii=False))
     place.path.chmod(0o640)
-    server = entry(client, "/opt/gonogo", config="/c.toml", store=None, read_only=True)
+    server = entry(client, ["/opt/gonogo"], config="/c.toml", store=None, read_only=True)
     change = planned(place, server)
     assert '+        "gonogo": {' in change.diff()
+    removed = [line for line in change.diff().splitlines() if line.startswith("-")]
+    assert removed == []
     kept = carry_out(change, stamp="now")
     assert kept is not None
     assert json.loads(kept.read_text()) == old
@@ -90,6 +96,127 @@ def test_a_server_is_added_and_nothing_else_changes(client: Client, tmp_path: Pa
     ]
 
 
+COMMENTED = """// mine
+{
+\t"a": [1, 2,], // two
+\t/* servers */
+\t"servers": {
+\t\t"x": {"command": "x"}, // last
+\t},
+}
+"""
+
+
+def test_comments_and_trailing_commas_stay(tmp_path: Path) -> None:
+    """Zed's and VS Code's files have them; every other byte is as it was."""
+    place = Place(tmp_path / "mcp.json", "servers", "")
+    place.path.write_text(COMMENTED)
+    carry_out(planned(place, SERVER), stamp="1")
+    text = place.path.read_text()
+    added = [line for line in text.splitlines() if line not in COMMENTED.splitlines()]
+    assert "\n".join(line for line in text.splitlines() if line not in added) in COMMENTED.rstrip()
+    assert server_in(place) == SERVER
+    again = {**SERVER, "args": ["serve", "--read-only"]}
+    carry_out(planned(place, again), stamp="2")
+    assert server_in(place) == again
+    assert "// last" in place.path.read_text()
+    assert place.path.read_text().startswith("// mine")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \n",
+        "{}",
+        "{ }\n",
+        '{"a":1}',
+        '{"servers":{}}',
+        '{"servers":{"x":{}}}',
+        '{"a":"\\ud800"}',
+        "// nothing yet\n",
+        '\ufeff{"a": 1}',
+        '{\n  "a": "}, // no comment"\n}\n',
+    ],
+)
+def test_any_file_that_a_client_writes_is_taken(text: str, tmp_path: Path) -> None:
+    """Empty, in one line, with half a character, with a mark in front."""
+    place = Place(tmp_path / "mcp.json", "servers", "")
+    place.path.write_text(text)
+    before = Document(text).value
+    assert isinstance(before, dict)
+    carry_out(planned(place, SERVER), stamp="1")
+    after = Document(place.path.read_text()).value
+    servers = {**before.get("servers", {}), "gonogo": SERVER}
+    assert after == {**before, "servers": servers}
+    assert planned(place, SERVER).is_none
+
+
+def test_what_was_set_up_is_carried_over() -> None:
+    """A second install keeps what a person set: environment, other keys, store, --read-only."""
+    before = {
+        "command": "uvx",
+        "args": ["gonogo", "serve", "--store", "/s.db", "--read-only"],
+        "env": {"A": "1", "GONOGO_TOKEN": "t"},
+        "disabled": True,
+    }
+    same = entry("cursor", ["/g"], config=None, store=None, read_only=None, before=before)
+    assert same == {
+        **before,
+        "command": "/g",
+        "args": ["serve", "--store", "/s.db", "--read-only"],
+    }
+    address = "postgresql://u:secret@db/x"
+    moved = entry("cursor", ["/g"], config="/c", store=address, read_only=False, before=same)
+    assert moved["args"] == ["serve", "--config", "/c"]
+    assert moved["env"] == {"A": "1", "GONOGO_TOKEN": "t", "GONOGO_STORE": address}
+
+
+def test_a_file_that_changed_meanwhile_is_left(tmp_path: Path) -> None:
+    """The client saved while a person was asked: its change is not lost."""
+    place = Place(tmp_path / "mcp.json", "servers", "")
+    place.path.write_text("{}")
+    change = planned(place, SERVER)
+    place.path.write_text('{"new": 1}')
+    with pytest.raises(ConfigError, match="changed meanwhile"):
+        carry_out(change, stamp="1")
+    assert place.path.read_text() == '{"new": 1}'
+
+
+def test_codex_and_goose_get_their_own_form(tmp_path: Path) -> None:
+    """TOML and YAML are changed as text: comments and other tables stay."""
+    environ = {"HOME": str(tmp_path), "CODEX_HOME": str(tmp_path / "cx")}
+    codex = place_of("codex", environ, project=None)
+    assert codex.path == tmp_path / "cx" / "config.toml"
+    codex.path.parent.mkdir()
+    codex.path.write_text('model = "x" # mine\n[mcp_servers.gonogo]\ncommand = "old"\n[a]\nb = 1\n')
+    server = entry("codex", ["/opt/g"], config=None, store="postgresql://h/d", read_only=True)
+    carry_out(planned(codex, server), stamp="1")
+    found = tomllib.loads(codex.path.read_text())
+    assert found == {"model": "x", "a": {"b": 1}, "mcp_servers": {"gonogo": server}}
+    assert "# mine" in codex.path.read_text()
+    assert planned(codex, server).is_none
+    assert server_in(codex) == server
+
+    goose = place_of("goose", environ, project=None)
+    goose.path.parent.mkdir(parents=True)
+    text = "GOOSE_MODEL: x # mine\nextensions:\n  developer:\n    enabled: true\nlast: 1\n"
+    goose.path.write_text(text)
+    server = entry("goose", ["/opt/g"], config=None, store=None, read_only=None)
+    carry_out(planned(goose, server), stamp="1")
+    written = goose.path.read_text()
+    assert '  gonogo:\n    name: "gonogo"\n    type: "stdio"\n' in written
+    assert '    cmd: "/opt/g"\n    args: ["serve"]\n' in written
+    assert [line for line in text.splitlines() if line not in written.splitlines()] == []
+    assert planned(goose, server).is_none
+
+
+def test_claude_code_is_looked_for_where_it_was_told_to_live(tmp_path: Path) -> None:
+    """CLAUDE_CONFIG_DIR moves its file."""
+    environ = {"HOME": "/home/a", "CLAUDE_CONFIG_DIR": str(tmp_path)}
+    assert place_of("claude-code", environ, project=None).path == tmp_path / ".claude.json"
+
+
 def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     """With its folders; there is nothing to keep."""
     place = Place(tmp_path / "a" / "b.json", "servers", "")
@@ -101,13 +228,15 @@ def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"servers": {} // mine\n}', "not plain JSON"),
+        ('{"servers": {} mine\n}', "no table of servers"),
+        ('{"servers": {"x": 1', "no table of servers"),
+        ("[" * 5_000, "no table of servers"),
         ("[]", "no table of servers"),
         ('{"servers": []}', "no table of servers"),
     ],
 )
 def test_a_file_that_cannot_be_changed_safely_is_left(text: str, said: str, tmp_path: Path) -> None:
-    """Comments, another shape: one line says what to add by hand."""
+    """Another shape: one line says what to add by hand."""
     file = tmp_path / "mcp.json"
     file.write_text(text)
     with pytest.raises(ConfigError, match=said):
@@ -119,7 +248,7 @@ def test_a_file_that_cannot_be_changed_safely_is_left(text: str, said: str, tmp_
 
 def test_links_carry_the_server() -> None:
     """Decoded, they are what the file would hold."""
-    server = entry("cursor", "/opt/a b/gonogo", config=None, store="/s.db", read_only=False)
+    server = entry("cursor", ["/opt/a b/gonogo"], config=None, store="/s.db", read_only=False)
     cursor = urllib.parse.urlparse(link("cursor", server) or "")
     query = urllib.parse.parse_qs(cursor.query)
     assert query["name"] == ["gonogo"]

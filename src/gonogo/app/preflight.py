@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.ports.routes import Route
 
-DEPENDENCIES_MAX = 50
+DEPENDENCIES_MAX = 100
 
 Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +17,12 @@ from gonogo.cli.command import Session, command
 from gonogo.config import default_config, default_store, load_settings
 from gonogo.errors import ConfigError, ParameterError, plain
 from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
-from gonogo.setup.merging import carry_out, planned
+from gonogo.setup.merging import carry_out, planned, server_in
 from gonogo.setup.template import Wishes, filled
+from gonogo.store.postgres.address import shown
+
+if TYPE_CHECKING:
+    from gonogo.settings import Settings
 
 group = typer.Typer()
 
@@ -104,7 +110,13 @@ async def install(
     project: Annotated[
         Path | None, typer.Option(help="For one project's folder, not for the user.")
     ] = None,
-    read_only: Annotated[bool, typer.Option(help="Look and plan, and nothing more.")] = False,
+    read_only: Annotated[
+        bool | None,
+        typer.Option(
+            "--read-only/--may-act",
+            help="Look and plan, and nothing more. Default: as it is set up, else it may act.",
+        ),
+    ] = None,
     show_link: Annotated[
         bool, typer.Option("--link", help="Print the one-click link instead.")
     ] = False,
@@ -113,27 +125,23 @@ async def install(
     """Show the change to a client's file, then make it; the old file is kept beside it."""
     known = _client(client)
     settings = session.settings
-    # An address may hold a password, which belongs into the client's environment.
-    is_own = settings.store != str(default_store(settings.environ)) and "://" not in settings.store
-    server = entry(
-        known,
-        str(Path(sys.executable).with_name("gonogo")),
-        config=str(settings.config_path) if settings.config_path else None,
-        store=settings.store if is_own else None,
-        read_only=read_only,
-    )
+    place = place_of(known, settings.environ, project=project.absolute() if project else None)
+    before = None
+    if not show_link:
+        with suppress(ConfigError):  # what is amiss with the file is said where it is to be changed
+            before = server_in(place)
+    server = _entry(known, settings, read_only=read_only, before=before)
     if show_link:
         found = link(known, server)
         if found is None:
             raise ParameterError(f"{known} has no one-click link; gonogo install {known} does it.")
         session.screen.line(found)
         return 0
-    place = place_of(known, settings.environ, project=project.absolute() if project else None)
     change = planned(place, server)
     if change.is_none:
         session.screen.line(f"{place.path} says so already.")
         return 0
-    session.screen.line(change.diff())
+    session.screen.line(change.diff().replace(settings.store, shown(settings.store)))
     if not yes and not (sys.stdin.isatty() and typer.confirm("Write it?", default=False)):
         session.screen.line("Nothing was changed. Give --yes to write it.")
         return 1
@@ -144,6 +152,34 @@ async def install(
     if settings.config_path is not None and not settings.config_path.exists():
         session.screen.line(f"{settings.config_path} is not there yet: gonogo init writes it.")
     return 0
+
+
+def _entry(
+    client: Client,
+    settings: Settings,
+    *,
+    read_only: bool | None,
+    before: dict[str, object] | None,
+) -> dict[str, object]:
+    """The client's entry for this gonogo, as it is configured here."""
+    is_own = settings.store != str(default_store(settings.environ))
+    return entry(
+        client,
+        own_command(),
+        config=str(settings.config_path) if settings.config_path else None,
+        store=settings.store if is_own else None,
+        read_only=read_only,
+        before=before,
+    )
+
+
+def own_command() -> tuple[str, ...]:
+    """What starts this gonogo: its script where that is there, else its interpreter."""
+    scripts = [Path(sys.argv[0]).absolute(), Path(sys.executable).with_name("gonogo")]
+    for script in scripts:
+        if script.stem == "gonogo" and script.is_file() and os.access(script, os.X_OK):
+            return (str(script),)
+    return (sys.executable, "-m", "gonogo")
 
 
 def _client(name: str) -> Client:

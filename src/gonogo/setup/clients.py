@@ -1,7 +1,10 @@
 """Where each client keeps its servers, and what an entry there looks like.
 
-Sources: the clients' own documentation: Claude Desktop and Claude Code (`mcpServers`), VS Code
-(`servers`, MCP configuration reference), Cursor (MCP, "MCP Install Links").
+Sources: the clients' own documentation: Claude Desktop and Claude Code (`mcpServers`,
+CLAUDE_CONFIG_DIR), VS Code (`servers`, MCP configuration reference), Cursor (MCP, "MCP Install
+Links"), Codex (`mcp_servers` in config.toml, CODEX_HOME), Gemini CLI (`mcpServers` in settings.json),
+Zed (`context_servers`), Cline (cline_mcp_settings.json), Goose (`extensions` in config.yaml),
+Continue (files in .continue/mcpServers).
 """
 
 from __future__ import annotations
@@ -10,12 +13,24 @@ import base64
 import json
 import sys
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Client = Literal["claude-desktop", "claude-code", "vscode", "cursor"]
+Client = Literal[
+    "claude-desktop",
+    "claude-code",
+    "vscode",
+    "cursor",
+    "codex",
+    "gemini-cli",
+    "zed",
+    "cline",
+    "goose",
+    "continue",
+]
+Form = Literal["json", "toml", "yaml"]
 CLIENTS: tuple[Client, ...] = get_args(Client)
 SERVER = "gonogo"
 
@@ -27,6 +42,7 @@ class Place:
     path: Path
     key: str
     then: str
+    form: Form = "json"
 
 
 def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None) -> Place:
@@ -38,22 +54,41 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
         project: A folder whose own file is meant; Claude Desktop has none.
     """
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-    match client:
-        case "claude-desktop":
-            file = _user_folder(environ, home) / "Claude" / "claude_desktop_config.json"
-            return Place(file, "mcpServers", "Restart Claude Desktop.")
-        case "claude-code":
-            file = home / ".claude.json" if project is None else project / ".mcp.json"
-            return Place(file, "mcpServers", "`/mcp` in Claude Code shows it.")
-        case "vscode":
-            user = _user_folder(environ, home) / "Code" / "User" / "mcp.json"
-            file = user if project is None else project / ".vscode" / "mcp.json"
-            return Place(file, "servers", '"MCP: List Servers" in VS Code starts it.')
-        case "cursor":
-            folder = home if project is None else project
-            return Place(
-                folder / ".cursor" / "mcp.json", "mcpServers", "Cursor's settings show it."
-            )
+    folder = home if project is None else project
+    user = _user_folder(environ, home)
+    dotted = home / ".config" if sys.platform == "darwin" else user
+    code = user / "Code" / "User"
+    cline = code / "globalStorage" / "saoudrizwan.claude-dev" / "settings"
+    claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home) / ".claude.json"
+    codex = Path(environ.get("CODEX_HOME") or home / ".codex")
+    # Of a project where the client knows that, else of the user.
+    mine: dict[Client, Path] = {
+        "claude-desktop": user / "Claude" / "claude_desktop_config.json",
+        "claude-code": claude if project is None else project / ".mcp.json",
+        "vscode": code / "mcp.json" if project is None else project / ".vscode" / "mcp.json",
+        "cursor": folder / ".cursor" / "mcp.json",
+        "codex": (codex if project is None else project / ".codex") / "config.toml",
+        "gemini-cli": folder / ".gemini" / "settings.json",
+        "zed": (dotted / "zed" if project is None else project / ".zed") / "settings.json",
+        "cline": cline / "cline_mcp_settings.json",
+        "goose": dotted / "goose" / "config.yaml",
+        "continue": folder / ".continue" / "mcpServers" / "gonogo.json",
+    }
+    return Place(mine[client], *_KEYS[client])
+
+
+_KEYS: Mapping[Client, tuple[str, str, Form]] = {
+    "claude-desktop": ("mcpServers", "Restart Claude Desktop.", "json"),
+    "claude-code": ("mcpServers", "`/mcp` in Claude Code shows it.", "json"),
+    "vscode": ("servers", '"MCP: List Servers" in VS Code starts it.', "json"),
+    "cursor": ("mcpServers", "Cursor's settings show it.", "json"),
+    "codex": ("mcp_servers", "`/mcp` in Codex shows it.", "toml"),
+    "gemini-cli": ("mcpServers", "`/mcp` in Gemini CLI shows it.", "json"),
+    "zed": ("context_servers", "Zed's agent panel shows it.", "json"),
+    "cline": ("mcpServers", "Cline's list of servers shows it.", "json"),
+    "goose": ("extensions", "A new Goose session starts it.", "yaml"),
+    "continue": ("mcpServers", "Continue's agent mode shows it.", "json"),
+}
 
 
 def _user_folder(environ: Mapping[str, str], home: Path) -> Path:
@@ -66,17 +101,78 @@ def _user_folder(environ: Mapping[str, str], home: Path) -> Path:
 
 
 def entry(
-    client: Client, command: str, *, config: str | None, store: str | None, read_only: bool
+    client: Client,
+    command: Sequence[str],
+    *,
+    config: str | None,
+    store: str | None,
+    read_only: bool | None,
+    before: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """The server as a client's file has it: absolute paths, since clients start it anywhere."""
-    args = ["serve"]
-    for option, value in (("--config", config), ("--store", store)):
-        if value is not None:
-            args += [option, value]
-    if read_only:
-        args.append("--read-only")
-    made: dict[str, object] = {"command": command, "args": args}
-    return {"type": "stdio", **made} if client == "vscode" else made
+    """The server as a client's file has it: absolute paths, since clients start it anywhere.
+
+    Args:
+        client: Whose file.
+        command: What starts gonogo: a program, and arguments before `serve`.
+        config: The configuration; None keeps what `before` names.
+        store: The store; None keeps what `before` names. An address goes into the environment.
+        read_only: Whether it may act; None keeps what `before` says.
+        before: The entry that is there: its environment, and whatever else a person set, stay.
+    """
+    old = dict(before or {})
+    kept = _options(old.get("args"))
+    env_key = "envs" if client == "goose" else "env"
+    env = old.get(env_key)
+    environ = dict(env) if isinstance(env, dict) else {}
+    if config is not None:
+        kept["--config"] = config
+    if store is not None:
+        environ.pop("GONOGO_STORE", None)
+        kept.pop("--store", None)
+        # An address may hold a password, which a list of processes would show.
+        if "://" in store:
+            environ["GONOGO_STORE"] = store
+        else:
+            kept["--store"] = store
+    if read_only is not None:
+        kept.pop("--read-only", None)
+        if read_only:
+            kept["--read-only"] = None
+    args = [*command[1:], "serve"]
+    for option, value in kept.items():
+        args += [option] if value is None else [option, value]
+    made: dict[str, object] = {**_shape(client), **old}
+    made["cmd" if client == "goose" else "command"] = command[0]
+    made["args"] = args
+    if environ:
+        made[env_key] = environ
+    return made
+
+
+def _shape(client: Client) -> dict[str, object]:
+    """What an entry of this client has beside its command."""
+    match client:
+        case "vscode":
+            return {"type": "stdio"}
+        case "zed":
+            return {"source": "custom"}
+        case "goose":
+            return {"name": SERVER, "type": "stdio", "enabled": True, "timeout": 300}
+        case _:
+            return {}
+
+
+def _options(args: object) -> dict[str, str | None]:
+    """The options after `serve` in an entry's arguments, in their order."""
+    words = [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
+    words = words[words.index("serve") + 1 :] if "serve" in words else []
+    options: dict[str, str | None] = {}
+    for i, word in enumerate(words):
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            after = words[i + 1] if i + 1 < len(words) else "--"
+            options[name] = value or (None if after.startswith("--") else after)
+    return options
 
 
 def link(client: Client, server: Mapping[str, object]) -> str | None:

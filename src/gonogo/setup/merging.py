@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from gonogo.errors import ConfigError
 from gonogo.setup.clients import SERVER, Place
+from gonogo.setup.jsonc import Document, with_value
+from gonogo.setup.toml_tables import with_table, with_yaml_entry
 
 BYTES_MAX = 16 * 1024 * 1024
 
@@ -25,7 +28,7 @@ class Change:
     @property
     def is_none(self) -> bool:
         """Whether the file already says it."""
-        return self.before is not None and json.loads(self.before or "{}") == json.loads(self.after)
+        return self.before == self.after
 
     def diff(self) -> str:
         """The change as a unified diff."""
@@ -38,40 +41,56 @@ def planned(place: Place, server: dict[str, object]) -> Change:
     """Read a client's file and put the server in it; writes nothing.
 
     Raises:
-        ConfigError: the file cannot be read, or is not the JSON that could be changed safely.
+        ConfigError: the file cannot be read, or has a shape that could not be changed safely.
     """
     before = _read(place.path)
+    text = before or ""
     try:
-        whole, servers = _parsed(place, before)
-    except ConfigError as error:
+        if place.form == "yaml":
+            after = with_yaml_entry(text, place.key, SERVER, server)
+        else:
+            if _servers(place, text).get(SERVER) == server:
+                return Change(place.path, before, text)
+            if place.form == "toml":
+                after = with_table(text, place.key, SERVER, server)
+            else:
+                after = with_value(text, (place.key, SERVER), server, indent=_indent(before))
+    except (ValueError, RecursionError):
         by_hand = f'add under "{place.key}" by hand: {json.dumps({SERVER: server})}'
-        raise ConfigError(f"{error} Nothing was changed; {by_hand}") from None
-    merged = {**whole, place.key: {**servers, SERVER: server}}
-    after = json.dumps(merged, indent=_indent(before), ensure_ascii=False) + "\n"
+        raise ConfigError(
+            f'{place.path}: "{place.key}" is no table of servers that can be changed safely. '
+            f"Nothing was changed; {by_hand}"
+        ) from None
     return Change(place.path, before, after)
 
 
 def server_in(place: Place) -> dict[str, object] | None:
-    """The entry that a client's file has; None where it has none.
+    """The entry that a client's file has; None where it has none that can be read.
 
     Raises:
         ConfigError: the file cannot be read, or has another shape.
     """
-    _, servers = _parsed(place, _read(place.path))
-    found = servers.get(SERVER)
+    text = _read(place.path) or ""
+    if place.form == "yaml":
+        return None  # nothing here reads YAML
+    try:
+        found = _servers(place, text).get(SERVER)
+    except (ValueError, RecursionError):
+        raise ConfigError(f'{place.path}: "{place.key}" is no table of servers.') from None
     return found if isinstance(found, dict) else None
 
 
-def _parsed(place: Place, text: str | None) -> tuple[dict[str, object], dict[str, object]]:
-    """The whole file, and its servers."""
-    try:
-        whole = json.loads(text) if text and text.strip() else {}
-    except ValueError:
-        raise ConfigError(f"{place.path} is not plain JSON (comments?).") from None
+def _servers(place: Place, text: str) -> dict[str, object]:
+    """The servers in a file.
+
+    Raises:
+        ValueError: It cannot be read as what it should be.
+    """
+    whole = tomllib.loads(text) if place.form == "toml" else Document(text).value
     servers = whole.get(place.key, {}) if isinstance(whole, dict) else None
-    if not isinstance(whole, dict) or not isinstance(servers, dict):
-        raise ConfigError(f'{place.path}: "{place.key}" is no table of servers.')
-    return whole, servers
+    if not isinstance(servers, dict):
+        raise ValueError("no table of servers")  # noqa: TRY004 - what the text says is wrong
+    return servers
 
 
 def _read(path: Path) -> str | None:
@@ -87,13 +106,13 @@ def _read(path: Path) -> str | None:
         raise ConfigError(f"{path} is not UTF-8 text; nothing was changed.") from None
 
 
-def _indent(text: str | None) -> int | str:
+def _indent(text: str | None) -> str:
     """As the file has it."""
     for line in (text or "").splitlines():
         margin = line[: len(line) - len(line.lstrip())]
         if margin:
             return margin
-    return 2
+    return "  "
 
 
 def carry_out(change: Change, *, stamp: str) -> Path | None:
@@ -107,9 +126,11 @@ def carry_out(change: Change, *, stamp: str) -> Path | None:
         Where the old file is kept; None where there was none.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: it cannot be written, or was changed since it was read.
     """
     path = change.path.resolve()
+    if _read(path) != change.before:
+        raise ConfigError(f"{path} was changed meanwhile; nothing was written. Run it again.")
     kept = path.with_name(f"{path.name}.{stamp}.bak") if change.before is not None else None
     made = path.with_name(f"{path.name}.{stamp}.new")
     try:
