@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -15,9 +16,10 @@ from scripted import Scripted
 from gonogo.app import Gonogo
 from gonogo.http.retries import Patience
 from gonogo.ports.standing import VerdictNow
+from gonogo.server import streamable_http
 from gonogo.server.gate import LOOPBACK, Access, Gate
 from gonogo.server.metrics import exposition
-from gonogo.server.streamable_http import behind_gate, serve_surface
+from gonogo.server.streamable_http import behind_gate, http_app, serve_surface
 from gonogo.settings import Settings
 from gonogo.views.gauges import BudgetGauge, Gauges
 
@@ -46,7 +48,10 @@ async def asking(app: Gonogo, access: Access) -> AsyncIterator[httpx.AsyncClient
         ({"Host": "rebound.example"}, 421),
         ({"Host": "localhost.rebound.example"}, 421),
         ({"Host": "[", "Origin": ""}, 421),
-        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Host": "localhost:8765", "Origin": "http://localhost:8765"}, 200),
+        ({"Host": "localhost:8765", "Origin": "http://127.0.0.1:8765"}, 403),
+        ({"Host": "localhost:8765", "Origin": "http://localhost:3000"}, 403),
+        ({"Host": "localhost", "Origin": "http://localhost:80"}, 200),
         ({"Origin": "https://page.example"}, 403),
         ({"Origin": "https://localhost.page.example"}, 403),
         ({"Origin": "null"}, 403),
@@ -59,6 +64,67 @@ async def test_a_page_elsewhere_cannot_ask(
     async with asking(Gonogo(Settings(store=str(tmp_path / "gonogo.db"))), HERE) as client:
         answer = await client.get("/healthz", headers=headers)
     assert answer.status_code == status
+
+
+INSPECTOR = "http://localhost:6274"
+
+
+async def test_a_page_that_is_allowed_may_ask_and_read(tmp_path: Path) -> None:
+    """A browser asks first, without a token; then the answer carries what lets the page read it."""
+    access = Access(hosts=LOOPBACK, act="t", origins=frozenset({INSPECTOR}))
+    app = Gonogo(Settings(store=str(tmp_path / "gonogo.db")))
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "mcp-name"}
+    async with asking(app, access) as client:
+        first = await client.options("/mcp", headers={"Origin": INSPECTOR, **asked})
+        other = await client.options("/mcp", headers={"Origin": "http://localhost:1", **asked})
+        well = await client.get("/healthz", headers={"Origin": INSPECTOR})
+        locked = await client.post("/mcp", headers={"Origin": INSPECTOR}, json={})
+    assert (first.status_code, other.status_code) == (204, 403)
+    assert first.headers["access-control-allow-headers"] == "mcp-name"
+    assert "access-control-allow-origin" not in other.headers
+    for answer, status in ((well, 200), (locked, 401)):
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == INSPECTOR
+        assert "Mcp-Session-Id" in answer.headers["access-control-expose-headers"]
+
+
+HANDSHAKE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
+
+async def test_sessions_without_end_give_way_oldest_idle_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that never says goodbye does not lock out the next one."""
+    monkeypatch.setattr(streamable_http, "SESSIONS_MAX", 3)
+    gate = http_app(Settings(store=str(tmp_path / "gonogo.db")), HERE)
+    accepts = {"Accept": "application/json, text/event-stream"}
+    async with serving(gate, "on") as port, httpx.AsyncClient(timeout=20) as client:
+        url = f"http://127.0.0.1:{port}/mcp"
+        opened = []
+        for _ in range(5):
+            answer = await client.post(url, json=HANDSHAKE, headers=accepts)
+            assert answer.status_code == 200
+            opened.append(answer.headers["mcp-session-id"])
+        told = [
+            (
+                await client.post(
+                    url,
+                    json={"jsonrpc": "2.0", "id": 2, "method": "ping"},
+                    headers={**accepts, "Mcp-Session-Id": session},
+                )
+            ).status_code
+            for session in opened
+        ]
+    assert told == [404, 404, 200, 200, 200]
 
 
 async def test_any_host_means_that_a_page_may_only_ask_where_it_came_from(tmp_path: Path) -> None:
@@ -141,10 +207,10 @@ class Impatient(Patience):
 
 
 @asynccontextmanager
-async def serving(gate: Gate) -> AsyncIterator[int]:
+async def serving(gate: Gate, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[int]:
     """A real server in this process; its port."""
     config = uvicorn.Config(
-        gate, http=Impatient, ws="none", log_config=None, port=0, lifespan="off"
+        gate, http=Impatient, ws="none", log_config=None, port=0, lifespan=lifespan
     )
     server = uvicorn.Server(config)
     config.load()

@@ -21,6 +21,7 @@ Surface = Literal["act", "read"]
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - told apart, not bound
 OPEN_PATHS = frozenset({"/healthz"})
+EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate"
 KNOWN_PATHS = frozenset({"/mcp", "/metrics", *OPEN_PATHS})
 
 
@@ -32,11 +33,13 @@ class Access:
         hosts: Names and addresses that a Host header may give; None where any may.
         act: The token with which everything may be done.
         read: The token with which one may look and plan.
+        origins: Of pages elsewhere that may ask, as `http://localhost:6274`.
     """
 
     hosts: frozenset[str] | None
     act: str | None = None
     read: str | None = None
+    origins: frozenset[str] = frozenset()
 
     def surface(self, authorization: str) -> Surface | None:
         """What an Authorization header opens; without tokens everything is open."""
@@ -59,9 +62,21 @@ class Access:
         return self.hosts is None or _name(f"//{host}") in self.hosts
 
     def takes_origin(self, origin: str, host: str) -> bool:
-        """Whether a page may ask: one that was served from here."""
-        names = {_name(f"//{host}")} if self.hosts is None else self.hosts
-        return not origin or _name(origin) in names
+        """Whether a page may ask: one that was served from here, port included, or is allowed.
+
+        Any other port of this machine is another program, whose pages anybody may have written.
+        """
+        return not origin or origin in self.origins or _place(origin) == _place(f"//{host}")
+
+
+def _place(url: str) -> tuple[str | None, int | None]:
+    """Host and port; the port that goes without saying is left out."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None, None
+    return parts.hostname, None if port in (80, 443) else port
 
 
 def _name(url: str) -> str | None:
@@ -69,6 +84,13 @@ def _name(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value).decode("latin-1")
+    return ""
 
 
 def _digest(token: bytes) -> bytes:
@@ -95,7 +117,35 @@ class Gate:
                 self.requests[path, message["status"]] += 1
             await send(message)
 
-        await self._judged(scope)(scope, receive, counted)
+        origin = _header(scope, b"origin")
+        if origin in self._access.origins:
+            await self._across(origin, scope, receive, counted)
+        else:
+            await self._judged(scope)(scope, receive, counted)
+
+    async def _across(self, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a page of another origin that may ask, so that its browser lets it read (CORS)."""
+        allowed = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+
+        async def readable(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exposed = (b"access-control-expose-headers", EXPOSED_HEADERS)
+                message = {**message, "headers": [*message["headers"], *allowed, exposed]}
+            await send(message)
+
+        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):
+            # The browser asks first, and shows no token when it does.
+            asked = _header(scope, b"access-control-request-headers").encode("latin-1")
+            told = [
+                *allowed,
+                (b"access-control-allow-methods", b"GET, POST, DELETE"),
+                (b"access-control-allow-headers", asked or b"Content-Type"),
+                (b"access-control-max-age", b"600"),
+            ]
+            await send({"type": "http.response.start", "status": 204, "headers": told})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self._judged(scope)(scope, receive, readable)
 
     def _judged(self, scope: Scope) -> ASGIApp:
         from starlette.datastructures import Headers

@@ -69,6 +69,13 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
         default=[],
         help="a further Host to answer to over HTTP; may be given again",
     )
+    parser.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="a page elsewhere that may ask, as http://localhost:6274; may be given again",
+    )
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -131,11 +138,26 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
         hosts=None if any_host else LOOPBACK | {host.lower(), *map(str.lower, given.allow_host)},
         act=act.strip() or None,
         read=read.strip() or None,
+        origins=frozenset(map(_origin, given.allow_origin)),
     )
     app = http_app(settings, access)
     _collect_garbage()
     with listening_socket(place, option="serve") as listener:
         anyio.run(serve_gate, app, listener)
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it.
+
+    Raises:
+        ParameterError: It is none; "*" would let in every page there is.
+    """
+    scheme, _, place = text.rstrip("/").partition("://")
+    if scheme.lower() not in ("http", "https") or not place or {"/", "*", "@"} & set(place):
+        raise ParameterError(
+            f"serve: --allow-origin '{plain(text, 80)}' is no origin; example: http://localhost:6274."
+        )
+    return f"{scheme}://{place}".lower()
 
 
 def _token_in(path: str) -> str:

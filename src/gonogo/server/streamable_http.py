@@ -31,6 +31,7 @@ from gonogo.server.metrics import CONTENT_TYPE, exposition
 from gonogo.server.surface import GonogoServer, build_server
 
 if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from gonogo.settings import Settings
@@ -88,6 +89,7 @@ def behind_gate(surfaces: Mapping[Surface, Served], access: Access) -> Gate:
 
     async def opened(scope: Scope, receive: Receive, send: Send) -> None:
         surface: Surface = scope["gonogo.surface"]
+        await make_room(surfaces[surface].server.session_manager, scope)
         await surfaces[surface].asgi(scope, receive, send)
 
     async def health(_: Request) -> Response:
@@ -105,6 +107,29 @@ def behind_gate(surfaces: Mapping[Surface, Served], access: Access) -> Gate:
     routes = [Route("/healthz", health), Route("/metrics", metrics), Mount("/", app=opened)]
     gate = Gate(Starlette(routes=routes, lifespan=lifespan), access)
     return gate
+
+
+async def make_room(manager: StreamableHTTPSessionManager, scope: Scope) -> None:
+    """Where a request would open one session too many, end the one that is idle the longest.
+
+    Clients that end without DELETE leave theirs open; the SDK refuses everybody else for the half
+    hour until those expire. One that is answering, or is listened to, is never idle.
+    """
+    headers = dict(scope["headers"])
+    # Only the handshake has neither: from 2026-07-28 on there are no sessions.
+    if scope["method"] != "POST" or {b"mcp-session-id", b"mcp-protocol-version"} & headers.keys():
+        return
+    sessions = manager._server_instances  # noqa: SLF001 - the SDK has no public way (mcp 2.3)
+    if manager.max_sessions is None or len(sessions) < manager.max_sessions:
+        return
+    idle = [
+        (open_session.idle_scope.deadline, name)
+        for name, open_session in sessions.items()
+        if open_session.idle_scope is not None and open_session.idle_scope.deadline < math.inf
+    ]
+    if idle:
+        _, longest = min(idle)
+        await manager._discard_session(longest, sessions[longest])  # noqa: SLF001 - as above
 
 
 class _Vitals:

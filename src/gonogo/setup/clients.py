@@ -127,12 +127,12 @@ def entry(
     if config is not None:
         kept["--config"] = config
     if store is not None:
-        environ.pop("GONOGO_STORE", None)
-        kept.pop("--store", None)
         # An address may hold a password, which a list of processes would show.
         if "://" in store:
+            kept.pop("--store", None)
             environ["GONOGO_STORE"] = store
         else:
+            environ.pop("GONOGO_STORE", None)
             kept["--store"] = store
     if read_only is not None:
         kept.pop("--read-only", None)
