@@ -211,6 +211,8 @@ class Settings:
     store_text: bool = False
     retention_days: int | None = None
     lock_wait_s: float = LOCK_WAIT_S
+    # Of a PostgreSQL database: where the tables are.
+    store_schema: str = "gonogo"
     notify: Mapping[str, NotifierSettings] = field(default_factory=lambda: MappingProxyType({}))
     rolled_up_segment_pairs: tuple[tuple[str, str], ...] = ()
     read_only: bool = False

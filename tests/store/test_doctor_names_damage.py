@@ -35,7 +35,7 @@ DAMAGES = {
     "metrics that are gone": ("metrics", "DELETE FROM dependency_metric"),
     "an id of no row": (
         "ids",
-        "INSERT INTO observation_id SELECT id, {blob}, 1767268800000, 99 FROM dependency LIMIT 1",
+        "INSERT INTO observation_id (dependency_id, id, ts_ms, seq) SELECT id, {blob}, 1, 99 FROM dependency LIMIT 1",
     ),
     "values counted": ("values", "UPDATE cardinality SET values_seen = values_seen + 1"),
     "a day's spending": ("daily spend", "UPDATE spend SET micro_usd = 1 WHERE daily = 1"),

@@ -16,7 +16,7 @@ from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.postgres.address import connect_error, is_address, shown
 from gonogo.store.postgres.books import Seen, root_of
-from gonogo.store.postgres.connecting import connect
+from gonogo.store.postgres.connecting import Terms, connect
 from gonogo.store.postgres.reserving import Group
 from gonogo.store.postgres.session import _translated
 
@@ -50,7 +50,7 @@ def test_without_the_driver_one_line_says_what_to_install(
     """The extra is named."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"pip install 'gonogo\[postgres\]'"):
-        connect("postgresql://host/db", "gonogo")
+        connect("postgresql://host/db", Terms("gonogo"))
 
 
 def test_a_server_that_is_too_old_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_a_server_that_is_too_old_is_refused_in_words(monkeypatch: pytest.Monkey
     old.info.server_version = 120_019
     monkeypatch.setattr(psycopg, "connect", MagicMock(return_value=old))
     with pytest.raises(StoreError) as refused:
-        connect("postgresql://me:secret@db/gonogo", "gonogo")
+        connect("postgresql://me:secret@db/gonogo", Terms("gonogo"))
     assert str(refused.value) == (
         "Store 'postgresql://me@db/gonogo': its server is PostgreSQL 12, and 13 or newer is "
         "needed. Upgrade it, or name another store."

@@ -321,14 +321,24 @@ async def _postgres(settings: Settings, actor: str, *, read_only: bool) -> _Part
     from gonogo.store.postgres.ledger import PostgresLedger
     from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
-    db = await PostgresDatabase.open(settings.store, read_only=read_only)
+    db = await PostgresDatabase.open(
+        settings.store,
+        read_only=read_only,
+        schema=settings.store_schema,
+        lock_wait_s=settings.lock_wait_s,
+    )
     if not read_only:
         # A file's folder is made with it; here the route file may be the first in its own. Where it
         # cannot be made, whoever writes there says so.
         with suppress(OSError):
             local_routes(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     telemetry = PostgresTelemetry(db, settings, writer=actor)
-    return _Parts(db, telemetry, PostgresLedger(db, settings), PostgresChanges(db))
+    return _Parts(
+        db,
+        telemetry,
+        PostgresLedger(db, settings),
+        PostgresChanges(db, settings.environ.get("GONOGO_STORE_DIRECT")),
+    )
 
 
 def _actuators(settings: Settings, clock: Callable[[], int]) -> dict[str, Actuator]:

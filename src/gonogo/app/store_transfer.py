@@ -62,7 +62,7 @@ async def move_store(
         raise NoInput(f"'{shown(source)}' is no store file to move from.")
     # Opened as any process would: refused in words, or brought up to this release's schema.
     await (await Database.open(path)).close()
-    database = await PostgresDatabase.open(target)
+    database = await PostgresDatabase.open(target, schema=settings.store_schema)
     move = Move(path, database, settings)
     try:
         await move.begin()

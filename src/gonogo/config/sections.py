@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     Field,
     PlainValidator,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -218,6 +219,9 @@ class SettingsTable(Table):
     )
     read_only: bool = False
     lock_wait_s: Seconds | None = Field(None, alias="lock_wait")
+    store_schema: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,50}$")] | None = (
+        Field(None, alias="schema")
+    )
     prices: dict[Name, PriceTable] = Field(default_factory=dict)
 
 

@@ -53,6 +53,7 @@ SETTINGS = """\
 [settings]
 # timezone = "UTC"                # of days, weekends and bands of hours
 # lock_wait = "10s"               # how long a write waits for other processes
+# schema = "gonogo"               # where the tables of a postgresql:// store are
 # retention = "400d"              # raw observations; hourly counts are kept
 # store_text = false              # answers' text is turned into features and not kept
 

@@ -42,7 +42,9 @@ _ADVICE = {
     "53": "the server has run out of memory, disk or connections",
     "25006": "it is read-only, perhaps a standby. Name the primary",
     "42501": "the user may not do this. Grant it the schema, or use another user",
-    "57014": "the statement was cancelled",
+    "55P03": "another session holds a lock that this needs (pg_locks and pg_stat_activity name it). End "
+    "it and try again; nothing of this was kept",
+    "57014": "the statement was cancelled, or took longer than statement_timeout",
     "28": "the user is not let in",
     "XX": "its content is damaged or the server has a fault; see the server's log",
 }

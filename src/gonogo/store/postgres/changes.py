@@ -27,10 +27,15 @@ _WAITS_S = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0)
 
 
 class PostgresChanges:
-    """The changes of one open database (`ports.sharing.Changes`)."""
+    """The changes of one open database (`ports.sharing.Changes`).
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    `direct`: its address without a pooler, where there is one.
+    """
+
+    def __init__(self, database: PostgresDatabase, direct: str | None = None) -> None:
         self._database = database
+        # Through a pooler nobody hears: it gives each transaction another session.
+        self._direct = direct or database.address
 
     async def changes(self) -> AsyncGenerator[None]:
         """Yield at once, and again after writes by any process.
@@ -44,9 +49,7 @@ class PostgresChanges:
         waits = iter(_WAITS_S)
         while True:
             try:
-                eyes = await psycopg.AsyncConnection.connect(
-                    self._database.address, autocommit=True
-                )
+                eyes = await psycopg.AsyncConnection.connect(self._direct, autocommit=True)
                 async with eyes:
                     listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._database.channel))
                     await eyes.execute(listen)

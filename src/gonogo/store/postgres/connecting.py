@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
     PsycopgConnection = psycopg.Connection[tuple[Any, ...]]
 
-__all__ = ["connect", "is_conflict", "is_lost"]
+__all__ = ["Terms", "connect", "is_conflict", "is_lost"]
 
 SERVER_MIN = 130_000
+# Far beyond any statement of ours: a bound for what would never end.
+STATEMENT_TIMEOUT = "10min"
 CONNECT_TIMEOUT_S = 10
 # Between two looks of TCP at a peer that says nothing: a dead primary is noticed in about 15 s.
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
@@ -41,7 +44,40 @@ def driver() -> None:
         ) from None
 
 
-def connect(address: str, schema: str) -> PsycopgConnection:
+@dataclass(slots=True)
+class Terms:
+    """What every statement of a store runs under.
+
+    `lock_wait_s`: how long it waits for what another session holds. `is_pooled`: a pooler stands
+    between, which may give each transaction another session, so that nothing that was set or prepared
+    before is there; found at the first connection.
+    """
+
+    schema: str
+    lock_wait_s: float = 10.0
+    is_pooled: bool = False
+
+    @property
+    def path(self) -> str:
+        """The schema, quoted."""
+        return '"' + self.schema.replace('"', '""') + '"'
+
+    @property
+    def of_transaction(self) -> bytes:
+        """What follows BEGIN where each transaction has to be told; nothing elsewhere."""
+        if not self.is_pooled:
+            return b""
+        told = (
+            ("search_path", self.path),
+            ("timezone", "'UTC'"),
+            ("lock_timeout", str(round(self.lock_wait_s * 1000))),
+            ("statement_timeout", f"'{STATEMENT_TIMEOUT}'"),
+            ("synchronous_commit", "on"),
+        )
+        return "".join(f"; SET LOCAL {name} TO {value}" for name, value in told).encode()
+
+
+def connect(address: str, terms: Terms) -> PsycopgConnection:
     """A connection that commits every statement by itself, with our schema on its path.
 
     Raises:
@@ -60,11 +96,6 @@ def connect(address: str, schema: str) -> PsycopgConnection:
         )
     except (psycopg.Error, ValueError) as error:
         raise connect_error(address, error) from None
-    try:
-        _prepare(connection, schema)
-    except psycopg.Error as error:
-        connection.close()
-        raise connect_error(address, error) from None
     if connection.info.server_version < SERVER_MIN:
         found = connection.info.server_version // 10_000
         connection.close()
@@ -72,11 +103,29 @@ def connect(address: str, schema: str) -> PsycopgConnection:
             f"Store '{shown(address)}': its server is PostgreSQL {found}, and 13 or newer is "
             "needed. Upgrade it, or name another store."
         )
+    try:
+        _prepare(connection, terms)
+        _refuse_encoding(connection, address)
+    except psycopg.Error as error:
+        connection.close()
+        raise connect_error(address, error) from None
+    except StoreError:
+        connection.close()
+        raise
     return connection
 
 
-def _prepare(connection: PsycopgConnection, schema: str) -> None:
-    from psycopg import sql
+def _refuse_encoding(connection: PsycopgConnection, address: str) -> None:
+    """A database that cannot hold every text would refuse one call in a batch, and again for ever."""
+    found = connection.info.parameter_status("server_encoding")
+    if found != "UTF8":
+        raise StoreError(
+            f"Store '{shown(address)}' has the encoding {found}, which cannot hold every text. Name a "
+            "database with UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+def _prepare(connection: PsycopgConnection, terms: Terms) -> None:
     from psycopg.adapt import Loader
 
     class Whole(Loader):
@@ -87,8 +136,24 @@ def _prepare(connection: PsycopgConnection, schema: str) -> None:
             return int(text) if text.lstrip(b"-").isdigit() else float(text)
 
     connection.adapters.register_loader("numeric", Whole)
+    # A pooler tells its clients a number of its own for the session that they seem to have.
+    [own] = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchall()
+    if own[0] != connection.info.backend_pid:
+        terms.is_pooled = True
+    if terms.is_pooled:
+        connection.prepare_threshold = None
+        return
     connection.execute(
-        sql.SQL("SET search_path TO {}; SET timezone TO 'UTC'").format(sql.Identifier(schema))
+        f"SET search_path TO {terms.path}; SET timezone TO 'UTC'".encode()  # a quoted name
+    )
+    # What the address or the role was given stands; so does a stricter word about commits.
+    connection.execute(
+        "SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN %s WHEN 'statement_timeout'"
+        " THEN %s ELSE 'on' END, false) FROM pg_settings"
+        " WHERE name IN ('lock_timeout', 'statement_timeout') AND setting = '0'"
+        " OR name = 'synchronous_commit' AND setting = 'off'",
+        (str(round(terms.lock_wait_s * 1000)), STATEMENT_TIMEOUT),
+        prepare=False,
     )
 
 

@@ -8,16 +8,18 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
 
 from gonogo.errors import StoreError
 from gonogo.store.postgres.address import shown, store_error
-from gonogo.store.postgres.connecting import connect, is_conflict, is_lost
+from gonogo.store.postgres.connecting import Terms, connect, is_conflict, is_lost
 from gonogo.store.postgres.fate import Beginnings, decided, fate_of
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
+from gonogo.store.postgres.write_queue import WriteQueue
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,8 +36,8 @@ __all__ = ["PostgresDatabase"]
 T = TypeVar("T")
 
 SCHEMA = "gonogo"
-CONNECTIONS_MAX = 8
-QUEUE_MAX = 4096
+WRITERS_MAX = 8
+READERS_MAX = 4
 # A lost connection is tried again over about 12 s: a restart or a failover takes a few.
 _LOST_WAITS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0)
 _CONFLICT_WAITS_S = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -71,18 +73,20 @@ class PostgresDatabase:
 
     is_replaced = False  # an address names one database
 
-    def __init__(self, address: str, schema: str, *, read_only: bool) -> None:
+    def __init__(self, address: str, terms: Terms, *, read_only: bool) -> None:
         self.address = address
         self.read_only = read_only
         self.schema_version = 0
-        self._schema = schema
+        self._terms = terms
         self._idle: deque[PsycopgConnection] = deque()
-        self._free = anyio.Semaphore(CONNECTIONS_MAX)
+        # Reads have connections of their own: writes that wait for a lock keep nobody from an answer.
+        self._free = {True: anyio.Semaphore(WRITERS_MAX), False: anyio.Semaphore(READERS_MAX)}
+        # Of writes to one shard one is under way: they would only wait for each other over there.
+        self._shards: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         self._beginnings = Beginnings()
         self._side: PsycopgConnection | None = None
         self._side_lock = threading.Lock()
-        self._queue: deque[tuple[Work[object], str]] = deque()
-        self._drain: asyncio.Task[None] | None = None
+        self._queue = WriteQueue(lambda work, shard: self._write_alone(work, shard, None))
         self._telling: asyncio.Task[None] | None = None
         self._unheard = False
         self._closed = False
@@ -90,18 +94,23 @@ class PostgresDatabase:
     @property
     def channel(self) -> str:
         """Where writes are told of; each schema has its own."""
-        return f"{self._schema}_changed"
+        return f"{self._terms.schema}_changed"
 
     @classmethod
     async def open(
-        cls, address: str, *, read_only: bool = False, schema: str = SCHEMA
+        cls,
+        address: str,
+        *,
+        read_only: bool = False,
+        schema: str = SCHEMA,
+        lock_wait_s: float = 10.0,
     ) -> PostgresDatabase:
         """Open the store, making its schema or bringing it up to date where needed.
 
         Raises:
             StoreError: It cannot be reached, or is refused (too old, newer, no rights).
         """
-        database = cls(address, schema, read_only=read_only)
+        database = cls(address, Terms(schema, lock_wait_s), read_only=read_only)
         await anyio.to_thread.run_sync(database._begin)
         return database
 
@@ -139,7 +148,8 @@ class PostgresDatabase:
 
         Args:
             work: Its failure undoes its changes.
-            durable: Always so here: a server that is restarted keeps every commit.
+            durable: Money and actions: it does not wait behind what is queued. Every commit is kept
+                by a server that is restarted.
             shard: What the work is alone in; None where its statements keep order by themselves.
             kept: Finds the result of an earlier run, asked where a connection was lost while a
                 commit was on its way; None is a run that left nothing.
@@ -148,28 +158,18 @@ class PostgresDatabase:
             StoreError: The store failed, is closed or is open for reading only.
             Exception: Whatever `work` raised.
         """
-        del durable
         self._refuse_read_only()
-        await self.settled()
-        return await self._write_surely(partial(self._write, work, shard), kept)
+        if not durable:
+            await self.settled()
+        return await self._write_alone(work, shard, kept)
 
     def submit(self, work: Work[object], *, shard: str = "") -> bool:
         """Queue a write without waiting for it; False where it cannot be taken."""
-        if self.read_only or self._closed or len(self._queue) >= QUEUE_MAX:
-            return False
-        import asyncio
-
-        self._queue.append((work, shard))
-        if self._drain is None or self._drain.done():
-            self._drain = asyncio.create_task(self._write_queued(), name="gonogo store writer")
-        return True
+        return not (self.read_only or self._closed) and self._queue.put(work, shard)
 
     async def settled(self) -> None:
-        """Wait until what is queued now has been written: writes keep the order of arrival."""
-        if self._drain is not None and not self._drain.done():
-            import asyncio
-
-            await asyncio.shield(self._drain)
+        """Wait until what is queued now has been written; not for what comes meanwhile."""
+        await self._queue.settled()
 
     async def backup(self, to: Path, *, now_ms: int) -> int:
         """Not here: the server's own tools copy a database while it is in use.
@@ -180,7 +180,7 @@ class PostgresDatabase:
         del now_ms
         raise StoreError(
             f"Store '{shown(self.address)}' is a PostgreSQL database; '{to.name}' was not written. "
-            f"Use pg_dump --schema={self._schema}, or the server's own backup."
+            f"Use pg_dump --schema={self._terms.schema}, or the server's own backup."
         )
 
     async def close(self) -> None:
@@ -199,17 +199,19 @@ class PostgresDatabase:
                 f"Store '{shown(self.address)}' is open for reading only; nothing was written."
             )
 
-    async def _write_queued(self) -> None:
-        while self._queue:
-            work, shard = self._queue.popleft()
-            try:
-                await self._write_surely(partial(self._write, work, shard), None)
-            except Exception as error:  # noqa: BLE001 - nobody awaits it; it is told as a warning
-                _log.warning("a queued write was lost: %s", error)
+    async def _write_alone(
+        self, work: Work[T], shard: str | None, kept: Work[T | None] | None
+    ) -> T:
+        run = partial(self._write, work, shard)
+        if shard is None:
+            return await self._write_surely(run, kept)
+        lock = self._shards.get(shard) or self._shards.setdefault(shard, anyio.Lock())
+        async with lock:
+            return await self._write_surely(run, kept)
 
     async def _write_surely(self, run: Callable[[], T], kept: Work[T | None] | None) -> T:
         try:
-            written = await self._persist(run)
+            written = await self._persist(run, writes=True)
         except _Unknown as unknown:
             if kept is not None:
                 found = await self._persist(partial(self._read, kept))
@@ -228,12 +230,12 @@ class PostgresDatabase:
         told = "Whether this write was kept is not known: look, or send it again with its ids."
         raise StoreError(f"{unknown.error} {told}") from None
 
-    async def _persist(self, run: Callable[[], T]) -> T:
+    async def _persist(self, run: Callable[[], T], *, writes: bool = False) -> T:
         """Run in a thread, again where the transaction was undone through no fault of its own."""
         waits = {True: iter(_CONFLICT_WAITS_S), False: iter(_LOST_WAITS_S)}
         while True:
             try:
-                async with self._free:
+                async with self._free[writes]:
                     return await anyio.to_thread.run_sync(run)
             except _Again as again:
                 wait_s = next(waits[again.conflict], None)
@@ -264,12 +266,12 @@ class PostgresDatabase:
     # From here on in a thread.
 
     def _begin(self) -> None:
-        connection = connect(self.address, self._schema)
+        connection = connect(self.address, self._terms)
         import psycopg
 
         try:
             self.schema_version = migrate(
-                connection, self.address, self._schema, read_only=self.read_only
+                connection, self.address, self._terms.schema, read_only=self.read_only
             )
         except psycopg.Error as error:
             connection.close()
@@ -291,8 +293,11 @@ class PostgresDatabase:
         connection = self._taken()
         unknown: _Unknown | None = None
         try:
-            mark = self._beginnings.begin(connection, writes=writes)
-            session = Session(connection, self._run_ahead)
+            mark = self._beginnings.begin(
+                connection, writes=writes, told=self._terms.of_transaction
+            )
+            # Behind a pooler a second session may never come: every one may wait for a second.
+            session = Session(connection, None if self._terms.is_pooled else self._run_ahead)
             if shard is not None:
                 session.alone_in(shard)
             result = work(session)
@@ -311,7 +316,11 @@ class PostgresDatabase:
 
         connection = self._taken()
         try:
+            if told := self._terms.of_transaction:
+                connection.execute(b"BEGIN" + told, prepare=False)
             result = work(Session(connection))
+            if told:
+                connection.execute(b"COMMIT")
         except psycopg.Error as error:
             raise self._undone(connection, error, _Unknown() if writes else None) from error
         except BaseException:
@@ -348,7 +357,7 @@ class PostgresDatabase:
 
     def _connected(self) -> PsycopgConnection:
         try:
-            return connect(self.address, self._schema)
+            return connect(self.address, self._terms)
         except StoreError as error:
             raise _Again(error, conflict=False) from None
 
@@ -372,6 +381,8 @@ class PostgresDatabase:
             if self._side is None or self._side.closed:
                 self._side = self._connected()
             with self._side.transaction():
+                if told := self._terms.of_transaction:
+                    self._side.execute(told.removeprefix(b"; "), prepare=False)
                 work(Session(self._side))
 
     def _close(self) -> None:

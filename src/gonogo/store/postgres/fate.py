@@ -22,9 +22,7 @@ __all__ = ["Beginnings", "Mark", "decided", "fate_of"]
 Fate = Literal["committed", "aborted", "in progress"]
 
 # One round trip; `prepare` is refused for two statements at once.
-_BEGIN = (
-    b"BEGIN; SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-)
+_MARK = b"; SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 _FATE = (
     "SELECT CASE WHEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = ? "
     "THEN pg_xact_status(CAST(CAST(? AS text) AS xid8)) END"
@@ -44,27 +42,33 @@ class Beginnings:
     def __init__(self) -> None:
         self._has_marks = True
 
-    def begin(self, connection: PsycopgConnection, *, writes: bool) -> Mark | None:
+    def begin(
+        self, connection: PsycopgConnection, *, writes: bool, told: bytes = b""
+    ) -> Mark | None:
         """Begin a transaction; its mark, where it writes and the engine gives one.
 
-        One that does not write sees one snapshot, and is as good run again.
+        One that does not write sees one snapshot, and is as good run again. `told` is run with it:
+        what a pooled session does not know.
         """
         import psycopg
 
         if not writes:
-            connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(
+                b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" + told, prepare=False
+            )
             return None
         if self._has_marks:
             try:
-                cursor = connection.execute(_BEGIN, prepare=False)
-                cursor.nextset()
+                cursor = connection.execute(b"BEGIN" + told + _MARK, prepare=False)
+                while cursor.nextset():
+                    pass
                 [found] = cursor.fetchall()
             except (psycopg.errors.UndefinedFunction, psycopg.errors.FeatureNotSupported):
                 connection.rollback()
                 self._has_marks = False
             else:
                 return Mark(*found)
-        connection.execute(b"BEGIN")
+        connection.execute(b"BEGIN" + told, prepare=False)
         return None
 
 

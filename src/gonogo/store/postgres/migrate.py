@@ -23,6 +23,8 @@ def _migrations() -> list[tuple[int, Path]]:
 
 def stored_version(connection: PsycopgConnection, schema: str) -> int:
     """The schema version that is there; 0 where there is none."""
+    from psycopg import sql
+
     there = connection.execute(
         "SELECT 1 FROM information_schema.tables"
         " WHERE table_schema = %s AND table_name = 'schema_version'",
@@ -30,7 +32,8 @@ def stored_version(connection: PsycopgConnection, schema: str) -> int:
     ).fetchone()
     if there is None:
         return 0
-    found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    newest = sql.SQL("SELECT max(version) FROM {}").format(sql.Identifier(schema, "schema_version"))
+    found = connection.execute(newest).fetchone()
     return int(found[0] or 0) if found else 0
 
 
@@ -81,9 +84,15 @@ def _apply(connection: PsycopgConnection, schema: str, steps: list[tuple[int, Pa
 
     for version, file in steps:
         with connection.transaction():
-            connection.execute(
-                sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema))
-            )
+            own = sql.Identifier(schema)
+            known = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
+            # One that somebody else made for us needs no right to make schemas.
+            if connection.execute(known, (schema,)).fetchone() is None:
+                connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(own))
+            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(own))
+            # Whoever starts beside us waits for this step, however long it takes.
+            connection.execute("SET LOCAL lock_timeout TO 0")
+            connection.execute("SET LOCAL statement_timeout TO 0")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)"
             )
