@@ -199,6 +199,20 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """What the scores of one evaluator say of a call, where its labels do not.
+
+    `good_at`: from here on a score is good; `good_at_most`: up to here. Without either a score in
+    [0, 1] is the outcome as it is.
+    """
+
+    name: str
+    outcome: bool = False
+    good_at: float | None = None
+    good_at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything configured, parsed once at start. `digest` names this configuration."""
 
@@ -223,6 +237,9 @@ class Settings:
     workloads: Mapping[str, WorkloadSettings] = field(default_factory=lambda: MappingProxyType({}))
     probes: Mapping[str, ProbeSettings] = field(default_factory=lambda: MappingProxyType({}))
     actuators: Mapping[str, ActuatorSettings] = field(default_factory=lambda: MappingProxyType({}))
+    evaluations: Mapping[str, EvaluationSettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     prices: Mapping[str, PriceSettings] = field(default_factory=lambda: MappingProxyType({}))
     guard: GuardSettings = GuardSettings()
     environ: Mapping[str, str] = field(

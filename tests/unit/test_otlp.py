@@ -60,7 +60,7 @@ def test_a_model_s_span_in_every_generation_of_names(names: Attributes) -> None:
     assert (seen.dependency, seen.kind, seen.provider) == ("gpt-5-2026", "model", "openai")
     assert (seen.input_tokens, seen.output_tokens) == (10, 3)
     assert (seen.ts_ms, seen.latency_ms, seen.error) == (T0_NS // 1_000_000, 250.0, None)
-    assert seen.id == names.get("gen_ai.response.id", "01" * 24)
+    assert (seen.id, seen.alias) == ("01" * 24, names.get("gen_ai.response.id"))
     assert seen.cost_micro_usd == (250_000 if names is OPENINFERENCE else None)
 
 
@@ -125,10 +125,10 @@ def test_an_exception_names_the_error_and_an_evaluation_is_the_outcome() -> None
     )
     set_attributes(
         span.events.add(name="gen_ai.evaluation.result").attributes,
-        {"gen_ai.evaluation.score.value": 0.25},
+        {"gen_ai.evaluation.score.value": 0.25, "gen_ai.evaluation.score.label": "incorrect"},
     )
     [seen] = read(Collector(0), request).observations
-    assert (seen.error, seen.outcome) == ("RateLimitError", 0.25)
+    assert (seen.error, seen.outcome, seen.metrics) == ("RateLimitError", 0.0, {"score": 0.25})
 
 
 def test_an_application_states_fields_itself() -> None:
@@ -146,7 +146,7 @@ def test_an_application_states_fields_itself() -> None:
     [
         ({"gen_ai.evaluation.score.label": "Pass"}, 1.0),
         ({"gen_ai.evaluation.score.label": "fail", "gen_ai.evaluation.score.value": 1.0}, 0.0),
-        ({"gen_ai.evaluation.score.value": 0.75}, 0.75),
+        ({"gen_ai.evaluation.score.label": "yes", "gen_ai.evaluation.score.value": 0.75}, 1.0),
     ],
 )
 @pytest.mark.parametrize("first", ["span", "evaluation"])
@@ -163,15 +163,15 @@ def test_an_evaluation_fills_the_outcome(
         logs = log_request(event, span=1)
     both = [spans, logs] if first == "span" else [logs, spans]
     seen = [o for request in both for o in read(collector, request).observations]
-    assert {(o.dependency, o.id) for o in seen} == {("gpt-5-2026", "resp-1")}
+    assert {(o.dependency, o.id) for o in seen} == {("gpt-5-2026", "01" * 24)}
     assert seen[-1].outcome == outcome
     assert seen[-1].outcome_ts_ms == (T0_NS + 1_000_000_000) // 1_000_000
     assert len(seen) == (2 if first == "span" else 1)
 
 
-def test_an_evaluation_without_a_scale_is_refused() -> None:
-    """A score outside [0, 1] says nothing about right or wrong."""
-    event = {"_name": "gen_ai.evaluation.result", "gen_ai.evaluation.score.value": 4.0}
+def test_an_evaluation_that_says_nothing_is_refused() -> None:
+    """Neither a label that is known nor a score."""
+    event = {"_name": "gen_ai.evaluation.result", "gen_ai.evaluation.score.label": "purple"}
     batch = read(Collector(0), log_request({**event, "gen_ai.response.id": "r"}))
     assert (batch.refused, batch.observations) == (1, [])
 

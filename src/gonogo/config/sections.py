@@ -44,6 +44,7 @@ from gonogo.settings import (
     BaselineSettings,
     BudgetSettings,
     DependencySettings,
+    EvaluationSettings,
     GuardPolicy,
     GuardSettings,
     Policy,
@@ -57,6 +58,7 @@ from gonogo.settings import (
 __all__ = ["build_settings"]
 
 USD_MAX = 1e9
+SCORE_ABS_MAX = 1e12
 HARD_CONFIDENCE = 0.95
 
 Usd = Annotated[float, number(0, USD_MAX)]
@@ -177,6 +179,24 @@ class PriceTable(Table):
         return PriceSettings(name, **self.given())
 
 
+class EvaluationTable(Table):
+    """`[evaluations.NAME]`: what an evaluator's scores say."""
+
+    outcome: bool = False
+    good_at: Annotated[float, number(-SCORE_ABS_MAX, SCORE_ABS_MAX)] | None = None
+    good_at_most: Annotated[float, number(-SCORE_ABS_MAX, SCORE_ABS_MAX)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.good_at is not None and self.good_at_most is not None:
+            raise Refused("is one of good_at and good_at_most", "good_at")
+        return self
+
+    def settings(self, name: str) -> EvaluationSettings:
+        """The evaluator as its scores are read."""
+        return EvaluationSettings(name, **self.given())
+
+
 def _timezone(name: str) -> str:
     if name != "UTC":
         import zoneinfo
@@ -244,6 +264,7 @@ _SECTIONS: Mapping[str, Any] = MappingProxyType(
         "probes": dict[Name, ProbeTable],
         "actuators": dict[Name, ActuatorTable],
         "guard": GuardTable,
+        "evaluations": dict[Name, EvaluationTable],
     }
 )
 

@@ -45,7 +45,7 @@ class Receiver:
 
     def __init__(self, app: Gonogo) -> None:
         self._app = app
-        self._collector = Collector(app.clock())
+        self._collector = Collector(app.clock(), app.settings.evaluations)
         self._turn = anyio.Lock()
 
     async def export(self, signal: Signal, request: Request) -> Response:
@@ -60,6 +60,7 @@ class Receiver:
                 await self._settle(batch)
             if batch.observations:
                 stored = await self._app.record_evidence(batch.observations)
+                self._collector.tally.told_again += stored.duplicates
                 for rejection in stored.rejected:
                     batch.refused += 1
                     batch.problem = f"{rejection.field} {rejection.problem}"
@@ -96,6 +97,7 @@ class Receiver:
             "observations": tally.observations,
             "ignored": tally.ignored,
             "refused": tally.refused,
+            "told_again": tally.told_again,
             "without_duration": tally.untimed,
             "outcomes_waiting": tally.unmatched_outcomes,
             "unknown_keys": dict(unknown[:UNKNOWN_KEYS_TOLD]),

@@ -7,6 +7,7 @@ writes. The queue is bounded. What cannot be kept is counted, and the last reaso
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -29,6 +30,8 @@ BATCH_MAX = 1_000
 LINGER_S = 0.2
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 30.0
+# A child that was started anew has yet to import what opening the store needs.
+CHILD_CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,14 @@ class Outbox:
                     target=self._serve, name="gonogo outbox", daemon=True
                 )
                 self._thread.start()
+                self._close_with_child()
+
+    def _close_with_child(self) -> None:
+        """Write what is queued when a child of multiprocessing ends: it runs no `atexit` functions."""
+        util = sys.modules.get("multiprocessing.util")
+        process = sys.modules.get("multiprocessing.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, self.close, args=(CHILD_CLOSE_S,), exitpriority=10)
 
     # From here on in the outbox's thread.
 

@@ -8,7 +8,7 @@ import functools
 import inspect
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypedDict, TypeVar, cast
 
@@ -109,25 +109,33 @@ class Recorder:
     def observe(
         self, dependency: str, **fields: Unpack[ObservationFields]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Decorate a function, `def` or `async def`: each call of it is recorded."""
+        """Decorate a function: each call of it is recorded, with its time and what it raises.
+
+        `def` and `async def`, generators of both kinds, and objects that can be called. A generator's
+        call lasts from its first value to its end; that its reader stops early is no error.
+        """
         given = cast("dict[str, object]", fields)
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            if inspect.iscoroutinefunction(function):
-
-                @functools.wraps(function)
-                async def observed(*args: P.args, **kwargs: P.kwargs) -> object:
-                    with Call(self._put, dependency, dict(given)):
-                        return await function(*args, **kwargs)
-
-                return cast("Callable[P, R]", observed)
-
             @functools.wraps(function)
-            def observed_sync(*args: P.args, **kwargs: P.kwargs) -> R:
-                with Call(self._put, dependency, dict(given)):
-                    return function(*args, **kwargs)
+            def observed(*args: P.args, **kwargs: P.kwargs) -> R:
+                call = Call(self._put, dependency, dict(given))
+                call.__enter__()
+                try:
+                    result = function(*args, **kwargs)
+                except BaseException as error:
+                    call.__exit__(type(error), error, error.__traceback__)
+                    raise
+                going_on = followed(result, call)
+                if going_on is None:
+                    call.__exit__(None, None, None)
+                    return result
+                return cast("R", going_on)
 
-            return observed_sync
+            if is_async(function):
+                # Frameworks ask a function whether it must be awaited.
+                return cast("Callable[P, R]", _marked(observed))
+            return observed
 
         return decorate
 
@@ -204,6 +212,69 @@ class Call:
         trace: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, trace)
+
+
+def is_async(function: object) -> bool:
+    """Whether calling it gives something to be awaited."""
+    asked = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004 - its own method
+    return inspect.iscoroutinefunction(asked) or inspect.iscoroutinefunction(function)
+
+
+def _marked(function: Callable[P, R]) -> Callable[P, object]:
+    @functools.wraps(function)
+    async def awaited(*args: P.args, **kwargs: P.kwargs) -> object:
+        return await cast("Awaitable[object]", function(*args, **kwargs))
+
+    return awaited
+
+
+def followed(result: object, call: Call) -> object:
+    """What goes on after a function has returned, ending the call when it ends; None where nothing does."""
+    if inspect.iscoroutine(result):
+        return _awaited(result, call)
+    if inspect.isgenerator(result):
+        return _generated(cast("Generator[object, object, object]", result), call)
+    if inspect.isasyncgen(result):
+        return _generated_async(cast("AsyncGenerator[object, object]", result), call)
+    return None
+
+
+async def _awaited(result: Coroutine[object, object, object], call: Call) -> object:
+    with call:
+        return await result
+
+
+def _generated(
+    result: Generator[object, object, object], call: Call
+) -> Generator[object, object, object]:
+    call.__enter__()
+    try:
+        returned = yield from result
+    except GeneratorExit:
+        call.__exit__(None, None, None)
+        raise
+    except BaseException as error:
+        call.__exit__(type(error), error, error.__traceback__)
+        raise
+    call.__exit__(None, None, None)
+    return returned
+
+
+async def _generated_async(
+    result: AsyncGenerator[object, object], call: Call
+) -> AsyncGenerator[object, object]:
+    call.__enter__()
+    try:
+        async for value in result:
+            yield value
+    except GeneratorExit:
+        await result.aclose()
+        call.__exit__(None, None, None)
+        raise
+    except BaseException as error:
+        call.__exit__(type(error), error, error.__traceback__)
+        raise
+    call.__exit__(None, None, None)
 
 
 def error_code(error: BaseException) -> str:

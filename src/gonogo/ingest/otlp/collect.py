@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import parse_observation
+from gonogo.ingest.otlp.agent_events import AGENTS, failure_of, provider_of, tells_of_call
 from gonogo.ingest.otlp.counters import Differences, metric_calls
 from gonogo.ingest.otlp.names import (
     CLAUDE_CODE_SLOTS,
@@ -22,7 +24,8 @@ from gonogo.ingest.otlp.names import (
 )
 from gonogo.ingest.otlp.recent import Recent
 from gonogo.ingest.otlp.responses import CallName, Outcome, Responses
-from gonogo.ingest.otlp.spans import call_fields, outcome_of
+from gonogo.ingest.otlp.same_calls import SameCalls, SpanCall
+from gonogo.ingest.otlp.spans import call_fields, judgement
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.records import Observation, Rejection
 
@@ -36,13 +39,15 @@ if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+    from gonogo.settings import EvaluationSettings
+
 __all__ = ["Batch", "Collector"]
 
 EVALUATION = "gen_ai.evaluation.result"
 EXCEPTION = "exception"
 STATUS_ERROR = 2
 COVERED = 10_000
-_FAILED = ("api_error", "tool_result")
+ID_CHARS_MAX = 200
 
 
 @dataclass(slots=True)
@@ -59,12 +64,17 @@ class Collector:
     """Reads exports; remembers counters, the newest calls, and who tells of each call.
 
     Args:
+        evaluations: By name, what an evaluator's scores say.
         since_ms: When it began to listen: a cumulative counter that began later counts whole.
     """
 
-    def __init__(self, since_ms: int) -> None:
+    def __init__(
+        self, since_ms: int, evaluations: Mapping[str, EvaluationSettings] = MappingProxyType({})
+    ) -> None:
         self.tally = Tally()
+        self._evaluations = evaluations
         self._responses = Responses()
+        self._same = SameCalls()
         self._differences = Differences(since_ms)
         # (service, dependency) whose calls come one by one: their metrics would count them twice.
         self._covered: Recent[tuple[str, str], bool] = Recent(COVERED)
@@ -88,6 +98,12 @@ class Collector:
         return batch
 
     def _traces(self, request: ExportTraceServiceRequest, batch: Batch, now_ms: int) -> None:
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    if span.parent_span_id:
+                        trace = span.trace_id
+                        self._same.note_parent(trace + span.span_id, trace + span.parent_span_id)
         for resource in request.resource_spans:
             service = _service(resource.resource.attributes)
             for scope in resource.scope_spans:
@@ -114,23 +130,31 @@ class Collector:
         if span.events:
             self._span_events(span, fields, "error" in found)
         place = span.trace_id + span.span_id
-        dependency = str(fields["dependency"])
         if "id" not in fields:
-            fields["id"] = found.get("response_id") or place.hex()
-        identity = str(fields["id"])
+            # Not the response's: some servers count theirs from 1 again, others' have 245 characters.
+            fields["id"] = place.hex()
+        call = self._same.known(place, SpanCall.of(fields, found))
+        if call is None:
+            self.tally.told_again += 1
+            return
+        dependency, identity = call.dependency, call.identity
+        if identity != fields["id"]:
+            self.tally.told_again += 1
+            fields |= {"id": identity, "dependency": dependency}
+        response = _response_id(found)
         self._covered.keep((service, dependency), True)
-        waited = self._responses.call((dependency, identity), identity, place)
+        waited = self._responses.call((dependency, identity), response or identity, place)
         if waited is not None:
             _add_outcome(fields, waited)
-        self._add(fields, batch, now_ms)
+        self._add(fields, batch, now_ms, alias=response)
 
     def _span_events(self, span: Span, fields: dict[str, object], has_code: bool) -> None:  # noqa: FBT001 - private
         for event in span.events:
             if event.name == EVALUATION:
-                outcome = outcome_of(read_attributes(event.attributes, self.tally))
-                if outcome is not None:
-                    said = Outcome(outcome, event.time_unix_nano / 1e9)
-                    _add_outcome(fields, said)
+                judged = judgement(read_attributes(event.attributes, self.tally), self._evaluations)
+                if judged is not None:
+                    outcome, metrics = judged
+                    _add_outcome(fields, Outcome(outcome, event.time_unix_nano / 1e9, metrics))
             elif event.name == EXCEPTION and "error" in fields and not has_code:
                 thrown = read_attributes(event.attributes, self.tally).get("exception", "error")
                 fields["error"] = error_code_of(str(thrown).rpartition(".")[2])
@@ -144,22 +168,21 @@ class Collector:
                     name = _event_name(record)
                     if name == EVALUATION:
                         self._evaluation(record, batch, now_ms)
-                    elif name.startswith("claude_code."):
-                        event = name.removeprefix("claude_code.")
-                        self._claude_code(record, event, service, batch, now_ms)
+                    elif name.startswith(AGENTS):
+                        self._agent_event(record, name, service, batch, now_ms)
                     else:
                         self.tally.ignored += 1
 
     def _evaluation(self, record: LogRecord, batch: Batch, now_ms: int) -> None:
         found = read_attributes(record.attributes, self.tally)
-        outcome = outcome_of(found)
-        if outcome is None:
+        judged = judgement(found, self._evaluations)
+        if judged is None:
             batch.refused += 1
-            batch.problem = "an evaluation has no label that is known and no score in [0, 1]"
+            batch.problem = "an evaluation has no label that is known and no score"
             return
-        said = Outcome(outcome, _time_s(record, now_ms))
+        said = Outcome(judged[0], _time_s(record, now_ms), judged[1])
         place = record.trace_id + record.span_id
-        response = str(found.get("response_id", ""))
+        response = _response_id(found) or ""
         name = self._responses.outcome(said, response, place)
         if name is None:
             self.tally.unmatched_outcomes += 1
@@ -189,31 +212,27 @@ class Collector:
         _add_outcome(fields, said)
         self._add(fields, batch, now_ms)
 
-    def _claude_code(
-        self, record: LogRecord, event: str, service: str, batch: Batch, now_ms: int
+    def _agent_event(
+        self, record: LogRecord, name: str, service: str, batch: Batch, now_ms: int
     ) -> None:
-        """`api_request`, `api_error` and `tool_result` are calls; the others tell of none."""
+        """An event of a coding agent that ends a call of a model or a tool; the others tell of none."""
         found = read_attributes(record.attributes, self.tally, CLAUDE_CODE_SLOTS)
-        fields = call_fields(found, service) if event in ("api_request", *_FAILED) else None
+        fields = call_fields(found, service) if tells_of_call(name, found) else None
         if fields is None:
             self.tally.ignored += 1
             return
-        if event == "api_error":
-            code = found.get("status_code") or "error"
-            fields["error"] = error_code_of(str(code))
-        elif event == "tool_result" and str(found.get("success")).lower() == "false":
-            fields["error"] = "tool_error"
+        fields["error"] = failure_of(name, found)
         if fields["kind"] == "model":
-            fields.setdefault("provider", "anthropic")
+            fields.setdefault("provider", provider_of(name))
         elif server := found.get("mcp_server"):
             fields["dependency"] = f"{server}/{fields['dependency']}"
         fields["latency_ms"] = number_of(found, "duration_ms")
         fields["ts"] = _time_s(record, now_ms)
         parts = (found.get("session", ""), found.get("sequence", ""), record.SerializeToString())
-        fields["id"] = found.get("response_id") or _hashed(*parts)
-        name = (str(fields["dependency"]), str(fields["id"]))
-        self._covered.keep((service, name[0]), True)
-        _add_outcome(fields, self._responses.call(name, name[1]))
+        fields["id"] = _response_id(found) or _hashed(*parts)
+        call = (str(fields["dependency"]), str(fields["id"]))
+        self._covered.keep((service, call[0]), True)
+        _add_outcome(fields, self._responses.call(call, call[1]))
         self._add(fields, batch, now_ms)
 
     def _metrics(self, request: ExportMetricsServiceRequest, batch: Batch, now_ms: int) -> None:
@@ -230,8 +249,15 @@ class Collector:
                 else:
                     self._add(fields, batch, now_ms)
 
-    def _add(self, fields: Mapping[str, object], batch: Batch, now_ms: int) -> None:
-        parsed = parse_observation(fields, now_ms=now_ms, from_file=False)
+    def _add(
+        self,
+        fields: Mapping[str, object],
+        batch: Batch,
+        now_ms: int,
+        *,
+        alias: str | None = None,
+    ) -> None:
+        parsed = parse_observation(fields, now_ms=now_ms, from_file=False, alias=alias)
         if isinstance(parsed, Rejection):
             batch.refused += 1
             batch.problem = f"{parsed.field} {parsed.problem}"
@@ -244,15 +270,28 @@ def _failure(stated: Scalar | None, failed: bool) -> str | None:  # noqa: FBT001
     return error_code(stated) or ("error" if failed else None)
 
 
+def _response_id(found: Mapping[str, Scalar]) -> str | None:
+    """A response's id, by which evaluations find its call; a long one as its hash."""
+    stated = found.get("response_id")
+    if stated is None:
+        return None
+    return _hashed(stated) if len(str(stated)) > ID_CHARS_MAX else str(stated)
+
+
 def _service(attributes: Iterable[KeyValue]) -> str:
     return next((a.value.string_value for a in attributes if a.key == "service.name"), "")
 
 
 def _add_outcome(fields: dict[str, object], said: Outcome | None) -> None:
-    if said is not None and "outcome" not in fields:
+    if said is None:
+        return
+    if said.outcome is not None and "outcome" not in fields:
         fields["outcome"] = said.outcome
         if said.ts:
             fields["outcome_ts"] = said.ts
+    stated = fields.get("metrics")
+    if said.metrics:
+        fields["metrics"] = {**said.metrics, **(stated if isinstance(stated, dict) else {})}
 
 
 def _event_name(record: LogRecord) -> str:

@@ -107,7 +107,8 @@ def metric_calls(
             found = read_attributes(point.attributes, tally, slots)
             quantity = QUANTITIES[metric.name] or TOKEN_TYPES.get(str(found.get("token_type")))
             fields = call_fields(found, service)
-            series = f"{source} {metric.name} {sorted(found.items())}"
+            # Workers that were forked share a resource: what tells their counters apart is their start.
+            series = f"{source} {metric.name} {shape.start_ns} {sorted(found.items())}"
             grown = differences.grown(series, shape, cumulative=cumulative)
             if quantity is None or fields is None or grown is None:
                 tally.ignored += 1

@@ -4,7 +4,8 @@ Where several keys mean the same, the first one that a span carries wins. Keys t
 here are counted by name and are no error.
 
 Sources: OpenTelemetry semantic conventions for generative AI (attributes and their migration
-notes) and for MCP; OpenInference semantic conventions; Claude Code, "Monitoring".
+notes) and for MCP; OpenInference semantic conventions; Claude Code, "Monitoring"; Codex, "Observability";
+Gemini CLI, "Telemetry"; Vercel AI SDK, "Telemetry".
 """
 
 from __future__ import annotations
@@ -64,9 +65,20 @@ SLOTS: dict[str, str] = {
     "embedding.model_name": "response_model",
     "reranker.model_name": "response_model",
     "tool.name": "tool",
+    "ai.model.id": "request_model",
+    "ai.model.provider": "provider",
+    "ai.response.model": "response_model",
+    "ai.response.id": "response_id",
+    "ai.usage.promptTokens": "input_tokens",
+    "ai.usage.inputTokens": "input_tokens",
+    "ai.usage.tokens": "input_tokens",
+    "ai.usage.completionTokens": "output_tokens",
+    "ai.usage.outputTokens": "output_tokens",
+    "ai.toolCall.name": "tool",
 }
 
-# Claude Code's metrics and events; their names are too common to be looked for elsewhere.
+# Metrics and events of coding agents (Claude Code, Codex, Gemini CLI); their names are too common to be
+# looked for elsewhere.
 CLAUDE_CODE_SLOTS: dict[str, str] = {
     "event.name": "event",
     "error": "error",
@@ -83,6 +95,15 @@ CLAUDE_CODE_SLOTS: dict[str, str] = {
     "tool_name": "tool",
     "success": "success",
     "mcp_server_name": "mcp_server",
+    "event.kind": "event_kind",
+    "conversation.id": "session",
+    "http.response.status_code": "status_code",
+    "error.message": "error",
+    "error_type": "error_type",
+    "input_token_count": "input_tokens",
+    "output_token_count": "output_tokens",
+    "function_name": "tool",
+    "mcp_server": "mcp_server",
 }
 
 
@@ -95,6 +116,7 @@ class Tally:
         self.ignored = 0
         self.refused = 0
         self.untimed = 0
+        self.told_again = 0
         self.unmatched_outcomes = 0
         self.unknown_keys: dict[str, int] = {}
 

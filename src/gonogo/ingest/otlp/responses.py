@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gonogo.ingest.otlp.recent import Recent
@@ -16,10 +18,11 @@ CallName = tuple[str, str]
 
 
 class Outcome(NamedTuple):
-    """What an evaluation said, and when, in Unix seconds."""
+    """What an evaluation said, and when, in Unix seconds: the outcome, where it says one, and its score."""
 
-    outcome: float
+    outcome: float | None
     ts: float
+    metrics: Mapping[str, float] = MappingProxyType({})
 
 
 class Responses:

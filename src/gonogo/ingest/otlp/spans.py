@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from gonogo.border.foreign import foreign_json
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
+from gonogo.settings import EvaluationSettings
 
-__all__ = ["call_fields", "outcome_of"]
+__all__ = ["call_fields", "judgement"]
 
 # They stand around other calls, and would count what their parts have counted.
 _AROUND = frozenset(
@@ -74,13 +75,27 @@ def _set_own(fields: dict[str, object], name: str, value: Scalar) -> None:
         entries[key] = value
 
 
-def outcome_of(found: Mapping[str, Scalar]) -> float | None:
-    """The outcome that an evaluation states: by its label, else by a score in [0, 1].
+def judgement(
+    found: Mapping[str, Scalar], evaluations: Mapping[str, EvaluationSettings]
+) -> tuple[float | None, dict[str, float]] | None:
+    """What an evaluation says: the outcome, and its score as a metric; None where it says nothing.
 
-    A label says which way is good; a score alone is taken as it is.
+    A label such as pass or fail says which way is good. A score alone does not (relevance from 1 to 5, a
+    toxicity whose best is 0), so it is the outcome only where the configuration says how.
     """
-    said = outcome_of_word(str(found.get("score_label", "")))
-    if said is not None:
-        return said
+    outcome = outcome_of_word(str(found.get("score_label", "")))
     score = number_of(found, "score")
-    return float(score) if score is not None and 0 <= score <= 1 else None
+    name = str(found.get("evaluation") or "score").replace("=", "_").replace(",", "_")[:200]
+    asked = evaluations.get(name)
+    if outcome is None and score is not None and asked is not None and asked.outcome:
+        outcome = _scaled(float(score), asked)
+    metrics = {} if score is None else {name: float(score)}
+    return (outcome, metrics) if outcome is not None or metrics else None
+
+
+def _scaled(score: float, asked: EvaluationSettings) -> float | None:
+    if asked.good_at is not None:
+        return float(score >= asked.good_at)
+    if asked.good_at_most is not None:
+        return float(score <= asked.good_at_most)
+    return score if 0 <= score <= 1 else None

@@ -1,0 +1,55 @@
+"""Events by which coding agents tell of their calls: Claude Code, Codex, Gemini CLI.
+
+Sources: Claude Code, "Monitoring"; Codex, "Observability and telemetry"; Gemini CLI, "Telemetry".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gonogo.ingest.error_codes import error_code
+from gonogo.ingest.otlp.names import Scalar
+
+__all__ = ["AGENTS", "failure_of", "provider_of", "tells_of_call"]
+
+AGENTS = ("claude_code.", "codex.", "gemini_cli.")
+_PROVIDERS = {"claude_code": "anthropic", "codex": "openai", "gemini_cli": "google"}
+_FAILED = frozenset({"claude_code.api_error", "gemini_cli.api_error"})
+_CALLS = frozenset({"claude_code.api_request", "gemini_cli.api_response"}) | _FAILED
+_TOOLS = frozenset({"claude_code.tool_result", "codex.tool_result", "gemini_cli.tool_call"})
+_ERRORS_FROM = 400
+
+
+def tells_of_call(name: str, found: Mapping[str, Scalar]) -> bool:
+    """Whether an event ends a call.
+
+    Codex tells of an answer by the end of its stream, with its tokens, and of a request that failed
+    by the request; one that succeeded would count the same call again.
+    """
+    if name == "codex.sse_event":
+        return found.get("event_kind") == "response.completed"
+    if name == "codex.api_request":
+        return failure_of(name, found) is not None
+    return name in _CALLS or name in _TOOLS
+
+
+def failure_of(name: str, found: Mapping[str, Scalar]) -> str | None:
+    """The code of a failure that an event tells of; None where the call went well."""
+    status = error_code(found.get("status_code"))
+    is_error = name in _FAILED or (status or "").startswith(("http_4", "http_5"))
+    if name in _TOOLS:
+        if str(found.get("success")).lower() != "false":
+            return None
+        return error_code(found.get("error_type")) or "tool_error"
+    if name == "codex.api_request" and found.get("error"):
+        is_error = True
+    if not is_error:
+        return None
+    return (
+        status or error_code(found.get("error_type")) or error_code(found.get("error")) or "error"
+    )
+
+
+def provider_of(name: str) -> str:
+    """Whose models an agent asks where it does not say so."""
+    return _PROVIDERS[name.partition(".")[0]]

@@ -1,0 +1,102 @@
+"""One call that several spans tell of: two instrumentations, or client and server of one MCP call.
+
+A call's span that stands around another of the same kind and name is that call once more, and fills in
+what the other lacks. The innermost spans are the calls: around two of them, as around a call and its
+retry, the outer one tells of none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gonogo.ingest.otlp.names import Scalar
+from gonogo.ingest.otlp.recent import Recent
+
+__all__ = ["SameCalls", "SpanCall"]
+
+REMEMBERED = 50_000
+STEPS_MAX = 8
+_NAMES = ("response_model", "request_model", "tool", "mcp_server")
+
+
+@dataclass(slots=True)
+class SpanCall:
+    """A call by its span: what it is known by in the store, and what it is a call of."""
+
+    dependency: str
+    identity: str
+    kind: str
+    names: frozenset[str]
+    is_claimed: bool = False
+
+    @classmethod
+    def of(cls, fields: Mapping[str, object], found: Mapping[str, Scalar]) -> SpanCall:
+        """The call of a span with these fields and attributes."""
+        named = [str(found[slot]) for slot in _NAMES if slot in found]
+        names = frozenset(name.lower().rpartition("/")[2] for name in named)
+        return cls(str(fields["dependency"]), str(fields["id"]), str(fields["kind"]), names)
+
+    def is_like(self, other: SpanCall) -> bool:
+        """Whether both are calls of one thing."""
+        return self.kind == other.kind and not self.names.isdisjoint(other.names)
+
+
+class SameCalls:
+    """The newest spans by their place (trace and span id), and the calls around and below them."""
+
+    def __init__(self) -> None:
+        self._parents: Recent[bytes, bytes] = Recent(REMEMBERED)
+        self._calls: Recent[bytes, SpanCall] = Recent(REMEMBERED)
+        # Calls below a span that has not come yet, or is no call.
+        self._below: Recent[bytes, list[SpanCall]] = Recent(REMEMBERED)
+
+    def note_parent(self, place: bytes, parent: bytes) -> None:
+        """Remember what stands around a span; both are places."""
+        self._parents.keep(place, parent)
+        # A span between two calls may come after the inner one.
+        for inner in self._below.get(place) or ():
+            self._keep_below(parent, inner)
+
+    def known(self, place: bytes, call: SpanCall) -> SpanCall | None:
+        """The call that this one tells of again; itself where it is new, None where it tells of none."""
+        again = self._calls.get(place)
+        if again is not None:
+            return again
+        below = [one for one in self._below.get(place) or () if one.is_like(call)]
+        if len(below) > 1:
+            return None
+        around = self._around(place)
+        outer = next((self._calls.get(at) for at in around if self._is_free(at, call)), None)
+        if below:
+            same = below[0]
+        elif outer is not None:
+            outer.is_claimed = True
+            same = outer
+        else:
+            same = call
+        own = SpanCall(same.dependency, same.identity, call.kind, call.names | same.names)
+        own.is_claimed = bool(below)
+        self._calls.keep(place, own)
+        if same is call:
+            for at in around:
+                if self._calls.get(at) is None:
+                    self._keep_below(at, own)
+        return same
+
+    def _keep_below(self, place: bytes, inner: SpanCall) -> None:
+        known = self._below.get(place) or []
+        if all(one.identity != inner.identity for one in known):
+            self._below.keep(place, [*known, inner])
+
+    def _is_free(self, at: bytes, call: SpanCall) -> bool:
+        known = self._calls.get(at)
+        return known is not None and not known.is_claimed and known.is_like(call)
+
+    def _around(self, place: bytes) -> list[bytes]:
+        around: list[bytes] = []
+        at = self._parents.get(place)
+        while at is not None and len(around) < STEPS_MAX:
+            around.append(at)
+            at = self._parents.get(at)
+        return around

@@ -1,0 +1,124 @@
+"""Whatever can be called is timed to its end; children of multiprocessing lose nothing that they queued."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import multiprocessing
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gonogo import Recorder
+
+
+class Kept(Recorder):
+    """A recorder whose observations are looked at instead of written."""
+
+    def __init__(self) -> None:
+        super().__init__("unused.db")
+        self.seen: list[dict[str, object]] = []
+        self._put = self._keep
+
+    def _keep(self, fields: dict[str, object]) -> bool:
+        self.seen.append(fields)
+        return True
+
+
+def test_a_generator_is_one_call_from_its_first_value_to_its_end() -> None:
+    """Its errors count; a reader that stops early, and values sent in, are no errors."""
+    recorder = Kept()
+
+    @recorder.observe("stream")
+    def words(n: int) -> Iterator[int]:
+        got = yield 0
+        for i in range(n):
+            if i == 3:
+                raise TimeoutError
+            got = yield got or i
+
+    reader: Any = words(2)
+    assert recorder.seen == []
+    assert (next(reader), reader.send(7), list(reader)) == (0, 7, [1])
+    with pytest.raises(TimeoutError):
+        list(words(5))
+    stopped = words(9)
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]  # a generator
+    assert [call.get("error") for call in recorder.seen] == [None, "timeout", None]
+
+
+def test_async_generators_callables_and_coroutines_are_followed_to_their_end() -> None:
+    """An object with `__call__`, a partial, a function that returns a coroutine."""
+    recorder = Kept()
+
+    @recorder.observe("stream")
+    async def words() -> AsyncIterator[int]:
+        yield 1
+        raise ValueError("no")
+
+    class Model:
+        async def __call__(self, fails: bool) -> str:  # noqa: FBT001 - a test's own
+            await asyncio.sleep(0)
+            if fails:
+                raise TimeoutError
+            return "answer"
+
+    async def work() -> None:
+        with pytest.raises(ValueError, match="no"):
+            _ = [one async for one in words()]
+        model: Any = recorder.observe("model")(Model())
+        assert await model(False) == "answer"
+        with pytest.raises(TimeoutError):
+            await model(True)
+        later: Any = recorder.observe("model")(functools.partial(Model(), True))
+        with pytest.raises(TimeoutError):
+            await later()
+
+    asyncio.run(work())
+    assert [call.get("error") for call in recorder.seen] == [
+        "ValueError",
+        None,
+        "timeout",
+        "timeout",
+    ]
+
+
+def in_a_child(store: str) -> None:
+    """Record without waiting, and end."""
+    recorder = Recorder(store)
+    for n in range(50):
+        recorder.record("child", outcome=n % 2)
+
+
+def inherited(recorder: Recorder) -> None:
+    """Record by the parent's recorder, and end."""
+    for n in range(50):
+        recorder.record("child", outcome=n % 2)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_writes_what_it_queued(tmp_path: Path, method: str) -> None:
+    """It runs no `atexit` functions; whether it was forked or started anew."""
+    context: Any = multiprocessing.get_context(method)
+    store = str(tmp_path / "gonogo.db")
+    recorder = Recorder(store)
+    recorder.record("child", outcome=1)
+    assert recorder.flush(20)
+    children = [context.Process(target=in_a_child, args=(store,))]
+    if method == "fork":
+        children.append(context.Process(target=inherited, args=(recorder,)))
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    import sqlite3
+    from contextlib import closing
+
+    recorder.close()
+    with closing(sqlite3.connect(store)) as connection:
+        (n,) = connection.execute("SELECT count(*) FROM observation").fetchone()
+    assert n == 1 + 50 * len(children)
