@@ -64,12 +64,14 @@ class BatchReader:
         *,
         is_file: bool = True,
         tells_made: bool = False,
+        is_foreign: bool = False,
     ) -> None:
         self._rows, self._mapping, self._reading = rows, mapping, reading
         # In another zone the same line is another time: an import in a wrong one can be corrected.
         mapped = f"{mapping.identity}{reading.zone or ''}"
         self._identities = Identities(mapped, reading.run, is_file=is_file)
         self._is_mapped = not mapping.is_empty or bool(reading.run) or reading.zone is not None
+        self._is_foreign = is_foreign
         self._clock = clock
         self._made: list[tuple[str, bytes]] | None = [] if tells_made else None
 
@@ -78,10 +80,11 @@ class BatchReader:
         made, self._made = self._made or [], []
         return made
 
-    def next_batch(self) -> Batch:
+    def next_batch(self, rows_max: int = BATCH_ROWS) -> Batch:
         """The next batch; the last one says so and may be empty."""
         batch, clock, is_mapped = Batch(), self._clock, self._is_mapped
         until_ms = clock() + BATCH_MS_MAX
+        is_foreign = self._is_foreign
         run = self._reading.run or None
         observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
@@ -94,11 +97,12 @@ class BatchReader:
                 size += len(content)
                 if isinstance(values, dict) and (is_mapped or values.get("id") is None):
                     values = self._identified(values, content)
-                alias = values.pop(ALIAS, None) if isinstance(values, dict) else None
-                if isinstance(values, dict) and ALIAS_OF in values:
-                    del values[ALIAS_OF]
-                    batch.unnamed.append((line, values))
-                    continue
+                alias = None
+                if is_foreign and isinstance(values, dict):
+                    alias = values.pop(ALIAS, None)
+                    if values.pop(ALIAS_OF, None) is not None:
+                        batch.unnamed.append((line, values))
+                        continue
                 found = parse_observation(
                     values, now_ms=now_ms, from_file=True, position=line, run=run, alias=alias
                 )
@@ -107,7 +111,7 @@ class BatchReader:
                 else:
                     observations.append(found)
                     lines.append(line)
-            if size > BATCH_BYTES or len(lines) == BATCH_ROWS or now_ms > until_ms:
+            if size > BATCH_BYTES or len(lines) == rows_max or now_ms > until_ms:
                 return batch
         batch.is_last = True
         return batch

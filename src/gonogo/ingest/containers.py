@@ -82,12 +82,14 @@ def _container(source: Source, stated: str | None) -> Container:
         start = source.stream.peek(PEEK_BYTES)
     except (EOFError, zlib.error, OSError):
         return "jsonl"  # reading will say what is broken
+    suffix = Path(source.path.removesuffix(".gz")).suffix.lower()
+    if suffix in (".jsonl", ".ndjson", ".csv"):
+        return source.format
     for magic, container in _MAGIC:
         if start.startswith(magic):
             return container
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    suffix = Path(source.path.removesuffix(".gz")).suffix.lower()
-    if suffix in (".jsonl", ".ndjson") or text[:1] not in (b"{", b"["):
+    if text[:1] not in (b"{", b"["):
         return source.format
     return "json" if _is_document(text, suffix, is_whole=len(start) < PEEK_BYTES) else "jsonl"
 

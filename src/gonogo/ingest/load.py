@@ -27,6 +27,8 @@ from gonogo.records import Observation, Rejection, Stored
 __all__ = ["BATCH_ROWS", "Loaded", "ObservationSink", "Progress", "Reading", "RefusedLine", "load"]
 
 REFUSED_KEPT_MAX = 1_000
+# Most files carry ids or times, or are new: few lines tell.
+FIRST_LOOK_ROWS = 100
 
 
 class ObservationSink(Protocol):
@@ -136,10 +138,18 @@ async def _own_run(
     source = await _opened(path, io.BytesIO(), reading)
     try:
         opened = await to_thread.run_sync(opened_rows, source, mapping, reading.stated)
-        reader = BatchReader(opened.rows, opened.mapping, clock, reading, tells_made=True)
-        seen = AnotherRun()
+        reader = BatchReader(
+            opened.rows,
+            opened.mapping,
+            clock,
+            reading,
+            tells_made=True,
+            is_foreign=opened.understanding is not None,
+        )
+        seen, most = AnotherRun(), FIRST_LOOK_ROWS
         while True:
-            batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
+            batch = await to_thread.run_sync(reader.next_batch, most, abandon_on_cancel=True)
+            most = BATCH_ROWS
             made = reader.take_made()
             if not made and (batch.observations or batch.is_last):
                 break  # the file names its calls, or their times
@@ -190,7 +200,14 @@ async def _load_source(
         opened_rows, source, mapping, reading.stated, abandon_on_cancel=True
     )
     is_file = source.name is not None
-    reader = BatchReader(opened.rows, opened.mapping, clock, reading, is_file=is_file)
+    reader = BatchReader(
+        opened.rows,
+        opened.mapping,
+        clock,
+        reading,
+        is_file=is_file,
+        is_foreign=opened.understanding is not None,
+    )
     while True:
         # In a thread: standard input may let us wait for long.
         batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
