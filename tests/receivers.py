@@ -90,8 +90,14 @@ def slack(headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
     message = json.loads(body)
     if headers.get("Content-Type") != "application/json":
         return 400, "invalid_payload"
-    if set(message) != {"text"} or not message["text"]:
+    if not message.get("text"):
         return 400, "no_text"
+    [block] = message.get("blocks", [])
+    # What a name holds must not become a link: neither by preprocessing, nor by unfurling.
+    if not block["text"]["verbatim"] or message["parse"] != "none" or message["unfurl_links"]:
+        return 400, "would_link"
+    if len(block["text"]["text"]) > 3000:
+        return 400, "invalid_blocks"
     return (200, "ok") if len(message["text"]) <= 40_000 else (400, "msg_too_long")
 
 
