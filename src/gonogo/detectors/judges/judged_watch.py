@@ -40,6 +40,8 @@ _SAVED, _PURSE_SHARE, _SPENT = 0.7, 0.12, 0.75
 # Days between two false triggers.
 TRIGGER_DAYS = 30
 _HALF_LIFE_H = 24.0
+# Hours with calls within which an alarm is taken to be of the trigger's change.
+_TRIGGER_ROWS = 14 * 24
 # The 2 x 2 table of grades forgets by half in so many labels, and begins with some under independence.
 _TABLE_HALF_LIFE, _TABLE_PRIOR = 400.0, 10.0
 _RATIO_MAX = 500.0
@@ -294,6 +296,11 @@ class _Run:
         self.trigger_null, self.trigger = Learned(), Candidates(self.rule.deltas)
 
     def _onset(self, of: str, row: int) -> int:
-        """The last trigger since the sum was low, or else where it was last low."""
+        """The last trigger of the newest weeks, or else where the sum was last low.
+
+        The trigger comes first: the sum may stay low for days after it.
+        """
+        before = self.watch.model if of == "model" else self.watch.judge
+        since = max(row - _TRIGGER_ROWS, before[-1].alarmed + 1 if before else 0)
         last = self.watch.triggers[-1] if self.watch.triggers else -1
-        return last if last >= self.low[of] else min(self.low[of] + 1, row)
+        return last if last >= since else min(self.low[of] + 1, row)

@@ -266,7 +266,8 @@ def _people_change(before: JudgedHours, after: JudgedHours) -> tuple[float, tupl
     if math.isnan(old) or math.isnan(new):
         return 0.0, (-1.0, 1.0)
     half = 1.96 * math.hypot(old_se, new_se)
-    change = old - new
+    # To a hundredth of a point: what is smaller no number of people tells.
+    change = round(old - new, 4)
     return change, (max(change - half, -1.0), min(change + half, 1.0))
 
 
