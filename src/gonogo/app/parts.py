@@ -206,12 +206,14 @@ class Stores:
             on_primary=route is None or route.is_primary,
             signal=signal,
         )
-        await note_verdict(
-            self.incidents,
-            look,
-            new_id=lambda: self.new_id(now_ms, "inc-"),
-            suspect=lambda: self._suspected(report, dependency, now_ms=now_ms),
-        )
+        # An answer does not wait for who holds the store: the next look writes what this one could not.
+        with suppress(StoreError), anyio.move_on_after(1.0):
+            await note_verdict(
+                self.incidents,
+                look,
+                new_id=lambda: self.new_id(now_ms, "inc-"),
+                suspect=lambda: self._suspected(report, dependency, now_ms=now_ms),
+            )
 
     async def _suspected(
         self, report: DriftReport | TrustReport, dependency: str, *, now_ms: int

@@ -62,12 +62,26 @@ class PostgresCatalogue(Catalogue):
         if number is None:
             number = self.found.series[key] = series_hash(key)
             dependency, golden, segment, version = key
-            self._connection.execute(
+            added = self._connection.execute(
                 "INSERT INTO series (id, dependency_id, golden, segment_id, version_id) "
                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (number, dependency, golden, segment, version),
             )
+            if not added.rowcount:
+                self._refuse_other(number, key)
         return number
+
+    def _refuse_other(self, number: int, key: SeriesKey) -> None:
+        """Of two slices with one hash the second is refused: mixed, both would be wrong."""
+        found = self._connection.execute(
+            "SELECT dependency_id, golden, segment_id, version_id FROM series WHERE id = ?",
+            (number,),
+        ).fetchone()
+        if found is not None and tuple(found) != key:
+            raise StoreError(
+                "Two slices have the same 64-bit hash, and the newer one is not recorded. Rename its "
+                "version or its segment's value."
+            )
 
     def places_of(self, dependency_id: int, hashes: Sequence[bytes]) -> dict[bytes, Place]:
         """Where the observations are whose ids are there already."""
