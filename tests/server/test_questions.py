@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from agent_world import DAY_MS, NOW_MS, lived_in
 
-from gonogo.answers import Answer, rfc3339
+from gonogo.answers import Answer, NextAction, rfc3339
 from gonogo.app import Gonogo
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import UnknownTarget
@@ -158,7 +158,13 @@ async def test_a_full_answer_does_not_offer_itself(app: Gonogo) -> None:
 
 def test_a_person_types_options_where_an_agent_passes_arguments() -> None:
     """Names of fields stay as they are."""
-    told = with_options(
-        "pass `reason`, call again with `plan_id` and `confirm=true`; see `outcome`"
+    told = with_options("pass `reason` with `plan_id`; see `outcome`")
+    assert told == "pass --reason with --plan; see `outcome`"
+    told = with_options("Approval: call again with `plan_id` and `confirm=true`.")
+    assert told == "Approval: yours, by `gonogo approve`."
+    carry_out = NextAction(
+        tool="trigger_fallback",
+        arguments={"dependency": "m", "plan_id": "plan-1", "confirm": True},
+        reason="carry the plan out",
     )
-    assert told == "pass --reason, call again with --plan and --confirm; see `outcome`"
+    assert as_command(carry_out) == "gonogo approve plan-1: carry the plan out"

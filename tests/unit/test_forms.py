@@ -14,7 +14,17 @@ from gonogo.errors import ParameterError
 from gonogo.ports.micro import micro_usd
 from gonogo.records import MICRO
 from gonogo.text.budget_summary import budget_summary
-from gonogo.text.forms import counted, e_value, money, number, percent, rate_text, signed, table
+from gonogo.text.forms import (
+    alike,
+    counted,
+    e_value,
+    money,
+    number,
+    percent,
+    rate_text,
+    signed,
+    table,
+)
 
 NUMBERS = st.floats(-1e12, 1e12, allow_subnormal=False).map(rounded)
 # A mean is zero or of a size that somebody measures.
@@ -168,3 +178,26 @@ def test_the_verdict_on_a_budget_reads_as_the_contract_has_it() -> None:
         "Budget check failed: 41% confidence, 95% required: remaining budget $47.23, projected "
         "spend $12.14 (80% interval $9.80–$15.02) for 40 calls."  # noqa: RUF001 - the same
     )
+
+
+def test_a_check_says_what_it_was_asked() -> None:
+    """The dependency whose calls were planned, and that a cost was declared."""
+    check = _check(passed=True, confidence=0.73, required=0.7)
+    told = budget_summary(check.model_copy(update={"dependency": "search"}))
+    assert told.endswith(" for 40 calls of search.")
+    declared = {"planned_calls": None, "planned_cost_usd": 12.14}
+    told = budget_summary(check.model_copy(update=declared))
+    assert told.endswith("(80% interval $9.80–$15.02), as declared.")  # noqa: RUF001 - the same
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4))
+def test_changes_that_are_read_together_have_the_same_decimals(values: list[float]) -> None:
+    """Each within half of the last digit; where one needs an exponent, each as it is by itself."""
+    told = alike(values)
+    if any("e" in text for text in told):
+        assert told == [signed(value) for value in values]
+        return
+    assert len({len(text.partition(".")[2]) for text in told}) == 1
+    half = 0.5 * 10.0 ** -len(told[0].partition(".")[2])
+    for text, value in zip(told, values, strict=True):
+        assert abs(float(text.replace(",", "")) - value) <= half * (1 + 1e-9)

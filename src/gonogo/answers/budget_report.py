@@ -85,7 +85,9 @@ class BudgetCheck(Answer):
     worst_case_usd: Usd | None = Field(
         default=None, description="what a hard budget has to hold, where it does not fit"
     )
+    dependency: str | None = None
     planned_calls: int | None = None
+    planned_cost_usd: Usd | None = None
     calls_that_would_pass: int | None = None
     window: Window
     binding: Binding | None = None

@@ -55,8 +55,18 @@ OPTIONS = frozenset(
 _SHORTER = {"actual_usd": "usd", "plan_id": "plan"}
 
 
+# What an agent does to carry a plan out, and what a person types instead.
+_TYPED = (
+    ("none needed, call again with `plan_id`", "none needed: `gonogo approve` carries it out"),
+    ("call again with `plan_id` and `confirm=true`", "yours, by `gonogo approve`"),
+    (" or call again with `confirm=true`", ""),
+)
+
+
 def with_options(text: str) -> str:
     """What an answer or an error says, with arguments as the options that the command line takes."""
+    for called, typed in _TYPED:
+        text = text.replace(called, typed)
 
     def option(found: re.Match[str]) -> str:
         name = found[1]
@@ -75,6 +85,9 @@ def command_of(action: NextAction) -> list[str]:
     """The words of the command."""
     if action.tool == "record_observations":
         return ["gonogo", "ingest", "FILE"]
+    if "plan_id" in action.arguments:
+        # Whoever types it is the person who is asked.
+        return ["gonogo", "approve", str(action.arguments["plan_id"])]
     command, first = COMMANDS[action.tool]
     arguments = dict(action.arguments)
     words = ["gonogo", *command.split()]

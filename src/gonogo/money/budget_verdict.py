@@ -183,6 +183,8 @@ def _base(
     question: BudgetQuestion, balances: Sequence[Balance], verdict: Verdict, summary: str
 ) -> BudgetCheck:
     budget, own, plan = question.chain[0], balances[0], question.plan
+    asked = dict(question.arguments)
+    name, cost_usd = asked.get("dependency"), asked.get("planned_cost_usd")
     newest = plan.newest_ts_ms
     remaining = budget.limit_micro_usd - own.spent_micro_usd - own.held_micro_usd
     return BudgetCheck(
@@ -196,7 +198,9 @@ def _base(
         spent_usd=own.spent_micro_usd / MICRO,
         held_usd=own.held_micro_usd / MICRO,
         remaining_usd=remaining / MICRO,
+        dependency=name if isinstance(name, str) else None,
         planned_calls=plan.calls,
+        planned_cost_usd=cost_usd if isinstance(cost_usd, float | int) else None,
         window=_window(question.window),
         n=plan.n,
         regime_start=None if plan.regime_start_ms is None else rfc3339(plan.regime_start_ms),

@@ -37,6 +37,9 @@ def budget_summary(check: BudgetCheck) -> str:
         told += f" (80% interval {money(low)}{TO}{money(high)})"
     if check.planned_calls is not None:
         told += f" for {counted(check.planned_calls, 'call')}"
+        told += f" of {plain(check.dependency, 80)}" if check.dependency is not None else ""
+    elif check.planned_cost_usd is not None:
+        told += ", as declared"
     if check.replayed:
         told = f"Answered before under this key, and nothing new is held. {told}"
     rest = "; ".join(_rest(check))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.text.forms import counted, evidence, minute, number, signed
+from gonogo.text.forms import alike, counted, evidence, minute, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,8 +95,8 @@ def _change(report: DriftReport) -> str:
         on += f" against {number(baseline.n)}" if baseline.n is not None else ""
     told = f"{name} {number(baseline.mean)} → {number(current.mean)} on {on}"
     if change is not None and change.interval95 is not None:
-        low, high = map(signed, change.interval95)
-        told += f" (change {signed(change.absolute)}, 95% interval {low} to {high})"
+        whole, low, high = alike((change.absolute, *change.interval95))
+        told += f" (change {whole}, 95% interval {low} to {high})"
     return told
 
 

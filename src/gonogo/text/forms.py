@@ -60,6 +60,23 @@ def signed(value: float) -> str:
     return f"+{number(value)}" if value > 0 else number(value + 0.0)
 
 
+def alike(values: Sequence[float]) -> list[str]:
+    """Changes that are read together, as a change and its interval: all with the same decimals.
+
+    Those are what four significant digits of the largest need; numbers that are written with an
+    exponent stand as they are.
+    """
+    largest = max((abs(value) for value in values), default=0.0)
+    if not EXPONENT_BELOW <= largest < EXPONENT_FROM:
+        return [signed(value) for value in values]
+    decimals = max(3 - math.floor(math.log10(largest)), 0)
+    # Not more than any of them has: 0.04 and -0.01 are not 0.04000 and -0.01000.
+    while decimals and all(round(value, decimals - 1) == value for value in values):
+        decimals -= 1
+    told = [f"{round(value, decimals) + 0.0:+,.{decimals}f}" for value in values]
+    return [text.lstrip("+") if float(text.replace(",", "")) == 0 else text for text in told]
+
+
 def counted(n: int, one: str, many: str | None = None) -> str:
     """A number of things: "1 observation", "1,080 labels"."""
     return f"{n:,} {one if n == 1 else many or f'{one}s'}"
