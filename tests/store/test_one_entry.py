@@ -121,12 +121,13 @@ async def test_a_killed_process_leaves_both_or_neither(tmp_path: Path, seed: int
 
 
 async def test_asking_again_holds_settles_and_logs_nothing_again(tmp_path: Path) -> None:
-    """The same key gets the same answer, which names the entry that was written then."""
+    """The same key gets the same hold, marked as a replay, which names the entry written then."""
     async with Gonogo(settings_of(tmp_path), clock=lambda: NOW_MS, actor="agent") as app:
         asked = {"planned_cost_usd": 0.01, "reserve": True, "idempotency_key": "k"}
         first = await app.check_budget_with_confidence("nightly", **asked)  # type: ignore[arg-type]  # by name
         again = await app.check_budget_with_confidence("nightly", **asked)  # type: ignore[arg-type]  # by name
-        assert again == first
+        assert again.replayed
+        assert (again.reservation, again.decision_id) == (first.reservation, first.decision_id)
         assert first.reservation is not None
         assert first.decision_id is not None
         entry = await app.decision(first.decision_id)
