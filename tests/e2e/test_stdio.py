@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,34 @@ def test_a_line_that_is_no_message_is_answered(
 ) -> None:
     """Who sent it would wait for ever: it hears of a parse error, and so does standard error."""
     asked = [request(0, "initialize", **START), INITIALIZED, line + "\n", request(9, "ping")]
-    done = gonogo("serve", store=tmp_path / "gonogo.db", stdin="".join(asked))
-    told = [json.loads(answered) for answered in done.stdout.splitlines()]
+    # Input stays open until the last is answered: its end ends whatever is still under way.
+    with subprocess.Popen(
+        [GONOGO, "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path / "gonogo.db"),
+    ) as process:
+        hung = threading.Timer(60, process.kill)
+        hung.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("".join(asked))
+        process.stdin.flush()
+        told: list[dict[str, Any]] = []
+        for answered in process.stdout:
+            told.append(json.loads(answered))
+            if told[-1]["id"] == 9:
+                break
+        rest, said = process.communicate()
+        hung.cancel()
+    assert rest == ""
     assert [t["id"] for t in told if t.get("error", {}).get("code") == -32700] == ids
-    assert {"jsonrpc": "2.0", "id": 9, "result": {}} in told
-    assert done.returncode == 0
-    assert ("standard input" in done.stderr) == bool(line)
-    assert len(done.stderr.splitlines()) <= 1
+    assert told[-1] == {"jsonrpc": "2.0", "id": 9, "result": {}}
+    assert process.returncode == 0
+    assert ("standard input" in said) == bool(line)
+    assert len(said.splitlines()) <= 1
 
 
 @pytest.mark.anyio

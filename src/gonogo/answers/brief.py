@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from gonogo.answers.base import Answer
 from gonogo.answers.drift_report import DriftReport
+from gonogo.answers.fallback_report import FallbackPlan
 from gonogo.answers.trust_report import TrustReport
 from gonogo.answers.work_report import Incident, IncidentList, PreflightReport, listed_of
 from gonogo.errors import plain
@@ -85,6 +86,22 @@ def _what_is_missing(answer: Answer) -> Answer:
     return answer.model_copy(update={"checks": checks})
 
 
+def _budget_of_preflight(answer: Answer) -> Answer:
+    """Since when costs are as they are is told by the budget itself."""
+    if not isinstance(answer, PreflightReport) or answer.budget is None:
+        return answer
+    budget = answer.budget.model_copy(update={"regime_start": None})
+    return answer.model_copy(update={"budget": budget})
+
+
+def _checks_of_plan(answer: Answer) -> Answer:
+    """What failed, and what is known of the target: the rest has passed."""
+    if not isinstance(answer, FallbackPlan):
+        return answer
+    kept = [c for c in answer.checks if not c.passed or c.check.startswith("target")]
+    return answer.model_copy(update={"checks": kept})
+
+
 _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _unbiased_segments,
     # One version is the current one, and what a drop would have had to be is told by one that came.
@@ -112,5 +129,7 @@ _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _incidents(lambda i: {"cause": i.cause and plain(i.cause, CAUSE_CHARS)}),
     _first_incidents,
     _what_is_missing,
+    _budget_of_preflight,
+    _checks_of_plan,
     _incidents(lambda _: {"timeline": []}),
 )

@@ -233,6 +233,7 @@ class Gonogo(Remembering):
         `confirmed_by` is said by a surface that asked a person, never by the agent.
         """
         from gonogo.answers import FallbackPlan
+        from gonogo.answers.brief import briefly
         from gonogo.fallback.ask import FallbackRequest, trigger_fallback
 
         stores, now_ms = await self.stores(), self._clock()
@@ -251,7 +252,7 @@ class Gonogo(Remembering):
         if not isinstance(answer, FallbackPlan):
             return answer  # an action is logged before it is answered
         asked = _given(dependency=dependency, reason=reason, to=to, share=share, plan_id=plan_id)
-        return stores.noted("trigger_fallback", asked, answer, now_ms=now_ms)
+        return briefly(stores.noted("trigger_fallback", asked, answer, now_ms=now_ms))
 
     @as_meant
     async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from importlib import import_module
 from typing import Any
 
-from gonogo.errors import DataError, ParameterError, plain
+from gonogo.errors import DataError, plain
 from gonogo.ingest.numbered_lines import Source
 
 __all__ = ["column_rows"]
@@ -20,14 +20,13 @@ def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, objec
     """The rows of a file, values as JSON would have them.
 
     Raises:
-        DataError: the file is broken.
-        ParameterError: the extra is not installed.
+        DataError: the file is broken, or the extra is not installed.
     """
     try:
         arrow = import_module("pyarrow")
         ipc, parquet = import_module("pyarrow.ipc"), import_module("pyarrow.parquet")
     except ImportError:
-        raise ParameterError(
+        raise DataError(
             "Parquet and Arrow need the extra parquet: install gonogo[parquet]."
         ) from None
     packed: Any = source.raw if source.stream is source.raw else io.BytesIO(source.stream.read())

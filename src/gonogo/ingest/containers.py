@@ -58,8 +58,7 @@ def contents_of(source: Source, stated: str | None) -> Contents:
     """The records of a source.
 
     Raises:
-        DataError: a CSV file has no header, or a document is none.
-        ParameterError: an extra is missing.
+        DataError: a CSV file has no header, a document is none, or an extra is missing.
     """
     container = _container(source, stated)
     if container == "csv":

@@ -70,8 +70,8 @@ DEFINITIONS = (
     Definition(
         "check_budget_with_confidence",
         "Check budget",
-        "Tells whether planned calls fit a budget, and how surely. Use before spending. With "
-        "reserve=true the money is held for you until settle_reservation.",
+        "Tells whether planned calls fit a budget, and how surely. Use before spending; "
+        "reserve=true holds the money against other agents until settle_reservation.",
         answers.BudgetCheck,
         writes=True,
         idempotent=False,
