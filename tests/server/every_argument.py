@@ -13,6 +13,7 @@ EVERY_FIELD: dict[str, Any] = {
     "version": "2",
     "outcome": 1.0,
     "outcome_ts": "2026-11-01T13:00:00Z",
+    "outcome_by": "human",
     "error": "timeout",
     "confidence": 0.5,
     "latency_ms": 812.5,
@@ -62,6 +63,7 @@ EVERY_ARGUMENT: dict[str, list[dict[str, Any]]] = {
             "planned_calls": 40,
             "planned_cost_usd": 2.5,
             "reserve": True,
+            "run": "triage-7",
             "idempotency_key": "run-1",
             "detail": "full",
         }
@@ -83,7 +85,7 @@ EVERY_ARGUMENT: dict[str, list[dict[str, Any]]] = {
         {"observations": [EVERY_FIELD]},
         {"observations": [{**EVERY_FIELD, "segments": "tier=new", "metrics": "length=312"}]},
     ],
-    "settle_reservation": [{"reservation_id": "res-1", "actual_usd": 2.5}],
+    "settle_reservation": [{"reservation_id": "res-1", "actual_usd": 2.5, "renew": True}],
     "list_dependencies": [{"query": "m", "cursor": "n"}],
     "get_incidents": [{"dependency": "m", "status": "open", "incident_id": "inc-1"}],
 }
