@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gonogo.clock import AHEAD_MS
+from gonogo.clock import AHEAD_MS, is_newer
 from gonogo.store.books.audit import verify_chain
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def compare_actions(connection: Connection, figures: Figures, now_ms: int) -> No
         figure.compared += 1
         if (
             stored_ms is None
-            or stored_ms < asked_ms
+            or is_newer(asked_ms, stored_ms)
             or (stored_ms == asked_ms and stored != verdict)
         ):
             figure.amiss.append(
@@ -174,7 +174,7 @@ def mend_actions(connection: Connection, now_ms: int) -> None:
     ).items():
         if (
             stored_ms is None
-            or stored_ms < asked_ms
+            or is_newer(asked_ms, stored_ms)
             or (stored_ms == asked_ms and stored != verdict)
         ):
             run(
