@@ -72,7 +72,10 @@ def _filled(connection: Connection, schema: int) -> list[str]:
             "INSERT INTO observation (dependency_id, ts_ms, seq, version_id) VALUES (1, ?, 0, 0)",
             (START_MS + i,),
         )
-        run("INSERT INTO observation_id VALUES (1, ?, ?, 0)", (hash16(f"aged-{i}"), START_MS + i))
+        run(
+            "INSERT INTO observation_id (dependency_id, id, ts_ms, seq) VALUES (1, ?, ?, 0)",
+            (hash16(f"aged-{i}"), START_MS + i),
+        )
         told.append(f"call aged-{i}")
     if schema >= 2:
         run(
