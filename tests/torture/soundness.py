@@ -112,9 +112,7 @@ def _assert_whole(connection: Connection) -> None:
     compare_money(connection, figures)
     compare_actions(connection, figures, 1 << 60)
     assert [figure.said for figure in figures.all if figure.amiss] == []
-    # Stores of before have holds without an entry: the two were written one after the other.
-    if one("SELECT count(*) FROM decision WHERE kind = 'check_budget_with_confidence'"):
-        assert connection.execute(UNLOGGED).fetchall() == []
+    assert connection.execute(UNLOGGED).fetchall() == []
     epochs = connection.execute(
         "SELECT epoch, (SELECT max(epoch) FROM route_switch s WHERE s.dependency = r.dependency), "
         "(SELECT count(*) FROM route_switch s WHERE s.dependency = r.dependency) FROM route r"

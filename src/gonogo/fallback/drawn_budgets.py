@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gonogo.settings import BudgetSettings, Settings
 
 _CALLS_MIN = 5
+# A target that costs at most so much more than where the calls go now leaves a budget as it was.
+_AS_DEAR_MAX = 1.1
 
 
 async def drawn_budgets(
@@ -33,8 +35,9 @@ async def drawn_budgets(
     """A check of the budgets that count where the calls would go; none where no budget does.
 
     What the calls would cost there until each window ends (of one without an end, a day), at
-    their rate of the last day, beside what is left. A hard budget that is used up stops agents;
-    all else leaves the decision to a person.
+    their rate of the last day, beside what is left. A budget that pays for them already, and would
+    hardly pay more, has no say: staying would use it up as well. A hard budget that is used up
+    stops agents; all else leaves the decision to a person.
     """
     if ports.ledger is None or not settings.budgets:
         return ()
@@ -50,6 +53,9 @@ async def drawn_budgets(
     scopes = [scope_at(settings, budget, now_ms, traffic) for budget in drawn]
     balances = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
     an_hour = await _micro_usd_an_hour(ports, settings, route.dependency, after, now_ms)
+    before = await _micro_usd_an_hour(ports, settings, route.dependency, route.targets, now_ms)
+    as_dear = an_hour is not None and before is not None and an_hour <= before * _AS_DEAR_MAX
+    from_here = {w.target for w in route.targets}
     found: list[tuple[bool, bool, str]] = []
     for budget, scope, balance in zip(drawn, scopes, balances, strict=True):
         left = budget.limit_micro_usd - balance.spent_micro_usd - balance.held_micro_usd
@@ -61,7 +67,10 @@ async def drawn_budgets(
             said += f", these calls would cost about {money(needed / MICRO)} {end}"
         elif left > 0:
             said += ", what the calls cost there is not known"
-        found.append((left > 0 and (needed is None or needed <= left), budget.hard, said))
+        fits = left > 0 and (needed is None or needed <= left)
+        if not fits and as_dear and from_here & _counted(settings, budget, traffic):
+            fits, said = True, f"{said}, as much as where they go now"
+        found.append((fits, budget.hard, said))
     passed = all(fits for fits, _, _ in found)
     hard = any(hard and not fits for fits, hard, _ in found)
     why = "; ".join(said for fits, _, said in found if passed or not fits)
