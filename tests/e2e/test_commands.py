@@ -290,7 +290,7 @@ def test_a_wrong_command_ends_in_one_line(
 
 def test_a_crash_ends_in_one_line(store: Path) -> None:
     """Whatever happens inside, the status says crash and never a verdict."""
-    done = typed("list", store=store, environ={"GONOGO_CONFIG": "\0"})
+    done = typed("list", store=store, environ={"GONOGO_STORE": "a\0b"})
     assert done.returncode == 70
     assert done.stderr.count("\n") == 1
 

@@ -152,7 +152,7 @@ SCENARIOS = (
         "The answer was no_go. Plan a way back and move the traffic of the sentiment model.",
         "trigger_fallback",
         {"dependency": "sentiment-v3", "reason": "quality fell"},
-        "look first",  # a budget that counts these calls is spent: the decision is a person's
+        "start",
         ("plan_id", "sentiment-v2"),
     ),
     Scenario(

@@ -90,7 +90,7 @@ def _budget_of_preflight(answer: Answer) -> Answer:
     """Since when costs are as they are is told by the budget itself."""
     if not isinstance(answer, PreflightReport) or answer.budget is None:
         return answer
-    budget = answer.budget.model_copy(update={"regime_start": None})
+    budget = answer.budget.model_copy(update={"regime_start": None, "days": None})
     return answer.model_copy(update={"budget": budget})
 
 

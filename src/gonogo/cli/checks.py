@@ -94,6 +94,7 @@ async def budget(
     planned_cost_usd: Cost = None,
     reserve: Annotated[bool, typer.Option("--reserve", help="Hold the money if it fits.")] = False,
     idempotency_key: Key = None,
+    run: Run = None,
     detail: Detail = "brief",
 ) -> int:
     """Will the work fit: the probability, what remains, what is projected."""
@@ -105,6 +106,7 @@ async def budget(
             planned_cost_usd=planned_cost_usd,
             reserve=reserve,
             idempotency_key=idempotency_key,
+            run=run,
             detail=detail,
         )
     )

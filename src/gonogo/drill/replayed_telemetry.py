@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.drill import replayed_hours as rollup
+from gonogo.drill.unplayed_reads import UnplayedReads
 from gonogo.errors import ActionRefused
 from gonogo.hours.counts import (
     histograms_joined,
@@ -23,7 +24,6 @@ from gonogo.hours.counts import (
     hours_where,
 )
 from gonogo.hours.rate_hours import LAG_METRIC
-from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
 from gonogo.records import DAY_MS, HOUR_MS, Costs, Mark, Rollups
 from gonogo.store.observations.rows import Rule
 
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     from gonogo.drill.healthy_history import Past
     from gonogo.drill.replayed_calls import Played
-    from gonogo.ports.signal_reads import CategoryField
-    from gonogo.ports.trust_reads import KeptScore, Population, Repeats
+    from gonogo.ports.trust_reads import Population, Repeats
     from gonogo.records import (
         Dependency,
         GoldenAnswers,
@@ -50,7 +49,6 @@ __all__ = ["RehearsedTelemetry"]
 
 # No quality verdict rests on these, so they are read only in the scenarios that move them.
 READ_WHERE_MOVED = ("confidence", "cost_usd")
-_NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -77,7 +75,7 @@ class _Stretch:
         self.histograms.clear()
 
 
-class RehearsedTelemetry:
+class RehearsedTelemetry(UnplayedReads):
     """What services read of the rehearsed dependencies, as of a moment."""
 
     def __init__(self, settings: Settings, *, now_ms: int) -> None:
@@ -355,43 +353,6 @@ class RehearsedTelemetry:
         """Hourly counts of those that are rehearsed."""
         known = [name for name in dependencies if name in self._stretches]
         return {name: await self.hours(name, start_hour=start_hour) for name in known}
-
-    async def keep_score(self, score: KeptScore) -> None:
-        """Scores are not kept, which the contract allows."""
-
-    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
-        """None are kept."""
-        del limit
-        return []
-
-    async def categories(
-        self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int
-    ) -> Categories:
-        """Categories are not played."""
-        del dependency, field, end_day, slices_max
-        return Categories((), (), *[_NONE] * 4)
-
-    async def grades(self, dependency: str) -> dict[str, Grades]:
-        """Who graded is not played: outcomes count as people's."""
-        del dependency
-        return {}
-
-    async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
-        """Answers to repeated inputs are not played."""
-        del dependency, end_day
-        return DailyAnswers(*[_NONE] * 5)
-
-    async def outputs(
-        self, dependency: str, *, start_day: int, end_day: int, limit: int, embedded: bool
-    ) -> OutputSample:
-        """Outputs are not played."""
-        del dependency, start_day, end_day, limit, embedded
-        return OutputSample(_NONE, _NONE, np.zeros((0, 0)))
-
-    async def not_rolled_up(self, dependency: str) -> list[str]:
-        """Nothing that is played is left out."""
-        del dependency
-        return []
 
 
 def _between(buckets: Ints, start: int | None, end: int | None) -> NDArray[np.bool_]:

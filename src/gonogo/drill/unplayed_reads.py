@@ -1,0 +1,65 @@
+"""What a rehearsal does not play: reads of it that are always empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.ports.signal_reads import CategoryField
+    from gonogo.ports.trust_reads import JudgedLabels, KeptScore
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+class UnplayedReads:
+    """Kept scores, categories, judges, repeated answers and outputs: none of them is played."""
+
+    async def keep_score(self, score: KeptScore) -> None:
+        """Scores are not kept, which the contract allows."""
+
+    async def kept_scores(self, *, limit: int | None = None) -> list[KeptScore]:
+        """None are kept."""
+        del limit
+        return []
+
+    async def categories(
+        self, dependency: str, field: CategoryField, *, end_day: int, slices_max: int
+    ) -> Categories:
+        """Categories are not played."""
+        del dependency, field, end_day, slices_max
+        return Categories((), (), *[_NONE] * 4)
+
+    async def grades(self, dependency: str) -> dict[str, Grades]:
+        """Who graded is not played: outcomes count as people's."""
+        del dependency
+        return {}
+
+    async def judged_labels(
+        self, dependencies: Sequence[str], *, start_hour: int
+    ) -> dict[str, JudgedLabels]:
+        """The same for trust."""
+        del dependencies, start_hour
+        return {}
+
+    async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
+        """Answers to repeated inputs are not played."""
+        del dependency, end_day
+        return DailyAnswers(*[_NONE] * 5)
+
+    async def outputs(
+        self, dependency: str, *, start_day: int, end_day: int, limit: int, embedded: bool
+    ) -> OutputSample:
+        """Outputs are not played."""
+        del dependency, start_day, end_day, limit, embedded
+        return OutputSample(_NONE, _NONE, np.zeros((0, 0)))
+
+    async def not_rolled_up(self, dependency: str) -> list[str]:
+        """Nothing that is played is left out."""
+        del dependency
+        return []
