@@ -170,12 +170,15 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         "reserve": [budget, budget | entries],
         "settle": [budget | entries],
         "check": [dependency, dependency | entries],
-        # Scored and planned; then switched and read back, each with its entry in the audit trail.
+        # Judged and planned; then switched, its incident opened, and read back: what acts has its
+        # entry in the audit trail.
         "fall back": [
+            dependency,
             dependency,
             dependency,
             entries,
             dependency | entries,
+            dependency,
             dependency | entries,
         ],
     }

@@ -38,6 +38,8 @@ T = TypeVar("T")
 SCHEMA = "gonogo"
 WRITERS_MAX = 8
 READERS_MAX = 4
+# How long money and actions wait for what was queued before them.
+QUEUE_WAIT_S = 1.0
 # A lost connection is tried again over about 12 s: a restart or a failover takes a few.
 _LOST_WAITS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0)
 _CONFLICT_WAITS_S = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -148,8 +150,8 @@ class PostgresDatabase:
 
         Args:
             work: Its failure undoes its changes.
-            durable: Money and actions: it does not wait behind what is queued. Every commit is kept
-                by a server that is restarted.
+            durable: Money and actions: it comes after what is queued, but does not wait for long
+                where that is kept waiting. Every commit is kept by a server that is restarted.
             shard: What the work is alone in; None where its statements keep order by themselves.
             kept: Finds the result of an earlier run, asked where a connection was lost while a
                 commit was on its way; None is a run that left nothing.
@@ -159,7 +161,7 @@ class PostgresDatabase:
             Exception: Whatever `work` raised.
         """
         self._refuse_read_only()
-        if not durable:
+        with anyio.move_on_after(QUEUE_WAIT_S if durable else None):
             await self.settled()
         return await self._write_alone(work, shard, kept)
 
