@@ -117,11 +117,13 @@ async def _live(settings: Settings) -> list[str]:
         said += [repr(entry) for entry in await app.reconcile()]
         stores = await app.stores()
         look = Look("m", "no_go", "it got worse", NOW_MS, e_value=500.0, needed=100.0)
-        await note_verdict(stores.incidents, look, new_id=lambda: "inc-1")
+        # The switch has opened an incident of the dependency: the look goes into it.
+        await note_verdict(stores.incidents, look, new_id=lambda: "another")
+        [(incident, _)] = await stores.incidents.incidents()
         told = await app.tell()
         assert len(told) == 3
         said += [repr(step) for step in told]
-        said.append(await app.post_mortem("inc-1"))
+        said.append(await app.post_mortem(incident.id))
         said.append(repr(settings))
     return said
 
@@ -135,7 +137,6 @@ COMMANDS = (
     ("route", "m", "--json"),
     ("fallback", "m", "--reason", "again"),
     ("backup", "copy.db"),
-    ("incident", "report", "inc-1"),
     ("audit", "verify"),
 )
 

@@ -22,7 +22,9 @@ async def test_a_switch_without_an_incident_opens_one(tmp_path: Path) -> None:
         assert route_now is not None
         assert route_now.incident_id == incident.id
         assert (incident.why, incident.verdict) == (route_now.why, "unknown")
-        assert [event.event for event in events] == [f"opened by a switch: {route_now.why}"]
+        assert [event.event for event in events] == [
+            f"mitigated; opened by a switch: {route_now.why}"
+        ]
         back = await w.undo(result.audit_id)
         assert isinstance(back, FallbackResult)
         assert back.incident_id == incident.id

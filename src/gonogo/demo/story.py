@@ -99,7 +99,7 @@ async def _preflight(paper: Paper, agent: Agent, **arguments: object) -> Preflig
 
 async def _smaller_preflight(paper: Paper, agent: Agent) -> PreflightReport:
     """Leave out the skill, and plan three quarters of the calls that would pass: a margin."""
-    asked = {"budget": BUDGET, "dependency": MODEL, "planned_calls": 400}
+    asked = {"budget": BUDGET, "dependency": MODEL, "planned_calls": 800}
     paper.question("check_budget_with_confidence", **asked)
     check = await agent.ask(BudgetCheck, "check_budget_with_confidence", **asked)
     paper.answer(check)

@@ -51,7 +51,10 @@ async def note_route(
             await incidents.amend(incident.id, moved(same, incident.status, event))
     if first is None and opens is not None and not on_primary:
         event = Event(
-            now_ms, f"opened by a switch: {plain(why, WHY_CHARS_MAX)}", actor, decision_id
+            now_ms,
+            f"mitigated; opened by a switch: {plain(why, WHY_CHARS_MAX)}",
+            actor,
+            decision_id,
         )
         opened = await incidents.change(
             dependency, QUALITY, "switch", _switched(opens, dependency, event, why)
