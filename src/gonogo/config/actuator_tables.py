@@ -22,7 +22,7 @@ from gonogo.config.values import (
     pattern,
     some,
 )
-from gonogo.settings import ActuatorSettings, Secret
+from gonogo.settings import ActuatorSettings
 
 __all__ = ["ActuatorTable"]
 
@@ -61,13 +61,10 @@ class _Actuator(Table):
 
     def settings(self, name: str) -> ActuatorSettings:
         """The actuator as it is reached: its options, what its targets are called, its secret."""
-        given = self.given()
-        own = {key: given.pop(key) for key in ("kind", "targets", "timeout_s") if key in given}
-        options = {key: str(v) for key, v in given.items() if not isinstance(v, Secret)}
-        secrets = [v for v in given.values() if isinstance(v, Secret)]
-        return ActuatorSettings(
-            name, options=MappingProxyType(options), secret=next(iter(secrets), None), **own
-        )
+        named = ("kind", "targets", "timeout_s")
+        options, secret = self.parted(without=named)
+        own = {key: value for key, value in self.given().items() if key in named}
+        return ActuatorSettings(name, options=options, secret=secret, **own)
 
 
 class RouteFileTable(_Actuator):

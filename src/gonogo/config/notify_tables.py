@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from gonogo.config.tables import Table
 from gonogo.config.values import Variable, WebAddress
-from gonogo.settings import NotifierSettings, Secret
+from gonogo.settings import NotifierSettings
 
 __all__ = ["NotifierTable"]
 
@@ -17,12 +16,8 @@ __all__ = ["NotifierTable"]
 class _Notifier(Table):
     def settings(self, name: str) -> NotifierSettings:
         """The notifier as it is reached: its options, and its secret."""
-        given = self.given()
-        secrets = [v for v in given.values() if isinstance(v, Secret)]
-        options = {"url": given["url"]} if "url" in given else {}
-        return NotifierSettings(
-            name, given["kind"], MappingProxyType(options), next(iter(secrets), None)
-        )
+        options, secret = self.parted(without=("kind",))
+        return NotifierSettings(name, self.given()["kind"], options, secret)
 
 
 class AlertmanagerTable(_Notifier):

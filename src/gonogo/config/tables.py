@@ -6,12 +6,14 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from gonogo.config.values import Refused
 from gonogo.errors import ConfigError, plain
+from gonogo.settings import Secret
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -44,6 +46,13 @@ class Table(BaseModel):
         """The keys that were given, as the file has them."""
         fields = type(self).model_fields
         return [fields[name].alias or name for name in fields if name in self.model_fields_set]
+
+    def parted(self, *, without: Sequence[str]) -> tuple[Mapping[str, str], Secret | None]:
+        """The other fields that were given, as texts, and the one that is a secret."""
+        given = self.given(without=without)
+        secrets = [value for value in given.values() if isinstance(value, Secret)]
+        options = {key: str(v) for key, v in given.items() if not isinstance(v, Secret)}
+        return MappingProxyType(options), secrets[0] if secrets else None
 
     def given(self, *, without: Sequence[str] = ()) -> dict[str, Any]:
         """The fields that were given, by name."""

@@ -13,7 +13,7 @@ from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.text.forms import money
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.fallback.fallback_ports import FallbackPorts
     from gonogo.ports.routes import Route, Weight
@@ -52,9 +52,15 @@ async def drawn_budgets(
         return ()
     scopes = [scope_at(settings, budget, now_ms, traffic) for budget in drawn]
     balances = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
-    an_hour = await _micro_usd_an_hour(ports, settings, route.dependency, after, now_ms)
-    before = await _micro_usd_an_hour(ports, settings, route.dependency, route.targets, now_ms)
-    as_dear = an_hour is not None and before is not None and an_hour <= before * _AS_DEAR_MAX
+    a_call = {
+        target: await _micro_usd_a_call(ports, settings, target, now_ms)
+        for target in dict.fromkeys(weight.target for weight in (*after, *route.targets))
+    }
+    there, here = _mean_of(after, a_call), _mean_of(route.targets, a_call)
+    as_dear = there is not None and here is not None and there <= here * _AS_DEAR_MAX
+    an_hour = None
+    if there is not None:
+        an_hour = there * await _calls_an_hour(ports, route.dependency, now_ms)
     from_here = {w.target for w in route.targets}
     found: list[tuple[bool, bool, str]] = []
     for budget, scope, balance in zip(drawn, scopes, balances, strict=True):
@@ -82,32 +88,38 @@ def _counted(settings: Settings, budget: BudgetSettings, traffic: Traffic) -> se
     return {*listed, *stead_of(settings, listed, traffic.routes)}
 
 
-async def _micro_usd_an_hour(
-    ports: FallbackPorts,
-    settings: Settings,
-    dependency: str,
-    after: Sequence[Weight],
-    now_ms: int,
-) -> float | None:
-    """What an hour of the dependency's calls would cost at the targets; None where not known."""
-    import numpy as np
-
+async def _calls_an_hour(ports: FallbackPorts, dependency: str, now_ms: int) -> float:
+    """Of the last day."""
     counts = await ports.telemetry.hours(
         dependency, start_hour=(now_ms - DAY_MS) // HOUR_MS, end_hour=now_ms // HOUR_MS + 1
     )
-    calls_an_hour = float(counts.n.sum()) * HOUR_MS / DAY_MS
-    cost = 0.0
-    for weight in after:
-        if not is_called(weight.target):
-            continue
-        known = await ports.telemetry.dependency(weight.target)
-        name, version = (weight.target, None) if known else split_version(weight.target)
-        calls = await ports.telemetry.newest_costs(name)
-        priced = price_calls(calls, name, settings, now_ms=now_ms).micro_usd
-        if version in calls.versions:
-            priced = priced[calls.version == calls.versions.index(version)]
-        priced = priced[~np.isnan(priced)]
-        if priced.size < _CALLS_MIN:
+    return float(counts.n.sum()) * HOUR_MS / DAY_MS
+
+
+def _mean_of(weights: Sequence[Weight], a_call: Mapping[str, float | None]) -> float | None:
+    """What a call costs where each target gets its share; None where one's price is not known."""
+    total, cost = sum(weight.share for weight in weights), 0.0
+    for weight in weights:
+        own = a_call[weight.target]
+        if own is None:
             return None
-        cost += weight.share / sum(w.share for w in after) * float(priced.mean())
-    return calls_an_hour * cost
+        cost += weight.share / total * own
+    return cost
+
+
+async def _micro_usd_a_call(
+    ports: FallbackPorts, settings: Settings, target: str, now_ms: int
+) -> float | None:
+    """The mean of a target's newest priced calls, 0 of what is not called; None of too few."""
+    import numpy as np
+
+    if not is_called(target):
+        return 0.0
+    known = await ports.telemetry.dependency(target)
+    name, version = (target, None) if known else split_version(target)
+    calls = await ports.telemetry.newest_costs(name)
+    priced = price_calls(calls, name, settings, now_ms=now_ms).micro_usd
+    if version in calls.versions:
+        priced = priced[calls.version == calls.versions.index(version)]
+    priced = priced[~np.isnan(priced)]
+    return float(priced.mean()) if priced.size >= _CALLS_MIN else None
