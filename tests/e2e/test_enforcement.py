@@ -17,12 +17,16 @@ from mcp import Client, MCPError, StdioServerParameters
 from product import ERAS, GONOGO, answer, environment, lines, typed
 from test_guard import calls
 
+from gonogo.errors import ConfigError
 from gonogo.guard.hook_forms import Ruling
+from gonogo.guard.resident import Judge
+from gonogo.settings import Settings
 from gonogo.wrap.enforcement import Enforcement, Limits, whole_lines
 
 SERVER = """
-import time
+import anyio
 from mcp.server.mcpserver import MCPServer
+waiting = anyio.Event()
 server = MCPServer("real", version="3.1", log_level="WARNING")
 @server.tool()
 def search(text: str) -> str:
@@ -31,9 +35,13 @@ def search(text: str) -> str:
 def list(text: str) -> str:
     return text
 @server.tool()
-def slow(seconds: float) -> str:
-    time.sleep(seconds)
+async def slow() -> str:
+    await waiting.wait()
     return "late"
+@server.tool()
+async def release() -> str:
+    waiting.set()
+    return "released"
 server.run("stdio")
 """
 
@@ -98,7 +106,8 @@ def test_a_call_that_hangs_is_answered_and_its_late_answer_dropped(store: Path) 
         options = ("--enforce", "--deadline", "1s")
         async with Client(wrapped(store, *options), read_timeout_seconds=60) as client:
             with pytest.raises(MCPError, match="has not answered for 1 s"):
-                await client.call_tool("slow", {"seconds": 2.5})
+                await client.call_tool("slow", {})
+            await client.call_tool("release", {})
             found = await client.call_tool("list", {"text": "after"})
             assert found.structured_content == {"result": "after"}
 
@@ -127,6 +136,33 @@ def test_without_a_store_it_is_open_or_closed_as_chosen(tmp_path: Path, closed: 
                 await client.call_tool("list", {"text": "a"})
 
     anyio.run(use)
+
+
+@pytest.mark.parametrize("line", [b"no JSON\n", b"[" * 5000 + b"\n", b'{"id": 1, "method": \n'])
+def test_what_cannot_be_read_cannot_be_judged_and_is_not_passed_on(line: bytes) -> None:
+    """Another parser might find a call in it; a blank line is nobody's."""
+    enforcement = Enforcement("srv", lambda _: Ruling("allow"), Limits())
+    told = json.loads(enforcement.refusal(line) or b"null")
+    assert (told["id"], told["error"]["code"]) == (None, -32700)
+    assert enforcement.refusal(b"\n") is None
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_why_nothing_was_checked_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+    closed: bool,  # noqa: FBT001
+) -> None:
+    """On standard error where the call goes on; in the refusal where it does not."""
+
+    def unread() -> Settings:
+        raise ConfigError("gonogo.toml is gone.")
+
+    judge = Judge(unread, clock=lambda: 0, closed=closed)
+    for name in ("srv/a", "srv/b"):
+        ruling = judge(name)
+        assert ruling.what == ("deny" if closed else "allow")
+        assert ("gonogo.toml is gone." in ruling.reason) == closed
+    assert capsys.readouterr().err.count("gonogo.toml is gone.") == (0 if closed else 1)
 
 
 FAR = 1e18

@@ -15,7 +15,7 @@ from scripted import Scripted
 
 from gonogo.app import Gonogo
 from gonogo.http.retries import Patience
-from gonogo.ports.standing import VerdictNow
+from gonogo.ports.standing_verdicts import VerdictNow
 from gonogo.server import streamable_http
 from gonogo.server.gate import LOOPBACK, Access, Gate
 from gonogo.server.metrics import exposition

@@ -23,7 +23,7 @@ from gonogo.fallback.conditions import (
 from gonogo.fallback.drawn_budgets import drawn_budgets
 from gonogo.fallback.rehearsed import last_drill, rehearsed
 from gonogo.ports.routes import Check, grown
-from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import NextAction, RouteAnswer, rfc3339
 from gonogo.errors import UnknownTarget
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
-from gonogo.ports.standing import NEVER_ASKED, VerdictNow, verdicts_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, VerdictNow, verdicts_now
 from gonogo.records import Verdict, worst_verdict
 from gonogo.routes.split import key_place, pick
 from gonogo.text.forms import share_text

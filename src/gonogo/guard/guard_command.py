@@ -6,21 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
 
-from gonogo.errors import GonogoError, ParameterError, plain
+from gonogo.config.early_options import EarlyParser
 from gonogo.guard.hook_forms import CLIENTS, EVENT_BYTES_MAX, Ruling, tool_of
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
-
-# A client gives a hook a minute; who waits for a tool call waits less gladly.
-ANSWER_S = 10.0
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError(f"guard: {message}. See `gonogo guard --help`.")
+from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
 
 
 def guard(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -36,10 +25,11 @@ def guard(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     given = parsed(arguments)
     try:
         ruling = _ruled(given, environ)
-    except (GonogoError, OSError, TimeoutError) as error:
-        ruling = _failed(plain(str(error), 300), closed=given.closed)
     except Exception as error:  # noqa: BLE001 - an entry point: the client gets an answer
-        ruling = _failed(plain(f"{type(error).__name__}: {error}", 300), closed=given.closed)
+        why = why_not_asked(error)
+        ruling = not_asked(why, closed=given.closed)
+        if ruling.what == "allow":
+            sys.stderr.write(f"{GOES_ON}: {why}\n")
     sys.stdout.write(json.dumps(CLIENTS[given.client](ruling)) + "\n")
     return 0
 
@@ -50,7 +40,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         ParameterError: An argument is unknown or incomplete.
     """
-    parser = _Parser(
+    parser = EarlyParser(
         prog="gonogo guard",
         usage="gonogo guard hook CLIENT [--closed] [--store PATH] [--config PATH]",
         description="Answer a client's hook before a tool call: a no_go stops the call, whatever "
@@ -69,13 +59,6 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _failed(why: str, *, closed: bool) -> Ruling:
-    if closed:
-        return Ruling("deny", f"gonogo cannot be asked, and the gate is closed then: {why}")
-    sys.stderr.write(f"gonogo guard: nothing was checked, and the call goes on: {why}\n")
-    return Ruling("allow")
-
-
 def _ruled(given: argparse.Namespace, environ: Mapping[str, str]) -> Ruling:
     from gonogo.config import load_settings
     from gonogo.guard.ruling import dependency_of
@@ -85,25 +68,7 @@ def _ruled(given: argparse.Namespace, environ: Mapping[str, str]) -> Ruling:
     name = dependency_of(tool, settings.guard)
     if name is None:
         return Ruling("allow")
-    return _judged(name, settings)
-
-
-def _judged(name: str, settings: Settings) -> Ruling:
-    """By what stands in the store where that is fresh; else the questions are asked."""
     from gonogo.clock import wall_clock_ms
-    from gonogo.guard.ruling import ruling_of
-    from gonogo.guard.verdict_read import asked_now, standing_on_file
+    from gonogo.guard.verdict_read import ruling_now
 
-    now_ms = wall_clock_ms()
-    now = standing_on_file(name, settings, now_ms=now_ms)
-    if now is None:
-        import anyio
-
-        async def ask() -> Ruling:
-            with anyio.fail_after(ANSWER_S):
-                return ruling_of(
-                    name, await asked_now(name, settings), settings.guard, now_ms=now_ms
-                )
-
-        return anyio.run(ask)
-    return ruling_of(name, now, settings.guard, now_ms=now_ms)
+    return ruling_now(name, settings, now_ms=wall_clock_ms())

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from gonogo.errors import GonogoError, plain
-from gonogo.guard.hook_forms import Ruling
-from gonogo.guard.ruling import ruling_of
-from gonogo.guard.verdict_read import asked_now, standing_on_file
+from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
+from gonogo.guard.verdict_read import ruling_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gonogo.guard.hook_forms import Ruling
     from gonogo.settings import Settings
 
 __all__ = ["Judge"]
@@ -42,7 +42,8 @@ class Judge:
         self._kept: dict[str, tuple[Ruling, float]] = {}
         self._asking: set[str] = set()
         self._lock = threading.Lock()
-        self.problem: str | None = None
+        # Why nothing could be asked, as standard error was told last: each reason once.
+        self._said: str | None = None
 
     def __call__(self, name: str) -> Ruling:
         """The ruling for a dependency; only the first one is waited for."""
@@ -53,7 +54,7 @@ class Judge:
             asking.join(FIRST_S)
             found = self._kept.get(name)
             if found is None:
-                return self._failed("the first check takes too long")
+                return self._not_asked("the first check takes too long")
         elif time.monotonic() - found[1] > LOOKED_AT_AGAIN_S:
             with self._lock:
                 busy = name in self._asking
@@ -64,31 +65,19 @@ class Judge:
 
     def _ask(self, name: str) -> None:
         try:
-            ruling = self._ruling(name)
-        except (GonogoError, OSError) as error:
-            ruling = self._failed(str(error))
+            if self._settings is None:
+                self._settings = self._read_settings()
+            ruling = ruling_now(name, self._settings, now_ms=self._clock())
+            self._said = None
         except Exception as error:  # noqa: BLE001 - a thread's entry point: the call gets an answer
-            ruling = self._failed(f"{type(error).__name__}: {error}")
-        else:
-            self.problem = None
+            ruling = self._not_asked(why_not_asked(error))
         self._kept[name] = ruling, time.monotonic()
         with self._lock:
             self._asking.discard(name)
 
-    def _ruling(self, name: str) -> Ruling:
-        import anyio
-
-        if self._settings is None:
-            self._settings = self._read_settings()
-        settings, now_ms = self._settings, self._clock()
-        now = standing_on_file(name, settings, now_ms=now_ms)
-        if now is None:
-            now = anyio.run(asked_now, name, settings)
-        return ruling_of(name, now, settings.guard, now_ms=now_ms)
-
-    def _failed(self, why: str) -> Ruling:
-        self.problem = plain(why, 300)
-        if self._closed:
-            told = "gonogo cannot be asked, and the gate is closed then"
-            return Ruling("deny", f"{told}: {self.problem}")
-        return Ruling("allow")
+    def _not_asked(self, why: str) -> Ruling:
+        ruling = not_asked(why, closed=self._closed)
+        if ruling.what == "allow" and why != self._said:
+            self._said = why
+            sys.stderr.write(f"{GOES_ON}: {why}\n")
+        return ruling

@@ -10,7 +10,7 @@ from gonogo.guard.hook_forms import Ruling
 from gonogo.text.forms import duration
 
 if TYPE_CHECKING:
-    from gonogo.ports.standing import VerdictNow
+    from gonogo.ports.standing_verdicts import VerdictNow
     from gonogo.records import Verdict
     from gonogo.settings import GuardPolicy, GuardSettings
 

@@ -18,7 +18,7 @@ from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rf
 from gonogo.answers.work_report import listed_of
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
-from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import Decision
 from gonogo.text.forms import counted, minute
 

@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import anyio
 
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
+from gonogo.config.early_options import EarlyParser
 from gonogo.errors import NoInput, ParameterError, plain
 from gonogo.http.guard import listening_socket, place_of
 
@@ -30,20 +31,13 @@ if TYPE_CHECKING:
 EXAMPLE = "example: gonogo serve --store ~/gonogo.db --read-only"
 
 
-class _Parser(argparse.ArgumentParser):
-    """The standard parser, with the product's errors: its own exit status would read as no_go."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError(f"serve: {message}. See `gonogo serve --help`.")
-
-
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of `gonogo serve`.
 
     Raises:
         ParameterError: An argument is unknown or incomplete.
     """
-    parser = _Parser(
+    parser = EarlyParser(
         prog="gonogo serve",
         description="Serve the tools to an agent (MCP), over standard input and output or over HTTP.",
         epilog=EXAMPLE,

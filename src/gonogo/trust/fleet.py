@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
-from gonogo.ports.standing import standing_now
+from gonogo.ports.standing_verdicts import standing_now
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s
 from gonogo.text.forms import counted, number

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.ports.standing import stale_after_ms
+from gonogo.ports.standing_verdicts import stale_after_ms
 from gonogo.ports.trust_reads import FleetRow
 from gonogo.records import DAY_MS, HOUR_MS, PartVerdict, StandingVerdict, worst_verdict
 from gonogo.trust.providers import MEMBERS_OF_FLEET_MAX, failing_provider, falling_with

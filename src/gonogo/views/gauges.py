@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.money.scopes import Traffic, scope_at
-from gonogo.ports.standing import verdicts_now
+from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.trust.fleet_scores import look_at_fleet
 
 if TYPE_CHECKING:
     from gonogo.ports.money import Ledger
     from gonogo.ports.routes import Incidents
-    from gonogo.ports.standing import VerdictNow
+    from gonogo.ports.standing_verdicts import VerdictNow
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
     from gonogo.settings import Settings

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
 from gonogo.errors import UnknownTarget
-from gonogo.ports.standing import NEVER_ASKED, verdicts_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s
 from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
-    from gonogo.ports.standing import VerdictNow
+    from gonogo.ports.standing_verdicts import VerdictNow
     from gonogo.ports.telemetry import DecisionLog, Telemetry
     from gonogo.records import Dependency, Verdict
     from gonogo.settings import Settings

@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import plain
 from gonogo.guard.hook_forms import Ruling
-from gonogo.wrap.tool_calls import digest_of
+from gonogo.wrap.tool_calls import digest_of, messages_in
 
 __all__ = ["Enforcement", "Limits", "whole_lines"]
 
-# A line that is longer is passed on as it comes: nothing in it is judged.
+# A line that is longer is cut, and its pieces are no messages.
 LINE_BYTES_MAX = 64 * 1024 * 1024
 # JSON-RPC leaves -32000 to -32099 to implementations.
-REFUSED = -32000
+REFUSED, UNREADABLE = -32000, -32700
 RETRY = "Do not repeat it as it is: "
 
 _Id = str | int
@@ -73,8 +74,15 @@ class Enforcement:
 
     def refusal(self, line: bytes) -> bytes | None:
         """The line that answers the client in the server's stead; None where the line may pass."""
-        found = _parsed(line)
-        calls = [each for each in _each(found) if each.get("method") == "tools/call"]
+        if not line.strip():
+            return None
+        try:
+            found = foreign_json(line)
+        except ValueError as error:
+            # Another parser may read it, and find a call in it.
+            told = f"gonogo: this message {error}: it cannot be judged, and was not passed on."
+            return _line(_error(None, told, code=UNREADABLE))
+        calls = [each for each in messages_in(found) if each.get("method") == "tools/call"]
         for call in calls:
             why = self._why(call)
             if why is not None:
@@ -107,7 +115,11 @@ class Enforcement:
         """Whether a line of the server goes on to the client: not the late answer of a lost call."""
         if not self._open and not self._given_up:
             return True
-        for each in _each(_parsed(line)):
+        try:
+            found = foreign_json(line)
+        except ValueError:
+            return True
+        for each in messages_in(found):
             number = _id(each)
             if number is None or "method" in each:
                 continue
@@ -152,24 +164,15 @@ class Enforcement:
 
 def whole_lines(held: bytearray, chunk: bytes) -> Iterator[bytes]:
     """The lines that a chunk completes, with their ends; what is left over stays held."""
+    looked_at = len(held)  # in which no line ends
     held += chunk
-    while (end := held.find(b"\n")) >= 0:
+    while (end := held.find(b"\n", looked_at)) >= 0:
         yield bytes(held[: end + 1])
         del held[: end + 1]
+        looked_at = 0
     if len(held) > LINE_BYTES_MAX:
         yield bytes(held)
         held.clear()
-
-
-def _parsed(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _each(found: object) -> list[Mapping[str, object]]:
-    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
 
 
 def _id(message: Mapping[str, object]) -> _Id | None:
@@ -187,14 +190,14 @@ def _arguments(call: Mapping[str, object]) -> str:
     return digest_of((params.get("arguments") if isinstance(params, dict) else None) or {})
 
 
-def _error(number: object, why: str) -> dict[str, object]:
+def _error(number: object, why: str, *, code: int = REFUSED) -> dict[str, object]:
     message = plain(why, 1000)
-    return {"jsonrpc": "2.0", "id": number, "error": {"code": REFUSED, "message": message}}
+    return {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
 
 
 def _answers(found: object, why: str) -> bytes:
     """Refuse every request of a line: of a batch none goes through where one may not."""
-    asked = [_id(each) for each in _each(found) if _id(each) is not None]
+    asked = [number for each in messages_in(found) if (number := _id(each)) is not None]
     told = [_error(number, why) for number in asked]
     return _line(told if isinstance(found, list) else told[0]) if told else b""
 

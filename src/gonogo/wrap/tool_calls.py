@@ -15,7 +15,7 @@ from hashlib import blake2b
 from gonogo.border.foreign import foreign_json
 from gonogo.wrap.lines import Line, Lines
 
-__all__ = ["Calls", "digest_of"]
+__all__ = ["Calls", "digest_of", "messages_in"]
 
 OPEN_CALLS_MAX = 1_000
 HASH_BYTES = 16
@@ -191,8 +191,12 @@ def _answers(line: Line) -> Iterator[Mapping[str, object]]:
 
 
 def _messages(text: bytes) -> Iterator[Mapping[str, object]]:
-    message = _value(text)
-    for one in message if isinstance(message, list) else (message,):
+    yield from messages_in(_value(text))
+
+
+def messages_in(value: object) -> Iterator[Mapping[str, object]]:
+    """The messages of a line: one, or those of a batch."""
+    for one in value if isinstance(value, list) else (value,):
         if isinstance(one, dict):
             yield one
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from gonogo.border.characters import UnclearName, name_of
+from gonogo.config.early_options import EarlyParser
 from gonogo.errors import ParameterError
 from gonogo.recorder.outbox import Outbox
 from gonogo.wrap.proxy import die_as, run_proxy
@@ -24,11 +25,6 @@ SWITCH_S = 0.0005
 NAME_CHARS_MAX = 100
 REPEATS_MAX = 1_000_000
 EXAMPLE = "example: gonogo wrap github -- npx -y @modelcontextprotocol/server-github"
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError(f"wrap: {message}. See `gonogo wrap --help`.")
 
 
 def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -76,7 +72,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         ParameterError: An argument is unknown or incomplete.
     """
-    parser = _Parser(
+    parser = EarlyParser(
         prog="gonogo wrap",
         usage="gonogo wrap [--store PATH] [--config PATH] [--enforce …] NAME -- COMMAND…",
         description="Run another MCP server, passing every byte through, and record each tool "
