@@ -153,3 +153,26 @@ def test_bash_completes_commands_and_options(
     words = f"COMP_WORDS=(gonogo {typed_so_far}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))"
     complete = f'. ~/.bashrc; {words}; _gonogo_completion gonogo; echo "${{COMPREPLY[@]}}"'
     assert bash(complete) == f"{offered}\n"
+
+
+def test_install_writes_the_guard_and_doctor_says_what_it_asks(tmp_path: Path) -> None:
+    """The written command answers an event; a client without hooks is refused; it can be taken out."""
+    store = tmp_path / "s b.db"
+    file = tmp_path / ".claude" / "settings.json"
+    made = typed("install", "claude-code", "--guard", "--yes", store=store)
+    assert (made.returncode, made.stdout.count("\nWrote ")) == (0, 2)
+    [entry] = json.loads(file.read_text())["hooks"]["PreToolUse"]
+    [hook] = entry["hooks"]
+    event = (Path(__file__).parent / "hook_events" / "claude-code.json").read_bytes()
+    asked = ["sh", "-c", hook["command"]]
+    done = subprocess.run(asked, input=event, capture_output=True, check=True, env={})
+    assert (json.loads(done.stdout), done.stderr) == ({}, b"")
+    assert "\nclaude-code guard\tok\t" in typed("doctor", store=store).stdout
+    file.write_text(file.read_text().replace(GONOGO, "/gone/gonogo"))
+    broken = typed("doctor", store=store)
+    assert (broken.returncode, "so no call is stopped" in broken.stdout) == (70, True)
+    assert typed("install", "claude-code", "--no-guard", "--yes", store=store).returncode == 0
+    assert json.loads(file.read_text()) == {"hooks": {"PreToolUse": []}}
+    refused = typed("install", "cursor", "--guard", "--yes", store=store)
+    assert (refused.returncode, refused.stderr.count("\n")) == (64, 1)
+    assert "gonogo wrap NAME --enforce" in refused.stderr

@@ -17,12 +17,14 @@ from gonogo.cli.command import Session, command
 from gonogo.config import default_config, default_store, load_settings
 from gonogo.errors import ConfigError, ParameterError, plain
 from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
+from gonogo.setup.guard_hooks import hook_place_of, planned_hook
 from gonogo.setup.merging import carry_out, planned, server_in
 from gonogo.setup.template import Wishes, filled
-from gonogo.store.postgres.address import shown
+from gonogo.store.postgres.address import is_address, shown
 
 if TYPE_CHECKING:
     from gonogo.settings import Settings
+    from gonogo.setup.merging import Change
 
 group = typer.Typer()
 
@@ -100,6 +102,7 @@ def _asked() -> Wishes:
     "gonogo install claude-desktop",
     "gonogo install cursor --link",
     "gonogo install vscode --project . --yes",
+    "gonogo install claude-code --guard",
     panel="Set up",
     needs_config=False,
 )
@@ -117,6 +120,13 @@ async def install(
             help="Look and plan, and nothing more. Default: as it is set up, else it may act.",
         ),
     ] = None,
+    guard: Annotated[
+        bool | None,
+        typer.Option(
+            "--guard/--no-guard",
+            help="Also stop its tool calls under no_go, by the client's own hook; or no more.",
+        ),
+    ] = None,
     show_link: Annotated[
         bool, typer.Option("--link", help="Print the one-click link instead.")
     ] = False,
@@ -125,7 +135,8 @@ async def install(
     """Show the change to a client's file, then make it; the old file is kept beside it."""
     known = _client(client)
     settings = session.settings
-    place = place_of(known, settings.environ, project=project.absolute() if project else None)
+    folder = project.absolute() if project else None
+    place = place_of(known, settings.environ, project=folder)
     before = None
     if not show_link:
         with suppress(ConfigError):  # what is amiss with the file is said where it is to be changed
@@ -137,21 +148,74 @@ async def install(
             raise ParameterError(f"{known} has no one-click link; gonogo install {known} does it.")
         session.screen.line(found)
         return 0
-    change = planned(place, server)
-    if change.is_none:
-        session.screen.line(f"{place.path} says so already.")
+    steps = [(planned(place, server), place.then)]
+    if guard is not None:
+        steps = _with_guard(steps, known, settings, folder, wanted=guard)
+    return _carried_out(session, steps, yes=yes, guard=guard is True)
+
+
+def _carried_out(
+    session: Session, steps: list[tuple[Change, str]], *, yes: bool, guard: bool
+) -> int:
+    """Show what would change, ask, and write it; returns the status."""
+    settings = session.settings
+    changes = [step for step in steps if not step[0].is_none]
+    if not changes:
+        session.screen.line(f"{steps[0][0].path} says so already.")
         return 0
-    session.screen.line(change.diff().replace(settings.store, shown(settings.store)))
+    for change, _ in changes:
+        session.screen.line(change.diff().replace(settings.store, shown(settings.store)))
     if not yes and not (sys.stdin.isatty() and typer.confirm("Write it?", default=False)):
         session.screen.line("Nothing was changed. Give --yes to write it.")
         return 1
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    kept = carry_out(change, stamp=stamp)
-    told = f"; the old file is {kept}" if kept else ""
-    session.screen.line(f"Wrote {place.path}{told}. {place.then}")
+    for change, then in changes:
+        kept = carry_out(change, stamp=stamp)
+        told = f"; the old file is {kept}" if kept else ""
+        session.screen.line(f"Wrote {change.path}{told}. {then}")
+    if guard and is_address(settings.store):
+        # An address may hold a password, and a hook has no environment of its own.
+        session.screen.line("Start the client with GONOGO_STORE set: the guard reads it there.")
     if settings.config_path is not None and not settings.config_path.exists():
         session.screen.line(f"{settings.config_path} is not there yet: gonogo init writes it.")
     return 0
+
+
+def _with_guard(
+    steps: list[tuple[Change, str]],
+    client: Client,
+    settings: Settings,
+    project: Path | None,
+    *,
+    wanted: bool,
+) -> list[tuple[Change, str]]:
+    """The changes with the guard's among the client's hooks, or out of them.
+
+    Raises:
+        ParameterError: The client has no hook before a tool call.
+    """
+    place = hook_place_of(client, settings.environ, project=project)
+    if place is None:
+        raise ParameterError(
+            f"{client} asks nobody before a tool call, so --guard can write nothing there; "
+            "gonogo wrap NAME --enforce stands in front of one server (docs/guard.md)."
+        )
+    [(first, then)] = steps
+    options = {"--config": str(settings.config_path)} if settings.config_path else {}
+    is_own = settings.store != str(default_store(settings.environ))
+    if is_own and not is_address(settings.store):
+        options["--store"] = settings.store
+    change = planned_hook(
+        place,
+        own_command() if wanted else None,
+        options=options,
+        tools=settings.guard.tools,
+        on=first if first.path == place.path else None,
+    )
+    told = place.then if wanted else "Its tool calls are no longer asked about."
+    if first.path == place.path:
+        return [(change, f"{then} {told}")]
+    return [(first, then), (change, told)]
 
 
 def _entry(

@@ -1,8 +1,9 @@
 """The clients' hooks before a tool call: what each hands over, and how each is answered.
 
 Sources: code.claude.com/docs/en/hooks (PreToolUse), developers.openai.com/codex/hooks (PreToolUse),
-geminicli.com/docs/hooks/reference (BeforeTool). All three name an MCP server's tool
-`mcp__SERVER__TOOL`.
+geminicli.com/docs/hooks/reference (BeforeTool). An MCP server's tool is `mcp__SERVER__TOOL` in the
+first two; Gemini CLI's releases write `mcp_SERVER_TOOL`, which cannot be parted again, and name both
+in `mcp_context`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Ruling(NamedTuple):
 
 
 def tool_of(event: bytes) -> str:
-    """The name of the tool that is about to be called.
+    """The name of the tool that is about to be called, `mcp__SERVER__TOOL` of an MCP server.
 
     Raises:
         DataError: It is no hook's event, or far too large for one.
@@ -43,6 +44,11 @@ def tool_of(event: bytes) -> str:
     except (ValueError, RecursionError):
         raise DataError("the hook's event is no JSON object.") from None
     tool = found.get("tool_name") if isinstance(found, dict) else None
+    of_server = found.get("mcp_context") if isinstance(found, dict) else None
+    if isinstance(of_server, dict):
+        server, own = of_server.get("server_name"), of_server.get("tool_name")
+        if isinstance(server, str) and isinstance(own, str) and server and own:
+            tool = f"mcp__{server}__{own}"
     if not isinstance(tool, str) or not 0 < len(tool) <= NAME_CHARS_MAX:
         raise DataError("the hook's event has no tool_name: is this a hook before a tool call?")
     return tool

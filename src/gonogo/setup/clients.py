@@ -53,7 +53,7 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
         environ: The process environment.
         project: A folder whose own file is meant; Claude Desktop has none.
     """
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    home = user_home(environ)
     folder = home if project is None else project
     user = _user_folder(environ, home)
     dotted = home / ".config" if sys.platform == "darwin" else user
@@ -89,6 +89,11 @@ _KEYS: Mapping[Client, tuple[str, str, Form]] = {
     "goose": ("extensions", "A new Goose session starts it.", "yaml"),
     "continue": ("mcpServers", "Continue's agent mode shows it.", "json"),
 }
+
+
+def user_home(environ: Mapping[str, str]) -> Path:
+    """The user's own folder, as the environment says or the system does."""
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 def _user_folder(environ: Mapping[str, str], home: Path) -> Path:

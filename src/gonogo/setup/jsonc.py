@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Document", "with_value"]
+__all__ = ["Document", "with_item", "with_value", "without_item"]
 
 DEPTH_MAX = 64
 _BLANK = re.compile(r"(?:[ \t\r\n\ufeff]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -34,27 +34,28 @@ class Document:
     """
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         self.places: dict[tuple[str, ...], Member] = {}
-        at = self._skip(0)
+        at = self.skip(0)
         if at == len(text):
             self.value: object = {}
             self.is_empty = True
             return
         self.is_empty = False
         self.value, at = self._value(at, ())
-        if self._skip(at) != len(text):
+        if self.skip(at) != len(text):
             raise ValueError("more than one value")
 
-    def _skip(self, at: int) -> int:
-        found = _BLANK.match(self._text, at)
+    def skip(self, at: int) -> int:
+        """Where the next thing begins that is neither blank nor comment."""
+        found = _BLANK.match(self.text, at)
         return found.end() if found else at
 
     def _value(self, at: int, path: tuple[str, ...]) -> tuple[object, int]:
         if len(path) > DEPTH_MAX:
             raise ValueError("nested too deeply")
         value: object
-        match self._text[at : at + 1]:
+        match self.text[at : at + 1]:
             case "{":
                 value, end = self._object(at, path)
             case "[":
@@ -67,27 +68,27 @@ class Document:
         return value, end
 
     def _token(self, form: re.Pattern[str], at: int) -> tuple[object, int]:
-        found = form.match(self._text, at)
+        found = form.match(self.text, at)
         if found is None:
             raise ValueError("no value")
         return json.loads(found[0], strict=False), found.end()
 
     def _object(self, at: int, path: tuple[str, ...]) -> tuple[dict[str, object], int]:
         members: dict[str, object] = {}
-        at = self._skip(at + 1)
-        while self._text[at : at + 1] != "}":
+        at = self.skip(at + 1)
+        while self.text[at : at + 1] != "}":
             key, at = self._token(_TEXT, at)
-            at = self._skip(at)
-            if self._text[at : at + 1] != ":":
+            at = self.skip(at)
+            if self.text[at : at + 1] != ":":
                 raise ValueError("no colon")
-            members[str(key)], at = self._value(self._skip(at + 1), (*path, str(key)))
+            members[str(key)], at = self._value(self.skip(at + 1), (*path, str(key)))
             at = self._after(at, "}")
         return members, at + 1
 
     def _list(self, at: int, path: tuple[str, ...]) -> tuple[list[object], int]:
         values: list[object] = []
-        at = self._skip(at + 1)
-        while self._text[at : at + 1] != "]":
+        at = self.skip(at + 1)
+        while self.text[at : at + 1] != "]":
             value, at = self._value(at, (*path, f"[{len(values)}]"))
             values.append(value)
             at = self._after(at, "]")
@@ -95,10 +96,10 @@ class Document:
 
     def _after(self, at: int, closing: str) -> int:
         """Where the next part begins, or the closing bracket stands."""
-        at = self._skip(at)
-        if self._text[at : at + 1] == ",":
-            return self._skip(at + 1)
-        if self._text[at : at + 1] != closing:
+        at = self.skip(at)
+        if self.text[at : at + 1] == ",":
+            return self.skip(at + 1)
+        if self.text[at : at + 1] != closing:
             raise ValueError("no comma")
         return at
 
@@ -127,6 +128,60 @@ def with_value(text: str, path: Sequence[str], value: object, *, indent: str) ->
     return _inserted(text, found, path[: there + 1], made, indent)
 
 
+def with_item(text: str, path: Sequence[str], value: object, *, indent: str) -> str:
+    """The text with a value added at the end of a list; a list that is not there is made.
+
+    Raises:
+        ValueError: The text is no JSON, or what the path leads to is no list.
+    """
+    found = Document(text)
+    place = found.places.get(tuple(path))
+    if place is None:
+        return with_value(text, path, [value], indent=indent)
+    items = _items(found, path)
+    if not items:
+        return with_value(text, path, [value], indent=indent)
+    last = items[-1].end
+    comma = "" if text[found.skip(last) :][:1] == "," else ","
+    after = last if comma else found.skip(last) + 1
+    depth = len(path) + 1
+    item = f"\n{indent * depth}{_written(value, indent, depth)}"
+    return f"{text[:last]}{comma}{text[last:after]}{item}{text[after:]}"
+
+
+def without_item(text: str, path: Sequence[str], index: int) -> str:
+    """The text without one item of a list, and without the comma that parted it.
+
+    Raises:
+        ValueError: The text is no JSON, or there is no such item.
+    """
+    found = Document(text)
+    items = _items(found, path)
+    if not index < len(items):
+        raise ValueError("no such item")
+    if len(items) == 1:
+        place = found.places[tuple(path)]
+        return f"{text[: place.start]}[]{text[place.end :]}"
+    if index + 1 < len(items):
+        return text[: items[index].start] + text[items[index + 1].start :]
+    return text[: items[index - 1].end] + text[items[index].end :]
+
+
+def _items(found: Document, path: Sequence[str]) -> list[Member]:
+    """Where the items of a list stand.
+
+    Raises:
+        ValueError: What the path leads to is no list.
+    """
+    place = found.places.get(tuple(path))
+    if place is None or found.text[place.start] != "[":
+        raise ValueError("no list")
+    items: list[Member] = []
+    while (key := (*path, f"[{len(items)}]")) in found.places:
+        items.append(found.places[key])
+    return items
+
+
 def _inserted(text: str, found: Document, path: Sequence[str], value: object, indent: str) -> str:
     """The text with a new last member in the object that the path leads into."""
     parent = tuple(path[:-1])
@@ -142,7 +197,7 @@ def _inserted(text: str, found: Document, path: Sequence[str], value: object, in
         return f"{text[: place.start]}{{\n{member}\n{indent * (depth - 1)}}}{text[place.end :]}"
     last = found.places[(*parent, list(inside)[-1])].end
     # A comment may follow the last value; a comma may too.
-    comma = "" if text[found._skip(last) :][:1] == "," else ","  # noqa: SLF001 - of this module
+    comma = "" if text[found.skip(last) :][:1] == "," else ","
     close = place.end - 1
     line = text.rfind("\n", 0, close) + 1
     if line <= last:  # all in one line

@@ -43,7 +43,7 @@ def planned(place: Place, server: dict[str, object]) -> Change:
     Raises:
         ConfigError: the file cannot be read, or has a shape that could not be changed safely.
     """
-    before = _read(place.path)
+    before = read_text(place.path)
     text = before or ""
     try:
         if place.form == "yaml":
@@ -54,7 +54,7 @@ def planned(place: Place, server: dict[str, object]) -> Change:
             if place.form == "toml":
                 after = with_table(text, place.key, SERVER, server)
             else:
-                after = with_value(text, (place.key, SERVER), server, indent=_indent(before))
+                after = with_value(text, (place.key, SERVER), server, indent=indent_of(before))
     except (ValueError, RecursionError):
         by_hand = f'add under "{place.key}" by hand: {json.dumps({SERVER: server})}'
         raise ConfigError(
@@ -70,7 +70,7 @@ def server_in(place: Place) -> dict[str, object] | None:
     Raises:
         ConfigError: the file cannot be read, or has another shape.
     """
-    text = _read(place.path) or ""
+    text = read_text(place.path) or ""
     if place.form == "yaml":
         return None  # nothing here reads YAML
     try:
@@ -93,7 +93,12 @@ def _servers(place: Place, text: str) -> dict[str, object]:
     return servers
 
 
-def _read(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
+    """A client's file; None where there is none.
+
+    Raises:
+        ConfigError: It cannot be read, is far too large, or is no text.
+    """
     try:
         if path.stat().st_size > BYTES_MAX:
             raise ConfigError(f"{path} is larger than {BYTES_MAX} bytes; nothing was changed.")
@@ -106,8 +111,8 @@ def _read(path: Path) -> str | None:
         raise ConfigError(f"{path} is not UTF-8 text; nothing was changed.") from None
 
 
-def _indent(text: str | None) -> str:
-    """As the file has it."""
+def indent_of(text: str | None) -> str:
+    """What each level of a text is indented by."""
     for line in (text or "").splitlines():
         margin = line[: len(line) - len(line.lstrip())]
         if margin:
@@ -129,7 +134,7 @@ def carry_out(change: Change, *, stamp: str) -> Path | None:
         ConfigError: it cannot be written, or was changed since it was read.
     """
     path = change.path.resolve()
-    if _read(path) != change.before:
+    if read_text(path) != change.before:
         raise ConfigError(f"{path} was changed meanwhile; nothing was written. Run it again.")
     kept = path.with_name(f"{path.name}.{stamp}.bak") if change.before is not None else None
     made = path.with_name(f"{path.name}.{stamp}.new")

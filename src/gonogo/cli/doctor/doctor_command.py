@@ -184,4 +184,31 @@ def _clients(session: Session) -> list[Finding]:
         else:
             said = f"{place.path} starts {command}, which is not there: gonogo install {client}"
             found.append(Finding(client, "broken", said))
+    found += _guards(session)
     return found or [Finding("clients", "note", "none is set up: gonogo install CLIENT")]
+
+
+def _guards(session: Session) -> list[Finding]:
+    """For each client that asks the guard, whether what it would start is there."""
+    from gonogo.setup.clients import CLIENTS
+    from gonogo.setup.guard_hooks import commands_in, hook_place_of, program_of
+
+    found = []
+    for client in CLIENTS:
+        place = hook_place_of(client, session.settings.environ, project=None)
+        if place is None:
+            continue
+        try:
+            programs = [program_of(command) for command in commands_in(place)]
+        except GonogoError as error:
+            found.append(Finding(f"{client} guard", "note", str(error)))
+            continue
+        for program in programs:
+            if Path(program).is_file() or shutil.which(program):
+                found.append(Finding(f"{client} guard", "ok", f"{place.path} asks {program}"))
+            else:
+                said = f"{place.path} asks {program}, which is not there, so no call is stopped: "
+                found.append(
+                    Finding(f"{client} guard", "broken", f"{said}gonogo install {client} --guard")
+                )
+    return found
