@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -28,23 +28,33 @@ class Receiver:
     judge: Judge
     taken: list[dict[str, Any]] = field(default_factory=list)
     is_down: bool = False
+    retry_after: str | None = None
+    hangs_s: float = 0.0
 
 
 @contextmanager
 def receiver(judge: Judge) -> Iterator[Receiver]:
     """Serve until the test is over."""
+    over = threading.Event()
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, text = judge(dict(self.headers), body)
-            if made.is_down:
+            if made.hangs_s:
+                over.wait(made.hangs_s)
+            if made.retry_after is not None:
+                status, text = 429, "slow down"
+            elif made.is_down:
                 status, text = 503, "down for the test"
             elif status < 300:
                 made.taken.append(json.loads(body))
             self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
+            if made.retry_after is not None:
+                self.send_header("Retry-After", made.retry_after)
+            with suppress(OSError):  # who was kept waiting may be gone
+                self.end_headers()
+                self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -56,6 +66,7 @@ def receiver(judge: Judge) -> Iterator[Receiver]:
         try:
             yield made
         finally:
+            over.set()
             server.shutdown()
             thread.join()
 
@@ -78,7 +89,7 @@ def pagerduty(_: Mapping[str, str], body: bytes) -> tuple[int, str]:
             problems.append("source is missing")
         if payload.get("severity") not in ("critical", "error", "warning", "info"):
             problems.append("severity is invalid")
-    if unknown := set(event) - {"routing_key", "event_action", "dedup_key", "payload"}:
+    if unknown := set(event) - {"routing_key", "event_action", "dedup_key", "payload", "links"}:
         problems.append(f"unknown: {sorted(unknown)}")
     if problems:
         return 400, json.dumps({"status": "invalid event", "errors": problems})

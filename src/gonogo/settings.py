@@ -227,6 +227,11 @@ class Settings:
     lock_wait_s: float = LOCK_WAIT_S
     # Of a PostgreSQL database: where the tables are.
     store_schema: str = "gonogo"
+    # Where the dashboard is, for links in messages.
+    url: str | None = None
+    # How long a plan stands that an agent may carry out, and one that waits for a person.
+    plan_expires_s: int = 900
+    approval_expires_s: int = 8 * 3600
     notify: Mapping[str, NotifierSettings] = field(default_factory=lambda: MappingProxyType({}))
     rolled_up_segment_pairs: tuple[tuple[str, str], ...] = ()
     read_only: bool = False

@@ -94,7 +94,7 @@ def test_a_missing_secret_is_said_and_nothing_else_stops(store: Path) -> None:
         said = process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
-    assert "tell failed (1 in a row): settings.notify.ops: the environment" in said
+    assert "tell ops failed (1 in a row): settings.notify.ops: the environment" in said
     assert process.returncode == 0
 
 

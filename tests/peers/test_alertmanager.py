@@ -15,7 +15,7 @@ from environments import program
 from ports import free_port, wait_for
 
 from gonogo.notifiers.alertmanager import Alertmanager
-from gonogo.ports.notices import Notice
+from gonogo.ports.notices import Notice, Page
 from gonogo.ports.routes import Event, Handled
 
 pytestmark = pytest.mark.anyio
@@ -62,14 +62,14 @@ async def test_an_incident_is_one_alert_until_it_is_over(url: str) -> None:
     notifier = Alertmanager("ops", url)
     for status in ("open", "open", "mitigated"):
         now = replace(notice, incident=replace(incident, status=status))
-        step = await notifier.tell(now, now_ms=NOW)
+        step = await notifier.tell(Page((now,)), now_ms=NOW)
         assert (step.status, step.detail) == ("done", "HTTP 200")
     [firing] = alerts(url)
     assert firing["labels"]["dependency"] == NAME
     assert firing["annotations"]["status"] == "mitigated"
     assert firing["status"]["state"] in ("active", "unprocessed")
     over = replace(notice, incident=replace(incident, status="resolved"))
-    assert (await notifier.tell(over, now_ms=NOW)).status == "done"
+    assert (await notifier.tell(Page((over,)), now_ms=NOW)).status == "done"
     assert alerts(url) == []
 
 
@@ -77,5 +77,5 @@ async def test_an_alertmanager_that_is_gone_is_a_failure(url: str) -> None:
     """Nobody listens there: said, not raised."""
     gone = Alertmanager("ops", f"http://127.0.0.1:{free_port()}")
     incident = Handled("inc-1", "m", "quality", "open", NOW, NOW, "why", "no_go")
-    assert (await gone.tell(Notice(incident, ()), now_ms=NOW)).status == "failed"
+    assert (await gone.tell(Page((Notice(incident, ()),)), now_ms=NOW)).status == "failed"
     assert alerts(url) == []

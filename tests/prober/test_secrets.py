@@ -190,6 +190,8 @@ def _type_all(said: list[str], environ: dict[str, str]) -> None:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = run(command, environ)
-        assert status < 70, (command, err.getvalue())
+        # The mirror refuses the registry's requests: an actuator that the doctor names as broken.
+        wanted = range(70, 71) if command[0] == "doctor" else range(70)
+        assert status in wanted, (command, out.getvalue(), err.getvalue())
         said += [out.getvalue(), err.getvalue()]
         assert said[-1] + said[-2]

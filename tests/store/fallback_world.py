@@ -64,6 +64,11 @@ class DeclaredHealth:
         del now_ms
         return dependency in self.down
 
+    async def outage(self, dependency: str, *, now_ms: int) -> str | None:
+        """As declared."""
+        del now_ms
+        return "its newest calls failed" if dependency in self.down else None
+
     async def own_rates(
         self,
         dependency: str,

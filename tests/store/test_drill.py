@@ -191,10 +191,9 @@ async def test_where_nobody_answers_an_ask_is_not_carried_out(ground: Ground) ->
 
 
 async def test_a_person_who_comes_after_the_plan_has_expired_is_too_late(ground: Ground) -> None:
-    """A plan is valid for 15 minutes; that is found in peacetime."""
-    asks = replace(
-        ground, settings=with_policy(ground.settings, "ask"), answer_after_ms=30 * 60_000
-    )
+    """A plan waits as long as configured, and no longer; that is found in peacetime."""
+    impatient = replace(with_policy(ground.settings, "ask"), approval_expires_s=15 * 60)
+    asks = replace(ground, settings=impatient, answer_after_ms=30 * 60_000)
     trial = await rehearse(asks, "outage", 0)
     assert trial.fired_ms is None
     assert "expired" in trial.problems[0]

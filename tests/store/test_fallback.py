@@ -161,7 +161,13 @@ async def test_a_plan_whose_state_moved_or_that_is_old_is_refused(w: World) -> N
     with pytest.raises(ActionRefused, match=r"version 0 of the route of 'm', which is now at 1"):
         await w.apply(first.plan_id)
     late = await w.plan(to="v2")
-    w.now_ms += 15 * MINUTE
+    w.now_ms += 8 * HOUR  # it waits for a person; one for agents stands a quarter of an hour
+    with pytest.raises(ActionRefused, match=r"expired at .*: plan again"):
+        await w.apply(late.plan_id)
+    w.with_policy("allow")
+    w.settings = replace(w.settings, plan_expires_s=60)
+    late = await w.plan(to="v2")
+    w.now_ms += MINUTE
     with pytest.raises(ActionRefused, match=r"expired at .*: plan again"):
         await w.apply(late.plan_id)
 

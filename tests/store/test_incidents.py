@@ -12,13 +12,8 @@ from fallback_world import MINUTE, NOW, World, world
 
 from gonogo.answers import rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.incidents.handle import (
-    Look,
-    acknowledge,
-    get_incidents,
-    note_verdict,
-    resolve,
-)
+from gonogo.incidents.by_hand import acknowledge, resolve
+from gonogo.incidents.handle import Look, get_incidents, note_verdict
 from gonogo.records import Verdict
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.engine import Engine

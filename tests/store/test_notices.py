@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fallback_world import MINUTE, World, world
 
-from gonogo.incidents.handle import Look, acknowledge, note_verdict, resolve
-from gonogo.incidents.telling import tell_all
+from gonogo.incidents.by_hand import acknowledge, resolve
+from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.telling import tell
 from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.notifiers.pagerduty import PagerDuty, dedup_key
+from gonogo.notifiers.post import retry_after_s
 from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
 from gonogo.ports.actuators import Step
@@ -50,7 +53,7 @@ class Told:
         """One turn of telling."""
         # Receivers check how old a signature is, and this module may have been read long ago.
         now_ms = int(time.time() * 1000) + minute * MINUTE
-        return [step for _, step in await tell_all(self.notices, [self.notifier], now_ms=now_ms)]
+        return await tell(self.notices, self.notifier, now_ms=now_ms)
 
     async def opened(self, look: Look = BAD) -> str:
         """Open an incident."""
@@ -99,7 +102,8 @@ async def test_what_was_not_taken_is_told_again(told: Told) -> None:
     await told.opened()
     told.receiver.is_down = True
     [step] = await told.turn()
-    assert (step.status, step.detail) == ("failed", "HTTP 503: down for the test")
+    assert step.status == "failed"
+    assert step.detail == "HTTP 503: down for the test; it wants to be left alone for 60 s"
     told.receiver.is_down = False
     assert [s.status for s in await told.turn()] == ["done"]
     assert len(told.receiver.taken) == 1
@@ -173,3 +177,75 @@ async def test_nobody_at_the_address_is_a_failure_and_no_crash(tmp_path: Path) -
             [step] = await told.turn()
             assert step.status == "failed"
             assert said in step.detail
+
+
+async def test_a_storm_of_one_provider_is_one_page(told: Told) -> None:
+    """Forty dependencies within an hour: one key, one page that names them all; another is apart."""
+    for n in range(40):
+        outage = replace(BAD, dependency=f"m{n}", kind="outage", provider="acme", ts_ms=NOW + n)
+        await told.opened(outage)
+    await told.opened(replace(BAD, dependency="slow", provider="acme", ts_ms=NOW))
+    await told.opened(replace(BAD, dependency="other", kind="outage", provider="zeta"))
+    late = replace(BAD, kind="outage", provider="acme", ts_ms=NOW + 2 * 60 * MINUTE)
+    await told.opened(replace(late, dependency="late"))
+    assert [step.status for step in await told.turn()] == ["done"] * 4
+    storm = str(told.receiver.taken)
+    assert "acme: 40 dependencies (m0, m1, m2 and 37 more)" in storm
+    if isinstance(told.notifier, PagerDuty):
+        groups = {e["dedup_key"]: e["payload"]["group"] for e in told.receiver.taken}
+        assert groups["gonogo/m0/quality"] == "acme"
+        [page] = [e for e in told.receiver.taken if e["dedup_key"] == "gonogo/m0/quality"]
+        assert len(page["payload"]["custom_details"]["dependencies"]) == 40
+        severities = {e["dedup_key"]: e["payload"]["severity"] for e in told.receiver.taken}
+        assert severities["gonogo/m0/quality"] == "critical"
+        assert severities["gonogo/slow/quality"] == "error"
+    assert await told.turn() == []
+
+
+async def test_a_page_has_a_link_and_the_next_command(told: Told) -> None:
+    """Who is woken knows where to look and what to type."""
+    await told.opened(replace(BAD, kind="outage"))
+    url = "https://gonogo.example/"
+    assert [s.status for s in await tell(told.notices, told.notifier, url=url, now_ms=NOW)] == [
+        "done"
+    ]
+    message = str(told.receiver.taken[0])
+    assert "https://gonogo.example/#view=incidents" in message
+    assert "gonogo fallback m --reason outage" in message
+
+
+async def test_a_receiver_that_asks_for_time_is_given_it(told: Told) -> None:
+    """429 with Retry-After: one request in this turn, and the wait is handed on."""
+    await told.opened()
+    await told.opened(replace(BAD, dependency="n"))
+    told.receiver.retry_after = "120"
+    [step] = await told.turn()
+    assert (step.status, step.retry_after_s) == ("failed", 120.0)
+    told.receiver.retry_after = None
+    assert [s.status for s in await told.turn()] == ["done", "done"]
+
+
+async def test_who_is_silenced_wakes_nobody_until_it_is_over(told: Told) -> None:
+    """What is still going on when the silence ends is told then."""
+    await told.opened()
+    silenced = tell(told.notices, told.notifier, is_silenced=lambda who: who == "m", now_ms=NOW)
+    assert await silenced == []
+    assert [s.status for s in await told.turn()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("7", 7.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 37.0),
+        (None, 60.0),
+        ("soon", 60.0),
+        ("-5", 1.0),
+        ("nan", 60.0),
+        ("1e9", 86_400.0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_a_date(header: str | None, wait_s: float) -> None:
+    """RFC 9110, 10.2.3; nonsense is a minute, never a crash and never for ever."""
+    now = datetime(1994, 11, 6, 8, 49, tzinfo=UTC)
+    assert retry_after_s(header, now=now) == wait_s

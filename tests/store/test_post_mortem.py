@@ -11,7 +11,8 @@ from fallback_world import MINUTE, NOW, World, world
 
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget
-from gonogo.incidents.handle import Look, acknowledge, note_verdict, resolve
+from gonogo.incidents.by_hand import acknowledge, resolve
+from gonogo.incidents.handle import Look, note_verdict
 from gonogo.incidents.post_mortem import BLANK, post_mortem
 from gonogo.records import Decision
 

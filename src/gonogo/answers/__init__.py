@@ -84,6 +84,7 @@ from gonogo.answers.work_report import (
     RecordAnswer,
     RejectedItem,
     TimelineEvent,
+    WaitingPlan,
 )
 
 __all__ = [
@@ -152,6 +153,7 @@ __all__ = [
     "Undo",
     "Usd",
     "VersionMean",
+    "WaitingPlan",
     "Window",
     "rfc3339",
     "rounded",

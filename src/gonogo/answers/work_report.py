@@ -9,6 +9,7 @@ from pydantic import Field
 from gonogo.answers.base import Answer, Fraction, Part, Points, Time, Usd
 from gonogo.answers.budget_report import BudgetCheck
 from gonogo.answers.drift_report import DriftStatus
+from gonogo.answers.fallback_report import TargetShare
 from gonogo.records import Kind, Verdict
 
 
@@ -108,13 +109,29 @@ class Incident(Part):
     suspected: str | None = None
     onset: Time | None = None
     verdict: Verdict
+    owner: str | None = None
+    silenced_until: Time | None = Field(
+        default=None, description="nobody is woken for it till then"
+    )
     timeline: list[TimelineEvent]
 
 
+class WaitingPlan(Part):
+    """A plan that a person may still approve."""
+
+    plan_id: str
+    dependency: str
+    to: list[TargetShare]
+    reason: str
+    expires_at: Time
+    approve_command: str
+
+
 class IncidentList(Answer):
-    """What is being handled, with its timeline."""
+    """What is being handled, with its timeline, and the plans that wait for a person."""
 
     incidents: list[Incident]
+    waiting_plans: list[WaitingPlan] | None = None
     counts: dict[IncidentStatus, int] | None = Field(
         default=None, description="all that there are, listed or not"
     )

@@ -361,13 +361,10 @@ class Gonogo(Remembering):
         incident_id: str | None = None,
     ) -> IncidentList:
         """What is being handled, with its timeline."""
-        from gonogo.incidents.handle import get_incidents
+        from gonogo.app.people import incidents_and_plans
 
-        stores = await self.stores()
-        return await get_incidents(
-            stores.incidents,
-            stores.decisions,
-            self.settings,
+        return await incidents_and_plans(
+            await self.stores(),
             dependency=dependency,
             status=status,
             incident_id=incident_id,

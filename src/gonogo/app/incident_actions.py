@@ -5,16 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.incidents.handle import acknowledge, get_incidents, resolve
+from gonogo.incidents.by_hand import acknowledge, assign, note, resolve
+from gonogo.incidents.handle import get_incidents
 from gonogo.views.log_entries import incident_entry
 
 if TYPE_CHECKING:
     from gonogo.answers import IncidentList
     from gonogo.app.parts import Stores
-    from gonogo.incidents.handle import EntryOf
+    from gonogo.incidents.by_hand import EntryOf
     from gonogo.ports.routes import Handled
 
-__all__ = ["acknowledge_incident", "incident_now", "resolve_incident"]
+__all__ = [
+    "acknowledge_incident",
+    "assign_incident",
+    "incident_now",
+    "note_incident",
+    "resolve_incident",
+]
 
 
 async def acknowledge_incident(stores: Stores, incident_id: str, *, now_ms: int) -> IncidentList:
@@ -40,17 +47,55 @@ async def resolve_incident(
     )
 
 
+async def note_incident(
+    stores: Stores, incident_id: str, text: str, *, now_ms: int
+) -> IncidentList:
+    """Write a line into an incident's timeline."""
+    await note(
+        stores.incidents,
+        incident_id,
+        text=text,
+        actor=stores.actor,
+        now_ms=now_ms,
+        entry_of=_entry_of(stores, "note", None, said=text, now_ms=now_ms),
+    )
+    return await incident_now(stores, incident_id, now_ms=now_ms)
+
+
+async def assign_incident(
+    stores: Stores, incident_id: str, owner: str, *, now_ms: int
+) -> IncidentList:
+    """Say whose an incident is."""
+    await assign(
+        stores.incidents,
+        incident_id,
+        owner=owner,
+        actor=stores.actor,
+        now_ms=now_ms,
+        entry_of=_entry_of(stores, "assign", None, said=owner, now_ms=now_ms),
+    )
+    return await incident_now(stores, incident_id, now_ms=now_ms)
+
+
 async def incident_now(stores: Stores, incident_id: str, *, now_ms: int) -> IncidentList:
     """An incident as every surface lists it."""
     books = stores.incidents, stores.decisions
     return await get_incidents(*books, stores.settings, incident_id=incident_id, now_ms=now_ms)
 
 
-def _entry_of(stores: Stores, what: str, false_alarm: bool | None, *, now_ms: int) -> EntryOf:  # noqa: FBT001 - absent, true or false
+def _entry_of(
+    stores: Stores,
+    what: str,
+    false_alarm: bool | None,  # noqa: FBT001 - absent, true or false
+    *,
+    said: str | None = None,
+    now_ms: int,
+) -> EntryOf:
     return partial(
         incident_entry,
         what,
         false_alarm=false_alarm,
+        said=said,
         entry_id=stores.new_id(now_ms),
         now_ms=now_ms,
         actor=stores.actor,

@@ -250,17 +250,11 @@ class Upkeep:
             now_ms=self._clock(),
         )
 
-    async def tell(self) -> list[tuple[str, Step]]:
-        """Tell people of incidents, as configured; what was told, and what became of it.
+    async def tell(self, name: str | None = None) -> list[tuple[str, Step]]:
+        """Tell people what is news, or the one receiver; what became of each page."""
+        from gonogo.app.people import tell_people
 
-        Raises:
-            ConfigError: the environment lacks a secret.
-        """
-        from gonogo.incidents.telling import tell_all
-        from gonogo.notifiers.receivers import make_notifiers
-
-        stores = await self.stores()
-        return await tell_all(stores.notices, make_notifiers(self.settings), now_ms=self._clock())
+        return await tell_people(await self.stores(), name=name, now_ms=self._clock())
 
     async def acknowledge(self, incident_id: str) -> IncidentList:
         """Say that a person has seen an incident; the incident as it stands then.

@@ -31,6 +31,7 @@ from gonogo.store.books.lease_book import StoredLeases
 from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.books.notice_book import StoredNotices
 from gonogo.store.books.route_book import StoredRoutes
+from gonogo.store.books.silence_book import StoredSilences
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock
@@ -73,6 +74,7 @@ class Stores:
     changes: Changes
     leases: Leases
     notices: StoredNotices
+    silences: StoredSilences
     fallback: FallbackPorts
     settings: Settings
     forecasts: Forecasts
@@ -189,53 +191,18 @@ class Stores:
         """Let a verdict about now open, follow or close an incident."""
         if not self.log_is_writable or report.verdict not in ("no_go", "go"):
             return
-        from gonogo.incidents.handle import Look, note_verdict
+        from gonogo.app.incident_looks import look_for_incident
 
-        route = await self.routes.route(dependency)
-        drift = report if isinstance(report, DriftReport) else None
-        evidence = drift.evidence if drift else None
-        look = Look(
+        await look_for_incident(
+            self.fallback,
+            self.telemetry,
+            self.settings,
+            report,
+            new_id=lambda: self.new_id(now_ms, "inc-"),
             dependency=dependency,
-            verdict=report.verdict,
-            why=report.summary,
-            ts_ms=now_ms,
-            decision_id=report.decision_id,
-            e_value=evidence.e_value if evidence else None,
-            needed=evidence.needed if evidence else None,
-            onset_ms=_epoch_ms(drift.onset.ts) if drift and drift.onset else None,
-            on_primary=route is None or route.is_primary,
             signal=signal,
+            now_ms=now_ms,
         )
-        # An answer does not wait for who holds the store: the next look writes what this one could not.
-        with suppress(StoreError), anyio.move_on_after(1.0):
-            await note_verdict(
-                self.incidents,
-                look,
-                new_id=lambda: self.new_id(now_ms, "inc-"),
-                suspect=lambda: self._suspected(report, dependency, now_ms=now_ms),
-            )
-
-    async def _suspected(
-        self, report: DriftReport | TrustReport, dependency: str, *, now_ms: int
-    ) -> str | None:
-        """What a degradation may come from, for an incident that is about to be opened."""
-        from gonogo.incidents.suspects import suspected_cause
-        from gonogo.trust.trust_check import check_trust
-
-        drift = report if isinstance(report, DriftReport) else None
-        trust = (
-            await check_trust(
-                self.telemetry, self.decisions, self.settings, dependency=dependency, now_ms=now_ms
-            )
-            if drift
-            else report
-        )
-        known = await self.telemetry.dependency(dependency)
-        return suspected_cause(drift, trust if isinstance(trust, TrustReport) else None, known)
-
-
-def _epoch_ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 async def open_stores(
@@ -263,6 +230,7 @@ async def open_stores(
         changes=parts.changes,
         leases=StoredLeases(db),
         notices=StoredNotices(db),
+        silences=StoredSilences(db),
         fallback=FallbackPorts(
             routes=routes,
             telemetry=telemetry,

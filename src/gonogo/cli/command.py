@@ -19,6 +19,7 @@ from gonogo.errors import plain
 if TYPE_CHECKING:
     from gonogo.answers import Answer
     from gonogo.app import Gonogo
+    from gonogo.app.parts import Stores
     from gonogo.cli.screen import Screen
     from gonogo.settings import Settings
 
@@ -64,6 +65,15 @@ class Session:
     def show(self, answer: Answer) -> None:
         """Print an answer."""
         self.screen.show(answer)
+
+    async def stores_to_write(self, action: str) -> Stores:
+        """The open store, for an action that a read-only process refuses.
+
+        Raises:
+            ActionRefused: One line saying what to do.
+        """
+        self.app.refuse_read_only(action)
+        return await self.app.stores()
 
     def show_verdict(self, answer: Answer) -> int:
         """Print an answer; its verdict is the exit status."""

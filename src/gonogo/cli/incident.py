@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
-from gonogo.errors import StoreError
+from gonogo.config.durations import duration_s
+from gonogo.errors import ParameterError, StoreError, plain
+from gonogo.text.forms import Table, shares
 
 incident = typer.Typer(
     name="incident",
@@ -24,13 +27,60 @@ audit = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+people = typer.Typer()
+
 Id = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id.")]
 
 
-@command(incident, "ack", "gonogo incident ack INCIDENT")
-async def ack(session: Session, *, incident_id: Id) -> None:
+By = Annotated[
+    str | None, typer.Option("--by", help="Who says so. Default: the operating system's user.")
+]
+
+
+def _named(session: Session, by: str | None) -> None:
+    """Act in the name of a person who is not the operating system's user."""
+    if by is not None and plain(by.strip(), 100):
+        user = session.app.actor.removeprefix("person:")
+        session.app.actor = f"person:{plain(by.strip(), 100)} (as {user})"
+
+
+@command(incident, "ack", "gonogo incident ack INCIDENT", "gonogo incident ack INCIDENT --by kim")
+async def ack(session: Session, *, incident_id: Id, by: By = None) -> None:
     """Say that you have seen it."""
+    _named(session, by)
     session.show(await session.app.acknowledge(incident_id))
+
+
+@command(incident, "note", 'gonogo incident note INCIDENT "the provider says 04:00"')
+async def note(
+    session: Session,
+    *,
+    incident_id: Id,
+    text: Annotated[str, typer.Argument(help="What others should know.")],
+    by: By = None,
+) -> None:
+    """Write a line into its timeline; whoever is told of the incident is told it."""
+    from gonogo.app.incident_actions import note_incident
+
+    _named(session, by)
+    stores = await session.stores_to_write("write on an incident")
+    session.show(await note_incident(stores, incident_id, text, now_ms=session.app.clock()))
+
+
+@command(incident, "assign", "gonogo incident assign INCIDENT kim")
+async def assign(
+    session: Session,
+    *,
+    incident_id: Id,
+    owner: Annotated[str, typer.Argument(help="Whose it is.")],
+    by: By = None,
+) -> None:
+    """Say whose it is."""
+    from gonogo.app.incident_actions import assign_incident
+
+    _named(session, by)
+    stores = await session.stores_to_write("give an incident an owner")
+    session.show(await assign_incident(stores, incident_id, owner, now_ms=session.app.clock()))
 
 
 @command(
@@ -50,8 +100,10 @@ async def resolve(
             help="It was normal: labels the alarm, and takes what is now as the new normal.",
         ),
     ] = False,
+    by: By = None,
 ) -> None:
     """Close it by your word. One that goes on being bad is opened again."""
+    _named(session, by)
     session.show(await session.app.resolve(incident_id, false_alarm=false_alarm))
 
 
@@ -64,6 +116,103 @@ async def report(session: Session, *, incident_id: Id) -> None:
         if session.screen.as_json
         else written
     )
+
+
+@command(people, "plans", "gonogo plans", "gonogo plans --json", panel="Look")
+async def plans(session: Session) -> None:
+    """The plans that wait for a person, with the command that approves each."""
+    from gonogo.app.people import waiting_plans
+
+    found = await waiting_plans(await session.app.stores(), now_ms=session.app.clock())
+    if session.screen.as_json:
+        told = [plan.model_dump(mode="json", exclude_none=True) for plan in found]
+        session.screen.line(json.dumps({"plans": told}, ensure_ascii=False))
+        return
+    if not found:
+        session.screen.line("No plan waits for a person.")
+        return
+    rows = tuple(
+        (p.dependency, shares(p.to), p.expires_at, p.reason, p.approve_command) for p in found
+    )
+    columns = ("dependency", "to", "until", "reason", "approve with")
+    session.screen.table(Table("plans", columns, rows))
+
+
+@command(
+    people, "notify", "gonogo notify --test", "gonogo notify --test --to pager", panel="Set up"
+)
+async def notify(
+    session: Session,
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Say that it is a test.")] = False,
+    to: Annotated[str | None, typer.Option(help="One receiver. Default: each.")] = None,
+) -> int:
+    """Tell each receiver what is news to it now, or send each a test; exit 1 where one did not take it."""
+    from gonogo.app.people import tell_people, tell_test
+
+    stores = await session.stores_to_write("tell anybody")
+    send = tell_test if test else tell_people
+    told = await send(stores, name=to, now_ms=session.app.clock())
+    if session.screen.as_json:
+        lines = [{"receiver": n, "status": s.status, "detail": s.detail} for n, s in told]
+        session.screen.line(json.dumps({"told": lines}, ensure_ascii=False))
+    elif told:
+        rows = tuple((name, step.status, step.detail) for name, step in told)
+        session.screen.table(Table("told", ("receiver", "status", "said"), rows))
+    else:
+        none = "no receiver is configured: [settings.notify.NAME]"
+        session.screen.line("Nothing to tell." if session.settings.notify else f"Nobody: {none}.")
+    return 0 if all(step.status == "done" for _, step in told) else 1
+
+
+@command(
+    people,
+    "silence",
+    'gonogo silence gpt-4 --for 2h --reason "migration"',
+    "gonogo silence gpt-4 --end",
+    "gonogo silence",
+    panel="Act",
+)
+async def silence(
+    session: Session,
+    *,
+    name: Annotated[
+        str | None, typer.Argument(help="A dependency, or a pattern of names: 'gpt-*'.")
+    ] = None,
+    lasts: Annotated[str | None, typer.Option("--for", help="How long: 30m, 2h, 1d.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why nobody is to be woken.")] = None,
+    end: Annotated[bool, typer.Option("--end", help="End it now.")] = False,
+) -> None:
+    """Let nobody be woken for a dependency for a while; evidence and incidents go on. Alone: the list."""
+    from gonogo.app import people as telling
+
+    now_ms = session.app.clock()
+    if name is not None:
+        stores = await session.stores_to_write("silence anything")
+        if end:
+            await telling.end_silence(stores, name, now_ms=now_ms)
+        elif lasts is None or reason is None:
+            raise ParameterError("A silence needs --for and --reason, or --end.")
+        else:
+            for_s = duration_s(lasts)
+            if for_s is None:
+                raise ParameterError(
+                    f"--for {plain(lasts, 60)} is no duration such as 30m, 2h, 1d."
+                )
+            await telling.silence(stores, name, for_s=for_s, reason=reason, now_ms=now_ms)
+    standing = await (await session.app.stores()).silences.standing(now_ms=now_ms)
+    if session.screen.as_json:
+        told = [
+            {"dependency": s.dependency, "until": rfc3339(s.until_ms), "reason": s.reason}
+            for s in standing
+        ]
+        session.screen.line(json.dumps({"silences": told}, ensure_ascii=False))
+        return
+    if not standing:
+        session.screen.line("Nothing is silenced.")
+        return
+    rows = tuple((s.dependency, rfc3339(s.until_ms), s.reason, s.actor) for s in standing)
+    session.screen.table(Table("silences", ("dependency", "until", "reason", "by"), rows))
 
 
 @command(

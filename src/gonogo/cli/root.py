@@ -49,6 +49,7 @@ for part in (
     forget_command.group,
     log.group,
     actions.group,
+    incident.people,
     baseline_command.group,
     setup.group,
     doctor_command.group,

@@ -34,6 +34,7 @@ from gonogo.config.values import (
     Place,
     Refused,
     Seconds,
+    WebAddress,
     number,
     some,
     usd,
@@ -242,6 +243,9 @@ class SettingsTable(Table):
     store_schema: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,50}$")] | None = (
         Field(None, alias="schema")
     )
+    url: WebAddress | None = None
+    plan_expires_s: Seconds | None = Field(None, alias="plan_expires")
+    approval_expires_s: Seconds | None = Field(None, alias="approval_expires")
     prices: dict[Name, PriceTable] = Field(default_factory=dict)
 
 

@@ -21,7 +21,7 @@ from gonogo.fallback.conditions import approval_of
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
 from gonogo.fallback.judgement import judge_switch
-from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, effects, propose
+from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, effects, propose, valid_ms
 from gonogo.ports.routes import Plan, Route, primary_route
 
 if TYPE_CHECKING:
@@ -313,6 +313,7 @@ async def _way_back(
         effects=effects(ports, settings, route, done.before),
         checks=judged.checks,
         approval=approval_of(own.fallback_policy, judged.checks),
+        valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
     )
 
 

@@ -13,7 +13,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.fallback.apply import TOOL
-from gonogo.fallback.plan import PLAN_VALID_MS, Proposal, told_targets
+from gonogo.fallback.plan import Proposal, told_targets
 from gonogo.ports.routes import WHOLE, Check, Plan, Weight
 from gonogo.records import Verdict
 from gonogo.text.forms import minute
@@ -36,7 +36,7 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
         as_of=rfc3339(now_ms),
         next_actions=_next_actions(proposal, plan_id, stopped=stopped),
         plan_id=plan_id,
-        expires_at=rfc3339(now_ms + PLAN_VALID_MS),
+        expires_at=rfc3339(now_ms + proposal.valid_ms),
         state_version=proposal.route.version,
         dependency=proposal.dependency,
         from_=_shares(proposal.route.targets),  # type: ignore[call-arg]  # pydantic takes the name
@@ -56,7 +56,7 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
         id=answer.plan_id,
         dependency=proposal.dependency,
         created_ms=now_ms,
-        expires_ms=now_ms + PLAN_VALID_MS,
+        expires_ms=now_ms + proposal.valid_ms,
         route_version=proposal.route.version,
         before=proposal.route.targets,
         after=proposal.after,

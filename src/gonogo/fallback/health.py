@@ -8,6 +8,7 @@ minutes after the last good call.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -97,6 +98,10 @@ class TrustHealth:
 
     async def is_down(self, dependency: str, *, now_ms: int) -> bool:
         """Whether its newest calls of the last two hours failed outright, among at least 5."""
+        return await self.outage(dependency, now_ms=now_ms) is not None
+
+    async def outage(self, dependency: str, *, now_ms: int) -> str | None:
+        """What failed, in words, where it is down; else None."""
         errors = await self._telemetry.newest_calls(
             dependency,
             version=None,
@@ -104,7 +109,12 @@ class TrustHealth:
             until_ms=now_ms,
             limit=NEWEST_CALLS,
         )
-        return len(errors) >= DOWN_CALLS_MIN and is_failing(errors)
+        if len(errors) < DOWN_CALLS_MIN or not is_failing(errors):
+            return None
+        codes = Counter(error for error in errors if error is not None)
+        most = ", ".join(f"{code} {n}" for code, n in codes.most_common(3))
+        calls = counted(len(errors), "call")
+        return f"{codes.total()} of its newest {calls} failed ({most})"
 
     async def _answers(
         self, name: str, version: str | None, now_ms: int

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from gonogo.ports.telemetry import Telemetry
     from gonogo.settings import DependencySettings, Policy, Settings
 
-PLAN_VALID_MS = 15 * 60_000
 # A fallback is due for another look after a day; it is never taken back blindly.
 LEASE_MS = DAY_MS
 # What the primary gets back, stage by stage.
@@ -57,6 +56,7 @@ class Proposal:
     effects: tuple[str, ...]
     checks: tuple[Check, ...]
     approval: Policy
+    valid_ms: int
     way_back: str | None = None
 
 
@@ -103,8 +103,15 @@ async def propose(
         effects=effects(ports, settings, route, after),
         checks=judged.checks,
         approval=approval_of(own.fallback_policy, judged.checks),
+        valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
         way_back=_way_back(dependency, after),
     )
+
+
+def valid_ms(settings: Settings, approval: Policy) -> int:
+    """How long a plan stands: one that waits for a person longer. It is judged again either way."""
+    agents = approval in ("allow", "confirm")
+    return 1000 * (settings.plan_expires_s if agents else settings.approval_expires_s)
 
 
 def wanted_targets(

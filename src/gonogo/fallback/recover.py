@@ -236,6 +236,7 @@ async def _step(
             Check("state_version", True, f"version {route.version}", "always"),
         ),
         approval="allow",  # the yes to the fallback was a yes to its way back
+        valid_ms=1000 * settings.plan_expires_s,
     )
     plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
     share = sum(weight.share for weight in after if weight.target == route.dependency)

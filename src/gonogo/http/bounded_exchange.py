@@ -23,10 +23,14 @@ HIDDEN = "[hidden]"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. The body is cut at 1 MiB, and empty where it is packed."""
+    """What came back. The body is cut at 1 MiB, and empty where it is packed.
+
+    `retry_after` is the header of that name, as it came.
+    """
 
     status: int
     body: bytes
+    retry_after: str | None = None
 
     @property
     def is_success(self) -> bool:
@@ -62,7 +66,7 @@ async def ask(
         raise httpx.ReadTimeout(f"no whole answer within {deadline_s:g} s") from None
     for secret in filter(None, secrets):
         body = body.replace(secret.encode(), HIDDEN.encode())
-    return Answer(response.status_code, body)
+    return Answer(response.status_code, body, response.headers.get("retry-after"))
 
 
 async def _read(response: httpx.Response) -> bytes:

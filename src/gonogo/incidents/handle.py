@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, get_args
 
 from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rfc3339
 from gonogo.answers.work_report import listed_of
-from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
+from gonogo.errors import ParameterError, plain
+from gonogo.incidents.by_hand import unknown_incident
+from gonogo.ports.routes import Event, Handled, Kind, Status, Turn, TurnOf
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import Decision
 from gonogo.text.forms import counted, minute
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 LASTS_MS = 10 * 60_000
 STRONG_FACTOR = 2.0
+# Incidents of one provider and kind that open within this time are told on one page.
+TOGETHER_MS = 60 * 60_000
 QUALITY = "quality"
 WHY_CHARS_MAX = 300
 WATCHER = "gonogo"
@@ -45,7 +48,8 @@ NAMED = 3
 class Look:
     """One verdict on a dependency as it is now; `on_primary`: no fallback is active.
 
-    `signal` is who says it: one that says go does not speak for another that says no_go.
+    `signal` is who says it: one that says go does not speak for another that says no_go. `page` is
+    the key that the provider's other incidents of the last hour are told under.
     """
 
     dependency: str
@@ -60,6 +64,9 @@ class Look:
     cause: str = QUALITY
     signal: str = "drift"
     suspected: str | None = None
+    kind: Kind = "decline"
+    provider: str | None = None
+    page: str | None = None
 
     @property
     def is_strong(self) -> bool:
@@ -88,11 +95,21 @@ async def note_verdict(
     turn = _turn_of(look, incident_id)
     found, suspected_ms = await incidents.standing(look.dependency, look.cause, look.signal)
     planned = turn(found, suspected_ms)
-    if found is None and planned.incident is not None and suspect is not None:
-        turn = _turn_of(replace(look, suspected=await suspect()), incident_id)
+    if found is None and planned.incident is not None:
+        look = replace(look, page=await _page(incidents, look))
+        if suspect is not None:
+            look = replace(look, suspected=await suspect())
+        turn = _turn_of(look, incident_id)
     if planned.incident is not None or planned.suspected_ms != suspected_ms:
         found = await incidents.change(look.dependency, look.cause, look.signal, turn)
     return found.id if found else None
+
+
+async def _page(incidents: Incidents, look: Look) -> str | None:
+    if look.provider is None:
+        return None
+    since_ms = look.ts_ms - TOGETHER_MS
+    return await incidents.open_page(look.provider, look.kind, since_ms=since_ms)
 
 
 def _turn_of(look: Look, incident_id: str) -> TurnOf:
@@ -124,12 +141,16 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
             onset_ms=look.onset_ms,
             bad_signals=(look.signal,),
             suspected=look.suspected,
+            kind=look.kind,
+            provider=look.provider,
+            page=look.page,
         )
         told = f"; suspected: {look.suspected}" if look.suspected else ""
         return Turn(opened, (_event(look, f"opened: {why}{told}"),))
     signals = tuple(sorted({*found.bad_signals, look.signal}))
     again = found.well_since_ms is not None or found.status == "recovering"
-    if signals == found.bad_signals and not again:
+    worse_kind = look.kind == "outage" and found.kind != "outage"
+    if signals == found.bad_signals and not again and not worse_kind:
         return Turn()
     status: Status = "open" if found.status == "recovering" and look.on_primary else found.status
     worse = replace(
@@ -137,11 +158,13 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
         status=status,
         verdict="no_go",
         why=why,
+        kind="outage" if worse_kind else found.kind,
         changed_ms=look.ts_ms,
         bad_signals=signals,
         well_since_ms=None,
     )
     seen = "bad again" if again else f"{look.signal} says so as well"
+    seen = "an outage now" if worse_kind else seen
     return Turn(worse, (_event(look, f"{seen}: {why}"),))
 
 
@@ -169,66 +192,6 @@ def _well(found: Handled, look: Look) -> Turn:
 
 def _event(look: Look, text: str) -> Event:
     return Event(look.ts_ms, text, WATCHER, look.decision_id)
-
-
-async def acknowledge(
-    incidents: Incidents,
-    incident_id: str,
-    *,
-    actor: str,
-    now_ms: int,
-    entry_of: EntryOf | None = None,
-) -> Handled:
-    """Say that a person has seen it; the incident as it stands then.
-
-    Where that changes it, the log entry that `entry_of` makes is written in the same transaction.
-
-    Raises:
-        UnknownTarget: There is no such incident.
-    """
-
-    def turn(found: Handled | None, _: int | None) -> Turn:
-        if found is None or found.status != "open":
-            return Turn()
-        seen = replace(found, status="acknowledged", changed_ms=now_ms)
-        return _by_hand(seen, Event(now_ms, "acknowledged", actor), entry_of)
-
-    return await _amended(incidents, incident_id, turn)
-
-
-async def resolve(
-    incidents: Incidents,
-    incident_id: str,
-    *,
-    false_alarm: bool,
-    actor: str,
-    now_ms: int,
-    entry_of: EntryOf | None = None,
-) -> Handled:
-    """Close it by a person's word, as `acknowledge` does; a false alarm is labelled as one."""
-    said = "resolved: false alarm" if false_alarm else "resolved"
-
-    def turn(found: Handled | None, _: int | None) -> Turn:
-        if found is None or found.status == "resolved":
-            return Turn()
-        closed = replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm)
-        return _by_hand(closed, Event(now_ms, said, actor), entry_of)
-
-    return await _amended(incidents, incident_id, turn)
-
-
-async def _amended(incidents: Incidents, incident_id: str, turn: TurnOf) -> Handled:
-    found = await incidents.amend(incident_id, turn)
-    if found is None:
-        raise await _unknown(incidents, incident_id)
-    return found
-
-
-def _by_hand(incident: Handled, event: Event, entry_of: EntryOf | None) -> Turn:
-    if entry_of is None:
-        return Turn(incident, (event,))
-    entry = entry_of(incident)
-    return Turn(incident, (replace(event, decision_id=entry.id),), entry=entry)
 
 
 def moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
@@ -267,7 +230,7 @@ async def get_incidents(
         raise ParameterError(f"status '{plain(status, 60)}' is none of: {', '.join(known)}.")
     found = await incidents.incidents(dependency=dependency, status=wanted, incident_id=incident_id)
     if incident_id is not None and not found:
-        raise await _unknown(incidents, incident_id)
+        raise await unknown_incident(incidents, incident_id)
     names = sorted({incident.dependency for incident, _ in found})
     standing = await verdicts_now(log, settings, now_ms=now_ms, names=names)
     lines = [
@@ -306,6 +269,7 @@ def _answer(incident: Handled, events: list[Event], verdict: Verdict) -> Inciden
         suspected=incident.suspected,
         onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),
         verdict=verdict,
+        owner=incident.owner,
         timeline=[
             TimelineEvent(
                 ts=rfc3339(e.ts_ms),
@@ -342,8 +306,3 @@ def _next(line: Incident) -> NextAction:
         arguments={"dependency": line.dependency},
         reason="how it stands now, and the way back where there is one",
     )
-
-
-async def _unknown(incidents: Incidents, incident_id: str) -> UnknownTarget:
-    known = [incident.id for incident, _ in await incidents.incidents()]
-    return UnknownTarget("incident", incident_id, known, "List the incidents first.")

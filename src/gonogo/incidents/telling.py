@@ -1,34 +1,82 @@
-"""Telling people: each notifier hears of each incident what it has not heard, once."""
+"""Telling people: each notifier hears of each thing what it has not heard, once.
+
+What befell one provider within an hour is one page, with one key: a storm wakes people once, and
+each page names all that it is about. What is not an incident (a plan that waits, a budget that
+runs out) is told in the same form.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from gonogo.ports.notices import SEVERITIES, URGENCY, Notice, Page
 
+if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notices, Notifier
 
+INCIDENTS = ("outage", "decline")
 
-async def tell_all(
-    notices: Notices, notifiers: Sequence[Notifier], *, now_ms: int
-) -> list[tuple[str, Step]]:
-    """Tell every notifier what is news to it.
+
+def pages_of(due: Sequence[Notice], url: str | None = None) -> list[Page]:
+    """What is due, grouped by key, the most urgent first; pure."""
+    grouped: dict[str, list[Notice]] = {}
+    for notice in due:
+        grouped.setdefault(notice.incident.key, []).append(notice)
+    pages = [
+        Page(tuple(sorted(parts, key=lambda part: part.incident.opened_ms)), url)
+        for parts in grouped.values()
+    ]
+    order = list(SEVERITIES)
+    return sorted(
+        pages, key=lambda page: (URGENCY.index(page.status), order.index(page.kind), page.key)
+    )
+
+
+async def tell(
+    notices: Notices,
+    notifier: Notifier,
+    *,
+    others: Callable[[dict[str, int]], Sequence[Notice]] = lambda _: (),
+    is_silenced: Callable[[str], bool] = lambda _: False,
+    url: str | None = None,
+    now_ms: int,
+) -> list[Step]:
+    """Tell one notifier what is news to it; what became of each page.
 
     What was not taken for certain is told again in the next turn: a message may come twice, with
-    the same key, and is never lost.
+    the same key, and is never lost. A receiver that hangs, or asks to be left alone for a while, is
+    asked nothing more in this turn.
 
-    Returns:
-        What was told, a notifier's name and what became of it each.
+    Args:
+        notices: Who was told what.
+        notifier: Whom to tell.
+        others: What is due beside incidents, of how much was told of each by subject.
+        is_silenced: Whether nobody is to be woken for a dependency now.
+        url: Where the dashboard is.
+        now_ms: When.
     """
-    told = []
-    for notifier in notifiers:
-        for notice in await notices.due(notifier.name):
-            if not (notice.news or notifier.repeats):
-                continue
-            step = await notifier.tell(notice, now_ms=now_ms)
-            told.append((notifier.name, step))
-            if step.status == "done":
-                await notices.mark_told(notifier.name, notice.incident.id, len(notice.events))
-    return told
+    due = [*await notices.due(notifier.name), *others(await notices.messages(notifier.name))]
+    steps = []
+    for page in pages_of([n for n in due if not is_silenced(n.incident.dependency)], url):
+        if not (page.news or notifier.repeats):
+            continue
+        step = await notifier.tell(page, now_ms=now_ms)
+        steps.append(step)
+        if step.status == "done":
+            for part in page.parts:
+                await _mark(notices, notifier.name, part)
+        elif step.status == "unknown" or step.retry_after_s is not None:
+            break
+    return steps
+
+
+async def _mark(notices: Notices, notifier: str, part: Notice) -> None:
+    incident, seq = part.incident, len(part.events)
+    if incident.kind in INCIDENTS:
+        await notices.mark_told(notifier, incident.id, seq)
+    elif seq != part.told:
+        # What is over is forgotten: it does not come back under this subject.
+        seen = 0 if incident.status == "resolved" else seq
+        await notices.mark_message(notifier, incident.id, seen)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.notifiers.post import encoded, post
+from gonogo.ports.notices import Page
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
@@ -33,23 +34,32 @@ class Alertmanager:
         self.name = name
         self._url = f"{url.rstrip('/')}/api/v2/alerts"
 
-    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
-        """Fire the alert of an incident, or let it end."""
-        incident = notice.incident
-        over = incident.status == "resolved"
-        alert = {
-            "labels": {
-                "alertname": "GonogoIncident",
-                "dependency": incident.dependency,
-                "cause": incident.cause,
-                "severity": "critical" if incident.verdict == "no_go" else "warning",
-            },
-            "annotations": {
-                "summary": notice.headline,
-                "status": incident.status,
-                "incident": incident.id,
-            },
-            "startsAt": rfc3339(incident.opened_ms),
-            "endsAt": rfc3339(incident.changed_ms if over else now_ms + OUTLIVES_MS),
-        }
-        return await post(self._url, encoded([alert]))
+    async def tell(self, page: Page, *, now_ms: int) -> Step:
+        """Fire the alert of each part, or let it end: Alertmanager groups by itself."""
+        return await post(self._url, encoded([_alert(page, p, now_ms) for p in page.parts]))
+
+
+def _alert(page: Page, part: Notice, now_ms: int) -> dict[str, object]:
+    incident, alone = part.incident, Page((part,), page.url)
+    over = incident.status == "resolved"
+    labels = {
+        "alertname": "GonogoIncident",
+        "dependency": incident.dependency,
+        "cause": incident.cause,
+        "kind": incident.kind,
+        "severity": alone.severity,
+        "provider": incident.provider,
+    }
+    annotations = {
+        "summary": alone.headline,
+        "status": incident.status,
+        "incident": incident.id,
+        "next": alone.command,
+    }
+    return {
+        "labels": {name: value for name, value in labels.items() if value},
+        "annotations": annotations,
+        "startsAt": rfc3339(incident.opened_ms),
+        "endsAt": rfc3339(incident.changed_ms if over else now_ms + OUTLIVES_MS),
+        **({"generatorURL": page.link} if page.link else {}),
+    }

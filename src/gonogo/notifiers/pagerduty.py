@@ -13,11 +13,12 @@ from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Notice
+    from gonogo.ports.notices import Page
 
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 KEY_CHARS_MAX = 255
 SUMMARY_CHARS_MAX = 1024
+NAMES_MAX = 200
 
 
 class PagerDuty:
@@ -36,31 +37,42 @@ class PagerDuty:
         self._routing_key = routing_key
         self._url = url
 
-    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
-        """Trigger, acknowledge or resolve, by the state the incident is in."""
-        incident = notice.incident
+    async def tell(self, page: Page, *, now_ms: int) -> Step:
+        """Trigger, acknowledge or resolve, by the state that the page is in."""
+        action = {"open": "trigger", "resolved": "resolve"}.get(page.status, "acknowledge")
         event: dict[str, object] = {
             "routing_key": self._routing_key,
-            "event_action": {"open": "trigger", "resolved": "resolve"}.get(
-                incident.status, "acknowledge"
-            ),
-            "dedup_key": dedup_key(notice.key),
+            "event_action": action,
+            "dedup_key": dedup_key(page.key),
         }
-        if event["event_action"] == "trigger":
-            event["payload"] = {
-                "summary": notice.headline[:SUMMARY_CHARS_MAX],
-                "source": incident.dependency,
-                "severity": "critical",
-                "timestamp": rfc3339(incident.opened_ms),
-                "component": incident.dependency,
-                "class": incident.cause,
-                "custom_details": {
-                    "incident": incident.id,
-                    "told_at": rfc3339(now_ms),
-                    "timeline": [f"{rfc3339(e.ts_ms)} {e.event}" for e in notice.events[-5:]],
-                },
-            }
+        if action == "trigger":
+            event["payload"] = self._payload(page, now_ms)
+            if page.link:
+                event["links"] = [{"href": page.link, "text": "dashboard"}]
         return await post(self._url, encoded(event), secrets=(self._routing_key,))
+
+    def _payload(self, page: Page, now_ms: int) -> dict[str, object]:
+        first = page.first
+        names = page.dependencies
+        payload: dict[str, object] = {
+            "summary": page.headline[:SUMMARY_CHARS_MAX],
+            "source": first.dependency,
+            "severity": page.severity,
+            "timestamp": rfc3339(page.parts[0].incident.opened_ms),
+            "component": first.dependency,
+            "class": page.kind,
+            "custom_details": {
+                "incident": first.id,
+                "next": page.command,
+                "dependencies": list(names[:NAMES_MAX]),
+                "dependencies_in_all": len(names),
+                "told_at": rfc3339(now_ms),
+                "timeline": [f"{rfc3339(e.ts_ms)} {e.event}" for e in page.events[-5:]],
+            },
+        }
+        if page.group:
+            payload["group"] = page.group
+        return payload
 
 
 def dedup_key(key: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from gonogo.errors import plain
 from gonogo.http.bounded_exchange import ask
@@ -11,6 +14,9 @@ from gonogo.ports.actuators import Step
 
 TIMEOUT_S = 10.0
 ANSWER_CHARS_MAX = 120
+# Too many requests, and unavailable: both may say for how long.
+BUSY = (429, 503)
+RETRY_S, RETRY_S_MAX = 60.0, 86_400.0
 
 
 def encoded(message: object) -> bytes:
@@ -52,4 +58,23 @@ async def post(
     if answer.is_success:
         return Step("done", f"HTTP {answer.status}")
     said = plain(answer.body.decode(errors="replace"), ANSWER_CHARS_MAX)
-    return Step("failed", f"HTTP {answer.status}: {said}")
+    wait_s = retry_after_s(answer.retry_after) if answer.status in BUSY else None
+    later = "" if wait_s is None else f"; it wants to be left alone for {wait_s:.0f} s"
+    return Step("failed", f"HTTP {answer.status}: {said}{later}", wait_s)
+
+
+def retry_after_s(header: str | None, *, now: datetime | None = None) -> float:
+    """How long a receiver that is busy wants to be left alone (RFC 9110, 10.2.3).
+
+    A number of seconds or a date; where it says nothing that can be read, a minute. A day at most.
+    """
+    try:
+        wait_s = float(header or RETRY_S)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(header or "")
+        except ValueError:
+            return RETRY_S
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        wait_s = (at - (now or datetime.now(UTC))).total_seconds()
+    return min(max(wait_s, 1.0), RETRY_S_MAX) if math.isfinite(wait_s) else RETRY_S

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from gonogo.settings import NotifierSettings, Settings
 
 
-def make_notifiers(settings: Settings) -> list[Notifier]:
-    """The configured ways to tell people.
+def make_notifiers(settings: Settings, name: str | None = None) -> list[Notifier]:
+    """The configured ways to tell people, or the one of this name where there is one.
 
     Raises:
         ConfigError: the environment lacks a secret that one needs.
     """
-    return [_notifier(found) for found in settings.notify.values()]
+    return [_notifier(found) for found in settings.notify.values() if name in (None, found.name)]
 
 
 def _notifier(configured: NotifierSettings) -> Notifier:

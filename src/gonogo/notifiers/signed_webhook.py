@@ -11,7 +11,7 @@ from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Notice
+    from gonogo.ports.notices import Page
 
 
 class Webhook:
@@ -30,27 +30,34 @@ class Webhook:
         self._url = url
         self._secret = secret
 
-    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
-        """The incident as it stands, and what is new in its timeline."""
-        incident = notice.incident
+    async def tell(self, page: Page, *, now_ms: int) -> Step:
+        """The page as it stands, and what is new in its timeline."""
+        incident = page.first
         body = encoded(
             {
                 "incident": incident.id,
-                "key": notice.key,
+                "key": page.key,
                 "dependency": incident.dependency,
                 "cause": incident.cause,
-                "status": incident.status,
+                "status": page.status,
                 "verdict": incident.verdict,
-                "summary": notice.headline,
+                "summary": page.headline,
                 "suspected": incident.suspected,
                 "false_alarm": incident.false_alarm,
                 "opened_at": rfc3339(incident.opened_ms),
                 "changed_at": rfc3339(incident.changed_ms),
-                "news": [asdict(e) | {"ts": rfc3339(e.ts_ms)} for e in notice.news],
+                "kind": page.kind,
+                "severity": page.severity,
+                "group": page.group,
+                "dependencies": page.dependencies,
+                "incidents": [part.incident.id for part in page.parts],
+                "next": page.command,
+                "url": page.link,
+                "news": [asdict(e) | {"ts": rfc3339(e.ts_ms)} for e in page.news],
             }
         )
         headers = {
             HEADER: sign(self._secret, body, now_s=now_ms // 1000),
-            "Idempotency-Key": f"{incident.id}-{len(notice.events)}",
+            "Idempotency-Key": f"{page.parts[0].incident.id}-{len(page.events)}",
         }
         return await post(self._url, body, headers, secrets=(self._secret,))

@@ -9,7 +9,7 @@ from gonogo.notifiers.post import encoded, post
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Notice
+    from gonogo.ports.notices import Page
 
 NEWS_MAX = 5
 SECRET_CHARS_MIN = 8
@@ -30,11 +30,13 @@ class Slack:
         self.name = name
         self._url = url
 
-    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
-        """One message: the state, and what happened since the last one."""
+    async def tell(self, page: Page, *, now_ms: int) -> Step:
+        """One message: the state, what happened since the last one, and what to run next."""
         del now_ms
-        news = [f"• {escaped(event.event)}" for event in notice.news[-NEWS_MAX:]]
-        text = "\n".join([f"*{escaped(notice.headline)}*", *news, f"`{notice.incident.id}`"])
+        news = [f"• {escaped(event.event)}" for event in page.news[-NEWS_MAX:]]
+        link = [f"<{page.link}|dashboard>"] if page.link else []
+        head = f"*{page.severity}: {escaped(page.headline)}*"
+        text = "\n".join([head, *news, f"`{page.first.id}` next: `{escaped(page.command)}`", *link])
         return await post(self._url, encoded(message(text)), secrets=_secrets_of(self._url))
 
 

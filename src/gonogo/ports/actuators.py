@@ -24,10 +24,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of asking an actuator for something; success is never assumed."""
+    """What became of asking an actuator or a receiver for something; success is never assumed.
+
+    `retry_after_s`: how long it wants to be left alone, where it says so.
+    """
 
     status: Outcome
     detail: str
+    retry_after_s: float | None = None
 
 
 class Actuator(Protocol):

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gonogo.ports.actuators import Step
-    from gonogo.ports.routes import Event, Handled
+    from gonogo.ports.routes import Event, Handled, Kind, Status
+
+Severity = Literal["critical", "error", "warning", "info"]
+SEVERITIES: Mapping[Kind, Severity] = {
+    "outage": "critical",
+    "decline": "error",
+    "budget": "warning",
+    "plan": "warning",
+    "test": "info",
+}
+# A page is in the state of the part that needs people most.
+URGENCY: tuple[Status, ...] = ("open", "acknowledged", "mitigated", "recovering", "resolved")
+NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An incident as it stands, for somebody who has seen its timeline up to `told`.
+    """One thing as it stands, for somebody who has seen its timeline up to `told`.
 
-    `events` is the whole timeline; the lines after the first `told` are news.
+    An incident; or a plan that waits or a budget that runs out, in the same form. `events` is the
+    whole timeline; the lines after the first `told` are news.
     """
 
     incident: Handled
@@ -26,17 +41,94 @@ class Notice:
         """What its reader has not seen."""
         return self.events[self.told :]
 
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that is told under one key: one thing, or all that befell one provider within an hour.
+
+    `parts` are at least one, the oldest first; `url` is where the dashboard is.
+    """
+
+    parts: tuple[Notice, ...]
+    url: str | None = None
+
+    @property
+    def first(self) -> Handled:
+        """Of the parts that need people most, the oldest."""
+        return min(self.parts, key=lambda part: URGENCY.index(part.incident.status)).incident
+
     @property
     def key(self) -> str:
-        """What messages about one cause have in common; a new incident of it has the same."""
-        return f"gonogo/{self.incident.dependency}/{self.incident.cause}"
+        """What messages about it have in common; a new incident of the same cause has the same."""
+        return self.first.key
+
+    @property
+    def kind(self) -> Kind:
+        """What it is, by its most urgent part."""
+        return min((p.incident.kind for p in self.parts), key=list(SEVERITIES).index)
+
+    @property
+    def severity(self) -> Severity:
+        """How urgent it is: an outage more than a slow decline, that more than money or a plan."""
+        return SEVERITIES[self.kind]
+
+    @property
+    def status(self) -> Status:
+        """The state of the part that needs people most."""
+        return self.first.status
+
+    @property
+    def group(self) -> str | None:
+        """The provider that its parts share, if any."""
+        return self.first.provider
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """Whom it befell, each once."""
+        return tuple(dict.fromkeys(part.incident.dependency for part in self.parts))
 
     @property
     def headline(self) -> str:
         """One line: what, in which state, since when suspected of what."""
-        incident = self.incident
-        told = f"{incident.dependency} {incident.status}: {incident.why}"
-        return f"{told} Suspected: {incident.suspected}." if incident.suspected else told
+        first, names = self.first, self.dependencies
+        who = first.dependency
+        if len(names) > 1:
+            more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+            who = (
+                f"{first.provider}: {len(names):,} dependencies ({', '.join(names[:NAMED])}{more})"
+            )
+        told = f"{who} {self.status}: {first.why}"
+        return f"{told} Suspected: {first.suspected}." if first.suspected else told
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The timelines of all parts, in order."""
+        return tuple(sorted((e for p in self.parts for e in p.events), key=lambda e: e.ts_ms))
+
+    @property
+    def news(self) -> tuple[Event, ...]:
+        """What its reader has not seen, in order."""
+        return tuple(sorted((e for p in self.parts for e in p.news), key=lambda e: e.ts_ms))
+
+    @property
+    def command(self) -> str:
+        """What to run next."""
+        first = self.first
+        match self.kind:
+            case "plan":
+                return f"gonogo approve {first.id}"
+            case "budget":
+                return f"gonogo check budget {first.dependency}"
+            case "test":
+                return "gonogo doctor"
+        if first.status in ("open", "acknowledged"):
+            return f"gonogo fallback {first.dependency} --reason {self.kind}"
+        return f"gonogo incidents --id {first.id}"
+
+    @property
+    def link(self) -> str | None:
+        """Where to look at it in a browser, where that is configured."""
+        return None if self.url is None else f"{self.url.rstrip('/')}/#view=incidents"
 
 
 class Notifier(Protocol):
@@ -52,7 +144,7 @@ class Notifier(Protocol):
         """Whether what is not over has to be told again and again, since it is forgotten."""
         ...
 
-    async def tell(self, notice: Notice, *, now_ms: int) -> Step:
+    async def tell(self, page: Page, *, now_ms: int) -> Step:
         """Tell it once. Telling it twice must not look like two incidents."""
         ...
 
@@ -66,4 +158,12 @@ class Notices(Protocol):
 
     async def mark_told(self, notifier: str, incident_id: str, seq: int) -> None:
         """Remember that a notifier has seen the first `seq` lines of a timeline."""
+        ...
+
+    async def messages(self, notifier: str) -> dict[str, int]:
+        """How much a notifier was told of what is no incident, by subject."""
+        ...
+
+    async def mark_message(self, notifier: str, subject: str, seq: int) -> None:
+        """Remember that; 0 forgets it."""
         ...

@@ -24,6 +24,8 @@ STORE = "store"
 LOCAL = "local file"
 
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
+# What people are told of, the most urgent first.
+Kind = Literal["outage", "decline", "budget", "plan", "test"]
 Blocks = Literal["never", "agents", "always"]
 
 
@@ -238,6 +240,10 @@ class Routes(Protocol):
         """The newest plans' ids, newest first."""
         ...
 
+    async def waiting(self, *, now_ms: int) -> list[Plan]:
+        """Plans that a person may still approve, the newest of each switch, the oldest first."""
+        ...
+
     async def begun(self, dependency: str | None = None) -> list[Plan]:
         """Plans whose result is not final: their process works on them or has died."""
         ...
@@ -283,7 +289,10 @@ class Routes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A degradation that is being handled: one cause, any number of signals that say no_go."""
+    """A degradation that is being handled: one cause, any number of signals that say no_go.
+
+    `page` is the key under which it is told together with others of its `provider`; None: its own.
+    """
 
     id: str
     dependency: str
@@ -298,6 +307,15 @@ class Handled:
     bad_signals: tuple[str, ...] = ()
     well_since_ms: int | None = None
     suspected: str | None = None
+    kind: Kind = "decline"
+    provider: str | None = None
+    page: str | None = None
+    owner: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What messages about it have in common; a new incident of the same cause has the same."""
+        return self.page or f"gonogo/{self.dependency}/{self.cause}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +385,10 @@ class Incidents(Protocol):
 
     async def unresolved(self, dependencies: Sequence[str]) -> list[Handled]:
         """Every incident of these that is not resolved, the newest first, without timelines."""
+        ...
+
+    async def open_page(self, provider: str, kind: Kind, *, since_ms: int) -> str | None:
+        """The key of the page that unresolved incidents of a provider since then are told under."""
         ...
 
     async def changed(self, *, limit: int) -> list[Handled]:

@@ -76,6 +76,10 @@ class Health(Protocol):
         """Whether half or more of its newest calls failed outright."""
         ...
 
+    async def outage(self, dependency: str, *, now_ms: int) -> str | None:
+        """What failed, in words, where it is down; else None."""
+        ...
+
     async def is_known(self, dependency: str) -> bool:
         """Whether anything was ever recorded of it."""
         ...

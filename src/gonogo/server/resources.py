@@ -45,6 +45,19 @@ def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
     async def audit() -> str:
         return f'{{"actions": [{", ".join(decision_json(d) for d in await app.actions())}]}}'
 
+    @server.resource(
+        "gonogo://plans",
+        name="plans",
+        title="Plans that wait",
+        description="Fallback plans that wait for a person, with the command that approves each.",
+        mime_type=JSON,
+    )
+    async def plans() -> str:
+        from gonogo.app.people import waiting_plans
+
+        found = await waiting_plans(await app.stores(), now_ms=app.clock())
+        return json.dumps({"plans": [plan.model_dump(mode="json") for plan in found]})
+
     _add_templates(server, app)
 
 

@@ -54,6 +54,8 @@ SETTINGS = """\
 # timezone = "UTC"                # of days, weekends and bands of hours
 # lock_wait = "10s"               # how long a write waits for other processes
 # schema = "gonogo"               # where the tables of a postgresql:// store are
+# url = "https://gonogo.example"  # where the dashboard is, for links in messages
+# approval_expires = "8h"         # how long a plan waits for a person
 # retention = "400d"              # raw observations; hourly counts are kept
 # store_text = false              # answers' text is turned into features and not kept
 

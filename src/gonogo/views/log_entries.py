@@ -67,16 +67,24 @@ def incident_entry(
     incident: Handled,
     *,
     false_alarm: bool | None,
+    said: str | None = None,
     entry_id: str,
     now_ms: int,
     actor: str,
     digest: str,
 ) -> Decision:
-    """The log entry of what a person does with an incident: `what` is acknowledge or resolve."""
+    """The log entry of what a person does with an incident: `what` is acknowledge, resolve, …."""
     asked: dict[str, object] = {"dependency": incident.dependency, "incident_id": incident.id}
     if false_alarm is not None:
         asked["false_alarm"] = false_alarm
-    done = {"acknowledge": "acknowledged", "resolve": "resolved"}[what]
+    if said is not None:
+        asked["said"] = said
+    done = {
+        "acknowledge": "acknowledged",
+        "resolve": "resolved",
+        "note": "wrote on",
+        "assign": "gave an owner to",
+    }[what]
     as_what = " as a false alarm" if false_alarm else ""
     told = json.dumps(asked, sort_keys=True)
     return Decision(

@@ -40,6 +40,14 @@ class Duty:
     alone: bool = False
 
 
+class WaitError(GonogoError):
+    """A duty has nothing to do until a time has passed: who was asked wants to be left alone."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
 async def keep(duty: Duty, app: Gonogo, *, holder: str = "watch") -> None:
     """Do a duty again and again until cancelled; a failure is logged, and retried with back-off."""
     try:
@@ -54,12 +62,17 @@ async def keep(duty: Duty, app: Gonogo, *, holder: str = "watch") -> None:
 async def _keep(duty: Duty, app: Gonogo, holder: str) -> None:
     failures = 0
     while True:
+        wait_s = 0.0
         try:
             done = await _alone(duty, app, holder) if duty.alone else await _work(duty, app)
         except Exception as error:  # noqa: BLE001 - an entry point: one duty must not end another
             failures += 1
             told = plain(str(error), 300) if isinstance(error, GonogoError) else repr(error)
             logger.warning("%s failed (%d in a row): %s", duty.name, failures, told)
+            if isinstance(error, WaitError):
+                wait_s = error.wait_s
+                with suppress(GonogoError):  # nobody else asks meanwhile either
+                    await app.claim(duty.name, holder, for_s=wait_s + LEASE_S)
         else:
             failures = 0
             if duty.every_s is None and done:
@@ -68,7 +81,7 @@ async def _keep(duty: Duty, app: Gonogo, holder: str) -> None:
                 await anyio.sleep(LOOK_EVERY_S)
                 continue
         backoff_s = min(BACKOFF_MIN_S * 2 ** min(failures, 10), BACKOFF_MAX_S) if failures else 0.0
-        await anyio.sleep(max(backoff_s, duty.every_s or 0.0))
+        await anyio.sleep(max(backoff_s, duty.every_s or 0.0, wait_s))
 
 
 async def _work(duty: Duty, app: Gonogo) -> bool:

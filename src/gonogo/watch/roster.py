@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused
 from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
-from gonogo.watch.duties import Duty
+from gonogo.watch.duties import Duty, WaitError
 from gonogo.watch.lookout import Lookout
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def roster(
         duties.append(Duty("recover", _recover, RECOVER_EVERY_S, alone=True))
         duties.append(Duty("look", Lookout().look, LOOK_EVERY_S, alone=True))
         duties.append(Duty("retention", _let_go, LET_GO_EVERY_S, alone=True))
-        if settings.notify:
-            duties.append(Duty("tell", _tell, TELL_EVERY_S, alone=True))
+        duties += [  # one for each receiver: who hangs delays nobody else
+            Duty(f"tell {name}", partial(_tell, name), TELL_EVERY_S, alone=True)
+            for name in settings.notify
+        ]
         if settings.probes:
             duties.append(Duty("probe", _probe, alone=True))
     if dashboard is not None:
@@ -97,11 +100,13 @@ def _otlp(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
     return Duty("otlp", serve)
 
 
-async def _tell(app: Gonogo) -> None:
-    told = await app.tell()
-    missed = [f"{name}: {step.detail}" for name, step in told if step.status != "done"]
+async def _tell(name: str, app: Gonogo) -> None:
+    told = [step for _, step in await app.tell(name)]
+    missed = [step for step in told if step.status != "done"]
     if missed:
-        raise ActionRefused(f"{len(missed)} of {len(told)} notices not taken: {missed[0]}.")
+        wait_s = max((step.retry_after_s or 0.0 for step in missed), default=0.0)
+        said = f"{len(missed)} of {len(told)} pages not taken: {missed[0].detail}."
+        raise WaitError(said, wait_s)
 
 
 async def _reconcile(app: Gonogo) -> None:

@@ -17,6 +17,7 @@ import typer
 from gonogo import __version__
 from gonogo.cli.command import Session, command
 from gonogo.cli.doctor.findings import Finding
+from gonogo.cli.doctor.reached import reached
 from gonogo.errors import GonogoError
 from gonogo.text.answer_text import Table
 
@@ -61,6 +62,7 @@ async def doctor(
         _configuration(session),
         await _clock(session, store),
         await _watcher(session, store),
+        *(await reached(session) if store.state == "ok" else []),
         *_clients(session),
     ]
     if store.state == "ok" or repair or prune:

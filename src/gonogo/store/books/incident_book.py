@@ -6,7 +6,7 @@ import json
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
-from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
+from gonogo.ports.routes import Event, Handled, Kind, Status, Turn, TurnOf
 from gonogo.store.books.audit import append_action
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"
-    " bad_signals, well_since_ms, suspected"
+    " bad_signals, well_since_ms, suspected, kind, provider, page, owner"
 )
 
 
@@ -34,11 +34,12 @@ def _write(conn: Connection, turn: Turn) -> None:
     if incident is None:
         return
     conn.execute(
-        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constant columns
+        f"INSERT INTO incident ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608 - constant columns
         " ON CONFLICT (dependency, id) DO UPDATE SET status = excluded.status,"
         " changed_ms = excluded.changed_ms, why = excluded.why, verdict = excluded.verdict,"
         " onset_ms = excluded.onset_ms, false_alarm = excluded.false_alarm,"
-        " bad_signals = excluded.bad_signals, well_since_ms = excluded.well_since_ms",
+        " bad_signals = excluded.bad_signals, well_since_ms = excluded.well_since_ms,"
+        " kind = excluded.kind, owner = excluded.owner",
         (
             incident.id,
             incident.dependency,
@@ -53,6 +54,10 @@ def _write(conn: Connection, turn: Turn) -> None:
             json.dumps(incident.bad_signals),
             incident.well_since_ms,
             incident.suspected,
+            incident.kind,
+            incident.provider,
+            incident.page,
+            incident.owner,
         ),
     )
     if turn.entry is not None:
@@ -197,6 +202,17 @@ class StoredIncidents:
             f"WHERE status <> 'resolved' AND dependency IN ({marks}) ORDER BY opened_ms DESC, id"
         )
         return await self._db.read(lambda conn: select_incidents(conn, which, *dependencies))
+
+    async def open_page(self, provider: str, kind: Kind, *, since_ms: int) -> str | None:
+        """The key of the page that unresolved incidents of a provider since then are told under."""
+        which = (
+            "WHERE status <> 'resolved' AND provider = ? AND kind = ? AND opened_ms >= ?"
+            " ORDER BY opened_ms, id LIMIT 1"
+        )
+        found = await self._db.read(
+            lambda conn: select_incidents(conn, which, provider, kind, since_ms)
+        )
+        return found[0].key if found else None
 
     async def changed(self, *, limit: int) -> list[Handled]:
         """Incidents without their timelines, those that changed last first."""

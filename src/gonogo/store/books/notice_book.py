@@ -51,3 +51,30 @@ class StoredNotices:
             )
 
         await self._engine.write(work, shard=None)
+
+    async def messages(self, notifier: str) -> dict[str, int]:
+        """How much a notifier was told of what is no incident, by subject."""
+
+        def work(conn: Connection) -> dict[str, int]:
+            return dict(
+                conn.execute(
+                    "SELECT subject, seq FROM message_told WHERE notifier = ?", (notifier,)
+                )
+            )
+
+        return await self._engine.read(work)
+
+    async def mark_message(self, notifier: str, subject: str, seq: int) -> None:
+        """Remember that; 0 forgets it."""
+
+        def work(conn: Connection) -> None:
+            conn.execute(
+                "DELETE FROM message_told WHERE notifier = ? AND subject = ?", (notifier, subject)
+            )
+            if seq:
+                conn.execute(
+                    "INSERT INTO message_told (notifier, subject, seq) VALUES (?, ?, ?)",
+                    (notifier, subject, seq),
+                )
+
+        await self._engine.write(work)

@@ -32,6 +32,9 @@ _DAY_MS = 86_400_000
 # What a fence may look back on; older switches say nothing about flapping now.
 SWITCHES_SHOWN_MS = 30 * _DAY_MS
 
+# Under these no person's yes is waited for: none is needed, or none would help.
+AGENTS_APPROVE = ("allow", "confirm", "deny")
+
 _ROUTE = (
     "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
     " audit_id, held_until_ms, renewals, recovery"
@@ -297,6 +300,22 @@ class StoredRoutes:
         def work(conn: Connection) -> list[str]:
             rows = conn.execute("SELECT id FROM plan ORDER BY created_ms DESC LIMIT ?", (limit,))
             return [plan_id for (plan_id,) in rows]
+
+        return await self._db.read(work)
+
+    async def waiting(self, *, now_ms: int) -> list[Plan]:
+        """Plans that a person may still approve, the newest of each switch, the oldest first."""
+
+        def work(conn: Connection) -> list[Plan]:
+            rows = conn.execute(
+                f"SELECT {_PLAN} FROM plan WHERE state = 'planned' AND expires_ms > ?"  # noqa: S608 - constant columns
+                " AND route_version = coalesce((SELECT version FROM route"
+                " WHERE route.dependency = plan.dependency), 0) ORDER BY created_ms, id",
+                (now_ms,),
+            )
+            plans = [plan for plan in map(_plan, rows) if plan.approval not in AGENTS_APPROVE]
+            newest = {(plan.dependency, plan.after): plan for plan in plans}
+            return sorted(newest.values(), key=lambda plan: plan.created_ms)
 
         return await self._db.read(work)
 

@@ -44,7 +44,7 @@ _NAMES = (
 )
 _ACTIONS = (
     *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),
-    *("incident", "incident_event", "suspicion", "notice"),
+    *("incident", "incident_event", "suspicion", "notice", "message_told", "silence"),
 )
 MONEY, ACTIONS, ALL = "/money", "/actions", "/"
 _ROWS_A_STEP = 5000

@@ -1,0 +1,272 @@
+"""Reaching people: what is told to whom, what waits for them, and when they are left to sleep."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.answers import TargetShare, WaitingPlan, rfc3339
+from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.fallback.plan import told_targets
+from gonogo.incidents.handle import get_incidents
+from gonogo.incidents.telling import tell
+from gonogo.money.scopes import Traffic, is_pattern, scope_at
+from gonogo.notifiers.receivers import make_notifiers
+from gonogo.ports.notices import Notice, Page
+from gonogo.ports.routes import WHOLE, Event, Handled
+from gonogo.ports.silences import Silence
+from gonogo.records import Decision, worst_verdict
+from gonogo.text.actors import actor_name
+from gonogo.text.forms import counted, minute, percent, shares
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gonogo.answers import IncidentList
+    from gonogo.app.parts import Stores
+    from gonogo.ports.actuators import Step
+    from gonogo.ports.notices import Notifier
+    from gonogo.ports.routes import Kind, Plan
+
+# A budget is told of when so much of it is spent, and again when all is.
+NEARLY_SPENT = 0.9
+SILENCE_MS_MAX = 30 * 86_400_000
+ME = "gonogo"
+
+
+async def tell_people(
+    stores: Stores, *, name: str | None = None, now_ms: int
+) -> list[tuple[str, Step]]:
+    """Tell one receiver, or all one after another, what is news; what became of each page.
+
+    Raises:
+        ConfigError: The environment lacks a secret.
+    """
+    silences = await stores.silences.standing(now_ms=now_ms)
+    plans = await stores.routes.waiting(now_ms=now_ms)
+    budgets = await _budgets(stores, now_ms=now_ms)
+    told = []
+    for notifier in _named(stores, name):
+        steps = await tell(
+            stores.notices,
+            notifier,
+            others=partial(_others, [*map(_plan_notice, plans), *budgets], now_ms=now_ms),
+            is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
+            url=stores.settings.url,
+            now_ms=now_ms,
+        )
+        told += [(notifier.name, step) for step in steps]
+    return told
+
+
+async def tell_test(
+    stores: Stores, *, name: str | None = None, now_ms: int
+) -> list[tuple[str, Step]]:
+    """Send each receiver, or the one that is named, a test that says that it is one."""
+    notice = _notice(
+        "test", "test-" + stores.new_id(now_ms), ME, "a test: nothing is wrong", now_ms
+    )
+    page = Page((notice,), stores.settings.url)
+    return [(each.name, await each.tell(page, now_ms=now_ms)) for each in _named(stores, name)]
+
+
+def _named(stores: Stores, name: str | None) -> list[Notifier]:
+    found = make_notifiers(stores.settings, name)
+    if name is not None and not found:
+        advice = "Add [settings.notify.NAME] to gonogo.toml, or check the name."
+        raise UnknownTarget("receiver", name, stores.settings.notify, advice)
+    return found
+
+
+def _notice(
+    kind: Kind, subject: str, about: str, why: str, now_ms: int, *, told: int = 0
+) -> Notice:
+    thing = Handled(
+        id=subject,
+        dependency=about,
+        cause=kind,
+        status="open",
+        opened_ms=now_ms,
+        changed_ms=now_ms,
+        why=why,
+        verdict="caution",
+        kind=kind,
+    )
+    return Notice(thing, (Event(now_ms, why, ME),), told)
+
+
+def _plan_notice(plan: Plan) -> Notice:
+    why = (
+        f"a plan waits for a person until {minute(rfc3339(plan.expires_ms))}: "
+        f"to {told_targets(plan.after)}, because: {plan.reason}"
+    )
+    return _notice("plan", plan.id, plan.dependency, why, plan.created_ms)
+
+
+async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
+    """A notice for each budget that is nearly or wholly spent, under its window."""
+    settings = stores.settings
+    if not settings.budgets:
+        return []
+    routes = {route.dependency: route for route in await stores.routes.routes()}
+    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
+    names = tuple(await stores.telemetry.names()) if patterns else ()
+    budgets = list(settings.budgets.values())
+    scopes = [scope_at(settings, each, now_ms, Traffic(routes, names)) for each in budgets]
+    found = []
+    balances = await stores.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
+    for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
+        spent, limit = balance.spent_micro_usd, budget.limit_micro_usd
+        if spent < NEARLY_SPENT * limit:
+            continue
+        share = percent(round(spent / limit, 4)) if limit else "all"
+        why = f"budget {budget.name}: {share} of its limit is spent"
+        subject = f"budget:{budget.name}:{scope.start_ms}"
+        notice = _notice("budget", subject, budget.name, why, now_ms)
+        if spent >= limit:
+            again = Event(now_ms, f"used up: {why}", ME)
+            notice = Notice(notice.incident, (*notice.events, again))
+        found.append(notice)
+    return found
+
+
+def _others(due: Sequence[Notice], told: Mapping[str, int], *, now_ms: int) -> list[Notice]:
+    """What is due beside incidents, for somebody who was told so much; what is over ends there."""
+    here = {notice.incident.id for notice in due}
+    waiting = [Notice(n.incident, n.events, told.get(n.incident.id, 0)) for n in due]
+    return waiting + [
+        _over(subject, n, now_ms) for subject, n in told.items() if subject not in here
+    ]
+
+
+def _over(subject: str, told: int, now_ms: int) -> Notice:
+    kind: Kind = "budget" if subject.startswith("budget:") else "plan"
+    about = subject.split(":")[1] if kind == "budget" else subject
+    past = Event(now_ms, "told before", ME)
+    end = "it is spent no more" if kind == "budget" else "it waits no more"
+    thing = Handled(
+        id=subject,
+        dependency=about,
+        cause=kind,
+        status="resolved",
+        opened_ms=now_ms,
+        changed_ms=now_ms,
+        why=end,
+        verdict="go",
+        kind=kind,
+    )
+    return Notice(thing, (*[past] * told, Event(now_ms, end, ME)), told)
+
+
+async def waiting_plans(
+    stores: Stores, *, dependency: str | None = None, now_ms: int
+) -> list[WaitingPlan]:
+    """The plans that a person may still approve, the oldest first."""
+    return [
+        WaitingPlan(
+            plan_id=plan.id,
+            dependency=plan.dependency,
+            to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],
+            reason=plan.reason,
+            expires_at=rfc3339(plan.expires_ms),
+            approve_command=f"gonogo approve {plan.id}",
+        )
+        for plan in await stores.routes.waiting(now_ms=now_ms)
+        if dependency in (None, plan.dependency)
+    ]
+
+
+async def incidents_and_plans(
+    stores: Stores,
+    *,
+    dependency: str | None,
+    status: str | None,
+    incident_id: str | None,
+    now_ms: int,
+) -> IncidentList:
+    """What is being handled, the plans that wait, and whom nobody is woken for."""
+    found = await get_incidents(
+        stores.incidents,
+        stores.decisions,
+        stores.settings,
+        dependency=dependency,
+        status=status,
+        incident_id=incident_id,
+        now_ms=now_ms,
+    )
+    silences = await stores.silences.standing(now_ms=now_ms)
+    plans = await waiting_plans(stores, dependency=dependency, now_ms=now_ms)
+    lines = []
+    for line in found.incidents:
+        until = [s.until_ms for s in silences if s.covers(line.dependency, now_ms)]
+        told = {"silenced_until": rfc3339(max(until))} if until else {}
+        lines.append(line.model_copy(update=told))
+    update: dict[str, object] = {"incidents": lines}
+    if plans:
+        first, n = plans[0], counted(len(plans), "plan")
+        verb = "waits" if len(plans) == 1 else "wait"
+        update["waiting_plans"] = plans
+        update["summary"] = (
+            f"{found.summary} {n} {verb} for a person: {first.approve_command} "
+            f"({first.dependency} to {shares(first.to)})."
+        )
+        update["verdict"] = worst_verdict(["caution", found.verdict])
+    return found.model_copy(update=update)
+
+
+async def silence(
+    stores: Stores, dependency: str, *, for_s: int, reason: str, now_ms: int
+) -> Silence:
+    """Let nobody be woken for a dependency, or all that a pattern names, for a while. Logged.
+
+    Raises:
+        ParameterError: The reason is empty, or it would last over 30 days.
+    """
+    said = plain(reason.strip(), 400)
+    if not said:
+        raise ParameterError("A silence needs a reason: others will read why nobody was woken.")
+    if not 0 < for_s * 1000 <= SILENCE_MS_MAX:
+        raise ParameterError(f"--for {for_s} s is outside 1 s to 30 days: name an end.")
+    name = plain(dependency.strip(), 200)
+    made = Silence(
+        stores.new_id(now_ms, "sil-"), name, said, stores.actor, now_ms, now_ms + for_s * 1000
+    )
+    end = rfc3339(made.until_ms)
+    await stores.silences.add(made)
+    await _logged(stores, made, f"silenced {name} until {end}: {said}", now_ms)
+    return made
+
+
+async def end_silence(stores: Stores, dependency: str, *, now_ms: int) -> None:
+    """Let people be woken again. Logged.
+
+    Raises:
+        UnknownTarget: No silence of this name holds.
+    """
+    if not await stores.silences.end(dependency, now_ms=now_ms):
+        known = [each.dependency for each in await stores.silences.standing(now_ms=now_ms)]
+        raise UnknownTarget("silence", dependency, known, "gonogo silence lists them.")
+    ended = Silence("", dependency, "ended", stores.actor, now_ms, now_ms)
+    await _logged(stores, ended, f"ended the silence of {dependency}", now_ms)
+
+
+async def _logged(stores: Stores, made: Silence, what: str, now_ms: int) -> None:
+    told = json.dumps(
+        {"dependency": made.dependency, "until_ms": made.until_ms, "why": made.reason}
+    )
+    await stores.decisions.append(
+        Decision(
+            id=stores.new_id(now_ms),
+            ts_ms=now_ms,
+            kind="silence",
+            verdict=None,
+            summary=f"{actor_name(stores.actor)} {what}",
+            inputs=told,
+            answer=told,
+            action=True,
+            dependency=None,
+            actor=stores.actor,
+            settings_digest=stores.settings.digest,
+        )
+    )

@@ -1,0 +1,65 @@
+"""Whom and what gonogo reaches: a line for each receiver and each actuator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+
+from gonogo.cli.doctor.findings import Finding, State
+from gonogo.errors import ConfigError
+from gonogo.notifiers.pagerduty import EVENTS_URL
+
+if TYPE_CHECKING:
+    from gonogo.cli.command import Session
+    from gonogo.settings import NotifierSettings
+
+CONNECT_S = 3.0
+
+
+async def reached(session: Session) -> list[Finding]:
+    """Each receiver that is configured, and each actuator; nobody is told anything."""
+    receivers = [await _receiver(one) for one in session.settings.notify.values()]
+    return [*receivers, *await _actuators(session)]
+
+
+async def _receiver(configured: NotifierSettings) -> Finding:
+    what = f"receiver {configured.name}"
+    url = configured.options.get("url", EVENTS_URL)
+    try:
+        if configured.secret is not None:
+            secret = configured.secret.reveal(wanted_by=f"settings.notify.{configured.name}")
+            url = secret if configured.kind == "slack" else url
+    except ConfigError as error:
+        return Finding(what, "broken", str(error))
+    host = urlsplit(url).hostname or ""
+    port = urlsplit(url).port or (443 if urlsplit(url).scheme == "https" else 80)
+    try:
+        with anyio.fail_after(CONNECT_S):
+            await (await anyio.connect_tcp(host, port)).aclose()
+    except (OSError, TimeoutError):
+        said = f"{configured.kind}: nobody answers at {host}:{port}"
+        return Finding(what, "broken", said)
+    test = f"gonogo notify --test --to {configured.name} sends a test"
+    return Finding(what, "ok", f"{configured.kind}: {host}:{port} answers; {test}")
+
+
+async def _actuators(session: Session) -> list[Finding]:
+    found = []
+    ports = (await session.app.stores()).fallback
+    used = {
+        actuator: name
+        for name, own in session.settings.dependencies.items()
+        for actuator in own.actuators
+    }
+    for name, configured in session.settings.actuators.items():
+        actuator, what = ports.actuators.get(name), f"actuator {name}"
+        if name not in used or actuator is None:
+            found.append(Finding(what, "note", f"{configured.kind}: no dependency names it"))
+            continue
+        seen = await actuator.read(used[name])
+        said = seen.detail or ("read" if seen.status == "known" else "nothing there yet")
+        state: State = "broken" if seen.status == "unknown" else "ok"
+        found.append(Finding(what, state, f"{configured.kind}: {said}"))
+    return found

@@ -1,0 +1,59 @@
+"""The silences that people have said, in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.ports.silences import Silence
+
+if TYPE_CHECKING:
+    from gonogo.store.engine import Connection, Engine
+
+
+class StoredSilences:
+    """The silences of one store (`ports.silences.Silences`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def add(self, silence: Silence) -> None:
+        """Keep one."""
+        row = (
+            silence.id,
+            silence.dependency,
+            silence.reason,
+            silence.actor,
+            silence.start_ms,
+            silence.until_ms,
+        )
+
+        def work(conn: Connection) -> None:
+            conn.execute("INSERT INTO silence VALUES (?, ?, ?, ?, ?, ?)", row)
+
+        await self._engine.write(work, durable=True)
+
+    async def end(self, dependency: str, *, now_ms: int) -> int:
+        """End those of this name that hold now; how many."""
+
+        def work(conn: Connection) -> int:
+            found = conn.execute(
+                "SELECT id FROM silence WHERE dependency = ? AND until_ms > ?", (dependency, now_ms)
+            ).fetchall()
+            for (silence_id,) in found:
+                conn.execute("UPDATE silence SET until_ms = ? WHERE id = ?", (now_ms, silence_id))
+            return len(found)
+
+        return await self._engine.write(work, durable=True)
+
+    async def standing(self, *, now_ms: int) -> list[Silence]:
+        """Those that are not over, the first to end first."""
+
+        def work(conn: Connection) -> list[Silence]:
+            rows = conn.execute(
+                "SELECT id, dependency, reason, actor, start_ms, until_ms FROM silence"
+                " WHERE until_ms > ? ORDER BY until_ms, id",
+                (now_ms,),
+            )
+            return [Silence(*row) for row in rows]
+
+        return await self._engine.read(work)
