@@ -79,6 +79,7 @@ def test_one_receiver_that_hangs_delays_nobody(tmp_path: Path) -> None:
     plan = next(message for message in heard if message["kind"] == "plan")
     assert (plan["next"], plan["severity"]) == (f"gonogo approve {plan_id}", "warning")
     assert plan["url"] == "https://gonogo.example/#view=incidents"
+    assert str(plan["summary"]).startswith("m: a plan waits for a person until ")
     assert "it fell" in str(plan["summary"])
     budget = next(message for message in heard if message["kind"] == "budget")
     assert "budget small: 200% of its limit is spent" in str(budget["summary"])
@@ -119,7 +120,7 @@ def test_a_test_reaches_whom_it_can_and_says_whom_not(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert told["ops"]["status"] == "done"
         assert told["ahangs"]["detail"].startswith("HTTP 503")
-        assert ops.taken[0]["summary"] == "gonogo open: a test: nothing is wrong"
+        assert ops.taken[0]["summary"] == "gonogo: a test: nothing is wrong"
         assert (
             typed("notify", "--test", "--to", "ops", store=store, environ=environ).returncode == 0
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ from gonogo.notifiers.post import retry_after_s
 from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
 from gonogo.ports.actuators import Step
-from gonogo.ports.notices import Notifier
+from gonogo.ports.notices import Notice, Notifier, Page
+from gonogo.ports.routes import Event, Handled
 from gonogo.store.books.notice_book import StoredNotices
 from receivers import (
     ROUTING_KEY,
@@ -191,6 +192,7 @@ async def test_a_storm_of_one_provider_is_one_page(told: Told) -> None:
     assert [step.status for step in await told.turn()] == ["done"] * 4
     storm = str(told.receiver.taken)
     assert "acme: 40 dependencies (m0, m1, m2 and 37 more)" in storm
+    assert "m39: opened: " in storm
     if isinstance(told.notifier, PagerDuty):
         groups = {e["dedup_key"]: e["payload"]["group"] for e in told.receiver.taken}
         assert groups["gonogo/m0/quality"] == "acme"
@@ -200,6 +202,26 @@ async def test_a_storm_of_one_provider_is_one_page(told: Told) -> None:
         assert severities["gonogo/m0/quality"] == "critical"
         assert severities["gonogo/slow/quality"] == "error"
     assert await told.turn() == []
+
+
+async def test_a_webhook_takes_no_news_for_a_repeat() -> None:
+    """As many lines in other parts: another key. The same state again: the same key."""
+    keys: list[str] = []
+
+    def judge(headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        keys.append(headers["Idempotency-Key"])
+        return webhook(headers, body)
+
+    line = Event(NOW, "bad", ME)
+    one = Handled("inc-1", "m1", "quality", "open", NOW, NOW, "bad", "no_go", provider="acme")
+    other = replace(one, id="inc-2", dependency="m2")
+    with receiver(judge) as ops:
+        hook = Webhook("ops", ops.url, SECRET)
+        for lines in ((1, 3), (2, 2), (2, 2)):
+            parts = [Notice(i, (line,) * n) for i, n in zip((one, other), lines, strict=True)]
+            step = await hook.tell(Page(tuple(parts)), now_ms=int(time.time() * 1000))
+            assert step.status == "done"
+    assert keys[0] != keys[1] == keys[2]
 
 
 async def test_a_page_has_a_link_and_the_next_command(told: Told) -> None:

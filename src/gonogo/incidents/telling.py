@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gonogo.ports.notices import SEVERITIES, URGENCY, Notice, Page
+from gonogo.ports.notices import INCIDENT_KINDS, SEVERITIES, URGENCY, Notice, Page
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notices, Notifier
-
-INCIDENTS = ("outage", "decline")
 
 
 def pages_of(due: Sequence[Notice], url: str | None = None) -> list[Page]:
@@ -74,7 +72,7 @@ async def tell(
 
 async def _mark(notices: Notices, notifier: str, part: Notice) -> None:
     incident, seq = part.incident, len(part.events)
-    if incident.kind in INCIDENTS:
+    if incident.kind in INCIDENT_KINDS:
         await notices.mark_told(notifier, incident.id, seq)
     elif seq != part.told:
         # What is over is forgotten: it does not come back under this subject.

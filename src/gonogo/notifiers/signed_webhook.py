@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
@@ -58,6 +59,16 @@ class Webhook:
         )
         headers = {
             HEADER: sign(self._secret, body, now_s=now_ms // 1000),
-            "Idempotency-Key": f"{page.parts[0].incident.id}-{len(page.events)}",
+            "Idempotency-Key": _idempotency_key(page),
         }
         return await post(self._url, body, headers, secrets=(self._secret,))
+
+
+def _idempotency_key(page: Page) -> str:
+    """The same for the same state of the same parts.
+
+    How many lines there are in all would not do: a part that is over leaves the page, others write
+    as many lines, and the receiver would take news for a repeat.
+    """
+    state = "\n".join(f"{part.incident.id} {len(part.events)}" for part in page.parts)
+    return f"{page.parts[0].incident.id}-{sha256(state.encode()).hexdigest()[:16]}"

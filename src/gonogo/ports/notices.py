@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gonogo.ports.actuators import Step
     from gonogo.ports.routes import Event, Handled, Kind, Status
@@ -21,6 +21,7 @@ SEVERITIES: Mapping[Kind, Severity] = {
 }
 # A page is in the state of the part that needs people most.
 URGENCY: tuple[Status, ...] = ("open", "acknowledged", "mitigated", "recovering", "resolved")
+INCIDENT_KINDS = ("outage", "decline")
 NAMED = 3
 
 
@@ -97,18 +98,28 @@ class Page:
             who = (
                 f"{first.provider}: {len(names):,} dependencies ({', '.join(names[:NAMED])}{more})"
             )
-        told = f"{who} {self.status}: {first.why}"
-        return f"{told} Suspected: {first.suspected}." if first.suspected else told
+        # A plan, a budget or a test is in no state worth a word until it is over.
+        state = f" {self.status}" if self.kind in INCIDENT_KINDS or self.status != "open" else ""
+        told = f"{who}{state}: {first.why}"
+        end = "" if told.endswith(".") else "."
+        return f"{told}{end} Suspected: {first.suspected}." if first.suspected else told
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """The timelines of all parts, in order."""
-        return tuple(sorted((e for p in self.parts for e in p.events), key=lambda e: e.ts_ms))
+        """The timelines of all parts, in order; each line says whose it is where that is a question."""
+        return self._lines([(part, part.events) for part in self.parts])
 
     @property
     def news(self) -> tuple[Event, ...]:
-        """What its reader has not seen, in order."""
-        return tuple(sorted((e for p in self.parts for e in p.news), key=lambda e: e.ts_ms))
+        """What its reader has not seen, in order, as `events` has it."""
+        return self._lines([(part, part.news) for part in self.parts])
+
+    def _lines(self, timelines: Sequence[tuple[Notice, tuple[Event, ...]]]) -> tuple[Event, ...]:
+        lines = [(part.incident.dependency, event) for part, seen in timelines for event in seen]
+        lines.sort(key=lambda line: line[1].ts_ms)
+        if len(self.dependencies) == 1:
+            return tuple(event for _, event in lines)
+        return tuple(replace(event, event=f"{who}: {event.event}") for who, event in lines)
 
     @property
     def command(self) -> str:
