@@ -171,3 +171,19 @@ async def test_a_second_signal_is_named_in_the_timeline(w: World) -> None:
     listed = await get_incidents(w.incidents, w.ports.decisions, w.settings, now_ms=NOW)
     [incident] = listed.incidents
     assert incident.timeline[-1].event == "trust says so as well"
+
+
+async def test_what_waits_is_the_newest_plan_of_each_switch(w: World) -> None:
+    """However often it is planned, and no longer than it can be approved."""
+    for _ in range(7):
+        w.now_ms += MINUTE
+        again = await w.plan(to="v2")
+    w.now_ms += MINUTE
+    half = await w.plan(to="v2", share=0.5)
+
+    async def waiting() -> list[str]:
+        return [plan.id for plan in await w.ports.routes.waiting(now_ms=w.now_ms)]
+
+    assert await waiting() == [again.plan_id, half.plan_id]
+    await w.apply(half.plan_id)
+    assert await waiting() == []

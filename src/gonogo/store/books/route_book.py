@@ -34,6 +34,7 @@ SWITCHES_SHOWN_MS = 30 * _DAY_MS
 
 # Under these no person's yes is waited for: none is needed, or none would help.
 AGENTS_APPROVE = ("allow", "confirm", "deny")
+PLANS_WAITING_MAX = 5
 
 _ROUTE = (
     "dependency, targets, epoch, version, salt, why, changed_ms, expires_ms, held, incident_id,"
@@ -304,14 +305,21 @@ class StoredRoutes:
         return await self._db.read(work)
 
     async def waiting(self, *, now_ms: int) -> list[Plan]:
-        """Plans that a person may still approve, the newest of each switch, the oldest first."""
+        """Plans that a person may still approve, the newest of each switch, the oldest first.
+
+        Of the `PLANS_WAITING_MAX` newest of each dependency: who plans again and again, as an agent
+        in a loop does, makes no list slow (a plan's evidence is some kilobytes to read).
+        """
 
         def work(conn: Connection) -> list[Plan]:
             rows = conn.execute(
-                f"SELECT {_PLAN} FROM plan WHERE state = 'planned' AND expires_ms > ?"  # noqa: S608 - constant columns
+                f"SELECT {_PLAN} FROM plan WHERE id IN (SELECT id FROM (SELECT id, row_number()"  # noqa: S608 - constant columns
+                " OVER (PARTITION BY dependency ORDER BY created_ms DESC, id DESC) AS nth"
+                " FROM plan WHERE state = 'planned' AND expires_ms > ?"
                 " AND route_version = coalesce((SELECT version FROM route"
-                " WHERE route.dependency = plan.dependency), 0) ORDER BY created_ms, id",
-                (now_ms,),
+                " WHERE route.dependency = plan.dependency), 0)) AS newest"
+                " WHERE nth <= ?) ORDER BY created_ms, id",
+                (now_ms, PLANS_WAITING_MAX),
             )
             plans = [plan for plan in map(_plan, rows) if plan.approval not in AGENTS_APPROVE]
             newest = {(plan.dependency, plan.after): plan for plan in plans}
