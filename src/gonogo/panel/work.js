@@ -51,11 +51,20 @@ function incidentRows(list, go) {
   if (!list.incidents.length) return h("p", { class: "empty" }, list.summary);
   return h("ul", { class: "rows" }, list.incidents.map((incident) => h("li", { key: incident.id }, mark(INCIDENT[incident.status]),
     h("span", { class: "grow" }, go.link(incident.dependency, { view: "incidents", incident_id: incident.id }), h("br"), h("span", { class: "muted small clamp" }, incident.cause ?? "")),
-    h("span", { class: "muted small" }, incident.status, h("br"), began(incident), noticed(incident)))));
+    h("span", { class: "muted small" }, incident.status, incident.owner && [", ", name(incident.owner)], h("br"), began(incident), noticed(incident)))));
+}
+
+/* What waits for a person's yes: the page cannot give it, so it says what to type. */
+function waitingRows(list) {
+  if (!list.waiting_plans?.length) return null;
+  return h("ul", { class: "rows", "aria-label": "Plans that wait for a person" }, list.waiting_plans.map((plan) => h("li", { key: plan.plan_id }, mark("caution"),
+    h("span", { class: "grow" }, name(plan.dependency), " to ", [...plan.to].sort((a, b) => b.share - a.share).map((to, i) => [i > 0 && " + ", name(to.target), ` ${percent(to.share)}`]), h("br"),
+      h("code", null, name(plan.approve_command)), h("br"), h("span", { class: "muted small clamp" }, name(plan.reason))),
+    h("span", { class: "muted small" }, "waits for a person", h("br"), `until ${minute(plan.expires_at)}`))));
 }
 
 const incidentCard = (list, go) => h("section", { class: "card", "aria-label": "Incidents" },
-  h("header", null, h("h2", null, "Incidents"), badge(list.verdict)), incidentRows(list, go));
+  h("header", null, h("h2", null, "Incidents"), badge(list.verdict)), incidentRows(list, go), waitingRows(list));
 
 function incidentsView({ answer: list, go }) {
   const [only] = list.incidents;
@@ -63,8 +72,9 @@ function incidentsView({ answer: list, go }) {
     heading(list, list.incidents.length === 1 ? ["Incident of ", go.link(only.dependency, { view: "dependency", dependency: only.dependency })] : "Incidents", list.incidents.length === 1 ? only.status : null),
     h("p", { class: "lead" }, list.summary),
     list.incidents.length === 1
-      ? [h("dl", { class: "facts" }, only.onset && fact("Since", minute(only.onset)), fact("Noticed", minute(only.opened_at)), fact("Id", h("code", null, only.id)), only.cause && h("div", { class: "whole" }, h("dt", null, "Cause"), h("dd", null, name(only.cause)))), timeline(only)]
+      ? [h("dl", { class: "facts" }, only.onset && fact("Since", minute(only.onset)), fact("Noticed", minute(only.opened_at)), fact("Id", h("code", null, only.id)), only.owner && fact("Owner", name(only.owner)), only.cause && h("div", { class: "whole" }, h("dt", null, "Cause"), h("dd", null, name(only.cause)))), timeline(only)]
       : incidentRows(list, go),
+    waitingRows(list),
     nextSteps(list, go)));
 }
 
