@@ -66,7 +66,7 @@ def migrate(connection: PsycopgConnection, address: str, schema: str, *, read_on
         try:
             _apply(connection, schema, [step for step in files if step[0] > found])
         except (
-            # Another process was faster.
+            # A process of an earlier release, which takes no lock, was faster.
             psycopg.errors.UniqueViolation,
             psycopg.errors.DuplicateTable,
             psycopg.errors.DuplicateSchema,
@@ -82,20 +82,25 @@ def migrate(connection: PsycopgConnection, address: str, schema: str, *, read_on
 def _apply(connection: PsycopgConnection, schema: str, steps: list[tuple[int, Path]]) -> None:
     from psycopg import sql
 
+    own = sql.Identifier(schema)
     for version, file in steps:
         with connection.transaction():
-            own = sql.Identifier(schema)
+            connection.execute("SET LOCAL lock_timeout TO 0")
+            connection.execute("SET LOCAL statement_timeout TO 0")
+            # Processes that start together queue here, however long a step takes: 16 that each
+            # found the next step made by another one once ran out of tries.
+            connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"gonogo {schema}",)
+            )
+            if stored_version(connection, schema) >= version:
+                continue
             known = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
             # One that somebody else made for us needs no right to make schemas.
             if connection.execute(known, (schema,)).fetchone() is None:
                 connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(own))
             connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(own))
-            # Whoever starts beside us waits for this step, however long it takes.
-            connection.execute("SET LOCAL lock_timeout TO 0")
-            connection.execute("SET LOCAL statement_timeout TO 0")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY)"
             )
-            # The key makes the second of two processes wait here, and fail.
             connection.execute("INSERT INTO schema_version VALUES (%s)", (version,))
             connection.execute(file.read_bytes())
