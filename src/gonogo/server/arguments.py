@@ -67,7 +67,7 @@ SpentOn = Annotated[
 ]
 PlannedCalls = Annotated[
     Count | None,
-    Field(description="How many calls the work will make, retries included. Default: 1."),
+    Field(description="How many calls the work makes, retries included. Default: 1."),
 ]
 PlannedCost = Annotated[
     Usd | None,
@@ -85,7 +85,7 @@ Run = Annotated[
     Name | None,
     Field(
         description="With reserve: names a run. Whoever names it shares its hold, and hears what "
-        "it will cost in the end."
+        "it is going to cost."
     ),
 ]
 Renew = Annotated[
@@ -122,7 +122,7 @@ Workload = Annotated[
 ]
 Dependencies = Annotated[
     Sequence[Name] | None,
-    Field(description="Names of what the work will call, instead of workload.", max_length=100),
+    Field(description="Names of what the work calls, instead of workload.", max_length=100),
 ]
 WorkCalls = Annotated[
     Count | None,

@@ -53,7 +53,7 @@ DEFINITIONS = (
     Definition(
         "check_model_drift",
         "Check drift",
-        "Tells whether a model, skill, tool or API got worse than its baseline: by how much, since "
+        "Tell whether a model, skill, tool or API got worse than its baseline: by how much, since "
         "when, how sure. Use before relying on one, or when results look wrong. After no_go, plan "
         "with trigger_fallback.",
         answers.DriftReport,
@@ -62,7 +62,7 @@ DEFINITIONS = (
     Definition(
         "get_trust_score_health",
         "Trust score",
-        "Gives the chance, 0 to 100, that the next call is good, with its interval, and whether "
+        "Give the chance, 0 to 100, that the next call is good, with its interval, and whether "
         "scores can be relied on. Use to choose between dependencies; without a name it ranks all.",
         answers.TrustReport,
         drawn=True,
@@ -70,7 +70,7 @@ DEFINITIONS = (
     Definition(
         "check_budget_with_confidence",
         "Check budget",
-        "Tells whether planned calls fit a budget, and how surely. Use before spending; "
+        "Tell whether planned calls fit a budget, and how surely. Use before spending; "
         "reserve=true holds the money against other agents until settle_reservation.",
         answers.BudgetCheck,
         writes=True,
@@ -80,7 +80,7 @@ DEFINITIONS = (
     Definition(
         "trigger_fallback",
         "Fall back",
-        "Moves a dependency's traffic to another target. Use after no_go, in two calls: reason "
+        "Move a dependency's traffic to another target. Use after no_go, in two calls: reason "
         "makes a plan and changes nothing; plan_id carries it out once it is approved. undo takes "
         "an applied one back.",
         answers.FallbackPlan | answers.FallbackResult,
@@ -92,7 +92,7 @@ DEFINITIONS = (
     Definition(
         "get_route",
         "Get route",
-        "Names the target to call for a dependency now, after any fallback. Use right before "
+        "Name the target to call for a dependency now, after any fallback. Use right before "
         "calling it.",
         answers.RouteAnswer,
         drawn=True,
@@ -100,7 +100,7 @@ DEFINITIONS = (
     Definition(
         "record_observations",
         "Record observations",
-        "Stores what calls and evaluations gave; every verdict rests on it. Use after calls. Send "
+        "Store what calls and evaluations gave; every verdict rests on it. Use after calls. Send "
         "the same id again when the outcome is known later.",
         answers.RecordAnswer,
         writes=True,
@@ -108,7 +108,7 @@ DEFINITIONS = (
     Definition(
         "settle_reservation",
         "Settle reservation",
-        "Ends a hold on a budget: books what the work cost, or frees the money where nothing was "
+        "End a hold on a budget: book what the work cost, or free the money where nothing was "
         "spent. Use when the work is done or given up.",
         answers.Settlement,
         writes=True,
@@ -116,14 +116,14 @@ DEFINITIONS = (
     Definition(
         "list_dependencies",
         "List dependencies",
-        "Lists everything that is known, each with its current verdict. Use to find the right name.",
+        "List everything that is known, each with its current verdict. Use to find the right name.",
         answers.DependencyList,
         drawn=True,
     ),
     Definition(
         "get_incidents",
         "Get incidents",
-        "Lists degradations that are being handled, and by whom. Use before acting, to see what is "
+        "List degradations that are being handled, and by whom. Use before acting, to see what is "
         "already done.",
         answers.IncidentList,
         drawn=True,
