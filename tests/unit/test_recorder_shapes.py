@@ -7,7 +7,7 @@ import functools
 import multiprocessing
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -84,6 +84,54 @@ def test_async_generators_callables_and_coroutines_are_followed_to_their_end() -
         "timeout",
         "timeout",
     ]
+
+
+class Raising(dict[str, str]):
+    """An object of the caller's that fails when it is read."""
+
+    def items(self) -> NoReturn:
+        """Fail."""
+        raise RuntimeError
+
+
+class RaisingText(str):
+    """A text that fails when it is stored."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        """Fail."""
+        raise RuntimeError(encoding + errors)
+
+
+class RaisingNumber(float):
+    """A number that fails when it is made plain."""
+
+    def __float__(self) -> float:
+        """Fail."""
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("bad", "stored"),
+    [
+        ({"segments": Raising(a="b")}, 10),
+        ({"latency_ms": RaisingNumber(3)}, 10),
+        ({"id": RaisingText("x")}, 11),
+    ],
+)
+def test_an_object_that_raises_costs_its_own_row_at_most(
+    tmp_path: Path, bad: dict[str, Any], stored: int
+) -> None:
+    """The rows beside it are stored, and it is counted."""
+    recorder = Recorder(str(tmp_path / "gonogo.db"))
+    for n in range(10):
+        recorder.record("beside", id=f"call-{n}")
+    recorder.record("beside", **bad)
+    assert recorder.flush(20)
+    delivered = recorder.close()
+    assert delivered is not None
+    assert (delivered.stored, delivered.refused, delivered.dropped) == (stored, 11 - stored, 0)
 
 
 def in_a_child(store: str) -> None:

@@ -54,6 +54,8 @@ def got(value: object) -> str:
 def _seen(value: object) -> str:
     if not isinstance(value, str):
         raise RefusedError(f"must be text, got {got(value)}")
+    # A subclass (an enumeration, a tracing library's own) may raise when it is stored.
+    value = str.__str__(value)
     try:
         # Only what is not ASCII may become longer, or shorter, by being normalised.
         name = name_of(value) if len(value) <= 2 * NAME_CHARS_MAX else value

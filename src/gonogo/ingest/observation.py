@@ -146,6 +146,9 @@ def parse_observation(
         return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")
     except RefusedError as refused:
         return Rejection(position, plain(str(name), 80), plain(str(refused), PROBLEM_CHARS_MAX))
+    except Exception as error:  # noqa: BLE001 - an object of the caller's own may raise anything
+        said = f"cannot be read ({type(error).__name__})"
+        return Rejection(position, plain(str(name), 80), said)
     draft = _Draft(*values)
     draft.__class__ = Observation
     return cast("Observation", draft)

@@ -252,8 +252,12 @@ class Outbox:
         good: list[Observation] = []
         problems: list[str] = []
         for fields in self._in_hand:
-            raw = fields if self._prepare is None else dict(self._prepare(fields, settings))
-            raw = localized(raw, zone)
+            try:
+                raw = fields if self._prepare is None else dict(self._prepare(fields, settings))
+                raw = localized(raw, zone)
+            except Exception as error:  # noqa: BLE001 - one bad row may not cost its batch
+                problems.append(f"observation cannot be read ({type(error).__name__})")
+                continue
             parsed = parse_observation(raw, now_ms=now_ms, from_file=False)
             if isinstance(parsed, Rejection):
                 problems.append(f"{parsed.field} {parsed.problem}")
