@@ -115,6 +115,26 @@ class Signal(Part):
     note: str | None = None
 
 
+class ShareMoved(Part):
+    category: str
+    before: Number
+    after: Number
+
+
+class Effect(Part):
+    """How far a signal moved, where it decides: what its summary is measured by."""
+
+    psi: Number | None = None
+    w1_sd: Number | None = None
+    p_value: Number | None = None
+    between_days: Number | None = Field(
+        default=None, description="largest distance between days of the baseline"
+    )
+    other_w1_sd: Number | None = Field(default=None, description="of other traffic")
+    shares: list[ShareMoved] | None = None
+    since: Time | None = None
+
+
 class Estimate(Part):
     """Not a measurement: what calls without an outcome are expected to be worth."""
 
@@ -191,6 +211,7 @@ class DriftReport(Answer):
     mix: MixMoved | None = None
     mix_shift: dict[str, Number] | None = None
     signals: list[Signal] | None = None
+    effect: Effect | None = Field(default=None, description="of a signal that decides")
     estimate: Estimate | None = None
     golden: GoldenPairs | None = None
     versions: list[VersionMean] | None = None

@@ -132,6 +132,7 @@ class IncidentList(Answer):
 
     incidents: list[Incident]
     waiting_plans: list[WaitingPlan] | None = None
+    active: int | None = Field(default=None, description="all but resolved, listed or not")
     counts: dict[IncidentStatus, int] | None = Field(
         default=None, description="all that there are, listed or not"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gonogo.answers import DriftReport, Immature, Signal, VersionMean, rfc3339
+from gonogo.answers import DriftReport, Effect, Immature, Signal, VersionMean, rfc3339
 from gonogo.drift.baseline import accepted_baseline
 from gonogo.drift.compare import Sides, compare_golden, compare_sides, named_versions
 from gonogo.drift.drift_memory import DriftMemory
@@ -268,6 +268,7 @@ def _report(
         mix=decisive.mix,
         mix_shift=found.mix_shift,
         signals=_signals(others, question.detail),
+        effect=decisive.effect if decisive.told else None,
         estimate=found.estimate,
         golden=golden,
         versions=_versions(data, decisive),
@@ -306,7 +307,7 @@ def _signals(findings: list[Finding], detail: Literal["brief", "full"]) -> list[
 
 
 def _signal(finding: Finding) -> Signal:
-    evidence = finding.evidence
+    evidence, effect = finding.evidence, finding.effect or Effect()
     return Signal(
         metric=finding.metric,
         kind=finding.kind,
@@ -315,9 +316,9 @@ def _signal(finding: Finding) -> Signal:
         change=finding.change.absolute if finding.change else None,
         e_value=evidence.e_value if evidence else None,
         needed=evidence.needed if evidence else None,
-        psi=finding.psi,
-        w1_sd=finding.w1_sd,
-        p_value=finding.p_value,
+        psi=effect.psi,
+        w1_sd=effect.w1_sd,
+        p_value=effect.p_value,
         note=(finding.why and f"{finding.why}.")
         or (finding.told if finding.status == "shifted" else None),
     )

@@ -12,6 +12,7 @@ from gonogo.answers import (
     Change,
     Current,
     DriftStatus,
+    Effect,
     Evidence,
     GoldenPairs,
     MixMoved,
@@ -67,7 +68,7 @@ class DriftQuestion:
 class Finding:
     """What the evidence says of one metric.
 
-    `told`: how a change reads, where it is no change of a mean. Where nothing can be said, `why`
+    `told`: how a change reads, where it is no change of a mean; `effect` has its figures. Where nothing can be said, `why`
     is the reason, a clause without its full stop, and `missing` what to do about it. `newest_ts_ms`: the end of the
     newest data it rests on. `rest`: adds what only the decisive finding shows.
     """
@@ -77,9 +78,7 @@ class Finding:
     segment: str | None = None
     kind: SignalKind = "rate"
     told: str | None = None
-    psi: float | None = None
-    w1_sd: float | None = None
-    p_value: float | None = None
+    effect: Effect | None = None
     baseline: Baseline | None = None
     current: Current | None = None
     change: Change | None = None

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.text.forms import counted, number
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -100,16 +98,14 @@ class UnlabelledVersion:
     """A version that answers now without an outcome of its own, where an older one has some."""
 
     version: str
-    calls: int
     labelled: str
-    labels: int
 
     @property
     def why(self) -> str:
         """Why its quality is not known, a clause without its full stop."""
         return (
-            f"version {self.version} answers now ({counted(self.calls, 'call')}) and has no outcome "
-            f"of its own; the {number(self.labels)} of version {self.labelled} say nothing of it"
+            f"version {self.version} answers now and has no outcome of its own; those of version "
+            f"{self.labelled} say nothing of it"
         )
 
     @property
@@ -151,8 +147,7 @@ def unlabelled_version(
         if version is None or version in named or not len(hours) or nameless_until >= hours[0]:
             continue
         share = 1.0 if _came_last(version, seen) else _recent_share(counts, index, int(hours[0]))
-        calls = int(counts.n[counts.version == index].sum())
-        found.append((share, UnlabelledVersion(version, calls, older, named[older])))
+        found.append((share, UnlabelledVersion(version, older)))
     share, most = max(found, key=lambda pair: pair[0], default=(0.0, None))
     return most if share >= CURRENT_SHARE else None
 

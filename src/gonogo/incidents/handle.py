@@ -254,6 +254,7 @@ async def get_incidents(
         as_of=rfc3339(now_ms),
         next_actions=[_next(line) for line in first],
         incidents=lines,
+        active=counts.total() - counts["resolved"] or None,
         counts={each: counts[each] for each in known if counts[each]} or None,
     )
 
@@ -290,8 +291,8 @@ def _summary(lines: list[Incident], counts: Counter[Status]) -> str:
     shown = [line for line in lines if line.status != "resolved"][:NAMED]
     told = "; ".join(f"{line.dependency} {line.status}, {_since(line)}" for line in shown)
     active = total - resolved
-    more = f"; and {active - len(shown):,} more" if active > len(shown) else ""
-    return f"{counted(active, 'incident')} being handled: {told}{more}.{listed}"
+    among = ", among them" if active > len(shown) else ""
+    return f"{counted(active, 'incident')} being handled{among}: {told}.{listed}"
 
 
 def _since(line: Incident) -> str:

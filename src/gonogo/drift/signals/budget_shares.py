@@ -15,6 +15,7 @@ from gonogo.drift.finding import hour_start
 from gonogo.drift.follow import SEASON_HOURS_MIN
 from gonogo.hours.rate_hours import BASELINE_LABELS_MIN, RateStream
 from gonogo.hours.time_slices import EPOCH_WEEKDAY, FIRST_WEEKEND_DAY
+from gonogo.text.forms import day as day_of
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
@@ -97,9 +98,14 @@ class FollowedShares:
     dispersion: float
 
     @property
+    def began_on(self) -> str | None:
+        """When what drifted began; None where nothing has."""
+        return hour_start(self.began * HOURS_A_DAY) if self.drifted else None
+
+    @property
     def since(self) -> str:
-        """When what drifted began, in words; nothing where nothing has."""
-        return f", since {hour_start(self.began * HOURS_A_DAY)[:10]}" if self.drifted else ""
+        """The same in words, after what they follow; empty where nothing has."""
+        return "" if self.began_on is None else f", since {day_of(self.began_on)}"
 
     def baseline(self, mean: float | None) -> Baseline:
         """As it is reported."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current
+from gonogo.answers import Baseline, Current, Effect
 from gonogo.detectors.shares.categories import CategoryWatch, category_dispersion, watch_categories
 from gonogo.detectors.values.shapes import group_edges, grouped, shape_change
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
@@ -78,22 +78,23 @@ def _finding(
     apart = shape_change(bins, rows.centre, known, rest).w1_sd if rest.sum() else math.inf
     alone = change.w1_sd >= _HELD_SD_MIN and apart <= _REST_SHARE_MAX * change.w1_sd
     old, new = (float(counts @ rows.centre / counts.sum()) for counts in (known, newest))
-    start, end = hour_start(int(cell.day[0]) * 24), hour_start((int(cell.day[-1]) + 1) * 24)
+    start, end = hour_start(int(cell.day[-WEEK:][0]) * 24), hour_start((int(cell.day[-1]) + 1) * 24)
     return Finding(
         metric=metric,
         kind="distribution",
         segment=segment,
         status="shifted" if watch.drifted and alone else "stable",
         baseline=Baseline(source="golden", mean=old, n=round(known.sum())),
-        current=Current(mean=new, n=round(rows.table.sum()), start=start, end=end),
+        current=Current(mean=new, n=round(newest.sum()), start=start, end=end),
         change=change_of(old, new, interval95=None),
         evidence=evidence_of(
             float(watch.evidence_nats[-1]) / math.log(10) if alone else -math.inf,
             needed=needed,
             guarantee=exchangeable(needed).replace("the baseline", "the golden set"),
         ),
-        psi=change.psi,
-        w1_sd=change.w1_sd,
+        effect=Effect(
+            psi=change.psi, w1_sd=change.w1_sd, other_w1_sd=apart if rest.sum() else None
+        ),
         told=(
             f"{metric} at {segment} is unlike the golden set's: mean {number(new)} against "
             f"{number(old)}, distance {number(change.w1_sd)} sd, while other traffic is "

@@ -32,7 +32,7 @@ __all__ = ["SIGNAL_METRICS", "DailySignals", "daily_signals", "judged_together"]
 # Besides the metrics that are followed as values.
 SIGNAL_METRICS = ("prediction", "error_kind", "output", "embedding", "consistency")
 # Part of a remembered answer's key: raise it when the same days are to give another one.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

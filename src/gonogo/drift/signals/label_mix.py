@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.answers import Effect, ShareMoved
 from gonogo.detectors.shares.categories import NEW
 from gonogo.drift.finding import Finding, change_of, evidence_of
 from gonogo.drift.signals.budget_shares import CATEGORIES, exchangeable, follow_shares
@@ -19,7 +20,6 @@ from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number, rate_text
 
 if TYPE_CHECKING:
-    from gonogo.detectors.shares.categories import CategoryShare
     from gonogo.drift.signals.budget_shares import FollowedShares, SignalQuestion
     from gonogo.ports.signal_reads import Categories, CategoryField
     from gonogo.records import Floats, Ints
@@ -99,7 +99,7 @@ def _key(segment: str | None) -> str:
     return ",".join(_KEYS.findall(segment or ""))
 
 
-def _share(share: CategoryShare) -> str:
+def _share(share: ShareMoved) -> str:
     new = share.category == NEW
     name = "values new since the baseline" if new else f"'{plain(share.category, 60)}'"
     return f"{name} {rate_text(share.before)} → {rate_text(share.after)}"
@@ -109,10 +109,14 @@ def _finding(
     field: CategoryField, segment: str | None, followed: FollowedShares, needed: float
 ) -> Finding:
     top = followed.shares[0]
+    moved = [
+        ShareMoved(category=share.category, before=share.before, after=share.after)
+        for share in followed.shares[:2]
+    ]
     where = "" if segment is None else f" at {plain(segment, 80)}"
     where += f" ({followed.only})" if followed.only else ""
     told = (
-        f"{METRIC_OF[field]}{where} {', '.join(map(_share, followed.shares[:2]))}, on "
+        f"{METRIC_OF[field]}{where} {', '.join(map(_share, moved))}, on "
         f"{counted(round(followed.n), 'value')} against {number(round(followed.n_before))}"
         f"{followed.since}"
     )
@@ -130,5 +134,9 @@ def _finding(
             guarantee=exchangeable(needed),
         ),
         told=told,
+        effect=Effect(
+            shares=moved,
+            since=followed.began_on,
+        ),
         newest_ts_ms=(followed.last + 1) * DAY_MS,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current
+from gonogo.answers import Baseline, Current, Effect
 from gonogo.detectors.outputs.semantic import (
     OUTPUTS_MIN,
     daily_evidence,
@@ -131,7 +131,7 @@ def _compared(
                 f"in {number(needed)} days, while outputs are exchangeable with the baseline's."
             ),
         ),
-        p_value=change.p_value,
+        effect=Effect(p_value=change.p_value, between_days=spread),
         told=told,
         newest_ts_ms=(int(days[-1]) + 1) * DAY_MS,
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.answers import Baseline, Current, Effect
 from gonogo.detectors.values.shapes import ShapeChange, group_edges, grouped, shape_change
-from gonogo.drift.finding import Finding, change_of, evidence_of
+from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
 from gonogo.drift.signals.budget_shares import DISTRIBUTIONS, WEEK, exchangeable, follow_shares
 from gonogo.drift.signals.daily_histogram import VALUES_MIN, DailyShape, read_shape
 from gonogo.drift.signals.golden_gap import held_against_golden, is_score
@@ -57,46 +58,55 @@ def _followed(
     followed = follow_shares(cell.day, table, names, hours, needed=needed)
     if followed is None:
         return None
-    newest = _newest_week(cell, after=hours.end_hour // 24)
+    newest, current = _newest_week(cell, after=hours.end_hour // 24)
     change = shape_change(cell.bins, cell.centre, before, newest, dispersion=followed.dispersion)
-    return _finding(metric, segment, cell, before, newest, change, followed, needed)
+    mean = float(before @ cell.centre / before.sum())
+    baseline = followed.baseline(mean).model_copy(update={"n": round(before.sum())})
+    return _finding(metric, segment, baseline, current, change, followed, needed)
 
 
-def _newest_week(cell: DailyShape, *, after: int) -> Floats:
-    """The newest seven days since the baseline that have values."""
-    since = cell.table[cell.day >= after]
-    newest: Floats = since[since.sum(axis=1) > 0][-WEEK:].sum(axis=0)
-    return newest
+def _newest_week(cell: DailyShape, *, after: int) -> tuple[Floats, Current]:
+    """The newest seven days since the baseline that have values: their counts, and their mean."""
+    within = (cell.day >= after) & (cell.table.sum(axis=1) > 0)
+    days, counts = cell.day[within][-WEEK:], cell.table[within][-WEEK:].sum(axis=0)
+    return counts, Current(
+        mean=float(counts @ cell.centre / counts.sum()),
+        n=round(counts.sum()),
+        start=hour_start(int(days[0]) * 24),
+        end=hour_start((int(days[-1]) + 1) * 24),
+    )
 
 
 def _finding(
     metric: str,
     segment: str | None,
-    cell: DailyShape,
-    before: Floats,
-    newest: Floats,
+    baseline: Baseline,
+    current: Current,
     change: ShapeChange,
     followed: FollowedShares,
     needed: float,
 ) -> Finding:
-    old, new = (float(c @ cell.centre / c.sum()) for c in (before, newest))
+    old, new = baseline.mean or 0.0, current.mean or 0.0
     return Finding(
         metric=metric,
         kind="distribution",
         segment=segment,
         status="shifted" if followed.drifted else "stable",
-        baseline=followed.baseline(old),
-        current=followed.current(new),
+        baseline=baseline,
+        current=current,
         change=change_of(old, new, interval95=None),
         evidence=evidence_of(
             followed.evidence_nats / math.log(10),
             needed=needed,
             guarantee=exchangeable(needed),
         ),
-        psi=change.psi,
-        w1_sd=change.w1_sd,
-        p_value=change.p_value,
-        told=_told(metric, segment, old, new, change, newest, before) + followed.since,
+        effect=Effect(
+            psi=change.psi,
+            w1_sd=change.w1_sd,
+            p_value=change.p_value,
+            since=followed.began_on,
+        ),
+        told=_told(metric, segment, baseline, current, change) + followed.since,
         newest_ts_ms=(followed.last + 1) * DAY_MS,
     )
 
@@ -104,15 +114,13 @@ def _finding(
 def _told(
     metric: str,
     segment: str | None,
-    old: float,
-    new: float,
+    baseline: Baseline,
+    current: Current,
     change: ShapeChange,
-    newest: Floats,
-    before: Floats,
 ) -> str:
     where = "" if segment is None else f" at {segment}"
     return (
-        f"distribution of {metric}{where}, mean {number(old)} → {number(new)}, PSI {number(change.psi)}, "
-        f"distance {number(change.w1_sd)} baseline sd, on {counted(round(newest.sum()), 'value')} "
-        f"against {number(round(before.sum()))}"
+        f"distribution of {metric}{where}, mean {number(baseline.mean or 0.0)} → {number(current.mean or 0.0)}, PSI {number(change.psi)}, "
+        f"distance {number(change.w1_sd)} baseline sd, on {counted(current.n, 'value')} "
+        f"against {number(baseline.n or 0)}"
     )
