@@ -80,20 +80,29 @@ def _named(stores: Stores, name: str | None) -> list[Notifier]:
 
 
 def _notice(
-    kind: Kind, subject: str, about: str, why: str, now_ms: int, *, told: int = 0
+    kind: Kind,
+    subject: str,
+    about: str,
+    why: str,
+    now_ms: int,
+    *,
+    told: int = 0,
+    over: bool = False,
 ) -> Notice:
+    """A notice of something that is no incident; `told`: how many events somebody has heard of it."""
     thing = Handled(
         id=subject,
         dependency=about,
         cause=kind,
-        status="open",
+        status="resolved" if over else "open",
         opened_ms=now_ms,
         changed_ms=now_ms,
         why=why,
-        verdict="caution",
+        verdict="go" if over else "caution",
         kind=kind,
     )
-    return Notice(thing, (Event(now_ms, why, ME),), told)
+    past = Event(now_ms, "told before", ME)
+    return Notice(thing, (*[past] * told, Event(now_ms, why, ME)), told)
 
 
 def _plan_notice(plan: Plan) -> Notice:
@@ -143,20 +152,8 @@ def _others(due: Sequence[Notice], told: Mapping[str, int], *, now_ms: int) -> l
 def _over(subject: str, told: int, now_ms: int) -> Notice:
     kind: Kind = "budget" if subject.startswith("budget:") else "plan"
     about = subject.split(":")[1] if kind == "budget" else subject
-    past = Event(now_ms, "told before", ME)
     end = "it is spent no more" if kind == "budget" else "it waits no more"
-    thing = Handled(
-        id=subject,
-        dependency=about,
-        cause=kind,
-        status="resolved",
-        opened_ms=now_ms,
-        changed_ms=now_ms,
-        why=end,
-        verdict="go",
-        kind=kind,
-    )
-    return Notice(thing, (*[past] * told, Event(now_ms, end, ME)), told)
+    return _notice(kind, subject, about, end, now_ms, told=told, over=True)
 
 
 async def waiting_plans(

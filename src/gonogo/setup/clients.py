@@ -171,6 +171,11 @@ def _options(args: object) -> dict[str, str | None]:
     """The options after `serve` in an entry's arguments, in their order."""
     words = [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
     words = words[words.index("serve") + 1 :] if "serve" in words else []
+    return options_of(words)
+
+
+def options_of(words: Sequence[str]) -> dict[str, str | None]:
+    """The options among a command's words, each with its value or None, in their order."""
     options: dict[str, str | None] = {}
     for i, word in enumerate(words):
         if word.startswith("--"):

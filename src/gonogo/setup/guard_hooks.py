@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from gonogo.errors import ConfigError
-from gonogo.setup.clients import Client, user_home
+from gonogo.setup.clients import Client, options_of, user_home
 from gonogo.setup.jsonc import Document, with_item, with_value, without_item
 from gonogo.setup.merging import Change, indent_of, read_text
 
@@ -204,14 +204,7 @@ def _options(command: str) -> dict[str, str | None]:
         ValueError: A quotation has no end.
     """
     found = _OURS.search(command)
-    words = _words(found[1] if found else "")
-    options: dict[str, str | None] = {}
-    for i, word in enumerate(words):
-        if word.startswith("--"):
-            name, _, value = word.partition("=")
-            after = words[i + 1] if i + 1 < len(words) else "--"
-            options[name] = value or (None if after.startswith("--") else after)
-    return options
+    return options_of(_words(found[1] if found else ""))
 
 
 def _command(command: Sequence[str], place: HookPlace, options: Mapping[str, str | None]) -> str:
