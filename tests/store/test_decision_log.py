@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import anyio
 import engines
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from gonogo.clock import OrderedIds
 from gonogo.errors import UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
+from gonogo.store.books import decisions
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
@@ -92,6 +94,33 @@ async def test_a_note_is_found_before_and_after_it_is_written(db: Database) -> N
     assert found is not None
     assert (found.answer, found.versions, found.e_value) == (entry.answer, ("1", "2"), 3.5)
     assert await StoredDecisions(db).standing() == {"m": StandingVerdict(says)}
+
+
+async def test_lists_hold_what_this_process_noted_just_now(
+    db: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note that is queued is written before the list is read; but none waits for a held store."""
+    log = StoredDecisions(db)
+    for number in range(20):
+        noted = check(number, said=str(number))
+        assert log.note(noted)
+        assert [entry.id for entry in await log.decisions(dependency="m", limit=1)] == [noted.id]
+    monkeypatch.setattr(decisions, "_SETTLED_WAIT_S", 0.05)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        held.set()
+        let_go.wait(10)
+
+    db.submit(hold)
+    await anyio.to_thread.run_sync(held.wait)
+    late = check(99, said="late")
+    log.note(late)
+    try:
+        assert (await log.decisions(limit=1))[0].id == noted.id
+    finally:
+        let_go.set()
+    assert (await log.decisions(limit=1))[0].id == late.id
 
 
 async def test_repeats_fold_and_every_id_finds_its_entry(db: Engine) -> None:

@@ -94,8 +94,7 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     if given.http is not None:
-        _serve_http(settings, given, environ)
-        return 0
+        return _serve_http(settings, given, environ)
     from gonogo.server.surface import build_server
 
     app = Gonogo(settings)
@@ -111,7 +110,7 @@ def _collect_garbage() -> None:
     gc.enable()
 
 
-def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> None:
+def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from gonogo.server.gate import ANY, LOOPBACK, Access
     from gonogo.server.streamable_http import http_app, serve_gate
 
@@ -137,7 +136,8 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
     app = http_app(settings, access)
     _collect_garbage()
     with listening_socket(place, option="serve") as listener:
-        anyio.run(serve_gate, app, listener)
+        number = anyio.run(serve_gate, app, listener)
+    return 128 + number if number else 0
 
 
 def _origin(text: str) -> str:

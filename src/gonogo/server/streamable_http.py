@@ -31,6 +31,8 @@ from gonogo.server.metrics import CONTENT_TYPE, exposition
 from gonogo.server.surface import GonogoServer, build_server
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -159,8 +161,12 @@ class _Vitals:
         return False
 
 
-async def serve_gate(gate: Gate, listener: socket.socket) -> None:
-    """Serve on a socket until a signal ends it; says on standard error where."""
+async def serve_gate(gate: Gate, listener: socket.socket) -> int:
+    """Serve on a socket until a signal ends it; says on standard error where.
+
+    Returns:
+        The signal's number; 0 where none came.
+    """
     config = uvicorn.Config(
         gate,
         http=Patience,
@@ -175,11 +181,25 @@ async def serve_gate(gate: Gate, listener: socket.socket) -> None:
         timeout_graceful_shutdown=LEAVE_S,
         h11_max_incomplete_event_size=HEAD_BYTES_MAX,
     )
-    await _Server(config).serve(sockets=[listener])
+    server = _Server(config)
+    await server.serve(sockets=[listener])
+    return server.ended_by
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which says where it is once it answers and a signal ends it in order."""
+
+    ended_by = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Leave; at once where it is the second signal.
+
+        uvicorn's own raises the signal again once everything is closed. SIGINT then cancels a task
+        that may have ended already, and the exit status was 0 in some runs.
+        """
+        del frame
+        self.force_exit = self.should_exit
+        self.should_exit, self.ended_by = True, sig
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)

@@ -109,6 +109,10 @@ class Engine(Protocol):
         """Queue a write without waiting for it; False where it cannot be taken."""
         ...
 
+    async def settled(self) -> None:
+        """Wait until what is queued now has been written, or lost; not for what comes meanwhile."""
+        ...
+
     async def backup(self, to: Path, *, now_ms: int) -> int:
         """Copy the store as it is now into a new file; its size in bytes."""
         ...

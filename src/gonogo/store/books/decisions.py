@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
+import anyio
+
 from gonogo.clock import borne_out_ms, is_newer
 from gonogo.records import Part, StandingVerdict
 from gonogo.store.books.audit import (
@@ -38,6 +40,8 @@ _WRITTEN_KEPT = 1_024
 # More than the writer's queue takes: only what a failing store has lost is let go of.
 _QUEUED_MAX = 8_192
 _SAID_AT_ONCE = 1_000
+# What a store that another process holds takes longer to write is read without it.
+_SETTLED_WAIT_S = 1.0
 # What differs between two answers when nothing but the time has changed.
 _TIMES = ("as_of", "data_age_s", "decision_id")
 
@@ -186,7 +190,9 @@ class StoredDecisions:
         limit: int = 50,
         before_ts_ms: int | None = None,
     ) -> list[Decision]:
-        """The newest entries by when they were last asked, newest first."""
+        """The newest entries by when they were last asked, newest first; this process's own too."""
+        with anyio.move_on_after(_SETTLED_WAIT_S):
+            await self._db.settled()
         wanted = {"dependency = ?": dependency, "kind = ?": kind, "last_ts_ms < ?": before_ts_ms}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""

@@ -30,20 +30,18 @@ class StoredSilences:
         def work(conn: Connection) -> None:
             conn.execute("INSERT INTO silence VALUES (?, ?, ?, ?, ?, ?)", row)
 
-        await self._engine.write(work, durable=True)
+        await self._engine.write(work, durable=True, shard=silence.dependency)
 
     async def end(self, dependency: str, *, now_ms: int) -> int:
         """End those of this name that hold now; how many."""
 
         def work(conn: Connection) -> int:
-            found = conn.execute(
-                "SELECT id FROM silence WHERE dependency = ? AND until_ms > ?", (dependency, now_ms)
-            ).fetchall()
-            for (silence_id,) in found:
-                conn.execute("UPDATE silence SET until_ms = ? WHERE id = ?", (now_ms, silence_id))
-            return len(found)
+            return conn.execute(
+                "UPDATE silence SET until_ms = ?1 WHERE dependency = ?2 AND until_ms > ?1",
+                (now_ms, dependency),
+            ).rowcount
 
-        return await self._engine.write(work, durable=True)
+        return await self._engine.write(work, durable=True, shard=dependency)
 
     async def standing(self, *, now_ms: int) -> list[Silence]:
         """Those that are not over, the first to end first."""

@@ -170,7 +170,7 @@ class PostgresDatabase:
         return not (self.read_only or self._closed) and self._queue.put(work, shard)
 
     async def settled(self) -> None:
-        """Wait until what is queued now has been written; not for what comes meanwhile."""
+        """Wait until what is queued now has been written, or lost; not for what comes meanwhile."""
         await self._queue.settled()
 
     async def backup(self, to: Path, *, now_ms: int) -> int:

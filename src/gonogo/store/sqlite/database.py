@@ -137,6 +137,11 @@ class Database:
         del shard
         return self._writer is not None and self._writer.submit(work)
 
+    async def settled(self) -> None:
+        """Wait until what is queued now has been written, or lost; not for what comes meanwhile."""
+        if self._writer is not None:
+            await self._writer.settled()
+
     async def backup(self, to: Path, *, now_ms: int) -> int:
         """Copy the store as it is now into a new file, while it is in use; its size in bytes.
 

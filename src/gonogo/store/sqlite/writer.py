@@ -114,6 +114,13 @@ class Writer:
         self._put(_Queued(work, durable=False, done=None))
         return True
 
+    async def settled(self) -> None:
+        """Wait until what is queued now has been written, or lost; not for what comes meanwhile."""
+        if self._wanted.is_set() and not self._closing:
+            # What fails is logged where it was submitted.
+            with suppress(StoreError):
+                await self.write(lambda _: None, durable=False)
+
     async def close(self) -> None:
         """Commit what is queued, then end the task.
 
