@@ -74,6 +74,11 @@ class MemoryCalls:
             versions=versions,
         )
 
+    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
+        """None of a reservation is kept apart here: only calls without a cost matter."""
+        found = [c for c in self.calls[dependency] if c.ts_ms >= since_ms]
+        return await MemoryCalls({dependency: found}).newest_costs(dependency)
+
 
 @dataclass
 class Bench:

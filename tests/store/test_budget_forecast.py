@@ -162,7 +162,7 @@ async def test_tokens_are_priced_today_and_what_was_spent_keeps_its_price(tmp_pa
     await bench.database.close()
     assert unpriced.verdict == "unknown"
     assert unpriced.unpriced is not None
-    assert "40 of 40 calls of 'gpt'" in unpriced.unpriced
+    assert "40 of 40 calls in this window" in unpriced.unpriced.why
     assert "no known price (`unpriced` says which)" in unpriced.summary
     assert answers[0].projected_usd == pytest.approx(100 * (1.195e3 * 3 + 1500) / 1e6, rel=0.03)
     assert answers[1].projected_usd == pytest.approx(2 * (answers[0].projected_usd or 0), rel=0.01)
@@ -181,7 +181,7 @@ async def test_a_few_calls_without_a_price_are_said_and_never_free(tmp_path: Pat
     await bench.database.close()
     assert (few.verdict, few.n) == ("go", 40)
     assert few.unpriced is not None
-    assert few.unpriced.startswith("no cost and no known price: 1 of 41 calls")
+    assert few.unpriced.why.startswith("1 of 41 calls in this window have no cost")
     assert many.verdict == "unknown"
 
 

@@ -51,4 +51,4 @@ async def test_tokens_without_a_price_are_said_and_never_free(tmp_path: Path) ->
         check = await app.check_budget_with_confidence("work", "m", planned_calls=20)
     assert check.verdict == "unknown"
     assert check.unpriced is not None
-    assert "20 of 20" in check.unpriced
+    assert "20 of 20" in check.unpriced.why

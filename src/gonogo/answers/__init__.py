@@ -29,6 +29,7 @@ from gonogo.answers.budget_report import (
     RunReport,
     Settlement,
     Substitute,
+    Unpriced,
     Window,
 )
 from gonogo.answers.drift_report import (
@@ -155,6 +156,7 @@ __all__ = [
     "TrustPart",
     "TrustReport",
     "Undo",
+    "Unpriced",
     "Usd",
     "VersionMean",
     "WaitingPlan",

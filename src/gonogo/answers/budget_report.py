@@ -40,6 +40,14 @@ class Substitute(Part):
     instead_of: str
 
 
+class Unpriced(Part):
+    """Calls without a cost and a known price, of the newest 2,000 a dependency in the window."""
+
+    calls: int
+    tokens: int
+    why: str
+
+
 class Days(Part):
     """Days of the calls seen, and beyond today that the planned calls reach."""
 
@@ -103,7 +111,7 @@ class BudgetCheck(Answer):
     also_counts: list[Substitute] | None = Field(
         default=None, description="what is counted because it can be called instead"
     )
-    unpriced: str | None = None
+    unpriced: Unpriced | None = None
     days: Days | None = None
     calibration: Calibration | None = None
     run: RunReport | None = None

@@ -299,6 +299,19 @@ class RehearsedTelemetry(UnplayedReads):
             names,
         )
 
+    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
+        """The same since a time; calls without usage are not played, so they hide no spending here."""
+        found = await self.newest_costs(dependency)
+        recent = found.ts_ms >= since_ms
+        return Costs(
+            found.ts_ms[recent],
+            found.cost_micro_usd[recent],
+            found.input_tokens[recent],
+            found.output_tokens[recent],
+            found.version[recent],
+            found.versions,
+        )
+
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """Nothing is remembered, which the contract allows."""
         del dependency, key

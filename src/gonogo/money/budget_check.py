@@ -14,6 +14,7 @@ from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed
 from gonogo.money.calibration import calibration_note
 from gonogo.money.scopes import NO_TRAFFIC, Traffic, budget_chain, dependencies_of, scope_at
 from gonogo.money.stead import stead_of
+from gonogo.money.unpriced import unpriced_calls
 from gonogo.money.windows import window_at
 from gonogo.ports.micro import micro_usd
 from gonogo.ports.money import ReserveRequest, Scope
@@ -73,25 +74,25 @@ async def check_budget(
         return before
     record = await ledger.record(scopes[0].members)
     listed = dependencies_of(settings, chain[0], traffic)
+    wanted = await _work_plan(telemetry, settings, request, traffic, listed or record.dependencies)
+    judged = record.judged
     plan = await plan_work(
-        telemetry,
-        settings,
-        await _work_plan(telemetry, settings, request, traffic, listed or record.dependencies),
-        judged=record.judged,
-        now_ms=now_ms,
-        forecasts=forecasts,
+        telemetry, settings, wanted, judged=judged, now_ms=now_ms, forecasts=forecasts
     )
+    unpriced = await unpriced_calls(telemetry, settings, scopes[0], forecasts)
+    holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
     question = BudgetQuestion(
         chain=chain,
         window=window_at(chain[0], settings.timezone, now_ms),
         plan=plan,
         now_ms=now_ms,
         arguments=tuple(request.arguments().items()),
-        reservation_id=new_id() if request.reserve and plan.grid else None,
-        calibration=calibration_note(record.judged),
+        reservation_id=new_id() if holds else None,
+        calibration=calibration_note(judged),
         is_mixed=request.is_mixed,
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
-        decision_id=decision_id if request.reserve and plan.grid and entry_of else None,
+        decision_id=decision_id if holds and entry_of else None,
+        unpriced=unpriced if unpriced.calls else None,
     )
     holds_max = _HOLDS_SHOWN[request.detail]
     if question.reservation_id is None:

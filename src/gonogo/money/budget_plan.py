@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.money.declared import plan_declared
-from gonogo.money.planned_spend import Curve, Forecasts, PlannedSpend, quantile
+from gonogo.money.planned_spend import (
+    UNPRICED_SHARE_MAX,
+    Curve,
+    Forecasts,
+    PlannedSpend,
+    quantile,
+)
 from gonogo.money.prices import price_calls
 from gonogo.money.stead import CallGroup, is_routed, routed_groups, spread_calls
 from gonogo.records import HOUR_MS
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
 
 CALLS_MIN = 5
 PLANNED_CALLS_MAX = 10_000_000
-# Above this share of calls without a price a forecast would leave out what it should count.
-UNPRICED_SHARE_MAX = 0.05
 _MIX_CALLS_MAX = 2000
 GRID = 1000
 _HOLD_QUANTILE = 0.95
@@ -125,13 +129,18 @@ class _Seen:
     costs: Floats
     unpriced: str | None  # what has no price, by name
     usable: bool  # little enough of it
-    free: bool = False  # tools of which no call ever had a cost
+    free: tuple[str, ...] = ()  # tools of which no call ever had a cost
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it is of such tools alone."""
+        return bool(self.free) and not self.times.size
 
     def missing(self, *, alone: bool) -> str | None:
         """What keeps it from being forecast."""
         if not self.usable:
             return "too many calls have no cost and no known price (`unpriced` says which)."
-        if self.free or self.costs.size >= CALLS_MIN:
+        if self.is_free or self.costs.size >= CALLS_MIN:
             return None
         seen = counted(int(self.costs.size), "priced observation")
         instead = self.group.instead_of
@@ -175,21 +184,17 @@ async def _seen(
     order = np.argsort(all_times, kind="stable")[-_MIX_CALLS_MAX:]
     all_times, all_costs = all_times[order], all_costs[order]
     priced_too = ~np.isnan(all_costs)
-    said = []
-    if unpriced:
-        said.append(
-            f"no cost and no known price: {', '.join(unpriced)}. Record cost_usd, or add the model "
-            "to [settings.prices] in gonogo.toml."
-        )
-    if free:
-        said.append(f"counted as free, since no call of it ever had a cost: {', '.join(free)}.")
+    said = (
+        f"no cost and no known price: {', '.join(unpriced)}. Record cost_usd, or add the model to "
+        "[settings.prices] in gonogo.toml."
+    )
     return _Seen(
         group,
         all_times[priced_too],
         all_costs[priced_too],
-        " ".join(said) or None,
+        said if unpriced else None,
         missing <= UNPRICED_SHARE_MAX * max(missing + int(priced_too.sum()), 1),
-        free=bool(free) and not all_times.size,
+        free=tuple(free),
     )
 
 
@@ -212,14 +217,25 @@ def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int)
     n = sum(int(each.costs.size) for each in seen)
     unpriced = " ".join(each.unpriced for each in seen if each.unpriced) or None
     alone = len(seen) == 1
+    free = ", ".join(name for each in seen for name in each.free)
+    said = f"counted as free, since no call of it ever had a cost: {free}." if free else None
     missing = next(filter(None, (each.missing(alone=alone) for each in seen)), None)
     if missing is not None:
         return PlannedSpend(
-            (), 0, 0, n, "none", calls=calls, unpriced=unpriced, missing=missing, parts=len(seen)
+            (),
+            0,
+            0,
+            n,
+            "none",
+            calls=calls,
+            unpriced=unpriced,
+            free=said,
+            missing=missing,
+            parts=len(seen),
         )
-    fitted = [_Fitted.of(each, now_ms) for each in seen if each.costs.size and not each.free]
+    fitted = [_Fitted.of(each, now_ms) for each in seen if each.costs.size and not each.is_free]
     if not fitted:
-        return _free(calls, unpriced, plan.required)
+        return _free(calls, said, plan.required)
     folded = declared if len(fitted) == 1 else None
     totals = sum(each.totals(folded) for each in fitted)
     totals = np.sort(np.asarray(totals))
@@ -238,6 +254,7 @@ def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int)
         newest_ts_ms=int(newest.seen.times[-1]),
         worst_call_micro_usd=worst / calls if declared is None else None,
         unpriced=unpriced,
+        free=said,
         parts=len(seen),
         days=min((each.days for each in fitted), key=lambda days: days[0]),
     )
@@ -321,7 +338,7 @@ def _method(fitted: Sequence[_Fitted], *, declared: int | None) -> str:
     )
 
 
-def _free(calls: int, unpriced: str | None, required: tuple[float, ...]) -> PlannedSpend:
+def _free(calls: int, free: str | None, required: tuple[float, ...]) -> PlannedSpend:
     """Work that calls only what costs nothing."""
     nothing = Curve(tuple(_CURVE_CALLS), (0.0,) * len(_CURVE_CALLS))
     return PlannedSpend(
@@ -332,5 +349,5 @@ def _free(calls: int, unpriced: str | None, required: tuple[float, ...]) -> Plan
         method="nothing that is called has a cost",
         curves=tuple((p, nothing) for p in required),
         calls=calls,
-        unpriced=unpriced,
+        free=free,
     )

@@ -15,10 +15,11 @@ from gonogo.answers import (
     NextAction,
     OtherHold,
     Substitute,
+    Unpriced,
     Window,
     rfc3339,
 )
-from gonogo.money.planned_spend import PlannedSpend
+from gonogo.money.planned_spend import PlannedSpend, UnpricedCalls
 from gonogo.money.windows import WindowSpan, window_at
 from gonogo.ports.money import Balance, Drafted, Replay
 from gonogo.records import MICRO, Verdict
@@ -45,6 +46,7 @@ class BudgetQuestion:
     reservation_id: str | None = None
     calibration: Calibration | None = None
     is_mixed: bool = False  # calls are stated by dependency, which the tool's arguments cannot say
+    unpriced: UnpricedCalls | None = None  # called in the window, without a price
     instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
     decision_id: str | None = None  # of the log entry that a hold is written with
 
@@ -81,7 +83,8 @@ def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Drafted:
 
 def check(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
     """The verdict without holding anything; `unknown` where nothing can be forecast."""
-    if not question.plan.grid:
+    hidden = question.unpriced is not None and question.unpriced.hides_spending
+    if hidden or not question.plan.grid:
         return _unknown(question, balances)
     return _answer(question, balances, _judge(question, balances))
 
@@ -212,7 +215,7 @@ def _base(
         or None,
         also_counts=[Substitute(dependency=name, instead_of=of) for name, of in question.instead]
         or None,
-        unpriced=plan.unpriced,
+        unpriced=_unpriced(question),
         days=Days(seen=plan.days[0], ahead=plan.days[1]) if plan.days[1] else None,
         calibration=question.calibration,
         decision_id=question.decision_id,
@@ -244,6 +247,17 @@ def replayed(
     return told.model_copy(update={"summary": budget_summary(told)})
 
 
+def _unpriced(question: BudgetQuestion) -> Unpriced | None:
+    """What of the window has no price, and what the forecast leaves out for that."""
+    found, plan = question.unpriced, question.plan
+    said = [why for why in (found.why if found else plan.unpriced, plan.free) if why]
+    if not said:
+        return None
+    return Unpriced(
+        calls=found.calls if found else 0, tokens=found.tokens if found else 0, why=" ".join(said)
+    )
+
+
 def _window(window: WindowSpan) -> Window:
     return Window(
         kind=window.kind,
@@ -254,7 +268,10 @@ def _window(window: WindowSpan) -> Window:
 
 def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
     plan = question.plan
-    why = plan.missing or "no call was planned and no cost declared."
+    hidden = question.unpriced is not None and question.unpriced.hides_spending
+    spent = "what was spent is not known: too many calls have no cost and no known price "
+    why = f"{spent}(`unpriced` says which)." if hidden else plan.missing
+    why = why or "no call was planned and no cost declared."
     answer = _base(question, balances, "unknown", "")
     summary = unknown_budget_summary(answer, why)
     look = NextAction(

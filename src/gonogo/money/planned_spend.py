@@ -8,8 +8,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.errors import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+# Above this share of calls without a price a sum would leave out what it should count.
+UNPRICED_SHARE_MAX = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class PlannedSpend:
     regime_start_ms: int | None = None
     newest_ts_ms: int | None = None
     unpriced: str | None = None
+    free: str | None = None  # what counts as free, since it never had a cost
     worst_call_micro_usd: float | None = None  # where the worst case grows with the calls
     missing: str | None = None
     parts: int = 1  # of how many dependencies' forecasts this is the sum
@@ -63,6 +70,31 @@ class PlannedSpend:
         return (bisect_right(self.grid, micro_usd) + 0.5) / (len(self.grid) + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class UnpricedCalls:
+    """Calls of the newest ones in a window that have neither a cost nor a price, and their tokens."""
+
+    calls: int = 0
+    tokens: int = 0
+    of: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def hides_spending(self) -> bool:
+        """Whether too much of what was called has no price for what was spent to be known."""
+        return self.calls > UNPRICED_SHARE_MAX * self.of
+
+    @property
+    def why(self) -> str:
+        """The same in words, with what to do."""
+        named = ", ".join(f"'{plain(name, 80)}'" for name in self.names)
+        tokens = f" ({self.tokens} tokens)" if self.tokens else ""
+        return (
+            f"{self.calls} of {self.of} calls in this window have no cost and no known price{tokens}: "
+            f"{named}. Record cost_usd, or add the model to [settings.prices] in gonogo.toml."
+        )
+
+
 def quantile(grid: Sequence[int], probability: float) -> int:
     """The value that a share of a grid of equally likely, ascending values stays within."""
     return grid[min(int(probability * len(grid)), len(grid) - 1)]
@@ -74,6 +106,7 @@ class Forecasts:
     def __init__(self, size_max: int = 256) -> None:
         self._size_max = size_max
         self._made: OrderedDict[tuple[object, ...], PlannedSpend] = OrderedDict()
+        self.unpriced: OrderedDict[tuple[object, ...], UnpricedCalls] = OrderedDict()
 
     def get(self, key: tuple[object, ...]) -> PlannedSpend | None:
         """A forecast made before, for the same calls and the same plan."""
@@ -81,6 +114,12 @@ class Forecasts:
         if found is not None:
             self._made.move_to_end(key)
         return found
+
+    def keep_unpriced(self, key: tuple[object, ...], found: UnpricedCalls) -> None:
+        """Keep what of a window has no price."""
+        self.unpriced[key] = found
+        if len(self.unpriced) > self._size_max:
+            self.unpriced.popitem(last=False)
 
     def keep(self, key: tuple[object, ...], plan: PlannedSpend) -> None:
         """Keep a forecast; the one that was unused the longest gives way."""

@@ -112,7 +112,7 @@ function budgetCard({ answer: check, history, asked, go, width }) {
   return h("section", { class: "card", "aria-label": `Budget ${check.budget}` },
     heading(check, ["Budget ", go.link(check.budget, { view: "budget", budget: check.budget })], check.passed === undefined ? null : check.passed ? "passes" : "does not pass"),
     h("p", { class: "lead" }, check.summary),
-    check.unpriced && h("p", { class: "note" }, check.unpriced),
+    check.unpriced && h("p", { class: "note" }, check.unpriced.why),
     budgetCharts(check, history?.kind === "budget" ? history : null, width - 30),
     budgetFacts(check), holds(check), planForm(check, asked, go),
     check.calibration?.note && h("p", { class: "promise" }, check.calibration.note), nextSteps(check, go));

@@ -147,6 +147,10 @@ class CallCosts(Protocol):
         """The newest calls that have a cost or tokens, oldest first."""
         ...
 
+    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
+        """The newest calls since a time that no reservation carries, with or without usage."""
+        ...
+
 
 class Ledger(Protocol):
     """Money held and spent. Every change is durable before it is answered."""

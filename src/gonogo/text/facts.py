@@ -174,7 +174,7 @@ def _budget(answer: BudgetCheck) -> Parts:
     if answer.reservation:
         facts.append(("reservation", answer.reservation.id))
     if answer.unpriced:
-        facts.append(("unpriced", answer.unpriced))
+        facts.append(("unpriced", answer.unpriced.why))
     if answer.also_counts:
         stead = [f"{s.dependency} instead of {s.instead_of}" for s in answer.also_counts]
         facts.append(("also counts", named(stead)))

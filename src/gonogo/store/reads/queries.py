@@ -249,6 +249,21 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions, without_usage)
 
 
+def read_calls(connection: Connection, dependency: str, since_ms: int, limit: int) -> Costs:
+    """The newest calls since a time that no reservation carries, with or without usage."""
+    rows = connection.execute(
+        "SELECT ts_ms, coalesce(cost_micro_usd, -1), coalesce(input_tokens, -1), "
+        "coalesce(output_tokens, -1), version_id FROM observation "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
+        "AND ts_ms >= ? AND reservation IS NULL ORDER BY ts_ms DESC, seq DESC LIMIT ?",
+        (dependency, since_ms, limit),
+    ).fetchall()
+    rows.reverse()
+    ts_ms, cost, input_tokens, output_tokens, version_ids = columns_of(rows, 5)
+    version, versions = _texts(connection, version_ids)
+    return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions)
+
+
 def read_mark(connection: Connection, name: str) -> Mark | None:
     """What answers about a dependency rest on."""
     row = connection.execute(

@@ -191,6 +191,14 @@ class StoredTelemetry(TrustReads, SignalReads):
 
         return await self._database.read(partial(read_costs, dependency=dependency, limit=limit))
 
+    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
+        """The newest 2,000 calls since a time that no reservation carries, oldest first."""
+        from gonogo.store.reads.queries import read_calls
+
+        return await self._database.read(
+            partial(read_calls, dependency=dependency, since_ms=since_ms, limit=2000)
+        )
+
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """A throw-away detector state: (the hour it stands at, its bytes), or None."""
 
