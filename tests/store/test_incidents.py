@@ -11,12 +11,17 @@ import pytest
 from fallback_world import MINUTE, NOW, World, world
 
 from gonogo.answers import rfc3339
+from gonogo.app import Gonogo
+from gonogo.app.incident_actions import assign_incident
+from gonogo.app.people import silence
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.incidents.by_hand import acknowledge, resolve
 from gonogo.incidents.handle import Look, get_incidents, note_verdict
 from gonogo.records import Verdict
+from gonogo.settings import Settings
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.engine import Engine
+from gonogo.text.answer_text import as_text
 
 pytestmark = pytest.mark.anyio
 
@@ -187,3 +192,46 @@ async def test_what_waits_is_the_newest_plan_of_each_switch(w: World) -> None:
     assert await waiting() == [again.plan_id, half.plan_id]
     await w.apply(half.plan_id)
     assert await waiting() == []
+
+
+async def test_one_acknowledgement_is_of_all_that_was_told_together(tmp_path: Path) -> None:
+    """A storm of one provider is one page: seen once by any of its ids or its key, each logged."""
+    app = Gonogo(Settings(store=str(tmp_path / "gonogo.db")), clock=lambda: NOW)
+    async with app:
+        stores = await app.stores()
+        ids = [
+            await note_verdict(
+                stores.incidents,
+                Look(name, "no_go", "it fell", NOW, e_value=9e9, needed=1, provider="acme"),
+                new_id=lambda: stores.new_id(NOW),
+            )
+            for name in ("a", "b", "c")
+        ]
+        first = (await app.acknowledge(ids[1] or "", alone=True)).incidents
+        assert [(i.dependency, i.status) for i in first] == [("b", "acknowledged")]
+        seen = await app.acknowledge("gonogo/a/quality")
+        assert {i.dependency: i.status for i in seen.incidents} == dict.fromkeys(
+            "abc", "acknowledged"
+        )
+        assert seen.counts == {"acknowledged": 3}
+        log = await app.decisions(kind="acknowledge_incident", limit=9)
+        assert sorted(entry.dependency or "" for entry in log) == ["a", "b", "c"]
+        await app.resolve(ids[0] or "")
+        assert [i.id for i in (await app.acknowledge(ids[0] or "")).incidents] == [ids[0]]
+        with pytest.raises(UnknownTarget):
+            await app.acknowledge("gonogo/z/quality")
+
+
+async def test_a_list_says_whose_it_is_and_till_when_nobody_is_woken(tmp_path: Path) -> None:
+    """Text has the columns only where something fills them."""
+    app = Gonogo(Settings(store=str(tmp_path / "gonogo.db")), clock=lambda: NOW)
+    async with app:
+        stores = await app.stores()
+        look = Look("m", "no_go", "it fell", NOW, e_value=9e9, needed=1)
+        opened = await note_verdict(stores.incidents, look, new_id=lambda: stores.new_id(NOW))
+        assert "owner" not in as_text(await app.get_incidents())
+        await assign_incident(stores, opened or "", "kim", now_ms=NOW)
+        made = await silence(stores, "m", for_s=3600, reason="moving", now_ms=NOW)
+        text = as_text(await app.get_incidents())
+    assert "id,dependency,status,owner,silenced_until,verdict," in text
+    assert f",open,kim,{rfc3339(made.until_ms)}," in text

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.incidents.by_hand import acknowledge, assign, note, resolve
-from gonogo.incidents.handle import get_incidents
+from gonogo.incidents.handle import get_incidents, incidents_named
 from gonogo.views.log_entries import incident_entry
 
 if TYPE_CHECKING:
@@ -24,13 +24,28 @@ __all__ = [
 ]
 
 
-async def acknowledge_incident(stores: Stores, incident_id: str, *, now_ms: int) -> IncidentList:
-    """Say that a person has seen an incident; the incident as it stands then."""
-    entry_of = _entry_of(stores, "acknowledge", None, now_ms=now_ms)
-    await acknowledge(
-        stores.incidents, incident_id, actor=stores.actor, now_ms=now_ms, entry_of=entry_of
-    )
-    return await incident_now(stores, incident_id, now_ms=now_ms)
+async def acknowledge_incident(
+    stores: Stores, named: str, *, alone: bool = False, now_ms: int
+) -> IncidentList:
+    """Say that a person has seen an incident, and all that is told on its page with it.
+
+    `named`: the incident's id, or the key of a page. `alone`: only this incident.
+
+    Raises:
+        UnknownTarget: There is no such incident or page.
+    """
+    found = await stores.incidents.together(named)
+    ids = [named] if alone or not found else [incident.id for incident in found]
+    for incident_id in ids:
+        await acknowledge(
+            stores.incidents,
+            incident_id,
+            actor=stores.actor,
+            now_ms=now_ms,
+            entry_of=_entry_of(stores, "acknowledge", None, now_ms=now_ms),
+        )
+    books = stores.incidents, stores.decisions
+    return await incidents_named(*books, stores.settings, ids, now_ms=now_ms)
 
 
 async def resolve_incident(

@@ -256,8 +256,10 @@ class Upkeep:
 
         return await tell_people(await self.stores(), name=name, now_ms=self._clock())
 
-    async def acknowledge(self, incident_id: str) -> IncidentList:
-        """Say that a person has seen an incident; the incident as it stands then.
+    async def acknowledge(self, incident_id: str, *, alone: bool = False) -> IncidentList:
+        """Say that a person has seen an incident and what is told on its page; all as they stand then.
+
+        `incident_id` may be the key of the page; `alone`: only this incident.
 
         Raises:
             UnknownTarget: there is none with this id.
@@ -266,7 +268,7 @@ class Upkeep:
 
         self.refuse_read_only("acknowledge an incident")
         stores, now_ms = await self.stores(), self._clock()
-        return await acknowledge_incident(stores, incident_id, now_ms=now_ms)
+        return await acknowledge_incident(stores, incident_id, alone=alone, now_ms=now_ms)
 
     async def resolve(self, incident_id: str, *, false_alarm: bool = False) -> IncidentList:
         """Close an incident by a person's word; the incident as it stands then.

@@ -45,10 +45,18 @@ def _named(session: Session, by: str | None) -> None:
 
 
 @command(incident, "ack", "gonogo incident ack INCIDENT", "gonogo incident ack INCIDENT --by kim")
-async def ack(session: Session, *, incident_id: Id, by: By = None) -> None:
-    """Say that you have seen it."""
+async def ack(
+    session: Session,
+    *,
+    incident_id: Annotated[
+        str, typer.Argument(metavar="INCIDENT", help="Its id, or the key of a page.")
+    ],
+    alone: Annotated[bool, typer.Option("--alone", help="Only this one of its page.")] = False,
+    by: By = None,
+) -> None:
+    """Say that you have seen it, and all that was told on the same page."""
     _named(session, by)
-    session.show(await session.app.acknowledge(incident_id))
+    session.show(await session.app.acknowledge(incident_id, alone=alone))
 
 
 @command(incident, "note", 'gonogo incident note INCIDENT "the provider says 04:00"')

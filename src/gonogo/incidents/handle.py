@@ -10,7 +10,7 @@ resolved.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
@@ -231,18 +231,46 @@ async def get_incidents(
     found = await incidents.incidents(dependency=dependency, status=wanted, incident_id=incident_id)
     if incident_id is not None and not found:
         raise await unknown_incident(incidents, incident_id)
+    counts = Counter(incident.status for incident, _ in found)
+    if incident_id is None:
+        counts.clear()
+        for (_, each), n in (await incidents.counts(dependency=dependency, status=wanted)).items():
+            counts[each] += n
+    return await _listed(found, counts, log, settings, now_ms=now_ms)
+
+
+async def incidents_named(
+    incidents: Incidents,
+    log: DecisionLog,
+    settings: Settings,
+    incident_ids: Sequence[str],
+    *,
+    now_ms: int,
+) -> IncidentList:
+    """Some incidents by their ids, each with its timeline; nothing else is counted."""
+    found = [
+        each
+        for incident_id in incident_ids
+        for each in await incidents.incidents(incident_id=incident_id)
+    ]
+    counts = Counter(incident.status for incident, _ in found)
+    return await _listed(found, counts, log, settings, now_ms=now_ms)
+
+
+async def _listed(
+    found: Sequence[tuple[Handled, list[Event]]],
+    counts: Counter[Status],
+    log: DecisionLog,
+    settings: Settings,
+    *,
+    now_ms: int,
+) -> IncidentList:
     names = sorted({incident.dependency for incident, _ in found})
     standing = await verdicts_now(log, settings, now_ms=now_ms, names=names)
     lines = [
         _answer(incident, events, standing.get(incident.dependency, NEVER_ASKED).verdict)
         for incident, events in found
     ]
-    counts = Counter[Status]()
-    if incident_id is None:
-        for (_, each), n in (await incidents.counts(dependency=dependency, status=wanted)).items():
-            counts[each] += n
-    else:
-        counts.update(line.status for line in lines)
     unhandled = counts["open"] + counts["acknowledged"]
     verdict: Verdict = (
         "no_go" if unhandled else "caution" if counts.total() > counts["resolved"] else "go"
@@ -255,7 +283,7 @@ async def get_incidents(
         next_actions=[_next(line) for line in first],
         incidents=lines,
         active=counts.total() - counts["resolved"] or None,
-        counts={each: counts[each] for each in known if counts[each]} or None,
+        counts={each: counts[each] for each in get_args(Status) if counts[each]} or None,
     )
 
 

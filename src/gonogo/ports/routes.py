@@ -387,6 +387,10 @@ class Incidents(Protocol):
         """Every incident of these that is not resolved, the newest first, without timelines."""
         ...
 
+    async def together(self, named: str) -> list[Handled]:
+        """The incidents told on the page of one id, or of a page's key; the oldest first."""
+        ...
+
     async def open_page(self, provider: str, kind: Kind, *, since_ms: int) -> str | None:
         """The key of the page that unresolved incidents of a provider since then are told under."""
         ...

@@ -301,11 +301,22 @@ def _dependencies(answer: DependencyList) -> Parts:
 
 @parts_of.register
 def _incidents(answer: IncidentList) -> Parts:
+    listed = answer.incidents
+    # Two columns that most stores never fill.
+    seldom = {
+        "owner": [i.owner for i in listed],
+        "silenced_until": [i.silenced_until for i in listed],
+    }
+    more = {name: cells for name, cells in seldom.items() if any(cells)}
     rows = [
-        (i.id, i.dependency, i.status, i.verdict, i.onset, i.opened_at, i.cause)
-        for i in answer.incidents
+        (
+            *(i.id, i.dependency, i.status, *(cells[at] for cells in more.values())),
+            *(i.verdict, i.onset, i.opened_at, i.cause),
+        )
+        for at, i in enumerate(listed)
     ]
-    tables = [table("incidents", "id dependency status verdict since noticed cause", rows)]
+    columns = " ".join(["id dependency status", *more, "verdict since noticed cause"])
+    tables = [table("incidents", columns, rows)]
     if len(answer.incidents) == 1:
         events = [(e.ts, e.event, e.actor) for e in answer.incidents[0].timeline]
         tables.append(table("timeline", "ts event actor", events))

@@ -19,6 +19,9 @@ _COLUMNS = (
     " bad_signals, well_since_ms, suspected, kind, provider, page, owner"
 )
 
+# One person says at once that they have seen so many.
+TOGETHER_MAX = 10_000
+
 
 def select_incidents(conn: Connection, rest: str, *values: object) -> list[Handled]:
     """Incidents by a clause of the project's own."""
@@ -202,6 +205,23 @@ class StoredIncidents:
             f"WHERE status <> 'resolved' AND dependency IN ({marks}) ORDER BY opened_ms DESC, id"
         )
         return await self._db.read(lambda conn: select_incidents(conn, which, *dependencies))
+
+    async def together(self, named: str) -> list[Handled]:
+        """The incidents told on the page of one id, or of a page's key; the oldest first.
+
+        Of one that is resolved that one alone, since the next of its cause has the same key.
+        """
+
+        def work(conn: Connection) -> list[Handled]:
+            unresolved = select_incidents(
+                conn, "WHERE status <> 'resolved' ORDER BY opened_ms, id LIMIT ?", TOGETHER_MAX
+            )
+            found = select_incidents(conn, "WHERE id = ?", named)
+            key = found[0].key if found else named
+            beside = [each for each in unresolved if each.key == key]
+            return [each for each in found if each.status == "resolved"] or beside or found
+
+        return await self._db.read(work)
 
     async def open_page(self, provider: str, kind: Kind, *, since_ms: int) -> str | None:
         """The key of the page that unresolved incidents of a provider since then are told under."""
