@@ -162,3 +162,11 @@ async def test_what_cannot_be_derived_is_named_and_left(app: Gonogo, damage: str
     assert figure in amiss(found)
     assert not next(f for f in found.figures if f.what == figure).is_derived
     assert figure in amiss(await app.compare(60))
+
+
+async def test_costs_beyond_64_bits_are_compared(app: Gonogo) -> None:
+    """Ten thousand calls at a thousand million dollars in one quarter of an hour: not damaged."""
+    call = {"dependency": "m", "ts": "2026-01-01T06:00:00Z", "cost_usd": 1e9, "budget": "work"}
+    for _ in range(10):
+        assert (await app.record_observations([call] * 1000)).accepted == 1000
+    assert amiss(await app.compare(60)) == set()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from money_fakes import NOON_MS, Bench, opened, replayed, usd_budget
 
 from gonogo.errors import ParameterError, StoreError
-from gonogo.records import QUARTER_MS
-from gonogo.store.books.ledger_books import window_ranges
+from gonogo.records import DAY_MS, QUARTER_MS
+from gonogo.store.books.ledger_books import SUM_MAX, window_ranges
 from gonogo.store.engine import Connection
 
 pytestmark = pytest.mark.anyio
@@ -112,13 +112,13 @@ async def test_entries_cannot_be_changed_or_removed(tmp_path: Path) -> None:
 
 
 async def test_absurd_sums_do_not_overflow(tmp_path: Path) -> None:
-    """Twenty thousand calls at a thousand million dollars each: spent, far above the limit."""
+    """Twenty thousand calls at a thousand million dollars each, in as many sums as overflow 64 bits."""
     bench = await opened(tmp_path, usd_budget("nightly", 10, dependencies=("search",)))
-    costs = [bench.cost(1e9, ts_ms=NOON_MS - i * 2_000_000) for i in range(2000)] * 10
+    costs = [bench.cost(1e9, ts_ms=NOON_MS - i * DAY_MS) for i in range(2000)] * 10
     await bench.spend(*costs)
     answer = await bench.check(planned_cost_usd=1)
     await bench.database.close()
-    assert answer.spent_usd > 1e11
+    assert answer.spent_usd == 2000 * SUM_MAX / 1e6 > 2**63 / 1e6
     assert answer.verdict == "no_go"
 
 

@@ -18,13 +18,32 @@ __all__ = [
     "book_costs",
     "enter",
     "source_id",
+    "sum_of",
+    "whole",
     "window_ranges",
 ]
 
 QUARTERS_A_DAY = DAY_MS // QUARTER_MS
-# Far beyond every limit, and small enough that SQLite can add up a window without overflow.
+# Far beyond every limit. A thousand sums of it overflow an integer of SQLite: see `sum_of`.
 SUM_MAX = 9_000_000_000_000_000
 _EVER = 1 << 40
+_LOW_BITS = 32
+
+
+def sum_of(amount: str) -> str:
+    """The two columns that add up an expression of integers, for `whole` to put together.
+
+    SQLite gives a statement up whose sum leaves 64 bits, at 9.2e12 USD. The halves cannot: two to
+    the 31 rows would be needed.
+    """
+    low = (1 << _LOW_BITS) - 1
+    return f"coalesce(sum(({amount}) >> {_LOW_BITS}), 0), coalesce(sum(({amount}) & {low}), 0)"
+
+
+def whole(high: int, low: int) -> int:
+    """The sum of which `sum_of` gave the halves; PostgreSQL gives them as numerics."""
+    return (int(high) << _LOW_BITS) + int(low)
+
 
 # A hold lasts its length on either side of its making: a clock that was far ahead when it was made,
 # and has come back since, cannot make it last for ever.
@@ -33,18 +52,18 @@ FROM reservation
 WHERE state = 'open' AND budget = :budget AND expires_ms > :now
   AND 2 * created_ms - expires_ms <= :now AND held_micro_usd > observed_micro_usd
 """
-_HELD = f"SELECT coalesce(sum(held_micro_usd - observed_micro_usd), 0) {_OPEN}"
+_HELD = f"SELECT {sum_of('held_micro_usd - observed_micro_usd')} {_OPEN}"
 # In the order of the index, so that the first few are found without sorting the rest.
 _OPEN_HOLDS = f"""
 SELECT id, held_micro_usd - observed_micro_usd, expires_ms {_OPEN}
 ORDER BY expires_ms LIMIT :holds
 """
-_SPENT = """
-SELECT coalesce(sum(s.micro_usd), 0) FROM spend_source AS p CROSS JOIN spend AS s
+_SPENT = f"""
+SELECT {sum_of("s.micro_usd")} FROM spend_source AS p CROSS JOIN spend AS s
 WHERE s.source_id = p.id AND s.daily = :daily AND s.bucket >= :first AND s.bucket < :end
   AND (p.budget IN (SELECT value FROM json_each(:members))
        OR p.dependency IN (SELECT value FROM json_each(:dependencies)))
-"""
+"""  # noqa: S608 - constant text
 
 
 def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int) -> None:
@@ -171,13 +190,13 @@ def balance(
                 "end": end,
             },
         ).fetchone()
-        spent += row[0]
+        spent += whole(*row)
     held = 0
     holds: list[OpenHold] = []
     for member in scope.members:
         open_now = {"budget": member, "now": now_ms, "holds": holds_max}
         if member not in held_by:
-            held_by[member] = connection.execute(_HELD, open_now).fetchone()[0]
+            held_by[member] = whole(*connection.execute(_HELD, open_now).fetchone())
         held += held_by[member]
         if holds_max:
             holds += [OpenHold(*row) for row in connection.execute(_OPEN_HOLDS, open_now)]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.records import QUARTER_MS
-from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id
+from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ _ENTRIES = {
     True: "SELECT reservation, kind, held_micro_usd, spent_micro_usd, dependency, quarter"
     " FROM ledger_entry ORDER BY reservation, seq",
 }
-_COSTS = """
-SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?, sum(coalesce(o.cost_micro_usd, 0)),
+_COSTS = f"""
+SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?, {sum_of("coalesce(o.cost_micro_usd, 0)")},
   sum(CASE WHEN o.cost_micro_usd IS NULL
     AND (o.input_tokens IS NOT NULL OR o.output_tokens IS NOT NULL) THEN 1 ELSE 0 END)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
 WHERE r.id IS NULL GROUP BY 1, 2, 3
-"""
+"""  # noqa: S608 - constant text
 # From which quarter hour on each dependency's rows are all there.
 _KEPT = """
 SELECT d.name, coalesce(k.from_ms, 0) / ? FROM dependency d
@@ -132,11 +132,11 @@ def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[s
     kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
     costs: dict[Spend, int] = {}
     unpriced: set[Spend] = set()
-    for name, budget, quarter, amount, without in connection.execute(_COSTS, (QUARTER_MS,)):
+    for name, budget, quarter, high, low, without in connection.execute(_COSTS, (QUARTER_MS,)):
         if quarter < kept[name]:
             continue
         key = Spend(budget, name, 0, 0, quarter)
-        costs[key] = min(amount, SUM_MAX)
+        costs[key] = min(whole(high, low), SUM_MAX)
         if without:
             unpriced.add(key)
     return costs, unpriced, kept

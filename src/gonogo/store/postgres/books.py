@@ -45,16 +45,17 @@ FROM unnest(CAST(:daily{i} AS INTEGER[]), CAST(:first{i} AS BIGINT[]), CAST(:end
   AS w (daily, first_bucket, end_bucket)
 JOIN spend s ON s.daily = w.daily AND s.bucket >= w.first_bucket AND s.bucket < w.end_bucket
 """
+# Sums of BIGINT are NUMERIC, and as large as they come.
 # What names a member; what one of the dependencies cost in another name, or in none.
 _SCOPE = f"""
 SELECT {{i}}, CAST('' AS TEXT),
-  CAST((SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
-        WHERE s.root = :root AND s.budget = ANY(:members{{i}})) AS BIGINT)
-  + CAST((SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
-        WHERE s.dependency = ANY(:dependencies{{i}})
-          AND NOT (s.root = :root AND s.budget = ANY(:members{{i}}))) AS BIGINT),
-  CAST((SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
-        WHERE {_OPEN}) AS BIGINT),
+  (SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
+   WHERE s.root = :root AND s.budget = ANY(:members{{i}}))
+  + (SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
+     WHERE s.dependency = ANY(:dependencies{{i}})
+       AND NOT (s.root = :root AND s.budget = ANY(:members{{i}}))),
+  (SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
+   WHERE {_OPEN}),
   (SELECT coalesce(max(granted_micro_usd), 0) FROM account
    WHERE root = :root AND budget = :budget{{i}})
 """  # noqa: S608 - constant text
@@ -102,13 +103,13 @@ def see_balances(
     statement = " UNION ALL ".join(_SCOPE.format(i=i) for i in range(len(scopes)))
     rows = connection.execute(statement + (_HOLDS if holds_max else ""), parameters).fetchall()
     holds = sorted(
-        (OpenHold(name, held, expires) for i, name, held, expires, _ in rows if i < 0),
+        (OpenHold(name, int(held), int(expires)) for i, name, held, expires, _ in rows if i < 0),
         key=lambda hold: (hold.expires_ms, hold.id),
     )
     sums = sorted(row for row in rows if row[0] >= 0)
     return Seen(
         tuple(
-            Balance(max(spent, 0), held, tuple(holds) if i == 0 else ())
+            Balance(max(int(spent), 0), int(held), tuple(holds) if i == 0 else ())
             for i, _, spent, held, _ in sums
         ),
         tuple(row[4] for row in sums),
