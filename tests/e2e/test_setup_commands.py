@@ -115,6 +115,37 @@ def test_doctor_says_what_each_client_starts(tmp_path: Path) -> None:
     assert "which is not there" in broken.stdout
 
 
+@pytest.mark.parametrize(
+    ("record", "points", "brings"),
+    [
+        ("gonogo/__init__.py,,\n", "", "a module"),
+        ("", "[console_scripts]\ngonogo = other:run\n", "a command"),
+        (
+            "gonogo/__init__.py,,\n",
+            "[console_scripts]\ngonogo = other:run\n",
+            "a module and command",
+        ),
+        ("other/gonogo/__init__.py,,\n", "[console_scripts]\ngonogo2 = other:run\n", None),
+    ],
+)
+def test_doctor_names_another_distribution_that_is_called_gonogo(
+    tmp_path: Path, record: str, points: str, brings: str | None
+) -> None:
+    """By its module or its command; one that merely begins alike is nothing to say."""
+    info = tmp_path / "site" / "go_no_go-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: go-no-go\nVersion: 1.0\n")
+    (info / "RECORD").write_text(record)
+    (info / "entry_points.txt").write_text(points)
+    where = {"PYTHONPATH": str(info.parent)}
+    done = gonogo("doctor", "--json", store=tmp_path / "s.db", environ=where)
+    said = [f["said"] for f in json.loads(done.stdout)["findings"] if f["state"] == "broken"]
+    assert done.returncode == (70 if brings else 0)
+    assert [brings is not None and f"go-no-go brings {brings} named gonogo" in s for s in said] == (
+        [True] if brings else []
+    )
+
+
 def test_an_unknown_client_is_named(tmp_path: Path) -> None:
     """With the nearest one, and status 64; a client without a link says what to do."""
     wrong = typed("install", "curser", store=tmp_path / "s.db")

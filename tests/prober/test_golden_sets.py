@@ -13,6 +13,7 @@ from gonogo.errors import DataError
 from gonogo.prober.checkers import Score, score_answer
 from gonogo.prober.fetch import http_client
 from gonogo.prober.golden_run import Item, parse_golden, read_golden
+from gonogo.prober.worker import check_apart
 from gonogo.settings import ProbeSettings
 
 pytestmark = pytest.mark.anyio
@@ -90,20 +91,30 @@ async def test_a_persons_function_runs_in_a_process_of_its_own(tmp_path: Path) -
     assert (missing.value, "ModuleNotFoundError" in missing.problem) == (None, True)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [{"function": "rules:loops"}, {"regex": "^(a+)+$"}],
-    ids=["function", "regex"],
-)
-async def test_a_check_without_end_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: dict[str, object]
+async def test_a_function_without_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pattern that backtracks for ever holds no probe up, and is not the dependency's fault."""
+    """It holds no probe up, and is not the dependency's fault."""
     await anyio.Path(tmp_path / "rules.py").write_text("def loops(*_):\n while True: pass")
     monkeypatch.setattr("gonogo.prober.checkers.CHECK_S", 1.0)
     probe = ProbeSettings("p", "d", url="http://x", functions=("rules:loops",), golden=tmp_path)
-    found = await score("a" * 60 + "!", probe, **line)
+    found = await score("a" * 60 + "!", probe, function="rules:loops")
     assert (found.value, "longer than 1 s" in found.problem) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [("regex", "^(a+)+$"), ("regex", "(a|a)*b"), ("schema", {"pattern": "^(a|aa)+$"})],
+)
+async def test_no_answer_hides_from_a_pattern_by_making_it_endless(
+    check: str, expected: object
+) -> None:
+    """It is a wrong answer, and the probe's problem says so; the next one is checked as ever."""
+    text = "a" * 60 + "!"
+    answer = json.dumps(text) if check == "schema" else text
+    value, problem = check_apart(check, expected, answer, {}, None, 0.05)
+    assert (value, problem) == (0.0, "not matched within 0.05 s of processor time, taken as wrong")
+    assert check_apart("regex", "^a", text, {}, None, 0.05) == (1.0, "")
 
 
 async def test_a_schema_fetches_nothing() -> None:

@@ -118,6 +118,23 @@ def loaded(config: Path) -> Settings:
     return load_settings(str(config), store, {"ADDER_KEY": SECRET})
 
 
+async def test_an_answer_that_makes_the_pattern_endless_is_wrong_and_the_run_says_why(
+    tmp_path: Path, chat: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome is there, and the line names the item, the check and what became of it."""
+    config = configured(tmp_path, chat, items=1)
+    item = {"id": "p-1", "input": "1+2", "regex": "^(a+)+$"}
+    (tmp_path / "golden.jsonl").write_text(json.dumps(item) + "\n")
+    Chat.fixed = "a" * 60 + "!"
+    monkeypatch.setattr("gonogo.prober.checkers.PATTERN_CPU_S", 0.05)
+    async with Gonogo(loaded(config)) as app:
+        [line] = (await app.probe_once()).probes
+    assert (line.verdict, line.checked, line.right) == ("caution", 1, 0)
+    assert line.why == (
+        "1 of 1 answers wrong (item p-1, regex: not matched within 0.05 s of processor time, taken as wrong)"
+    )
+
+
 async def test_the_same_item_asked_twice_tells_consistency(tmp_path: Path, chat: Loopback) -> None:
     """Answers that agree; then answers to the same inputs that do not."""
     settings = loaded(configured(tmp_path, chat, "repeat = 2\n", items=20))

@@ -274,6 +274,9 @@ class Scripted(Gonogo):
             raise UnknownTarget("decision", decision_id, [ID])
         return DECISION
 
+    async def actions(self, limit: int = 50) -> list[Decision]:
+        return [DECISION][:limit]
+
     async def plan_ids(self, limit: int = 50) -> list[str]:
         return [PLAN.plan_id][:limit]
 

@@ -34,6 +34,14 @@ async def test_a_decision_is_read_whole(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_the_audit_has_a_line_an_action(era: str) -> None:
+    """Who did what, and when; inputs and answer are read with the decision whose id it has."""
+    [line] = (await read(era, "gonogo://audit"))["actions"]
+    assert line.keys() == {"id", "ts", "kind", "actor", "dependency", "summary"}
+    assert (await read(era, f"gonogo://decision/{line['id']}"))["summary"] == line["summary"]
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_dependencies_and_incidents_are_read(era: str) -> None:
     """The list, one of it with its incidents, and one incident."""
     listed = await read(era, "gonogo://dependencies")

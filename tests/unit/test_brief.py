@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gonogo.answers import Incident, IncidentList, TimelineEvent
+from gonogo.answers import (
+    Incident,
+    IncidentList,
+    PreflightCheck,
+    PreflightReport,
+    TimelineEvent,
+)
 from gonogo.answers.brief import CHARS_MAX, INCIDENTS, briefly
 
 TS = "2026-06-01T12:00:00Z"
@@ -48,3 +54,22 @@ def test_a_short_list_stays_as_it_is() -> None:
     """Nothing is left out of what is short enough."""
     whole = incidents(2, events=1, chars=80)
     assert briefly(whole) is whole
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_a_long_preflight_gives_the_reasons_of_what_is_not_go(count: int) -> None:
+    """What is go keeps verdict and score; a short one keeps every reason."""
+    checks = [
+        PreflightCheck(
+            dependency=f"m-{i}", verdict="no_go" if i == 1 else "go", why="x" * 200, score=90.0
+        )
+        for i in range(count)
+    ]
+    whole = PreflightReport(
+        verdict="no_go", summary="", as_of=TS, checks=checks, incidents=[], blockers=["m-1"]
+    )
+    brief = briefly(whole)
+    assert [c.score for c in brief.checks] == [90.0] * count
+    assert [c.dependency for c in brief.checks if c.why] == (
+        ["m-1"] if count == 100 else ["m-0", "m-1", "m-2"]
+    )

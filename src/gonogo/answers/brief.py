@@ -86,6 +86,19 @@ def _what_is_missing(answer: Answer) -> Answer:
     return answer.model_copy(update={"checks": checks})
 
 
+def _reasons_for_go(answer: Answer) -> Answer:
+    """What is well where it usually is has its score: a hundred reasons are nine thousand tokens."""
+    if not isinstance(answer, PreflightReport):
+        return answer
+    checks = [
+        check.model_copy(update={"why": None})
+        if check.verdict == "go" and check.route_target in (None, check.dependency)
+        else check
+        for check in answer.checks
+    ]
+    return answer.model_copy(update={"checks": checks})
+
+
 def _budget_of_preflight(answer: Answer) -> Answer:
     """Since when costs are as they are is told by the budget itself."""
     if not isinstance(answer, PreflightReport) or answer.budget is None:
@@ -130,6 +143,7 @@ _STEPS: tuple[Callable[[Answer], Answer], ...] = (
     _first_incidents,
     _what_is_missing,
     _budget_of_preflight,
+    _reasons_for_go,
     _checks_of_plan,
     _incidents(lambda _: {"timeline": []}),
 )

@@ -16,7 +16,7 @@ from gonogo.records import Kind, Verdict
 class PreflightCheck(Part):
     dependency: str
     verdict: Verdict
-    why: str
+    why: str | None = Field(default=None, description="absent of what is go in a long brief answer")
     score: Points | None = None
     drift_status: DriftStatus | None = None
     missing: str | None = Field(default=None, description="what to record for a verdict")

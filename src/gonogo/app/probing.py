@@ -131,7 +131,8 @@ def _line(run: Run) -> ProbeLine:
 def _verdict(run: Run, scores: Sequence[float]) -> tuple[Verdict, str]:
     """`no_go`: nothing answered. `unknown`: something here kept it from asking or checking."""
     failed = [call for call in run.calls if call.error is not None]
-    unchecked = next((call.problem for call in run.calls if call.problem), "")
+    odd = [call for call in run.calls if call.problem]
+    unchecked = next((call.problem for call in odd if call.score is None), "")
     wrong = sum(score < 1 for score in scores)
     told = f"{len(failed)} of {len(run.calls)} calls failed: {failed[0].note}" if failed else ""
     if run.is_unanswered:
@@ -139,6 +140,7 @@ def _verdict(run: Run, scores: Sequence[float]) -> tuple[Verdict, str]:
     if run.problem or unchecked:
         return "unknown", run.problem or unchecked
     if failed or wrong:
-        parts = [told.rstrip("."), f"{wrong} of {len(scores)} answers wrong" if wrong else ""]
-        return "caution", "; ".join(part for part in parts if part)
+        answers = f"{wrong} of {len(scores)} answers wrong" if wrong else ""
+        answers += f" ({odd[0].problem})" if odd else ""
+        return "caution", "; ".join(part for part in (told.rstrip("."), answers) if part)
     return "go", ""

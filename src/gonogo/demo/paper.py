@@ -73,7 +73,7 @@ class Paper:
         """A preflight: one line a part."""
         self.answer(report)
         parts: list[tuple[str, Verdict, str]] = [
-            (check.dependency, check.verdict, _reason(check.why)) for check in report.checks
+            (check.dependency, check.verdict, _reason(check.why or "")) for check in report.checks
         ]
         if report.budget is not None:
             budget = report.budget

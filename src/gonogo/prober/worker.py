@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -20,20 +22,55 @@ from gonogo.errors import plain
 Verdict = tuple[float | None, str]
 
 
+class EndlessMatch(BaseException):
+    """A pattern backtracks. No Exception: a library that is matching must not take it for its own."""
+
+
 def check_apart(
-    check: str, expected: object, text: str, item: Mapping[str, object], folder: str | None
+    check: str,
+    expected: object,
+    text: str,
+    item: Mapping[str, object],
+    folder: str | None,
+    pattern_cpu_s: float,
 ) -> Verdict:
     """The score of an answer, 0 to 1, or None and what went wrong in checking it."""
-    if check == "regex":
-        flags = re.IGNORECASE if item.get("ignore_case") else 0
-        return float(re.search(str(expected), text, flags) is not None), ""
+    if check == "function":
+        return _by_function(str(expected), text, item, folder)
     if check == "schema":
-        return _by_schema(expected, text)
-    return _by_function(str(expected), text, item, folder)
+        import jsonschema  # type: ignore[import-untyped] # noqa: F401 - loaded before time counts
+    try:
+        with _bounded(pattern_cpu_s):
+            if check == "schema":
+                return _by_schema(expected, text)
+            flags = re.IGNORECASE if item.get("ignore_case") else 0
+            return float(re.search(str(expected), text, flags) is not None), ""
+    except EndlessMatch:
+        # Left without a score, such an answer would be a way to hide from the check.
+        return 0.0, f"not matched within {pattern_cpu_s:g} s of processor time, taken as wrong"
+
+
+@contextmanager
+def _bounded(cpu_s: float) -> Iterator[None]:
+    """Raise EndlessMatch after too much processor time; `re` looks for signals as it backtracks."""
+    if sys.platform == "win32":  # it has no such timer: who waits ends the process
+        yield
+        return
+
+    def end(_signal: int, _frame: object) -> None:
+        raise EndlessMatch
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _by_schema(schema: object, text: str) -> Verdict:
-    import jsonschema  # type: ignore[import-untyped] # it has no types
+    import jsonschema  # it has no types
     from referencing import Registry
 
     try:

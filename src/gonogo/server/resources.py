@@ -16,7 +16,7 @@ from mcp_types import (
 )
 
 from gonogo.app import Gonogo
-from gonogo.text.answer_text import as_json, decision_json
+from gonogo.text.answer_text import action_json, as_json, decision_json
 
 JSON = "application/json"
 COMPLETIONS_MAX = 100
@@ -39,11 +39,11 @@ def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
         "gonogo://audit",
         name="audit",
         title="Audit",
-        description="The newest 50 actions: who moved traffic or money, when and why.",
+        description="The newest 50 actions: who moved traffic or money; decision/{id} has each whole.",
         mime_type=JSON,
     )
     async def audit() -> str:
-        return f'{{"actions": [{", ".join(decision_json(d) for d in await app.actions())}]}}'
+        return f'{{"actions": [{", ".join(map(action_json, await app.actions()))}]}}'
 
     @server.resource(
         "gonogo://plans",

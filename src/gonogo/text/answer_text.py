@@ -120,6 +120,20 @@ def decision_json(decision: Decision) -> str:
     return json.dumps({k: v for k, v in whole.items() if v is not None}, ensure_ascii=False)
 
 
+def action_json(decision: Decision) -> str:
+    """An action as one line of JSON, for a list: the entry itself has its inputs and its answer."""
+    line = {
+        "id": decision.id,
+        "ts": rfc3339(decision.ts_ms),
+        "kind": decision.kind,
+        "actor": decision.actor,
+        "dependency": decision.dependency,
+        "budget": decision.budget,
+        "summary": decision.summary,
+    }
+    return json.dumps({k: v for k, v in line.items() if v is not None}, ensure_ascii=False)
+
+
 def question(plan: FallbackPlan, reason: str = "") -> str:
     """What a person is asked before a plan is carried out; `reason`: why it was made."""
     lines = [

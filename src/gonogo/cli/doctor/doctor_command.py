@@ -18,7 +18,7 @@ from gonogo import __version__
 from gonogo.cli.command import Session, command
 from gonogo.cli.doctor.findings import Finding
 from gonogo.cli.doctor.reached import reached
-from gonogo.errors import GonogoError
+from gonogo.errors import GonogoError, plain
 from gonogo.text.answer_text import Table
 
 group = typer.Typer()
@@ -57,6 +57,7 @@ async def doctor(
     findings = [
         Finding("gonogo", "ok", f"{__version__}, MCP SDK {version('mcp')}"),
         Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
+        *_namesakes(),
         store,
         _sqlite(),
         _configuration(session),
@@ -163,6 +164,32 @@ async def _watcher(session: Session, store: Finding) -> Finding:
         "note",
         "none runs: verdicts are made when asked, and nobody is notified in between",
     )
+
+
+def _namesakes() -> list[Finding]:
+    """Other distributions that bring a module or a command of this name: the last installed wins."""
+    from importlib.metadata import distributions
+
+    found = []
+    for other in distributions():
+        name = other.metadata["Name"] or "one without a name"
+        if name.lower() == "gonogo":
+            continue
+        script = any(
+            point.name == "gonogo" and point.group == "console_scripts"
+            for point in other.entry_points
+        )
+        module = any(file.parts[:2] == ("gonogo", "__init__.py") for file in other.files or ())
+        if script or module:
+            brings = " and ".join(
+                word for word, has in (("module", module), ("command", script)) if has
+            )
+            said = (
+                f"the distribution {plain(name, 80)} brings a {brings} named gonogo too; the one installed "
+                f"last took the other's place: pip uninstall {plain(name, 80)}, then reinstall gonogo"
+            )
+            found.append(Finding("gonogo", "broken", said))
+    return found
 
 
 def _clients(session: Session) -> list[Finding]:
