@@ -25,7 +25,6 @@ sys.path.insert(0, str(TESTS))
 
 from fallback_world import DAY, world  # noqa: E402 - lies beside the tests that share it
 from flap_world import NAIVE_BAR, Flapping, sixty_days  # noqa: E402 - the same
-
 from gonogo.ports.routes import WHOLE, Route, Weight  # noqa: E402 - the same
 from gonogo.routes.flag_file import with_route  # noqa: E402 - the same
 from gonogo.routes.split import key_place, pick  # noqa: E402 - the same

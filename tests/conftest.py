@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from gonogo.coherence import MOMENT_RULES, PAIR_RULES, RULES
 from oracle import KNOWN, ORACLE, listen
 
+if TYPE_CHECKING:
+    from gonogo.ports.telemetry import Telemetry
+    from gonogo.settings import Settings
+    from gonogo.store.engine import Engine
+    from telemetry_worlds import OpenTelemetry
+
 # How long an example takes depends on what else the machine does; timed figures live in benchmarks.
-settings.register_profile("gonogo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("gonogo")
+hypothesis_settings.register_profile(
+    "gonogo", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("gonogo")
 
 # As the program does for itself, before numpy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -36,6 +45,30 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set GONOGO_SHARED to the folder that holds data/")
     return folder
+
+
+@pytest.fixture
+async def open_telemetry(tmp_path: Path) -> AsyncIterator[OpenTelemetry]:
+    """Opens the telemetry of one store, as often as a test asks: each as a process of its own."""
+    import engines
+    from gonogo.settings import Settings
+
+    opened: list[Engine] = []
+
+    async def open_one(settings: Settings | None = None, *, read_only: bool = False) -> Telemetry:
+        database = await engines.opened(tmp_path, read_only=read_only)
+        opened.append(database)
+        return engines.telemetry_of(database, settings or Settings(store=""))
+
+    yield open_one
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def telemetry(open_telemetry: OpenTelemetry) -> Telemetry:
+    """An empty store with default settings."""
+    return await open_telemetry()
 
 
 def pytest_configure() -> None:

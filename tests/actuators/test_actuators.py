@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from stand_ins import Heard, Pool, receiver, registry, stats_socket
 
 from conformance import BACK, FULL, HALF, conforms, goes_back
 from gonogo.actuators.haproxy import HaproxyWeights
@@ -19,6 +18,7 @@ from gonogo.ports.actuators import Actuator
 from gonogo.ports.routes import Route, Weight
 from gonogo.settings import Secret
 from gonogo.store.sqlite.lock import FileLock
+from stand_ins import Heard, Pool, receiver, registry, stats_socket
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
-from stand_ins import Heard, Quiet, served
 
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.webhook import Webhook
@@ -18,6 +17,7 @@ from gonogo.notifiers import post as posting
 from gonogo.notifiers.post import post
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.settings import Secret
+from stand_ins import Heard, Quiet, served
 
 pytestmark = pytest.mark.anyio
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gonogo import answers as a
+from gonogo.coherence import Said
 from scripted import (
     BUDGET,
     DRIFT,
@@ -18,9 +20,6 @@ from scripted import (
     SETTLED,
     TRUST,
 )
-
-from gonogo import answers as a
-from gonogo.coherence import Said
 
 Broken = Callable[[], Said[Any]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from broken import changed, offering
-from scripted import AS_OF, BUDGET, DRIFT, ROUTE, TRUST
 
 from gonogo import answers as a
 from gonogo.coherence import Moment, Said
 from gonogo.settings import BudgetSettings, Settings
+from scripted import AS_OF, BUDGET, DRIFT, ROUTE, TRUST
 
 LINE = a.DependencyLine(
     dependency="gpt-4", versions=["0613"], n=2000, metrics=["outcome"], verdict="no_go"

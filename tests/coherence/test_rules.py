@@ -8,6 +8,18 @@ import pytest
 from broken import BROKEN
 from broken_moments import BROKEN_MOMENTS
 from broken_moments import SOUND as SOUND_MOMENT
+
+from gonogo.answers import Answer, Change
+from gonogo.coherence import (
+    MOMENT_RULES,
+    PAIR_RULES,
+    RULES,
+    Said,
+    disagreements,
+    pair_disagreements,
+)
+from gonogo.coherence.figures import figures
+from oracle import KNOWN
 from scripted import (
     BUDGET,
     DRIFT,
@@ -21,18 +33,6 @@ from scripted import (
     SETTLED,
     TRUST,
 )
-
-from gonogo.answers import Answer, Change
-from gonogo.coherence import (
-    MOMENT_RULES,
-    PAIR_RULES,
-    RULES,
-    Said,
-    disagreements,
-    pair_disagreements,
-)
-from gonogo.coherence.figures import figures
-from oracle import KNOWN
 
 SOUND: list[Answer] = [
     *(BUDGET, INCIDENTS, LISTED, PLAN, PREFLIGHT, RECORD, RESULT, ROUTE, SETTLED, DRIFT, TRUST)

@@ -20,18 +20,18 @@ from pathlib import Path
 from sqlite3 import Connection  # as the works of both engines are typed
 
 import duties
-import engines
 import soundness
 from duties import DUTIES, NOON_MS, Place
 from postgres_server import Server, server
-from telemetry_worlds import rollups_of
 
+import engines
 from gonogo.settings import Settings
 from gonogo.store.books.audit import verify_chain
 from gonogo.store.observations.rows import hash16
 from gonogo.store.postgres.database import PostgresDatabase
 from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 from gonogo.store.repair import mend, unbalanced
+from telemetry_worlds import rollups_of
 from torture import JUMPS_MS, Child
 
 ROUNDS_A_STORE = 10

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from environments import ROOT, python_environment
+
+from parser_seeds import SEEDS
 from parsers import PARSERS
-from test_any_bytes import SEEDS
 
 SECONDS_EACH = 3
 
@@ -25,7 +26,7 @@ def test_nothing_but_the_promised_refusal_is_raised(name: str, tmp_path: Path) -
     for number, seed in enumerate(SEEDS):
         (corpus / str(number)).write_bytes(seed)
     # The package and its dependencies are those of this environment: it is of the same Python.
-    paths = [str(ROOT / "tests" / "unit"), str(ROOT / "src"), sysconfig.get_path("purelib")]
+    paths = [str(ROOT / "tests" / "worlds"), str(ROOT / "src"), sysconfig.get_path("purelib")]
     program = Path(__file__).with_name("fuzz_with_atheris.py")
     done = subprocess.run(
         [python_environment("atheris"), program, name, str(SECONDS_EACH), corpus],

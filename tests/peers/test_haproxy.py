@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from environments import free_port, program, wait_for
-from stand_ins import Quiet
 
 from conformance import FULL, conforms, goes_back
 from gonogo.actuators.haproxy import HaproxyWeights
 from gonogo.ports.routes import Route, Weight
+from stand_ins import Quiet
 
 pytestmark = pytest.mark.anyio
 

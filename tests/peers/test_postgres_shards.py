@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import engines
 import psycopg
 import pytest
 from postgres_server import Server
 
+import engines
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.config import local_routes

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import engines
 import httpx
 import psycopg
 import pytest
 from gonogo_server import GONOGO, START_S, served
 from mcp import Client
 from postgres_server import Server
+
+import engines
 
 pytestmark = pytest.mark.anyio
 

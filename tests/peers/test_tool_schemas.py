@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from environments import python_environment
 from gonogo_server import HERE, prepared, run
 
-sys.path.append(str(HERE.parent / "server"))
-
 from every_argument import EVERY_ARGUMENT, EVERY_FIELD
-
 from gonogo.server.definitions import LISTED
 
 CLIENTS = HERE / "clients"

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped] # it ships no types
 import pytest
+
 from scripted import CALLS, ERAS, FALL_BACK, ID, Scripted, client, said
 
 pytestmark = pytest.mark.anyio

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from mcp.client.context import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
+
 from scripted import ERAS, PLAN, Scripted, client, said
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 import pytest
 from mcp_types import ListToolsResult, Tool
-from scripted import CALLS, ERAS, Scripted, client
 
 from gonogo.app import Gonogo
 from gonogo.ingest.observation import FIELDS
@@ -18,6 +17,7 @@ from gonogo.server.definitions import DEFINITIONS, LISTED
 from gonogo.server.schemas import answer_schema, arguments_schema
 from gonogo.server.tools import Tools
 from gonogo.settings import Settings
+from scripted import CALLS, ERAS, Scripted, client
 
 pytestmark = pytest.mark.anyio
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from mcp import Client
+
 from agent_world import lived_in
 from every_argument import EVERY_ARGUMENT, EVERY_FIELD
-from mcp import Client
-from scripted import ERAS, Scripted, client, said
-
 from gonogo.app import Gonogo
 from gonogo.ingest.observation import FIELDS
 from gonogo.server.definitions import LISTED
 from gonogo.server.schemas import observation_schema
 from gonogo.server.surface import build_server
+from scripted import ERAS, Scripted, client, said
 
 pytestmark = pytest.mark.anyio
 

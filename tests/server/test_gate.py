@@ -11,7 +11,6 @@ from typing import Literal
 import httpx
 import pytest
 import uvicorn
-from scripted import Scripted
 
 from gonogo.app import Gonogo
 from gonogo.http.retries import Patience
@@ -22,6 +21,7 @@ from gonogo.server.metrics import exposition
 from gonogo.server.streamable_http import behind_gate, http_app, serve_surface
 from gonogo.settings import Settings
 from gonogo.views.gauges import BudgetGauge, Gauges
+from scripted import Scripted
 
 pytestmark = pytest.mark.anyio
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import anyio
 import pytest
-from scripted import ERAS, PREFLIGHT, Scripted, client
 
 from gonogo import answers as a
 from gonogo.app import Gonogo
 from gonogo.settings import Settings
+from scripted import ERAS, PREFLIGHT, Scripted, client
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,6 @@ from mcp import Client
 from mcp.client.extension import advertise
 from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
 from mcp_types import TextResourceContents
-from scripted import ERAS, Scripted, client, said
 
 from gonogo.app import Gonogo
 from gonogo.panel import HISTORY, panel_html
@@ -20,6 +19,7 @@ from gonogo.server.definitions import DEFINITIONS
 from gonogo.server.panel_app import PANEL_URI
 from gonogo.server.surface import build_server
 from gonogo.settings import Settings
+from scripted import ERAS, Scripted, client, said
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from mcp import Client, MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, TextContent
-from scripted import ERAS, ID, Scripted, client
 
 from gonogo.app import Gonogo
 from gonogo.server.surface import build_server
 from gonogo.settings import BudgetSettings, Settings, WorkloadSettings
+from scripted import ERAS, ID, Scripted, client
 
 pytestmark = pytest.mark.anyio
 

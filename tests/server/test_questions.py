@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from agent_world import DAY_MS, NOW_MS, lived_in
 
+from agent_world import DAY_MS, NOW_MS, lived_in
 from gonogo.answers import Answer, NextAction, rfc3339
 from gonogo.app import Gonogo
 from gonogo.cli.next_steps import as_command, with_options

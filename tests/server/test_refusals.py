@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+
 from scripted import ERAS, Scripted, client, said
 
 pytestmark = pytest.mark.anyio

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS, ResourceTemplateReference, TextResourceContents
+
 from scripted import ERAS, ID, Scripted, client
 
 pytestmark = pytest.mark.anyio

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from agent_world import lived_in
 from mcp import Client
 from mcp_types import Tool
-from scripted import Scripted, said
 
+from agent_world import lived_in
 from gonogo.app import Gonogo
 from gonogo.server.surface import build_server
+from scripted import Scripted, said
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from telemetry_worlds import OpenTelemetry
 
 from gonogo.ingest.observation import parse_observation
 from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation
 from gonogo.store.observations.forget import Forgotten, Selection
+from telemetry_worlds import OpenTelemetry
 
 if TYPE_CHECKING:
     from gonogo.store.reads.telemetry_store import StoredTelemetry

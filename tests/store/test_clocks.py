@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import engines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import engines
 from gonogo.app import Gonogo
 from gonogo.clock import OrderedIds, borne_out_ms
 from gonogo.records import DAY_MS, HOUR_MS, PartVerdict, StandingVerdict

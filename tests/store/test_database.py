@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from database_world import count_seen, make_seen, refusal
 
+from database_world import count_seen, make_seen, refusal
 from gonogo.errors import ParameterError, StoreError
 from gonogo.store.engine import Connection, Work
 from gonogo.store.sqlite.database import Database

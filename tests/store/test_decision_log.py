@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import cast
 
 import anyio
-import engines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import engines
 from gonogo.clock import OrderedIds
 from gonogo.errors import UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import engines
 import pytest
 
+import engines
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.incidents.handle import Look, note_verdict

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_world import count_seen, make_seen, refusal
 
+from database_world import count_seen, make_seen, refusal
 from gonogo.errors import StoreError
 from gonogo.store.engine import Connection
 from gonogo.store.sqlite.database import Database

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import engines
 import pytest
 
+import engines
 from gonogo.store.books.lease_book import StoredLeases
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import engines
 import pytest
 
+import engines
 from gonogo.app import Gonogo
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection

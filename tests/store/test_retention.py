@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import engines
 import pytest
-from telemetry_worlds import START_MS, rollups_of
 
+import engines
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.engine import Connection, Engine
@@ -21,6 +20,7 @@ from gonogo.store.observations import retention
 from gonogo.store.observations.retention import let_go
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
+from telemetry_worlds import START_MS, rollups_of
 
 pytestmark = pytest.mark.anyio
 

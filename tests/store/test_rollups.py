@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telemetry_worlds import NOW_MS, START_MS, histories, rollups_of, unlabelled
 
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
@@ -20,6 +19,7 @@ from gonogo.store.observations.rebuild import rebuild_dependency
 from gonogo.store.observations.record import record_batch
 from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.migrate import migrate
+from telemetry_worlds import NOW_MS, START_MS, histories, rollups_of, unlabelled
 
 CONFIGURED = Settings(
     store="",

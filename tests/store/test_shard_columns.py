@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import engines
 import pytest
 
+import engines
 from gonogo.records import Decision
 from gonogo.store.books.audit import GENESIS, insert_decision, link_hash
 from gonogo.store.books.decisions import StoredDecisions

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import engines
 import pytest
-from telemetry_worlds import NOW_MS, START_MS
 
+import engines
 from gonogo.records import Observation
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import COLUMNS, QUANTITY_MAX, Row, hash64
+from telemetry_worlds import NOW_MS, START_MS
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
-from telemetry_worlds import NOW_MS, START_MS, OpenTelemetry
 
 from gonogo.detectors.bins import layout_named
 from gonogo.errors import ParameterError, StoreError
@@ -17,6 +16,7 @@ from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS, Observation, Rejection, Stored
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.observations import record as recording
+from telemetry_worlds import NOW_MS, START_MS, OpenTelemetry
 
 if TYPE_CHECKING:
     from gonogo.store.reads.telemetry_store import StoredTelemetry

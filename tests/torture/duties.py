@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from fallback_world import DAY, world
 
+from fallback_world import DAY, world
 from gonogo.answers import FallbackResult
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, UnknownTarget

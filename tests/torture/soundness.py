@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from money_fakes import replayed
-from telemetry_worlds import rollups_of
-
 from gonogo.store.books.audit import verify_chain
 from gonogo.store.engine import Connection
 from gonogo.store.figures.action_figures import compare_actions
@@ -22,6 +19,8 @@ from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.store.sqlite.migrate import latest_version
 from gonogo.store.sqlite.opening import open_writer
+from money_fakes import replayed
+from telemetry_worlds import rollups_of
 
 # Whether a thing that was told of is there.
 FOUND = {

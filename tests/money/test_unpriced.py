@@ -1,0 +1,57 @@
+"""What was called and has no price is not spent as nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from money_world import calls, opened_app, record
+
+pytestmark = pytest.mark.anyio
+
+TOML = """
+[budgets.day]
+limit_usd = 10
+dependencies = ["strange", "known", "search"]
+"""
+
+
+async def test_a_model_without_a_price_hides_what_was_spent(tmp_path: Path) -> None:
+    """A plan for another model is unknown, holds nothing, and says how much of what is missing."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("strange", 1000, input_tokens=900, output_tokens=100))
+        await record(app, calls("known", 60, 0.01))
+        for asked in ({"dependency": "known", "planned_calls": 5}, {"planned_cost_usd": 0.5}):
+            found = await app.check_budget_with_confidence("day", **asked, reserve=True)
+            assert found.verdict == "unknown"
+            assert found.reservation is None
+            assert found.unpriced is not None
+            assert (found.unpriced.calls, found.unpriced.tokens) == (1000, 1_000_000)
+            assert "1000 of 1060 calls in this window" in found.unpriced.why
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(3, "go"), (4, "unknown")])
+async def test_up_to_one_call_in_twenty_is_said_alone(tmp_path: Path, n: int, verdict: str) -> None:
+    """Of 60 priced calls and a few more without usage: 5 % is where it begins to matter."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("known", 60, 0.01) + calls("strange", n))
+        found = await app.check_budget_with_confidence("day", dependency="known", planned_calls=5)
+    assert found.verdict == verdict
+    assert found.unpriced is not None
+    assert found.unpriced.calls == n
+
+
+async def test_tools_without_cost_and_calls_of_a_reservation_hide_nothing(tmp_path: Path) -> None:
+    """A tool that never had a cost is free; what a reservation carries is booked when it is settled."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("known", 60, 0.01) + calls("search", 200, kind="tool"))
+        held = await app.check_budget_with_confidence("day", planned_cost_usd=2, reserve=True)
+        assert held.reservation is not None
+        mine = calls("strange", 50, reservation=held.reservation.id)
+        await record(app, mine)
+        await app.settle_reservation(held.reservation.id, actual_usd=1.5)
+        found = await app.check_budget_with_confidence("day", dependency="known", planned_calls=5)
+    assert found.verdict == "go"
+    assert found.unpriced is None
+    assert found.spent_usd == pytest.approx(2.1)
