@@ -181,6 +181,16 @@ class VersionSeen:
     newest_ts_ms: int
 
 
+class VersionCalls(NamedTuple):
+    """Calls of a version in a window: how many have no usage, tokens but no cost, and those tokens."""
+
+    version: str | None
+    calls: int
+    silent: int
+    counted: int
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class Dependency:
     """What the store knows of a dependency. `rev` changes whenever its evidence does."""

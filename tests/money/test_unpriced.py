@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,37 @@ async def test_tools_without_cost_and_calls_of_a_reservation_hide_nothing(tmp_pa
     assert found.verdict == "go"
     assert found.unpriced is None
     assert found.spent_usd == pytest.approx(2.1)
+
+
+async def test_calls_that_only_name_the_budget_hide_as_much(tmp_path: Path) -> None:
+    """A dependency in no list that names the budget, or a parent's own, has no price either."""
+    toml = TOML.replace('"strange", ', "") + 'parent = "all"\n[budgets.all]\nlimit_usd = 50\n'
+    async with opened_app(tmp_path, toml) as app:
+        await record(app, calls("known", 60, 0.01))
+        await record(app, calls("strange", 40, input_tokens=900, output_tokens=100, budget="all"))
+        child = await app.check_budget_with_confidence("day", planned_cost_usd=0.5)
+        assert child.verdict == "unknown"
+        assert child.unpriced is not None
+        assert "40 of 100 calls in the window of 'all'" in child.unpriced.why
+        await record(app, calls("other", 30, budget="day"))
+        named = await app.check_budget_with_confidence("day", planned_cost_usd=0.5)
+    assert named.unpriced is not None
+    assert (named.unpriced.calls, named.unpriced.why[:26]) == (30, "30 of 90 calls in this win")
+
+
+async def test_a_reservation_settled_without_an_amount_hides_its_calls(tmp_path: Path) -> None:
+    """Held and open they are covered; settled at an amount they are paid; released they are neither."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("known", 60, 0.01))
+        held = await app.check_budget_with_confidence("day", planned_cost_usd=2, reserve=True)
+        assert held.reservation is not None
+        await record(app, calls("other", 50, reservation=held.reservation.id))
+        ask = partial(app.check_budget_with_confidence, "day", dependency="known", planned_calls=5)
+        assert (await ask()).verdict == "go"
+        await app.settle_reservation(held.reservation.id)
+        found = await ask()
+        assert found.verdict == "unknown"
+        assert found.unpriced is not None
+        assert found.unpriced.calls == 50
+        await app.settle_reservation(held.reservation.id, actual_usd=1.5)
+        assert (await ask()).verdict == "go"

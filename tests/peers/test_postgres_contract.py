@@ -31,6 +31,7 @@ CONTRACT = (
     "test_budget_forecast",
     "test_offer",
     "test_token_costs",
+    "test_unpriced",
     "test_leases",
     "test_recovery",
     "test_retention",

@@ -17,7 +17,7 @@ from gonogo.money.budget_check import check_budget, settle_reservation
 from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.planned_spend import Forecasts
 from gonogo.ports.money import Ledger
-from gonogo.records import MICRO, BookedCost, Costs, Dependency
+from gonogo.records import MICRO, BookedCost, Costs, Dependency, VersionCalls
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Known
@@ -74,10 +74,19 @@ class MemoryCalls:
             versions=versions,
         )
 
-    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
-        """None of a reservation is kept apart here: only calls without a cost matter."""
-        found = [c for c in self.calls[dependency] if c.ts_ms >= since_ms]
-        return await MemoryCalls({dependency: found}).newest_costs(dependency)
+    async def calls_without_cost(
+        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+    ) -> tuple[VersionCalls, ...]:
+        """By version; calls in memory name no budget and no reservation."""
+        del now_ms
+        mine = [c for c in self.calls[dependency] if c.ts_ms >= since_ms and budgets is None]
+        found = []
+        for version in {c.version for c in mine}:
+            of = [c for c in mine if c.version == version]
+            tokens = [c.tokens for c in of if c.usd is None and c.tokens]
+            silent = sum(c.usd is None and not c.tokens for c in of)
+            found.append(VersionCalls(version, len(of), silent, len(tokens), sum(map(sum, tokens))))
+        return tuple(found)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import engines
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
@@ -18,8 +19,9 @@ def opened_app(folder: Path, toml: str, *, now_ms: int = NOW_MS) -> Gonogo:
     """The application over a store of this folder, configured by a text."""
     config = folder / "gonogo.toml"
     config.write_text(toml, encoding="utf-8")
-    store = str(folder / "gonogo.db")
-    settings = load_settings(config=str(config), store=store, environ={"HOME": str(folder)})
+    settings = load_settings(
+        config=str(config), store=engines.store_of(folder), environ={"HOME": str(folder)}
+    )
     return Gonogo(settings, clock=lambda: now_ms)
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Kind,
         Observation,
         Stored,
+        VersionCalls,
     )
     from gonogo.settings import Settings
 
@@ -299,18 +300,13 @@ class RehearsedTelemetry(UnplayedReads):
             names,
         )
 
-    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
-        """The same since a time; calls without usage are not played, so they hide no spending here."""
-        found = await self.newest_costs(dependency)
-        recent = found.ts_ms >= since_ms
-        return Costs(
-            found.ts_ms[recent],
-            found.cost_micro_usd[recent],
-            found.input_tokens[recent],
-            found.output_tokens[recent],
-            found.version[recent],
-            found.versions,
-        )
+    async def calls_without_cost(
+        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+    ) -> tuple[VersionCalls, ...]:
+        """None: calls without a cost are not played, so they hide no spending here."""
+        del dependency, since_ms, now_ms, budgets
+        nothing: tuple[VersionCalls, ...] = ()
+        return nothing
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """Nothing is remembered, which the contract allows."""

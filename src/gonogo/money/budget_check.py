@@ -79,7 +79,7 @@ async def check_budget(
     plan = await plan_work(
         telemetry, settings, wanted, judged=judged, now_ms=now_ms, forecasts=forecasts
     )
-    unpriced = await unpriced_calls(telemetry, settings, scopes[0], forecasts)
+    unpriced = await unpriced_calls(telemetry, ledger, settings, scopes, now_ms=now_ms)
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
     question = BudgetQuestion(
         chain=chain,

@@ -78,6 +78,7 @@ class UnpricedCalls:
     tokens: int = 0
     of: int = 0
     names: tuple[str, ...] = ()
+    parent: str | None = None  # whose window it is, where not that of the budget asked about
 
     @property
     def hides_spending(self) -> bool:
@@ -89,8 +90,9 @@ class UnpricedCalls:
         """The same in words, with what to do."""
         named = ", ".join(f"'{plain(name, 80)}'" for name in self.names)
         tokens = f" ({self.tokens} tokens)" if self.tokens else ""
+        where = f"the window of '{plain(self.parent, 80)}'" if self.parent else "this window"
         return (
-            f"{self.calls} of {self.of} calls in this window have no cost and no known price{tokens}: "
+            f"{self.calls} of {self.of} calls in {where} have no cost and no known price{tokens}: "
             f"{named}. Record cost_usd, or add the model to [settings.prices] in gonogo.toml."
         )
 
@@ -106,7 +108,6 @@ class Forecasts:
     def __init__(self, size_max: int = 256) -> None:
         self._size_max = size_max
         self._made: OrderedDict[tuple[object, ...], PlannedSpend] = OrderedDict()
-        self.unpriced: OrderedDict[tuple[object, ...], UnpricedCalls] = OrderedDict()
 
     def get(self, key: tuple[object, ...]) -> PlannedSpend | None:
         """A forecast made before, for the same calls and the same plan."""
@@ -114,12 +115,6 @@ class Forecasts:
         if found is not None:
             self._made.move_to_end(key)
         return found
-
-    def keep_unpriced(self, key: tuple[object, ...], found: UnpricedCalls) -> None:
-        """Keep what of a window has no price."""
-        self.unpriced[key] = found
-        if len(self.unpriced) > self._size_max:
-            self.unpriced.popitem(last=False)
 
     def keep(self, key: tuple[object, ...], plan: PlannedSpend) -> None:
         """Keep a forecast; the one that was unused the longest gives way."""

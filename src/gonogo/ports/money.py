@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import Costs, Decision, Dependency
+    from gonogo.records import Costs, Decision, Dependency, VersionCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,14 @@ class CallCosts(Protocol):
         """The newest calls that have a cost or tokens, oldest first."""
         ...
 
-    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
-        """The newest calls since a time that no reservation carries, with or without usage."""
+    async def calls_without_cost(
+        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+    ) -> tuple[VersionCalls, ...]:
+        """How many of the newest 2,000 calls since a time have no cost, by version.
+
+        With `budgets` of those that name one of them. Calls whose reservation holds money, or was
+        settled at a declared cost, are left out.
+        """
         ...
 
 
@@ -216,6 +222,10 @@ class Ledger(Protocol):
 
     async def record(self, members: Sequence[str]) -> BudgetRecord:
         """What is known of a budget (and its descendants) besides balances."""
+        ...
+
+    async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:
+        """The dependencies of which calls named one of these budgets, with a cost or without."""
         ...
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:

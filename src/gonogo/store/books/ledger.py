@@ -97,16 +97,15 @@ class SqliteLedger:
         """See `Ledger`."""
 
         def work(connection: Connection) -> BudgetRecord:
-            names = json.dumps(members)
-            dependencies = connection.execute(
-                "SELECT DISTINCT dependency FROM spend_source WHERE dependency <> ''"
-                " AND budget IN (SELECT value FROM json_each(?)) ORDER BY dependency",
-                (names,),
-            )
-            judged = connection.execute(_JUDGED, {"members": names, "limit": _RECORD_CHECKS_MAX})
-            return BudgetRecord(tuple(row[0] for row in dependencies), _judged(judged))
+            wanted = {"members": json.dumps(members), "limit": _RECORD_CHECKS_MAX}
+            judged = connection.execute(_JUDGED, wanted)
+            return BudgetRecord(_named_by(connection, members), _judged(judged))
 
         return await self._database.read(work)
+
+    async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(partial(_named_by, members=members))
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""
@@ -131,6 +130,15 @@ def _balances(
         )
         for i, scope in enumerate(scopes)
     )
+
+
+def _named_by(connection: Connection, members: Sequence[str]) -> tuple[str, ...]:
+    found = connection.execute(
+        "SELECT DISTINCT dependency FROM spend_source WHERE dependency <> ''"
+        " AND budget IN (SELECT value FROM json_each(?)) ORDER BY dependency",
+        (json.dumps(members),),
+    )
+    return tuple(row[0] for row in found)
 
 
 def _judged(rows: Rows) -> tuple[JudgedCheck, ...]:

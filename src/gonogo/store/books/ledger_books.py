@@ -107,9 +107,11 @@ def _book_reserved(
     ).fetchone()
     if declared is not None:
         return
+    source = source_id(connection, dependency, budget, 1)
+    if not amount:
+        return  # no entry, which would count as a call of a run
     # What is beyond the largest sum is neither booked nor entered, so that the two stay equal.
     amount = min(amount, SUM_MAX - observed)
-    source = source_id(connection, dependency, budget, 1)
     book(connection, source, quarter, amount)
     connection.execute(
         "UPDATE reservation SET observed_micro_usd = observed_micro_usd + ? WHERE id = ?",
@@ -135,6 +137,8 @@ def source_id(connection: Connection, dependency: str, budget: str, reserved: in
 
 def book(connection: Connection, source: int, quarter: int, amount: int) -> None:
     """Add an amount to a source's quarter hour and to the UTC day around it."""
+    if not amount:
+        return
     connection.executemany(
         "INSERT INTO spend (source_id, daily, bucket, micro_usd) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET micro_usd = min(micro_usd + excluded.micro_usd, ?)",

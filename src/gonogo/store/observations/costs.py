@@ -72,9 +72,10 @@ class Costs:
             cost = _priced(self._dependency, o, self._settings)
             if cost is None and (o.input_tokens or o.output_tokens):
                 self._unlisted.add(o.version)
-        if cost is not None:
+        # What names a budget and has no cost books nothing, so that the budget knows who called.
+        if cost is not None or o.budget or o.reservation:
             key = o.budget, o.reservation, o.ts_ms // QUARTER_MS
-            self._sums[key] = self._sums.get(key, 0) + sign * cost
+            self._sums[key] = self._sums.get(key, 0) + sign * (cost or 0)
 
     def booked(self) -> list[BookedCost]:
         """The sums by budget, reservation and quarter hour."""

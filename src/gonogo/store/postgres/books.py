@@ -124,18 +124,22 @@ def book_costs(
     As `store.ledger_books.book_costs`. Rows are taken in the order of their keys by every writer.
     """
     roots = _roots(connection, {cost.reservation for cost in costs if cost.reservation is not None})
+    added: dict[tuple[str, str, str, int, int], int] = {}
     free: dict[tuple[str, str, str, int], int] = defaultdict(int)
     reserved: dict[tuple[str, str, str, int], int] = defaultdict(int)
     for cost in costs:
         quarter = cost.ts_ms // QUARTER_MS
-        root = None if cost.reservation is None else roots.get(cost.reservation)
-        if cost.reservation is not None and root is not None:
-            reserved[root, cost.reservation, cost.dependency, quarter] += cost.cost_micro_usd
+        of = None if cost.reservation is None else roots.get(cost.reservation)
+        if cost.reservation is not None and of is not None and not cost.cost_micro_usd:
+            added[*of, cost.dependency, 1, quarter] = (
+                0  # no entry, which would count as a call of a run
+            )
+        elif cost.reservation is not None and of is not None:
+            reserved[of[0], cost.reservation, cost.dependency, quarter] += cost.cost_micro_usd
         else:
             budget = cost.budget or ""
             free[root_of(settings, budget), budget, cost.dependency, quarter] += cost.cost_micro_usd
     # Reservations first: who settles one takes its row before those of `spend`.
-    added = dict[tuple[str, str, str, int, int], int]()
     for (root, reservation, dependency, quarter), cost_of in sorted(reserved.items()):
         used = connection.execute(_USE_HOLD, (cost_of, root, reservation)).fetchone()
         if used is not None:
@@ -158,14 +162,14 @@ def book_costs(
     add_spending(connection, added)
 
 
-def _roots(connection: Connection, reservations: set[str]) -> dict[str, str]:
-    """The roots of those reservations that are known."""
+def _roots(connection: Connection, reservations: set[str]) -> dict[str, tuple[str, str]]:
+    """The roots and budgets of those reservations that are known."""
     if not reservations:
         return {}
     found = connection.execute(
-        "SELECT id, root FROM reservation WHERE id = ANY(?)", (sorted(reservations),)
+        "SELECT id, root, budget FROM reservation WHERE id = ANY(?)", (sorted(reservations),)
     )
-    return dict(found.fetchall())
+    return {name: (root, budget) for name, root, budget in found.fetchall()}
 
 
 def add_spending(connection: Connection, added: dict[tuple[str, str, str, int, int], int]) -> None:

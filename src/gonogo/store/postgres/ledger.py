@@ -196,19 +196,19 @@ class PostgresLedger:
         roots = sorted({root_of(self._settings, name) for name in names})
 
         def work(connection: Connection) -> BudgetRecord:
-            dependencies = connection.execute(
-                "SELECT DISTINCT dependency FROM spend WHERE dependency <> '' AND root = ANY(?)"
-                " AND budget = ANY(?) ORDER BY dependency",
-                (roots, names),
-            )
             judged = connection.execute(
                 _JUDGED.format(members="AND budget = ANY(:members)"),
                 {"members": names, "limit": _RECORD_CHECKS_MAX},
             )
-            known = tuple(row[0] for row in dependencies)
+            known = _named_by(connection, roots, names)
             return BudgetRecord(known, tuple(_judged(*row) for row in judged))
 
         return await self._database.read(work)
+
+    async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:
+        """See `Ledger`."""
+        roots = sorted({root_of(self._settings, name) for name in members})
+        return await self._database.read(partial(_named_by, roots=roots, names=list(members)))
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""
@@ -218,6 +218,15 @@ class PostgresLedger:
             return tuple(_judged(*row) for row in rows)
 
         return await self._database.read(work)
+
+
+def _named_by(connection: Connection, roots: list[str], names: list[str]) -> tuple[str, ...]:
+    found = connection.execute(
+        "SELECT DISTINCT dependency FROM spend WHERE dependency <> '' AND root = ANY(?)"
+        " AND budget = ANY(?) ORDER BY dependency",
+        (roots, names),
+    )
+    return tuple(row[0] for row in found)
 
 
 def _judged(confidence: int, left: int, actual: int, plan: int | None) -> JudgedCheck:

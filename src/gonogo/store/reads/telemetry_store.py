@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Observation,
         Rollups,
         Stored,
+        VersionCalls,
     )
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
@@ -191,12 +192,20 @@ class StoredTelemetry(TrustReads, SignalReads):
 
         return await self._database.read(partial(read_costs, dependency=dependency, limit=limit))
 
-    async def calls_since(self, dependency: str, since_ms: int) -> Costs:
-        """The newest 2,000 calls since a time that no reservation carries, oldest first."""
-        from gonogo.store.reads.queries import read_calls
+    async def calls_without_cost(
+        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+    ) -> tuple[VersionCalls, ...]:
+        """How many of the newest 2,000 calls since a time have no cost, by version."""
+        from gonogo.store.reads.queries import read_calls_without_cost
 
         return await self._database.read(
-            partial(read_calls, dependency=dependency, since_ms=since_ms, limit=2000)
+            partial(
+                read_calls_without_cost,
+                dependency=dependency,
+                window=(since_ms, now_ms),
+                budgets=budgets,
+                limit=2000,
+            )
         )
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
