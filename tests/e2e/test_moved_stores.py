@@ -289,3 +289,25 @@ def test_a_killed_backup_has_no_name(store: Path) -> None:
     assert not good.exists()
     assert typed("backup", str(good), store=store).returncode == 0
     assert not good.with_name("good.db.partial").exists()
+
+
+def test_a_store_that_was_cut_to_nothing_is_not_begun_anew(store: Path) -> None:
+    """It is restored, or removed by hand; an empty file that nobody used is a store to come."""
+    ingest(store, 0, 3)
+    os.truncate(store, 0)
+    said = one_line(typed("list", store=store))
+    assert "was in use before" in said
+    assert "gonogo restore FILE" in said
+    fresh = store.with_name("fresh.db")
+    fresh.touch()
+    assert typed("list", store=fresh).returncode == 0
+
+
+def test_doctor_says_what_stands_where_the_store_should(store: Path) -> None:
+    """A folder and a pipe are no store that is made with the first question."""
+    store.unlink()
+    store.mkdir()
+    assert "is a directory" in typed("doctor", store=store).stdout
+    store.rmdir()
+    os.mkfifo(store)
+    assert "is no ordinary file" in typed("doctor", store=store).stdout

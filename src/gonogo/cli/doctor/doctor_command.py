@@ -7,6 +7,7 @@ import platform
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -88,33 +89,36 @@ async def _store(session: Session) -> Finding:
     from gonogo.store.postgres.address import is_address, shown
 
     where = shown(session.settings.store)
-    schema = "PostgreSQL" if is_address(session.settings.store) else _schema(Path(where))
-    if schema is None:
+    is_file = not is_address(session.settings.store)
+    if is_file and _is_absent(Path(where)):
         return Finding("store", "note", f"{where}: not there yet; the first question makes it")
     try:
         listed = await session.app.list_dependencies()
     except GonogoError as error:
         return Finding("store", "broken", str(error))
+    schema = _schema(Path(where)) if is_file else "PostgreSQL"
     newest = max((d.newest_ts for d in listed.dependencies if d.newest_ts), default="none")
     more = "+" if listed.next_cursor else ""
     known = f"dependencies: {len(listed.dependencies)}{more}, newest observation {newest}"
     return Finding("store", "ok", f"{where}: {schema}, {known}")
 
 
-def _schema(path: Path) -> str | None:
-    """The store's schema and size in words; None where there is no file."""
+def _is_absent(path: Path) -> bool:
+    """Whether the first question will make a store: there is no file, and no log of one."""
     try:
-        size = path.stat().st_size
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    except (OSError, sqlite3.Error):
-        return None
-    try:
+        path.stat()
+    except FileNotFoundError:
+        return not path.with_name(path.name + "-wal").exists()
+    except OSError:
+        return False
+    return False
+
+
+def _schema(path: Path) -> str:
+    """The schema and size, in words, of a store that has just answered."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         [found] = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error:
-        found = "unreadable"
-    finally:
-        connection.close()
-    return f"schema {found}, {size / 1e6:,.1f} MB"
+    return f"schema {found}, {path.stat().st_size / 1e6:,.1f} MB"
 
 
 def _sqlite() -> Finding:

@@ -40,7 +40,7 @@ async def repaired(session: Session) -> list[Finding]:
     try:
         damage = None if is_address(session.settings.store) else _damage(session.settings.store)
         if damage is not None:
-            said = f"damaged: {damage}. Restore a backup; nothing was changed"
+            said = f"damaged: {damage}. Nothing was changed; gonogo restore FILE puts a backup in place"
             return [Finding("pages", "broken", said)]
         found = await session.app.repair()
         after = {figure.what: figure for figure in (await session.app.compare(ENDLESS_S)).figures}

@@ -7,8 +7,12 @@ from pathlib import Path
 
 from gonogo.errors import StoreError
 
-__all__ = ["store_error"]
+__all__ = ["DAMAGED", "store_error"]
 
+DAMAGED = (
+    "its content is damaged; it was left as it is. Put a backup in its place with gonogo restore "
+    "FILE, which keeps what is there beside it"
+)
 # By the first word of SQLite's extended error name, as in SQLITE_IOERR_WRITE.
 _ADVICE = {
     "FULL": "the disk is full. Free space; nothing of this write was kept",
@@ -17,7 +21,7 @@ _ADVICE = {
     "CANTOPEN": "it cannot be opened. Check the folder and its permissions, or name another store",
     "PERM": "access was refused. Check the file's and folder's permissions",
     "AUTH": "access was refused. Check the file's and folder's permissions",
-    "CORRUPT": "its content is damaged. Restore a backup; the file was left as it is",
+    "CORRUPT": DAMAGED,
     "NOTADB": "it is not a gonogo store. It was left as it is; name another file",
     "BUSY": "another program holds it locked. Close that program and try again",
     "LOCKED": "another program holds it locked. Close that program and try again",

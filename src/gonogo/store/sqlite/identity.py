@@ -24,7 +24,16 @@ from typing import Final, Literal
 
 from gonogo.errors import StoreError
 
-__all__ = ["OpenFile", "Tie", "log_of", "refuse_foreign_log", "refuse_remains", "tie_anew"]
+__all__ = [
+    "OpenFile",
+    "Tie",
+    "log_of",
+    "refuse_emptied",
+    "refuse_foreign_log",
+    "refuse_remains",
+    "tie_anew",
+    "was_a_store",
+]
 
 _MARK: Final = b"gonogo-tie:"
 _SALTS, _ID = 8, 16
@@ -33,6 +42,10 @@ _TIE_BYTES: Final = len(_MARK) + _SALTS + 2 * _ID
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 _SALTS_AT = 16
 _TRIES = 5
+# What stands in the pages of a store, and in no other file: its ties and its first table.
+_TRACES: Final = (_MARK, b"CREATE TABLE observation (")
+_LOOKED_THROUGH_MAX = 64 << 20
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,3 +283,40 @@ def refuse_remains(path: Path) -> None:
             "removed while in use, and the log holds rows of it. Put the file back under its name, "
             f"or remove '{log_of(path)}' and '{path}-shm' to begin anew."
         )
+
+
+def refuse_emptied(path: Path, lock: Path) -> None:
+    """Refuse to make a new store of a file that was cut to nothing after it had been in use.
+
+    A file that somebody made empty for a store to come is older than the lock beside it.
+
+    Raises:
+        StoreError: The file is empty and newer than its lock.
+    """
+    try:
+        was_cut = path.stat().st_mtime_ns > lock.stat().st_mtime_ns
+    except OSError:
+        return
+    if was_cut:
+        raise StoreError(
+            f"Store '{path}' is empty, and was in use before: it was cut to nothing. Put a backup in "
+            f"its place with gonogo restore FILE, or remove '{path}' to begin anew."
+        )
+
+
+def was_a_store(path: Path) -> bool:
+    """Whether pages of a store lie in a file that SQLite does not take for one of ours.
+
+    It is read by hand, which would drop SQLite's locks on a file that this process has open; SQLite
+    has just refused this one.
+    """
+    before = b""
+    try:
+        with path.open("rb") as file:
+            while (chunk := file.read(_CHUNK)) and file.tell() <= _LOOKED_THROUGH_MAX:
+                if any(trace in before + chunk for trace in _TRACES):
+                    return True
+                before = chunk[-64:]
+    except OSError:
+        pass
+    return False

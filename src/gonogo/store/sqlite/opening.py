@@ -14,9 +14,16 @@ from contextlib import closing
 from pathlib import Path
 
 from gonogo.errors import StoreError
-from gonogo.store.sqlite.failures import store_error
+from gonogo.store.sqlite.failures import DAMAGED, store_error
 from gonogo.store.sqlite.file_connection import FileConnection
-from gonogo.store.sqlite.identity import OpenFile, log_of, refuse_foreign_log, refuse_remains
+from gonogo.store.sqlite.identity import (
+    OpenFile,
+    log_of,
+    refuse_emptied,
+    refuse_foreign_log,
+    refuse_remains,
+    was_a_store,
+)
 from gonogo.store.sqlite.lock import FileLock, sync_folder
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
@@ -128,6 +135,8 @@ def _is_there(path: Path) -> bool:
         return False
     mark = _mark(path)
     if mark != APPLICATION_ID:
+        if was_a_store(path):
+            raise StoreError(f"Store '{path}' is a gonogo store without its header: {DAMAGED}.")
         what = "no SQLite file" if mark is None else "an SQLite file of another program"
         raise StoreError(
             f"'{path}' is {what}, not a gonogo store. It was left as it is; "
@@ -260,6 +269,7 @@ def open_writer(path: Path, lock: FileLock, file: OpenFile) -> FileConnection:
             _refuse_damaged(path, quiet=_size(log_of(path)) == 0)
         else:
             refuse_remains(path)
+            refuse_emptied(path, lock.path)
             _create(path)
         connection: FileConnection | None = None
         try:
