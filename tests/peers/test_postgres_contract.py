@@ -32,6 +32,7 @@ CONTRACT = (
     "test_offer",
     "test_token_costs",
     "test_unpriced",
+    "test_not_counted",
     "test_leases",
     "test_recovery",
     "test_retention",

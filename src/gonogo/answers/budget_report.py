@@ -48,6 +48,13 @@ class Unpriced(Part):
     why: str
 
 
+class NotCounted(Part):
+    """A listed name without any call, or a name with a date; and the recorded name near it, if any."""
+
+    listed: str
+    recorded: str | None = None
+
+
 class Days(Part):
     """Days of the calls seen, and beyond today that the planned calls reach."""
 
@@ -110,6 +117,9 @@ class BudgetCheck(Answer):
     others_hold: list[OtherHold] | None = None
     also_counts: list[Substitute] | None = Field(
         default=None, description="what is counted because it can be called instead"
+    )
+    not_counted: list[NotCounted] | None = Field(
+        default=None, description="names that its dependencies do not reach"
     )
     unpriced: Unpriced | None = None
     days: Days | None = None

@@ -1,19 +1,23 @@
-"""A new name that looks like a known one is said: a typo splits a history in two."""
+"""A new name that looks like a known one is said, and a budget that is not there: a typo splits in two."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gonogo.border.characters import skeleton
 from gonogo.errors import plain
+from gonogo.money.not_counted import nearest
+from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gonogo.drift.backdating import DatedBack
+    from gonogo.ports.money import Ledger
     from gonogo.records import Observation, Stored
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
@@ -26,13 +30,14 @@ _NUMBERS = re.compile(r"\d+")
 
 @dataclass(slots=True)
 class NewNames:
-    """A sink of observations that also says which new dependencies are named like known ones.
+    """A sink of observations that also says which names are new, and near known ones, or nowhere.
 
     `seen`: the names that this process has met, which are looked at no more.
     """
 
     sink: DatedBack
     telemetry: StoredTelemetry
+    ledger: Ledger
     seen: set[str] = field(default_factory=set)
 
     @property
@@ -48,7 +53,26 @@ class NewNames:
         if came:
             self.notes.extend(near_names(sorted(came.difference(known)), known))
             self.seen |= came
+        await self._note_payers(observations)
         return stored
+
+    async def _note_payers(self, observations: Sequence[Observation]) -> None:
+        """Say which budgets and reservations pay for calls and are not there: their cost is nobody's."""
+        configured = self.sink.settings.budgets
+        payers = Counter(o.budget for o in observations if o.budget and o.budget not in configured)
+        for name, n in payers.items():
+            near = nearest(name, configured)
+            meant = f": is '{plain(near, 80)}' meant?" if near else ", so none counts them by it."
+            self.notes.append(
+                f"Budget '{plain(name, 80)}', which {counted(n, 'call')} of these name, is not configured"
+                f"{meant}"
+            )
+        held = {o.reservation for o in observations if o.reservation}
+        for name in (await self.ledger.missing(sorted(held)))[:NOTES_MAX] if held else ():
+            self.notes.append(
+                f"Reservation '{plain(name, 80)}' is not known: what its calls cost counts by their "
+                "budget and dependency alone."
+            )
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""

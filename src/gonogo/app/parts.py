@@ -21,7 +21,7 @@ from gonogo.errors import ActionRefused, StoreError
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.health import TrustHealth
 from gonogo.money.planned_spend import Forecasts
-from gonogo.money.scopes import Traffic, is_pattern
+from gonogo.money.scopes import Traffic
 from gonogo.ports.routes import LOCAL
 from gonogo.records import Decision
 from gonogo.settings import ActuatorSettings
@@ -97,12 +97,12 @@ class Stores:
         from gonogo.drift.backdating import DatedBack
 
         sink = DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
-        return NewNames(sink, self.telemetry, self.names_seen)
+        return NewNames(sink, self.telemetry, self.ledger, self.names_seen)
 
     async def traffic(self) -> Traffic:
         """Where calls go now, for whoever prices them or counts what they cost."""
-        listed = (name for b in self.settings.budgets.values() for name in b.dependencies)
-        names = await self.telemetry.names() if any(map(is_pattern, listed)) else ()
+        listed = any(budget.dependencies for budget in self.settings.budgets.values())
+        names = await self.telemetry.names() if listed else ()
         routes = {route.dependency: route for route in await self.routes.routes()}
         return Traffic(routes, tuple(names))
 

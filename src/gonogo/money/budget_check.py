@@ -12,6 +12,7 @@ from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.money.budget_plan import WorkPlan, plan_work
 from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed
 from gonogo.money.calibration import calibration_note
+from gonogo.money.not_counted import uncounted_names
 from gonogo.money.scopes import NO_TRAFFIC, Traffic, budget_chain, dependencies_of, scope_at
 from gonogo.money.stead import stead_of
 from gonogo.money.unpriced import unpriced_calls
@@ -75,9 +76,8 @@ async def check_budget(
     record = await ledger.record(scopes[0].members)
     listed = dependencies_of(settings, chain[0], traffic)
     wanted = await _work_plan(telemetry, settings, request, traffic, listed or record.dependencies)
-    judged = record.judged
     plan = await plan_work(
-        telemetry, settings, wanted, judged=judged, now_ms=now_ms, forecasts=forecasts
+        telemetry, settings, wanted, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
     unpriced = await unpriced_calls(telemetry, ledger, settings, scopes, now_ms=now_ms)
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
@@ -88,11 +88,12 @@ async def check_budget(
         now_ms=now_ms,
         arguments=tuple(request.arguments().items()),
         reservation_id=new_id() if holds else None,
-        calibration=calibration_note(judged),
+        calibration=calibration_note(record.judged),
         is_mixed=request.is_mixed,
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
         decision_id=decision_id if holds and entry_of else None,
         unpriced=unpriced if unpriced.calls else None,
+        uncounted=uncounted_names(settings, chain, traffic),
     )
     holds_max = _HOLDS_SHOWN[request.detail]
     if question.reservation_id is None:

@@ -13,12 +13,14 @@ from gonogo.answers import (
     Days,
     Hold,
     NextAction,
+    NotCounted,
     OtherHold,
     Substitute,
     Unpriced,
     Window,
     rfc3339,
 )
+from gonogo.money.not_counted import Uncounted
 from gonogo.money.planned_spend import PlannedSpend, UnpricedCalls
 from gonogo.money.windows import WindowSpan, window_at
 from gonogo.ports.money import Balance, Drafted, Replay
@@ -48,6 +50,7 @@ class BudgetQuestion:
     is_mixed: bool = False  # calls are stated by dependency, which the tool's arguments cannot say
     unpriced: UnpricedCalls | None = None  # called in the window, without a price
     instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
+    uncounted: tuple[Uncounted, ...] = ()  # near names that the budget does not count
     decision_id: str | None = None  # of the log entry that a hold is written with
 
 
@@ -215,6 +218,7 @@ def _base(
         or None,
         also_counts=[Substitute(dependency=name, instead_of=of) for name, of in question.instead]
         or None,
+        not_counted=[NotCounted(listed=a, recorded=b) for a, b in question.uncounted] or None,
         unpriced=_unpriced(question),
         days=Days(seen=plan.days[0], ahead=plan.days[1]) if plan.days[1] else None,
         calibration=question.calibration,

@@ -25,7 +25,7 @@ _WILD = "*?["
 class Traffic:
     """Where calls go now, and every dependency that anything was recorded of.
 
-    `names` are needed only where a budget's dependencies are patterns.
+    `names` are needed only where a budget lists dependencies.
     """
 
     routes: Mapping[str, Route] = field(default_factory=lambda: MappingProxyType({}))

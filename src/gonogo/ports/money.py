@@ -228,6 +228,14 @@ class Ledger(Protocol):
         """The dependencies of which calls named one of these budgets, with a cost or without."""
         ...
 
+    async def budgets_named(self) -> tuple[str, ...]:
+        """Every budget that a recorded call ever named, configured or not."""
+        ...
+
+    async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
+        """Those of these reservations that are not there."""
+        ...
+
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """Settled checks of every budget, newest first."""
         ...

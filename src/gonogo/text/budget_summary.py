@@ -60,14 +60,38 @@ def _rest(check: BudgetCheck) -> list[str]:
     if check.days is not None and check.days.seen <= DAYS_UNKNOWN_MAX:
         seen, ahead = counted(check.days.seen, "day"), counted(check.days.ahead, "day")
         parts.append(f"how days differ is not known yet: {seen} seen, {ahead} ahead")
+    parts += not_counted_texts(check)[0]
     if not check.passed and check.calls_that_would_pass:
         parts.append(f"{counted(check.calls_that_would_pass, 'call')} would pass")
     return parts
 
 
+def not_counted_text(listed: str, recorded: str | None) -> str:
+    """That a listed name has no calls, or a near one is not counted, with what to do."""
+    name = plain(listed, 80)
+    if recorded is None:
+        return f"no call of '{name}' was ever recorded"
+    other = plain(recorded, 80)
+    if recorded.startswith(listed):
+        return f"'{other}' is not counted: list \"{name}*\" to count its dates"
+    return f"no call of '{name}' was ever recorded (is '{other}' meant?)"
+
+
+def not_counted_texts(check: BudgetCheck) -> tuple[list[str], list[str]]:
+    """What a summary says of names that the budget does not reach, and what is left for the facts.
+
+    The first one that is near a recorded name is money that goes elsewhere; the rest is detail.
+    """
+    names = sorted(check.not_counted or (), key=lambda each: each.recorded is None)
+    said = [not_counted_text(each.listed, each.recorded) for each in names]
+    first = 1 if names and names[0].recorded is not None else 0
+    return said[:first], said[first:]
+
+
 def unknown_budget_summary(check: BudgetCheck, why: str) -> str:
     """Why nothing can be forecast, and what remains all the same."""
-    return f"No forecast: {why} Remaining budget {money(check.remaining_usd)}."
+    near = "".join(f" {said[0].upper()}{said[1:]}." for said in not_counted_texts(check)[0])
+    return f"No forecast: {why} Remaining budget {money(check.remaining_usd)}.{near}"
 
 
 def settlement_summary(settled: Settlement) -> str:

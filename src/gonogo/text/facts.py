@@ -21,6 +21,7 @@ from gonogo.answers import (
     TrustReport,
 )
 from gonogo.answers.drill_report import DrillReport
+from gonogo.text.budget_summary import not_counted_texts
 from gonogo.text.drill_words import drill_parts
 from gonogo.text.forms import (
     Table,
@@ -175,6 +176,7 @@ def _budget(answer: BudgetCheck) -> Parts:
         facts.append(("reservation", answer.reservation.id))
     if answer.unpriced:
         facts.append(("unpriced", answer.unpriced.why))
+    facts += [("not counted", said) for said in not_counted_texts(answer)[1]]
     if answer.also_counts:
         stead = [f"{s.dependency} instead of {s.instead_of}" for s in answer.also_counts]
         facts.append(("also counts", named(stead)))

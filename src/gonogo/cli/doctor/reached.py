@@ -1,4 +1,4 @@
-"""Whom and what gonogo reaches: a line for each receiver and each actuator."""
+"""Whom and what gonogo reaches: a line for each receiver, actuator and budget."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 import anyio
 
 from gonogo.cli.doctor.findings import Finding, State
-from gonogo.errors import ConfigError
+from gonogo.errors import ConfigError, plain
+from gonogo.money.not_counted import nearest, uncounted_names
 from gonogo.notifiers.pagerduty import EVENTS_URL
+from gonogo.text.budget_summary import not_counted_text
 
 if TYPE_CHECKING:
     from gonogo.cli.command import Session
@@ -19,9 +21,9 @@ CONNECT_S = 3.0
 
 
 async def reached(session: Session) -> list[Finding]:
-    """Each receiver that is configured, and each actuator; nobody is told anything."""
+    """Each receiver that is configured, each actuator and budget; nobody is told anything."""
     receivers = [await _receiver(one) for one in session.settings.notify.values()]
-    return [*receivers, *await _actuators(session)]
+    return [*receivers, *await _actuators(session), *await _budgets(session)]
 
 
 async def _receiver(configured: NotifierSettings) -> Finding:
@@ -62,4 +64,24 @@ async def _actuators(session: Session) -> list[Finding]:
         said = seen.detail or ("read" if seen.status == "known" else "nothing there yet")
         state: State = "broken" if seen.status == "unknown" else "ok"
         found.append(Finding(what, state, f"{configured.kind}: {said}"))
+    return found
+
+
+async def _budgets(session: Session) -> list[Finding]:
+    """Names that no budget counts: of its `dependencies`, and of budgets in recorded calls."""
+    settings = session.settings
+    stores = await session.app.stores()
+    traffic = await stores.traffic()
+    found = [
+        Finding(f"budget {name}", "note", not_counted_text(*each))
+        for name, budget in settings.budgets.items()
+        for each in uncounted_names(settings, (budget,), traffic)
+        if each.listed in budget.dependencies
+    ]
+    for name in await stores.ledger.budgets_named() if settings.budgets else ():
+        if name not in settings.budgets:
+            near = nearest(name, settings.budgets)
+            said = "recorded calls name it, and it is not configured"
+            said += f": is '{plain(near, 80)}' meant?" if near else ""
+            found.append(Finding(f"budget {plain(name, 80)}", "note", said))
     return found

@@ -23,7 +23,13 @@ from gonogo.records import DAY_MS, MICRO, QUARTER_MS, Decision
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
-from gonogo.store.books.run_books import renew, run_so_far, unknown_reservation
+from gonogo.store.books.run_books import (
+    budgets_named,
+    missing,
+    renew,
+    run_so_far,
+    unknown_reservation,
+)
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.text.forms import money
 
@@ -106,6 +112,14 @@ class SqliteLedger:
     async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:
         """See `Ledger`."""
         return await self._database.read(partial(_named_by, members=members))
+
+    async def budgets_named(self) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(budgets_named)
+
+    async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(partial(missing, reservations=reservations))
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""

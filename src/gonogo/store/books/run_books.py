@@ -8,10 +8,12 @@ from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.money import RunSoFar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
-__all__ = ["renew", "run_so_far", "unknown_reservation"]
+__all__ = ["budgets_named", "missing", "renew", "run_so_far", "unknown_reservation"]
 
 PAST_RUNS_MAX = 50
 _HOLD_S = 900
@@ -52,6 +54,23 @@ def renew(connection: Connection, *, name: str, now_ms: int, settings: Settings)
         "UPDATE reservation SET expires_ms = ? WHERE id = ? AND state = 'open'", (until_ms, name)
     )
     return budget, until_ms
+
+
+def budgets_named(connection: Connection) -> tuple[str, ...]:
+    """See `Ledger`."""
+    table = "spend" if connection.has_shards else "spend_source"
+    found = connection.execute(
+        f"SELECT DISTINCT budget FROM {table} WHERE budget <> '' ORDER BY budget"  # noqa: S608 - two constant names
+    )
+    return tuple(row[0] for row in found)
+
+
+def missing(connection: Connection, *, reservations: Sequence[str]) -> tuple[str, ...]:
+    """See `Ledger`."""
+    known = "SELECT 1 FROM reservation WHERE id = ?"
+    return tuple(
+        name for name in reservations if connection.execute(known, (name,)).fetchone() is None
+    )
 
 
 def run_so_far(connection: Connection, *, name: str) -> RunSoFar | None:

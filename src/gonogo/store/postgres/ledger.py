@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import DAY_MS, MICRO
 from gonogo.store.books.ledger import answered
-from gonogo.store.books.run_books import renew, run_so_far
+from gonogo.store.books.run_books import budgets_named, missing, renew, run_so_far
 from gonogo.store.postgres.books import root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 from gonogo.store.postgres.settling import settle
@@ -209,6 +209,14 @@ class PostgresLedger:
         """See `Ledger`."""
         roots = sorted({root_of(self._settings, name) for name in members})
         return await self._database.read(partial(_named_by, roots=roots, names=list(members)))
+
+    async def budgets_named(self) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(budgets_named)
+
+    async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(partial(missing, reservations=reservations))
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""

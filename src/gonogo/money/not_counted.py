@@ -1,0 +1,82 @@
+"""Names that a budget's `dependencies` were meant for and do not reach: slips, and dated names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.money.scopes import dependencies_of, is_pattern, matched
+from gonogo.money.stead import stead_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from gonogo.money.scopes import Traffic
+    from gonogo.settings import BudgetSettings, Settings
+
+SHOWN_MAX = 10
+_ALIKE = 0.75
+_NUMBERS = re.compile(r"\d+")
+# As vendors date their models: -2024-08-06, -20241022, @20240620, -0613, -001, -latest.
+_DATED = re.compile(r"[-@:_](\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{3,4}|latest)")
+
+
+class Uncounted(NamedTuple):
+    """A listed name, and a recorded one near it that the budget does not count.
+
+    `recorded` is None where nothing that was recorded is called like it.
+    """
+
+    listed: str
+    recorded: str | None
+
+
+def uncounted_names(
+    settings: Settings, chain: Sequence[BudgetSettings], traffic: Traffic
+) -> tuple[Uncounted, ...]:
+    """Listed names of a budget and its parents that no call has, and dated names beside listed ones."""
+    names = traffic.names
+    if not names:
+        return ()
+    below = dependencies_of(settings, chain[0], traffic)
+    listed = dict.fromkeys([*(n for each in chain for n in each.dependencies), *below])
+    counted = set(matched(listed, names))
+    counted |= stead_of(settings, counted, traffic.routes).keys()
+    free = [name for name in names if name not in counted]
+    found = []
+    for name in listed:
+        if is_pattern(name):
+            if not matched([name], names):
+                found.append(Uncounted(name, None))
+            continue
+        dated = [other for other in free if _is_dated(name, other)]
+        found += [Uncounted(name, other) for other in dated]
+        if not dated and name not in names:
+            found.append(Uncounted(name, nearest(name, free)))
+    return tuple(found[:SHOWN_MAX])
+
+
+def nearest(name: str, names: Collection[str]) -> str | None:
+    """The name that a slip was meant for; other numbers are another thing."""
+    folded = _folded(name)
+    numbers = _NUMBERS.findall(folded)
+    near = {_folded(other): other for other in names if _NUMBERS.findall(_folded(other)) == numbers}
+    return next((near[each] for each in _alike(folded, near)), None)
+
+
+def _alike(name: str, names: Iterable[str]) -> list[str]:
+    """The closest of some names; of a short one, letters that changed places count as close."""
+    found = difflib.get_close_matches(name, names, n=1, cutoff=_ALIKE)
+    return found or [other for other in names if sorted(other) == sorted(name)]
+
+
+def _folded(name: str) -> str:
+    """Without its provider's path, its date and its case."""
+    last = name.rpartition("/")[2].casefold()
+    return _DATED.sub("", last) or last
+
+
+def _is_dated(name: str, other: str) -> bool:
+    """Whether a name is another one with a date."""
+    return other.startswith(name) and _DATED.fullmatch(other[len(name) :]) is not None

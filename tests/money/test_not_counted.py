@@ -1,0 +1,76 @@
+"""Names that a budget does not reach are said: by the check, by recording, by doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gonogo.config import load_settings
+from gonogo.money.not_counted import Uncounted, nearest, uncounted_names
+from gonogo.money.scopes import Traffic
+from money_world import calls, opened_app, record
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("listed", "recorded", "said"),
+    [
+        ("gtp-4o", "gpt-4o", "No call of 'gtp-4o' was ever recorded (is 'gpt-4o' meant?)"),
+        ("gpt-4o", "gpt-4o-2024-08-06", "'gpt-4o-2024-08-06' is not counted: list \"gpt-4o*\""),
+        (
+            "cluade-3-5-sonnet",
+            "claude-3-5-sonnet-20241022",
+            "is 'claude-3-5-sonnet-20241022' meant?",
+        ),
+        ("gpt-4o", "openai/gpt-4o", "is 'openai/gpt-4o' meant?"),
+    ],
+)
+async def test_a_check_names_what_a_budget_does_not_count(
+    tmp_path: Path, listed: str, recorded: str, said: str
+) -> None:
+    """$5 of a name near the listed one are not in the budget, and its summary says so."""
+    toml = f'[budgets.day]\nlimit_usd = 10\ndependencies = ["{listed}"]\n'
+    async with opened_app(tmp_path, toml) as app:
+        await record(app, calls(recorded, 50, 0.1))
+        found = await app.check_budget_with_confidence("day", planned_cost_usd=0.5)
+    assert found.spent_usd == 0
+    assert found.not_counted is not None
+    assert [(one.listed, one.recorded) for one in found.not_counted] == [(listed, recorded)]
+    assert said in found.summary
+
+
+async def test_recording_says_which_budget_or_reservation_is_nowhere(tmp_path: Path) -> None:
+    """A slip in `budget` or `reservation` hides what the calls cost."""
+    async with opened_app(tmp_path, "[budgets.nightly]\nlimit_usd = 10\n") as app:
+        sent = calls("search", 3, 5, budget="nigthly") + calls("look", 1, 5, reservation="res-1")
+        answer = await app.record_observations(sent)
+    assert answer.notes is not None
+    budget, reservation = answer.notes
+    assert budget.endswith("3 calls of these name, is not configured: is 'nightly' meant?")
+    assert reservation.startswith("Reservation 'res-1' is not known")
+
+
+@pytest.mark.parametrize(
+    ("listed", "names", "expected"),
+    [
+        ("gpt-4o*", ["gpt-4o", "gpt-4o-2024-08-06"], []),
+        ("gpt-4o", ["gpt-4o", "gpt-4o-mini", "gpt-4.1"], []),
+        ("gpt-4", ["gpt-4", "gpt-4-0613"], [("gpt-4", "gpt-4-0613")]),
+        ("claude*", ["gpt-4"], [("claude*", None)]),
+        ("gpt-5", ["gpt-4"], [("gpt-5", None)]),
+        ("mail", ["search"], [("mail", None)]),
+    ],
+)
+def test_other_models_of_a_family_are_not_slips(
+    tmp_path: Path, listed: str, names: list[str], expected: list[tuple[str, str | None]]
+) -> None:
+    """A date makes no other model; another number or a suffix does."""
+    config = tmp_path / "gonogo.toml"
+    config.write_text(f'[budgets.day]\nlimit_usd = 10\ndependencies = ["{listed}"]\n')
+    settings = load_settings(config=str(config), store=None, environ={"HOME": str(tmp_path)})
+    found = uncounted_names(settings, (settings.budgets["day"],), Traffic(names=tuple(names)))
+    assert list(found) == [Uncounted(*each) for each in expected]
+    assert nearest("nigthly", ["weekly", "nightly"]) == "nightly"
+    assert nearest("dya", ["week", "day"]) == "day"
