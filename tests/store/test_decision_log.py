@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engines
+from gonogo import answers as a
 from gonogo.clock import OrderedIds
 from gonogo.errors import UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
@@ -23,6 +24,7 @@ from gonogo.store.books import decisions
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.sqlite.database import Database
+from gonogo.text.answer_text import as_json
 from gonogo.views.decision_log import ENTROPY_BITS, find_decision, id_of, make_id
 
 pytestmark = pytest.mark.anyio
@@ -272,3 +274,25 @@ async def test_of_two_baselines_of_one_millisecond_the_later_written_one_holds(d
         assert mark is not None
         assert mark.accepted == entry_id
     assert [entry.id for entry in await log.decisions(kind="baseline")] == made[::-1]
+
+
+async def test_a_score_was_first_told_by_a_check_of_its_own_or_a_fleet_that_lists_it(
+    db: Engine,
+) -> None:
+    """The earlier of both; names are taken as they are, and another question tells no score."""
+    log = StoredDecisions(db)
+    names = ["m", "m%", 'q"é', "n"]
+    listed = [a.FleetLine(dependency=name, verdict="go") for name in names[1:3]]
+    fleet = a.TrustReport(verdict="go", summary="", as_of="", fleet=listed)
+    scored = [replace(check(i), kind="get_trust_score_health") for i in range(6)]
+    seen = [
+        check(1),
+        replace(scored[2], dependency=None, answer=as_json(fleet)),
+        replace(scored[3], dependency="m%"),
+        scored[4],
+        replace(scored[5], answer='{"said":"other"}'),
+    ]
+    for entry in seen:
+        assert log.note(entry)
+    await db.settled()
+    assert await log.first_scored(names) == {"m": NOW + 4, "m%": NOW + 2, 'q"é': NOW + 2}

@@ -119,11 +119,14 @@ def test_page_limit_nears_275_sd_as_the_baseline_grows() -> None:
     assert health.page_limit_sd(7) == pytest.approx(2.75 * math.sqrt(2))
 
 
-async def asked(observations: list[Observation], name: str | None = "m") -> ScoreHealth:
-    """Score health as the tool would give it."""
+async def asked(
+    observations: list[Observation], name: str | None = "m", first_told_ms: int = 0
+) -> ScoreHealth:
+    """Score health as the tool would give it; each was told a score first at a moment."""
     telemetry = MemoryTelemetry(SETTINGS)
     await telemetry.record(observations, NOW)
-    log = cast("DecisionLog", Verdicts())
+    first = {one.dependency: first_told_ms for one in observations}
+    log = cast("DecisionLog", Verdicts(first=first))
     report = await check_trust(telemetry, log, SETTINGS, dependency=name, now_ms=NOW)
     assert report.score_health is not None
     return report.score_health
@@ -228,3 +231,20 @@ async def test_gonogos_own_scores_are_held_against_what_came() -> None:
     assert found.ece < 0.03
     assert found.labels == 3 * 512  # the newest hours of each
     assert "gonogo's own scores" in str(found.note)
+
+
+@pytest.mark.anyio
+async def test_history_of_which_nothing_was_said_judges_no_score() -> None:
+    """A first hour that was bad, then a good day, all brought in; later calls are judged."""
+    brought = [
+        Observation("m", NOW - 50 * HOUR_MS + (i > 11) * HOUR_MS + i, outcome=float(i > 9))
+        for i in range(2000)
+    ]
+    assert (await asked(brought, None)).status == "biased"
+    found = await asked(brought, None, NOW - 10 * HOUR_MS)
+    assert (found.status, found.labels, found.segments) == ("unknown", 0, None)
+    live = [
+        Observation("m", NOW - i * HOUR_MS // 40, outcome=float(i % 40 > 0)) for i in range(300)
+    ]
+    judged = await asked([*brought, *live], None, NOW - 10 * HOUR_MS)
+    assert (judged.status, judged.labels) == ("healthy", 300)

@@ -359,9 +359,8 @@ class MemoryTelemetry:
         found = {}
         for name in dependencies:
             new = [one for one in self.seen.get(name, []) if one.ts_ms // HOUR_MS >= start_hour]
-            own = [one for one in new if (one.outcome_by or "")[:6] == "judge:" and not one.item]
-            own = [one for one in own if one.outcome is not None]
-            if own:
+            new = [one for one in new if one.outcome is not None and not one.item]
+            if own := [one for one in new if (one.outcome_by or "").startswith("judge:")]:
                 judges = sorted({one.outcome_by or "" for one in own})
                 found[name] = JudgedLabels(", ".join(judges), len(own))
         return found
@@ -376,6 +375,11 @@ class Verdicts:
     """The only part of a decision log that the fleet reads."""
 
     last: dict[str, StandingVerdict] = field(default_factory=dict)
+    first: dict[str, int] = field(default_factory=dict)
+
+    async def first_scored(self, names: Sequence[str]) -> dict[str, int]:
+        """What was set of these."""
+        return {name: self.first[name] for name in names if name in self.first}
 
     def say(self, verdicts: Mapping[str, PartVerdict]) -> None:
         """Kept at once."""

@@ -160,6 +160,10 @@ class DecisionLog(Protocol):
         """The newest entries, newest first."""
         ...
 
+    async def first_scored(self, names: Sequence[str]) -> dict[str, int]:
+        """When a trust score of each was first told, in epoch ms; without those never scored."""
+        ...
+
     async def actions(self, *, limit: int = 50) -> list[Decision]:
         """The newest links of the hash chain, newest first."""
         ...

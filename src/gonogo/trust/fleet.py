@@ -61,7 +61,7 @@ async def check_fleet(
     lines = [_line(settings, row, fleet, now_ms) for row in shown]
     health = None
     if len(rows) <= SMALL_FLEET_MAX or detail == "full":
-        health = await _health(telemetry, settings, rows, now_ms, detail)
+        health = await _health(telemetry, log, settings, rows, now_ms, detail)
     newest = max((t for row in rows if (t := row.newest_ts_ms) <= now_ms), default=None)
     return TrustReport(
         verdict=worst_verdict(list(set(fleet.verdicts.values()))),
@@ -81,15 +81,17 @@ async def check_fleet(
 
 async def _health(
     telemetry: TrustTelemetry,
+    log: DecisionLog,
     settings: Settings,
     rows: Sequence[FleetRow],
     now_ms: int,
     detail: Literal["brief", "full"],
 ) -> ScoreHealth:
     names = [row.name for row in sorted(rows, key=lambda row: (-row.n, row.name))[:MEASURED_MAX]]
-    known = [one for name in names if (one := await telemetry.dependency(name)) is not None]
+    first = await log.first_scored(names)
+    known = [one for name in first if (one := await telemetry.dependency(name)) is not None]
     estimates = await trust_estimates(telemetry, settings, known, now_ms)
-    return own_health(estimates, settings, detail=detail)
+    return own_health(estimates, first, settings, detail=detail)
 
 
 def _shown(fleet: Fleet, most: int) -> list[FleetRow]:

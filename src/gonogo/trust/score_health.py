@@ -1,7 +1,8 @@
 """Can the scores be trusted: what was stated against what came, the golden set, the segments.
 
 For a dependency its own stated `confidence` is judged, on its traffic and its golden set. Without
-one gonogo's scores are: each hour's calls against the score that stood before that hour.
+one gonogo's scores are: each hour's calls against the score that stood before that hour, from the
+first that was told on.
 
 `status`, the first that holds: `biased` (a segment misses what was said of it, or the golden set
 pages), `miscalibrated`, `stale` (the newest label or golden answer is older than `stale_after`),
@@ -21,7 +22,7 @@ from gonogo.trust.trust_estimate import MEMORY_DAYS, by_hour
 from gonogo.trust.trust_verdict import CALLS_MIN, days
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -90,19 +91,26 @@ async def dependency_health(
 
 
 def own_health(
-    estimates: Sequence[TrustEstimate], settings: Settings, *, detail: Literal["brief", "full"]
+    estimates: Sequence[TrustEstimate],
+    first_told_ms: Mapping[str, int],
+    settings: Settings,
+    *,
+    detail: Literal["brief", "full"],
 ) -> ScoreHealth:
     """Judge gonogo's scores: each hour's calls against the score that stood before it.
 
-    The first ten calls of a dependency are left out: no verdict rests on them.
+    Only hours after a dependency's score was first told: of history that was brought in nothing
+    had been said. The first ten calls of a dependency are left out: no verdict rests on them.
     """
     import numpy as np
 
     from gonogo.detectors.trust.calibration_health import calibration, residuals
 
-    chance, n, good, hour = _said_before(estimates)
+    chance, n, good, hour = _said_before(estimates, first_told_ms)
     if not n.size:
-        return ScoreHealth(status="unknown", note="no score has been followed by calls yet")
+        return ScoreHealth(
+            status="unknown", note="no score that was told has been followed by calls yet"
+        )
     every = np.ones(n.shape, dtype=bool)
     whole = _grouped(chance, n, good, every)
     parts = [
@@ -281,7 +289,7 @@ def _grouped(chance: Floats, n: Ints, good: Ints, inside: NDArray[np.bool_]) -> 
 
 
 def _said_before(
-    estimates: Sequence[TrustEstimate],
+    estimates: Sequence[TrustEstimate], first_told_ms: Mapping[str, int]
 ) -> tuple[Floats, Ints, Ints, Ints]:
     """Hour by hour the score that stood before it, its calls, the good ones among them, the hour.
 
@@ -305,6 +313,7 @@ def _said_before(
         chance = after_batch(path, rows, 0 * rows, 0 * rows).mean()
         told = slice(n.size - rows.size, None)
         begun = (np.cumsum(n) - n)[told] >= CALLS_MIN
+        begun &= hour[told] > first_told_ms[found.dependency] // HOUR_MS
         parts.append((chance[begun], n[told][begun], good[told][begun], hour[told][begun]))
     if not parts:
         none = np.zeros(0, dtype=np.int64)

@@ -115,6 +115,19 @@ def _find(conn: Connection, decision_id: str) -> Decision | None:
     return replace(decision_of(row), id=decision_id) if row else None
 
 
+_SCORED = "FROM decision WHERE kind = 'get_trust_score_health' AND dependency"
+_FIRST_ASKED = f"SELECT min(ts_ms) {_SCORED} = ?"
+# From the oldest on: where a dependency was known then, the first one read has it.
+_FIRST_LISTED = (
+    f"SELECT ts_ms {_SCORED} IS NULL AND answer LIKE ? ESCAPE '!' ORDER BY last_ts_ms LIMIT 1"
+)
+
+
+def _pattern(text: str) -> str:
+    """A text that LIKE finds as it is."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
 _PRUNED = (
     "FROM decision WHERE last_ts_ms < ?1 AND action = 0 AND id NOT IN"
     " (SELECT coalesce(r.decision_id, e.decision_id) FROM incident_event e"
@@ -204,6 +217,27 @@ class StoredDecisions:
                 (*given.values(), limit),
             )
             return [decision_of(row) for row in rows]
+
+        return await self._db.read(work)
+
+    async def first_scored(self, names: Sequence[str]) -> dict[str, int]:
+        """When a trust score of each was first told, in epoch ms; without those never scored.
+
+        By its own check, or by one of the fleet that lists it.
+        """
+
+        def work(conn: Connection) -> dict[str, int]:
+            found = {}
+            for name in names:
+                listed = f'%"dependency":{_pattern(json.dumps(name, ensure_ascii=False))}%'
+                asked = [
+                    conn.execute(_FIRST_ASKED, (name,)),
+                    conn.execute(_FIRST_LISTED, (listed,)),
+                ]
+                told = [row[0] for rows in asked for row in rows if row[0] is not None]
+                if told:
+                    found[name] = min(told)
+            return found
 
         return await self._db.read(work)
 
