@@ -7,11 +7,14 @@ import pytest
 from gonogo.answers import (
     Incident,
     IncidentList,
+    PlanCheck,
     PreflightCheck,
     PreflightReport,
     TimelineEvent,
 )
 from gonogo.answers.brief import CHARS_MAX, INCIDENTS, briefly
+from gonogo.text.answer_text import as_text
+from scripted import PLAN
 
 TS = "2026-06-01T12:00:00Z"
 
@@ -54,6 +57,16 @@ def test_a_short_list_stays_as_it_is() -> None:
     """Nothing is left out of what is short enough."""
     whole = incidents(2, events=1, chars=80)
     assert briefly(whole) is whole
+
+
+def test_a_long_plan_says_how_many_checks_passed() -> None:
+    """What failed is listed; what passed is counted, in the object and in the words."""
+    checks = [PlanCheck(check=f"c{i}", passed=i != 3, why="x" * 200, blocks=None) for i in range(9)]
+    whole = PLAN.model_copy(update={"checks": checks, "checks_passed": 8, "checks_failed": 1})
+    brief = briefly(whole)
+    assert [c.check for c in brief.checks] == ["c3"]
+    assert (brief.checks_passed, brief.checks_failed) == (8, 1)
+    assert "checks: 8 of 9 passed" in as_text(brief)
 
 
 @pytest.mark.parametrize("count", [3, 100])

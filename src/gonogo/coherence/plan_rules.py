@@ -29,6 +29,18 @@ def a_failed_check_shows_in_the_verdict(said: Said[FallbackPlan]) -> Iterator[st
 
 
 @of_answer(FallbackPlan)
+def every_failed_check_is_listed(said: Said[FallbackPlan]) -> Iterator[str]:
+    """What passed may be left out; what failed stands there, and both are counted."""
+    answer = said.answer
+    failed = sum(not check.passed for check in answer.checks)
+    passed = len(answer.checks) - failed
+    if answer.checks_failed is not None and failed != answer.checks_failed:
+        yield f"{failed} failed checks listed, {answer.checks_failed} counted"
+    if answer.checks_passed is not None and passed > answer.checks_passed:
+        yield f"{passed} passed checks listed, {answer.checks_passed} counted"
+
+
+@of_answer(FallbackPlan)
 def a_plan_has_not_expired(said: Said[FallbackPlan]) -> Iterator[str]:
     """A plan that is told can still be carried out."""
     if said.answer.expires_at < said.answer.as_of:
