@@ -19,7 +19,7 @@ import numpy as np
 
 from gonogo.app import Gonogo
 from gonogo.cli.drill_command import progress_bar
-from gonogo.drill.drill_run import Asked, play, prepare
+from gonogo.drill.drill_run import DrillRequest, play, prepare
 from gonogo.drill.measures import report
 from gonogo.drill.rehearsal import Trial
 from gonogo.drill.scenarios import SCENARIOS
@@ -78,7 +78,7 @@ async def main(replicates: int) -> int:
                 made = calls(name, n, right, seed=n)
                 for low in range(0, n, BATCH):
                     await telemetry.record(made[low : low + BATCH], now_ms)
-        asked = Asked("model", tuple(SCENARIOS), replicates, seed=1, days=28)
+        asked = DrillRequest("model", tuple(SCENARIOS), replicates, seed=1, days=28)
         began, used, workers_s = time.perf_counter(), time.process_time(), 0.0
         with progress_bar(len(SCENARIOS) * replicates) as advance:
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "peers"))
 
 from postgres_server import server
 
-from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
+from gonogo.ports.money import Balance, Draft, ReserveRequest, Scope
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection
@@ -86,11 +86,11 @@ async def record(address: str, worker: int, batches: int, start_at: float) -> No
     print(json.dumps({"done": batches * BATCH, "s": spent, "cpu_s": time.process_time() - busy}))
 
 
-def decide(limit: int, balances: Sequence[Balance]) -> Drafted:
+def decide(limit: int, balances: Sequence[Balance]) -> Draft:
     """Hold a dollar where it fits."""
     left = limit * HOLD_MICRO_USD - balances[0].spent_micro_usd - balances[0].held_micro_usd
     held = HOLD_MICRO_USD if left >= HOLD_MICRO_USD else None
-    return Drafted(lambda: "held" if held else "full", held, 0.95, left)
+    return Draft(lambda: "held" if held else "full", held, 0.95, left)
 
 
 async def reserve(address: str, worker: int, count: int, limit: int, start_at: float) -> None:

@@ -88,11 +88,11 @@ def flagged(rng: np.random.Generator, kind: str) -> tuple[bool, int]:
     return "0" in biased, len(biased - {"0"})
 
 
-def stated(chance: Floats, came: NDArray[np.bool_]) -> health.Stated:
+def stated(chance: Floats, came: NDArray[np.bool_]) -> health.StatedChances:
     """Chances and what came, in bins."""
     bins, at = np.unique(chance, return_inverse=True)
     good = np.bincount(at, came).astype(np.int64)
-    return health.Stated(bins, np.bincount(at), good, float(chance.sum()))
+    return health.StatedChances(bins, np.bincount(at), good, float(chance.sum()))
 
 
 def fortnight(rng: np.random.Generator) -> tuple[Ints, Ints, Floats]:

@@ -161,7 +161,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class BatchReport:
     """What became of the well-formed observations of one batch."""
 
     accepted: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gonogo import answers as a
-from gonogo.coherence import Said
+from gonogo.coherence import Exchange
 from scripted import (
     BUDGET,
     DRIFT,
@@ -21,7 +21,7 @@ from scripted import (
     TRUST,
 )
 
-Broken = Callable[[], Said[Any]]
+Broken = Callable[[], Exchange[Any]]
 
 
 def changed(answer: a.Answer, **parts: Any) -> a.Answer:  # noqa: ANN401 - any field
@@ -29,9 +29,9 @@ def changed(answer: a.Answer, **parts: Any) -> a.Answer:  # noqa: ANN401 - any f
     return answer.model_copy(update=parts)
 
 
-def about(answer: a.Answer, **rest: Any) -> Said[Any]:  # noqa: ANN401 - as `Said`
+def about(answer: a.Answer, **rest: Any) -> Exchange[Any]:  # noqa: ANN401 - as `Exchange`
     """What only an object says."""
-    return Said(answer, **rest)
+    return Exchange(answer, **rest)
 
 
 def offering(answer: a.Answer, tool: str, **arguments: object) -> a.Answer:
@@ -109,7 +109,7 @@ BROKEN: dict[str, Broken] = {
     "a_provider_fell_with_several": lambda: about(
         changed(
             TRUST,
-            provider_suspected=a.ProviderSuspected(
+            provider_suspected=a.SuspectedProvider(
                 provider="acme", dependencies=["m"], since=EARLIER, e_value=9
             ),
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from broken import changed, offering
 
 from gonogo import answers as a
-from gonogo.coherence import Moment, Said
+from gonogo.coherence import Exchange, Moment
 from gonogo.settings import BudgetSettings, Settings
 from scripted import AS_OF, BUDGET, DRIFT, ROUTE, TRUST
 
@@ -66,13 +66,13 @@ SOUND = Moment(
         ("budget_remaining_usd", "nightly"): 47.23,
     },
     dashboard=LISTED,
-    said=(Said(ROUTED, tool="get_route", asked={"dependency": "gpt-4"}),),
+    said=(Exchange(ROUTED, tool="get_route", asked={"dependency": "gpt-4"}),),
     again=(ROUTED,),
 )
 BETTER = PART.model_copy(
     update={"checks": [a.PreflightCheck(dependency="gpt-4", verdict="go", why="well", score=87.2)]}
 )
-STRANGE = Said(offering(ROUTE, "get_route", dependency="gpt-7"), tool="get_route")
+STRANGE = Exchange(offering(ROUTE, "get_route", dependency="gpt-7"), tool="get_route")
 
 BROKEN_MOMENTS = {
     "one_standing_verdict_on_every_surface": replace(SOUND, resources={"gpt-4": {"verdict": "go"}}),

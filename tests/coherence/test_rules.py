@@ -14,7 +14,7 @@ from gonogo.coherence import (
     MOMENT_RULES,
     PAIR_RULES,
     RULES,
-    Said,
+    Exchange,
     disagreements,
     pair_disagreements,
 )
@@ -48,7 +48,7 @@ def test_every_rule_has_an_answer_that_breaks_it() -> None:
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_rule_finds_what_it_is_named_for(name: str) -> None:
     """The broken answer is found by this rule."""
-    said: Said[Any] = BROKEN[name]()
+    said: Exchange[Any] = BROKEN[name]()
     assert isinstance(said.answer, RULES[name].about)
     assert name in {found.rule for found in disagreements(said)}
 
@@ -82,7 +82,7 @@ def test_a_rule_of_pairs_finds_what_it_is_named_for(name: str) -> None:
 @pytest.mark.parametrize("answer", SOUND, ids=lambda answer: type(answer).__name__)
 def test_a_sound_answer_breaks_no_rule(answer: Answer) -> None:
     """The scripted answers hold together, their figures apart: those are a script's."""
-    found = [d for d in disagreements(Said(answer)) if not d.rule.startswith("a_figure")]
+    found = [d for d in disagreements(Exchange(answer)) if not d.rule.startswith("a_figure")]
     assert found == []
 
 

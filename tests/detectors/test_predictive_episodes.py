@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.rate.rate_state import Episode, Passed, RateState
+from gonogo.detectors.rate.rate_state import Episode, PastBatch, RateState
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.recovery import LEVELS, Recovery
 from gonogo.detectors.rate.rule import RateRule
@@ -242,7 +242,7 @@ def test_a_state_survives_its_bytes() -> None:
         mass_nats=(-math.inf, 3.25),
         grid=(-1.5, -0.5),
         grid_first=-350,
-        trail=(Passed(7, 1.0, 2.0, 0.5, -3.0, -2.0),),
+        trail=(PastBatch(7, 1.0, 2.0, 0.5, -3.0, -2.0),),
         recovery=recovery,
         quiet_from=-4,
         episodes=(one, Episode("up", 2**40, 2**41, 2**40, None, None, 13.0, 0.02, 0.2)),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonogo.detectors import pieces
-from gonogo.detectors.pieces import Kept, Settled
+from gonogo.detectors.pieces import PieceCache, SettledPrefix
 from gonogo.detectors.rate.rate_run import Run
 from gonogo.detectors.rate.rate_state import RateState
 from gonogo.detectors.rate.rate_step import step_rate
@@ -113,7 +113,7 @@ def test_settled_batches_are_digested_and_joined_once(monkeypatch: pytest.Monkey
     n = rng.integers(1, 40, 700).astype(np.float64)
     bad = np.floor(n * 0.06)
     bad[500:] += np.floor(n[500:] * 0.4)
-    kept, beginnings = Kept[RateWatch](), pieces.Beginnings()
+    kept, beginnings = PieceCache[RateWatch](), pieces.Beginnings()
     digested = pieces._keys
 
     def counted(cuts, batches, start, known):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - as it is
@@ -123,7 +123,9 @@ def test_settled_batches_are_digested_and_joined_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(pieces, "_keys", counted)
     for end, old in ((300, 290), (301, 290), (320, 290), (640, 600), (640, 600), (700, 690)):
         n[end - 1] += 1
-        mine = watch_rate(n[:end], bad[:end], rule, kept=kept, settled=Settled(old, beginnings))
+        mine = watch_rate(
+            n[:end], bad[:end], rule, kept=kept, settled=SettledPrefix(old, beginnings)
+        )
         fresh = watch_rate(n[:end], bad[:end], rule)
         for name in ("evidence_nats", "up_nats", "down_nats", "null_nats", "anchor", "latched"):
             np.testing.assert_array_equal(getattr(mine, name), getattr(fresh, name))

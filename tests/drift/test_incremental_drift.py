@@ -11,12 +11,12 @@ import pytest
 
 from drift_world import START_MS, World, open_world
 from gonogo.app import Gonogo
-from gonogo.detectors.pieces import LENGTHS, Kept
+from gonogo.detectors.pieces import LENGTHS, PieceCache
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.drift.drift_check import DriftQuestion, check_drift
 from gonogo.drift.drift_memory import DriftMemory
-from gonogo.hours.history import Past
+from gonogo.hours.history import HistoryCache
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings
 
@@ -108,7 +108,7 @@ def arrivals(
 
 async def test_only_the_newest_day_is_read_again(tmp_path: Path) -> None:
     """And all of it once an older hour has changed, or a slice has come."""
-    rng, past = np.random.default_rng(5), Past()
+    rng, past = np.random.default_rng(5), HistoryCache()
     async with open_world(tmp_path) as world:
         telemetry = (await world.app.stores()).telemetry
 
@@ -143,9 +143,9 @@ def test_kept_pieces_leave_no_trace(season: bool, change: float) -> None:  # noq
     bad = np.floor(n * 0.06)
     bad[400:600] += np.floor(n[400:600] * change)
     offset = np.sin(np.arange(700) / 4) / 3 if season else None
-    kept, rule = Kept[RateWatch](), RateRule(needed=1e6)
+    kept, rule = PieceCache[RateWatch](), RateRule(needed=1e6)
 
-    def run(end: int, pieces: Kept[RateWatch] | None) -> RateWatch:
+    def run(end: int, pieces: PieceCache[RateWatch] | None) -> RateWatch:
         own = None if offset is None else offset[:end]
         return watch_rate(n[:end], bad[:end], rule, offset=own, kept=pieces)
 

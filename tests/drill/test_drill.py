@@ -14,11 +14,11 @@ from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.demo.world import MODEL, PREVIOUS, SKILL
-from gonogo.drill.drill_run import Asked, note_drill, prepare
+from gonogo.drill.drill_run import DrillRequest, note_drill, prepare
 from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
-from gonogo.drill.replayed_calls import Played, play_again
+from gonogo.drill.replayed_calls import ReplayedCalls, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.scenarios import LATE_MS, SCENARIOS
 from gonogo.errors import NotEnoughData
@@ -29,7 +29,7 @@ from gonogo.store.reads.call_columns import CallColumns
 
 pytestmark = pytest.mark.anyio
 
-ASKED = Asked(MODEL, tuple(SCENARIOS), replicates=1, seed=1, days=28)
+ASKED = DrillRequest(MODEL, tuple(SCENARIOS), replicates=1, seed=1, days=28)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ async def test_the_rehearsed_telemetry_is_what_the_store_would_say(
         assert later.first_hour == ours.newest_day_hour
 
 
-def observations(name: str, calls: CallColumns, played: Played) -> list[Observation]:
+def observations(name: str, calls: CallColumns, played: ReplayedCalls) -> list[Observation]:
     """Played calls as a user would record them."""
 
     def known(value: float) -> float | None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gonogo.drill.measures import poisson_interval95
-from gonogo.drill.replayed_calls import Played, good_rate, play_again
-from gonogo.drill.replayed_hours import Shown
-from gonogo.drill.scenarios import OUTAGE_MS, SCENARIOS, SLIDE_MS, SLIDE_POINTS, Hurt
+from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
+from gonogo.drill.replayed_hours import ReplayedHours
+from gonogo.drill.scenarios import OUTAGE_MS, SCENARIOS, SLIDE_MS, SLIDE_POINTS, Harm
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.store.reads.call_columns import CallColumns
 
@@ -45,14 +45,14 @@ def own_calls() -> CallColumns:
 CALLS = own_calls()
 
 
-def played(seed: int = 1) -> Played:
+def played(seed: int = 1) -> ReplayedCalls:
     """Four weeks to come."""
     return play_again(CALLS, first_day=BEGIN_DAY, days=DAYS, rng=np.random.default_rng(seed))
 
 
-def hurt(seed: int = 2) -> Hurt:
+def hurt(seed: int = 2) -> Harm:
     """A change in the middle of the fourth day."""
-    return Hurt(START_MS, good_rate(CALLS), 0.05, np.random.default_rng(seed))
+    return Harm(START_MS, good_rate(CALLS), 0.05, np.random.default_rng(seed))
 
 
 def by_hour_of_week(ts_ms: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_calls() -> None:
     assert not np.array_equal(first.source, third.source)
 
 
-def mean_outcome(calls: Played, chosen: np.ndarray) -> float:
+def mean_outcome(calls: ReplayedCalls, chosen: np.ndarray) -> float:
     """Of the calls that have one."""
     return float(np.nanmean(calls.outcome_e6[chosen])) / MICRO
 
@@ -168,7 +168,7 @@ def test_an_outcome_is_not_seen_before_it_comes() -> None:
     calls = SCENARIOS["late"].inject(played(), hurt())
     served = np.ones(len(calls.ts_ms), dtype=bool)
     for days, first_day_is_seen in ((1, False), (4, True)):
-        shown = Shown.of(CALLS, calls, served, until_ms=START_MS + days * DAY_MS)
+        shown = ReplayedHours.of(CALLS, calls, served, until_ms=START_MS + days * DAY_MS)
         at = calls.ts_ms[shown.row]
         assert at[-1] < START_MS + days * DAY_MS
         first = (at >= START_MS) & (at < START_MS + DAY_MS)

@@ -18,7 +18,7 @@ from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
 from gonogo.fallback.recover import judge
 from gonogo.fallback.route import get_route
-from gonogo.incidents.handle import Look, get_incidents, note_verdict
+from gonogo.incidents.handle import VerdictReading, get_incidents, note_verdict
 from gonogo.ports.routes import WHOLE
 from gonogo.ports.target_health import OwnRate
 from gonogo.records import PartVerdict
@@ -70,7 +70,7 @@ async def test_the_plan_says_what_stays_and_how_it_comes_back(w: World) -> None:
 
 async def test_it_comes_back_stage_by_stage_on_the_evidence_of_each(w: World) -> None:
     """5, 25, 50, 100 %, an hour each at least; every step is read back, audited and said."""
-    look = Look("m", "no_go", "it got worse", NOW, e_value=9e9, needed=1e5)
+    look = VerdictReading("m", "no_go", "it got worse", NOW, e_value=9e9, needed=1e5)
     await note_verdict(w.incidents, look, new_id=w.ports.new_id)
     await w.switched()
     w.health.rates = WELL
@@ -150,7 +150,7 @@ async def test_only_what_had_fallen_has_to_show_that_it_is_well() -> None:
 
 async def test_a_fallback_that_is_due_is_tested_again_and_never_reverted(w: World) -> None:
     """Still ill: renewed three times, said each time. Then, and where nothing is known, it holds."""
-    look = Look("m", "no_go", "it got worse", NOW, e_value=9e9, needed=1e5)
+    look = VerdictReading("m", "no_go", "it got worse", NOW, e_value=9e9, needed=1e5)
     await note_verdict(w.incidents, look, new_id=w.ports.new_id)
     await w.switched()
     for number in (1, 2, 3):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter, defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -34,6 +36,20 @@ def test_a_name_says_which_module() -> None:
         if len(folders) > 1 and not (len(folders) == 2 and set(folders) <= set(ENGINES))
     }
     assert doubled == {}
+
+
+def test_a_type_is_named_by_a_noun() -> None:
+    """A `RecoveryOutcome`, not a `Recovered`: a stranger can then say what a value is."""
+    participle = re.compile(
+        r"[A-Z][a-z]+ed|Begun|Go|Grown|Hurt|Kept|Known|LetGo|Look|Past|Read|Said|Seen|Shown|Told|Turn"
+    )
+    types = {
+        f"{path}: {node.name}"
+        for path in MODULES
+        for node in ast.walk(ast.parse((SOURCE / path).read_text()))
+        if isinstance(node, ast.ClassDef) and participle.fullmatch(node.name)
+    }
+    assert types == set()
 
 
 def test_no_circle_stands() -> None:

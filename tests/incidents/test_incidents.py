@@ -16,7 +16,7 @@ from gonogo.app.incident_actions import assign_incident
 from gonogo.app.people import silence
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.incidents.by_hand import acknowledge, resolve
-from gonogo.incidents.handle import Look, get_incidents, note_verdict
+from gonogo.incidents.handle import VerdictReading, get_incidents, note_verdict
 from gonogo.records import Verdict
 from gonogo.settings import Settings
 from gonogo.store.books.incident_book import StoredIncidents
@@ -35,7 +35,7 @@ async def w(tmp_path: Path) -> AsyncIterator[World]:
 
 async def look(w: World, verdict: Verdict, minute: int, **other: object) -> str | None:
     """A verdict on `m`, so many minutes after the beginning."""
-    seen = Look("m", verdict, f"as of {minute}", NOW + minute * MINUTE, **other)  # type: ignore[arg-type]
+    seen = VerdictReading("m", verdict, f"as of {minute}", NOW + minute * MINUTE, **other)  # type: ignore[arg-type]
     return await note_verdict(w.incidents, seen, new_id=w.ports.new_id)
 
 
@@ -152,7 +152,7 @@ async def test_what_is_not_there_is_named(w: World) -> None:
 async def test_many_processes_open_one_incident(w: World) -> None:
     """Each agent's server sees the same no_go; the store has one incident."""
     databases = [await engines.opened(w.folder) for _ in range(4)]
-    seen = Look("m", "no_go", "x", NOW, e_value=500.0, needed=100.0)
+    seen = VerdictReading("m", "no_go", "x", NOW, e_value=500.0, needed=100.0)
     found: list[str | None] = []
 
     async def note(db: Engine) -> None:
@@ -202,7 +202,9 @@ async def test_one_acknowledgement_is_of_all_that_was_told_together(tmp_path: Pa
         ids = [
             await note_verdict(
                 stores.incidents,
-                Look(name, "no_go", "it fell", NOW, e_value=9e9, needed=1, provider="acme"),
+                VerdictReading(
+                    name, "no_go", "it fell", NOW, e_value=9e9, needed=1, provider="acme"
+                ),
                 new_id=lambda: stores.new_id(NOW),
             )
             for name in ("a", "b", "c")
@@ -227,7 +229,7 @@ async def test_a_list_says_whose_it_is_and_till_when_nobody_is_woken(tmp_path: P
     app = Gonogo(Settings(store=str(tmp_path / "gonogo.db")), clock=lambda: NOW)
     async with app:
         stores = await app.stores()
-        look = Look("m", "no_go", "it fell", NOW, e_value=9e9, needed=1)
+        look = VerdictReading("m", "no_go", "it fell", NOW, e_value=9e9, needed=1)
         opened = await note_verdict(stores.incidents, look, new_id=lambda: stores.new_id(NOW))
         assert "owner" not in as_text(await app.get_incidents())
         await assign_incident(stores, opened or "", "kim", now_ms=NOW)

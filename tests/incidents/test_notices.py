@@ -12,7 +12,7 @@ import pytest
 
 from fallback_world import MINUTE, World, world
 from gonogo.incidents.by_hand import acknowledge, resolve
-from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.incidents.telling import tell
 from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.notifiers.pagerduty import PagerDuty, dedup_key
@@ -21,7 +21,7 @@ from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
 from gonogo.ports.actuators import Step
 from gonogo.ports.notices import Notice, Notifier, Page
-from gonogo.ports.routes import Event, Handled
+from gonogo.ports.routes import Event, IncidentRecord
 from gonogo.store.books.notice_book import StoredNotices
 from receivers import (
     ROUTING_KEY,
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 
 NOW = int(time.time() * 1000)
 ME = "kim"
-BAD = Look("m", "no_go", "0.94 to 0.87", NOW, e_value=9e9, needed=1e5)
+BAD = VerdictReading("m", "no_go", "0.94 to 0.87", NOW, e_value=9e9, needed=1e5)
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Told:
         now_ms = int(time.time() * 1000) + minute * MINUTE
         return await tell(self.notices, self.notifier, now_ms=now_ms)
 
-    async def opened(self, look: Look = BAD) -> str:
+    async def opened(self, look: VerdictReading = BAD) -> str:
         """Open an incident."""
         found = await note_verdict(self.w.incidents, look, new_id=self.w.ports.new_id)
         assert found is not None
@@ -213,7 +213,9 @@ async def test_a_webhook_takes_no_news_for_a_repeat() -> None:
         return webhook(headers, body)
 
     line = Event(NOW, "bad", ME)
-    one = Handled("inc-1", "m1", "quality", "open", NOW, NOW, "bad", "no_go", provider="acme")
+    one = IncidentRecord(
+        "inc-1", "m1", "quality", "open", NOW, NOW, "bad", "no_go", provider="acme"
+    )
     other = replace(one, id="inc-2", dependency="m2")
     with receiver(judge) as ops:
         hook = Webhook("ops", ops.url, SECRET)

@@ -12,7 +12,7 @@ from fallback_world import MINUTE, NOW, World, world
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget
 from gonogo.incidents.by_hand import acknowledge, resolve
-from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.incidents.post_mortem import BLANK, post_mortem
 from gonogo.records import Decision
 
@@ -28,12 +28,12 @@ SEEN = Decision(
     answer="{}",
     dependency="m",
 )
-BAD = Look(
+BAD = VerdictReading(
     "m", "no_go", SEEN.summary, NOW, decision_id="SEEN", e_value=9e9, needed=1e5, signal="drift"
 )
 
 
-async def opened(w: World, look: Look = BAD) -> str:
+async def opened(w: World, look: VerdictReading = BAD) -> str:
     """A look that was logged, and the incident that it opened."""
     w.decisions.note(replace(SEEN, id=look.decision_id or "SEEN"))
     found = await note_verdict(w.incidents, look, new_id=w.ports.new_id)

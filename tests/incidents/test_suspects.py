@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.answers.drift_report import Baseline, Change, Current, Onset, SegmentDrift
-from gonogo.answers.trust_report import ProviderSuspected
+from gonogo.answers.trust_report import SuspectedProvider
 from gonogo.incidents.suspects import suspected_cause
 from gonogo.records import Dependency, VersionSeen
 
@@ -93,7 +93,7 @@ def test_who_falls_together_and_what_it_depends_on_come_first() -> None:
         summary="",
         as_of="2026-04-25T00:00:00Z",
         dependency="m",
-        provider_suspected=ProviderSuspected(
+        provider_suspected=SuspectedProvider(
             provider="acme",
             dependencies=["a", "b", "c", "d", "m"],
             since="2026-04-24T23:00:00Z",

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gonogo.errors import DataError, NoInput, ParameterError
-from gonogo.ingest.load import BATCH_ROWS, Loaded, Progress, Reading, load
+from gonogo.ingest.load import BATCH_ROWS, LoadReport, Progress, Reading, load
 from gonogo.ingest.mapping import ColumnMap, parse_mapping
 from gonogo.ingest.numbered_lines import Format
-from gonogo.records import Observation, Rejection, Stored
+from gonogo.records import BatchReport, Observation, Rejection
 
 NOW_MS = 1_780_000_000_000
 PLAIN = parse_mapping([], [])
@@ -35,7 +35,7 @@ class MemoryStore:
         """Everything that was kept."""
         return [row for batch in self.batches for row in batch]
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Keep what is new."""
         assert now_ms >= NOW_MS
         kept, rejected = [], []
@@ -47,7 +47,7 @@ class MemoryStore:
                 self._ids |= {(row.dependency, row.id)} if row.id else set()
         self.batches.append(kept)
         duplicates = len(observations) - len(kept) - len(rejected)
-        return Stored(len(kept), duplicates, 0, tuple(rejected))
+        return BatchReport(len(kept), duplicates, 0, tuple(rejected))
 
     async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
         """The dependency of each id that was kept."""
@@ -61,7 +61,7 @@ async def load_bytes(
     *,
     mapping: ColumnMap = PLAIN,
     store: MemoryStore | None = None,
-) -> tuple[Loaded, list[Observation]]:
+) -> tuple[LoadReport, list[Observation]]:
     """Load one file into a store, a fresh one where none is given."""
     store = store or MemoryStore()
     (folder / name).write_bytes(content)

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gonogo.ingest.otlp.collect import Collector
 from gonogo.ingest.otlp.differences import Differences, Shape
-from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, Malformed, answer, failure, unpacked
+from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, MalformedMessage, answer, failure, unpacked
 from otlp_requests import DELTA, JSON, NOW_MS, PROTOBUF, metric_request, read, span_request
 
 MODEL = {"gen_ai.request.model": "gpt-5", "gen_ai.operation.name": "chat"}
@@ -162,7 +162,7 @@ def test_a_series_that_is_older_than_the_receiver_only_begins() -> None:
 )
 def test_what_cannot_be_read_is_refused(body: bytes, content_type: str, status: int) -> None:
     """With the status that tells the exporter not to send it again."""
-    with pytest.raises(Malformed) as refused:
+    with pytest.raises(MalformedMessage) as refused:
         Collector(0).read("traces", body, content_type, now_ms=NOW_MS)
     assert refused.value.status == status
 
@@ -177,7 +177,7 @@ def test_gzip_is_bounded() -> None:
         (gzip.compress(b"abc")[:-6], "gzip", 400),
         (b"abc", "br", 415),
     ):
-        with pytest.raises(Malformed) as refused:
+        with pytest.raises(MalformedMessage) as refused:
             unpacked(body, encoding)
         assert refused.value.status == status
 

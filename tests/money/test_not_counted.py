@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gonogo.config import load_settings
-from gonogo.money.not_counted import Uncounted, nearest, uncounted_names
+from gonogo.money.not_counted import UncountedCalls, nearest, uncounted_names
 from gonogo.money.scopes import Traffic
 from money_world import calls, opened_app, record
 
@@ -71,6 +71,6 @@ def test_other_models_of_a_family_are_not_slips(
     config.write_text(f'[budgets.day]\nlimit_usd = 10\ndependencies = ["{listed}"]\n')
     settings = load_settings(config=str(config), store=None, environ={"HOME": str(tmp_path)})
     found = uncounted_names(settings, (settings.budgets["day"],), Traffic(names=tuple(names)))
-    assert list(found) == [Uncounted(*each) for each in expected]
+    assert list(found) == [UncountedCalls(*each) for each in expected]
     assert nearest("nigthly", ["weekly", "nightly"]) == "nightly"
     assert nearest("dya", ["week", "day"]) == "day"

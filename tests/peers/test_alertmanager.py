@@ -16,7 +16,7 @@ from ports import free_port, wait_for
 
 from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.ports.notices import Notice, Page
-from gonogo.ports.routes import Event, Handled
+from gonogo.ports.routes import Event, IncidentRecord
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ def _now_ms() -> int:
 async def test_an_incident_is_one_alert_until_it_is_over(url: str) -> None:
     """Told three times it is one alert, with its state; once resolved it no longer fires."""
     now_ms = _now_ms()
-    incident = Handled(
+    incident = IncidentRecord(
         "inc-1", NAME, "quality", "open", now_ms - 60_000, now_ms - 1_000, "0.94 to 0.87", "no_go"
     )
     notice = Notice(incident, (Event(now_ms, "opened", "gonogo"),))
@@ -82,6 +82,6 @@ async def test_an_alertmanager_that_is_gone_is_a_failure(url: str) -> None:
     """Nobody listens there: said, not raised."""
     gone = Alertmanager("ops", f"http://127.0.0.1:{free_port()}")
     now_ms = _now_ms()
-    incident = Handled("inc-1", "m", "quality", "open", now_ms, now_ms, "why", "no_go")
+    incident = IncidentRecord("inc-1", "m", "quality", "open", now_ms, now_ms, "why", "no_go")
     assert (await gone.tell(Page((Notice(incident, ()),)), now_ms=now_ms)).status == "failed"
     assert alerts(url) == []

@@ -11,12 +11,12 @@ from postgres_server import Server
 
 from drill_world import NOW_MS, recorded
 from gonogo.demo.world import MODEL
-from gonogo.drill.drill_run import Asked, prepare
+from gonogo.drill.drill_run import DrillRequest, prepare
 from gonogo.drill.rehearsal import rehearse
 
 pytestmark = pytest.mark.anyio
 
-ASKED = Asked(MODEL, ("outage",), replicates=1, seed=1, days=28)
+ASKED = DrillRequest(MODEL, ("outage",), replicates=1, seed=1, days=28)
 
 
 async def test_a_rehearsal_is_the_same_on_both_engines(postgres: Server, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from postgres_server import PASSWORD, USER, Server, server, standby
 
 from gonogo.errors import StoreError
-from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
+from gonogo.ports.money import Balance, Draft, ReserveRequest, Scope
 from gonogo.records import Observation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection, Work
@@ -50,13 +50,13 @@ SCOPES = (
 def request(name: str) -> ReserveRequest:
     """A dollar of the team's forty, which are the organisation's too."""
 
-    def decide(balances: Sequence[Balance]) -> Drafted:
+    def decide(balances: Sequence[Balance]) -> Draft:
         left = min(
             limit * MICRO - balance.held_micro_usd - balance.spent_micro_usd
             for limit, balance in zip((40, 60), balances, strict=True)
         )
         fits = left >= MICRO
-        return Drafted(lambda: "held" if fits else "full", MICRO if fits else None, 0.9, left)
+        return Draft(lambda: "held" if fits else "full", MICRO if fits else None, 0.9, left)
 
     return ReserveRequest(name, "team", SCOPES, decide, NOW, NOW + 900_000)
 

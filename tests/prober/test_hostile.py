@@ -14,7 +14,7 @@ from servers import BLOCK, Handler, Loopback, serving
 
 from gonogo.app import Gonogo
 from gonogo.prober.golden_run import Item
-from gonogo.prober.probe_run import Asked, Prober, Run, observations, planned_run
+from gonogo.prober.probe_run import ProbeCall, Prober, Run, observations, planned_run
 from gonogo.settings import DependencySettings, ProbeSettings, Secret, Settings
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def ran(probe: ProbeSettings, *items: Item) -> Run:
     return run
 
 
-async def asked(url: str, **options: object) -> Asked:
+async def asked(url: str, **options: object) -> ProbeCall:
     """One call of an HTTP endpoint."""
     probe = ProbeSettings("p", "d", url=url, timeout_s=0.6)
     run = await ran(replace(probe, **options))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from gonogo.__main__ import run
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
-from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -116,7 +116,7 @@ async def _live(settings: Settings) -> list[str]:
         said += [plan.model_dump_json(), result.model_dump_json()]
         said += [repr(entry) for entry in await app.reconcile()]
         stores = await app.stores()
-        look = Look("m", "no_go", "it got worse", NOW_MS, e_value=500.0, needed=100.0)
+        look = VerdictReading("m", "no_go", "it got worse", NOW_MS, e_value=500.0, needed=100.0)
         # The switch has opened an incident of the dependency: the look goes into it.
         await note_verdict(stores.incidents, look, new_id=lambda: "another")
         [(incident, _)] = await stores.incidents.incidents()

@@ -13,8 +13,8 @@ import pytest
 import uvicorn
 
 from gonogo.app import Gonogo
-from gonogo.http.retries import Patience
-from gonogo.ports.standing_verdicts import VerdictNow
+from gonogo.http.retries import RequestDeadline
+from gonogo.ports.standing_verdicts import CurrentVerdict
 from gonogo.server import streamable_http
 from gonogo.server.gate import LOOPBACK, Access, Gate
 from gonogo.server.metrics import exposition
@@ -183,7 +183,7 @@ def test_names_cannot_break_the_metrics() -> None:
     """Quotes, backslashes and lines of their own are escaped or taken out."""
     name = 'a"b\\c\nd{x="y"} 1'
     gauges = Gauges(
-        verdicts={name: VerdictNow("no_go", 1_795_646_526_000)},
+        verdicts={name: CurrentVerdict("no_go", 1_795_646_526_000)},
         scores={},
         budgets={"night": BudgetGauge(60_000_000, 12_500_000, 500_000)},
         incidents={(name, "open"): 2},
@@ -200,7 +200,7 @@ def test_names_cannot_break_the_metrics() -> None:
         assert line.startswith(("# HELP gonogo_", "# TYPE gonogo_", "gonogo_"))
 
 
-class Impatient(Patience):
+class Impatient(RequestDeadline):
     """Waits a quarter of a second for a request."""
 
     request_s = 0.25

@@ -16,7 +16,7 @@ from gonogo.app import Gonogo
 from gonogo.server.listening import Listeners, addresses
 from gonogo.server.surface import build_server
 from gonogo.settings import Settings
-from gonogo.views.movements import Moved, Snapshot, moved
+from gonogo.views.movements import Movements, Snapshot, moved
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ def test_what_moved_is_named_once() -> None:
     before = Snapshot({"a": "go", "b/c": "go"}, {"inc-1": ("a", 1)}, None)
     after = Snapshot({"a": "go", "b/c": "no_go"}, {"inc-1": ("a", 2)}, "act-1")
     found = moved(before, after)
-    assert found == Moved(("a", "b/c"), ("inc-1",), actions=True)
+    assert found == Movements(("a", "b/c"), ("inc-1",), actions=True)
     assert addresses(found) == [
         DEPENDENCIES,
         "gonogo://dependency/a",

@@ -17,7 +17,7 @@ from gonogo.errors import ConfigError
 from gonogo.setup.clients import CLIENTS, Client, Place, entry, link, place_of
 from gonogo.setup.jsonc import Document
 from gonogo.setup.merging import carry_out, planned, server_in
-from gonogo.setup.template import Wishes, filled
+from gonogo.setup.template import InitialConfig, filled
 
 NAMES = st.text(
     st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=40
@@ -34,7 +34,7 @@ def test_what_init_writes_is_a_configuration(
     names: list[str], ladder: list[str], budget_usd: float | None
 ) -> None:
     """Whatever the names hold, the file parses and says what was asked for."""
-    text = filled(Wishes(tuple(names), tuple(ladder), budget_usd))
+    text = filled(InitialConfig(tuple(names), tuple(ladder), budget_usd))
     found = tomllib.loads(text)
     assert list(found["dependencies"]) == (names or ["my-model"])
     assert ("budgets" in found) == (budget_usd is not None)
@@ -46,7 +46,7 @@ def test_what_init_writes_is_a_configuration(
 def test_the_written_configuration_loads(tmp_path: Path) -> None:
     """Also every line that it has as a comment is a key that is known."""
     file = tmp_path / "gonogo.toml"
-    file.write_text(filled(Wishes(("m",), ("v2",), 60.0)))
+    file.write_text(filled(InitialConfig(("m",), ("v2",), 60.0)))
     settings = load_settings(str(file), "s.db", {})
     assert settings.dependency("m").fallback == ("v2",)
     assert settings.dependency("m").actuators == ("routes",)

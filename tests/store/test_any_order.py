@@ -10,7 +10,7 @@ import pytest
 
 from gonogo.ingest.observation import parse_observation
 from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation
-from gonogo.store.observations.forget import Forgotten, Selection
+from gonogo.store.observations.forget import ForgottenRows, Selection
 from telemetry_worlds import OpenTelemetry
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def record(telemetry: StoredTelemetry, told: Sequence[Observation], size: 
         await telemetry.record(told[start : start + size], NOW_MS)
 
 
-def entry(_: Forgotten) -> Decision:
+def entry(_: ForgottenRows) -> Decision:
     """The log entry of taking back."""
     return Decision(
         id=f"d{random.getrandbits(60):x}",

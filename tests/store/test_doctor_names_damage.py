@@ -10,10 +10,10 @@ import pytest
 import engines
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
-from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.engine import Connection
-from gonogo.store.repair import Compared
+from gonogo.store.repair import FigureComparison
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +110,9 @@ async def filled(app: Gonogo) -> None:
     await app.check_model_drift("m")
     await app.check_model_drift("m")
     for minute in (0, 11):
-        bad = Look(dependency="m", verdict="no_go", why="it fell", ts_ms=NOW_MS + minute * 60_000)
+        bad = VerdictReading(
+            dependency="m", verdict="no_go", why="it fell", ts_ms=NOW_MS + minute * 60_000
+        )
         await note_verdict((await app.stores()).incidents, bad, new_id=lambda: "inc-1")
     plan = await app.trigger_fallback("m", reason="it fell")
     assert isinstance(plan, FallbackPlan)
@@ -127,7 +129,7 @@ async def damaged(app: Gonogo, statement: str) -> int:
     return await (await app.stores()).db.write(work)
 
 
-def amiss(found: Compared) -> set[str]:
+def amiss(found: FigureComparison) -> set[str]:
     """The figures that differ."""
     return {figure.what for figure in found.figures if figure.amiss}
 

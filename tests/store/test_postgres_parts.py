@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.errors import StoreError
-from gonogo.ports.money import Balance, Drafted, ReserveRequest, Scope
+from gonogo.ports.money import Balance, Draft, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.postgres.address import connect_error, is_address, shown
-from gonogo.store.postgres.books import Seen, root_of
+from gonogo.store.postgres.books import BalanceSnapshot, root_of
 from gonogo.store.postgres.connecting import Terms, connect
 from gonogo.store.postgres.reserving import Group
 from gonogo.store.postgres.session import _translated
@@ -100,16 +100,16 @@ def test_requests_together_are_decided_as_one_after_the_other(
 ) -> None:
     """As many fit as fit; others may be granted so much more that all of it still fits."""
 
-    def decide(balances: Sequence[Balance]) -> Drafted:
+    def decide(balances: Sequence[Balance]) -> Draft:
         left = limit - balances[0].held_micro_usd
-        return Drafted(lambda: f"{left} left", 1 if left >= 1 else None, 0.9, left)
+        return Draft(lambda: f"{left} left", 1 if left >= 1 else None, 0.9, left)
 
     scopes = (Scope("b", ("b",), (), None, None),)
     requests = [
         ReserveRequest(f"r{i}", "b", scopes, decide, now_ms=0, expires_ms=1) for i in range(asks)
     ]
     group = Group("b", requests, holds_max=0)
-    group.decide(Seen((Balance(0, held, ()),), (100,)))
+    group.decide(BalanceSnapshot((Balance(0, held, ()),), (100,)))
     fitting = min(asks, max(limit - held, 0))
     assert len(group.holds) == fitting
     assert group.answers[0] == f"{limit - held} left"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.observations import slices
-from gonogo.store.observations.catalogue import Known
+from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.observations.rebuild import rebuild_dependency
 from gonogo.store.observations.record import record_batch
 from gonogo.store.sqlite.file_connection import FileConnection
@@ -35,7 +35,7 @@ def stored(batches: Sequence[Sequence[Observation]], bulk_rows_min: int) -> tupl
     """The rollup tables after recording the batches, and after a rebuild from the rows."""
     connection = sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
     migrate(connection, Path(":memory:"))
-    known = Known()
+    known = CommittedIds()
     was, slices.BULK_ROWS_MIN = slices.BULK_ROWS_MIN, bulk_rows_min
     try:
         for batch in batches:

@@ -13,7 +13,7 @@ import pytest
 from gonogo.detectors.bins import layout_named
 from gonogo.errors import ParameterError, StoreError
 from gonogo.ports.telemetry import Telemetry
-from gonogo.records import DAY_MS, HOUR_MS, Observation, Rejection, Stored
+from gonogo.records import DAY_MS, HOUR_MS, BatchReport, Observation, Rejection
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.observations import record as recording
 from telemetry_worlds import NOW_MS, START_MS, OpenTelemetry
@@ -31,11 +31,13 @@ async def test_an_id_is_stored_once_and_only_an_empty_outcome_is_filled(
     telemetry: Telemetry,
 ) -> None:
     """Again changes nothing; a late outcome fills, without moving the call; a second does not."""
-    assert await telemetry.record([CALL, replace(CALL, ts_ms=START_MS + 9)], NOW_MS) == Stored(1, 1)
-    assert await telemetry.record([replace(CALL, latency_ms=1.0)], NOW_MS) == Stored(0, 1)
+    assert await telemetry.record([CALL, replace(CALL, ts_ms=START_MS + 9)], NOW_MS) == BatchReport(
+        1, 1
+    )
+    assert await telemetry.record([replace(CALL, latency_ms=1.0)], NOW_MS) == BatchReport(0, 1)
     late = replace(CALL, ts_ms=START_MS + DAY_MS, outcome=0.0)
-    assert await telemetry.record([late], START_MS + 7_200_000) == Stored(0, 0, 1)
-    assert await telemetry.record([replace(CALL, outcome=1.0)], NOW_MS) == Stored(0, 1)
+    assert await telemetry.record([late], START_MS + 7_200_000) == BatchReport(0, 0, 1)
+    assert await telemetry.record([replace(CALL, outcome=1.0)], NOW_MS) == BatchReport(0, 1)
     counts = await telemetry.hours("gpt")
     assert (counts.hour.tolist(), counts.n.tolist()) == ([HOUR], [1])
     assert (counts.labels.tolist(), counts.good.tolist()) == ([1], [0])
@@ -53,7 +55,7 @@ async def test_an_outcome_that_fills_in_came_on_arrival_where_its_file_dates_it_
         replace(CALL, outcome=1.0, outcome_ts_ms=START_MS, outcome_ts_assumed=True),
         replace(stated, outcome=1.0, outcome_ts_ms=START_MS),
     ]
-    assert await telemetry.record(second_file, START_MS + HOUR_MS) == Stored(0, 0, 2)
+    assert await telemetry.record(second_file, START_MS + HOUR_MS) == BatchReport(0, 0, 2)
     lag = await telemetry.histograms("gpt", "outcome_lag_s")
     assert lag.sum.tolist() == [HOUR_MS * 1000]
 
@@ -81,8 +83,8 @@ async def test_the_same_id_of_another_dependency_is_another_call(telemetry: Tele
     """Ids are a dependency's own; calls without an id are always new."""
     anonymous = replace(CALL, id=None)
     batch = [CALL, replace(CALL, dependency="other"), anonymous, anonymous]
-    assert await telemetry.record(batch, NOW_MS) == Stored(4)
-    assert await telemetry.record([anonymous], NOW_MS) == Stored(1)
+    assert await telemetry.record(batch, NOW_MS) == BatchReport(4)
+    assert await telemetry.record([anonymous], NOW_MS) == BatchReport(1)
 
 
 async def test_a_call_is_found_by_its_id_alone(telemetry: Telemetry) -> None:
@@ -300,7 +302,7 @@ async def test_an_embedding_of_another_length_is_refused_alone(telemetry: Teleme
         NOW_MS,
     )
     problem = "has 3 numbers; gpt's first had 2"
-    assert stored == Stored(2, rejected=(Rejection(1, "embedding", problem),))
+    assert stored == BatchReport(2, rejected=(Rejection(1, "embedding", problem),))
 
 
 async def test_a_changed_rule_remakes_what_was_rolled_up_by_the_old(

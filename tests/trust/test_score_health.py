@@ -21,11 +21,11 @@ NOW = 1_780_000_000_000  # a Thursday
 SETTINGS = Settings(store="unused")
 
 
-def stated(chance: np.ndarray, good: np.ndarray) -> health.Stated:
+def stated(chance: np.ndarray, good: np.ndarray) -> health.StatedChances:
     """One bin a distinct chance."""
     bins, at = np.unique(chance, return_inverse=True)
     n, came = np.bincount(at), np.bincount(at, good)
-    return health.Stated(bins, n, came.astype(np.int64), float(chance.sum()))
+    return health.StatedChances(bins, n, came.astype(np.int64), float(chance.sum()))
 
 
 def test_ece_and_brier_of_a_worked_example() -> None:
@@ -110,7 +110,7 @@ def test_malformed_bins_are_refused() -> None:
     """More good than calls is no calibration."""
     one = np.array([1])
     with pytest.raises(DataError, match="good"):
-        health.calibration(health.Stated(np.array([0.5]), one, one + 1, 0.5))
+        health.calibration(health.StatedChances(np.array([0.5]), one, one + 1, 0.5))
 
 
 def test_page_limit_nears_275_sd_as_the_baseline_grows() -> None:

@@ -21,7 +21,7 @@ import anyio
 
 from fallback_world import DAY, MINUTE, World, world
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.ports.actuators import Actuator
 from gonogo.ports.routes import Incidents, Routes
 
@@ -93,7 +93,7 @@ def _exit_of(child: int) -> int:
 async def _planned(folder: Path) -> None:
     async with world(folder) as w:
         plan = await w.plan()
-        look = Look("m", "no_go", "bad", w.now_ms, e_value=500.0, needed=100.0)
+        look = VerdictReading("m", "no_go", "bad", w.now_ms, e_value=500.0, needed=100.0)
         await note_verdict(w.incidents, look, new_id=w.ports.new_id)
         (folder / "plan").write_text(plan.plan_id)
 

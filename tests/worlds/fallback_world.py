@@ -14,12 +14,12 @@ import numpy as np
 import engines
 from gonogo.actuators.route_file import RouteFile
 from gonogo.answers import FallbackPlan, FallbackResult
-from gonogo.fallback.apply import ConfirmedBy
+from gonogo.fallback.approval import ConfirmedBy
 from gonogo.fallback.ask import FallbackRequest, approve, trigger_fallback
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.hold import hold_route
-from gonogo.fallback.reconcile import Reconciled, reconcile
-from gonogo.fallback.recover import Recovered, recover
+from gonogo.fallback.reconcile import Reconciliation, reconcile
+from gonogo.fallback.recover import RecoveryOutcome, recover
 from gonogo.ports.actuators import Actuator
 from gonogo.ports.routes import Route, Weight
 from gonogo.ports.target_health import Assessment, OwnRate
@@ -166,11 +166,11 @@ class World:
             now_ms=self.now_ms,
         )
 
-    async def reconciled(self) -> list[Reconciled]:
+    async def reconciled(self) -> list[Reconciliation]:
         """Whoever comes next puts things right."""
         return await reconcile(self.ports, self.settings, now_ms=self.now_ms)
 
-    async def recovered(self) -> list[Recovered]:
+    async def recovered(self) -> list[RecoveryOutcome]:
         """What the watch does each minute."""
         return await recover(self.ports, self.settings, now_ms=self.now_ms)
 

@@ -20,7 +20,7 @@ from gonogo.ports.money import Ledger
 from gonogo.records import MICRO, BookedCost, Costs, Dependency, VersionCalls
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection
-from gonogo.store.observations.catalogue import Known
+from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.sqlite.database import Database
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Bench:
         for cost in costs:
             self.calls.calls[cost.dependency].append(Call(cost.ts_ms, cost.cost_micro_usd / MICRO))
         await self.database.write(
-            lambda c: engines.catalogue_of(self.database)(c, Known()).book(
+            lambda c: engines.catalogue_of(self.database)(c, CommittedIds()).book(
                 costs, now_ms=self.now_ms, settings=self.settings
             )
         )

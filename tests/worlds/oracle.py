@@ -25,8 +25,8 @@ from gonogo.cli.next_steps import COMMANDS
 from gonogo.coherence import (
     MOMENT_RULES,
     Disagreement,
+    Exchange,
     Moment,
-    Said,
     disagreements,
     heard,
     moment_disagreements,
@@ -79,7 +79,7 @@ class Oracle:
         self._found: list[str] = []
         self._seen: set[int] = set()
 
-    def hear(self, said: Said[Answer]) -> None:
+    def hear(self, said: Exchange[Answer]) -> None:
         """Put an answer through the rules; the very same one is looked at once."""
         self.answers += 1
         seen = hash((said.tool, repr(said.asked), said.answer.model_dump_json(), said.exit_status))
@@ -154,7 +154,7 @@ def _overheard(
         if type(self) is Gonogo:
             given = takes.bind(self, *args, **kwargs).arguments
             asked = {n: v for n, v in given.items() if v is not None and n not in NOT_ASKED}
-            ORACLE.hear(Said(answer, as_text(answer), tool, asked))
+            ORACLE.hear(Exchange(answer, as_text(answer), tool, asked))
         return answer
 
     return listening

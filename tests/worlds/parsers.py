@@ -21,7 +21,7 @@ from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.collect import Collector
-from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, Malformed, Signal, unpacked
+from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, MalformedMessage, Signal, unpacked
 from gonogo.ingest.spend_logs import SpendLogs, payload_fields
 from gonogo.records import Rejection
 from gonogo.routes.flag_file import UnreadableFlags, flags, parse_document, parse_flag
@@ -68,7 +68,7 @@ def otlp(data: bytes, *, content_type: str) -> None:
     """An export of each signal, through to observations."""
     collector = Collector(0)
     for signal in SIGNALS:
-        with contextlib.suppress(Malformed):
+        with contextlib.suppress(MalformedMessage):
             batch = collector.read(signal, data, content_type, now_ms=NOW_MS)
             assert batch.refused >= 0
             assert batch.problem is None or batch.problem.isprintable()
@@ -76,7 +76,7 @@ def otlp(data: bytes, *, content_type: str) -> None:
 
 def gzip(data: bytes) -> None:
     """A packed body."""
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(MalformedMessage):
         assert len(unpacked(data, "gzip")) <= BODY_BYTES_MAX
 
 

@@ -21,6 +21,7 @@ from gonogo.records import (
     DAY_MS,
     HOUR_MS,
     MICRO,
+    BatchReport,
     Costs,
     Dependency,
     GoldenAnswers,
@@ -32,7 +33,6 @@ from gonogo.records import (
     PartVerdict,
     Rollups,
     StandingVerdict,
-    Stored,
 )
 from gonogo.settings import Settings
 
@@ -80,12 +80,12 @@ class MemoryTelemetry:
     seen: dict[str, list[Observation]] = field(default_factory=dict)
     scores: dict[str, KeptScore] = field(default_factory=dict)
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Keep them."""
         assert now_ms >= 0
         for one in observations:
             self.seen.setdefault(one.dependency, []).append(one)
-        return Stored(accepted=len(observations))
+        return BatchReport(accepted=len(observations))
 
     async def dependency(self, name: str) -> Dependency | None:
         """What is known; the count is its `rev`."""

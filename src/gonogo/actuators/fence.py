@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import Route
 
 
 def settled(
-    seen: Observed, route: Route, *, expected_version: str, is_there: bool, what: str
+    seen: ActuatorReading, route: Route, *, expected_version: str, is_there: bool, what: str
 ) -> Step | None:
     """The step that ends an `apply` before it began: fenced off, or there already; else None.
 

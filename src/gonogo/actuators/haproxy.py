@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gonogo.actuators.fence import settled
-from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route, Weight
 
 if TYPE_CHECKING:
@@ -58,16 +58,16 @@ class HaproxyWeights:
         """Its name in the configuration."""
         return self._name
 
-    async def read(self, dependency: str) -> Observed:
+    async def read(self, dependency: str) -> ActuatorReading:
         """The servers' weights as shares of the targets; `version` holds them and the epoch."""
         try:
             weights, _, epoch = await self._state(dependency)
         except _HaproxyProblem as problem:
-            return Observed("unknown", detail=str(problem))
+            return ActuatorReading("unknown", detail=str(problem))
         version = _version(weights, epoch)
         if not epoch:
-            return Observed("absent", version=version)
-        return Observed("known", self._shares(weights), epoch, version)
+            return ActuatorReading("absent", version=version)
+        return ActuatorReading("known", self._shares(weights), epoch, version)
 
     def effect(self, route: Route) -> str:
         """What applying this route would do, in one line."""
@@ -83,7 +83,7 @@ class HaproxyWeights:
             return Step("failed", missing)
         try:
             weights, down, epoch = await self._state(route.dependency)
-            seen = Observed("known", epoch=epoch, version=_version(weights, epoch))
+            seen = ActuatorReading("known", epoch=epoch, version=_version(weights, epoch))
             wanted = self._weights(route)
             early = settled(
                 seen,

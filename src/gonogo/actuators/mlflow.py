@@ -14,7 +14,7 @@ from urllib.parse import quote
 from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
 from gonogo.errors import plain
-from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route, Weight
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class MlflowAlias:
         """Its name in the configuration."""
         return self._name
 
-    async def read(self, dependency: str) -> Observed:
+    async def read(self, dependency: str) -> ActuatorReading:
         """The version behind the alias as the target that has it, and the epoch in the tag."""
         async with self._client() as client:
             return await self._read(client, dependency)
@@ -137,29 +137,31 @@ class MlflowAlias:
             headers["Authorization"] = f"Bearer {self._token.value}"
         return httpx.AsyncClient(timeout=self._timeout_s, headers=headers)
 
-    async def _read(self, client: httpx.AsyncClient, dependency: str) -> Observed:
+    async def _read(self, client: httpx.AsyncClient, dependency: str) -> ActuatorReading:
         model = self._model or dependency
         reply = await self._exchange(client, "GET", f"/get?name={quote(model, safe='')}")
         if reply.status == _NOT_FOUND:
-            return Observed("unknown", detail=f"MLflow has no registered model '{model}'")
+            return ActuatorReading("unknown", detail=f"MLflow has no registered model '{model}'")
         found = reply.value.get("registered_model") if isinstance(reply.value, dict) else None
         if not reply.is_ok or not isinstance(found, dict):
-            return Observed("unknown", detail=reply.problem or "MLflow's answer is not its own")
+            return ActuatorReading(
+                "unknown", detail=reply.problem or "MLflow's answer is not its own"
+            )
         try:
             tags = {tag["key"]: str(tag.get("value")) for tag in found.get("tags", ())}
             aliases = {one["alias"]: str(one.get("version")) for one in found.get("aliases", ())}
         except (AttributeError, KeyError, TypeError):
-            return Observed("unknown", detail="MLflow's answer is not its own")
+            return ActuatorReading("unknown", detail="MLflow's answer is not its own")
         stated = tags.get(self._tag, "")
         is_epoch = stated.isascii() and stated.isdigit() and len(stated) <= _EPOCH_DIGITS_MAX
         epoch = int(stated) if is_epoch else 0
         version = aliases.get(self._alias)
         if version is None:
-            return Observed("absent", epoch=epoch, version=f"absent/{epoch}")
+            return ActuatorReading("absent", epoch=epoch, version=f"absent/{epoch}")
         target = next((name for name, own in self._versions.items() if own == version), None)
         targets = () if target is None else (Weight(target, WHOLE),)
         other = f"version {plain(version, 60)}, which no target has" if target is None else ""
-        return Observed("known", targets, epoch, f"{version}/{epoch}", other)
+        return ActuatorReading("known", targets, epoch, f"{version}/{epoch}", other)
 
     async def _post(self, client: httpx.AsyncClient, path: str, body: dict[str, str]) -> Reply:
         return await self._exchange(client, "POST", path, json.dumps(body).encode())

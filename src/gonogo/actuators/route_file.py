@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from gonogo.actuators.fence import settled
 from gonogo.border.foreign import foreign_file
-from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route
 from gonogo.routes.flag_file import (
     BYTES_MAX,
@@ -59,7 +59,7 @@ class RouteFile:
         """Its name in the configuration."""
         return self._name
 
-    async def read(self, dependency: str) -> Observed:
+    async def read(self, dependency: str) -> ActuatorReading:
         """What the file says of a dependency; `version` digests just that."""
         return await to_thread.run_sync(self._read, dependency)
 
@@ -81,25 +81,27 @@ class RouteFile:
             return Step("done", f"{self._path.name} read back at epoch {route.epoch}")
         return Step("failed", f"{self._path.name} holds epoch {observed.epoch}, not {route.epoch}")
 
-    def _read(self, dependency: str) -> Observed:
+    def _read(self, dependency: str) -> ActuatorReading:
         try:
             raw = foreign_file(str(self._path), bytes_max=BYTES_MAX)
         except FileNotFoundError:
-            return Observed("absent", version="absent")
+            return ActuatorReading("absent", version="absent")
         except (OSError, ValueError) as error:
-            return Observed("unknown", detail=self._said(error))
+            return ActuatorReading("unknown", detail=self._said(error))
         try:
             flag = flags(parse_document(raw)).get(dependency)
         except UnreadableFlags:
             detail = f"{self._path.name} is not a flag file"
-            return Observed("unknown", version=_digest(raw), detail=detail)
+            return ActuatorReading("unknown", version=_digest(raw), detail=detail)
         if flag is None:
-            return Observed("absent", version="absent")
+            return ActuatorReading("absent", version="absent")
         version = _digest(json.dumps(flag, sort_keys=True).encode())
         route = parse_flag(dependency, flag)
         if route is None:
-            return Observed("known", version=version, detail=f"flag '{dependency}' is not ours")
-        return Observed("known", route.targets, route.epoch, version)
+            return ActuatorReading(
+                "known", version=version, detail=f"flag '{dependency}' is not ours"
+            )
+        return ActuatorReading("known", route.targets, route.epoch, version)
 
     def _apply(self, route: Route, expected_version: str) -> Step:
         try:

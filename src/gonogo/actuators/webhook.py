@@ -18,7 +18,7 @@ import anyio
 from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
 from gonogo.http.signatures import HEADER, sign
-from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.text.forms import share_text
 
@@ -69,17 +69,17 @@ class Webhook:
         """Its name in the configuration."""
         return self._name
 
-    async def read(self, dependency: str) -> Observed:
+    async def read(self, dependency: str) -> ActuatorReading:
         """What the receiver says it holds."""
         if not self._secret.value:
-            return Observed("unknown", detail=self._no_secret)
+            return ActuatorReading("unknown", detail=self._no_secret)
         query = urlencode({"dependency": dependency})
         joint = "&" if "?" in self._url else "?"
         headers = {HEADER: sign(self._secret.value, query.encode(), now_s=self._clock() // 1000)}
         async with self._client() as client:
             reply = await self._exchange(client, "GET", f"{self._url}{joint}{query}", headers)
         if not reply.is_ok:
-            return Observed("unknown", detail=f"cannot be read back: {reply.problem}")
+            return ActuatorReading("unknown", detail=f"cannot be read back: {reply.problem}")
         return _observed(reply.value)
 
     def effect(self, route: Route) -> str:
@@ -172,7 +172,7 @@ class Webhook:
         return reply
 
 
-def _observed(value: object) -> Observed:
+def _observed(value: object) -> ActuatorReading:
     try:
         epoch = value["epoch"]  # type: ignore[index]
         targets = tuple(
@@ -183,8 +183,8 @@ def _observed(value: object) -> Observed:
     except (KeyError, TypeError, ValueError, OverflowError):
         good = False
     if not good:
-        return Observed("unknown", detail="its answer is not {epoch, targets}")
+        return ActuatorReading("unknown", detail="its answer is not {epoch, targets}")
     version = sha256(repr((epoch, targets)).encode()).hexdigest()
     if epoch == 0:
-        return Observed("absent", version="absent")
-    return Observed("known", targets, epoch, version)
+        return ActuatorReading("absent", version="absent")
+    return ActuatorReading("known", targets, epoch, version)

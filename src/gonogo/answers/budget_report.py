@@ -40,7 +40,7 @@ class Substitute(Part):
     instead_of: str
 
 
-class Unpriced(Part):
+class UnpricedShare(Part):
     """Calls without a cost and a known price, of the newest 2,000 a dependency in the window."""
 
     calls: int
@@ -121,7 +121,7 @@ class BudgetCheck(Answer):
     not_counted: list[NotCounted] | None = Field(
         default=None, description="names that its dependencies do not reach"
     )
-    unpriced: Unpriced | None = None
+    unpriced: UnpricedShare | None = None
     days: Days | None = None
     calibration: Calibration | None = None
     run: RunReport | None = None

@@ -79,7 +79,7 @@ class Trend(Part):
     interval95: tuple[Number, Number]
 
 
-class MixMoved(Part):
+class MixShift(Part):
     key: str
     explains: Number = Field(description="share of the change that other shares of traffic make")
 
@@ -115,7 +115,7 @@ class Signal(Part):
     note: str | None = None
 
 
-class ShareMoved(Part):
+class ShareShift(Part):
     category: str
     before: Number
     after: Number
@@ -131,7 +131,7 @@ class Effect(Part):
         default=None, description="largest distance between days of the baseline"
     )
     other_w1_sd: Number | None = Field(default=None, description="of other traffic")
-    shares: list[ShareMoved] | None = None
+    shares: list[ShareShift] | None = None
     since: Time | None = None
 
 
@@ -184,7 +184,7 @@ class Immature(Part):
     n: int
 
 
-class Recorded(Part):
+class RecordedData(Part):
     """What there is of a dependency whose data are old."""
 
     n: int
@@ -208,14 +208,14 @@ class DriftReport(Answer):
     onset: Onset | None = None
     trend: Trend | None = None
     segments: list[SegmentDrift] | None = None
-    mix: MixMoved | None = None
+    mix: MixShift | None = None
     mix_shift: dict[str, Number] | None = None
     signals: list[Signal] | None = None
     effect: Effect | None = Field(default=None, description="of a signal that decides")
     estimate: Estimate | None = None
     golden: GoldenPairs | None = None
     versions: list[VersionMean] | None = None
-    recorded: Recorded | None = None
+    recorded: RecordedData | None = None
     immature: Immature | None = None
     ahead: Ahead | None = None
     detectable_now: Number | None = None

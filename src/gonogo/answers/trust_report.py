@@ -17,7 +17,7 @@ class TrustPart(Part):
     n: int
 
 
-class ProviderSuspected(Part):
+class SuspectedProvider(Part):
     provider: str
     dependencies: list[str]
     falling: int | None = None
@@ -76,7 +76,7 @@ class TrustReport(Answer):
     parts: (
         dict[Literal["availability", "quality", "latency_slo", "consistency"], TrustPart] | None
     ) = None
-    provider_suspected: ProviderSuspected | None = None
+    provider_suspected: SuspectedProvider | None = None
     label_coverage: LabelCoverage | None = None
     missing: str | None = Field(default=None, description="what to record for a verdict")
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gonogo.answers import BudgetCheck, DriftReport, Settlement, TrustReport
-    from gonogo.records import Observation, Stored
+    from gonogo.records import BatchReport, Observation
     from gonogo.settings import Settings
 
 __all__ = ["Checks", "Detail"]
@@ -54,6 +54,6 @@ class Checks(Protocol):
         """Book what held money was really spent."""
         ...
 
-    async def record_evidence(self, observations: Sequence[Observation]) -> Stored:
+    async def record_evidence(self, observations: Sequence[Observation]) -> BatchReport:
         """Write observations that the product made itself."""
         ...

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.app.memory import Remembering
+from gonogo.app.memory import CheckMemory
 from gonogo.app.question_arguments import as_meant
 from gonogo.errors import ParameterError
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 OBSERVATIONS_MAX = 1000
 
 
-class Gonogo(Remembering):
+class Gonogo(CheckMemory):
     """Every question and action of the product, over one store."""
 
     @as_meant

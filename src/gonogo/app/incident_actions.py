@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gonogo.answers import IncidentList
     from gonogo.app.parts import Stores
     from gonogo.incidents.by_hand import EntryOf
-    from gonogo.ports.routes import Handled
+    from gonogo.ports.routes import IncidentRecord
 
 __all__ = [
     "acknowledge_incident",
@@ -50,7 +50,7 @@ async def acknowledge_incident(
 
 async def resolve_incident(
     stores: Stores, incident_id: str, *, false_alarm: bool, now_ms: int
-) -> Handled:
+) -> IncidentRecord:
     """Close an incident by a person's word."""
     return await resolve(
         stores.incidents,

@@ -10,7 +10,7 @@ import anyio
 
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.errors import StoreError
-from gonogo.incidents.handle import Look, note_verdict
+from gonogo.incidents.handle import VerdictReading, note_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ async def look_for_incident(
     outage = await ports.health.outage(dependency, now_ms=now_ms) if is_bad else None
     known = await telemetry.dependency(dependency) if is_bad else None
     own = settings.dependency(dependency)
-    look = Look(
+    look = VerdictReading(
         dependency=dependency,
         verdict=report.verdict,
         # In an outage what failed is the news, not what it did to a score.

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
     from gonogo.app.parts import Stores
-    from gonogo.fallback.reconcile import Reconciled
-    from gonogo.fallback.recover import Recovered
-    from gonogo.ingest.load import Loaded, Progress, Reading
+    from gonogo.fallback.reconcile import Reconciliation
+    from gonogo.fallback.recover import RecoveryOutcome
+    from gonogo.ingest.load import LoadReport, Progress, Reading
     from gonogo.ingest.mapping import FieldMap
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.actuators import Step
-    from gonogo.records import Decision, Observation, Stored
+    from gonogo.records import BatchReport, Decision, Observation
     from gonogo.settings import Settings
     from gonogo.store.books.audit import ChainCheck
-    from gonogo.store.repair import Compared, LetGo
+    from gonogo.store.repair import FigureComparison, Removal
     from gonogo.views.gauges import Gauges
-    from gonogo.views.movements import Moved
+    from gonogo.views.movements import Movements
 
 
-class Upkeep:
+class Maintenance:
     """An open store, and what a person does with it.
 
     Args:
@@ -91,7 +91,7 @@ class Upkeep:
         reading: Reading,
         stdin: BinaryIO,
         progress: Callable[[Progress], None],
-    ) -> Loaded:
+    ) -> LoadReport:
         """Record files of observations; lines that are malformed are named, the rest are kept."""
         from gonogo.ingest.load import load
 
@@ -108,7 +108,7 @@ class Upkeep:
         """Now in epoch milliseconds, as everything here reads it."""
         return self._clock
 
-    async def record_evidence(self, observations: Sequence[Observation]) -> Stored:
+    async def record_evidence(self, observations: Sequence[Observation]) -> BatchReport:
         """Write observations that the product made itself, in stored units."""
         self.refuse_read_only("record observations")
         return await (await self.stores()).intake().record(observations, self._clock())
@@ -179,21 +179,21 @@ class Upkeep:
             now_ms=self._clock(),
         )
 
-    async def reconcile(self) -> list[Reconciled]:
+    async def reconcile(self) -> list[Reconciliation]:
         """Make every route real again; what had to be done, a dependency each."""
         from gonogo.fallback.reconcile import reconcile
 
         stores = await self.stores()
         return await reconcile(stores.fallback, self.settings, now_ms=self._clock())
 
-    async def recover(self) -> list[Recovered]:
+    async def recover(self) -> list[RecoveryOutcome]:
         """Look at every fallback in force: back by a stage, away again, or renewed."""
         from gonogo.fallback.recover import recover
 
         stores = await self.stores()
         return await recover(stores.fallback, self.settings, now_ms=self._clock())
 
-    async def let_go(self) -> LetGo:
+    async def let_go(self) -> Removal:
         """Let old rows and unreferenced checks go, as configured; their rollups stay.
 
         Raises:
@@ -207,14 +207,14 @@ class Upkeep:
             stores.db, stores.decisions, days=self.settings.retention_days, now_ms=self._clock()
         )
 
-    async def compare(self, seconds: float) -> Compared:
+    async def compare(self, seconds: float) -> FigureComparison:
         """Compare all that can be derived with what is stored, for about so long; reads only."""
         from gonogo.store.repair import compare
 
         database, now_ms = (await self.stores()).db, self._clock()
         return await compare(database, has_time=spare_time(seconds), now_ms=now_ms)
 
-    async def repair(self) -> Compared:
+    async def repair(self) -> FigureComparison:
         """Compare everything, and make anew what can be derived; figures as they were found.
 
         Raises:
@@ -350,7 +350,7 @@ class Upkeep:
             now_ms=self._clock(),
         )
 
-    async def movements(self) -> AsyncGenerator[Moved]:
+    async def movements(self) -> AsyncGenerator[Movements]:
         """What has changed since it was asked or last told, whichever process changed it.
 
         Raises:

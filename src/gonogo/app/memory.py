@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gonogo.app.maintenance import Upkeep
+from gonogo.app.maintenance import Maintenance
 from gonogo.clock import spare_time, wall_clock_ms
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.trust.fleet_scores import Suspicion
 
-__all__ = ["Remembering", "wall_clock_ms"]
+__all__ = ["CheckMemory", "wall_clock_ms"]
 
 # How long a look at the fleet goes on scoring before it answers with what there is.
 FLEET_LOOK_S = 1.5
 
 
-class Remembering(Upkeep):
+class CheckMemory(Maintenance):
     """An open store, and what earlier checks leave to later ones.
 
     Args:

@@ -16,9 +16,9 @@ from gonogo.text.forms import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gonogo.drift.backdating import DatedBack
+    from gonogo.drift.backdating import BackdatedIntake
     from gonogo.ports.money import Ledger
-    from gonogo.records import Observation, Stored
+    from gonogo.records import BatchReport, Observation
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 NOTES_MAX = 5
@@ -35,7 +35,7 @@ class NewNames:
     `seen`: the names that this process has met, which are looked at no more.
     """
 
-    sink: DatedBack
+    sink: BackdatedIntake
     telemetry: StoredTelemetry
     ledger: Ledger
     seen: set[str] = field(default_factory=set)
@@ -45,7 +45,7 @@ class NewNames:
         """What is to be said of what was stored."""
         return self.sink.notes
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch in one transaction."""
         came = {one.dependency for one in observations} - self.seen
         known = await self.telemetry.names() if came else []

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from gonogo.records import Part
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
-    from gonogo.store.sqlite.backup import Restored
+    from gonogo.store.sqlite.backup import RestoreReport
 
 # A question about a route must not wait for its peers each time.
 PEERS_ASKED_EVERY_MS = 10_000
@@ -94,9 +94,11 @@ class Stores:
     def intake(self, *, from_files: bool = False) -> NewNames:
         """Where observations go: what is dated far back moves no closed baseline, and is said."""
         from gonogo.app.new_names import NewNames
-        from gonogo.drift.backdating import DatedBack
+        from gonogo.drift.backdating import BackdatedIntake
 
-        sink = DatedBack(self.telemetry, self.decisions, self.settings, from_files, self.new_id)
+        sink = BackdatedIntake(
+            self.telemetry, self.decisions, self.settings, from_files, self.new_id
+        )
         return NewNames(sink, self.telemetry, self.ledger, self.names_seen)
 
     async def traffic(self) -> Traffic:
@@ -322,7 +324,7 @@ def _actuators(settings: Settings, clock: Callable[[], int]) -> dict[str, Actuat
 
 async def restore_stores(
     settings: Settings, source: Path, *, actor: str, clock: Callable[[], int]
-) -> Restored:
+) -> RestoreReport:
     """Put a backup in the store's place, and log it in the store that is there then.
 
     Raises:
@@ -347,7 +349,7 @@ async def restore_stores(
 
 
 def _restore_entry(
-    settings: Settings, source: Path, restored: Restored, *, actor: str, now_ms: int
+    settings: Settings, source: Path, restored: RestoreReport, *, actor: str, now_ms: int
 ) -> Decision:
     facts = restored.facts
     asked = json.dumps({"file": source.name, "sha256": facts.digest}, sort_keys=True)

@@ -14,7 +14,7 @@ from gonogo.incidents.telling import tell
 from gonogo.money.scopes import Traffic, is_pattern, scope_at
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.notices import Notice, Page
-from gonogo.ports.routes import WHOLE, Event, Handled
+from gonogo.ports.routes import WHOLE, Event, IncidentRecord
 from gonogo.ports.silences import Silence
 from gonogo.records import Decision, worst_verdict
 from gonogo.text.actors import actor_name
@@ -90,7 +90,7 @@ def _notice(
     over: bool = False,
 ) -> Notice:
     """A notice of something that is no incident; `told`: how many events somebody has heard of it."""
-    thing = Handled(
+    thing = IncidentRecord(
         id=subject,
         dependency=about,
         cause=kind,

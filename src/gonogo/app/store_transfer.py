@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
-__all__ = ["Moved", "move_store"]
+__all__ = ["TransferReport", "move_store"]
 
 # Of the dependencies with the newest observations: each is asked two questions in both stores.
 COMPARED_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TransferReport:
     """What a move brought over now, and what was compared afterwards."""
 
     parts: int
@@ -41,7 +41,7 @@ class Moved:
 
 async def move_store(
     settings: Settings, *, source: str, target: str, now_ms: int, say: Callable[[str], None]
-) -> Moved:
+) -> TransferReport:
     """Bring a store file over and compare the two; a move that broke off goes on.
 
     Args:
@@ -78,7 +78,7 @@ async def move_store(
     finally:
         move.close()
         await database.close()
-    return Moved(len(parts), rows, tables, verdicts)
+    return TransferReport(len(parts), rows, tables, verdicts)
 
 
 async def _count(move: Move, database: PostgresDatabase) -> int:

@@ -13,9 +13,9 @@ from gonogo.text.forms import counted, money, number
 from gonogo.views.log_entries import entry_of, with_id
 
 if TYPE_CHECKING:
-    from gonogo.app.maintenance import Upkeep
+    from gonogo.app.maintenance import Maintenance
     from gonogo.records import Decision
-    from gonogo.store.observations.forget import Forgotten
+    from gonogo.store.observations.forget import ForgottenRows
 
 __all__ = ["forget", "forgettable", "selection_of"]
 
@@ -45,7 +45,7 @@ def selection_of(
     return Selection(start_ms, end_ms, writer, run)
 
 
-async def forgettable(app: Upkeep, dependency: str, selection: Selection) -> ForgetReport:
+async def forgettable(app: Maintenance, dependency: str, selection: Selection) -> ForgetReport:
     """What `forget` would take back; nothing is changed.
 
     Raises:
@@ -59,7 +59,7 @@ async def forgettable(app: Upkeep, dependency: str, selection: Selection) -> For
 
 
 async def forget(
-    app: Upkeep, dependency: str, selection: Selection, asked: dict[str, str]
+    app: Maintenance, dependency: str, selection: Selection, asked: dict[str, str]
 ) -> ForgetReport:
     """Take observations back; rollups, money and verdicts are as if they had never come.
 
@@ -72,7 +72,7 @@ async def forget(
     stores, now_ms = await app.stores(), app.clock()
     entry_id = stores.new_id(now_ms)
 
-    def entry(found: Forgotten) -> Decision:
+    def entry(found: ForgottenRows) -> Decision:
         return entry_of(
             ACTION,
             {"dependency": dependency, **asked},
@@ -91,7 +91,7 @@ async def forget(
     return with_id(_report(dependency, done[0], now_ms, done=True), entry_id)
 
 
-def _report(dependency: str, found: Forgotten, now_ms: int, *, done: bool) -> ForgetReport:
+def _report(dependency: str, found: ForgottenRows, now_ms: int, *, done: bool) -> ForgetReport:
     told = f"{counted(found.rows, 'observation')} of {dependency}"
     if found.first_ms is not None and found.newest_ms is not None:
         told += f", {rfc3339(found.first_ms)} to {rfc3339(found.newest_ms)}"

@@ -15,7 +15,7 @@ from gonogo.errors import NotEnoughData, ParameterError, plain
 
 if TYPE_CHECKING:
     from gonogo.answers.drill_report import DrillReport
-    from gonogo.drill.drill_run import Asked
+    from gonogo.drill.drill_run import DrillRequest
 
 group = typer.Typer()
 
@@ -59,14 +59,14 @@ async def drill(
     Exit status: 0 passed, 2 failed, 3 not enough history. A drill of every scenario is noted in the
     decision log: a failed one, or one older than 90 days, turns a fallback policy of allow into ask.
     """
-    from gonogo.drill.drill_run import Asked, chosen_dependency, note_drill
+    from gonogo.drill.drill_run import DrillRequest, chosen_dependency, note_drill
     from gonogo.drill.scenarios import SCENARIOS
 
     unknown = [name for name in scenario or () if name not in SCENARIOS]
     if unknown:
         shown = plain(unknown[0], 60)
         raise ParameterError(f"There is no scenario '{shown}'. Known: {', '.join(SCENARIOS)}.")
-    asked = Asked(
+    asked = DrillRequest(
         dependency=chosen_dependency(session.settings, dependency),
         scenarios=tuple(dict.fromkeys(scenario or SCENARIOS)),
         replicates=replicates,
@@ -91,7 +91,7 @@ def _show(session: Session, report: DrillReport, *, markdown: bool) -> None:
         session.show(report)
 
 
-async def _drilled(session: Session, asked: Asked) -> DrillReport:
+async def _drilled(session: Session, asked: DrillRequest) -> DrillReport:
     from gonogo.drill.drill_run import play, prepare
     from gonogo.drill.measures import report, unready
 

@@ -16,7 +16,7 @@ from gonogo.cli.command import Session, command
 from gonogo.errors import ParameterError
 
 if TYPE_CHECKING:
-    from gonogo.ingest.load import Loaded, Progress
+    from gonogo.ingest.load import LoadReport, Progress
     from gonogo.ingest.mapping import FieldMap
 
 group = typer.Typer()
@@ -140,7 +140,7 @@ def _run_name(run: str | None) -> str:
     return run or ""
 
 
-def _json(loaded: Loaded) -> str:
+def _json(loaded: LoadReport) -> str:
     refused = [{"line": r.line, "field": r.field, "problem": r.problem} for r in loaded.refused]
     told = {"accepted": loaded.accepted, "duplicates": loaded.duplicates}
     notes = {"notes": loaded.notes} if loaded.notes else {}
@@ -149,7 +149,7 @@ def _json(loaded: Loaded) -> str:
     return json.dumps({**told, "updated": loaded.updated, "rejected": refused, **notes})
 
 
-def _words(loaded: Loaded) -> str:
+def _words(loaded: LoadReport) -> str:
     said = f"{loaded.accepted:,} accepted, {loaded.duplicates:,} duplicates"
     lines = [f"{said}, {loaded.updated:,} updated, {loaded.refused_count:,} refused"]
     lines += loaded.understood + loaded.notes

@@ -19,7 +19,7 @@ from gonogo.errors import ConfigError, ParameterError, plain
 from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
 from gonogo.setup.guard_hooks import hook_place_of, planned_hook
 from gonogo.setup.merging import carry_out, planned, server_in
-from gonogo.setup.template import Wishes, filled
+from gonogo.setup.template import InitialConfig, filled
 from gonogo.store.postgres.address import is_address, shown
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ async def init(
     path = path.expanduser().absolute()
     if path.exists():
         raise ConfigError(f"{path} is there already and is left as it is; name another file.")
-    wishes = Wishes(tuple(dependency or ()), tuple(fallback or ()), budget_usd, window)
-    if wishes == Wishes() and sys.stdin.isatty() and session.screen.is_terminal:
+    wishes = InitialConfig(tuple(dependency or ()), tuple(fallback or ()), budget_usd, window)
+    if wishes == InitialConfig() and sys.stdin.isatty() and session.screen.is_terminal:
         wishes = _asked()
     text = filled(wishes)
     try:
@@ -83,7 +83,7 @@ async def init(
         session.screen.line(f"Wrote {path}. Next: gonogo doctor, gonogo install claude-desktop")
 
 
-def _asked() -> Wishes:
+def _asked() -> InitialConfig:
     """Ask a person at the terminal; an empty answer leaves it out."""
 
     def words(question: str) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def _asked() -> Wishes:
     dependencies = words("What does the agent rely on")
     fallback = words("What can it fall back to, best first") if dependencies else ()
     limit = typer.prompt("A budget in US dollars a day, 0 for none", default=0.0, type=float)
-    return Wishes(dependencies, fallback, limit or None)
+    return InitialConfig(dependencies, fallback, limit or None)
 
 
 @command(

@@ -20,6 +20,7 @@ from gonogo.coherence import (
     trust_rules,
     work_rules,
 )
+from gonogo.coherence.exchanges import Exchange, heard
 from gonogo.coherence.moment import Moment, look
 from gonogo.coherence.rules import (
     MOMENT_RULES,
@@ -30,15 +31,14 @@ from gonogo.coherence.rules import (
     moment_disagreements,
     pair_disagreements,
 )
-from gonogo.coherence.said import Said, heard
 
 __all__ = [
     "MOMENT_RULES",
     "PAIR_RULES",
     "RULES",
     "Disagreement",
+    "Exchange",
     "Moment",
-    "Said",
     "disagreements",
     "heard",
     "look",

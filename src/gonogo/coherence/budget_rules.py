@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.answers import Answer, BudgetCheck, Settlement
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said
 
 MICRO_USD = 1e-6
 FRACTION = 1e-4
 
 
 @of_answer(BudgetCheck)
-def spent_held_and_left_are_the_limit(said: Said[BudgetCheck]) -> Iterator[str]:
+def spent_held_and_left_are_the_limit(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """What is spent, held and left adds up to the limit: spent + held + remaining = limit."""
     answer = said.answer
     total = answer.spent_usd + answer.held_usd + answer.remaining_usd
@@ -25,7 +25,7 @@ def spent_held_and_left_are_the_limit(said: Said[BudgetCheck]) -> Iterator[str]:
 
 
 @of_answer(BudgetCheck)
-def passed_is_the_verdict(said: Said[BudgetCheck]) -> Iterator[str]:
+def passed_is_the_verdict(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """Passed is go, failed is no_go, neither is unknown."""
     answer = said.answer
     expected = {True: "go", False: "no_go", None: "unknown"}[answer.passed]
@@ -34,7 +34,7 @@ def passed_is_the_verdict(said: Said[BudgetCheck]) -> Iterator[str]:
 
 
 @of_answer(BudgetCheck)
-def passed_is_sure_enough(said: Said[BudgetCheck]) -> Iterator[str]:
+def passed_is_sure_enough(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """A check passes exactly where its confidence reaches what is required.
 
     A hard budget fails what it cannot hold at its worst, however likely it fits.
@@ -48,7 +48,7 @@ def passed_is_sure_enough(said: Said[BudgetCheck]) -> Iterator[str]:
 
 
 @of_answer(BudgetCheck)
-def what_would_pass_agrees_with_what_passed(said: Said[BudgetCheck]) -> Iterator[str]:
+def what_would_pass_agrees_with_what_passed(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """Planned calls pass exactly where they are no more than the calls that would."""
     answer = said.answer
     planned, most = answer.planned_calls, answer.calls_that_would_pass
@@ -59,7 +59,7 @@ def what_would_pass_agrees_with_what_passed(said: Said[BudgetCheck]) -> Iterator
 
 
 @of_answer(BudgetCheck)
-def a_projection_lies_in_its_interval(said: Said[BudgetCheck]) -> Iterator[str]:
+def a_projection_lies_in_its_interval(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """The projected spend lies in its interval, and neither is negative."""
     answer = said.answer
     if answer.projected_usd is None:
@@ -73,7 +73,7 @@ def a_projection_lies_in_its_interval(said: Said[BudgetCheck]) -> Iterator[str]:
 
 
 @of_answer(BudgetCheck)
-def only_what_passed_is_held(said: Said[BudgetCheck]) -> Iterator[str]:
+def only_what_passed_is_held(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """A hold is made where the check passed, ends ahead of now, and is capped only where that is said."""
     answer, hold = said.answer, said.answer.reservation
     if hold is None:
@@ -88,14 +88,14 @@ def only_what_passed_is_held(said: Said[BudgetCheck]) -> Iterator[str]:
 
 
 @of_answer(BudgetCheck)
-def a_replay_holds_what_it_held(said: Said[BudgetCheck]) -> Iterator[str]:
+def a_replay_holds_what_it_held(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """A replay names the hold that it repeats: a key without an open hold is free."""
     if said.answer.replayed and said.answer.reservation is None:
         yield "replayed without a hold"
 
 
 @of_answer(BudgetCheck)
-def a_window_holds_now(said: Said[BudgetCheck]) -> Iterator[str]:
+def a_window_holds_now(said: Exchange[BudgetCheck]) -> Iterator[str]:
     """The window that is told has begun and has not ended."""
     window, now = said.answer.window, said.answer.as_of
     if window.start is not None and window.start > now:
@@ -105,7 +105,7 @@ def a_window_holds_now(said: Said[BudgetCheck]) -> Iterator[str]:
 
 
 @of_answer(BudgetCheck, Settlement)
-def a_run_ends_no_cheaper_than_it_is(said: Said[Answer]) -> Iterator[str]:
+def a_run_ends_no_cheaper_than_it_is(said: Exchange[Answer]) -> Iterator[str]:
     """A run's projected total lies in its interval, and neither is below what it has spent."""
     run = said.answer.run if isinstance(said.answer, BudgetCheck | Settlement) else None
     if run is None or run.projected_total_usd is None:
@@ -121,7 +121,7 @@ def a_run_ends_no_cheaper_than_it_is(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Settlement)
-def an_overrun_is_what_was_not_held(said: Said[Settlement]) -> Iterator[str]:
+def an_overrun_is_what_was_not_held(said: Exchange[Settlement]) -> Iterator[str]:
     """Overrun is what was spent beyond the hold; what is released cost nothing."""
     answer = said.answer
     expected = max(0.0, answer.actual_usd - answer.held_usd)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from gonogo.answers import DriftReport
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said
 
 QUALITY = ("outcome", "error")
 ECHOED = ("segment", "metric", "since", "until")
@@ -23,7 +23,7 @@ ALLOWED = {
 
 
 @of_answer(DriftReport)
-def a_status_has_its_verdict(said: Said[DriftReport]) -> Iterator[str]:
+def a_status_has_its_verdict(said: Exchange[DriftReport]) -> Iterator[str]:
     """Each status comes with the verdicts that it can have."""
     answer = said.answer
     if answer.verdict not in ALLOWED.get(answer.status, {answer.verdict}):
@@ -31,7 +31,7 @@ def a_status_has_its_verdict(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def degraded_never_holds_zero(said: Said[DriftReport]) -> Iterator[str]:
+def degraded_never_holds_zero(said: Exchange[DriftReport]) -> Iterator[str]:
     """What is called degraded or improved has an interval of change that excludes no change."""
     answer = said.answer
     interval = answer.change.interval95 if answer.change else None
@@ -42,7 +42,7 @@ def degraded_never_holds_zero(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def a_change_is_current_less_baseline(said: Said[DriftReport]) -> Iterator[str]:
+def a_change_is_current_less_baseline(said: Exchange[DriftReport]) -> Iterator[str]:
     """`change.absolute` is `current.mean` less `baseline.mean`; `relative` is of the baseline."""
     answer = said.answer
     before = answer.baseline.mean if answer.baseline else None
@@ -58,7 +58,7 @@ def a_change_is_current_less_baseline(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def a_mean_lies_in_its_interval(said: Said[DriftReport]) -> Iterator[str]:
+def a_mean_lies_in_its_interval(said: Exchange[DriftReport]) -> Iterator[str]:
     """Current mean, change and trend lie in the intervals that are told beside them."""
     answer = said.answer
     told = [("current.mean", part.mean, part.interval95) for part in [answer.current] if part]
@@ -74,7 +74,7 @@ def a_mean_lies_in_its_interval(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def evidence_is_one_number(said: Said[DriftReport]) -> Iterator[str]:
+def evidence_is_one_number(said: Exchange[DriftReport]) -> Iterator[str]:
     """`log10_e` is the logarithm of `e_value`, and a stable stream has not reached its alarm."""
     evidence = said.answer.evidence
     if evidence is None:
@@ -86,7 +86,7 @@ def evidence_is_one_number(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def an_onset_lies_in_its_range(said: Said[DriftReport]) -> Iterator[str]:
+def an_onset_lies_in_its_range(said: Exchange[DriftReport]) -> Iterator[str]:
     """The onset lies between its earliest and its latest, and not ahead of the question."""
     onset = said.answer.onset
     if onset is None:
@@ -98,7 +98,7 @@ def an_onset_lies_in_its_range(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def golden_pairs_add_up(said: Said[DriftReport]) -> Iterator[str]:
+def golden_pairs_add_up(said: Exchange[DriftReport]) -> Iterator[str]:
     """Worse, better and same items are all items."""
     golden = said.answer.golden
     if golden is not None and golden.worse + golden.better + golden.same != golden.items:
@@ -106,7 +106,7 @@ def golden_pairs_add_up(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def a_slice_s_change_is_its_means(said: Said[DriftReport]) -> Iterator[str]:
+def a_slice_s_change_is_its_means(said: Exchange[DriftReport]) -> Iterator[str]:
     """The change of a slice is its mean less its baseline's."""
     for part in said.answer.segments or ():
         slack = sum(map(_last_digit, (part.mean, part.baseline_mean, part.change)))
@@ -115,14 +115,14 @@ def a_slice_s_change_is_its_means(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def what_is_unknown_says_what_is_missing(said: Said[DriftReport]) -> Iterator[str]:
+def what_is_unknown_says_what_is_missing(said: Exchange[DriftReport]) -> Iterator[str]:
     """An answer without enough data says what to record."""
     if said.answer.status == "insufficient_data" and not said.answer.missing:
         yield f"insufficient_data without `missing`: {said.answer.summary!r}"
 
 
 @of_answer(DriftReport)
-def only_outcomes_have_labels(said: Said[DriftReport]) -> Iterator[str]:
+def only_outcomes_have_labels(said: Exchange[DriftReport]) -> Iterator[str]:
     """Values of a metric other than quality are called values or calls, not labels."""
     answer = said.answer
     if answer.metric not in QUALITY and "labels against" in answer.summary:
@@ -130,7 +130,7 @@ def only_outcomes_have_labels(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def the_question_is_echoed(said: Said[DriftReport]) -> Iterator[str]:
+def the_question_is_echoed(said: Exchange[DriftReport]) -> Iterator[str]:
     """A slice, metric, start or end that was asked about stands in the object and in the summary."""
     told = said.told()
     for name in ECHOED:
@@ -144,7 +144,7 @@ def the_question_is_echoed(said: Said[DriftReport]) -> Iterator[str]:
 
 
 @of_answer(DriftReport)
-def the_answer_is_about_what_was_asked(said: Said[DriftReport]) -> Iterator[str]:
+def the_answer_is_about_what_was_asked(said: Exchange[DriftReport]) -> Iterator[str]:
     """The dependency that was asked about is the one that is answered about, by name in the words."""
     asked = said.asked.get("dependency")
     if asked is not None and asked != said.answer.dependency:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gonogo.answers import Answer
+from gonogo.coherence.exchanges import Exchange, leaves, pairs, text_of
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said, leaves, pairs, text_of
 from gonogo.errors import plain
 
 VERDICT_EXIT = {"go": 0, "caution": 1, "no_go": 2, "unknown": 3}
@@ -37,7 +37,7 @@ TIME_NAMES = ("ts", "start", "end", "as_of", "since", "earliest", "latest", "exp
 
 
 @of_answer(Answer)
-def no_field_is_empty_or_endless(said: Said[Answer]) -> Iterator[str]:
+def no_field_is_empty_or_endless(said: Exchange[Answer]) -> Iterator[str]:
     """A field that would be null is left out; no number is NaN or infinite."""
     for path, value in leaves(said.told() if said.wire is None else said.wire):
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -45,7 +45,7 @@ def no_field_is_empty_or_endless(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def the_wire_carries_what_was_meant(said: Said[Answer]) -> Iterator[str]:
+def the_wire_carries_what_was_meant(said: Exchange[Answer]) -> Iterator[str]:
     """Reading the object back gives the same object: nothing is rounded or named in two ways."""
     if said.wire is not None and said.told() != dict(said.wire):
         told = dict(leaves(said.told()))
@@ -55,7 +55,7 @@ def the_wire_carries_what_was_meant(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def no_word_is_a_program_s(said: Said[Answer]) -> Iterator[str]:
+def no_word_is_a_program_s(said: Exchange[Answer]) -> Iterator[str]:
     """Words hold no None, nan, inf, empty brackets, or a value with sixteen digits."""
     for word in re.findall(
         r"(?<![\w'\"/-])(?:None|nan|NaN|inf|-inf|\(\)|\{\}|\[\])(?![\w'\"/-])", _words(said)
@@ -66,7 +66,7 @@ def no_word_is_a_program_s(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def the_words_begin_with_verdict_and_summary(said: Said[Answer]) -> Iterator[str]:
+def the_words_begin_with_verdict_and_summary(said: Exchange[Answer]) -> Iterator[str]:
     """The text's first line is the object's verdict and summary, and says the verdict once."""
     answer = said.answer
     head = f"{answer.verdict.upper()}: {plain(answer.summary, 2000)}"
@@ -78,7 +78,7 @@ def the_words_begin_with_verdict_and_summary(said: Said[Answer]) -> Iterator[str
 
 
 @of_answer(Answer)
-def the_exit_status_is_the_verdict(said: Said[Answer]) -> Iterator[str]:
+def the_exit_status_is_the_verdict(said: Exchange[Answer]) -> Iterator[str]:
     """A command that checks exits 0 go, 1 caution, 2 no_go, 3 unknown."""
     if said.exit_status is not None and said.tool in CHECKS:
         expected = VERDICT_EXIT[said.answer.verdict]
@@ -87,7 +87,7 @@ def the_exit_status_is_the_verdict(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def no_sentence_is_said_twice(said: Said[Answer]) -> Iterator[str]:
+def no_sentence_is_said_twice(said: Exchange[Answer]) -> Iterator[str]:
     """Outside its tables a text says each sentence once."""
     told: Counter[str] = Counter()
     for line in text_of(said).lines:
@@ -101,7 +101,7 @@ def no_sentence_is_said_twice(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def one_is_singular_and_two_are_plural(said: Said[Answer]) -> Iterator[str]:
+def one_is_singular_and_two_are_plural(said: Exchange[Answer]) -> Iterator[str]:
     """A count agrees with its noun: 1 call, 2 calls, 0 calls."""
     for number, adjective, noun in COUNTED.findall(_words(said)):
         singular = noun.removesuffix("s") if noun != "dependencies" else "dependency"
@@ -113,7 +113,7 @@ def one_is_singular_and_two_are_plural(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def an_interval_runs_upwards(said: Said[Answer]) -> Iterator[str]:
+def an_interval_runs_upwards(said: Exchange[Answer]) -> Iterator[str]:
     """In every interval the low end is at most the high one."""
     for path, (low, high) in pairs(said.told()):
         if low > high:
@@ -121,7 +121,7 @@ def an_interval_runs_upwards(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def probabilities_lie_in_0_to_1(said: Said[Answer]) -> Iterator[str]:
+def probabilities_lie_in_0_to_1(said: Exchange[Answer]) -> Iterator[str]:
     """Confidences, shares, rates and chances lie in 0 to 1."""
     names = ("confidence", "share", "rate", "p_success", "p_better", "p_value", "ece", "brier")
     for path, value in leaves(said.told()):
@@ -133,7 +133,7 @@ def probabilities_lie_in_0_to_1(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def times_are_rfc_3339_in_utc(said: Said[Answer]) -> Iterator[str]:
+def times_are_rfc_3339_in_utc(said: Exchange[Answer]) -> Iterator[str]:
     """Every time is RFC 3339 in UTC, and a period does not end before it starts."""
     told = said.told()
     times = {}
@@ -152,7 +152,7 @@ def times_are_rfc_3339_in_utc(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def the_data_are_as_old_as_is_said(said: Said[Answer]) -> Iterator[str]:
+def the_data_are_as_old_as_is_said(said: Exchange[Answer]) -> Iterator[str]:
     """An age is not negative, and the newest time of the answer agrees with it."""
     age, newest = said.answer.data_age_s, getattr(said.answer, "newest_ts", None)
     if age is not None and age < 0:
@@ -167,7 +167,7 @@ def the_data_are_as_old_as_is_said(said: Said[Answer]) -> Iterator[str]:
         yield f"data_age_s is {age}, newest_ts {newest} as of {said.answer.as_of}"
 
 
-def _words(said: Said[Answer]) -> str:
+def _words(said: Exchange[Answer]) -> str:
     return said.text or said.answer.summary
 
 

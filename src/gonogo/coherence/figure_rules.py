@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from gonogo.answers import Answer
+from gonogo.coherence.exchanges import Exchange, leaves, text_of
 from gonogo.coherence.figures import Figure, figures, without
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said, leaves, text_of
 
 # How sure an interval is: said beside it, and part of its field's name.
 LEVELS = re.compile(
@@ -24,7 +24,7 @@ PLACE = re.compile(r"\[\d+\]")
 
 
 @of_answer(Answer)
-def a_figure_in_words_is_the_object_s(said: Said[Answer]) -> Iterator[str]:
+def a_figure_in_words_is_the_object_s(said: Exchange[Answer]) -> Iterator[str]:
     """Every number that the words say is a number of the object, rounded as it is said."""
     told = said.told()
     values = list(_numbers(told))

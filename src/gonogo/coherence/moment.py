@@ -19,7 +19,7 @@ from gonogo.answers import (
     RouteAnswer,
     TrustReport,
 )
-from gonogo.coherence.said import Said
+from gonogo.coherence.exchanges import Exchange
 from gonogo.errors import GonogoError
 from gonogo.text.answer_text import as_text
 
@@ -68,7 +68,7 @@ class Moment:
     resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gauges: Mapping[Gauge, float] = field(default_factory=dict)
     dashboard: DependencyList | None = None
-    said: tuple[Said[Answer], ...] = ()
+    said: tuple[Exchange[Answer], ...] = ()
     again: tuple[Answer, ...] = ()
     lost: tuple[str, ...] = ()
 
@@ -127,7 +127,7 @@ class _Asker:
 
     def __init__(self, app: Gonogo) -> None:
         self._app = app
-        self.said: list[Said[Answer]] = []
+        self.said: list[Exchange[Answer]] = []
 
     async def ask(self, tool: str, **asked: object) -> Any:  # noqa: ANN401 - each tool's own answer
         """The answer; None where the question is refused."""
@@ -136,10 +136,10 @@ class _Asker:
             answer = await question
         except GonogoError:
             return None
-        self.said.append(Said(answer, as_text(answer), tool, asked))
+        self.said.append(Exchange(answer, as_text(answer), tool, asked))
         return answer
 
-    async def again(self, said: Said[Answer]) -> Answer:
+    async def again(self, said: Exchange[Answer]) -> Answer:
         """The same question once more."""
         answer: Answer = await getattr(self._app, said.tool)(**said.asked)
         return answer
@@ -195,7 +195,7 @@ async def _dashboard(app: Gonogo) -> DependencyList:
     return DependencyList.model_validate(result["structuredContent"])
 
 
-async def _lost(app: Gonogo, said: list[Said[Answer]]) -> tuple[str, ...]:
+async def _lost(app: Gonogo, said: list[Exchange[Answer]]) -> tuple[str, ...]:
     lost = []
     for each in said:
         if each.answer.decision_id is not None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gonogo.answers import Answer
+from gonogo.coherence.exchanges import leaves
 from gonogo.coherence.moment import Moment
 from gonogo.coherence.rules import of_moment
-from gonogo.coherence.said import leaves
 from gonogo.records import VERDICTS_BY_SEVERITY, Verdict, worst_verdict
 
 MICRO_USD = 1e-6

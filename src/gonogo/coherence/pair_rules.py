@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from gonogo.answers import Answer, BudgetCheck, TrustReport
+from gonogo.coherence.exchanges import leaves
 from gonogo.coherence.rules import of_pair
-from gonogo.coherence.said import leaves
 from gonogo.records import VERDICTS_BY_SEVERITY
 
 MICRO_USD = 1e-6

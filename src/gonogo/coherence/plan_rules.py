@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.answers import FallbackPlan, FallbackResult, RouteAnswer, TargetShare
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said
 
 SHARE_ROUNDING = 0.001
 
 
 @of_answer(FallbackPlan)
-def a_plan_moves_all_of_the_traffic_somewhere(said: Said[FallbackPlan]) -> Iterator[str]:
+def a_plan_moves_all_of_the_traffic_somewhere(said: Exchange[FallbackPlan]) -> Iterator[str]:
     """Shares before and after add up to the whole, and differ."""
     answer = said.answer
     yield from _whole("from", answer.from_)
@@ -20,7 +20,7 @@ def a_plan_moves_all_of_the_traffic_somewhere(said: Said[FallbackPlan]) -> Itera
 
 
 @of_answer(FallbackPlan)
-def a_failed_check_shows_in_the_verdict(said: Said[FallbackPlan]) -> Iterator[str]:
+def a_failed_check_shows_in_the_verdict(said: Exchange[FallbackPlan]) -> Iterator[str]:
     """A plan with a check that blocks everyone is not go."""
     answer = said.answer
     blocking = [c.check for c in answer.checks if not c.passed and c.blocks == "always"]
@@ -29,7 +29,7 @@ def a_failed_check_shows_in_the_verdict(said: Said[FallbackPlan]) -> Iterator[st
 
 
 @of_answer(FallbackPlan)
-def every_failed_check_is_listed(said: Said[FallbackPlan]) -> Iterator[str]:
+def every_failed_check_is_listed(said: Exchange[FallbackPlan]) -> Iterator[str]:
     """What passed may be left out; what failed stands there, and both are counted."""
     answer = said.answer
     failed = sum(not check.passed for check in answer.checks)
@@ -41,14 +41,14 @@ def every_failed_check_is_listed(said: Said[FallbackPlan]) -> Iterator[str]:
 
 
 @of_answer(FallbackPlan)
-def a_plan_has_not_expired(said: Said[FallbackPlan]) -> Iterator[str]:
+def a_plan_has_not_expired(said: Exchange[FallbackPlan]) -> Iterator[str]:
     """A plan that is told can still be carried out."""
     if said.answer.expires_at < said.answer.as_of:
         yield f"expired {said.answer.expires_at}, told at {said.answer.as_of}"
 
 
 @of_answer(FallbackResult)
-def what_was_applied_can_be_taken_back(said: Said[FallbackResult]) -> Iterator[str]:
+def what_was_applied_can_be_taken_back(said: Exchange[FallbackResult]) -> Iterator[str]:
     """An applied fallback names its undo; shares add up; a result that failed is not go."""
     answer = said.answer
     yield from _whole("to", answer.to)
@@ -60,14 +60,14 @@ def what_was_applied_can_be_taken_back(said: Said[FallbackResult]) -> Iterator[s
 
 
 @of_answer(FallbackResult)
-def an_applied_fallback_has_an_incident(said: Said[FallbackResult]) -> Iterator[str]:
+def an_applied_fallback_has_an_incident(said: Exchange[FallbackResult]) -> Iterator[str]:
     """An applied fallback always has `incident_id`."""
     if said.answer.applied and not said.answer.incident_id:
         yield f"{said.answer.audit_id} has none"
 
 
 @of_answer(RouteAnswer)
-def a_bad_target_is_not_called_unneeded(said: Said[RouteAnswer]) -> Iterator[str]:
+def a_bad_target_is_not_called_unneeded(said: Exchange[RouteAnswer]) -> Iterator[str]:
     """A route whose target is not fit does not say that no fallback was ever needed."""
     answer = said.answer
     if answer.verdict == "no_go" and "no fallback was ever needed" in answer.summary:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gonogo.answers import Answer, PreflightReport
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.moment import Moment
-from gonogo.coherence.said import Said
 
 A = TypeVar("A", bound=Answer)
-Check = Callable[[Said[A]], Iterator[str]]
+Check = Callable[[Exchange[A]], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Rule:
     name: str
     about: tuple[type[Answer], ...]
     promise: str
-    check: Callable[[Said[Any]], Iterator[str]]
+    check: Callable[[Exchange[Any]], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,13 @@ def moment_disagreements(moment: Moment) -> list[Disagreement]:
     ]
 
 
-def disagreements(said: Said[Answer]) -> list[Disagreement]:
+def disagreements(said: Exchange[Answer]) -> list[Disagreement]:
     """Everything that the rules of one answer find in it, and in the answers that it holds."""
     found = [
         Disagreement(rule.name, what) for rule in rules_of(said.answer) for what in rule.check(said)
     ]
     inner = said.answer.budget if isinstance(said.answer, PreflightReport) else None
-    return found + (disagreements(Said(inner)) if inner is not None else [])
+    return found + (disagreements(Exchange(inner)) if inner is not None else [])
 
 
 def rules_of(answer: Answer) -> Iterable[Rule]:

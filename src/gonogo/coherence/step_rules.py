@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gonogo.answers import Answer, FallbackResult, IncidentList, NextAction
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
@@ -21,7 +21,7 @@ UNCHANGED = ("list_dependencies", "get_incidents", "get_route")
 
 
 @of_answer(Answer)
-def a_next_action_can_be_called(said: Said[Answer]) -> Iterator[str]:
+def a_next_action_can_be_called(said: Exchange[Answer]) -> Iterator[str]:
     """The tool exists, and takes the arguments as they are given."""
     for action in said.answer.next_actions:
         model = _arguments(action.tool)
@@ -37,7 +37,7 @@ def a_next_action_can_be_called(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def a_next_action_invents_no_evidence(said: Said[Answer]) -> Iterator[str]:
+def a_next_action_invents_no_evidence(said: Exchange[Answer]) -> Iterator[str]:
     """An action that records carries no outcome, error, latency or cost made up for it."""
     for action in said.answer.next_actions:
         if action.tool != "record_observations":
@@ -50,7 +50,7 @@ def a_next_action_invents_no_evidence(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(Answer)
-def a_next_action_is_another_question(said: Said[Answer]) -> Iterator[str]:
+def a_next_action_is_another_question(said: Exchange[Answer]) -> Iterator[str]:
     """An answer does not send its reader to ask the very same again, nor twice the same way."""
     seen = set()
     for action in said.answer.next_actions:
@@ -65,7 +65,7 @@ def a_next_action_is_another_question(said: Said[Answer]) -> Iterator[str]:
 
 
 @of_answer(FallbackResult)
-def undo_is_not_the_first_step(said: Said[FallbackResult]) -> Iterator[str]:
+def undo_is_not_the_first_step(said: Exchange[FallbackResult]) -> Iterator[str]:
     """After a switch the first thing offered is never to take it back."""
     actions = said.answer.next_actions
     if said.answer.applied and actions and "undo" in actions[0].arguments:
@@ -73,7 +73,7 @@ def undo_is_not_the_first_step(said: Said[FallbackResult]) -> Iterator[str]:
 
 
 @of_answer(IncidentList)
-def what_is_mitigated_needs_no_fallback(said: Said[IncidentList]) -> Iterator[str]:
+def what_is_mitigated_needs_no_fallback(said: Exchange[IncidentList]) -> Iterator[str]:
     """A fallback is offered only for a dependency whose incident is not mitigated yet."""
     waiting = {
         incident.dependency

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gonogo.answers import TrustReport
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said
 from gonogo.records import worst_verdict
 
 POINTS_ROUNDING = 0.05 + 1e-9
@@ -15,7 +15,7 @@ RATE_ROUNDING = 0.00005 + 1e-9
 
 
 @of_answer(TrustReport)
-def a_score_lies_in_its_interval(said: Said[TrustReport]) -> Iterator[str]:
+def a_score_lies_in_its_interval(said: Exchange[TrustReport]) -> Iterator[str]:
     """Scores and rates lie in the intervals beside them, and scores in 0 to 100."""
     answer = said.answer
     told = [("score", answer.score, answer.interval90, POINTS_ROUNDING)]
@@ -38,7 +38,7 @@ def a_score_lies_in_its_interval(said: Said[TrustReport]) -> Iterator[str]:
 
 
 @of_answer(TrustReport)
-def a_score_has_calls_behind_it(said: Said[TrustReport]) -> Iterator[str]:
+def a_score_has_calls_behind_it(said: Exchange[TrustReport]) -> Iterator[str]:
     """Where a score is told, so is the number of calls; no part rests on more of them."""
     answer = said.answer
     if answer.dependency is None or answer.score is None:
@@ -51,7 +51,7 @@ def a_score_has_calls_behind_it(said: Said[TrustReport]) -> Iterator[str]:
 
 
 @of_answer(TrustReport)
-def a_fleet_is_as_bad_as_its_worst(said: Said[TrustReport]) -> Iterator[str]:
+def a_fleet_is_as_bad_as_its_worst(said: Exchange[TrustReport]) -> Iterator[str]:
     """The verdict of the fleet is the worst of its lines."""
     lines = [line.verdict for line in said.answer.fleet or ()]
     if lines and said.answer.verdict != worst_verdict(lines):
@@ -59,7 +59,7 @@ def a_fleet_is_as_bad_as_its_worst(said: Said[TrustReport]) -> Iterator[str]:
 
 
 @of_answer(TrustReport)
-def a_fleet_has_each_once(said: Said[TrustReport]) -> Iterator[str]:
+def a_fleet_has_each_once(said: Exchange[TrustReport]) -> Iterator[str]:
     """Each dependency stands in the fleet once."""
     lines = said.answer.fleet or []
     names = Counter(line.dependency for line in lines)
@@ -67,7 +67,7 @@ def a_fleet_has_each_once(said: Said[TrustReport]) -> Iterator[str]:
 
 
 @of_answer(TrustReport)
-def a_provider_fell_with_several(said: Said[TrustReport]) -> Iterator[str]:
+def a_provider_fell_with_several(said: Exchange[TrustReport]) -> Iterator[str]:
     """A provider is suspected where two or more of what it serves fell, not ahead of now."""
     suspect = said.answer.provider_suspected
     if suspect is None:

@@ -11,15 +11,15 @@ from gonogo.answers import (
     PreflightReport,
     RecordAnswer,
 )
+from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
-from gonogo.coherence.said import Said
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 
 FRACTION = 1e-4
 
 
 @of_answer(PreflightReport)
-def a_preflight_is_as_bad_as_its_worst_part(said: Said[PreflightReport]) -> Iterator[str]:
+def a_preflight_is_as_bad_as_its_worst_part(said: Exchange[PreflightReport]) -> Iterator[str]:
     """The verdict is the worst of the parts and of the budget; unknown only where policy lets it be."""
     answer = said.answer
     parts = [check.verdict for check in answer.checks]
@@ -33,7 +33,7 @@ def a_preflight_is_as_bad_as_its_worst_part(said: Said[PreflightReport]) -> Iter
 
 
 @of_answer(PreflightReport)
-def a_blocker_is_a_part(said: Said[PreflightReport]) -> Iterator[str]:
+def a_blocker_is_a_part(said: Exchange[PreflightReport]) -> Iterator[str]:
     """Who blocks is no_go or unknown among the checks, and every no_go is a blocker."""
     answer = said.answer
     named = " ".join(answer.blockers)
@@ -47,7 +47,7 @@ def a_blocker_is_a_part(said: Said[PreflightReport]) -> Iterator[str]:
 
 
 @of_answer(PreflightReport)
-def all_together_is_no_likelier_than_one(said: Said[PreflightReport]) -> Iterator[str]:
+def all_together_is_no_likelier_than_one(said: Exchange[PreflightReport]) -> Iterator[str]:
     """The chance that all parts succeed is at most that of the weakest part."""
     answer = said.answer
     scores = [check.score / 100 for check in answer.checks if check.score is not None]
@@ -58,7 +58,7 @@ def all_together_is_no_likelier_than_one(said: Said[PreflightReport]) -> Iterato
 
 
 @of_answer(PreflightReport)
-def an_incident_is_of_a_part(said: Said[PreflightReport]) -> Iterator[str]:
+def an_incident_is_of_a_part(said: Exchange[PreflightReport]) -> Iterator[str]:
     """Incidents that are told are of what the work needs, and none of them is resolved."""
     names = {check.dependency for check in said.answer.checks}
     for incident in said.answer.incidents:
@@ -69,7 +69,7 @@ def an_incident_is_of_a_part(said: Said[PreflightReport]) -> Iterator[str]:
 
 
 @of_answer(RecordAnswer)
-def every_item_is_accounted_for(said: Said[RecordAnswer]) -> Iterator[str]:
+def every_item_is_accounted_for(said: Exchange[RecordAnswer]) -> Iterator[str]:
     """Accepted, duplicates, updated and refused items are all that were sent, each refused once."""
     answer, sent = said.answer, said.asked.get("observations")
     refused = {r.line if r.index is None else r.index for r in answer.rejected}
@@ -80,7 +80,7 @@ def every_item_is_accounted_for(said: Said[RecordAnswer]) -> Iterator[str]:
 
 
 @of_answer(DependencyList)
-def a_list_is_as_bad_as_its_worst(said: Said[DependencyList]) -> Iterator[str]:
+def a_list_is_as_bad_as_its_worst(said: Exchange[DependencyList]) -> Iterator[str]:
     """The list's verdict is the worst of its lines; each dependency stands in it once."""
     lines = said.answer.dependencies
     expected = worst_verdict([line.verdict for line in lines])
@@ -91,7 +91,7 @@ def a_list_is_as_bad_as_its_worst(said: Said[DependencyList]) -> Iterator[str]:
 
 
 @of_answer(IncidentList)
-def incidents_are_those_asked_for(said: Said[IncidentList]) -> Iterator[str]:
+def incidents_are_those_asked_for(said: Exchange[IncidentList]) -> Iterator[str]:
     """A list of one dependency, one status or one incident holds nothing else."""
     for incident in said.answer.incidents:
         status, name = said.asked.get("status"), said.asked.get("dependency")
@@ -102,7 +102,7 @@ def incidents_are_those_asked_for(said: Said[IncidentList]) -> Iterator[str]:
 
 
 @of_answer(IncidentList)
-def a_timeline_runs_forwards(said: Said[IncidentList]) -> Iterator[str]:
+def a_timeline_runs_forwards(said: Exchange[IncidentList]) -> Iterator[str]:
     """Events stand in the order in which they happened, none ahead of now."""
     for incident in said.answer.incidents:
         times = [event.ts for event in incident.timeline]

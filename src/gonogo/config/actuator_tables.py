@@ -13,7 +13,7 @@ from gonogo.config.tables import Table
 from gonogo.config.values import (
     LocalPath,
     Name,
-    Refused,
+    Refusal,
     Seconds,
     Text,
     Variable,
@@ -33,13 +33,13 @@ _HAPROXY_NAME = r"[A-Za-z0-9_.:-]{1,100}"
 
 def _timeout(seconds: int) -> int:
     if seconds > TIMEOUT_S_MAX:
-        raise Refused(f"must be at most {TIMEOUT_S_MAX}s")
+        raise Refusal(f"must be at most {TIMEOUT_S_MAX}s")
     return seconds
 
 
 def _distinct(targets: Mapping[str, str]) -> Mapping[str, str]:
     if len(set(targets.values())) < len(targets):
-        raise Refused("gives two targets the same")
+        raise Refusal("gives two targets the same")
     return MappingProxyType(targets)
 
 

@@ -18,7 +18,7 @@ from gonogo.config.values import (
     LocalPath,
     Name,
     Names,
-    Refused,
+    Refusal,
     Seconds,
     Text,
     Variable,
@@ -55,19 +55,19 @@ def _no_secrets(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name in headers:
         if _SECRET_HEADER.search(name):
             told = "is a secret; name its environment variable in headers_env"
-            raise Refused(told, name, shown=False)
+            raise Refusal(told, name, shown=False)
     return MappingProxyType(headers)
 
 
 def _functions(names: tuple[str, ...]) -> tuple[str, ...]:
     if not all(map(_FUNCTION.fullmatch, names)):
-        raise Refused('must list functions as ["my_checks:polite"]')
+        raise Refusal('must list functions as ["my_checks:polite"]')
     return names
 
 
 def _program(words: tuple[str, ...]) -> tuple[str, ...]:
     if not words:
-        raise Refused('must list a program and its arguments, as ["my-server"]')
+        raise Refusal('must list a program and its arguments, as ["my-server"]')
     return words
 
 
@@ -112,25 +112,25 @@ class ProbeTable(Table):
     def _check(self) -> Self:
         kind, keys = self.what, self.keys
         if ("url" in keys) == ("command" in keys):
-            raise Refused("give either url or command", "url")
+            raise Refusal("give either url or command", "url")
         for key in keys:
             takers = [other for other, own in _OWN.items() if key in own]
             if takers and kind not in takers:
                 listed = " or ".join(f'"{other}"' for other in takers)
-                raise Refused(f'is for kind = {listed}; this probe is kind = "{kind}"', key)
+                raise Refusal(f'is for kind = {listed}; this probe is kind = "{kind}"', key)
             if self.command is not None and key in _OVER_HTTP:
-                raise Refused("goes with url, and this probe starts a command", key)
+                raise Refusal("goes with url, and this probe starts a command", key)
         if self.pass_env is not None and self.command is None:
-            raise Refused("goes with command, and this probe asks a url", "pass_env")
+            raise Refusal("goes with command, and this probe asks a url", "pass_env")
         for key in ("golden", "arguments"):
             if kind == "mcp" and self.tool is None and key in keys:
-                raise Refused(f"is required with {key}: which tool to call", "tool")
+                raise Refusal(f"is required with {key}: which tool to call", "tool")
         if self.budget is not None and self.run_micro_usd_max is None:
             told = "is required with budget: the most that one run may cost"
-            raise Refused(told, "max_cost_usd")
+            raise Refusal(told, "max_cost_usd")
         if self.run_micro_usd_max is not None and self.call_micro_usd is None and kind != "chat":
             told = "is required with max_cost_usd: only chat answers tell tokens"
-            raise Refused(told, "call_cost_usd")
+            raise Refusal(told, "call_cost_usd")
         return self
 
     @property

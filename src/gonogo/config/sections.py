@@ -32,7 +32,7 @@ from gonogo.config.values import (
     Name,
     Names,
     Place,
-    Refused,
+    Refusal,
     Seconds,
     WebAddress,
     number,
@@ -77,11 +77,11 @@ class BaselineTable(Table):
     def _check(self) -> Self:
         period = self.start is not None or self.end is not None
         if period + (self.version is not None) + (self.outcome is not None) != 1:
-            raise Refused("is one of start and end, version, or outcome")
+            raise Refusal("is one of start and end, version, or outcome")
         if period and (self.start is None or self.end is None):
-            raise Refused("needs both start and end, which are inclusive")
+            raise Refusal("needs both start and end, which are inclusive")
         if self.start and self.end and self.end < self.start[: len(self.end)]:
-            raise Refused(f"must not lie before start, {self.start}", "end")
+            raise Refusal(f"must not lie before start, {self.start}", "end")
         return self
 
 
@@ -121,7 +121,7 @@ def _window(value: object) -> tuple[WindowKind, int | None]:
     for kind in WINDOWS:
         if word == kind and (kind == "rolling") == (rolling_s is not None) == (":" in text):
             return kind, rolling_s
-    raise Refused('must be hour, day, week, month, total, or rolling as in "rolling:7d"')
+    raise Refusal('must be hour, day, week, month, total, or rolling as in "rolling:7d"')
 
 
 class BudgetTable(Table):
@@ -139,7 +139,7 @@ class BudgetTable(Table):
     def _check(self) -> Self:
         stated = self.required_confidence
         if self.hard and stated is not None and stated < HARD_CONFIDENCE:
-            raise Refused(f"is at least {HARD_CONFIDENCE} where hard = true", "required_confidence")
+            raise Refusal(f"is at least {HARD_CONFIDENCE} where hard = true", "required_confidence")
         return self
 
     def settings(self, name: str) -> BudgetSettings:
@@ -190,7 +190,7 @@ class EvaluationTable(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.good_at is not None and self.good_at_most is not None:
-            raise Refused("is one of good_at and good_at_most", "good_at")
+            raise Refusal("is one of good_at and good_at_most", "good_at")
         return self
 
     def settings(self, name: str) -> EvaluationSettings:
@@ -205,13 +205,13 @@ def _timezone(name: str) -> str:
         try:
             zoneinfo.ZoneInfo(name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise Refused("must be an IANA zone such as Europe/Berlin") from None
+            raise Refusal("must be an IANA zone such as Europe/Berlin") from None
     return name
 
 
 def _days(seconds: int) -> int:
     if seconds < DAY_S:
-        raise Refused("must be one day or more")
+        raise Refusal("must be one day or more")
     return seconds // DAY_S
 
 
@@ -221,7 +221,7 @@ def _segment_pairs(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for text in names:
         first, star, second = text.partition("*")
         if not star or not first or not second or first == second or set("=,*") & set(second):
-            raise Refused('must list two keys each, as in ["tier*region"]')
+            raise Refusal('must list two keys each, as in ["tier*region"]')
         pairs.append((min(first, second), max(first, second)))
     return tuple(sorted(set(pairs)))
 
@@ -296,7 +296,7 @@ def build_settings(
                 found[section] = adapter.validate_python(content[section], context=place)
     except ValidationError as error:
         raise first_refusal(error, file, content, section) from None
-    except Refused as refused:
+    except Refusal as refused:
         raise refusal(file, content, refused) from None
     common: SettingsTable | None = found.pop("settings", None)
     guard: GuardTable | None = found.pop("guard", None)
@@ -314,7 +314,7 @@ def build_settings(
     settings = Settings(store=store, config_path=file, digest=_digest(content), **own, **named)
     try:
         _check_references(settings)
-    except Refused as refused:
+    except Refusal as refused:
         raise refusal(file, content, refused) from None
     return replace(settings, read_only=settings.read_only or read_only)
 
@@ -324,18 +324,18 @@ def _check_references(settings: Settings) -> None:
     for name, dependency in settings.dependencies.items():
         if name in dependency.fallback:
             told = "names other targets; the dependency itself is always the first"
-            raise Refused(told, "dependencies", name, "fallback")
+            raise Refusal(told, "dependencies", name, "fallback")
         for actuator in dependency.actuators:
             if actuator not in settings.actuators:
                 told = _unknown("actuator", actuator, settings.actuators)
-                raise Refused(told, "dependencies", name, "actuators")
+                raise Refusal(told, "dependencies", name, "actuators")
     for section, name, key, budget in (
         *(("workloads", w.name, "budget", w.budget) for w in settings.workloads.values()),
         *(("budgets", b.name, "parent", b.parent) for b in settings.budgets.values()),
         *(("probes", p.name, "budget", p.budget) for p in settings.probes.values()),
     ):
         if budget is not None and budget not in settings.budgets:
-            raise Refused(_unknown("budget", budget, settings.budgets), section, name, key)
+            raise Refusal(_unknown("budget", budget, settings.budgets), section, name, key)
     parents = {b.name: (b.parent,) if b.parent else () for b in settings.budgets.values()}
     _check_cycles("budgets", "parent", parents)
     needs = {d.name: d.depends_on for d in settings.dependencies.values()}
@@ -366,7 +366,7 @@ def _check_cycles(section: str, key: str, edges: Mapping[str, tuple[str, ...]]) 
                 sound.add(path.pop())
             elif following in path:
                 circle = " > ".join([*path[path.index(following) :], following])
-                raise Refused(f"goes in a circle: {circle}", section, following, key)
+                raise Refusal(f"goes in a circle: {circle}", section, following, key)
             elif following in edges and following not in sound:
                 path.append(following)
                 waiting.append(iter(edges[following]))

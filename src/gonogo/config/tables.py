@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from gonogo.config.values import Refused
+from gonogo.config.values import Refusal
 from gonogo.errors import ConfigError, plain
 from gonogo.settings import Secret
 
@@ -65,7 +65,7 @@ def refuse_unknown_keys(values: Mapping[str, object], known: Sequence[str]) -> N
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise Refused(f"is no key; {hint}allowed: {', '.join(known)}", key)
+            raise Refusal(f"is no key; {hint}allowed: {', '.join(known)}", key)
 
 
 def first_refusal(
@@ -82,30 +82,30 @@ def first_refusal(
         if part != "[key]" and isinstance(part, str) and table.get("kind") != part:
             path.append(part)
             within = table.get(part)
-    return refusal(file, content, Refused(str(refused), *path, shown=refused.shown))
+    return refusal(file, content, Refusal(str(refused), *path, shown=refused.shown))
 
 
-def _refused(found: ErrorDetails) -> Refused:
+def _refused(found: ErrorDetails) -> Refusal:
     """What pydantic found wrong, as we say it."""
     context = found.get("ctx", {})
     error = context.get("error")
-    if isinstance(error, Refused):
+    if isinstance(error, Refusal):
         return error
     kind = found["type"]
     if kind == "missing":
-        return Refused("is required")
+        return Refusal("is required")
     if kind == "bool_type":
-        return Refused("must be true or false")
+        return Refusal("must be true or false")
     if kind == "literal_error":
         listed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
-        return Refused(f"must be one of {listed}")
+        return Refusal(f"must be one of {listed}")
     if kind.startswith("union_tag"):
         listed = str(context.get("expected_tags", "")).replace("'", "")
-        return Refused(f"must be one of {listed}" if listed else "is required", "kind")
-    return Refused("must be a table")
+        return Refusal(f"must be one of {listed}" if listed else "is required", "kind")
+    return Refusal("must be a table")
 
 
-def refusal(file: Path, content: Mapping[str, object], refused: Refused) -> ConfigError:
+def refusal(file: Path, content: Mapping[str, object], refused: Refusal) -> ConfigError:
     """The line that names the file, the key, its value where it has one, and what is allowed."""
     value: object = content
     for part in refused.below:

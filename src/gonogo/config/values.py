@@ -1,6 +1,6 @@
 """The kinds of value that gonogo.toml knows: what each takes, and what it says of anything else.
 
-A validator raises `Refused` with what is allowed; `sections.py` puts the file, the key and the
+A validator raises `Refusal` with what is allowed; `sections.py` puts the file, the key and the
 value before it.
 """
 
@@ -35,7 +35,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 Checked = TypeVar("Checked")
 
 
-class Refused(ValueError):
+class Refusal(ValueError):
     """What is allowed instead, of the value itself or of a key below it.
 
     Args:
@@ -73,10 +73,10 @@ def _name(value: object) -> str:
         try:
             named = name_of(value)
         except UnclearName as unclear:
-            raise Refused(f"{unclear}; a name has 1 to {NAME_CHARS_MAX} printable ones") from None
+            raise Refusal(f"{unclear}; a name has 1 to {NAME_CHARS_MAX} printable ones") from None
         if named:
             return named
-    raise Refused(f"must be a text of 1 to {NAME_CHARS_MAX} printable characters")
+    raise Refusal(f"must be a text of 1 to {NAME_CHARS_MAX} printable characters")
 
 
 def text(chars_max: int) -> PlainValidator:
@@ -85,7 +85,7 @@ def text(chars_max: int) -> PlainValidator:
     def check(value: object) -> object:
         if is_text(value, chars_max):
             return value
-        raise Refused(f"must be a text of 1 to {chars_max} printable characters")
+        raise Refusal(f"must be a text of 1 to {chars_max} printable characters")
 
     return PlainValidator(check)
 
@@ -93,15 +93,15 @@ def text(chars_max: int) -> PlainValidator:
 def _words(value: object) -> tuple[str, ...]:
     if isinstance(value, list) and all(is_text(word, TEXT_CHARS_MAX) for word in value):
         return tuple(value)
-    raise Refused(f"must be a list of texts of 1 to {TEXT_CHARS_MAX} printable characters")
+    raise Refusal(f"must be a list of texts of 1 to {TEXT_CHARS_MAX} printable characters")
 
 
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise Refused(f"must be a list of texts of 1 to {NAME_CHARS_MAX} printable characters")
+        raise Refusal(f"must be a list of texts of 1 to {NAME_CHARS_MAX} printable characters")
     value = [_name(word) for word in value]
     if len(set(value)) < len(value):
-        raise Refused("names one twice")
+        raise Refusal("names one twice")
     return tuple(value)
 
 
@@ -109,7 +109,7 @@ def _number(value: object, low: float, high: float) -> float:
     # NaN and infinity fail the comparison.
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return float(value)
-    raise Refused(f"must be a number from {low:g} to {high:g}")
+    raise Refusal(f"must be a number from {low:g} to {high:g}")
 
 
 def number(low: float, high: float) -> PlainValidator:
@@ -128,7 +128,7 @@ def whole(low: int, high: int) -> PlainValidator:
     def check(value: object) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
-        raise Refused(f"must be a whole number from {low} to {high}")
+        raise Refusal(f"must be a whole number from {low} to {high}")
 
     return PlainValidator(check)
 
@@ -136,13 +136,13 @@ def whole(low: int, high: int) -> PlainValidator:
 def _seconds(value: object) -> int:
     seconds = duration_s(value) if isinstance(value, str) else None
     if seconds is None:
-        raise Refused('must be a duration such as "30s", "15m", "12h", "7d"')
+        raise Refusal('must be a duration such as "30s", "15m", "12h", "7d"')
     return seconds
 
 
 def _moment(value: object) -> str:
     """ISO 8601; TOML's own dates and times are taken too."""
-    refused = Refused("must be a date such as 2026-04-01, or a time with its offset")
+    refused = Refusal("must be a date such as 2026-04-01, or a time with its offset")
     date_chars = 10
     try:
         if isinstance(value, str):
@@ -158,11 +158,11 @@ def _moment(value: object) -> str:
 def local_path(value: object, info: ValidationInfo) -> Path:
     """A path; a relative one starts where the configuration file lies."""
     if not isinstance(value, str) or not is_text(value, PATH_CHARS_MAX):
-        raise Refused(f"must be a text of 1 to {PATH_CHARS_MAX} printable characters")
+        raise Refusal(f"must be a text of 1 to {PATH_CHARS_MAX} printable characters")
     try:
         return (Place.of(info).folder / Path(value).expanduser()).absolute()
     except RuntimeError:
-        raise Refused("names a home folder that is not there; write the path") from None
+        raise Refusal("names a home folder that is not there; write the path") from None
 
 
 def _json(value: object) -> object:
@@ -170,24 +170,24 @@ def _json(value: object) -> object:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise Refused("must be a text, a finite number, true, false, a list or a table") from None
+        raise Refusal("must be a text, a finite number, true, false, a list or a table") from None
     return value
 
 
 def _web_address(value: object) -> str:
     """An HTTP address without a password."""
     if not isinstance(value, str) or not is_text(value, TEXT_CHARS_MAX):
-        raise Refused(f"must be a text of 1 to {TEXT_CHARS_MAX} printable characters")
+        raise Refusal(f"must be a text of 1 to {TEXT_CHARS_MAX} printable characters")
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = parts = None
     if parts is None or not host or parts.scheme not in ("http", "https"):
-        raise Refused("must be an address such as https://host/path")
+        raise Refusal("must be an address such as https://host/path")
     if parts.username is not None or parts.password is not None:
         told = "must not hold a password; name its environment variable instead"
-        raise Refused(told, shown=False)
+        raise Refusal(told, shown=False)
     return value
 
 
@@ -202,7 +202,7 @@ def secret(prefix: str = "") -> PlainValidator:
         if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
             # Who pastes the secret itself must not find it in the error.
             told = "must be the name of an environment variable, as MY_API_KEY"
-            raise Refused(told, shown=False)
+            raise Refusal(told, shown=False)
         return Secret(value, Place.of(info).environ.get(value, ""), prefix)
 
     return PlainValidator(check)
@@ -214,7 +214,7 @@ def pattern(expression: str, allowed: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise Refused(allowed)
+            raise Refusal(allowed)
         return value
 
     return AfterValidator(check)
@@ -225,7 +225,7 @@ def some(told: str) -> AfterValidator:
 
     def check(value: Mapping[str, Checked]) -> Mapping[str, Checked]:
         if not value:
-            raise Refused(told)
+            raise Refusal(told)
         return value
 
     return AfterValidator(check)
@@ -234,13 +234,13 @@ def some(told: str) -> AfterValidator:
 def _header(value: object) -> object:
     if isinstance(value, str) and _HEADER.fullmatch(value):
         return value
-    raise Refused("is no name of an HTTP header")
+    raise Refusal("is no name of an HTTP header")
 
 
 def _ascii(value: str) -> str:
     if value.isascii():
         return value
-    raise Refused("must be ASCII")
+    raise Refusal("must be ASCII")
 
 
 Name = Annotated[str, PlainValidator(_name)]

@@ -24,20 +24,20 @@ from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError
 from gonogo.records import QUARTER_MS
 
-__all__ = ["Played", "play"]
+__all__ = ["StoryEnd", "play"]
 
 FIRST_DAY_ASKED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class StoryEnd:
     """Where the last morning lies, and the preflight after the fallback."""
 
     stage: Stage
     last: PreflightReport
 
 
-async def play(paper: Paper, folder: Path, *, now_ms: int) -> Played:
+async def play(paper: Paper, folder: Path, *, now_ms: int) -> StoryEnd:
     """Play the demo in a folder, in three mornings' questions.
 
     The weeks end at the quarter hour before now, since a rolling budget begins at one: so the same
@@ -66,7 +66,7 @@ async def play(paper: Paper, folder: Path, *, now_ms: int) -> Played:
         await _incidents(paper, agent, during)
         paper.part("After: the part of the work that fits")
         last = await _smaller_preflight(paper, agent)
-    return Played(during, last)
+    return StoryEnd(during, last)
 
 
 async def _mornings(paper: Paper, world: World, folder: Path, now_ms: int) -> tuple[Stage, Stage]:

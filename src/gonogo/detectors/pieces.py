@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gonogo.detectors.arrays import Floats, Ints
 
-__all__ = ["Beginnings", "Kept", "Settled", "in_pieces"]
+__all__ = ["Beginnings", "PieceCache", "SettledPrefix", "in_pieces"]
 
 # Few batches at first, while anchors still wander and cohorts come and go; long pieces later, which
 # cost the least a batch. Past the last long one a run is cut ever finer, down to single batches, so
@@ -36,7 +36,7 @@ State = TypeVar("State")
 Ran = TypeVar("Ran")
 
 
-class Kept(Generic[Ran]):
+class PieceCache(Generic[Ran]):
     """The pieces used last, of up to 500,000 batches."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ Beginnings = dict[Hashable, _Beginning[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Settled:
+class SettledPrefix:
     """Says of one stream that its first `batches` are the same in every run that is handed this.
 
     So they are digested and joined once. Whoever hands it in answers for it.
@@ -101,8 +101,8 @@ def in_pieces(
     rule: object,
     state_of: Callable[[Ran], State],
     joined: Callable[[Sequence[Ran]], Ran],
-    kept: Kept[Ran] | None,
-    settled: Settled | None = None,
+    kept: PieceCache[Ran] | None,
+    settled: SettledPrefix | None = None,
 ) -> Ran:
     """Run over all batches, piece by piece.
 

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gonogo.ports.telemetry import DecisionLog, KnownIds
-    from gonogo.records import Observation, Stored
+    from gonogo.records import BatchReport, Observation
     from gonogo.settings import Settings
 
-__all__ = ["DatedBack"]
+__all__ = ["BackdatedIntake"]
 
 
 @dataclass(slots=True)
-class DatedBack:
+class BackdatedIntake:
     """Records observations, holds closed baselines where they are, and says what was dated back.
 
     Args:
@@ -54,7 +54,7 @@ class DatedBack:
     _starts_ms: dict[str, int | None] = field(default_factory=dict)
     _older: dict[str, int] = field(default_factory=dict)
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch in one transaction; what would move a closed baseline is held before."""
         dated: dict[str, list[int]] = {}
         for one in observations:

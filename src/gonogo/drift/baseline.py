@@ -19,7 +19,7 @@ BASELINE_DECISION = "baseline"
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedBaseline:
     """A new normal that a person accepted: it starts there, and ends there or is learned.
 
     `closed`: nobody accepted it; it is where the learned one began when older data came
@@ -31,7 +31,7 @@ class Accepted:
     closed: bool = False
 
 
-async def accepted_baseline(log: DecisionLog, dependency: str) -> Accepted | None:
+async def accepted_baseline(log: DecisionLog, dependency: str) -> AcceptedBaseline | None:
     """The newest acceptance in the log, which outlives versions and recoveries."""
     entries = await log.decisions(dependency=dependency, kind=BASELINE_DECISION, limit=1)
     if not entries:
@@ -41,14 +41,14 @@ async def accepted_baseline(log: DecisionLog, dependency: str) -> Accepted | Non
         return None  # what was accepted is not there any more
     inputs = json.loads(entries[0].inputs)
     end = str(inputs["end"]) if "end" in inputs else None
-    return Accepted(str(inputs["start"]), end, closed=bool(inputs.get("closed")))
+    return AcceptedBaseline(str(inputs["start"]), end, closed=bool(inputs.get("closed")))
 
 
 def choose_baseline(
     stream: RateStream,
     counts: HourCounts,
     settings: DependencySettings,
-    accepted: Accepted | None,
+    accepted: AcceptedBaseline | None,
     *,
     zone: str,
 ) -> BaselineHours | None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gonogo.answers import DriftReport, Onset
     from gonogo.detectors.rate.rate_state import Episode
     from gonogo.drift.finding import DriftQuestion
-    from gonogo.drift.follow import Followed
+    from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream
     from gonogo.ports.telemetry import DecisionLog, Telemetry
     from gonogo.records import Floats, GoldenAnswers, Ints
@@ -113,13 +113,13 @@ async def drift_history(
     return _drawn(counts, metric, followed, alarm_hour) if len(counts.hour) else None
 
 
-def _rate(stream: RateStream, metric: RateMetric, followed: Followed | None) -> _Counts:
+def _rate(stream: RateStream, metric: RateMetric, followed: FollowedRate | None) -> _Counts:
     good = stream.n - stream.bad if metric == "outcome" else stream.bad
     worth = followed.volume.dispersion.used if followed else 1.0
     return _Counts(stream.hour, stream.n, good, 1 / worth)
 
 
-def _last_episode(followed: Followed | None) -> Episode | None:
+def _last_episode(followed: FollowedRate | None) -> Episode | None:
     episodes = followed.watch().episodes if followed else ()
     return episodes[-1] if episodes else None
 
@@ -137,7 +137,7 @@ def _sudden(onset: Onset | None) -> int | None:
 
 async def _followed(
     log: DecisionLog, settings: Settings, data: DriftData, metric: RateMetric
-) -> Followed | None:
+) -> FollowedRate | None:
     own, stream = settings.dependency(data.known.name), data.stream(metric)
     accepted = await accepted_baseline(log, data.known.name)
     hours = choose_baseline(stream, data.counts, own, accepted, zone=settings.timezone)
@@ -181,7 +181,7 @@ def _since(counts: _Counts, hour: int) -> _Counts:
 
 
 def _drawn(
-    counts: _Counts, metric: str, followed: Followed | None, alarm_hour: int | None
+    counts: _Counts, metric: str, followed: FollowedRate | None, alarm_hour: int | None
 ) -> DriftHistory:
     span = int(counts.hour[-1] - counts.hour[0]) + 1
     name, size, shift = next((b for b in BUCKETS if span <= b[1] * POINTS_MAX), BUCKETS[-1])
@@ -210,7 +210,7 @@ def _drawn(
     )
 
 
-def _reference(followed: Followed, n: float) -> Reference:
+def _reference(followed: FollowedRate, n: float) -> Reference:
     """The baseline, and the band that a point of n labels' worth leaves once in twenty."""
     baseline, hours = followed.baseline, followed.hours
     mean = baseline.mean

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gonogo.detectors.pieces import Kept
-from gonogo.hours.history import Past
+from gonogo.detectors.pieces import PieceCache
+from gonogo.hours.history import HistoryCache
 from gonogo.hours.recent_answers import Recent
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ __all__ = ["DriftMemory", "Runs"]
 class Runs:
     """Pieces of detectors' runs."""
 
-    rates: Kept[RateWatch] = field(default_factory=Kept)
-    scores: Kept[ScoreWatch] = field(default_factory=Kept)
+    rates: PieceCache[RateWatch] = field(default_factory=PieceCache)
+    scores: PieceCache[ScoreWatch] = field(default_factory=PieceCache)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,5 +34,5 @@ class DriftMemory:
     """Reports that may still stand, histories, and pieces of detectors' runs."""
 
     reports: Recent[DriftReport] = field(default_factory=Recent)
-    past: Past = field(default_factory=Past)
+    past: HistoryCache = field(default_factory=HistoryCache)
     runs: Runs = field(default_factory=Runs)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import MixMoved
+from gonogo.answers import MixShift
 from gonogo.detectors.rate.strata import risen_given_mix
 from gonogo.detectors.shares.mix import split_mix
 from gonogo.errors import NotEnoughData
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.rate_watch import RateWatch
-    from gonogo.drift.follow import Followed
+    from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream
     from gonogo.records import Floats
 
@@ -25,8 +25,8 @@ STRICTER_NATS = math.log(2)
 
 
 def explained_by_mix(
-    followed: Followed, watch: RateWatch, declared: dict[str, RateStream]
-) -> MixMoved | None:
+    followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream]
+) -> MixShift | None:
     """The declared key whose moved mix explains an alarm of the whole; None where no key does.
 
     The whole is worse only if it is worse under every key, each stratum held against itself. Where
@@ -43,7 +43,7 @@ def explained_by_mix(
             continue
         evidence = risen_given_mix(n, bad, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
-            found.append(MixMoved(key=key, explains=_explained(n, bad, known, onset)))
+            found.append(MixShift(key=key, explains=_explained(n, bad, known, onset)))
     return max(found, key=lambda moved: moved.explains, default=None)
 
 

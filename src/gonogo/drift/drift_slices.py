@@ -27,8 +27,8 @@ from gonogo.text.forms import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.drift.follow import Followed, Spells
-    from gonogo.hours.history import Read
+    from gonogo.drift.follow import FollowedRate, Spells
+    from gonogo.hours.history import HistorySnapshot
     from gonogo.records import Floats, Ints
     from gonogo.settings import DependencySettings
 
@@ -39,7 +39,7 @@ SHOWN = {"brief": 5, "full": 50}
 
 
 @dataclass(frozen=True, slots=True)
-class Sliced:
+class SliceFindings:
     """What the slices say: the finding where one has drifted, the list, and the mix."""
 
     finding: Finding | None
@@ -63,7 +63,9 @@ class _Days:
         return n, np.bincount(at, stream.bad, minlength=size).astype(np.float64)
 
 
-def declared_streams(read: Read, followed: Followed, *, end_hour: int) -> dict[str, RateStream]:
+def declared_streams(
+    read: HistorySnapshot, followed: FollowedRate, *, end_hour: int
+) -> dict[str, RateStream]:
     """Every declared slice of a rate, by its `key=value`, from the baseline on."""
     whole, start = followed.stream, followed.hours.start_hour
     streams = {
@@ -74,7 +76,7 @@ def declared_streams(read: Read, followed: Followed, *, end_hour: int) -> dict[s
 
 
 def sliced(
-    followed: Followed,
+    followed: FollowedRate,
     declared: dict[str, RateStream],
     own: DependencySettings,
     *,
@@ -82,7 +84,7 @@ def sliced(
     since_hour: int | None,
     spells: Spells,
     mixed: bool,
-) -> Sliced:
+) -> SliceFindings:
     """Follow every slice of a rate whose baseline is closed.
 
     Args:
@@ -99,7 +101,7 @@ def sliced(
     """
     whole = without_spells(followed.stream, spells)
     if not len(whole.hour):
-        return Sliced(None, (), None)
+        return SliceFindings(None, (), None)
     declared = {name: without_spells(s, spells) for name, s in declared.items()}
     first = followed.hours.start_hour // 24
     days = _Days(
@@ -108,7 +110,7 @@ def sliced(
         baseline=-(-followed.hours.end_hour // 24) - first,
     )
     if days.baseline >= days.count:
-        return Sliced(None, (), None)
+        return SliceFindings(None, (), None)
     partitions = _partitions(followed, whole, declared, days, spells, zone=zone)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
     recent = None if since_hour is None else days.count - (since_hour // 24 - first)
@@ -132,7 +134,7 @@ def sliced(
         finding = replace(finding, status="shifted", notes=(note,))
     if since_hour is not None:
         ranked = _told_apart(ranked, followed, since_hour)
-    return Sliced(
+    return SliceFindings(
         finding=finding,
         segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
         mix_shift=_mix(partitions, days, whole),
@@ -158,7 +160,7 @@ def _named(
 
 
 def _told_apart(
-    ranked: Sequence[CellFinding], followed: Followed, since_hour: int
+    ranked: Sequence[CellFinding], followed: FollowedRate, since_hour: int
 ) -> list[CellFinding]:
     """Where the whole has changed, only slices that changed by more than it, for sure, are named."""
     before, now = followed.baseline.bad_rate, followed.stream.between(since_hour, None).bad_rate
@@ -224,7 +226,7 @@ def _fall(cell: CellFinding) -> tuple[float, float]:
 
 
 def _partitions(
-    followed: Followed,
+    followed: FollowedRate,
     whole: RateStream,
     declared: dict[str, RateStream],
     days: _Days,
@@ -304,7 +306,7 @@ def _finding(
     log10_e: float,
     cell: CellCounts,
     days: _Days,
-    followed: Followed,
+    followed: FollowedRate,
     needed: float,
 ) -> Finding | None:
     """A slice that has drifted for the worse, as the report's subject."""

@@ -31,7 +31,7 @@ from gonogo.records import HOUR_MS
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
-    from gonogo.drift.baseline import Accepted
+    from gonogo.drift.baseline import AcceptedBaseline
     from gonogo.drift.drift_memory import Runs
     from gonogo.hours.rate_hours import BaselineHours
     from gonogo.hours.value_hours import MetricHours, ValueHours
@@ -43,7 +43,7 @@ def value_finding(
     found: MetricHours,
     counts: HourCounts,
     own: DependencySettings,
-    accepted: Accepted | None,
+    accepted: AcceptedBaseline | None,
     *,
     zone: str,
     share: float,

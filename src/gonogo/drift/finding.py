@@ -15,7 +15,7 @@ from gonogo.answers import (
     Effect,
     Evidence,
     GoldenPairs,
-    MixMoved,
+    MixShift,
     Onset,
     SignalKind,
     Trend,
@@ -86,7 +86,7 @@ class Finding:
     onset: Onset | None = None
     trend: Trend | None = None
     golden: GoldenPairs | None = None
-    mix: MixMoved | None = None
+    mix: MixShift | None = None
     detectable_now: float | None = None
     why: str | None = None
     missing: str | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.pieces import Beginnings, Settled
+from gonogo.detectors.pieces import Beginnings, SettledPrefix
 from gonogo.detectors.rate.dispersion import early_dispersion
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import (
@@ -23,8 +23,8 @@ from gonogo.detectors.rate.rule import (
     needed_for,
 )
 from gonogo.detectors.rate.seasons import weekly_offsets
-from gonogo.hours.kept import Remembered
 from gonogo.hours.rate_hours import days_of
+from gonogo.hours.stream_cache import CachedStream
 from gonogo.hours.time_slices import hours_of_week
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class _Frozen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Followed:
+class FollowedRate:
     """A rate from the first label of its baseline on, and the rule that was frozen with it.
 
     `settled`: its first batches, which every later look at them finds as they are; `cells`: of
@@ -124,14 +124,14 @@ class Followed:
     volume: Volume
     rule: RateRule
     runs: Runs
-    settled: Settled | None
+    settled: SettledPrefix | None
     cells: dict[tuple[str, Spells], Beginnings] | None
 
-    def settled_cell(self, segment: str, days: int, *, spells: Spells) -> Settled | None:
+    def settled_cell(self, segment: str, days: int, *, spells: Spells) -> SettledPrefix | None:
         """The same of one of its slices without some spells, for so many days after the baseline."""
         if self.cells is None or days <= 0:
             return None
-        return Settled(days, self.cells.setdefault((segment, spells), {}))
+        return SettledPrefix(days, self.cells.setdefault((segment, spells), {}))
 
     def watch(self) -> RateWatch:
         """The detector's run over the whole stream."""
@@ -167,7 +167,7 @@ def follow(
     weight: float,
     zone: str,
     runs: Runs,
-) -> Followed:
+) -> FollowedRate:
     """Freeze what the closed baseline tells: volume, dispersion, weekly expectation, the rule.
 
     Args:
@@ -187,14 +187,14 @@ def follow(
         volume = baseline_volume(followed, hours, expected)
         return _Frozen(offsets, volume, rule_of(volume, hours, settings, weight=weight))
 
-    remembered = stream.remembered or Remembered(0)
+    remembered = stream.remembered or CachedStream(0)
     end_hour = max(hours.end_hour, hours.start_hour + SEASON_HOURS_MIN)
     frozen = remembered.once((hours, settings, weight, zone), end_hour, freeze)
     older = remembered.settled(followed.hour, end_hour)
     expected = None
     if frozen.offsets is not None:
         expected = frozen.offsets[hours_of_week(followed.hour, zone=zone)]
-    return Followed(
+    return FollowedRate(
         stream=followed,
         baseline=baseline,
         hours=hours,
@@ -202,7 +202,7 @@ def follow(
         volume=frozen.volume,
         rule=frozen.rule,
         runs=runs,
-        settled=Settled(older, frozen.beginnings) if older else None,
+        settled=SettledPrefix(older, frozen.beginnings) if older else None,
         cells=frozen.cells if older else None,
     )
 

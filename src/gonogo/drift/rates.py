@@ -21,7 +21,7 @@ from gonogo.records import HOUR_MS
 from gonogo.text.forms import minute, number
 
 if TYPE_CHECKING:
-    from gonogo.drift.follow import Followed, Volume
+    from gonogo.drift.follow import FollowedRate, Volume
     from gonogo.hours.rate_hours import BaselineHours, Maturity, RateStream
     from gonogo.settings import DependencySettings
 
@@ -39,7 +39,7 @@ _STATUS: dict[Status, DriftStatus] = {
 
 
 def finding_of(
-    followed: Followed,
+    followed: FollowedRate,
     watch: RateWatch,
     settings: DependencySettings,
     *,
@@ -95,7 +95,7 @@ def finding_of(
     )
 
 
-def _onset(followed: Followed, watch: RateWatch) -> Onset:
+def _onset(followed: FollowedRate, watch: RateWatch) -> Onset:
     """When the newest change began, from the hours up to its end where that has come near."""
     stream, baseline, rule = followed.stream, followed.baseline, followed.rule
     episode, recovery = watch.episodes[-1], watch.state.recovery
@@ -136,7 +136,7 @@ def _onset(followed: Followed, watch: RateWatch) -> Onset:
     )
 
 
-def _rate_since(followed: Followed, watch: RateWatch) -> RateSince:
+def _rate_since(followed: FollowedRate, watch: RateWatch) -> RateSince:
     """How far the rate went in the episode that lasts."""
     stream, rule = followed.stream, followed.rule
     side = watch.episodes[-1].side

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gonogo.answers import Ahead
     from gonogo.drift.drift_memory import DriftMemory, Runs
     from gonogo.drift.finding import DriftQuestion
-    from gonogo.hours.history import Read
+    from gonogo.hours.history import HistorySnapshot
     from gonogo.ports.telemetry import Telemetry
     from gonogo.records import Dependency, GoldenAnswers, HourCounts
     from gonogo.settings import Settings
@@ -39,7 +39,7 @@ class DriftData:
     """Everything that was read for one question, up to the moment that is asked about."""
 
     known: Dependency
-    read: Read
+    read: HistorySnapshot
     slice_: Slice
     counts: HourCounts
     golden_counts: HourCounts
@@ -120,7 +120,9 @@ async def read_drift(
     )
 
 
-async def _hours(telemetry: Telemetry, read: Read, slice_: Slice, *, golden: bool) -> HourCounts:
+async def _hours(
+    telemetry: Telemetry, read: HistorySnapshot, slice_: Slice, *, golden: bool
+) -> HourCounts:
     found, whole = read.hours(golden=golden, segment=slice_.declared), read.hours(golden=False)
     if found is None and slice_.declared is None and whole is not None:
         return hours_where(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.answers import NextAction, Recorded, rfc3339
+from gonogo.answers import NextAction, RecordedData, rfc3339
 from gonogo.drift.finding import Finding
 from gonogo.errors import plain
 from gonogo.hours.periods import local_day
@@ -97,7 +97,7 @@ class OldData:
                 reason="the verdict as of its last day; it says nothing of now",
             )
         )
-        recorded = Recorded(
+        recorded = RecordedData(
             n=self.known.n,
             start=rfc3339(self.known.first_ts_ms),
             end=rfc3339(self.known.newest_ts_ms),

@@ -9,10 +9,10 @@ from gonogo.answers import Estimate, JudgeReport, SegmentDrift
 from gonogo.drift.baseline import choose_baseline
 from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix
-from gonogo.drift.drift_slices import Sliced, declared_streams, sliced
+from gonogo.drift.drift_slices import SliceFindings, declared_streams, sliced
 from gonogo.drift.drift_values import value_finding
 from gonogo.drift.finding import Finding
-from gonogo.drift.follow import Followed, follow
+from gonogo.drift.follow import FollowedRate, follow
 from gonogo.drift.rates import finding_of, unjudged
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
@@ -33,7 +33,7 @@ from gonogo.hours.value_hours import metric_hours
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.rate_watch import RateWatch
-    from gonogo.drift.baseline import Accepted
+    from gonogo.drift.baseline import AcceptedBaseline
     from gonogo.drift.finding import DriftQuestion
     from gonogo.drift.read import DriftData
     from gonogo.hours.value_hours import MetricHours
@@ -64,7 +64,7 @@ async def followed_streams(
     data: DriftData,
     question: DriftQuestion,
     settings: Settings,
-    accepted: Accepted | None,
+    accepted: AcceptedBaseline | None,
 ) -> Streams:
     """Follow every rate, the golden set, and the slices of the outcomes."""
     own, zone = settings.dependency(data.known.name), settings.timezone
@@ -109,13 +109,13 @@ async def followed_streams(
 
 def _in_slices(
     data: DriftData,
-    followed: Followed,
+    followed: FollowedRate,
     watch: RateWatch,
     finding: Finding,
     own: DependencySettings,
     *,
     zone: str,
-) -> tuple[Finding, Sliced]:
+) -> tuple[Finding, SliceFindings]:
     """The finding on the whole given its mix, and what its slices say."""
     declared = declared_streams(data.read, followed, end_hour=data.mature_until)
     onset_hour = _onset_hour(finding)
@@ -137,7 +137,7 @@ async def _daily(
     data: DriftData,
     question: DriftQuestion,
     settings: Settings,
-    accepted: Accepted | None,
+    accepted: AcceptedBaseline | None,
 ) -> DailySignals:
     """The signals that are judged by the day: of the slice or metric that is asked about."""
     metrics = followed_values(data.known)
@@ -174,7 +174,7 @@ async def _values(
     data: DriftData,
     question: DriftQuestion,
     settings: Settings,
-    accepted: Accepted | None,
+    accepted: AcceptedBaseline | None,
 ) -> list[Finding]:
     """Every metric that is no rate, on one quarter of the budget; in a slice that is read, too."""
     metrics = followed_values(data.known)
@@ -219,7 +219,7 @@ def followed_values(known: Dependency) -> list[str]:
 
 
 def _without_mix(
-    finding: Finding, followed: Followed, watch: RateWatch, declared: dict[str, RateStream]
+    finding: Finding, followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream]
 ) -> Finding:
     """The finding, or `shifted` where other shares of traffic explain what degraded."""
     if finding.status != "degraded":

@@ -13,8 +13,8 @@ from gonogo.store.books.ledger_books import book_costs
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
-    from gonogo.drill.healthy_history import Past
-    from gonogo.drill.replayed_calls import Played
+    from gonogo.drill.healthy_history import HealthyHistory
+    from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.records import Floats, Ints
     from gonogo.settings import Settings
 
@@ -28,8 +28,8 @@ def covering(settings: Settings, dependency: str) -> list[str]:
 
 async def book_played(
     stores: Stores,
-    pasts: Mapping[str, Past],
-    played: Mapping[str, Played],
+    pasts: Mapping[str, HealthyHistory],
+    played: Mapping[str, ReplayedCalls],
     *,
     since_ms: int,
     now_ms: int,

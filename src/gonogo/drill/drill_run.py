@@ -20,7 +20,7 @@ import anyio.to_process
 from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
-from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, Past, read_past, refuse_thin
+from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, HealthyHistory, read_past, refuse_thin
 from gonogo.drill.playbook import gaps
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
 from gonogo.drill.sandbox import sandboxed
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from gonogo.answers.drill_report import DrillReport
     from gonogo.settings import Settings
 
-__all__ = ["Asked", "chosen_dependency", "note_drill", "play", "prepare"]
+__all__ = ["DrillRequest", "chosen_dependency", "note_drill", "play", "prepare"]
 
 WORKERS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DrillRequest:
     """What a drill is asked to do. `answer_after_min`: a person approves so late; None: nobody."""
 
     dependency: str
@@ -67,7 +67,7 @@ def chosen_dependency(settings: Settings, named: str | None) -> str:
     return ladders[0]
 
 
-async def prepare(settings: Settings, asked: Asked, *, clock: Callable[[], int]) -> Ground:
+async def prepare(settings: Settings, asked: DrillRequest, *, clock: Callable[[], int]) -> Ground:
     """Copy the store and read the healthy history out of the copy; the store itself is only read.
 
     Raises:
@@ -164,7 +164,7 @@ def _ms(text: str) -> int:
 
 async def _pasts(
     stores: Stores, settings: Settings, dependency: str, since_ms: int, until_ms: int
-) -> dict[str, Past]:
+) -> dict[str, HealthyHistory]:
     """The dependency, the rungs that are measured, and what shares its budgets."""
     read = partial(read_past, stores, until_ms=until_ms)
     found = await read(dependency, since_ms=since_ms)
@@ -188,7 +188,9 @@ async def _pasts(
     return pasts
 
 
-async def play(ground: Ground, asked: Asked, *, progress: Callable[[Trial], None]) -> list[Trial]:
+async def play(
+    ground: Ground, asked: DrillRequest, *, progress: Callable[[Trial], None]
+) -> list[Trial]:
     """Play every replicate of every scenario, on all cores; `progress` hears of each.
 
     Returns:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gonogo.ports.trust_reads import Population, Repeats
     from gonogo.records import Costs, Dependency, GoldenAnswers, Histograms, HourCounts
 
-__all__ = ["DAYS_MIN", "Past", "read_past"]
+__all__ = ["DAYS_MIN", "HealthyHistory", "read_past"]
 
 # One day of each weekday, so that a week can be played again.
 DAYS_MIN = 7
@@ -45,7 +45,7 @@ SliceKey = tuple[bool, str | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Past:
+class HealthyHistory:
     """One dependency up to the rehearsal's first moment, and the calls that are played again.
 
     `hours` by (golden, segment), `histograms` by (metric, golden, segment). `calls` are of whole
@@ -65,7 +65,9 @@ class Past:
     thinned: int = 1
 
 
-async def read_past(stores: Stores, name: str, *, since_ms: int, until_ms: int) -> Past | None:
+async def read_past(
+    stores: Stores, name: str, *, since_ms: int, until_ms: int
+) -> HealthyHistory | None:
     """Read a dependency's history before `until_ms`; None where it has none.
 
     Args:
@@ -103,7 +105,7 @@ async def read_past(stores: Stores, name: str, *, since_ms: int, until_ms: int) 
         calls,
         **{name: getattr(calls, name)[::every] for name in CALL_FIELDS},
     )
-    return Past(
+    return HealthyHistory(
         known=known,
         segments=segments,
         hours=hours,
@@ -120,7 +122,7 @@ async def read_past(stores: Stores, name: str, *, since_ms: int, until_ms: int) 
     )
 
 
-def refuse_thin(past: Past | None, name: str) -> Past:
+def refuse_thin(past: HealthyHistory | None, name: str) -> HealthyHistory:
     """The history, where there is enough of it to play again.
 
     Raises:

@@ -16,7 +16,7 @@ from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
-    from gonogo.drill.drill_run import Asked
+    from gonogo.drill.drill_run import DrillRequest
     from gonogo.drill.rehearsal import Ground, Trial
 
 __all__ = ["poisson_interval95", "report", "unready"]
@@ -28,7 +28,9 @@ YEAR_MS = 365.25 * DAY_MS
 PROBLEMS_SHOWN = 6
 
 
-def report(ground: Ground, asked: Asked, trials: Sequence[Trial], *, now_ms: int) -> DrillReport:
+def report(
+    ground: Ground, asked: DrillRequest, trials: Sequence[Trial], *, now_ms: int
+) -> DrillReport:
     """Sum up a drill."""
     own = ground.settings.dependency(ground.dependency)
     lines = [
@@ -60,7 +62,7 @@ def report(ground: Ground, asked: Asked, trials: Sequence[Trial], *, now_ms: int
     )
 
 
-def unready(asked: Asked, why: str, policy: str, *, now_ms: int) -> DrillReport:
+def unready(asked: DrillRequest, why: str, policy: str, *, now_ms: int) -> DrillReport:
     """The answer where there is not enough history."""
     return DrillReport.model_validate(
         {

@@ -13,16 +13,16 @@ import numpy as np
 
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.drill.costs_booked import book_played, covering
-from gonogo.drill.replayed_calls import Played, good_rate, play_again
+from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
-from gonogo.drill.sandbox import Rehearsed
-from gonogo.drill.scenarios import SCENARIOS, Hurt, Scenario
+from gonogo.drill.sandbox import Rehearsal
+from gonogo.drill.scenarios import SCENARIOS, Harm, Scenario
 from gonogo.errors import ActionRefused
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, worst_verdict
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
-    from gonogo.drill.healthy_history import Past
+    from gonogo.drill.healthy_history import HealthyHistory
     from gonogo.records import Decision
     from gonogo.settings import Settings
 
@@ -47,7 +47,7 @@ class Ground:
     settings: Settings
     actuators: tuple[str, ...]
     gaps: tuple[str, ...]
-    pasts: Mapping[str, Past]
+    pasts: Mapping[str, HealthyHistory]
     accepted: tuple[Decision, ...]
     begin_ms: int
     days: int
@@ -111,7 +111,7 @@ class _Stage:
         settings = replace(ground.settings, store=str(folder / "sandbox.db"))
         self.telemetry = RehearsedTelemetry(settings, now_ms=self.now_ms)
         self.played = self._play(rng, days)
-        self.app = Rehearsed(
+        self.app = Rehearsal(
             settings,
             self.telemetry,
             actuators=ground.actuators,
@@ -123,13 +123,13 @@ class _Stage:
         self.attempts = 0
         self.share = 1.0
 
-    def _play(self, rng: np.random.Generator, days: int) -> dict[str, Played]:
+    def _play(self, rng: np.random.Generator, days: int) -> dict[str, ReplayedCalls]:
         ground, scenario = self.ground, self.scenario
         own = ground.settings.dependency(ground.dependency)
         first_day, played = ground.begin_ms // DAY_MS, {}
         for name, past in ground.pasts.items():
             calls = play_again(past.calls, first_day=first_day, days=days, rng=rng)
-            hurt = Hurt(self.trial.start_ms, good_rate(past.calls), own.min_effect, rng)
+            hurt = Harm(self.trial.start_ms, good_rate(past.calls), own.min_effect, rng)
             if name == ground.dependency:
                 calls = scenario.inject(calls, hurt)
             elif scenario.breaks_target and own.fallback[:1] == (name,):
@@ -302,7 +302,7 @@ class _Stage:
         return float(np.nansum(outcome)) / MICRO / max(int(known.sum()), 1)
 
 
-def _mean_cost(past: Past) -> float | None:
+def _mean_cost(past: HealthyHistory) -> float | None:
     cost = past.calls.cost_micro_usd
     return None if np.isnan(cost).all() else float(np.nanmean(cost))
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["Played", "play_again"]
+__all__ = ["ReplayedCalls", "play_again"]
 
 HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
+class ReplayedCalls:
     """Calls to come, oldest first; shapes (n,). `source` is the row of the user's own that each is.
 
     `hurt` marks the calls that a scenario made worse. `u` in [0, 1) is a call's place among the
@@ -47,13 +47,13 @@ class Played:
     u: Floats
     hurt: Mask
 
-    def worse(self, chosen: Mask) -> Played:
+    def worse(self, chosen: Mask) -> ReplayedCalls:
         """These calls with the chosen ones answered wrong, where they had an outcome."""
         chosen = chosen & (self.outcome_e6 > 0)
         outcome = np.where(chosen, 0.0, self.outcome_e6)
         return replace(self, outcome_e6=outcome, hurt=self.hurt | chosen)
 
-    def failing(self, chosen: Mask) -> Played:
+    def failing(self, chosen: Mask) -> ReplayedCalls:
         """These calls with the chosen ones failing outright, with nothing to judge."""
         return replace(
             self,
@@ -63,15 +63,15 @@ class Played:
             hurt=self.hurt | chosen,
         )
 
-    def without(self, gone: Mask) -> Played:
+    def without(self, gone: Mask) -> ReplayedCalls:
         """These calls without some of them."""
         kept = ~gone
-        return Played(*(getattr(self, name)[kept] for name in self.__slots__))
+        return ReplayedCalls(*(getattr(self, name)[kept] for name in self.__slots__))
 
 
 def play_again(
     calls: CallColumns, *, first_day: int, days: int, rng: np.random.Generator
-) -> Played:
+) -> ReplayedCalls:
     """Draw the calls of days to come from whole UTC days of history.
 
     Args:
@@ -98,7 +98,7 @@ def play_again(
     place = begin + np.arange(len(begin)) - np.repeat(np.cumsum(count) - count, count)
     source = begin + np.floor(rng.random(len(begin)) * size).astype(np.int64)
     ts_ms = calls.ts_ms[place] + shift * DAY_MS
-    return Played(
+    return ReplayedCalls(
         ts_ms=ts_ms,
         source=source,
         outcome_e6=calls.outcome_e6[source],

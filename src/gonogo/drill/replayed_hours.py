@@ -13,7 +13,7 @@ from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.drill.replayed_calls import Played
+    from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.records import Floats, Ints
     from gonogo.store.observations.rows import Rule
     from gonogo.store.reads.call_columns import CallColumns
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = [
-    "Shown",
+    "ReplayedHours",
     "bins_of",
     "by_day",
     "counts_of",
@@ -39,21 +39,23 @@ _COUNTS = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ReplayedHours:
     """The calls of one dependency that have happened by a moment; shapes (rows,).
 
     `row` are places in `played`; `outcome_e6` is NaN where it has not come yet.
     """
 
     calls: CallColumns
-    played: Played
+    played: ReplayedCalls
     row: Ints
     outcome_e6: Floats
     hour: Ints
     version: Ints
 
     @classmethod
-    def of(cls, calls: CallColumns, played: Played, served: Mask, *, until_ms: int) -> Shown:
+    def of(
+        cls, calls: CallColumns, played: ReplayedCalls, served: Mask, *, until_ms: int
+    ) -> ReplayedHours:
         """The served calls before a moment, with the outcomes that have come before it."""
         end = int(np.searchsorted(played.ts_ms, until_ms))
         row = np.flatnonzero(served[:end])
@@ -83,7 +85,7 @@ def _holds(declared: frozenset[str], segment: str) -> bool:
     return any(segment[:i] in declared and segment[i + 1 :] in declared for i in commas)
 
 
-def counts_of(shown: Shown, segment: str | None, rule: Rule) -> HourCounts:
+def counts_of(shown: ReplayedHours, segment: str | None, rule: Rule) -> HourCounts:
     """Their hourly counts in a slice, by hour and version."""
     kept, played = shown.inside(segment), shown.played
     row, outcome = shown.row[kept], shown.outcome_e6[kept]
@@ -106,7 +108,7 @@ def counts_of(shown: Shown, segment: str | None, rule: Rule) -> HourCounts:
     return HourCounts(hour=hour, version=version, versions=shown.calls.versions, **sums)
 
 
-def _cells(shown: Shown, kept: Mask) -> tuple[Ints, Ints, Ints, int]:
+def _cells(shown: ReplayedHours, kept: Mask) -> tuple[Ints, Ints, Ints, int]:
     """Hour and version of each cell, the cell of each row, and how many cells there are."""
     width = max(len(shown.calls.versions), 1)
     keys, at = np.unique(shown.hour[kept] * width + shown.version[kept], return_inverse=True)
@@ -114,7 +116,7 @@ def _cells(shown: Shown, kept: Mask) -> tuple[Ints, Ints, Ints, int]:
 
 
 def histogram_of(
-    shown: Shown, metric: str, bins: Ints, segment: str | None, rule: Rule
+    shown: ReplayedHours, metric: str, bins: Ints, segment: str | None, rule: Rule
 ) -> Histograms:
     """Their histograms of a metric in a slice, by hour and version.
 
@@ -147,7 +149,7 @@ def no_histograms(metric: str) -> Histograms:
     return Histograms(metric, layout_of(metric).name, *rest)
 
 
-def _fixed(shown: Shown, metric: str, rule: Rule) -> tuple[Mask, Floats]:
+def _fixed(shown: ReplayedHours, metric: str, rule: Rule) -> tuple[Mask, Floats]:
     """Which calls have a value, and the values in 1e-6 of the metric's unit."""
     labelled = ~np.isnan(shown.outcome_e6)
     if metric == "outcome_lag_s":
@@ -161,19 +163,19 @@ def _fixed(shown: Shown, metric: str, rule: Rule) -> tuple[Mask, Floats]:
     return there, np.nan_to_num(stored)
 
 
-def _stored(played: Played, metric: str) -> Floats:
+def _stored(played: ReplayedCalls, metric: str) -> Floats:
     if metric == "outcome_lag_s":
         return np.maximum(played.seen_ms - played.ts_ms, 0)
     return played.cost_micro_usd if metric == "cost_usd" else played.confidence_e6
 
 
-def bins_of(played: Played, metric: str) -> Ints:
+def bins_of(played: ReplayedCalls, metric: str) -> Ints:
     """The bin of every call's value of a metric; that of 0 where it has none."""
     unit = 1000 if metric == "outcome_lag_s" else MICRO
     return bin_of(layout_of(metric), np.nan_to_num(_stored(played, metric)) / unit)
 
 
-def earliest_change(played: Played, before_ms: int, until_ms: int) -> int:
+def earliest_change(played: ReplayedCalls, before_ms: int, until_ms: int) -> int:
     """The time of the oldest call that came, or whose outcome came, in between; epoch ms."""
     called = (played.ts_ms >= before_ms) & (played.ts_ms < until_ms)
     judged = (played.seen_ms > before_ms) & (played.seen_ms <= until_ms)

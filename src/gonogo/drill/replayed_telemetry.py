@@ -30,10 +30,11 @@ from gonogo.store.observations.rows import Rule
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.drill.healthy_history import Past
-    from gonogo.drill.replayed_calls import Played
+    from gonogo.drill.healthy_history import HealthyHistory
+    from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.ports.trust_reads import Population, Repeats
     from gonogo.records import (
+        BatchReport,
         Dependency,
         GoldenAnswers,
         Histograms,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
         Ints,
         Kind,
         Observation,
-        Stored,
         VersionCalls,
     )
     from gonogo.settings import Settings
@@ -56,13 +56,13 @@ READ_WHERE_MOVED = ("confidence", "cost_usd")
 class _Stretch:
     """One dependency. `served` is False for calls that a fallback has taken."""
 
-    past: Past
-    played: Played
+    past: HealthyHistory
+    played: ReplayedCalls
     served: NDArray[np.bool_]
     rule: Rule
     metrics: tuple[str, ...]
     bins: dict[str, Ints] = field(default_factory=dict)
-    shown: rollup.Shown | None = None
+    shown: rollup.ReplayedHours | None = None
     hours: dict[tuple[bool, str | None], HourCounts] = field(default_factory=dict)
     histograms: dict[tuple[str, bool, str | None], Histograms] = field(default_factory=dict)
     # At which revision which hour, and none before it, has changed.
@@ -85,7 +85,9 @@ class RehearsedTelemetry(UnplayedReads):
         self._rev = 1
         self._stretches: dict[str, _Stretch] = {}
 
-    def add(self, past: Past, played: Played, *, metrics: Sequence[str] = ()) -> None:
+    def add(
+        self, past: HealthyHistory, played: ReplayedCalls, *, metrics: Sequence[str] = ()
+    ) -> None:
         """Let a dependency be known; of its metrics besides quality only these are followed."""
         name = past.known.name
         served = np.ones(len(played.ts_ms), dtype=bool)
@@ -115,15 +117,15 @@ class RehearsedTelemetry(UnplayedReads):
         """Which of the calls that are played a dependency serves; shape (calls,)."""
         return self._stretches[name].served
 
-    def _shown(self, stretch: _Stretch) -> rollup.Shown:
+    def _shown(self, stretch: _Stretch) -> rollup.ReplayedHours:
         if stretch.shown is None:
             until_ms = self._now_ms // HOUR_MS * HOUR_MS
-            stretch.shown = rollup.Shown.of(
+            stretch.shown = rollup.ReplayedHours.of(
                 stretch.past.calls, stretch.played, stretch.served, until_ms=until_ms
             )
         return stretch.shown
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Refused: a rehearsal plays what it has."""
         del observations, now_ms
         raise ActionRefused("A rehearsal records nothing: it plays history again.")

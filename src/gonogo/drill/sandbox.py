@@ -13,7 +13,7 @@ from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.fallback.health import TrustHealth
 from gonogo.hours.recent_answers import Recent
-from gonogo.ports.actuators import Observed, Step
+from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import LOCAL, WHOLE, Route
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
-__all__ = ["Rehearsed", "sandboxed"]
+__all__ = ["Rehearsal", "sandboxed"]
 
 
 # Replicates of one process share the pieces of runs that they have in common: those of history.
@@ -55,12 +55,12 @@ class RecordedActuator:
         """Its name in the configuration."""
         return self._name
 
-    async def read(self, dependency: str) -> Observed:
+    async def read(self, dependency: str) -> ActuatorReading:
         """What it was given last."""
         route = self._routes.get(dependency)
         if route is None:
-            return Observed("absent")
-        return Observed("known", route.targets, route.epoch, version=str(route.epoch))
+            return ActuatorReading("absent")
+        return ActuatorReading("known", route.targets, route.epoch, version=str(route.epoch))
 
     def effect(self, route: Route) -> str:
         """What it would note."""
@@ -83,7 +83,7 @@ class RecordedActuator:
         return Step("done" if same else "failed", "read back" if same else "not what was noted")
 
 
-class Rehearsed(Gonogo):
+class Rehearsal(Gonogo):
     """The application of a rehearsal.
 
     Args:

@@ -13,10 +13,10 @@ from gonogo.records import DAY_MS, HOUR_MS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.drill.replayed_calls import Played
+    from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.records import Floats
 
-__all__ = ["SCENARIOS", "Hurt", "Scenario", "Wanted"]
+__all__ = ["SCENARIOS", "Harm", "Scenario", "Wanted"]
 
 # `fallback`: the traffic has to leave for a healthy target. `notice`: it has to be seen, and the
 # traffic has to stay. `quiet`: nothing may be raised. `unknown`: no verdict may say go.
@@ -25,7 +25,7 @@ Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
-class Hurt:
+class Harm:
     """When it begins and what it is done with. `own_rate` is the user's own share of good calls."""
 
     start_ms: int
@@ -34,7 +34,7 @@ class Hurt:
     rng: np.random.Generator
 
 
-Injection = Callable[["Played", Hurt], "Played"]
+Injection = Callable[["ReplayedCalls", Harm], "ReplayedCalls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,68 +73,68 @@ FLAP_MS = 3 * DAY_MS
 THURSDAY_TO_SATURDAY = 2  # 1970-01-01 was a Thursday
 
 
-def _after(played: Played, hurt: Hurt) -> NDArray[np.bool_]:
+def _after(played: ReplayedCalls, hurt: Harm) -> NDArray[np.bool_]:
     after: NDArray[np.bool_] = played.ts_ms >= hurt.start_ms
     return after
 
 
-def _flips(played: Played, hurt: Hurt, points: Floats | float) -> NDArray[np.bool_]:
+def _flips(played: ReplayedCalls, hurt: Harm, points: Floats | float) -> NDArray[np.bool_]:
     """Good calls that turn wrong so that the mean outcome falls by so much."""
     chance = np.clip(np.asarray(points) / max(hurt.own_rate, 1e-6), 0, 1)
     flipped: NDArray[np.bool_] = hurt.rng.random(len(played.ts_ms)) < chance
     return flipped & _after(played, hurt)
 
 
-def nothing(played: Played, hurt: Hurt) -> Played:
+def nothing(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """The control: the calls as they were."""
     del hurt
     return played
 
 
-def slide(played: Played, hurt: Hurt) -> Played:
+def slide(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Seven points of accuracy in three weeks, as from 94 % to 87 %."""
     way = np.clip((played.ts_ms - hurt.start_ms) / SLIDE_MS, 0, 1)
     return played.worse(_flips(played, hurt, SLIDE_POINTS * way))
 
 
-def weekend(played: Played, hurt: Hurt) -> Played:
+def weekend(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Wrong at weekends only."""
     day = (played.ts_ms // DAY_MS - THURSDAY_TO_SATURDAY) % 7
     return played.worse(_flips(played, hurt, WEEKEND_POINTS) & (day <= 1))
 
 
-def collapse(played: Played, hurt: Hurt) -> Played:
+def collapse(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """The confidence falls to half of what it was; the outcomes stay as they were."""
     left = np.where(_after(played, hurt), 0.5, 1.0)
     return replace(played, confidence_e6=np.round(played.confidence_e6 * left))
 
 
-def spike(played: Played, hurt: Hurt) -> Played:
+def spike(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Every call costs five times as much."""
     after = _after(played, hurt)
     cost = np.where(after, np.round(played.cost_micro_usd * COST_TIMES), played.cost_micro_usd)
     return replace(played, cost_micro_usd=cost, hurt=played.hurt | after)
 
 
-def outage(played: Played, hurt: Hurt) -> Played:
+def outage(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Nine calls in ten fail outright, for twelve hours."""
     during = _after(played, hurt) & (played.ts_ms < hurt.start_ms + OUTAGE_MS)
     return played.failing(during & (hurt.rng.random(len(played.ts_ms)) < OUTAGE_SHARE))
 
 
-def late(played: Played, hurt: Hurt) -> Played:
+def late(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Ten points of accuracy at once, and outcomes that come three days late."""
     after = _after(played, hurt)
     hurt_calls = played.worse(_flips(played, hurt, LATE_POINTS))
     return replace(hurt_calls, seen_ms=np.where(after, played.ts_ms + LATE_MS, played.seen_ms))
 
 
-def missing(played: Played, hurt: Hurt) -> Played:
+def missing(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Nothing is recorded any more."""
     return played.without(_after(played, hurt))
 
 
-def flapping(played: Played, hurt: Hurt) -> Played:
+def flapping(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Three days twice the smallest effect that matters below its own rate, three days well."""
     ill = ((played.ts_ms - hurt.start_ms) // FLAP_MS) % 2 == 0
     return played.worse(_flips(played, hurt, np.where(ill, 2 * hurt.min_effect, 0.0)))

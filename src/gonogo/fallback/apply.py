@@ -12,8 +12,8 @@ reconcile, does steps 2 and 3 again: bringing about what is there already change
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gonogo.answers import (
     ActuatorResult,
@@ -32,13 +32,13 @@ from gonogo.ports.actuators import Step
 from gonogo.ports.routes import (
     STORE,
     WHOLE,
-    Begun,
     Books,
     Check,
     Fence,
     Plan,
     Recovery,
     Route,
+    SwitchEntry,
     Weight,
     grown,
 )
@@ -48,11 +48,10 @@ from gonogo.text.forms import minute, share_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.fallback.approval import Approval, ConfirmedBy
     from gonogo.fallback.fallback_ports import FallbackPorts
     from gonogo.ports.actuators import Actuator
     from gonogo.settings import Settings
-
-ConfirmedBy = Literal["confirm", "elicited", "approved"]
 
 TOOL = "trigger_fallback"
 # The kind under which a step of the way back stands in the decision log.
@@ -61,19 +60,9 @@ RETURN = "recover"
 RELAPSE_MS = 7 * DAY_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Go:
-    """The word to carry a plan out: who gave it, and when; `overrule`: why, past failed checks."""
-
-    confirmed_by: ConfirmedBy | None
-    actor: str
-    now_ms: int
-    settings_digest: str = ""
-    idempotency_key: str | None = None
-    overrule: str | None = None
-
-
-async def carry_out(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
+async def carry_out(
+    ports: FallbackPorts, settings: Settings, plan: Plan, go: Approval
+) -> FallbackResult:
     """Carry a plan out, or give the result of the first time.
 
     `plan.checks` and `plan.answer` are what was judged just now; the fence judges again, in the
@@ -96,7 +85,9 @@ async def carry_out(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go
     return await complete(ports, settings, begun.plan, go)
 
 
-async def replayed(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
+async def replayed(
+    ports: FallbackPorts, settings: Settings, plan: Plan, go: Approval
+) -> FallbackResult:
     """The first result of a plan that was used; finishes what another process has not."""
     result = (
         FallbackResult.model_validate_json(plan.result)
@@ -178,10 +169,10 @@ def refuse_stale(plan: Plan, route: Route, now_ms: int) -> None:
         )
 
 
-def _fence(judged: Plan, go: Go, *, audit_id: str, incident_id: str | None) -> Fence:
-    def fence(plan: Plan, books: Books) -> Begun:
+def _fence(judged: Plan, go: Approval, *, audit_id: str, incident_id: str | None) -> Fence:
+    def fence(plan: Plan, books: Books) -> SwitchEntry:
         if plan.state != "planned":
-            return Begun(plan)
+            return SwitchEntry(plan)
         route = books.route
         refuse_stale(plan, route, go.now_ms)
         now: tuple[Check, ...] = (not_held(route, go.now_ms),)
@@ -201,7 +192,7 @@ def _fence(judged: Plan, go: Go, *, audit_id: str, incident_id: str | None) -> F
             checks=checks,
             answer=judged.answer,
         )
-        return Begun(used, wanted, _began(used, wanted, go))
+        return SwitchEntry(used, wanted, _began(used, wanted, go))
 
     return fence
 
@@ -244,7 +235,7 @@ def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery 
 
 
 def _entry(
-    plan: Plan, go: Go, *, entry_id: str, verdict: Verdict, summary: str, answer: str
+    plan: Plan, go: Approval, *, entry_id: str, verdict: Verdict, summary: str, answer: str
 ) -> Decision:
     inputs = {
         "dependency": plan.dependency,
@@ -271,7 +262,7 @@ def _entry(
     )
 
 
-def _began(plan: Plan, wanted: Route, go: Go) -> Decision:
+def _began(plan: Plan, wanted: Route, go: Approval) -> Decision:
     answer = {
         "plan_id": plan.id,
         "route_epoch": wanted.epoch,
@@ -291,7 +282,9 @@ def _began(plan: Plan, wanted: Route, go: Go) -> Decision:
     )
 
 
-async def complete(ports: FallbackPorts, settings: Settings, plan: Plan, go: Go) -> FallbackResult:
+async def complete(
+    ports: FallbackPorts, settings: Settings, plan: Plan, go: Approval
+) -> FallbackResult:
     """Do steps 2 and 3 for a begun plan; the result that stands, which is another's where another was first."""
     route = await ports.routes.route(plan.dependency)
     steps: list[tuple[str, Step]]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import (
-    ConfirmedBy,
-    Go,
     blocking,
     carry_out,
     refuse_blocked,
     refuse_stale,
     replayed,
 )
+from gonogo.fallback.approval import Approval, ConfirmedBy
 from gonogo.fallback.conditions import approval_of
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
@@ -343,8 +342,8 @@ def _refuse_denied(settings: Settings, plan: Plan, approval: Policy) -> None:
         )
 
 
-def _go(request: FallbackRequest, settings: Settings, now_ms: int) -> Go:
-    return Go(
+def _go(request: FallbackRequest, settings: Settings, now_ms: int) -> Approval:
+    return Approval(
         confirmed_by=request.confirmed_by,
         actor=request.actor,
         now_ms=now_ms,

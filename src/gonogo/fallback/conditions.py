@@ -15,7 +15,7 @@ from gonogo.text.forms import number, percent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gonogo.ports.routes import Handled, Route, Switch
+    from gonogo.ports.routes import IncidentRecord, Route, Switch
     from gonogo.ports.target_health import Assessment
     from gonogo.settings import DependencySettings, Policy
 
@@ -121,7 +121,9 @@ def target_route(dependency: str, target: str, routes: Mapping[str, Route]) -> l
     return [Check("target_route", False, why, "agents")]
 
 
-def target_incidents(target: str, handled: Sequence[Handled], *, is_down: bool) -> list[Check]:
+def target_incidents(
+    target: str, handled: Sequence[IncidentRecord], *, is_down: bool
+) -> list[Check]:
     """A target with an incident of its own that nobody has mitigated is named."""
     active = [found for found in handled if found.status in ("open", "acknowledged")]
     if not active:

@@ -21,7 +21,7 @@ from gonogo.text.forms import minute
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.fallback.judgement import Judged
+    from gonogo.fallback.judgement import SwitchJudgement
     from gonogo.ports.target_health import Assessment
     from gonogo.settings import Policy
 
@@ -69,7 +69,7 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
     )
 
 
-def judged_answer(plan: Plan, judged: Judged, approval: Policy) -> str:
+def judged_answer(plan: Plan, judged: SwitchJudgement, approval: Policy) -> str:
     """The JSON of a plan's answer with what was found of it just now."""
     failed = [check for check in judged.checks if not check.passed]
     stopped = any(check.blocks != "never" for check in failed)

@@ -38,7 +38,7 @@ LIMITS_LOOK_BACK_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class SwitchJudgement:
     """What was found of a switch: the health of the target that gets most, and every check."""
 
     health: Assessment | None
@@ -53,7 +53,7 @@ async def judge_switch(
     *,
     is_undo: bool = False,
     now_ms: int,
-) -> Judged:
+) -> SwitchJudgement:
     """Ask everything that speaks for or against a switch of this route, now; reads only."""
     name = route.dependency
     own = settings.dependency(name)
@@ -64,13 +64,13 @@ async def judge_switch(
         Check("state_version", True, f"version {route.version}", "always"),
     )
     if targets == [name] and is_undo:
-        return Judged(None, state)
+        return SwitchJudgement(None, state)
     healths, checks = await _of_targets(ports, settings, route, targets, now_ms)
     main = healths[0] if healths else None
     if targets == [name]:
-        return Judged(main, (*checks, *state))
+        return SwitchJudgement(main, (*checks, *state))
     switches = await ports.routes.switches(name, since_ms=now_ms - LIMITS_LOOK_BACK_MS)
-    return Judged(
+    return SwitchJudgement(
         main,
         (
             *checks,

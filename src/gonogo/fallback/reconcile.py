@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.fallback.apply import Go, bring_about, complete
+from gonogo.fallback.apply import bring_about, complete
+from gonogo.fallback.approval import Approval
 from gonogo.fallback.plan import actuators_of
 from gonogo.records import Decision
 
@@ -21,7 +22,7 @@ WORKED_ON_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciliation:
     """What bringing one dependency back to its route did, an actuator each."""
 
     dependency: str
@@ -30,7 +31,7 @@ class Reconciled:
 
 async def reconcile(
     ports: FallbackPorts, settings: Settings, *, dependency: str | None = None, now_ms: int
-) -> list[Reconciled]:
+) -> list[Reconciliation]:
     """Finish begun plans whose process died, and bring back actuators that forgot.
 
     Cheap where nothing is to be done: a read of the store and one of each actuator. Call it ahead
@@ -39,7 +40,7 @@ async def reconcile(
     Returns:
         The dependencies of which some actuator was not where it should be.
     """
-    go = Go(None, "reconciler", now_ms, settings.digest)
+    go = Approval(None, "reconciler", now_ms, settings.digest)
     worked_on = set()
     for plan in await ports.routes.begun(dependency):
         route = await ports.routes.route(plan.dependency)
@@ -60,7 +61,9 @@ async def reconcile(
     return [done for done in found if done.steps]
 
 
-async def _reconciled(ports: FallbackPorts, settings: Settings, route: Route, go: Go) -> Reconciled:
+async def _reconciled(
+    ports: FallbackPorts, settings: Settings, route: Route, go: Approval
+) -> Reconciliation:
     steps = []
     for name in actuators_of(ports, settings, route.dependency):
         actuator = ports.actuators.get(name)
@@ -83,4 +86,4 @@ async def _reconciled(ports: FallbackPorts, settings: Settings, route: Route, go
             settings_digest=go.settings_digest,
         )
         await ports.decisions.append(entry)
-    return Reconciled(route.dependency, tuple(steps))
+    return Reconciliation(route.dependency, tuple(steps))

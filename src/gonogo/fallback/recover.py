@@ -19,7 +19,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import ActionRefused
-from gonogo.fallback.apply import RETURN, Go, carry_out
+from gonogo.fallback.apply import RETURN, carry_out
+from gonogo.fallback.approval import Approval
 from gonogo.fallback.conditions import not_held
 from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, Proposal, effects, shifted
@@ -54,7 +55,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RecoveryOutcome:
     """What became of one route that was looked at."""
 
     dependency: str
@@ -62,7 +63,9 @@ class Recovered:
     why: str
 
 
-async def recover(ports: FallbackPorts, settings: Settings, *, now_ms: int) -> list[Recovered]:
+async def recover(
+    ports: FallbackPorts, settings: Settings, *, now_ms: int
+) -> list[RecoveryOutcome]:
     """Look once at every fallback that is in force, and take the step that its evidence allows.
 
     Idempotent: looking again, from any process, changes nothing until there is new evidence.
@@ -140,7 +143,7 @@ def _calls(n: float) -> str:
 
 async def _looked_at(
     ports: FallbackPorts, settings: Settings, route: Route, recovery: Recovery, now_ms: int
-) -> Recovered:
+) -> RecoveryOutcome:
     name, is_trying = route.dependency, route.targets != recovery.fallback
     rates = await ports.health.own_rates(
         name,
@@ -159,15 +162,15 @@ async def _looked_at(
             if dead is not None and not down:
                 stays = f"{reason}; it stays where it is, since {dead}: a person has to decide"
                 await _tell_stuck(ports, settings, name, stays, now_ms)
-                return Recovered(name, "wait", stays)
+                return RecoveryOutcome(name, "wait", stays)
             await _step(ports, settings, route, after, recovery, reason, now_ms)
-            return Recovered(name, "leave", reason)
+            return RecoveryOutcome(name, "leave", reason)
     rested = now_ms - recovery.since_ms >= DWELL_MS
     if said.is_well and rested and route.primary_share:
         return await _advanced(ports, settings, route, recovery, said, now_ms)
     if not is_trying and route.expires_ms is not None and now_ms >= route.expires_ms:
         return await _due(ports, settings, route, said, now_ms)
-    return Recovered(name, "wait", said.why or f"no calls of {name} to judge yet")
+    return RecoveryOutcome(name, "wait", said.why or f"no calls of {name} to judge yet")
 
 
 async def _dead_fallback(
@@ -197,7 +200,7 @@ async def _advanced(
     recovery: Recovery,
     said: Judgement,
     now_ms: int,
-) -> Recovered:
+) -> RecoveryOutcome:
     name = route.dependency
     share = next(stage for stage in RETURN_STAGES if stage > route.primary_share)
     after = shifted(route, name, share, settings.dependency(name).fallback)
@@ -209,7 +212,7 @@ async def _advanced(
     )
     reason = f"{name} is well, {share_text(share / WHOLE)} back on it: {said.why}"
     await _step(ports, settings, route, after, returns, reason, now_ms)
-    return Recovered(name, "advance", reason)
+    return RecoveryOutcome(name, "advance", reason)
 
 
 async def _step(
@@ -244,22 +247,22 @@ async def _step(
     kept = await ports.routes.save_plan(replace(plan, returns=returns, idempotency_key=key))
     if kept.state == "planned":
         with suppress(ActionRefused):
-            await carry_out(ports, settings, kept, Go(None, ACTOR, now_ms, settings.digest))
+            await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))
 
 
 async def _due(
     ports: FallbackPorts, settings: Settings, route: Route, said: Judgement, now_ms: int
-) -> Recovered:
+) -> RecoveryOutcome:
     """A fallback that is due: renewed where the primary is still ill, else left where it is."""
     name = route.dependency
     if not said.is_ill:
         why = f"not known whether {name} is well again: the fallback stays until a person looks"
         ports.decisions.note(_entry(ports, settings, name, "unknown", why, now_ms, action=False))
-        return Recovered(name, "wait", why)
+        return RecoveryOutcome(name, "wait", why)
     if route.renewals >= RENEWALS_MAX:
         why = f"{name} is still ill after {RENEWALS_MAX} renewals: a person has to decide"
         await _tell_stuck(ports, settings, name, why, now_ms)
-        return Recovered(name, "wait", why)
+        return RecoveryOutcome(name, "wait", why)
     why = f"{name} is still ill, renewed {route.renewals + 1} of {RENEWALS_MAX} times: {said.why}"
     entry = _entry(ports, settings, name, "no_go", why, now_ms, action=True)
 
@@ -270,7 +273,7 @@ async def _due(
         return later, entry
 
     await ports.routes.amend(name, renewed)
-    return Recovered(name, "renew", why)
+    return RecoveryOutcome(name, "renew", why)
 
 
 def _entry(

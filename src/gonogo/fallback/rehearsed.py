@@ -18,7 +18,7 @@ DRILL_DAYS_MAX = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Drilled:
+class DrillRecord:
     """The newest rehearsal of a dependency's plan."""
 
     ts_ms: int
@@ -29,13 +29,13 @@ class Drilled:
         return now_ms - self.ts_ms > DRILL_DAYS_MAX * DAY_MS
 
 
-async def last_drill(log: DecisionLog, dependency: str) -> Drilled | None:
+async def last_drill(log: DecisionLog, dependency: str) -> DrillRecord | None:
     """The newest rehearsal in the log; None where there was none."""
     entries = await log.decisions(dependency=dependency, kind=DRILL, limit=1)
-    return Drilled(entries[0].ts_ms, entries[0].verdict == "go") if entries else None
+    return DrillRecord(entries[0].ts_ms, entries[0].verdict == "go") if entries else None
 
 
-def told(drill: Drilled | None, now_ms: int) -> str:
+def told(drill: DrillRecord | None, now_ms: int) -> str:
     """When it was, in words."""
     if drill is None:
         return "never"
@@ -44,7 +44,7 @@ def told(drill: Drilled | None, now_ms: int) -> str:
     return f"{result} {rfc3339(drill.ts_ms)[:10]}{old}"
 
 
-def rehearsed(drill: Drilled | None, policy: Policy, now_ms: int) -> tuple[Check, ...]:
+def rehearsed(drill: DrillRecord | None, policy: Policy, now_ms: int) -> tuple[Check, ...]:
     """Where agents may switch by themselves, a plan whose drill failed or is old asks a person.
 
     A plan that was never rehearsed is left to the policy.

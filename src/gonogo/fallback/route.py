@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import NextAction, RouteAnswer, rfc3339
 from gonogo.errors import UnknownTarget
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
-from gonogo.ports.standing_verdicts import NEVER_ASKED, VerdictNow, verdicts_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, verdicts_now
 from gonogo.records import Verdict, worst_verdict
 from gonogo.routes.split import key_place, pick
 from gonogo.text.forms import share_text
@@ -83,7 +83,7 @@ def _call(target: str, dependency: str) -> str:
 
 async def _health(
     ports: FallbackPorts, settings: Settings, target: str, *, primary: str, now_ms: int
-) -> VerdictNow | None:
+) -> CurrentVerdict | None:
     """The standing verdict of a target; None where there is nothing to measure.
 
     A version has none of its own, and a fallback's target may never have been asked about: their
@@ -101,10 +101,10 @@ async def _health(
     if target == primary or (version is None and not is_known):
         return NEVER_ASKED
     trust = (await ports.health.assess(target, primary=primary, now_ms=now_ms)).verdict
-    return VerdictNow(trust, now_ms, trust=trust)
+    return CurrentVerdict(trust, now_ms, trust=trust)
 
 
-def _told(target: str, health: VerdictNow) -> str:
+def _told(target: str, health: CurrentVerdict) -> str:
     """The target's verdict with what it rests on."""
     parts = [
         f"{part} {verdict}"
@@ -151,7 +151,7 @@ def _next_actions(
     settings: Settings,
     route: Route,
     target: str,
-    health: VerdictNow | None,
+    health: CurrentVerdict | None,
     *,
     is_due: bool,
 ) -> list[NextAction]:

@@ -10,7 +10,7 @@ from gonogo.guard.hook_forms import Ruling
 from gonogo.text.forms import duration
 
 if TYPE_CHECKING:
-    from gonogo.ports.standing_verdicts import VerdictNow
+    from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.records import Verdict
     from gonogo.settings import GuardPolicy, GuardSettings
 
@@ -32,7 +32,7 @@ def dependency_of(tool: str, guard: GuardSettings) -> str | None:
     return f"{server}/{own}" if server and own else None
 
 
-def ruling_of(name: str, now: VerdictNow, guard: GuardSettings, *, now_ms: int) -> Ruling:
+def ruling_of(name: str, now: CurrentVerdict, guard: GuardSettings, *, now_ms: int) -> Ruling:
     """Stop on no_go; caution and unknown as they are configured."""
     means: dict[Verdict, GuardPolicy] = {
         "go": "allow",

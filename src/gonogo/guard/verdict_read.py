@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.guard.ruling import ruling_of
-from gonogo.ports.standing_verdicts import NEVER_ASKED, VerdictNow, standing_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, standing_now
 from gonogo.records import worst_verdict
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ruling_now(name: str, settings: Settings, *, now_ms: int) -> Ruling:
     return ruling_of(name, now, settings.guard, now_ms=now_ms)
 
 
-def _standing_on_file(name: str, settings: Settings, *, now_ms: int) -> VerdictNow | None:
+def _standing_on_file(name: str, settings: Settings, *, now_ms: int) -> CurrentVerdict | None:
     """The standing verdict, read from the store's file alone; None where it has to be asked.
 
     A process that only looks at one row need not open the store, which takes ten times as long. Of
@@ -69,7 +69,7 @@ def _standing_on_file(name: str, settings: Settings, *, now_ms: int) -> VerdictN
     return standing_now(settings, name, found, now_ms) if fresh else None
 
 
-async def _asked_now(name: str, settings: Settings) -> VerdictNow:
+async def _asked_now(name: str, settings: Settings) -> CurrentVerdict:
     """The verdict as the checks give it now; they leave it standing for whoever asks next."""
     import anyio
 
@@ -83,4 +83,4 @@ async def _asked_now(name: str, settings: Settings) -> VerdictNow:
                 trust = (await app.get_trust_score_health(name)).verdict
             except UnknownTarget:
                 return NEVER_ASKED
-            return VerdictNow(worst_verdict([drift, trust]), app.clock(), drift, trust)
+            return CurrentVerdict(worst_verdict([drift, trust]), app.clock(), drift, trust)

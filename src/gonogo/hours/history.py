@@ -17,8 +17,8 @@ from gonogo.hours.counts import (
     hours_joined,
     hours_where,
 )
-from gonogo.hours.kept import Remembered
 from gonogo.hours.rate_hours import RateStream, rate_stream
+from gonogo.hours.stream_cache import CachedStream
 from gonogo.hours.value_hours import MetricHours, metric_hours
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gonogo.ports.telemetry import Telemetry
     from gonogo.records import Histograms, HourCounts, Rollups
 
-__all__ = ["History", "Past", "Read"]
+__all__ = ["History", "HistoryCache", "HistorySnapshot"]
 
 DEPENDENCIES_MAX = 32
 # Of histograms, which are most of it: a quarter of a year of one metric takes one to two.
@@ -63,7 +63,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Read:
+class HistorySnapshot:
     """A dependency at one moment: its history, and the hours since."""
 
     history: History
@@ -87,7 +87,7 @@ class Read:
         old = self.history.made.get(key)
         if not isinstance(old, RateStream):
             whole = rate_stream(self.history.hours[slice_], metric, golden=golden)
-            old = replace(whole, remembered=Remembered(self.history.end_hour))
+            old = replace(whole, remembered=CachedStream(self.history.end_hour))
             self.history.made[key] = old
         return old.then(rate_stream(new, metric, golden=golden))
 
@@ -100,7 +100,7 @@ class Read:
         old = self.history.made.get(key)
         if not isinstance(old, MetricHours):
             whole = metric_hours(self.history.histograms[metric])
-            old = replace(whole, remembered=Remembered(self.history.end_hour))
+            old = replace(whole, remembered=CachedStream(self.history.end_hour))
             self.history.made[key] = old
         return old.then(new)
 
@@ -110,7 +110,7 @@ class Read:
         return None if new is None else histograms_joined(self.history.histograms[metric], new)
 
 
-class Past:
+class HistoryCache:
     """The histories of the dependencies that were asked for last."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Past:
 
     async def read(
         self, telemetry: Telemetry, dependency: str, *, without: Collection[str]
-    ) -> Read | None:
+    ) -> HistorySnapshot | None:
         """A dependency as it is now; None where nothing was ever recorded of it.
 
         Args:
@@ -138,7 +138,7 @@ class Past:
         elif kept.end_hour < found.newest_day_hour:
             kept, found = _split(_whole(kept, found))
         self._keep(dependency, kept)
-        return Read(kept, found)
+        return HistorySnapshot(kept, found)
 
     def _keep(self, dependency: str, history: History) -> None:
         self._histories[dependency] = history

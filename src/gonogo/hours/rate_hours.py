@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from gonogo.hours.kept import Remembered
+from gonogo.hours.stream_cache import CachedStream
 from gonogo.records import HOUR_MS, MICRO
 from gonogo.text.forms import counted, number
 
@@ -62,7 +62,7 @@ class RateStream:
     hour: Ints
     n: Floats
     bad: Floats
-    remembered: Remembered | None = None
+    remembered: CachedStream | None = None
 
     def between(self, start_hour: int | None, end_hour: int | None) -> RateStream:
         """The batches with `start_hour <= hour < end_hour`."""
@@ -73,7 +73,7 @@ class RateStream:
             remembered = remembered.until(end_hour)
         return self.part(low, max(low, high), remembered)
 
-    def part(self, low: int, high: int, remembered: Remembered | None = None) -> RateStream:
+    def part(self, low: int, high: int, remembered: CachedStream | None = None) -> RateStream:
         """The batches `low <= index < high`."""
         kept = slice(low, high)
         hour, n, bad = self.hour[kept], self.n[kept], self.bad[kept]

@@ -11,8 +11,8 @@ import numpy as np
 from gonogo.detectors.bins import centres, layout_named
 from gonogo.detectors.values.ranks import SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
-from gonogo.hours.kept import Remembered
 from gonogo.hours.rate_hours import groups_of
+from gonogo.hours.stream_cache import CachedStream
 from gonogo.records import MICRO
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class MetricHours:
     hours: ValueHours
     old: SparseRows
     new: SparseRows
-    remembered: Remembered
+    remembered: CachedStream
 
     def then(self, news: Histograms) -> MetricHours:
         """A history and the hours since."""
@@ -92,7 +92,7 @@ class MetricHours:
             new = self.new.cut(0, high - self.old.rows)
             return MetricHours(self.hours.part(0, high), self.old, new, self.remembered)
         old, none = self.old.cut(0, high), self.new.cut(0, 0)
-        return MetricHours(self.hours.part(0, high), old, none, Remembered(0))
+        return MetricHours(self.hours.part(0, high), old, none, CachedStream(0))
 
     def scaled(self, low: int, high: int) -> tuple[ValueScale, ValueSums]:
         """The scale of a baseline `low <= index < high`, and all hours from it on summed up on it.
@@ -146,5 +146,5 @@ def metric_hours(found: Histograms, *, origin: float | None = None) -> MetricHou
         made,
         SparseRows(size, row, found.bins, counts),
         SparseRows(0, none, none, np.zeros(0)),
-        Remembered(0),
+        CachedStream(0),
     )

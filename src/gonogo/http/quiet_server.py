@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import uvicorn
 
-from gonogo.http.retries import Patience
+from gonogo.http.retries import RequestDeadline
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -44,7 +44,7 @@ async def serve_quietly(
     """
     config = uvicorn.Config(
         site,
-        http=Patience,
+        http=RequestDeadline,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 REQUEST_S = 20.0
 
 
-class Patience(H11Protocol):
+class RequestDeadline(H11Protocol):
     """uvicorn's connection, closed where a request is not whole `request_s` after it began."""
 
     request_s: ClassVar[float] = REQUEST_S

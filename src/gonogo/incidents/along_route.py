@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.incidents.handle import QUALITY, WHY_CHARS_MAX, moved
-from gonogo.ports.routes import Event, Handled, Status, Turn, TurnOf
+from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, Status, TurnOf
 
 if TYPE_CHECKING:
     from gonogo.ports.routes import Incidents
@@ -66,11 +66,11 @@ async def note_route(
 def _switched(incident_id: str, dependency: str, event: Event, why: str) -> TurnOf:
     """Open what somebody has mitigated already: no signal has said anything bad of it."""
 
-    def turn(found: Handled | None, suspected_ms: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, suspected_ms: int | None) -> IncidentChange:
         if found is not None:
-            return Turn(suspected_ms=suspected_ms)
-        return Turn(
-            Handled(
+            return IncidentChange(suspected_ms=suspected_ms)
+        return IncidentChange(
+            IncidentRecord(
                 id=incident_id,
                 dependency=dependency,
                 cause=QUALITY,
@@ -93,10 +93,10 @@ async def note_stuck(
     why = plain(why, WHY_CHARS_MAX)
     event = Event(now_ms, f"open again: {why}", actor, decision_id)
 
-    def turn(found: Handled | None, _: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, _: int | None) -> IncidentChange:
         if found is None or found.status != "mitigated" or found.why == why:
-            return Turn()
-        return Turn(replace(found, status="open", why=why, changed_ms=now_ms), (event,))
+            return IncidentChange()
+        return IncidentChange(replace(found, status="open", why=why, changed_ms=now_ms), (event,))
 
     for incident, _ in await incidents.incidents(dependency=dependency, status="mitigated"):
         await incidents.amend(incident.id, turn)

@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.ports.routes import Event, Handled, Turn, TurnOf
+from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, TurnOf
 
 if TYPE_CHECKING:
     from gonogo.ports.routes import Incidents
     from gonogo.records import Decision
 
 # The log entry of what a person did, of the incident as it stands then.
-EntryOf = Callable[["Handled"], "Decision"]
+EntryOf = Callable[["IncidentRecord"], "Decision"]
 NOTE_CHARS_MAX = 1000
 OWNER_CHARS_MAX = 100
 
@@ -29,7 +29,7 @@ async def acknowledge(
     actor: str,
     now_ms: int,
     entry_of: EntryOf | None = None,
-) -> Handled:
+) -> IncidentRecord:
     """Say that a person has seen it; the incident as it stands then.
 
     Where that changes it, the log entry that `entry_of` makes is written in the same transaction.
@@ -38,9 +38,9 @@ async def acknowledge(
         UnknownTarget: There is no such incident.
     """
 
-    def turn(found: Handled | None, _: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, _: int | None) -> IncidentChange:
         if found is None or found.status != "open":
-            return Turn()
+            return IncidentChange()
         seen = replace(found, status="acknowledged", changed_ms=now_ms)
         return _by_hand(seen, Event(now_ms, "acknowledged", actor), entry_of)
 
@@ -55,31 +55,31 @@ async def resolve(
     actor: str,
     now_ms: int,
     entry_of: EntryOf | None = None,
-) -> Handled:
+) -> IncidentRecord:
     """Close it by a person's word, as `acknowledge` does; a false alarm is labelled as one."""
     said = "resolved: false alarm" if false_alarm else "resolved"
 
-    def turn(found: Handled | None, _: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, _: int | None) -> IncidentChange:
         if found is None or found.status == "resolved":
-            return Turn()
+            return IncidentChange()
         closed = replace(found, status="resolved", changed_ms=now_ms, false_alarm=false_alarm)
         return _by_hand(closed, Event(now_ms, said, actor), entry_of)
 
     return await _amended(incidents, incident_id, turn)
 
 
-async def _amended(incidents: Incidents, incident_id: str, turn: TurnOf) -> Handled:
+async def _amended(incidents: Incidents, incident_id: str, turn: TurnOf) -> IncidentRecord:
     found = await incidents.amend(incident_id, turn)
     if found is None:
         raise await unknown_incident(incidents, incident_id)
     return found
 
 
-def _by_hand(incident: Handled, event: Event, entry_of: EntryOf | None) -> Turn:
+def _by_hand(incident: IncidentRecord, event: Event, entry_of: EntryOf | None) -> IncidentChange:
     if entry_of is None:
-        return Turn(incident, (event,))
+        return IncidentChange(incident, (event,))
     entry = entry_of(incident)
-    return Turn(incident, (replace(event, decision_id=entry.id),), entry=entry)
+    return IncidentChange(incident, (replace(event, decision_id=entry.id),), entry=entry)
 
 
 async def note(
@@ -90,7 +90,7 @@ async def note(
     actor: str,
     now_ms: int,
     entry_of: EntryOf | None = None,
-) -> Handled:
+) -> IncidentRecord:
     """Write a line into its timeline; it is told like any other.
 
     Raises:
@@ -101,9 +101,9 @@ async def note(
     if not said:
         raise ParameterError("A note needs a text: others will read it in the timeline.")
 
-    def turn(found: Handled | None, _: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, _: int | None) -> IncidentChange:
         if found is None:
-            return Turn()
+            return IncidentChange()
         return _by_hand(replace(found, changed_ms=now_ms), Event(now_ms, said, actor), entry_of)
 
     return await _amended(incidents, incident_id, turn)
@@ -117,7 +117,7 @@ async def assign(
     actor: str,
     now_ms: int,
     entry_of: EntryOf | None = None,
-) -> Handled:
+) -> IncidentRecord:
     """Say whose it is.
 
     Raises:
@@ -128,9 +128,9 @@ async def assign(
     if not name:
         raise ParameterError("An owner needs a name: whose is this incident?")
 
-    def turn(found: Handled | None, _: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, _: int | None) -> IncidentChange:
         if found is None or found.owner == name:
-            return Turn()
+            return IncidentChange()
         owned = replace(found, owner=name, changed_ms=now_ms)
         return _by_hand(owned, Event(now_ms, f"owned by {name}", actor), entry_of)
 

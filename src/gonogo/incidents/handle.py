@@ -18,7 +18,7 @@ from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rf
 from gonogo.answers.work_report import listed_of
 from gonogo.errors import ParameterError, plain
 from gonogo.incidents.by_hand import unknown_incident
-from gonogo.ports.routes import Event, Handled, Kind, Status, Turn, TurnOf
+from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import Decision
 from gonogo.text.forms import counted, minute
@@ -39,13 +39,13 @@ QUALITY = "quality"
 WHY_CHARS_MAX = 300
 WATCHER = "gonogo"
 # The log entry of what a person does with an incident.
-EntryOf = Callable[[Handled], Decision]
+EntryOf = Callable[[IncidentRecord], Decision]
 # Incidents that a summary names.
 NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class VerdictReading:
     """One verdict on a dependency as it is now; `on_primary`: no fallback is active.
 
     `signal` is who says it: one that says go does not speak for another that says no_go. `page` is
@@ -78,7 +78,7 @@ class Look:
 
 async def note_verdict(
     incidents: Incidents,
-    look: Look,
+    look: VerdictReading,
     *,
     new_id: Callable[[], str],
     suspect: Callable[[], Awaitable[str | None]] | None = None,
@@ -105,31 +105,33 @@ async def note_verdict(
     return found.id if found else None
 
 
-async def _page(incidents: Incidents, look: Look) -> str | None:
+async def _page(incidents: Incidents, look: VerdictReading) -> str | None:
     if look.provider is None:
         return None
     since_ms = look.ts_ms - TOGETHER_MS
     return await incidents.open_page(look.provider, look.kind, since_ms=since_ms)
 
 
-def _turn_of(look: Look, incident_id: str) -> TurnOf:
-    def turn(found: Handled | None, suspected_ms: int | None) -> Turn:
+def _turn_of(look: VerdictReading, incident_id: str) -> TurnOf:
+    def turn(found: IncidentRecord | None, suspected_ms: int | None) -> IncidentChange:
         if look.verdict == "no_go":
             return _bad(found, suspected_ms, look, incident_id)
         if look.verdict == "go":
-            return Turn() if found is None else _well(found, look)
-        return Turn(suspected_ms=suspected_ms)
+            return IncidentChange() if found is None else _well(found, look)
+        return IncidentChange(suspected_ms=suspected_ms)
 
     return turn
 
 
-def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_id: str) -> Turn:
+def _bad(
+    found: IncidentRecord | None, suspected_ms: int | None, look: VerdictReading, incident_id: str
+) -> IncidentChange:
     why = plain(look.why, WHY_CHARS_MAX)
     if found is None:
         lasts = suspected_ms is not None and look.ts_ms - suspected_ms >= LASTS_MS
         if not (lasts or look.is_strong):
-            return Turn(suspected_ms=look.ts_ms if suspected_ms is None else suspected_ms)
-        opened = Handled(
+            return IncidentChange(suspected_ms=look.ts_ms if suspected_ms is None else suspected_ms)
+        opened = IncidentRecord(
             id=incident_id,
             dependency=look.dependency,
             cause=look.cause,
@@ -146,12 +148,12 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
             page=look.page,
         )
         told = f"; suspected: {look.suspected}" if look.suspected else ""
-        return Turn(opened, (_event(look, f"opened: {why}{told}"),))
+        return IncidentChange(opened, (_event(look, f"opened: {why}{told}"),))
     signals = tuple(sorted({*found.bad_signals, look.signal}))
     again = found.well_since_ms is not None or found.status == "recovering"
     worse_kind = look.kind == "outage" and found.kind != "outage"
     if signals == found.bad_signals and not again and not worse_kind:
-        return Turn()
+        return IncidentChange()
     status: Status = "open" if found.status == "recovering" and look.on_primary else found.status
     worse = replace(
         found,
@@ -165,13 +167,17 @@ def _bad(found: Handled | None, suspected_ms: int | None, look: Look, incident_i
     )
     seen = "bad again" if again else f"{look.signal} says so as well"
     seen = "an outage now" if worse_kind else seen
-    return Turn(worse, (_event(look, f"{seen}: {why}"),))
+    return IncidentChange(worse, (_event(look, f"{seen}: {why}"),))
 
 
-def _well(found: Handled, look: Look) -> Turn:
+def _well(found: IncidentRecord, look: VerdictReading) -> IncidentChange:
     left = tuple(signal for signal in found.bad_signals if signal != look.signal)
     if left:
-        return Turn() if left == found.bad_signals else Turn(replace(found, bad_signals=left))
+        return (
+            IncidentChange()
+            if left == found.bad_signals
+            else IncidentChange(replace(found, bad_signals=left))
+        )
     if found.well_since_ms is None:
         status: Status = "recovering" if look.on_primary else found.status
         advice = "" if look.on_primary else "; the fallback is still active"
@@ -183,24 +189,24 @@ def _well(found: Handled, look: Look) -> Turn:
             bad_signals=(),
             well_since_ms=look.ts_ms,
         )
-        return Turn(better, (_event(look, f"well again{advice}"),))
+        return IncidentChange(better, (_event(look, f"well again{advice}"),))
     if not look.on_primary or look.ts_ms - found.well_since_ms < LASTS_MS:
-        return Turn()
+        return IncidentChange()
     over = replace(found, status="resolved", changed_ms=look.ts_ms)
-    return Turn(over, (_event(look, "resolved: it stayed well"),))
+    return IncidentChange(over, (_event(look, "resolved: it stayed well"),))
 
 
-def _event(look: Look, text: str) -> Event:
+def _event(look: VerdictReading, text: str) -> Event:
     return Event(look.ts_ms, text, WATCHER, look.decision_id)
 
 
 def moved(before: tuple[Status, ...], after: Status, event: Event) -> TurnOf:
     """Let an event carry an incident from one of these states to another."""
 
-    def turn(found: Handled | None, _: int | None) -> Turn:
+    def turn(found: IncidentRecord | None, _: int | None) -> IncidentChange:
         if found is None or found.status not in before:
-            return Turn()
-        return Turn(replace(found, status=after, changed_ms=event.ts_ms), (event,))
+            return IncidentChange()
+        return IncidentChange(replace(found, status=after, changed_ms=event.ts_ms), (event,))
 
     return turn
 
@@ -258,7 +264,7 @@ async def incidents_named(
 
 
 async def _listed(
-    found: Sequence[tuple[Handled, list[Event]]],
+    found: Sequence[tuple[IncidentRecord, list[Event]]],
     counts: Counter[Status],
     log: DecisionLog,
     settings: Settings,
@@ -287,7 +293,7 @@ async def _listed(
     )
 
 
-def _answer(incident: Handled, events: list[Event], verdict: Verdict) -> Incident:
+def _answer(incident: IncidentRecord, events: list[Event], verdict: Verdict) -> Incident:
     return Incident(
         id=incident.id,
         dependency=incident.dependency,

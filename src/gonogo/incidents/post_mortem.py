@@ -13,7 +13,7 @@ from gonogo.errors import UnknownTarget, plain
 from gonogo.text.actors import actor_name
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Event, Handled, Incidents
+    from gonogo.ports.routes import Event, IncidentRecord, Incidents
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.records import Decision
 
@@ -76,7 +76,7 @@ async def post_mortem(
     )
 
 
-def _head(incident: Handled, events: list[Event], until_ms: int) -> list[str]:
+def _head(incident: IncidentRecord, events: list[Event], until_ms: int) -> list[str]:
     over = incident.status == "resolved"
     label = " (false alarm)" if incident.false_alarm else ""
     opened_ms, onset_ms = incident.opened_ms, incident.onset_ms
@@ -123,7 +123,7 @@ def _section(title: str, lines: list[str]) -> list[str]:
     return ["", f"## {title}", "", *(lines or [BLANK])]
 
 
-def _suspects(incident: Handled, events: list[Event]) -> list[str]:
+def _suspects(incident: IncidentRecord, events: list[Event]) -> list[str]:
     if not incident.suspected:
         return []
     opened = next((event.decision_id for event in events if event.decision_id), None)

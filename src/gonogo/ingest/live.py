@@ -14,7 +14,7 @@ from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
-    from gonogo.records import Stored
+    from gonogo.records import BatchReport
 
 
 class NotingSink(Protocol):
@@ -25,7 +25,7 @@ class NotingSink(Protocol):
         """What a person should know of what was stored."""
         ...
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch in one transaction; returns after the commit."""
         ...
 

@@ -22,9 +22,17 @@ from gonogo.ingest.numbered_lines import (
 )
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.recognition import opened_rows
-from gonogo.records import Observation, Rejection, Stored
+from gonogo.records import BatchReport, Observation, Rejection
 
-__all__ = ["BATCH_ROWS", "Loaded", "ObservationSink", "Progress", "Reading", "RefusedLine", "load"]
+__all__ = [
+    "BATCH_ROWS",
+    "LoadReport",
+    "ObservationSink",
+    "Progress",
+    "Reading",
+    "RefusedLine",
+    "load",
+]
 
 REFUSED_KEPT_MAX = 1_000
 # Most files carry ids or times, or are new: few lines tell.
@@ -34,7 +42,7 @@ FIRST_LOOK_ROWS = 100
 class ObservationSink(Protocol):
     """What writing needs of a store."""
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch in one transaction; returns after the commit."""
         ...
 
@@ -53,7 +61,7 @@ class RefusedLine(NamedTuple):
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadReport:
     """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
 
     `notes`: what a person should know of what was taken. `understood`: of a file in another tool's
@@ -83,7 +91,7 @@ class Progress(NamedTuple):
     path: str
     bytes_read: int | None
     bytes_total: int | None
-    loaded: Loaded
+    loaded: LoadReport
 
 
 async def load(
@@ -95,7 +103,7 @@ async def load(
     stdin: BinaryIO,
     reading: Reading = AS_TOLD,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> Loaded:
+) -> LoadReport:
     """Read files one after the other and record them; memory is bounded whatever their size.
 
     Batches that were recorded stay recorded: after an interruption the same call goes on, since
@@ -107,7 +115,7 @@ async def load(
         StoreError: the store refused a batch; those before it are kept.
     """
     await to_thread.run_sync(_check_inputs, paths, stdin)
-    loaded = Loaded()
+    loaded = LoadReport()
     for path in paths:
         own = await _own_run(path, sink, mapping, clock, reading, loaded)
         source = await _opened(path, stdin, own)
@@ -130,7 +138,7 @@ async def _own_run(
     mapping: FieldMap,
     clock: Callable[[], int],
     reading: Reading,
-    loaded: Loaded,
+    loaded: LoadReport,
 ) -> Reading:
     """The same, with a run of its own for a file that does the work of a stored one again."""
     if reading.run or path == STDIN or await to_thread.run_sync(Path(path).is_fifo):
@@ -192,7 +200,7 @@ async def _load_source(
     sink: ObservationSink,
     mapping: FieldMap,
     clock: Callable[[], int],
-    loaded: Loaded,
+    loaded: LoadReport,
     progress: Callable[[Progress], None],
     reading: Reading,
 ) -> None:

@@ -25,7 +25,7 @@ from gonogo.text.budget_summary import settlement_summary
 if TYPE_CHECKING:
     from gonogo.money.budget_request import BudgetRequest
     from gonogo.money.planned_spend import Forecasts
-    from gonogo.ports.money import CallCosts, Closed, Ledger
+    from gonogo.ports.money import CallCosts, ClosedReservation, Ledger
     from gonogo.records import Decision
     from gonogo.settings import Settings
 
@@ -241,7 +241,7 @@ async def settle_reservation(
     return _settlement(closed, settings, now_ms)
 
 
-def _settlement(closed: Closed, settings: Settings, now_ms: int) -> Settlement:
+def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> Settlement:
     overrun = max(closed.actual_micro_usd - closed.held_micro_usd, 0)
     verdict: Verdict = "caution" if overrun else "go"
     look = NextAction(

@@ -16,14 +16,14 @@ from gonogo.answers import (
     NotCounted,
     OtherHold,
     Substitute,
-    Unpriced,
+    UnpricedShare,
     Window,
     rfc3339,
 )
-from gonogo.money.not_counted import Uncounted
+from gonogo.money.not_counted import UncountedCalls
 from gonogo.money.planned_spend import PlannedSpend, UnpricedCalls
 from gonogo.money.windows import WindowSpan, window_at
-from gonogo.ports.money import Balance, Drafted, Replay
+from gonogo.ports.money import Balance, Draft, Replay
 from gonogo.records import MICRO, Verdict
 from gonogo.settings import BudgetSettings
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
@@ -50,7 +50,7 @@ class BudgetQuestion:
     is_mixed: bool = False  # calls are stated by dependency, which the tool's arguments cannot say
     unpriced: UnpricedCalls | None = None  # called in the window, without a price
     instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
-    uncounted: tuple[Uncounted, ...] = ()  # near names that the budget does not count
+    uncounted: tuple[UncountedCalls, ...] = ()  # near names that the budget does not count
     decision_id: str | None = None  # of the log entry that a hold is written with
 
 
@@ -69,14 +69,14 @@ class _Judgement:
     worst: int | None = None  # the worst case, where a hard budget cannot hold it
 
 
-def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Drafted:
+def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Draft:
     """Decide on balances: the answer, and what to hold if holding was asked for and passed."""
     found = _judge(question, balances)
 
     def answer() -> str:
         return _answer(question, balances, found).model_dump_json(exclude_none=True)
 
-    return Drafted(
+    return Draft(
         answer,
         found.hold,
         found.confidence,
@@ -251,13 +251,13 @@ def replayed(
     return told.model_copy(update={"summary": budget_summary(told)})
 
 
-def _unpriced(question: BudgetQuestion) -> Unpriced | None:
+def _unpriced(question: BudgetQuestion) -> UnpricedShare | None:
     """What of the window has no price, and what the forecast leaves out for that."""
     found, plan = question.unpriced, question.plan
     said = [why for why in (found.why if found else plan.unpriced, plan.free) if why]
     if not said:
         return None
-    return Unpriced(
+    return UnpricedShare(
         calls=found.calls if found else 0, tokens=found.tokens if found else 0, why=" ".join(said)
     )
 

@@ -22,7 +22,7 @@ _NUMBERS = re.compile(r"\d+")
 _DATED = re.compile(r"[-@:_](\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{3,4}|latest)")
 
 
-class Uncounted(NamedTuple):
+class UncountedCalls(NamedTuple):
     """A listed name, and a recorded one near it that the budget does not count.
 
     `recorded` is None where nothing that was recorded is called like it.
@@ -34,7 +34,7 @@ class Uncounted(NamedTuple):
 
 def uncounted_names(
     settings: Settings, chain: Sequence[BudgetSettings], traffic: Traffic
-) -> tuple[Uncounted, ...]:
+) -> tuple[UncountedCalls, ...]:
     """Listed names of a budget and its parents that no call has, and dated names beside listed ones."""
     names = traffic.names
     if not names:
@@ -48,12 +48,12 @@ def uncounted_names(
     for name in listed:
         if is_pattern(name):
             if not matched([name], names):
-                found.append(Uncounted(name, None))
+                found.append(UncountedCalls(name, None))
             continue
         dated = [other for other in free if _is_dated(name, other)]
-        found += [Uncounted(name, other) for other in dated]
+        found += [UncountedCalls(name, other) for other in dated]
         if not dated and name not in names:
-            found.append(Uncounted(name, nearest(name, free)))
+            found.append(UncountedCalls(name, nearest(name, free)))
     return tuple(found[:SHOWN_MAX])
 
 

@@ -11,14 +11,14 @@ from gonogo.records import MICRO
 
 if TYPE_CHECKING:
     from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import CallCosts, RunSoFar
+    from gonogo.ports.money import CallCosts, RunProgress
     from gonogo.settings import Settings
 
 _CALLS_MIN = 5
 
 
 async def report_run(
-    telemetry: CallCosts, settings: Settings, run: RunSoFar, traffic: Traffic, *, now_ms: int
+    telemetry: CallCosts, settings: Settings, run: RunProgress, traffic: Traffic, *, now_ms: int
 ) -> RunReport:
     """Spent, projected and advised, as far as past runs of the budget tell.
 

@@ -17,7 +17,7 @@ from gonogo.http.guard import bearer, holds, refusal
 from gonogo.ingest.otlp.collect import Batch, Collector
 from gonogo.ingest.otlp.wire import (
     BODY_BYTES_MAX,
-    Malformed,
+    MalformedMessage,
     Signal,
     answer,
     failure,
@@ -64,7 +64,7 @@ class Receiver:
                 for rejection in stored.rejected:
                     batch.refused += 1
                     batch.problem = f"{rejection.field} {rejection.problem}"
-        except Malformed as problem:
+        except MalformedMessage as problem:
             return _failed(problem.status, content_type, str(problem))
         except GonogoError as error:
             retry = {"retry-after": RETRY_AFTER_S}
@@ -109,7 +109,7 @@ async def _bounded_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_BYTES_MAX:
-            raise Malformed(413, f"The body is over {BODY_BYTES_MAX} bytes.")
+            raise MalformedMessage(413, f"The body is over {BODY_BYTES_MAX} bytes.")
     return bytes(body)
 
 

@@ -12,7 +12,7 @@ Outcome = Literal["done", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ActuatorReading:
     """What an actuator found when it looked. `version` is what `apply` expects to find again."""
 
     status: Literal["known", "absent", "unknown"]
@@ -45,7 +45,7 @@ class Actuator(Protocol):
         """Its name in the configuration."""
         ...
 
-    async def read(self, dependency: str) -> Observed:
+    async def read(self, dependency: str) -> ActuatorReading:
         """What is there now."""
         ...
 

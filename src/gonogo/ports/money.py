@@ -46,7 +46,7 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
+class Draft:
     """A decision on balances: what to hold, if anything, and a way to write the answer's JSON.
 
     The text is made within the transaction only where it has to be stored with the hold.
@@ -69,7 +69,7 @@ class ReserveRequest:
     reservation_id: str
     budget: str
     scopes: tuple[Scope, ...]
-    decide: Callable[[Sequence[Balance]], Drafted]
+    decide: Callable[[Sequence[Balance]], Draft]
     now_ms: int
     expires_ms: int
     planned_micro_usd: int | None = None
@@ -80,7 +80,7 @@ class ReserveRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSoFar:
+class RunProgress:
     """A reservation that carries a run: what it was given, and the costs of its calls, in order.
 
     `past`: those of runs of the same budget that were settled, newest first.
@@ -102,7 +102,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedReservation:
     """A reservation after it was closed."""
 
     id: str
@@ -197,7 +197,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def run_so_far(self, reservation_id: str) -> RunSoFar | None:
+    async def run_so_far(self, reservation_id: str) -> RunProgress | None:
         """What a reservation's calls have cost, one by one, and those of past ones."""
         ...
 
@@ -207,8 +207,8 @@ class Ledger(Protocol):
         *,
         actual_micro_usd: int | None,
         now_ms: int,
-        entry_of: Callable[[Closed], Decision] | None = None,
-    ) -> Closed:
+        entry_of: Callable[[ClosedReservation], Decision] | None = None,
+    ) -> ClosedReservation:
         """Close a reservation at its true cost; without one, at the cost of its observations.
 
         Where that changes anything, the log entry that `entry_of` makes of it is written in the

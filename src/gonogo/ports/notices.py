@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gonogo.ports.actuators import Step
-    from gonogo.ports.routes import Event, Handled, Kind, Status
+    from gonogo.ports.routes import Event, IncidentRecord, Kind, Status
 
 Severity = Literal["critical", "error", "warning", "info"]
 SEVERITIES: Mapping[Kind, Severity] = {
@@ -33,7 +33,7 @@ class Notice:
     whole timeline; the lines after the first `told` are news.
     """
 
-    incident: Handled
+    incident: IncidentRecord
     events: tuple[Event, ...]
     told: int = 0
 
@@ -54,7 +54,7 @@ class Page:
     url: str | None = None
 
     @property
-    def first(self) -> Handled:
+    def first(self) -> IncidentRecord:
         """Of the parts that need people most, the oldest."""
         return min(self.parts, key=lambda part: URGENCY.index(part.incident.status)).incident
 

@@ -1,7 +1,4 @@
-"""What actions need from outside: routes and incidents; and the values that pass.
-
-A share is a whole number of ten-thousandths, so that shares add up exactly.
-"""
+"""What actions need from outside: routes and incidents; and the values that pass."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ if TYPE_CHECKING:
     from gonogo.records import Decision, Verdict
     from gonogo.settings import Policy
 
+# A share is a whole number of these, so that shares add up exactly.
 WHOLE = 10_000
 # Targets that call nothing.
 UNMEASURED = ("refuse", "human")
@@ -189,7 +187,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class SwitchEntry:
     """What a fence decided: the route to write and the action's entry, or neither for a replay."""
 
     plan: Plan
@@ -206,7 +204,7 @@ class Books:
     routes: Mapping[str, Route]
 
 
-Fence = Callable[[Plan, Books], Begun]
+Fence = Callable[[Plan, Books], SwitchEntry]
 # What a route becomes besides its targets, and the action's entry; None: it stays as it is.
 Amended = Callable[[Route], "tuple[Route, Decision] | None"]
 
@@ -260,7 +258,9 @@ class Routes(Protocol):
         """
         ...
 
-    async def begin(self, plan_id: str, fence: Fence, *, idempotency_key: str | None) -> Begun:
+    async def begin(
+        self, plan_id: str, fence: Fence, *, idempotency_key: str | None
+    ) -> SwitchEntry:
         """Let `fence` judge the plan against the route as it stands, and write what it decides.
 
         One exclusive durable transaction; what `fence` raises leaves everything as it was. It may
@@ -288,7 +288,7 @@ class Routes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class IncidentRecord:
     """A degradation that is being handled: one cause, any number of signals that say no_go.
 
     `page` is the key under which it is told together with others of its `provider`; None: its own.
@@ -329,19 +329,19 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class IncidentChange:
     """What is to be written: the incident (None: as it is), and since when one is suspected.
 
     `entry`: of a person's action, for the log; it is kept together with what it did.
     """
 
-    incident: Handled | None = None
+    incident: IncidentRecord | None = None
     events: tuple[Event, ...] = ()
     suspected_ms: int | None = None
     entry: Decision | None = None
 
 
-TurnOf = Callable[[Handled | None, int | None], Turn]
+TurnOf = Callable[[IncidentRecord | None, int | None], IncidentChange]
 
 
 class Incidents(Protocol):
@@ -349,20 +349,20 @@ class Incidents(Protocol):
 
     async def standing(
         self, dependency: str, cause: str, signal: str
-    ) -> tuple[Handled | None, int | None]:
+    ) -> tuple[IncidentRecord | None, int | None]:
         """The unresolved incident, and since when this signal suspects one (epoch ms)."""
         ...
 
     async def change(
         self, dependency: str, cause: str, signal: str, turn: TurnOf
-    ) -> Handled | None:
+    ) -> IncidentRecord | None:
         """Show `turn` the unresolved incident and the suspicion, and write what it decides.
 
         One exclusive transaction. Returns the incident as it stands afterwards.
         """
         ...
 
-    async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
+    async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:
         """The same for one incident by its id, resolved or not; None where there is none."""
         ...
 
@@ -373,7 +373,7 @@ class Incidents(Protocol):
         status: Status | None = None,
         incident_id: str | None = None,
         limit: int = 50,
-    ) -> list[tuple[Handled, list[Event]]]:
+    ) -> list[tuple[IncidentRecord, list[Event]]]:
         """Incidents with their timelines: unresolved first, then the newest."""
         ...
 
@@ -383,11 +383,11 @@ class Incidents(Protocol):
         """How many there are in all, by dependency and status; those without any left out."""
         ...
 
-    async def unresolved(self, dependencies: Sequence[str]) -> list[Handled]:
+    async def unresolved(self, dependencies: Sequence[str]) -> list[IncidentRecord]:
         """Every incident of these that is not resolved, the newest first, without timelines."""
         ...
 
-    async def together(self, named: str) -> list[Handled]:
+    async def together(self, named: str) -> list[IncidentRecord]:
         """The incidents told on the page of one id, or of a page's key; the oldest first."""
         ...
 
@@ -395,6 +395,6 @@ class Incidents(Protocol):
         """The key of the page that unresolved incidents of a provider since then are told under."""
         ...
 
-    async def changed(self, *, limit: int) -> list[Handled]:
+    async def changed(self, *, limit: int) -> list[IncidentRecord]:
         """Incidents without their timelines, those that changed last first."""
         ...

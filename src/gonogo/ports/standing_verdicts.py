@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from gonogo.records import Verdict
     from gonogo.settings import Settings
 
-__all__ = ["NEVER_ASKED", "VerdictNow", "stale_after_ms", "standing_now", "verdicts_now"]
+__all__ = ["NEVER_ASKED", "CurrentVerdict", "stale_after_ms", "standing_now", "verdicts_now"]
 
 
-class VerdictNow(NamedTuple):
+class CurrentVerdict(NamedTuple):
     """A standing verdict as it reads now, and the parts that it is the worst of.
 
     `as_of_ms`: when the older of its parts was asked. A part is None where it was never asked.
@@ -28,7 +28,7 @@ class VerdictNow(NamedTuple):
     trust: Verdict | None = None
 
 
-NEVER_ASKED = VerdictNow("unknown")
+NEVER_ASKED = CurrentVerdict("unknown")
 
 
 def stale_after_ms(settings: Settings, dependency: str) -> int:
@@ -38,10 +38,10 @@ def stale_after_ms(settings: Settings, dependency: str) -> int:
 
 def standing_now(
     settings: Settings, dependency: str, standing: StandingVerdict, now_ms: int
-) -> VerdictNow:
+) -> CurrentVerdict:
     """What a stored standing verdict says now; stale evidence reads as unknown."""
     stale_ms = stale_after_ms(settings, dependency)
-    return VerdictNow(
+    return CurrentVerdict(
         standing.verdict(now_ms, stale_ms),
         standing.as_of_ms,
         standing.drift and standing.drift.at(now_ms, stale_ms),
@@ -51,7 +51,7 @@ def standing_now(
 
 async def verdicts_now(
     log: DecisionLog, settings: Settings, *, now_ms: int, names: Sequence[str] | None = None
-) -> dict[str, VerdictNow]:
+) -> dict[str, CurrentVerdict]:
     """The standing verdicts of these dependencies, or of all; without those never asked."""
     found = await log.standing(names)
     return {name: standing_now(settings, name, one, now_ms) for name, one in found.items()}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gonogo.records import (
+        BatchReport,
         Costs,
         Decision,
         Dependency,
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
         PartVerdict,
         Rollups,
         StandingVerdict,
-        Stored,
     )
 
 
 class Telemetry(Protocol):
     """Observations and what is rolled up from them."""
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch and its rollups in one transaction; returns after the commit."""
         ...
 

@@ -38,7 +38,7 @@ Price = Callable[[str, str | None, int, int], int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeCall:
     """One call. Either `reply` or `error` is there; `score` where the answer could be checked."""
 
     item: Item
@@ -58,7 +58,7 @@ class Run:
 
     probe: ProbeSettings
     planned: tuple[Item, ...]
-    calls: list[Asked] = field(default_factory=list)
+    calls: list[ProbeCall] = field(default_factory=list)
     problem: str = ""
     dearest_micro_usd: int = 0
     in_flight: int = 0
@@ -132,7 +132,7 @@ class Prober:
             if not run.problem:
                 now_ms, note = self._clock(), without_secrets(str(error), run.probe)
                 run.calls += [
-                    Asked(item, now_ms, error=error.code, note=note)
+                    ProbeCall(item, now_ms, error=error.code, note=note)
                     for item in run.planned[len(run.calls) :]
                 ]
         except ConfigError as error:
@@ -179,19 +179,19 @@ class Prober:
             run.in_flight -= 1
             room.release()
 
-    async def _asked(self, probe: ProbeSettings, ask: Ask, item: Item) -> Asked:
+    async def _asked(self, probe: ProbeSettings, ask: Ask, item: Item) -> ProbeCall:
         ts_ms, begun = self._clock(), anyio.current_time()
         try:
             reply = await ask(item)
         except ProbeError as error:
             # Even an address that it redirects to may echo what it was sent.
             note = without_secrets(str(error), probe)
-            return Asked(
+            return ProbeCall(
                 item, ts_ms, error=error.code, note=note, cost_micro_usd=probe.call_micro_usd
             )
         latency_ms = 1000 * (anyio.current_time() - begun)
         score = await score_answer(reply.text, item, probe, client=self._http, folder=self._folder)
-        return Asked(
+        return ProbeCall(
             item,
             ts_ms,
             reply,
@@ -209,7 +209,7 @@ class Prober:
                 return priced
         return probe.call_micro_usd
 
-    def _hold_to_ceiling(self, run: Run, asked: Asked) -> None:
+    def _hold_to_ceiling(self, run: Run, asked: ProbeCall) -> None:
         if asked.cost_micro_usd is None:
             run.problem = (
                 f"probes.{run.probe.name}: no price is known, so max_cost_usd cannot be held; set "
@@ -227,7 +227,7 @@ def observations(
 
 
 def _observation(
-    call: Asked, probe: ProbeSettings, own: DependencySettings, reservation: str | None
+    call: ProbeCall, probe: ProbeSettings, own: DependencySettings, reservation: str | None
 ) -> Observation:
     reply = call.reply
     text = without_secrets(reply.text, probe) if reply is not None else None

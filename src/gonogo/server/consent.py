@@ -35,7 +35,7 @@ class Consent(BaseModel):
     approve: bool = Field(description="Carry out the plan now")
 
 
-class NotAsked(Consent):
+class NoQuestion(Consent):
     """No question was put: the policy needs none, or the client cannot ask."""
 
     approve: bool = False
@@ -46,10 +46,10 @@ async def person_asked(
 ) -> Consent | Elicit[Consent]:
     """Put the plan to the person where its approval is `ask` and the client can."""
     if (plan_id is None and undo is None) or not can_ask(ctx):
-        return NotAsked()
+        return NoQuestion()
     app = ctx.request_context.lifespan_context
     plan = await app.plan_to_approve(dependency, plan_id=plan_id, undo=undo)
-    return NotAsked() if plan is None else Elicit(question(plan), Consent)
+    return NoQuestion() if plan is None else Elicit(question(plan), Consent)
 
 
 def can_ask(ctx: Context[Gonogo]) -> bool:
@@ -64,7 +64,7 @@ def consent_given(
 ) -> bool | str:
     """Whether a person said yes; a text where they were asked and did not."""
     match outcome:
-        case AcceptedElicitation(data=NotAsked()):
+        case AcceptedElicitation(data=NoQuestion()):
             return False
         case AcceptedElicitation(data=consent):
             return True if consent.approve else DECLINED

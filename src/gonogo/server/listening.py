@@ -16,7 +16,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, S
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
-from gonogo.views.movements import Moved
+from gonogo.views.movements import Movements
 
 RETRY_S = 5.0
 
@@ -76,7 +76,7 @@ async def _tell(app: Gonogo, listeners: Listeners) -> None:
             await anyio.sleep(RETRY_S)
 
 
-def addresses(moved: Moved) -> list[str]:
+def addresses(moved: Movements) -> list[str]:
     """The resources to read again; a name is spelt as it is and, where that differs, encoded."""
     found = ["gonogo://dependencies"] if moved.dependencies else []
     for name in moved.dependencies:

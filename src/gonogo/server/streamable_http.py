@@ -25,7 +25,7 @@ from starlette.routing import Mount, Route
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
-from gonogo.http.retries import Patience
+from gonogo.http.retries import RequestDeadline
 from gonogo.server.gate import Access, Gate, Surface
 from gonogo.server.metrics import CONTENT_TYPE, exposition
 from gonogo.server.surface import GonogoServer, build_server
@@ -51,7 +51,7 @@ GAUGES_KEPT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedSurface:
     """One surface: its application, its server, and both as ASGI."""
 
     app: Gonogo
@@ -59,7 +59,7 @@ class Served:
     asgi: ASGIApp
 
 
-def serve_surface(app: Gonogo) -> Served:
+def serve_surface(app: Gonogo) -> ServedSurface:
     """A surface over an application. Host, Origin and token are the gate's to check."""
     server = build_server(app)
     asgi = server.streamable_http_app(
@@ -67,19 +67,19 @@ def serve_surface(app: Gonogo) -> Served:
         max_sessions=SESSIONS_MAX,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    return Served(app, server, asgi)
+    return ServedSurface(app, server, asgi)
 
 
 def http_app(settings: Settings, access: Access) -> Gate:
     """Everything that is served over HTTP, behind its gate."""
-    surfaces: dict[Surface, Served] = {"act": serve_surface(Gonogo(settings))}
+    surfaces: dict[Surface, ServedSurface] = {"act": serve_surface(Gonogo(settings))}
     if access.read is not None:
         reading = Gonogo(replace(settings, read_only=True), actor="reader")
         surfaces["read"] = serve_surface(reading)
     return behind_gate(surfaces, access)
 
 
-def behind_gate(surfaces: Mapping[Surface, Served], access: Access) -> Gate:
+def behind_gate(surfaces: Mapping[Surface, ServedSurface], access: Access) -> Gate:
     """The surfaces by name, with `/healthz` and `/metrics`."""
 
     @asynccontextmanager
@@ -169,7 +169,7 @@ async def serve_gate(gate: Gate, listener: socket.socket) -> int:
     """
     config = uvicorn.Config(
         gate,
-        http=Patience,
+        http=RequestDeadline,
         ws="none",
         log_config=None,
         access_log=False,

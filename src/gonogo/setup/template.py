@@ -74,7 +74,7 @@ SETTINGS = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class InitialConfig:
     """What a new configuration is to hold. Money in US dollars."""
 
     dependencies: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class Wishes:
     calls: int = 100
 
 
-def filled(wishes: Wishes) -> str:
+def filled(wishes: InitialConfig) -> str:
     """The file's text; `config.load_settings` takes it as it is."""
     names = wishes.dependencies or ("my-model",)
     parts = [TOP]

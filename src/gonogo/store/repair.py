@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Engine
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
-__all__ = ["Compared", "LetGo", "compare", "let_go", "mend", "rows_counted", "unbalanced"]
+__all__ = ["FigureComparison", "Removal", "compare", "let_go", "mend", "rows_counted", "unbalanced"]
 
 # A reservation is what its entries add up to.
 _UNBALANCED = """
@@ -36,7 +36,7 @@ ORDER BY r.id LIMIT 5
 
 
 @dataclass(frozen=True, slots=True)
-class LetGo:
+class Removal:
     """What was removed: observations, and checks of the decision log that nothing refers to."""
 
     rows: int
@@ -44,7 +44,7 @@ class LetGo:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class FigureComparison:
     """Every figure as it was found, and those dependencies that there was no time for."""
 
     figures: tuple[Figure, ...]
@@ -53,17 +53,19 @@ class Compared:
 
 async def let_go(
     database: Engine, decisions: StoredDecisions, *, days: int | None, now_ms: int
-) -> LetGo:
+) -> Removal:
     """Remove what is older than it is kept: rows after `days` (None: never), checks after 90.
 
     Raises:
         StoreError: The store failed; what was removed until then is consistent.
     """
     rows = 0 if days is None else await let_rows_go(database, days=days, now_ms=now_ms)
-    return LetGo(rows, await decisions.prune(now_ms))
+    return Removal(rows, await decisions.prune(now_ms))
 
 
-async def compare(database: Engine, *, has_time: Callable[[], bool], now_ms: int) -> Compared:
+async def compare(
+    database: Engine, *, has_time: Callable[[], bool], now_ms: int
+) -> FigureComparison:
     """Compare all that can be derived with what is stored; nothing is written.
 
     Each dependency is one snapshot, and so are the books. Dependencies for which `has_time` leaves
@@ -79,7 +81,7 @@ async def compare(database: Engine, *, has_time: Callable[[], bool], now_ms: int
         else:
             left_out += 1
     figures.add(await database.read(partial(_compare_books, now_ms=now_ms)))
-    return Compared(tuple(figures.all), left_out)
+    return FigureComparison(tuple(figures.all), left_out)
 
 
 def _compare_books(connection: Connection, now_ms: int) -> Figures:
@@ -91,7 +93,7 @@ def _compare_books(connection: Connection, now_ms: int) -> Figures:
 
 async def mend(
     database: Engine, telemetry: StoredTelemetry, settings: Settings, *, now_ms: int
-) -> Compared:
+) -> FigureComparison:
     """Compare everything, and make anew what can be derived; figures as they were found.
 
     Rollups are made anew whether or not they differ. Entries, actions and rows stay as they are.

@@ -8,7 +8,7 @@ from gonogo.errors import plain
 from gonogo.text.forms import TO, counted, minute, named, number
 
 if TYPE_CHECKING:
-    from gonogo.answers import ProviderSuspected, TrustReport
+    from gonogo.answers import SuspectedProvider, TrustReport
 
 _PARTS = {
     "availability": "availability",
@@ -66,7 +66,7 @@ def points(score: float | None, interval90: tuple[float, float] | None) -> str:
     return f"{told} (90% interval {number(interval90[0])}{TO}{number(interval90[1])})"
 
 
-def suspicion(found: ProviderSuspected) -> str:
+def suspicion(found: SuspectedProvider) -> str:
     """What falls together, and since when."""
     told = (
         f"Provider {plain(found.provider, 80)} is suspected: "

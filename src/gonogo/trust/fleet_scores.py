@@ -19,7 +19,7 @@ from gonogo.trust.score_many import score_many
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gonogo.answers import ProviderSuspected
+    from gonogo.answers import SuspectedProvider
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
     from gonogo.records import Kind, Verdict
@@ -47,7 +47,7 @@ class Suspicion:
     """What a process found of shared causes, and of which evidence: thrown away at any time."""
 
     rests_on: object = None
-    found: list[ProviderSuspected] | None = None
+    found: list[SuspectedProvider] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class Fleet:
     rows: list[FleetRow]
     verdicts: dict[str, Verdict]
     upstream: dict[str, str]
-    suspected: ProviderSuspected | None
+    suspected: SuspectedProvider | None
     waiting: int
     waiting_unknown: int
 
@@ -157,7 +157,7 @@ def _said(
     rows: Sequence[FleetRow],
     made: dict[str, KeptScore],
     upstream: dict[str, tuple[str, Verdict]],
-    suspects: Sequence[ProviderSuspected],
+    suspects: Sequence[SuspectedProvider],
     declared: dict[str, str],
     now_ms: int,
 ) -> dict[str, PartVerdict]:
@@ -208,7 +208,7 @@ async def _suspects(
     rows: Sequence[FleetRow],
     suspicion: Suspicion,
     now_ms: int,
-) -> list[ProviderSuspected]:
+) -> list[SuspectedProvider]:
     """What falls together: declared providers first, those with the most that fail.
 
     Of a small fleet every provider is looked at; of a large one those of which two fail or more.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.answers import ProviderSuspected, rfc3339
+from gonogo.answers import SuspectedProvider, rfc3339
 from gonogo.records import HOUR_MS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def failing_provider(
     *,
     now_ms: int,
     members_max: int = MEMBERS_MAX,
-) -> ProviderSuspected | None:
+) -> SuspectedProvider | None:
     """The provider, where two or more of its dependencies fail together now."""
     from gonogo.detectors.trust.cofailure import failing_together
 
@@ -66,9 +66,9 @@ async def failing_provider(
 
 def _suspected(
     provider: str, falling: list[str], start_hour: int, e_value: float, *, looked_at: int, of: int
-) -> ProviderSuspected:
+) -> SuspectedProvider:
     """What was found, with what was left out where something was."""
-    return ProviderSuspected(
+    return SuspectedProvider(
         provider=provider,
         dependencies=falling[:LISTED_MAX],
         falling=len(falling) if len(falling) > LISTED_MAX else None,
@@ -81,7 +81,7 @@ def _suspected(
 
 async def falling_with(
     telemetry: TrustTelemetry, names: Sequence[str], *, now_ms: int
-) -> ProviderSuspected | None:
+) -> SuspectedProvider | None:
     """Of dependencies in a bad state without a declared provider, those that fall together.
 
     Told by when their incidents began in the last 14 days; `since` is the hour in which the

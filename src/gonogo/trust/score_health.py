@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gonogo.detectors.trust.calibration_health import Calibration, Residual, Stated
+    from gonogo.detectors.trust.calibration_health import Calibration, Residual, StatedChances
     from gonogo.ports.trust_reads import TrustTelemetry
     from gonogo.records import Floats, GoldenAnswers, Histograms, Ints
     from gonogo.settings import Settings
@@ -208,7 +208,7 @@ def _note(
 
 async def _stated(
     telemetry: TrustTelemetry, settings: Settings, dependency: str, start_hour: int
-) -> tuple[Stated, list[tuple[str, Stated]], int | None]:
+) -> tuple[StatedChances, list[tuple[str, StatedChances]], int | None]:
     """Stated confidence with its outcomes: all, by slices of time, and the newest label's hour.
 
     On the golden set where the traffic carries none.
@@ -231,7 +231,7 @@ async def _stated(
 
 async def _stated_slice(
     telemetry: TrustTelemetry, dependency: str, start_hour: int, *, segment: str
-) -> Stated:
+) -> StatedChances:
     """Stated confidence with its outcomes in a declared segment."""
     import numpy as np
 
@@ -244,7 +244,7 @@ async def _stated_slice(
     return _of_rows(said, good, np.ones(said.bucket.shape, dtype=bool))
 
 
-def _of_rows(said: Histograms, good: Histograms, rows: NDArray[np.bool_]) -> Stated:
+def _of_rows(said: Histograms, good: Histograms, rows: NDArray[np.bool_]) -> StatedChances:
     """Bins of stated confidence over some rows, with the good ones among them.
 
     Good calls are found by their hour and version: a row without one has no good histogram.
@@ -252,7 +252,7 @@ def _of_rows(said: Histograms, good: Histograms, rows: NDArray[np.bool_]) -> Sta
     import numpy as np
 
     from gonogo.detectors.bins import layout_named
-    from gonogo.detectors.trust.calibration_health import Stated
+    from gonogo.detectors.trust.calibration_health import StatedChances
 
     kept = rows[said.row]
     bins, at = np.unique(said.bins[kept], return_inverse=True)
@@ -261,7 +261,7 @@ def _of_rows(said: Histograms, good: Histograms, rows: NDArray[np.bool_]) -> Sta
     place = np.searchsorted(bins, good.bins[good_kept])
     came = np.bincount(place, good.counts[good_kept], minlength=bins.size).astype(np.int64)
     chance = layout_named(said.layout).centre(bins)
-    return Stated(chance, n, came, float(said.sum[rows].sum()) / MICRO)
+    return StatedChances(chance, n, came, float(said.sum[rows].sum()) / MICRO)
 
 
 def _time_slices(hour: Ints, zone: str) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -273,11 +273,11 @@ def _time_slices(hour: Ints, zone: str) -> list[tuple[str, NDArray[np.bool_]]]:
     return slices + [(f"hour_band={name}", bands == i) for i, name in enumerate(HOUR_BANDS)]
 
 
-def _grouped(chance: Floats, n: Ints, good: Ints, inside: NDArray[np.bool_]) -> Stated:
+def _grouped(chance: Floats, n: Ints, good: Ints, inside: NDArray[np.bool_]) -> StatedChances:
     """Scores and what came, in bins of half a point."""
     import numpy as np
 
-    from gonogo.detectors.trust.calibration_health import Stated
+    from gonogo.detectors.trust.calibration_health import StatedChances
 
     chance, n, good = chance[inside], n[inside], good[inside]
     _, at = np.unique(np.round(chance * 200), return_inverse=True)
@@ -285,7 +285,7 @@ def _grouped(chance: Floats, n: Ints, good: Ints, inside: NDArray[np.bool_]) -> 
     said = np.bincount(at, n * chance)
     came = np.bincount(at, good).astype(np.int64)
     mean: Floats = np.clip(said / np.maximum(calls, 1), 0, 1)
-    return Stated(mean, calls, came, float(said.sum()))
+    return StatedChances(mean, calls, came, float(said.sum()))
 
 
 def _said_before(

@@ -22,7 +22,7 @@ from gonogo.trust.trust_estimate import (
     scored_hours,
     unlabelled_now,
 )
-from gonogo.trust.trust_verdict import EVEN_CHANCE, Scored, verdict_of
+from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -261,7 +261,7 @@ def _score(
     averaged = point_interval90(points) if second is None else product_interval90(points, second)
     lower, upper = widened(mean, averaged, between)
     labels, least = int(counts.ok_labels.sum()), ok.usual - own.min_effect
-    scored = Scored(
+    scored = TrustBasis(
         score=mean,
         lower=lower,
         upper=upper,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import (
     NextAction,
-    ProviderSuspected,
     ScoreHealth,
+    SuspectedProvider,
     TrustPart,
     TrustReport,
     rfc3339,
@@ -57,7 +57,7 @@ class _Surroundings:
     upstream: list[str] = field(default_factory=list)
     upstream_names: list[str] = field(default_factory=list)
     upstream_verdict: Verdict = "go"
-    provider: ProviderSuspected | None = None
+    provider: SuspectedProvider | None = None
     # Where no provider is declared, what fails with it is sought among all that fail.
     looks_for_others: bool = False
     health: ScoreHealth | None = None
@@ -203,7 +203,7 @@ def _good_until_ms(
 
 async def _shared_cause(
     telemetry: TrustTelemetry, settings: Settings, found: TrustEstimate, now_ms: int
-) -> ProviderSuspected | None:
+) -> SuspectedProvider | None:
     """Its provider where that fails, or what it falls together with where none is declared."""
     from gonogo.trust.providers import failing_provider, falling_with
 

@@ -16,7 +16,7 @@ from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.hours.measured import errors_decide, unlabelled_version
 from gonogo.ports.trust_reads import KeptScore
 from gonogo.records import DAY_MS, HOUR_MS
-from gonogo.trust.trust_verdict import EVEN_CHANCE, Scored, verdict_of
+from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -364,7 +364,7 @@ def _judged(
     from gonogo.detectors.trust.mixture import equal_points
 
     labelled = found.counts.hour[found.counts.ok_labels > 0]
-    scored = Scored(
+    scored = TrustBasis(
         score=found.score,
         lower=found.lower,
         upper=found.upper,

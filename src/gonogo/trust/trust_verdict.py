@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gonogo.records import Verdict
     from gonogo.settings import DependencySettings
 
-__all__ = ["CALLS_MIN", "EVEN_CHANCE", "Scored", "days", "verdict_of"]
+__all__ = ["CALLS_MIN", "EVEN_CHANCE", "TrustBasis", "days", "verdict_of"]
 
 CALLS_MIN = 10
 WIDTH_MAX = 0.5
@@ -36,7 +36,7 @@ UNMEASURED = "whether answers are right is not known, no outcome was recorded"
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class TrustBasis:
     """What a verdict rests on; rates are fractions.
 
     `is_measured`: some call has an outcome, or errors alone decide. `unlabelled`: why the version
@@ -56,7 +56,7 @@ class Scored:
     judges: str | None = None
 
 
-def verdict_of(found: Scored, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
+def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple[Verdict, str]:
     """The verdict by the rules above, and why it is no go."""
     stale_ms = own.stale_after_s * 1000
     label_hour = found.newest_label_hour

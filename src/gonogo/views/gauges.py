@@ -13,7 +13,7 @@ from gonogo.trust.fleet_scores import look_at_fleet
 if TYPE_CHECKING:
     from gonogo.ports.money import Ledger
     from gonogo.ports.routes import Incidents
-    from gonogo.ports.standing_verdicts import VerdictNow
+    from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
     from gonogo.settings import Settings
@@ -48,7 +48,7 @@ class Gauges:
         incidents: Incidents that are not resolved, by dependency and status.
     """
 
-    verdicts: Mapping[str, VerdictNow]
+    verdicts: Mapping[str, CurrentVerdict]
     scores: Mapping[str, KeptScore]
     budgets: Mapping[str, BudgetGauge]
     incidents: Mapping[tuple[str, str], int]

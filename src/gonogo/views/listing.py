@@ -13,7 +13,7 @@ from gonogo.text.ahead_of_clock import age_s
 from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
-    from gonogo.ports.standing_verdicts import VerdictNow
+    from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.ports.telemetry import DecisionLog, Telemetry
     from gonogo.records import Dependency, Verdict
     from gonogo.settings import Settings
@@ -74,7 +74,7 @@ async def dependency_line(
     return _line(known, verdicts.get(name, NEVER_ASKED))
 
 
-def _line(dependency: Dependency, now: VerdictNow) -> DependencyLine:
+def _line(dependency: Dependency, now: CurrentVerdict) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
         dependency=dependency.name,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
-from gonogo.ports.routes import Handled
+from gonogo.ports.routes import IncidentRecord
 from gonogo.records import Decision, Part, PartVerdict
 
 Answered = TypeVar("Answered", bound=Answer)
@@ -64,7 +64,7 @@ def entry_of(
 
 def incident_entry(
     what: str,
-    incident: Handled,
+    incident: IncidentRecord,
     *,
     false_alarm: bool | None,
     said: str | None = None,

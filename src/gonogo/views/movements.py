@@ -27,7 +27,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Movements:
     """What differs between two looks: names of dependencies, ids of incidents, the chain's end."""
 
     dependencies: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ async def look(log: DecisionLog, incidents: Incidents) -> Snapshot:
     )
 
 
-def moved(before: Snapshot, after: Snapshot) -> Moved:
+def moved(before: Snapshot, after: Snapshot) -> Movements:
     """What differs, sorted; a dependency counts where its verdict or an incident of it changed."""
     incidents = {
         found for found, what in after.incidents.items() if before.incidents.get(found) != what
@@ -58,7 +58,7 @@ def moved(before: Snapshot, after: Snapshot) -> Moved:
     dependencies = {
         name for name, verdict in after.verdicts.items() if before.verdicts.get(name) != verdict
     } | {after.incidents[found][0] for found in incidents}
-    return Moved(
+    return Movements(
         tuple(sorted(dependencies)),
         tuple(sorted(incidents)),
         actions=before.last_action != after.last_action,

@@ -13,7 +13,7 @@ from gonogo.wrap.pumps import read_chunk, write_all
 
 if TYPE_CHECKING:
     from gonogo.wrap.enforcement import Enforcement
-    from gonogo.wrap.pumps import Looking
+    from gonogo.wrap.pumps import Inspection
 
 __all__ = ["GatedLines"]
 
@@ -32,7 +32,7 @@ class GatedLines:
     """
 
     def __init__(
-        self, server: int, client: int, looking: Looking, enforcement: Enforcement
+        self, server: int, client: int, looking: Inspection, enforcement: Enforcement
     ) -> None:
         self._server, self._client = server, client
         self._looking, self._enforcement = looking, enforcement

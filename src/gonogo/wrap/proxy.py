@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import NoInput, plain
 from gonogo.wrap.gated_lines import GatedLines
-from gonogo.wrap.pumps import Looking, pump
+from gonogo.wrap.pumps import Inspection, pump
 from gonogo.wrap.tool_calls import Calls
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run_proxy(command: Sequence[str], calls: Calls, enforcement: Enforcement | N
     assert child.stdin is not None  # noqa: S101 - both are pipes
     assert child.stdout is not None  # noqa: S101
     _forward_signals(child)
-    looking = Looking(calls)
+    looking = Inspection(calls)
     to_server, from_server = child.stdin.fileno(), child.stdout.fileno()
     if enforcement is None:
         up = threading.Thread(

@@ -11,12 +11,12 @@ from contextlib import suppress
 from gonogo.errors import plain
 from gonogo.wrap.tool_calls import Calls
 
-__all__ = ["Looking", "pump", "read_chunk", "write_all"]
+__all__ = ["Inspection", "pump", "read_chunk", "write_all"]
 
 CHUNK_BYTES = 65_536
 
 
-class Looking:
+class Inspection:
     """Looks at what passes; whatever goes wrong with that ends the looking, not the passing."""
 
     def __init__(self, calls: Calls) -> None:

@@ -1,4 +1,4 @@
-"""Upkeep: what this installation stands on, what to mend, and a copy of the store."""
+"""Maintenance: what this installation stands on, what to mend, and a copy of the store."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gonogo.records import Floats
 
-__all__ = ["Candidates", "Learned"]
+__all__ = ["Candidates", "LearnedRate"]
 
 CELL = 0.1
 _CELLS_MAX = 64
@@ -26,7 +26,7 @@ _SIZE_SD = 0.4
 _SIZED_SHARE = 0.8
 
 
-class Learned:
+class LearnedRate:
     """A rate as its null learns it: Beta(1/2, 1/2) and what it has counted."""
 
     __slots__ = ("bad", "n")

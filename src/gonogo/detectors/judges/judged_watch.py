@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.judges.candidates import Candidates, Learned
+from gonogo.detectors.judges.candidates import Candidates, LearnedRate
 from gonogo.detectors.judges.control_variate import bets_against, given_judge
 from gonogo.detectors.judges.sample_check import SampleCheck
 
@@ -159,10 +159,10 @@ class _Run:
 
     def __init__(self, rule: JudgedRule) -> None:
         self.rule, self.watch = rule, JudgedWatch()
-        self.null, self.bets = Learned(), Candidates(rule.deltas)
+        self.null, self.bets = LearnedRate(), Candidates(rule.deltas)
         self.purse = _Purse(rule.needed)
-        self.trigger_null, self.trigger = Learned(), Candidates(rule.deltas)
-        self.strata = [(Learned(), Candidates(JUDGE_DELTAS)) for _ in range(2)]
+        self.trigger_null, self.trigger = LearnedRate(), Candidates(rule.deltas)
+        self.strata = [(LearnedRate(), Candidates(JUDGE_DELTAS)) for _ in range(2)]
         self.judge_purse = _Purse(rule.needed)
         self.judge_pending: _Pending | None = None
         self.pending: _Pending | None = None
@@ -277,7 +277,7 @@ class _Run:
             strongest = max((bets for _, bets in self.strata), key=lambda bets: bets.total)
             onset = self._onset("judge", row)
             self.watch.judge.append(Alarm(strongest.side(), onset, row, *strongest.mean_rates()))
-            self.strata = [(Learned(), Candidates(JUDGE_DELTAS)) for _ in range(2)]
+            self.strata = [(LearnedRate(), Candidates(JUDGE_DELTAS)) for _ in range(2)]
             self.low["judge"] = row
 
     def _trigger(self, row: int, n: float, judged_bad: float) -> None:
@@ -293,7 +293,7 @@ class _Run:
         youden = max(float(right[1] / right.sum() - wrong[1] / wrong.sum()), _YOUDEN_MIN)
         self.pending, self.judge_pending = _Pending(side, step / youden), _Pending(side, step)
         self.watch.triggers.append(row)
-        self.trigger_null, self.trigger = Learned(), Candidates(self.rule.deltas)
+        self.trigger_null, self.trigger = LearnedRate(), Candidates(self.rule.deltas)
 
     def _onset(self, of: str, row: int) -> int:
         """The last trigger of the newest weeks, or else where the sum was last low.

@@ -15,7 +15,7 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.rate.null import GRID_STEP, GridNull
-from gonogo.detectors.rate.rate_state import Passed
+from gonogo.detectors.rate.rate_state import PastBatch
 from gonogo.detectors.rate.recovery import Change, Hours, Side
 from gonogo.detectors.rate.rule import log_gamma
 
@@ -31,7 +31,7 @@ class Marginals:
     se: Floats
 
 
-def change_at_alarm(trail: Sequence[Passed], *, side: Side) -> Change:
+def change_at_alarm(trail: Sequence[PastBatch], *, side: Side) -> Change:
     """The likeliest change among the batches since the last reset, of which the last alarmed.
 
     Rates are counted so that up is away from the old rate, on both sides.

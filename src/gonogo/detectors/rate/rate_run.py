@@ -24,7 +24,7 @@ from gonogo.detectors.rate.rate_state import (
     EPISODES_KEPT_MAX,
     TRAIL_MAX,
     Episode,
-    Passed,
+    PastBatch,
     RateState,
 )
 from gonogo.detectors.rate.recovery import Hours, Recovery, Side, begin_recovery, follow_recovery
@@ -117,7 +117,7 @@ class Run:
         hours = Hours(self.stamp[span], bad, good, np.broadcast_to(self._offset(span), bad.shape))
         return hours if self.episodes[-1].side == "up" else hours.mirrored()
 
-    def _trail(self, end: int) -> tuple[Passed, ...]:
+    def _trail(self, end: int) -> tuple[PastBatch, ...]:
         """The newest batches since the last reset, before `end`."""
         low = max(self.since, end - TRAIL_MAX)
         span = slice(low, end)
@@ -125,7 +125,8 @@ class Run:
         seen = (self.bad[span], self.good[span], offset, self.null_nats[span], self.anchor[span])
         rows = np.array(seen).T.tolist()
         own = [
-            Passed(stamp, *row) for stamp, row in zip(self.stamp[span].tolist(), rows, strict=True)
+            PastBatch(stamp, *row)
+            for stamp, row in zip(self.stamp[span].tolist(), rows, strict=True)
         ]
         return (*(self.before.trail if self.since == 0 else ()), *own)[-TRAIL_MAX:]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gonogo.detectors.arrays import Floats, check_counts
-from gonogo.detectors.pieces import Kept, Settled
+from gonogo.detectors.pieces import PieceCache, SettledPrefix
 from gonogo.detectors.rate.rate_state import RateState
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
@@ -38,7 +38,7 @@ class CellCounts:
     segment: str
     n: Floats
     bad: Floats
-    settled: Settled | None = None
+    settled: SettledPrefix | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ def watch_slices(
     baseline: int,
     recent: int | None = None,
     batch_hours: int = 1,
-    kept: Kept[RateWatch] | None = None,
+    kept: PieceCache[RateWatch] | None = None,
 ) -> SliceWatch:
     """Weigh whether some slice has gone bad (by the rule, or well).
 
@@ -160,7 +160,7 @@ def _watch_cell(
     pooled: tuple[float, float],
     baseline: int,
     batch_hours: int,
-    kept: Kept[RateWatch] | None,
+    kept: PieceCache[RateWatch] | None,
 ) -> RateWatch:
     n, bad = check_counts(cell.n[:baseline], cell.bad[:baseline])
     before, gone_bad = n.sum() / rule.dispersion, bad.sum() / rule.dispersion

@@ -49,7 +49,7 @@ class Episode:
     rate_after: float
 
 
-class Passed(NamedTuple):
+class PastBatch(NamedTuple):
     """A batch since the last reset: its counts, and what the null held of it.
 
     `anchor` is the null's log-odds ahead of it, `null_nats` its log likelihood under the null.
@@ -89,7 +89,7 @@ class RateState:
     mass_nats: tuple[float, ...] = ()
     grid: tuple[float, ...] = ()
     grid_first: int = 0
-    trail: tuple[Passed, ...] = ()
+    trail: tuple[PastBatch, ...] = ()
     recovery: Recovery | None = None
     quiet_from: int | None = None
     episodes: tuple[Episode, ...] = ()
@@ -195,7 +195,7 @@ def _read(raw: bytes) -> RateState:
     live = struct.Struct(f"<{bets}h{bets}B{bets}d")
     values = live.unpack(reader.take(live.size))
     found = tuple(_unpacked_episode(reader.take(_EPISODE.size)) for _ in range(episodes))
-    passed = tuple(Passed(*_TRAIL.unpack(reader.take(_TRAIL.size))) for _ in range(trail))
+    passed = tuple(PastBatch(*_TRAIL.unpack(reader.take(_TRAIL.size))) for _ in range(trail))
     recovery = _unpacked_recovery(reader.take(_RECOVERY.size)) if latched else None
     if reader.rest:
         raise DataError(f"A detector state of {len(raw)} bytes has {len(reader.rest)} too many.")

@@ -25,7 +25,7 @@ from gonogo.detectors.rate.bets import (
     rows_of,
 )
 from gonogo.detectors.rate.null import null_from
-from gonogo.detectors.rate.rate_state import TRAIL_MAX, Passed
+from gonogo.detectors.rate.rate_state import TRAIL_MAX, PastBatch
 from gonogo.detectors.rate.rule import RateRule
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def step_rate(
         return None
     bets = pruned_bets(bets, present, MASS_NATS_MIN)
     cells, rows, masses = zip(*bets, strict=True) if bets else ((), (), ())
-    trail = (*state.trail, Passed(stamp, bad, good, shift, null_nats, anchor))[-TRAIL_MAX:]
+    trail = (*state.trail, PastBatch(stamp, bad, good, shift, null_nats, anchor))[-TRAIL_MAX:]
     later = replace(learned.keep(state), batches=state.batches + 1, trail=trail)
     later = replace(later, cell=cells, row=rows, mass_nats=masses)
     return Step(both, up, down, null_nats, anchor, later)

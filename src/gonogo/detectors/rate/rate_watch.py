@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
-from gonogo.detectors.pieces import Kept, Settled, in_pieces
+from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
 from gonogo.detectors.rate.rate_run import Run
 from gonogo.detectors.rate.rate_state import Episode, RateState
 from gonogo.detectors.rate.rate_step import Step, step_rate
@@ -69,8 +69,8 @@ def watch_rate(
     offset: ArrayLike | None = None,
     stamp: ArrayLike | None = None,
     span: int = 1,
-    kept: Kept[RateWatch] | None = None,
-    settled: Settled | None = None,
+    kept: PieceCache[RateWatch] | None = None,
+    settled: SettledPrefix | None = None,
 ) -> RateWatch:
     """Weigh, batch by batch, whether the rate of bad outcomes has changed.
 

@@ -184,7 +184,7 @@ def begin_recovery(change: Change, *, effect: float, quiet_from: int | None, spa
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Followed:
+class RecoveryPath:
     """`recovering` after each batch taken, shape (taken,); `over`: the last of them ended it."""
 
     state: Recovery
@@ -192,7 +192,7 @@ class Followed:
     over: bool
 
 
-def follow_recovery(state: Recovery, hours: Hours) -> Followed:
+def follow_recovery(state: Recovery, hours: Hours) -> RecoveryPath:
     """Weigh later batches until the trouble is over or there are none left."""
     at, over = 0, False
     recovering: NDArray[np.bool_] = np.zeros(len(hours.stamp), dtype=np.bool_)
@@ -201,7 +201,7 @@ def follow_recovery(state: Recovery, hours: Hours) -> Followed:
         recovering[at : at + taken - 1] = state.recovering
         recovering[at + taken - 1] = later.recovering
         state, at = later, at + taken
-    return Followed(state, recovering[:at], over)
+    return RecoveryPath(state, recovering[:at], over)
 
 
 def _until_turn(state: Recovery, hours: Hours) -> tuple[Recovery, int, bool]:

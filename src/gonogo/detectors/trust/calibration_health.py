@@ -37,7 +37,7 @@ _VARIANCE_MIN = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stated:
+class StatedChances:
     """Stated chances of good and what came, in bins; shapes (bins,).
 
     `chance_sum` is the exact sum of the chances stated in all bins together.
@@ -84,7 +84,7 @@ class Residual:
     biased: bool | None
 
 
-def calibration(stated: Stated) -> Calibration:
+def calibration(stated: StatedChances) -> Calibration:
     """Hold stated chances against what came.
 
     Raises:
@@ -104,7 +104,9 @@ def calibration(stated: Stated) -> Calibration:
     )
 
 
-def residuals(whole: Stated, segments: Sequence[tuple[str, Stated]]) -> list[Residual]:
+def residuals(
+    whole: StatedChances, segments: Sequence[tuple[str, StatedChances]]
+) -> list[Residual]:
     """Each segment's calibration residual, and which segments are biased.
 
     Biased: its own residual is not chance, and neither is what sets it apart from the rest, so
@@ -137,13 +139,13 @@ def residuals(whole: Stated, segments: Sequence[tuple[str, Stated]]) -> list[Res
     return sorted(rows, key=lambda r: (r.biased is not True, r.biased is None, -abs(r.sd)))
 
 
-def _gap(stated: Stated) -> tuple[float, float]:
+def _gap(stated: StatedChances) -> tuple[float, float]:
     """Sum of good - chance, and its variance where every chance is right."""
     gap = float(stated.good.sum()) - stated.chance_sum
     return gap, float((stated.n * _variance(stated.chance)).sum())
 
 
-def _apart(whole: Stated, gap: float, variance: float) -> float:
+def _apart(whole: StatedChances, gap: float, variance: float) -> float:
     """P-value of a segment's miss beside the rest's, in log-odds (one Newton step).
 
     0 where there is no rest to be set apart from.
@@ -187,7 +189,7 @@ def _variance(chance: Floats) -> Floats:
     return variance
 
 
-def _lemeshow(stated: Stated) -> float:
+def _lemeshow(stated: StatedChances) -> float:
     """Hosmer and Lemeshow's p-value over ten groups of about equal numbers of calls.
 
     The chances were not fitted on these calls, so each group is a degree of freedom.
@@ -209,7 +211,7 @@ def chi_squared_tail(value: float, freedom: int) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2))
 
 
-def _check(stated: Stated) -> None:
+def _check(stated: StatedChances) -> None:
     chance, n, good = stated.chance, stated.n, stated.good
     if not (chance.shape == n.shape == good.shape and chance.ndim == 1 and n.sum() > 0):
         raise DataError("chances, calls and good calls must be vectors of one length, not empty")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints, check_vector
-from gonogo.detectors.pieces import Kept, Settled, in_pieces
+from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
 from gonogo.detectors.rate.bets import cells_of
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED, accumulate_starts
 from gonogo.detectors.values.ranks import ScoreSums
@@ -48,8 +48,8 @@ def watch_scores(
     rule: ScoreRule,
     *,
     state: ScoreState,
-    kept: Kept[ScoreWatch] | None = None,
-    settled: Settled | None = None,
+    kept: PieceCache[ScoreWatch] | None = None,
+    settled: SettledPrefix | None = None,
 ) -> ScoreWatch:
     """Weigh, batch by batch, whether the mean of the scores has moved.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.pieces import Beginnings, Kept, Settled
+from gonogo.detectors.pieces import Beginnings, PieceCache, SettledPrefix
 from gonogo.detectors.rate.dispersion import PRIOR_DAYS, early_dispersion
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule, daily_dispersion
@@ -129,9 +129,9 @@ class _PartRule(Generic[Rule]):
     expected: Floats | None
     beginnings: Beginnings = field(default_factory=dict)
 
-    def settled(self, batches: int) -> Settled | None:
+    def settled(self, batches: int) -> SettledPrefix | None:
         """Of the part's stream, whose first batches every watch by this rule finds as they are."""
-        return Settled(batches, self.beginnings) if batches > 0 else None
+        return SettledPrefix(batches, self.beginnings) if batches > 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,7 +208,7 @@ def watch_value_sums(
     sums: ValueSums,
     *,
     hour_of_week: ArrayLike | None = None,
-    kept: tuple[Kept[RateWatch], Kept[ScoreWatch]] | None = None,
+    kept: tuple[PieceCache[RateWatch], PieceCache[ScoreWatch]] | None = None,
     settled: int = 0,
 ) -> ValueWatch:
     """Follow a metric through its histograms.
@@ -254,7 +254,7 @@ def _scores_part(
     part: _PartRule[ScoreRule],
     sums: ScoreSums,
     hours: Ints | None,
-    kept: Kept[ScoreWatch] | None,
+    kept: PieceCache[ScoreWatch] | None,
     settled: int,
 ) -> ValuePart:
     first = whole.baseline

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gonogo.detectors.shares.categories import CategoryShare
-    from gonogo.drift.baseline import Accepted
+    from gonogo.drift.baseline import AcceptedBaseline
     from gonogo.hours.rate_hours import BaselineHours
     from gonogo.ports.signal_reads import SignalTelemetry
     from gonogo.records import Floats, HourCounts, Ints
@@ -52,7 +52,7 @@ class SignalQuestion:
     metrics: tuple[str, ...]  # followed as values
     counts: HourCounts
     own: DependencySettings
-    accepted: Accepted | None
+    accepted: AcceptedBaseline | None
     zone: str
     end_day: int  # days since 1970, exclusive
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Effect, ShareMoved
+from gonogo.answers import Effect, ShareShift
 from gonogo.detectors.shares.categories import NEW
 from gonogo.drift.finding import Finding, change_of, evidence_of
 from gonogo.drift.signals.budget_shares import CATEGORIES, exchangeable, follow_shares
@@ -99,7 +99,7 @@ def _key(segment: str | None) -> str:
     return ",".join(_KEYS.findall(segment or ""))
 
 
-def _share(share: ShareMoved) -> str:
+def _share(share: ShareShift) -> str:
     new = share.category == NEW
     name = "values new since the baseline" if new else f"'{plain(share.category, 60)}'"
     return f"{name} {rate_text(share.before)} → {rate_text(share.after)}"
@@ -110,7 +110,7 @@ def _finding(
 ) -> Finding:
     top = followed.shares[0]
     moved = [
-        ShareMoved(category=share.category, before=share.before, after=share.after)
+        ShareShift(category=share.category, before=share.before, after=share.after)
         for share in followed.shares[:2]
     ]
     where = "" if segment is None else f" at {plain(segment, 80)}"

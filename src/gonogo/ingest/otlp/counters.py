@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.ingest.error_codes import error_code_of
-from gonogo.ingest.otlp.differences import Differences, Grown, Shape
+from gonogo.ingest.otlp.differences import Differences, Growth, Shape
 from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, read_attributes
 from gonogo.ingest.otlp.spans import call_fields
 
@@ -169,7 +169,7 @@ def _key(fields: dict[str, object], found: dict[str, Scalar], time_ns: int) -> _
     )
 
 
-def _add(group: _Group, quantity: str, grown: Grown, scale: float) -> None:
+def _add(group: _Group, quantity: str, grown: Growth, scale: float) -> None:
     if grown.count:
         values = group.values.setdefault(quantity, [])
         values += [value * scale for value in grown.values()]

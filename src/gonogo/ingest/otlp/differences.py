@@ -11,7 +11,7 @@ from itertools import repeat
 
 from gonogo.ingest.otlp.recent import Recent
 
-__all__ = ["Differences", "Grown", "Shape"]
+__all__ = ["Differences", "Growth", "Shape"]
 
 SERIES = 20_000
 
@@ -40,7 +40,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
+class Growth:
     """What has come since the last point."""
 
     count: int
@@ -82,7 +82,7 @@ class Differences:
         self._since_ns = since_ms * 1_000_000
         self._last: Recent[str, Shape] = Recent(SERIES)
 
-    def grown(self, series: str, shape: Shape, *, cumulative: bool) -> Grown | None:
+    def grown(self, series: str, shape: Shape, *, cumulative: bool) -> Growth | None:
         """What is new in a point; None where nothing is, or where it cannot be told."""
         if not cumulative:
             return _grown(shape)
@@ -96,13 +96,13 @@ class Differences:
         return _grown(shape) if restarted else _difference(last, shape)
 
 
-def _grown(shape: Shape) -> Grown | None:
+def _grown(shape: Shape) -> Growth | None:
     if not shape.count and not shape.total:
         return None
-    return Grown(shape.count, shape.total, shape.buckets, shape.bounds, shape.scale, shape.zeros)
+    return Growth(shape.count, shape.total, shape.buckets, shape.bounds, shape.scale, shape.zeros)
 
 
-def _difference(last: Shape, shape: Shape) -> Grown | None:
+def _difference(last: Shape, shape: Shape) -> Growth | None:
     scale = shape.scale
     if scale is not None and last.scale is not None:
         scale = min(scale, last.scale)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BODY_BYTES_MAX",
-    "Malformed",
+    "MalformedMessage",
     "Signal",
     "answer",
     "decode",
@@ -42,7 +42,7 @@ _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 Signal = Literal["traces", "metrics", "logs"]
 
 
-class Malformed(Exception):
+class MalformedMessage(Exception):
     """A request that cannot be read; `status` is the HTTP status that says so."""
 
     def __init__(self, status: int, problem: str) -> None:
@@ -73,16 +73,16 @@ def unpacked(body: bytes, encoding: str | None) -> bytes:
     if encoding in (None, "", "identity"):
         return body
     if encoding != "gzip":
-        raise Malformed(415, f"Content-Encoding '{encoding}' is not gzip.")
+        raise MalformedMessage(415, f"Content-Encoding '{encoding}' is not gzip.")
     unzip = zlib.decompressobj(wbits=31)
     try:
         whole = unzip.decompress(body, BODY_BYTES_MAX + 1)
     except zlib.error as error:
-        raise Malformed(400, f"The gzip body is broken: {error}.") from None
+        raise MalformedMessage(400, f"The gzip body is broken: {error}.") from None
     if len(whole) > BODY_BYTES_MAX:
-        raise Malformed(413, f"The body is over {BODY_BYTES_MAX} bytes once unpacked.")
+        raise MalformedMessage(413, f"The body is over {BODY_BYTES_MAX} bytes once unpacked.")
     if not unzip.eof:
-        raise Malformed(400, "The gzip body ends too early.")
+        raise MalformedMessage(400, "The gzip body ends too early.")
     return whole
 
 
@@ -104,12 +104,16 @@ def decode(signal: Signal, body: bytes, content_type: str) -> Request:
             _fix_ids(raw)
             json_format.ParseDict(raw, request, ignore_unknown_fields=True, max_recursion_depth=64)
         else:
-            raise Malformed(415, f"Content-Type '{content_type}' is neither {PROTOBUF} nor {JSON}.")
+            raise MalformedMessage(
+                415, f"Content-Type '{content_type}' is neither {PROTOBUF} nor {JSON}."
+            )
     except (DecodeError, json_format.ParseError, ValueError, RecursionError, TypeError) as error:
         said = type(error).__name__ if content_type == PROTOBUF else str(error)
-        raise Malformed(400, f"The body is no OTLP request: {said}.") from None
+        raise MalformedMessage(400, f"The body is no OTLP request: {said}.") from None
     except SystemError:  # protobuf's, of a lone surrogate
-        raise Malformed(400, "The body is no OTLP request: a key is not Unicode text.") from None
+        raise MalformedMessage(
+            400, "The body is no OTLP request: a key is not Unicode text."
+        ) from None
     return request
 
 

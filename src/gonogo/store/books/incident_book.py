@@ -6,7 +6,7 @@ import json
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
-from gonogo.ports.routes import Event, Handled, Kind, Status, Turn, TurnOf
+from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.store.books.audit import append_action
 
 if TYPE_CHECKING:
@@ -23,16 +23,18 @@ _COLUMNS = (
 TOGETHER_MAX = 10_000
 
 
-def select_incidents(conn: Connection, rest: str, *values: object) -> list[Handled]:
+def select_incidents(conn: Connection, rest: str, *values: object) -> list[IncidentRecord]:
     """Incidents by a clause of the project's own."""
     rows = conn.execute(f"SELECT {_COLUMNS} FROM incident {rest}", values)  # noqa: S608 - constant clauses
     return [
-        replace(Handled(*row), false_alarm=bool(row[9]), bad_signals=tuple(json.loads(row[10])))
+        replace(
+            IncidentRecord(*row), false_alarm=bool(row[9]), bad_signals=tuple(json.loads(row[10]))
+        )
         for row in rows
     ]
 
 
-def _write(conn: Connection, turn: Turn) -> None:
+def _write(conn: Connection, turn: IncidentChange) -> None:
     incident = turn.incident
     if incident is None:
         return
@@ -77,7 +79,7 @@ def _write(conn: Connection, turn: Turn) -> None:
 
 def _standing(
     conn: Connection, dependency: str, cause: str, signal: str
-) -> tuple[Handled | None, int | None]:
+) -> tuple[IncidentRecord | None, int | None]:
     found = select_incidents(
         conn, "WHERE dependency = ? AND cause = ? AND status <> 'resolved'", dependency, cause
     )
@@ -90,7 +92,7 @@ def _standing(
 
 def _change(
     conn: Connection, dependency: str, cause: str, signal: str, turn_of: TurnOf
-) -> Handled | None:
+) -> IncidentRecord | None:
     found, suspected_ms = _standing(conn, dependency, cause, signal)
     turn = turn_of(found, suspected_ms)
     _write(conn, turn)
@@ -126,25 +128,25 @@ class StoredIncidents:
 
     async def standing(
         self, dependency: str, cause: str, signal: str
-    ) -> tuple[Handled | None, int | None]:
+    ) -> tuple[IncidentRecord | None, int | None]:
         """The unresolved incident, and since when this signal suspects one."""
         return await self._db.read(lambda conn: _standing(conn, dependency, cause, signal))
 
     async def change(
         self, dependency: str, cause: str, signal: str, turn: TurnOf
-    ) -> Handled | None:
+    ) -> IncidentRecord | None:
         """Show `turn` the unresolved incident and the suspicion, and write what it decides."""
         return await self._db.write(
             lambda conn: _change(conn, dependency, cause, signal, turn), shard=dependency
         )
 
-    async def amend(self, incident_id: str, turn: TurnOf) -> Handled | None:
+    async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:
         """The same for one incident by its id, resolved or not; None where there is none."""
 
-        def named(conn: Connection) -> list[Handled]:
+        def named(conn: Connection) -> list[IncidentRecord]:
             return select_incidents(conn, "WHERE id = ?", incident_id)
 
-        def work(conn: Connection) -> Handled | None:
+        def work(conn: Connection) -> IncidentRecord | None:
             found = named(conn)
             if not found:
                 return None
@@ -164,10 +166,10 @@ class StoredIncidents:
         status: Status | None = None,
         incident_id: str | None = None,
         limit: int = 50,
-    ) -> list[tuple[Handled, list[Event]]]:
+    ) -> list[tuple[IncidentRecord, list[Event]]]:
         """Incidents with their timelines: unresolved first, then the newest."""
 
-        def work(conn: Connection) -> list[tuple[Handled, list[Event]]]:
+        def work(conn: Connection) -> list[tuple[IncidentRecord, list[Event]]]:
             found = select_incidents(
                 conn,
                 "WHERE dependency = coalesce(?, dependency) AND status = coalesce(?, status)"
@@ -198,7 +200,7 @@ class StoredIncidents:
 
         return await self._db.read(work)
 
-    async def unresolved(self, dependencies: Sequence[str]) -> list[Handled]:
+    async def unresolved(self, dependencies: Sequence[str]) -> list[IncidentRecord]:
         """Every incident of these that is not resolved, the newest first, without timelines."""
         marks = ", ".join("?" * len(dependencies))
         which = (
@@ -206,13 +208,13 @@ class StoredIncidents:
         )
         return await self._db.read(lambda conn: select_incidents(conn, which, *dependencies))
 
-    async def together(self, named: str) -> list[Handled]:
+    async def together(self, named: str) -> list[IncidentRecord]:
         """The incidents told on the page of one id, or of a page's key; the oldest first.
 
         Of one that is resolved that one alone, since the next of its cause has the same key.
         """
 
-        def work(conn: Connection) -> list[Handled]:
+        def work(conn: Connection) -> list[IncidentRecord]:
             unresolved = select_incidents(
                 conn, "WHERE status <> 'resolved' ORDER BY opened_ms, id LIMIT ?", TOGETHER_MAX
             )
@@ -234,7 +236,7 @@ class StoredIncidents:
         )
         return found[0].key if found else None
 
-    async def changed(self, *, limit: int) -> list[Handled]:
+    async def changed(self, *, limit: int) -> list[IncidentRecord]:
         """Incidents without their timelines, those that changed last first."""
         which = "ORDER BY changed_ms DESC, id LIMIT ?"
         return await self._db.read(lambda conn: select_incidents(conn, which, limit))

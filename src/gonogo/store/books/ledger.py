@@ -11,12 +11,12 @@ from gonogo.errors import ParameterError, plain
 from gonogo.ports.money import (
     Balance,
     BudgetRecord,
-    Closed,
-    Drafted,
+    ClosedReservation,
+    Draft,
     JudgedCheck,
     Replay,
     ReserveRequest,
-    RunSoFar,
+    RunProgress,
     Scope,
 )
 from gonogo.records import DAY_MS, MICRO, QUARTER_MS, Decision
@@ -81,7 +81,7 @@ class SqliteLedger:
         work = partial(renew, name=reservation_id, now_ms=now_ms, settings=self._settings)
         return await self._database.write(work, durable=True)
 
-    async def run_so_far(self, reservation_id: str) -> RunSoFar | None:
+    async def run_so_far(self, reservation_id: str) -> RunProgress | None:
         """See `Ledger`."""
         return await self._database.read(partial(run_so_far, name=reservation_id))
 
@@ -91,8 +91,8 @@ class SqliteLedger:
         *,
         actual_micro_usd: int | None,
         now_ms: int,
-        entry_of: Callable[[Closed], Decision] | None = None,
-    ) -> Closed:
+        entry_of: Callable[[ClosedReservation], Decision] | None = None,
+    ) -> ClosedReservation:
         """See `Ledger`."""
         work = partial(
             _settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms, entry_of=entry_of
@@ -184,7 +184,7 @@ def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> R
     return Replay(str(row[1]), max(found[0] - found[1], 0), found[2])
 
 
-def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int) -> str | Drafted:
+def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int) -> str | Draft:
     if request.key is not None:
         before = answered(connection, request.key, request.arguments, request.now_ms)
         if before is not None:
@@ -234,8 +234,8 @@ def _settle(
     name: str,
     actual: int | None,
     now_ms: int,
-    entry_of: Callable[[Closed], Decision] | None,
-) -> Closed:
+    entry_of: Callable[[ClosedReservation], Decision] | None,
+) -> ClosedReservation:
     row = connection.execute(
         "SELECT budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd, created_ms,"
         " expires_ms FROM reservation WHERE id = ?",
@@ -274,8 +274,10 @@ def _settle(
 
 
 def logged(
-    connection: Connection, closed: Closed, entry_of: Callable[[Closed], Decision] | None
-) -> Closed:
+    connection: Connection,
+    closed: ClosedReservation,
+    entry_of: Callable[[ClosedReservation], Decision] | None,
+) -> ClosedReservation:
     """Write the log entry of a reservation that was just closed; it, naming its entry."""
     if entry_of is None:
         return closed
@@ -293,7 +295,7 @@ def _close(
     )
 
 
-def _closed(connection: Connection, name: str) -> Closed:
+def _closed(connection: Connection, name: str) -> ClosedReservation:
     budget, held, actual, spent, late = connection.execute(
         "SELECT budget, held_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),"
         " declared_micro_usd IS NOT NULL OR observed_micro_usd > 0, closed_ms >= expires_ms"
@@ -301,5 +303,5 @@ def _closed(connection: Connection, name: str) -> Closed:
         (name,),
     ).fetchone()
     if not spent:
-        return Closed(name, budget, "released", held, actual)
-    return Closed(name, budget, "expired_settled" if late else "settled", held, actual)
+        return ClosedReservation(name, budget, "released", held, actual)
+    return ClosedReservation(name, budget, "expired_settled" if late else "settled", held, actual)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.routes import (
     Amended,
-    Begun,
     Books,
     Check,
     Fence,
@@ -17,6 +16,7 @@ from gonogo.ports.routes import (
     Recovery,
     Route,
     Switch,
+    SwitchEntry,
     Weight,
     primary_route,
 )
@@ -199,7 +199,7 @@ def _swept(plan_id: str) -> UnknownTarget:
     return UnknownTarget("plan", plan_id, (), "Plan again: call with a `reason`.")
 
 
-def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> Begun:
+def _begin(conn: Connection, named: Plan, fence: Fence, key: str | None) -> SwitchEntry:
     plan = _find_plan(conn, "dependency = ? AND id = ?", named.dependency, named.id)
     if plan is None:
         raise _swept(named.id)
@@ -350,7 +350,9 @@ class StoredRoutes:
             lambda conn: _save_plan(conn, plan), durable=True, shard=plan.dependency
         )
 
-    async def begin(self, plan_id: str, fence: Fence, *, idempotency_key: str | None) -> Begun:
+    async def begin(
+        self, plan_id: str, fence: Fence, *, idempotency_key: str | None
+    ) -> SwitchEntry:
         """Let `fence` judge the plan against the route as it stands, and write what it decides."""
         plan = await self._planned(plan_id)
         return await self._db.write(

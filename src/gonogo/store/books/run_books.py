@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.ports.money import RunSoFar
+from gonogo.ports.money import RunProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def missing(connection: Connection, *, reservations: Sequence[str]) -> tuple[str
     )
 
 
-def run_so_far(connection: Connection, *, name: str) -> RunSoFar | None:
+def run_so_far(connection: Connection, *, name: str) -> RunProgress | None:
     """See `Ledger`."""
     row = connection.execute(
         "SELECT budget, held_micro_usd FROM reservation WHERE id = ?", (name,)
@@ -81,7 +81,7 @@ def run_so_far(connection: Connection, *, name: str) -> RunSoFar | None:
     if row is None:
         return None
     past = connection.execute(_PAST, (row[0], name, PAST_RUNS_MAX)).fetchall()
-    return RunSoFar(
+    return RunProgress(
         row[0], row[1], _costs(connection, name), tuple(_costs(connection, one) for (one,) in past)
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.figures.figure import Figures
-from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, Known
+from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
 from gonogo.store.observations.cells import COUNTS, Cells, daily
 from gonogo.store.observations.codec import unpack
 from gonogo.store.observations.rebuild import ROWS_AFTER
@@ -77,7 +77,7 @@ class _Dependency:
             " WHERE dependency_id = ?",
             (self.id,),
         ).fetchall()
-        known = Known(series={(row[0], row[1], row[2], row[3]): row[4] for row in series})
+        known = CommittedIds(series={(row[0], row[1], row[2], row[3]): row[4] for row in series})
         self.finder = _Finder(connection, known)
 
     def rows(self) -> Iterator[list[Row]]:

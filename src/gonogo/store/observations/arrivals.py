@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from gonogo.store.observations.catalogue import Catalogue
     from gonogo.store.observations.rows import Place
 
-__all__ = ["Arrivals", "Filled", "RowsOf", "lost_outcomes", "outcome_lag_ms", "sort_out"]
+__all__ = ["Arrivals", "FilledRow", "RowsOf", "lost_outcomes", "outcome_lag_ms", "sort_out"]
 
 
-class Filled(NamedTuple):
+class FilledRow(NamedTuple):
     """A stored row that another record of its id tells more of: as it was, and as it is now.
 
     `hashed` is of the id, and `late` the newest such record; a row whose time was only assumed may
@@ -43,7 +43,7 @@ class Arrivals:
 
     fresh: list[tuple[Observation, bytes | None]] = field(default_factory=list)
     # By where they stood: an id and an alias may name one row.
-    filled: dict[tuple[int, int], Filled] = field(default_factory=dict)
+    filled: dict[tuple[int, int], FilledRow] = field(default_factory=dict)
     # Other ids that the new ones are found by.
     aliases: dict[bytes, int] = field(default_factory=dict)
     duplicates: int = 0
@@ -110,7 +110,9 @@ def sort_out(
             if first is None:
                 arrivals.duplicates += 1
             else:
-                _fill_stored(arrivals, catalogue, stored[hashed], first, Told(hashed, late, told))
+                _fill_stored(
+                    arrivals, catalogue, stored[hashed], first, DuplicateRow(hashed, late, told)
+                )
     return arrivals
 
 
@@ -221,7 +223,7 @@ _SLOTS = tuple(
 )
 
 
-class Told(NamedTuple):
+class DuplicateRow(NamedTuple):
     """Another record of a stored id, and the row that it would make alone."""
 
     hashed: bytes
@@ -230,7 +232,7 @@ class Told(NamedTuple):
 
 
 def _fill_stored(
-    arrivals: Arrivals, catalogue: Catalogue, place: Place, before: Row, told: Told
+    arrivals: Arrivals, catalogue: Catalogue, place: Place, before: Row, told: DuplicateRow
 ) -> None:
     known = arrivals.filled.get((place.ts_ms, place.seq))
     first = before if known is None else known.after
@@ -244,7 +246,7 @@ def _fill_stored(
     if after == first:
         arrivals.duplicates += 1
         return
-    arrivals.filled[place.ts_ms, place.seq] = Filled(before, after, told.hashed, told.late)
+    arrivals.filled[place.ts_ms, place.seq] = FilledRow(before, after, told.hashed, told.late)
     arrivals.updated += 1
 
 

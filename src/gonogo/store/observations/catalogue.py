@@ -21,7 +21,7 @@ __all__ = [
     "VALUES_MAX",
     "Catalogue",
     "CatalogueOf",
-    "Known",
+    "CommittedIds",
     "keys_of",
     "since",
 ]
@@ -35,7 +35,7 @@ IDS_A_QUERY = 250
 
 
 @dataclass(slots=True)
-class Known:
+class CommittedIds:
     """What is committed for good: ids are never given twice or taken back."""
 
     names: dict[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Known:
     # How often observations of each dependency were taken back, until when this holds.
     forgotten: dict[str, int] = field(default_factory=dict)
 
-    def learn(self, other: Known) -> None:
+    def learn(self, other: CommittedIds) -> None:
         """Take over what a transaction found, once it has committed."""
         if len(self.names) + len(self.series) + len(self.values) > _REMEMBERED_MAX:
             for remembered in (self.names, self.texts, self.series, self.values):
@@ -70,10 +70,10 @@ class Catalogue:
     apart from what is known to be committed, until the caller knows of the commit.
     """
 
-    def __init__(self, connection: Connection, known: Known) -> None:
+    def __init__(self, connection: Connection, known: CommittedIds) -> None:
         self._connection = connection
         self._known = known
-        self.found = Known()
+        self.found = CommittedIds()
         self._stopped: dict[int, set[str]] = {}
         self._dependencies: int | None = None
 
@@ -269,7 +269,7 @@ class Catalogue:
             self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", dropped)  # noqa: S608 - constant names
 
 
-CatalogueOf = Callable[[Connection, Known], Catalogue]
+CatalogueOf = Callable[[Connection, CommittedIds], Catalogue]
 
 
 def since(from_ms: int | None) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gonogo.settings import Settings
-    from gonogo.store.observations.arrivals import Arrivals, Filled
+    from gonogo.store.observations.arrivals import Arrivals, FilledRow
 
 __all__ = [
     "KnownDependency",
@@ -110,7 +110,7 @@ def _span(
     connection: Connection,
     dependency: KnownDependency,
     rows: Sequence[Row],
-    filled: Sequence[Filled],
+    filled: Sequence[FilledRow],
 ) -> tuple[int, int]:
     """The earliest time at which something changes, and the newest of all rows then."""
     times = [row.ts_ms for row in rows] + [one.after.ts_ms for one in filled]
@@ -127,7 +127,7 @@ def bump(
     dependency: KnownDependency,
     arrivals: Arrivals,
     rows: Sequence[Row],
-    filled: Sequence[Filled],
+    filled: Sequence[FilledRow],
 ) -> None:
     """Raise the revision, the counts and the times; drop cached states from the change on."""
     earliest, newest = _span(connection, dependency, rows, filled)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
-from gonogo.store.observations.catalogue import Known
+from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.observations.costs import Costs, as_priced
 from gonogo.store.observations.dependencies import recount_versions
 from gonogo.store.observations.rebuild import rebuild_rollups
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Connection
     from gonogo.store.observations.catalogue import Catalogue, CatalogueOf
 
-__all__ = ["Forgotten", "Selection", "forget", "look"]
+__all__ = ["ForgottenRows", "Selection", "forget", "look"]
 
 ROWS_A_STEP = 5000
 # Tables of a dependency that hold nothing but what is made of its rows, children first.
@@ -55,7 +55,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgottenRows:
     """What is taken back, or would be.
 
     `kept_from_ms`: rows before it were let go already, and their rollups stay unless all goes.
@@ -69,7 +69,7 @@ class Forgotten:
     kept_from_ms: int | None = None
 
 
-def look(connection: Connection, name: str, selection: Selection) -> Forgotten | None:
+def look(connection: Connection, name: str, selection: Selection) -> ForgottenRows | None:
     """What would be taken back; None where the dependency is not known."""
     found = connection.execute("SELECT id, n FROM dependency WHERE name = ?", (name,)).fetchone()
     if found is None:
@@ -81,7 +81,7 @@ def look(connection: Connection, name: str, selection: Selection) -> Forgotten |
     ).fetchone()
     kept = kept_from_ms(connection, found[0])
     rows = found[1] if selection.is_all else rows
-    return Forgotten(rows, found[1] - rows, first, newest, kept_from_ms=kept)
+    return ForgottenRows(rows, found[1] - rows, first, newest, kept_from_ms=kept)
 
 
 def forget(
@@ -92,7 +92,7 @@ def forget(
     now_ms: int,
     settings: Settings,
     catalogue_of: CatalogueOf,
-) -> Forgotten | None:
+) -> ForgottenRows | None:
     """Take observations back, in a write transaction of their dependency; None as for `look`."""
     seen = look(connection, name, selection)
     if seen is None or not seen.rows:
@@ -100,7 +100,7 @@ def forget(
     number, rule = connection.execute(
         "SELECT id, rule FROM dependency WHERE name = ?", (name,)
     ).fetchone()
-    catalogue = catalogue_of(connection, Known())
+    catalogue = catalogue_of(connection, CommittedIds())
     costs, days = Costs(name, settings), set[int]()
     for row in _rows(connection, number, selection):
         costs.add(as_priced(name, row, catalogue), -1)
@@ -122,7 +122,7 @@ def forget(
         (name, number),
     )
     spent = -sum(cost.cost_micro_usd for cost in booked)
-    return Forgotten(
+    return ForgottenRows(
         seen.rows, seen.remaining, seen.first_ms, seen.newest_ms, spent, seen.kept_from_ms
     )
 
@@ -186,7 +186,7 @@ def _remove_rest(connection: Connection, number: int, days: set[int]) -> None:
 
 
 def _count_again(
-    connection: Connection, catalogue: Catalogue, number: int, seen: Forgotten
+    connection: Connection, catalogue: Catalogue, number: int, seen: ForgottenRows
 ) -> None:
     """Counts and times, and the values of each field: one that had too many may have few now."""
     run, bound = connection.execute, (number,)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection
-from gonogo.store.observations.catalogue import Catalogue, Known
+from gonogo.store.observations.catalogue import Catalogue, CommittedIds
 from gonogo.store.observations.grades import add_grades, grade_change
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
@@ -31,7 +31,7 @@ def rebuild_dependency(
     """Make every rollup of a dependency equal to its rows again, by its stored rule."""
     found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
     if found is not None:
-        catalogue = catalogue_of(connection, Known())
+        catalogue = catalogue_of(connection, CommittedIds())
         rebuild_rollups(connection, catalogue, found[0], Rule.parse(found[1]))
 
 

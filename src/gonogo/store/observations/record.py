@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from gonogo.records import BookedCost, Observation, Rejection, Stored
+from gonogo.records import BatchReport, BookedCost, Observation, Rejection
 from gonogo.store.engine import Connection
 from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
 from gonogo.store.observations.catalogue import Catalogue
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gonogo.settings import Settings
-    from gonogo.store.observations.arrivals import Arrivals, Filled, RowsOf
-    from gonogo.store.observations.catalogue import CatalogueOf, Known
+    from gonogo.store.observations.arrivals import Arrivals, FilledRow, RowsOf
+    from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
     from gonogo.store.observations.cells import Cells
 
 __all__ = ["adopt_rule", "record_batch"]
@@ -51,10 +51,10 @@ def record_batch(
     *,
     now_ms: int,
     settings: Settings,
-    known: Known,
+    known: CommittedIds,
     catalogue_of: CatalogueOf = Catalogue,
     writer: str | None = None,
-) -> tuple[Stored, Known]:
+) -> tuple[BatchReport, CommittedIds]:
     """Store a batch, its rollups and its costs.
 
     Args:
@@ -108,7 +108,7 @@ def record_batch(
     if costs:
         catalogue.book(costs, now_ms=now_ms, settings=settings)
     rejected.sort(key=lambda rejection: rejection.position)
-    return Stored(accepted, duplicates, updated, tuple(rejected)), catalogue.found
+    return BatchReport(accepted, duplicates, updated, tuple(rejected)), catalogue.found
 
 
 def adopt_rule(
@@ -116,9 +116,9 @@ def adopt_rule(
     name: str,
     *,
     settings: Settings,
-    known: Known,
+    known: CommittedIds,
     catalogue_of: CatalogueOf = Catalogue,
-) -> Known:
+) -> CommittedIds:
     """Rebuild a dependency whose rollups were made with another rule than the settings ask for.
 
     Once in a process and dependency: where two processes have different settings, both go on with
@@ -270,7 +270,7 @@ def _store(
 
 
 def _grade_changes(
-    rows: Sequence[Row], filled: Sequence[Filled], bar_e6: int
+    rows: Sequence[Row], filled: Sequence[FilledRow], bar_e6: int
 ) -> Iterator[tuple[GradeKey, int] | None]:
     """What a batch changes in the counts of grades."""
     for row in rows:
@@ -292,8 +292,11 @@ _UPDATE = (
 
 
 def _write_filled(
-    connection: Connection, catalogue: Catalogue, dependency: KnownDependency, filled: list[Filled]
-) -> list[Filled]:
+    connection: Connection,
+    catalogue: Catalogue,
+    dependency: KnownDependency,
+    filled: list[FilledRow],
+) -> list[FilledRow]:
     """Write what was filled in; a row whose time is known by now moves there."""
     moved = [one for one in filled if one.after.seq == MOVED]
     seqs = iter(_seqs(connection, dependency, [one.after.ts_ms for one in moved], any_time=True))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
-__all__ = ["Seen", "add_spending", "book_costs", "enter", "root_of", "see_balances"]
+__all__ = ["BalanceSnapshot", "add_spending", "book_costs", "enter", "root_of", "see_balances"]
 
 _ADD_SPEND = f"""
 INSERT INTO spend (root, budget, dependency, reserved, daily, bucket, micro_usd)
@@ -67,7 +67,7 @@ UNION ALL
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BalanceSnapshot:
     """Balances in one snapshot, and what had been granted in each scope's budget until then."""
 
     balances: tuple[Balance, ...]
@@ -87,7 +87,7 @@ def root_of(settings: Settings, budget: str) -> str:
 
 def see_balances(
     connection: Connection, root: str, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
-) -> Seen:
+) -> BalanceSnapshot:
     """What each scope has spent and holds, in one statement and so in one snapshot."""
     parameters: dict[str, object] = {"root": root, "now": now_ms, "holds": holds_max}
     for i, scope in enumerate(scopes):
@@ -107,7 +107,7 @@ def see_balances(
         key=lambda hold: (hold.expires_ms, hold.id),
     )
     sums = sorted(row for row in rows if row[0] >= 0)
-    return Seen(
+    return BalanceSnapshot(
         tuple(
             Balance(max(int(spent), 0), int(held), tuple(holds) if i == 0 else ())
             for i, _, spent, held, _ in sums

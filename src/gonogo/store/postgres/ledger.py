@@ -20,11 +20,18 @@ from gonogo.store.postgres.settling import settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gonogo.ports.money import Balance, Closed, Replay, ReserveRequest, RunSoFar, Scope
+    from gonogo.ports.money import (
+        Balance,
+        ClosedReservation,
+        Replay,
+        ReserveRequest,
+        RunProgress,
+        Scope,
+    )
     from gonogo.records import Decision
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
-    from gonogo.store.postgres.books import Seen
+    from gonogo.store.postgres.books import BalanceSnapshot
     from gonogo.store.postgres.database import PostgresDatabase
 
 __all__ = ["PostgresLedger"]
@@ -72,7 +79,9 @@ class PostgresLedger:
         """See `Ledger`."""
         return (await self._see(scopes, now_ms=now_ms, holds_max=holds_max)).balances
 
-    async def _see(self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int) -> Seen:
+    async def _see(
+        self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    ) -> BalanceSnapshot:
         root = root_of(self._settings, scopes[0].budget)
         return await self._database.look(
             lambda c: see_balances(c, root, scopes, now_ms=now_ms, holds_max=holds_max)
@@ -168,7 +177,7 @@ class PostgresLedger:
         work = partial(renew, name=reservation_id, now_ms=now_ms, settings=self._settings)
         return await self._database.write(work, shard=None, kept=lambda _: None)
 
-    async def run_so_far(self, reservation_id: str) -> RunSoFar | None:
+    async def run_so_far(self, reservation_id: str) -> RunProgress | None:
         """See `Ledger`."""
         return await self._database.read(partial(run_so_far, name=reservation_id))
 
@@ -178,8 +187,8 @@ class PostgresLedger:
         *,
         actual_micro_usd: int | None,
         now_ms: int,
-        entry_of: Callable[[Closed], Decision] | None = None,
-    ) -> Closed:
+        entry_of: Callable[[ClosedReservation], Decision] | None = None,
+    ) -> ClosedReservation:
         """See `Ledger`. Settling again says the same, so it may be run again."""
         work = partial(
             settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms, entry_of=entry_of

@@ -22,9 +22,9 @@ from gonogo.store.postgres.books import see_balances
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.money import Balance, Drafted, ReserveRequest
+    from gonogo.ports.money import Balance, Draft, ReserveRequest
     from gonogo.store.engine import Connection
-    from gonogo.store.postgres.books import Seen
+    from gonogo.store.postgres.books import BalanceSnapshot
 
 __all__ = ["Group", "KeyUsed", "NoRoom"]
 
@@ -77,7 +77,7 @@ class _Decided:
     """What was decided on one request, and its answer."""
 
     request: ReserveRequest
-    drafted: Drafted
+    drafted: Draft
     answer: str
 
 
@@ -89,7 +89,7 @@ class Group:
     requests: Sequence[ReserveRequest]
     holds_max: int
     decided: tuple[_Decided, ...] = ()
-    seen: Seen | None = None
+    seen: BalanceSnapshot | None = None
     room: int = _ROOM_MAX
 
     @property
@@ -107,7 +107,7 @@ class Group:
         """The budget and its ancestors."""
         return [scope.budget for scope in self.requests[0].scopes]
 
-    def look(self, connection: Connection) -> Seen:
+    def look(self, connection: Connection) -> BalanceSnapshot:
         """Read the balances; of requests at several times, at the first: no hold is over then."""
         return see_balances(
             connection,
@@ -117,7 +117,7 @@ class Group:
             holds_max=self.holds_max,
         )
 
-    def decide(self, seen: Seen) -> None:
+    def decide(self, seen: BalanceSnapshot) -> None:
         """Decide on each request in turn, each upon the holds of those before it."""
         balances, decided = seen.balances, []
         self.seen, self.room = seen, _ROOM_MAX

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import ParameterError
-from gonogo.ports.money import Closed
+from gonogo.ports.money import ClosedReservation
 from gonogo.records import MICRO, QUARTER_MS
 from gonogo.store.books.ledger import logged
 from gonogo.store.books.run_books import unknown_reservation
@@ -36,8 +36,8 @@ def settle(
     name: str,
     actual: int | None,
     now_ms: int,
-    entry_of: Callable[[Closed], Decision] | None = None,
-) -> Closed:
+    entry_of: Callable[[ClosedReservation], Decision] | None = None,
+) -> ClosedReservation:
     """Close a reservation, or say how it was closed before."""
     if entry_of is not None:
         # The budget's chain before the reservation's row, in the order of those who reserve.
@@ -89,11 +89,11 @@ def _taken(connection: Connection, name: str) -> Any:  # noqa: ANN401 - the row'
     return row
 
 
-def _closed(connection: Connection, root: str, name: str) -> Closed:
+def _closed(connection: Connection, root: str, name: str) -> ClosedReservation:
     found = connection.execute(_CLOSED, (root, name)).fetchone()
     if found is None:
         raise unknown_reservation(name)
     budget, held, actual, spent, late = found
     if not spent:
-        return Closed(name, budget, "released", held, actual)
-    return Closed(name, budget, "expired_settled" if late else "settled", held, actual)
+        return ClosedReservation(name, budget, "released", held, actual)
+    return ClosedReservation(name, budget, "expired_settled" if late else "settled", held, actual)

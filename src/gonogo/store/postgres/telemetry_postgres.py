@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.records import Stored
+from gonogo.records import BatchReport
 from gonogo.store.postgres.catalogue import PostgresCatalogue
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 
@@ -29,7 +29,7 @@ class PostgresTelemetry(StoredTelemetry):
 
     _catalogue_of = PostgresCatalogue
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch, a transaction a dependency; returns after the last commit.
 
         Where one of them fails the ones before it are kept: what has ids can be sent again.
@@ -58,7 +58,7 @@ class PostgresTelemetry(StoredTelemetry):
             updated += stored.updated
             rejected += [replace(r, position=batch[r.position][0]) for r in stored.rejected]
         rejected.sort(key=lambda rejection: rejection.position)
-        return Stored(accepted, duplicates, updated, tuple(rejected))
+        return BatchReport(accepted, duplicates, updated, tuple(rejected))
 
     async def _hours(self, asked: Slice) -> HourCounts:
         from gonogo.store.postgres.reading import read_hours

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS
 from gonogo.store.engine import Connection
-from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, Known
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.reads.signal_store import SignalReads
 from gonogo.store.reads.trust_store import TrustReads
 
 if TYPE_CHECKING:
     from gonogo.records import (
+        BatchReport,
         Costs,
         Decision,
         Dependency,
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
         Mark,
         Observation,
         Rollups,
-        Stored,
         VersionCalls,
     )
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
-    from gonogo.store.observations.forget import Forgotten, Selection
+    from gonogo.store.observations.forget import ForgottenRows, Selection
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
 
@@ -50,11 +50,11 @@ class StoredTelemetry(TrustReads, SignalReads):
         self._writer = writer
         self._database = database
         self._settings = settings
-        self._known = Known()
+        self._known = CommittedIds()
         self._unwritten = {}
         self._fleet = None
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> Stored:
+    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch and its rollups in one transaction; returns after the commit."""
         from gonogo.store.observations.record import record_batch
 
@@ -261,7 +261,7 @@ class StoredTelemetry(TrustReads, SignalReads):
         work = partial(rebuild_dependency, name=dependency, catalogue_of=self._catalogue_of)
         await self._database.write(work, shard=dependency)
 
-    async def forgettable(self, dependency: str, selection: Selection) -> Forgotten | None:
+    async def forgettable(self, dependency: str, selection: Selection) -> ForgottenRows | None:
         """What would be taken back; None where the dependency is not known."""
         from gonogo.store.observations.forget import look
 
@@ -273,13 +273,13 @@ class StoredTelemetry(TrustReads, SignalReads):
         selection: Selection,
         *,
         now_ms: int,
-        entry: Callable[[Forgotten], Decision],
-    ) -> tuple[Forgotten, Decision] | None:
+        entry: Callable[[ForgottenRows], Decision],
+    ) -> tuple[ForgottenRows, Decision] | None:
         """Take observations back, with the log entry that says so; None as for `forgettable`."""
         from gonogo.store.books.audit import append_action
         from gonogo.store.observations.forget import forget
 
-        def work(connection: Connection) -> tuple[Forgotten, Decision] | None:
+        def work(connection: Connection) -> tuple[ForgottenRows, Decision] | None:
             found = forget(
                 connection,
                 name=dependency,

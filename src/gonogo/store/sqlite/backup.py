@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gonogo.records import Decision
 
-__all__ = ["BackupFacts", "Restored", "copy_to", "restore", "verified"]
+__all__ = ["BackupFacts", "RestoreReport", "copy_to", "restore", "verified"]
 
 _MARK = b"gonogo-digest:"
 _DIGEST_BYTES = 32
@@ -56,7 +56,7 @@ class BackupFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreReport:
     """What was put in place, and where what was there before is kept; None where nothing was."""
 
     facts: BackupFacts
@@ -214,8 +214,8 @@ def _refuse_damaged(connection: sqlite3.Connection, what: str) -> None:
 
 
 def restore(
-    source: Path, path: Path, *, stamp: str, entry_of: Callable[[Restored], Decision]
-) -> Restored:
+    source: Path, path: Path, *, stamp: str, entry_of: Callable[[RestoreReport], Decision]
+) -> RestoreReport:
     """Put a backup in a store's place; what was there is kept beside it, with its log.
 
     Args:
@@ -238,7 +238,7 @@ def restore(
         with lock.held():
             _refuse_in_use(path)
             beside = path.with_name(f"{path.name}.before-{stamp}")
-            restored = Restored(facts, beside if path.exists() else None)
+            restored = RestoreReport(facts, beside if path.exists() else None)
             _copy(source, draft)
             _log(draft, entry_of(restored))
             _set_aside(path, beside)

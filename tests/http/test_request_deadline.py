@@ -13,7 +13,7 @@ import pytest
 from gonogo.app import Gonogo
 from gonogo.dashboard.dashboard_server import serve_dashboard
 from gonogo.http.guard import Place
-from gonogo.http.retries import Patience
+from gonogo.http.retries import RequestDeadline
 from gonogo.otlp.otlp_server import serve_otlp
 from gonogo.settings import Settings
 
@@ -35,7 +35,7 @@ async def test_who_never_finishes_is_let_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing sent, half a head, half a body: the connection is closed from the other side."""
-    monkeypatch.setattr(Patience, "request_s", 0.2)
+    monkeypatch.setattr(RequestDeadline, "request_s", 0.2)
     there: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with Gonogo(Settings(store=str(tmp_path / "store.db"))) as app, asyncio.timeout(20):
         served = asyncio.ensure_future(serve(app, Place("127.0.0.1", 0), say=there.set_result))

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
     from gonogo.records import Ints
 
-__all__ = ["Remembered"]
+__all__ = ["CachedStream"]
 
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
+class CachedStream:
     """Of one stream, whose hours before `end_hour` are those of every stream that shares `made`."""
 
     end_hour: int
     made: dict[Hashable, object] = field(default_factory=dict)
 
-    def until(self, end_hour: int) -> Remembered:
+    def until(self, end_hour: int) -> CachedStream:
         """The same for a stream that was cut there."""
         return self if end_hour >= self.end_hour else replace(self, end_hour=end_hour)
 

@@ -19,7 +19,7 @@ A_co = TypeVar("A_co", bound=Answer, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Generic[A_co]):
+class Exchange(Generic[A_co]):
     """One answer and its question.
 
     Attributes:
@@ -50,14 +50,14 @@ def heard(
     text: str = "",
     asked: Mapping[str, object] | None = None,
     exit_status: int | None = None,
-) -> Said[Answer]:
+) -> Exchange[Answer]:
     """Read an answer that came over a wire.
 
     Raises:
         pydantic.ValidationError: It is not an answer of this tool.
     """
     answer = _reader(tool).validate_python(wire)
-    return Said(answer, text, tool, asked or {}, exit_status, wire)
+    return Exchange(answer, text, tool, asked or {}, exit_status, wire)
 
 
 @cache
@@ -79,7 +79,7 @@ class Text:
     calls: tuple[str, ...]
 
 
-def text_of(said: Said[Answer]) -> Text:
+def text_of(said: Exchange[Answer]) -> Text:
     """Take the words apart; where only an object went out, its summary is all of them."""
     if not said.text:
         return Text((said.answer.summary,), (), ())
