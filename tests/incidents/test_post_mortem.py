@@ -115,8 +115,8 @@ async def test_looks_of_the_watch_are_one_line_and_people_have_names(tmp_path: P
     seen = written.split("## What was seen\n\n")[1].split("\n\n")[0].splitlines()
     assert len(seen) == 2  # the agent's look that opened it, and the watch's
     assert "(an agent)" in seen[0]
-    assert "Asked 21 times in 0 h 20 min; at the end: m degraded: 0.94 to 0.66 (watch)" in seen[1]
+    assert "Asked 21 times in 20 min; at the end: m degraded: 0.94 to 0.66 (watch)" in seen[1]
     assert seen[1].endswith("[`LOOK1`, `LOOK21`]")
     assert f"| Noticed | {rfc3339(NOW)}, 2 h 12 min after it began |" in written
-    assert f"| Acknowledged | {rfc3339(when)}, 0 h 30 min after it was noticed, by kim |" in written
-    assert "| Open for | 2 h 43 min, 0 h 31 min of it known |" in written
+    assert f"| Acknowledged | {rfc3339(when)}, 30 min after it was noticed, by kim |" in written
+    assert "| Open for | 2 h 43 min, 31 min of it known |" in written

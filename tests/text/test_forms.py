@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from gonogo.records import MICRO
 from gonogo.text.budget_summary import budget_summary
 from gonogo.text.forms import (
     alike,
+    as_shown,
     counted,
     e_value,
     money,
@@ -23,6 +25,7 @@ from gonogo.text.forms import (
     percent,
     rate_text,
     signed,
+    span,
     table,
 )
 
@@ -42,6 +45,10 @@ MEANS = st.just(0.0) | st.floats(1e-9, 1e9).map(rounded)
         (1, "$0.000001"),
         (-3_100_000, "-$3.10"),
         (1_234_567_890_000, "$1,234,567.89"),
+        (15_000, "$0.02"),
+        (2_675_000, "$2.68"),
+        (9_960, "$0.01"),
+        (-125_000, "-$0.13"),
     ],
 )
 def test_money_has_two_decimals_and_below_a_cent_two_digits(micro: int, text: str) -> None:
@@ -115,6 +122,40 @@ def test_a_capped_e_value_reads_by_its_exponent() -> None:
     """1e300 is what the object holds at most."""
     assert e_value(1e300, 412.3) == "1e412"
     assert e_value(41.5, 1.618) == "41.5"
+
+
+@pytest.mark.parametrize(
+    ("share", "probability", "rate"),
+    [
+        (0.9005, "90%", "90.1%"),
+        (0.0285, "3%", "2.9%"),
+        (0.0049, "0.49%", "0.5%"),
+        (0.9995, "99.95%", "99.95%"),
+        (0.99996, "100%", "100%"),
+        (0.00004, "0%", "0.004%"),
+        (1.234, "123%", "123.4%"),
+    ],
+)
+def test_halves_of_a_share_go_up_and_only_all_reads_as_all(
+    share: float, probability: str, rate: str
+) -> None:
+    """By the digits that are written: 0.9005 is no 0.90049999."""
+    assert (percent(share), rate_text(share)) == (probability, rate)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.304, 0.346), (0.0049, 0.00514), (12.345, 0.125)])
+def test_a_difference_is_that_of_the_amounts_beside_it(one: float, other: float) -> None:
+    """$0.30 and $0.35 differ by $0.05, whatever they were before."""
+    shown = [Decimal(money(amount)[1:]) for amount in (one, other)]
+    assert Decimal(money(abs(as_shown(one) - as_shown(other)))[1:]) == abs(shown[0] - shown[1])
+
+
+def test_how_long_something_lasted_has_its_two_largest_units() -> None:
+    """Forty seconds are no "0 h 0 min"."""
+    told = [span(1000 * s) for s in (40, 119, 120, 3599, 3900, 86_399, 93_600, -5)]
+    assert told == [
+        *("40 s", "119 s", "2 min", "59 min", "1 h 5 min", "23 h 59 min", "1 d 2 h", "0 s")
+    ]
 
 
 def test_rates_have_a_tenth_of_a_percent() -> None:

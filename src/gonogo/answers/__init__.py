@@ -16,6 +16,7 @@ from gonogo.answers.base import (
     Points,
     Time,
     Usd,
+    in_points,
     rfc3339,
     rounded,
 )
@@ -163,6 +164,7 @@ __all__ = [
     "VersionMean",
     "WaitingPlan",
     "Window",
+    "in_points",
     "rfc3339",
     "rounded",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gonogo.records import Verdict
+from gonogo.records import MICRO, Verdict
 
 NOISE = 1e-15
 
@@ -41,6 +41,11 @@ Usd = Annotated[float, _digits(6)]
 Points = Annotated[float, _digits(1)]
 Number = Annotated[float, AfterValidator(rounded)]
 Time = str
+
+
+def in_points(chance: float) -> float:
+    """A chance in points of a hundred as every answer shows it, from the millionths it is kept in."""
+    return round(round(chance * MICRO) / (MICRO // 100), 1) + 0.0
 
 
 def rfc3339(ts_ms: int) -> Time:

@@ -129,7 +129,7 @@ async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
         spent, limit = balance.spent_micro_usd, budget.limit_micro_usd
         if spent < NEARLY_SPENT * limit:
             continue
-        share = percent(round(spent / limit, 4)) if limit else "all"
+        share = percent(spent / limit) if limit else "all"
         why = f"budget {budget.name}: {share} of its limit is spent"
         subject = f"budget:{budget.name}:{scope.start_ms}"
         notice = _notice("budget", subject, budget.name, why, now_ms)

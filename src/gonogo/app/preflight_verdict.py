@@ -156,7 +156,7 @@ def _chance(parts: Sequence[PartReport]) -> tuple[float | None, str | None]:
         return product, None
     return product, (
         "parts taken as independent; if they fail together it is up to "
-        f"{percent(round(min(scores) / 100, 4))}"
+        f"{percent(min(scores) / 100)}"
     )
 
 

@@ -10,6 +10,7 @@ from gonogo.answers import (
     PlanCheck,
     TargetHealth,
     TargetShare,
+    in_points,
     rfc3339,
 )
 from gonogo.fallback.apply import TOOL
@@ -149,7 +150,7 @@ def _target_health(health: Assessment | None) -> TargetHealth | None:
         return None
     return TargetHealth(
         verdict=health.verdict,
-        score=None if health.score is None else 100 * health.score,
+        score=None if health.score is None else in_points(health.score),
         p_better=health.p_better,
     )
 

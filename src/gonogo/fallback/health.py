@@ -12,13 +12,14 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData
 from gonogo.ports.routes import UNMEASURED, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, worst_verdict
-from gonogo.text.forms import counted, percent
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ class TrustHealth:
             return Assessment(target, "unknown", "nothing was recorded of it")
         answers, answered = await self._answers(name, version, now_ms)
         verdict = found.verdict
-        why = found.why or f"{percent(round(found.score, 3))} of its calls are good"
+        why = found.why or f"{number(in_points(found.score))}% of its calls are good"
         drift = "unknown" if version is not None else await self._drift(name, now_ms)
         if drift in ("caution", "no_go"):
             why = f"drift {drift}" + (f"; {found.why}" if found.why else "")
@@ -267,10 +268,10 @@ def _without(
 ) -> HourCounts:
     """The calls of a dependency that none of its own versions among the targets answered."""
     away = [version for name, version in targets if name == dependency and version is not None]
-    numbers = [counts.versions.index(version) for version in away if version in counts.versions]
+    places = [counts.versions.index(version) for version in away if version in counts.versions]
     kept = counts.version >= 0
-    for number in numbers:
-        kept &= counts.version != number
+    for place in places:
+        kept &= counts.version != place
     return _rows(counts, kept)
 
 

@@ -24,7 +24,7 @@ from gonogo.ports.routes import (
     split_version,
 )
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
-from gonogo.text.forms import counted, money, number, share_text, signed
+from gonogo.text.forms import as_shown, counted, money, number, share_text, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -270,11 +270,14 @@ async def _cost_change(telemetry: Telemetry, dependency: str, target: str) -> st
     if here is None or there is None:
         missing = dependency if here is None else target
         return f"not known: no cost is recorded for {missing}"
-    less = f"{money(abs(there - here) * PER_CALLS)} {'less' if there < here else 'more'}"
-    relative = f" ({signed(round(100 * (there - here) / here))}%)" if here else ""
+    here, there = as_shown(here * PER_CALLS), as_shown(there * PER_CALLS)
+    change = "the same"
+    if here != there:
+        change = f"{money(abs(there - here))} {'less' if there < here else 'more'}"
+        change += f" ({signed(round(100 * (there - here) / here))}%)" if here else ""
     return (
-        f"{counted(PER_CALLS, 'call')} cost {money(there * PER_CALLS)} on {target} and "
-        f"{money(here * PER_CALLS)} on {dependency}: {less}{relative}; n {number(n_there)} and {number(n_here)}"
+        f"{counted(PER_CALLS, 'call')} cost {money(there)} on {target} and {money(here)} on "
+        f"{dependency}: {change}; n {number(n_there)} and {number(n_here)}"
     )
 
 

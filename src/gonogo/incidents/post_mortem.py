@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget, plain
 from gonogo.text.actors import actor_name
+from gonogo.text.forms import span
 
 if TYPE_CHECKING:
     from gonogo.ports.routes import Event, IncidentRecord, Incidents
@@ -81,9 +82,9 @@ def _head(incident: IncidentRecord, events: list[Event], until_ms: int) -> list[
     label = " (false alarm)" if incident.false_alarm else ""
     opened_ms, onset_ms = incident.opened_ms, incident.onset_ms
     began_ms = opened_ms if onset_ms is None else onset_ms
-    lasted = _duration(until_ms - began_ms)
+    lasted = span(until_ms - began_ms)
     if onset_ms is not None:
-        lasted += f", {_duration(until_ms - opened_ms)} of it known"
+        lasted += f", {span(until_ms - opened_ms)} of it known"
     rows = [
         ("Status", f"{incident.status}{label}"),
         ("Began (estimated)", "unknown" if onset_ms is None else rfc3339(onset_ms)),
@@ -110,13 +111,7 @@ def _head(incident: IncidentRecord, events: list[Event], until_ms: int) -> list[
 def _after(ts_ms: int, since_ms: int | None, what: str) -> str:
     if since_ms is None or ts_ms <= since_ms:
         return rfc3339(ts_ms)
-    return f"{rfc3339(ts_ms)}, {_duration(ts_ms - since_ms)} after {what}"
-
-
-def _duration(ms: int) -> str:
-    minutes = max(ms, 0) // 60_000
-    days, hours = divmod(minutes // 60, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
+    return f"{rfc3339(ts_ms)}, {span(ts_ms - since_ms)} after {what}"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
@@ -146,7 +141,7 @@ def _folded(same: list[Decision]) -> str:
     cited = first.id
     if times > 1:
         until_ms = last.last_ts_ms or last.ts_ms
-        over = f" in {_duration(until_ms - first.ts_ms)}" if until_ms > first.ts_ms else ""
+        over = f" in {span(until_ms - first.ts_ms)}" if until_ms > first.ts_ms else ""
         said = f"{said.rstrip('.')}. Asked {times} times{over}"
         if last.summary != first.summary:
             said += f"; at the end: {plain(last.summary, CLAIM_CHARS_MAX)}"

@@ -12,7 +12,13 @@ const CENTS = format({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const TINY = format({ maximumSignificantDigits: 2 });
 
 const whole = (value) => WHOLE.format(value);
-const percent = (fraction) => `${POINT1.format(100 * fraction)}%`;
+/* A hundredfold without what a binary fraction adds: a fraction has four decimals. */
+const hundredfold = (fraction) => Math.round(1e4 * fraction) / 100;
+/* A tenth of a percent; more where that would read as none or all. */
+const percent = (fraction) => {
+  const near = (fraction > 0 && fraction < 0.001) || (fraction >= 0.9995 && fraction < 1);
+  return `${(near ? SHORT : POINT1).format(hundredfold(fraction))}%`;
+};
 /* Money is kept to a millionth of a dollar: less is none. */
 const usd = (value) => {
   const size = Math.abs(value) < 5e-7 ? 0 : Math.abs(value);
@@ -27,7 +33,7 @@ function shown(metric, value) {
   if (RATES.has(metric)) return percent(value);
   return metric.endsWith("_usd") ? usd(value) : SHORT.format(value);
 }
-const amount = (metric, value) => (RATES.has(metric) ? `${POINT1.format(Math.round(1000 * value) / 10 + 0)} points` : shown(metric, value));
+const amount = (metric, value) => (RATES.has(metric) ? `${POINT1.format(hundredfold(value) + 0)} points` : shown(metric, value));
 const moved = (metric, value) => signed(amount(metric, value), value);
 
 /* An e-value has no upper end: beyond a million its exponent says more. */
@@ -44,11 +50,12 @@ const SECONDS = clock({ hour: "2-digit", minute: "2-digit", second: "2-digit" })
 const day = (when) => DAY.format(new Date(when));
 const minute = (when) => `${MINUTE.format(new Date(when))} UTC`;
 
+/* In the largest unit of which there are two, as the words have it. */
 function age(seconds) {
-  if (seconds < 90) return `${whole(seconds)} s`;
-  if (seconds < 5400) return `${whole(seconds / 60)} min`;
-  if (seconds < 129600) return `${whole(seconds / 3600)} h`;
-  return `${whole(seconds / 86400)} days`;
+  for (const [unit, length] of [["days", 86400], ["h", 3600], ["min", 60]]) {
+    if (seconds >= 2 * length) return `${whole(Math.floor(seconds / length))} ${unit}`;
+  }
+  return `${whole(seconds)} s`;
 }
 
 /* A verdict has a shape of its own, so that colour is never needed to tell it. */

@@ -1,13 +1,16 @@
 """How single values are put into words: the only place that does, so that no two words disagree.
 
 A value is rounded once, where the answer is made (`answers.base`); these forms show that value with
-the digits it has. Services, summaries, tables and the command line all use them.
+the digits it has, and where they show fewer, halves go away from zero, of the digits that the value
+is written with: so does the panel (`panel/format.js`), where $0.015 is $0.02 too and not the $0.01
+of its binary fraction. Services, summaries, tables and the command line all use them.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
@@ -83,18 +86,34 @@ def counted(n: int, one: str, many: str | None = None) -> str:
 
 
 def percent(share: float, *, apart_from: float | None = None) -> str:
-    """A probability in percent; with the digits that keep it from reading as 0, 1 or `apart_from`."""
-    if WHOLE_PERCENT_FROM <= share < WHOLE_PERCENT_TO:
+    """A probability in percent; with the digits that keep it from reading as 0, 1 or `apart_from`.
+
+    It is the object's, which has four decimals.
+    """
+    exact = _hundredfold(round(share, 4))
+    if WHOLE_PERCENT_FROM <= share < WHOLE_PERCENT_TO or share > 1:
         for digits in range(3):
-            told = f"{100 * share:.{digits}f}"
-            if apart_from is None or float(told) != float(f"{100 * apart_from:.4g}"):
+            told = _decimals(exact, digits)
+            if apart_from is None or float(told) != round(100 * apart_from, 2):
                 return f"{told}%"
-    return f"{100 * share:.4g}%"
+    return f"{exact.normalize():f}%"
 
 
 def rate_text(share: float) -> str:
-    """A measured rate in percent, to a tenth; below a tenth its first digits."""
-    return f"{100 * share:.1f}%" if share == 0 or share >= 0.001 else f"{100 * share:.2g}%"  # noqa: PLR2004
+    """A measured rate in percent, to a tenth; where that would read as none or all, with more."""
+    if share == 0 or 0.001 <= share < 0.9995 or share >= 1:  # noqa: PLR2004
+        return f"{_decimals(_hundredfold(share), 1)}%"
+    return f"{100 * share:.2g}%" if share < 0.5 else f"{100 * share:.4g}%"  # noqa: PLR2004
+
+
+def _hundredfold(share: float) -> Decimal:
+    """A share in percent, as exactly as it is written."""
+    return 100 * Decimal(repr(float(share)))
+
+
+def _decimals(value: Decimal, digits: int) -> str:
+    """A number with so many decimals; halves go away from zero."""
+    return f"{value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
 
 
 def share_text(part: float) -> str:
@@ -106,9 +125,15 @@ def money(usd: float) -> str:
     """An amount: two decimals, below one cent two significant digits."""
     if usd < 0:
         return f"-{money(-usd)}"
+    exact = Decimal(repr(float(usd)))
     if 0 < usd < MONEY_DIGITS_FROM_USD:
-        return f"${float(f'{usd:.2g}'):.8f}".rstrip("0")
-    return f"${usd:,.2f}"
+        return f"${_decimals(exact, 1 - exact.adjusted()).rstrip('0')}"
+    return f"${_decimals(exact, 2)}"
+
+
+def as_shown(usd: float) -> float:
+    """The amount that `money` shows: what is said to be the difference of two is that of these."""
+    return float(money(usd).replace("$", "").replace(",", ""))
 
 
 def e_value(value: float, log10: float | None = None) -> str:
@@ -129,6 +154,17 @@ def duration(seconds: int) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
+
+
+def span(ms: int) -> str:
+    """How long something lasted, in its two largest units: "2 d 3 h", "1 h 5 min", "40 s"."""
+    seconds = max(ms, 0) // 1000
+    if seconds < 2 * 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004
 
 
 def minute(time: str) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.answers import FleetLine, NextAction, TrustReport, rfc3339
+from gonogo.answers import FleetLine, NextAction, TrustReport, in_points, rfc3339
 from gonogo.ports.standing_verdicts import standing_now
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s
@@ -125,7 +125,8 @@ def _points(row: FleetRow) -> tuple[float, float, float] | None:
     """Score and interval in points; None without a score."""
     if row.score_e6 is None or row.lower_e6 is None or row.upper_e6 is None:
         return None
-    return 100 * row.score_e6 / MICRO, 100 * row.lower_e6 / MICRO, 100 * row.upper_e6 / MICRO
+    score, low, high = (e6 / MICRO for e6 in (row.score_e6, row.lower_e6, row.upper_e6))
+    return in_points(score), in_points(low), in_points(high)
 
 
 def _changed(row: FleetRow) -> str | None:
@@ -135,7 +136,7 @@ def _changed(row: FleetRow) -> str | None:
     moved = abs(row.score_e6 - row.earlier_score_e6) >= CHANGE_SHOWN_E6
     if row.earlier_verdict == row.verdict and not moved:
         return None
-    return f"was {row.earlier_verdict}, {number(round(100 * row.earlier_score_e6 / MICRO, 1))}"
+    return f"was {row.earlier_verdict}, {number(in_points(row.earlier_score_e6 / MICRO))}"
 
 
 def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:

@@ -16,6 +16,7 @@ from gonogo.answers import (
     SuspectedProvider,
     TrustPart,
     TrustReport,
+    in_points,
     rfc3339,
 )
 from gonogo.errors import GonogoError, NotEnoughData
@@ -235,9 +236,9 @@ def _report(
         data_age_s=age_s(found.newest_ts_ms, now_ms),
         next_actions=_next_actions(found, own, around.upstream_names, verdict),
         dependency=found.dependency,
-        score=100 * found.score,
-        interval90=(100 * found.lower, 100 * found.upper),
-        score_needed=100 * found.bar,
+        score=in_points(found.score),
+        interval90=(in_points(found.lower), in_points(found.upper)),
+        score_needed=in_points(found.bar),
         hours_sd=None if math.isnan(found.hours_sd) else 100 * found.hours_sd,
         good_means=good_means(found, own),
         n=found.n,
@@ -311,9 +312,7 @@ async def _upstream(
 
 def _points(found: TrustEstimate) -> str:
     """Score and interval as the report of that dependency shows them."""
-    score, low, high = (
-        round(100 * value, 1) + 0.0 for value in (found.score, found.lower, found.upper)
-    )
+    score, low, high = map(in_points, (found.score, found.lower, found.upper))
     return points(score, (low, high))
 
 
@@ -336,7 +335,7 @@ def _next_actions(
         )
         return [look, drift]
     if found.verdict == "no_go" and own.fallback:
-        reason = f"trust {number(round(100 * found.score, 1))}: {found.why}"
+        reason = f"trust {number(in_points(found.score))}: {found.why}"
         fallback = NextAction(
             tool="trigger_fallback",
             arguments={"dependency": name, "reason": reason},

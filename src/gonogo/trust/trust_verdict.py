@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.answers import in_points
 from gonogo.errors import plain
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import number
@@ -63,7 +64,7 @@ def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple
     label_age_ms = 0 if label_hour is None else now_ms - (label_hour + 1) * HOUR_MS
     limit = "an even chance" if found.bar == EVEN_CHANCE else "its normal"
     newest = f"is older than {days(stale_ms)}"
-    least = f"{number(round(100 * found.bar, 1))}%, the least that {limit} allows"
+    least = f"{number(in_points(found.bar))}%, the least that {limit} allows"
     by_judges = ""
     if found.judges is not None:
         by_judges = (
