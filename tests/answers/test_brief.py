@@ -62,10 +62,10 @@ def test_a_short_list_stays_as_it_is() -> None:
 def test_a_long_plan_says_how_many_checks_passed() -> None:
     """What failed is listed; what passed is counted, in the object and in the words."""
     checks = [PlanCheck(check=f"c{i}", passed=i != 3, why="x" * 200, blocks=None) for i in range(9)]
-    whole = PLAN.model_copy(update={"checks": checks, "checks_passed": 8, "checks_failed": 1})
+    whole = PLAN.model_copy(update={"checks": checks, "checks_made": 9, "checks_passed": 8})
     brief = briefly(whole)
     assert [c.check for c in brief.checks] == ["c3"]
-    assert (brief.checks_passed, brief.checks_failed) == (8, 1)
+    assert (brief.checks_passed, brief.checks_made) == (8, 9)
     assert "checks: 8 of 9 passed" in as_text(brief)
 
 

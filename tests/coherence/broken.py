@@ -145,7 +145,7 @@ BROKEN: dict[str, Broken] = {
             checks=[a.PlanCheck(check="held", passed=False, why="it is", blocks="always")],
         )
     ),
-    "every_failed_check_is_listed": lambda: about(changed(PLAN, checks_passed=7, checks_failed=1)),
+    "every_failed_check_is_listed": lambda: about(changed(PLAN, checks_made=9, checks_passed=7)),
     "a_plan_has_not_expired": lambda: about(changed(PLAN, expires_at=EARLIER)),
     "what_was_applied_can_be_taken_back": lambda: about(changed(RESULT, undo=None)),
     "an_applied_fallback_has_an_incident": lambda: about(changed(RESULT, incident_id=None)),

@@ -44,8 +44,8 @@ class FallbackPlan(Answer):
     effects: list[str]
     way_back: str | None = None
     checks: list[PlanCheck]
-    checks_passed: int | None = Field(default=None, description="of all, listed or not")
-    checks_failed: int | None = Field(default=None, description="each of them is listed")
+    checks_made: int | None = Field(default=None, description="all; those that failed are listed")
+    checks_passed: int | None = None
     approval: Literal["allow", "confirm", "ask", "deny"]
     applied: Literal[False] = False
     pending_approval: bool | None = None

@@ -47,8 +47,8 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
         effects=list(proposal.effects),
         way_back=proposal.way_back,
         checks=_checks(proposal.checks),
+        checks_made=len(proposal.checks),
         checks_passed=len(proposal.checks) - len(failed),
-        checks_failed=len(failed),
         approval=proposal.approval,
     )
 
@@ -78,8 +78,8 @@ def judged_answer(plan: Plan, judged: SwitchJudgement, approval: Policy) -> str:
         "verdict": _verdict(failed, judged.health, stopped=stopped),
         "target_health": _target_health(judged.health),
         "checks": _checks(judged.checks),
+        "checks_made": len(judged.checks),
         "checks_passed": len(judged.checks) - len(failed),
-        "checks_failed": len(failed),
         "approval": approval,
     }
     answer = FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)

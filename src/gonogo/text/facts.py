@@ -210,9 +210,8 @@ def _plan(answer: FallbackPlan) -> Parts:
         (c.check, "passed" if c.passed else f"failed, blocks {c.blocks or 'it'}", c.why)
         for c in answer.checks
     ]
-    if answer.checks_passed is not None and answer.checks_failed is not None:
-        made = answer.checks_passed + answer.checks_failed
-        facts.append(("checks", f"{answer.checks_passed} of {made} passed"))
+    if answer.checks_passed is not None and answer.checks_made is not None:
+        facts.append(("checks", f"{answer.checks_passed} of {answer.checks_made} passed"))
     return facts, [table("checks", "check result why", checks)]
 
 
