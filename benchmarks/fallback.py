@@ -20,7 +20,7 @@ from pathlib import Path
 
 import anyio
 
-TESTS = Path(__file__).resolve().parent.parent / "tests" / "store"
+TESTS = Path(__file__).resolve().parent.parent / "tests" / "worlds"
 sys.path.insert(0, str(TESTS))
 
 from fallback_world import DAY, world  # noqa: E402 - lies beside the tests that share it

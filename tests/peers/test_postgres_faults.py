@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import psycopg
@@ -20,10 +20,10 @@ from gonogo.ports.money import Balance, Draft, ReserveRequest, Scope
 from gonogo.records import Observation
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection, Work
-from gonogo.store.postgres import fate
+from gonogo.store.postgres import database, fate, migrate
 from gonogo.store.postgres.changes import PostgresChanges
-from gonogo.store.postgres.database import PostgresDatabase, _Unknown
-from gonogo.store.postgres.fate import Mark
+from gonogo.store.postgres.database import PostgresDatabase
+from gonogo.store.postgres.fate import Mark, UnknownFateError
 from gonogo.store.postgres.ledger import PostgresLedger
 from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
 
@@ -133,6 +133,25 @@ async def test_a_server_that_goes_away_is_waited_for(broken: Server, how: str) -
     await rush(broken.address, partial(_disturb, broken, how), times=2)
 
 
+async def test_a_server_that_restarts_while_a_store_opens_is_waited_for(
+    broken: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reached, and lost before the schema was read: opened once it is back."""
+    disturbed: list[str] = []
+
+    def disturb(connection: Any, address: str, schema: str, *, read_only: bool) -> int:  # noqa: ANN401 - psycopg is an extra
+        if not disturbed:
+            disturbed.append("crash")
+            _disturb(broken, "crash")
+        return migrate.migrate(connection, address, schema, read_only=read_only)
+
+    monkeypatch.setattr(database, "migrate", disturb)
+    opened = await PostgresDatabase.open(broken.address)
+    assert disturbed == ["crash"]
+    assert opened.schema_version > 0
+    await opened.close()
+
+
 async def test_a_standby_takes_over_with_everything_that_was_answered(broken: Server) -> None:
     """The primary crashes for good in the middle, and a synchronous standby is promoted."""
     with standby(broken) as second:
@@ -166,7 +185,7 @@ class _Forgetful(PostgresDatabase):
         result = super()._alone(work, writes=writes)
         if result is True and not self.lost:
             self.lost += 1
-            raise _Unknown
+            raise UnknownFateError
         return result
 
 
@@ -219,7 +238,7 @@ class _Deaf(PostgresDatabase):
             return result
         self.lost += 1
         mark = marks[0]._replace(timeline="FFFFFFFF") if self.elsewhere else marks[0]
-        raise _Unknown(mark, result)
+        raise UnknownFateError(mark, result)
 
 
 async def test_changes_of_another_process_are_heard(postgres: Server) -> None:

@@ -16,7 +16,7 @@ import pytest
 ROUNDS = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "7"))
 SEED = os.environ.get("GONOGO_TORTURE_SEED", "1")
 HERE = Path(__file__).parent
-BESIDE = [HERE, HERE.parent / "torture", HERE.parent / "store"]
+BESIDE = [HERE, HERE.parent / "torture", HERE.parent / "worlds"]
 
 
 @pytest.mark.parametrize("duty", ["record", "ingest", "reserve", "settle", "apply"])

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 def run(folder: Path, *what: str, rounds: int = ROUNDS) -> dict[str, int]:
     """Run the program beside this test; it forks, which pytest's own process should not."""
-    path = os.pathsep.join([str(HERE), str(HERE.parent / "store")])
+    path = os.pathsep.join([str(HERE), str(HERE.parent / "worlds")])
     done = subprocess.run(
         [sys.executable, HERE / "torture.py", *what, folder, str(rounds), SEED],
         check=False,

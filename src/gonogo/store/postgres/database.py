@@ -16,7 +16,7 @@ import anyio.to_thread
 from gonogo.errors import StoreError
 from gonogo.store.postgres.address import shown, store_error
 from gonogo.store.postgres.connecting import Terms, connect, is_conflict, is_lost
-from gonogo.store.postgres.fate import Beginnings, decided, fate_of
+from gonogo.store.postgres.fate import Beginnings, UndoneError, UnknownFateError, decided, fate_of
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
 from gonogo.store.postgres.write_queue import WriteQueue
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from gonogo.store.engine import Connection, Work
     from gonogo.store.postgres.connecting import PsycopgConnection
-    from gonogo.store.postgres.fate import Mark
 
 __all__ = ["PostgresDatabase"]
 
@@ -46,23 +45,6 @@ _CONFLICT_WAITS_S = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _TELL_EVERY_S = 0.2
 
 _log = logging.getLogger("gonogo.store")
-
-
-class _Again(Exception):
-    """The transaction was undone whole; `conflict` says that another one won."""
-
-    def __init__(self, error: StoreError, *, conflict: bool) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.conflict = conflict
-
-
-class _Unknown(Exception):
-    """The connection was lost while a commit was on its way: of `result`, under `mark`."""
-
-    def __init__(self, mark: Mark | None = None, result: object = None) -> None:
-        super().__init__()
-        self.mark, self.result, self.error = mark, result, StoreError("")
 
 
 class PostgresDatabase:
@@ -91,6 +73,7 @@ class PostgresDatabase:
         self._queue = WriteQueue(lambda work, shard: self._write_alone(work, shard, None))
         self._telling: asyncio.Task[None] | None = None
         self._unheard = False
+        self._reached = False
         self._closed = False
 
     @property
@@ -113,7 +96,11 @@ class PostgresDatabase:
             StoreError: It cannot be reached, or is refused (too old, newer, no rights).
         """
         database = cls(address, Terms(schema, lock_wait_s), read_only=read_only)
-        await anyio.to_thread.run_sync(database._begin)
+        try:
+            await database._persist(database._begin)
+        except BaseException:
+            database._close()
+            raise
         return database
 
     async def read(self, work: Work[T]) -> T:
@@ -214,7 +201,7 @@ class PostgresDatabase:
     async def _write_surely(self, run: Callable[[], T], kept: Work[T | None] | None) -> T:
         try:
             written = await self._persist(run, writes=True)
-        except _Unknown as unknown:
+        except UnknownFateError as unknown:
             if kept is not None:
                 found = await self._persist(partial(self._read, kept))
                 return await self._write_surely(run, kept) if found is None else found
@@ -224,7 +211,7 @@ class PostgresDatabase:
         self._tell()
         return written
 
-    async def _was_committed(self, unknown: _Unknown) -> bool:
+    async def _was_committed(self, unknown: UnknownFateError) -> bool:
         if unknown.mark is not None:
             look = partial(self._alone, partial(fate_of, mark=unknown.mark), writes=False)
             if (fate := await decided(partial(self._persist, look), _LOST_WAITS_S)) is not None:
@@ -239,7 +226,7 @@ class PostgresDatabase:
             try:
                 async with self._free[writes]:
                     return await anyio.to_thread.run_sync(run)
-            except _Again as again:
+            except UndoneError as again:
                 wait_s = next(waits[again.conflict], None)
                 if wait_s is None:
                     raise again.error from None
@@ -268,16 +255,17 @@ class PostgresDatabase:
     # From here on in a thread.
 
     def _begin(self) -> None:
-        connection = connect(self.address, self._terms)
+        # A server that cannot be reached is said at once; one that was, and is lost, may be restarting.
+        connection = self._connected() if self._reached else connect(self.address, self._terms)
         import psycopg
 
+        self._reached = True
         try:
             self.schema_version = migrate(
                 connection, self.address, self._terms.schema, read_only=self.read_only
             )
         except psycopg.Error as error:
-            connection.close()
-            raise store_error(self.address, error) from error
+            raise self._undone(connection, error, None) from error
         except BaseException:
             connection.close()
             raise
@@ -293,7 +281,7 @@ class PostgresDatabase:
         import psycopg
 
         connection = self._taken()
-        unknown: _Unknown | None = None
+        unknown: UnknownFateError | None = None
         try:
             mark = self._beginnings.begin(
                 connection, writes=writes, told=self._terms.of_transaction
@@ -303,7 +291,7 @@ class PostgresDatabase:
             if shard is not None:
                 session.alone_in(shard)
             result = work(session)
-            unknown = _Unknown(mark, result) if writes else None
+            unknown = UnknownFateError(mark, result) if writes else None
             connection.execute(b"COMMIT")
         except psycopg.Error as error:
             raise self._undone(connection, error, unknown) from error
@@ -324,7 +312,7 @@ class PostgresDatabase:
             if told:
                 connection.execute(b"COMMIT")
         except psycopg.Error as error:
-            raise self._undone(connection, error, _Unknown() if writes else None) from error
+            raise self._undone(connection, error, UnknownFateError() if writes else None) from error
         except BaseException:
             self._abandon(connection)
             raise
@@ -332,18 +320,18 @@ class PostgresDatabase:
         return result
 
     def _undone(
-        self, connection: PsycopgConnection, error: psycopg.Error, unknown: _Unknown | None
+        self, connection: PsycopgConnection, error: psycopg.Error, unknown: UnknownFateError | None
     ) -> Exception:
         """What to raise for a failed transaction; `unknown`: its commit may have been under way."""
         lost = is_lost(error, connection)
         self._abandon(connection)
         told = store_error(self.address, error)
         if is_conflict(error):
-            return _Again(told, conflict=True)
+            return UndoneError(told, conflict=True)
         if not lost:
             return told
         if unknown is None:
-            return _Again(told, conflict=False)
+            return UndoneError(told, conflict=False)
         unknown.error = told
         return unknown
 
@@ -361,7 +349,7 @@ class PostgresDatabase:
         try:
             return connect(self.address, self._terms)
         except StoreError as error:
-            raise _Again(error, conflict=False) from None
+            raise UndoneError(error, conflict=False) from None
 
     def _abandon(self, connection: PsycopgConnection) -> None:
         """Undo the transaction; keep the connection where it still works."""

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import anyio
 
+from gonogo.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from gonogo.store.engine import Connection
     from gonogo.store.postgres.connecting import PsycopgConnection
 
-__all__ = ["Beginnings", "Mark", "decided", "fate_of"]
+__all__ = ["Beginnings", "Mark", "UndoneError", "UnknownFateError", "decided", "fate_of"]
 
 Fate = Literal["committed", "aborted", "in progress"]
 
@@ -34,6 +36,23 @@ class Mark(NamedTuple):
 
     xid: str
     timeline: str
+
+
+class UndoneError(Exception):
+    """The transaction was undone whole; `conflict` says that another one won."""
+
+    def __init__(self, error: StoreError, *, conflict: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.conflict = conflict
+
+
+class UnknownFateError(Exception):
+    """The connection was lost while a commit was on its way: of `result`, under `mark`."""
+
+    def __init__(self, mark: Mark | None = None, result: object = None) -> None:
+        super().__init__()
+        self.mark, self.result, self.error = mark, result, StoreError("")
 
 
 class Beginnings:
