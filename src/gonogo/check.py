@@ -79,7 +79,7 @@ def _ask(question: Callable[[Gonogo], Coroutine[object, object, R]]) -> R:
 
 
 def _twin(ask: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """The same question for an event loop, which goes on meanwhile."""
+    """Give a question an async form, which leaves the event loop free while it waits."""
 
     @functools.wraps(ask)
     async def twin(*args: P.args, **kwargs: P.kwargs) -> R:

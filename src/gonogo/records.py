@@ -72,7 +72,7 @@ class PartVerdict(NamedTuple):
     data_ms: int | None = None
 
     def at(self, now_ms: int, stale_after_ms: int) -> Verdict:
-        """The same, read later."""
+        """The verdict as it reads later: unknown once its data are stale."""
         return read_later(self.verdict, self.ts_ms, self.data_ms, now_ms, stale_after_ms)
 
 
@@ -88,7 +88,7 @@ class StandingVerdict(NamedTuple):
 
     @property
     def parts(self) -> list[PartVerdict]:
-        """Those that were asked."""
+        """The parts that were ever asked: drift, trust or both."""
         return [part for part in self if part is not None]
 
     @property

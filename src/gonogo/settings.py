@@ -1,4 +1,4 @@
-"""What a person configured, as frozen values. `config.py` parses gonogo.toml into these."""
+"""The configuration as frozen values; `config/` parses gonogo.toml into these."""
 
 from __future__ import annotations
 

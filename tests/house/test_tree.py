@@ -52,6 +52,20 @@ def test_a_type_is_named_by_a_noun() -> None:
     assert types == set()
 
 
+def test_a_docstring_is_understood_alone() -> None:
+    """Nobody has to look at what stands before it, and a module says the noun."""
+    unclear = []
+    for path in MODULES:
+        tree = ast.parse((SOURCE / path).read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                starts = ("The same", "As ") if node is not tree else ("The same", "As ", "What ")
+                if text.startswith(starts):
+                    unclear.append(f"{path}: {text.splitlines()[0]}")
+    assert unclear == []
+
+
 def test_no_circle_stands() -> None:
     """Nothing imports itself through others, imports for types alone included."""
     graph = grimp.build_graph("gonogo", exclude_type_checking_imports=False, cache_dir=None)

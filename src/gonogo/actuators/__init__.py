@@ -1,1 +1,1 @@
-"""What makes a route real."""
+"""Actuators: they bring a proxy, a flag file or a registry to the route that is wanted."""

@@ -1,4 +1,4 @@
-"""What every actuator decides before it changes anything."""
+"""The checks that every actuator makes before it changes anything."""
 
 from __future__ import annotations
 

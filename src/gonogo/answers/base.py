@@ -1,4 +1,4 @@
-"""What every answer is made of: rounding, times, the fields that each begins with."""
+"""The base of every answer: its first fields, rounding and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a brief answer leaves out, so that a model reads at most 400 tokens.
+"""The brief form of an answer: fields are left out so that a model reads at most 400 tokens.
 
 What decides stays: verdict, summary, evidence, guarantee, what moved. What did not move goes first,
 a step at a time, and only until the answer is short enough; `detail="full"` has everything.

@@ -1,4 +1,4 @@
-"""What a rehearsal of the incident plan found."""
+"""The report of a rehearsed incident plan."""
 
 from __future__ import annotations
 

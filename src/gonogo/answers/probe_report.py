@@ -1,4 +1,4 @@
-"""What probes found."""
+"""The report of a run of probes."""
 
 from __future__ import annotations
 

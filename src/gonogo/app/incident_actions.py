@@ -1,4 +1,4 @@
-"""What a person does with an incident: changed and logged in one transaction, then shown."""
+"""A person's actions on an incident: changed and logged in one transaction, then shown."""
 
 from __future__ import annotations
 

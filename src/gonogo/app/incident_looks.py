@@ -1,4 +1,4 @@
-"""What a verdict about now means for incidents: opened, followed or closed by what was seen."""
+"""The step from a verdict to incidents: each is opened, followed or closed by what was found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does with a store from the terminal; the agent's tools are in `app.py`."""
+"""Maintenance of a store from the terminal; the agent's tools are in `gonogo.py`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may come in from outside: the characters of names, and the bounds of bytes."""
+"""The border: which characters a name may hold, and the bounds on bytes from outside."""

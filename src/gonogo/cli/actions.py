@@ -1,4 +1,4 @@
-"""What changes where traffic goes, and what is held against what."""
+"""Commands that change where traffic goes, or what it is held against."""
 
 from __future__ import annotations
 

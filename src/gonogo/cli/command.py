@@ -1,4 +1,4 @@
-"""What every command shares: the options that each takes, its application, and how it ends."""
+"""The parts every command shares: its options, its application, and how it ends."""
 
 from __future__ import annotations
 

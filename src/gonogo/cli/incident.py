@@ -1,4 +1,4 @@
-"""What a person does with an incident, and with the record of what was done."""
+"""`gonogo incident` and `gonogo audit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known, what is being handled, and what was decided."""
+"""Commands that list: dependencies, incidents and decisions."""
 
 from __future__ import annotations
 

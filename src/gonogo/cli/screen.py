@@ -1,4 +1,4 @@
-"""What a person sees: the same words as the tools', laid out for a terminal; plain in a pipe."""
+"""The terminal's layout of an answer, in the tools' words; plain text in a pipe."""
 
 from __future__ import annotations
 

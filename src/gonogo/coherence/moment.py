@@ -140,7 +140,7 @@ class _Asker:
         return answer
 
     async def again(self, said: Exchange[Answer]) -> Answer:
-        """The same question once more."""
+        """Ask the same question a second time, to compare the two answers."""
         answer: Answer = await getattr(self._app, said.tool)(**said.asked)
         return answer
 

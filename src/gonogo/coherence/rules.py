@@ -1,4 +1,4 @@
-"""What a rule is, and the list of all of them."""
+"""The form of a rule, and the list of all of them."""
 
 from __future__ import annotations
 

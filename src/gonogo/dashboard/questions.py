@@ -1,4 +1,4 @@
-"""What the page may ask: the reading tools, by name, with arguments from a query string."""
+"""The questions a page may ask: the reading tools by name, with arguments from a query string."""
 
 from __future__ import annotations
 

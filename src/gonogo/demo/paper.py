@@ -1,4 +1,4 @@
-"""What the demo prints: on a terminal in colour, in a pipe as plain lines, both 80 columns wide."""
+"""The demo's output: coloured on a terminal, plain lines in a pipe, 80 columns in both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes dated far back: history is told from late news, and a closed baseline stays closed.
+"""Observations dated far back: history is told from late news, and a closed baseline stays closed.
 
 A learned baseline is a function of the hours: the first 100 labels or 3 days of what is stored, in
 whatever order it came. So older observations would move it, and with it every verdict. Once one is

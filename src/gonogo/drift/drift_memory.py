@@ -1,4 +1,4 @@
-"""What one process remembers of its earlier drift checks. It may be lost at any time.
+"""The cache of one process's earlier drift checks. It may be lost at any time.
 
 Nothing here decides what an answer says: reports stand only as long as nothing has changed, and a
 detector's run is known by all that it depends on.

@@ -1,4 +1,4 @@
-"""What follows from a drift finding: the verdict, and the next call to make."""
+"""The step from a drift finding to the verdict and the next call to make."""
 
 from __future__ import annotations
 

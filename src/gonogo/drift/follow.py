@@ -128,7 +128,7 @@ class FollowedRate:
     cells: dict[tuple[str, Spells], Beginnings] | None
 
     def settled_cell(self, segment: str, days: int, *, spells: Spells) -> SettledPrefix | None:
-        """The same of one of its slices without some spells, for so many days after the baseline."""
+        """The final days of one of its slices without some spells, from the baseline on."""
         if self.cells is None or days <= 0:
             return None
         return SettledPrefix(days, self.cells.setdefault((segment, spells), {}))

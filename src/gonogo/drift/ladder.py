@@ -1,4 +1,4 @@
-"""What may be said of a change that was looked at over known answers: the rungs from no_go to unknown.
+"""The ladder of claims about a change over known answers: the rungs from no_go to unknown.
 
 Two named sides and golden sets are judged alike. Evidence decides, and the interval that stands
 beside the verdict never says otherwise:

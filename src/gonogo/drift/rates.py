@@ -1,4 +1,4 @@
-"""What a run of the rate detector says, in numbers: the change, its onset, what would have shown."""
+"""The rate detector's run in numbers: the change, its onset, what would have shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the played calls cost, booked in the sandbox's ledger as recording would book it."""
+"""The costs of replayed calls, booked in the sandbox's ledger as recording would book them."""
 
 from __future__ import annotations
 

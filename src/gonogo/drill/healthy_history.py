@@ -1,4 +1,4 @@
-"""What a rehearsal stands on: the healthy history of each dependency, read once from the copy."""
+"""The healthy history that a rehearsal begins with, read once from the copy of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trials say together: a line a scenario, what passes, and what the plan lacks."""
+"""The trials together: a line for each scenario, what passes, and what the plan lacks."""
 
 from __future__ import annotations
 

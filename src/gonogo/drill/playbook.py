@@ -1,4 +1,4 @@
-"""What an incident plan lacks, as far as its configuration tells."""
+"""The gaps of an incident plan, as far as its configuration shows them."""
 
 from __future__ import annotations
 

@@ -332,7 +332,7 @@ class RehearsedTelemetry(UnplayedReads):
         return self._stretches[dependency].past.repeats
 
     async def provider_members(self, provider: str) -> list[str]:
-        """Those that are rehearsed with this provider."""
+        """The dependencies in the rehearsal that have this provider."""
         return [n for n, s in self._stretches.items() if s.past.known.provider == provider]
 
     async def newest_calls(

@@ -31,7 +31,7 @@ _RUNS = Runs()
 
 
 def sandboxed(settings: Settings, store: Path) -> Settings:
-    """The same configuration over another store, with nothing in it that reaches outside."""
+    """The user's configuration over the rehearsal's store, with nothing that reaches outside."""
     return replace(
         settings,
         store=str(store),

@@ -1,4 +1,4 @@
-"""What a rehearsal does not play: reads of it that are always empty."""
+"""Reads of what a rehearsal does not play; they are always empty."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnplayedReads:
     async def judged_labels(
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, JudgedLabels]:
-        """The same for trust."""
+        """No judge's labels: a rehearsal plays outcomes as people's."""
         del dependencies, start_hour
         return {}
 

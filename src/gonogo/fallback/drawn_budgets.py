@@ -89,7 +89,7 @@ def _counted(settings: Settings, budget: BudgetSettings, traffic: Traffic) -> se
 
 
 async def _calls_an_hour(ports: FallbackPorts, dependency: str, now_ms: int) -> float:
-    """Of the last day."""
+    """The dependency's calls an hour over the last day."""
     counts = await ports.telemetry.hours(
         dependency, start_hour=(now_ms - DAY_MS) // HOUR_MS, end_hour=now_ms // HOUR_MS + 1
     )

@@ -1,4 +1,4 @@
-"""What becomes of a call where nothing can be asked: it goes on, or is stopped, as chosen."""
+"""Calls for which nothing can be asked: they go on or are stopped, as chosen."""
 
 from __future__ import annotations
 

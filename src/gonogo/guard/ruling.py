@@ -1,4 +1,4 @@
-"""What a verdict means for a call: the rule that every gate goes by."""
+"""The one rule from a verdict to a call: passed, warned about or stopped."""
 
 from __future__ import annotations
 

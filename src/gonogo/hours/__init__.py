@@ -1,1 +1,1 @@
-"""What happened, hour by hour."""
+"""A dependency's history by the hour: counts, rates, values, slices."""

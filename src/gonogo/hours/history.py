@@ -57,7 +57,7 @@ class History:
 
     @property
     def megabytes(self) -> float:
-        """Of memory, for the histograms."""
+        """The memory that its histograms take, MB."""
         entries = sum(len(found.row) for found in self.histograms.values())
         return 5 * 8 * entries / _MEGABYTE
 

@@ -1,4 +1,4 @@
-"""What the quality of a dependency is known by: its errors alone, labels of its version, few labels.
+"""The measure of a dependency's quality: labels of its version, few labels, or its errors alone.
 
 Drift, trust and preflight ask here, so that none of them calls fit what another cannot know.
 """
@@ -55,7 +55,7 @@ class FewLabels:
 
     @property
     def share(self) -> float:
-        """Of the calls, a fraction."""
+        """The fraction of calls that have an outcome."""
         return self.labels / self.calls
 
     @property
@@ -84,7 +84,7 @@ def few_labels(counts: HourCounts) -> FewLabels | None:
 
 
 def coverage_of(counts: HourCounts) -> LabelCoverage | None:
-    """The same as it is answered."""
+    """How many calls are labelled, in the form that an answer gives it."""
     from gonogo.answers.base import LabelCoverage
 
     few = few_labels(counts)

@@ -1,4 +1,4 @@
-"""What a drift check reads: one rate as hourly batches, the mature part of it, its baseline.
+"""A rate as a drift check reads it: hourly batches, their mature part, the baseline.
 
 A rate is counted by its bad side, so that up is worse for every one of them: 1 - outcome, or an
 error. Hours without a label carry nothing and are left out.

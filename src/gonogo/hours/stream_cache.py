@@ -1,4 +1,4 @@
-"""What was made of hours that stay as they are, so that it need not be made again."""
+"""A cache of what was computed from hours that no longer change."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedStream:
-    """Of one stream, whose hours before `end_hour` are those of every stream that shares `made`."""
+    """A stream and the results computed from its hours before `end_hour`, which are final."""
 
     end_hour: int
     made: dict[Hashable, object] = field(default_factory=dict)
 
     def until(self, end_hour: int) -> CachedStream:
-        """The same for a stream that was cut there."""
+        """The results that still hold for the stream cut at an hour."""
         return self if end_hour >= self.end_hour else replace(self, end_hour=end_hour)
 
     def settled(self, hours: Ints, end_hour: int) -> int:

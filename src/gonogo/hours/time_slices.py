@@ -44,7 +44,7 @@ class Slice:
 
     @property
     def name(self) -> str:
-        """As a combined segment is written: keys sorted."""
+        """The slice's name as a combined segment is written: keys sorted."""
         parts = {"day_type": self.day_type, "hour_band": self.hour_band}
         named = [f"{key}={value}" for key, value in parts.items() if value is not None]
         return ",".join(sorted([*named, *([self.declared] if self.declared else [])]))
@@ -95,7 +95,7 @@ def hours_of_week(hours: Ints, *, zone: str) -> Ints:
 
 @lru_cache(maxsize=1000)
 def _block(zone: str, block: int) -> Ints:
-    """The same for each hour of 64 days; shape (1536,)."""
+    """The hour of the week of each hour in a block of 64 days; shape (1536,)."""
     hours = np.arange(block * HOURS_A_BLOCK, (block + 1) * HOURS_A_BLOCK)
     days = range(block * DAYS_A_BLOCK, (block + 1) * DAYS_A_BLOCK)
     offsets = np.array([_day_offsets(zone, day) for day in days], dtype=np.int64)

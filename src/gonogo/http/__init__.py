@@ -1,1 +1,1 @@
-"""What every HTTP server and client of gonogo shares."""
+"""The parts that every HTTP server and client of gonogo shares."""

@@ -1,4 +1,4 @@
-"""What a change of the route does to incidents: mitigated, on the way back, stuck, opened by a switch."""
+"""The effect of a changed route on incidents: mitigated, recovering, stuck, opened by a switch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does with an incident: sees it, takes it, writes on it, closes it.
+"""A person's work on an incident: acknowledge, assign, note, resolve.
 
 Each is written with its log entry in one transaction where `entry_of` makes one.
 """

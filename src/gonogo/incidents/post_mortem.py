@@ -1,4 +1,4 @@
-"""What happened, as a person would write it down: each claim with the decision that it rests on.
+"""The post-mortem: each of its claims names the decision that it rests on.
 
 What nobody recorded is left blank, for a person to fill in; nothing is made up.
 """

@@ -1,4 +1,4 @@
-"""What a degradation may come from: what changed when it began, where it is, what fell with it.
+"""Suspected causes of a degradation: what changed when it began, where it is, what fell with it.
 
 None of it is a proof; each says what was seen, so that a person knows where to look first.
 """

@@ -1,4 +1,4 @@
-"""What a file's records lie in: JSON lines, one JSON document, CSV, Parquet, Arrow, an archive."""
+"""The containers that records come in: JSON lines, JSON, CSV, Parquet, Arrow, archives."""
 
 from __future__ import annotations
 

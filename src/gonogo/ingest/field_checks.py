@@ -1,4 +1,4 @@
-"""What each kind of value may be on its way in, and the stored form that it takes.
+"""The check of each field on its way in, and the form in which it is stored.
 
 A check takes whatever JSON can hold and returns the value in stored units, None where it is absent,
 or raises `RefusedError` with what is wrong. Bounds are those of the contract, and where it names
@@ -115,7 +115,7 @@ def grader(value: object) -> str | None:
 
 
 def kind(value: object) -> str | None:
-    """One of the kinds; an empty one is absent."""
+    """One of the kinds of a dependency; an empty text is absent."""
     if value == "":
         return None
     if value not in KINDS:

@@ -140,7 +140,7 @@ async def _own_run(
     reading: Reading,
     loaded: LoadReport,
 ) -> Reading:
-    """The same, with a run of its own for a file that does the work of a stored one again."""
+    """The reading of one file, with its own run where it repeats the work of a stored one."""
     if reading.run or path == STDIN or await to_thread.run_sync(Path(path).is_fifo):
         return reading
     source = await _opened(path, io.BytesIO(), reading)

@@ -104,7 +104,7 @@ class FieldMap(Protocol):
     def with_header(
         self, header: Iterable[str], path: str, *, decimal_comma: bool = False
     ) -> FieldMap:
-        """The same for a CSV file with these columns, whose numbers may have a decimal comma.
+        """The mapping for a CSV file with these columns, whose numbers may have a decimal comma.
 
         Raises:
             DataError: they do not fit.

@@ -47,7 +47,7 @@ class SpendLogs:
     def with_header(
         self, header: Iterable[str], path: str, *, decimal_comma: bool = False
     ) -> SpendLogs:
-        """The same for a CSV file; columns beyond those that are needed may be there or not.
+        """The mapping for a CSV file of spend logs, which may have further columns.
 
         Raises:
             DataError: it is no SpendLogs table.

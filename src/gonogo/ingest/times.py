@@ -59,7 +59,7 @@ def _offset(stated: str) -> str:
 
 
 def localized(values: dict[str, object], zone: tzinfo | None) -> dict[str, object]:
-    """The same fields, with times that state no zone read in this one."""
+    """The fields of an observation, with times that state no zone read in this one."""
     if zone is None:
         return values
     changed = dict(values)

@@ -1,4 +1,4 @@
-"""What a file was understood as, in three lines: what it is, what became what, what to ask next."""
+"""Three lines on how a file was understood: its format, what became what, what to ask next."""
 
 from __future__ import annotations
 

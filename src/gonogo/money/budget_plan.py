@@ -1,4 +1,4 @@
-"""What planned work will cost, forecast from the newest calls of what will be called."""
+"""The forecast of planned work's cost, from the newest calls of everything it will call."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class BudgetRequest:
         return {name: value for name, value in given.items() if value is not None}
 
     def text(self) -> str:
-        """The same as one text, by which a key is known to be used for the same again."""
+        """The request as one text: two requests are the same where their texts are."""
         # Whoever shares a run need not know what was planned for it.
         asked = {"run": self.run, "budget": self.budget} if self.run else self.arguments()
         return json.dumps(asked, sort_keys=True)

@@ -1,4 +1,4 @@
-"""What work will cost that is known only by a declared amount."""
+"""The cost of work that is known by a declared amount alone."""
 
 from __future__ import annotations
 

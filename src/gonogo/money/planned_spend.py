@@ -1,4 +1,4 @@
-"""What planned work will cost, as a grid of totals that a transaction can look things up in."""
+"""The cost of planned work as a grid of totals, for lookups inside a transaction."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class UnpricedCalls:
 
     @property
     def why(self) -> str:
-        """The same in words, with what to do."""
+        """Why the unpriced calls matter, in words, and what to do about them."""
         named = ", ".join(f"'{plain(name, 80)}'" for name in self.names)
         tokens = f" ({self.tokens} tokens)" if self.tokens else ""
         where = f"the window of '{plain(self.parent, 80)}'" if self.parent else "this window"

@@ -1,4 +1,4 @@
-"""What calls cost at today's prices: overrides, the price list of `genai-prices`, or as recorded."""
+"""The price of calls today: overrides, the price list of `genai-prices`, or the recorded cost."""
 
 from __future__ import annotations
 

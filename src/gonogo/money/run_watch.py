@@ -1,4 +1,4 @@
-"""What a run will have cost in the end, told from past runs of its budget."""
+"""The forecast of a run's final cost, from past runs of its budget."""
 
 from __future__ import annotations
 

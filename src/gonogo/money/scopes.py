@@ -1,4 +1,4 @@
-"""What a budget counts: its window, its descendants, its dependencies and what stands in for them."""
+"""The scope of a budget: its window, its descendants, its dependencies and their stand-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is called in a dependency's stead: its fallback ladder, and where its route goes now."""
+"""The stand-ins of a dependency: its fallback ladder, and where its route goes now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was called in a budget's window and has no price: it is not spent as nothing."""
+"""Calls in a budget's window that have no price: they are not counted as free."""
 
 from __future__ import annotations
 

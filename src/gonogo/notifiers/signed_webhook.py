@@ -65,7 +65,7 @@ class Webhook:
 
 
 def _idempotency_key(page: Page) -> str:
-    """The same for the same state of the same parts.
+    """A key that is equal for the same state of the same parts, so that a repeat can be dropped.
 
     How many lines there are in all would not do: a part that is over leaves the page, others write
     as many lines, and the receiver would take news for a repeat.

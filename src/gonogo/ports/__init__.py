@@ -1,1 +1,1 @@
-"""What subjects and engines share: values and Protocols."""
+"""Ports: the values and Protocols that subjects and engines share."""

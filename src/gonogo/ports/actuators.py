@@ -1,4 +1,4 @@
-"""What makes a route real: the contract of every actuator, and what it says of what it did."""
+"""The contract of every actuator, and what it reports of its work."""
 
 from __future__ import annotations
 

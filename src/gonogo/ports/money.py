@@ -1,4 +1,4 @@
-"""What the money services need from a store: a ledger that checks and holds in one transaction."""
+"""The ledger that money needs of a store: it checks and holds in one transaction."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ class Ledger(Protocol):
         ...
 
     async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
-        """Those of these reservations that are not there."""
+        """The ids among these that name no reservation."""
         ...
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:

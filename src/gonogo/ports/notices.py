@@ -1,4 +1,4 @@
-"""What telling people needs from outside: who was told what, and the ways to tell."""
+"""The contract of telling people: who was told what, and the ways to tell."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Page:
 
     @property
     def first(self) -> IncidentRecord:
-        """Of the parts that need people most, the oldest."""
+        """The part to show first: the oldest of the most urgent ones."""
         return min(self.parts, key=lambda part: URGENCY.index(part.incident.status)).incident
 
     @property

@@ -1,4 +1,4 @@
-"""What actions need from outside: routes and incidents; and the values that pass."""
+"""Routes, plans and incidents as actions need them of a store; and the values that pass."""
 
 from __future__ import annotations
 
@@ -363,7 +363,7 @@ class Incidents(Protocol):
         ...
 
     async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:
-        """The same for one incident by its id, resolved or not; None where there is none."""
+        """Change one incident by its id, resolved or not, as `change` does; None if absent."""
         ...
 
     async def incidents(

@@ -1,4 +1,4 @@
-"""What tells that the store was written to, by whichever process."""
+"""The signal that the store was written to, by whichever process."""
 
 from __future__ import annotations
 

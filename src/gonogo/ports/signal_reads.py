@@ -1,4 +1,4 @@
-"""What the signals beside quality read beyond `Telemetry`: categories, answers, outputs by day.
+"""Reads of the signals beside quality: categories, answers, outputs by day.
 
 `StoredTelemetry` gives these with the queries in `store/reads/signal_queries.py`. Everything is read
 from rollups and bounded samples, and golden calls are left out of `categories`.

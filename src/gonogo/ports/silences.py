@@ -37,5 +37,5 @@ class Silences(Protocol):
         ...
 
     async def standing(self, *, now_ms: int) -> list[Silence]:
-        """Those that are not over, the first to end first."""
+        """The silences that are not over, the first to end first."""
         ...

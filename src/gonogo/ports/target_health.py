@@ -1,4 +1,4 @@
-"""What actions need to know of how targets do, and how the primary does when it is tried again."""
+"""The health of targets, and of the primary while it is tried again, as actions need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the services need from outside, as Protocols. Every store passes one contract suite.
+"""The telemetry that subjects need of a store, as Protocols; every store passes one contract suite.
 
 Services get these, the frozen settings and the time as arguments, and nothing else: no clock, no
 environment, no global.

@@ -1,4 +1,4 @@
-"""What trust reads beyond `Telemetry`: other dependencies of the kind, repeats, kept scores.
+"""Reads of trust beyond `Telemetry`: other dependencies of the kind, repeats, kept scores.
 
 `StoredTelemetry` gives these with the queries in `store/reads/trust_queries.py`.
 """
@@ -229,14 +229,14 @@ class TrustTelemetry(Telemetry, Protocol):
         ...
 
     async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
-        """Those of which some version was called without one label, while another has labels.
+        """Dependencies with one version that has labels and another, called, that has none.
 
         By days after the one of `start_hour`; golden calls and those without a version left out.
         """
         ...
 
     async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
-        """Those of which an outcome was ever recorded."""
+        """The names of dependencies for which an outcome was ever recorded."""
         ...
 
     async def judged_labels(
@@ -246,7 +246,7 @@ class TrustTelemetry(Telemetry, Protocol):
         ...
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
-        """The same as `repeats` for many; those without answers are left out."""
+        """Repeated answers (see `repeats`) of many; those without answers are left out."""
         ...
 
     async def keep_score(self, score: KeptScore) -> None:
@@ -254,7 +254,7 @@ class TrustTelemetry(Telemetry, Protocol):
         ...
 
     async def keep_scores(self, scores: Sequence[KeptScore]) -> None:
-        """The same for many."""
+        """Queue many scores to be kept (see `keep_score`)."""
         ...
 
     async def fleet(self) -> list[FleetRow]:

@@ -1,4 +1,4 @@
-"""What asking a dependency once came to."""
+"""The reply to one probe, or the error in its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person can ask with one choice from a menu: each prompt carries what is known now.
+"""Prompts: questions a person picks from a menu; each carries what is known now.
 
 Short, for reading at night. Facts come from the same services as the tools; where the store cannot
 be read the steps still stand, and the prompt says that the facts are missing.

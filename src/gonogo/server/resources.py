@@ -1,4 +1,4 @@
-"""What can be read by address: the log's entries, dependencies and incidents, as JSON."""
+"""Resources: decisions, dependencies and incidents by address, as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of the tools' types: the models that check arguments, and the schemas as listed."""
+"""Schemas from the tools' types: models that check arguments, and the listed form."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Texts:
         self._kept: OrderedDict[str, str] = OrderedDict()
 
     def answered(self, answer: Answer) -> CallToolResult:
-        """The same as `answered`."""
+        """The answer as a tool's result, text and object."""
         same = answer.model_dump_json(by_alias=True, exclude=_TIMES)
         text = self._kept.pop(same, None) or body(answer)
         self._kept[same] = text

@@ -1,4 +1,4 @@
-"""What runs the store's works: a store file or a database, which `app/parts.py` chooses between."""
+"""The contract of an engine, a store file or a database; `app/parts.py` chooses one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a budget check and a settlement say, written from the answer itself, in the contract's words."""
+"""The words of a budget check and a settlement, written from the answer itself."""
 
 from __future__ import annotations
 

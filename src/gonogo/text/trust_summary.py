@@ -1,4 +1,4 @@
-"""What a trust report says, written from the report itself: its numbers are the ones shown."""
+"""The words of a trust report, written from the report: its numbers are the ones shown."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ async def look_at_fleet(
 
 
 def _due(rows: Sequence[FleetRow], now_ms: int) -> list[FleetRow]:
-    """Those to score: never scored first, then changed ones, then old ones."""
+    """The dependencies to score, in order: those never scored, then changed ones, then old ones."""
     before_ms = now_ms - (KEPT_FOR_MS if len(rows) <= SMALL_FLEET_MAX else KEPT_FOR_LARGE_MS)
     never, changed, old = [], [], []
     for row in rows:

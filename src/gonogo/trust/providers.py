@@ -82,7 +82,7 @@ def _suspected(
 async def falling_with(
     telemetry: TrustTelemetry, names: Sequence[str], *, now_ms: int
 ) -> SuspectedProvider | None:
-    """Of dependencies in a bad state without a declared provider, those that fall together.
+    """Among dependencies in a bad state without a declared provider, the groups that fall together.
 
     Told by when their incidents began in the last 14 days; `since` is the hour in which the
     failing that is going on began, the e-value is calibrated from the pairs' p-value.

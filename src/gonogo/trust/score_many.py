@@ -125,7 +125,7 @@ class _Chance(NamedTuple):
 
 
 class _Chances(NamedTuple):
-    """The same of many, a row each."""
+    """The rates of many dependencies, one a row (see `_Chance`)."""
 
     mean: Floats
     usual: Floats
@@ -155,7 +155,7 @@ class _Chances(NamedTuple):
 async def _unlabelled(
     telemetry: TrustTelemetry, rows: Sequence[FleetRow], now_ms: int
 ) -> dict[str, str]:
-    """Those whose version that answers now has no outcome of its own, and why that matters.
+    """The dependencies whose current version has no outcome of its own, and why that matters.
 
     Only where some version has none while another has: of these alone versions are read apart.
     """

@@ -80,7 +80,7 @@ class TrustEstimate:
 
     @property
     def newest_ts_ms(self) -> int:
-        """Of the dependency's newest observation."""
+        """The time of the dependency's newest observation."""
         return self.known.newest_ts_ms
 
     @property

@@ -1,4 +1,4 @@
-"""What is known of a dependency before anything moves: kept with a plan, audited with the switch."""
+"""The evidence before a switch: kept with its plan, and in the audit trail."""
 
 from __future__ import annotations
 

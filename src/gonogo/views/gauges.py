@@ -1,4 +1,4 @@
-"""What a monitoring system scrapes: a few small reads and a bounded number of scores made new."""
+"""Gauges for a monitoring system: a few small reads, and a bounded number of new scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known, one line a dependency, with its standing verdict."""
+"""The list of dependencies, one line each, with its standing verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What moves while somebody listens: standing verdicts, incidents, the last action."""
+"""Changes while somebody listens: standing verdicts, incidents, the last action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `gonogo wrap --enforce` does with a tool call before the server sees it: pass or refuse.
+"""`gonogo wrap --enforce`: a tool call is passed or refused before the server sees it.
 
 A call is refused by a JSON-RPC error that says why and what to do: under a no_go, in a loop (the same
 call with the same answer so many times in a row), and when it hangs past its deadline.
@@ -142,7 +142,7 @@ class Enforcement:
         self._repeated[call.tool] = _Repeated(call.asked, answered, times)
 
     def overdue(self, now: float) -> Iterator[tuple[bytes, bytes]]:
-        """Of each call past its deadline: what the client is answered, and what the server is told."""
+        """For each call past its deadline: the client's answer and the server's cancellation."""
         if self._limits.deadline_s is None:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""The same bytes, line by line, where some calls are answered in the server's stead."""
+"""A stream of messages in which some calls are answered in the server's stead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `gonogo doctor --coherence` does: asks the store everything, and names what disagrees."""
+"""`gonogo doctor --coherence`: asks the store everything, and names what disagrees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `gonogo doctor` does beyond looking: `--repair` and `--prune`."""
+"""`gonogo doctor --repair` and `--prune`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `gonogo doctor` says: one line for each thing that it looked at."""
+"""The lines of `gonogo doctor`, one for each thing that it looked at."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What planned calls will cost."""
+"""Forecasts of the cost of planned calls."""

@@ -1,4 +1,4 @@
-"""What planned calls will cost in total: draws from a predictive distribution."""
+"""The forecast of the total cost of planned calls: draws from a predictive distribution."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) 
 
 
 def _of_days(model: CostModel) -> np.random.Generator:
-    """The same days for every number of calls, and for the quick curve of them."""
+    """One draw of days for all numbers of calls: more calls then never come out cheaper."""
     return np.random.default_rng([model.seed, 2])
 
 

@@ -1,4 +1,4 @@
-"""What a run will have cost in the end, and whether to go on: bounds that hold at all times.
+"""The forecast of an agent run's final cost, and whether to go on: bounds that hold at all times.
 
 Past runs of a kind that ended by themselves tell what remains after each call. A run's score is the
 largest ratio, over its calls, of what truly remained to what was predicted to remain. Runs of a kind

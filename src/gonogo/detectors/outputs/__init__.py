@@ -1,1 +1,1 @@
-"""What outputs mean, as vectors."""
+"""Detectors on the meaning of outputs, as vectors."""

@@ -149,7 +149,7 @@ def day_spread(before: ArrayLike, day: ArrayLike) -> float:
 
 
 def _sequential_p(exceeds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
-    """Of relabellings that were drawn until twenty stood out as much as the data, or to the end."""
+    """The p-value of a permutation test that stops after twenty exceedances, or at its end."""
     at = np.flatnonzero(exceeds)
     if len(at) >= _EXCEEDING_MAX:
         return float(_EXCEEDING_MAX / (at[_EXCEEDING_MAX - 1] + 1))

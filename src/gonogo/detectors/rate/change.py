@@ -24,7 +24,7 @@ __all__ = ["Marginals", "change_at_alarm", "marginals_since"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marginals:
-    """Of the batches from each one on: log marginal likelihood, mean rate, its error; shape (n,)."""
+    """From each batch to the last: log marginal likelihood, mean rate, its error; shape (n,)."""
 
     nats: Floats
     rate: Floats
@@ -69,7 +69,7 @@ def _alike(hours: Hours) -> Marginals:
 
 
 def _by_offsets(hours: Hours) -> Marginals:
-    """The same on the null's grid of log-odds, where batches are expected to differ."""
+    """The log marginal over the null's grid of log-odds, where batches are expected to differ."""
     prior = GridNull.fresh()
     points = GRID_STEP * np.arange(prior.first, prior.first + len(prior.nats), dtype=np.float64)
     nats = np.cumsum(hours.nats(points)[::-1], axis=0)[::-1] + np.array(prior.nats)

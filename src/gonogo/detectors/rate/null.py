@@ -1,4 +1,4 @@
-"""What "no change" predicts for the next batch, learned from all before it.
+"""The null, "no change": it predicts the next batch from all before it.
 
 Three forms of one thing: a rate learned in closed form, a rate learned on a grid of log-odds where
 batches are expected to differ by known offsets, and a rate that was declared.
@@ -38,7 +38,7 @@ class Null(Protocol):
         ...
 
     def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
-        """The same of one batch: its log likelihood, the log-odds ahead of it, the law after it."""
+        """Predict and learn one batch: its log likelihood, the log-odds before, the law after."""
         ...
 
     def log_odds(self) -> float:
@@ -199,7 +199,7 @@ class KnownNull:
         return bad * odds - (bad + good) * softplus, self.odds, self
 
     def log_odds(self) -> float:
-        """As declared."""
+        """The log-odds of the declared rate."""
         return self.odds
 
     def keep(self, state: RateState) -> RateState:

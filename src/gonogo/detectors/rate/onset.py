@@ -209,7 +209,7 @@ class _Fits:
         self.variance = self.variance * top**2
 
     def finer_lengths(self) -> Floats:
-        """The same lengths, and some about as long as the best rise."""
+        """The lengths of ramp that were tried, and some about as long as the best one."""
         ramp = 1 + int(np.argmax(self.nats[:, 1:].max(axis=0)))
         finer: Floats = np.r_[self.lengths, self.lengths[ramp] * _FINER]
         return finer

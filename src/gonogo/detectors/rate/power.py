@@ -1,4 +1,4 @@
-"""What this much data would have shown, had it been there."""
+"""Power: the change that this much data would have shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rate detector remembers between two looks, and its compact form for a cache."""
+"""The state of a rate detector between two runs, and its compact form in the cache."""
 
 from __future__ import annotations
 

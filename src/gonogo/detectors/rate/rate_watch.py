@@ -151,7 +151,7 @@ def _ran(run: Run) -> RateWatch:
 
 
 def _stepped(step: Step) -> RateWatch:
-    """The same of one batch."""
+    """A step of one batch, in the form of a run."""
     return RateWatch(
         evidence_nats=np.array([step.both]),
         up_nats=np.array([step.up]),

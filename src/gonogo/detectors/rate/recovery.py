@@ -81,7 +81,7 @@ class Hours:
         return Hours(self.stamp[kept], self.bad[kept], self.good[kept], self.offset[kept])
 
     def mirrored(self) -> Hours:
-        """The same where down is away from the old rate."""
+        """The batches with good and bad exchanged, for streams that recover downwards."""
         return Hours(self.stamp, self.good, self.bad, -self.offset)
 
     def nats(self, odds: Floats) -> Floats:

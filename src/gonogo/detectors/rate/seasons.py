@@ -1,4 +1,4 @@
-"""What is expected by hour of the week, learned from a baseline of two weeks or more."""
+"""The expected rate by hour of the week, learned from a baseline of two weeks or more."""
 
 from __future__ import annotations
 

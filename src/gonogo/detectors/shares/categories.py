@@ -372,7 +372,7 @@ def _laws_of(null: Floats) -> tuple[Floats, Floats]:
 
 
 def _joined(log_gammas: Floats) -> Floats:
-    """Of a Dirichlet-multinomial: the sum over categories less the term of the sum."""
+    """The log of a Dirichlet's normalising constant; the last column is the sum of the others."""
     joined: Floats = log_gammas[..., :-1].sum(axis=-1) - log_gammas[..., -1]
     return joined
 

@@ -1,4 +1,4 @@
-"""The same input answered differently: how often, day by day."""
+"""Consistency: how often the same input is answered differently, day by day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What falls together: several dependencies failing at once, as a group and in pairs.
+"""Co-failure: several dependencies that fail at once, as a group and in pairs.
 
 A group (one provider's dependencies) is tested as a whole: "they fail together" against "each has
 incidents of its own, as often as its history shows". Without a declared group, pairs are tested by

@@ -63,7 +63,7 @@ def quantiles(mixture: BetaMixture, probabilities: Floats) -> Floats:
 
 
 def many_quantiles(mixtures: BetaMixture, probabilities: Floats) -> Floats:
-    """The same of many mixtures of shape (m, 5); shape (m, probabilities)."""
+    """Quantiles of many mixtures of shape (m, 5), right to 1e-4; shape (m, probabilities)."""
     found = np.empty((mixtures.weight.shape[0], probabilities.size))
     for start in range(0, len(found), _GRIDS_AT_ONCE):
         some = slice(start, start + _GRIDS_AT_ONCE)
@@ -93,7 +93,7 @@ def equal_points(mixture: BetaMixture, count: int = 256) -> Floats:
 
 
 def many_equal_points(mixtures: BetaMixture, count: int = 256) -> Floats:
-    """The same of many mixtures of shape (m, 5); shape (m, count)."""
+    """Points of equal probability, ascending, of mixtures of shape (m, 5); shape (m, count)."""
     return many_quantiles(mixtures, (np.arange(count) + 0.5) / count)
 
 

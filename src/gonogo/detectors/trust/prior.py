@@ -1,4 +1,4 @@
-"""What is believed of a rate before its first call, from other dependencies of the kind.
+"""The prior of a rate before its first call, from other dependencies of the kind.
 
 Source: Kleinman, JASA 68 (1973), for the prior by moments.
 """
@@ -40,7 +40,7 @@ def population_prior(good: Ints, n: Ints) -> Prior:
 
 
 def population_priors(good: Ints, n: Ints) -> list[Prior]:
-    """The same for several populations, a row each; shapes (populations, m)."""
+    """The priors of several populations, one a row, by moments; shapes (populations, m)."""
     called = n > 0
     rate, calls = good / np.maximum(n, 1), n.astype(float)
     per_call = called / np.maximum(n, 1)

@@ -52,7 +52,7 @@ class SparseRows:
         return SparseRows(last - first, self.row[kept] - first, self.bins[kept], self.counts[kept])
 
     def without(self, bins: Iterable[int]) -> SparseRows:
-        """The same without some bins."""
+        """The rows without the values of some bins."""
         kept = np.ones(len(self.bins), dtype=np.bool_)
         for place in bins:
             kept &= self.bins != place

@@ -1,4 +1,4 @@
-"""What a metric's histograms come to on the scale of its baseline."""
+"""A metric's histograms, brought to the scale of its baseline."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def watch_scores(
 
 
 def _stepped(step: ScoreStep) -> ScoreWatch:
-    """The same of one batch."""
+    """A step of one batch, in the form of a run."""
     return ScoreWatch(
         np.array([step.both]),
         np.array([step.up]),

@@ -51,7 +51,7 @@ class ValuePart:
     dispersion: float
 
     def times(self, weight: float) -> ValuePart:
-        """The same with its evidence weighted."""
+        """The part with its evidence weighted."""
         up, down, both = (
             nats + math.log(weight) for nats in (self.up_nats, self.down_nats, self.evidence_nats)
         )
@@ -130,7 +130,7 @@ class _PartRule(Generic[Rule]):
     beginnings: Beginnings = field(default_factory=dict)
 
     def settled(self, batches: int) -> SettledPrefix | None:
-        """Of the part's stream, whose first batches every watch by this rule finds as they are."""
+        """The first batches of this stream, which are final, shared by all watches by this rule."""
         return SettledPrefix(batches, self.beginnings) if batches > 0 else None
 
 
@@ -332,7 +332,7 @@ def _score_dispersion(n: Floats, total: Floats, squares: Floats, *, by_steps: bo
 
 
 def _step_dispersion(n: Floats, total: Floats, squares: Floats) -> float:
-    """The same from each day against the day before, as `early_dispersion` does for rates."""
+    """How much more a day differs from the one before than its values would."""
     within = float((squares - total**2 / n).sum() / n.sum())
     if within <= 0:
         return 1.0

@@ -1,4 +1,4 @@
-"""What every daily signal shares: its part of the false-alarm budget, its baseline, its days."""
+"""The frame of every daily signal: its share of the false-alarm budget, its baseline, its days."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ class FollowedShares:
 
     @property
     def since(self) -> str:
-        """The same in words, after what they follow; empty where nothing has."""
+        """The date at which what drifted began, in words; empty where nothing has."""
         return "" if self.began_on is None else f", since {day_of(self.began_on)}"
 
     def baseline(self, mean: float | None) -> Baseline:
-        """As it is reported."""
+        """The baseline as an answer reports it."""
         return Baseline(
             source=self.hours.source,
             version=self.hours.version,
@@ -119,7 +119,7 @@ class FollowedShares:
         )
 
     def current(self, mean: float | None) -> Current:
-        """As it is reported."""
+        """The newest days as an answer reports them."""
         return Current(
             mean=mean,
             n=round(self.n),

@@ -53,7 +53,7 @@ class DailyShape:
         return DailyShape(self.layout, self.day[days], self.bins, self.table[days])
 
     def over(self, bins: Ints) -> DailyShape:
-        """The same over more bins, ascending."""
+        """The histogram over a larger set of bins, ascending."""
         table = np.zeros((len(self.day), len(bins)))
         table[:, np.searchsorted(bins, self.bins)] = self.table
         return DailyShape(self.layout, self.day, bins, table)

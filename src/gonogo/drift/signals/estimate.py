@@ -1,4 +1,4 @@
-"""What calls without an outcome are probably worth, from their confidence. An estimate, no verdict."""
+"""An estimate of the worth of calls without an outcome, from their confidence; it is no verdict."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ async def daily_signals(
 
 
 async def _remembered(asked: SignalQuestion, key: str, rev: int | None) -> DailySignals:
-    """As they were judged by any process, or anew."""
+    """Judgements of full days: those that any process stored, and new ones for the rest."""
     if rev is not None:
         kept = await asked.telemetry.cached_state(asked.dependency, key)
         found = _read(kept[1]) if kept is not None and kept[0] == asked.end_day * 24 else None

@@ -66,7 +66,7 @@ class JudgedOutcomes:
         return replace(finding, status="shifted", onset=None, notes=(_words(told),))
 
     def of_slice(self, finding: Finding) -> Finding:
-        """The same of a slice: a caution at most."""
+        """The finding on a slice's outcomes, which is a caution at most."""
         if finding.status != "degraded" or not self.reports:
             return finding
         judges = ", ".join(plain(one.judge, 80) for one in self.reports)

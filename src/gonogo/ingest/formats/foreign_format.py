@@ -1,4 +1,4 @@
-"""What a format of another tool is made of: how it is known, and how its records become fields."""
+"""Another tool's format: how it is recognised, and how its records become fields."""
 
 from __future__ import annotations
 

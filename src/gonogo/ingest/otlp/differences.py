@@ -1,4 +1,4 @@
-"""What a series has grown by: cumulative points differenced, restarts noticed, scales brought together.
+"""Growth of a cumulative series: points differenced, restarts noticed, scales brought together.
 
 Source: OpenTelemetry metrics data model, "Temporality", "Resets and gaps", "Exponential scale".
 """

@@ -141,7 +141,7 @@ class StoredIncidents:
         )
 
     async def amend(self, incident_id: str, turn: TurnOf) -> IncidentRecord | None:
-        """The same for one incident by its id, resolved or not; None where there is none."""
+        """Change one incident by its id, resolved or not, as `change` does; None if absent."""
 
         def named(conn: Connection) -> list[IncidentRecord]:
             return select_incidents(conn, "WHERE id = ?", incident_id)

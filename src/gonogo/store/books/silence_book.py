@@ -44,7 +44,7 @@ class StoredSilences:
         return await self._engine.write(work, durable=True, shard=dependency)
 
     async def standing(self, *, now_ms: int) -> list[Silence]:
-        """Those that are not over, the first to end first."""
+        """The silences that are not over, the first to end first."""
 
         def work(conn: Connection) -> list[Silence]:
             rows = conn.execute(

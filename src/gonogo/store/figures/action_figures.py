@@ -115,7 +115,7 @@ def _compare_routes(connection: Connection, figures: Figures) -> None:
 
 
 def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
-    """Of each incident its status, that of its timeline, and whether no event is missing."""
+    """For each incident: its status, the one its timeline ends in, whether events are missing."""
     events: dict[str, list[tuple[int, str]]] = {}
     for name, seq, event in connection.execute(
         "SELECT incident_id, seq, event FROM incident_event ORDER BY incident_id, seq"

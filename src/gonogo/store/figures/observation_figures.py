@@ -1,4 +1,4 @@
-"""What is kept of a dependency's observations beside them, compared with the rows.
+"""Counts and rollups of a dependency's observations, compared with the rows.
 
 Nothing is written: ids that rollups would be made under are looked up, never given.
 """
@@ -335,7 +335,7 @@ def versions_of(
 def whole_of(
     versions: dict[int, tuple[int, int | None, int | None]],
 ) -> tuple[int, int | None, int | None]:
-    """The same of all versions together."""
+    """The count, first and newest observation of all versions together."""
     firsts = [first for _, first, _ in versions.values()]
     newest = [last for _, _, last in versions.values() if last is not None]
     first = min((f for f in firsts if f is not None), default=None) if None not in firsts else None

@@ -1,4 +1,4 @@
-"""What an observation adds to the rollups of its hour, one observation at a time.
+"""Cells: an observation's part in the rollups of its hour.
 
 `store/observations/bulk.py` adds many at once; both give the same cells, bit for bit.
 """
@@ -228,7 +228,7 @@ def add_features(
 
 
 def daily(cells: Cells) -> Cells:
-    """The same changes by day since 1970; cells that stand alone in their day are shared."""
+    """Changes to hourly cells added up by day since 1970; a cell alone in its day is shared."""
     days: Cells = {}
     own: set[tuple[SeriesKey, int]] = set()
     for (series, hour), cell in cells.items():

@@ -1,4 +1,4 @@
-"""What newly stored observations cost, as the ledger books it."""
+"""The costs of newly stored observations, as the ledger books them."""
 
 from __future__ import annotations
 

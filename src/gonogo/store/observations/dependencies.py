@@ -1,4 +1,4 @@
-"""What is known of a dependency while its observations are written: found or made, counted, dated."""
+"""A dependency while its observations are written: found or made, counted, dated."""
 
 from __future__ import annotations
 

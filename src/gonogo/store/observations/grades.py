@@ -59,7 +59,7 @@ def regraded(first: Observation, second: Observation) -> dict[str, object]:
 
 
 def regraded_row(first: Row, second: Row) -> Row:
-    """The same of stored rows; `second` is the row that the later record would make alone."""
+    """What another grade changes of a stored row; `second` is the later record's own row."""
     if second.outcome_e6 is None:
         return first
     if first.outcome_e6 is None:

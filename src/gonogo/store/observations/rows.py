@@ -98,7 +98,7 @@ class Rule:
         return cls(slo_us, bar_e6, tuple((first, second) for first, second in pairs))
 
     def text(self) -> str:
-        """As it is stored: equal rules, equal text."""
+        """The rule as it is stored: equal rules have equal texts."""
         return json.dumps([self.slo_us, self.bar_e6, self.pairs], separators=(",", ":"))
 
 

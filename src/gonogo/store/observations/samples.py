@@ -1,4 +1,4 @@
-"""What is kept beside the rollups, each bounded, and the same in any order of arrival."""
+"""Samples kept beside the rollups, each bounded and the same in any order of arrival."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class PostgresCatalogue(Catalogue):
         return number
 
     def _refuse_other(self, number: int, key: SeriesKey) -> None:
-        """Of two slices with one hash the second is refused: mixed, both would be wrong."""
+        """Refuse the second of two slices whose hashes are equal: mixed, both would be wrong."""
         found = self._connection.execute(
             "SELECT dependency_id, golden, segment_id, version_id FROM series WHERE id = ?",
             (number,),

@@ -1,4 +1,4 @@
-"""What became of a transaction whose connection was lost while its commit was on its way.
+"""The fate of a transaction whose connection was lost while its commit was under way.
 
 PostgreSQL remembers for each transaction id whether it was committed, over a crash as well. After
 a failover to a standby that had not everything, ids are given out again: an answer counts only on

@@ -99,7 +99,7 @@ class Group:
 
     @property
     def holds(self) -> list[_Decided]:
-        """Those that hold money."""
+        """The decisions that hold money."""
         return [each for each in self.decided if each.drafted.held_micro_usd is not None]
 
     @property

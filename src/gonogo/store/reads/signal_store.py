@@ -1,4 +1,4 @@
-"""What daily signals read: `ports.signal_reads.SignalTelemetry`."""
+"""Reads of the daily signals: `ports.signal_reads.SignalTelemetry`."""
 
 from __future__ import annotations
 

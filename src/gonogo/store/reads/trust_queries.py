@@ -289,7 +289,7 @@ def call_counts(
 
 
 def partly_labelled(connection: Connection, names: Sequence[str], *, start_hour: int) -> list[str]:
-    """Those of which some version was called without one label, while another has labels."""
+    """Dependencies with one version that has labels and another, called, that has none."""
     ids = _ids(connection, names)
     shard = in_shard(connection, "r.", "s.dependency_id")
     rows = connection.execute(
@@ -306,7 +306,7 @@ def partly_labelled(connection: Connection, names: Sequence[str], *, start_hour:
 
 
 def with_outcomes(connection: Connection, names: Sequence[str]) -> set[str]:
-    """Those of which an outcome was ever recorded."""
+    """The names of dependencies for which an outcome was ever recorded."""
     ids = _ids(connection, names)
     rows = connection.execute(
         "SELECT dependency_id FROM dependency_metric WHERE metric = 'outcome'"  # noqa: S608 - numbers of the store's own

@@ -1,4 +1,4 @@
-"""What trust reads beyond the common telemetry: `ports.trust_reads.TrustTelemetry`."""
+"""Reads of trust beyond the common telemetry: `ports.trust_reads.TrustTelemetry`."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class TrustReads:
         raise NotImplementedError
 
     async def partly_labelled(self, dependencies: Sequence[str], *, start_hour: int) -> list[str]:
-        """Those of which some version was called without one label, while another has labels."""
+        """Dependencies with one version that has labels and another, called, that has none."""
         from gonogo.store.reads.trust_queries import partly_labelled
 
         return await self._database.read(
@@ -150,7 +150,7 @@ class TrustReads:
         )
 
     async def with_outcomes(self, dependencies: Sequence[str]) -> set[str]:
-        """Those of which an outcome was ever recorded."""
+        """The names of dependencies for which an outcome was ever recorded."""
         from gonogo.store.reads.trust_queries import with_outcomes
 
         return await self._database.read(partial(with_outcomes, names=dependencies))
@@ -165,7 +165,7 @@ class TrustReads:
         return await self._database.read(work)
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
-        """The same as `repeats` for many; those without answers are left out."""
+        """Repeated answers (see `repeats`) of many; those without answers are left out."""
         from gonogo.store.reads.trust_queries import repeats_of
 
         return await self._database.read(partial(repeats_of, names=dependencies))

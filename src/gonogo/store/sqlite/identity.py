@@ -66,7 +66,7 @@ class Tie:
         return cls(found[:_SALTS], found[_SALTS : _SALTS + _ID], found[_SALTS + _ID :])
 
     def stored(self) -> bytes:
-        """As it lies in the table `log_tie`."""
+        """The row of the table `log_tie`."""
         return _MARK + self.salts + self.before + self.own
 
 
