@@ -146,6 +146,13 @@ BROKEN: dict[str, Broken] = {
         )
     ),
     "every_failed_check_is_listed": lambda: about(changed(PLAN, checks_made=9, checks_passed=7)),
+    "a_plan_that_agents_cannot_carry_out_does_not_say_to": lambda: about(
+        changed(
+            PLAN,
+            summary="Approval: none needed, call again with `plan_id`.",
+            checks=[a.PlanCheck(check="ladder", passed=False, why="it is", blocks="agents")],
+        )
+    ),
     "a_plan_has_not_expired": lambda: about(changed(PLAN, expires_at=EARLIER)),
     "what_was_applied_can_be_taken_back": lambda: about(changed(RESULT, undo=None)),
     "an_applied_fallback_has_an_incident": lambda: about(changed(RESULT, incident_id=None)),

@@ -204,14 +204,21 @@ async def test_an_undo_of_an_undo_is_a_switch(night: Night) -> None:
 
 
 async def test_an_undo_onto_a_dead_target_is_refused(night: Night) -> None:
-    """Back to the primary is free; forth again is not."""
+    """Back to the primary is free; forth again is not, but by a person, with the command it names."""
     await night.calls("chat-a", 40, error="timeout")
     await night.calls("chat-b", 40)
     back = await night.undone(await night.switched(to="chat-b"))
     night.clock[0] += MINUTE
     await night.calls("chat-b", 30, error="timeout")
-    with pytest.raises(ActionRefused, match="blocked by target_health"):
+    with pytest.raises(ActionRefused, match="blocked by target_health") as refused:
         await night.undone(back)
+    listed = await night.app.get_incidents()
+    [waiting] = listed.waiting_plans or []
+    assert waiting.approve_command == f'gonogo approve {waiting.plan_id} --reason "…"'
+    assert waiting.approve_command in str(refused.value)
+    assert waiting.approve_command in listed.summary
+    assert (await night.app.approve(waiting.plan_id, "b is back at 04:00")).applied
+    assert not (await night.app.get_incidents()).waiting_plans
 
 
 async def test_a_replay_says_what_is_now(night: Night) -> None:
@@ -241,6 +248,9 @@ async def test_circles_are_refused_to_everybody(night: Night) -> None:
     await night.switched(to="chat-b")
     plan = await night.plan("chat-b", to="chat-a")
     assert "a circle, chat-b → chat-a → chat-b" in (await _checks(plan))["target_route"]
+    assert "Approval: none would help while that is so" in plan.summary
+    waiting = (await night.app.get_incidents("chat-b")).waiting_plans or []
+    assert plan.plan_id not in [each.plan_id for each in waiting]
     for plan_id in (plan.plan_id, before.plan_id):
         with pytest.raises(ActionRefused, match="circle"):
             await night.app.approve(plan_id, "I want it")

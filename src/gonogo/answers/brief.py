@@ -108,10 +108,11 @@ def _budget_of_preflight(answer: Answer) -> Answer:
 
 
 def _checks_of_plan(answer: Answer) -> Answer:
-    """What failed, and what is known of the target: the rest has passed."""
+    """What failed, and what is known of the target and of the last drill: the rest has passed."""
     if not isinstance(answer, FallbackPlan):
         return answer
-    kept = [c for c in answer.checks if not c.passed or c.check.startswith("target")]
+    stays = ("target", "rehearsed")
+    kept = [c for c in answer.checks if not c.passed or c.check.startswith(stays)]
     return answer.model_copy(update={"checks": kept})
 
 

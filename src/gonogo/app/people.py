@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.answers import TargetShare, WaitingPlan, rfc3339
 from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
 from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.telling import tell
@@ -110,7 +112,8 @@ def _plan_notice(plan: Plan) -> Notice:
         f"a plan waits for a person until {minute(rfc3339(plan.expires_ms))}: "
         f"to {told_targets(plan.after)}, because: {plan.reason}"
     )
-    return _notice("plan", plan.id, plan.dependency, why, plan.created_ms)
+    notice = _notice("plan", plan.id, plan.dependency, why, plan.created_ms)
+    return replace(notice, command=approve_command(plan.id, plan.checks))
 
 
 async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
@@ -143,7 +146,7 @@ async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
 def _others(due: Sequence[Notice], told: Mapping[str, int], *, now_ms: int) -> list[Notice]:
     """What is due beside incidents, for somebody who was told so much; what is over ends there."""
     here = {notice.incident.id for notice in due}
-    waiting = [Notice(n.incident, n.events, told.get(n.incident.id, 0)) for n in due]
+    waiting = [replace(n, told=told.get(n.incident.id, 0)) for n in due]
     return waiting + [
         _over(subject, n, now_ms) for subject, n in told.items() if subject not in here
     ]
@@ -167,7 +170,7 @@ async def waiting_plans(
             to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],
             reason=plan.reason,
             expires_at=rfc3339(plan.expires_ms),
-            approve_command=f"gonogo approve {plan.id}",
+            approve_command=approve_command(plan.id, plan.checks),
         )
         for plan in await stores.routes.waiting(now_ms=now_ms)
         if dependency in (None, plan.dependency)

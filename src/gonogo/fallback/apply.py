@@ -24,7 +24,13 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import ActionRefused
-from gonogo.fallback.conditions import circles, flap_damping, not_held, rate_limit
+from gonogo.fallback.conditions import (
+    approve_command,
+    circles,
+    flap_damping,
+    not_held,
+    rate_limit,
+)
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
 from gonogo.incidents.along_route import note_route
@@ -146,7 +152,7 @@ def refuse_blocked(plan_id: str, stopping: list[Check]) -> None:
     if stopping:
         first = stopping[0]
         advice = (
-            f'A person can overrule it: gonogo approve {plan_id} --reason "…".'
+            f"A person can overrule it: {approve_command(plan_id, stopping)}."
             if all(check.blocks == "agents" for check in stopping)
             else "Plan again when that has changed."
         )

@@ -222,9 +222,10 @@ async def undo(
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id)
     _refuse_denied(settings, plan, proposal.approval)
-    refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by, request.overrule))
-    kept = await ports.routes.save_plan(plan)
-    kept = replace(kept, checks=plan.checks)
+    # Kept before it is refused: a person may overrule what stops an agent, by the plan's id.
+    kept = replace(await ports.routes.save_plan(plan), checks=plan.checks)
+    if kept.state == "planned":
+        refuse_blocked(kept.id, blocking(kept.checks, request.confirmed_by, request.overrule))
     if kept.state == "planned" and not _is_approved(proposal.approval, request.confirmed_by):
         return pending_answer(kept, proposal.approval, now_ms)
     return await carry_out(ports, settings, kept, go)

@@ -26,9 +26,15 @@ P_BETTER_MIN = 0.5
 
 
 def approval_of(policy: Policy, checks: Sequence[Check]) -> Policy:
-    """The policy, raised to `ask` where a check leaves the decision to a person."""
-    undecided = any(not check.passed and check.blocks == "never" for check in checks)
-    return "ask" if undecided and policy in ("allow", "confirm") else policy
+    """The policy, raised to `ask` where a failed check leaves the decision to a person."""
+    failed = any(not check.passed and check.blocks != "always" for check in checks)
+    return "ask" if failed and policy in ("allow", "confirm") else policy
+
+
+def approve_command(plan_id: str, checks: Sequence[Check]) -> str:
+    """What a person types; with a reason where they overrule what stops agents."""
+    overrules = any(not check.passed and check.blocks == "agents" for check in checks)
+    return f"gonogo approve {plan_id}" + (' --reason "…"' if overrules else "")
 
 
 def not_held(route: Route, now_ms: int) -> Check:

@@ -14,6 +14,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.fallback.apply import TOOL
+from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import Proposal, told_targets
 from gonogo.ports.routes import WHOLE, Check, Plan, Weight
 from gonogo.records import Verdict
@@ -33,7 +34,7 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
     stopped = any(check.blocks != "never" for check in failed)
     return FallbackPlan(
         verdict=_verdict(failed, proposal.health, stopped=stopped),
-        summary=_summary(proposal, failed),
+        summary=_summary(proposal, plan_id, failed),
         as_of=rfc3339(now_ms),
         next_actions=_next_actions(proposal, plan_id, stopped=stopped),
         plan_id=plan_id,
@@ -107,7 +108,7 @@ def _verdict(failed: list[Check], health: Assessment | None, *, stopped: bool) -
     return "caution" if failed or (health is not None and health.verdict == "no_go") else "go"
 
 
-def _summary(proposal: Proposal, failed: list[Check]) -> str:
+def _summary(proposal: Proposal, plan_id: str, failed: list[Check]) -> str:
     parts = told_targets(proposal.after)
     health = proposal.health
     names = [check.check for check in failed]
@@ -116,17 +117,23 @@ def _summary(proposal: Proposal, failed: list[Check]) -> str:
     against = f" Failed: {', '.join(names)}." if failed else ""
     return (
         f"Plan, nothing changed yet: {proposal.dependency} to {parts}{told}.{against} "
-        f"Approval: {_needs(proposal.approval)}."
+        f"Approval: {_needs(proposal, plan_id)}."
     )
 
 
-def _needs(approval: Policy) -> str:
+def _needs(proposal: Proposal, plan_id: str) -> str:
+    """Whose yes carries the plan out, as its checks stand."""
+    stops = {check.blocks for check in proposal.checks if not check.passed}
+    if "always" in stops:
+        return "none would help while that is so"
+    if "agents" in stops and proposal.approval == "ask":
+        return f"a person's, with a reason: `{approve_command(plan_id, proposal.checks)}`"
     return {
         "allow": "none needed, call again with `plan_id`",
         "confirm": "call again with `plan_id` and `confirm=true`",
         "ask": "a person's",
         "deny": "denied by fallback_policy",
-    }[approval]
+    }[proposal.approval]
 
 
 def _next_actions(proposal: Proposal, plan_id: str, *, stopped: bool) -> list[NextAction]:
@@ -161,7 +168,7 @@ def _shares(targets: tuple[Weight, ...]) -> list[TargetShare]:
 
 def pending_answer(plan: Plan, approval: Policy, now_ms: int) -> FallbackPlan:
     """The plan again, with who has to say yes and how."""
-    command = f"gonogo approve {plan.id}"
+    command = approve_command(plan.id, plan.checks)
     confirm = " or call again with `confirm=true`" if approval == "confirm" else ""
     update: dict[str, object] = {
         "as_of": rfc3339(now_ms),

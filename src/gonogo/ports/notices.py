@@ -30,12 +30,14 @@ class Notice:
     """One thing as it stands, for somebody who has seen its timeline up to `told`.
 
     An incident; or a plan that waits or a budget that runs out, in the same form. `events` is the
-    whole timeline; the lines after the first `told` are news.
+    whole timeline; the lines after the first `told` are news. `command`: what to run next, where
+    the incident alone does not say.
     """
 
     incident: IncidentRecord
     events: tuple[Event, ...]
     told: int = 0
+    command: str | None = None
 
     @property
     def news(self) -> tuple[Event, ...]:
@@ -125,6 +127,9 @@ class Page:
     def command(self) -> str:
         """What to run next."""
         first = self.first
+        stated = next((part.command for part in self.parts if part.command), None)
+        if stated is not None:
+            return stated
         match self.kind:
             case "plan":
                 return f"gonogo approve {first.id}"

@@ -32,8 +32,6 @@ _DAY_MS = 86_400_000
 # What a fence may look back on; older switches say nothing about flapping now.
 SWITCHES_SHOWN_MS = 30 * _DAY_MS
 
-# Under these no person's yes is waited for: none is needed, or none would help.
-AGENTS_APPROVE = ("allow", "confirm", "deny")
 PLANS_WAITING_MAX = 5
 
 _ROUTE = (
@@ -265,6 +263,12 @@ def _finish(conn: Connection, plan: Plan, result: str, entry: Decision) -> str:
     return result
 
 
+def _waits(plan: Plan) -> bool:
+    """Whether a person's yes would carry it out: what stops everybody waits for nobody."""
+    stopped = any(not check.passed and check.blocks == "always" for check in plan.checks)
+    return plan.approval == "ask" and not stopped
+
+
 class StoredRoutes:
     """Routes of one store (`ports.routes.Routes`)."""
 
@@ -321,7 +325,7 @@ class StoredRoutes:
                 " WHERE nth <= ?) ORDER BY created_ms, id",
                 (now_ms, PLANS_WAITING_MAX),
             )
-            plans = [plan for plan in map(_plan, rows) if plan.approval not in AGENTS_APPROVE]
+            plans = [plan for plan in map(_plan, rows) if _waits(plan)]
             newest = {(plan.dependency, plan.after): plan for plan in plans}
             return sorted(newest.values(), key=lambda plan: plan.created_ms)
 
