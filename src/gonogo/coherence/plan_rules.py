@@ -41,7 +41,9 @@ def every_failed_check_is_listed(said: Exchange[FallbackPlan]) -> Iterator[str]:
 
 
 @of_answer(FallbackPlan)
-def a_plan_that_agents_cannot_carry_out_does_not_say_to(said: Exchange[FallbackPlan]) -> Iterator[str]:
+def a_plan_that_agents_cannot_carry_out_does_not_say_to(
+    said: Exchange[FallbackPlan],
+) -> Iterator[str]:
     """Where a failed check stops agents, the words do not tell one to call again."""
     answer = said.answer
     stops = [c.check for c in answer.checks if not c.passed and c.blocks in ("agents", "always")]

@@ -25,11 +25,12 @@ from gonogo.answers import (
 )
 from gonogo.errors import ActionRefused
 from gonogo.fallback.conditions import (
-    approve_command,
+    blocking,
     circles,
     flap_damping,
     not_held,
     rate_limit,
+    refuse_blocked,
 )
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
@@ -52,9 +53,7 @@ from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
 from gonogo.text.forms import minute, share_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.fallback.approval import Approval, ConfirmedBy
+    from gonogo.fallback.approval import Approval
     from gonogo.fallback.fallback_ports import FallbackPorts
     from gonogo.ports.actuators import Actuator
     from gonogo.settings import Settings
@@ -129,35 +128,6 @@ def _overtaken(result: FallbackResult, route: Route, now_ms: int) -> FallbackRes
             "replayed": True,
         }
     )
-
-
-def blocking(
-    checks: Sequence[Check], confirmed_by: ConfirmedBy | None, overrule: str | None = None
-) -> list[Check]:
-    """The failed checks that stop this plan for whoever confirms it.
-
-    Only a person at the terminal overrules, and only with a reason.
-    """
-    overruled = confirmed_by == "approved" and overrule is not None
-    stops = ("always",) if overruled else ("always", "agents")
-    return [check for check in checks if not check.passed and check.blocks in stops]
-
-
-def refuse_blocked(plan_id: str, stopping: list[Check]) -> None:
-    """Refuse in one line where anything stops the plan.
-
-    Raises:
-        ActionRefused: It names the check, why, and whether a person may overrule it.
-    """
-    if stopping:
-        first = stopping[0]
-        advice = (
-            f"A person can overrule it: {approve_command(plan_id, stopping)}."
-            if all(check.blocks == "agents" for check in stopping)
-            else "Plan again when that has changed."
-        )
-        why = first.why.removesuffix(".")
-        raise ActionRefused(f"Plan {plan_id} is blocked by {first.check}: {why}. {advice}")
 
 
 def refuse_stale(plan: Plan, route: Route, now_ms: int) -> None:

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
-from gonogo.fallback.apply import (
-    blocking,
-    carry_out,
-    refuse_blocked,
-    refuse_stale,
-    replayed,
-)
+from gonogo.fallback.apply import carry_out, refuse_stale, replayed
 from gonogo.fallback.approval import Approval, ConfirmedBy
-from gonogo.fallback.conditions import approval_of
+from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
 from gonogo.fallback.judgement import judge_switch

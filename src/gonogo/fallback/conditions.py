@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from gonogo.errors import ActionRefused
 from gonogo.ports.routes import Check
 from gonogo.records import DAY_MS
 from gonogo.text.forms import number, percent
@@ -15,6 +16,7 @@ from gonogo.text.forms import number, percent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gonogo.fallback.approval import ConfirmedBy
     from gonogo.ports.routes import IncidentRecord, Route, Switch
     from gonogo.ports.target_health import Assessment
     from gonogo.settings import DependencySettings, Policy
@@ -35,6 +37,35 @@ def approve_command(plan_id: str, checks: Sequence[Check]) -> str:
     """What a person types; with a reason where they overrule what stops agents."""
     overrules = any(not check.passed and check.blocks == "agents" for check in checks)
     return f"gonogo approve {plan_id}" + (' --reason "…"' if overrules else "")
+
+
+def blocking(
+    checks: Sequence[Check], confirmed_by: ConfirmedBy | None, overrule: str | None = None
+) -> list[Check]:
+    """The failed checks that stop this plan for whoever confirms it.
+
+    Only a person at the terminal overrules, and only with a reason.
+    """
+    overruled = confirmed_by == "approved" and overrule is not None
+    stops = ("always",) if overruled else ("always", "agents")
+    return [check for check in checks if not check.passed and check.blocks in stops]
+
+
+def refuse_blocked(plan_id: str, stopping: list[Check]) -> None:
+    """Refuse in one line where anything stops the plan.
+
+    Raises:
+        ActionRefused: It names the check, why, and whether a person may overrule it.
+    """
+    if stopping:
+        first = stopping[0]
+        advice = (
+            f"A person can overrule it: {approve_command(plan_id, stopping)}."
+            if all(check.blocks == "agents" for check in stopping)
+            else "Plan again when that has changed."
+        )
+        why = first.why.removesuffix(".")
+        raise ActionRefused(f"Plan {plan_id} is blocked by {first.check}: {why}. {advice}")
 
 
 def not_held(route: Route, now_ms: int) -> Check:

@@ -1,0 +1,134 @@
+"""The ledger as a machine: whatever is done in whatever order, it agrees with a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule
+
+from gonogo.errors import ParameterError
+from gonogo.store.repair import unbalanced
+from machine import Machine
+from money_fakes import Bench, opened, replayed, usd_budget
+
+LIMIT = 10_000_000
+EXPIRES_S = 900
+MICRO = st.integers(0, 4_000_000)
+
+
+@dataclass
+class Hold:
+    """What the model knows of a reservation."""
+
+    held: int
+    expires_ms: int
+    observed: int = 0
+    declared: int | None = None
+    is_open: bool = True
+
+    @property
+    def spent(self) -> int:
+        """Declared, else what was observed."""
+        return self.observed if self.declared is None else self.declared
+
+    def holds(self, now_ms: int) -> int:
+        """What it keeps from others now."""
+        return max(self.held - self.observed, 0) if self.is_open and now_ms < self.expires_ms else 0
+
+
+class LedgerMachine(Machine):
+    """Two budgets, one below the other; a hold never goes beyond what is left in either."""
+
+    bench: Bench
+
+    @initialize()
+    def begin(self) -> None:
+        """An empty ledger."""
+        org = usd_budget("org", LIMIT / 1e6, hard=True)
+        task = usd_budget("task", LIMIT / 1e6, hard=True, parent="org", hold_expires_s=EXPIRES_S)
+        self.bench = self.do(opened(self.folder, org, task))
+        self.holds: dict[str, Hold] = {}
+        self.free = 0
+
+    @property
+    def left(self) -> int:
+        """What the model says is left."""
+        now_ms = self.bench.now_ms
+        taken = sum(hold.spent + hold.holds(now_ms) for hold in self.holds.values())
+        return LIMIT - self.free - taken
+
+    def some(self, which: int) -> tuple[str, Hold]:
+        """One of the reservations."""
+        return list(self.holds.items())[which % len(self.holds)]
+
+    # Nothing is no declared cost.
+    @rule(micro=st.integers(1, 4_000_000))
+    def hold(self, micro: int) -> None:
+        """Granted exactly where it fits."""
+        left = self.left
+        answer = self.do(self.bench.check("task", planned_cost_usd=micro / 1e6, reserve=True))
+        assert (answer.reservation is not None) == (micro <= left)
+        if answer.reservation is not None:
+            expires_ms = self.bench.now_ms + EXPIRES_S * 1000
+            self.holds[answer.reservation.id] = Hold(micro, expires_ms)
+
+    @precondition(lambda self: self.holds)
+    @rule(which=st.integers(0, 20), micro=MICRO)
+    def cost(self, which: int, micro: int) -> None:
+        """A call of the reserved work; once declared it changes nothing."""
+        name, hold = self.some(which)
+        self.do(self.bench.spend(self.bench.cost(micro / 1e6, reservation=name)))
+        if hold.declared is None:
+            hold.observed += micro
+
+    @precondition(lambda self: self.holds)
+    @rule(which=st.integers(0, 20), micro=st.none() | MICRO)
+    def settle(self, which: int, micro: int | None) -> None:
+        """At a declared cost, which is final, or at what was observed; again changes nothing."""
+        name, hold = self.some(which)
+        usd = None if micro is None else micro / 1e6
+        if hold.declared is not None and micro not in (None, hold.declared):
+            with pytest.raises(ParameterError, match="settled at"):
+                self.do(self.bench.settle(name, usd))
+            return
+        self.do(self.bench.settle(name, usd))
+        hold.declared = micro if micro is not None else hold.declared
+        hold.is_open = False
+
+    @rule(micro=MICRO)
+    def spend(self, micro: int) -> None:
+        """A call that was not reserved."""
+        self.do(self.bench.spend(self.bench.cost(micro / 1e6, budget="task")))
+        self.free += micro
+
+    @rule(s=st.integers(1, EXPIRES_S))
+    def wait(self, s: int) -> None:
+        """Time passes; holds expire."""
+        self.bench.now_ms += s * 1000
+
+    @invariant()
+    def agrees(self) -> None:
+        """Spent and held are the model's, in the budget and above it; the entries add up."""
+        if not hasattr(self, "bench"):
+            return
+        held = sum(hold.holds(self.bench.now_ms) for hold in self.holds.values())
+        spent = self.free + sum(hold.spent for hold in self.holds.values())
+        for budget in ("task", "org"):
+            answer = self.do(self.bench.check(budget, planned_cost_usd=0))
+            assert round(answer.spent_usd * 1e6) == spent
+            assert round(answer.held_usd * 1e6) == held
+        self.do(self.bench.database.read(replayed))
+        assert self.do(self.bench.database.read(unbalanced)) == []
+
+    def teardown(self) -> None:
+        """Close the store."""
+        if hasattr(self, "bench"):
+            self.do(self.bench.database.close())
+        super().teardown()
+
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
