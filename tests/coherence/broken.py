@@ -100,7 +100,7 @@ BROKEN: dict[str, Broken] = {
     "only_outcomes_have_labels": lambda: about(
         changed(DRIFT, metric="latency_ms", summary="400 on 10 labels against 20")
     ),
-    "the_question_is_echoed": lambda: about(DRIFT, asked={"segment": "tier=new"}),
+    "the_question_is_echoed": lambda: about(LISTED, asked={"query": "tier"}),
     "the_answer_is_about_what_was_asked": lambda: about(DRIFT, asked={"dependency": "gpt-5"}),
     "a_score_lies_in_its_interval": lambda: about(changed(TRUST, score=99.0)),
     "a_score_has_calls_behind_it": lambda: about(changed(TRUST, n=0)),

@@ -60,6 +60,8 @@ async def test_until_is_a_slice_of_the_same_evidence(tmp_path: Path) -> None:
         past = await world.app.check_model_drift("m", until="2026-03-13")
     assert past.evidence == then.evidence
     assert (past.current, past.status) == (then.current, then.status)
+    # The newest data that it used, not the newest there are.
+    assert past.data_age_s == (world.now_ms - 12 * DAY_MS - START_MS) // 1000
 
 
 async def test_too_little_is_unknown_and_says_what_is_missing(tmp_path: Path) -> None:
@@ -70,6 +72,18 @@ async def test_too_little_is_unknown_and_says_what_is_missing(tmp_path: Path) ->
     assert (report.verdict, report.status) == ("unknown", "insufficient_data")
     assert report.missing is not None
     assert "10 more outcomes" in report.missing
+
+
+async def test_a_metric_that_is_not_followed_says_why_in_true_words(tmp_path: Path) -> None:
+    """Golden items are recorded by `item`; periods are compared by quality, and that is said."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 12, 0.06))
+        golden = await world.app.check_model_drift("m", metric="golden")
+        period = await world.app.check_model_drift("m", metric="consistency", since="2026-03-06")
+    assert golden.missing == "Record `item` with `outcome` on 3 days and more."
+    assert "periods are compared by outcome and error, not by consistency" in period.summary
+    assert "2026-03-06" in period.summary
+    assert "held against its baseline" in str(period.missing)
 
 
 async def test_stale_data_is_unknown(tmp_path: Path) -> None:

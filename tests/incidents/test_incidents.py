@@ -132,6 +132,13 @@ async def test_a_person_closes_a_false_alarm(w: World) -> None:
     )
     assert "(false alarm)" in (listed.incidents[0].cause or "")
     assert listed.verdict == "go"
+    assert listed.summary.startswith("1 resolved incident: m resolved, ")
+    of_other = await get_incidents(
+        w.incidents, w.ports.decisions, w.settings, dependency="n", status="open", now_ms=NOW
+    )
+    assert (of_other.summary, of_other.dependency, of_other.status) == (
+        *("No open incident of n.", "n", "open"),
+    )
 
 
 async def test_what_is_not_there_is_named(w: World) -> None:

@@ -87,6 +87,7 @@ class DependencyList(Answer):
     """What is known, one line each."""
 
     dependencies: list[DependencyLine]
+    query: str | None = Field(default=None, description="as it was asked")
     next_cursor: str | None = None
     total: int | None = Field(default=None, description="all that match, on this page or not")
 
@@ -131,6 +132,8 @@ class IncidentList(Answer):
     """What is being handled, with its timeline, and the plans that wait for a person."""
 
     incidents: list[Incident]
+    dependency: str | None = Field(default=None, description="as it was asked")
+    status: IncidentStatus | None = Field(default=None, description="as it was asked")
     waiting_plans: list[WaitingPlan] | None = None
     active: int | None = Field(default=None, description="all but resolved, listed or not")
     counts: dict[IncidentStatus, int] | None = Field(

@@ -10,7 +10,6 @@ from gonogo.coherence.exchanges import Exchange
 from gonogo.coherence.rules import of_answer
 
 QUALITY = ("outcome", "error")
-ECHOED = ("segment", "metric", "since", "until")
 LOG10_E_MAX = 300
 ALLOWED = {
     "stable": {"go", "caution"},
@@ -127,20 +126,6 @@ def only_outcomes_have_labels(said: Exchange[DriftReport]) -> Iterator[str]:
     answer = said.answer
     if answer.metric not in QUALITY and "labels against" in answer.summary:
         yield f"{answer.metric}: {answer.summary!r}"
-
-
-@of_answer(DriftReport)
-def the_question_is_echoed(said: Exchange[DriftReport]) -> Iterator[str]:
-    """A slice, metric, start or end that was asked about stands in the object and in the summary."""
-    told = said.told()
-    for name in ECHOED:
-        given = said.asked.get(name)
-        if not given:
-            continue
-        if not told.get(name):
-            yield f"{name}={given} is not in the object"
-        elif str(told[name])[:10] not in said.answer.summary:
-            yield f"{name}={given} is not in {said.answer.summary!r}"
 
 
 @of_answer(DriftReport)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from gonogo.answers import Answer
+from gonogo.answers import Answer, DependencyList, DriftReport, IncidentList
 from gonogo.coherence.exchanges import Exchange, leaves, pairs, text_of
 from gonogo.coherence.rules import of_answer
 from gonogo.errors import plain
@@ -22,6 +22,7 @@ CHECKS = frozenset(
         "preflight",
     }
 )
+ECHOED = ("segment", "metric", "since", "until", "dependency", "status", "query")
 SENTENCE_WORDS_MIN = 4
 NOUNS = frozenset(
     {
@@ -165,6 +166,20 @@ def the_data_are_as_old_as_is_said(said: Exchange[Answer]) -> Iterator[str]:
     apart = (asked - seen).total_seconds()
     if apart >= 0 and abs(apart - age) > 1:
         yield f"data_age_s is {age}, newest_ts {newest} as of {said.answer.as_of}"
+
+
+@of_answer(DriftReport, IncidentList, DependencyList)
+def the_question_is_echoed(said: Exchange[Answer]) -> Iterator[str]:
+    """What was asked about stands in the object and in the summary: a slice, a time, a name, a state."""
+    told = said.told()
+    for name in ECHOED:
+        given = said.asked.get(name)
+        if not given or given == "all":
+            continue
+        if not told.get(name):
+            yield f"{name}={given} is not in the object"
+        elif str(told[name])[:10] not in said.answer.summary:
+            yield f"{name}={given} is not in {said.answer.summary!r}"
 
 
 def _words(said: Exchange[Answer]) -> str:

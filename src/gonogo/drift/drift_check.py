@@ -41,6 +41,11 @@ __all__ = ["DriftQuestion", "check_drift"]
 
 SIGNALS_SHOWN = {"brief": 12, "full": 80}
 QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
+# What metrics that are no field of an observation are made of.
+RECORDED_AS = {
+    "golden": "`item` with `outcome`",
+    "consistency": "`input_hash` with `output_hash`",
+}
 
 
 async def check_drift(
@@ -159,18 +164,14 @@ def _sides(data: DriftData, settings: Settings, question: DriftQuestion) -> Side
     return Sides(before, after, (None, data.until), (since, data.until))
 
 
-def _decisive(findings: list[Finding], asked: str | None) -> Finding:
+def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
     """The finding that the verdict follows: the metric asked for, else quality, else what moved."""
+    asked = question.metric
     if asked is not None:
         own = [f for f in findings if f.metric == asked]
         moved = [f for f in own if f.status == "shifted"]
         if not own:
-            return Finding(
-                metric=asked,
-                status="insufficient_data",
-                why=f"nothing was recorded of {asked} in a baseline and on full days after it",
-                missing=f"Record {asked} on 3 days and more.",
-            )
+            return _not_followed(asked, question)
         return max(moved, key=lambda f: f.strength) if moved else own[0]
     quality = [f for f in findings if f.metric in QUALITY_RANK]
     degraded = [f for f in quality if f.status == "degraded"]
@@ -191,6 +192,20 @@ def _decisive(findings: list[Finding], asked: str | None) -> Finding:
     return min(candidates, key=lambda f: QUALITY_RANK.get(f.metric, len(QUALITY_RANK)))
 
 
+def _not_followed(metric: str, question: DriftQuestion) -> Finding:
+    """Why nothing can be said of a metric that is known, and what to do."""
+    if question.compares:
+        sides = "versions" if question.version or question.baseline_version else "periods"
+        why = f"{sides} are compared by outcome and error, not by {metric}"
+        missing = (
+            f"Ask about {metric} without versions and `since`: it is held against its baseline."
+        )
+    else:
+        why = f"nothing was recorded of {metric} in a baseline and on full days after it"
+        missing = f"Record {RECORDED_AS.get(metric, metric)} on 3 days and more."
+    return Finding(metric=metric, status="insufficient_data", why=why, missing=missing)
+
+
 def _decided(
     data: DriftData, question: DriftQuestion, findings: Sequence[Finding]
 ) -> tuple[Finding, Finding]:
@@ -199,7 +214,7 @@ def _decided(
     Where the version that answers now has no outcome of its own, quality is unknown, unless what
     is known is bad; what has shifted beside it is told among the signals.
     """
-    decided = _decisive(list(findings), question.metric)
+    decided = _decisive(list(findings), question)
     asked = not question.compares and question.metric in (None, "outcome")
     if decided.status == "degraded" or not asked:
         return decided, decided.whole()

@@ -48,7 +48,7 @@ class DriftData:
     mature_until: int  # hours, exclusive
     until: int  # hours, exclusive
     full_days: int  # days since 1970 that have ended, exclusive
-    newest_ts_ms: int | None  # of what is not ahead of the clock
+    newest_ts_ms: int | None  # up to the moment that is asked about
     ahead: Ahead | None
     runs: Runs
 
@@ -114,7 +114,7 @@ async def read_drift(
         mature_until=min(until, lag.end_hour(now_ms)),
         until=until,
         full_days=(until_ms + 1) // DAY_MS,
-        newest_ts_ms=newest_until(every, known.newest_ts_ms, now_ms),
+        newest_ts_ms=newest_until(every, known.newest_ts_ms, until_ms + 1),
         ahead=None if question.until else ahead_of(every, known.newest_ts_ms, now_ms),
         runs=memory.runs,
     )

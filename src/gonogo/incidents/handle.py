@@ -242,7 +242,12 @@ async def get_incidents(
         counts.clear()
         for (_, each), n in (await incidents.counts(dependency=dependency, status=wanted)).items():
             counts[each] += n
-    return await _listed(found, counts, log, settings, now_ms=now_ms)
+    listed = await _listed(found, counts, log, settings, now_ms=now_ms)
+    if dependency is None and wanted is None:
+        return listed
+    summary = _summary(listed.incidents, counts, dependency, wanted)
+    asked = {"dependency": dependency, "status": wanted, "summary": summary}
+    return listed.model_copy(update=asked)
 
 
 async def incidents_named(
@@ -316,17 +321,27 @@ def _answer(incident: IncidentRecord, events: list[Event], verdict: Verdict) -> 
     )
 
 
-def _summary(lines: list[Incident], counts: Counter[Status]) -> str:
+def _summary(
+    lines: list[Incident],
+    counts: Counter[Status],
+    dependency: str | None = None,
+    status: Status | None = None,
+) -> str:
+    """How many are being handled, and the first few; of the dependency and status that were asked."""
+    of = "" if dependency is None else f" of {plain(dependency, 80)}"
     resolved, total = counts["resolved"], counts.total()
     listed = listed_of(len(lines)) if total > len(lines) else ""
-    if total == resolved:
-        none = f"No incident is being handled; {resolved:,} resolved."
-        return none + listed if resolved else "No incident."
-    shown = [line for line in lines if line.status != "resolved"][:NAMED]
+    if not total:
+        return f"No {status} incident{of}." if status else f"No incident{of}."
+    active = total - (resolved if status is None else 0)
+    if not active:
+        return f"No incident{of} is being handled; {resolved:,} resolved.{listed}"
+    shown = [line for line in lines if status or line.status != "resolved"][:NAMED]
     told = "; ".join(f"{line.dependency} {line.status}, {_since(line)}" for line in shown)
-    active = total - resolved
     among = ", among them" if active > len(shown) else ""
-    return f"{counted(active, 'incident')} being handled{among}: {told}.{listed}"
+    if status is not None:
+        return f"{counted(active, f'{status} incident')}{of}{among}: {told}.{listed}"
+    return f"{counted(active, 'incident')}{of} being handled{among}: {told}.{listed}"
 
 
 def _since(line: Incident) -> str:

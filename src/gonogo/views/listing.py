@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
-from gonogo.errors import UnknownTarget
+from gonogo.errors import UnknownTarget, plain
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s
@@ -52,6 +52,7 @@ async def list_dependencies(
         data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(lines, query),
         dependencies=lines,
+        query=query,
         next_cursor=page[-1].name if more else None,
         total=len(names),
     )
@@ -94,7 +95,7 @@ def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, m
     total = counts.total() + never_asked
     if not total:
         return (
-            f"No dependency's name contains '{query}'."
+            f"No dependency's name contains '{plain(query, 80)}'."
             if query
             else "Nothing is recorded yet. Record observations first."
         )
@@ -104,6 +105,7 @@ def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, m
         told.append(f"{never_asked:,} not checked yet" if told else "none checked yet")
     rest = "; more follow, pass `cursor`" if more else ""
     known = counted(total, "dependency", "dependencies")
+    known += f" whose name contains '{plain(query, 80)}'" if query else ""
     return f"{known} ({', '.join(told)}){rest}."
 
 
