@@ -18,6 +18,7 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from gonogo.app import Gonogo
+from gonogo.dashboard.questions import answered, question_of
 from gonogo.records import (
     DAY_MS,
     HOUR_MS,
@@ -107,6 +108,8 @@ async def surfaces(app: Gonogo, name: str) -> dict[str, Verdict]:
         shown["resource"] = json.loads(resource.text)["verdict"]
         route = await agent.call_tool("get_route", {"dependency": name})
         shown["route"] = (route.structured_content or {})["verdict"]
+    drawn = await answered(app, question_of("list_dependencies", {"query": name}))
+    shown["dashboard"] = drawn["structuredContent"]["dependencies"][0]["verdict"]
     for incident in (await app.get_incidents(dependency=name)).incidents:
         shown["incidents"] = incident.verdict
     return shown
@@ -163,6 +166,18 @@ PARTIAL: dict[str, Ask] = {
     "route": lambda app: app.get_route("fell"),
     "list": lambda app: app.list_dependencies(),
     "incidents": lambda app: app.get_incidents(),
+    "golden": lambda app: app.check_model_drift("fell", metric="golden"),
+    "slice of a period": lambda app: app.check_model_drift(
+        "fell", segment="tier=old", since="2026-11-08", until="2026-11-20"
+    ),
+    "past weekends": lambda app: app.check_model_drift(
+        "fell", segment="day_type=weekend", until="2026-11-24", detail="full"
+    ),
+    "costs": lambda app: app.check_model_drift("fell", metric="cost_usd", segment="tier=new"),
+    "declared cost": lambda app: app.check_budget_with_confidence("night", planned_cost_usd=0.015),
+    "query": lambda app: app.list_dependencies(query="fe"),
+    "resolved": lambda app: app.get_incidents(dependency="fell", status="resolved"),
+    "sticky": lambda app: app.get_route("fell", key="user-7"),
 }
 WHOLE: dict[str, Ask] = {
     "drift": lambda app: app.check_model_drift("fell"),
@@ -172,8 +187,24 @@ WHOLE: dict[str, Ask] = {
 }
 
 
+async def test_every_partial_question_is_echoed_and_moves_no_surface(app: Gonogo) -> None:
+    """Before the whole was ever asked about, and after it: words and object say what part it is.
+
+    None of them opens an incident, so nobody is woken by a question about a slice.
+    """
+    for expected in ("unknown", "no_go"):
+        for ask in PARTIAL.values():
+            await ask(app)
+        assert set((await surfaces(app, "fell")).values()) == {expected}
+        listed = await app.get_incidents(dependency="fell")
+        assert (listed.active or 0) == (expected == "no_go"), listed.summary
+        await app.check_model_drift("fell")
+    assert await gauge(app, "fell") == "no_go"
+    assert await fleet_line(app, "fell") == "no_go"
+
+
 @hypothesis_settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.sampled_from([*PARTIAL, *WHOLE]), max_size=9))
 def test_partial_questions_leave_it_alone(

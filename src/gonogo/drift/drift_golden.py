@@ -6,12 +6,22 @@ import math
 from typing import TYPE_CHECKING
 
 from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
-from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, run_evidence, runs_of
+from gonogo.detectors.golden.paired import (
+    WARM_UP_RUNS,
+    GoldenRuns,
+    compare,
+    item_means,
+    run_evidence,
+    runs_of,
+)
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
+from gonogo.detectors.rate.comparison import COMPARISON_NEEDED, COMPARISON_SUGGESTS
 from gonogo.detectors.rate.rule import needed_for
+from gonogo.drift.compare import ITEMS_MIN, golden_pairs
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
+from gonogo.drift.ladder import agreeing
 from gonogo.errors import NotEnoughData
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
@@ -35,7 +45,7 @@ def golden_finding(
             missing="Run the golden set on the days to come.",
         )
     if len(runs.day) <= WARM_UP_RUNS:
-        return _learning(runs)
+        return _learning(answers, runs)
     evidence = run_evidence(runs, newest=1)
     needed = needed_for(
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
@@ -89,11 +99,68 @@ def _last_run(runs: GoldenRuns, value: float) -> GoldenPairs:
     )
 
 
-def _learning(runs: GoldenRuns) -> Finding:
+def _learning(answers: GoldenAnswers, runs: GoldenRuns) -> Finding:
+    """The first week: a baseline is being learned, but a collapse is told by the items in pairs."""
+    fallen = _fallen_from_first(answers, runs) if len(runs.day) else None
+    if fallen is not None:
+        return fallen
     missing = WARM_UP_RUNS + 1 - len(runs.day)
     return Finding(
         metric="golden",
         status="insufficient_data",
-        why=f"the golden set has {counted(len(runs.day), 'daily run')}, its baseline",
+        why=f"the golden set has {counted(len(runs.day) + 1, 'daily run')}, its baseline",
         missing=f"Run it on {counted(missing, 'more day')}, or compare two versions by name.",
+    )
+
+
+def _fallen_from_first(answers: GoldenAnswers, runs: GoldenRuns) -> Finding | None:
+    """The newest run against the first, item by item, where that is evidence of a fall.
+
+    Only e-values, since there is a look on each of these days: seven of them reach seven times
+    what one is allowed with the probability that one is allowed.
+    """
+    first, newest = int(answers.day.min()), int(runs.day[-1])
+    try:
+        test = compare(*(item_means(answers, answers.day == day) for day in (first, newest)))
+    except NotEnoughData:
+        return None
+    if test.items < ITEMS_MIN or test.e_worse < WARM_UP_RUNS * COMPARISON_SUGGESTS:
+        return None
+    needed = WARM_UP_RUNS * COMPARISON_NEEDED
+    start, end = newest * 24, (newest + 1) * 24
+    return Finding(
+        metric="golden",
+        status="degraded",
+        baseline=Baseline(
+            source="golden",
+            mean=test.mean_before,
+            n=test.items,
+            start=hour_start(first * 24),
+            end=hour_start((first + 1) * 24),
+        ),
+        current=Current(
+            mean=test.mean_after,
+            n=test.items,
+            start=hour_start(start),
+            end=hour_start(end),
+            interval95=rate_interval95(test.mean_after, test.items),
+        ),
+        change=change_of(
+            test.mean_before,
+            test.mean_after,
+            interval95=agreeing(test.interval95, test.p_worse, test.p_better),
+        ),
+        evidence=evidence_of(
+            math.log10(test.e_worse),
+            needed=needed,
+            level=None if test.e_worse >= needed else "suggestive",
+            guarantee=(
+                f"However often it is asked, evidence of one of the first {WARM_UP_RUNS} runs after "
+                f"the first reaches {number(needed)} with probability at most "
+                f"{1 / COMPARISON_NEEDED:g}, and {number(WARM_UP_RUNS * COMPARISON_SUGGESTS)}, a "
+                f"caution, at most {1 / COMPARISON_SUGGESTS:g}, while no item got worse."
+            ),
+        ),
+        golden=golden_pairs(test),
+        newest_ts_ms=end * HOUR_MS,
     )
