@@ -10,6 +10,7 @@ from gonogo.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
 
     from gonogo.records import Kind
@@ -175,6 +176,38 @@ class NotifierSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CronTimes:
+    """Times that come again: hours and minutes of those days that a cron expression names.
+
+    `weekdays`: Sunday is 0. `either_day`: a day of the month or a day of the week is enough.
+    """
+
+    of_day: tuple[tuple[int, int], ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either_day: bool = False
+
+    def has_day(self, day: date) -> bool:
+        """Whether it names a time of this day."""
+        by_month, by_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        named = by_month or by_week if self.either_day else by_month and by_week
+        return day.month in self.months and named
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceSettings:
+    """One `[maintenance.NAME]` table: when nobody is woken for what its patterns of names name."""
+
+    name: str
+    dependencies: tuple[str, ...]
+    times: CronTimes
+    lasts_s: int
+    timezone: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSettings:
     """One `[settings.prices.MODEL]` table: USD per million tokens."""
 
@@ -243,6 +276,9 @@ class Settings:
     probes: Mapping[str, ProbeSettings] = field(default_factory=lambda: MappingProxyType({}))
     actuators: Mapping[str, ActuatorSettings] = field(default_factory=lambda: MappingProxyType({}))
     evaluations: Mapping[str, EvaluationSettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    maintenance: Mapping[str, MaintenanceSettings] = field(
         default_factory=lambda: MappingProxyType({})
     )
     prices: Mapping[str, PriceSettings] = field(default_factory=lambda: MappingProxyType({}))

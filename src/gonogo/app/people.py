@@ -12,6 +12,7 @@ from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
 from gonogo.incidents.handle import get_incidents
+from gonogo.incidents.repeated_silences import repeated_silences
 from gonogo.incidents.telling import tell
 from gonogo.money.scopes import Traffic, is_pattern, scope_at
 from gonogo.notifiers.receivers import make_notifiers
@@ -45,7 +46,7 @@ async def tell_people(
     Raises:
         ConfigError: The environment lacks a secret.
     """
-    silences = await stores.silences.standing(now_ms=now_ms)
+    silences = await standing_silences(stores, now_ms=now_ms)
     plans = await stores.routes.waiting(now_ms=now_ms)
     budgets = await _budgets(stores, now_ms=now_ms)
     told = []
@@ -195,7 +196,7 @@ async def incidents_and_plans(
         incident_id=incident_id,
         now_ms=now_ms,
     )
-    silences = await stores.silences.standing(now_ms=now_ms)
+    silences = await standing_silences(stores, now_ms=now_ms)
     plans = await waiting_plans(stores, dependency=dependency, now_ms=now_ms)
     lines = []
     for line in found.incidents:
@@ -213,6 +214,12 @@ async def incidents_and_plans(
         )
         update["verdict"] = worst_verdict(["caution", found.verdict])
     return found.model_copy(update=update)
+
+
+async def standing_silences(stores: Stores, *, now_ms: int) -> list[Silence]:
+    """What people silenced, and windows of maintenance: of each the one that holds now or comes next."""
+    said = await stores.silences.standing(now_ms=now_ms)
+    return said + repeated_silences(stores.settings, now_ms=now_ms)
 
 
 async def silence(
@@ -245,6 +252,12 @@ async def end_silence(stores: Stores, dependency: str, *, now_ms: int) -> None:
         UnknownTarget: No silence of this name holds.
     """
     if not await stores.silences.end(dependency, now_ms=now_ms):
+        for window in stores.settings.maintenance.values():
+            if dependency in window.dependencies:
+                raise ParameterError(
+                    f"'{dependency}' is silenced by [maintenance.{window.name}] of gonogo.toml: "
+                    "change it there."
+                )
         known = [each.dependency for each in await stores.silences.standing(now_ms=now_ms)]
         raise UnknownTarget("silence", dependency, known, "gonogo silence lists them.")
     ended = Silence("", dependency, "ended", stores.actor, now_ms, now_ms)

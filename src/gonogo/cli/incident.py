@@ -208,10 +208,16 @@ async def silence(
                     f"--for {plain(lasts, 60)} is no duration such as 30m, 2h, 1d."
                 )
             await telling.silence(stores, name, for_s=for_s, reason=reason, now_ms=now_ms)
-    standing = await (await session.app.stores()).silences.standing(now_ms=now_ms)
+    standing = await telling.standing_silences(await session.app.stores(), now_ms=now_ms)
     if session.screen.as_json:
         told = [
-            {"dependency": s.dependency, "until": rfc3339(s.until_ms), "reason": s.reason}
+            {
+                "dependency": s.dependency,
+                "start": rfc3339(s.start_ms),
+                "until": rfc3339(s.until_ms),
+                "reason": s.reason,
+                "by": s.actor,
+            }
             for s in standing
         ]
         session.screen.line(json.dumps({"silences": told}, ensure_ascii=False))
@@ -219,8 +225,12 @@ async def silence(
     if not standing:
         session.screen.line("Nothing is silenced.")
         return
-    rows = tuple((s.dependency, rfc3339(s.until_ms), s.reason, s.actor) for s in standing)
-    session.screen.table(Table("silences", ("dependency", "until", "reason", "by"), rows))
+    rows = tuple(
+        (s.dependency, rfc3339(s.start_ms), rfc3339(s.until_ms), s.reason, s.actor)
+        for s in standing
+    )
+    columns = ("dependency", "start", "until", "reason", "by")
+    session.screen.table(Table("silences", columns, rows))
 
 
 @command(

@@ -23,6 +23,7 @@ from pydantic import (
 
 from gonogo.config.actuator_tables import ActuatorTable
 from gonogo.config.durations import duration_s
+from gonogo.config.maintenance_tables import MaintenanceTable
 from gonogo.config.notify_tables import NotifierTable
 from gonogo.config.probe_tables import ProbeTable
 from gonogo.config.tables import Table, first_refusal, refusal, refuse_unknown_keys
@@ -35,6 +36,7 @@ from gonogo.config.values import (
     Refusal,
     Seconds,
     WebAddress,
+    Zone,
     number,
     some,
     usd,
@@ -198,17 +200,6 @@ class EvaluationTable(Table):
         return EvaluationSettings(name, **self.given())
 
 
-def _timezone(name: str) -> str:
-    if name != "UTC":
-        import zoneinfo
-
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise Refusal("must be an IANA zone such as Europe/Berlin") from None
-    return name
-
-
 def _days(seconds: int) -> int:
     if seconds < DAY_S:
         raise Refusal("must be one day or more")
@@ -229,7 +220,7 @@ def _segment_pairs(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 class SettingsTable(Table):
     """`[settings]`."""
 
-    timezone: Annotated[Name, AfterValidator(_timezone)] | None = None
+    timezone: Zone | None = None
     retention_days: Annotated[Seconds, AfterValidator(_days)] | None = Field(
         None, alias="retention"
     )
@@ -269,6 +260,7 @@ _SECTIONS: Mapping[str, Any] = MappingProxyType(
         "actuators": dict[Name, ActuatorTable],
         "guard": GuardTable,
         "evaluations": dict[Name, EvaluationTable],
+        "maintenance": dict[Name, MaintenanceTable],
     }
 )
 

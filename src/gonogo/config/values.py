@@ -208,6 +208,17 @@ def secret(prefix: str = "") -> PlainValidator:
     return PlainValidator(check)
 
 
+def _timezone(name: str) -> str:
+    if name != "UTC":
+        import zoneinfo
+
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise Refusal("must be an IANA zone such as Europe/Berlin") from None
+    return name
+
+
 def pattern(expression: str, allowed: str) -> AfterValidator:
     """A text that matches the whole of a regular expression."""
     compiled = re.compile(expression)
@@ -255,4 +266,5 @@ WebAddress = Annotated[str, PlainValidator(_web_address)]
 Variable = Annotated[Secret, secret()]
 Header = Annotated[str, PlainValidator(_header)]
 HeaderText = Annotated[str, text(TEXT_CHARS_MAX), AfterValidator(_ascii)]
+Zone = Annotated[str, PlainValidator(_name), AfterValidator(_timezone)]
 Count = Annotated[int, whole(1, CALLS_MAX)]

@@ -64,6 +64,12 @@ SETTINGS = """\
 # kind = "pagerduty"
 # routing_key_env = "PAGERDUTY_ROUTING_KEY"
 
+# When nobody is woken (docs/incidents.md):
+# [maintenance.reindex]
+# dependencies = ["search"]
+# cron = "0 2 * * sat"
+# lasts = "2h"
+
 # Asked on a schedule while `gonogo watch` runs (docs/probes.md):
 # [probes.golden]
 # dependency = {probed}
