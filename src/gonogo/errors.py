@@ -73,8 +73,12 @@ class UnknownTarget(ParameterError):
     exit_code = 66
 
     def __init__(self, what: str, name: str, known: Iterable[str] | None, advice: str = "") -> None:
-        names = list(known or ())
-        near = difflib.get_close_matches(name, names, n=4, cutoff=0.3) or sorted(names)[:4]
+        # Each once, and near whatever its capitals: "Chat-B" means "chat-b" before "Chat-C".
+        folded: dict[str, list[str]] = {}
+        for each in dict.fromkeys(known or ()):
+            folded.setdefault(each.casefold(), []).append(each)
+        close = difflib.get_close_matches(name.casefold(), folded, n=4, cutoff=0.3)
+        near = [each for fold in close or sorted(folded)[:4] for each in folded[fold]][:4]
         listed = f" Known: {', '.join(plain(n, 60) for n in near)}." if near else " None is known."
         listed = "" if known is None else listed
         super().__init__(f"Unknown {what} '{plain(name, 80)}'.{listed} {advice}".rstrip())

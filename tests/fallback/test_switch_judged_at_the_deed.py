@@ -309,3 +309,25 @@ async def test_a_person_goes_back_to_an_ill_primary_with_a_reason(night: Night) 
     with pytest.raises(ActionRefused, match="target_health"):
         await night.carried_out(back.plan_id)
     assert (await night.app.approve(back.plan_id, "the fix is out")).to[0].target == "chat-a"
+
+
+async def test_a_primary_that_nobody_calls_is_not_waited_for_in_silence(night: Night) -> None:
+    """Of few sticky keys a hundredth is nobody: the route says so, and the command that it names works."""
+    night.configure("chat-a", recovery_share=0.01)
+    await night.calls("chat-a", 40, error="timeout")
+    await night.calls("chat-b", 40)
+    await night.switched(to="chat-b")
+    night.clock[0] += HOUR // 2
+    assert "no call of chat-a" not in (await night.app.get_route("chat-a")).summary
+    night.clock[0] += HOUR
+    said = await night.app.get_route("chat-a")
+    assert "no call of chat-a came since" in said.summary
+    assert said.why.endswith("gonogo fallback chat-a --to chat-b --share 0.95")
+    [looked] = await night.app.recover()
+    assert (looked.move, "few sticky keys" in looked.why) == ("wait", True)
+    plan = await night.plan(to="chat-b", share=0.95)
+    more = await night.app.approve(plan.plan_id, "30 users, and none of them is the 1%")
+    assert [(t.target, t.share) for t in more.to] == [("chat-a", 0.05), ("chat-b", 0.95)]
+    night.clock[0] += 2 * HOUR
+    await night.calls("chat-a", 1)
+    assert "no call of chat-a" not in (await night.app.get_route("chat-a")).summary

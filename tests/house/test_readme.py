@@ -40,4 +40,5 @@ def test_every_configuration_in_a_document_is_one_that_gonogo_takes(
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
         (tmp_path / "gonogo.toml").write_text(block)
         settings = load_settings(str(tmp_path / "gonogo.toml"), None, {"HOME": str(tmp_path)})
-        assert settings.dependencies or settings.probes or settings.notify or settings.guard.tools
+        said = (settings.dependencies, settings.probes, settings.notify, settings.maintenance)
+        assert any(said) or settings.guard.tools

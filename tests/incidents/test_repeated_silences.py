@@ -104,6 +104,7 @@ def test_clocks_that_change_neither_lose_nor_double_a_window(
         ("0 2 * * sut", "'sut' for the day of the week: allowed are 0 to 7, or sun to sat"),
         ("*/0 2 * * *", "'*/0' for the minute"),
         ("0 5-2 * * *", "'5-2' for the hour"),
+        ("0 2 30 feb *", "a day that no month"),
         (7, "five fields"),
     ],
 )

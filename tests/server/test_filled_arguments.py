@@ -75,6 +75,11 @@ async def test_an_empty_optional_argument_is_an_absent_one(tool: str, empty: str
         ("preflight", {"dependencies": "gpt-4"}, {"dependencies": ["gpt-4"]}),
         ("preflight", {"dependencies": "null"}, {"dependencies": ["null"]}),
         ("preflight", {"dependencies": '["a", "b"]'}, {"dependencies": ["a", "b"]}),
+        (
+            "record_observations",
+            {"observations": ['{"dependency": "a"}', "a"]},
+            {"observations": [{"dependency": "a"}, "a"]},
+        ),
         ("settle_reservation", {"reservation_id": "r", "actual_usd": "0"}, {"actual_usd": 0}),
         ("check_model_drift", {"dependency": "gpt-4", "version": "40"}, {"version": "40"}),
     ],

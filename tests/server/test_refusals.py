@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gonogo.errors import UnknownTarget
 from scripted import ERAS, Scripted, client, said
 
 pytestmark = pytest.mark.anyio
@@ -120,3 +121,9 @@ async def test_a_crash_tells_the_model_an_id_and_the_log_the_rest(
     [record] = [r for r in caplog.records if found[1] in r.getMessage()]
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+def test_the_nearest_names_are_found_whatever_their_capitals_and_said_once() -> None:
+    """Names may come from the configuration and from the store."""
+    told = str(UnknownTarget("dependency", "Chat-B", ["chat-z", "chat-b", "CHAT-B", "chat-b"]))
+    assert told == "Unknown dependency 'Chat-B'. Known: chat-b, CHAT-B, chat-z."

@@ -144,7 +144,8 @@ async def _judged(app: Checks, name: str, route: Route | None) -> PartReport:
         drift = await app.check_model_drift(measured, version=version)
         trust = await app.get_trust_score_health(measured)
     except UnknownTarget:
-        problem = f"Nothing is recorded of {measured}."
+        one = " It was taken for one name: pass several as a list." if "," in measured else ""
+        problem = f"Nothing is recorded of '{measured}'.{one}"
         return PartReport(name, target, measured=measured, problem=problem)
     return PartReport(name, target, measured=measured, drift=drift, trust=trust)
 

@@ -17,6 +17,7 @@ __all__ = ["cron_times"]
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PART = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d{1,2}))?")
 
 
@@ -82,10 +83,13 @@ def cron_times(value: object) -> CronTimes:
     minutes, hours, days, months, weekdays = (
         field.numbers(text) for field, text in zip(_FIELDS, fields, strict=True)
     )
+    either_day = not fields[2].startswith("*") and not fields[4].startswith("*")
+    if not either_day and all(min(days) > _LONGEST[month - 1] for month in months):
+        raise Refusal("names a day that no month of these has")
     return CronTimes(
         tuple(sorted(product(hours, minutes))),
         days,
         months,
         frozenset(day % 7 for day in weekdays),
-        either_day=not fields[2].startswith("*") and not fields[4].startswith("*"),
+        either_day,
     )

@@ -25,6 +25,7 @@ from gonogo.fallback.conditions import not_held
 from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, Proposal, effects, shifted
 from gonogo.fallback.route import RENEWALS_MAX
+from gonogo.fallback.traffic import unseen
 from gonogo.incidents.along_route import note_stuck
 from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
 from gonogo.records import HOUR_MS, MICRO, Decision, Verdict
@@ -170,7 +171,8 @@ async def _looked_at(
         return await _advanced(ports, settings, route, recovery, said, now_ms)
     if not is_trying and route.expires_ms is not None and now_ms >= route.expires_ms:
         return await _due(ports, settings, route, said, now_ms)
-    return RecoveryOutcome(name, "wait", said.why or f"no calls of {name} to judge yet")
+    blind = unseen(route, await ports.telemetry.dependency(name), now_ms)
+    return RecoveryOutcome(name, "wait", said.why or blind or f"no calls of {name} to judge yet")
 
 
 async def _dead_fallback(
@@ -256,7 +258,11 @@ async def _due(
     """A fallback that is due: renewed where the primary is still ill, else left where it is."""
     name = route.dependency
     if not said.is_ill:
-        why = f"not known whether {name} is well again: the fallback stays until a person looks"
+        blind = unseen(route, await ports.telemetry.dependency(name), now_ms)
+        seen = f" ({blind})" if blind else ""
+        why = (
+            f"not known whether {name} is well again: the fallback stays until a person looks{seen}"
+        )
         ports.decisions.note(_entry(ports, settings, name, "unknown", why, now_ms, action=False))
         return RecoveryOutcome(name, "wait", why)
     if route.renewals >= RENEWALS_MAX:

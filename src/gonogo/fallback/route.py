@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import NextAction, RouteAnswer, rfc3339
 from gonogo.errors import UnknownTarget
+from gonogo.fallback.traffic import unseen
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, verdicts_now
 from gonogo.records import Verdict, worst_verdict
@@ -54,12 +55,16 @@ async def get_route(
     chosen = pick(route.targets, place)
     is_due = route.expires_ms is not None and now_ms >= route.expires_ms
     share = chosen.share / WHOLE
+    blind = None
+    if route.recovery is not None:
+        blind = unseen(route, await ports.telemetry.dependency(dependency), now_ms)
+    why = _why(route, now_ms, is_due=is_due) + (f"; {blind}" if blind else "")
     health = await _health(ports, settings, chosen.target, primary=dependency, now_ms=now_ms)
     own = _verdict(chosen.target, is_due=is_due)
     return RouteAnswer(
         verdict=own if health is None else worst_verdict([own, health.verdict]),
         summary=f"{_call(chosen.target, dependency)} ({share_text(share)} of its traffic): "
-        + _why(route, now_ms, is_due=is_due)
+        + why
         + "."
         + ("" if health is None else f" {_told(chosen.target, health)}"),
         as_of=rfc3339(now_ms),
@@ -69,7 +74,7 @@ async def get_route(
         version=None if chosen.target == dependency else split_version(chosen.target)[1],
         share=share,
         route_epoch=route.epoch,
-        why=_why(route, now_ms, is_due=is_due),
+        why=why,
         expires_at=None if route.expires_ms is None else rfc3339(route.expires_ms),
         verdict_as_of=(
             None if health is None or health.as_of_ms is None else rfc3339(health.as_of_ms)

@@ -51,15 +51,30 @@ def _exact(value: Any, wanted: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any 
             return int(value) if value.strip().lstrip("-").isdecimal() else number
         case "boolean", str() if value.strip().lower() in _TRUTH:
             return _TRUTH[value.strip().lower()]
-        # An empty name says nothing; an observation that is refused keeps its place.
-        case "array", list() if wanted["items"]["type"] == "string":
-            return [entry for entry in value if not is_absent(entry)]
+        case "array", list():
+            return _entries_meant(value, of_names=wanted["items"]["type"] == "string")
         case "array", str():
             return _listed(value)
         case "array", dict():
             return [value]
         case _:
             return value
+
+
+def _entries_meant(entries: list[Any], *, of_names: bool) -> list[Any]:
+    """An empty name says nothing; an observation that is refused keeps its place."""
+    if of_names:
+        return [entry for entry in entries if not is_absent(entry)]
+    return [_object(entry) if isinstance(entry, str) else entry for entry in entries]
+
+
+def _object(text: str) -> object:
+    """An entry that came as the JSON of an object, or the text as it is."""
+    try:
+        read = foreign_json(text)
+    except ValueError:
+        return text
+    return read if isinstance(read, dict) else text
 
 
 def _listed(text: str) -> list[Any]:
