@@ -28,13 +28,13 @@ import aiosqlite
 from wire import Row, print_rows
 
 from gonogo.app.memory import wall_clock_ms as now_ms
+from gonogo.app.parts import open_stores
 from gonogo.cli.ingest import GARBAGE_LOOKED_FOR_AFTER
 from gonogo.ingest.load import load
 from gonogo.ingest.mapping import parse_mapping
 from gonogo.records import MICRO, Observation
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection
-from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.database import Database
 
 START_MS = 1_760_000_000_000
@@ -125,11 +125,11 @@ def timed(into: list[Spent]) -> Iterator[None]:
 
 async def ingested(path: Path, file: Path, into: list[Spent]) -> None:
     """Load the file as `gonogo ingest` does, with rollups."""
-    database = await Database.open(path)
-    telemetry = StoredTelemetry(database, Settings(store=""))
+    stores = await open_stores(Settings(store=str(path)), actor="benchmark", clock=now_ms)
+    intake = stores.intake(from_files=True)
     with timed(into):
-        await load([str(file)], telemetry, parse_mapping([], []), clock=now_ms, stdin=io.BytesIO())
-    await database.close()
+        await load([str(file)], intake, parse_mapping([], []), clock=now_ms, stdin=io.BytesIO())
+    await stores.close()
 
 
 def raw_inserts(path: Path, file: Path, into: list[Spent]) -> None:

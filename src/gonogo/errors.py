@@ -8,6 +8,7 @@
     ├── NotEnoughData     an honest "cannot tell": never "healthy"     exit 3
     ├── ConfigError       gonogo.toml is wrong                         exit 78
     ├── StoreError        the store cannot be opened, read or written  exit 70
+    │   └── ValueRefused  a value that the engine does not hold        exit 70
     ├── ProbeError        a dependency could not be asked              exit 70
     └── ActionRefused     an action is not allowed as things stand     exit 2
 
@@ -32,6 +33,7 @@ __all__ = [
     "ProbeError",
     "StoreError",
     "UnknownTarget",
+    "ValueRefused",
     "plain",
 ]
 
@@ -110,6 +112,10 @@ class ConfigError(GonogoError):
 
 class StoreError(GonogoError):
     """The store cannot be opened, read or written."""
+
+
+class ValueRefused(StoreError):
+    """The engine does not hold a value: what was sent beside it may be kept without it."""
 
 
 class ProbeError(GonogoError):

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gonogo.clock import is_newer
+from gonogo.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,8 @@ JUDGE = "judge:"
 # A call that arrives more than a day after it was made is history that is brought in: how late its
 # outcome came is not known then, and nothing is learned of that.
 HISTORY_AFTER_MS = DAY_MS
+# How long what was refused on the way in is said.
+REFUSED_DAYS = 30
 
 # From best to worst: a report is as bad as its worst part. `unknown` stands between caution and
 # no_go: it never reads as "go", and it never hides a part that is known to be bad.
@@ -153,22 +156,55 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why one item of a batch was refused. `position` is its index, or its line from 1 in a file."""
+    """Why one item of a batch was refused. `position` is its index, or its line from 1 in a file.
+
+    `dependency`: what it was a call of; "" where it did not say. `is_lost`: it says something that no
+    answer knows; not so what is older than what is kept.
+    """
 
     position: int
     field: str
     problem: str
+    dependency: str = ""
+    is_lost: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRows:
+    """Rows of a dependency that were refused in the last days, and why most of them were."""
+
+    dependency: str
+    n: int
+    since_day: int
+    newest_ms: int
+    field: str
+    problem: str
+
+    def is_recent(self, now_ms: int) -> bool:
+        """Whether the newest of them came within 30 days: older ones say nothing of what is judged."""
+        return now_ms - self.newest_ms <= REFUSED_DAYS * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of the well-formed observations of one batch."""
+    """What became of the well-formed observations of one batch.
+
+    `rejected`, `left`: indexes into the batch of what the store refused, and of what it failed to store
+    when the rest was stored; `problem` says why. To send all again would count twice what has no id.
+    """
 
     accepted: int = 0
     duplicates: int = 0
     updated: int = 0
-    # Refused by what the store knows (embedding of another length): index into the batch.
     rejected: tuple[Rejection, ...] = ()
+    left: tuple[int, ...] = ()
+    problem: str = ""
+
+    def refuse_left(self) -> BatchReport:
+        """This report; a StoreError where something is left, for whoever sends all again by its ids."""
+        if self.left:
+            raise StoreError(self.problem)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +251,14 @@ class Mark:
         newest_ts_ms: Of its newest observation.
         accepted: The newest log entry by which a person accepted a new normal; None without one.
         watched: Whether an incident of it is open or suspected.
+        refused: Rows of it that were refused on the way in; None where none were.
     """
 
     rev: int
     newest_ts_ms: int
     accepted: str | None
     watched: bool
+    refused: RefusedRows | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

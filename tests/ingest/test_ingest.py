@@ -17,6 +17,7 @@ from gonogo.errors import DataError, NoInput, ParameterError
 from gonogo.ingest.load import BATCH_ROWS, LoadReport, Progress, Reading, load
 from gonogo.ingest.mapping import ColumnMap, parse_mapping
 from gonogo.ingest.numbered_lines import Format
+from gonogo.ingest.refused_lines import Refusals
 from gonogo.records import BatchReport, Observation, Rejection
 
 NOW_MS = 1_780_000_000_000
@@ -48,6 +49,12 @@ class MemoryStore:
         self.batches.append(kept)
         duplicates = len(observations) - len(kept) - len(rejected)
         return BatchReport(len(kept), duplicates, 0, tuple(rejected))
+
+    def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
+        """Not kept here."""
+
+    def refuse_of(self, file: str, refusals: Refusals, now_ms: int) -> None:
+        """Not kept here."""
 
     async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
         """The dependency of each id that was kept."""

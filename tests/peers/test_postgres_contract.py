@@ -38,6 +38,7 @@ CONTRACT = (
     "test_retention",
     "test_shard_columns",
     "test_one_entry",
+    "test_refused_rows",
 )
 
 

@@ -302,7 +302,7 @@ async def test_an_embedding_of_another_length_is_refused_alone(telemetry: Teleme
         NOW_MS,
     )
     problem = "has 3 numbers; gpt's first had 2"
-    assert stored == BatchReport(2, rejected=(Rejection(1, "embedding", problem),))
+    assert stored == BatchReport(2, rejected=(Rejection(1, "embedding", problem, "gpt"),))
 
 
 async def test_a_changed_rule_remakes_what_was_rolled_up_by_the_old(

@@ -69,6 +69,15 @@ class Ahead(Part):
     latest: Time
 
 
+class RefusalCount(Part):
+    """Rows refused on the way in, which no figure here knows: how many, and why most were."""
+
+    n: int
+    since: Time
+    field: str
+    problem: str
+
+
 class NextAction(Part):
     """A call that is ready to make."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Ahead, Answer, LabelCoverage, Number, Part, Time
+from gonogo.answers.base import Ahead, Answer, LabelCoverage, Number, Part, RefusalCount, Time
 from gonogo.answers.fallback_report import TargetShare
 
 DriftStatus = Literal[
@@ -218,6 +218,7 @@ class DriftReport(Answer):
     recorded: RecordedData | None = None
     immature: Immature | None = None
     ahead: Ahead | None = None
+    refused: RefusalCount | None = None
     detectable_now: Number | None = None
     traffic: list[TargetShare] | None = Field(
         default=None, description="where its calls go now, where that is not itself alone"

@@ -6,7 +6,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Ahead, Answer, Fraction, LabelCoverage, Number, Part, Points, Time
+from gonogo.answers.base import (
+    Ahead,
+    Answer,
+    Fraction,
+    LabelCoverage,
+    Number,
+    Part,
+    Points,
+    RefusalCount,
+    Time,
+)
 from gonogo.answers.fallback_report import TargetShare
 from gonogo.records import Verdict
 
@@ -82,6 +92,7 @@ class TrustReport(Answer):
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
     ahead: Ahead | None = None
+    refused: RefusalCount | None = None
     traffic: list[TargetShare] | None = Field(
         default=None, description="where its calls go now, where that is not itself alone"
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gonogo.ingest.mapping import FieldMap
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.actuators import Step
-    from gonogo.records import BatchReport, Decision, Observation
+    from gonogo.records import BatchReport, Decision, Observation, RefusedRows, Rejection
     from gonogo.settings import Settings
     from gonogo.store.books.audit import ChainCheck
     from gonogo.store.repair import FigureComparison, Removal
@@ -108,10 +108,19 @@ class Maintenance:
         """Now in epoch milliseconds, as everything here reads it."""
         return self._clock
 
-    async def record_evidence(self, observations: Sequence[Observation]) -> BatchReport:
-        """Write observations that the product made itself, in stored units."""
+    async def record_evidence(
+        self, observations: Sequence[Observation], refused: Sequence[Rejection] = ()
+    ) -> BatchReport:
+        """Write observations in stored units; what was refused of them before is counted."""
         self.refuse_read_only("record observations")
-        return await (await self.stores()).intake().record(observations, self._clock())
+        intake, now_ms = (await self.stores()).intake(), self._clock()
+        stored = await intake.record(observations, now_ms)
+        intake.refuse([*refused, *stored.rejected], now_ms)
+        return stored.refuse_left()
+
+    async def refused_rows(self) -> list[RefusedRows]:
+        """What was refused on the way in within 30 days, by dependency, the most first."""
+        return await (await self.stores()).refusals.recent(self._clock())
 
     async def claim(self, work: str, holder: str, *, for_s: float) -> bool:
         """Claim work that only one process may do, or hold it longer; False: another holds it."""

@@ -47,6 +47,7 @@ class CheckMemory(Maintenance):
 
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
+        from gonogo.text.refused_rows import beside_refused
 
         stores, now_ms = await self.stores(), self._clock()
         mark = await stores.telemetry.mark(question.dependency)
@@ -60,11 +61,14 @@ class CheckMemory(Maintenance):
             memory=memory,
             mark=mark,
         )
+        if mark is not None and question.is_about_now:
+            report = beside_refused(report, mark.refused, now_ms=now_ms)
         return mark, report
 
     async def _trust(
         self, dependency: str | None, detail: Detail
     ) -> tuple[Mark | None, TrustReport]:
+        from gonogo.text.refused_rows import beside_refused
         from gonogo.trust.trust_check import check_trust
 
         stores, now_ms = await self.stores(), self._clock()
@@ -81,6 +85,8 @@ class CheckMemory(Maintenance):
             recent=self._remembered()[1],
             mark=mark,
         )
+        if mark is not None:
+            report = beside_refused(report, mark.refused, now_ms=now_ms)
         return mark, report
 
     async def _fleet(self, stores: Stores, detail: Detail, now_ms: int) -> TrustReport:

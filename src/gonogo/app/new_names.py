@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.border.characters import skeleton
 from gonogo.errors import plain
+from gonogo.ingest.refused_lines import Refusals
 from gonogo.money.not_counted import nearest
 from gonogo.text.forms import counted
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from gonogo.drift.backdating import BackdatedIntake
     from gonogo.ports.money import Ledger
-    from gonogo.records import BatchReport, Observation
+    from gonogo.records import BatchReport, Observation, Rejection
+    from gonogo.store.books.refused_book import StoredRefusals
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 NOTES_MAX = 5
@@ -38,6 +40,8 @@ class NewNames:
     sink: BackdatedIntake
     telemetry: StoredTelemetry
     ledger: Ledger
+    refusals: StoredRefusals
+    actor: str
     seen: set[str] = field(default_factory=set)
 
     @property
@@ -73,6 +77,15 @@ class NewNames:
                 f"Reservation '{plain(name, 80)}' is not known: what its calls cost counts by their "
                 "budget and dependency alone."
             )
+
+    def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
+        """Count what was refused of what comes one by one, for later answers."""
+        refused = Refusals(rejections).counts
+        self.refusals.note(refused, source=self.actor, now_ms=now_ms)
+
+    def refuse_of(self, file: str, refusals: Refusals, now_ms: int) -> None:
+        """Count what the newest reading of a file refused; what earlier ones did counts no more."""
+        self.refusals.replace(refusals.counts, source=file, now_ms=now_ms)
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""

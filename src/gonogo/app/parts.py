@@ -30,6 +30,7 @@ from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.lease_book import StoredLeases
 from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.books.notice_book import StoredNotices
+from gonogo.store.books.refused_book import StoredRefusals
 from gonogo.store.books.route_book import StoredRoutes
 from gonogo.store.books.silence_book import StoredSilences
 from gonogo.store.postgres.address import is_address, shown
@@ -75,6 +76,7 @@ class Stores:
     leases: Leases
     notices: StoredNotices
     silences: StoredSilences
+    refusals: StoredRefusals
     fallback: FallbackPorts
     settings: Settings
     forecasts: Forecasts
@@ -99,7 +101,9 @@ class Stores:
         sink = BackdatedIntake(
             self.telemetry, self.decisions, self.settings, from_files, self.new_id
         )
-        return NewNames(sink, self.telemetry, self.ledger, self.names_seen)
+        return NewNames(
+            sink, self.telemetry, self.ledger, self.refusals, self.actor, self.names_seen
+        )
 
     async def traffic(self) -> Traffic:
         """Where calls go now, for whoever prices them or counts what they cost."""
@@ -233,6 +237,7 @@ async def open_stores(
         leases=StoredLeases(db),
         notices=StoredNotices(db),
         silences=StoredSilences(db),
+        refusals=StoredRefusals(db),
         fallback=FallbackPorts(
             routes=routes,
             telemetry=telemetry,

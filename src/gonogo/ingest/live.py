@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 class NotingSink(Protocol):
     """Where observations go, and what is to be said of them."""
+
+    def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
+        """Count what was refused, for later answers."""
+        ...
 
     @property
     def notes(self) -> list[str]:
@@ -52,7 +57,12 @@ async def record_batch(
     if good:
         stored = await sink.record(good, now_ms)
         accepted, duplicates, updated = stored.accepted, stored.duplicates, stored.updated
-        refused += [Rejection(position[r.position], r.field, r.problem) for r in stored.rejected]
+        refused += [replace(r, position=position[r.position]) for r in stored.rejected]
+        again = f"was not stored; send it again: {stored.problem}"
+        refused += [
+            Rejection(position[at], "observation", again, is_lost=False) for at in stored.left
+        ]
+    sink.refuse(refused, now_ms)
     rejected = [
         RejectedItem(index=r.position, field=r.field, problem=r.problem)
         for r in sorted(refused, key=lambda r: r.position)

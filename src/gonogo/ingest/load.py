@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -22,6 +23,7 @@ from gonogo.ingest.numbered_lines import (
 )
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.recognition import opened_rows
+from gonogo.ingest.refused_lines import Refusals
 from gonogo.records import BatchReport, Observation, Rejection
 
 __all__ = [
@@ -48,6 +50,14 @@ class ObservationSink(Protocol):
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""
+        ...
+
+    def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
+        """Count what was refused of a stream, for later answers."""
+        ...
+
+    def refuse_of(self, file: str, refusals: Refusals, now_ms: int) -> None:
+        """Count what this reading of a file refused, and no earlier one."""
         ...
 
 
@@ -208,6 +218,7 @@ async def _load_source(
         opened_rows, source, mapping, reading.stated, abandon_on_cancel=True
     )
     is_file = source.name is not None
+    refusals, names = Refusals(), set[str]()
     reader = BatchReader(
         opened.rows,
         opened.mapping,
@@ -221,24 +232,45 @@ async def _load_source(
         batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
         if batch.unnamed:
             await _name_calls(batch, sink, clock)
-        for rejection in batch.rejected:
-            loaded.refuse(source.path, rejection)
         if opened.understanding is not None:
-            for observation in batch.observations:
-                opened.understanding.note(observation)
-        if batch.observations:
-            stored = await sink.record(batch.observations, clock())
-            loaded.accepted += stored.accepted
-            loaded.duplicates += stored.duplicates
-            loaded.updated += stored.updated
-            for refused in stored.rejected:
-                line = batch.lines[refused.position]
-                loaded.refuse(source.path, Rejection(line, refused.field, refused.problem))
+            opened.understanding.note(batch.observations)
+        refused = await _record(batch, sink, clock(), loaded)
+        names.update({one.dependency for one in batch.observations})
+        for rejection in refused:
+            loaded.refuse(source.path, rejection)
+            refusals.count(rejection)
+        if not is_file:
+            sink.refuse(refused, clock())
         progress(Progress(source.path, source.bytes_read(), source.total_bytes, loaded))
         if batch.is_last:
             break
+    if is_file:
+        if len(names) == 1:
+            refusals.name_rest(*names)
+        sink.refuse_of(_same_file(source.path), refusals, clock())
     if opened.understanding is not None:
         loaded.understood += opened.understanding.lines(clock())
+
+
+async def _record(
+    batch: Batch, sink: ObservationSink, now_ms: int, loaded: LoadReport
+) -> list[Rejection]:
+    """Store a batch and count it; what was refused of it, by lines."""
+    refused = list(batch.rejected)
+    if batch.observations:
+        stored = await sink.record(batch.observations, now_ms)
+        loaded.accepted += stored.accepted
+        loaded.duplicates += stored.duplicates
+        loaded.updated += stored.updated
+        refused += [replace(r, position=batch.lines[r.position]) for r in stored.rejected]
+        stored.refuse_left()
+    return refused
+
+
+def _same_file(path: str) -> str:
+    """What tells a file from others of its name: where it lies, which is nobody else's business."""
+    where = str(Path(path).absolute()).encode(errors="surrogateescape")
+    return f"file {plain(Path(path).name, 80)} {blake2b(where, digest_size=6).hexdigest()}"
 
 
 async def _name_calls(batch: Batch, sink: ObservationSink, clock: Callable[[], int]) -> None:

@@ -21,7 +21,7 @@ from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import KINDS, RefusedError, got
 from gonogo.records import DAY_MS, HISTORY_AFTER_MS, Observation, Rejection
 
-__all__ = ["FIELDS", "KINDS", "Field", "Form", "parse_observation"]
+__all__ = ["FIELDS", "KINDS", "Field", "Form", "named", "parse_observation"]
 
 PROBLEM_CHARS_MAX = 300
 Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
@@ -143,15 +143,24 @@ def parse_observation(
         values[_RUN], values[_ALIAS] = run, alias
         _complete(values, now_ms=now_ms, from_file=from_file)
     except _AheadError as ahead:
-        return Rejection(position, str(ahead), "is more than a day ahead; seconds, and UTC?")
+        name, said = str(ahead), "is more than a day ahead; seconds, and UTC?"
     except RefusedError as refused:
-        return Rejection(position, plain(str(name), 80), plain(str(refused), PROBLEM_CHARS_MAX))
+        said = plain(str(refused), PROBLEM_CHARS_MAX)
     except Exception as error:  # noqa: BLE001 - an object of the caller's own may raise anything
         said = f"cannot be read ({type(error).__name__})"
-        return Rejection(position, plain(str(name), 80), said)
-    draft = _Draft(*values)
-    draft.__class__ = Observation
-    return cast("Observation", draft)
+    else:
+        draft = _Draft(*values)
+        draft.__class__ = Observation
+        return cast("Observation", draft)
+    return Rejection(position, plain(str(name), 80), said, named(raw))
+
+
+def named(raw: Mapping[Any, object]) -> str:
+    """The dependency that a refused row is a call of; "" where it names none."""
+    try:
+        return checked.checked_name(raw.get("dependency"))
+    except Exception:  # noqa: BLE001 - as above
+        return ""
 
 
 _NONE: Mapping[str, str] = MappingProxyType({})

@@ -12,6 +12,8 @@ from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.ingest.formats.foreign_format import File, ForeignFormat
     from gonogo.records import Observation
 
@@ -36,16 +38,16 @@ class Understanding:
         self._times: list[int] = []
         self.outcomes = self.errors = 0
 
-    def note(self, observation: Observation) -> None:
-        """Take one observation in."""
-        self._dependencies[observation.dependency] += 1
-        if observation.version is not None:
-            self._versions.add((observation.dependency, observation.version))
-        if not observation.ts_assumed:
-            ts_ms = observation.ts_ms
-            self._times = [min([*self._times, ts_ms]), max([*self._times, ts_ms])]
-        self.outcomes += observation.outcome is not None
-        self.errors += observation.error is not None
+    def note(self, observations: Sequence[Observation]) -> None:
+        """Take a batch in."""
+        self._dependencies.update([one.dependency for one in observations])
+        self._versions |= {
+            (one.dependency, one.version) for one in observations if one.version is not None
+        }
+        times = [one.ts_ms for one in observations if not one.ts_assumed] + self._times
+        self._times = [min(times), max(times)] if times else []
+        self.outcomes += sum(one.outcome is not None for one in observations)
+        self.errors += sum(one.error is not None for one in observations)
 
     def lines(self, now_ms: int) -> list[str]:
         """The three lines."""

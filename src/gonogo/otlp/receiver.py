@@ -58,8 +58,8 @@ class Receiver:
             )
             if batch.waiting:
                 await self._settle(batch)
-            if batch.observations:
-                stored = await self._app.record_evidence(batch.observations)
+            if batch.observations or batch.rejected:
+                stored = await self._app.record_evidence(batch.observations, batch.rejected)
                 self._collector.tally.told_again += stored.duplicates
                 for rejection in stored.rejected:
                     batch.refused += 1

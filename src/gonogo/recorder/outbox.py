@@ -20,7 +20,7 @@ from gonogo.errors import ActionRefused, GonogoError, plain
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
-    from gonogo.records import Observation
+    from gonogo.records import Observation, Rejection
     from gonogo.settings import Settings
 
 __all__ = ["Delivery", "Outbox"]
@@ -227,43 +227,51 @@ class Outbox:
         return await open_stores(settings, actor=self._actor, clock=_now_ms)
 
     async def _write(self, stores: Stores) -> None:
+        from gonogo.records import BatchReport
+
         now_ms = _now_ms()
-        good, problems = self._checked(stores.settings, now_ms)
-        done = 0
+        good, refused = self._checked(stores.settings, now_ms)
+        intake, stored = stores.intake(), BatchReport()
         if good:
-            stored = await stores.intake().record(good, now_ms)
-            done = stored.accepted + stored.duplicates + stored.updated
-            problems += [f"{r.field} {r.problem}" for r in stored.rejected]
+            stored = await intake.record([one for _, one in good], now_ms)
+            refused += stored.rejected
+        intake.refuse(refused, now_ms)
         with self._progress:
             if not self._abandoned:
-                self._stored += done
-                self._refused += len(problems)
-                self._problem = problems[-1] if problems else self._problem
-                self._in_hand = []
+                self._stored += stored.accepted + stored.duplicates + stored.updated
+                self._refused += len(refused)
+                if refused:
+                    self._problem = f"{refused[-1].field} {refused[-1].problem}"
+                self._in_hand = [good[at][0] for at in stored.left]
             self._progress.notify_all()
+        stored.refuse_left()
 
-    def _checked(self, settings: Settings, now_ms: int) -> tuple[list[Observation], list[str]]:
-        from gonogo.ingest.observation import parse_observation
+    def _checked(
+        self, settings: Settings, now_ms: int
+    ) -> tuple[list[tuple[dict[str, object], Observation]], list[Rejection]]:
+        """What is well-formed, with its fields as they were put in, and what is not."""
+        from gonogo.ingest.observation import named, parse_observation
         from gonogo.ingest.times import localized, time_zone
         from gonogo.records import Rejection
 
         stated = settings.stated_timezone
         zone = None if stated is None else time_zone(stated)
-        good: list[Observation] = []
-        problems: list[str] = []
+        good: list[tuple[dict[str, object], Observation]] = []
+        refused: list[Rejection] = []
         for fields in self._in_hand:
             try:
                 raw = fields if self._prepare is None else dict(self._prepare(fields, settings))
                 raw = localized(raw, zone)
             except Exception as error:  # noqa: BLE001 - one bad row may not cost its batch
-                problems.append(f"observation cannot be read ({type(error).__name__})")
+                said = f"cannot be read ({type(error).__name__})"
+                refused.append(Rejection(0, "observation", said, named(fields)))
                 continue
             parsed = parse_observation(raw, now_ms=now_ms, from_file=False)
             if isinstance(parsed, Rejection):
-                problems.append(f"{parsed.field} {parsed.problem}")
+                refused.append(parsed)
             else:
-                good.append(parsed)
-        return good, problems
+                good.append((fields, parsed))
+        return good, refused
 
 
 def _now_ms() -> int:

@@ -21,10 +21,12 @@ from gonogo.cli.doctor.findings import Finding
 from gonogo.cli.doctor.reached import reached
 from gonogo.errors import GonogoError, plain
 from gonogo.text.answer_text import Table
+from gonogo.text.refused_rows import refused_text
 
 group = typer.Typer()
 
 CLOCK_YEAR_MIN = 2024
+REFUSED_SHOWN = 3
 BROKEN = 70
 
 
@@ -64,6 +66,7 @@ async def doctor(
         _configuration(session),
         await _clock(session, store),
         await _watcher(session, store),
+        *(await _refused(session) if store.state == "ok" else []),
         *(await reached(session) if store.state == "ok" else []),
         *_clients(session),
     ]
@@ -140,6 +143,17 @@ def _configuration(session: Session) -> Finding:
         f"workloads: {len(settings.workloads)}; digest {settings.digest}"
     )
     return Finding("configuration", "ok", f"{settings.config_path}: {told}")
+
+
+async def _refused(session: Session) -> list[Finding]:
+    """What was refused on the way in lately, so that no figure knows it."""
+    refused = await session.app.refused_rows()
+    if not refused:
+        return []
+    told = [f"{one.dependency or 'of no dependency'}: {refused_text(one)}" for one in refused]
+    more = len(told) - REFUSED_SHOWN
+    rest = f"; and of {more} more" if more > 0 else ""
+    return [Finding("refused rows", "note", "; ".join(told[:REFUSED_SHOWN]) + rest)]
 
 
 async def _clock(session: Session, store: Finding) -> Finding:

@@ -58,6 +58,7 @@ class Batch:
     waiting: list[tuple[Outcome, tuple[str, ...]]] = field(default_factory=list)
     refused: int = 0
     problem: str | None = None
+    rejected: list[Rejection] = field(default_factory=list)
 
 
 class Collector:
@@ -261,6 +262,7 @@ class Collector:
         if isinstance(parsed, Rejection):
             batch.refused += 1
             batch.problem = f"{parsed.field} {parsed.problem}"
+            batch.rejected.append(parsed)
         else:
             batch.observations.append(parsed)
 

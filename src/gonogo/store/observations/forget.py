@@ -165,7 +165,8 @@ def _remove_all(connection: Connection, catalogue: Catalogue, number: int, name:
     catalogue.drop_rollups(number)
     for table in (*_WHOLE, "series"):
         connection.execute(f"DELETE FROM {table} WHERE dependency_id = ?", (number,))  # noqa: S608 - constant names
-    connection.execute("DELETE FROM suspicion WHERE dependency = ?", (name,))
+    for table in ("suspicion", "refused"):
+        connection.execute(f"DELETE FROM {table} WHERE dependency = ?", (name,))  # noqa: S608 - constant names
     connection.execute("DELETE FROM dependency WHERE id = ?", (number,))
 
 

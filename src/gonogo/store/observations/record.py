@@ -87,7 +87,7 @@ def record_batch(
                 f"is new, and {DEPENDENCIES_MAX:,} are known already: is an id in the name? "
                 "gonogo forget NAME removes one"
             )
-            rejected += [Rejection(position, "dependency", problem) for position, _ in named]
+            rejected += [Rejection(at, "dependency", problem, name) for at, _ in named]
             continue
         if dependency.kept_from_ms is not None and dependency.kept_from_ms > now_ms:
             # Set by a clock that was ahead: nothing of today would be taken in for as long.
@@ -145,7 +145,7 @@ def _refuse_old(
     kept = []
     for position, observation in batch:
         if observation.ts_ms < from_ms:
-            rejected.append(Rejection(position, "ts", problem))
+            rejected.append(Rejection(position, "ts", problem, is_lost=False))
         else:
             kept.append((position, observation))
     return kept
@@ -168,7 +168,9 @@ def _refuse_late(
         f"names no call that is kept: those of {dependency.name} before {day:%Y-%m-%d} were let go "
         "(retention), and an outcome alone is no call. Send it with its `ts`, if it is one"
     )
-    rejected += [Rejection(at, "id", problem) for at, each in batch if each.id in lost]
+    rejected += [
+        Rejection(at, "id", problem, is_lost=False) for at, each in batch if each.id in lost
+    ]
     return [(at, each) for at, each in batch if each.id not in lost]
 
 
@@ -192,7 +194,7 @@ def _refuse_embeddings(
                 problem = (
                     f"has {size} numbers; {dependency.name}'s first had {dependency.embedding_size}"
                 )
-                rejected.append(Rejection(position, "embedding", problem))
+                rejected.append(Rejection(position, "embedding", problem, dependency.name))
                 continue
         kept.append(observation)
     return kept

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gonogo.errors import StoreError, plain
+from gonogo.errors import StoreError, ValueRefused, plain
 
 if TYPE_CHECKING:
     import psycopg
@@ -48,6 +48,10 @@ _ADVICE = {
     "28": "the user is not let in",
     "XX": "its content is damaged or the server has a fault; see the server's log",
 }
+
+
+# Classes of failures that are a value's: a data exception, a broken rule, a limit of the program.
+_OF_VALUES = ("22", "23", "54")
 
 
 def is_address(store: str) -> bool:
@@ -92,7 +96,12 @@ def connect_error(address: str, error: Exception) -> StoreError:
 
 def store_error(address: str, error: psycopg.Error) -> StoreError:
     """The one line for a failure of PostgreSQL, with what to do about it."""
+    from psycopg import DataError
+
     state = error.sqlstate or ""
+    if state.startswith(_OF_VALUES) or (not state and isinstance(error, DataError)):
+        said = error.diag.message_primary or str(error)
+        return ValueRefused(f"Store '{shown(address)}': {plain(said, 200)} ({state or 'psycopg'}).")
     advice = _ADVICE.get(state) or _ADVICE.get(state[:2])
     if not state or state.startswith(("08", "57P")):
         advice = "the connection was lost. Check the server and try again"

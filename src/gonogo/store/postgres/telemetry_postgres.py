@@ -6,18 +6,16 @@ transaction is of one shard, and the reads of rollups name the shard.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.records import BatchReport
 from gonogo.store.postgres.catalogue import PostgresCatalogue
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import Histograms, HourCounts, Observation, Rejection
+    from gonogo.records import BatchReport, Histograms, HourCounts, Observation
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
 
@@ -32,33 +30,18 @@ class PostgresTelemetry(StoredTelemetry):
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch, a transaction a dependency; returns after the last commit.
 
-        Where one of them fails the ones before it are kept: what has ids can be sent again.
+        Where one of them fails the ones before it are kept, and the answer says which were not.
         """
-        from gonogo.store.observations.record import record_batch
+        from gonogo.store.observations.batch_parts import stored_in_parts
 
         batches: dict[str, list[tuple[int, Observation]]] = {}
         for position, observation in enumerate(observations):
             batches.setdefault(observation.dependency, []).append((position, observation))
-        accepted = duplicates = updated = 0
-        rejected: list[Rejection] = []
-        for name, batch in sorted(batches.items()):
-            work = partial(
-                record_batch,
-                observations=[observation for _, observation in batch],
-                now_ms=now_ms,
-                settings=self._settings,
-                known=self._known,
-                catalogue_of=PostgresCatalogue,
-                writer=self._writer,
-            )
-            stored, found = await self._database.write(work, shard=name)
-            self._known.learn(found)
-            accepted += stored.accepted
-            duplicates += stored.duplicates
-            updated += stored.updated
-            rejected += [replace(r, position=batch[r.position][0]) for r in stored.rejected]
-        rejected.sort(key=lambda rejection: rejection.position)
-        return BatchReport(accepted, duplicates, updated, tuple(rejected))
+
+        async def store(part: Sequence[Observation]) -> BatchReport:
+            return await self._store(part, now_ms=now_ms, shard=part[0].dependency)
+
+        return await stored_in_parts([batches[name] for name in sorted(batches)], store)
 
     async def _hours(self, asked: Slice) -> HourCounts:
         from gonogo.store.postgres.reading import read_hours

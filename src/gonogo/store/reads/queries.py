@@ -17,6 +17,7 @@ from gonogo.records import (
     VersionCalls,
     VersionSeen,
 )
+from gonogo.store.books.refused_book import read_refused
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.catalogue import IDS_A_QUERY, PAIR
 from gonogo.store.observations.cells import COUNTS
@@ -300,11 +301,15 @@ def read_mark(connection: Connection, name: str) -> Mark | None:
         "SELECT rev, newest_ts_ms, (SELECT id FROM decision WHERE dependency = ?1 "
         "AND kind = 'baseline' ORDER BY last_ts_ms DESC, id DESC LIMIT 1), "
         "EXISTS (SELECT 1 FROM incident WHERE dependency = ?1 AND status <> 'resolved') "
-        "OR EXISTS (SELECT 1 FROM suspicion WHERE dependency = ?1) "
+        "OR EXISTS (SELECT 1 FROM suspicion WHERE dependency = ?1), "
+        "EXISTS (SELECT 1 FROM refused WHERE dependency = ?1) "
         "FROM dependency WHERE name = ?1",
         (name,),
     ).fetchone()
-    return None if row is None else Mark(row[0], row[1], row[2], bool(row[3]))
+    if row is None:
+        return None
+    refused = read_refused(connection, name) if row[4] else None
+    return Mark(row[0], row[1], row[2], bool(row[3]), refused)
 
 
 _DEPENDENCY = "SELECT id, name, kind, provider, n, first_ts_ms, newest_ts_ms, rev FROM dependency "

@@ -55,7 +55,18 @@ class StoredTelemetry(TrustReads, SignalReads):
         self._fleet = None
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
-        """Store a batch and its rollups in one transaction; returns after the commit."""
+        """Store a batch and its rollups in one transaction; returns after the commit.
+
+        A row that the engine does not hold is refused, and costs the others their one transaction.
+        """
+        from gonogo.store.observations.batch_parts import stored_in_parts
+
+        store = partial(self._store, now_ms=now_ms, shard="")
+        return await stored_in_parts([list(enumerate(observations))], store)
+
+    async def _store(
+        self, observations: Sequence[Observation], *, now_ms: int, shard: str
+    ) -> BatchReport:
         from gonogo.store.observations.record import record_batch
 
         work = partial(
@@ -67,7 +78,7 @@ class StoredTelemetry(TrustReads, SignalReads):
             catalogue_of=self._catalogue_of,
             writer=self._writer,
         )
-        stored, found = await self._database.write(work)
+        stored, found = await self._database.write(work, shard=shard)
         self._known.learn(found)
         return stored
 

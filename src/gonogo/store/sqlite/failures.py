@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from gonogo.errors import StoreError
+from gonogo.errors import StoreError, ValueRefused
 
 __all__ = ["DAMAGED", "store_error"]
 
@@ -28,10 +28,13 @@ _ADVICE = {
     "NOMEM": "memory ran out",
     "TOOBIG": "a value is too large to store",
 }
+# A value that breaks a rule of its column, or is of another type or too long for it.
+_OF_VALUES = ("CONSTRAINT", "MISMATCH", "TOOBIG")
 
 
 def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """The one-line error for a failure of SQLite, with what to do about it."""
     name: str = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    advice = _ADVICE.get(name.removeprefix("SQLITE_").partition("_")[0])
-    return StoreError(f"Store '{path}': {advice or error} ({name}).")
+    word = name.removeprefix("SQLITE_").partition("_")[0]
+    kind = ValueRefused if word in _OF_VALUES else StoreError
+    return kind(f"Store '{path}': {_ADVICE.get(word) or error} ({name}).")

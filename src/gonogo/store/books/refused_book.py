@@ -1,0 +1,111 @@
+"""Counts of rows that were refused on the way in, so that later answers say what they do not know.
+
+A bad call is refused more often than a good one: an answer that passes over what was refused is too
+good. Counts are kept, and the newest reason; never the row.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gonogo.records import DAY_MS, REFUSED_DAYS, RefusedRows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gonogo.store.engine import Connection, Engine
+
+__all__ = ["StoredRefusals", "read_refused"]
+
+# Counts that are kept in all; the oldest go first. Names of fields and files come without end.
+COUNTS_MAX = 10_000
+_ADD = """
+INSERT INTO refused (dependency, source, day, field, problem, n, newest_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (dependency, source, day, field) DO UPDATE SET
+  n = refused.n + excluded.n, problem = excluded.problem, newest_ms = excluded.newest_ms
+"""
+_DROP_OLDEST = """
+DELETE FROM refused WHERE newest_ms <
+  (SELECT newest_ms FROM refused ORDER BY newest_ms DESC LIMIT 1 OFFSET ?)
+"""
+_READ = """
+SELECT dependency, field, problem, n, day, newest_ms FROM refused r
+WHERE day > (SELECT max(day) FROM refused m WHERE m.dependency = r.dependency) - ?
+"""
+
+
+class StoredRefusals:
+    """The refusals of one store. They are written with what else is queued, and may be lost."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def note(
+        self, refused: Mapping[tuple[str, str], tuple[int, str]], *, source: str, now_ms: int
+    ) -> None:
+        """By dependency and field how many, and the newest reason: add what a sender that goes on sending was refused now."""
+        if refused:
+            self._engine.submit(partial(_add, refused=dict(refused), source=source, now_ms=now_ms))
+
+    def replace(
+        self, refused: Mapping[tuple[str, str], tuple[int, str]], *, source: str, now_ms: int
+    ) -> None:
+        """Put what the newest reading of a file refused in the place of what earlier ones did."""
+
+        def work(connection: Connection) -> None:
+            connection.execute("DELETE FROM refused WHERE source = ?", (source,))
+            _add(connection, refused, source, now_ms)
+
+        self._engine.submit(work)
+
+    async def recent(self, now_ms: int) -> list[RefusedRows]:
+        """Of each dependency what was refused lately, the most first; that of no dependency as ''."""
+        found = await self._engine.read(_read_all)
+        return [one for one in found if one.is_recent(now_ms)]
+
+
+def _add(
+    connection: Connection,
+    refused: Mapping[tuple[str, str], tuple[int, str]],
+    source: str,
+    now_ms: int,
+) -> None:
+    # In the order of the keys, so that no two writers wait for each other.
+    rows = [
+        (dependency, source, now_ms // DAY_MS, field, problem, n, now_ms)
+        for (dependency, field), (n, problem) in sorted(refused.items())
+    ]
+    connection.executemany(_ADD, rows)
+    connection.execute(_DROP_OLDEST, (COUNTS_MAX - 1,))
+
+
+def read_refused(connection: Connection, name: str) -> RefusedRows | None:
+    """What was refused of a dependency in the 30 days before the newest refusal; None: nothing."""
+    rows = connection.execute(_READ + " AND dependency = ?", (REFUSED_DAYS, name)).fetchall()
+    return _summed(name, rows) if rows else None
+
+
+def _read_all(connection: Connection) -> list[RefusedRows]:
+    by_name: dict[str, list[tuple[str, str, str, int, int, int]]] = {}
+    for row in connection.execute(_READ, (REFUSED_DAYS,)):
+        by_name.setdefault(row[0], []).append(row)
+    found = [_summed(name, rows) for name, rows in by_name.items()]
+    return sorted(found, key=lambda one: (-one.n, one.dependency))
+
+
+def _summed(name: str, rows: Sequence[tuple[str, str, str, int, int, int]]) -> RefusedRows:
+    fields: dict[str, int] = {}
+    for _, field, _, n, _, _ in rows:
+        fields[field] = fields.get(field, 0) + n
+    most = max(sorted(fields), key=lambda field: fields[field])
+    newest = max((row for row in rows if row[1] == most), key=lambda row: row[5])
+    return RefusedRows(
+        dependency=name,
+        n=sum(fields.values()),
+        since_day=min(row[4] for row in rows),
+        newest_ms=max(row[5] for row in rows),
+        field=most,
+        problem=newest[2],
+    )
