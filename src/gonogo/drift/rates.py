@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gonogo.answers import Baseline, Change, Current, DriftStatus, Latest, Onset, Since, Trend
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.onset import fit_onset, fit_outage
@@ -36,6 +38,18 @@ _STATUS: dict[Status, DriftStatus] = {
     "recovering": "recovering",
     "down": "improved",
 }
+
+
+def told_evidence_nats(watch: RateWatch) -> float:
+    """Evidence now; while a change lasts the most that there was of it, by which it was told.
+
+    After a small change it sinks again, and "degraded, evidence 3 of 2e6" would deny itself. The
+    guarantee is of what evidence ever reaches.
+    """
+    if watch.status not in ("up", "down"):
+        return float(watch.evidence_nats[-1])
+    before = np.flatnonzero(~watch.latched)
+    return float(watch.evidence_nats[before[-1] + 1 if len(before) else 0 :].max())
 
 
 def finding_of(
@@ -85,7 +99,7 @@ def finding_of(
         current=_current(current, volume, since=since_what, found=since),
         change=_change(baseline, current, hours, volume, since),
         evidence=evidence_of(
-            float(watch.evidence_nats[-1]) / math.log(10),
+            told_evidence_nats(watch) / math.log(10),
             needed=followed.rule.needed,
             guarantee=_guarantee(settings, volume, maturity, weight=weight),
         ),
