@@ -52,7 +52,7 @@ function health(found) {
 }
 
 const suspected = (found, go) => found &&
-  h("p", { class: "note bad" }, "Provider ", name(found.provider), ` is suspected since ${minute(found.since)}: `,
+  h("p", { class: "note bad" }, found.provider === "not declared" ? "A shared cause (no provider is declared)" : ["Provider ", name(found.provider)], ` is suspected since ${minute(found.since)}: `,
     found.dependencies.map((one, i) => [i ? ", " : "", go.link(one, { view: "dependency", dependency: one })]), ` fail together (evidence ${evidence(found.e_value)}).`);
 
 function fleetCard(report, history, go, troubled = new Map()) {

@@ -17,6 +17,8 @@ _PARTS = {
     "consistency": "consistency",
 }
 
+# What `provider` says where nobody declared one.
+NOT_DECLARED = "not declared"
 # Points; from here on how hours differ is worth a sentence.
 HOURS_SD_SAID = 1.0
 
@@ -68,10 +70,10 @@ def points(score: float | None, interval90: tuple[float, float] | None) -> str:
 
 def suspicion(found: SuspectedProvider) -> str:
     """What falls together, and since when."""
-    told = (
-        f"Provider {plain(found.provider, 80)} is suspected: "
-        f"{named(found.dependencies, of=found.falling)} fail together since {minute(found.since)}"
-    )
+    who = f"Provider {plain(found.provider, 80)}"
+    if found.provider == NOT_DECLARED:
+        who = "A cause that they share (no provider is declared)"
+    told = f"{who} is suspected: {named(found.dependencies, of=found.falling)} fail together since {minute(found.since)}"
     if found.looked_at is not None and found.of is not None:
         told += f", of {number(found.looked_at)} that were looked at among {number(found.of)}"
     return f"{told}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import SuspectedProvider, rfc3339
 from gonogo.records import HOUR_MS
+from gonogo.text.trust_summary import NOT_DECLARED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ MEMBERS_OF_FLEET_MAX = 500
 LISTED_MAX = 50
 # One naming in a hundred may be chance, whatever else is known.
 NEEDED = 100.0
-NOT_DECLARED = "not declared"
 
 
 async def failing_provider(
