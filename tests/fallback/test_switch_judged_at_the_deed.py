@@ -11,7 +11,7 @@ import pytest
 
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
-from gonogo.errors import ActionRefused
+from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.settings import BudgetSettings, DependencySettings, Policy, Settings
 
 pytestmark = pytest.mark.anyio
@@ -238,6 +238,8 @@ async def test_a_replay_says_what_is_now(night: Night) -> None:
         assert "it goes to chat-a 100% now (epoch 2)" in again.summary
         assert [(t.target, t.share) for t in again.traffic or []] == [("chat-a", 1.0)]
         assert (again.undo, again.expires_at) == (None, None)
+    with pytest.raises(UnknownTarget, match=r"Unknown action 'nope'\. Known: "):
+        await night.app.trigger_fallback("chat-a", undo="nope")
 
 
 async def test_circles_are_refused_to_everybody(night: Night) -> None:

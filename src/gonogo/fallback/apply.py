@@ -50,7 +50,7 @@ from gonogo.ports.routes import (
     grown,
 )
 from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
-from gonogo.text.forms import minute, share_text
+from gonogo.text.forms import minute, shares
 
 if TYPE_CHECKING:
     from gonogo.fallback.approval import Approval
@@ -107,12 +107,11 @@ async def replayed(
 
 def _overtaken(result: FallbackResult, route: Route, now_ms: int) -> FallbackResult:
     """A result whose route has moved on since: it says what was done then, and what is now."""
-    went = " + ".join(f"{t.target} {share_text(t.share)}" for t in result.to)
     return result.model_copy(
         update={
             "verdict": worst_verdict(["caution", result.verdict]),
             "summary": f"Carried out already, {minute(result.as_of)}: {result.dependency} went to "
-            f"{went} (route epoch {result.route_epoch}). The route has moved since: it goes to "
+            f"{shares(result.to)} (route epoch {result.route_epoch}). The route has moved since: it goes to "
             f"{told_targets(route.targets)} now (epoch {route.epoch}).",
             "as_of": rfc3339(now_ms),
             "next_actions": [

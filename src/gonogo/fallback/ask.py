@@ -285,7 +285,9 @@ async def _way_back(
     dependency = route.dependency
     done = await ports.routes.plan_with(audit_id=audit_id)
     if done is None:
-        raise UnknownTarget("action", audit_id, [], "Pass the audit_id that the fallback returned.")
+        newest = None if route.audit_id is None else [route.audit_id]
+        told = "Pass the audit_id that the fallback returned."
+        raise UnknownTarget("action", audit_id, newest, told)
     _refuse_other(done, dependency)
     if route.epoch != done.epoch:
         raise ActionRefused(
