@@ -378,3 +378,19 @@ async def test_any_bytes_end_in_counts_or_one_line(
         loaded, rows = await load_bytes(tmp_path, b"\n".join(lines), name)
         assert loaded.accepted == len(rows)
         assert all(refused.problem.isprintable() for refused in loaded.refused)
+
+
+@pytest.mark.anyio
+async def test_a_file_is_said_as_it_was_understood(tmp_path: Path) -> None:
+    """Three lines of its own fields, and what lies ahead of the clock."""
+    times = [NOW_MS, NOW_MS + 2 * 3_600_000]
+    rows = [{"dependency": "m", "ts": ts_ms / 1000, "outcome": 1, "id": ""} for ts_ms in times]
+    content = "\n".join(map(json.dumps, rows)).encode()
+    loaded, _ = await load_bytes(tmp_path, content)
+    what, became, following = loaded.understood
+    assert what.startswith("a.jsonl: JSON lines; 2 records of m (2); ")
+    assert what.endswith("; 2 outcomes, 0 errors.")
+    assert became == "Understood as fields: dependency, ts, outcome."
+    assert following.startswith("Next: gonogo check drift m")
+    [note] = loaded.notes
+    assert note.startswith("1 observation lies ahead of the clock")

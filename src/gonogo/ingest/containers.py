@@ -135,7 +135,12 @@ def _content(entry: object) -> bytes:
 
 def _archive(source: Source) -> Records:
     """An Inspect `.eval`: a zip of a header and a file a sample; told as one document."""
-    packed = io.BytesIO(source.stream.read(DOCUMENT_BYTES_MAX))
+    packed = io.BytesIO(source.stream.read(DOCUMENT_BYTES_MAX + 1))
+    if packed.getbuffer().nbytes > DOCUMENT_BYTES_MAX:
+        raise DataError(
+            f"'{plain(source.path, 150)}' is an archive of over 512 MiB: split it, or write it as JSON "
+            "lines."
+        )
     try:
         with zipfile.ZipFile(packed) as archive:
             names = archive.namelist()
@@ -145,6 +150,9 @@ def _archive(source: Source) -> Records:
             log = json.loads(archive.read(header))
             samples = sorted(n for n in names if n.startswith("samples/") and n.endswith(".json"))
             for place, name in enumerate(samples, 1):
+                if archive.getinfo(name).file_size > DOCUMENT_BYTES_MAX:
+                    yield Rejection(place, "record", "is over 512 MiB when it is unpacked")
+                    continue
                 sample = json.loads(archive.read(name))
                 whole = {"eval": log.get("eval"), "samples": [sample]}
                 yield place, whole, _content(sample)

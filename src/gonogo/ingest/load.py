@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from anyio import to_thread
 
+from gonogo.answers import rfc3339
 from gonogo.errors import plain
 from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading
 from gonogo.ingest.identities import AnotherRun
@@ -25,6 +26,7 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.recognition import opened_rows
 from gonogo.ingest.refused_lines import Refusals
 from gonogo.records import BatchReport, Observation, Rejection
+from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 
 __all__ = [
     "BATCH_ROWS",
@@ -74,8 +76,8 @@ class RefusedLine(NamedTuple):
 class LoadReport:
     """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
 
-    `notes`: what a person should know of what was taken. `understood`: of a file in another tool's
-    format, what it was understood as, in three lines.
+    `notes`: what a person should know of what was taken. `understood`: of each file, what it was
+    understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
     """
 
     accepted: int = 0
@@ -85,6 +87,8 @@ class LoadReport:
     refused: list[RefusedLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
+    ahead_n: int = 0
+    ahead_ms: int = 0
 
     def refuse(self, path: str, rejection: Rejection) -> None:
         """Count a refused line, and keep it while there is room."""
@@ -133,6 +137,8 @@ async def load(
             await _load_source(source, sink, mapping, clock, loaded, progress, own)
         finally:
             source.close()
+    if loaded.ahead_n:
+        loaded.notes.append(ahead_text(loaded.ahead_n, rfc3339(loaded.ahead_ms)))
     return loaded
 
 
@@ -162,7 +168,7 @@ async def _own_run(
             clock,
             reading,
             tells_made=True,
-            is_foreign=opened.understanding is not None,
+            is_foreign=opened.is_foreign,
         )
         seen, most = AnotherRun(), FIRST_LOOK_ROWS
         while True:
@@ -225,7 +231,7 @@ async def _load_source(
         clock,
         reading,
         is_file=is_file,
-        is_foreign=opened.understanding is not None,
+        is_foreign=opened.is_foreign,
     )
     while True:
         # In a thread: standard input may let us wait for long.
@@ -258,6 +264,9 @@ async def _record(
     """Store a batch and count it; what was refused of it, by lines."""
     refused = list(batch.rejected)
     if batch.observations:
+        ahead = [one.ts_ms for one in batch.observations if one.ts_ms > now_ms + SKEW_MS]
+        loaded.ahead_n += len(ahead)
+        loaded.ahead_ms = max(ahead, default=loaded.ahead_ms)
         stored = await sink.record(batch.observations, now_ms)
         loaded.accepted += stored.accepted
         loaded.duplicates += stored.duplicates

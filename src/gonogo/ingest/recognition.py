@@ -19,6 +19,8 @@ __all__ = ["OpenedRows", "opened_rows"]
 
 # Broken lines that may stand before the first record.
 LOOKED_AT_MAX = 1_000
+_TITLES = {"jsonl": "JSON lines", "json": "JSON", "csv": "CSV", "eval": "JSON"}
+_TITLES |= {"parquet": "Parquet", "arrow": "Arrow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class OpenedRows:
 
     rows: Iterator[Row | Rejection]
     mapping: FieldMap
-    understanding: Understanding | None = None
+    understanding: Understanding | None
+    is_foreign: bool = False
 
 
 def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> OpenedRows:
@@ -51,12 +54,14 @@ def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> Opened
     found = _format(source, mapping, stated, first)
     if found is not None:
         file = File(source.path)
-        return OpenedRows(foreign_rows(rows, found, file), mapping, Understanding(found, file))
+        understanding = Understanding(found.title, file, found.understood)
+        return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
     if contents.header:
         mapping = mapping.with_header(
             contents.header, source.path, decimal_comma=contents.decimal_comma
         )
-    return OpenedRows(rows, mapping)
+    own = Understanding(_TITLES[contents.container], File(source.path))
+    return OpenedRows(rows, mapping, None if source.name is None else own)
 
 
 def _format(

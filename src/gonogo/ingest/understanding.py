@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
+from gonogo.ingest.observation import FIELDS
 from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ingest.formats.foreign_format import File, ForeignFormat
+    from gonogo.ingest.formats.foreign_format import File
     from gonogo.records import Observation
 
 __all__ = ["Understanding"]
 
 SHOWN = 3
+# Records of each batch that are looked at for the fields that they have.
+LOOKED_AT = 100
+_MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 STALE_MS = 7 * DAY_MS
 
 
+def _has(observation: Observation, name: str) -> bool:
+    """Whether a record said a field by itself."""
+    if name == "id" and _MADE_ID.fullmatch(observation.id or ""):
+        return False
+    if name == "ts":
+        return not observation.ts_assumed
+    if name == "outcome_ts" and observation.outcome_ts_assumed:
+        return False
+    return getattr(observation, FIELDS[name].attribute) not in (None, {})
+
+
 class Understanding:
-    """Counts what a recognised file holds while it is read.
+    """Counts what a file holds while it is read.
 
     Args:
-        found: Its format.
+        title: What its records are written as.
         file: The file, with what its format left out.
+        understood: What became of its columns; None where they are fields, which are named as found.
     """
 
-    def __init__(self, found: ForeignFormat, file: File) -> None:
-        self._found, self._file = found, file
+    def __init__(self, title: str, file: File, understood: str | None = None) -> None:
+        self._title, self._file, self._understood = title, file, understood
+        self._fields: set[str] = set()
         self._dependencies: Counter[str] = Counter()
         self._versions: set[tuple[str, str]] = set()
         self._times: list[int] = []
@@ -48,6 +66,9 @@ class Understanding:
         self._times = [min(times), max(times)] if times else []
         self.outcomes += sum(one.outcome is not None for one in observations)
         self.errors += sum(one.error is not None for one in observations)
+        if self._understood is None:
+            for one in observations[:LOOKED_AT]:
+                self._fields.update(name for name in FIELDS if _has(one, name))
 
     def lines(self, now_ms: int) -> list[str]:
         """The three lines."""
@@ -60,7 +81,7 @@ class Understanding:
         ]
         if len(self._dependencies) > SHOWN:
             named.append(f"{len(self._dependencies) - SHOWN} more")
-        told = f"{plain(Path(self._file.path).name, 80)}: {self._found.title}; {counted(calls, 'record')} of "
+        told = f"{plain(Path(self._file.path).name, 80)}: {self._title}; {counted(calls, 'record')} of "
         told += ", ".join(named) or "nothing"
         if self._versions:
             told += f"; {counted(len(self._versions), 'version')}"
@@ -73,7 +94,8 @@ class Understanding:
 
     def _became(self) -> str:
         left = [f"{number(n)} {what}" for what, n in sorted(self._file.left_out.items())]
-        told = f"Understood as {self._found.understood}."
+        fields = [name for name in FIELDS if name in self._fields]
+        told = f"Understood as {self._understood or 'fields: ' + ', '.join(fields)}."
         return f"{told} Left out: {'; '.join(left)}." if left else told
 
     def _next(self, now_ms: int) -> str:
