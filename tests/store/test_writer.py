@@ -8,7 +8,9 @@ import pytest
 
 from gonogo.errors import ParameterError, StoreError
 from gonogo.store.engine import Connection
+from gonogo.store.sqlite import writer
 from gonogo.store.sqlite.database import Database
+from gonogo.store.sqlite.identity import log_bytes
 
 pytestmark = pytest.mark.anyio
 
@@ -33,3 +35,23 @@ async def test_a_work_that_fails_alone_is_undone_whole(tmp_path: Path, ends: str
     kept = await database.read(lambda c: [row[0] for row in c.execute("SELECT text FROM name")])
     await database.close()
     assert kept == ["whole"]
+
+
+async def test_short_writers_beside_a_long_one_fold_the_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them writes enough to come to a checkpoint by itself, and none is the last to close."""
+    limit = 128 << 10
+    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", limit)
+    path = tmp_path / "store.db"
+    long = await Database.open(path)
+    for number in range(24):
+        short = await Database.open(path)
+        text = f"{number} " + "x" * 30_000
+        await short.write(
+            lambda c, text=text: c.execute("INSERT INTO name (text) VALUES (?)", (text,))  # type: ignore[misc]
+        )
+        await short.close()
+    size = log_bytes(path)
+    await long.close()
+    assert size < 4 * limit

@@ -27,6 +27,7 @@ from gonogo.errors import StoreError
 __all__ = [
     "OpenFile",
     "Tie",
+    "log_bytes",
     "log_of",
     "refuse_emptied",
     "refuse_foreign_log",
@@ -264,11 +265,16 @@ def refuse_foreign_log(path: Path) -> None:
     )
 
 
-def _log_is_empty(path: Path) -> bool:
+def log_bytes(path: Path) -> int:
+    """The size of a store's log; 0 where there is none."""
     try:
-        return log_of(path).stat().st_size <= _LOG_HEADER
+        return log_of(path).stat().st_size
     except OSError:
-        return True
+        return 0
+
+
+def _log_is_empty(path: Path) -> bool:
+    return log_bytes(path) <= _LOG_HEADER
 
 
 def refuse_remains(path: Path) -> None:

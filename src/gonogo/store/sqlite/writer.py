@@ -17,7 +17,7 @@ from gonogo.errors import GonogoError, StoreError
 from gonogo.store.sqlite.connection import StoreConnection
 from gonogo.store.sqlite.failures import store_error
 from gonogo.store.sqlite.file_connection import FileConnection, FileWork
-from gonogo.store.sqlite.identity import OpenFile
+from gonogo.store.sqlite.identity import OpenFile, log_bytes
 from gonogo.store.sqlite.lock import FileLock, StoreHeld, holder_of
 from gonogo.store.sqlite.migrate import latest_version, refuse_newer
 
@@ -36,6 +36,9 @@ GATHER_S = 0.05
 # Checkpoint after this many changed rows or commits of this process: a WAL of a few megabytes.
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_COMMITS = 1_000
+# And where the log has grown by so much: short processes beside a long one never come to those counts,
+# and the last to close, which folds the log in, closes never (50 MB over a store of 268 KiB).
+CHECKPOINT_BYTES = 4 << 20
 
 _log = logging.getLogger("gonogo.store")
 
@@ -86,6 +89,7 @@ class Writer:
         self._closing = False
         self._full = False
         self._rows_checkpointed = 0
+        self._bytes_checkpointed = 0
         self._commits = 0
         self._task = asyncio.create_task(self._serve(), name="gonogo store writer")
 
@@ -322,8 +326,15 @@ class Writer:
 
     def _checkpoint_when_due(self, connection: FileConnection) -> None:
         rows = connection.total_changes - self._rows_checkpointed
-        if rows < CHECKPOINT_ROWS and self._commits < CHECKPOINT_COMMITS:
+        size = log_bytes(self._path)
+        if (
+            rows < CHECKPOINT_ROWS
+            and self._commits < CHECKPOINT_COMMITS
+            # Beside a reader that was forgotten no checkpoint gets far: not again at each commit.
+            and size - self._bytes_checkpointed < CHECKPOINT_BYTES
+        ):
             return
+        self._bytes_checkpointed = size
         self._rows_checkpointed, self._commits = connection.total_changes, 0
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
