@@ -30,8 +30,9 @@ BATCH_MAX = 1_000
 LINGER_S = 0.2
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 30.0
-# A child that was started anew has yet to import what opening the store needs.
-CHILD_CLOSE_S = 10.0
+# How long the end of a program waits for what is queued. A short script has yet to import what opening
+# the store needs, and to make it: on a busy machine that took more than 2 s, and its calls were lost.
+CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ class Outbox:
         util = sys.modules.get("multiprocessing.util")
         process = sys.modules.get("multiprocessing.process")
         if util is not None and process is not None and process.parent_process() is not None:
-            util.Finalize(None, self.close, args=(CHILD_CLOSE_S,), exitpriority=10)
+            util.Finalize(None, self.close, args=(CLOSE_S,), exitpriority=10)
 
     # From here on in the outbox's thread.
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypedDict, TypeVar, cast
 
 from gonogo.ingest.error_codes import error_code_of
-from gonogo.recorder.outbox import CAPACITY, Delivery, Outbox
+from gonogo.recorder.outbox import CAPACITY, CLOSE_S, Delivery, Outbox
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -24,8 +24,6 @@ __all__ = ["Call", "Delivery", "ObservationFields", "Recorder"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-CLOSE_TIMEOUT_S = 2.0
 
 
 class ObservationFields(TypedDict, total=False):
@@ -64,7 +62,7 @@ class Recorder:
     Recording costs the caller a few microseconds, never raises, and never blocks. The queue is
     bounded; what is malformed, or lost because the store is away for too long, is counted in
     `delivery`. Safe among threads, event loops and forks. At the interpreter's end what is queued
-    is written, for at most two seconds; `with Recorder() as recorder:` does it earlier.
+    is written, for at most ten seconds; `with Recorder() as recorder:` does it earlier.
 
     Args:
         store: The store's path or URL; default: GONOGO_STORE, else the user's own.
@@ -148,7 +146,7 @@ class Recorder:
         """Wait until nothing is queued; False where the time-out came first."""
         return self._outbox.flush(timeout_s)
 
-    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> Delivery:
+    def close(self, timeout_s: float = CLOSE_S) -> Delivery:
         """Write what is queued, for at most so long; later observations are dropped, and counted."""
         atexit.unregister(self.close)
         return self._outbox.close(timeout_s)
