@@ -33,6 +33,8 @@ bundle: ## dist/gonogo-VERSION.mcpb, which desktop clients install by double-cli
 lock: ## pin again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes \
 	  --no-header --no-annotate --python-version 3.11 --upgrade -o requirements.lock
+	uv pip compile pyproject.toml deploy/build.in --all-extras --universal --generate-hashes \
+	  --no-header --no-annotate --python-version 3.11 -c requirements.lock -o deploy/requirements.lock
 	for in in tests/peers/requirements/*.in; do uv pip compile $$in --generate-hashes --no-header \
 	  --no-annotate --python-version 3.11 --upgrade -o $${in%.in}.lock; done
 

@@ -147,7 +147,7 @@ async def preflight(
     "reserve",
     "gonogo reserve nightly --calls 400 --dependency gpt-4",
     "gonogo reserve nightly --usd 2.50 --idempotency-key run-7",
-    panel="Ask",
+    panel="Spend",
 )
 async def reserve(
     session: Session,
@@ -175,7 +175,7 @@ async def reserve(
     )
 
 
-@command(money, "settle", "gonogo settle RESERVATION --usd 1.90", panel="Ask")
+@command(money, "settle", "gonogo settle RESERVATION --usd 1.90", panel="Spend")
 async def settle(
     session: Session,
     *,

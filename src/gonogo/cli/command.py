@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
 
 PANEL = "Every command"
+# What a newcomer needs in the first hour; `gonogo --help` shows it above the rest.
+START = "Start here"
 VERDICT_EXIT = {"go": 0, "caution": 1, "no_go": 2, "unknown": 3}
 
 StoreOption = Annotated[

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from gonogo.cli.command import Session, command
+from gonogo.cli.command import START, Session, command
 from gonogo.errors import ParameterError
 
 group = typer.Typer()
 
 
-@command(group, "demo", "gonogo demo", "gonogo demo --folder demo", panel="Set up")
+@command(group, "demo", "gonogo demo", "gonogo demo --folder demo", panel=START)
 async def demo(
     session: Session,
     *,

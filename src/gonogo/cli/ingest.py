@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gonogo.cli.command import Session, command
+from gonogo.cli.command import START, Session, command
 from gonogo.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ ZoneOption = Annotated[
     "gonogo ingest results.json",
     "gonogo ingest results.csv --set dependency=triage --run 2026-04-02",
     "tail -f calls.jsonl | gonogo ingest - --set dependency=search",
-    panel="Record",
+    panel=START,
 )
 async def ingest(
     session: Session,

@@ -27,7 +27,7 @@ from gonogo.cli import (
     setup,
     watch_command,
 )
-from gonogo.cli.command import Common, ConfigOption, JsonOption, StoreOption
+from gonogo.cli.command import START, Common, ConfigOption, JsonOption, StoreOption
 from gonogo.cli.command_place import command_place
 from gonogo.cli.doctor import doctor_command
 from gonogo.errors import ParameterError, plain
@@ -44,17 +44,17 @@ root = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for part in (
-    checks.money,
+    demo.group,
     ingest.group,
+    doctor_command.group,
+    checks.money,
     forget_command.group,
     log.group,
     actions.group,
     incident.people,
     baseline_command.group,
     setup.group,
-    doctor_command.group,
     backup_command.group,
-    demo.group,
     drill_command.group,
     watch_command.group,
     dashboard.group,
@@ -62,7 +62,7 @@ for part in (
     migrate_store.group,
 ):
     root.registered_commands += part.registered_commands
-root.add_typer(checks.group, rich_help_panel="Ask")
+root.add_typer(checks.group, rich_help_panel=START)
 root.add_typer(log.decisions, rich_help_panel="Look")
 root.add_typer(incident.incident, rich_help_panel="Act")
 root.add_typer(incident.audit, rich_help_panel="Look")

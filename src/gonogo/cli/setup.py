@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gonogo.cli.command import Session, command
+from gonogo.cli.command import START, Session, command
 from gonogo.config import default_config, default_store, load_settings
 from gonogo.errors import ConfigError, ParameterError, plain
 from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
@@ -103,7 +103,7 @@ def _asked() -> InitialConfig:
     "gonogo install cursor --link",
     "gonogo install vscode --project . --yes",
     "gonogo install claude-code --guard",
-    panel="Set up",
+    panel=START,
     needs_config=False,
 )
 async def install(

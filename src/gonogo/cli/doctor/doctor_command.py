@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from gonogo import __version__
-from gonogo.cli.command import Session, command
+from gonogo.cli.command import START, Session, command
 from gonogo.cli.doctor.findings import Finding
 from gonogo.cli.doctor.reached import reached
 from gonogo.errors import GonogoError, plain
@@ -36,7 +36,7 @@ BROKEN = 70
     "gonogo doctor",
     "gonogo doctor --repair",
     "gonogo doctor --coherence",
-    panel="Set up",
+    panel=START,
     needs_config=False,
 )
 async def doctor(
