@@ -29,6 +29,7 @@ HOUR_MS = 3_600_000
 QUARTER_MS = HOUR_MS // 4
 DAY_MS = 86_400_000
 MICRO = 1_000_000
+NANO_A_MICRO = 1000
 # How `outcome_by` names a model that grades: `judge:NAME`.
 JUDGE = "judge:"
 # A call that arrives more than a day after it was made is history that is brought in: how late its
@@ -152,6 +153,15 @@ class Observation:
     # `outcome_ts_ms` was not stated but taken from `ts_ms`, as for history that a file brings; an
     # outcome that fills in a stored observation came on arrival then.
     outcome_ts_assumed: bool = False
+    # The cost in 1e-9 USD, where it is finer than `cost_micro_usd`.
+    cost_nano_usd: int | None = None
+    # Parts of the tokens that have prices of their own, and the service tier: `batch`, `priority`, ...
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +225,6 @@ class VersionSeen:
     n: int
     first_ts_ms: int
     newest_ts_ms: int
-
-
-class VersionCalls(NamedTuple):
-    """Calls of a version in a window: how many have no usage, tokens but no cost, and those tokens."""
-
-    version: str | None
-    calls: int
-    silent: int
-    counted: int
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,27 +346,16 @@ class Rollups:
 class Costs:
     """The newest priced or priceable calls, oldest first. All shapes (n,).
 
-    `cost_micro_usd` is -1 where none was recorded; token counts are -1 where unknown.
+    `cost_micro_usd` is -1 where none was recorded or booked; token counts are -1 where unknown.
     """
 
     ts_ms: Ints
-    cost_micro_usd: Ints
+    cost_micro_usd: Floats
     input_tokens: Ints
     output_tokens: Ints
     version: Ints
     versions: tuple[str | None, ...]
     without_usage: int = 0  # calls since the oldest of these with neither a cost nor tokens
-
-
-@dataclass(frozen=True, slots=True)
-class BookedCost:
-    """What stored observations of one quarter hour cost, as the ledger books it with them."""
-
-    dependency: str
-    budget: str | None
-    reservation: str | None
-    ts_ms: int
-    cost_micro_usd: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def test_every_field_arrives_in_stored_units() -> None:
 def test_the_table_covers_the_record() -> None:
     """A field added to the record and forgotten here would silently be refused."""
     attributes = [field.attribute for field in FIELDS.values()]
-    known_inside = {"outcome_ts_assumed", "ts_assumed", "run", "alias", "judged"}
+    known_inside = {"outcome_ts_assumed", "ts_assumed", "run", "alias", "judged", "cost_nano_usd"}
     record = {field.name for field in dataclasses.fields(Observation)} - known_inside
     assert sorted(attributes) == sorted(record)
 

@@ -20,7 +20,14 @@ def _costs(*rows: tuple[int, int, int], version: str | None = None) -> Costs:
     n = len(rows)
     times = np.full(n, NOW_MS, dtype=np.int64)
     recorded, tokens_in, tokens_out = table.T
-    return Costs(times, recorded, tokens_in, tokens_out, np.zeros(n, dtype=np.int64), (version,))
+    return Costs(
+        times,
+        recorded.astype(float),
+        tokens_in,
+        tokens_out,
+        np.zeros(n, dtype=np.int64),
+        (version,),
+    )
 
 
 def _settings(*prices: PriceSettings) -> Settings:

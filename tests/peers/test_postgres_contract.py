@@ -33,6 +33,7 @@ CONTRACT = (
     "test_token_costs",
     "test_unpriced",
     "test_not_counted",
+    "test_fine_costs",
     "test_leases",
     "test_recovery",
     "test_retention",

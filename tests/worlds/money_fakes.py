@@ -16,8 +16,9 @@ from gonogo.answers import BudgetCheck, Settlement
 from gonogo.money.budget_check import check_budget, settle_reservation
 from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.planned_spend import Forecasts
+from gonogo.ports.booked_costs import BookedCost, VersionCalls
 from gonogo.ports.money import Ledger
-from gonogo.records import MICRO, BookedCost, Costs, Dependency, VersionCalls
+from gonogo.records import MICRO, Costs, Dependency
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import CommittedIds
@@ -46,6 +47,7 @@ class MemoryCalls:
 
     calls: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
     reads: int = 0
+    booked: set[str] = field(default_factory=set)
 
     async def dependency(self, name: str) -> Dependency | None:
         """As the store would say it."""
@@ -83,10 +85,18 @@ class MemoryCalls:
         found = []
         for version in {c.version for c in mine}:
             of = [c for c in mine if c.version == version]
-            tokens = [c.tokens for c in of if c.usd is None and c.tokens]
+            waiting = [] if dependency in self.booked else of
+            tokens = [c.tokens for c in waiting if c.usd is None and c.tokens]
             silent = sum(c.usd is None and not c.tokens for c in of)
             found.append(VersionCalls(version, len(of), silent, len(tokens), sum(map(sum, tokens))))
         return tuple(found)
+
+    async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:
+        """Calls in memory are priced from now on; nothing is booked."""
+        del since_ms, now_ms
+        waiting = [c for c in self.calls[dependency] if c.tokens and dependency not in self.booked]
+        self.booked.add(dependency)
+        return len(waiting)
 
 
 @dataclass

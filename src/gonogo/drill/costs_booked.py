@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.records import QUARTER_MS, BookedCost
+from gonogo.ports.booked_costs import BookedCost
+from gonogo.records import QUARTER_MS
 from gonogo.store.books.ledger_books import book_costs
 
 if TYPE_CHECKING:

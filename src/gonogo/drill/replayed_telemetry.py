@@ -24,6 +24,7 @@ from gonogo.hours.counts import (
     hours_where,
 )
 from gonogo.hours.rate_hours import LAG_METRIC
+from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import DAY_MS, HOUR_MS, Costs, Mark, Rollups
 from gonogo.store.observations.rows import Rule
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         Ints,
         Kind,
         Observation,
-        VersionCalls,
     )
     from gonogo.settings import Settings
 
@@ -309,6 +309,11 @@ class RehearsedTelemetry(UnplayedReads):
         del dependency, since_ms, now_ms, budgets
         nothing: tuple[VersionCalls, ...] = ()
         return nothing
+
+    async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:
+        """None, for the same reason."""
+        del dependency, since_ms, now_ms
+        return 0
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """Nothing is remembered, which the contract allows."""

@@ -14,7 +14,7 @@ from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.errors import plain
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.times import LIKE, epoch_ms
-from gonogo.records import JUDGE, MICRO
+from gonogo.records import JUDGE
 
 OUTPUT_BYTES_MAX = 64 * 1024
 EMBEDDING_NUMBERS_MAX = 4096
@@ -164,11 +164,11 @@ def _any_number(value: object) -> float:
     return float(_number(value, -NUMBER_ABS_MAX, NUMBER_ABS_MAX))
 
 
-def money(value: object) -> int:
-    """USD, in micro-dollars."""
+def money(value: object) -> float:
+    """USD."""
     if type(value) is float and 0.0 <= value <= COST_USD_MAX:
-        return round(value * MICRO)
-    return round(_number(value, 0, COST_USD_MAX) * MICRO)
+        return value
+    return _number(value, 0, COST_USD_MAX)
 
 
 def tokens(value: object) -> int:

@@ -19,11 +19,21 @@ from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import KINDS, RefusedError, got
-from gonogo.records import DAY_MS, HISTORY_AFTER_MS, Observation, Rejection
+from gonogo.records import (
+    DAY_MS,
+    HISTORY_AFTER_MS,
+    MICRO,
+    NANO_A_MICRO,
+    Observation,
+    Rejection,
+)
 
 __all__ = ["FIELDS", "KINDS", "Field", "Form", "named", "parse_observation"]
 
 PROBLEM_CHARS_MAX = 300
+NANO = 1e9
+# What is dearer is kept to the micro-dollar: a float has no more digits.
+FINE_USD_MAX = 1e6
 Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 
 
@@ -78,6 +88,42 @@ FIELDS: Mapping[str, Field] = {
         Field("cost_usd", "cost_micro_usd", checked.money, "number", "what it cost"),
         Field("input_tokens", "input_tokens", checked.tokens, "number", "tokens sent"),
         Field("output_tokens", "output_tokens", checked.tokens, "number", "tokens received"),
+        Field(
+            "cache_read_tokens",
+            "cache_read_tokens",
+            checked.tokens,
+            "number",
+            "of those sent, read from a cache",
+        ),
+        Field(
+            "cache_write_tokens",
+            "cache_write_tokens",
+            checked.tokens,
+            "number",
+            "of those sent, written to a cache",
+        ),
+        Field(
+            "reasoning_tokens",
+            "reasoning_tokens",
+            checked.tokens,
+            "number",
+            "of those received, spent on thinking",
+        ),
+        Field(
+            "input_audio_tokens",
+            "input_audio_tokens",
+            checked.tokens,
+            "number",
+            "of those sent, audio",
+        ),
+        Field(
+            "output_audio_tokens",
+            "output_audio_tokens",
+            checked.tokens,
+            "number",
+            "of those received, audio",
+        ),
+        Field("tier", "tier", checked.optional_name, "text", "service tier, as batch or priority"),
         Field("item", "item", checked.identifier, "text", "question of a fixed test set"),
         Field("budget", "budget", checked.optional_name, "text", "budget that pays"),
         Field("reservation", "reservation", checked.identifier, "text", "id of the hold that pays"),
@@ -97,6 +143,7 @@ _PLACE = {slot.name: place for place, slot in enumerate(fields(Observation))}
 _DEPENDENCY_AT, _TS, _PREDICTION, _LABEL, _TS_ASSUMED, _RUN, _ALIAS = itemgetter(
     "dependency", "ts_ms", "prediction", "label", "ts_assumed", "run", "alias"
 )(_PLACE)
+_COST, _COST_NANO = itemgetter("cost_micro_usd", "cost_nano_usd")(_PLACE)
 _OUTCOME_AT, _OUTCOME_TS, _OUTCOME_BY, _ASSUMED = itemgetter(
     "outcome", "outcome_ts_ms", "outcome_by", "outcome_ts_assumed"
 )(_PLACE)
@@ -183,6 +230,10 @@ class _AheadError(RefusedError):
 
 def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
     """Fill in what follows from other fields, and check the times against now."""
+    if (usd := values[_COST]) is not None:
+        micro = values[_COST] = round(usd * MICRO)
+        nano = round(usd * NANO) if usd < FINE_USD_MAX else micro * NANO_A_MICRO
+        values[_COST_NANO] = None if nano == micro * NANO_A_MICRO else nano
     ts_ms, outcome_ts_ms = values[_TS], values[_OUTCOME_TS]
     if ts_ms is None:
         ts_ms = values[_TS] = now_ms

@@ -5,15 +5,20 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from gonogo.records import MICRO
+from gonogo.records import MICRO, NANO_A_MICRO
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from gonogo.records import Costs, Floats
+    from gonogo.records import Costs, Floats, Observation
     from gonogo.settings import PriceSettings, Settings
+
+# Half the price is what OpenAI, Anthropic and Google ask for work that may wait. Any other tier has a price
+# only where one is configured, as "MODEL:TIER".
+_TIER_SHARES = {"batch": 0.5, "flex": 0.5}
+_ORDINARY_TIERS = {None, "", "auto", "default", "standard"}
 
 
 class _Calculation(Protocol):
@@ -50,6 +55,46 @@ def model_names(dependency: str, version: str | None) -> tuple[str, ...]:
     return (f"{dependency}@{version}", f"{dependency}-{version}", dependency)
 
 
+class TokenUsage(NamedTuple):
+    """The tokens of one call as price tables count them: parts are within `input` and `output`."""
+
+    input: int
+    output: int
+    cache_read: int = 0
+    cache_write: int = 0
+    input_audio: int = 0
+    output_audio: int = 0
+    tier: str | None = None
+
+    @classmethod
+    def of(cls, o: Observation) -> TokenUsage:
+        """Of an observation; parts that exceed the whole were counted beside it, and are added."""
+        read, write = o.cache_read_tokens or 0, o.cache_write_tokens or 0
+        sent, got, thought = o.input_tokens or 0, o.output_tokens or 0, o.reasoning_tokens or 0
+        sent = sent + read + write if read + write > sent else sent
+        got = got + thought if thought > got else got
+        return cls(
+            sent,
+            got,
+            read,
+            write,
+            min(o.input_audio_tokens or 0, sent - read - write),
+            min(o.output_audio_tokens or 0, got),
+            o.tier,
+        )
+
+
+def call_nano_usd(
+    dependency: str, version: str | None, usage: TokenUsage, *, ts_ms: int, settings: Settings
+) -> int | None:
+    """What a call's tokens cost at the prices of its day, in 1e-9 USD; None if unlisted.
+
+    For an observation that comes with tokens and without a cost.
+    """
+    price = _usage_micro_usd(dependency, version, usage, ts_ms, settings)
+    return None if price is None else round(price * NANO_A_MICRO)
+
+
 def call_micro_usd(
     dependency: str,
     version: str | None,
@@ -59,18 +104,38 @@ def call_micro_usd(
     ts_ms: int,
     settings: Settings,
 ) -> int | None:
-    """What a call's tokens cost at the prices of its day, in micro-dollars; None if unlisted.
+    """What plain tokens of a call cost at the prices of its day, in micro-dollars."""
+    usage = TokenUsage(input_tokens, output_tokens)
+    price = _usage_micro_usd(dependency, version, usage, ts_ms, settings)
+    return None if price is None else round(price)
 
-    For an observation that comes with tokens and without a cost.
-    """
+
+def _usage_micro_usd(
+    dependency: str, version: str | None, usage: TokenUsage, ts_ms: int, settings: Settings
+) -> float | None:
+    """At an override, one of the tier before the model's own; else at the list's price."""
+    tier = usage.tier if usage.tier not in _ORDINARY_TIERS else None
+    if tier is not None and (of_tier := _override(dependency, version, settings, tier)):
+        return _of_override(usage, of_tier)
+    share = 1.0 if tier is None else _TIER_SHARES.get(tier)
+    if share is None:
+        return None
     override = _override(dependency, version, settings)
     if override is not None:
-        return round(
-            input_tokens * override.input_usd_per_mtok
-            + output_tokens * override.output_usd_per_mtok
-        )
-    listed = _listed(dependency, version, input_tokens, output_tokens, ts_ms, settings)
-    return None if listed is None else round(listed)
+        return share * _of_override(usage, override)
+    listed = _listed(dependency, version, usage, ts_ms, settings)
+    return None if listed is None else share * listed
+
+
+def _of_override(usage: TokenUsage, price: PriceSettings) -> float:
+    """USD per million tokens is micro-dollars per token."""
+    cached = price.cached_input_usd_per_mtok
+    read = usage.cache_read if cached is not None else 0
+    return (
+        (usage.input - read) * price.input_usd_per_mtok
+        + read * (cached or 0.0)
+        + usage.output * price.output_usd_per_mtok
+    )
 
 
 def price_calls(costs: Costs, dependency: str, settings: Settings, *, now_ms: int) -> PricedCalls:
@@ -97,8 +162,12 @@ def price_calls(costs: Costs, dependency: str, settings: Settings, *, now_ms: in
     return PricedCalls(priced, int(np.isnan(priced).sum()))
 
 
-def _override(dependency: str, version: str | None, settings: Settings) -> PriceSettings | None:
+def _override(
+    dependency: str, version: str | None, settings: Settings, tier: str | None = None
+) -> PriceSettings | None:
     names = model_names(dependency, version)
+    if tier is not None:
+        names = tuple(f"{name}:{tier}" for name in names)
     return next((settings.prices[name] for name in names if name in settings.prices), None)
 
 
@@ -131,19 +200,19 @@ def _at_list_price(
     at = np.flatnonzero(rows)
     if _price_list() is None:
         return
-    probe = (1_000_000, 1_000_000)
-    today = _listed(*model, *probe, now_ms, settings)
+    probe = TokenUsage(1_000_000, 1_000_000)
+    today = _listed(*model, probe, now_ms, settings)
     if today is None:
         return
-    oldest = _listed(*model, *probe, int(costs.ts_ms[at[0]]), settings)
+    oldest = _listed(*model, probe, int(costs.ts_ms[at[0]]), settings)
     for i in at:
-        tokens = (max(int(costs.input_tokens[i]), 0), max(int(costs.output_tokens[i]), 0))
+        tokens = TokenUsage(max(int(costs.input_tokens[i]), 0), max(int(costs.output_tokens[i]), 0))
         if costs.cost_micro_usd[i] < 0:
-            price = _listed(*model, *tokens, now_ms, settings)
+            price = _listed(*model, tokens, now_ms, settings)
             priced[i] = np.nan if price is None else price
         elif oldest != today:
-            then = _listed(*model, *tokens, int(costs.ts_ms[i]), settings)
-            price = _listed(*model, *tokens, now_ms, settings)
+            then = _listed(*model, tokens, int(costs.ts_ms[i]), settings)
+            price = _listed(*model, tokens, now_ms, settings)
             if then and price is not None:
                 priced[i] *= price / then
 
@@ -156,17 +225,22 @@ def _price_list() -> _PriceList | None:
 
 
 def _listed(
-    dependency: str,
-    version: str | None,
-    input_tokens: int,
-    output_tokens: int,
-    ts_ms: int,
-    settings: Settings,
+    dependency: str, version: str | None, tokens: TokenUsage, ts_ms: int, settings: Settings
 ) -> float | None:
     listed = _price_list()
     if listed is None:
         return None
-    usage = listed.Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    parts = {
+        "cache_read_tokens": tokens.cache_read,
+        "cache_write_tokens": tokens.cache_write,
+        "input_audio_tokens": tokens.input_audio,
+        "output_audio_tokens": tokens.output_audio,
+    }
+    usage = listed.Usage(
+        input_tokens=tokens.input,
+        output_tokens=tokens.output,
+        **{name: n for name, n in parts.items() if n},
+    )
     when = datetime.fromtimestamp(ts_ms / 1000, tz=UTC)
     provider = settings.dependency(dependency).provider
     for name in model_names(dependency, version):

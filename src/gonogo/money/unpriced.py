@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.money.planned_spend import UnpricedCalls
-from gonogo.money.prices import call_micro_usd
+from gonogo.money.prices import TokenUsage, call_nano_usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.ports.booked_costs import VersionCalls
     from gonogo.ports.money import CallCosts, Ledger, Scope
-    from gonogo.records import VersionCalls
     from gonogo.settings import Settings
-
-_MILLION = 1_000_000
 
 
 async def unpriced_calls(
@@ -46,15 +45,20 @@ async def _of_scope(
         known = await telemetry.dependency(name)
         if known is None:
             continue
-        versions = await telemetry.calls_without_cost(
+        look = partial(
+            telemetry.calls_without_cost,
             name,
             since_ms=scope.start_ms or 0,
             now_ms=now_ms,
             budgets=None if name in scope.dependencies else scope.members,
         )
+        versions = await look()
+        late = any(v.counted and _is_priced(settings, name, v, now_ms) for v in versions)
+        if late and await telemetry.book_late(name, since_ms=scope.start_ms or 0, now_ms=now_ms):
+            versions = await look()
         if known.kind not in (None, "model") and all(v.calls == v.silent for v in versions):
             continue  # a tool that never had a cost is free
-        found[name] = _of_dependency(settings, name, versions, now_ms)
+        found[name] = _of_dependency(versions)
     return UnpricedCalls(
         sum(each.calls for each in found.values()),
         sum(each.tokens for each in found.values()),
@@ -63,26 +67,15 @@ async def _of_scope(
     )
 
 
-def _of_dependency(
-    settings: Settings, name: str, versions: Sequence[VersionCalls], now_ms: int
-) -> UnpricedCalls:
-    without = [
-        each for each in versions if each.counted and not _is_priced(settings, name, each, now_ms)
-    ]
+def _is_priced(settings: Settings, name: str, of: VersionCalls, now_ms: int) -> bool:
+    """Whether tokens without a cost have a price by now: settings or the price list have changed."""
+    probe = TokenUsage(1_000_000, 1_000_000)
+    return call_nano_usd(name, of.version, probe, ts_ms=now_ms, settings=settings) is not None
+
+
+def _of_dependency(versions: Sequence[VersionCalls]) -> UnpricedCalls:
     return UnpricedCalls(
-        sum(each.silent for each in versions) + sum(each.counted for each in without),
-        sum(each.tokens for each in without),
+        sum(each.silent + each.counted for each in versions),
+        sum(each.tokens for each in versions),
         sum(each.calls for each in versions),
     )
-
-
-def _is_priced(settings: Settings, name: str, of: VersionCalls, now_ms: int) -> bool:
-    price = call_micro_usd(
-        name,
-        of.version,
-        input_tokens=_MILLION,
-        output_tokens=_MILLION,
-        ts_ms=now_ms,
-        settings=settings,
-    )
-    return price is not None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import Costs, Decision, Dependency, VersionCalls
+    from gonogo.ports.booked_costs import VersionCalls
+    from gonogo.records import Costs, Decision, Dependency
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,10 @@ class CallCosts(Protocol):
         With `budgets` of those that name one of them. Calls whose reservation holds money, or was
         settled at a declared cost, are left out.
         """
+        ...
+
+    async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:
+        """Book calls since a time whose tokens have a price only now; how many they were."""
         ...
 
 

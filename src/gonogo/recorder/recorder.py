@@ -43,6 +43,12 @@ class ObservationFields(TypedDict, total=False):
     cost_usd: float
     input_tokens: int
     output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    input_audio_tokens: int
+    output_audio_tokens: int
+    tier: str
     item: str
     budget: str
     reservation: str

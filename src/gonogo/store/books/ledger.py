@@ -19,7 +19,7 @@ from gonogo.ports.money import (
     RunProgress,
     Scope,
 )
-from gonogo.records import DAY_MS, MICRO, QUARTER_MS, Decision
+from gonogo.records import DAY_MS, MICRO, NANO_A_MICRO, QUARTER_MS, Decision
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
@@ -253,7 +253,7 @@ def _settle(
     if declared is None and actual is not None:
         booked_ms = max(created_ms, min(now_ms, expires_ms))
         booked_as = (source_id(connection, "", budget, 1), booked_ms // QUARTER_MS)
-        book(connection, *booked_as, actual - observed)
+        book(connection, *booked_as, (actual - observed) * NANO_A_MICRO)
         enter(
             connection,
             now_ms,

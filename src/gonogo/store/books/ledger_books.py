@@ -6,8 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
+from gonogo.ports.booked_costs import BookedCost
 from gonogo.ports.money import Balance, OpenHold, Scope
-from gonogo.records import DAY_MS, QUARTER_MS, BookedCost
+from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS
 from gonogo.store.engine import Connection
 
 __all__ = [
@@ -58,8 +59,14 @@ _OPEN_HOLDS = f"""
 SELECT id, held_micro_usd - observed_micro_usd, expires_ms {_OPEN}
 ORDER BY expires_ms LIMIT :holds
 """
+_ADD_SPEND = f"""
+INSERT INTO spend (source_id, daily, bucket, micro_usd, rest_nano_usd) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+  micro_usd = min(micro_usd + excluded.micro_usd + (rest_nano_usd + excluded.rest_nano_usd) / 1000, {SUM_MAX}),
+  rest_nano_usd = (rest_nano_usd + excluded.rest_nano_usd) % 1000
+"""  # noqa: S608 - a constant number
 _SPENT = f"""
-SELECT {sum_of("s.micro_usd")} FROM spend_source AS p CROSS JOIN spend AS s
+SELECT {sum_of("s.micro_usd")}, coalesce(sum(s.rest_nano_usd), 0) FROM spend_source AS p CROSS JOIN spend AS s
 WHERE s.source_id = p.id AND s.daily = :daily AND s.bucket >= :first AND s.bucket < :end
   AND (p.budget IN (SELECT value FROM json_each(:members))
        OR p.dependency IN (SELECT value FROM json_each(:dependencies)))
@@ -79,13 +86,13 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
     for cost in costs:
         quarter = cost.ts_ms // QUARTER_MS
         if cost.reservation is not None and _is_known(connection, cost.reservation):
-            reserved[cost.reservation, cost.dependency, quarter] += cost.cost_micro_usd
+            reserved[cost.reservation, cost.dependency, quarter] += cost.nano_usd
         else:
-            free[cost.dependency, cost.budget or "", quarter] += cost.cost_micro_usd
-    for (dependency, budget, quarter), amount in sorted(free.items()):
-        book(connection, source_id(connection, dependency, budget, 0), quarter, amount)
-    for (reservation, dependency, quarter), amount in sorted(reserved.items()):
-        _book_reserved(connection, reservation, dependency, quarter, amount, now_ms)
+            free[cost.dependency, cost.budget or "", quarter] += cost.nano_usd
+    for (dependency, budget, quarter), nano in sorted(free.items()):
+        book(connection, source_id(connection, dependency, budget, 0), quarter, nano)
+    for (reservation, dependency, quarter), nano in sorted(reserved.items()):
+        _book_reserved(connection, reservation, dependency, quarter, nano, now_ms)
 
 
 def _is_known(connection: Connection, reservation: str) -> bool:
@@ -98,24 +105,28 @@ def _book_reserved(
     reservation: str,
     dependency: str,
     quarter: int,
-    amount: int,
+    nano: int,
     now_ms: int,
 ) -> None:
-    budget, state, declared, observed = connection.execute(
-        "SELECT budget, state, declared_micro_usd, observed_micro_usd FROM reservation WHERE id = ?",
+    budget, state, declared, observed, rest = connection.execute(
+        "SELECT budget, state, declared_micro_usd, observed_micro_usd, rest_nano_usd FROM reservation"
+        " WHERE id = ?",
         (reservation,),
     ).fetchone()
     if declared is not None:
         return
     source = source_id(connection, dependency, budget, 1)
-    if not amount:
+    if not nano:
         return  # no entry, which would count as a call of a run
+    # Entries are whole micro-dollars; the row carries the rest to the next one.
+    amount, rest = divmod(nano + rest, NANO_A_MICRO)
     # What is beyond the largest sum is neither booked nor entered, so that the two stay equal.
     amount = min(amount, SUM_MAX - observed)
-    book(connection, source, quarter, amount)
+    book(connection, source, quarter, amount * NANO_A_MICRO)
     connection.execute(
-        "UPDATE reservation SET observed_micro_usd = observed_micro_usd + ? WHERE id = ?",
-        (amount, reservation),
+        "UPDATE reservation SET observed_micro_usd = observed_micro_usd + ?, rest_nano_usd = ?"
+        " WHERE id = ?",
+        (amount, rest, reservation),
     )
     kind = "cost" if state == "open" else "correct"
     enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
@@ -135,16 +146,16 @@ def source_id(connection: Connection, dependency: str, budget: str, reserved: in
     return int(found[0])
 
 
-def book(connection: Connection, source: int, quarter: int, amount: int) -> None:
-    """Add an amount to a source's quarter hour and to the UTC day around it."""
-    if not amount:
+def book(connection: Connection, source: int, quarter: int, nano: int) -> None:
+    """Add an amount, in 1e-9 USD, to a source's quarter hour and to the UTC day around it."""
+    if not nano:
         return
+    amount, rest = divmod(nano, NANO_A_MICRO)
     connection.executemany(
-        "INSERT INTO spend (source_id, daily, bucket, micro_usd) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET micro_usd = min(micro_usd + excluded.micro_usd, ?)",
+        _ADD_SPEND,
         [
-            (source, 0, quarter, min(amount, SUM_MAX), SUM_MAX),
-            (source, 1, quarter // QUARTERS_A_DAY, min(amount, SUM_MAX), SUM_MAX),
+            (source, 0, quarter, min(amount, SUM_MAX), rest),
+            (source, 1, quarter // QUARTERS_A_DAY, min(amount, SUM_MAX), rest),
         ],
     )
 
@@ -182,7 +193,7 @@ def balance(
     `held_by` keeps each member's sum: parents ask for their children's again.
     """
     members, dependencies = json.dumps(scope.members), json.dumps(scope.dependencies)
-    spent = 0
+    spent = rest = 0
     for daily, first, end in window_ranges(scope.start_ms, scope.end_ms):
         row = connection.execute(
             _SPENT,
@@ -194,7 +205,7 @@ def balance(
                 "end": end,
             },
         ).fetchone()
-        spent += whole(*row)
+        spent, rest = spent + whole(*row[:2]), rest + row[2]
     held = 0
     holds: list[OpenHold] = []
     for member in scope.members:
@@ -205,6 +216,7 @@ def balance(
         if holds_max:
             holds += [OpenHold(*row) for row in connection.execute(_OPEN_HOLDS, open_now)]
     holds.sort(key=lambda hold: (hold.expires_ms, hold.id))
+    spent += round(rest / NANO_A_MICRO)
     return Balance(max(spent, 0), held, tuple(holds[:holds_max]))
 
 

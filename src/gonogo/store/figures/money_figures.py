@@ -2,8 +2,7 @@
 
 Entries are what happened, and are never rewritten; what stands in `spend` and on a reservation is
 their sum. What calls cost outside any reservation is the sum of their rows, as far back as rows are
-kept; where a call had tokens and no cost, it was booked at the price of its day, so there the rows
-say only how much it was at least.
+kept; what was booked at a price that was not kept, by a store of schema 17 or before, is at least nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import QUARTER_MS
+from gonogo.records import NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
 
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from gonogo.store.figures.figure import Figures
 
 __all__ = ["compare_money", "mend_money"]
+
+_AMOUNTS = ("micro_usd", "rest_nano_usd")
+_NANO_MAX = SUM_MAX * NANO_A_MICRO
 
 
 class Spend(NamedTuple):
@@ -45,9 +47,9 @@ class _Account(NamedTuple):
 
 
 _STORED = {
-    False: "SELECT p.budget, p.dependency, p.reserved, s.daily, s.bucket, s.micro_usd"
+    False: "SELECT p.budget, p.dependency, p.reserved, s.daily, s.bucket, s.micro_usd, s.rest_nano_usd"
     " FROM spend s JOIN spend_source p ON p.id = s.source_id",
-    True: "SELECT budget, dependency, reserved, daily, bucket, micro_usd FROM spend",
+    True: "SELECT budget, dependency, reserved, daily, bucket, micro_usd, rest_nano_usd FROM spend",
 }
 _ENTRIES = {
     False: "SELECT e.reservation, e.kind, e.held_micro_usd, e.spent_micro_usd, p.dependency,"
@@ -56,9 +58,10 @@ _ENTRIES = {
     " FROM ledger_entry ORDER BY reservation, seq",
 }
 _COSTS = f"""
-SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?, {sum_of("coalesce(o.cost_micro_usd, 0)")},
-  sum(CASE WHEN o.cost_micro_usd IS NULL
-    AND (o.input_tokens IS NOT NULL OR o.output_tokens IS NOT NULL) THEN 1 ELSE 0 END)
+SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?,
+  {sum_of("CASE WHEN o.booked_nano_usd IS NULL THEN coalesce(o.cost_micro_usd, 0) ELSE 0 END")},
+  {sum_of("CASE WHEN o.booked_nano_usd >= 0 THEN o.booked_nano_usd ELSE 0 END")},
+  sum(CASE WHEN o.booked_nano_usd < 0 THEN 1 ELSE 0 END)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
 WHERE r.id IS NULL GROUP BY 1, 2, 3
@@ -117,13 +120,13 @@ def _words(key: Spend) -> str:
     of = key.dependency or "settlements"
     when = "day" if key.daily else "quarter hour"
     named = f" for {key.budget}" if key.budget else ""
-    return f"what {of} cost{named} in {when} {key.bucket} (in 1e-6 USD)"
+    return f"what {of} cost{named} in {when} {key.bucket} (in 1e-9 USD)"
 
 
 def _stored(connection: Connection) -> dict[Spend, int]:
     sums: dict[Spend, int] = defaultdict(int)
-    for *key, amount in connection.execute(_STORED[connection.has_shards]):
-        sums[Spend(*key)] += amount
+    for *key, micro, rest in connection.execute(_STORED[connection.has_shards]):
+        sums[Spend(*key)] += micro * NANO_A_MICRO + rest
     return dict(sums)
 
 
@@ -132,11 +135,12 @@ def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[s
     kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
     costs: dict[Spend, int] = {}
     unpriced: set[Spend] = set()
-    for name, budget, quarter, high, low, without in connection.execute(_COSTS, (QUARTER_MS,)):
+    for name, budget, quarter, *halves, without in connection.execute(_COSTS, (QUARTER_MS,)):
         if quarter < kept[name]:
             continue
         key = Spend(budget, name, 0, 0, quarter)
-        costs[key] = min(whole(high, low), SUM_MAX)
+        nano = whole(*halves[:2]) * NANO_A_MICRO + whole(*halves[2:])
+        costs[key] = min(nano, _NANO_MAX)
         if without:
             unpriced.add(key)
     return costs, unpriced, kept
@@ -162,8 +166,8 @@ def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dic
             at = at._replace(state="released")
         accounts[name] = at
         if quarter:
-            spent[Spend(budgets.get(name, ""), dependency, 1, 0, quarter)] += amount
-    sums = {key: min(amount, SUM_MAX) for key, amount in spent.items()}
+            spent[Spend(budgets.get(name, ""), dependency, 1, 0, quarter)] += amount * NANO_A_MICRO
+    sums = {key: min(amount, _NANO_MAX) for key, amount in spent.items()}
     return {name: tuple(at) for name, at in accounts.items()}, sums
 
 
@@ -171,7 +175,7 @@ def _by_day(quarters: Mapping[Spend, int]) -> dict[Spend, int]:
     days: dict[Spend, int] = defaultdict(int)
     for key, amount in quarters.items():
         day = key._replace(daily=1, bucket=key.bucket // QUARTERS_A_DAY)
-        days[day] = min(days[day] + amount, SUM_MAX)
+        days[day] = min(days[day] + amount, _NANO_MAX)
     return dict(days)
 
 
@@ -205,15 +209,19 @@ def _put(connection: Connection, sums: Mapping[Spend, int], settings: Settings) 
     if connection.has_shards:
         from gonogo.store.postgres.books import root_of
 
-        columns = ("root", "budget", "dependency", "reserved", "daily", "bucket", "micro_usd")
+        columns = ("root", "budget", "dependency", "reserved", "daily", "bucket")
         connection.insert(
             "spend",
-            columns,
-            [(root_of(settings, key.budget), *key, n) for key, n in sorted(sums.items()) if n],
+            (*columns, *_AMOUNTS),
+            [
+                (root_of(settings, key.budget), *key, *divmod(n, NANO_A_MICRO))
+                for key, n in sorted(sums.items())
+                if n
+            ],
         )
         return
     rows = []
     for key, amount in sorted(sums.items()):
         source = source_id(connection, key.dependency, key.budget, key.reserved)
-        rows.append((source, key.daily, key.bucket, amount))
-    connection.insert("spend", ("source_id", "daily", "bucket", "micro_usd"), rows)
+        rows.append((source, key.daily, key.bucket, *divmod(amount, NANO_A_MICRO)))
+    connection.insert("spend", ("source_id", "daily", "bucket", *_AMOUNTS), rows)

@@ -14,6 +14,7 @@ from gonogo.store.observations.rows import COLUMNS, Row, hash16
 
 if TYPE_CHECKING:
     from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.observations.costs import Pricing
     from gonogo.store.observations.rows import Place
 
 __all__ = ["Arrivals", "FilledRow", "RowsOf", "lost_outcomes", "outcome_lag_ms", "sort_out"]
@@ -59,8 +60,10 @@ RowsOf = Callable[[Sequence[Observation]], list[Row]]
 _OF_KEY = frozenset({"dependency_id", "ts_ms", "seq", "writer_id", "outcome_lag_ms"})
 # These go with the outcome: `regraded_row`.
 _OF_GRADE = frozenset({"outcome_by_id", "judge_id", "judge_e6"})
+# What a row is booked at goes with its cost and tokens: `Pricing.refilled`.
+_BOOKED = frozenset({"booked_nano_usd"})
 _FILLED_COLUMNS = tuple(
-    (at, name) for at, name in enumerate(Row._fields) if name not in _OF_KEY | _OF_GRADE
+    (at, name) for at, name in enumerate(Row._fields) if name not in _OF_KEY | _OF_GRADE | _BOOKED
 )
 
 
@@ -76,6 +79,7 @@ def sort_out(
     observations: Sequence[Observation],
     now_ms: int,
     as_rows: RowsOf,
+    pricing: Pricing,
 ) -> Arrivals:
     """Sort a batch of one dependency by what must be done with each.
 
@@ -111,7 +115,12 @@ def sort_out(
                 arrivals.duplicates += 1
             else:
                 _fill_stored(
-                    arrivals, catalogue, stored[hashed], first, DuplicateRow(hashed, late, told)
+                    arrivals,
+                    catalogue,
+                    stored[hashed],
+                    first,
+                    DuplicateRow(hashed, late, told),
+                    pricing,
                 )
     return arrivals
 
@@ -185,6 +194,8 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
     for slot in _SLOTS:
         if getattr(first, slot) is None and (value := getattr(late, slot)) is not None:
             changed[slot] = value
+    if "cost_micro_usd" in changed:
+        changed["cost_nano_usd"] = late.cost_nano_usd
     for entries in ("segments", "metrics"):
         mine, theirs = getattr(first, entries), getattr(late, entries)
         if not theirs.keys() <= mine.keys():
@@ -219,6 +230,7 @@ _SLOTS = tuple(
     not in {
         *("dependency", "ts_ms", "id", "alias", "ts_assumed", "segments", "metrics"),
         *("outcome", "outcome_ts_ms", "outcome_ts_assumed", "outcome_by", "judged"),
+        "cost_nano_usd",
     }
 )
 
@@ -232,7 +244,12 @@ class DuplicateRow(NamedTuple):
 
 
 def _fill_stored(
-    arrivals: Arrivals, catalogue: Catalogue, place: Place, before: Row, told: DuplicateRow
+    arrivals: Arrivals,
+    catalogue: Catalogue,
+    place: Place,
+    before: Row,
+    told: DuplicateRow,
+    pricing: Pricing,
 ) -> None:
     known = arrivals.filled.get((place.ts_ms, place.seq))
     first = before if known is None else known.after
@@ -243,6 +260,7 @@ def _fill_stored(
     if place.assumed and not told.late.ts_assumed and first.seq != MOVED:
         after = after._replace(ts_ms=told.row.ts_ms, seq=MOVED)
     after = after._replace(outcome_lag_ms=None if came_ms is None else came_ms - after.ts_ms)
+    after = pricing.refilled(first, after, told.late, catalogue)
     if after == first:
         arrivals.duplicates += 1
         return

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gonogo.ports.booked_costs import BookedCost
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import COLUMNS_OF, Place, SeriesKey
 
 if TYPE_CHECKING:
-    from gonogo.records import BookedCost
     from gonogo.settings import Settings
     from gonogo.store.observations.cells import Cells
 

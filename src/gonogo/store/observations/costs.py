@@ -2,40 +2,95 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.records import QUARTER_MS, BookedCost, Observation
+from gonogo.ports.booked_costs import BookedCost
+from gonogo.records import NANO_A_MICRO, QUARTER_MS, Observation
 from gonogo.store.observations.rows import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gonogo.settings import Settings
-    from gonogo.store.observations.arrivals import Arrivals
     from gonogo.store.observations.catalogue import Catalogue
 
-__all__ = ["Costs", "as_priced", "costs_of"]
+__all__ = ["NOT_KEPT", "Costs", "Pricing", "costs_of"]
 
-
-def costs_of(
-    dependency: str, arrivals: Arrivals, catalogue: Catalogue, settings: Settings
-) -> list[BookedCost]:
-    """The costs that a batch brings: of new observations, and of what others were filled in with."""
-    sums = Costs(dependency, settings)
-    for o, _ in arrivals.fresh:
-        sums.add(o, 1)
-    for one in arrivals.filled.values():
-        if any(one.before[at] != one.after[at] for at in _PRICED):
-            sums.add(as_priced(dependency, one.before, catalogue), -1)
-            sums.add(as_priced(dependency, one.after, catalogue), 1)
-    return sums.booked()
-
-
+# A call was booked at the price of its day, which was not kept: so did stores until schema 17.
+NOT_KEPT = -1
+_NANO_MAX = 10**18
 _PRICED = tuple(
     Row._fields.index(name)
     for name in (
         *("ts_ms", "version_id", "cost_micro_usd", "input_tokens", "output_tokens"),
-        *("budget_id", "reservation"),
+        *("budget_id", "reservation", "booked_nano_usd"),
     )
 )
+# What a price is made of besides tokens, which rows do not keep.
+_PARTS = (
+    *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
+    *("input_audio_tokens", "output_audio_tokens", "tier"),
+)
+
+
+class Pricing:
+    """What calls of one dependency are booked at, where that is not a cost in whole micro-dollars.
+
+    A call that comes with tokens and no cost is booked at the price of its day, where there is one.
+    """
+
+    def __init__(self, dependency: str, settings: Settings) -> None:
+        self._dependency = dependency
+        self._settings = settings
+        self._unlisted: set[tuple[str | None, str | None]] = set()
+
+    def __call__(self, o: Observation) -> int | None:
+        """In 1e-9 USD; None where its cost says all, or nothing does."""
+        if o.cost_micro_usd is not None:
+            return o.cost_nano_usd
+        if (o.input_tokens is None and o.output_tokens is None) or (
+            (o.version, o.tier) in self._unlisted
+        ):
+            return None
+        from gonogo.money.prices import TokenUsage, call_nano_usd
+
+        usage = TokenUsage.of(o)
+        price = call_nano_usd(
+            self._dependency, o.version, usage, ts_ms=o.ts_ms, settings=self._settings
+        )
+        if price is None and (usage.input or usage.output):
+            self._unlisted.add((o.version, o.tier))
+        return None if price is None else min(price, _NANO_MAX)
+
+    def refilled(self, first: Row, after: Row, late: Observation, catalogue: Catalogue) -> Row:
+        """A row that was filled in, with what it is booked at now."""
+        if after.cost_micro_usd is not None:
+            told = late.cost_nano_usd if first.cost_micro_usd is None else first.booked_nano_usd
+            return after._replace(booked_nano_usd=told)
+        if all(first[at] == after[at] for at in _PRICED):
+            return after
+        parts = {name: getattr(late, name) for name in _PARTS}
+        priced = self(replace(as_priced(self._dependency, after, catalogue), **parts))
+        return after._replace(booked_nano_usd=priced)
+
+
+def costs_of(
+    dependency: str,
+    rows: Iterable[Row],
+    filled: Iterable[tuple[Row, Row]],
+    catalogue: Catalogue,
+    settings: Settings,
+) -> list[BookedCost]:
+    """The costs that a batch brings: of new rows, and of others before and after they were filled in."""
+    sums = Costs(dependency, catalogue, settings)
+    for row in rows:
+        sums.add(row, 1)
+    for before, after in filled:
+        if any(before[at] != after[at] for at in _PRICED):
+            sums.add(before, -1)
+            sums.add(after, 1)
+    return sums.booked()
 
 
 def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
@@ -44,57 +99,42 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
         dependency=dependency,
         ts_ms=row.ts_ms,
         version=catalogue.name_text(row.version_id) if row.version_id else None,
-        cost_micro_usd=row.cost_micro_usd,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
-        budget=None if row.budget_id is None else catalogue.name_text(row.budget_id),
-        reservation=row.reservation,
     )
 
 
 class Costs:
-    """Costs of one dependency's calls, added up as finely as the ledger books them.
+    """Costs of one dependency's calls, added up as finely as the ledger books them."""
 
-    A call that came with tokens and no cost is booked at the price of its day, where there is one;
-    its row keeps the tokens alone, so that a forecast prices it anew.
-    """
-
-    def __init__(self, dependency: str, settings: Settings) -> None:
+    def __init__(self, dependency: str, catalogue: Catalogue, settings: Settings) -> None:
         self._dependency = dependency
-        self._settings = settings
-        self._sums: dict[tuple[str | None, str | None, int], int] = {}
-        self._unlisted: set[str | None] = set()
+        self._catalogue = catalogue
+        self._price = Pricing(dependency, settings)
+        self._sums: dict[tuple[int | None, str | None, int], int] = {}
 
-    def add(self, o: Observation, sign: int) -> None:
-        """Add what a call cost; with sign -1 take it back."""
-        cost = o.cost_micro_usd
-        if cost is None and o.version not in self._unlisted:
-            cost = _priced(self._dependency, o, self._settings)
-            if cost is None and (o.input_tokens or o.output_tokens):
-                self._unlisted.add(o.version)
+    def add(self, row: Row, sign: int) -> None:
+        """Add what a call was booked at; with sign -1 take it back."""
+        nano = row.booked_nano_usd
+        if nano == NOT_KEPT:
+            nano = self._price(as_priced(self._dependency, row, self._catalogue))
+        elif nano is None and row.cost_micro_usd is not None:
+            nano = row.cost_micro_usd * NANO_A_MICRO
         # What names a budget and has no cost books nothing, so that the budget knows who called.
-        if cost is not None or o.budget or o.reservation:
-            key = o.budget, o.reservation, o.ts_ms // QUARTER_MS
-            self._sums[key] = self._sums.get(key, 0) + sign * (cost or 0)
+        if nano is not None or row.budget_id or row.reservation:
+            key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS
+            self._sums[key] = self._sums.get(key, 0) + sign * (nano or 0)
 
     def booked(self) -> list[BookedCost]:
         """The sums by budget, reservation and quarter hour."""
+        name = self._catalogue.name_text
         return [
-            BookedCost(self._dependency, budget, reservation, quarter * QUARTER_MS, amount)
-            for (budget, reservation, quarter), amount in self._sums.items()
+            BookedCost(
+                self._dependency,
+                None if budget is None else name(budget),
+                reservation,
+                quarter * QUARTER_MS,
+                *divmod(nano, NANO_A_MICRO),
+            )
+            for (budget, reservation, quarter), nano in self._sums.items()
         ]
-
-
-def _priced(dependency: str, o: Observation, settings: Settings) -> int | None:
-    if o.input_tokens is None and o.output_tokens is None:
-        return None
-    from gonogo.money.prices import call_micro_usd
-
-    return call_micro_usd(
-        dependency,
-        o.version,
-        input_tokens=o.input_tokens or 0,
-        output_tokens=o.output_tokens or 0,
-        ts_ms=o.ts_ms,
-        settings=settings,
-    )

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, NANO_A_MICRO
 from gonogo.store.observations.catalogue import CommittedIds
-from gonogo.store.observations.costs import Costs, as_priced
+from gonogo.store.observations.costs import Costs
 from gonogo.store.observations.dependencies import recount_versions
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
@@ -101,9 +101,9 @@ def forget(
         "SELECT id, rule FROM dependency WHERE name = ?", (name,)
     ).fetchone()
     catalogue = catalogue_of(connection, CommittedIds())
-    costs, days = Costs(name, settings), set[int]()
+    costs, days = Costs(name, catalogue, settings), set[int]()
     for row in _rows(connection, number, selection):
-        costs.add(as_priced(name, row, catalogue), -1)
+        costs.add(row, -1)
         days.add(row.ts_ms // DAY_MS)
     booked = costs.booked()
     if booked:
@@ -121,7 +121,7 @@ def forget(
         "SET times = forgotten.times + 1, dependency_id = excluded.dependency_id",
         (name, number),
     )
-    spent = -sum(cost.cost_micro_usd for cost in booked)
+    spent = round(-sum(cost.nano_usd for cost in booked) / NANO_A_MICRO)
     return ForgottenRows(
         seen.rows, seen.remaining, seen.first_ms, seen.newest_ms, spent, seen.kept_from_ms
     )

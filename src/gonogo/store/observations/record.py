@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from gonogo.records import BatchReport, BookedCost, Observation, Rejection
+from gonogo.ports.booked_costs import BookedCost
+from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.store.engine import Connection
 from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
 from gonogo.store.observations.catalogue import Catalogue
-from gonogo.store.observations.costs import costs_of
+from gonogo.store.observations.costs import Pricing, costs_of
 from gonogo.store.observations.dependencies import (
     KnownDependency,
     bump,
@@ -96,12 +97,13 @@ def record_batch(
         batch = _refuse_late(connection, catalogue, dependency, batch, rejected)
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
         slices = Slices(catalogue, dependency.id, dependency.rule)
-        as_rows = _as_rows(catalogue, dependency.id, slices, now_ms, settings, writer)
-        arrivals = sort_out(connection, catalogue, dependency.id, kept, now_ms, as_rows)
-        _store(connection, catalogue, dependency, arrivals, cells, slices, as_rows)
-        costs += costs_of(name, arrivals, catalogue, settings)
-        accepted += len(arrivals.fresh)
-        duplicates += arrivals.duplicates
+        pricing = Pricing(name, settings)
+        as_rows = _as_rows(catalogue, dependency.id, slices, now_ms, settings, pricing, writer)
+        arrivals = sort_out(connection, catalogue, dependency.id, kept, now_ms, as_rows, pricing)
+        rows = _store(connection, catalogue, dependency, arrivals, cells, slices, as_rows)
+        filled = [each[:2] for each in arrivals.filled.values()]
+        costs += costs_of(name, rows, filled, catalogue, settings)
+        accepted, duplicates = accepted + len(arrivals.fresh), duplicates + arrivals.duplicates
         updated += arrivals.updated
     if cells:
         catalogue.apply(cells)
@@ -206,6 +208,7 @@ def _as_rows(
     slices: Slices,
     now_ms: int,
     settings: Settings,
+    pricing: Pricing,
     writer: str | None,
 ) -> RowsOf:
     """Makes rows of one dependency's observations; each still needs its seq."""
@@ -219,6 +222,7 @@ def _as_rows(
             slices=slices,
             now_ms=now_ms,
             store_text=settings.store_text,
+            booked=pricing,
             writer=writer,
         )
 
@@ -233,10 +237,10 @@ def _store(
     cells: Cells,
     slices: Slices,
     as_rows: RowsOf,
-) -> None:
-    """Write the rows of one dependency, and add them to `cells` and the samples."""
+) -> list[Row]:
+    """Write the rows of one dependency, and add them to `cells` and the samples; the new ones."""
     if not arrivals.fresh and not arrivals.filled:
-        return
+        return []
     seqs = _seqs(connection, dependency, [o.ts_ms for o, _ in arrivals.fresh])
     made = as_rows([o for o, _ in arrivals.fresh])
     rows = [row._replace(seq=seq) if seq else row for row, seq in zip(made, seqs, strict=True)]
@@ -269,6 +273,7 @@ def _store(
     sampled += [(f.late, f.after, _sample_hash(f.late)) for f in filled if has_features(f.late)]
     sample_outputs(connection, sampled)
     bump(connection, dependency, arrivals, rows, filled)
+    return rows
 
 
 def _grade_changes(

@@ -46,6 +46,7 @@ class Row(NamedTuple):
     outcome_by_id: int | None
     judge_id: int | None
     judge_e6: int | None
+    booked_nano_usd: int | None
 
 
 class Place(NamedTuple):

@@ -12,7 +12,7 @@ from gonogo.store.observations.grades import judged
 from gonogo.store.observations.rows import QUANTITY_MAX, Row, hash64
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gonogo.store.observations.catalogue import Catalogue
     from gonogo.store.observations.slices import Slices
@@ -29,6 +29,7 @@ def rows_of(
     slices: Slices,
     now_ms: int,
     store_text: bool,
+    booked: Callable[[Observation], int | None],
     writer: str | None = None,
 ) -> list[Row]:
     """The stored form of one dependency's observations; names are interned, values counted.
@@ -41,6 +42,7 @@ def rows_of(
         slices: Encodes their segments.
         now_ms: When they arrived, epoch milliseconds.
         store_text: Whether outputs are kept.
+        booked: What each is booked at in 1e-9 USD, where that is not its cost in micro-dollars.
         writer: Who writes them.
     """
     ids = partial(_ids, catalogue, dependency_id)
@@ -59,9 +61,7 @@ def rows_of(
         ],
         ids([o.error for o in observations], "error"),
         _millionths([o.confidence for o in observations]),
-        _capped(
-            [None if o.latency_ms is None else round(o.latency_ms * 1000) for o in observations]
-        ),
+        _capped(_thousandths([o.latency_ms for o in observations])),
         [o.cost_micro_usd for o in observations],
         _capped([o.input_tokens for o in observations]),
         _capped([o.output_tokens for o in observations]),
@@ -79,6 +79,7 @@ def rows_of(
         ids([o.outcome_by for o in observations]),
         ids([None if grade is None else grade.judge for grade in grades]),
         _millionths([None if grade is None else grade.outcome for grade in grades]),
+        list(map(booked, observations)),
     )
     return list(map(Row._make, zip(*columns, strict=True)))
 
@@ -104,6 +105,10 @@ def _metrics(catalogue: Catalogue, dependency_id: int, values: Mapping[str, floa
 
 def _millionths(values: Sequence[float | None]) -> list[int | None]:
     return [None if value is None else round(value * MICRO) for value in values]
+
+
+def _thousandths(values: Sequence[float | None]) -> list[int | None]:
+    return [None if value is None else round(value * 1000) for value in values]
 
 
 def _capped(values: Sequence[int | None]) -> list[int | None]:

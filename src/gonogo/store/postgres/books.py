@@ -10,29 +10,33 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.ports.booked_costs import BookedCost
 from gonogo.ports.money import Balance, OpenHold
-from gonogo.records import QUARTER_MS
+from gonogo.records import NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.ports.money import Scope
-    from gonogo.records import BookedCost
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
 __all__ = ["BalanceSnapshot", "add_spending", "book_costs", "enter", "root_of", "see_balances"]
 
 _ADD_SPEND = f"""
-INSERT INTO spend (root, budget, dependency, reserved, daily, bucket, micro_usd)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (root, budget, dependency, reserved, daily, bucket)
-DO UPDATE SET micro_usd = least(spend.micro_usd + excluded.micro_usd, {SUM_MAX})
+INSERT INTO spend (root, budget, dependency, reserved, daily, bucket, micro_usd, rest_nano_usd)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (root, budget, dependency, reserved, daily, bucket) DO UPDATE SET
+  micro_usd = least(spend.micro_usd + excluded.micro_usd
+    + (spend.rest_nano_usd + excluded.rest_nano_usd) / 1000, {SUM_MAX}),
+  rest_nano_usd = (spend.rest_nano_usd + excluded.rest_nano_usd) % 1000
 """  # noqa: S608 - a constant number
 _USE_HOLD = f"""
-UPDATE reservation r SET observed_micro_usd = least(r.observed_micro_usd + ?, {SUM_MAX})
-FROM (SELECT root, id, observed_micro_usd FROM reservation WHERE root = ? AND id = ? FOR UPDATE) old
+UPDATE reservation r SET
+  observed_micro_usd = least(r.observed_micro_usd + ?1 + (r.rest_nano_usd + ?2) / 1000, {SUM_MAX}),
+  rest_nano_usd = (r.rest_nano_usd + ?2) % 1000
+FROM (SELECT root, id, observed_micro_usd FROM reservation WHERE root = ?3 AND id = ?4 FOR UPDATE) old
 WHERE r.root = old.root AND r.id = old.id AND r.declared_micro_usd IS NULL
 RETURNING r.budget, r.state, r.observed_micro_usd - old.observed_micro_usd
 """  # noqa: S608 - a constant number
@@ -49,9 +53,9 @@ JOIN spend s ON s.daily = w.daily AND s.bucket >= w.first_bucket AND s.bucket < 
 # What names a member; what one of the dependencies cost in another name, or in none.
 _SCOPE = f"""
 SELECT {{i}}, CAST('' AS TEXT),
-  (SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
+  (SELECT coalesce(sum(s.micro_usd + s.rest_nano_usd / 1000.0), 0) {_WINDOW}
    WHERE s.root = :root AND s.budget = ANY(:members{{i}}))
-  + (SELECT coalesce(sum(s.micro_usd), 0) {_WINDOW}
+  + (SELECT coalesce(sum(s.micro_usd + s.rest_nano_usd / 1000.0), 0) {_WINDOW}
      WHERE s.dependency = ANY(:dependencies{{i}})
        AND NOT (s.root = :root AND s.budget = ANY(:members{{i}}))),
   (SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
@@ -109,7 +113,7 @@ def see_balances(
     sums = sorted(row for row in rows if row[0] >= 0)
     return BalanceSnapshot(
         tuple(
-            Balance(max(int(spent), 0), int(held), tuple(holds) if i == 0 else ())
+            Balance(max(round(spent), 0), int(held), tuple(holds) if i == 0 else ())
             for i, _, spent, held, _ in sums
         ),
         tuple(row[4] for row in sums),
@@ -130,18 +134,19 @@ def book_costs(
     for cost in costs:
         quarter = cost.ts_ms // QUARTER_MS
         of = None if cost.reservation is None else roots.get(cost.reservation)
-        if cost.reservation is not None and of is not None and not cost.cost_micro_usd:
+        if cost.reservation is not None and of is not None and not cost.nano_usd:
             added[*of, cost.dependency, 1, quarter] = (
                 0  # no entry, which would count as a call of a run
             )
         elif cost.reservation is not None and of is not None:
-            reserved[of[0], cost.reservation, cost.dependency, quarter] += cost.cost_micro_usd
+            reserved[of[0], cost.reservation, cost.dependency, quarter] += cost.nano_usd
         else:
             budget = cost.budget or ""
-            free[root_of(settings, budget), budget, cost.dependency, quarter] += cost.cost_micro_usd
+            free[root_of(settings, budget), budget, cost.dependency, quarter] += cost.nano_usd
     # Reservations first: who settles one takes its row before those of `spend`.
-    for (root, reservation, dependency, quarter), cost_of in sorted(reserved.items()):
-        used = connection.execute(_USE_HOLD, (cost_of, root, reservation)).fetchone()
+    for (root, reservation, dependency, quarter), nano in sorted(reserved.items()):
+        amounts = divmod(nano, NANO_A_MICRO)
+        used = connection.execute(_USE_HOLD, (*amounts, root, reservation)).fetchone()
         if used is not None:
             # What is beyond the largest sum is neither booked nor entered: the two stay equal.
             kind, amount = "cost" if used[1] == "open" else "correct", used[2]
@@ -156,9 +161,9 @@ def book_costs(
                 booked_as=booked_as,
             )
             key = root, used[0], dependency, 1, quarter
-            added[key] = added.get(key, 0) + amount
-    for (root, budget, dependency, quarter), amount in free.items():
-        added[root, budget, dependency, 0, quarter] = amount
+            added[key] = added.get(key, 0) + amount * NANO_A_MICRO
+    for (root, budget, dependency, quarter), nano in free.items():
+        added[root, budget, dependency, 0, quarter] = nano
     add_spending(connection, added)
 
 
@@ -173,13 +178,14 @@ def _roots(connection: Connection, reservations: set[str]) -> dict[str, tuple[st
 
 
 def add_spending(connection: Connection, added: dict[tuple[str, str, str, int, int], int]) -> None:
-    """Add amounts by (root, budget, dependency, reserved, quarter) to the quarter and its day."""
+    """Add amounts in 1e-9 USD by (root, budget, dependency, reserved, quarter) to quarter and day."""
     rows: dict[tuple[str, str, str, int, int, int], int] = defaultdict(int)
     for (root, budget, dependency, reserved, quarter), amount in added.items():
         rows[root, budget, dependency, reserved, 0, quarter] += amount
         rows[root, budget, dependency, reserved, 1, quarter // QUARTERS_A_DAY] += amount
+    nanos = ((key, *divmod(nano, NANO_A_MICRO)) for key, nano in sorted(rows.items()))
     connection.executemany(
-        _ADD_SPEND, [(*key, min(amount, SUM_MAX)) for key, amount in sorted(rows.items())]
+        _ADD_SPEND, [(*key, min(amount, SUM_MAX), rest) for key, amount, rest in nanos]
     )
 
 

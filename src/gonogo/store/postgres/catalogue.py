@@ -14,7 +14,7 @@ from gonogo.store.postgres.rollups import apply_cells
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import BookedCost
+    from gonogo.ports.booked_costs import BookedCost
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
     from gonogo.store.observations.cells import Cells

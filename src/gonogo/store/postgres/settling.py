@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import ParameterError
 from gonogo.ports.money import ClosedReservation
-from gonogo.records import MICRO, QUARTER_MS
+from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger import logged
 from gonogo.store.books.run_books import unknown_reservation
 from gonogo.store.postgres.books import add_spending, enter
@@ -66,7 +66,7 @@ def settle(
             booked_as=("", quarter),
         )
         connection.execute(_CLOSE, ("settled", now_ms, actual, root, name))
-        add_spending(connection, {(root, budget, "", 1, quarter): spent})
+        add_spending(connection, {(root, budget, "", 1, quarter): spent * NANO_A_MICRO})
     elif state == "open":
         state = "settled" if observed else "released"
         kind = "settle" if observed else "release"

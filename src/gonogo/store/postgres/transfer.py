@@ -46,6 +46,7 @@ _ACTIONS = (
     *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),
     *("incident", "incident_event", "suspicion", "notice", "message_told", "silence"),
 )
+_SPENT_ON = ("root", "budget", "dependency", "reserved")
 MONEY, ACTIONS, ALL = "/money", "/actions", "/"
 _ROWS_A_STEP = 5000
 
@@ -233,13 +234,15 @@ class Move:
             ((roots[row[0]], *row) for row in entries),
         )
         spent = self._file.execute(
-            "SELECT budget, dependency, reserved, daily, bucket, micro_usd FROM spend"
-            " JOIN spend_source ON id = source_id"
+            # A source without spending names a budget all the same: its calls have no price.
+            "SELECT budget, dependency, reserved, coalesce(daily, 0), coalesce(bucket, 0),"
+            " coalesce(micro_usd, 0), coalesce(rest_nano_usd, 0)"
+            " FROM spend_source LEFT JOIN spend ON id = source_id"
         )
         rows += _copied(
             connection,
             "spend",
-            ["root", "budget", "dependency", "reserved", "daily", "bucket", "micro_usd"],
+            [*_SPENT_ON, "daily", "bucket", "micro_usd", "rest_nano_usd"],
             ((root(row[0]), *row) for row in spent),
         )
         answers = self._file.execute("SELECT key, arguments, answer, ts_ms FROM reserve_answer")

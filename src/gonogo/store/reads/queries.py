@@ -7,14 +7,15 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
+from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import (
+    NANO_A_MICRO,
     Costs,
     Dependency,
     GoldenAnswers,
     Histograms,
     HourCounts,
     Mark,
-    VersionCalls,
     VersionSeen,
 )
 from gonogo.store.books.refused_book import read_refused
@@ -230,17 +231,20 @@ def read_golden(connection: Connection, dependency: str) -> GoldenAnswers:
 
 def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     """The newest calls that have a cost or tokens, oldest first."""
+    import numpy as np
+
     rows = connection.execute(
         "SELECT ts_ms, coalesce(cost_micro_usd, -1), coalesce(input_tokens, -1), "
-        "coalesce(output_tokens, -1), version_id FROM observation "
+        "coalesce(output_tokens, -1), version_id, coalesce(booked_nano_usd, -1) FROM observation "
         "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
         "AND coalesce(cost_micro_usd, input_tokens, output_tokens) IS NOT NULL "
         "ORDER BY ts_ms DESC, seq DESC LIMIT ?",
         (dependency, limit),
     ).fetchall()
     rows.reverse()
-    ts_ms, cost, input_tokens, output_tokens, version_ids = columns_of(rows, 5)
+    ts_ms, cost, input_tokens, output_tokens, version_ids, booked = columns_of(rows, 6)
     version, versions = _texts(connection, version_ids)
+    exact = np.where(booked >= 0, booked / NANO_A_MICRO, cost)
     # Streams whose usage was never told: as many as would matter, so that the read stays short.
     unused = connection.execute(
         "SELECT count(*) FROM (SELECT 1 FROM observation "
@@ -249,7 +253,7 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
         (dependency, int(ts_ms[0]) if len(rows) else 0, limit),
     ).fetchone()
     without_usage = int(unused[0]) if rows else 0
-    return Costs(ts_ms, cost, input_tokens, output_tokens, version, versions, without_usage)
+    return Costs(ts_ms, exact, input_tokens, output_tokens, version, versions, without_usage)
 
 
 # Calls of a reservation are held while it is open, and booked as declared once it is settled so; where it
@@ -259,7 +263,7 @@ SELECT v.text, count(*), sum(CASE WHEN o.usage IS NULL THEN 1 ELSE 0 END),
   sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL THEN 1 ELSE 0 END),
   sum(CASE WHEN o.cost IS NULL THEN o.tokens ELSE 0 END)
 FROM (
-  SELECT version_id, budget_id, reservation, cost_micro_usd AS cost,
+  SELECT version_id, budget_id, reservation, coalesce(booked_nano_usd, cost_micro_usd) AS cost,
     coalesce(cost_micro_usd, input_tokens, output_tokens) AS usage,
     coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens
   FROM observation WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency)

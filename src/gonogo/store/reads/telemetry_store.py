@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import DAY_MS
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         Mark,
         Observation,
         Rollups,
-        VersionCalls,
     )
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
@@ -271,6 +271,22 @@ class StoredTelemetry(TrustReads, SignalReads):
 
         work = partial(rebuild_dependency, name=dependency, catalogue_of=self._catalogue_of)
         await self._database.write(work, shard=dependency)
+
+    async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:
+        """Book calls since a time whose tokens have a price only now; how many they were."""
+        if self._database.read_only:
+            return 0
+        from gonogo.store.observations.late_prices import book_late
+
+        work = partial(
+            book_late,
+            name=dependency,
+            since_ms=since_ms,
+            now_ms=now_ms,
+            settings=self._settings,
+            catalogue_of=self._catalogue_of,
+        )
+        return await self._database.write(work, shard=dependency)
 
     async def forgettable(self, dependency: str, selection: Selection) -> ForgottenRows | None:
         """What would be taken back; None where the dependency is not known."""
