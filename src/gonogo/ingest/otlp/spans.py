@@ -11,6 +11,10 @@ from gonogo.settings import EvaluationSettings
 
 __all__ = ["call_fields", "judgement"]
 
+_QUANTITIES = (
+    *("input_tokens", "output_tokens", "cost_usd", "cache_read_tokens", "cache_write_tokens"),
+    *("reasoning_tokens", "input_audio_tokens", "output_audio_tokens"),
+)
 # They stand around other calls, and would count what their parts have counted.
 _AROUND = frozenset(
     {"invoke_agent", "create_agent", "invoke_workflow", "plan", "CHAIN", "AGENT", "GUARDRAIL"}
@@ -30,7 +34,9 @@ def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] 
     fields: dict[str, object] = {"dependency": named[0], "kind": named[1]}
     if provider := found.get("provider"):
         fields["provider"] = provider
-    for slot in ("input_tokens", "output_tokens", "cost_usd"):
+    if tier := found.get("tier"):
+        fields["tier"] = str(tier)
+    for slot in _QUANTITIES:
         if (stated := number_of(found, slot)) is not None:
             fields[slot] = stated
     if OWN in found:
