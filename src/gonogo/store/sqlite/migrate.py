@@ -13,6 +13,10 @@ __all__ = ["APPLICATION_ID", "latest_version", "migrate", "refuse_newer"]
 APPLICATION_ID = 0x476E476F
 
 _FOLDER = Path(__file__).parent / "migrations"
+# From here on steps were numbered anew between commits, so that a store's version does not tell which
+# it has: an upgrade runs them all, and passes over what is there.
+_UNSURE_FROM = 15
+_THERE = ("already exists", "duplicate column name")
 
 
 def _migrations() -> list[tuple[int, Path]]:
@@ -71,9 +75,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         refuse_newer(path, found, known)
         for version, file in files:
-            if version > found:
-                for statement in _statements(file.read_text(encoding="utf-8")):
-                    connection.execute(statement)
+            if version > min(found, _UNSURE_FROM - 1):
+                _apply(connection, file, pass_over=_THERE if found >= _UNSURE_FROM else ())
         connection.execute(f"PRAGMA user_version = {known}")
         connection.execute("COMMIT")
     except BaseException:
@@ -81,3 +84,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
             connection.execute("ROLLBACK")
         raise
     return known
+
+
+def _apply(connection: sqlite3.Connection, file: Path, *, pass_over: tuple[str, ...]) -> None:
+    """Run one step; `pass_over`: what SQLite says of a statement that is not needed."""
+    for statement in _statements(file.read_text(encoding="utf-8")):
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not any(said in str(error) for said in pass_over):
+                raise
