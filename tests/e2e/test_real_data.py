@@ -37,9 +37,13 @@ def store(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = [part for text in MAP for part in ("--map", text)]
     done = gonogo("ingest", str(source), *maps, "--json", store=path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert answer(done) == {"accepted": 4000, "duplicates": 0, "updated": 0, "rejected": []}
+    counted = answer(done)
+    assert counted.pop("understood")[0].startswith("prime.jsonl.gz: JSON lines; 4,000 records of")
+    assert counted == {"accepted": 4000, "duplicates": 0, "updated": 0, "rejected": []}
     again = typed("ingest", str(source), *maps, "--json", store=path)
-    assert answer(again) == {"accepted": 0, "duplicates": 4000, "updated": 0, "rejected": []}
+    counted = answer(again)
+    assert counted.pop("understood")
+    assert counted == {"accepted": 0, "duplicates": 4000, "updated": 0, "rejected": []}
     return path
 
 

@@ -178,7 +178,7 @@ def the_question_is_echoed(said: Exchange[Answer]) -> Iterator[str]:
             continue
         if not told.get(name):
             yield f"{name}={given} is not in the object"
-        elif str(told[name])[:10] not in said.answer.summary:
+        elif plain(str(told[name]))[:10] not in said.answer.summary:
             yield f"{name}={given} is not in {said.answer.summary!r}"
 
 
