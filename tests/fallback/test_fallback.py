@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fallback_world import DAY, HOUR, MINUTE, World, world
-from gonogo.answers import FallbackPlan, FallbackResult, rfc3339
+from gonogo.answers import Approver, FallbackPlan, FallbackResult, rfc3339
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.fallback.ask import FallbackRequest, plan_to_approve, trigger_fallback
 from gonogo.fallback.route import get_route
@@ -118,8 +118,9 @@ async def test_without_a_yes_the_plan_comes_back(w: World) -> None:
         assert pending.approve_command == f"gonogo approve {plan.plan_id}"
     assert await w.routes.route("m") is None
     result = await w.approved(plan.plan_id)
-    assert result.applied
     assert {entry.actor for entry in await w.actions()} == {"person:kim"}
+    assert result.approved_by == Approver(how="approved", who="person:kim")
+    assert {json.loads(e.inputs)["approved_by"]["how"] for e in await w.actions()} == {"approved"}
     pending = await w.undo(result.audit_id, None)
     assert isinstance(pending, FallbackPlan)
     assert (await w.undo(result.audit_id, None)).plan_id == pending.plan_id  # type: ignore[union-attr]

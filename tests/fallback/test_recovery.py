@@ -301,7 +301,7 @@ async def test_an_outage_from_the_first_error_to_the_last_stage(tmp_path: Path) 
             assert waited < 24
             route = await (await app.stores()).routes.route("m")
         last = (await app.decisions(kind="recover", limit=1))[0]
-        assert json.loads(last.inputs)["confirmed_by"] == "evidence"
+        assert json.loads(last.inputs)["approved_by"]["how"] == "evidence"
 
 
 async def test_at_the_threshold_the_route_does_not_flap(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ from gonogo.answers.drift_report import (
 )
 from gonogo.answers.fallback_report import (
     ActuatorResult,
+    Approver,
     FallbackPlan,
     FallbackResult,
     PlanCheck,
@@ -97,6 +98,7 @@ __all__ = [
     "ActuatorResult",
     "Ahead",
     "Answer",
+    "Approver",
     "Baseline",
     "Binding",
     "BudgetCheck",

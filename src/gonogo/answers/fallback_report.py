@@ -63,6 +63,13 @@ class Undo(Part):
     arguments: dict[str, object]
 
 
+class Approver(Part):
+    """By whose word a plan was carried out; `allow` is the policy's, `evidence` that of a return."""
+
+    how: Literal["allow", "evidence", "confirm", "elicited", "approved"]
+    who: str
+
+
 class FallbackResult(Answer):
     """What a fallback did."""
 
@@ -73,6 +80,7 @@ class FallbackResult(Answer):
     to: list[TargetShare]
     actuators: list[ActuatorResult]
     incident_id: str | None = None
+    approved_by: Approver | None = None
     undo: Undo | None = None
     expires_at: Time | None = None
     audit_id: str

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import (
     ActuatorResult,
+    Approver,
     FallbackResult,
     NextAction,
     TargetShare,
     Undo,
     rfc3339,
 )
-from gonogo.errors import ActionRefused
+from gonogo.errors import ActionRefused, plain
 from gonogo.fallback.conditions import (
     blocking,
     circles,
@@ -209,15 +210,35 @@ def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery 
     return Recovery(plan.after, fell_ms=now_ms, since_ms=now_ms, tried=tried)
 
 
+async def _approver(ports: FallbackPorts, plan: Plan, go: Approval) -> Approver:
+    """By whose word the plan was begun, as the audit has it: another process may finish it."""
+    begun = await ports.decisions.decision(plan.audit_id or "")
+    said = {} if begun is None else json.loads(begun.inputs)
+    return Approver(**said["approved_by"]) if "approved_by" in said else _approved_now(plan, go)
+
+
+def _approved_now(plan: Plan, go: Approval) -> Approver:
+    return Approver(
+        how=go.confirmed_by or ("evidence" if plan.returns else "allow"), who=plain(go.actor, 80)
+    )
+
+
 def _entry(
-    plan: Plan, go: Approval, *, entry_id: str, verdict: Verdict, summary: str, answer: str
+    plan: Plan,
+    go: Approval,
+    approved_by: Approver,
+    *,
+    entry_id: str,
+    verdict: Verdict,
+    summary: str,
+    answer: str,
 ) -> Decision:
     inputs = {
         "dependency": plan.dependency,
         "plan_id": plan.id,
         "undo": plan.undoes,
         "reason": plan.reason,
-        "confirmed_by": go.confirmed_by or ("evidence" if plan.returns else "allow"),
+        "approved_by": approved_by.model_dump(),
         "idempotency_key": go.idempotency_key,
         "overruled": go.overrule and ", ".join(c.check for c in plan.checks if not c.passed),
         "overruled_because": go.overrule,
@@ -250,6 +271,7 @@ def _began(plan: Plan, wanted: Route, go: Approval) -> Decision:
     return _entry(
         plan,
         go,
+        _approved_now(plan, go),
         entry_id=wanted.audit_id or "",
         verdict="unknown",
         summary=f"Begun: {plan.dependency} to {told_targets(plan.after)} (epoch {wanted.epoch})",
@@ -273,10 +295,19 @@ async def complete(
         steps = [(STORE, Step("done", f"read back at epoch {route.epoch}"))]
         steps += await bring_about_all(ports, settings, route)
     entry_id = ports.new_id()
-    result = _result(plan, steps, entry_id, go.now_ms)
+    approved_by = await _approver(ports, plan, go)
+    result = _result(plan, steps, entry_id, go.now_ms).model_copy(
+        update={"approved_by": approved_by}
+    )
     text = result.model_dump_json(by_alias=True, exclude_none=True)
     entry = _entry(
-        plan, go, entry_id=entry_id, verdict=result.verdict, summary=result.summary, answer=text
+        plan,
+        go,
+        approved_by,
+        entry_id=entry_id,
+        verdict=result.verdict,
+        summary=result.summary,
+        answer=text,
     )
     incident_id = await note_route(
         ports.incidents,

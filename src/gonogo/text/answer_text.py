@@ -62,6 +62,8 @@ def as_call(action: NextAction) -> str:
 def words(answer: Answer, step: Callable[[NextAction], str] = as_call) -> Words:
     """Put an answer into words; `step` says what to do next."""
     facts, tables = parts_of(answer)
+    if isinstance(answer, FallbackResult) and answer.approved_by:
+        facts.append(("approved by", f"{answer.approved_by.who} ({answer.approved_by.how})"))
     if isinstance(answer, FallbackResult) and answer.undo:
         undo = NextAction(**answer.undo.model_dump(), reason="takes it back")
         facts.append(("undo", step(undo)))
