@@ -43,6 +43,14 @@ async def test_up_to_one_call_in_twenty_is_said_alone(tmp_path: Path, n: int, ve
     assert found.unpriced.calls == n
 
 
+async def test_calls_that_failed_without_usage_are_no_gap_in_prices(tmp_path: Path) -> None:
+    """An outage does not make a budget unknown: what was not served costs nothing."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("known", 60, 0.01) + calls("known", 40, error="http_503"))
+        found = await app.check_budget_with_confidence("day", dependency="known", planned_calls=5)
+    assert (found.verdict, found.unpriced) == ("go", None)
+
+
 async def test_tools_without_cost_and_calls_of_a_reservation_hide_nothing(tmp_path: Path) -> None:
     """A tool that never had a cost is free; what a reservation carries is booked when it is settled."""
     async with opened_app(tmp_path, TOML) as app:

@@ -267,7 +267,10 @@ FROM (
     coalesce(cost_micro_usd, input_tokens, output_tokens) AS usage,
     coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens
   FROM observation WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency)
-    AND ts_ms >= :since ORDER BY ts_ms DESC, seq DESC LIMIT :limit
+    AND ts_ms >= :since
+    -- One that failed without usage was not served: an outage is no gap in prices.
+    AND (error_id IS NULL OR coalesce(cost_micro_usd, input_tokens, output_tokens) IS NOT NULL)
+  ORDER BY ts_ms DESC, seq DESC LIMIT :limit
 ) AS o
 LEFT JOIN name v ON v.id = o.version_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
