@@ -23,6 +23,7 @@ __all__ = ["default_config", "default_store", "load_settings", "local_routes", "
 # Addresses that need no "//".
 _OTHER_SCHEMES = ("sqlite:", "file:", "postgresql+", "postgres+")
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
+KEY_PARTS_MAX = 1_000
 
 
 def load_settings(
@@ -164,6 +165,9 @@ def _parsed(path: Path) -> dict[str, object]:
             raise ConfigError(
                 f"{path} is larger than {CONFIG_BYTES_MAX} bytes; is it a gonogo.toml?"
             )
+        # The time that tomllib takes for a key grows by the square of its parts: 50,000 took half a minute.
+        if any(key.partition(b"=")[0].count(b".") > KEY_PARTS_MAX for key in content.splitlines()):
+            raise ConfigError(f"{path}: a table is nested more than {DEPTH_MAX} deep.")
         found = tomllib.loads(content.decode("utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         raise ConfigError(
