@@ -5,12 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,23 +55,6 @@ def program(*names: str) -> str:
         if found := shutil.which(name, path=os.pathsep.join(places)):
             return found
     pytest.skip(f"{' or '.join(names)} is not installed here; .ci/run installs it")
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port: int = asked.getsockname()[1]
-    return port
-
-
-def wait_for(condition: Callable[[], object], *, within_s: float = 30.0) -> None:
-    """Wait until a condition holds; fails where it does not in time."""
-    end = time.monotonic() + within_s
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < end, f"not within {within_s:g} s"
-        pause.wait(0.02)
 
 
 def _postgres_places() -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -19,15 +22,29 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str, *, within_s: float = READY_S) -> None:
-    """Return once an address answers with success; fail where it does not in time."""
-    until = time.monotonic() + within_s
+def wait_for(condition: Callable[[], object], *, within_s: float = 30.0) -> None:
+    """Wait until a condition holds; fails where it does not in time."""
+    end = time.monotonic() + within_s
     pause = threading.Event()
-    while True:
+    while not condition():
+        assert time.monotonic() < end, f"not within {within_s:g} s"
+        pause.wait(0.02)
+
+
+def answers(url: str) -> bool:
+    """Whether an address answers with success."""
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def running(*command: str, place: str) -> Iterator[str]:
+    """A component that says at `/-/ready` when it is; its address, until the block ends."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            if httpx.get(url, timeout=2).is_success:
-                return
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < until, f"{url} did not answer within {within_s:g} s"
-        pause.wait(0.1)
+            wait_for(lambda: answers(f"http://{place}/-/ready"), within_s=READY_S)
+            yield f"http://{place}"
+        finally:
+            process.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from environments import program
-from ports import free_port, wait_for
+from ports import free_port, running
 
 from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.ports.notices import Notice, Page
@@ -29,21 +28,16 @@ def url(tmp_path: Path) -> Iterator[str]:
     """A running Alertmanager that sends nothing to anybody."""
     config = tmp_path / "alertmanager.yml"
     config.write_text(CONFIG)
-    port = free_port()
+    place = f"127.0.0.1:{free_port()}"
     command = [
         program("prometheus-alertmanager", "alertmanager"),
         f"--config.file={config}",
         f"--storage.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.listen-address={place}",
         "--cluster.listen-address=",
     ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        try:
-            found = f"http://127.0.0.1:{port}"
-            wait_for(f"{found}/-/ready")
-            yield found
-        finally:
-            running.kill()
+    with running(*command, place=place) as found:
+        yield found
 
 
 def alerts(url: str) -> list[dict[str, Any]]:

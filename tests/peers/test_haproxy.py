@@ -13,7 +13,8 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from environments import free_port, program, wait_for
+from environments import program
+from ports import free_port, wait_for
 
 from conformance import FULL, conforms, goes_back
 from gonogo.actuators.haproxy import HaproxyWeights

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from environments import ROOT, free_port, python_environment, wait_for
+from environments import ROOT, python_environment
+from ports import free_port, wait_for
 
 from gonogo.actuators.route_file import RouteFile
 from gonogo.ports.routes import Route, Weight

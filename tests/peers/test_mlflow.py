@@ -9,20 +9,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from environments import free_port, python_environment, wait_for
+from environments import python_environment
+from ports import answers, free_port, wait_for
 
 from conformance import BACK, FULL, conforms, goes_back
 from gonogo.actuators.mlflow import MlflowAlias
 
 pytestmark = pytest.mark.anyio
-
-
-def answers(url: str) -> bool:
-    """Whether the server is there."""
-    try:
-        return httpx.get(f"{url}/health", timeout=2).is_success
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: process.poll() is not None or answers(url), within_s=120)
+        wait_for(lambda: process.poll() is not None or answers(f"{url}/health"), within_s=120)
         assert process.poll() is None, (folder / "log").read_text()
         yield url
     finally:

@@ -6,8 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,10 +17,9 @@ from environments import ROOT, program
 from gonogo_server import prepared, served
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from ports import free_port, wait_for
+from ports import free_port, running, wait_for
 
 DEPLOY = ROOT / "deploy"
-SCRAPED_WITHIN_S = 30.0
 READ_TOKEN = "r" * 32
 QUERIES = sorted(
     {
@@ -68,25 +65,20 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "read_token").write_text(READ_TOKEN)
     config = folder / "prometheus.yml"
     with served(*serve) as address:
-        place = address.split("/")[2]
+        scraped = address.split("/")[2]
         text = config.read_text()
         assert "server:8765" in text
-        config.write_text(text.replace("server:8765", place).replace("30s", "1s"))
-        port = free_port()
-        run = [
+        config.write_text(text.replace("server:8765", scraped).replace("30s", "1s"))
+        place = f"127.0.0.1:{free_port()}"
+        scraper = [
             program("prometheus"),
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.listen-address={place}",
         ]
         anyio.run(list_over_http, address)  # a tool's call, whose count is scraped
-        with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-            try:
-                found = f"http://127.0.0.1:{port}"
-                wait_for(f"{found}/-/ready")
-                yield found
-            finally:
-                running.kill()
+        with running(*scraper, place=place) as found:
+            yield found
 
 
 def asked(url: str, query: str) -> list[Any]:
@@ -98,12 +90,9 @@ def asked(url: str, query: str) -> list[Any]:
 
 
 def asked_until_scraped(url: str, query: str) -> list[Any]:
-    """The same, until the series is there: it is scraped every second."""
-    until = time.monotonic() + SCRAPED_WITHIN_S
-    while not (found := asked(url, query)):
-        assert time.monotonic() < until, f"no answer to {query}"
-        threading.Event().wait(0.2)
-    return found
+    """The answer of an instant query once its series is there: it is scraped every second."""
+    wait_for(lambda: asked(url, query))
+    return asked(url, query)
 
 
 def test_the_server_is_scraped_with_the_reading_token(prometheus: str) -> None:
