@@ -5,20 +5,24 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 import engines
-from gonogo.records import DAY_MS, HOUR_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations import retention
+from gonogo.store.observations.forget import ForgottenRows, Selection
 from gonogo.store.observations.retention import let_go
 from gonogo.store.reads.telemetry_store import StoredTelemetry
+from gonogo.store.repair import compare
 from gonogo.store.sqlite.database import Database
 from telemetry_worlds import START_MS, rollups_of
 
@@ -124,6 +128,90 @@ async def test_a_rebuild_after_letting_go_changes_nothing(tmp_path: Path) -> Non
     await let_go(database, days=3, now_ms=NOW_MS)
     await telemetry.rebuild("model")
     assert await database.read(rollups_of) == recorded
+    await database.close()
+
+
+def _entry(found: ForgottenRows) -> Decision:
+    return Decision(
+        id="0",
+        ts_ms=NOW_MS,
+        kind="forget",
+        verdict=None,
+        summary=f"forgot {found.rows}",
+        inputs="{}",
+        answer="{}",
+        action=True,
+        dependency="model",
+        last_ts_ms=NOW_MS,
+    )
+
+
+async def _amiss(engine: Engine) -> list[str]:
+    found = await compare(engine, has_time=lambda: True, now_ms=NOW_MS)
+    return [f"{figure.what}: {figure.said}" for figure in found.figures if figure.amiss]
+
+
+class _Stopped(Exception):
+    """What stops letting go after some of its steps."""
+
+
+async def test_where_letting_go_was_cut_short_the_figures_hold(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor finds nothing amiss after any step, nor after a part of the rest was taken back."""
+    monkeypatch.setattr(retention, "ROWS_A_STEP", 50)
+    write = engine.write
+    for steps in (1, 2, 3, 4):
+        left = iter(range(steps))
+
+        async def some(*args: object, left: Iterator[int] = left, **kwargs: object) -> object:
+            if next(left, None) is None:
+                raise _Stopped
+            return await write(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "write", some)
+            with suppress(_Stopped):
+                await let_go(engine, days=3, now_ms=NOW_MS)
+        assert await _amiss(engine) == []
+    rows, _ = await _counts(engine)
+    assert 4 * 24 <= rows < len(CALLS)
+
+
+async def test_a_version_told_late_leaves_the_counts_of_days_that_were_let_go(
+    engine: Engine,
+) -> None:
+    """The version's other days are not forgotten for it."""
+    telemetry = engines.telemetry_of(engine, Settings(store=""))  # type: ignore[arg-type]  # one of the two
+    early = replace(CALLS[-1], id="early", version=None)
+    await telemetry.record([early], NOW_MS)
+    await let_go(engine, days=3, now_ms=NOW_MS)
+    told = await telemetry.record([replace(early, version="v1")], NOW_MS)
+    assert told.updated == 1
+    counted = await engine.read(
+        lambda c: c.execute("SELECT n FROM dependency_version WHERE version_id <> 0").fetchall()
+    )
+    assert [row[0] for row in counted] == [len(CALLS) + 1]
+    assert await _amiss(engine) == []
+
+
+@pytest.mark.sqlite
+async def test_rows_that_letting_go_has_not_come_to_are_not_taken_back(tmp_path: Path) -> None:
+    """They are counted in what stays of their days, and go with the next turn."""
+    database = await Database.open(tmp_path / "store.db")
+    telemetry = StoredTelemetry(database, Settings(store=""))
+    await telemetry.record(CALLS, NOW_MS)
+    mark = START_MS + 6 * DAY_MS
+    number = await database.read(lambda c: c.execute("SELECT id FROM dependency").fetchone()[0])
+    await database.write(partial(retention._mark, dependency_id=number, from_ms=mark))
+    half = Selection(start_ms=mark - DAY_MS, end_ms=mark + DAY_MS)
+    found = await telemetry.forgettable("model", half)
+    assert found is not None
+    assert (found.rows, found.remaining) == (24, len(CALLS) - 24)
+    taken = await telemetry.forget("model", half, now_ms=NOW_MS, entry=_entry)
+    assert taken is not None
+    assert taken[0].rows == 24
+    assert await _amiss(database) == []
     await database.close()
 
 

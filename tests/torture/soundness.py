@@ -110,8 +110,10 @@ def _assert_whole(connection: Connection) -> None:
         figures.add(compare_dependency(connection, name))
     compare_money(connection, figures)
     compare_actions(connection, figures, 1 << 60)
-    assert [figure.said for figure in figures.all if figure.amiss] == []
-    assert connection.execute(UNLOGGED).fetchall() == []
+    amiss = [f"{figure.what}: {figure.said}" for figure in figures.all if figure.amiss]
+    assert amiss == [], amiss
+    unlogged = connection.execute(UNLOGGED).fetchall()
+    assert unlogged == [], unlogged
     epochs = connection.execute(
         "SELECT epoch, (SELECT max(epoch) FROM route_switch s WHERE s.dependency = r.dependency), "
         "(SELECT count(*) FROM route_switch s WHERE s.dependency = r.dependency) FROM route r"

@@ -16,6 +16,7 @@ from gonogo.store.figures.figure import Figures
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
 from gonogo.store.observations.cells import COUNTS, Cells, daily
 from gonogo.store.observations.codec import unpack
+from gonogo.store.observations.observation_counts import store_versions, versions_of, whole_of
 from gonogo.store.observations.rebuild import ROWS_AFTER
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rollups import merged, metrics_of
@@ -30,15 +31,6 @@ __all__ = ["compare_dependency", "recount"]
 
 _NAMED = ("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id")
 _IDS_A_QUERY = 250
-# The versions of the rows, and of the days whose rows were let go.
-_VERSIONS = """
-SELECT version_id, count(*), min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?
-GROUP BY version_id
-"""
-_LET_GO = """
-SELECT s.version_id, sum(r.n) FROM series s JOIN rollup r ON r.series_id = s.id {shard}
-WHERE s.dependency_id = ? AND s.segment_id = 0 AND r.daily = 1 AND r.bucket < ? GROUP BY s.version_id
-"""
 
 
 class _Finder(Catalogue):
@@ -311,37 +303,6 @@ def compare_dependency(connection: Connection, name: str) -> Figures:
     return figures
 
 
-def versions_of(
-    connection: Connection, dependency_id: int, from_ms: int | None
-) -> dict[int, tuple[int, int | None, int | None]]:
-    """By version how many observations there were, the first and the newest of them.
-
-    Of rows that were let go only how many is known: the first is None then.
-    """
-    found: dict[int, tuple[int, int | None, int | None]] = {
-        version: (n, first, newest)
-        for version, n, first, newest in connection.execute(_VERSIONS, (dependency_id,))
-    }
-    if from_ms is None:
-        return found
-    tied = in_shard(connection, "r.", "s.dependency_id")
-    gone = connection.execute(_LET_GO.format(shard=tied), (dependency_id, from_ms // DAY_MS))
-    for version, n in gone.fetchall():
-        kept, _, newest = found.get(version, (0, None, None))
-        found[version] = kept + n, None, newest
-    return found
-
-
-def whole_of(
-    versions: dict[int, tuple[int, int | None, int | None]],
-) -> tuple[int, int | None, int | None]:
-    """The count, first and newest observation of all versions together."""
-    firsts = [first for _, first, _ in versions.values()]
-    newest = [last for _, _, last in versions.values() if last is not None]
-    first = min((f for f in firsts if f is not None), default=None) if None not in firsts else None
-    return sum(n for n, _, _ in versions.values()), first, max(newest, default=None)
-
-
 def recount(connection: Connection, name: str) -> None:
     """Make the counts and times of a dependency anew, and drop ids that name no observation."""
     run = connection.execute
@@ -354,21 +315,7 @@ def recount(connection: Connection, name: str) -> None:
         " newest_ts_ms = coalesce(?, newest_ts_ms), rev = rev + 1 WHERE id = ?",
         (n, first, newest, found),
     )
-    for version, (own, began, last) in versions.items():
-        run(
-            "INSERT INTO dependency_version VALUES (?1, ?2, ?3, coalesce(?4, ?6), coalesce(?5, ?6))"
-            " ON CONFLICT (dependency_id, version_id) DO UPDATE SET n = ?3,"
-            " first_ts_ms = coalesce(?4, dependency_version.first_ts_ms),"
-            " newest_ts_ms = coalesce(?5, dependency_version.newest_ts_ms)",
-            (found, version, own, began, last, from_ms or 0),
-        )
-    listed = run("SELECT version_id FROM dependency_version WHERE dependency_id = ?", (found,))
-    for (version,) in listed.fetchall():
-        if version not in versions:
-            run(
-                "DELETE FROM dependency_version WHERE dependency_id = ? AND version_id = ?",
-                (found, version),
-            )
+    store_versions(connection, found, versions, from_ms)
     run(
         "DELETE FROM observation_id WHERE dependency_id = ? AND ts_ms >= ? AND NOT EXISTS"
         " (SELECT 1 FROM observation o WHERE o.dependency_id = observation_id.dependency_id"

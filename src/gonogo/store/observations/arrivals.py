@@ -23,19 +23,22 @@ __all__ = ["Arrivals", "FilledRow", "RowsOf", "lost_outcomes", "outcome_lag_ms",
 class FilledRow(NamedTuple):
     """A stored row that another record of its id tells more of: as it was, and as it is now.
 
-    `hashed` is of the id, and `late` the newest such record; a row whose time was only assumed may
-    move.
+    `hashed` is of the id, and `said` such records in their order; a row whose time was only assumed
+    may move.
     """
 
     before: Row
     after: Row
     hashed: bytes
-    late: Observation
+    said: tuple[Observation, ...]
 
     @property
-    def moves(self) -> bool:
-        """Whether it stands at another time now."""
-        return self.before.ts_ms != self.after.ts_ms
+    def has_moved(self) -> bool:
+        """Whether it is of another time or version now."""
+        return (self.before.ts_ms, self.before.version_id) != (
+            self.after.ts_ms,
+            self.after.version_id,
+        )
 
 
 @dataclass(slots=True)
@@ -264,7 +267,8 @@ def _fill_stored(
     if after == first:
         arrivals.duplicates += 1
         return
-    arrivals.filled[place.ts_ms, place.seq] = FilledRow(before, after, told.hashed, told.late)
+    said = (*(() if known is None else known.said), told.late)
+    arrivals.filled[place.ts_ms, place.seq] = FilledRow(before, after, told.hashed, said)
     arrivals.updated += 1
 
 

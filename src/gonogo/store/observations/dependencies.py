@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.observations.observation_counts import recount_versions
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import Row, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from gonogo.settings import Settings
     from gonogo.store.observations.arrivals import Arrivals, FilledRow
@@ -22,7 +23,6 @@ __all__ = [
     "KnownDependency",
     "bump",
     "known_dependency",
-    "recount_versions",
     "ruled",
 ]
 
@@ -132,7 +132,7 @@ def bump(
     """Raise the revision, the counts and the times; drop cached states from the change on."""
     earliest, newest = _span(connection, dependency, rows, filled)
     before_newest_day = earliest // DAY_MS < newest // DAY_MS
-    said = [o for o, _ in arrivals.fresh] + [one.late for one in filled]
+    said = [o for o, _ in arrivals.fresh] + [each for one in filled for each in one.said]
     kinds = [o.kind for o in said if o.kind is not None]
     providers = [o.provider for o in said if o.provider is not None]
     connection.execute(
@@ -160,29 +160,9 @@ def bump(
             for version, seen in sorted(versions.items())
         ],
     )
-    shifted = {
-        version
-        for before, after, _, _ in filled
-        if before.version_id != after.version_id or before.ts_ms != after.ts_ms
-        for version in (before.version_id, after.version_id)
-    }
-    recount_versions(connection, dependency.id, shifted)
+    if any(one.has_moved for one in filled):
+        recount_versions(connection, dependency.id)
     connection.execute(
         "DELETE FROM state_cache WHERE dependency_id = ? AND hour > ?",
         (dependency.id, earliest // HOUR_MS),
     )
-
-
-def recount_versions(connection: Connection, dependency_id: int, versions: Iterable[int]) -> None:
-    """Make the counts and times of some versions anew from the rows."""
-    for version in sorted(versions):
-        key = (dependency_id, version)
-        connection.execute(
-            "DELETE FROM dependency_version WHERE dependency_id = ? AND version_id = ?", key
-        )
-        connection.execute(
-            "INSERT INTO dependency_version (dependency_id, version_id, n, first_ts_ms, newest_ts_ms) "
-            "SELECT dependency_id, version_id, count(*), min(ts_ms), max(ts_ms) FROM observation "
-            "WHERE dependency_id = ? AND version_id = ? GROUP BY dependency_id, version_id",
-            key,
-        )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gonogo.records import DAY_MS, NANO_A_MICRO
 from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.observations.costs import Costs
-from gonogo.store.observations.dependencies import recount_versions
+from gonogo.store.observations.observation_counts import recount_versions
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
@@ -131,9 +131,12 @@ def _where(
     connection: Connection, dependency_id: int, selection: Selection
 ) -> tuple[str, tuple[object, ...]]:
     conditions, bound = ["dependency_id = ?"], [dependency_id]
-    if selection.start_ms is not None:
+    # Rows that letting go has not come to yet are counted among what stays of their days.
+    kept_ms = None if selection.is_all else kept_from_ms(connection, dependency_id)
+    starts = [ms for ms in (selection.start_ms, kept_ms) if ms is not None]
+    if starts:
         conditions.append("ts_ms >= ?")
-        bound.append(selection.start_ms)
+        bound.append(max(starts))
     if selection.end_ms is not None:
         conditions.append("ts_ms < ?")
         bound.append(selection.end_ms)
@@ -194,9 +197,8 @@ def _count_again(
     first, newest = run(
         "SELECT min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?", bound
     ).fetchone()
+    recount_versions(connection, number)
     if seen.kept_from_ms is None:
-        versions = run("SELECT version_id FROM dependency_version WHERE dependency_id = ?", bound)
-        recount_versions(connection, number, [row[0] for row in versions.fetchall()])
         for table in ("cardinality", "cardinality_value"):
             run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
         _see_values(connection, catalogue, number)

@@ -25,7 +25,10 @@ from gonogo.store.observations.samples import (
     add_answers,
     add_golden,
     golden_change,
+    has_answer,
     has_features,
+    move_samples,
+    recount_answers,
     sample_outputs,
 )
 from gonogo.store.observations.slices import Slices
@@ -264,13 +267,18 @@ def _store(
         golden += [golden_change(before, -1), golden_change(after, 1)]
     add_golden(connection, golden)
     add_grades(connection, _grade_changes(rows, filled, dependency.rule.bar_e6))
-    add_answers(connection, [*rows, *(f.after for f in filled if not _has_answer(f.before))])
+    answered = [f for f in filled if not has_answer(f.before) or f.has_moved]
+    add_answers(connection, [*rows, *(f.after for f in answered)])
+    recount_answers(connection, (f.before for f in answered), kept_from_ms=dependency.kept_from_ms)
     sampled = [
         (o, row, _sample_hash(o))
         for (o, _), row in zip(arrivals.fresh, rows, strict=True)
         if has_features(o)
     ]
-    sampled += [(f.late, f.after, _sample_hash(f.late)) for f in filled if has_features(f.late)]
+    sampled += [(o, f.after, _sample_hash(o)) for f in filled for o in f.said if has_features(o)]
+    move_samples(
+        connection, [(f.before, f.after, _sample_hash(f.said[-1])) for f in filled if f.has_moved]
+    )
     sample_outputs(connection, sampled)
     bump(connection, dependency, arrivals, rows, filled)
     return rows
@@ -285,10 +293,6 @@ def _grade_changes(
     for one in filled:
         yield grade_change(one.before, -1, bar_e6)
         yield grade_change(one.after, 1, bar_e6)
-
-
-def _has_answer(row: Row) -> bool:
-    return row.input_hash is not None and row.output_hash is not None
 
 
 _CHANGED = Row._fields[3:]

@@ -22,8 +22,11 @@ __all__ = [
     "add_answers",
     "add_golden",
     "golden_change",
+    "has_answer",
     "has_features",
     "kept_answers",
+    "move_samples",
+    "recount_answers",
     "sample_outputs",
 ]
 
@@ -101,15 +104,54 @@ def add_answers(connection: Connection, rows: Iterable[Row], *, over_all_time: b
     """
     found: dict[tuple[_Answers, tuple[int, ...]], Counter[tuple[int, int]]] = {}
     for row in rows:
-        if row.input_hash is not None and row.output_hash is not None:
+        if has_answer(row):
             whole: tuple[int, ...] = row.dependency_id, row.version_id
             for answers, slot in ((_WHOLE, whole), (_DAILY, (*whole, row.ts_ms // DAY_MS))):
                 if answers is _WHOLE and not over_all_time:
                     continue
                 counts = found.setdefault((answers, slot), Counter())
-                counts[row.input_hash, row.output_hash] += 1
+                counts[row.input_hash or 0, row.output_hash or 0] += 1
     for (answers, slot), counts in found.items():
         _add_answers(connection, answers, slot, counts)
+
+
+def has_answer(row: Row) -> bool:
+    """Whether a row says which output an input got."""
+    return row.input_hash is not None and row.output_hash is not None
+
+
+def recount_answers(
+    connection: Connection, left: Iterable[Row], *, kept_from_ms: int | None
+) -> None:
+    """Count anew where rows with an answer were, before their version or time became known.
+
+    Over all time only where no row was ever let go.
+    """
+    slots = sorted(
+        {
+            (row.dependency_id, row.version_id, row.ts_ms // DAY_MS)
+            for row in left
+            if has_answer(row)
+        }
+    )
+    for number, version, day in slots:
+        _count_anew(connection, _DAILY, (number, version, day), (day * DAY_MS, (day + 1) * DAY_MS))
+    if kept_from_ms is None:
+        for slot in sorted({slot[:2] for slot in slots}):
+            _count_anew(connection, _WHOLE, slot, (0, sys.maxsize))
+
+
+def _count_anew(
+    connection: Connection, answers: _Answers, slot: tuple[int, ...], span: tuple[int, int]
+) -> None:
+    connection.execute(f"DELETE FROM {answers.table} WHERE {answers.where}", slot)  # noqa: S608 - constant names
+    counted = connection.execute(
+        "SELECT input_hash, output_hash, count(*) FROM observation WHERE dependency_id = ?"
+        " AND version_id = ? AND ts_ms >= ? AND ts_ms < ? AND input_hash IS NOT NULL"
+        " AND output_hash IS NOT NULL GROUP BY 1, 2",
+        (*slot[:2], *span),
+    ).fetchall()
+    _add_answers(connection, answers, slot, Counter({(row[0], row[1]): row[2] for row in counted}))
 
 
 def kept_answers(
@@ -182,6 +224,25 @@ def sample_outputs(connection: Connection, fresh: Sequence[tuple[Observation, Ro
             slots.setdefault(slot, []).append((hashed, observation))
     for slot, found in slots.items():
         _sample(connection, slot, found)
+
+
+def move_samples(connection: Connection, moves: Iterable[tuple[Row, Row, int]]) -> None:
+    """Let a sampled output follow its call, whose version or day became known, by its hash."""
+    connection.executemany(
+        "UPDATE output_sample SET version_id = ?, day = ?"
+        " WHERE dependency_id = ? AND version_id = ? AND day = ? AND hash = ?",
+        [
+            (
+                after.version_id,
+                after.ts_ms // DAY_MS,
+                before.dependency_id,
+                before.version_id,
+                before.ts_ms // DAY_MS,
+                hashed,
+            )
+            for before, after, hashed in moves
+        ],
+    )
 
 
 def _sample(

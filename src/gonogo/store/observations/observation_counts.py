@@ -1,0 +1,90 @@
+"""How many observations there are of a dependency and its versions, and when they were.
+
+Of days whose rows were let go only the rollups tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gonogo.records import DAY_MS
+from gonogo.store.engine import Connection, in_shard
+from gonogo.store.observations.retention import kept_from_ms
+
+__all__ = ["Counts", "recount_versions", "store_versions", "versions_of", "whole_of"]
+
+# How many, the first and the newest; None: not known.
+Counts = tuple[int, int | None, int | None]
+
+# The versions of the rows that are kept, and of the days before. Where letting go was cut short, rows
+# of those days are still there: they are among what was rolled up.
+_VERSIONS = """
+SELECT version_id, count(*), min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?
+AND ts_ms >= ? GROUP BY version_id
+"""
+_LET_GO = """
+SELECT s.version_id, sum(r.n) FROM series s JOIN rollup r ON r.series_id = s.id {shard}
+WHERE s.dependency_id = ? AND s.segment_id = 0 AND r.daily = 1 AND r.bucket < ? GROUP BY s.version_id
+"""
+
+
+def versions_of(
+    connection: Connection, dependency_id: int, from_ms: int | None
+) -> dict[int, Counts]:
+    """By version how many observations there were, the first and the newest of them.
+
+    Of rows that were let go only how many is known: the first is None then.
+    """
+    found: dict[int, Counts] = {
+        version: (n, first, newest)
+        for version, n, first, newest in connection.execute(
+            _VERSIONS, (dependency_id, from_ms or 0)
+        )
+    }
+    if from_ms is None:
+        return found
+    tied = in_shard(connection, "r.", "s.dependency_id")
+    gone = connection.execute(_LET_GO.format(shard=tied), (dependency_id, from_ms // DAY_MS))
+    for version, n in gone.fetchall():
+        kept, _, newest = found.get(version, (0, None, None))
+        found[version] = kept + n, None, newest
+    return found
+
+
+def whole_of(
+    versions: Mapping[int, Counts],
+) -> Counts:
+    """The count, first and newest observation of all versions together."""
+    firsts = [first for _, first, _ in versions.values()]
+    newest = [last for _, _, last in versions.values() if last is not None]
+    first = min((f for f in firsts if f is not None), default=None) if None not in firsts else None
+    return sum(n for n, _, _ in versions.values()), first, max(newest, default=None)
+
+
+def store_versions(
+    connection: Connection, dependency_id: int, versions: Mapping[int, Counts], from_ms: int | None
+) -> None:
+    """Keep what is known of these versions; a time that is not known stays as it was stored."""
+    for version, (n, first, newest) in sorted(versions.items()):
+        connection.execute(
+            "INSERT INTO dependency_version VALUES (?1, ?2, ?3, coalesce(?4, ?6), coalesce(?5, ?6))"
+            " ON CONFLICT (dependency_id, version_id) DO UPDATE SET n = ?3,"
+            " first_ts_ms = coalesce(?4, dependency_version.first_ts_ms),"
+            " newest_ts_ms = coalesce(?5, dependency_version.newest_ts_ms)",
+            (dependency_id, version, n, first, newest, from_ms or 0),
+        )
+    listed = connection.execute(
+        "SELECT version_id FROM dependency_version WHERE dependency_id = ?", (dependency_id,)
+    )
+    gone = [(dependency_id, row[0]) for row in listed.fetchall() if row[0] not in versions]
+    connection.executemany(
+        "DELETE FROM dependency_version WHERE dependency_id = ? AND version_id = ?", gone
+    )
+
+
+def recount_versions(connection: Connection, dependency_id: int) -> None:
+    """Make the counts and times of a dependency's versions anew."""
+    from_ms = kept_from_ms(connection, dependency_id)
+    store_versions(
+        connection, dependency_id, versions_of(connection, dependency_id, from_ms), from_ms
+    )
