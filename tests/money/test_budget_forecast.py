@@ -181,7 +181,7 @@ async def test_a_few_calls_without_a_price_are_said_and_never_free(tmp_path: Pat
     await bench.database.close()
     assert (few.verdict, few.n) == ("go", 40)
     assert few.unpriced is not None
-    assert few.unpriced.why.startswith("1 of 41 calls in this window have no cost")
+    assert few.unpriced.why.startswith("1 of 41 calls in this window has no cost")
     assert many.verdict == "unknown"
 
 

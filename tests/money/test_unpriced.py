@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ async def test_a_model_without_a_price_hides_what_was_spent(tmp_path: Path) -> N
             assert found.reservation is None
             assert found.unpriced is not None
             assert (found.unpriced.calls, found.unpriced.tokens) == (1000, 1_000_000)
-            assert "1000 of 1060 calls in this window" in found.unpriced.why
+            assert "1,000 of 1,060 calls in this window" in found.unpriced.why
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(3, "go"), (4, "unknown")])
@@ -98,3 +99,71 @@ async def test_a_reservation_settled_without_an_amount_hides_its_calls(tmp_path:
         assert found.unpriced.calls == 50
         await app.settle_reservation(held.reservation.id, actual_usd=1.5)
         assert (await ask()).verdict == "go"
+
+
+@pytest.mark.parametrize(
+    ("n", "fields", "verdict", "said"),
+    [
+        (
+            12,
+            {"input_tokens": 900},
+            "unknown",
+            "12 of its 12 recorded calls (10,800 tokens) have no",
+        ),
+        (1, {}, "unknown", "1 of its 1 recorded call has no cost and no known price"),
+        (3, {"cost_usd": 0}, "go", "its 3 recorded calls cost nothing, so the $2"),
+        (3, {"kind": "tool"}, "go", "its 3 recorded calls cost nothing"),
+        (2, {"error": "http_503"}, "go", "its 2 recorded calls cost nothing"),
+        (0, {}, "go", "no recorded call names it"),
+    ],
+)
+async def test_a_release_says_why_nothing_was_booked(
+    tmp_path: Path, n: int, fields: dict[str, Any], verdict: str, said: str
+) -> None:
+    """Calls without a price are not "no call": what they cost is unknown until it is declared."""
+    async with opened_app(tmp_path, TOML) as app:
+        held = await app.check_budget_with_confidence("day", planned_cost_usd=2, reserve=True)
+        assert held.reservation is not None
+        await record(app, calls("new-one", n, reservation=held.reservation.id, **fields))
+        for _ in range(2):  # settling again says the same
+            found = await app.settle_reservation(held.reservation.id)
+            assert (found.status, found.verdict, found.actual_usd) == ("released", verdict, 0)
+            assert said in found.summary
+            assert (found.calls or 0) == n
+            assert (found.unpriced is None) == (verdict == "go")
+        declared = await app.settle_reservation(held.reservation.id, actual_usd=1.25)
+    assert (declared.verdict, declared.unpriced, declared.status) == ("go", None, "settled")
+
+
+async def test_an_amount_says_of_how_many_calls_it_is_not(tmp_path: Path) -> None:
+    """Settled, renewed and projected amounts leave out what has no price, and say so."""
+    async with opened_app(tmp_path, TOML) as app:
+        for i in range(3):  # past runs
+            run = await app.check_budget_with_confidence(
+                "day", planned_cost_usd=1, reserve=True, run=f"past {i}"
+            )
+            assert run.reservation is not None
+            await record(app, calls(f"known{i}", 9, 0.01, reservation=run.reservation.id))
+            assert (await app.settle_reservation(run.reservation.id)).unpriced is None
+        run = await app.check_budget_with_confidence(
+            "day", planned_cost_usd=1, reserve=True, run="now"
+        )
+        assert run.reservation is not None
+        held = run.reservation.id
+        await record(app, calls("known", 8, 0.01, reservation=held))
+        priced = await app.settle_reservation(held, renew=True)
+        assert priced.run is not None
+        assert priced.run.projected_total_usd is not None
+        await record(app, calls("strange", 2, input_tokens=500, reservation=held))
+        renewed = await app.settle_reservation(held, renew=True)
+        assert (renewed.verdict, renewed.calls) == ("unknown", 10)
+        assert renewed.run is not None
+        assert renewed.run.projected_total_usd is None
+        assert "2 calls without a cost or a known price" in renewed.summary
+        settled = await app.settle_reservation(held)
+    assert (settled.status, settled.verdict) == ("settled", "unknown")
+    assert settled.summary.endswith(
+        "; 2 of its 10 recorded calls (1,000 tokens) have no cost and no known price."
+    )
+    assert settled.unpriced is not None
+    assert settled.unpriced.why.startswith("2 of 10 calls of this reservation have no cost")

@@ -41,7 +41,7 @@ class Substitute(Part):
 
 
 class UnpricedShare(Part):
-    """Calls without a cost and a known price, of the newest 2,000 a dependency in the window."""
+    """Calls without a cost and a known price, of a reservation or of a window's newest 2,000 a dependency."""
 
     calls: int
     tokens: int
@@ -72,6 +72,7 @@ class RunReport(Part):
     spent_usd: Usd
     calls: int
     past_runs: int
+    unpriced: UnpricedShare | None = None
     projected_total_usd: Usd | None = None
     interval90_usd: tuple[Usd, Usd] | None = None
     advice: Literal["go on", "step down", "stop"] | None = None
@@ -135,5 +136,7 @@ class Settlement(Answer):
     held_usd: Usd
     actual_usd: Usd
     overrun_usd: Usd
+    calls: int | None = Field(default=None, description="recorded calls that name it")
+    unpriced: UnpricedShare | None = None
     expires_at: Time | None = None
     run: RunReport | None = None

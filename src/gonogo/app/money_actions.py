@@ -79,6 +79,8 @@ async def renew_hold(
     if run is not None:
         summary = f"{renewed.summary} {run_summary(run)}"
         verdict: Verdict = "go" if run.advice in (None, "go on") else "caution"
+        if run.advice is None and run.unpriced is not None:
+            verdict = "unknown"
         renewed = renewed.model_copy(update={"run": run, "summary": summary, "verdict": verdict})
     return stores.noted(_SETTLE, asked, renewed, now_ms=now_ms)
 

@@ -15,7 +15,7 @@ from gonogo.money.calibration import calibration_note
 from gonogo.money.not_counted import uncounted_names
 from gonogo.money.scopes import NO_TRAFFIC, Traffic, budget_chain, dependencies_of, scope_at
 from gonogo.money.stead import stead_of
-from gonogo.money.unpriced import unpriced_calls
+from gonogo.money.unpriced import unpriced_calls, unpriced_of
 from gonogo.money.windows import window_at
 from gonogo.ports.micro import micro_usd
 from gonogo.ports.money import ReserveRequest, Scope
@@ -201,6 +201,8 @@ async def renew_reservation(
         actual_usd=spent / MICRO,
         overrun_usd=max(spent - held, 0) / MICRO,
         expires_at=rfc3339(until_ms),
+        calls=run.calls.calls if run else None,
+        unpriced=unpriced_of(run.calls).share if run else None,
         next_actions=[end] if budget in settings.budgets else [],
     )
     return renewed.model_copy(update={"summary": settlement_summary(renewed)})
@@ -217,7 +219,8 @@ async def settle_reservation(
 ) -> Settlement:
     """Close a reservation at its true cost, even above what was held.
 
-    Without `actual_usd` it costs what its observations cost, and is released where there are none.
+    Without `actual_usd` it costs what its observations cost, and is released where they cost nothing.
+    Those without a cost and a price are told as such: what it came to is `unknown` then.
     Settling again gives the same answer; a declared cost is final. The log entry that `entry_of` makes
     of the answer and the budget's name is written in the same transaction, and named in the answer;
     settling again writes none.
@@ -243,7 +246,8 @@ async def settle_reservation(
 
 def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> Settlement:
     overrun = max(closed.actual_micro_usd - closed.held_micro_usd, 0)
-    verdict: Verdict = "caution" if overrun else "go"
+    unpriced = unpriced_of(closed.calls)
+    verdict: Verdict = "caution" if overrun else "unknown" if unpriced.hides_spending else "go"
     look = NextAction(
         tool="check_budget_with_confidence",
         arguments={"budget": closed.budget},
@@ -258,6 +262,8 @@ def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> S
         held_usd=closed.held_micro_usd / MICRO,
         actual_usd=closed.actual_micro_usd / MICRO,
         overrun_usd=overrun / MICRO,
+        calls=closed.calls.calls or None,
+        unpriced=unpriced.share,
         # A budget that is no longer configured can be settled, and not asked about.
         next_actions=[look] if closed.budget in settings.budgets else [],
         decision_id=closed.decision_id,

@@ -8,7 +8,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonogo.answers import UnpricedShare
 from gonogo.errors import plain
+from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +81,7 @@ class UnpricedCalls:
     of: int = 0
     names: tuple[str, ...] = ()
     parent: str | None = None  # whose window it is, where not that of the budget asked about
+    reservation: bool = False  # they are one reservation's, and no window's
 
     @property
     def hides_spending(self) -> bool:
@@ -86,13 +89,22 @@ class UnpricedCalls:
         return self.calls > UNPRICED_SHARE_MAX * self.of
 
     @property
+    def share(self) -> UnpricedShare | None:
+        """Their number and tokens for an answer; None where every call has a cost."""
+        if not self.calls:
+            return None
+        return UnpricedShare(calls=self.calls, tokens=self.tokens, why=self.why)
+
+    @property
     def why(self) -> str:
         """Why the unpriced calls matter, in words, and what to do about them."""
         named = ", ".join(f"'{plain(name, 80)}'" for name in self.names)
-        tokens = f" ({self.tokens} tokens)" if self.tokens else ""
-        where = f"the window of '{plain(self.parent, 80)}'" if self.parent else "this window"
+        tokens = f" ({counted(self.tokens, 'token')})" if self.tokens else ""
+        where = f"in the window of '{plain(self.parent, 80)}'" if self.parent else "in this window"
+        where = "of this reservation" if self.reservation else where
         return (
-            f"{self.calls} of {self.of} calls in {where} have no cost and no known price{tokens}: "
+            f"{self.calls:,} of {counted(self.of, 'call')} {where} "
+            f"{'has' if self.calls == 1 else 'have'} no cost and no known price{tokens}: "
             f"{named}. Record cost_usd, or add the model to [settings.prices] in gonogo.toml."
         )
 

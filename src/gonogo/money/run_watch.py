@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import RunReport
 from gonogo.money.prices import price_calls
+from gonogo.money.unpriced import unpriced_of
 from gonogo.ports.routes import is_called, split_version
 from gonogo.records import MICRO
 
@@ -32,8 +33,11 @@ async def report_run(
     costs = np.array(run.costs, dtype=float)
     past = [np.array(each, dtype=float) for each in run.past if sum(each) > 0]
     spent = float(costs.sum()) / MICRO
-    if len(past) < RUNS_MIN:
-        return RunReport(spent_usd=spent, calls=costs.size, past_runs=len(past))
+    missing = unpriced_of(run.calls)
+    unpriced = missing.share
+    if len(past) < RUNS_MIN or missing.hides_spending:
+        # From the costs of some calls it does not follow how many steps a run has taken.
+        return RunReport(spent_usd=spent, calls=costs.size, past_runs=len(past), unpriced=unpriced)
     model = fit_runs(past)
     found = run_forecast(model, costs)
     cheaper = await _cheaper(telemetry, settings, run.budget, traffic, now_ms)
@@ -47,6 +51,7 @@ async def report_run(
         projected_total_usd=found.projected / MICRO,
         interval90_usd=(found.low / MICRO, found.high / MICRO) if np.isfinite(found.high) else None,
         advice=advice,
+        unpriced=unpriced,
         step_down_to=cheaper[0] if cheaper and advice == "step down" else None,
     )
 

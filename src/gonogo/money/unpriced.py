@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.ports.booked_costs import VersionCalls
-    from gonogo.ports.money import CallCosts, Ledger, Scope
+    from gonogo.ports.money import CallCosts, Ledger, ReservationCalls, Scope
     from gonogo.settings import Settings
 
 
@@ -35,6 +35,11 @@ async def unpriced_calls(
         of_scope = await _of_scope(telemetry, settings, scope, named_by, now_ms)
         found.append(of_scope if scope is scopes[0] else replace(of_scope, parent=scope.budget))
     return next((each for each in found if each.hides_spending), found[0])
+
+
+def unpriced_of(calls: ReservationCalls) -> UnpricedCalls:
+    """What a reservation's calls leave out of its cost."""
+    return UnpricedCalls(calls.unpriced, calls.tokens, calls.calls, calls.names, reservation=True)
 
 
 async def _of_scope(

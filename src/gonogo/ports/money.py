@@ -81,6 +81,16 @@ class ReserveRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationCalls:
+    """Recorded calls that name a reservation; those among them that have no cost, and their tokens."""
+
+    calls: int = 0
+    unpriced: int = 0
+    tokens: int = 0
+    names: tuple[str, ...] = ()  # the dependencies of those without a cost
+
+
+@dataclass(frozen=True, slots=True)
 class RunProgress:
     """A reservation that carries a run: what it was given, and the costs of its calls, in order.
 
@@ -91,6 +101,7 @@ class RunProgress:
     held_micro_usd: int
     costs: tuple[int, ...]
     past: tuple[tuple[int, ...], ...]
+    calls: ReservationCalls = ReservationCalls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +113,20 @@ class Replay:
     expires_ms: int
 
 
+ClosedAs = Literal["settled", "released", "expired_settled"]
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedReservation:
     """A reservation after it was closed."""
 
     id: str
     budget: str
-    status: Literal["settled", "released", "expired_settled"]
+    status: ClosedAs
     held_micro_usd: int
     actual_micro_usd: int
+    # Where no cost was declared, which covers all of them.
+    calls: ReservationCalls = ReservationCalls()
     # Of the log entry that was written with it; None where it was closed before, or has none.
     decision_id: str | None = None
 

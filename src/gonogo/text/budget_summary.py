@@ -102,28 +102,52 @@ def settlement_summary(settled: Settlement) -> str:
     """
     name, held = plain(settled.reservation_id, 80), money(settled.held_usd)
     if settled.status == "released":
-        return (
-            f"Reservation {name} released: no recorded call names it, so the {held} held for it is "
-            "free again and nothing was booked. Calls recorded without `reservation` count in the "
-            "budget by themselves."
-        )
+        return f"Reservation {name} released{_why_released(settled, held)}"
     if settled.status == "renewed":
         until = minute(settled.expires_at or settled.as_of)
         spent = money(settled.actual_usd)
-        return f"Reservation {name} renewed until {until}: {spent} of {held} spent."
+        without = f"; {_without_cost(settled)}" if settled.unpriced else ""
+        return f"Reservation {name} renewed until {until}: {spent} of {held} spent{without}."
     late = " after it had expired" if settled.status == "expired_settled" else ""
     told = f"Reservation {name} settled{late} at {money(settled.actual_usd)} of {held} held"
     if settled.overrun_usd:
         told += f", an overrun of {money(settled.overrun_usd)}"
-    return f"{told}."
+    return f"{told}; {_without_cost(settled)}." if settled.unpriced else f"{told}."
+
+
+def _why_released(settled: Settlement, held: str) -> str:
+    free = f"the {held} held for it is free again"
+    if not settled.calls:
+        return (
+            f": no recorded call names it, so {free} and nothing was booked. Calls recorded without "
+            "`reservation` count in the budget by themselves."
+        )
+    if settled.unpriced is None:
+        return f": its {counted(settled.calls, 'recorded call')} cost nothing, so {free}."
+    return (
+        f", and what it cost is not known: {_without_cost(settled)}. Nothing was booked, and {free}. "
+        "Settle it with `actual_usd`, or add the price to [settings.prices]."
+    )
+
+
+def _without_cost(settled: Settlement) -> str:
+    """How many of a reservation's calls an amount says nothing of."""
+    found = settled.unpriced
+    if found is None:
+        return ""
+    of = f"{found.calls:,} of its {counted(settled.calls or found.calls, 'recorded call')}"
+    tokens = f" ({counted(found.tokens, 'token')})" if found.tokens else ""
+    return f"{of}{tokens} {'has' if found.calls == 1 else 'have'} no cost and no known price"
 
 
 def run_summary(run: RunReport) -> str:
     """What a run has cost, what it will have cost, and what to do."""
     spent = f"This run: {money(run.spent_usd)} after {counted(run.calls, 'recorded cost')}"
+    if run.unpriced is not None:
+        spent += f", and {counted(run.unpriced.calls, 'call')} without a cost or a known price"
     if run.projected_total_usd is None or run.advice is None:
-        past = counted(run.past_runs, "past run")
-        return f"{spent}; what it will cost is not known from {past} of this budget."
+        past = f"from {counted(run.past_runs, 'past run')} of this budget"
+        return f"{spent}; what it will cost is not known{'' if run.unpriced else f' {past}'}."
     told = f"{spent}, about {money(run.projected_total_usd)} in the end"
     if run.interval90_usd is not None:
         low, high = run.interval90_usd

@@ -18,6 +18,7 @@ from gonogo.answers import (
     RecordAnswer,
     RouteAnswer,
     SegmentDrift,
+    Settlement,
     TrustReport,
 )
 from gonogo.answers.drill_report import DrillReport
@@ -182,6 +183,12 @@ def _budget(answer: BudgetCheck) -> Parts:
         facts.append(("also counts", named(stead)))
     others = [(money(h.held_usd), h.expires_at) for h in answer.others_hold or ()]
     return facts, [table("holds", "held expires_at", others)]
+
+
+@parts_of.register
+def _settlement(answer: Settlement) -> Parts:
+    """Which calls have no price; the summary has all else."""
+    return [("unpriced", answer.unpriced.why)] if answer.unpriced else [], []
 
 
 @parts_of.register

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from gonogo.errors import ParameterError, plain
 from gonogo.ports.money import (
     Balance,
     BudgetRecord,
+    ClosedAs,
     ClosedReservation,
     Draft,
     JudgedCheck,
@@ -25,6 +27,7 @@ from gonogo.store.books.audit import append_action
 from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
 from gonogo.store.books.run_books import (
     budgets_named,
+    calls_of,
     missing,
     renew,
     run_so_far,
@@ -33,7 +36,7 @@ from gonogo.store.books.run_books import (
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.text.forms import money
 
-__all__ = ["SqliteLedger", "book_costs"]
+__all__ = ["SqliteLedger", "book_costs", "closed_as", "logged"]
 
 _JUDGED = """
 SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
@@ -296,12 +299,20 @@ def _close(
 
 
 def _closed(connection: Connection, name: str) -> ClosedReservation:
-    budget, held, actual, spent, late = connection.execute(
-        "SELECT budget, held_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),"
-        " declared_micro_usd IS NOT NULL OR observed_micro_usd > 0, closed_ms >= expires_ms"
-        " FROM reservation WHERE id = ?",
+    row = connection.execute(
+        "SELECT budget, held_micro_usd, declared_micro_usd, observed_micro_usd,"
+        " closed_ms >= expires_ms, created_ms FROM reservation WHERE id = ?",
         (name,),
     ).fetchone()
-    if not spent:
-        return ClosedReservation(name, budget, "released", held, actual)
-    return ClosedReservation(name, budget, "expired_settled" if late else "settled", held, actual)
+    return closed_as(connection, name, row)
+
+
+def closed_as(connection: Connection, name: str, row: Sequence[Any]) -> ClosedReservation:
+    """A closed reservation, of its budget, what it held, declared and observed, whether late, and since when."""
+    budget, held, declared, observed, late, created_ms = row
+    if declared is not None:
+        status: ClosedAs = "expired_settled" if late else "settled"
+        return ClosedReservation(name, budget, status, held, declared)
+    calls = calls_of(connection, name, budget, created_ms=created_ms)
+    status = "released" if observed <= 0 else "expired_settled" if late else "settled"
+    return ClosedReservation(name, budget, status, held, observed, calls)

@@ -1,11 +1,12 @@
-"""Runs in the books, on both engines: how long their holds last, and what their calls have cost."""
+"""Reservations in the books, on both engines: how long they last, their calls, and what these cost."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.ports.money import RunProgress
+from gonogo.ports.money import ReservationCalls, RunProgress
+from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
-__all__ = ["budgets_named", "missing", "renew", "run_so_far", "unknown_reservation"]
+__all__ = [
+    "budgets_named",
+    "calls_of",
+    "missing",
+    "renew",
+    "run_so_far",
+    "unknown_reservation",
+]
 
 PAST_RUNS_MAX = 50
 _HOLD_S = 900
@@ -24,6 +32,23 @@ _COSTS = (
 _PAST = """
 SELECT id FROM reservation WHERE budget = ? AND state = 'settled' AND observed_micro_usd > 0
   AND id <> ? AND closed_ms < expires_ms ORDER BY closed_ms DESC LIMIT ?
+"""
+# Found by the time of the calls, since no index has reservations: from a day before the hold was made, for
+# who sends late or by another clock. Dependencies that ever spent in the budget's name are few.
+_CALLS = """
+SELECT d.name, d.kind, count(*),
+  sum(CASE WHEN coalesce(o.booked_nano_usd, o.cost_micro_usd) IS NOT NULL THEN 0
+           WHEN coalesce(o.input_tokens, o.output_tokens) IS NOT NULL THEN 1
+           -- One that failed without usage was not served, and costs nothing.
+           WHEN o.error_id IS NULL THEN 1 ELSE 0 END),
+  sum(CASE WHEN coalesce(o.booked_nano_usd, o.cost_micro_usd) IS NULL
+           THEN coalesce(o.input_tokens, 0) + coalesce(o.output_tokens, 0) ELSE 0 END),
+  sum(CASE WHEN coalesce(o.cost_micro_usd, o.input_tokens, o.output_tokens) IS NULL
+           THEN 0 ELSE 1 END)
+FROM observation o JOIN dependency d ON d.id = o.dependency_id
+WHERE d.name IN (SELECT dependency FROM {sources} WHERE budget = ?1)
+  AND o.ts_ms >= ?2 AND o.reservation = ?3
+GROUP BY d.name, d.kind ORDER BY d.name
 """
 
 
@@ -76,13 +101,35 @@ def missing(connection: Connection, *, reservations: Sequence[str]) -> tuple[str
 def run_so_far(connection: Connection, *, name: str) -> RunProgress | None:
     """See `Ledger`."""
     row = connection.execute(
-        "SELECT budget, held_micro_usd FROM reservation WHERE id = ?", (name,)
+        "SELECT budget, held_micro_usd, created_ms FROM reservation WHERE id = ?", (name,)
     ).fetchone()
     if row is None:
         return None
     past = connection.execute(_PAST, (row[0], name, PAST_RUNS_MAX)).fetchall()
     return RunProgress(
-        row[0], row[1], _costs(connection, name), tuple(_costs(connection, one) for (one,) in past)
+        row[0],
+        row[1],
+        _costs(connection, name),
+        tuple(_costs(connection, one) for (one,) in past),
+        calls_of(connection, name, row[0], created_ms=row[2]),
+    )
+
+
+def calls_of(
+    connection: Connection, name: str, budget: str, *, created_ms: int
+) -> ReservationCalls:
+    """The calls that name a reservation, and which of them have no cost; tools that never have one are free."""
+    sources = "spend" if connection.has_shards else "spend_source"
+    found = connection.execute(
+        _CALLS.format(sources=sources), (budget, created_ms - DAY_MS, name)
+    ).fetchall()
+    is_free = [kind not in (None, "model") and not used for _, kind, *_, used in found]
+    unknown = [row for row, free in zip(found, is_free, strict=True) if row[3] and not free]
+    return ReservationCalls(
+        sum(int(row[2]) for row in found),
+        sum(int(row[3]) for row in unknown),
+        sum(int(row[4]) for row in unknown),
+        tuple(row[0] for row in unknown),
     )
 
 

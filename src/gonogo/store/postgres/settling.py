@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import ParameterError
-from gonogo.ports.money import ClosedReservation
 from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS
-from gonogo.store.books.ledger import logged
+from gonogo.store.books.ledger import closed_as, logged
 from gonogo.store.books.run_books import unknown_reservation
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
@@ -15,6 +14,7 @@ from gonogo.text.forms import money
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gonogo.ports.money import ClosedReservation
     from gonogo.records import Decision
     from gonogo.store.engine import Connection
 
@@ -24,8 +24,7 @@ _CLOSE = """
 UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE root = ? AND id = ?
 """
 _CLOSED = """
-SELECT budget, held_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
-  declared_micro_usd IS NOT NULL OR observed_micro_usd > 0, closed_ms >= expires_ms
+SELECT budget, held_micro_usd, declared_micro_usd, observed_micro_usd, closed_ms >= expires_ms, created_ms
 FROM reservation WHERE root = ? AND id = ?
 """
 
@@ -93,7 +92,4 @@ def _closed(connection: Connection, root: str, name: str) -> ClosedReservation:
     found = connection.execute(_CLOSED, (root, name)).fetchone()
     if found is None:
         raise unknown_reservation(name)
-    budget, held, actual, spent, late = found
-    if not spent:
-        return ClosedReservation(name, budget, "released", held, actual)
-    return ClosedReservation(name, budget, "expired_settled" if late else "settled", held, actual)
+    return closed_as(connection, name, found)
