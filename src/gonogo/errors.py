@@ -75,6 +75,7 @@ class UnknownTarget(ParameterError):
     exit_code = 66
 
     def __init__(self, what: str, name: str, known: Iterable[str] | None, advice: str = "") -> None:
+        self.what, self.name = what, name
         # Each once, and near whatever its capitals: "Chat-B" means "chat-b" before "Chat-C".
         folded: dict[str, list[str]] = {}
         for each in dict.fromkeys(known or ()):

@@ -54,6 +54,7 @@ async def used(store: str) -> str:
             assert check.reservation is not None
             ids.append(check.reservation.id)
         await app.settle_reservation(ids[0], actual_usd=0.5)
+        await app.record_observations([{"dependency": "sentiment", "outcome": 7}])
         await app.get_trust_score_health("sentiment")
         return ids[1]
 
@@ -97,6 +98,7 @@ async def test_a_move_that_breaks_off_goes_on_and_answers_as_before(
             drift = said(await app.check_model_drift("sentiment", detail="full"))
             chain = await stores.decisions.verify()
             answers.append((settled, left, drift, chain.entries, chain.problem))
+    assert "1 row since" in str(answers[0][2])
     assert answers[0] == answers[1]
     assert answers[0][-1] is None
 

@@ -142,3 +142,28 @@ async def test_counts_are_bounded(
         await app.record_observations([{**BAD, "dependency": f"m{i}"}])
         await (await app.stores()).db.settled()
     assert {one.dependency for one in await app.refused_rows()} == {f"m{i}" for i in range(7, 12)}
+
+
+async def test_a_name_of_which_all_was_refused_says_why_it_is_unknown(app: Gonogo) -> None:
+    """In every question about it, in the words of a preflight, and in the list."""
+    await app.record_observations([{**BAD, "dependency": "lost"}] * 3)
+    await app.record_observations([{**GOOD, "dependency": "kept"}])
+    why = "3 rows since 2026-01-01 were refused and are not counted: outcome must be between"
+    for question in (app.check_model_drift, app.get_trust_score_health, app.get_route):
+        with pytest.raises(UnknownTarget, match=why):
+            await question("lost")
+    with pytest.raises(UnknownTarget, match="Known: kept"):
+        await app.check_model_drift("never-sent")
+    report = await app.preflight(dependencies=["lost", "kept"])
+    lost, kept = report.checks
+    assert lost.why is not None
+    assert why in lost.why
+    assert lost.refused is not None
+    assert (lost.refused.n, kept.refused) == (3, None)
+    assert report.summary.endswith("Refused lately and not counted are 3 rows: 3 of lost.")
+    known = await app.list_dependencies()
+    assert [line.dependency for line in known.dependencies] == ["kept"]
+    assert known.refused is not None
+    assert [(one.dependency, one.n) for one in known.refused] == [("lost", 3)]
+    assert known.summary.endswith("3 rows: 3 of lost.")
+    assert (await app.list_dependencies("kep")).refused is None

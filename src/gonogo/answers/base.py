@@ -78,6 +78,16 @@ class RefusalCount(Part):
     problem: str
 
 
+class RefusedName(Part):
+    """Rows refused on the way in, by what they were calls of; without a name, they did not say."""
+
+    dependency: str | None = None
+    n: int
+    since: Time
+    field: str
+    problem: str
+
+
 class NextAction(Part):
     """A call that is ready to make."""
 

@@ -6,7 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Answer, Fraction, Part, Points, Time, Usd
+from gonogo.answers.base import (
+    Answer,
+    Fraction,
+    Part,
+    Points,
+    RefusalCount,
+    RefusedName,
+    Time,
+    Usd,
+)
 from gonogo.answers.budget_report import BudgetCheck
 from gonogo.answers.drift_report import DriftStatus
 from gonogo.answers.fallback_report import TargetShare
@@ -20,6 +29,7 @@ class PreflightCheck(Part):
     score: Points | None = None
     drift_status: DriftStatus | None = None
     missing: str | None = Field(default=None, description="what to record for a verdict")
+    refused: RefusalCount | None = None
     route_target: str | None = None
     plan_tested: str | None = Field(
         default=None, description="when its fallback was last rehearsed, and how that ended"
@@ -87,6 +97,9 @@ class DependencyList(Answer):
     """What is known, one line each."""
 
     dependencies: list[DependencyLine]
+    refused: list[RefusedName] | None = Field(
+        default=None, description="rows of 30 days that were not stored, most first"
+    )
     query: str | None = Field(default=None, description="as it was asked")
     next_cursor: str | None = None
     total: int | None = Field(default=None, description="all that match, on this page or not")

@@ -333,6 +333,7 @@ class Gonogo(CheckMemory):
             self.settings,
             query=query,
             cursor=cursor,
+            refused=await stores.refusals.recent(now_ms),
             now_ms=now_ms,
         )
 

@@ -69,6 +69,8 @@ async def run_preflight(
         return part
 
     parts = await asyncio.gather(*(check(name) for name in work.calls))
+    refused = {one.dependency: one for one in await stores.refusals.recent(now_ms)}
+    parts = [replace(part, refused=refused.get(part.measured or "")) for part in parts]
     budget = await _budget(app, work, detail)
     if budget is not None and work.planned_calls is None:
         budget = for_unstated_calls(budget)

@@ -21,8 +21,9 @@ from gonogo.answers import (
     TrustReport,
     rfc3339,
 )
-from gonogo.records import Verdict, worst_verdict
+from gonogo.records import RefusedRows, Verdict, worst_verdict
 from gonogo.text.forms import counted, named, percent
+from gonogo.text.refused_rows import all_refused_text, refusal_count, refused_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class PartReport:
     trust: TrustReport | None = None
     problem: str | None = None
     plan_tested: str | None = None
+    refused: RefusedRows | None = None
 
     @property
     def routed_away(self) -> bool:
@@ -60,7 +62,8 @@ class PartReport:
         """The reason in the words of the part that decided."""
         routed = f"Routed to {self.target}. " if self.routed_away else ""
         if self.problem is not None:
-            return routed + self.problem
+            lost = "" if self.refused is None else f" {refused_text(self.refused)}."
+            return routed + self.problem + lost
         reports = [r for r in (self.drift, self.trust) if r is not None]
         if not reports:
             return routed + "Nothing is measured there."
@@ -96,7 +99,9 @@ def compose_preflight(
     ]
     return PreflightReport(
         verdict=verdict,
-        summary=_summary(verdict, parts, budget, blockers, calls=calls) + _not_measured(parts),
+        summary=_summary(verdict, parts, budget, blockers, calls=calls)
+        + _not_measured(parts)
+        + all_refused_text([part.refused for part in parts if part.refused is not None]),
         as_of=rfc3339(now_ms),
         data_age_s=max(ages, default=None),
         next_actions=_next_actions(parts, budget),
@@ -142,6 +147,7 @@ def _check(part: PartReport) -> PreflightCheck:
         score=part.trust.score if part.trust else None,
         drift_status=part.drift.status if part.drift else None,
         missing=next((r.missing for r in (part.drift, part.trust) if r and r.missing), None),
+        refused=None if part.refused is None else refusal_count(part.refused),
         route_target=part.target,
         plan_tested=part.plan_tested,
     )

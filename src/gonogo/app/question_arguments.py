@@ -1,4 +1,7 @@
-"""A question's arguments as they are meant: empty text is absent, and a name is written one way."""
+"""A question's arguments as they are meant: empty text is absent, and a name is written one way.
+
+A name of which all that came was refused is unknown for that reason, and the answer says so.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from gonogo.border.characters import tidy
+from gonogo.errors import UnknownTarget
 
 # Arguments that hold names, which are stored as `name_of` has them.
 _NAMES = frozenset(
@@ -33,6 +37,8 @@ def as_meant(question: Question) -> Question:
 
     Whoever fills every argument, a strict client, a form or a script with an unset variable, asks
     the same as who leaves them out; and who copied a name with a space behind it means that name.
+
+    `question` is a method of the application, which knows what was refused of a name.
     """
     parameters = inspect.signature(question).parameters
     order = list(parameters)
@@ -41,9 +47,28 @@ def as_meant(question: Question) -> Question:
     @functools.wraps(question)
     async def asked(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the question
         named |= zip(order, given, strict=False)
-        return await question(**{n: _meant(n, v, n in optional) for n, v in named.items()})
+        try:
+            return await question(**{n: _meant(n, v, n in optional) for n, v in named.items()})
+        except UnknownTarget as unknown:
+            why = await _why_unknown(named["self"], unknown)
+            if why is None:
+                raise
+            raise why from None
 
     return cast("Question", asked)
+
+
+async def _why_unknown(app: Any, unknown: UnknownTarget) -> UnknownTarget | None:  # noqa: ANN401 - whose question it is
+    """Why a dependency is unknown of which rows came, and all were refused; None where none came."""
+    from gonogo.text.refused_rows import refused_text
+
+    if unknown.what != "dependency":
+        return None
+    refused = await (await app.stores()).refusals.of(unknown.name, app.clock())
+    if refused is None:
+        return None
+    said = f"{refused_text(refused)}. Nothing of it is stored: mend that and send them again."
+    return UnknownTarget("dependency", unknown.name, None, said)
 
 
 def _meant(name: str, value: object, may_be_absent: bool) -> object:  # noqa: FBT001 - one caller

@@ -307,7 +307,11 @@ def _dependencies(answer: DependencyList) -> Parts:
         )
         for d in answer.dependencies
     ]
-    return facts, [table("dependencies", "dependency kind verdict n newest versions metrics", rows)]
+    refused = [(r.dependency, r.n, r.since, r.field, r.problem) for r in answer.refused or ()]
+    return facts, [
+        table("dependencies", "dependency kind verdict n newest versions metrics", rows),
+        table("refused", "dependency n since field problem", refused),
+    ]
 
 
 @parts_of.register

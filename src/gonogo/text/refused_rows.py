@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from gonogo.answers import RefusalCount, rfc3339
+from gonogo.answers import RefusalCount, RefusedName, rfc3339
 from gonogo.errors import plain
 from gonogo.records import DAY_MS
-from gonogo.text.forms import counted
+from gonogo.text.forms import counted, named, number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.answers import DriftReport, TrustReport
     from gonogo.records import RefusedRows
 
@@ -30,11 +32,33 @@ def beside_refused(report: Report, refused: RefusedRows | None, *, now_ms: int) 
     """The report, with the rows of its dependency that were refused lately."""
     if refused is None or not refused.is_recent(now_ms):
         return report
-    said = RefusalCount(
+    summary = f"{report.summary} {refused_text(refused)}."
+    return report.model_copy(update={"summary": summary, "refused": refusal_count(refused)})
+
+
+def refusal_count(refused: RefusedRows) -> RefusalCount:
+    """How many, since when, and why, as a part of an answer about their dependency."""
+    return RefusalCount(
         n=refused.n,
         since=rfc3339(refused.since_day * DAY_MS),
         field=refused.field,
         problem=refused.problem,
     )
-    summary = f"{report.summary} {refused_text(refused)}."
-    return report.model_copy(update={"summary": summary, "refused": said})
+
+
+def refused_names(refused: Sequence[RefusedRows]) -> list[RefusedName]:
+    """Refused rows by dependency, as a part of a list."""
+    return [
+        RefusedName(dependency=one.dependency or None, **refusal_count(one).model_dump())
+        for one in refused
+    ]
+
+
+def all_refused_text(refused: Sequence[RefusedRows]) -> str:
+    """Of which names how many were refused, as a sentence; empty where none was."""
+    if not refused:
+        return ""
+    parts = [f"{number(one.n)} of {plain(one.dependency, 80) or 'no name'}" for one in refused]
+    rows = sum(one.n for one in refused)
+    are = "is" if rows == 1 else "are"
+    return f" Refused lately and not counted {are} {counted(rows, 'row')}: {named(parts)}."

@@ -11,15 +11,19 @@ from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s
 from gonogo.text.forms import counted
+from gonogo.text.refused_rows import all_refused_text, refused_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.ports.telemetry import DecisionLog, Telemetry
-    from gonogo.records import Dependency, Verdict
+    from gonogo.records import Dependency, RefusedRows, Verdict
     from gonogo.settings import Settings
 
 PAGE_LINES = 50
 VERSIONS_SHOWN = 5
+REFUSED_SHOWN = 10
 
 
 async def list_dependencies(
@@ -29,13 +33,17 @@ async def list_dependencies(
     *,
     query: str | None,
     cursor: str | None,
+    refused: Sequence[RefusedRows],
     now_ms: int,
 ) -> DependencyList:
     """A page of dependencies by name; the cursor is the last name of the page before.
 
     Nothing is judged here: a line shows the standing verdict, `unknown` where none was ever asked
-    for. Verdict and counts are of all that match, on this page or not.
+    for. Verdict and counts are of all that match, on this page or not. So is what was `refused` lately,
+    also of names that have no line since nothing of them was stored.
     """
+    wanted = (query or "").casefold()
+    lost = [one for one in refused if wanted in one.dependency.casefold()]
     found = await telemetry.dependencies(query=query, after=cursor, limit=PAGE_LINES + 1)
     names = await telemetry.names(query=query)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
@@ -47,11 +55,12 @@ async def list_dependencies(
     never_asked = len(names) - len(standing)
     return DependencyList(
         verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
-        summary=_summary(counts, never_asked, query=query, more=more),
+        summary=_summary(counts, never_asked, query=query, more=more) + all_refused_text(lost),
         as_of=rfc3339(now_ms),
         data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(lines, query),
         dependencies=lines,
+        refused=refused_names(lost[:REFUSED_SHOWN]) or None,
         query=query,
         next_cursor=page[-1].name if more else None,
         total=len(names),

@@ -45,6 +45,7 @@ _NAMES = (
 _ACTIONS = (
     *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),
     *("incident", "incident_event", "suspicion", "notice", "message_told", "silence"),
+    "refused",
 )
 _SPENT_ON = ("root", "budget", "dependency", "reserved")
 MONEY, ACTIONS, ALL = "/money", "/actions", "/"
