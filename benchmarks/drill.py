@@ -1,4 +1,4 @@
-"""What a drill costs: ten scenarios with 20 replicates each on 100,000 observations.
+"""What a drill costs: every scenario with 20 replicates each on 100,000 observations.
 
 `python benchmarks/drill.py [--quick]` prints the table; `--quick` plays two replicates of each.
 """
@@ -97,7 +97,7 @@ async def main(replicates: int) -> int:
     sys.stdout.write(
         f"{len(trials)} replicates on {OBSERVATIONS:,} observations: {took_s:.1f} s on {cores} cores, "
         f"{used_s:.1f} s of processor time\n"
-        f"ten scenarios x 20 replicates: {scale * took_s:.0f} s, asked {SECONDS_ASKED:.0f} s "
+        f"{len(SCENARIOS)} scenarios x 20 replicates: {scale * took_s:.0f} s, asked {SECONDS_ASKED:.0f} s "
         f"({scale * used_s / cores:.0f} s where the cores are free)\n"
     )
     return 0

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from gonogo.demo.world import MODEL, PREVIOUS, SKILL
 from gonogo.drill.drill_run import DrillRequest, note_drill, prepare
 from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report
+from gonogo.drill.playbook import gaps
 from gonogo.drill.rehearsal import Ground, Trial, rehearse
 from gonogo.drill.replayed_calls import ReplayedCalls, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
@@ -24,7 +26,7 @@ from gonogo.drill.scenarios import LATE_MS, SCENARIOS
 from gonogo.errors import NotEnoughData
 from gonogo.fallback.rehearsed import DRILL_DAYS_MAX
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
-from gonogo.settings import Settings
+from gonogo.settings import NotifierSettings, Settings
 from gonogo.store.reads.call_columns import CallColumns
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +50,12 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 async def ground(settings: Settings) -> AsyncIterator[Ground]:
     """What replicates stand on; the store has the same bytes at the end of all of them."""
     before = digests(settings)
-    yield await prepare(settings, ASKED, clock=lambda: NOW_MS)
+    found = await prepare(settings, ASKED, clock=lambda: NOW_MS)
+    own = replace(found.settings.dependency(MODEL), actuators=("hook", "file"))
+    named = replace(found.settings, dependencies=MappingProxyType({MODEL: own}))
+    yield replace(
+        found, settings=named, actuators=own.actuators, receivers=("channel", "pager")
+    )
     assert digests(settings) == before
 
 
@@ -144,7 +151,8 @@ def same_arrays(real: object, ours: object) -> None:
 @pytest.mark.parametrize("name", list(SCENARIOS))
 async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: str) -> None:
     """On the demo's calls, with a policy that lets agents switch."""
-    trial = await rehearse(ground, name, 0)
+    # Of the first, the target was called twice in the hour in which it died: nobody could know.
+    trial = await rehearse(ground, name, 1 if name == "dies" else 0)
     assert not trial.early
     if name == "none":
         assert trial.alarms == 0
@@ -158,6 +166,11 @@ async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: s
         assert trial.fired_ms is None
     elif name == "broken":
         assert trial.target == "rules:keyword-list"
+    elif name == "dies":  # after it had been planned: it is not carried out, but planned again
+        assert (trial.dead, trial.target) == (PREVIOUS, "rules:keyword-list")
+        assert trial.problems == []
+    elif name == "hanging":
+        assert (trial.target, trial.unheard, trial.problems) == (PREVIOUS, (), [])
     if name == "late":  # nothing can be known before the first late outcome
         assert trial.noticed_ms is not None
         assert trial.noticed_ms - trial.start_ms >= LATE_MS
@@ -207,6 +220,31 @@ async def test_without_a_fallback_it_is_noticed_and_nothing_can_be_done(ground: 
     assert trial.noticed_ms is not None
     assert trial.fired_ms is None
     assert "no fallback rung" in trial.problems[0]
+
+
+async def test_a_death_that_nobody_could_see_is_a_missing_step(ground: Ground) -> None:
+    """It fails nothing: the target had too few calls to tell, and to probe it is what is missing."""
+    trial = await rehearse(ground, "dies", 0)
+    assert (trial.target, trial.target_ok) == (trial.dead, None)
+    said = report(ground, replace(ASKED, scenarios=("dies",)), [trial], now_ms=NOW_MS)
+    assert said.passed
+    assert [step for step in said.missing_steps if f"{PREVIOUS} had died" in step]
+
+
+async def test_who_is_told_by_nothing_else_and_one_provider_for_all_are_missing_steps(
+    settings: Settings, ground: Ground
+) -> None:
+    """One receiver, and a ladder of which every rung is of the dependency's own provider."""
+    pasts = {name: past.known for name, past in ground.pasts.items()}
+    notify = {"pager": NotifierSettings("pager", "alertmanager", {"url": "http://pager:9093"})}
+    alone = replace(settings, notify=MappingProxyType(notify))
+    steps = list(gaps(alone, MODEL, known=pasts))
+    assert [step for step in steps if step.startswith("pager alone is told")]
+    assert not [step for step in steps if "provider" in step]  # rules are nobody's
+    own = replace(settings.dependency(MODEL), fallback=(PREVIOUS,))
+    single = replace(settings, dependencies=MappingProxyType({MODEL: own}))
+    steps = list(gaps(single, MODEL, known=pasts))
+    assert [step for step in steps if step.startswith("Every rung is of provider acme")]
 
 
 async def test_too_little_history_is_said(tmp_path: Path) -> None:

@@ -95,7 +95,10 @@ async def prepare(settings: Settings, asked: DrillRequest, *, clock: Callable[[]
         dependency=asked.dependency,
         settings=sandboxed(settings, Path("sandbox.db")),
         actuators=tuple(settings.actuators),
-        gaps=tuple(gaps(settings, asked.dependency, known=pasts)),
+        receivers=tuple(settings.notify),
+        gaps=tuple(
+            gaps(settings, asked.dependency, known={n: past.known for n, past in pasts.items()})
+        ),
         pasts=pasts,
         accepted=tuple(accepted),
         begin_ms=begin_ms,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gonogo.drill.costs_booked import covering
 from gonogo.ports.routes import UNMEASURED, split_version
 
 if TYPE_CHECKING:
+    from gonogo.records import Dependency
     from gonogo.settings import Settings
 
 __all__ = ["gaps"]
 
 
-def gaps(settings: Settings, dependency: str, *, known: Container[str]) -> Iterator[str]:
-    """The missing steps, one line each. `known`: what anything was recorded of."""
+def gaps(settings: Settings, dependency: str, *, known: Mapping[str, Dependency]) -> Iterator[str]:
+    """The missing steps, one line each. `known`: what was recorded of it and of its rungs."""
     own = settings.dependency(dependency)
     table = f'[dependencies."{dependency}"]'
     if not own.fallback:
@@ -25,6 +26,13 @@ def gaps(settings: Settings, dependency: str, *, known: Container[str]) -> Itera
             yield f"Nothing is recorded of {rung}: probe it, so that its health is known in time."
     if own.fallback and _is_measured(own.fallback[-1]):
         yield "The ladder ends with something that can break too: end it with rules:NAME or human."
+    provider = _provider(settings, dependency, known)
+    if own.fallback and {_provider(settings, rung, known) for rung in own.fallback} == {provider}:
+        if provider is not None:
+            yield (
+                f"Every rung is of provider {provider}, as {dependency} is: one outage of it takes "
+                "them all; add one of another provider, rules:NAME or human."
+            )
     if own.fallback_policy == "ask":
         yield "fallback_policy is ask: nothing is switched until a person answers."
     if own.fallback_policy == "deny":
@@ -35,6 +43,11 @@ def gaps(settings: Settings, dependency: str, *, known: Container[str]) -> Itera
         yield f"No budget counts the cost of {dependency}: a cost that rises is seen, not stopped."
     if not settings.notify:
         yield "Nobody is told of an incident: configure [settings.notify.NAME]."
+    if len(settings.notify) == 1:
+        yield (
+            f"{next(iter(settings.notify))} alone is told of incidents: while it does not answer "
+            "nobody is; configure a second [settings.notify.NAME]."
+        )
 
 
 def _is_measured(rung: str) -> bool:
@@ -43,3 +56,12 @@ def _is_measured(rung: str) -> bool:
 
 def _known(rung: str, known: Container[str]) -> set[str]:
     return {name for name in (rung, split_version(rung)[0]) if name in known}
+
+
+def _provider(settings: Settings, rung: str, known: Mapping[str, Dependency]) -> str | None:
+    """Who provides a rung; None where it is nobody's, or nobody said it."""
+    if not _is_measured(rung):
+        return None
+    name = rung if rung in known else split_version(rung)[0]
+    stated = settings.dependency(name).provider
+    return stated or (known[name].provider if name in known else None)

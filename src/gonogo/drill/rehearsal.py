@@ -15,9 +15,12 @@ from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.drill.costs_booked import book_played, covering
 from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
-from gonogo.drill.sandbox import Rehearsal
+from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
 from gonogo.drill.scenarios import SCENARIOS, Harm, Scenario
 from gonogo.errors import ActionRefused
+from gonogo.fallback.health import DOWN_CALLS_MIN
+from gonogo.incidents.telling import tell
+from gonogo.ports.routes import split_version
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, worst_verdict
 
 if TYPE_CHECKING:
@@ -32,9 +35,15 @@ __all__ = ["Ground", "Trial", "rehearse"]
 LEAD_MS, PLACED_MS = DAY_MS, 7 * DAY_MS
 # The second look, by which a no_go that lasts becomes an incident.
 AGAIN_MS = 11 * 60_000
+RECONCILED_AFTER_MS = 60_000
 RECOVER_EVERY_MS = 6 * HOUR_MS
 FOLLOWED_MS = 3 * DAY_MS
 ATTEMPTS_MAX = 5
+# What is wanted of it is that the traffic leaves.
+LEAVES = ("fallback", "refuse", "reach")
+# The target dies in the hour of the plan, which was made so long before the hour was over: what
+# happens is seen by the full hour, and an agent's plan stands for a quarter of one.
+DEED_AFTER_MS = 10 * 60_000
 # With this share or more, the traffic is on the primary's side.
 MOST = 0.5
 
@@ -46,6 +55,7 @@ class Ground:
     dependency: str
     settings: Settings
     actuators: tuple[str, ...]
+    receivers: tuple[str, ...]
     gaps: tuple[str, ...]
     pasts: Mapping[str, HealthyHistory]
     accepted: tuple[Decision, ...]
@@ -60,7 +70,8 @@ class Trial:
     """What came of one replicate. Times are epoch milliseconds; None: it never came.
 
     `early`: it was raised before anything happened. `alarms`: incidents that were opened.
-    `hurt`: calls that the scenario made worse, before it was dealt with.
+    `hurt`: calls that the scenario made worse, before it was dealt with. `dead`: the target that
+    died between plan and deed. `unheard`: receivers that were not told, or told too late.
     """
 
     scenario: str
@@ -73,6 +84,8 @@ class Trial:
     fired_ms: int | None = None
     target: str | None = None
     target_ok: bool | None = None
+    dead: str | None = None
+    unheard: tuple[str, ...] = ()
     hurt: int = 0
     extra_micro_usd: int | None = None
     recovered_ms: int | None = None
@@ -111,10 +124,14 @@ class _Stage:
         settings = replace(ground.settings, store=str(folder / "sandbox.db"))
         self.telemetry = RehearsedTelemetry(settings, now_ms=self.now_ms)
         self.played = self._play(rng, days)
+        own = settings.dependency(ground.dependency)
+        hanging = own.actuators[:1] + ground.receivers[:1] if scenario.hangs else ()
+        self.actuators = [RecordedActuator(n, hangs=n in hanging) for n in ground.actuators]
+        self.receivers = [RecordedReceiver(n, hangs=n in hanging) for n in ground.receivers]
         self.app = Rehearsal(
             settings,
             self.telemetry,
-            actuators=ground.actuators,
+            actuators=self.actuators,
             accepted=ground.accepted,
             clock=lambda: self.now_ms,
         )
@@ -155,9 +172,13 @@ class _Stage:
                 self.trial.noticed_ms = self.now_ms
             if await self._incident() and self.share >= MOST and self.attempts < ATTEMPTS_MAX:
                 await self._fall_back()
+            if self.scenario.hangs and self.trial.alarms:
+                await self._tell()
             if self.share < 1 and self.scenario.wanted in ("steady", "quiet"):
                 await self._recover()
-        if self.trial.fired_ms is not None and self.scenario.wanted in ("fallback", "refuse"):
+        if self.scenario.hangs:
+            await self._answer_again()
+        if self.trial.fired_ms is not None and self.scenario.wanted in LEAVES:
             await self._follow()
         await self._count()
 
@@ -166,7 +187,7 @@ class _Stage:
         wanted = self.scenario.wanted
         if wanted in ("notice", "unknown"):
             return self.trial.noticed_ms is not None
-        if wanted in ("fallback", "refuse"):
+        if wanted in LEAVES:
             return self.trial.fired_ms is not None or self.attempts >= ATTEMPTS_MAX
         return False
 
@@ -221,15 +242,21 @@ class _Stage:
         """Plan, and carry out as far as the policy lets an agent, and a person where one answers."""
         name, trial = self.ground.dependency, self.trial
         self.attempts += 1
+        if self.scenario.dies and trial.dead is None:
+            self.now_ms += HOUR_MS - self.now_ms % HOUR_MS - DEED_AFTER_MS
         try:
             plan = await self.app.trigger_fallback(name, reason=f"drill: {self.scenario.told}")
             if not isinstance(plan, FallbackPlan):
                 return
+            if self.scenario.dies and trial.dead is None:
+                await self._let_die(plan)
             done: FallbackPlan | FallbackResult = await self.app.trigger_fallback(
                 name, plan_id=plan.plan_id, confirm=True
             )
             if isinstance(done, FallbackPlan):
-                failed = [check.why for check in plan.checks if not check.passed]
+                failed = [check.why for check in done.checks if not check.passed]
+                if failed and self._was_spared():
+                    return  # who is asked reads it there
                 asked = f"a person has to approve ({'; '.join(failed) or 'fallback_policy: ask'})"
                 if self.ground.answer_after_ms is None:
                     trial.problems.append(f"{asked}, and nobody answered")
@@ -238,14 +265,64 @@ class _Stage:
                 self.telemetry.move_to(self.now_ms)
                 done = await self.app.approve(plan.plan_id)
         except ActionRefused as refused:
-            trial.problems.append(str(refused))
+            if not self._was_spared():
+                trial.problems.append(str(refused))
             return
         await self._moved()
         largest = max(done.to, key=lambda target: target.share)
         if trial.fired_ms is None:
             trial.fired_ms, trial.target = self.now_ms, largest.target
-        if any(step.status != "done" for step in done.actuators):
+        if self._nobody_could_know():
+            trial.problems.append(
+                f"{trial.dead} had died, and its few calls of that hour did not show it: probe it"
+            )
+        if not self.scenario.hangs and any(step.status != "done" for step in done.actuators):
             trial.problems.append(f"not confirmed: {done.summary}")
+
+    async def _let_die(self, plan: FallbackPlan) -> None:
+        """Let each call of the target that gets most fail, from the hour of the plan on."""
+        target = max(plan.to, key=lambda each: each.share).target
+        name = target if target in self.played else split_version(target)[0]
+        self.trial.dead = target
+        if name in self.played and name != self.ground.dependency:
+            calls = self.played[name]
+            hour_ms = self.now_ms // HOUR_MS * HOUR_MS
+            self.played[name] = calls.failing(calls.ts_ms >= hour_ms)
+            self.telemetry.foresee(name, self.played[name])
+        await self._go_to(self.now_ms + DEED_AFTER_MS)
+
+    def _was_spared(self) -> bool:
+        """Whether it is wanted that a plan is not carried out: its target has just died."""
+        return self.trial.dead is not None and self.attempts == 1
+
+    def _nobody_could_know(self) -> bool:
+        """Whether the traffic went to what had died, since too few of its calls had failed by then."""
+        trial = self.trial
+        if trial.target is None or trial.target != trial.dead or trial.dead not in self.played:
+            return False
+        played, fired_ms = self.played[trial.dead], trial.fired_ms or 0
+        by_then = (played.ts_ms >= fired_ms - HOUR_MS) & (played.ts_ms < fired_ms)
+        return int(by_then.sum()) < DOWN_CALLS_MIN
+
+    async def _tell(self) -> None:
+        """A turn of telling; each receiver has its own, as while `gonogo watch` runs."""
+        stores = await self.app.stores()
+        for receiver in self.receivers:
+            await tell(stores.notices, receiver, now_ms=self.now_ms)
+
+    async def _answer_again(self) -> None:
+        """What hung answers again: who was told by then, and what is brought about after."""
+        name = self.ground.dependency
+        late = [each.name for each in self.receivers if not each.hangs and name not in each.told]
+        for each in (*self.receivers, *self.actuators):
+            each.hangs = False
+        self.now_ms += RECONCILED_AFTER_MS
+        await self._tell()
+        late += [each.name for each in self.receivers if name not in each.told]
+        self.trial.unheard = tuple(dict.fromkeys(late)) if self.trial.alarms else ()
+        for done in await self.app.reconcile():
+            left = [f"{who}: {step.detail}" for who, step in done.steps if step.status != "done"]
+            self.trial.problems += [f"not brought about afterwards: {each}" for each in left]
 
     async def _moved(self) -> None:
         """Let the traffic follow the route."""
@@ -289,7 +366,8 @@ class _Stage:
             if here is not None and there is not None:
                 trial.extra_micro_usd = round(int(taken.sum()) * (there - here))
         if trial.target is not None and trial.target in self.played:
-            trial.target_ok = self._rate_since(trial.target) > self._rate_since(name)
+            known = None if self._nobody_could_know() else trial.target != trial.dead
+            trial.target_ok = known and self._rate_since(trial.target) > self._rate_since(name)
 
     def _rate_since(self, name: str) -> float:
         """The share of good calls since it began, were all calls served."""

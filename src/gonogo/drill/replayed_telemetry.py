@@ -113,6 +113,14 @@ class RehearsedTelemetry(UnplayedReads):
         self._rev += 1
         stretch.change(self._rev, self._now_ms // HOUR_MS)
 
+    def foresee(self, name: str, played: ReplayedCalls) -> None:
+        """Let other calls come of a dependency from the next full hour on; those before stay."""
+        stretch = self._stretches[name]
+        stretch.played = played
+        stretch.bins.clear()
+        self._rev += 1
+        stretch.change(self._rev, self._now_ms // HOUR_MS)
+
     def served(self, name: str) -> NDArray[np.bool_]:
         """Which of the calls that are played a dependency serves; shape (calls,)."""
         return self._stretches[name].served

@@ -18,12 +18,15 @@ from gonogo.ports.routes import LOCAL, WHOLE, Route
 
 if TYPE_CHECKING:
     from gonogo.drill.replayed_telemetry import RehearsedTelemetry
+    from gonogo.ports.notices import Page
     from gonogo.records import Decision
     from gonogo.settings import Settings
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 __all__ = ["Rehearsal", "sandboxed"]
 
+
+UNANSWERED = "no answer"
 
 # Replicates of one process share the pieces of runs that they have in common: those of history.
 # A piece is known by all that it depends on.
@@ -44,10 +47,11 @@ def sandboxed(settings: Settings, store: Path) -> Settings:
 
 
 class RecordedActuator:
-    """Notes the route that it was given, and does nothing else."""
+    """Notes the route that it was given, and does nothing else; not while it `hangs`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, hangs: bool = False) -> None:
         self._name = name
+        self.hangs = hangs
         self._routes: dict[str, Route] = {}
 
     @property
@@ -57,6 +61,8 @@ class RecordedActuator:
 
     async def read(self, dependency: str) -> ActuatorReading:
         """What it was given last."""
+        if self.hangs:
+            return ActuatorReading("unknown", detail=UNANSWERED)
         route = self._routes.get(dependency)
         if route is None:
             return ActuatorReading("absent")
@@ -68,6 +74,8 @@ class RecordedActuator:
 
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Note it; refused where another route is there than expected, or a newer one."""
+        if self.hangs:
+            return Step("unknown", UNANSWERED)
         known = self._routes.get(route.dependency)
         if known is not None and (
             expected_version != str(known.epoch) or known.epoch > route.epoch
@@ -78,9 +86,30 @@ class RecordedActuator:
 
     async def verify(self, route: Route) -> Step:
         """Whether it is what was noted last."""
+        if self.hangs:
+            return Step("unknown", UNANSWERED)
         known = self._routes.get(route.dependency)
         same = known is not None and (known.targets, known.epoch) == (route.targets, route.epoch)
         return Step("done" if same else "failed", "read back" if same else "not what was noted")
+
+
+class RecordedReceiver:
+    """Notes whom it was told of, and tells nobody; while it `hangs`, its time runs out each time."""
+
+    repeats = False
+
+    def __init__(self, name: str, *, hangs: bool = False) -> None:
+        self.name = name
+        self.hangs = hangs
+        self.told: set[str] = set()
+
+    async def tell(self, page: Page, *, now_ms: int) -> Step:
+        """Note it."""
+        del now_ms
+        if self.hangs:
+            return Step("unknown", UNANSWERED)
+        self.told.update(page.dependencies)
+        return Step("done", "noted")
 
 
 class Rehearsal(Gonogo):
@@ -89,7 +118,7 @@ class Rehearsal(Gonogo):
     Args:
         settings: From `sandboxed`.
         telemetry: What is played.
-        actuators: Names of those that are configured.
+        actuators: What stands for those that are configured.
         accepted: Log entries by which a person accepted a new normal.
         clock: The virtual clock.
     """
@@ -99,7 +128,7 @@ class Rehearsal(Gonogo):
         settings: Settings,
         telemetry: RehearsedTelemetry,
         *,
-        actuators: Sequence[str],
+        actuators: Sequence[RecordedActuator],
         accepted: Sequence[Decision],
         clock: Callable[[], int],
     ) -> None:
@@ -121,7 +150,7 @@ class Rehearsal(Gonogo):
             health=TrustHealth(telemetry, stores.decisions, self.settings),
             # The snapshot that a plan keeps for later is costly, and nothing here reads it.
             evidence_of=None,
-            actuators={name: RecordedActuator(name) for name in (*self._actuators, LOCAL)},
+            actuators={each.name: each for each in (*self._actuators, RecordedActuator(LOCAL))},
         )
         return replace(stores, telemetry=telemetry, fallback=fallback)
 

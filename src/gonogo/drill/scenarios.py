@@ -1,4 +1,4 @@
-"""The ten scenarios: what each does to the calls to come, and what has to come of it."""
+"""The scenarios: what each does to the calls to come, and what has to come of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ __all__ = ["SCENARIOS", "Harm", "Scenario", "Wanted"]
 # `fallback`: the traffic has to leave for a healthy target. `notice`: it has to be seen, and the
 # traffic has to stay. `quiet`: nothing may be raised. `unknown`: no verdict may say go.
 # `steady`: the traffic may not go back and forth. `refuse`: not to a target that is broken.
-Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse"]
+# `reach`: it leaves, and everybody is told: at once, or once they answer again.
+Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse", "reach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Scenario:
         lasts_ms: How long it lasts; None: until the end.
         metric: The metric besides quality that it moves.
         breaks_target: The first rung is broken as well.
+        dies: The target dies between the plan and the deed.
+        hangs: The first receiver of notices and the first actuator do not answer.
         days_max: How long one replicate is watched at most.
     """
 
@@ -61,6 +64,8 @@ class Scenario:
     lasts_ms: int | None = None
     metric: str | None = None
     breaks_target: bool = False
+    dies: bool = False
+    hangs: bool = False
     days_max: int = 28
 
 
@@ -179,5 +184,25 @@ SCENARIOS: dict[str, Scenario] = {
             days_max=3,
         ),
         Scenario("flapping", "ill and well, three days each", "steady", flapping, look_every_h=48),
+        Scenario(
+            "dies",
+            "an outage, and the target dies between plan and deed",
+            "refuse",
+            outage,
+            look_every_h=1,
+            lasts_ms=OUTAGE_MS,
+            dies=True,
+            days_max=3,
+        ),
+        Scenario(
+            "hanging",
+            "an outage, and the first receiver and actuator never answer while it lasts",
+            "reach",
+            outage,
+            look_every_h=1,
+            lasts_ms=OUTAGE_MS,
+            hangs=True,
+            days_max=3,
+        ),
     )
 }
