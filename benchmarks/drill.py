@@ -21,8 +21,8 @@ from gonogo.app import Gonogo
 from gonogo.cli.drill_command import progress_bar
 from gonogo.drill.drill_run import DrillRequest, play, prepare
 from gonogo.drill.measures import report
-from gonogo.drill.rehearsal import Trial
 from gonogo.drill.scenarios import SCENARIOS
+from gonogo.drill.trial import Trial
 from gonogo.records import DAY_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.text.answer_text import as_text

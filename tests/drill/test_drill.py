@@ -19,10 +19,11 @@ from gonogo.drill.drill_run import DrillRequest, note_drill, prepare
 from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report
 from gonogo.drill.playbook import gaps
-from gonogo.drill.rehearsal import Ground, Trial, rehearse
+from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.replayed_calls import ReplayedCalls, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.scenarios import LATE_MS, SCENARIOS
+from gonogo.drill.trial import Ground, Trial
 from gonogo.errors import NotEnoughData
 from gonogo.fallback.rehearsed import DRILL_DAYS_MAX
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
@@ -53,9 +54,7 @@ async def ground(settings: Settings) -> AsyncIterator[Ground]:
     found = await prepare(settings, ASKED, clock=lambda: NOW_MS)
     own = replace(found.settings.dependency(MODEL), actuators=("hook", "file"))
     named = replace(found.settings, dependencies=MappingProxyType({MODEL: own}))
-    yield replace(
-        found, settings=named, actuators=own.actuators, receivers=("channel", "pager")
-    )
+    yield replace(found, settings=named, actuators=own.actuators, receivers=("channel", "pager"))
     assert digests(settings) == before
 
 

@@ -144,6 +144,8 @@ def test_each_scenario_changes_its_own_thing_alone(name: str) -> None:
             "late": {"outcome_e6", "seen_ms"},
             "missing": set(),
             "broken": {"outcome_e6", "failed", "confidence_e6"},
+            "dies": {"outcome_e6", "failed", "confidence_e6"},
+            "hanging": {"outcome_e6", "failed", "confidence_e6"},
             "flapping": {"outcome_e6"},
         }[name]
     )

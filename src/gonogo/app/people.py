@@ -8,6 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.answers import TargetShare, WaitingPlan, rfc3339
+from gonogo.app.shift_notices import (
+    ME,
+    SHIFT,
+    drift_verdicts,
+    notice_of,
+    shift_notices,
+    shift_over,
+)
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
@@ -17,7 +25,7 @@ from gonogo.incidents.telling import tell
 from gonogo.money.scopes import Traffic, is_pattern, scope_at
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.notices import Notice, Page
-from gonogo.ports.routes import WHOLE, Event, IncidentRecord
+from gonogo.ports.routes import WHOLE, Event
 from gonogo.ports.silences import Silence
 from gonogo.records import Decision, worst_verdict
 from gonogo.text.actors import actor_name
@@ -31,11 +39,11 @@ if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Notifier
     from gonogo.ports.routes import Kind, Plan
+    from gonogo.records import Verdict
 
 # A budget is told of when so much of it is spent, and again when all is.
 NEARLY_SPENT = 0.9
 SILENCE_MS_MAX = 30 * 86_400_000
-ME = "gonogo"
 
 
 async def tell_people(
@@ -49,12 +57,16 @@ async def tell_people(
     silences = await standing_silences(stores, now_ms=now_ms)
     plans = await stores.routes.waiting(now_ms=now_ms)
     budgets = await _budgets(stores, now_ms=now_ms)
+    drifts = await drift_verdicts(stores, now_ms=now_ms)
+    shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
     told = []
     for notifier in _named(stores, name):
         steps = await tell(
             stores.notices,
             notifier,
-            others=partial(_others, [*map(_plan_notice, plans), *budgets], now_ms=now_ms),
+            others=partial(
+                _others, [*map(_plan_notice, plans), *budgets, *shifts], drifts, now_ms=now_ms
+            ),
             is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
             url=stores.settings.url,
             now_ms=now_ms,
@@ -67,7 +79,7 @@ async def tell_test(
     stores: Stores, *, name: str | None = None, now_ms: int
 ) -> list[tuple[str, Step]]:
     """Send each receiver, or the one that is named, a test that says that it is one."""
-    notice = _notice(
+    notice = notice_of(
         "test", "test-" + stores.new_id(now_ms), ME, "a test: nothing is wrong", now_ms
     )
     page = Page((notice,), stores.settings.url)
@@ -82,38 +94,12 @@ def _named(stores: Stores, name: str | None) -> list[Notifier]:
     return found
 
 
-def _notice(
-    kind: Kind,
-    subject: str,
-    about: str,
-    why: str,
-    now_ms: int,
-    *,
-    told: int = 0,
-    over: bool = False,
-) -> Notice:
-    """A notice of something that is no incident; `told`: how many events somebody has heard of it."""
-    thing = IncidentRecord(
-        id=subject,
-        dependency=about,
-        cause=kind,
-        status="resolved" if over else "open",
-        opened_ms=now_ms,
-        changed_ms=now_ms,
-        why=why,
-        verdict="go" if over else "caution",
-        kind=kind,
-    )
-    past = Event(now_ms, "told before", ME)
-    return Notice(thing, (*[past] * told, Event(now_ms, why, ME)), told)
-
-
 def _plan_notice(plan: Plan) -> Notice:
     why = (
         f"a plan waits for a person until {minute(rfc3339(plan.expires_ms))}: "
         f"to {told_targets(plan.after)}, because: {plan.reason}"
     )
-    notice = _notice("plan", plan.id, plan.dependency, why, plan.created_ms)
+    notice = notice_of("plan", plan.id, plan.dependency, why, plan.created_ms)
     return replace(notice, command=approve_command(plan.id, plan.checks))
 
 
@@ -136,7 +122,7 @@ async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
         share = percent(spent / limit) if limit else "all"
         why = f"budget {budget.name}: {share} of its limit is spent"
         subject = f"budget:{budget.name}:{scope.start_ms}"
-        notice = _notice("budget", subject, budget.name, why, now_ms)
+        notice = notice_of("budget", subject, budget.name, why, now_ms)
         if spent >= limit:
             again = Event(now_ms, f"used up: {why}", ME)
             notice = Notice(notice.incident, (*notice.events, again))
@@ -144,20 +130,31 @@ async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
     return found
 
 
-def _others(due: Sequence[Notice], told: Mapping[str, int], *, now_ms: int) -> list[Notice]:
+def _others(
+    due: Sequence[Notice],
+    drifts: Mapping[str, Verdict],
+    told: Mapping[str, int],
+    *,
+    now_ms: int,
+) -> list[Notice]:
     """What is due beside incidents, for somebody who was told so much; what is over ends there."""
     here = {notice.incident.id for notice in due}
     waiting = [replace(n, told=told.get(n.incident.id, 0)) for n in due]
     return waiting + [
-        _over(subject, n, now_ms) for subject, n in told.items() if subject not in here
+        _over(subject, n, drifts, now_ms) for subject, n in told.items() if subject not in here
     ]
 
 
-def _over(subject: str, told: int, now_ms: int) -> Notice:
-    kind: Kind = "budget" if subject.startswith("budget:") else "plan"
-    about = subject.split(":")[1] if kind == "budget" else subject
-    end = "it is spent no more" if kind == "budget" else "it waits no more"
-    return _notice(kind, subject, about, end, now_ms, told=told, over=True)
+def _over(subject: str, told: int, drifts: Mapping[str, Verdict], now_ms: int) -> Notice:
+    if subject.startswith(SHIFT):
+        return shift_over(subject, drifts, told, now_ms)
+    kind: Kind
+    if subject.startswith("budget:"):
+        kind, about, end = "budget", subject.split(":", 1)[1], "it is spent no more"
+        about = about.rpartition(":")[0]  # the start of its window
+    else:
+        kind, about, end = "plan", subject, "it waits no more"
+    return notice_of(kind, subject, about, end, now_ms, told=told, over=True)
 
 
 async def waiting_plans(

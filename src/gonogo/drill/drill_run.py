@@ -22,8 +22,9 @@ from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
 from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, HealthyHistory, read_past, refuse_thin
 from gonogo.drill.playbook import gaps
-from gonogo.drill.rehearsal import Ground, Trial, rehearse
+from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.sandbox import sandboxed
+from gonogo.drill.trial import Ground, Trial
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
 from gonogo.fallback.rehearsed import DRILL
 from gonogo.ports.routes import split_version

@@ -17,7 +17,7 @@ from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.drill.drill_run import DrillRequest
-    from gonogo.drill.rehearsal import Ground, Trial
+    from gonogo.drill.trial import Ground, Trial
 
 __all__ = ["poisson_interval95", "report", "unready"]
 

@@ -10,7 +10,7 @@ from gonogo.ports.routes import UNMEASURED, split_version
 
 if TYPE_CHECKING:
     from gonogo.records import Dependency
-    from gonogo.settings import Settings
+    from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["gaps"]
 
@@ -18,21 +18,7 @@ __all__ = ["gaps"]
 def gaps(settings: Settings, dependency: str, *, known: Mapping[str, Dependency]) -> Iterator[str]:
     """The missing steps, one line each. `known`: what was recorded of it and of its rungs."""
     own = settings.dependency(dependency)
-    table = f'[dependencies."{dependency}"]'
-    if not own.fallback:
-        yield f"No fallback is configured: set fallback = ['…'] under {table}."
-    for rung in own.fallback:
-        if _is_measured(rung) and not {rung, split_version(rung)[0]} & _known(rung, known):
-            yield f"Nothing is recorded of {rung}: probe it, so that its health is known in time."
-    if own.fallback and _is_measured(own.fallback[-1]):
-        yield "The ladder ends with something that can break too: end it with rules:NAME or human."
-    provider = _provider(settings, dependency, known)
-    if own.fallback and {_provider(settings, rung, known) for rung in own.fallback} == {provider}:
-        if provider is not None:
-            yield (
-                f"Every rung is of provider {provider}, as {dependency} is: one outage of it takes "
-                "them all; add one of another provider, rules:NAME or human."
-            )
+    yield from _of_the_ladder(settings, own, known)
     if own.fallback_policy == "ask":
         yield "fallback_policy is ask: nothing is switched until a person answers."
     if own.fallback_policy == "deny":
@@ -47,6 +33,26 @@ def gaps(settings: Settings, dependency: str, *, known: Mapping[str, Dependency]
         yield (
             f"{next(iter(settings.notify))} alone is told of incidents: while it does not answer "
             "nobody is; configure a second [settings.notify.NAME]."
+        )
+
+
+def _of_the_ladder(
+    settings: Settings, own: DependencySettings, known: Mapping[str, Dependency]
+) -> Iterator[str]:
+    if not own.fallback:
+        yield f"No fallback is configured: set fallback = ['…'] under [dependencies.\"{own.name}\"]."
+        return
+    for rung in own.fallback:
+        if _is_measured(rung) and not {rung, split_version(rung)[0]} & _known(rung, known):
+            yield f"Nothing is recorded of {rung}: probe it, so that its health is known in time."
+    if _is_measured(own.fallback[-1]):
+        yield "The ladder ends with something that can break too: end it with rules:NAME or human."
+    provider = _provider(settings, own.name, known)
+    others = {_provider(settings, rung, known) for rung in own.fallback}
+    if provider is not None and others == {provider}:
+        yield (
+            f"Every rung is of provider {provider}, as {own.name} is: one outage of it takes them "
+            "all; add one of another provider, rules:NAME or human."
         )
 
 

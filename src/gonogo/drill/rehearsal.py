@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
 from gonogo.drill.scenarios import SCENARIOS, Harm, Scenario
+from gonogo.drill.trial import Trial
 from gonogo.errors import ActionRefused
 from gonogo.fallback.health import DOWN_CALLS_MIN
 from gonogo.incidents.telling import tell
@@ -26,10 +26,9 @@ from gonogo.records import DAY_MS, HOUR_MS, MICRO, worst_verdict
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
     from gonogo.drill.healthy_history import HealthyHistory
-    from gonogo.records import Decision
-    from gonogo.settings import Settings
+    from gonogo.drill.trial import Ground
 
-__all__ = ["Ground", "Trial", "rehearse"]
+__all__ = ["rehearse"]
 
 # The change begins at a random moment of this week, after a first day.
 LEAD_MS, PLACED_MS = DAY_MS, 7 * DAY_MS
@@ -46,51 +45,6 @@ LEAVES = ("fallback", "refuse", "reach")
 DEED_AFTER_MS = 10 * 60_000
 # With this share or more, the traffic is on the primary's side.
 MOST = 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ground:
-    """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends."""
-
-    dependency: str
-    settings: Settings
-    actuators: tuple[str, ...]
-    receivers: tuple[str, ...]
-    gaps: tuple[str, ...]
-    pasts: Mapping[str, HealthyHistory]
-    accepted: tuple[Decision, ...]
-    begin_ms: int
-    days: int
-    seed: int
-    answer_after_ms: int | None
-
-
-@dataclass(slots=True)
-class Trial:
-    """What came of one replicate. Times are epoch milliseconds; None: it never came.
-
-    `early`: it was raised before anything happened. `alarms`: incidents that were opened.
-    `hurt`: calls that the scenario made worse, before it was dealt with. `dead`: the target that
-    died between plan and deed. `unheard`: receivers that were not told, or told too late.
-    """
-
-    scenario: str
-    replicate: int
-    start_ms: int
-    end_ms: int
-    noticed_ms: int | None = None
-    early: bool = False
-    alarms: int = 0
-    fired_ms: int | None = None
-    target: str | None = None
-    target_ok: bool | None = None
-    dead: str | None = None
-    unheard: tuple[str, ...] = ()
-    hurt: int = 0
-    extra_micro_usd: int | None = None
-    recovered_ms: int | None = None
-    switches: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 async def rehearse(ground: Ground, name: str, replicate: int) -> Trial:
@@ -240,33 +194,17 @@ class _Stage:
 
     async def _fall_back(self) -> None:
         """Plan, and carry out as far as the policy lets an agent, and a person where one answers."""
-        name, trial = self.ground.dependency, self.trial
+        trial = self.trial
         self.attempts += 1
         if self.scenario.dies and trial.dead is None:
             self.now_ms += HOUR_MS - self.now_ms % HOUR_MS - DEED_AFTER_MS
         try:
-            plan = await self.app.trigger_fallback(name, reason=f"drill: {self.scenario.told}")
-            if not isinstance(plan, FallbackPlan):
-                return
-            if self.scenario.dies and trial.dead is None:
-                await self._let_die(plan)
-            done: FallbackPlan | FallbackResult = await self.app.trigger_fallback(
-                name, plan_id=plan.plan_id, confirm=True
-            )
-            if isinstance(done, FallbackPlan):
-                failed = [check.why for check in done.checks if not check.passed]
-                if failed and self._was_spared():
-                    return  # who is asked reads it there
-                asked = f"a person has to approve ({'; '.join(failed) or 'fallback_policy: ask'})"
-                if self.ground.answer_after_ms is None:
-                    trial.problems.append(f"{asked}, and nobody answered")
-                    return
-                self.now_ms += self.ground.answer_after_ms
-                self.telemetry.move_to(self.now_ms)
-                done = await self.app.approve(plan.plan_id)
+            done = await self._plan_and_do()
         except ActionRefused as refused:
             if not self._was_spared():
                 trial.problems.append(str(refused))
+            return
+        if done is None:
             return
         await self._moved()
         largest = max(done.to, key=lambda target: target.share)
@@ -278,6 +216,32 @@ class _Stage:
             )
         if not self.scenario.hangs and any(step.status != "done" for step in done.actuators):
             trial.problems.append(f"not confirmed: {done.summary}")
+
+    async def _plan_and_do(self) -> FallbackResult | None:
+        """What was carried out; None where it waits for a person who does not say yes.
+
+        Raises:
+            ActionRefused: Nobody may carry it out.
+        """
+        app, name = self.app, self.ground.dependency
+        plan = await app.trigger_fallback(name, reason=f"drill: {self.scenario.told}")
+        if not isinstance(plan, FallbackPlan):
+            return None
+        if self.scenario.dies and self.trial.dead is None:
+            await self._let_die(plan)
+        done = await app.trigger_fallback(name, plan_id=plan.plan_id, confirm=True)
+        if isinstance(done, FallbackResult):
+            return done
+        failed = [check.why for check in done.checks if not check.passed]
+        if failed and self._was_spared():
+            return None  # who is asked reads it there
+        if self.ground.answer_after_ms is None:
+            why = "; ".join(failed) or "fallback_policy: ask"
+            self.trial.problems.append(f"a person has to approve ({why}), and nobody answered")
+            return None
+        self.now_ms += self.ground.answer_after_ms
+        self.telemetry.move_to(self.now_ms)
+        return await app.approve(plan.plan_id)
 
     async def _let_die(self, plan: FallbackPlan) -> None:
         """Let each call of the target that gets most fail, from the hour of the plan on."""
@@ -314,8 +278,10 @@ class _Stage:
         """What hung answers again: who was told by then, and what is brought about after."""
         name = self.ground.dependency
         late = [each.name for each in self.receivers if not each.hangs and name not in each.told]
-        for each in (*self.receivers, *self.actuators):
-            each.hangs = False
+        for receiver in self.receivers:
+            receiver.hangs = False
+        for actuator in self.actuators:
+            actuator.hangs = False
         self.now_ms += RECONCILED_AFTER_MS
         await self._tell()
         late += [each.name for each in self.receivers if name not in each.told]

@@ -70,5 +70,9 @@ def _idempotency_key(page: Page) -> str:
     How many lines there are in all would not do: a part that is over leaves the page, others write
     as many lines, and the receiver would take news for a repeat.
     """
-    state = "\n".join(f"{part.incident.id} {len(part.events)}" for part in page.parts)
+    parts = [(part.incident, len(part.events)) for part in page.parts]
+    # A metric that shifts once more has the same subject: when it was found is part of its state.
+    state = "\n".join(
+        f"{one.id} {n}" + (f" {one.opened_ms}" if one.kind == "shift" else "") for one, n in parts
+    )
     return f"{page.parts[0].incident.id}-{sha256(state.encode()).hexdigest()[:16]}"

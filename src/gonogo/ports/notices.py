@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -17,6 +18,7 @@ SEVERITIES: Mapping[Kind, Severity] = {
     "decline": "error",
     "budget": "warning",
     "plan": "warning",
+    "shift": "info",
     "test": "info",
 }
 # A page is in the state of the part that needs people most.
@@ -130,16 +132,18 @@ class Page:
         stated = next((part.command for part in self.parts if part.command), None)
         if stated is not None:
             return stated
-        match self.kind:
-            case "plan":
-                return f"gonogo approve {first.id}"
-            case "budget":
-                return f"gonogo check budget {first.dependency}"
-            case "test":
-                return "gonogo doctor"
-        if first.status in ("open", "acknowledged"):
-            return f"gonogo fallback {first.dependency} --reason {self.kind}"
-        return f"gonogo incidents --id {first.id}"
+        name = shlex.quote(first.dependency)  # it is pasted into a shell
+        is_open = first.status in ("open", "acknowledged")
+        fallback = f"gonogo fallback {name} --reason {self.kind}"
+        commands: dict[Kind, str] = {
+            "plan": f"gonogo approve {first.id}",
+            "budget": f"gonogo check budget {name}",
+            "shift": f"gonogo check drift {name}",
+            "test": "gonogo doctor",
+        }
+        return commands.get(self.kind) or (
+            fallback if is_open else f"gonogo incidents --id {first.id}"
+        )
 
     @property
     def link(self) -> str | None:

@@ -23,7 +23,7 @@ LOCAL = "local file"
 
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
 # What people are told of, the most urgent first.
-Kind = Literal["outage", "decline", "budget", "plan", "test"]
+Kind = Literal["outage", "decline", "budget", "plan", "shift", "test"]
 Blocks = Literal["never", "agents", "always"]
 
 

@@ -1,0 +1,59 @@
+"""The ground that every replicate of a drill stands on, and what came of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gonogo.drill.healthy_history import HealthyHistory
+    from gonogo.records import Decision
+    from gonogo.settings import Settings
+
+__all__ = ["Ground", "Trial"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends."""
+
+    dependency: str
+    settings: Settings
+    actuators: tuple[str, ...]
+    receivers: tuple[str, ...]
+    gaps: tuple[str, ...]
+    pasts: Mapping[str, HealthyHistory]
+    accepted: tuple[Decision, ...]
+    begin_ms: int
+    days: int
+    seed: int
+    answer_after_ms: int | None
+
+
+@dataclass(slots=True)
+class Trial:
+    """What came of one replicate. Times are epoch milliseconds; None: it never came.
+
+    `early`: it was raised before anything happened. `alarms`: incidents that were opened.
+    `hurt`: calls that the scenario made worse, before it was dealt with. `dead`: the target that
+    died between plan and deed. `unheard`: receivers that were not told, or told too late.
+    """
+
+    scenario: str
+    replicate: int
+    start_ms: int
+    end_ms: int
+    noticed_ms: int | None = None
+    early: bool = False
+    alarms: int = 0
+    fired_ms: int | None = None
+    target: str | None = None
+    target_ok: bool | None = None
+    dead: str | None = None
+    unheard: tuple[str, ...] = ()
+    hurt: int = 0
+    extra_micro_usd: int | None = None
+    recovered_ms: int | None = None
+    switches: int = 0
+    problems: list[str] = field(default_factory=list)
