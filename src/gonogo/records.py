@@ -43,6 +43,12 @@ REFUSED_DAYS = 30
 VERDICTS_BY_SEVERITY: tuple[Verdict, ...] = ("go", "caution", "unknown", "no_go")
 
 
+def in_millionths(chance: float) -> int:
+    """A chance as it is kept; what is neither 0 nor 1 is not kept as either."""
+    millionths = round(chance * MICRO)
+    return min(max(millionths, 1), MICRO - 1) if 0 < chance < 1 else millionths
+
+
 def worst_verdict(verdicts: list[Verdict]) -> Verdict:
     """The verdict of a whole whose parts have these; `unknown` where there are no parts."""
     return max(verdicts, key=VERDICTS_BY_SEVERITY.index, default="unknown")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.answers import BudgetCheck, Window, rounded
+from gonogo.answers import BudgetCheck, TrustPart, Window, in_points, rounded
 from gonogo.drift.finding import change_of
 from gonogo.errors import ParameterError
 from gonogo.ports.micro import micro_usd
@@ -242,3 +242,21 @@ def test_changes_that_are_read_together_have_the_same_decimals(values: list[floa
     half = 0.5 * 10.0 ** -len(told[0].partition(".")[2])
     for text, value in zip(told, values, strict=True):
         assert abs(float(text.replace(",", "")) - value) <= half * (1 + 1e-9)
+
+
+@given(st.floats(0, 1, exclude_min=True, exclude_max=True))
+def test_what_is_uncertain_is_never_told_as_certain(chance: float) -> None:
+    """Neither a score nor a rate below 1 reads as 100, in the object or in its words."""
+    told = in_points(chance)
+    assert 0 < told < 100
+    assert number(told) not in ("0", "100")
+    assert abs(told - 100 * chance) <= 0.051
+    rate = TrustPart(rate=chance, interval90=(0, chance), n=1).rate
+    assert rate < 1
+    assert percent(rate) != "100%"
+    assert in_points(told / 100) == told
+
+
+def test_what_is_certain_is_told_so() -> None:
+    """0 and 1 are 0 and 100."""
+    assert (in_points(0.0), in_points(1.0), percent(1.0)) == (0, 100, "100%")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gonogo.records import MICRO, Verdict
+from gonogo.records import MICRO, Verdict, in_millionths
 
 NOISE = 1e-15
 
@@ -36,16 +36,29 @@ def rounded(value: float) -> float:
     return 0.0 if abs(value) < NOISE else float(f"{value:.4g}") + 0.0
 
 
-Fraction = Annotated[float, _digits(4)]
+def _certain_alone_is_1(value: float) -> float:
+    """What is below 1 is never told as 1: a chance of .99997 is told as .9999."""
+    return min(value, 0.9999) if value < 1 else value
+
+
+def _points(value: float) -> float:
+    """Tenths of a point, or hundredths where tenths would read as 0 or 100 and it is neither."""
+    told = round(value, 1) + 0.0
+    if told in (0.0, 100.0) and 0 < value < 100:  # noqa: PLR2004
+        told = min(max(round(value, 2), 0.01), 99.99)
+    return told
+
+
+Fraction = Annotated[float, AfterValidator(_certain_alone_is_1), _digits(4)]
 Usd = Annotated[float, _digits(6)]
-Points = Annotated[float, _digits(1)]
+Points = Annotated[float, _digits(4), AfterValidator(_points)]
 Number = Annotated[float, AfterValidator(rounded)]
 Time = str
 
 
 def in_points(chance: float) -> float:
     """A chance in points of a hundred as every answer shows it, from the millionths it is kept in."""
-    return round(round(chance * MICRO) / (MICRO // 100), 1) + 0.0
+    return _points(in_millionths(chance) / (MICRO // 100))
 
 
 def rfc3339(ts_ms: int) -> Time:

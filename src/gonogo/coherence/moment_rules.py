@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gonogo.answers import Answer
+from gonogo.answers import Answer, in_points
 from gonogo.coherence.exchanges import leaves
 from gonogo.coherence.moment import Moment
 from gonogo.coherence.rules import of_moment
@@ -124,7 +124,7 @@ def a_score_is_the_same_everywhere(moment: Moment) -> Iterator[str]:
         scraped = moment.gauges.get(("trust_score", name))
         told = {
             "fleet": fleet.get(name),
-            "metrics": None if scraped is None else round(scraped, 1),
+            "metrics": None if scraped is None else in_points(scraped / 100),
         }
         part = next(iter(moment.parts[name].checks), None) if name in moment.parts else None
         if part is not None and part.route_target in (None, name):

@@ -8,9 +8,12 @@ const format = (options) => new Intl.NumberFormat("en", options);
 const WHOLE = format({ maximumFractionDigits: 0 });
 const SHORT = format({ maximumSignificantDigits: 4 });
 const POINT1 = format({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const POINT4 = format({ minimumFractionDigits: 1, maximumFractionDigits: 4 });
 const CENTS = format({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const TINY = format({ maximumSignificantDigits: 2 });
 
+/* Points of a hundred have the digits that they come with: only 100 is 100. */
+const points = (value) => POINT4.format(value);
 const whole = (value) => WHOLE.format(value);
 /* A hundredfold without what a binary fraction adds: a fraction has four decimals. */
 const hundredfold = (fraction) => Math.round(1e4 * fraction) / 100;

@@ -4,7 +4,7 @@ const PARTS = table({ availability: "No error", quality: "Good outcome", latency
 const HEALTH = table({ healthy: "go", biased: "caution", miscalibrated: "caution", stale: "unknown", unknown: "unknown" });
 
 const scoreText = (line) =>
-  line.score === undefined ? "no score" : `${POINT1.format(line.score)} of 100, 90% interval ${span(line.interval90, (v) => POINT1.format(v))}`;
+  line.score === undefined ? "no score" : `${points(line.score)} of 100, 90% interval ${span(line.interval90, points)}`;
 
 const scoreStrip = (line) =>
   line.score !== undefined && strip(line.interval90[0], line.score, line.interval90[1], { to: 100, tone: known(line.verdict), words: `trust ${scoreText(line)}` });
@@ -30,7 +30,7 @@ function fleetTable(report, history, go, troubled) {
         h("th", { scope: "col", class: "wide" }, "Since yesterday"))),
       h("tbody", null, report.fleet.map((line) => h("tr", { key: line.dependency },
         h("th", { scope: "row" }, h("span", { class: "name" }, marked(worst([line.verdict, ...(troubled.has(line.dependency) ? [INCIDENT[troubled.get(line.dependency)]] : [])])), go.link(line.dependency, { view: "dependency", dependency: line.dependency }), troubled.has(line.dependency) && h("span", { class: "chip" }, `incident ${troubled.get(line.dependency)}`))),
-        h("td", { class: "num" }, line.score === undefined ? DASH : POINT1.format(line.score)),
+        h("td", { class: "num" }, line.score === undefined ? DASH : points(line.score)),
         h("td", null, scoreStrip(line), line.score === undefined && h("span", { class: "muted small" }, "never scored")),
         history && h("td", { class: "wide" }, drawn(line)),
         h("td", { class: "wide muted small" }, [line.changed, line.upstream].filter(Boolean).map((text, i) => [i > 0 && h("br"), name(text)]))))),
@@ -75,7 +75,7 @@ function partsTable(parts) {
 
 function trustCard(report, go) {
   return h("section", { class: "card", "aria-label": "Trust" },
-    heading(report, ["Trust in ", go.link(report.dependency, { view: "dependency", dependency: report.dependency })], report.score === undefined ? "no score" : `${POINT1.format(report.score)} of 100`),
+    heading(report, ["Trust in ", go.link(report.dependency, { view: "dependency", dependency: report.dependency })], report.score === undefined ? "no score" : `${points(report.score)} of 100`),
     scoreStrip(report),
     h("p", { class: "lead" }, report.summary),
     report.good_means && h("p", { class: "muted small" }, `Good means: ${report.good_means}`),

@@ -88,7 +88,7 @@ function preflightView({ answer: report, history, asked, go, width }) {
         h("thead", null, h("tr", null, h("th", { scope: "col" }, "Needs"), h("th", { scope: "col", class: "num" }, "Trust"), h("th", { scope: "col" }, "Drift"), h("th", { scope: "col", class: "wide" }, "Route"), h("th", { scope: "col" }, "Why"))),
         h("tbody", null, report.checks.map((check) => h("tr", { key: check.dependency },
           h("th", { scope: "row" }, h("span", { class: "name" }, marked(check.verdict), go.link(check.dependency, { view: "dependency", dependency: check.dependency }))),
-          h("td", { class: "num" }, check.score === undefined ? DASH : POINT1.format(check.score)),
+          h("td", { class: "num" }, check.score === undefined ? DASH : points(check.score)),
           h("td", null, STATUS[check.drift_status] ?? DASH),
           h("td", { class: "wide" }, check.route_target && check.route_target !== check.dependency ? [h("span", { class: "hop" }, "\u2192 "), name(check.route_target)] : "primary"),
           h("td", { class: "small" }, check.why)))))),

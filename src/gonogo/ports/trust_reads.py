@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import (
     DAY_MS,
-    MICRO,
     PartVerdict,
     StandingVerdict,
+    in_millionths,
     read_later,
     worst_verdict,
 )
@@ -126,9 +126,9 @@ class FleetRow(NamedTuple):
             scored_ms=score.ts_ms,
             scored_rev=score.rev,
             verdict=score.verdict,
-            score_e6=round(score.score * MICRO),
-            lower_e6=round(score.lower * MICRO),
-            upper_e6=round(score.upper * MICRO),
+            score_e6=in_millionths(score.score),
+            lower_e6=in_millionths(score.lower),
+            upper_e6=in_millionths(score.upper),
             earlier_verdict=was[0],
             earlier_score_e6=was[1],
         )

@@ -13,7 +13,7 @@ from gonogo.ports.trust_reads import (
     Population,
     Repeats,
 )
-from gonogo.records import DAY_MS, MICRO, HourCounts
+from gonogo.records import DAY_MS, MICRO, HourCounts, in_millionths
 from gonogo.store.books.verdict_book import STANDING
 from gonogo.store.engine import in_shard
 from gonogo.store.reads.queries import columns_of
@@ -170,7 +170,7 @@ def keep_score(connection: Connection, score: KeptScore) -> None:
             score.ts_ms,
             score.rev,
             score.verdict,
-            *(round(rate * MICRO) for rate in (score.score, score.lower, score.upper)),
+            *(in_millionths(rate) for rate in (score.score, score.lower, score.upper)),
             DAY_MS,
         ),
     )
