@@ -134,3 +134,17 @@ def test_the_onset_of_an_outage_lies_within_its_hours(minutes: int, a_day: int) 
     assert held >= 19
     # Two calls of an outage of ten minutes leave hours open.
     assert float(np.median(widths)) <= 2 or a_day * minutes < 10_000
+
+
+@pytest.mark.parametrize("gap", [30, 500])
+@pytest.mark.parametrize("bad", [8, 3])
+def test_an_onset_in_a_gap_lies_within_it(gap: int, bad: int) -> None:
+    """Nothing tells when in a gap it began: its middle is the estimate, all of it plausible."""
+    hour = np.r_[np.arange(200), 200 + gap + np.arange(40)]
+    counts = np.r_[np.full(200, 10), np.full(40, 10)], np.r_[np.zeros(200), np.full(40, bad)]
+    fit = fit_onset(*counts, first=72, time=hour)
+    assert hour[fit.earliest - 1] <= 200 < 200 + gap <= hour[fit.latest]
+    assert abs(fit.moment - (200 + gap / 2)) < gap / 5
+    outage = fit_outage(hour[:205], *(c[:205] for c in counts), around=200 + gap, rate_before=0.01)
+    assert outage.earliest <= 200 < 200 + gap <= outage.latest + 1
+    assert abs(outage.onset - (200 + gap / 2)) < gap / 5

@@ -162,3 +162,54 @@ async def test_files_may_come_in_any_order_until_a_verdict_is_told(tmp_path: Pat
             assert report.baseline is not None
             starts.append(report.baseline.start)
     assert starts == [rfc3339(START_MS), rfc3339(START_MS + 14 * DAY_MS)]
+
+
+def golden_run(day: int, wrong: int) -> list[object]:
+    """A run of 40 golden items at noon of a day, so many of them wrong."""
+    ts = rfc3339(START_MS + day * DAY_MS + 12 * HOUR_MS)
+    return [
+        {"dependency": "m", "ts": ts, "item": f"q{at}", "outcome": int(at >= wrong)}
+        for at in range(40)
+    ]
+
+
+@pytest.mark.parametrize("runs", [2, 12])
+@pytest.mark.parametrize("before", [3, 700])
+async def test_old_golden_runs_do_not_become_the_reference(
+    tmp_path: Path, runs: int, before: int
+) -> None:
+    """A golden set that broke stays no_go when runs as bad are dated back; a person may take them."""
+    async with open_world(tmp_path) as world:
+        for day in range(runs):
+            world.now_ms = START_MS + (day + 1) * DAY_MS
+            await send(world, golden_run(day, 30 if day == runs - 1 else 0))
+        told = await world.app.check_model_drift("m")
+        notes = await send(world, [one for k in range(8) for one in golden_run(k - before - 8, 30)])
+        after = await world.app.check_model_drift("m")
+        world.now_ms += 1000
+        await world.app.accept_baseline("m", start=rfc3339(START_MS - 800 * DAY_MS)[:10])
+        accepted = await world.app.check_model_drift("m")
+    assert (told.verdict, after.verdict) == ("no_go", "no_go")
+    assert (after.baseline, after.evidence, after.golden) == (
+        told.baseline,
+        told.evidence,
+        told.golden,
+    )
+    assert any("golden runs from before the first of its baseline" in note for note in notes)
+    assert accepted.verdict != "no_go"
+
+
+async def test_a_new_normal_begins_a_golden_set_anew(tmp_path: Path) -> None:
+    """What a person accepts is the golden set's reference from that day on."""
+    async with open_world(tmp_path) as world:
+        for day in range(22):
+            world.now_ms = START_MS + (day + 1) * DAY_MS
+            await send(world, golden_run(day, 20 if day >= 12 else 0))
+        told = await world.app.check_model_drift("m")
+        world.now_ms += 1000
+        await world.app.accept_baseline("m", start=rfc3339(START_MS + 12 * DAY_MS)[:10])
+        accepted = await world.app.check_model_drift("m")
+    assert told.verdict == "no_go"
+    assert (accepted.verdict, accepted.status) == ("go", "stable")
+    assert accepted.baseline is not None
+    assert accepted.baseline.mean == 0.5

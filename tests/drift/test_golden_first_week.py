@@ -53,6 +53,8 @@ def test_a_collapse_is_told_from_the_second_run_on(
     else:
         assert finding.golden is not None
         assert (finding.golden.items, finding.golden.worse) == (ITEMS, broken)
+        assert finding.evidence is not None
+        assert finding.golden.e_value == finding.evidence.e_value
 
 
 @pytest.mark.parametrize("rate", [0.95, 0.7])

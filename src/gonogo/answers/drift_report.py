@@ -151,7 +151,9 @@ class GoldenPairs(Part):
     better: int
     same: int
     e_value: Number
-    p_value: Number | None = Field(default=None, description="exact paired test, one look only")
+    p_value: Number | None = Field(
+        default=None, description="exact paired test, two-sided, one look only"
+    )
     sd_from_baseline: Number | None = None
     warning: str | None = None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.hours.periods import first_hour, hours_between, moment
 from gonogo.hours.rate_hours import BaselineHours, RateStream, learned_baseline
+from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
     from gonogo.ports.telemetry import DecisionLog
@@ -23,12 +24,13 @@ class AcceptedBaseline:
     """A new normal that a person accepted: it starts there, and ends there or is learned.
 
     `closed`: nobody accepted it; it is where the learned one began when older data came
-    (`backdating`).
+    (`backdating`), `golden_start` where that of the golden set did.
     """
 
     start: str
     end: str | None = None
     closed: bool = False
+    golden_start: str | None = None
 
 
 async def accepted_baseline(log: DecisionLog, dependency: str) -> AcceptedBaseline | None:
@@ -41,7 +43,26 @@ async def accepted_baseline(log: DecisionLog, dependency: str) -> AcceptedBaseli
         return None  # what was accepted is not there any more
     inputs = json.loads(entries[0].inputs)
     end = str(inputs["end"]) if "end" in inputs else None
-    return AcceptedBaseline(str(inputs["start"]), end, closed=bool(inputs.get("closed")))
+    return AcceptedBaseline(
+        start=str(inputs["start"]),
+        end=end,
+        closed=bool(inputs.get("closed")),
+        golden_start=inputs.get("golden_start"),
+    )
+
+
+def golden_start_day(
+    settings: DependencySettings, accepted: AcceptedBaseline | None, *, zone: str
+) -> int | None:
+    """The UTC day from which a golden set's runs count; None is the first.
+
+    Raises:
+        ParameterError: a configured or accepted bound is no time.
+    """
+    start = settings.baseline.start if settings.baseline is not None else None
+    if accepted is not None:
+        start = accepted.golden_start if accepted.closed else accepted.start
+    return None if start is None else moment(start, name="start", zone=zone).start_ms // DAY_MS
 
 
 def choose_baseline(

@@ -112,13 +112,13 @@ def _side(answers: GoldenAnswers, sides: Sides, *, after: bool) -> ItemMeans:
 
 
 def golden_pairs(test: PairedTest) -> GoldenPairs:
-    """The paired test as the report shows it."""
+    """The paired test as the report shows it, with the evidence of the side that it tells."""
     return GoldenPairs(
         items=test.items,
         worse=test.worse,
         better=test.better,
         same=test.same,
-        e_value=min(test.e_value, 1e300),
+        e_value=min(max(test.e_worse, test.e_better), 1e300),
         p_value=min(1.0, 2 * min(test.p_worse, test.p_better)),
     )
 
@@ -305,13 +305,14 @@ def _too_thin(before: RateStream, after: RateStream, sides: Sides) -> Finding:
 
 def _guarantee(sides: Sides, shown: _Source) -> str:
     what = "versions" if sides.by_version else "periods"
-    p_value = min(shown.gain.p_worse or 1.0, shown.gain.p_better or 1.0)
+    sides_p = (p for p in (shown.gain.p_worse, shown.gain.p_better) if p is not None)
+    p_value = min(1.0, 2 * min(sides_p, default=1.0))
     test = "McNemar's" if shown.golden else "Fisher's"
     return (
         f"If the two {what} are equally good, evidence that the second is worse ever reaches "
         f"{COMPARISON_NEEDED:g} with probability at most {1 / COMPARISON_NEEDED:g}, and "
         f"{COMPARISON_SUGGESTS:g}, a caution, at most {1 / COMPARISON_SUGGESTS:g}, however often it "
         f"is asked while outcomes arrive, averaged over rates and provided that the {what} were named "
-        f"before their outcomes were seen. A caution by {test} exact test (here p = {p_value:.2g}) is "
-        f"false in at most {P_MAX:.1%} of single looks at finished {what}."
+        f"before their outcomes were seen. A caution by {test} exact test (here p = {p_value:.2g}, two-sided) "
+        f"is false in at most {P_MAX:.1%} of single looks at finished {what}."
     )

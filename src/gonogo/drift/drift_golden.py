@@ -25,6 +25,9 @@ from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gonogo.records import GoldenAnswers
     from gonogo.settings import DependencySettings
 
@@ -32,11 +35,27 @@ RUNS_A_DAY = 1.0
 
 
 def golden_finding(
-    answers: GoldenAnswers, own: DependencySettings, *, weight: float, end_hour: int
+    answers: GoldenAnswers,
+    own: DependencySettings,
+    *,
+    weight: float,
+    end_hour: int,
+    start_day: int | None = None,
 ) -> Finding:
-    """Whether the golden set is answered worse or better than in its first runs."""
+    """Whether the golden set is answered worse or better than in its first runs.
+
+    Args:
+        answers: Of all days.
+        own: The dependency's settings.
+        weight: Its share of the dependency's false-alarm budget.
+        end_hour: The first hour that is not looked at.
+        start_day: The UTC day from which runs count; None is the first.
+    """
+    counted_rows = answers.day < -(-end_hour // 24)
+    if start_day is not None:
+        counted_rows &= answers.day >= start_day
     try:
-        runs = runs_of(answers, answers.day < -(-end_hour // 24))
+        runs = runs_of(answers, counted_rows)
     except NotEnoughData as thin:
         return Finding(
             metric="golden",
@@ -45,7 +64,12 @@ def golden_finding(
             missing="Run the golden set on the days to come.",
         )
     if len(runs.day) <= WARM_UP_RUNS:
-        return _learning(answers, runs)
+        return _learning(answers, counted_rows, runs)
+    return _followed(runs, own, weight=weight)
+
+
+def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Finding:
+    """What the newest run says, by the baseline of the first week."""
     evidence = run_evidence(runs, newest=1)
     needed = needed_for(
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
@@ -99,9 +123,10 @@ def _last_run(runs: GoldenRuns, value: float) -> GoldenPairs:
     )
 
 
-def _learning(answers: GoldenAnswers, runs: GoldenRuns) -> Finding:
+def _learning(answers: GoldenAnswers, rows: NDArray[np.bool_], runs: GoldenRuns) -> Finding:
     """The first week: a baseline is being learned, but a collapse is told by the items in pairs."""
-    fallen = _fallen_from_first(answers, runs) if len(runs.day) else None
+    first = int(answers.day[rows].min())
+    fallen = _fallen_from(first, answers, runs) if len(runs.day) else None
     if fallen is not None:
         return fallen
     missing = WARM_UP_RUNS + 1 - len(runs.day)
@@ -113,13 +138,13 @@ def _learning(answers: GoldenAnswers, runs: GoldenRuns) -> Finding:
     )
 
 
-def _fallen_from_first(answers: GoldenAnswers, runs: GoldenRuns) -> Finding | None:
+def _fallen_from(first: int, answers: GoldenAnswers, runs: GoldenRuns) -> Finding | None:
     """The newest run against the first, item by item, where that is evidence of a fall.
 
     Only e-values, since there is a look on each of these days: seven of them reach seven times
     what one is allowed with the probability that one is allowed.
     """
-    first, newest = int(answers.day.min()), int(runs.day[-1])
+    newest = int(runs.day[-1])
     try:
         test = compare(*(item_means(answers, answers.day == day) for day in (first, newest)))
     except NotEnoughData:

@@ -142,9 +142,11 @@ def _onset(followed: FollowedRate, watch: RateWatch) -> Onset:
         time=hour,
         dispersion=rule.dispersion,
     )
+    # It may have begun at any time since the last hour that had labels before it.
+    earliest = int(hour[fit.earliest - 1]) + 1
     return Onset(
-        ts=hour_start(int(hour[fit.onset])),
-        earliest=hour_start(int(hour[fit.earliest])),
+        ts=hour_start(max(math.ceil(fit.moment), earliest)),
+        earliest=hour_start(earliest),
         latest=hour_end(int(hour[fit.latest])),
         shape=fit.shape,
     )

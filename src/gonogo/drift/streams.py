@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import Estimate, JudgeReport, SegmentDrift
-from gonogo.drift.baseline import choose_baseline
+from gonogo.drift.baseline import choose_baseline, golden_start_day
 from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix
 from gonogo.drift.drift_slices import SliceFindings, declared_streams, sliced
@@ -100,7 +100,12 @@ async def followed_streams(
         findings.append(_if_it_matters(finding, own))
     if len(data.golden.item) and question.segment is None:
         weight = WEIGHTS["golden"]
-        findings.append(golden_finding(data.golden, own, weight=weight, end_hour=data.until))
+        start_day = golden_start_day(own, accepted, zone=zone)
+        findings.append(
+            golden_finding(
+                data.golden, own, weight=weight, end_hour=data.until, start_day=start_day
+            )
+        )
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)

@@ -50,6 +50,7 @@ def fit_outage(
     The rate of an hour is rate_before + (level - rate_before) * (part of the hour that lies between
     the beginning and the end); beginnings and ends every ten minutes are equally likely, the level
     has Jeffreys' prior. The central 95 % of the beginning, one step wider, is rounded out to hours.
+    Where no label came for long before it, it may have begun at any time since the last one.
 
     Args:
         hour: Hour of each batch, ascending, shape (batches,); hours without labels may be missing.
@@ -60,8 +61,9 @@ def fit_outage(
     """
     at = np.asarray(hour, dtype=np.int64)
     near = (at >= around - _HOURS_BEFORE) & (at < around + _HOURS_AFTER)
+    low, before = around - _HOURS_BEFORE, int(near.argmax())
+    known_to = int(at[before - 1]) + 1 if before else low
     at, labels, failures = at[near], np.asarray(n)[near], np.asarray(bad)[near]
-    low = around - _HOURS_BEFORE
     steps = _PARTS * (int(at[-1]) + 1 - low)
     begin, end = np.triu_indices(steps + 1, 1)
     begin, end = begin[begin < steps], end[begin < steps]
@@ -79,13 +81,33 @@ def fit_outage(
     total = nats[np.arange(len(at))[None, :], part].sum(axis=1)
     total += np.log(level * (1 - level)) / 2
     weight = np.exp(total - total.max()).sum(axis=1)
-    begun: Floats = np.cumsum(np.bincount(begin, weight, minlength=steps)).astype(np.float64)
-    begun /= begun[-1]
-    early, middle, late = np.searchsorted(begun, [0.025, 0.5, 0.975]).tolist()
+    begun: Floats = np.bincount(begin, weight, minlength=steps).astype(np.float64)
+    return _placed(begun, low, known_to, int(at[0]))
+
+
+def _placed(begun: Floats, low: int, known_to: int, labelled: int) -> OutageFit:
+    """The middle and the central 95 % of when it began, in hours.
+
+    Args:
+        begun: Weight of each step of ten minutes from `low` on, shape (steps,).
+        low: The hour of the first step.
+        known_to: The hour up to which the labels before those steps reach.
+        labelled: The first hour from `low` on that has labels.
+    """
+    width = np.full(len(begun), 1 / _PARTS)
+    unseen = _PARTS * (labelled - low)
+    if unseen and known_to < low:
+        # The steps before the first label stand for all the time since the label before it.
+        width[:unseen] = (labelled - known_to) / unseen
+        low = known_to
+    middles = low + np.cumsum(width) - width / 2
+    passed = np.cumsum(begun * width)
+    early, middle, late = np.searchsorted(passed / passed[-1], [0.025, 0.5, 0.975]).tolist()
+    last = len(begun) - 1
     return OutageFit(
-        onset=low + min(middle, steps - 1) // _PARTS,
-        earliest=low + max(early - 1, 0) // _PARTS,
-        latest=low + min(late + 1, steps - 1) // _PARTS,
+        onset=math.floor(middles[min(middle, last)]),
+        earliest=math.floor(middles[early - 1]) if early > unseen else low,
+        latest=math.floor(middles[min(late + 1, last)]),
     )
 
 
@@ -93,9 +115,10 @@ def fit_outage(
 class OnsetFit:
     """Where the change began, as indices of batches, and how large it is.
 
-    `earliest <= onset <= latest`; `onset` is the first batch with a changed rate: as likely earlier
-    as later, a step and a rise being equally likely beforehand. `shape` says which of the two fits
-    better, `step_nats - ramp_nats` by how much. `before` and `after` are
+    `earliest <= onset <= latest`; `onset` is the first batch with a changed rate. `moment` is the
+    time of it, as likely earlier as later, where any time, and a step and a rise, are equally likely
+    beforehand: where no label came for weeks, it may lie among those. `shape` says which of the two
+    fits better, `step_nats - ramp_nats` by how much. `before` and `after` are
     rates at the two ends, `change` their difference averaged over plausible onsets and shapes
     and shrunk, since a change is looked at only because it looked large; `interval95` is its
     interval.
@@ -104,6 +127,7 @@ class OnsetFit:
     onset: int
     earliest: int
     latest: int
+    moment: float
     shape: Literal["step", "ramp"]
     step_nats: float
     ramp_nats: float
@@ -180,7 +204,7 @@ class _Fits:
         dispersion: float,
     ) -> None:
         edges = edges[edges < len(labels)]
-        self.starts = edges[1:]
+        self.when, self.starts = when, edges[1:]
         self.ends = np.r_[edges[2:], len(labels)] - 1
         n = np.add.reduceat(labels, edges) / dispersion
         bad = np.add.reduceat(failures, edges) / dispersion
@@ -228,8 +252,11 @@ class _Fits:
         weight = weight / weight.sum()
         odds = np.full(weight.shape[1], 0.5 / (weight.shape[1] - 1))
         odds[0] = 0.5
-        begun = np.cumsum((weight @ odds) * (self.ends - self.starts + 1))
-        middle = int(self.starts[np.searchsorted(begun, begun[-1] / 2)])
+        # Each block's time runs from the last batch before it.
+        since = self.when[self.starts - 1]
+        begun = np.cumsum((weight @ odds) * (self.when[self.ends] - since))
+        moment = float(np.interp(begun[-1] / 2, np.r_[0.0, begun], np.r_[since, self.when[-1]]))
+        middle = int(np.searchsorted(self.when, moment))
         change = float((weight * kept * self.change).sum())
         second = weight * (kept * self.variance + (kept * self.change) ** 2)
         half = 1.96 * math.sqrt(max(float(second.sum()) - change**2, 0.0))
@@ -238,6 +265,7 @@ class _Fits:
             onset=min(max(middle, low), high),
             earliest=low,
             latest=high,
+            moment=min(max(moment, float(self.when[low - 1])), float(self.when[high])),
             shape="step" if step >= ramp else "ramp",
             step_nats=step,
             ramp_nats=ramp,
