@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import zipfile
 from pathlib import Path
@@ -12,236 +10,25 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from product import answer, typed
 
+from foreign_files import (
+    ANTHROPIC,
+    BATCH,
+    DATADOG,
+    EVALS,
+    HELICONE,
+    LANGSMITH,
+    MLFLOW,
+    PHOENIX,
+    SPEND,
+    USAGE,
+    as_lines,
+    as_table,
+    inspect_log,
+    langfuse,
+    lm_eval,
+    promptfoo,
+)
 from gonogo.ingest.formats import FORMATS
-
-START_S = 1_790_000_000
-
-
-def promptfoo(n: int = 12) -> Any:  # noqa: ANN401 - JSON
-    """`promptfoo eval --output results.json`, version 3: two providers, a failure, an error, a cached one."""
-    rows = []
-    for i in range(n):
-        row: dict[str, Any] = {
-            "promptIdx": 0,
-            "testIdx": i // 2,
-            "testCase": {"vars": {"q": f"question {i // 2}"}},
-            "provider": {"id": f"openai:gpt-{4 + i % 2}", "label": ""},
-            "prompt": {"raw": "{{q}}", "label": "{{q}}"},
-            "vars": {"q": f"question {i // 2}"},
-            "response": {"output": "x", "tokenUsage": {"prompt": 10, "completion": 3}},
-            "success": i != 3,
-            "score": 1 if i != 3 else 0.2,
-            "namedScores": {"tone": 0.5},
-            "latencyMs": 100 + i,
-            "cost": 0.001,
-            "failureReason": 0,
-            "gradingResult": {"pass": i != 3, "score": 1, "reason": "Assertion held"},
-        }
-        if i == 3:
-            row |= {"failureReason": 1, "error": "Expected output to contain 'y'"}
-        if i == 4:
-            row |= {
-                "failureReason": 2,
-                "error": "API error: 429 Too Many Requests",
-                "success": False,
-            }
-            row["gradingResult"] = None
-        if i == 5:
-            row["response"]["cached"] = True
-        rows.append(row)
-    results = {"version": 3, "timestamp": "2026-10-01T10:00:00.000Z", "results": rows}
-    return {"evalId": "eval-abc", "results": results, "config": {}}
-
-
-def inspect_log() -> dict[str, Any]:
-    """A log of Inspect, two samples right, one wrong and one that failed."""
-    samples = [
-        {
-            "id": i,
-            "epoch": 1,
-            "uuid": f"u{i}",
-            "scores": {"match": {"value": "CCIC"[i]}} if i < 3 else {},
-            "model_usage": {"openai/gpt-4o": {"input_tokens": 9, "output_tokens": 2}},
-            "total_time": 1.5,
-            "error": None if i < 3 else {"message": "boom", "traceback": ""},
-        }
-        for i in range(4)
-    ]
-    told = {
-        "task": "arc",
-        "model": "openai/gpt-4o",
-        "created": "2026-10-01T10:00:00+00:00",
-        "run_id": "r",
-    }
-    return {"version": 2, "status": "success", "eval": told, "samples": samples}
-
-
-def langfuse(i: int) -> dict[str, Any]:
-    """A row of Langfuse's blob export of observations."""
-    return {
-        "id": f"o{i}",
-        "trace_id": f"t{i}",
-        "type": "GENERATION" if i else "SPAN",
-        "name": "answer",
-        "start_time": f"2026-10-01 10:00:{i:02}.000000",
-        "end_time": f"2026-10-01 10:00:{i + 1:02}.000000",
-        "provided_model_name": "gpt-4o",
-        "level": "ERROR" if i == 2 else "DEFAULT",
-        "status_message": "rate limited" if i == 2 else None,
-        "usage_details": {"input": 5, "output": 7},
-        "total_cost": 0.01,
-    }
-
-
-def lm_eval(i: int, name: str) -> dict[str, Any]:
-    """A line of lm-evaluation-harness's samples, gsm8k: a document and a filter."""
-    right = float(i % 4 > 0)
-    return {
-        "doc_id": i,
-        "doc": {"question": "?"},
-        "target": "4",
-        "arguments": {"gen_args_0": {}},
-        "resps": [["4"]],
-        "filtered_resps": ["4"],
-        "filter": name,
-        "metrics": ["exact_match"],
-        "exact_match": right if name == "strict-match" else 1.0,
-    }
-
-
-BATCH: list[dict[str, Any]] = [
-    {
-        "id": "b0",
-        "custom_id": "q0",
-        "response": {"status_code": 400, "body": {"error": {}}},
-        "error": None,
-    },
-    {
-        "id": "b1",
-        "custom_id": "q1",
-        "response": {
-            "status_code": 200,
-            "body": {
-                "model": "gpt-4o",
-                "created": START_S,
-                "usage": {"prompt_tokens": 3, "completion_tokens": 4},
-            },
-        },
-        "error": None,
-    },
-    {
-        "id": "b2",
-        "custom_id": "q2",
-        "response": None,
-        "error": {"code": "batch_expired", "message": "x"},
-    },
-]
-EVALS: dict[str, Any] = {
-    "object": "list",
-    "data": [
-        {
-            "object": "eval.run.output_item",
-            "id": f"e{i}",
-            "eval_id": "ev",
-            "created_at": START_S,
-            "datasource_item_id": i,
-            "status": "pass" if i else "fail",
-            "results": [{"name": "string_check", "passed": bool(i), "score": float(bool(i))}],
-            "sample": {"model": "gpt-4o", "usage": {"prompt_tokens": 1, "completion_tokens": 2}},
-        }
-        for i in range(3)
-    ],
-}
-PHOENIX = [
-    {
-        "name": "ChatCompletion",
-        "span_kind": "LLM",
-        "parent_id": None,
-        "start_time": f"2026-10-01T10:00:0{i}.000000+00:00",
-        "end_time": f"2026-10-01T10:00:0{i}.500000+00:00",
-        "status_code": "ERROR" if i == 1 else "OK",
-        "status_message": "RateLimitError: slow down" if i == 1 else "",
-        "context.span_id": f"s{i}",
-        "context.trace_id": f"t{i}",
-        "attributes.llm.model_name": "gpt-4o",
-        "attributes.llm.token_count.prompt": 11,
-        "attributes.llm.token_count.completion": 5,
-        "eval.Correctness.label": "incorrect" if i == 2 else "correct",
-    }
-    for i in range(4)
-]
-MLFLOW = [
-    {
-        "info": {
-            "trace_id": f"tr-{i}",
-            "request_time": "2026-10-01T10:00:00Z",
-            "execution_duration": "1.5s",
-            "state": "OK" if i else "ERROR",
-            "tags": {"mlflow.traceName": "answer"},
-            "assessments": [
-                {"assessment_name": "correct", "feedback": {"value": i != 1}},
-                {"assessment_name": "relevance", "feedback": {"value": 4}},
-            ],
-        },
-        "data": {
-            "spans": [
-                {
-                    "span_id": "s1",
-                    "name": "chat",
-                    "start_time_unix_nano": START_S * 10**9,
-                    "end_time_unix_nano": START_S * 10**9 + 10**8,
-                    "status": {"code": "STATUS_CODE_OK"},
-                    "attributes": {
-                        "mlflow.spanType": '"CHAT_MODEL"',
-                        "mlflow.llm.model": '"gpt-4o"',
-                        "mlflow.chat.tokenUsage": '{"input_tokens": 4, "output_tokens": 6}',
-                    },
-                }
-            ]
-        },
-    }
-    for i in range(3)
-]
-HELICONE = [
-    {
-        "request_id": f"h{i}",
-        "request_created_at": "2026-10-01T10:00:00.000Z",
-        "request_model": "gpt-4o",
-        "response_status": "500" if i == 1 else "200",
-        "delay_ms": "120",
-        "prompt_tokens": "-1" if i == 1 else "4",
-        "completion_tokens": "2",
-        "cost_usd": "0.001",
-        "feedback_rating": "true" if i == 2 else "",
-    }
-    for i in range(3)
-]
-SPEND = [
-    {
-        "request_id": f"r{i}",
-        "model": "gpt-4o",
-        "startTime": "2026-10-01 10:00:00",
-        "endTime": "2026-10-01 10:00:01",
-        "spend": "0.5",
-        "status": "failure" if i else "success",
-    }
-    for i in range(2)
-]
-
-
-def as_lines(rows: list[dict[str, Any]]) -> str:
-    """JSON lines."""
-    return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def as_table(rows: list[dict[str, Any]]) -> str:
-    """CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
 
 # File, its text, the dependency to ask for, calls of it, outcomes and errors of the file.
 FILES = [
@@ -258,6 +45,10 @@ FILES = [
     ("traces.json", json.dumps(MLFLOW), "answer", 3, 3, 1),
     ("requests.csv", as_table(HELICONE), "gpt-4o", 3, 1, 1),
     ("requests.json", json.dumps({"data": HELICONE}), "gpt-4o", 3, 1, 1),
+    ("runs.jsonl", as_lines(LANGSMITH), "gpt-4o", 3, 3, 1),
+    ("runs.json", json.dumps({"runs": LANGSMITH}), "gpt-4o", 3, 3, 1),
+    ("export.json", json.dumps({"data": DATADOG}, indent=1), "gpt-4o-mini", 2, 0, 1),
+    ("results.jsonl", as_lines(ANTHROPIC), "claude-x", 2, 0, 1),
     ("spend.csv", as_table(SPEND), "gpt-4o", 2, 0, 1),
 ]
 
@@ -321,6 +112,35 @@ def test_an_eval_archive_is_read_as_its_log(tmp_path: Path) -> None:
     told = answer(typed("ingest", str(path), "--json", store=tmp_path / "gonogo.db"))
     assert (told["accepted"], told["rejected"]) == (4, [])
     assert "3 outcomes, 1 error" in told["understood"][0]
+
+
+def test_of_an_archive_only_what_is_broken_is_refused(tmp_path: Path) -> None:
+    """Also an entry that is small as it lies there and large when it is unpacked."""
+    log, path = inspect_log(), tmp_path / "log.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", json.dumps({"eval": log["eval"]}))
+        for place, text in enumerate([json.dumps(log["samples"][0]), "{", "[1]", "[" * 100_000]):
+            archive.writestr(f"samples/{place}.json", text)
+        with archive.open("samples/4.json", "w") as entry:
+            for _ in range(129):
+                entry.write(b" " * 2**20)
+    told = answer(typed("ingest", str(path), "--json", store=tmp_path / "gonogo.db"))
+    assert told["accepted"] == 1
+    assert [(r["line"], r["problem"][:12]) for r in told["rejected"]] == [
+        (2, "is broken: E"),
+        (3, "is no object"),
+        (4, "is broken: m"),
+        (5, "is over 128 "),
+    ]
+
+
+def test_a_report_of_sums_is_no_file_of_calls(tmp_path: Path) -> None:
+    """It says so, instead of making one call of an hour."""
+    path = tmp_path / "usage.json"
+    path.write_text(json.dumps({"object": "page", "data": USAGE}))
+    told = answer(typed("ingest", str(path), "--json", store=tmp_path / "gonogo.db"))
+    assert (told["accepted"], told["rejected"]) == (0, [])
+    assert "bring the calls themselves" in told["understood"][1]
 
 
 def test_scores_find_their_calls_and_bare_numbers_are_no_outcomes(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from gonogo.records import Rejection
 __all__ = ["Container", "Contents", "contents_of"]
 
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
+# Of an archive: one entry, whose values take some ten times its bytes, and all of them.
+MEMBER_BYTES_MAX = 128 * 1024 * 1024
+ARCHIVE_BYTES_MAX = 16 * 1024 * 1024 * 1024
 PEEK_BYTES = 1 << 16
 
 Container = Literal["jsonl", "csv", "json", "parquet", "arrow", "eval"]
@@ -143,20 +146,47 @@ def _archive(source: Source) -> Records:
         )
     try:
         with zipfile.ZipFile(packed) as archive:
-            names = archive.namelist()
-            header = next((n for n in names if n in ("header.json", "_journal/start.json")), None)
-            if header is None:
-                raise DataError(f"'{plain(source.path, 150)}' is a zip file, and no Inspect log.")
-            log = json.loads(archive.read(header))
-            samples = sorted(n for n in names if n.startswith("samples/") and n.endswith(".json"))
-            for place, name in enumerate(samples, 1):
-                if archive.getinfo(name).file_size > DOCUMENT_BYTES_MAX:
-                    yield Rejection(place, "record", "is over 512 MiB when it is unpacked")
-                    continue
-                sample = json.loads(archive.read(name))
-                whole = {"eval": log.get("eval"), "samples": [sample]}
-                yield place, whole, _content(sample)
-    except (zipfile.BadZipFile, ValueError, zlib.error, NotImplementedError, RuntimeError) as error:
+            yield from _samples(archive, source.path)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(
             f"'{plain(source.path, 150)}' cannot be unpacked: {plain(str(error), 100)}."
         ) from None
+
+
+def _samples(archive: zipfile.ZipFile, path: str) -> Records:
+    """The samples of an open archive, each within bounds; what is not is refused alone."""
+    names = archive.namelist()
+    header = next((n for n in names if n in ("header.json", "_journal/start.json")), None)
+    if header is None:
+        raise DataError(f"'{plain(path, 150)}' is a zip file, and no Inspect log.")
+    log = _member(archive, header)
+    if not isinstance(log, dict):
+        said = log if isinstance(log, str) else "is no object"
+        raise DataError(f"'{plain(path, 150)}' cannot be read: its {header} {said}.")
+    unpacked = 0
+    samples = sorted(n for n in names if n.startswith("samples/") and n.endswith(".json"))
+    for place, name in enumerate(samples, 1):
+        # Entries may share their packed bytes: a small file of many large ones has no other bound.
+        unpacked += archive.getinfo(name).file_size
+        if unpacked > ARCHIVE_BYTES_MAX:
+            raise DataError(
+                f"'{plain(path, 150)}' holds over 16 GiB when it is unpacked: split it. What came "
+                f"before sample {place:,} is stored."
+            )
+        sample = _member(archive, name)
+        if isinstance(sample, str):
+            yield Rejection(place, "record", sample)
+        else:
+            yield place, {"eval": log.get("eval"), "samples": [sample]}, _content(sample)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> object:
+    """The JSON object in an entry; a text says what is wrong with it."""
+    if archive.getinfo(name).file_size > MEMBER_BYTES_MAX:
+        return "is over 128 MiB when it is unpacked"
+    try:
+        # No more than it states is unpacked, and what differs from that is broken.
+        value = json.loads(archive.read(name))
+    except (ValueError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return f"is broken: {plain(str(error), 100)}"
+    return value if isinstance(value, dict) else "is no object"

@@ -15,6 +15,7 @@ from gonogo.border.foreign import foreign_json
 from gonogo.errors import DataError, plain
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.token_usage import token_fields
 
 __all__ = ["SpendLogs", "payload_fields"]
 
@@ -73,6 +74,7 @@ class SpendLogs:
             "cost_usd": _number(values.get("spend")),
             "input_tokens": _number(values.get("prompt_tokens")),
             "output_tokens": _number(values.get("completion_tokens")),
+            **_parts(_object(values.get("metadata"))),
         }
         if values.get("status") == "failure":
             fields["error"] = _error(_object(values.get("metadata")).get("error_information"))
@@ -93,6 +95,7 @@ def payload_fields(payload: Mapping[str, object]) -> dict[str, object]:
         "cost_usd": _number(payload.get("response_cost")),
         "input_tokens": _number(payload.get("prompt_tokens")),
         "output_tokens": _number(payload.get("completion_tokens")),
+        **_parts(_object(payload.get("metadata"))),
     }
     if isinstance(start, int | float) and isinstance(end, int | float):
         fields["latency_ms"] = max(end - start, 0) * 1000
@@ -101,6 +104,12 @@ def payload_fields(payload: Mapping[str, object]) -> dict[str, object]:
     if payload.get("cache_hit") is True:
         fields["segments"] = {"cache": "hit"}
     return fields
+
+
+def _parts(metadata: Mapping[str, object]) -> dict[str, int | float]:
+    """Cached, reasoning and audio tokens, which LiteLLM counts within prompt and completion."""
+    stated = token_fields(_object(metadata.get("usage_object")))
+    return {name: n for name, n in stated.items() if name not in ("input_tokens", "output_tokens")}
 
 
 def _error(information: object) -> str:

@@ -93,7 +93,7 @@ class Understanding:
         return f"{told}; {counted(self.outcomes, 'outcome')}, {counted(self.errors, 'error')}."
 
     def _became(self) -> str:
-        left = [f"{number(n)} {what}" for what, n in sorted(self._file.left_out.items())]
+        left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
         fields = [name for name in FIELDS if name in self._fields]
         told = f"Understood as {self._understood or 'fields: ' + ', '.join(fields)}."
         return f"{told} Left out: {'; '.join(left)}." if left else told

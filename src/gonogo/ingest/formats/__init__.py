@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gonogo.ingest.formats import (
+    anthropic_batch,
+    datadog,
     helicone,
     inspect_ai,
     langfuse,
+    langsmith,
     litellm_spend,
     lm_eval,
     mlflow_traces,
@@ -26,7 +29,11 @@ FORMATS: tuple[ForeignFormat, ...] = (
     inspect_ai.FORMAT,
     openai_files.BATCH,
     openai_files.EVALS,
+    openai_files.USAGE,
+    anthropic_batch.FORMAT,
     mlflow_traces.FORMAT,
+    langsmith.FORMAT,
+    datadog.FORMAT,
     phoenix.FORMAT,
     langfuse.SCORES,
     langfuse.OBSERVATIONS,

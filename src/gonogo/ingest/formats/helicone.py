@@ -17,6 +17,7 @@ from gonogo.ingest.formats.foreign_format import (
     short_id,
     unix_s,
 )
+from gonogo.ingest.token_usage import named_counts, token_fields
 
 _ERRORS_FROM = 400
 
@@ -41,8 +42,7 @@ def _request(entry: Record) -> Fields:
         "ts": unix_s(first(entry, "request_created_at", "created_at", "createdAt")),
         "latency_ms": number(first(entry, "delay_ms", "latency_ms", "latency")),
         "cost_usd": number(first(entry, "cost_usd", "costUSD", "cost")),
-        "input_tokens": number(first(entry, "prompt_tokens")),
-        "output_tokens": number(first(entry, "completion_tokens")),
+        **token_fields(named_counts(entry)),
     }
     if status is not None and (status >= _ERRORS_FROM or status < 0):
         fields["error"] = int(status) if status > 0 else "cancelled"

@@ -18,6 +18,7 @@ from gonogo.ingest.formats.foreign_format import (
     short_id,
     unix_s,
 )
+from gonogo.ingest.token_usage import token_fields
 
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 
@@ -47,8 +48,8 @@ def _sample(sample: Record, header: object) -> Fields:
         "item": f"{task}/{sample.get('id')}"[:200],
         "segments": {"task": str(task)[:200]},
         "ts": unix_s(first(sample, "started_at", "completed_at") or first(header, "created")),
-        "input_tokens": number(at(used, "input_tokens")),
-        "output_tokens": number(at(used, "output_tokens")),
+        "cost_usd": number(at(used, "total_cost")),
+        **token_fields(used, apart=True),
     }
     took_s = number(first(sample, "working_time", "total_time", "output.time"))
     fields["latency_ms"] = None if took_s is None else took_s * 1000

@@ -20,6 +20,7 @@ from gonogo.ingest.formats.foreign_format import (
     short_id,
     unix_s,
 )
+from gonogo.ingest.token_usage import named_counts, token_fields
 
 _CALLS = frozenset({"GENERATION", "EMBEDDING", "TOOL"})
 
@@ -45,6 +46,7 @@ def _call(entry: Record, *, is_tool: bool) -> Fields:
     model = first(entry, "model", "provided_model_name", "providedModelName", "internalModelId")
     name = first(entry, "name")
     usage = json_object(first(entry, "usage_details", "usageDetails", "usage"))
+    cost = json_object(first(entry, "cost_details", "costDetails"))
     start, end = first(entry, "start_time", "startTime"), first(entry, "end_time", "endTime")
     fields: Fields = {
         "id": short_id(first(entry, "id")),
@@ -54,16 +56,11 @@ def _call(entry: Record, *, is_tool: bool) -> Fields:
         "ts": unix_s(start),
         "latency_ms": elapsed_ms(start, end),
         "cost_usd": number(
-            first(entry, "total_cost", "totalCost", "calculatedTotalCost", "cost_details.total")
+            first(entry, "total_cost", "totalCost", "calculatedTotalCost")
+            if cost.get("total") is None
+            else cost["total"]
         ),
-        "input_tokens": number(
-            first(usage, "input", "promptTokens")
-            or first(entry, "input_tokens", "inputTokens", "promptTokens", "inputUsage")
-        ),
-        "output_tokens": number(
-            first(usage, "output", "completionTokens")
-            or first(entry, "output_tokens", "outputTokens", "completionTokens", "outputUsage")
-        ),
+        **token_fields(usage, named_counts(entry), apart=True),
     }
     if str(first(entry, "level") or "").upper() == "ERROR":
         fields["error"] = first(entry, "status_message", "statusMessage") or "error"

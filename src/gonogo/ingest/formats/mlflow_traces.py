@@ -20,6 +20,7 @@ from gonogo.ingest.formats.foreign_format import (
     short_id,
     unix_s,
 )
+from gonogo.ingest.token_usage import token_fields
 
 _CALLS = {"CHAT_MODEL": "model", "LLM": "model", "EMBEDDING": "model", "TOOL": "tool"}
 
@@ -66,8 +67,8 @@ def _call(span: Record, trace: str, file: File) -> Iterator[Fields]:
         "kind": kind,
         "ts": unix_s(start),
         "latency_ms": None if start is None or end is None or end < start else (end - start) / 1e6,
-        "input_tokens": number(usage.get("input_tokens")),
-        "output_tokens": number(usage.get("output_tokens")),
+        "cost_usd": number(json_object(attributes.get("mlflow.llm.cost")).get("total_cost")),
+        **token_fields(usage),
         "error": (first(span, "status.message") or "error") if failed else None,
     }
 

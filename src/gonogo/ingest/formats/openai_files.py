@@ -1,6 +1,7 @@
-"""OpenAI's batch output and error files, and the output items of its evals.
+"""OpenAI's batch output and error files, the output items of its evals, and usage reports.
 
-Source: OpenAI API reference, "Batch" (request output object) and "Evals" (output item object).
+Source: OpenAI API reference, "Batch" (request output object), "Evals" (output item object) and "Usage";
+Anthropic API reference, "Usage report".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gonogo.ingest.formats.foreign_format import (
     short_id,
     unix_s,
 )
+from gonogo.ingest.token_usage import token_fields
 
 UNNAMED = "openai-batch"
 _ERRORS_FROM = 400
@@ -32,8 +34,9 @@ def _batch(record: Record, file: File) -> Iterator[Fields]:
         "kind": "model",
         "provider": "openai",
         "ts": unix_s(first(body, "created", "created_at")),
-        "input_tokens": number(first(body, "usage.prompt_tokens", "usage.input_tokens")),
-        "output_tokens": number(first(body, "usage.completion_tokens", "usage.output_tokens")),
+        **token_fields(at(body, "usage")),
+        # A batch costs half, whatever `service_tier` its body says.
+        "tier": "batch",
         "segments": {"tier": "batch"},
     }
     if record.get("error"):
@@ -94,8 +97,7 @@ def _output_item(item: Record) -> Fields:
         "provider": "openai",
         "ts": unix_s(item.get("created_at")),
         "item": f"{first(item, 'eval_id') or 'eval'}/{item.get('datasource_item_id')}"[:200],
-        "input_tokens": number(first(item, "sample.usage.prompt_tokens")),
-        "output_tokens": number(first(item, "sample.usage.completion_tokens")),
+        **token_fields(at(item, "sample.usage")),
         "metrics": dict(list(scores.items())[:16]),
     }
     if error := first(item, "sample.error"):
@@ -117,4 +119,30 @@ EVALS = ForeignFormat(
     recognises=_is_evals,
     observations=_evals,
     understood="dependency: the model; item: the datasource's; outcome: the item's status",
+)
+
+
+def _usage(record: Record, file: File) -> Iterator[Fields]:
+    del record
+    file.leave_out("pages of sums over many calls: bring the calls themselves, and their costs")
+    yield from ()
+
+
+def _is_usage(record: Record) -> bool:
+    listed = record.get("data")
+    bucket = listed[0] if isinstance(listed, list) and listed else record
+    return (
+        isinstance(bucket, Mapping)
+        and isinstance(bucket.get("results"), list)
+        and ("start_time" in bucket or "starting_at" in bucket)
+        and ("end_time" in bucket or "ending_at" in bucket)
+    )
+
+
+USAGE = ForeignFormat(
+    name="usage-report",
+    title="a usage report of OpenAI or Anthropic",
+    recognises=_is_usage,
+    observations=_usage,
+    understood="sums of hours or days, in which no call can be told from another",
 )

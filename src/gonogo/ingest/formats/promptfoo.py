@@ -20,6 +20,7 @@ from gonogo.ingest.formats.foreign_format import (
     short_id,
     unix_s,
 )
+from gonogo.ingest.token_usage import token_fields
 
 # Why a result failed: an assertion did not hold, or the call itself failed.
 _CALL_FAILED = 2
@@ -85,9 +86,7 @@ def _result(result: Record, file: File, run: object, told: object) -> Fields:
         fields["latency_ms"] = number(result.get("latencyMs"))
         fields["cost_usd"] = number(first(result, "cost", "response.cost"))
     usage = first(result, "response.tokenUsage", "tokenUsage")
-    fields["input_tokens"] = number(at(usage, "prompt"))
-    fields["output_tokens"] = number(at(usage, "completion"))
-    return fields
+    return {**fields, **token_fields(usage)}
 
 
 def _item(result: Record) -> str:

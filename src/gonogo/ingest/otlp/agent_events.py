@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.otlp.names import Scalar
 
-__all__ = ["AGENTS", "failure_of", "provider_of", "tells_of_call"]
+__all__ = ["AGENTS", "counts_apart", "failure_of", "provider_of", "tells_of_call"]
 
 AGENTS = ("claude_code.", "codex.", "gemini_cli.")
 _PROVIDERS = {"claude_code": "anthropic", "codex": "openai", "gemini_cli": "google"}
@@ -48,6 +48,11 @@ def failure_of(name: str, found: Mapping[str, Scalar]) -> str | None:
     return (
         status or error_code(found.get("error_type")) or error_code(found.get("error")) or "error"
     )
+
+
+def counts_apart(name: str) -> bool:
+    """Whether an agent counts cached tokens beside the others, as Anthropic does."""
+    return name.startswith("claude_code.")
 
 
 def provider_of(name: str) -> str:

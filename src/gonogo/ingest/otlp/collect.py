@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, cast
 
 from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.otlp.agent_events import AGENTS, failure_of, provider_of, tells_of_call
+from gonogo.ingest.otlp.agent_events import (
+    AGENTS,
+    counts_apart,
+    failure_of,
+    provider_of,
+    tells_of_call,
+)
 from gonogo.ingest.otlp.counters import Differences, metric_calls
 from gonogo.ingest.otlp.names import (
     CLAUDE_CODE_SLOTS,
@@ -27,6 +33,7 @@ from gonogo.ingest.otlp.responses import CallName, Outcome, Responses
 from gonogo.ingest.otlp.same_calls import SameCalls, SpanCall
 from gonogo.ingest.otlp.spans import call_fields, judgement
 from gonogo.ingest.otlp.wire import Signal, decode
+from gonogo.ingest.token_usage import token_fields
 from gonogo.records import Observation, Rejection
 
 if TYPE_CHECKING:
@@ -222,6 +229,7 @@ class Collector:
         if fields is None:
             self.tally.ignored += 1
             return
+        fields |= token_fields(found, apart=counts_apart(name))
         fields["error"] = failure_of(name, found)
         if fields["kind"] == "model":
             fields.setdefault("provider", provider_of(name))

@@ -117,6 +117,13 @@ CLAUDE_CODE_SLOTS: dict[str, str] = {
     "error_type": "error_type",
     "input_token_count": "input_tokens",
     "output_token_count": "output_tokens",
+    "cache_read_tokens": "cache_read_tokens",
+    "cache_creation_tokens": "cache_write_tokens",
+    "cached_token_count": "cache_read_tokens",
+    "cached_content_token_count": "cache_read_tokens",
+    "reasoning_token_count": "reasoning_tokens",
+    "thoughts_token_count": "reasoning_tokens",
+    "total_token_count": "total_tokens",
     "function_name": "tool",
     "mcp_server": "mcp_server",
 }
