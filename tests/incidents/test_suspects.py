@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
+
+import pytest
 
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.answers.drift_report import Baseline, Change, Current, Onset, SegmentDrift
 from gonogo.answers.trust_report import SuspectedProvider
+from gonogo.app import Gonogo
+from gonogo.app.parts import Stores
+from gonogo.app.recorded_changes import record_change
+from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.incidents.change_events import changes_in_words
 from gonogo.incidents.suspects import suspected_cause
 from gonogo.records import Dependency, VersionSeen
+from gonogo.settings import DependencySettings, Settings
 
 ONSET = Onset(
     ts="2026-04-22T10:00:00Z", earliest="2026-04-21T22:00:00Z", latest="2026-04-22T16:00:00Z"
@@ -111,3 +121,77 @@ def test_nothing_is_made_up() -> None:
     """Without anything that stands out there is no suspicion."""
     assert suspected_cause(drift(), None, known(a="2026-04-01T00:00")) is None
     assert suspected_cause(None, None, None) is None
+
+
+BEGAN = "2026-04-22T09:30:00Z"
+NOW_MS = 1_777_075_200_000  # 2026-04-25
+VERSIONS = known(a="2026-04-01T00:00", b="2026-04-22T10:15", c="2026-04-24T12:00")
+
+
+@pytest.fixture
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    """A store that knows `m` and `other` by their tables."""
+    tables = {name: DependencySettings(name) for name in ("m", "other")}
+    settings = Settings(store=str(tmp_path / "gonogo.db"), dependencies=tables)
+    async with Gonogo(settings, clock=lambda: NOW_MS) as app:
+        yield await app.stores()
+
+
+async def near(stores: Stores, report: DriftReport, seen: Dependency | None = None) -> list[str]:
+    """What stands beside the onset, without the times."""
+    found = await changes_in_words(stores.decisions, report, seen)
+    return [line.replace(" at 2026-04-22T09:30Z", "") for line in found]
+
+
+@pytest.mark.anyio
+async def test_a_change_is_told_with_what_speaks_for_it(stores: Stores) -> None:
+    """Its version began then; the prompt was changed for all; what is known otherwise is not named."""
+
+    async def changed(what: str, *names: str, version: str | None = None, at: str = BEGAN) -> None:
+        await record_change(stores, what, names, version=version, at=at, now_ms=NOW_MS)
+
+    await changed("prompt")
+    await changed("deploy", "m", version="b")
+    await changed("deploy", "m", version="c")  # whose calls began two days later
+    await changed("deploy", "other", version="b")
+    await changed("config", "m", at="2026-04-21T03:00:00Z")  # long before it can have begun
+    await changed("config", "m", at="2026-04-23T03:00:00Z")  # after it had begun
+    assert await near(stores, drift(), VERSIONS) == [
+        "deploy b, its calls began 2026-04-22T10:15Z",
+        "prompt, near in time alone",
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_slice_that_a_change_names_has_to_be_where_it_fell(stores: Stores) -> None:
+    """Of one that fell it is a suspect, of another it is none, and where nothing is known it is near."""
+    await record_change(stores, "config", ["m"], segment="tier=new", at=BEGAN, now_ms=NOW_MS)
+    fell = drift(slice_of("tier=new", drifted=True))
+    assert await near(stores, fell) == ["config of tier=new, this slice fell"]
+    assert await near(stores, drift(slice_of("tier=old", drifted=True))) == []
+    assert await near(stores, drift()) == ["config of tier=new, near in time alone"]
+
+
+@pytest.mark.anyio
+async def test_what_stands_beside_the_onset_is_the_first_suspect(stores: Stores) -> None:
+    """Of an incident that opens then; its own words hold no mark that parts suspects."""
+    note = "a; b; c"
+    await record_change(stores, "data", ["m"], note=note, at=BEGAN, now_ms=NOW_MS)
+    report = drift()
+    assert report.onset is not None
+    changes = await changes_in_words(stores.decisions, report, None)
+    beside = report.onset.model_copy(update={"changes": changes})
+    told = suspected_cause(report.model_copy(update={"onset": beside}), None, None)
+    assert told == "data (a, b, c) at 2026-04-22T09:30Z, near in time alone"
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_is_refused_in_a_line(stores: Stores) -> None:
+    """A name that nothing is known of, a slice without a value, a time to come."""
+    with pytest.raises(UnknownTarget, match="Known: m, other"):
+        await record_change(stores, "deploy", ["n"], now_ms=NOW_MS)
+    with pytest.raises(ParameterError, match="KEY=VALUE"):
+        await record_change(stores, "deploy", ["m"], segment="eu", now_ms=NOW_MS)
+    with pytest.raises(ParameterError, match="a day ahead"):
+        await record_change(stores, "deploy", ["m"], at="2026-05-01", now_ms=NOW_MS)
+    assert await stores.decisions.decisions(kind="change_event") == []

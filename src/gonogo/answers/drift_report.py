@@ -72,6 +72,9 @@ class Onset(Part):
     earliest: Time
     latest: Time
     shape: Literal["step", "ramp"] | None = None
+    changes: list[str] | None = Field(
+        default=None, description="changes recorded near it, and what speaks for each"
+    )
 
 
 class Trend(Part):

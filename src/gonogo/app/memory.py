@@ -63,7 +63,7 @@ class CheckMemory(Maintenance):
         )
         if mark is not None and question.is_about_now:
             report = beside_refused(report, mark.refused, now_ms=now_ms)
-        return mark, report
+        return mark, await _beside_changes(stores, report)
 
     async def _trust(
         self, dependency: str | None, detail: Detail
@@ -114,3 +114,18 @@ class CheckMemory(Maintenance):
         if self._memory is None:
             self._memory = DriftMemory(), Recent()
         return self._memory
+
+
+async def _beside_changes(stores: Stores, report: DriftReport) -> DriftReport:
+    """A report whose onset says which recorded changes lie near it."""
+    if report.onset is None:
+        return report
+    from gonogo.incidents.change_events import changes_in_words
+
+    known = await stores.telemetry.dependency(report.dependency)
+    changes = await changes_in_words(stores.decisions, report, known)
+    if not changes:
+        return report
+    onset = report.onset.model_copy(update={"changes": changes})
+    summary = f"{report.summary} Recorded near its start: {changes[0]}."
+    return report.model_copy(update={"onset": onset, "summary": summary})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
 from gonogo.config.durations import duration_s
 from gonogo.errors import ParameterError, StoreError, plain
+from gonogo.text.answer_text import decision_json
 from gonogo.text.forms import Table, shares
 
 incident = typer.Typer(
@@ -263,3 +264,47 @@ async def verify(
         )
     if not session.screen.as_json:
         session.screen.line(f"{check.entries} actions, unbroken; head {check.head}")
+
+
+@command(
+    people,
+    "event",
+    "gonogo event deploy gpt-4 --version 2026-11-29",
+    'gonogo event prompt --note "shorter system prompt"',
+    panel="Record",
+)
+async def event(
+    session: Session,
+    *,
+    what: Annotated[
+        Literal["deploy", "prompt", "config", "provider", "data"],
+        typer.Argument(help="What was changed."),
+    ],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="What it touches; else all.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="The version whose calls begin with it.")
+    ] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="KEY=VALUE", help="The slice that it touches alone.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="In a few words.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="When. Default: now.")] = None,
+) -> None:
+    """Record a change, so that it stands among the suspects where something falls soon after."""
+    from gonogo.app.recorded_changes import record_change
+
+    stores = await session.stores_to_write("record a change")
+    made = await record_change(
+        stores,
+        what,
+        names or (),
+        version=version,
+        segment=segment,
+        note=note,
+        at=at,
+        now_ms=session.app.clock(),
+    )
+    for entry in made:
+        session.screen.line(decision_json(entry) if session.screen.as_json else entry.summary)

@@ -40,6 +40,7 @@ def suspected_cause(
             found.append(f"provider {suspect.provider}, since {suspect.since} ({_few(others)} too)")
         found += [f"upstream {bad}" for bad in (trust.upstream or [])[:2]]
     if drift is not None:
+        found += (drift.onset.changes or [])[:1] if drift.onset is not None else []
         if known is not None:
             found += _versions(drift, known)
         worst = next((s for s in drift.segments or [] if s.drifted), None)

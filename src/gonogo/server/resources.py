@@ -16,10 +16,12 @@ from mcp_types import (
 )
 
 from gonogo.app import Gonogo
+from gonogo.records import DAY_MS
 from gonogo.text.answer_text import action_json, as_json, decision_json
 
 JSON = "application/json"
 COMPLETIONS_MAX = 100
+CHANGES_MAX = 20
 
 
 def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
@@ -66,7 +68,7 @@ def _add_templates(server: MCPServer[Gonogo], app: Gonogo) -> None:
         "gonogo://dependency/{name}",
         name="dependency",
         title="Dependency",
-        description="One dependency: versions, metrics, standing verdict, incidents.",
+        description="One dependency: versions, metrics, standing verdict, incidents, recorded changes.",
         mime_type=JSON,
     )
     async def dependency(name: str) -> str:
@@ -98,7 +100,17 @@ async def _dependency(app: Gonogo, name: str) -> str:
     incidents = await app.get_incidents(dependency=name)
     whole: dict[str, Any] = line.model_dump(mode="json", exclude_none=True)
     kept = incidents.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return json.dumps({**whole, "incidents": kept["incidents"]}, ensure_ascii=False)
+    shown = {"incidents": kept["incidents"], "changes": await _changes(app, name)}
+    return json.dumps({**whole, **shown}, ensure_ascii=False)
+
+
+async def _changes(app: Gonogo, name: str) -> list[str]:
+    """The newest recorded changes that may touch a dependency, in words."""
+    from gonogo.incidents.change_events import recorded_changes
+
+    log = (await app.stores()).decisions
+    found = await recorded_changes(log, name, start_ms=0, end_ms=app.clock() + DAY_MS)
+    return [event.told for event in found[:CHANGES_MAX]]
 
 
 def add_completions(server: MCPServer[Gonogo], app: Gonogo) -> None:

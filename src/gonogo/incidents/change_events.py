@@ -1,0 +1,147 @@
+"""Changes that people and pipelines record: a deployment, a prompt, a configuration, beside an onset.
+
+What happened at about the same time may have nothing to do with it, so each is held against the
+evidence: whether calls of the version that it names began then, and whether the slice that it names
+is where it fell.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.answers import rfc3339
+from gonogo.records import DAY_MS, HOUR_MS, Decision
+from gonogo.text.forms import minute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.answers import DriftReport
+    from gonogo.ports.telemetry import DecisionLog
+    from gonogo.records import Dependency
+
+__all__ = ["CHANGE", "ChangeEvent", "changes_in_words", "entry_of_change", "recorded_changes"]
+
+# The kind of its entry in the decision log.
+CHANGE = "change_event"
+READ_MAX = 500
+# An onset is known to the hour, and what is rolled out acts with some delay.
+BEFORE_MS = 6 * HOUR_MS
+# Calls of a version that begin so long after its event are its own.
+BEGINS_WITHIN_MS = DAY_MS
+TOLD_MAX = 3
+
+Bearing = Literal["supported", "unknown", "against"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """One change. `dependency` is None where it may touch all; `version`, `segment`: what it touches."""
+
+    what: str
+    at_ms: int
+    dependency: str | None = None
+    version: str | None = None
+    segment: str | None = None
+    note: str | None = None
+
+    @property
+    def told(self) -> str:
+        """Its name in words."""
+        parts = [self.what, self.version, self.segment and f"of {self.segment}"]
+        named = " ".join(part for part in parts if part)
+        note = f" ({self.note})" if self.note else ""
+        return f"{named}{note} at {minute(rfc3339(self.at_ms))}"
+
+
+def entry_of_change(
+    event: ChangeEvent, *, entry_id: str, now_ms: int, actor: str, digest: str
+) -> Decision:
+    """Its entry in the decision log; the entry's own time is when it was recorded."""
+    stated = {
+        "what": event.what,
+        "at_ms": event.at_ms,
+        "dependency": event.dependency,
+        "version": event.version,
+        "segment": event.segment,
+        "note": event.note,
+    }
+    text = json.dumps({name: value for name, value in stated.items() if value is not None})
+    return Decision(
+        id=entry_id,
+        ts_ms=now_ms,
+        kind=CHANGE,
+        verdict=None,
+        summary=f"{event.dependency or 'everything'}: {event.told}",
+        inputs=text,
+        answer=text,
+        action=True,
+        dependency=event.dependency,
+        actor=actor,
+        settings_digest=digest,
+    )
+
+
+async def recorded_changes(
+    log: DecisionLog, dependency: str, *, start_ms: int, end_ms: int
+) -> list[ChangeEvent]:
+    """The changes of a period that may touch a dependency, the newest first; of the last 500 recorded."""
+    found = [
+        ChangeEvent(**json.loads(entry.answer))
+        for entry in await log.decisions(kind=CHANGE, limit=READ_MAX)
+        if entry.dependency in (None, dependency)
+    ]
+    within = [event for event in found if start_ms <= event.at_ms <= end_ms]
+    return sorted(within, key=lambda event: -event.at_ms)
+
+
+async def changes_in_words(
+    log: DecisionLog, report: DriftReport, known: Dependency | None
+) -> list[str]:
+    """The changes recorded near an onset, those that evidence speaks for first; none against which it speaks."""
+    if report.onset is None:
+        return []
+    start_ms, end_ms = (_epoch_ms(at) for at in (report.onset.earliest, report.onset.latest))
+    found = await recorded_changes(
+        log, report.dependency, start_ms=start_ms - BEFORE_MS, end_ms=end_ms + HOUR_MS
+    )
+    return _ranked(found, report, known)
+
+
+def _ranked(
+    found: Sequence[ChangeEvent], report: DriftReport, known: Dependency | None
+) -> list[str]:
+    borne: list[tuple[Bearing, str]] = []
+    for event in found:
+        bearing, why = _bearing(event, report, known)
+        if bearing != "against":
+            borne.append((bearing, f"{event.told}, {why}"))
+    return [told for _, told in sorted(borne, key=lambda one: one[0] != "supported")][:TOLD_MAX]
+
+
+def _bearing(
+    event: ChangeEvent, report: DriftReport, known: Dependency | None
+) -> tuple[Bearing, str]:
+    """Whether evidence speaks for a change having to do with it, and what it is."""
+    if event.version is not None and known is not None:
+        first = [v.first_ts_ms for v in known.versions if v.version == event.version]
+        if first and first[0] > event.at_ms + BEGINS_WITHIN_MS:
+            return "against", "its calls began later"
+        if first and first[0] >= event.at_ms - HOUR_MS and first[0] > known.first_ts_ms:
+            return "supported", f"its calls began {minute(rfc3339(first[0]))}"
+        if known.versions and not first:
+            return "unknown", "no call names this version; near in time alone"
+    slices = {one.segment: one.drifted for one in report.segments or ()}
+    if event.segment is not None and slices:
+        if slices.get(event.segment):
+            return "supported", "this slice fell"
+        if event.segment in slices or any(slices.values()):
+            return "against", "this slice did not fall"
+    return "unknown", "near in time alone"
+
+
+def _epoch_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
