@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gonogo.records import Kind
 
-Policy = Literal["allow", "confirm", "ask", "deny"]
+Policy = Literal["allow", "confirm", "ask", "person", "deny"]
 WindowKind = Literal["hour", "day", "week", "month", "rolling", "total"]
 QualityMeasure = Literal["outcomes", "errors"]
 ProbeKind = Literal["http", "chat", "mcp"]
@@ -265,6 +265,8 @@ class Settings:
     # How long a plan stands that an agent may carry out, and one that waits for a person.
     plan_expires_s: int = 900
     approval_expires_s: int = 8 * 3600
+    # What signs the links by which a person approves a plan; without it none are sent.
+    approval_secret: Secret | None = None
     notify: Mapping[str, NotifierSettings] = field(default_factory=lambda: MappingProxyType({}))
     rolled_up_segment_pairs: tuple[tuple[str, str], ...] = ()
     read_only: bool = False

@@ -90,6 +90,22 @@ def test_a_script_is_not_asked(
     assert (done.returncode, answer(done)["applied"]) == (0, True)
 
 
+def test_under_person_only_a_terminal_that_asks_is_a_yes(
+    world: tuple[Path, dict[str, str], str],
+) -> None:
+    """Neither a script nor --yes, which an agent with a shell can run; the audit says how it was given."""
+    store, environ, plan_id = world
+    Path(environ["GONOGO_CONFIG"]).write_text(CONFIG + 'fallback_policy = "person"\n')
+    for yes in ((), ("--yes",)):
+        refused = typed("approve", plan_id, *yes, store=store, environ=environ)
+        assert refused.returncode != 0
+        assert "at a terminal, where it asks" in refused.stderr
+    hurried = at_a_terminal(environ, "approve", plan_id, "--yes", says="")
+    assert hurried.returncode != 0
+    done = at_a_terminal(environ, "approve", plan_id, "--json", says="y\n")
+    assert json.loads(done.stdout)["approved_by"]["how"] == "terminal"
+
+
 def test_a_terminal_is_told_how_to_take_it_back_as_a_command(
     world: tuple[Path, dict[str, str], str],
 ) -> None:

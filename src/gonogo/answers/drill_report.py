@@ -40,7 +40,7 @@ class DrillReport(Answer):
 
     dependency: str
     passed: bool | None = None
-    policy: Literal["allow", "confirm", "ask", "deny"]
+    policy: Literal["allow", "confirm", "ask", "person", "deny"]
     answers_after_min: Number | None = Field(
         default=None, description="a person approves so late; absent: nobody answers"
     )

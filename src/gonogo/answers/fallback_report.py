@@ -46,7 +46,7 @@ class FallbackPlan(Answer):
     checks: list[PlanCheck]
     checks_made: int | None = Field(default=None, description="all; those that failed are listed")
     checks_passed: int | None = None
-    approval: Literal["allow", "confirm", "ask", "deny"]
+    approval: Literal["allow", "confirm", "ask", "person", "deny"]
     applied: Literal[False] = False
     pending_approval: bool | None = None
     approve_command: str | None = None
@@ -66,7 +66,7 @@ class Undo(Part):
 class Approver(Part):
     """By whose word a plan was carried out; `allow` is the policy's, `evidence` that of a return."""
 
-    how: Literal["allow", "evidence", "confirm", "elicited", "approved"]
+    how: Literal["allow", "evidence", "confirm", "elicited", "approved", "terminal", "link"]
     who: str
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
     from gonogo.app.parts import Stores
+    from gonogo.fallback.approval import ConfirmedBy
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
     from gonogo.ingest.load import LoadReport, Progress, Reading
@@ -163,13 +164,15 @@ class Maintenance:
         await stores.decisions.append(entry)
         return entry
 
-    async def approve(self, plan_id: str, reason: str | None = None) -> FallbackResult:
+    async def approve(
+        self, plan_id: str, reason: str | None = None, *, how: ConfirmedBy = "approved"
+    ) -> FallbackResult:
         """A person's yes: carries the plan out; with a `reason` also past what stops agents."""
         from gonogo.fallback.ask import approve
 
         ports, now_ms = (await self.stores()).fallback, self._clock()
         return await approve(
-            ports, self.settings, plan_id, actor=self.actor, overrule=reason, now_ms=now_ms
+            ports, self.settings, plan_id, actor=self.actor, how=how, overrule=reason, now_ms=now_ms
         )
 
     async def plan_to_approve(
@@ -192,15 +195,13 @@ class Maintenance:
         """Make every route real again; what had to be done, a dependency each."""
         from gonogo.fallback.reconcile import reconcile
 
-        stores = await self.stores()
-        return await reconcile(stores.fallback, self.settings, now_ms=self._clock())
+        return await reconcile((await self.stores()).fallback, self.settings, now_ms=self._clock())
 
     async def recover(self) -> list[RecoveryOutcome]:
         """Look at every fallback in force: back by a stage, away again, or renewed."""
         from gonogo.fallback.recover import recover
 
-        stores = await self.stores()
-        return await recover(stores.fallback, self.settings, now_ms=self._clock())
+        return await recover((await self.stores()).fallback, self.settings, now_ms=self._clock())
 
     async def let_go(self) -> Removal:
         """Let old rows and unreferenced checks go, as configured; their rollups stay.

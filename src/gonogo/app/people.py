@@ -19,6 +19,7 @@ from gonogo.app.shift_notices import (
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
+from gonogo.http.approval_links import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.repeated_silences import repeated_silences
 from gonogo.incidents.telling import tell
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from gonogo.ports.notices import Notifier
     from gonogo.ports.routes import Kind, Plan
     from gonogo.records import Verdict
+    from gonogo.settings import Settings
 
 # A budget is told of when so much of it is spent, and again when all is.
 NEARLY_SPENT = 0.9
@@ -61,12 +63,11 @@ async def tell_people(
     shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
     told = []
     for notifier in _named(stores, name):
+        waiting = [_plan_notice(plan, stores.settings, notifier.name) for plan in plans]
         steps = await tell(
             stores.notices,
             notifier,
-            others=partial(
-                _others, [*map(_plan_notice, plans), *budgets, *shifts], drifts, now_ms=now_ms
-            ),
+            others=partial(_others, [*waiting, *budgets, *shifts], drifts, now_ms=now_ms),
             is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
             url=stores.settings.url,
             now_ms=now_ms,
@@ -94,13 +95,19 @@ def _named(stores: Stores, name: str | None) -> list[Notifier]:
     return found
 
 
-def _plan_notice(plan: Plan) -> Notice:
+def _plan_notice(plan: Plan, settings: Settings, sent_to: str) -> Notice:
+    """A notice of a plan, with the link by which whom it is sent to can say yes."""
     why = (
         f"a plan waits for a person until {minute(rfc3339(plan.expires_ms))}: "
         f"to {told_targets(plan.after)}, because: {plan.reason}"
     )
     notice = notice_of("plan", plan.id, plan.dependency, why, plan.created_ms)
-    return replace(notice, command=approve_command(plan.id, plan.checks))
+    secret, url = settings.approval_secret, settings.url
+    link = None
+    if secret is not None and secret.value and url is not None:
+        signed = ApprovalLink(plan.id, plan.expires_ms // 1000, sent_to)
+        link = link_of(secret.value, signed, url=url)
+    return replace(notice, command=approve_command(plan.id, plan.checks), link=link)
 
 
 async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gonogo.cli.command import Session, command
 from gonogo.errors import ParameterError
 from gonogo.text.answer_text import question
+
+if TYPE_CHECKING:
+    from gonogo.fallback.approval import ConfirmedBy
 
 group = typer.Typer()
 
@@ -86,9 +89,11 @@ async def approve(
 ) -> int:
     """Approve a plan as the person it waits for, and carry it out.
 
-    At a terminal it shows the plan and asks first; in a script, to run it is the yes.
+    At a terminal it shows the plan and asks first; in a script, to run it is the yes, but not
+    where fallback_policy is person.
     Exit status: 0 carried out, 1 the person said no.
     """
+    how: ConfirmedBy = "approved"
     if sys.stdin.isatty() and not yes:
         from gonogo.fallback.ask import waiting_plan
 
@@ -96,7 +101,8 @@ async def approve(
         if plan is not None and not _agreed(question(*plan)):
             sys.stderr.write("Nothing was changed.\n")
             return 1
-    session.show(await session.app.approve(plan_id, reason))
+        how = "terminal"
+    session.show(await session.app.approve(plan_id, reason, how=how))
     return 0
 
 

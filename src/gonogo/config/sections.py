@@ -35,6 +35,7 @@ from gonogo.config.values import (
     Place,
     Refusal,
     Seconds,
+    Variable,
     WebAddress,
     Zone,
     number,
@@ -237,6 +238,7 @@ class SettingsTable(Table):
     url: WebAddress | None = None
     plan_expires_s: Seconds | None = Field(None, alias="plan_expires")
     approval_expires_s: Seconds | None = Field(None, alias="approval_expires")
+    approval_secret: Variable | None = Field(None, alias="approval_secret_env")
     prices: dict[Name, PriceTable] = Field(default_factory=dict)
 
 

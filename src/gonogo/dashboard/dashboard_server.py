@@ -63,7 +63,7 @@ async def serve_dashboard(app: Gonogo, place: Place, *, say: Callable[[str], Non
         async with Onlooker(app.settings) as onlooker, anyio.create_task_group() as tasks:
             tasks.start_soon(pulse.follow, onlooker)
             say(_address(place, listener.getsockname()[1], with_token=bool(tokens)))
-            served = site(onlooker, pulse, place=place, tokens=tokens)
+            served = site(onlooker, pulse, place=place, tokens=tokens, acting=app)
             await serve_quietly(served, listener, connections_max=CONNECTIONS_MAX, ending=pulse.end)
 
 

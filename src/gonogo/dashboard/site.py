@@ -20,8 +20,10 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from gonogo import __version__
+from gonogo.dashboard.approval_page import approval_route
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
+from gonogo.http.approval_links import PATH as LINKED
 from gonogo.http.guard import bearer, holds, refusal
 from gonogo.panel import inline_hash, panel_html, stream_script
 
@@ -38,7 +40,9 @@ BEAT_S = 15.0
 ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-def site(app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str]) -> ASGIApp:
+def site(
+    app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str], acting: Gonogo | None = None
+) -> ASGIApp:
     """The dashboard of an application.
 
     Args:
@@ -46,6 +50,7 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str]) -> A
         pulse: Tells of changes.
         place: Where it listens; on loopback, Host must name loopback.
         tokens: Whoever asks must hold one of these; nothing where there are none.
+        acting: Who carries out what a signed link approves; None: nobody.
     """
     answers = Answers(app, pulse)
     html = panel_html()
@@ -88,6 +93,8 @@ def site(app: Gonogo, pulse: Pulse, *, place: Place, tokens: Sequence[str]) -> A
         Route("/api/changes", changes),
         Route("/api/{tool}", ask),
     ]
+    if acting is not None:
+        routes.append(approval_route(acting))
     return _Guarded(Starlette(routes=routes), place, tokens)
 
 
@@ -149,7 +156,8 @@ class _Guarded:
         headers: Headers = request.headers
         if (why := refusal(headers, self._place)) is not None:
             return PlainTextResponse(why, status_code=403)
-        if not self._tokens:
+        # A link that is signed is its own permission; its page checks that.
+        if not self._tokens or request.url.path == LINKED:
             return None
         if self._opens(bearer(headers) or request.cookies.get(COOKIE)):
             return None

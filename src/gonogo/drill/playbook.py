@@ -19,8 +19,8 @@ def gaps(settings: Settings, dependency: str, *, known: Mapping[str, Dependency]
     """The missing steps, one line each. `known`: what was recorded of it and of its rungs."""
     own = settings.dependency(dependency)
     yield from _of_the_ladder(settings, own, known)
-    if own.fallback_policy == "ask":
-        yield "fallback_policy is ask: nothing is switched until a person answers."
+    if own.fallback_policy in ("ask", "person"):
+        yield f"fallback_policy is {own.fallback_policy}: nothing is switched until a person answers."
     if own.fallback_policy == "deny":
         yield "fallback_policy is deny: gonogo switches nothing."
     if own.fallback and own.recovery_share == 0:

@@ -236,12 +236,12 @@ class _Stage:
         if failed and self._was_spared():
             return None  # who is asked reads it there
         if self.ground.answer_after_ms is None:
-            why = "; ".join(failed) or "fallback_policy: ask"
+            why = "; ".join(failed) or f"fallback_policy: {done.approval}"
             self.trial.problems.append(f"a person has to approve ({why}), and nobody answered")
             return None
         self.now_ms += self.ground.answer_after_ms
         self.telemetry.move_to(self.now_ms)
-        return await app.approve(plan.plan_id)
+        return await app.approve(plan.plan_id, how="terminal")
 
     async def _let_die(self, plan: FallbackPlan) -> None:
         """Let each call of the target that gets most fail, from the hour of the plan on."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ConfirmedBy = Literal["confirm", "elicited", "approved"]
+# `terminal`: a person who was asked at one; `link`: whoever opened a link that was sent to a person;
+# `approved`: whoever ran `gonogo approve` where nobody was asked.
+ConfirmedBy = Literal["confirm", "elicited", "approved", "terminal", "link"]
+BY_HAND: tuple[ConfirmedBy, ...] = ("approved", "terminal", "link")
+OUT_OF_BAND: tuple[ConfirmedBy, ...] = ("terminal", "link")
 
 
 @dataclass(frozen=True, slots=True)

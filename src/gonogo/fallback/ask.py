@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
-from gonogo.fallback.approval import Approval, ConfirmedBy
+from gonogo.fallback.approval import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
@@ -20,7 +20,7 @@ from gonogo.ports.routes import Plan, Route, primary_route
 if TYPE_CHECKING:
     from gonogo.settings import Policy, Settings
 
-_STRICTNESS: tuple[Policy, ...] = ("allow", "confirm", "ask", "deny")
+_STRICTNESS: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class FallbackRequest:
     """What `trigger_fallback` was called with.
 
     `confirmed_by`: how the caller came by a yes; "elicited" is a person asked through the client,
-    "approved" a person at `gonogo approve`, who overrules failed checks where `overrule` says why.
+    "approved", "terminal" and "link" overrule failed checks where `overrule` says why.
     """
 
     dependency: str
@@ -180,20 +180,21 @@ async def approve(
     plan_id: str,
     *,
     actor: str,
+    how: ConfirmedBy = "approved",
     overrule: str | None = None,
     now_ms: int,
 ) -> FallbackResult:
-    """A person's yes at the terminal: carries the plan out.
+    """A person's yes by hand: carries the plan out.
 
     With `overrule`, a reason, also past checks that stop agents: ladder, target's health, limits.
     """
     plan = await _stored(ports, plan_id, None)
     said = plain((overrule or "").strip(), REASON_CHARS_MAX) or None
     request = FallbackRequest(
-        plan.dependency, plan_id=plan.id, confirmed_by="approved", actor=actor, overrule=said
+        plan.dependency, plan_id=plan.id, confirmed_by=how, actor=actor, overrule=said
     )
     result = await apply_fallback(ports, settings, request, now_ms=now_ms)
-    if isinstance(result, FallbackPlan):  # approved is enough for every policy but deny
+    if isinstance(result, FallbackPlan):  # any hand is enough, but for `person` and `deny`
         raise ActionRefused(f"Plan {plan_id} was not carried out: {result.summary}")
     return result
 
@@ -324,7 +325,9 @@ def _is_approved(approval: Policy, confirmed_by: ConfirmedBy | None) -> bool:
         return True
     if approval == "confirm":
         return confirmed_by is not None
-    return confirmed_by in ("elicited", "approved")
+    if approval == "person":
+        return confirmed_by in OUT_OF_BAND
+    return confirmed_by == "elicited" or confirmed_by in BY_HAND
 
 
 def _refuse_denied(settings: Settings, plan: Plan, approval: Policy) -> None:

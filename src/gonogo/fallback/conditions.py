@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import ActionRefused
+from gonogo.fallback.approval import BY_HAND
 from gonogo.ports.routes import Check
 from gonogo.records import DAY_MS
 from gonogo.text.forms import number, percent
@@ -44,9 +45,9 @@ def blocking(
 ) -> list[Check]:
     """The failed checks that stop this plan for whoever confirms it.
 
-    Only a person at the terminal overrules, and only with a reason.
+    Only a person overrules, by hand, and only with a reason.
     """
-    overruled = confirmed_by == "approved" and overrule is not None
+    overruled = confirmed_by in BY_HAND and overrule is not None
     stops = ("always",) if overruled else ("always", "agents")
     return [check for check in checks if not check.passed and check.blocks in stops]
 

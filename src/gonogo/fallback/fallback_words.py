@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from gonogo.settings import Policy
 
 
+# What an agent cannot say, nor let a client say.
+OUT_OF_BAND_ONLY = "at a terminal, where it asks, or by the signed link that was sent"
+
+
 def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
     """The answer that shows a plan."""
     failed = [check for check in proposal.checks if not check.passed]
@@ -132,12 +136,13 @@ def _needs(proposal: Proposal, plan_id: str) -> str:
         "allow": "none needed, call again with `plan_id`",
         "confirm": "call again with `plan_id` and `confirm=true`",
         "ask": "a person's",
+        "person": f"a person's {OUT_OF_BAND_ONLY}",
         "deny": "denied by fallback_policy",
     }[proposal.approval]
 
 
 def _next_actions(proposal: Proposal, plan_id: str, *, stopped: bool) -> list[NextAction]:
-    if stopped or proposal.approval == "deny":
+    if stopped or proposal.approval in ("person", "deny"):
         return [
             NextAction(
                 tool="get_route",
@@ -169,7 +174,10 @@ def _shares(targets: tuple[Weight, ...]) -> list[TargetShare]:
 def pending_answer(plan: Plan, approval: Policy, now_ms: int) -> FallbackPlan:
     """The plan again, with who has to say yes and how."""
     command = approve_command(plan.id, plan.checks)
-    confirm = " or call again with `confirm=true`" if approval == "confirm" else ""
+    other = {
+        "confirm": " or call again with `confirm=true`",
+        "person": f", {OUT_OF_BAND_ONLY}",
+    }.get(approval, "")
     update: dict[str, object] = {
         "as_of": rfc3339(now_ms),
         "approval": approval,
@@ -178,6 +186,6 @@ def pending_answer(plan: Plan, approval: Policy, now_ms: int) -> FallbackPlan:
         # A person's turn: asking again changes nothing.
         "next_actions": [],
         "summary": f"Nothing was changed: plan {plan.id} for {plan.dependency} waits for approval "
-        f"until {minute(rfc3339(plan.expires_ms))}. A person approves with `{command}`{confirm}.",
+        f"until {minute(rfc3339(plan.expires_ms))}. A person approves with `{command}`{other}.",
     }
     return FallbackPlan.model_validate_json(plan.answer).model_copy(update=update)

@@ -33,13 +33,14 @@ class Notice:
 
     An incident; or a plan that waits or a budget that runs out, in the same form. `events` is the
     whole timeline; the lines after the first `told` are news. `command`: what to run next, where
-    the incident alone does not say.
+    the incident alone does not say. `link`: where a person answers it in a browser.
     """
 
     incident: IncidentRecord
     events: tuple[Event, ...]
     told: int = 0
     command: str | None = None
+    link: str | None = None
 
     @property
     def news(self) -> tuple[Event, ...]:
@@ -147,7 +148,10 @@ class Page:
 
     @property
     def link(self) -> str | None:
-        """Where to look at it in a browser, where that is configured."""
+        """Where to look at it in a browser, or to answer it, where that is configured."""
+        stated = next((part.link for part in self.parts if part.link), None)
+        if stated is not None:
+            return stated
         return None if self.url is None else f"{self.url.rstrip('/')}/#view=incidents"
 
 

@@ -18,7 +18,7 @@ DEPENDENCY = """\
 # quality_bar = 0.5               # an outcome at or above this is good
 # quality = "outcomes"            # "errors": without outcomes, calls are judged by their errors
 {fallback}
-# fallback_policy = "ask"         # allow, confirm, ask (a person), deny
+# fallback_policy = "ask"         # allow, confirm, ask (a person), person (out of band), deny
 {actuators}
 # min_effect = 0.05               # the smallest change that matters
 # false_alarms_per_year = 1
@@ -56,6 +56,7 @@ SETTINGS = """\
 # schema = "gonogo"               # where the tables of a postgresql:// store are
 # url = "https://gonogo.example"  # where the dashboard is, for links in messages
 # approval_expires = "8h"         # how long a plan waits for a person
+# approval_secret_env = "GONOGO_APPROVAL_SECRET"  # signs links by which a person approves
 # retention = "400d"              # raw observations; hourly counts are kept
 # store_text = false              # answers' text is turned into features and not kept
 

@@ -266,7 +266,7 @@ def _finish(conn: Connection, plan: Plan, result: str, entry: Decision) -> str:
 def _waits(plan: Plan) -> bool:
     """Whether a person's yes would carry it out: what stops everybody waits for nobody."""
     stopped = any(not check.passed and check.blocks == "always" for check in plan.checks)
-    return plan.approval == "ask" and not stopped
+    return plan.approval in ("ask", "person") and not stopped
 
 
 class StoredRoutes:
