@@ -14,6 +14,7 @@ while IFS= read -r name; do
 done <<< "${GATE_DEPENDENCIES:-}"
 [[ -z "${GATE_WORKLOAD:-}" ]] || arguments+=("$GATE_WORKLOAD")
 [[ -z "${GATE_PLANNED_CALLS:-}" ]] || arguments+=(--planned-calls "$GATE_PLANNED_CALLS")
+[[ -z "${GATE_JUNIT:-}" ]] || arguments+=(--junit "$GATE_JUNIT" --fails-at "$stops_at")
 
 said=$(gonogo check preflight "${arguments[@]}")
 status=$?

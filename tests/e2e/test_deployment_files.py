@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from product import GONOGO, environment, typed
@@ -80,6 +81,7 @@ def test_the_action_s_gate_stops_where_it_is_asked_to(
         "PATH": f"{Path(GONOGO).parent}:/usr/bin:/bin",
         "GATE_DEPENDENCIES": "# nobody\n",
         "GATE_STOPS_AT": stops_at,
+        "GATE_JUNIT": str(tmp_path / "junit.xml"),
         "GITHUB_OUTPUT": str(output),
         "GITHUB_STEP_SUMMARY": str(summary),
     }
@@ -89,6 +91,9 @@ def test_the_action_s_gate_stops_where_it_is_asked_to(
     if status != 64:
         assert output.read_text() == "verdict=unknown\n"
         assert summary.read_text().startswith("### gonogo: unknown\n\n    UNKNOWN: ")
+        suite = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - our own file
+        cases = {case.get("name"): [part.tag for part in case] for case in suite}
+        assert cases == {"# nobody": ["failure"], "the work": ["failure"]}
 
 
 def test_no_input_of_the_action_is_part_of_its_script() -> None:

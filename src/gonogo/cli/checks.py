@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
+import anyio
 import typer
 
 from gonogo.cli.command import Session, command
-from gonogo.errors import ParameterError
+from gonogo.errors import ParameterError, plain
 
 group = typer.Typer(
     name="check",
@@ -129,17 +131,31 @@ async def preflight(
     planned_calls: Calls = None,
     budget: Annotated[str | None, typer.Option(help="The budget that pays.")] = None,
     detail: Detail = "brief",
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it as JUnit's XML too, for CI.")
+    ] = None,
+    fails_at: Annotated[
+        Literal["no_go", "unknown", "caution"],
+        typer.Option(help="In that file: what is so, or worse, failed."),
+    ] = "no_go",
 ) -> int:
     """Everything the work needs, in one answer: the worst of its parts."""
-    return session.show_verdict(
-        await session.app.preflight(
-            workload=workload,
-            dependencies=dependencies or None,
-            planned_calls=planned_calls,
-            budget=budget,
-            detail=detail,
-        )
+    report = await session.app.preflight(
+        workload=workload,
+        dependencies=dependencies or None,
+        planned_calls=planned_calls,
+        budget=budget,
+        detail=detail,
     )
+    if junit is not None:
+        from gonogo.text.junit import as_junit
+
+        try:
+            await anyio.Path(junit).write_text(as_junit(report, fails_at=fails_at), "utf-8")
+        except OSError as error:
+            where = plain(str(junit), 200)
+            raise ParameterError(f"--junit '{where}': {error.strerror or error}.") from None
+    return session.show_verdict(report)
 
 
 @command(
