@@ -73,6 +73,8 @@ class BudgetSettings:
     required_confidence: float = 0.70
     hold_expires_s: int = 900
     parent: str | None = None
+    # Names it had before, or of budgets that it took over: what was spent and is held there counts here.
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,8 @@ class Settings:
 
     store: str
     config_path: Path | None = None
+    # Of the file as it was read, to see that it was edited; None where nothing is to be followed.
+    stamp: tuple[int, int, int] | None = field(default=None, repr=False, compare=False)
     digest: str = "defaults"
     timezone: str = "UTC"
     # The same where the configuration names one: times that state no zone are read in it.

@@ -32,6 +32,7 @@ CONTRACT = (
     "test_offer",
     "test_token_costs",
     "test_unpriced",
+    "test_edits",
     "test_not_counted",
     "test_fine_costs",
     "test_leases",

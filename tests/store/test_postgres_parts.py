@@ -108,7 +108,7 @@ def test_requests_together_are_decided_as_one_after_the_other(
     requests = [
         ReserveRequest(f"r{i}", "b", scopes, decide, now_ms=0, expires_ms=1) for i in range(asks)
     ]
-    group = Group("b", requests, holds_max=0)
+    group = Group(("b",), requests, holds_max=0)
     group.decide(BalanceSnapshot((Balance(0, held, ()),), (100,)))
     fitting = min(asks, max(limit - held, 0))
     assert len(group.holds) == fitting

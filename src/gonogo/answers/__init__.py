@@ -33,6 +33,7 @@ from gonogo.answers.budget_report import (
     RunReport,
     Settlement,
     Substitute,
+    UnconfiguredHold,
     UnpricedShare,
     Window,
 )
@@ -164,6 +165,7 @@ __all__ = [
     "Trend",
     "TrustPart",
     "TrustReport",
+    "UnconfiguredHold",
     "Undo",
     "UnpricedShare",
     "Usd",

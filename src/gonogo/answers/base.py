@@ -128,4 +128,7 @@ class Answer(Part):
         default=None, description="age of the newest observation used, seconds"
     )
     decision_id: str | None = None
+    configuration: str | None = Field(
+        default=None, description="why gonogo.toml as it is now is not used"
+    )
     next_actions: list[NextAction] = Field(default_factory=list, max_length=3)

@@ -33,6 +33,14 @@ class OtherHold(Part):
     expires_at: Time
 
 
+class UnconfiguredHold(Part):
+    """Money still held in the name of a budget that is no longer configured; it counts nowhere."""
+
+    budget: str
+    held_usd: Usd
+    expires_at: Time
+
+
 class Substitute(Part):
     """A dependency that a budget counts because it can be called instead of one of its own."""
 
@@ -116,6 +124,9 @@ class BudgetCheck(Answer):
         default=None, description="the key was used before: nothing new is held"
     )
     others_hold: list[OtherHold] | None = None
+    unconfigured: list[UnconfiguredHold] | None = Field(
+        default=None, description="held for budgets that are no longer configured"
+    )
     also_counts: list[Substitute] | None = Field(
         default=None, description="what is counted because it can be called instead"
     )

@@ -285,6 +285,7 @@ class Gonogo(CheckMemory):
         from gonogo.answers.brief import briefly
         from gonogo.app.preflight import planned_work, run_preflight
 
+        stores, now_ms = await self.stores(), self._clock()
         work = planned_work(
             self,
             workload=workload,
@@ -292,7 +293,6 @@ class Gonogo(CheckMemory):
             planned_calls=planned_calls,
             budget=budget,
         )
-        stores, now_ms = await self.stores(), self._clock()
         asked = _given(
             workload=workload,
             dependencies=list(dependencies) if dependencies else None,

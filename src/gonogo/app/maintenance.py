@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
-import anyio
-
+from gonogo.app.open_store import OpenStore
 from gonogo.app.question_arguments import as_meant
 from gonogo.clock import spare_time
 from gonogo.errors import ActionRefused
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
-    from gonogo.app.parts import Stores
     from gonogo.fallback.approval import ConfirmedBy
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
@@ -26,63 +23,14 @@ if TYPE_CHECKING:
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.actuators import Step
     from gonogo.records import BatchReport, Decision, Observation, RefusedRows, Rejection
-    from gonogo.settings import Settings
     from gonogo.store.books.audit import ChainCheck
     from gonogo.store.repair import FigureComparison, Removal
     from gonogo.views.gauges import Gauges
     from gonogo.views.movements import Movements
 
 
-class Maintenance:
-    """An open store, and what a person does with it.
-
-    Args:
-        settings: The configuration, parsed once.
-        clock: Now in epoch milliseconds.
-        actor: Who asks, for the decision log.
-    """
-
-    def __init__(self, settings: Settings, *, clock: Callable[[], int], actor: str) -> None:
-        self.settings = settings
-        self.actor = actor
-        self._clock = clock
-        self._stores: Stores | None = None
-        self._opening = anyio.Lock()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Write what is queued and let the store go; the next question opens it again."""
-        if self._stores is not None:
-            stores, self._stores = self._stores, None
-            await stores.close()
-
-    async def stores(self) -> Stores:
-        """The open store; the first question opens it.
-
-        Raises:
-            StoreError: it cannot be opened; one line says why and what to do.
-        """
-        if self._stores is None or self._stores.db.is_replaced:
-            async with self._opening:
-                if self._stores is not None and self._stores.db.is_replaced:
-                    await self.close()
-                self._stores = self._stores or await self._open()
-        return self._stores
-
-    async def _open(self) -> Stores:
-        from gonogo.app.parts import open_stores
-
-        return await open_stores(self.settings, actor=self.actor, clock=self._clock)
+class Maintenance(OpenStore):
+    """An open store, and what a person does with it."""
 
     async def ingest(
         self,

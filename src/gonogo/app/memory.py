@@ -29,7 +29,7 @@ class CheckMemory(Maintenance):
     """An open store, and what earlier checks leave to later ones.
 
     Args:
-        settings: The configuration, parsed once.
+        settings: The configuration; where it was read from a file, edits of that are followed.
         clock: Now in epoch milliseconds; a drill or a test passes its own.
         actor: Who asks, for the decision log.
     """
@@ -44,6 +44,9 @@ class CheckMemory(Maintenance):
         super().__init__(settings, clock=clock, actor=actor)
         self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
         self._suspicion: Suspicion | None = None
+
+    def _forget(self) -> None:
+        self._memory = self._suspicion = None
 
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift

@@ -238,23 +238,42 @@ async def open_stores(
         notices=StoredNotices(db),
         silences=StoredSilences(db),
         refusals=StoredRefusals(db),
-        fallback=FallbackPorts(
-            routes=routes,
-            telemetry=telemetry,
-            decisions=decisions,
-            incidents=incidents,
-            health=TrustHealth(telemetry, decisions, settings),
-            actuators=_actuators(settings, clock),
-            evidence_of=lambda name, now_ms: evidence_of(
-                telemetry, decisions, settings, name, now_ms=now_ms
-            ),
-            new_id=lambda: id_of(_IDS.number(clock())),
-            ledger=parts.ledger,
+        fallback=fallback_ports(
+            telemetry,
+            parts.ledger,
+            (routes, decisions, incidents),
+            settings,
+            clock=clock,
         ),
         settings=settings,
         forecasts=Forecasts(),
         actor=actor,
         log_is_writable=writable,
+    )
+
+
+def fallback_ports(
+    telemetry: StoredTelemetry,
+    ledger: Ledger,
+    books: tuple[StoredRoutes, StoredDecisions, StoredIncidents],
+    settings: Settings,
+    *,
+    clock: Callable[[], int],
+) -> FallbackPorts:
+    """All that a fallback needs, as configured."""
+    routes, decisions, incidents = books
+    return FallbackPorts(
+        routes=routes,
+        telemetry=telemetry,
+        decisions=decisions,
+        incidents=incidents,
+        health=TrustHealth(telemetry, decisions, settings),
+        actuators=_actuators(settings, clock),
+        evidence_of=lambda name, now_ms: evidence_of(
+            telemetry, decisions, settings, name, now_ms=now_ms
+        ),
+        new_id=lambda: id_of(_IDS.number(clock())),
+        ledger=ledger,
     )
 
 

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
+from gonogo.answers import Answer
 from gonogo.border.characters import tidy
 from gonogo.errors import UnknownTarget
 
@@ -37,6 +38,7 @@ def as_meant(question: Question) -> Question:
 
     Whoever fills every argument, a strict client, a form or a script with an unset variable, asks
     the same as who leaves them out; and who copied a name with a space behind it means that name.
+    An answer by a configuration that is older than its file says why.
 
     `question` is a method of the application, which knows what was refused of a name.
     """
@@ -47,13 +49,18 @@ def as_meant(question: Question) -> Question:
     @functools.wraps(question)
     async def asked(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the question
         named |= zip(order, given, strict=False)
+        app = named["self"]
         try:
-            return await question(**{n: _meant(n, v, n in optional) for n, v in named.items()})
+            answer = await question(**{n: _meant(n, v, n in optional) for n, v in named.items()})
         except UnknownTarget as unknown:
-            why = await _why_unknown(named["self"], unknown)
+            why = await _why_unknown(app, unknown)
             if why is None:
                 raise
             raise why from None
+        problem = app.config_file.problem
+        if problem is not None and isinstance(answer, Answer):
+            return answer.model_copy(update={"configuration": problem})
+        return answer
 
     return cast("Question", asked)
 

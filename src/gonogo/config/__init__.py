@@ -18,7 +18,14 @@ from gonogo.border.foreign import DEPTH_MAX, depth_within
 from gonogo.errors import ConfigError, plain
 from gonogo.settings import Settings
 
-__all__ = ["default_config", "default_store", "load_settings", "local_routes", "named_store"]
+__all__ = [
+    "default_config",
+    "default_store",
+    "load_settings",
+    "local_routes",
+    "named_store",
+    "stamp_of",
+]
 
 # Addresses that need no "//".
 _OTHER_SCHEMES = ("sqlite:", "file:", "postgresql+", "postgres+")
@@ -67,10 +74,20 @@ def load_settings(
 
     from gonogo.config.sections import build_settings
 
+    stamp = stamp_of(path)  # before it is read: an edit meanwhile is seen later
     settings = build_settings(
         _parsed(path), path, store=where, read_only=read_only, environ=environ
     )
-    return replace(settings, environ=MappingProxyType(dict(environ)))
+    return replace(settings, stamp=stamp, environ=MappingProxyType(dict(environ)))
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """What changes where a file is edited or replaced; None where there is none."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
 def named_store(typed: str | None, environ: Mapping[str, str]) -> str:

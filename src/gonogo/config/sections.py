@@ -137,6 +137,7 @@ class BudgetTable(Table):
     required_confidence: Annotated[float, number(0.01, 0.999999)] | None = None
     hold_expires_s: Seconds | None = Field(None, alias="hold_expires")
     parent: Name | None = None
+    formerly: Names | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -330,10 +331,23 @@ def _check_references(settings: Settings) -> None:
     ):
         if budget is not None and budget not in settings.budgets:
             raise Refusal(_unknown("budget", budget, settings.budgets), section, name, key)
+    _check_former_names(settings.budgets)
     parents = {b.name: (b.parent,) if b.parent else () for b in settings.budgets.values()}
     _check_cycles("budgets", "parent", parents)
     needs = {d.name: d.depends_on for d in settings.dependencies.values()}
     _check_cycles("dependencies", "depends_on", needs)
+
+
+def _check_former_names(budgets: Mapping[str, BudgetSettings]) -> None:
+    """Refuse a former name whose money would count twice."""
+    taken: dict[str, str] = {}
+    for name, budget in budgets.items():
+        for former in budget.formerly:
+            if former in budgets or former in taken:
+                where = "is configured" if former in budgets else f"is one of {taken[former]}'s too"
+                told = f"names {former}, which {where}: money counts once"
+                raise Refusal(told, "budgets", name, "formerly")
+            taken[former] = name
 
 
 def _digest(content: dict[str, object]) -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from gonogo.config.edits import ConfigFile
 from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
 from gonogo.guard.verdict_read import ruling_now
 
@@ -29,7 +30,8 @@ class Judge:
     """The newest ruling of each dependency that was asked for.
 
     Args:
-        settings: Read when the first call comes; what it raises is a failure of every call.
+        settings: Read when the first call comes; what it raises is a failure of every call. Edits of
+            its file are followed.
         clock: Now in epoch milliseconds.
         closed: What becomes of a call where nothing can be asked: stopped, or passed on.
     """
@@ -67,6 +69,8 @@ class Judge:
         try:
             if self._settings is None:
                 self._settings = self._read_settings()
+                self._config_file = ConfigFile(self._settings)
+            self._settings = self._config_file.edited(self._settings) or self._settings
             ruling = ruling_now(name, self._settings, now_ms=self._clock())
             self._said = None
         except Exception as error:  # noqa: BLE001 - a thread's entry point: the call gets an answer

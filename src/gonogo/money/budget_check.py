@@ -59,8 +59,7 @@ async def check_budget(
         traffic: Where calls go now: what is called instead of a dependency is priced and counted.
         now_ms: The time.
         new_id: Makes a reservation's id.
-        entry_of: Makes the log entry of an answer that holds money or was refused it; it is written in
-            the same transaction.
+        entry_of: Makes the log entry of an answer that holds money or was refused it, in its transaction.
         decision_id: Of that entry; an answer without it was not logged.
         forecasts: Forecasts made before.
 
@@ -73,7 +72,7 @@ async def check_budget(
     scopes = tuple(scope_at(settings, each, now_ms, traffic) for each in chain)
     if key and (before := await _replayed(ledger, settings, request, scopes, now_ms)):
         return before
-    record = await ledger.record(scopes[0].members)
+    record = await ledger.record(scopes[0].members, now_ms=now_ms)
     listed = dependencies_of(settings, chain[0], traffic)
     wanted = await _work_plan(telemetry, settings, request, traffic, listed or record.dependencies)
     plan = await plan_work(
@@ -94,17 +93,17 @@ async def check_budget(
         decision_id=decision_id if holds and entry_of else None,
         unpriced=unpriced if unpriced.calls else None,
         uncounted=uncounted_names(settings, chain, traffic),
+        left=record.left,
     )
     holds_max = _HOLDS_SHOWN[request.detail]
     if question.reservation_id is None:
         return check(question, await ledger.balances(scopes, now_ms=now_ms, holds_max=holds_max))
     hold = _hold(question, request, question.reservation_id, scopes)
-    if entry_of is not None:
-        hold = replace(hold, entry_of=partial(_entry_of_text, entry_of))
+    hold = replace(hold, entry_of=partial(_entry_of_text, entry_of) if entry_of else None)
     answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
-    if key is None or answer.reservation is None or answer.reservation.id == hold.reservation_id:
-        return answer
-    return answer.model_copy(update={"replayed": True})  # another one used the key meanwhile
+    is_ours = answer.reservation is None or answer.reservation.id == hold.reservation_id
+    # Another one may have used the key meanwhile.
+    return answer if key is None or is_ours else answer.model_copy(update={"replayed": True})
 
 
 async def _replayed(

@@ -16,6 +16,7 @@ from gonogo.answers import (
     NotCounted,
     OtherHold,
     Substitute,
+    UnconfiguredHold,
     UnpricedShare,
     Window,
     rfc3339,
@@ -23,7 +24,7 @@ from gonogo.answers import (
 from gonogo.money.not_counted import UncountedCalls
 from gonogo.money.planned_spend import PlannedSpend, UnpricedCalls
 from gonogo.money.windows import WindowSpan, window_at
-from gonogo.ports.money import Balance, Draft, Replay
+from gonogo.ports.money import Balance, Draft, LeftHold, Replay
 from gonogo.records import MICRO, Verdict
 from gonogo.settings import BudgetSettings
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
@@ -51,6 +52,7 @@ class BudgetQuestion:
     unpriced: UnpricedCalls | None = None  # called in the window, without a price
     instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
     uncounted: tuple[UncountedCalls, ...] = ()  # near names that the budget does not count
+    left: tuple[LeftHold, ...] = ()  # held for budgets that are no longer configured
     decision_id: str | None = None  # of the log entry that a hold is written with
 
 
@@ -214,6 +216,15 @@ def _base(
         others_hold=[
             OtherHold(held_usd=h.held_micro_usd / MICRO, expires_at=rfc3339(h.expires_ms))
             for h in own.holds
+        ]
+        or None,
+        unconfigured=[
+            UnconfiguredHold(
+                budget=h.budget,
+                held_usd=h.held_micro_usd / MICRO,
+                expires_at=rfc3339(h.expires_ms),
+            )
+            for h in question.left
         ]
         or None,
         also_counts=[Substitute(dependency=name, instead_of=of) for name, of in question.instead]

@@ -93,7 +93,7 @@ def dependencies_of(
 ) -> tuple[str, ...]:
     """The dependencies of a budget and of those below it, without what is called in their stead."""
     names: set[str] = set()
-    for member in _members(settings, budget.name):
+    for member in _members(settings, budget.name) & settings.budgets.keys():
         names |= set(matched(settings.budgets[member].dependencies, traffic.names))
     return tuple(sorted(names))
 
@@ -103,5 +103,5 @@ def _members(settings: Settings, name: str) -> set[str]:
     while True:
         children = {b.name for b in settings.budgets.values() if b.parent in members} - members
         if not children:
-            return members
+            return members.union(*(settings.budgets[each].formerly for each in members))
         members |= children

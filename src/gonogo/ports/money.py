@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from gonogo.ports.booked_costs import VersionCalls
     from gonogo.records import Costs, Decision, Dependency
+    from gonogo.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,21 @@ class JudgedCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftHold:
+    """Money that open reservations hold in the name of a budget that is no longer configured."""
+
+    budget: str
+    held_micro_usd: int
+    expires_ms: int  # of the last of them
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetRecord:
     """What a forecast for a budget can rest on besides the calls' own costs."""
 
     dependencies: tuple[str, ...]  # that spent money in its name
     judged: tuple[JudgedCheck, ...]  # newest first
+    left: tuple[LeftHold, ...] = ()  # of budgets that an edit took away
 
 
 class CallCosts(Protocol):
@@ -181,6 +192,10 @@ class CallCosts(Protocol):
 
 class Ledger(Protocol):
     """Money held and spent. Every change is durable before it is answered."""
+
+    def under(self, settings: Settings) -> Ledger:
+        """These books under an edited configuration."""
+        ...
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -241,7 +256,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def record(self, members: Sequence[str]) -> BudgetRecord:
+    async def record(self, members: Sequence[str], *, now_ms: int) -> BudgetRecord:
         """What is known of a budget (and its descendants) besides balances."""
         ...
 

@@ -184,7 +184,7 @@ class Outbox:
                     self._hurry.wait(backoff_s if failures else self._linger_s)
                 self._take()
                 try:
-                    stores = stores or runner.run(self._open())
+                    stores = runner.run(self._open()) if stores is None else self._followed(stores)
                     runner.run(self._write(stores))
                     failures = 0
                 except Exception as error:  # noqa: BLE001 - an entry point: the thread must go on
@@ -223,9 +223,21 @@ class Outbox:
     async def _open(self) -> Stores:
         open_stores = _load()
         settings = self._settings()
-        if settings.read_only:
-            raise ActionRefused("Cannot record: gonogo.toml says read_only = true.")
+        from gonogo.config.edits import ConfigFile
+
+        self._config_file = ConfigFile(settings)
+        _refuse_read_only(settings)
         return await open_stores(settings, actor=self._actor, clock=_now_ms)
+
+    def _followed(self, stores: Stores) -> Stores:
+        """The open store under gonogo.toml as it is now: a new price is that of the next batch."""
+        edited = self._config_file.edited(stores.settings)
+        if edited is not None:
+            from gonogo.app.settings_change import reconfigured
+
+            stores = reconfigured(stores, edited, clock=_now_ms)
+        _refuse_read_only(stores.settings)
+        return stores
 
     async def _write(self, stores: Stores) -> None:
         from gonogo.records import BatchReport
@@ -275,6 +287,11 @@ class Outbox:
         return good, refused
 
 
+def _refuse_read_only(settings: Settings) -> None:
+    if settings.read_only:
+        raise ActionRefused("Cannot record: gonogo.toml says read_only = true.")
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -289,6 +306,7 @@ def _load() -> Callable[..., Awaitable[Stores]]:
     A child would inherit the import locks of modules that a thread it does not have is loading.
     """
     with _importing:
+        import gonogo.app.settings_change
         import gonogo.drift.backdating
         import gonogo.ingest.observation
         import gonogo.store.observations.bulk

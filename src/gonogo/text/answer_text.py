@@ -67,6 +67,8 @@ def words(answer: Answer, step: Callable[[NextAction], str] = as_call) -> Words:
     if isinstance(answer, FallbackResult) and answer.undo:
         undo = NextAction(**answer.undo.model_dump(), reason="takes it back")
         facts.append(("undo", step(undo)))
+    if answer.configuration is not None:
+        facts.append(("configuration", f"as it was before an edit: {answer.configuration}"))
     return Words(
         verdict=answer.verdict.upper(),
         summary=plain(answer.summary, 2000),

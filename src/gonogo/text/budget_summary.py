@@ -57,6 +57,12 @@ def _rest(check: BudgetCheck) -> list[str]:
         parts.append(f"{money(check.reservation.held_usd)}{all_left} held until {until}")
     if check.held_usd:
         parts.append(f"others hold {money(check.held_usd)}")
+    parts += [
+        f"{money(hold.held_usd)} held until {minute(hold.expires_at)} for "
+        f"'{plain(hold.budget, 80)}', which is not configured, counts nowhere: name it in "
+        "`formerly` of the budget in its place"
+        for hold in check.unconfigured or ()
+    ]
     if check.days is not None and check.days.seen <= DAYS_UNKNOWN_MAX:
         seen, ahead = counted(check.days.seen, "day"), counted(check.days.ahead, "day")
         parts.append(f"how days differ is not known yet: {seen} seen, {ahead} ahead")

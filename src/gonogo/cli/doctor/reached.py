@@ -78,10 +78,12 @@ async def _budgets(session: Session) -> list[Finding]:
         for each in uncounted_names(settings, (budget,), traffic)
         if each.listed in budget.dependencies
     ]
+    former = {name for budget in settings.budgets.values() for name in budget.formerly}
     for name in await stores.ledger.budgets_named() if settings.budgets else ():
-        if name not in settings.budgets:
+        if name not in settings.budgets and name not in former:
             near = nearest(name, settings.budgets)
             said = "recorded calls name it, and it is not configured"
             said += f": is '{plain(near, 80)}' meant?" if near else ""
+            said += "; if it was renamed, name it in `formerly` of the budget in its place"
             found.append(Finding(f"budget {plain(name, 80)}", "note", said))
     return found

@@ -16,6 +16,7 @@ from gonogo.ports.money import (
     ClosedReservation,
     Draft,
     JudgedCheck,
+    Ledger,
     Replay,
     ReserveRequest,
     RunProgress,
@@ -28,6 +29,7 @@ from gonogo.store.books.ledger_books import balance, book, book_costs, enter, so
 from gonogo.store.books.run_books import (
     budgets_named,
     calls_of,
+    left_holds,
     missing,
     renew,
     run_so_far,
@@ -56,6 +58,10 @@ class SqliteLedger:
     def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
+
+    def under(self, settings: Settings) -> Ledger:
+        """See `Ledger`."""
+        return SqliteLedger(self._database, settings)
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -102,13 +108,17 @@ class SqliteLedger:
         )
         return await self._database.write(work, durable=True)
 
-    async def record(self, members: Sequence[str]) -> BudgetRecord:
+    async def record(self, members: Sequence[str], *, now_ms: int) -> BudgetRecord:
         """See `Ledger`."""
 
         def work(connection: Connection) -> BudgetRecord:
             wanted = {"members": json.dumps(members), "limit": _RECORD_CHECKS_MAX}
             judged = connection.execute(_JUDGED, wanted)
-            return BudgetRecord(_named_by(connection, members), _judged(judged))
+            return BudgetRecord(
+                _named_by(connection, members),
+                _judged(judged),
+                left_holds(connection, self._settings, now_ms=now_ms),
+            )
 
         return await self._database.read(work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.ports.money import ReservationCalls, RunProgress
+from gonogo.ports.money import LeftHold, ReservationCalls, RunProgress
 from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "budgets_named",
     "calls_of",
+    "left_holds",
     "missing",
     "renew",
     "run_so_far",
@@ -32,6 +33,21 @@ _COSTS = (
 _PAST = """
 SELECT id FROM reservation WHERE budget = ? AND state = 'settled' AND observed_micro_usd > 0
   AND id <> ? AND closed_ms < expires_ms ORDER BY closed_ms DESC LIMIT ?
+"""
+# From one budget to the next in the index of open holds, however many each has.
+_BUDGETS_HELD = """
+WITH RECURSIVE held (name) AS (
+  SELECT min(budget) FROM reservation WHERE state = 'open'
+  UNION ALL
+  SELECT (SELECT min(budget) FROM reservation WHERE state = 'open' AND budget > held.name)
+  FROM held WHERE held.name IS NOT NULL
+)
+SELECT name FROM held
+"""
+_ACCOUNTS = "SELECT DISTINCT budget FROM account"
+_LEFT = """
+SELECT coalesce(sum(held_micro_usd - observed_micro_usd), 0), max(expires_ms) FROM reservation
+WHERE state = 'open' AND budget = ?1 AND expires_ms > ?2 AND held_micro_usd > observed_micro_usd
 """
 # Found by the time of the calls, since no index has reservations: from a day before the hold was made, for
 # who sends late or by another clock. Dependencies that ever spent in the budget's name are few.
@@ -88,6 +104,18 @@ def budgets_named(connection: Connection) -> tuple[str, ...]:
         f"SELECT DISTINCT budget FROM {table} WHERE budget <> '' ORDER BY budget"  # noqa: S608 - two constant names
     )
     return tuple(row[0] for row in found)
+
+
+def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tuple[LeftHold, ...]:
+    """What open reservations of budgets hold that are neither configured nor a former name of one."""
+    known = {*settings.budgets, *(n for b in settings.budgets.values() for n in b.formerly)}
+    named = connection.execute(_BUDGETS_HELD if not connection.has_shards else _ACCOUNTS)
+    found = []
+    for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None} - known):
+        held, until = connection.execute(_LEFT, (name, now_ms)).fetchone()
+        if until is not None:
+            found.append(LeftHold(name, int(held), until))
+    return tuple(found)
 
 
 def missing(connection: Connection, *, reservations: Sequence[str]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ WHERE r.root = old.root AND r.id = old.id AND r.declared_micro_usd IS NULL
 RETURNING r.budget, r.state, r.observed_micro_usd - old.observed_micro_usd
 """  # noqa: S608 - a constant number
 _OPEN = """
-r.root = :root AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.expires_ms > :now
+r.root = ANY(:roots) AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.expires_ms > :now
   AND 2 * r.created_ms - r.expires_ms <= :now AND r.held_micro_usd > r.observed_micro_usd
 """
 _WINDOW = """
@@ -54,10 +54,10 @@ JOIN spend s ON s.daily = w.daily AND s.bucket >= w.first_bucket AND s.bucket < 
 _SCOPE = f"""
 SELECT {{i}}, CAST('' AS TEXT),
   (SELECT coalesce(sum(s.micro_usd + s.rest_nano_usd / 1000.0), 0) {_WINDOW}
-   WHERE s.root = :root AND s.budget = ANY(:members{{i}}))
+   WHERE s.root = ANY(:roots) AND s.budget = ANY(:members{{i}}))
   + (SELECT coalesce(sum(s.micro_usd + s.rest_nano_usd / 1000.0), 0) {_WINDOW}
      WHERE s.dependency = ANY(:dependencies{{i}})
-       AND NOT (s.root = :root AND s.budget = ANY(:members{{i}}))),
+       AND NOT (s.root = ANY(:roots) AND s.budget = ANY(:members{{i}}))),
   (SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
    WHERE {_OPEN}),
   (SELECT coalesce(max(granted_micro_usd), 0) FROM account
@@ -90,10 +90,21 @@ def root_of(settings: Settings, budget: str) -> str:
 
 
 def see_balances(
-    connection: Connection, root: str, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
+    connection: Connection,
+    roots: Sequence[str],
+    scopes: Sequence[Scope],
+    *,
+    now_ms: int,
+    holds_max: int,
 ) -> BalanceSnapshot:
-    """What each scope has spent and holds, in one statement and so in one snapshot."""
-    parameters: dict[str, object] = {"root": root, "now": now_ms, "holds": holds_max}
+    """What each scope has spent and holds, in one statement and so in one snapshot.
+
+    The first of `roots` is the budget's shard. Before an edit that gave it a parent, or took it from
+    one, its money was booked under another: its own name, that of a former parent, or one of these.
+    """
+    every = {*roots, *(member for scope in scopes for member in scope.members)}
+    parameters: dict[str, object] = {"root": roots[0], "roots": sorted(every)}
+    parameters |= {"now": now_ms, "holds": holds_max}
     for i, scope in enumerate(scopes):
         daily, first, end = zip(*window_ranges(scope.start_ms, scope.end_ms), strict=True)
         parameters |= {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import DAY_MS, MICRO
 from gonogo.store.books.ledger import answered
-from gonogo.store.books.run_books import budgets_named, missing, renew, run_so_far
+from gonogo.store.books.run_books import budgets_named, left_holds, missing, renew, run_so_far
 from gonogo.store.postgres.books import root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 from gonogo.store.postgres.settling import settle
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gonogo.ports.money import (
         Balance,
         ClosedReservation,
+        Ledger,
         Replay,
         ReserveRequest,
         RunProgress,
@@ -38,6 +39,8 @@ __all__ = ["PostgresLedger"]
 
 _TRIES = 3
 TOGETHER_MAX = 64
+# Each is looked at for each member of a scope.
+TOPS_MAX = 64
 _RECORD_CHECKS_MAX = 500
 
 _JUDGED = """
@@ -69,9 +72,15 @@ class PostgresLedger:
     def __init__(self, database: PostgresDatabase, settings: Settings) -> None:
         self._database = database
         self._settings = settings
+        # Where a budget's money may lie from before an edit that moved it under another parent.
+        self._tops = tuple(b.name for b in settings.budgets.values() if b.parent is None)[:TOPS_MAX]
         self._accounts: set[tuple[str, str]] = set()
         self._queues: dict[tuple[str, tuple[Scope, ...], int], deque[_Waiting]] = {}
         self._serving: set[asyncio.Task[None]] = set()
+
+    def under(self, settings: Settings) -> Ledger:
+        """See `Ledger`."""
+        return PostgresLedger(self._database, settings)
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -84,7 +93,9 @@ class PostgresLedger:
     ) -> BalanceSnapshot:
         root = root_of(self._settings, scopes[0].budget)
         return await self._database.look(
-            lambda c: see_balances(c, root, scopes, now_ms=now_ms, holds_max=holds_max)
+            lambda c: see_balances(
+                c, (root, *self._tops), scopes, now_ms=now_ms, holds_max=holds_max
+            )
         )
 
     async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
@@ -127,7 +138,7 @@ class PostgresLedger:
     async def _reserve(
         self, root: str, requests: Sequence[ReserveRequest], holds_max: int
     ) -> list[str]:
-        group = Group(root, requests, holds_max)
+        group = Group((root, *self._tops), requests, holds_max)
         try:
             for _ in range(_TRIES):
                 group.decide(await self._database.look(group.look))
@@ -199,10 +210,10 @@ class PostgresLedger:
             kept=lambda _: None,  # run again: what was settled is told, not settled twice
         )
 
-    async def record(self, members: Sequence[str]) -> BudgetRecord:
+    async def record(self, members: Sequence[str], *, now_ms: int) -> BudgetRecord:
         """See `Ledger`."""
         names = list(members)
-        roots = sorted({root_of(self._settings, name) for name in names})
+        roots = sorted({*self._tops, *names, *(root_of(self._settings, name) for name in names)})
 
         def work(connection: Connection) -> BudgetRecord:
             judged = connection.execute(
@@ -210,13 +221,15 @@ class PostgresLedger:
                 {"members": names, "limit": _RECORD_CHECKS_MAX},
             )
             known = _named_by(connection, roots, names)
-            return BudgetRecord(known, tuple(_judged(*row) for row in judged))
+            left = left_holds(connection, self._settings, now_ms=now_ms)
+            return BudgetRecord(known, tuple(_judged(*row) for row in judged), left)
 
         return await self._database.read(work)
 
     async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:
         """See `Ledger`."""
-        roots = sorted({root_of(self._settings, name) for name in members})
+        own = {root_of(self._settings, name) for name in members}
+        roots = sorted({*self._tops, *members, *own})
         return await self._database.read(partial(_named_by, roots=roots, names=list(members)))
 
     async def budgets_named(self) -> tuple[str, ...]:

@@ -83,14 +83,22 @@ class _Decided:
 
 @dataclass(slots=True)
 class Group:
-    """Requests with the same scopes. `decided` is what was decided last; `room` bears on all."""
+    """Requests with the same scopes. `decided` is what was decided last; `room` bears on all.
 
-    root: str
+    `roots`: the shard of the budget, then others where money of it may lie from before an edit.
+    """
+
+    roots: tuple[str, ...]
     requests: Sequence[ReserveRequest]
     holds_max: int
     decided: tuple[_Decided, ...] = ()
     seen: BalanceSnapshot | None = None
     room: int = _ROOM_MAX
+
+    @property
+    def root(self) -> str:
+        """The shard in which the holds are made."""
+        return self.roots[0]
 
     @property
     def answers(self) -> list[str]:
@@ -111,7 +119,7 @@ class Group:
         """Read the balances; of requests at several times, at the first: no hold is over then."""
         return see_balances(
             connection,
-            self.root,
+            self.roots,
             self.requests[0].scopes,
             now_ms=min(request.now_ms for request in self.requests),
             holds_max=self.holds_max,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import DAY_MS
@@ -53,6 +53,10 @@ class StoredTelemetry(TrustReads, SignalReads):
         self._known = CommittedIds()
         self._unwritten = {}
         self._fleet = None
+
+    def under(self, settings: Settings) -> Self:
+        """This store under an edited configuration."""
+        return type(self)(self._database, settings, writer=self._writer)
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch and its rollups in one transaction; returns after the commit.

@@ -1,0 +1,84 @@
+"""The store of an application: opened by the first question, under the configuration as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from gonogo.config.edits import ConfigFile
+
+if TYPE_CHECKING:
+    from gonogo.app.parts import Stores
+    from gonogo.settings import Settings
+
+
+class OpenStore:
+    """A store that is open while questions are asked.
+
+    Args:
+        settings: The configuration; where it was read from a file, edits of that are followed.
+        clock: Now in epoch milliseconds.
+        actor: Who asks, for the decision log.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int], actor: str) -> None:
+        self.settings = settings
+        self.actor = actor
+        self._clock = clock
+        self.config_file = ConfigFile(settings)
+        self._stores: Stores | None = None
+        self._opening = anyio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Write what is queued and let the store go; the next question opens it again."""
+        if self._stores is not None:
+            stores, self._stores = self._stores, None
+            await stores.close()
+
+    async def stores(self) -> Stores:
+        """The open store; the first question opens it, and an edit of gonogo.toml is followed.
+
+        Raises:
+            StoreError: it cannot be opened; one line says why and what to do.
+        """
+        edited = self.config_file.edited(self.settings)
+        if edited is not None:
+            await self._follow(edited)
+        if self._stores is None or self._stores.db.is_replaced:
+            async with self._opening:
+                if self._stores is not None and self._stores.db.is_replaced:
+                    await self.close()
+                self._stores = self._stores or await self._open()
+        return self._stores
+
+    async def _follow(self, edited: Settings) -> None:
+        """Answer by an edited configuration from here on, and log what it changes."""
+        from gonogo.app.settings_change import log_change, reconfigured
+
+        before, self.settings = self.settings, edited
+        self._forget()
+        if self._stores is not None:
+            self._stores = reconfigured(self._stores, edited, clock=self._clock)
+            await log_change(self._stores, before, now_ms=self._clock())
+
+    def _forget(self) -> None:
+        """Drop what earlier answers left that rests on the configuration."""
+
+    async def _open(self) -> Stores:
+        from gonogo.app.parts import open_stores
+
+        return await open_stores(self.settings, actor=self.actor, clock=self._clock)
