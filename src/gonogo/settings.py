@@ -73,6 +73,8 @@ class BudgetSettings:
     required_confidence: float = 0.70
     hold_expires_s: int = 900
     parent: str | None = None
+    # "step_down": where it runs low, the cheaper target of a ladder is recommended.
+    on_low: Literal["tell", "step_down"] = "tell"
     # Names it had before, or of budgets that it took over: what was spent and is held there counts here.
     formerly: tuple[str, ...] = ()
 

@@ -87,6 +87,14 @@ class RunReport(Part):
     step_down_to: str | None = None
 
 
+class StepDown(Part):
+    """The cheaper target of a ladder, and its mean cost a call as a share of the dependency's."""
+
+    dependency: str
+    to: str
+    cost_share: Fraction
+
+
 class Calibration(Part):
     checks: int
     ece: Fraction | None = None
@@ -136,6 +144,7 @@ class BudgetCheck(Answer):
     unpriced: UnpricedShare | None = None
     days: Days | None = None
     calibration: Calibration | None = None
+    step_down: StepDown | None = None
     run: RunReport | None = None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gonogo.answers import NextAction, StepDown
 from gonogo.errors import ParameterError
 from gonogo.money.budget_check import check_budget, renew_reservation, settle_reservation
 from gonogo.money.run_watch import report_run
-from gonogo.text.budget_summary import run_summary
+from gonogo.money.step_down import LOW_SHARE, cheaper_target
+from gonogo.text.budget_summary import run_summary, step_down_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,7 @@ async def check(
     )
     if stores.settings.read_only:  # a hold would be refused
         answer = answer.model_copy(update={"next_actions": []})
+    answer = await _beside_cheaper(stores, answer, now_ms=now_ms)
     if request.run is not None and answer.reservation is not None:
         run = await _run(stores, answer.reservation.id, now_ms=now_ms)
         told = f"{answer.summary} {run_summary(run)}" if run else answer.summary
@@ -51,6 +54,38 @@ async def check(
     if request.reserve:
         return await stores.acted(_CHECK, asked, answer, now_ms=now_ms)
     return stores.noted(_CHECK, asked, answer, now_ms=now_ms)
+
+
+async def _beside_cheaper(stores: Stores, answer: BudgetCheck, *, now_ms: int) -> BudgetCheck:
+    """The answer of a budget that runs low, with the cheaper target, where that is configured."""
+    if stores.settings.budgets[answer.budget].on_low != "step_down":
+        return answer
+    used = answer.spent_usd + answer.held_usd
+    if answer.verdict == "go" and used < LOW_SHARE * answer.limit_usd:
+        return answer
+    traffic = await stores.traffic()
+    found = await cheaper_target(
+        stores.telemetry, stores.settings, answer.budget, traffic, now_ms=now_ms
+    )
+    if found is None:
+        return answer
+    step = StepDown(dependency=found.dependency, to=found.target, cost_share=found.share)
+    plan = NextAction(
+        tool="trigger_fallback",
+        arguments={
+            "dependency": found.dependency,
+            "to": found.target,
+            "reason": f"budget {answer.budget} is low",
+        },
+        reason="plan the cheaper target; who may carry it out, its policy says",
+    )
+    return answer.model_copy(
+        update={
+            "step_down": step,
+            "summary": f"{answer.summary} {step_down_text(step)}",
+            "next_actions": [plan, *answer.next_actions][:3],
+        }
+    )
 
 
 async def _run(stores: Stores, reservation_id: str, *, now_ms: int) -> RunReport | None:

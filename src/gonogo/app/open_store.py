@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from gonogo.config.edits import ConfigFile
+from gonogo.errors import StoreError
+from gonogo.records import Decision
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.settings import Settings
+
+__all__ = ["OpenStore", "log_change", "reconfigured"]
+
+EDIT = "edit_configuration"
 
 
 class OpenStore:
@@ -67,8 +76,6 @@ class OpenStore:
 
     async def _follow(self, edited: Settings) -> None:
         """Answer by an edited configuration from here on, and log what it changes."""
-        from gonogo.app.settings_change import log_change, reconfigured
-
         before, self.settings = self.settings, edited
         self._forget()
         if self._stores is not None:
@@ -82,3 +89,50 @@ class OpenStore:
         from gonogo.app.parts import open_stores
 
         return await open_stores(self.settings, actor=self.actor, clock=self._clock)
+
+
+def reconfigured(stores: Stores, settings: Settings, *, clock: Callable[[], int]) -> Stores:
+    """The open store, configured anew; questions that are under way go on with it as it was."""
+    from gonogo.app.parts import fallback_ports
+    from gonogo.money.planned_spend import Forecasts
+
+    telemetry = stores.telemetry.under(settings)
+    ledger = stores.ledger.under(settings)
+    books = stores.routes, stores.decisions, stores.incidents
+    return replace(
+        stores,
+        telemetry=telemetry,
+        ledger=ledger,
+        fallback=fallback_ports(telemetry, ledger, books, settings, clock=clock),
+        settings=settings,
+        forecasts=Forecasts(),
+    )
+
+
+async def log_change(stores: Stores, before: Settings, *, now_ms: int) -> None:
+    """Write what an edit changed to the log, once for all processes that follow it."""
+    from gonogo.text.config_changes import config_changes
+
+    settings = stores.settings
+    if not stores.log_is_writable or settings.read_only:
+        return
+    with suppress(StoreError):  # the question that follows says it
+        newest = await stores.decisions.decisions(dependency=None, kind=EDIT, limit=1)
+        if newest and newest[0].settings_digest == settings.digest:
+            return
+        asked = json.dumps({"before": before.digest, "after": settings.digest})
+        entry = Decision(
+            id=stores.new_id(now_ms),
+            ts_ms=now_ms,
+            kind=EDIT,
+            verdict=None,
+            summary=f"gonogo.toml was edited: {config_changes(before, settings)}.",
+            inputs=asked,
+            answer=asked,
+            action=True,
+            dependency=None,
+            actor=stores.actor,
+            settings_digest=settings.digest,
+            last_ts_ms=now_ms,
+        )
+        await stores.decisions.append(entry)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.answers import TargetShare, WaitingPlan, rfc3339
+from gonogo.app.budget_notices import budget_notices
 from gonogo.app.shift_notices import (
     ME,
     SHIFT,
@@ -23,14 +24,13 @@ from gonogo.http.approval_links import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.repeated_silences import repeated_silences
 from gonogo.incidents.telling import tell
-from gonogo.money.scopes import Traffic, is_pattern, scope_at
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.notices import Notice, Page
-from gonogo.ports.routes import WHOLE, Event
+from gonogo.ports.routes import WHOLE
 from gonogo.ports.silences import Silence
 from gonogo.records import Decision, worst_verdict
 from gonogo.text.actors import actor_name
-from gonogo.text.forms import counted, minute, percent, shares
+from gonogo.text.forms import counted, minute, shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from gonogo.records import Verdict
     from gonogo.settings import Settings
 
-# A budget is told of when so much of it is spent, and again when all is.
-NEARLY_SPENT = 0.9
 SILENCE_MS_MAX = 30 * 86_400_000
 
 
@@ -58,7 +56,7 @@ async def tell_people(
     """
     silences = await standing_silences(stores, now_ms=now_ms)
     plans = await stores.routes.waiting(now_ms=now_ms)
-    budgets = await _budgets(stores, now_ms=now_ms)
+    budgets = await budget_notices(stores, now_ms=now_ms)
     drifts = await drift_verdicts(stores, now_ms=now_ms)
     shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
     told = []
@@ -108,33 +106,6 @@ def _plan_notice(plan: Plan, settings: Settings, sent_to: str) -> Notice:
         signed = ApprovalLink(plan.id, plan.expires_ms // 1000, sent_to)
         link = link_of(secret.value, signed, url=url)
     return replace(notice, command=approve_command(plan.id, plan.checks), link=link)
-
-
-async def _budgets(stores: Stores, *, now_ms: int) -> list[Notice]:
-    """A notice for each budget that is nearly or wholly spent, under its window."""
-    settings = stores.settings
-    if not settings.budgets:
-        return []
-    routes = {route.dependency: route for route in await stores.routes.routes()}
-    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
-    names = tuple(await stores.telemetry.names()) if patterns else ()
-    budgets = list(settings.budgets.values())
-    scopes = [scope_at(settings, each, now_ms, Traffic(routes, names)) for each in budgets]
-    found = []
-    balances = await stores.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
-    for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
-        spent, limit = balance.spent_micro_usd, budget.limit_micro_usd
-        if spent < NEARLY_SPENT * limit:
-            continue
-        share = percent(spent / limit) if limit else "all"
-        why = f"budget {budget.name}: {share} of its limit is spent"
-        subject = f"budget:{budget.name}:{scope.start_ms}"
-        notice = notice_of("budget", subject, budget.name, why, now_ms)
-        if spent >= limit:
-            again = Event(now_ms, f"used up: {why}", ME)
-            notice = Notice(notice.incident, (*notice.events, again))
-        found.append(notice)
-    return found
 
 
 def _others(

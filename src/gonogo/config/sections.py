@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -138,6 +138,7 @@ class BudgetTable(Table):
     hold_expires_s: Seconds | None = Field(None, alias="hold_expires")
     parent: Name | None = None
     formerly: Names | None = None
+    on_low: Literal["tell", "step_down"] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -233,7 +233,7 @@ class Outbox:
         """The open store under gonogo.toml as it is now: a new price is that of the next batch."""
         edited = self._config_file.edited(stores.settings)
         if edited is not None:
-            from gonogo.app.settings_change import reconfigured
+            from gonogo.app.open_store import reconfigured
 
             stores = reconfigured(stores, edited, clock=_now_ms)
         _refuse_read_only(stores.settings)
@@ -306,7 +306,7 @@ def _load() -> Callable[..., Awaitable[Stores]]:
     A child would inherit the import locks of modules that a thread it does not have is loading.
     """
     with _importing:
-        import gonogo.app.settings_change
+        import gonogo.app.open_store
         import gonogo.drift.backdating
         import gonogo.ingest.observation
         import gonogo.store.observations.bulk

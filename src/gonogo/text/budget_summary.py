@@ -8,7 +8,7 @@ from gonogo.errors import plain
 from gonogo.text.forms import TO, counted, minute, money, percent
 
 if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck, RunReport, Settlement
+    from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown
 
 # Up to here a forecast of another day rests on a prior.
 DAYS_UNKNOWN_MAX = 2
@@ -160,3 +160,9 @@ def run_summary(run: RunReport) -> str:
         told += f" (90% interval {money(low)}{TO}{money(high)})"
     told += f", from {counted(run.past_runs, 'past run')}: {run.advice}"
     return f"{told} to {run.step_down_to}." if run.step_down_to else f"{told}."
+
+
+def step_down_text(step: StepDown) -> str:
+    """That a cheaper target would do where a budget runs low, and how much cheaper it is."""
+    name, to = plain(step.dependency, 80), plain(step.to, 80)
+    return f"It runs low: a call of {to} costs {percent(step.cost_share)} of one of {name}."

@@ -1,0 +1,80 @@
+"""A budget that runs low: people are told of it, and the cheaper target is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gonogo.answers import FallbackPlan
+from gonogo.app import Gonogo
+from gonogo.config import load_settings
+from money_world import NOW_MS, calls, opened_app, record
+from receivers import SECRET, receiver
+
+pytestmark = pytest.mark.anyio
+
+DAY = '[budgets.day]\nlimit_usd = 10\nwindow = "{window}"\n'
+
+
+@pytest.mark.parametrize("window", ["day", "total", "rolling:3h"])
+async def test_each_share_is_told_once_in_a_window(tmp_path: Path, window: str) -> None:
+    """Half, four fifths and all: as they are passed, several at once in one message."""
+    with receiver(lambda _headers, _body: (204, "")) as ops:
+        toml = DAY.format(window=window)
+        toml += f'[settings.notify.ops]\nkind = "webhook"\nurl = "{ops.url}"\nsecret_env = "S"\n'
+        now = [NOW_MS]
+        base = opened_app(tmp_path, toml.partition("[settings")[0]).settings
+        (tmp_path / "gonogo.toml").write_text(toml)
+        told = load_settings(str(tmp_path / "gonogo.toml"), base.store, {"S": SECRET})
+        async with Gonogo(
+            replace(told, store_schema=base.store_schema), clock=lambda: now[0]
+        ) as app:
+            heard = []
+            for i, usd in enumerate((4.9, 0.2, 0.1, 4.0, 1.0, 3.0)):
+                await record(app, calls("m", 1, usd, since_h=0.01 * (i + 1), budget="day"))
+                for _ in range(2):
+                    await app.tell()
+                    now[0] += 16 * 60_000 // 2
+                heard.append(len(ops.taken))
+        # 4.9, 5.1, 5.2, 9.2, 10.2, 13.2
+        assert heard == [0, 1, 1, 2, 3, 3]
+    said = [str(message["summary"]) for message in ops.taken]
+    assert ["51%" in said[0], "92%" in said[1], "102%" in said[2]] == [True] * 3
+    assert "$10.20 of $10.00" in said[2]
+
+
+LADDER = """
+[budgets.day]
+limit_usd = 10
+dependencies = ["dear"]
+on_low = "step_down"
+
+[dependencies.dear]
+fallback = ["cheap"]
+"""
+
+
+async def test_a_low_budget_names_the_cheaper_target_and_switches_nothing(tmp_path: Path) -> None:
+    """From four fifths on, or where a check fails; the plan is a person's, as the policy says."""
+    async with opened_app(tmp_path, LADDER) as app:
+        await record(app, calls("dear", 70, 0.1) + calls("cheap", 20, 0.02))
+        ask = app.check_budget_with_confidence
+        assert (await ask("day", "dear", planned_calls=1)).step_down is None
+        failed = await ask("day", "dear", planned_calls=900)
+        assert failed.verdict == "no_go"
+        await record(app, calls("dear", 12, 0.1, since_h=1))
+        low = await ask("day", "dear", planned_calls=1)
+        assert low.verdict == "go"
+        for found in (failed, low):
+            assert found.step_down is not None
+            assert (found.step_down.to, found.step_down.cost_share) == ("cheap", 0.2)
+            assert "a call of cheap costs 20% of one of dear" in found.summary
+        asked: dict[str, Any] = low.next_actions[0].arguments
+        plan = await app.trigger_fallback(**asked)
+        assert isinstance(plan, FallbackPlan)
+        assert (await app.get_route("dear")).target == "dear"
+    async with opened_app(tmp_path, LADDER.replace('on_low = "step_down"', "")) as app:
+        assert (await app.check_budget_with_confidence("day")).step_down is None
