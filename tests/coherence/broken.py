@@ -78,6 +78,24 @@ BROKEN: dict[str, Broken] = {
     "golden_pairs_add_up": lambda: about(
         changed(DRIFT, golden=a.GoldenPairs(items=9, worse=1, better=1, same=1, e_value=1))
     ),
+    "slices_add_up_to_no_more_than_the_whole": lambda: about(
+        changed(
+            DRIFT,
+            current=a.Current(mean=0.5, n=9, since="onset"),
+            segments=[
+                a.SegmentDrift(
+                    segment=f"k={value}",
+                    n=5,
+                    mean=0.5,
+                    baseline_mean=0.6,
+                    change=-0.1,
+                    e_value=1,
+                    drifted=False,
+                )
+                for value in "ab"
+            ],
+        )
+    ),
     "a_slice_s_change_is_its_means": lambda: about(
         changed(
             DRIFT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from gonogo.answers import DriftReport
@@ -111,6 +112,22 @@ def a_slice_s_change_is_its_means(said: Exchange[DriftReport]) -> Iterator[str]:
         slack = sum(map(_last_digit, (part.mean, part.baseline_mean, part.change)))
         if abs(part.mean - part.baseline_mean - part.change) > slack:
             yield f"{part.segment}: {part.baseline_mean} → {part.mean} told as {part.change:+}"
+
+
+@of_answer(DriftReport)
+def slices_add_up_to_no_more_than_the_whole(said: Exchange[DriftReport]) -> Iterator[str]:
+    """The values of one key have no more labels, now, than what they are slices of."""
+    answer = said.answer
+    now = answer.current
+    if now is None or now.since != "onset" or answer.segment or answer.metric not in QUALITY:
+        return
+    labels = Counter[str]()
+    for part in answer.segments or ():
+        if "," not in part.segment:
+            labels[part.segment.partition("=")[0]] += part.n
+    for key, n in labels.items():
+        if n > now.n:
+            yield f"{n} labels by {key} of {now.n}"
 
 
 @of_answer(DriftReport)

@@ -98,12 +98,12 @@ async def _preflight(paper: Paper, agent: Agent, **arguments: object) -> Preflig
 
 
 async def _smaller_preflight(paper: Paper, agent: Agent) -> PreflightReport:
-    """Leave out the skill, and plan three quarters of the calls that would pass: a margin."""
+    """Leave out the skill, and plan as many calls as would pass."""
     asked = {"budget": BUDGET, "dependency": MODEL, "planned_calls": 800}
     paper.question("check_budget_with_confidence", **asked)
     check = await agent.ask(BudgetCheck, "check_budget_with_confidence", **asked)
     paper.answer(check)
-    calls = max(1, (check.calls_that_would_pass or 0) * 3 // 4)
+    calls = max(1, check.calls_that_would_pass or 0)
     fitting = {"planned_calls": calls, "budget": BUDGET}
     return await _preflight(paper, agent, dependencies=[MODEL], **fitting)
 

@@ -13,7 +13,6 @@ from gonogo.drift.compare import Sides, compare_golden, compare_sides, named_ver
 from gonogo.drift.drift_memory import DriftMemory
 from gonogo.drift.drift_slices import SHOWN
 from gonogo.drift.drift_words import next_actions, verdict_of
-from gonogo.drift.expiry import good_until_ms
 from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.signals.judge import SIGNAL_METRICS
@@ -25,13 +24,14 @@ from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
     RATE_METRICS,
 )
-from gonogo.records import MICRO
+from gonogo.records import HOUR_MS, MICRO
 from gonogo.text.ahead_of_clock import age_s, ahead_note
 from gonogo.text.drift_summary import drift_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.hours.rate_hours import Maturity
     from gonogo.ports.signal_reads import SignalTelemetry
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.records import Dependency, Mark
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DriftQuestion", "check_drift"]
 
+# How stale the data are is told in tenths of days.
+STALE_TOLD_MS = 60_000
 SIGNALS_SHOWN = {"brief": 12, "full": 80}
 QUALITY_RANK = {"outcome": 0, "golden": 1, "error": 2}
 # What metrics that are no field of an observation are made of.
@@ -107,7 +109,7 @@ async def check_drift(
     report = _report(data, own, question, decisive, others, found, now_ms=now_ms)
     report = report if old is None else old.beside(report)
     if mark is not None:
-        until_ms = good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
+        until_ms = _good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
         memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)
     return report
 
@@ -364,3 +366,13 @@ def _immature(data: DriftData) -> Immature | None:
     return Immature(
         hours=len(np.unique(data.counts.hour[young])), n=int(data.counts.labels[young].sum())
     )
+
+
+def _good_until_ms(maturity: Maturity, *, stale_at_ms: int | None, now_ms: int) -> int:
+    """When time alone may turn a report: the next hour, hours that ripen, data that grow stale."""
+    turns = [(now_ms // HOUR_MS + 1) * HOUR_MS]
+    if not maturity.prompt:
+        turns.append(round((maturity.end_hour(now_ms) + 1) * HOUR_MS + maturity.lag_s * 1000))
+    if stale_at_ms is not None:
+        turns.append(stale_at_ms + 1 if stale_at_ms >= now_ms else now_ms + STALE_TOLD_MS)
+    return min(turns)

@@ -1,6 +1,7 @@
 """Where it drifted: slices that were declared, and slices of time, on one share of the budget.
 
-Slices are followed by the day. A changed mix of slices is told apart from worse slices, and never
+Slices are followed by the day; their figures are of the very hours that the whole's are of, so that
+the values of one key add up to it. A changed mix of slices is told apart from worse slices, and never
 raises an alarm: every slice is held against its own baseline.
 """
 
@@ -19,6 +20,7 @@ from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition
 from gonogo.detectors.shares.mix import split_mix
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.drift.follow import rule_of, without_spells
+from gonogo.drift.slice_ranking import ranked_slices, told_apart
 from gonogo.errors import NotEnoughData
 from gonogo.hours.rate_hours import RateStream
 from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 WEIGHT = 0.25
 SLICES_MAX = 200
-STANDS_APART = 2.0
 SHOWN = {"brief": 5, "full": 50}
 
 
@@ -111,18 +112,17 @@ def sliced(
     )
     if days.baseline >= days.count:
         return SliceFindings(None, (), None)
-    partitions = _partitions(followed, whole, declared, days, spells, zone=zone)
+    streams = _streams(whole, declared, zone=zone)
+    partitions = _partitions(streams, followed, whole, days, spells)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
-    recent = None if since_hour is None else days.count - (since_hour // 24 - first)
     watch = watch_slices(
         partitions,
         rule,
         baseline=days.baseline,
-        recent=recent,
         batch_hours=24,
         kept=followed.runs.rates,
     )
-    ranked = _ranked(watch.findings)
+    ranked = ranked_slices(_by_the_hour(watch.findings, streams, followed, since_hour))
     named = _named(ranked, frozenset(declared), mixed=mixed)
     finding = None
     if named is not None:
@@ -133,7 +133,7 @@ def sliced(
         note = "in a slice of time alone, while the whole is stable"
         finding = replace(finding, status="shifted", notes=(note,))
     if since_hour is not None:
-        ranked = _told_apart(ranked, followed, since_hour)
+        ranked = told_apart(ranked, followed, since_hour)
     return SliceFindings(
         finding=finding,
         segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
@@ -159,129 +159,94 @@ def _named(
     return next(iter(own or ([] if mixed else worse)), None)
 
 
-def _told_apart(
-    ranked: Sequence[CellFinding], followed: FollowedRate, since_hour: int
-) -> list[CellFinding]:
-    """Where the whole has changed, only slices that changed by more than it, for sure, are named."""
-    before, now = followed.baseline.bad_rate, followed.stream.between(since_hour, None).bad_rate
-    told = []
-    for cell in ranked:
-        low, _ = difference_interval95(
-            cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n
-        )
-        told.append(replace(cell, drifted=cell.drifted and low > now - before))
-    return sorted(told, key=lambda cell: not cell.drifted)
+@dataclass(frozen=True, slots=True)
+class _Slices:
+    """What a key cuts the whole into: the streams of its slices, by segment."""
+
+    key: str
+    slices: dict[str, RateStream]
 
 
-def _ranked(findings: Sequence[CellFinding]) -> list[CellFinding]:
-    """Drifted first, by how much worse they are for sure; the others by their evidence.
-
-    A slice joined of two parts has fewer calls than either part, and so by chance now a greater
-    fall, now a smaller one, by the day that is asked. It comes after a part that explains it.
-    """
-    drifted = {cell.segment: cell for cell in findings if cell.drifted}
-
-    def rank(cell: CellFinding) -> tuple[bool, float, bool]:
-        if not cell.drifted:
-            return True, -cell.evidence_nats, False
-        parts = [drifted[name] for name in cell.segment.split(",") if name in drifted]
-        plainer = [_fall(p)[0] for p in parts if p is not cell and not _stands_apart(cell, p)]
-        return False, -max(plainer, default=_fall(cell)[0]), bool(plainer)
-
-    return sorted(findings, key=rank)
-
-
-def _stands_apart(joined: CellFinding, part: CellFinding) -> bool:
-    """Whether a slice fell further than the rest of a part of its: twice as far, and for sure.
-
-    Less than twice is no other place to look: days on which it began, counted whole, make as much.
-    The difference of two falls, from the intervals of each: the MOVER of Zou & Donner (2008),
-    Statistics in Medicine 27.
-    """
-    rest = replace(
-        part,
-        n=part.n - joined.n,
-        bad_rate=_rest(part.n, part.bad_rate, joined.n, joined.bad_rate),
-        baseline_n=part.baseline_n - joined.baseline_n,
-        baseline_bad_rate=_rest(
-            part.baseline_n, part.baseline_bad_rate, joined.baseline_n, joined.baseline_bad_rate
-        ),
-    )
-    if rest.n < 1 or rest.baseline_n < 1:
-        return False
-    own, others = (c.bad_rate - c.baseline_bad_rate for c in (joined, rest))
-    if own < STANDS_APART * others:
-        return False
-    return own - others > math.hypot(own - _fall(joined)[0], _fall(rest)[1] - others)
-
-
-def _rest(n: int, rate: float, n_inside: int, rate_inside: float) -> float:
-    """The bad rate of a slice without what lies inside it."""
-    bad = n * rate - n_inside * rate_inside
-    return min(1.0, max(0.0, bad / max(n - n_inside, 1)))
-
-
-def _fall(cell: CellFinding) -> tuple[float, float]:
-    return difference_interval95(cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n)
-
-
-def _partitions(
-    followed: FollowedRate,
-    whole: RateStream,
-    declared: dict[str, RateStream],
-    days: _Days,
-    spells: Spells,
-    *,
-    zone: str,
-) -> list[Partition]:
+def _streams(whole: RateStream, declared: dict[str, RateStream], *, zone: str) -> list[_Slices]:
     """Slices of time, each declared key, and each of its values by weekday and weekend."""
     day_type, band = time_cells(whole.hour, zone=zone)
-    parts = [
-        Partition("day_type", _by_time("day_type", DAY_TYPES, day_type, whole, days)),
-        Partition("hour_band", _by_time("hour_band", HOUR_BANDS, band, whole, days)),
+    found = [
+        _Slices("day_type", _by_time("day_type", DAY_TYPES, day_type, whole)),
+        _Slices("hour_band", _by_time("hour_band", HOUR_BANDS, band, whole)),
     ]
-    keys = sorted({segment.partition("=")[0] for segment in declared})
-    for key in keys:
+    for key in sorted({segment.partition("=")[0] for segment in declared}):
         own = {name: s for name, s in declared.items() if name.partition("=")[0] == key}
-        parts.append(Partition(key, [CellCounts(name, *days.of(s)) for name, s in own.items()]))
-        split = [
-            cell
-            for name, stream in own.items()
-            for cell in _by_time(
-                "day_type", DAY_TYPES, time_cells(stream.hour, zone=zone)[0], stream, days, name
-            )
-        ]
-        parts.append(Partition("day_type", split))
-    weight, settled = 1 / len(parts), 0
-    if whole.remembered is not None:
-        settled = whole.remembered.end_hour // 24 - days.first - days.baseline
-
-    def told(part: Partition) -> Partition:
-        cells = [
-            replace(cell, settled=followed.settled_cell(cell.segment, settled, spells=spells))
-            for cell in part.cells
-        ]
-        return replace(part, cells=cells, weight=weight)
-
-    return [told(part) for part in parts]
+        split: dict[str, RateStream] = {}
+        for name, stream in own.items():
+            types = time_cells(stream.hour, zone=zone)[0]
+            split |= _by_time("day_type", DAY_TYPES, types, stream, name)
+        found += [_Slices(key, own), _Slices("day_type", split)]
+    return found
 
 
 def _by_time(
-    key: str,
-    values: tuple[str, ...],
-    found: Ints,
-    stream: RateStream,
-    days: _Days,
-    name: str | None = None,
-) -> list[CellCounts]:
+    key: str, values: tuple[str, ...], found: Ints, stream: RateStream, name: str | None = None
+) -> dict[str, RateStream]:
     """A stream's slices of time; `found` is each batch's index into the slices' values."""
-    cells = []
+    cut = {}
     for index, value in enumerate(values):
         inside = found == index
-        part = replace(stream, hour=stream.hour[inside], n=stream.n[inside], bad=stream.bad[inside])
         segment = ",".join(sorted([f"{key}={value}", *([name] if name else [])]))
-        cells.append(CellCounts(segment, *days.of(part)))
-    return cells
+        cut[segment] = replace(
+            stream, hour=stream.hour[inside], n=stream.n[inside], bad=stream.bad[inside]
+        )
+    return cut
+
+
+def _partitions(
+    streams: Sequence[_Slices],
+    followed: FollowedRate,
+    whole: RateStream,
+    days: _Days,
+    spells: Spells,
+) -> list[Partition]:
+    """The slices day by day, as they are followed."""
+    settled = 0
+    if whole.remembered is not None:
+        settled = whole.remembered.end_hour // 24 - days.first - days.baseline
+
+    def cell(name: str, stream: RateStream) -> CellCounts:
+        kept = followed.settled_cell(name, settled, spells=spells)
+        return CellCounts(name, *days.of(stream), settled=kept)
+
+    return [
+        Partition(
+            part.key,
+            [cell(name, stream) for name, stream in part.slices.items()],
+            weight=1 / len(streams),
+        )
+        for part in streams
+    ]
+
+
+def _by_the_hour(
+    findings: Sequence[CellFinding],
+    streams: Sequence[_Slices],
+    followed: FollowedRate,
+    since_hour: int | None,
+) -> list[CellFinding]:
+    """Findings with the rates of the hours that the whole's are of: its baseline's, and since."""
+    hours = followed.hours
+    of = {name: stream for part in streams for name, stream in part.slices.items()}
+    told = []
+    for cell in findings:
+        before = of[cell.segment].between(hours.start_hour, hours.end_hour)
+        now = of[cell.segment].between(hours.end_hour if since_hour is None else since_hour, None)
+        told.append(
+            replace(
+                cell,
+                baseline_n=before.labels,
+                baseline_bad_rate=before.bad_rate,
+                n=now.labels,
+                bad_rate=now.bad_rate,
+            )
+        )
+    return told
 
 
 def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:

@@ -85,7 +85,6 @@ def watch_slices(
     rule: RateRule,
     *,
     baseline: int,
-    recent: int | None = None,
     batch_hours: int = 1,
     kept: PieceCache[RateWatch] | None = None,
 ) -> SliceWatch:
@@ -101,8 +100,6 @@ def watch_slices(
         partitions: Each splits the same traffic into cells; weights sum to at most 1.
         rule: What to look for. A declared rate holds for every cell.
         baseline: Batches at the beginning that are the baseline, 0 or more.
-        recent: Batches at the end over which a finding's rate is taken; default: all since the
-            baseline.
         batch_hours: Hours that a batch spans, for recovery.
         kept: Pieces of earlier runs of cells, which are not run again.
 
@@ -132,8 +129,7 @@ def watch_slices(
             nats = watch.evidence_nats + math.log(part.weight)
             total = np.logaddexp(total, nats)
             last.append(float(nats[-1]) if nats.size else -math.inf)
-    since = baseline if recent is None else max(batches - recent, baseline)
-    return SliceWatch(total, rule.needed_nats, _ranked(cells, last, rule, baseline, since))
+    return SliceWatch(total, rule.needed_nats, _ranked(cells, last, rule, baseline))
 
 
 def _pooled(cells: Sequence[CellCounts], baseline: int) -> tuple[float, float]:
@@ -186,7 +182,6 @@ def _ranked(
     nats: Sequence[float],
     rule: RateRule,
     baseline: int,
-    since: int,
 ) -> tuple[CellFinding, ...]:
     order = sorted(range(len(cells)), key=lambda k: (-nats[k], cells[k][1].segment))
     # Evidence that would remain without this cell and all worse ones.
@@ -196,12 +191,12 @@ def _ranked(
     found = []
     for place, k in enumerate(order):
         cell = cells[k][1]
-        n, before = float(cell.n[since:].sum()), float(cell.n[:baseline].sum())
+        n, before = float(cell.n[baseline:].sum()), float(cell.n[:baseline].sum())
         found.append(
             CellFinding(
                 segment=cell.segment,
                 n=round(n),
-                bad_rate=float(cell.bad[since:].sum()) / max(n, 1.0),
+                bad_rate=float(cell.bad[baseline:].sum()) / max(n, 1.0),
                 baseline_n=round(before),
                 baseline_bad_rate=float(cell.bad[:baseline].sum()) / max(before, 1.0),
                 evidence_nats=nats[k],
