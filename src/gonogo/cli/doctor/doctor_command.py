@@ -28,6 +28,8 @@ group = typer.Typer()
 CLOCK_YEAR_MIN = 2024
 REFUSED_SHOWN = 3
 BROKEN = 70
+# Below the first a note, below the second nothing more is kept: a write needs some pages at least.
+FREE_BYTES_MIN, FULL_BYTES = 64_000_000, 1_000_000
 
 
 @command(
@@ -62,6 +64,7 @@ async def doctor(
         Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
         *_namesakes(),
         store,
+        *_disk(session),
         _sqlite(),
         _configuration(session),
         await _clock(session, store),
@@ -104,6 +107,21 @@ async def _store(session: Session) -> Finding:
     more = "+" if listed.next_cursor else ""
     known = f"dependencies: {len(listed.dependencies)}{more}, newest observation {newest}"
     return Finding("store", "ok", f"{where}: {schema}, {known}")
+
+
+def _disk(session: Session) -> list[Finding]:
+    """Whether there is room beside the store: what is asked is answered on a full disk, and not logged."""
+    from gonogo.store.postgres.address import is_address, shown
+
+    folder = Path(shown(session.settings.store)).parent
+    if is_address(session.settings.store) or not folder.is_dir():
+        return []
+    free = shutil.disk_usage(folder).free
+    said = f"{folder}: {free / 1e6:,.0f} MB free"
+    if free >= FREE_BYTES_MIN:
+        return [Finding("disk", "ok", said)]
+    advice = "; free space: nothing can be recorded, logged or switched on a full disk"
+    return [Finding("disk", "broken" if free < FULL_BYTES else "note", said + advice)]
 
 
 def _is_absent(path: Path) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+
+from gonogo.store.lost_writes import LostWrites
 
 if TYPE_CHECKING:
     from gonogo.store.engine import Work
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["WriteQueue"]
 
 QUEUE_MAX = 4096
-
-_log = logging.getLogger("gonogo.store")
 
 
 class WriteQueue:
@@ -29,6 +28,7 @@ class WriteQueue:
         self._write = write
         self._queue: deque[tuple[Work[object], str] | asyncio.Future[None]] = deque()
         self._drain: asyncio.Task[None] | None = None
+        self._lost = LostWrites()
 
     def put(self, work: Work[object], shard: str) -> bool:
         """Queue a work; False where there is no room."""
@@ -56,4 +56,4 @@ class WriteQueue:
             try:
                 await self._write(*queued)
             except Exception as error:  # noqa: BLE001 - nobody awaits it; it is told as a warning
-                _log.warning("a queued write was lost: %s", error)
+                self._lost.note(error)

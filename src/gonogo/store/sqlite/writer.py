@@ -14,6 +14,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from gonogo.errors import GonogoError, StoreError
+from gonogo.store.lost_writes import LostWrites
 from gonogo.store.sqlite.connection import StoreConnection
 from gonogo.store.sqlite.failures import store_error
 from gonogo.store.sqlite.file_connection import FileConnection, FileWork
@@ -91,6 +92,7 @@ class Writer:
         self._rows_checkpointed = 0
         self._bytes_checkpointed = 0
         self._commits = 0
+        self._lost = LostWrites()
         self._task = asyncio.create_task(self._serve(), name="gonogo store writer")
 
     async def write(self, work: FileWork[T], *, durable: bool) -> T:
@@ -187,7 +189,7 @@ class Writer:
     def _acknowledge(self, queued: _Queued[object], outcome: _Outcome) -> None:
         if queued.done is None:
             if outcome.problem is not None:
-                _log.warning("a queued write was lost: %s", outcome.problem)
+                self._lost.note(outcome.problem)
         elif queued.done.cancelled():
             return
         elif outcome.problem is not None:
