@@ -7,21 +7,19 @@ its own, and closed at the interpreter's end.
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import functools
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from anyio import to_thread
 
-from gonogo.app import Gonogo
+from gonogo.recorder.asker import Asker
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, TrustReport
+    from gonogo.app import Gonogo
     from gonogo.app.check_ports import Detail
 
 __all__ = [
@@ -38,34 +36,7 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CLOSE_TIMEOUT_S = 2.0
-
-
-class _Asker:
-    """The application of this process, its event loop, and the thread that both live in."""
-
-    def __init__(self) -> None:
-        from gonogo.config import load_settings
-
-        self.pid = os.getpid()
-        self._app = Gonogo(load_settings(None, None, os.environ))
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="gonogo check", daemon=True).start()
-        atexit.register(self._close)
-
-    def ask(self, question: Callable[[Gonogo], Coroutine[object, object, R]]) -> R:
-        """Ask in that thread, and wait for the answer in this one."""
-        return asyncio.run_coroutine_threadsafe(question(self._app), self._loop).result()
-
-    def _close(self) -> None:
-        # A forked child has the object and not its thread.
-        if self.pid == os.getpid():
-            closing = asyncio.run_coroutine_threadsafe(self._app.close(), self._loop)
-            with suppress(TimeoutError):
-                closing.result(CLOSE_TIMEOUT_S)
-
-
-_asker: _Asker | None = None
+_asker: Asker | None = None
 _starting = threading.Lock()
 
 
@@ -73,7 +44,9 @@ def _ask(question: Callable[[Gonogo], Coroutine[object, object, R]]) -> R:
     global _asker  # noqa: PLW0603 - one open store a process
     with _starting:
         if _asker is None or _asker.pid != os.getpid():
-            _asker = _Asker()
+            from gonogo.config import load_settings
+
+            _asker = Asker(load_settings(None, None, os.environ))
         asker = _asker
     return asker.ask(question)
 
