@@ -17,7 +17,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from product import ERAS, GONOGO, answer, environment, lines, typed
 from test_guard import calls
 
-from gonogo.errors import ConfigError
+from gonogo.errors import ActionRefused, ConfigError
 from gonogo.guard.hook_forms import Ruling
 from gonogo.guard.resident import Judge
 from gonogo.settings import Settings
@@ -237,3 +237,68 @@ def test_two_threads_may_use_it_at_once() -> None:
     # Each was either answered by the server or given up, and what was given up was dropped.
     assert passed.count(False) == given_up
     assert list(enforcement.overdue(FAR)) == []
+
+
+def test_calls_hold_and_settle_their_money_and_end_with_the_budget(
+    store: Path, tmp_path: Path
+) -> None:
+    """Answered, failed and given up they cost the same; the one that does not fit is not made."""
+    config = tmp_path / "gonogo.toml"
+    config.write_text("[budgets.calls]\nlimit_usd = 1\n")
+    budget = ("--enforce", "--budget", "calls", "--call-usd", "0.3", "--config", str(config))
+
+    async def use() -> None:
+        options = (*budget, "--deadline", "1s")
+        async with Client(wrapped(store, *options), read_timeout_seconds=60) as client:
+            await client.call_tool("list", {"text": "one"})
+            with pytest.raises(MCPError, match="has not answered for 1 s"):
+                await client.call_tool("slow", {})
+            await client.call_tool("list", {"text": "two"})
+            with pytest.raises(MCPError, match=r"github/list was not called.*remaining budget"):
+                await client.call_tool("list", {"text": "three"})
+
+    anyio.run(use)
+    asked = ("check", "budget", "calls", "--planned-cost-usd", "0.05", "--json")
+    found = answer(typed(*asked, "--config", str(config), store=store))
+    assert (found["spent_usd"], found["held_usd"]) == (0.9, 0.0)
+    refused = typed("wrap", "--budget", "calls", "github", "--", "true", store=store)
+    assert "go together" in refused.stderr
+
+
+def test_every_hold_is_settled_once_whatever_becomes_of_its_call() -> None:
+    """Answers, cancellations, ids used again, batches of which one does not fit, the server's end."""
+    held: list[str] = []
+    ended: list[tuple[str | None, bool]] = []
+
+    class Purse:
+        def hold(self, dependency: str) -> str:
+            if dependency == "srv/dear":
+                raise ActionRefused("it does not fit")
+            held.append(f"{len(held)}")
+            return held[-1]
+
+        def end(self, hold: str | None, *, called: bool) -> None:
+            ended.append((hold, called))
+
+    enforcement = Enforcement("srv", lambda _: Ruling("allow"), Limits(), Purse())
+
+    def call(number: int | None, tool: str = "a") -> dict[str, object]:
+        named = {} if number is None else {"id": number}
+        return {"jsonrpc": "2.0", **named, "method": "tools/call", "params": {"name": tool}}
+
+    def said(value: object) -> bytes:
+        return json.dumps(value).encode()
+
+    assert enforcement.refusal(said(call(1))) is None
+    assert enforcement.may_pass(said({"jsonrpc": "2.0", "id": 1, "result": {}}))
+    assert ended == [("0", True)]
+    cancelled = {"method": "notifications/cancelled", "params": {"requestId": 2}}
+    for line in (call(2), {"jsonrpc": "2.0", **cancelled}, call(3), call(3), call(None)):
+        assert enforcement.refusal(said(line)) is None
+    assert ended[1:] == [("1", True), ("2", True), ("4", True)]
+    assert b"it does not fit" in (enforcement.refusal(said([call(5), call(6, "dear")])) or b"")
+    assert ended[4:] == [("5", False)]
+    enforcement.close()
+    enforcement.close()
+    assert ended[5:] == [("3", True)]
+    assert sorted(hold for hold, _ in ended if hold) == held

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from anyio import to_thread
 
 from gonogo.clock import wall_clock_ms
-from gonogo.errors import ActionRefused, GonogoError, UnknownTarget
+from gonogo.errors import ActionRefused, UnknownTarget
 from gonogo.guard.not_asked import why_not_asked
 from gonogo.guard.resident import Judge
 from gonogo.recorder.asker import Asker
@@ -118,7 +118,7 @@ class CallGate:
             return None
         try:
             found = self._ask_money(self.budget, dependency)
-        except (GonogoError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - an entry point: the call gets an answer
             self._without_hold(why_not_asked(error))
             return None
         if found.verdict == "no_go":

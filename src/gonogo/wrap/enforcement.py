@@ -1,7 +1,7 @@
 """`gonogo wrap --enforce`: a tool call is passed or refused before the server sees it.
 
-A call is refused by a JSON-RPC error that says why and what to do: under a no_go, in a loop (the same
-call with the same answer so many times in a row), and when it hangs past its deadline.
+A call is refused by a JSON-RPC error that says why and what to do: under a no_go, beyond its budget, in
+a loop (the same call with the same answer so many times in a row), and when it hangs past its deadline.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from gonogo.border.foreign import foreign_json
-from gonogo.errors import plain
+from gonogo.errors import ActionRefused, plain
 from gonogo.guard.hook_forms import Ruling
 from gonogo.wrap.tool_calls import digest_of, messages_in
 
-__all__ = ["Enforcement", "Limits", "whole_lines"]
+__all__ = ["Enforcement", "Limits", "Purse", "whole_lines"]
 
 # A line that is longer is cut, and its pieces are no messages.
 LINE_BYTES_MAX = 64 * 1024 * 1024
@@ -46,6 +46,7 @@ class _Call(NamedTuple):
     tool: str
     at: float
     asked: str
+    hold: str | None = None
 
 
 class _Repeated(NamedTuple):
@@ -56,6 +57,18 @@ class _Repeated(NamedTuple):
     times: int
 
 
+class Purse(Protocol):
+    """The money of calls: held before they are passed on, settled when they have ended."""
+
+    def hold(self, dependency: str) -> str | None:
+        """Hold the money of one call; raises ActionRefused where it does not fit."""
+        ...
+
+    def end(self, hold: str | None, *, called: bool) -> None:
+        """Settle a hold, without waiting: at what a call costs, or at nothing where none was made."""
+        ...
+
+
 class Enforcement:
     """Judges each call of one server's tools. The two sides are used by two threads.
 
@@ -63,10 +76,17 @@ class Enforcement:
         name: What the server is called: the first half of each dependency's name.
         judge: The ruling for a dependency, at once.
         limits: What else is refused.
+        purse: Whose money calls cost, where they do.
     """
 
-    def __init__(self, name: str, judge: Callable[[str], Ruling], limits: Limits) -> None:
-        self._name, self._judge, self._limits = name, judge, limits
+    def __init__(
+        self,
+        name: str,
+        judge: Callable[[str], Ruling],
+        limits: Limits,
+        purse: Purse | None = None,
+    ) -> None:
+        self._name, self._judge, self._limits, self._purse = name, judge, limits, purse
         self._repeated: dict[str, _Repeated] = {}
         self._open: dict[_Id, _Call] = {}
         self._given_up: set[_Id] = set()
@@ -87,12 +107,61 @@ class Enforcement:
             why = self._why(call)
             if why is not None:
                 return _answers(found, why)
-        with self._lock:
-            for call in calls:
-                if (number := _id(call)) is not None:
-                    self._given_up.discard(number)
-                    self._open[number] = _Call(_tool(call), time.monotonic(), _arguments(call))
+        try:
+            holds = self._hold([_tool(call) for call in calls])
+        except ActionRefused as refused:
+            return _answers(found, str(refused))
+        for call, hold in zip(calls, holds, strict=True):
+            began = _Call(_tool(call), time.monotonic(), _arguments(call), hold)
+            number = _id(call)
+            if number is None:
+                self._settle(began)  # no answer will come
+                continue
+            with self._lock:
+                self._given_up.discard(number)
+                before = self._open.pop(number, None)
+                self._open[number] = began
+            self._settle(before)
+        self._see_cancelled(found)
         return None
+
+    def _hold(self, tools: Sequence[str]) -> list[str | None]:
+        """Hold the money of each call of a line; of a batch that does not fit none is made."""
+        if self._purse is None:
+            return [None] * len(tools)
+        holds: list[str | None] = []
+        try:
+            for tool in tools:
+                holds.append(self._purse.hold(f"{self._name}/{tool}"))  # noqa: PERF401 - those before a refusal are let go
+        except ActionRefused:
+            for hold in holds:
+                self._purse.end(hold, called=False)
+            raise
+        return holds
+
+    def _settle(self, call: _Call | None) -> None:
+        if call is not None and call.hold is not None and self._purse is not None:
+            self._purse.end(call.hold, called=True)
+
+    def _see_cancelled(self, found: object) -> None:
+        """Nobody waits for a call that the client has cancelled, and its server need not answer."""
+        for each in messages_in(found):
+            params = each.get("params")
+            if each.get("method") != "notifications/cancelled" or not isinstance(params, dict):
+                continue
+            number = _id({"id": params.get("requestId")})
+            if number is not None:
+                with self._lock:
+                    call = self._open.pop(number, None)
+                self._settle(call)
+
+    def close(self) -> None:
+        """The server has gone: what it has not answered is settled, too."""
+        with self._lock:
+            lost = [*self._open.values()]
+            self._open.clear()
+        for call in lost:
+            self._settle(call)
 
     def _why(self, call: Mapping[str, object]) -> str | None:
         tool = _tool(call)
@@ -129,6 +198,7 @@ class Enforcement:
                     self._given_up.discard(number)
                     return False
             if call is not None:
+                self._settle(call)
                 self._note(call, each)
         return True
 
@@ -147,9 +217,11 @@ class Enforcement:
             return
         with self._lock:
             late = [n for n, call in self._open.items() if now - call.at >= self._limits.deadline_s]
-            lost = {number: self._open.pop(number).tool for number in late}
+            lost = {number: self._open.pop(number) for number in late}
             self._given_up.update(lost)
-        for number, tool in lost.items():
+        for number, call in lost.items():
+            self._settle(call)
+            tool = call.tool
             why = (
                 f"gonogo: {self._name}/{tool} has not answered for {self._limits.deadline_s:g} s and "
                 f"was given up. {RETRY}it may still have had its effect; look before you call again."

@@ -15,6 +15,7 @@ from gonogo.wrap.proxy import die_as, run_proxy
 from gonogo.wrap.tool_calls import Calls
 
 if TYPE_CHECKING:
+    from gonogo.guard.call_gate import CallGate
     from gonogo.settings import Settings
     from gonogo.wrap.enforcement import Enforcement
 
@@ -50,8 +51,13 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     outbox = _outbox(given.config, given.store, environ)
     calls = Calls(name, outbox.put)
     sys.setswitchinterval(SWITCH_S)
-    enforcement = _enforcement(given, environ) if given.enforce else None
+    purse = _purse(given)
+    enforcement = _enforcement(given, environ, purse) if given.enforce else None
     status = run_proxy(command, calls, enforcement)
+    if enforcement is not None:
+        enforcement.close()
+    if purse is not None:
+        purse.flush(CLOSE_TIMEOUT_S)
     told = outbox.close(CLOSE_TIMEOUT_S)
     lost = told.refused + told.dropped + calls.unseen
     if lost:
@@ -98,6 +104,12 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     enforced.add_argument(
         "--deadline", type=_seconds, metavar="TIME", help="answer for a call that hangs, as 60s"
     )
+    enforced.add_argument(
+        "--budget", metavar="NAME", help="hold and settle each call's money there; with --call-usd"
+    )
+    enforced.add_argument(
+        "--call-usd", type=_usd, metavar="USD", help="what a call costs, whatever becomes of it"
+    )
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -106,6 +118,19 @@ def _whole(text: str) -> int:
     if not text.isdecimal() or int(text) > REPEATS_MAX:
         raise argparse.ArgumentTypeError(f"is a whole number up to {REPEATS_MAX}")
     return int(text)
+
+
+def _usd(text: str) -> float:
+    from gonogo.ports.micro import micro_usd
+
+    try:
+        amount = float(text)
+        fits = micro_usd(amount, name="--call-usd") > 0
+    except (ValueError, ParameterError):
+        fits = False
+    if not fits:
+        raise argparse.ArgumentTypeError("is an amount above 0, as 0.02")
+    return amount
 
 
 def _seconds(text: str) -> int:
@@ -117,7 +142,44 @@ def _seconds(text: str) -> int:
     return found
 
 
-def _enforcement(given: argparse.Namespace, environ: Mapping[str, str]) -> Enforcement:
+class _Purse:
+    """A budget that each call costs the same of."""
+
+    def __init__(self, gate: CallGate, call_usd: float) -> None:
+        self._gate, self._call_usd = gate, call_usd
+        self.hold, self.flush = gate.hold, gate.flush
+
+    def end(self, hold: str | None, *, called: bool) -> None:
+        """See `Purse`. Where nothing could be held nothing is settled, and a warning said so."""
+        if hold is not None:
+            self._gate.end(hold, None, self._call_usd if called else None)
+
+
+def _purse(given: argparse.Namespace) -> _Purse | None:
+    """The budget that calls cost of, where one is named.
+
+    Raises:
+        ParameterError: Only a part of what it takes is given.
+    """
+    if given.budget is None and given.call_usd is None:
+        return None
+    if not given.enforce or given.budget is None or given.call_usd is None:
+        raise ParameterError("wrap: --budget NAME, --call-usd USD and --enforce go together.")
+    from gonogo.guard.call_gate import CallGate
+
+    gate = CallGate(
+        budget=given.budget,
+        call_usd=given.call_usd,
+        closed=given.closed,
+        store=given.store,
+        config=given.config,
+    )
+    return _Purse(gate, given.call_usd)
+
+
+def _enforcement(
+    given: argparse.Namespace, environ: Mapping[str, str], purse: _Purse | None
+) -> Enforcement:
     from gonogo.clock import wall_clock_ms
     from gonogo.config import load_settings
     from gonogo.guard.resident import Judge
@@ -128,7 +190,8 @@ def _enforcement(given: argparse.Namespace, environ: Mapping[str, str]) -> Enfor
         clock=wall_clock_ms,
         closed=given.closed,
     )
-    return Enforcement(given.name, judge, Limits(given.repeats or None, given.deadline))
+    limits = Limits(given.repeats or None, given.deadline)
+    return Enforcement(given.name, judge, limits, purse)
 
 
 def _outbox(config: str | None, store: str | None, environ: Mapping[str, str]) -> Outbox:
