@@ -1,0 +1,48 @@
+"""Agents of three frameworks behind one gate, with models that answer by themselves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments import HERE, ROOT, python_environment
+
+GONOGO = str(Path(sys.executable).with_name("gonogo"))
+PRICE = "input_usd_per_mtok = 1000\noutput_usd_per_mtok = 1000\n"
+MODELS = ("openai-model", "pydantic-model", "langchain-model")
+
+
+def test_agents_hold_record_and_settle_and_stop_at_their_budget(tmp_path: Path) -> None:
+    """One run each is booked at its tokens' price; one each that does not fit makes no call."""
+    config, store = tmp_path / "gonogo.toml", tmp_path / "gonogo.db"
+    prices = "".join(f"[settings.prices.{name}]\n{PRICE}" for name in MODELS)
+    config.write_text(f"[budgets.day]\nlimit_usd = 1\n{prices}")
+    calls = (str(HERE / "framework_calls.py"), str(store), str(config))
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+
+    def done(*command: str, **own: str) -> str:
+        ended = subprocess.run(
+            command, env=environ | own, capture_output=True, text=True, check=False, timeout=180
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    python = str(python_environment("frameworks"))
+    assert done(python, *calls, PYTHONPATH=str(ROOT / "src")).split()[-1] == "3"
+
+    def asked(*question: str) -> Any:  # noqa: ANN401 - an answer
+        place = ("--store", str(store), "--config", str(config), "--json")
+        return json.loads(done(GONOGO, *question, *place))
+
+    listed = asked("list")["dependencies"]
+    assert {one["dependency"]: one["n"] for one in listed} == dict.fromkeys(MODELS, 1)
+    assert {"input_tokens", "output_tokens", "latency_ms"} <= set(listed[0]["metrics"])
+    found = asked("check", "budget", "day", "--planned-cost-usd", "0.01")
+    tokens = 320 + 77  # as two of the models tell; what streamed was counted by its framework
+    assert found["spent_usd"] == pytest.approx(tokens / 1000 + 0.05, abs=0.05)
+    assert found["held_usd"] == 0
+    assert b"a secret" not in store.read_bytes()
