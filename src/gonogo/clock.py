@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -82,10 +83,15 @@ class OrderedIds:
     def __init__(self, entropy_bits: int, dice: Callable[[int], int]) -> None:
         self._bits = entropy_bits
         self._dice = dice
-        self._last = 0
+        self._process, self._last = os.getpid(), 0
 
     def number(self, now_ms: int) -> int:
-        """A number above every one before it: of `now_ms`, or just after the last one."""
+        """A number above every one before it: of `now_ms`, or just after the last one.
+
+        A forked child begins anew: going on from where its parent was, both would make the same.
+        """
+        if self._process != os.getpid():
+            self._process, self._last = os.getpid(), 0
         offered = (now_ms << self._bits) | self._dice(self._bits)
         self._last = max(offered, self._last + 1)
         return self._last

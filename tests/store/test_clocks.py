@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,6 +115,23 @@ def test_ids_are_unique_and_in_order_whatever_the_clock_does(
     ids = OrderedIds(35, lambda bits: data.draw(st.integers(0, (1 << bits) - 1)))
     numbers = [ids.number(now_ms) for now_ms in times]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
+    """Where the clock went back both would go on from the same number, each by one."""
+    program = """
+import os, secrets
+from gonogo.clock import OrderedIds
+ids = OrderedIds(35, secrets.randbits)
+ids.number(1_000_000)
+heard, tells = os.pipe()
+if os.fork() == 0:
+    os.write(tells, str(ids.number(5)).encode())
+    os._exit(0)
+assert os.read(heard, 100).decode() != str(ids.number(5))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_what_bears_a_time_out() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import engines
 from gonogo import answers as a
 from gonogo.clock import OrderedIds
-from gonogo.errors import UnknownTarget
+from gonogo.errors import StoreError, UnknownTarget
 from gonogo.records import DAY_MS, Decision, Observation, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
 from gonogo.store.books import decisions
@@ -157,6 +157,16 @@ async def test_two_subjects_asked_in_turn_fold_each_on_its_own(db: Engine) -> No
     await log.append(action(999))
     rows = await StoredDecisions(db).decisions(kind="check_model_drift")
     assert sorted((row.dependency, row.count) for row in rows) == [("m", 10), ("n", 10)]
+
+
+async def test_an_action_whose_id_another_has_is_refused_and_not_lost(db: Engine) -> None:
+    """The same one again is logged once; another one fails, with what it would have changed."""
+    log = StoredDecisions(db)
+    await log.append(action(1))
+    await log.append(action(1))
+    with pytest.raises(StoreError, match="has another entry"):
+        await log.append(replace(action(2), id=action(1).id))
+    assert (await log.verify()).entries == 1
 
 
 async def test_old_checks_are_pruned_and_actions_and_referenced_checks_stay(db: Engine) -> None:

@@ -17,11 +17,13 @@ SEED = os.environ.get("GONOGO_TORTURE_SEED", "1")
 HERE = Path(__file__).parent
 
 
-def run(folder: Path, *what: str, rounds: int = ROUNDS) -> dict[str, int]:
-    """Run the program beside this test; it forks, which pytest's own process should not."""
+def run(
+    folder: Path, *what: str, rounds: int = ROUNDS, program: str = "torture.py", seed: str = SEED
+) -> dict[str, int]:
+    """Run a program beside this test; it forks, which pytest's own process should not."""
     path = os.pathsep.join([str(HERE), str(HERE.parent / "worlds")])
     done = subprocess.run(
-        [sys.executable, HERE / "torture.py", *what, folder, str(rounds), SEED],
+        [sys.executable, HERE / program, *what, folder, str(rounds), seed],
         check=False,
         capture_output=True,
         text=True,
@@ -76,3 +78,16 @@ def test_stores_of_every_earlier_schema_are_brought_up_to_date(tmp_path: Path) -
     found = run(tmp_path, "migrate", rounds=max(ROUNDS, 8))
     assert (found["lost"], found["missing"]) == (0, 0)
     assert found["refused"] == found["schemas"] >= 8
+
+
+@pytest.mark.parametrize("runs", [2, 3])
+def test_random_histories_keep_what_they_told(tmp_path: Path, runs: int) -> None:
+    """Three processes, asked, killed, stopped, with clocks that jump, their file moved and restored.
+
+    Two hundred of them in `make torture`; a history that fails names its seed.
+    """
+    seed = int(SEED) * 1000 + runs * 200
+    runs = max(runs, ROUNDS)
+    found = run(tmp_path, rounds=runs, program="histories.py", seed=str(seed))
+    assert found["runs"] == runs
+    assert found["call"] + found["held"] + found["settled"] > 10 * runs

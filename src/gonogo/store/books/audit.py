@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from gonogo.errors import plain
+from gonogo.errors import StoreError, plain
 from gonogo.records import Decision
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ def append_action(conn: Connection, decision: Decision) -> None:
 
     So that an action and what it changed are kept together or not at all, and one that is run again,
     where it was not known whether it had been kept, is logged once.
+
+    Raises:
+        StoreError: Another entry has its id; what the transaction changed is undone.
     """
     chain = chain_of(decision) if conn.has_shards else ""
     conn.alone_in(chain)
@@ -120,6 +123,14 @@ def append_action(conn: Connection, decision: Decision) -> None:
     seq, previous = head or (0, GENESIS)
     action = replace(decision, action=True)
     if not insert_decision(conn, action):
+        there = conn.execute(
+            "SELECT ts_ms, kind, inputs, actor FROM decision WHERE id = ? AND shard = ?",
+            (action.id, shard_of(action)),
+        ).fetchone()
+        if tuple(there) != (action.ts_ms, action.kind, action.inputs, action.actor):
+            raise StoreError(
+                f"The log has another entry '{action.id}' already; nothing was changed. Try again."
+            )
         return
     conn.execute(
         "INSERT INTO audit (shard, seq, decision_id, previous_hash, hash) VALUES (?, ?, ?, ?, ?)",

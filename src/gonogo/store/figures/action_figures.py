@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.clock import AHEAD_MS, is_newer
 from gonogo.store.books.audit import verify_chain
@@ -70,17 +70,12 @@ def compare_actions(connection: Connection, figures: Figures, now_ms: int) -> No
         elif status != derived:
             figure.amiss.append(f"{name} is {status}, its timeline says {derived}")
     figure = figures.of("standing verdicts")
-    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(
-        connection, now_ms
-    ).items():
+    for (name, part), checked in _standing(connection, now_ms).items():
         figure.compared += 1
-        if (
-            stored_ms is None
-            or is_newer(asked_ms, stored_ms)
-            or (stored_ms == asked_ms and stored != verdict)
-        ):
+        if not checked.stands:
             figure.amiss.append(
-                f"{part} of {name} is {stored or 'absent'}, the newest check said {verdict}"
+                f"{part} of {name} is {checked.stored or 'absent'}, the newest check said"
+                f" {checked.verdict}"
             )
 
 
@@ -134,10 +129,25 @@ def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
     return found
 
 
-def _standing(
-    connection: Connection, now_ms: int
-) -> Mapping[tuple[str, str], tuple[str, int, str | None, int | None]]:
-    """By dependency and part: what the newest check of the whole said and when, and what stands.
+class _Checked(NamedTuple):
+    """What the newest check of the whole said and when, and what is stored as standing."""
+
+    verdict: str
+    asked_ms: int
+    stored: str | None
+    stored_ms: int | None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is what stands: by its words. Clocks that went back date the same word anew."""
+        if self.stored_ms is None:
+            return False
+        is_later = self.asked_ms == self.stored_ms or is_newer(self.asked_ms, self.stored_ms)
+        return self.stored == self.verdict or not is_later
+
+
+def _standing(connection: Connection, now_ms: int) -> Mapping[tuple[str, str], _Checked]:
+    """By dependency and part: the newest check of the whole, and what stands.
 
     What is dated ahead of now was said by a clock that was wrong, and is passed over.
     """
@@ -147,7 +157,7 @@ def _standing(
         if asked_ms <= now_ms + AHEAD_MS and asked.keys() <= {"dependency", "detail"}:
             part = _PARTS[kind]
             standing = stored[0:2] if part == "drift" else stored[2:4]
-            found[name, part] = (verdict, asked_ms, *standing)
+            found[name, part] = _Checked(verdict, asked_ms, *standing)
     return found
 
 
@@ -169,17 +179,11 @@ def mend_actions(connection: Connection, now_ms: int) -> None:
     for name, status, derived, is_whole in _incidents(connection):
         if is_whole and status != derived:
             run("UPDATE incident SET status = ? WHERE id = ?", (derived, name))
-    for (name, part), (verdict, asked_ms, stored, stored_ms) in _standing(
-        connection, now_ms
-    ).items():
-        if (
-            stored_ms is None
-            or is_newer(asked_ms, stored_ms)
-            or (stored_ms == asked_ms and stored != verdict)
-        ):
+    for (name, part), checked in _standing(connection, now_ms).items():
+        if not checked.stands:
             run(
                 f"INSERT INTO standing (dependency_id, {part}, {part}_ms)"  # noqa: S608 - one of two names
                 " SELECT id, ?, ? FROM dependency WHERE name = ? ON CONFLICT (dependency_id)"
                 f" DO UPDATE SET {part} = excluded.{part}, {part}_ms = excluded.{part}_ms",
-                (verdict, asked_ms, name),
+                (checked.verdict, checked.asked_ms, name),
             )
