@@ -15,6 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -188,3 +191,82 @@ def test_a_taken_place_is_one_line(tmp_path: Path, option: str) -> None:
         done = typed("watch", option, place, store=tmp_path / "gonogo.db")
     assert (done.returncode, done.stderr.count("\n")) == (64, 1)
     assert f"{option}: cannot listen at '{place}'" in done.stderr
+
+
+def model_calls(*starts_s: float) -> bytes:
+    """A span a call, of the service `app`."""
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "app"
+    scope = resource.scope_spans.add()
+    for number, start_s in enumerate(starts_s, 1):
+        span = scope.spans.add(trace_id=bytes(16), span_id=number.to_bytes(8, "big"))
+        span.trace_id = number.to_bytes(16, "big")
+        span.start_time_unix_nano = int(start_s * 1e9)
+        span.end_time_unix_nano = span.start_time_unix_nano + 500_000_000
+        span.attributes.add(key="gen_ai.response.model").value.string_value = "gpt"
+    return bytes(request.SerializeToString())
+
+
+def counted_calls(n: int, *, started_s: float, at_s: float) -> bytes:
+    """A cumulative histogram of the same service that has counted so many calls."""
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "app"
+    metric = resource.scope_metrics.add().metrics.add(
+        name="gen_ai.client.operation.duration", unit="s"
+    )
+    metric.histogram.aggregation_temporality = 2
+    point = metric.histogram.data_points.add(count=n, sum=0.5 * n)
+    point.start_time_unix_nano, point.time_unix_nano = int(started_s * 1e9), int(at_s * 1e9)
+    point.attributes.add(key="gen_ai.response.model").value.string_value = "gpt"
+    return bytes(request.SerializeToString())
+
+
+def sent(client: httpx.Client, signal: str, body: bytes) -> None:
+    """Export, which must be taken."""
+    assert client.post(f"/v1/{signal}", content=body, headers=PROTOBUF).status_code == 200
+
+
+def calls_of(store: Path) -> int:
+    """How many calls of the model are stored; 0 of one that is unknown."""
+    listed = answer(typed("list", "--json", store=store))["dependencies"]
+    return next((line["n"] for line in listed if line["dependency"] == "gpt"), 0)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("metrics_first", [False, True])
+def test_a_call_told_by_spans_and_by_metrics_counts_once(
+    tmp_path: Path, *, restarts: bool, metrics_first: bool
+) -> None:
+    """In either order, and where the receiver is another process for the second."""
+    # The counter began after both receivers, so that its first point counts whole.
+    store, now_s = tmp_path / "gonogo.db", time.time() + 600
+    metrics = ("metrics", counted_calls(3, started_s=now_s, at_s=now_s + 9))
+    told = [("traces", model_calls(now_s + 1, now_s + 2, now_s + 3)), metrics]
+    first, second = reversed(told) if metrics_first else told
+    with receiver(store) as client:
+        sent(client, *first)
+        if not restarts:
+            sent(client, *second)
+    if restarts:
+        with receiver(store) as client:
+            sent(client, *second)
+    assert calls_of(store) == 3
+
+
+def test_a_counter_goes_on_where_an_earlier_process_left_it(tmp_path: Path) -> None:
+    """What it grew by meanwhile is counted once; and metrics count again where spans have ended."""
+    store, start_s = tmp_path / "gonogo.db", time.time() - 9_000
+    with receiver(store) as client:
+        # Older than the receiver: how much of it was counted elsewhere is not known.
+        sent(client, "metrics", counted_calls(5, started_s=start_s, at_s=start_s + 60))
+        sent(client, "metrics", counted_calls(7, started_s=start_s, at_s=start_s + 120))
+    assert calls_of(store) == 2
+    with receiver(store) as client:
+        sent(client, "metrics", counted_calls(12, started_s=start_s, at_s=start_s + 600))
+        assert calls_of(store) == 7
+        sent(client, "traces", model_calls(start_s + 700))
+        sent(client, "metrics", counted_calls(13, started_s=start_s, at_s=start_s + 720))
+        sent(client, "metrics", counted_calls(17, started_s=start_s, at_s=start_s + 8_000))
+    assert calls_of(store) == 7 + 1 + 4

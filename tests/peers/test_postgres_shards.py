@@ -21,7 +21,7 @@ from gonogo.store.postgres.database import PostgresDatabase
 pytestmark = pytest.mark.anyio
 
 # Keys that do not begin with a shard: a dictionary, and what is claimed, locked, moved, told or known.
-OWN = {"name", "lease", "shard_lock", "moved", "message_told", "schema_version"}
+OWN = {"name", "lease", "shard_lock", "moved", "message_told", "counter_point", "schema_version"}
 # The last is that of the log's tables: a dependency's name, else a budget's.
 SHARD = ("dependency_id", "dependency", "root", "shard")
 KEYS = """

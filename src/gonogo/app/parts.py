@@ -25,6 +25,7 @@ from gonogo.money.scopes import Traffic
 from gonogo.ports.routes import LOCAL
 from gonogo.records import Decision
 from gonogo.settings import ActuatorSettings
+from gonogo.store.books.coverage_book import StoredCoverage
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.lease_book import StoredLeases
@@ -77,6 +78,7 @@ class Stores:
     notices: StoredNotices
     silences: StoredSilences
     refusals: StoredRefusals
+    coverage: StoredCoverage
     fallback: FallbackPorts
     settings: Settings
     forecasts: Forecasts
@@ -238,6 +240,7 @@ async def open_stores(
         notices=StoredNotices(db),
         silences=StoredSilences(db),
         refusals=StoredRefusals(db),
+        coverage=StoredCoverage(db),
         fallback=fallback_ports(
             telemetry,
             parts.ledger,

@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gonogo.answers import rfc3339
+from gonogo.app.taking_back import forget
 from gonogo.errors import GonogoError
 from gonogo.http.guard import bearer, holds, refusal
-from gonogo.ingest.otlp.collect import Batch, Collector
+from gonogo.ingest.otlp.collect import Batch, Collector, metrics_run
 from gonogo.ingest.otlp.wire import (
     BODY_BYTES_MAX,
     MalformedMessage,
@@ -23,6 +25,7 @@ from gonogo.ingest.otlp.wire import (
     failure,
     unpacked,
 )
+from gonogo.store.observations.forget import Selection
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,12 +50,15 @@ class Receiver:
         self._app = app
         self._collector = Collector(app.clock(), app.settings.evaluations)
         self._turn = anyio.Lock()
+        self._is_restored = False
 
     async def export(self, signal: Signal, request: Request) -> Response:
         """Answer one export request."""
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             body = await _bounded_body(request)
+            if signal == "metrics" or not self._is_restored:
+                await self._restore()
             batch = await self._read(
                 signal, body, request.headers.get("content-encoding"), content_type
             )
@@ -64,6 +70,7 @@ class Receiver:
                 for rejection in stored.rejected:
                     batch.refused += 1
                     batch.problem = f"{rejection.field} {rejection.problem}"
+            await self._keep(batch)
         except MalformedMessage as problem:
             return _failed(problem.status, content_type, str(problem))
         except GonogoError as error:
@@ -82,6 +89,40 @@ class Receiver:
         async with self._turn:
             return await to_thread.run_sync(work)
 
+    async def _restore(self) -> None:
+        """Take in what the store knows of calls told by themselves, and once what counters stood at."""
+        coverage = (await self._app.stores()).coverage
+        told = await coverage.told()
+        points = {} if self._is_restored else await coverage.points()
+        async with self._turn:
+            self._collector.note_told(told)
+            if not self._is_restored:
+                self._collector.restore(points)
+                self._is_restored = True
+
+    async def _keep(self, batch: Batch) -> None:
+        """Note for later processes what this export told, and take back what metrics had counted of it."""
+        coverage = (await self._app.stores()).coverage
+        async with self._turn:
+            points = self._collector.moved_points()
+        if points:
+            coverage.keep(points, self._app.clock())
+        if batch.told:
+            coverage.tell(batch.told)
+        for (service, dependency), first_ms in batch.first_told.items():
+            await self._withdraw(dependency, service, first_ms)
+
+    async def _withdraw(self, dependency: str, service: str, since_ms: int) -> None:
+        """Take back what metrics had counted of calls that spans or events now tell of."""
+        telemetry = (await self._app.stores()).telemetry
+        run = metrics_run(service)
+        counted = Selection(start_ms=since_ms, run=run)
+        found = await telemetry.forgettable(dependency, counted)
+        if found is not None and found.rows:
+            asked = {"run": run, "since": rfc3339(since_ms)}
+            report = await forget(self._app, dependency, counted, asked)
+            self._collector.tally.withdrawn += report.removed
+
     async def _settle(self, batch: Batch) -> None:
         ids = [id_ for _, ids in batch.waiting for id_ in ids]
         known = await (await self._app.stores()).telemetry.dependencies_of(ids)
@@ -98,6 +139,7 @@ class Receiver:
             "ignored": tally.ignored,
             "refused": tally.refused,
             "told_again": tally.told_again,
+            "withdrawn": tally.withdrawn,
             "without_duration": tally.untimed,
             "outcomes_waiting": tally.unmatched_outcomes,
             "unknown_keys": dict(unknown[:UNKNOWN_KEYS_TOLD]),

@@ -34,7 +34,7 @@ from gonogo.ingest.otlp.same_calls import SameCalls, SpanCall
 from gonogo.ingest.otlp.spans import call_fields, judgement
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.ingest.token_usage import token_fields
-from gonogo.records import Observation, Rejection
+from gonogo.records import HOUR_MS, Observation, Rejection
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -48,24 +48,38 @@ if TYPE_CHECKING:
 
     from gonogo.settings import EvaluationSettings
 
-__all__ = ["Batch", "Collector"]
+__all__ = ["Batch", "Collector", "metrics_run"]
 
 EVALUATION = "gen_ai.evaluation.result"
 EXCEPTION = "exception"
 STATUS_ERROR = 2
 COVERED = 10_000
+# Metrics are exported a minute after the calls that they count. Where they still grow an hour after the
+# newest call that was told by itself, nothing tells of calls any more.
+TOLD_LASTS_MS = HOUR_MS
+# How far a newest call moves before it is stored anew.
+TOLD_STEP_MS = HOUR_MS // 6
 ID_CHARS_MAX = 200
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one export brought; `waiting`: outcomes of calls not remembered, by their ids."""
+    """What one export brought.
+
+    Attributes:
+        waiting: Outcomes of calls not remembered, by their ids.
+        told: By service and dependency, the newest call told by itself, where that is news to the store.
+        first_told: Of those that nothing told of before, the first one: what metrics counted from then
+            on was counted twice.
+    """
 
     observations: list[Observation] = field(default_factory=list)
     waiting: list[tuple[Outcome, tuple[str, ...]]] = field(default_factory=list)
     refused: int = 0
     problem: str | None = None
     rejected: list[Rejection] = field(default_factory=list)
+    told: dict[tuple[str, str], int] = field(default_factory=dict)
+    first_told: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Collector:
@@ -84,8 +98,22 @@ class Collector:
         self._responses = Responses()
         self._same = SameCalls()
         self._differences = Differences(since_ms)
-        # (service, dependency) whose calls come one by one: their metrics would count them twice.
-        self._covered: Recent[tuple[str, str], bool] = Recent(COVERED)
+        # The newest call of a service and dependency whose calls come one by one: as noted in the store.
+        self._told: Recent[tuple[str, str], int] = Recent(COVERED)
+
+    def note_told(self, told: Mapping[tuple[str, str], int]) -> None:
+        """Take in what this or another process has noted of calls that come one by one."""
+        for key, newest_ms in told.items():
+            if newest_ms > (self._told.get(key) or 0):
+                self._told.keep(key, newest_ms)
+
+    def restore(self, points: Mapping[str, str]) -> None:
+        """Go on from the counters' points of an earlier process."""
+        self._differences.restore(points)
+
+    def moved_points(self) -> dict[str, str]:
+        """Counters' points to be kept for a later process."""
+        return self._differences.moved()
 
     def read(self, signal: Signal, body: bytes, content_type: str, *, now_ms: int) -> Batch:
         """The observations of one export, unpacked.
@@ -150,7 +178,7 @@ class Collector:
             self.tally.told_again += 1
             fields |= {"id": identity, "dependency": dependency}
         response = _response_id(found)
-        self._covered.keep((service, dependency), True)
+        self._tell((service, dependency), start_ns // 1_000_000, batch)
         waited = self._responses.call((dependency, identity), response or identity, place)
         if waited is not None:
             _add_outcome(fields, waited)
@@ -240,7 +268,7 @@ class Collector:
         parts = (found.get("session", ""), found.get("sequence", ""), record.SerializeToString())
         fields["id"] = _response_id(found) or _hashed(*parts)
         call = (str(fields["dependency"]), str(fields["id"]))
-        self._covered.keep((service, call[0]), True)
+        self._tell((service, call[0]), round(float(str(fields["ts"])) * 1000), batch)
         _add_outcome(fields, self._responses.call(call, call[1]))
         self._add(fields, batch, now_ms)
 
@@ -253,10 +281,21 @@ class Collector:
             batch.refused += told.refused
             batch.problem = told.problem or batch.problem
             for fields in told.calls:
-                if (service, str(fields["dependency"])) in self._covered:
+                newest_ms = self._told.get((service, str(fields["dependency"])))
+                ended_ms = float(str(fields["ts"])) * 1000
+                if newest_ms is not None and ended_ms <= newest_ms + TOLD_LASTS_MS:
                     self.tally.ignored += 1
                 else:
-                    self._add(fields, batch, now_ms)
+                    self._add(fields, batch, now_ms, run=metrics_run(service))
+
+    def _tell(self, key: tuple[str, str], ts_ms: int, batch: Batch) -> None:
+        """Note a call that was told by itself."""
+        known = self._told.get(key)
+        if known is None or ts_ms > known + TOLD_LASTS_MS or key in batch.first_told:
+            batch.first_told[key] = min(ts_ms, batch.first_told.get(key, ts_ms))
+        if known is None or ts_ms > known + TOLD_STEP_MS:
+            self._told.keep(key, ts_ms)
+            batch.told[key] = ts_ms
 
     def _add(
         self,
@@ -265,14 +304,20 @@ class Collector:
         now_ms: int,
         *,
         alias: str | None = None,
+        run: str | None = None,
     ) -> None:
-        parsed = parse_observation(fields, now_ms=now_ms, from_file=False, alias=alias)
+        parsed = parse_observation(fields, now_ms=now_ms, from_file=False, alias=alias, run=run)
         if isinstance(parsed, Rejection):
             batch.refused += 1
             batch.problem = f"{parsed.field} {parsed.problem}"
             batch.rejected.append(parsed)
         else:
             batch.observations.append(parsed)
+
+
+def metrics_run(service: str) -> str:
+    """The run under which calls are stored that a service's metrics counted, so that they can be taken back."""
+    return f"metrics of {service}"[:ID_CHARS_MAX]
 
 
 def _failure(stated: Scalar | None, failed: bool) -> str | None:  # noqa: FBT001 - private

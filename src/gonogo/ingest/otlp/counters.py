@@ -108,7 +108,7 @@ def metric_calls(
             quantity = QUANTITIES[metric.name] or TOKEN_TYPES.get(str(found.get("token_type")))
             fields = call_fields(found, service)
             # Workers that were forked share a resource: what tells their counters apart is their start.
-            series = f"{source} {metric.name} {shape.start_ns} {sorted(found.items())}"
+            series = _hash(f"{source} {metric.name} {shape.start_ns} {sorted(found.items())}")
             grown = differences.grown(series, shape, cumulative=cumulative)
             if quantity is None or fields is None or grown is None:
                 tally.ignored += 1
@@ -181,7 +181,7 @@ def _spread(key: _Key, group: _Group, source: str) -> Iterable[dict[str, object]
     """An observation a call; a list that is shorter than the others leaves its field out."""
     n = max((len(values) for values in group.values.values()), default=0)
     n = n or bool(group.totals)
-    stem = blake2b(f"{source} {key}".encode(), digest_size=12).hexdigest()
+    stem = _hash(f"{source} {key}")
     columns = {
         quantity: _whole(values) if quantity.endswith("_tokens") else values
         for quantity, values in group.values.items()
@@ -202,6 +202,10 @@ def _spread(key: _Key, group: _Group, source: str) -> Iterable[dict[str, object]
             "ts": key.time_ns / 1e9,
             **measured,
         }
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def _whole(values: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ Source: OpenTelemetry metrics data model, "Temporality", "Resets and gaps", "Exp
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -27,6 +28,19 @@ class Shape:
     bounds: tuple[float, ...] = ()
     scale: int | None = None
     zeros: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        """A point as `text` has it."""
+        start_ns, count, total, buckets, bounds, scale, zeros = json.loads(text)
+        places = {int(place): n for place, n in buckets.items()}
+        return cls(start_ns, count, total, places, tuple(bounds), scale, zeros)
+
+    @property
+    def text(self) -> str:
+        """The point as JSON, to be stored."""
+        said = (self.start_ns, self.count, self.total, dict(self.buckets), self.bounds)
+        return json.dumps([*said, self.scale, self.zeros], separators=(",", ":"))
 
     def at_scale(self, scale: int | None) -> Mapping[int, int]:
         """The buckets at a coarser scale, into which each falls whole."""
@@ -81,6 +95,17 @@ class Differences:
     def __init__(self, since_ms: int) -> None:
         self._since_ns = since_ms * 1_000_000
         self._last: Recent[str, Shape] = Recent(SERIES)
+        self._moved: dict[str, Shape] = {}
+
+    def restore(self, points: Mapping[str, str]) -> None:
+        """Go on from points that an earlier process kept."""
+        for series, text in points.items():
+            self._last.keep(series, Shape.parse(text))
+
+    def moved(self) -> dict[str, str]:
+        """The last points of series that moved since this was last asked, to be kept."""
+        moved, self._moved = self._moved, {}
+        return {series: shape.text for series, shape in moved.items()}
 
     def grown(self, series: str, shape: Shape, *, cumulative: bool) -> Growth | None:
         """What is new in a point; None where nothing is, or where it cannot be told."""
@@ -88,6 +113,8 @@ class Differences:
             return _grown(shape)
         last = self._last.get(series)
         self._last.keep(series, shape)
+        if last != shape:
+            self._moved[series] = shape
         if last is None:
             return _grown(shape) if shape.start_ns >= self._since_ns else None
         restarted = (

@@ -139,6 +139,7 @@ class Tally:
         self.refused = 0
         self.untimed = 0
         self.told_again = 0
+        self.withdrawn = 0
         self.unmatched_outcomes = 0
         self.unknown_keys: dict[str, int] = {}
 

@@ -168,7 +168,7 @@ def _remove_all(connection: Connection, catalogue: Catalogue, number: int, name:
     catalogue.drop_rollups(number)
     for table in (*_WHOLE, "series"):
         connection.execute(f"DELETE FROM {table} WHERE dependency_id = ?", (number,))  # noqa: S608 - constant names
-    for table in ("suspicion", "refused"):
+    for table in ("suspicion", "refused", "told_calls"):
         connection.execute(f"DELETE FROM {table} WHERE dependency = ?", (name,))  # noqa: S608 - constant names
     connection.execute("DELETE FROM dependency WHERE id = ?", (number,))
 

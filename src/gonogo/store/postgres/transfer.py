@@ -45,7 +45,7 @@ _NAMES = (
 _ACTIONS = (
     *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),
     *("incident", "incident_event", "suspicion", "notice", "message_told", "silence"),
-    "refused",
+    *("refused", "told_calls", "counter_point"),
 )
 _SPENT_ON = ("root", "budget", "dependency", "reserved")
 MONEY, ACTIONS, ALL = "/money", "/actions", "/"
