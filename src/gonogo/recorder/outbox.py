@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, GonogoError, plain
+from gonogo.recorder.forked import ForkedChildren
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
+    from gonogo.recorder.forked import ChildCounts
     from gonogo.records import Observation, Rejection
     from gonogo.settings import Settings
 
@@ -42,7 +44,8 @@ class Delivery:
     Attributes:
         stored: Written, or known to the store already.
         refused: Malformed; `problem` names the newest reason.
-        dropped: Lost because the queue was full or the store could not be written in time.
+        dropped: Lost because the queue was full, the store could not be written in time, or a forked
+            child was killed or ended before it had written them.
         queued: Still on their way.
         problem: The newest reason why one was refused, dropped or is late; None where all is well.
     """
@@ -83,6 +86,7 @@ class Outbox:
         self._capacity = capacity
         self._linger_s = linger_s
         self._prepare = prepare
+        self._children = ForkedChildren()
         self._reset()
         _alive.add(self)
 
@@ -97,6 +101,17 @@ class Outbox:
         self._closing = self._abandoned = False
         self._stored = self._refused = self._dropped = 0
         self._problem: str | None = None
+        self._own: ChildCounts | None = None
+
+    def reset_in_child(self) -> None:
+        """Start afresh after a fork, and let the parent see what waits here."""
+        own = self._children.in_child()
+        self._reset()
+        self._own, self._children = own, ForkedChildren()
+
+    def before_fork(self) -> None:
+        """Make ready for a child."""
+        self._children.before_fork()
 
     def put(self, fields: dict[str, object]) -> bool:
         """Queue one observation's fields, which are the queue's from now on; False where dropped.
@@ -109,8 +124,11 @@ class Outbox:
                 self._problem = self._problem or (
                     "the recorder is closed" if self._closing else "the queue is full"
                 )
+                self._say()
             return False
         self._queue.append(fields)
+        if self._own is not None:
+            self._say()
         if not self._wake.is_set():
             self._wake.set()
         if self._thread is None:
@@ -121,6 +139,7 @@ class Outbox:
     def delivery(self) -> Delivery:
         """What became of the observations so far."""
         with self._lock:
+            self._count_children()
             waiting = len(self._queue) + len(self._in_hand)
             return Delivery(self._stored, self._refused, self._dropped, waiting, self._problem)
 
@@ -147,12 +166,29 @@ class Outbox:
                 self._queue.clear()
                 self._in_hand = []
                 self._problem = self._problem or f"the store took longer than {timeout_s:g} s"
+            self._say()
         _alive.discard(self)
         return self.delivery
 
     @property
     def _is_empty(self) -> bool:
         return not self._queue and not self._in_hand
+
+    def _say(self) -> None:
+        """Let the parent of a forked child see what would be lost if this process were killed now."""
+        if self._own is not None:
+            waiting = len(self._queue) + len(self._in_hand)
+            self._own.say(waiting=waiting, dropped=self._dropped)
+
+    def _count_children(self) -> None:
+        """Count what ended children did not write."""
+        lost = self._children.take_lost()
+        if lost is not None:
+            self._dropped += lost.n
+            self._problem = (
+                f"child processes that ended left {lost.n} unwritten (the last: {lost.pid})"
+            )
+            self._say()
 
     def _start(self) -> None:
         with self._lock:
@@ -218,6 +254,7 @@ class Outbox:
                 self._wake.set()
             if self._closing:
                 self._hurry.set()
+            self._say()
             self._progress.notify_all()
 
     async def _open(self) -> Stores:
@@ -256,6 +293,7 @@ class Outbox:
                 if refused:
                     self._problem = f"{refused[-1].field} {refused[-1].problem}"
                 self._in_hand = [good[at][0] for at in stored.left]
+            self._say()
             self._progress.notify_all()
         stored.refuse_left()
 
@@ -320,12 +358,18 @@ def _start_afresh() -> None:
     global _importing  # noqa: PLW0603 - its holder is the parent's thread
     _importing = threading.RLock()
     for outbox in _alive:
-        outbox._reset()  # noqa: SLF001 - this module's own
+        outbox.reset_in_child()
+
+
+def _before_fork() -> None:
+    _importing.acquire()
+    for outbox in _alive:
+        outbox.before_fork()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=lambda: _importing.acquire(),  # noqa: PLW0108 - whichever lock it is by then
+        before=_before_fork,
         after_in_parent=lambda: _importing.release(),  # noqa: PLW0108 - the same
         after_in_child=_start_afresh,
     )
