@@ -236,6 +236,15 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """`[settings.oauth]`: whose tokens open the server over HTTP, and what it is called in them."""
+
+    issuer: str
+    resource: str
+    jwks_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationSettings:
     """What the scores of one evaluator say of a call, where its labels do not.
 
@@ -271,6 +280,7 @@ class Settings:
     # How long a plan stands that an agent may carry out, and one that waits for a person.
     plan_expires_s: int = 900
     approval_expires_s: int = 8 * 3600
+    oauth: OAuthSettings | None = None
     # What signs the links by which a person approves a plan; without it none are sent.
     approval_secret: Secret | None = None
     notify: Mapping[str, NotifierSettings] = field(default_factory=lambda: MappingProxyType({}))

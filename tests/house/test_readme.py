@@ -41,4 +41,4 @@ def test_every_configuration_in_a_document_is_one_that_gonogo_takes(
         (tmp_path / "gonogo.toml").write_text(block)
         settings = load_settings(str(tmp_path / "gonogo.toml"), None, {"HOME": str(tmp_path)})
         said = (settings.dependencies, settings.probes, settings.notify, settings.maintenance)
-        assert any(said) or settings.guard.tools or settings.budgets
+        assert any(said) or settings.guard.tools or settings.budgets or settings.oauth

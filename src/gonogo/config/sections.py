@@ -51,6 +51,7 @@ from gonogo.settings import (
     EvaluationSettings,
     GuardPolicy,
     GuardSettings,
+    OAuthSettings,
     Policy,
     PriceSettings,
     QualityMeasure,
@@ -220,6 +221,14 @@ def _segment_pairs(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(set(pairs)))
 
 
+class OAuthTable(Table):
+    """`[settings.oauth]`."""
+
+    issuer: WebAddress
+    resource: WebAddress
+    jwks_url: WebAddress
+
+
 class SettingsTable(Table):
     """`[settings]`."""
 
@@ -241,6 +250,7 @@ class SettingsTable(Table):
     plan_expires_s: Seconds | None = Field(None, alias="plan_expires")
     approval_expires_s: Seconds | None = Field(None, alias="approval_expires")
     approval_secret: Variable | None = Field(None, alias="approval_secret_env")
+    oauth: OAuthTable | None = None
     prices: dict[Name, PriceTable] = Field(default_factory=dict)
 
 
@@ -300,7 +310,9 @@ def build_settings(
     if guard is not None:
         own["guard"] = GuardSettings(**guard.given())
     if common is not None:
-        own |= common.given(without=("notify", "prices"))
+        own |= common.given(without=("notify", "oauth", "prices"))
+        if common.oauth is not None:
+            own["oauth"] = OAuthSettings(**common.oauth.given())
         own["stated_timezone"] = common.timezone
         found |= {"notify": common.notify, "prices": common.prices}
     named: dict[str, Any] = {

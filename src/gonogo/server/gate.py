@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    Admission = Callable[[str], Awaitable["Surface | Response"]]
+
 Surface = Literal["act", "read"]
+
+# RFC 9728, 3.1.
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - told apart, not bound
@@ -34,16 +42,18 @@ class Access:
         act: The token with which everything may be done.
         read: The token with which one may look and plan.
         origins: Of pages elsewhere that may ask, as `http://localhost:6274`.
+        oauth: What an Authorization header with an issuer's token opens, or the refusal.
     """
 
     hosts: frozenset[str] | None
     act: str | None = None
     read: str | None = None
     origins: frozenset[str] = frozenset()
+    oauth: Admission | None = None
 
     def surface(self, authorization: str) -> Surface | None:
         """What an Authorization header opens; without tokens everything is open."""
-        if self.act is None and self.read is None:
+        if self.act is None and self.read is None and self.oauth is None:
             return "act"
         scheme, _, shown = authorization.partition(" ")
         if scheme.lower() != "bearer":
@@ -121,7 +131,7 @@ class Gate:
         if origin in self._access.origins:
             await self._across(origin, scope, receive, counted)
         else:
-            await self._judged(scope)(scope, receive, counted)
+            await (await self._judged(scope))(scope, receive, counted)
 
     async def _across(self, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a page of another origin that may ask, so that its browser lets it read (CORS)."""
@@ -145,9 +155,9 @@ class Gate:
             await send({"type": "http.response.start", "status": 204, "headers": told})
             await send({"type": "http.response.body", "body": b""})
             return
-        await self._judged(scope)(scope, receive, readable)
+        await (await self._judged(scope))(scope, receive, readable)
 
-    def _judged(self, scope: Scope) -> ASGIApp:
+    async def _judged(self, scope: Scope) -> ASGIApp:
         from starlette.datastructures import Headers
         from starlette.responses import PlainTextResponse
 
@@ -159,12 +169,24 @@ class Gate:
             )
         if not self._access.takes_origin(origin, host):
             return PlainTextResponse("This Origin may not ask.\n", status_code=403)
-        surface = self._access.surface(headers.get("authorization", ""))
+        shown = headers.get("authorization", "")
+        surface = self._access.surface(shown)
         if surface is None and scope["path"] not in OPEN_PATHS:
-            return PlainTextResponse(
-                "A token is needed: Authorization: Bearer TOKEN.\n",
-                status_code=401,
-                headers={"WWW-Authenticate": 'Bearer realm="gonogo"'},
-            )
+            if self._access.oauth is None:
+                return refused(401, "A token is needed: Authorization: Bearer TOKEN.", {})
+            if not scope["path"].startswith(WELL_KNOWN):
+                opened = await self._access.oauth(shown)
+                if not isinstance(opened, str):
+                    return opened
+                surface = "act" if opened == "act" else "read"
         scope["gonogo.surface"] = surface
         return self._app
+
+
+def refused(status: int, said: str, told: Mapping[str, str]) -> Response:
+    """A refusal whose challenge says what a token needs (RFC 6750)."""
+    from starlette.responses import PlainTextResponse
+
+    parts = ['Bearer realm="gonogo"', *(f'{name}="{value}"' for name, value in told.items())]
+    challenge = {"WWW-Authenticate": ", ".join(parts)}
+    return PlainTextResponse(f"{said}\n", status_code=status, headers=challenge)

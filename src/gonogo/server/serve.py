@@ -22,11 +22,12 @@ from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.config.early_options import EarlyParser
 from gonogo.errors import NoInput, ParameterError, plain
-from gonogo.http.guard import listening_socket, place_of
+from gonogo.http.guard import is_loopback, listening_socket, place_of
 
 if TYPE_CHECKING:
+    from gonogo.server.oauth import TokenCheck
     from gonogo.server.surface import GonogoServer
-    from gonogo.settings import Settings
+    from gonogo.settings import OAuthSettings, Settings
 
 EXAMPLE = "example: gonogo serve --store ~/gonogo.db --read-only"
 
@@ -118,7 +119,8 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
     host = place.host
     act = _token_in(given.token_file) if given.token_file else environ.get("GONOGO_TOKEN", "")
     read = environ.get("GONOGO_READ_TOKEN", "")
-    if not place.is_loopback and not (act.strip() or read.strip()):
+    oauth = None if settings.oauth is None else _token_check(settings.oauth)
+    if not place.is_loopback and not (act.strip() or read.strip() or oauth):
         raise ParameterError(
             f"serve: {plain(host, 80)} can be reached from other machines, which needs a token: set "
             "GONOGO_TOKEN (or --token-file), and GONOGO_READ_TOKEN for those who only look."
@@ -132,12 +134,36 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
         act=act.strip() or None,
         read=read.strip() or None,
         origins=frozenset(map(_origin, given.allow_origin)),
+        oauth=None if oauth is None else oauth.admit,
     )
     app = http_app(settings, access)
     _collect_garbage()
     with listening_socket(place, option="serve") as listener:
         number = anyio.run(serve_gate, app, listener)
     return 128 + number if number else 0
+
+
+def _token_check(settings: OAuthSettings) -> TokenCheck:
+    """What checks the tokens of the configured issuer.
+
+    Raises:
+        ParameterError: Keys would come unencrypted over a network, or what checks them is not there.
+    """
+    from urllib.parse import urlsplit
+
+    address = urlsplit(settings.jwks_url)
+    if address.scheme != "https" and not is_loopback(address.hostname or ""):
+        raise ParameterError(
+            f"settings.oauth.jwks_url '{plain(settings.jwks_url, 120)}' is not https: whoever is in "
+            "between could put keys of their own there."
+        )
+    try:
+        from gonogo.server.oauth import TokenCheck
+    except ImportError:
+        raise ParameterError(
+            "settings.oauth needs the extra: pip install 'gonogo[oauth]'."
+        ) from None
+    return TokenCheck(settings)
 
 
 def _origin(text: str) -> str:

@@ -21,7 +21,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.settings import Settings
+    from gonogo.settings import OAuthSettings, Settings
     from gonogo.views.gauges import Gauges
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -73,13 +73,15 @@ def serve_surface(app: Gonogo) -> ServedSurface:
 def http_app(settings: Settings, access: Access) -> Gate:
     """Everything that is served over HTTP, behind its gate."""
     surfaces: dict[Surface, ServedSurface] = {"act": serve_surface(Gonogo(settings))}
-    if access.read is not None:
+    if access.read is not None or access.oauth is not None:
         reading = Gonogo(replace(settings, read_only=True), actor="reader")
         surfaces["read"] = serve_surface(reading)
-    return behind_gate(surfaces, access)
+    return behind_gate(surfaces, access, oauth=settings.oauth)
 
 
-def behind_gate(surfaces: Mapping[Surface, ServedSurface], access: Access) -> Gate:
+def behind_gate(
+    surfaces: Mapping[Surface, ServedSurface], access: Access, *, oauth: OAuthSettings | None = None
+) -> Gate:
     """The surfaces by name, with `/healthz` and `/metrics`."""
 
     @asynccontextmanager
@@ -106,7 +108,12 @@ def behind_gate(surfaces: Mapping[Surface, ServedSurface], access: Access) -> Ga
         return Response(text, media_type=CONTENT_TYPE)
 
     vitals = _Vitals(surfaces["act"].app)
-    routes = [Route("/healthz", health), Route("/metrics", metrics), Mount("/", app=opened)]
+    routes: list[BaseRoute] = [Route("/healthz", health), Route("/metrics", metrics)]
+    if oauth is not None:
+        from gonogo.server.oauth import metadata_routes
+
+        routes += metadata_routes(oauth)
+    routes.append(Mount("/", app=opened))
     gate = Gate(Starlette(routes=routes, lifespan=lifespan), access)
     return gate
 
