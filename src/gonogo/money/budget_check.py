@@ -78,7 +78,8 @@ async def check_budget(
     plan = await plan_work(
         telemetry, settings, wanted, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
-    unpriced = await unpriced_calls(telemetry, ledger, settings, scopes, now_ms=now_ms)
+    named = await _named_by(ledger, scopes, record.dependencies)
+    unpriced = await unpriced_calls(telemetry, settings, scopes, named_by=named, now_ms=now_ms)
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
     question = BudgetQuestion(
         chain=chain,
@@ -101,9 +102,15 @@ async def check_budget(
     hold = _hold(question, request, question.reservation_id, scopes)
     hold = replace(hold, entry_of=partial(_entry_of_text, entry_of) if entry_of else None)
     answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
-    is_ours = answer.reservation is None or answer.reservation.id == hold.reservation_id
-    # Another one may have used the key meanwhile.
-    return answer if key is None or is_ours else answer.model_copy(update={"replayed": True})
+    key_was_free = answer.reservation is None or answer.reservation.id == hold.reservation_id
+    return answer if key is None or key_was_free else answer.model_copy(update={"replayed": True})
+
+
+async def _named_by(
+    ledger: Ledger, scopes: tuple[Scope, ...], own: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The dependencies of calls that name a member of the topmost scope; of the first they are known."""
+    return own if len(scopes) == 1 else await ledger.named_by(scopes[-1].members)
 
 
 async def _replayed(

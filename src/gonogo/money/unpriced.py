@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.ports.booked_costs import VersionCalls
-    from gonogo.ports.money import CallCosts, Ledger, ReservationCalls, Scope
+    from gonogo.ports.money import CallCosts, ReservationCalls, Scope
     from gonogo.settings import Settings
 
 
 async def unpriced_calls(
     telemetry: CallCosts,
-    ledger: Ledger,
     settings: Settings,
     scopes: Sequence[Scope],
     *,
+    named_by: Sequence[str],
     now_ms: int,
 ) -> UnpricedCalls:
     """What has no price of the first budget of a chain whose spending that hides; else of the first.
 
-    A budget counts the calls of its dependencies, and those that name it or one of its reservations.
+    A budget counts the calls of its dependencies, and those that name it or one of its reservations:
+    `named_by` are the dependencies of calls that name a member of the topmost, which counts all below.
     """
-    named_by = await ledger.named_by(scopes[-1].members)  # the topmost counts all below it
     found = []
     for scope in scopes:
         of_scope = await _of_scope(telemetry, settings, scope, named_by, now_ms)

@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
-from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import (
     NANO_A_MICRO,
     Costs,
@@ -35,7 +34,6 @@ __all__ = [
     "columns_of",
     "histograms_of",
     "hours_of",
-    "read_calls_without_cost",
     "read_costs",
     "read_dependencies",
     "read_golden",
@@ -254,52 +252,6 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     ).fetchone()
     without_usage = int(unused[0]) if rows else 0
     return Costs(ts_ms, exact, input_tokens, output_tokens, version, versions, without_usage)
-
-
-# Calls of a reservation are held while it is open, and booked as declared once it is settled so; where it
-# was settled without an amount, those of its calls that have no price hide something as any other.
-_WITHOUT_COST = """
-SELECT v.text, count(*), sum(CASE WHEN o.usage IS NULL THEN 1 ELSE 0 END),
-  sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL THEN 1 ELSE 0 END),
-  sum(CASE WHEN o.cost IS NULL THEN o.tokens ELSE 0 END)
-FROM (
-  SELECT version_id, budget_id, reservation, coalesce(booked_nano_usd, cost_micro_usd) AS cost,
-    coalesce(cost_micro_usd, input_tokens, output_tokens) AS usage,
-    coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens
-  FROM observation WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency)
-    AND ts_ms >= :since
-    -- One that failed without usage was not served: an outage is no gap in prices.
-    AND (error_id IS NULL OR coalesce(cost_micro_usd, input_tokens, output_tokens) IS NOT NULL)
-  ORDER BY ts_ms DESC, seq DESC LIMIT :limit
-) AS o
-LEFT JOIN name v ON v.id = o.version_id LEFT JOIN name n ON n.id = o.budget_id
-LEFT JOIN reservation r ON r.id = o.reservation
-WHERE (r.id IS NULL
-  OR (r.declared_micro_usd IS NULL AND NOT (r.state = 'open' AND r.expires_ms > :now))) {named}
-GROUP BY v.text
-"""
-
-
-def read_calls_without_cost(
-    connection: Connection,
-    dependency: str,
-    window: tuple[int, int],
-    budgets: Sequence[str] | None,
-    limit: int,
-) -> tuple[VersionCalls, ...]:
-    """The newest calls since a time, as of another, and how many of them have no cost, by version.
-
-    With `budgets` those among them that name one of these, or a reservation of theirs.
-    """
-    wanted: dict[str, object] = {"since": window[0], "now": window[1]}
-    wanted |= {"dependency": dependency, "limit": limit}
-    named = ""
-    if budgets is not None:
-        wanted |= {f"b{i}": budget for i, budget in enumerate(budgets)}
-        places = ", ".join(f":b{i}" for i in range(len(budgets)))
-        named = f"AND coalesce(r.budget, n.text) IN ({places})"
-    rows = connection.execute(_WITHOUT_COST.format(named=named), wanted).fetchall()
-    return tuple(VersionCalls(row[0], *map(int, row[1:])) for row in rows)
 
 
 def read_mark(connection: Connection, name: str) -> Mark | None:

@@ -211,7 +211,7 @@ class StoredTelemetry(TrustReads, SignalReads):
         self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
     ) -> tuple[VersionCalls, ...]:
         """How many of the newest 2,000 calls since a time have no cost, by version."""
-        from gonogo.store.reads.queries import read_calls_without_cost
+        from gonogo.store.reads.unpriced_queries import read_calls_without_cost
 
         return await self._database.read(
             partial(
