@@ -228,6 +228,7 @@ async def test_a_death_that_nobody_could_see_is_a_missing_step(ground: Ground) -
     said = report(ground, replace(ASKED, scenarios=("dies",)), [trial], now_ms=NOW_MS)
     assert said.passed
     assert [step for step in said.missing_steps if f"{PREVIOUS} had died" in step]
+    assert said.scenarios[0].why == "1 of 1 noticed and switched, 1 of them to what had died unseen"
 
 
 async def test_who_is_told_by_nothing_else_and_one_provider_for_all_are_missing_steps(

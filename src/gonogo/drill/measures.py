@@ -128,9 +128,12 @@ def _did(
     well = {t.replicate for t in fired if t.target_ok is not False}
     if scenario.wanted in ("fallback", "refuse"):
         good, told = len(well), "noticed and switched to a healthy target"
+        unseen = _count(fired, lambda t: t.dead is not None and t.dead == t.target)
+        if unseen and scenario.dies:
+            told = f"noticed and switched, {unseen} of them to what had died unseen"
     elif scenario.wanted == "reach":
         good = _count(fired, lambda t: t.target_ok is not False and not t.unheard)
-        told = "switched to a healthy target, and told everybody"
+        told = "switched to a healthy target, and no receiver was left untold"
     elif scenario.wanted == "notice":
         good, told = _count(noticed, lambda t: t.switches == 0), "noticed, and stayed"
     elif scenario.wanted == "unknown":
