@@ -169,7 +169,7 @@ def _told(
         ),
         change=change_of(before, after, interval95=interval95),
         evidence=evidence_of(
-            float(watch.evidence_nats[-1]) / math.log(10),
+            watch.told_nats / math.log(10),
             needed=needed,
             guarantee=(
                 f"However often it is asked, evidence reaches {number(needed)} within n values with "

@@ -89,7 +89,7 @@ def step_rate(
         if (cell, row) == own:
             joined = added_nats(log_start + own_nats(rule), mass)
         bets.append((cell, row, joined + (bad * log_bad + good * log_good - null_nats)))
-    up, down = _rate_sides(bets, len(rule.deltas))
+    up, down = sides_nats(bets, len(rule.deltas))
     both = weighed_nats(up, down, rule.side_weights)
     if both >= rule.needed_nats:
         return None
@@ -156,20 +156,12 @@ def _gains(cell: int, row: int, offset: float, deltas: tuple[float, ...]) -> tup
     return math.log(rate), math.log1p(-rate)
 
 
-def _rate_sides(bets: list[Bet], count: int) -> tuple[float, float]:
-    """Evidence for "rose" and for "fell": see `predictive_bets.side_nats`."""
-    share = math.log(count)
-    up = summed_nats([mass for _, row, mass in bets if row < count or row == 2 * count])
-    down = summed_nats(
-        [mass for _, row, mass in bets if count <= row < 2 * count or row > 2 * count]
-    )
-    return up - share, down - share
-
-
 def sides_nats(bets: list[Bet], effects: int) -> tuple[float, float]:
-    """Evidence for "rose" and for "fell": see `side_nats`."""
-    up = summed_nats([mass for _, row, mass in bets if row < effects])
-    down = summed_nats([mass for _, row, mass in bets if row >= effects])
+    """Evidence for "rose" and for "fell": see `bets.side_nats`."""
+    up = summed_nats([mass for _, row, mass in bets if row < effects or row == 2 * effects])
+    down = summed_nats(
+        [mass for _, row, mass in bets if effects <= row < 2 * effects or row > 2 * effects]
+    )
     return up - math.log(effects), down - math.log(effects)
 
 

@@ -7,15 +7,31 @@ import struct
 from dataclasses import dataclass
 
 from gonogo.detectors.arrays import check_positive
+from gonogo.detectors.rate.bets import OWN_LABELS_MIN, OWN_SHARE
 from gonogo.errors import DataError, ParameterError
 
-__all__ = ["CELL", "MASS_NATS_MIN", "ScoreRule", "ScoreState", "rows_of"]
+__all__ = [
+    "CELL",
+    "MASS_NATS_MIN",
+    "OWN_LEAD_NATS",
+    "ScoreRule",
+    "ScoreState",
+    "own_cell",
+    "own_nats",
+    "rows_of",
+]
 
 CELL = 0.05
 MASS_NATS_MIN = math.log(1e-9)
+# What a batch's own mean must gain, over the null and over the nearest effect: less would add nothing
+# to what the effects say, and cost time.
+OWN_LEAD_NATS = 6.0
+# Cells that the mean of a batch may lie in: scores end at 3.5 standard deviations.
+_OWN_CELLS = 2 * round(3.5 / CELL)
 _HEAD = struct.Struct("<BqddddddBI")
 _BET = struct.Struct("<hhd")
 _FORMAT = 1
+Own = tuple[int, int]  # cell, row
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,8 @@ class ScoreRule:
 class ScoreState:
     """What later evidence depends on. `n`, `total`, `squares`: what the null has learned.
 
-    A bet is (anchor in steps of `CELL`, index of its effect, log mass). During an episode `before`
+    A bet is (anchor in steps of `CELL`, index of its effect, log mass); with an index after all effects
+    the cell is the mean that it bets on, above and below. During an episode `before`
     and `after` are the means that it was bet to have moved between.
     """
 
@@ -105,3 +122,30 @@ def rows_of(rule: ScoreRule) -> range:
     """The effects that a rule bets on: its deltas upwards, then downwards; see `predictive_bets`."""
     count = len(rule.deltas)
     return range(0 if rule.weight_up > 0 else count, 2 * count if rule.weight_up < 1 else count)
+
+
+def own_nats(rule: ScoreRule) -> float:
+    """Log mass that a candidate's bet on its first batch's own mean has, in bets on effects."""
+    return math.log(OWN_SHARE * len(rule.deltas) / _OWN_CELLS)
+
+
+def own_cell(n: float, total: float, rule: ScoreRule, *, mean: float) -> Own | None:
+    """Cell and row of the bet on a large batch's own mean; None where an effect says nearly the same.
+
+    Args:
+        n: Independent values' worth of the batch.
+        total: Sum of its scores, likewise.
+        rule: What is bet on.
+        mean: What the null had learned.
+    """
+    if n < OWN_LABELS_MIN:
+        return None
+    cell, count = round(total / n / CELL), len(rule.deltas)
+    away = abs(total / n - mean)
+    if n * min(abs(away - delta) for delta in rule.deltas) ** 2 / 2 < OWN_LEAD_NATS:
+        return None
+    above, below = (
+        cell * CELL > mean and rule.weight_up > 0,
+        cell * CELL < mean and rule.weight_up < 1,
+    )
+    return (cell, 2 * count) if above else (cell, 2 * count + 1) if below else None

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gonogo.detectors.rate.bets import OWN_LABELS_MIN, OWN_SHARE
 from gonogo.detectors.rate.rate_step import (
     added_nats,
     held_bets,
@@ -14,7 +15,14 @@ from gonogo.detectors.rate.rate_step import (
     weighed_nats,
 )
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED
-from gonogo.detectors.values.score_state import CELL, MASS_NATS_MIN, rows_of
+from gonogo.detectors.values.score_state import (
+    CELL,
+    MASS_NATS_MIN,
+    OWN_LEAD_NATS,
+    own_cell,
+    own_nats,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from gonogo.detectors.values.score_state import ScoreRule, ScoreState
@@ -50,12 +58,21 @@ def step_scores(
         present, fresh = round(mean / CELL), math.log(later / state.n) / 2
         null = state.squares + squares - (state.total + total) ** 2 / later
     log_null, half = math.log(max(null, about)), later / 2
-    bets, effects = [], (*rule.deltas, *(-delta for delta in rule.deltas))
-    for cell, row, mass in held_bets(state.bets, present, rows_of(rule)):
-        c = CELL * cell + effects[row]
+
+    def gained(c: float) -> float:
         left = max(about + squares - 2 * c * total + c * c * n, about)  # but for rounding
-        gain = fresh + half * (log_null - math.log(left))
-        bets.append((cell, row, (added_nats(log_start, mass) if cell == present else mass) + gain))
+        return fresh + half * (log_null - math.log(left))
+
+    bets, effects = [], (*rule.deltas, *(-delta for delta in rule.deltas), 0.0, 0.0)
+    own = None if present is None else own_cell(n, total, rule, mean=mean)
+    if own is not None and gained(CELL * own[0]) < OWN_LEAD_NATS:
+        own = None
+    starts = _starts(log_start, n, rule)
+    for cell, row, mass in held_bets(state.bets, present, rows_of(rule), own):
+        is_own, joined = row >= 2 * len(rule.deltas), mass
+        if (cell, row) == own or (cell == present and not is_own):
+            joined = added_nats(starts[is_own], mass)
+        bets.append((cell, row, joined + gained(CELL * cell + effects[row])))
     up, down = sides_nats(bets, len(rule.deltas))
     both = weighed_nats(up, down, (rule.weight_up, 1 - rule.weight_up))
     after = replace(state, batches=state.batches + 1, bets=tuple(bets))
@@ -76,6 +93,12 @@ def step_scores(
         bets=tuple(pruned_bets(bets, present, MASS_NATS_MIN)),
     )
     return ScoreStep(both, up, down, mean, learned)
+
+
+def _starts(log_start: float, n: float, rule: ScoreRule) -> tuple[float, float]:
+    """Log mass of new candidates on each effect, and on the batch's own mean."""
+    share = math.log1p(-OWN_SHARE) if n >= OWN_LABELS_MIN else 0.0
+    return log_start + share, log_start + own_nats(rule)
 
 
 def recovery_gain(state: ScoreState) -> tuple[float, float]:

@@ -1,8 +1,11 @@
 """Evidence that the mean of scores has shifted: the predictive construction for real values.
 
 The null learns mean and variance of the scores (normal-inverse-gamma); candidates that start at
-each value bet on a mean a few sizes away from the one learned there, and do not follow. See
-`predictive` for the construction and its promise, `ranks` for the scores.
+each value bet on a mean a few sizes away from the one learned there, and do not follow. A candidate
+whose first batch is large and speaks for a change also bets on that batch's own mean, as in `bets`: the
+null learns a batch of 5,000 values two standard deviations off faster than a bet on .7 can win (log10
+evidence of -778 without it, and 363 with it). See `predictive` for the construction and its promise,
+`ranks` for the scores.
 """
 
 from __future__ import annotations
@@ -16,16 +19,25 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints, check_vector
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
-from gonogo.detectors.rate.bets import cells_of
+from gonogo.detectors.rate.bets import NO_CELL, OWN_LABELS_MIN, OWN_SHARE, cells_of
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED, accumulate_starts
 from gonogo.detectors.values.ranks import ScoreSums
-from gonogo.detectors.values.score_state import CELL, MASS_NATS_MIN, ScoreRule, ScoreState, rows_of
+from gonogo.detectors.values.score_state import (
+    CELL,
+    MASS_NATS_MIN,
+    OWN_LEAD_NATS,
+    ScoreRule,
+    ScoreState,
+    own_nats,
+    rows_of,
+)
 from gonogo.detectors.values.score_step import ScoreStep, recovery_gain, step_scores
 from gonogo.errors import DataError
 
 __all__ = ["ScoreRule", "ScoreState", "ScoreWatch", "watch_scores"]
 
 _BETS_MAX = 400
+OwnCells = dict[int, Ints]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +161,8 @@ class _Run:
         self.mean = np.zeros(self.size)
         self.latched: NDArray[np.bool_] = np.zeros(self.size, dtype=np.bool_)
         steps = np.array(rule.deltas)
-        self.steps = np.concatenate((steps, -steps))
+        # A bet on a batch's own mean is on the cell itself.
+        self.steps: Floats = np.concatenate((steps, -steps, np.zeros(2)))
 
     def advance(self, at: int) -> int:
         """Take batches from `at` to the end, or to where an episode begins or ends."""
@@ -163,15 +176,13 @@ class _Run:
             size, s, q = (np.full(len(n) + 1, x[0]) for x in (size, s, q))
         mean = s[:-1] / size[:-1]
         present = None if state.latched else np.rint(mean / CELL).astype(np.int64)
-        cell, row, nats = self._bets(present)
-        gain = self._gains(span, size, s, q, CELL * cell + self.steps[row])
-        walk = np.cumsum(gain, axis=1)
-        mass = walk + nats[:, None]
-        for one in cells_of(present):
-            mine, starts = cell == one, np.where(present == one, self.log_starts[span], -math.inf)
-            mass[mine] = accumulate_starts(walk[mine], starts, nats[mine])
-        rises = row < len(self.rule.deltas)
-        up, down = (_log_mean(mass[side], len(self.rule.deltas)) for side in (rises, ~rises))
+        own = {} if state.latched else self._own(span, size, s, q)
+        cell, row, nats = self._bets(present, own)
+        walk = np.cumsum(self._gains(span, size, s, q, CELL * cell + self.steps[row]), axis=1)
+        mass = self._mass(walk, span, (cell, row, nats), present, own)
+        count = len(self.rule.deltas)
+        rises = (row < count) | (row == 2 * count)
+        up, down = (_log_mean(mass[side], count) for side in (rises, ~rises))
         both = _weigh(up, down, self.rule.weight_up)
         recovery = self._recovery(span) if state.latched else None
         over = (
@@ -183,7 +194,9 @@ class _Run:
         done = slice(at, at + taken)
         self.up[done], self.down[done], self.both[done] = up[:taken], down[:taken], both[:taken]
         self.mean[done], self.latched[done] = mean[:taken], state.latched
-        learned = (float(x[taken]) for x in (size, s, q))
+        # The batch that alarms is no part of what is normal.
+        last = taken - 1 if over.any() else taken
+        learned = (float(x[last]) for x in (size, s, q))
         self._keep(tuple(learned), cell, row, mass[:, taken - 1], present, taken)
         if recovery is not None:
             self.state = replace(self.state, recovery_nats=float(recovery[taken - 1]))
@@ -191,11 +204,70 @@ class _Run:
             self._turn(at + taken - 1)
         return at + taken
 
-    def _bets(self, present: Ints | None) -> tuple[Ints, Ints, Floats]:
+    def _own(self, span: slice, size: Floats, s: Floats, q: Floats) -> OwnCells:
+        """The cell of each large batch's own mean, where it gains enough; by row, shape (n,)."""
+        n, total, squares = self.n[span], self.total[span], self.squares[span]
+        own, before = total / np.maximum(n, 1e-9), s[:-1] / size[:-1]
+        away = np.abs(own - before)
+        gap = np.minimum.reduce([np.abs(away - delta) for delta in self.rule.deltas])
+        large = (n >= OWN_LABELS_MIN) & (n * gap**2 / 2 >= OWN_LEAD_NATS)
+        if not large.any():
+            return {}
+        cell = np.rint(own / CELL).astype(np.int64)
+        c, both = CELL * cell, size[:-1] + n
+        about = np.maximum(q[:-1] - s[:-1] ** 2 / size[:-1], 1e-9 * size[:-1])
+        null = q[:-1] + squares - (s[:-1] + total) ** 2 / both
+        bet = np.maximum(about + squares - 2 * c * total + n * c**2, about)
+        gains = np.log(both / size[:-1]) / 2 + both / 2 * np.log(np.maximum(null, about) / bet)
+        large &= gains >= OWN_LEAD_NATS
+        count, weight = len(self.rule.deltas), self.rule.weight_up
+        return {
+            row: np.where(mine, cell, NO_CELL)
+            for row, share, mine in (
+                (2 * count, weight, large & (c > before)),
+                (2 * count + 1, 1 - weight, large & (c < before)),
+            )
+            if share > 0 and mine.any()
+        }
+
+    def _mass(
+        self,
+        walk: Floats,
+        span: slice,
+        bets: tuple[Ints, Ints, Floats],
+        present: Ints | None,
+        own: OwnCells,
+    ) -> Floats:
+        """Log mass of every bet after each batch, shape (bets, n); candidates join before each."""
+        cell, row, nats = bets
+        mass = walk + nats[:, None]
+        log_starts = self.log_starts[span]
+        is_large = self.n[span] >= OWN_LABELS_MIN
+        effect_starts = np.where(is_large, log_starts + math.log1p(-OWN_SHARE), log_starts)
+        joining = [
+            ((cell == one) & (row < 2 * len(self.rule.deltas)), present == one, effect_starts)
+            for one in cells_of(present)
+        ]
+        joining += [
+            ((cell == one) & (row == r), cells == one, log_starts + own_nats(self.rule))
+            for r, cells in own.items()
+            for one in cells_of(cells)
+            if one != NO_CELL
+        ]
+        for mine, here, starts in joining:
+            begun = np.where(here, starts, -math.inf)
+            mass[mine] = accumulate_starts(walk[mine], begun, nats[mine])
+        return mass
+
+    def _bets(self, present: Ints | None, own: OwnCells) -> tuple[Ints, Ints, Floats]:
         held = {(cell, row): nats for cell, row, nats in self.state.bets}
         for cell in cells_of(present):
             for row in rows_of(self.rule):
                 held.setdefault((cell, row), -math.inf)
+        for row, cells in own.items():
+            for cell in cells_of(cells):
+                if cell != NO_CELL:
+                    held.setdefault((cell, row), -math.inf)
         keys = np.array(list(held), dtype=np.int64).reshape(-1, 2)
         return keys[:, 0], keys[:, 1], np.array(list(held.values()), dtype=np.float64)
 
@@ -251,13 +323,16 @@ class _Run:
             self.state = replace(state, latched=False, bets=(), recovery_nats=-math.inf)
         else:
             rises = self.up[at] >= self.down[at]
-            mine = [b for b in state.bets if (b[1] < len(self.rule.deltas)) == rises]
+            count = len(self.rule.deltas)
+            mine = [b for b in state.bets if (b[1] < count or b[1] == 2 * count) == rises]
             top = max(nats for _, _, nats in mine)
             weight = np.array([math.exp(nats - top) for _, _, nats in mine])
             weight /= weight.sum()
+            row = np.array([row for _, row, _ in mine])
             anchor = CELL * np.array([cell for cell, _, _ in mine])
-            before = float(weight @ anchor)
-            after = before + float(weight @ self.steps[[row for _, row, _ in mine]])
+            after = float(weight @ (anchor + self.steps[row]))
+            # A bet on a mean itself left from what was normal ahead of this batch.
+            before = float(weight @ np.where(row < 2 * count, anchor, self.mean[at]))
             self.state = replace(state, latched=True, before=before, after=after)
         self.latched[at] = self.state.latched
 

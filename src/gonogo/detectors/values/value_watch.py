@@ -40,7 +40,8 @@ class ValuePart:
     """One of the streams that a metric is followed as; arrays over the batches since the baseline.
 
     `atom` is the bin whose share, or above which the share, is followed; None for scores. Evidence is
-    weighted, as it is summed.
+    weighted, as it is summed; `told_nats` is that by which a change that lasts was told, the most that
+    there was of it, and where none lasts that after the last batch.
     """
 
     atom: int | None
@@ -49,13 +50,15 @@ class ValuePart:
     down_nats: Floats
     latched: bool
     dispersion: float
+    told_nats: float
 
     def times(self, weight: float) -> ValuePart:
         """The part with its evidence weighted."""
         up, down, both = (
             nats + math.log(weight) for nats in (self.up_nats, self.down_nats, self.evidence_nats)
         )
-        return replace(self, evidence_nats=both, up_nats=up, down_nats=down)
+        told = self.told_nats + math.log(weight)
+        return replace(self, evidence_nats=both, up_nats=up, down_nats=down, told_nats=told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +74,12 @@ class ValueWatch:
         """Whether it has, as of the last batch: together, or in one part that has not recovered."""
         now = self.evidence_nats[-1] if len(self.evidence_nats) else -math.inf
         return bool(now >= self.needed_nats) or any(part.latched for part in self.parts)
+
+    @property
+    def told_nats(self) -> float:
+        """Evidence by which a change that lasts was told, else that after the last batch."""
+        lasting = [part.told_nats for part in self.parts if part.latched]
+        return max(float(self.evidence_nats[-1]), *lasting, -math.inf)
 
 
 def watch_values(
@@ -279,7 +288,17 @@ def _part(part: _PartRule[Rule], watch: RateWatch | ScoreWatch, since: slice) ->
         watch.down_nats[since],
         watch.state.latched,
         part.rule.dispersion,
+        _told_nats(watch),
     )
+
+
+def _told_nats(watch: RateWatch | ScoreWatch) -> float:
+    nats = watch.evidence_nats
+    if not len(nats):
+        return -math.inf
+    before = np.flatnonzero(~watch.latched)
+    begun = int(before[-1]) + 1 if len(before) else 0
+    return float(nats[begun:].max() if watch.state.latched else nats[-1])
 
 
 def _integers(name: str, values: ArrayLike, rows: int) -> Ints:
