@@ -11,6 +11,7 @@ from pathlib import Path
 import grimp
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "gonogo"
+TESTS = SOURCE.parents[1] / "tests"
 MODULES = [p.relative_to(SOURCE) for p in SOURCE.rglob("*.py") if p.name != "__init__.py"]
 MODULES_MAX, ROOT_MODULES_MAX = 20, 8
 # The two engines do the same work under the same names.
@@ -36,6 +37,9 @@ def test_a_name_says_which_module() -> None:
         if len(folders) > 1 and not (len(folders) == 2 and set(folders) <= set(ENGINES))
     }
     assert doubled == {}
+    # Two tests of one name cannot be collected together: there are no packages around them.
+    tests = Counter(path.name for path in TESTS.rglob("test_*.py"))
+    assert [name for name, n in tests.items() if n > 1] == []
 
 
 def test_a_type_is_named_by_a_noun() -> None:

@@ -160,10 +160,10 @@ async def test_a_name_of_which_all_was_refused_says_why_it_is_unknown(app: Gonog
     assert why in lost.why
     assert lost.refused is not None
     assert (lost.refused.n, kept.refused) == (3, None)
-    assert report.summary.endswith("Refused lately and not counted are 3 rows: 3 of lost.")
+    assert report.summary.endswith("Refused lately and not counted: 3 rows of lost.")
     known = await app.list_dependencies()
     assert [line.dependency for line in known.dependencies] == ["kept"]
     assert known.refused is not None
     assert [(one.dependency, one.n) for one in known.refused] == [("lost", 3)]
-    assert known.summary.endswith("3 rows: 3 of lost.")
+    assert known.summary.endswith("3 rows of lost.")
     assert (await app.list_dependencies("kep")).refused is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gonogo.answers import RefusalCount, RefusedName, rfc3339
 from gonogo.errors import plain
 from gonogo.records import DAY_MS
-from gonogo.text.forms import counted, named, number
+from gonogo.text.forms import counted, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def all_refused_text(refused: Sequence[RefusedRows]) -> str:
     """Of which names how many were refused, as a sentence; empty where none was."""
     if not refused:
         return ""
-    parts = [f"{number(one.n)} of {plain(one.dependency, 80) or 'no name'}" for one in refused]
-    rows = sum(one.n for one in refused)
-    are = "is" if rows == 1 else "are"
-    return f" Refused lately and not counted {are} {counted(rows, 'row')}: {named(parts)}."
+    parts = [
+        f"{counted(one.n, 'row')} of {plain(one.dependency, 80) or 'no name'}" for one in refused
+    ]
+    return f" Refused lately and not counted: {named(parts)}."
