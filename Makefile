@@ -18,8 +18,9 @@ test: .venv/ready ## everything but the heavy components: under 10 minutes on tw
 peers: .venv/ready ## the heavy components, each in an environment of its own under .peers
 	@$(BIN)/python -m pytest tests/peers
 
-torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations; a hundred lives asked everything
+torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations; a hundred lives asked everything; properties at random
 	@GONOGO_TORTURE_ROUNDS=100 GONOGO_LIVES=100 $(BIN)/python -m pytest -n 2 -q tests/torture tests/coherence
+	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q -m hypothesis --ignore=tests/coherence --ignore=tests/peers tests
 
 audit: .venv/ready ## ask the public advisories about every pinned dependency
 	@$(BIN)/python packaging/audit.py
