@@ -12,7 +12,9 @@ from mcp_types import CallToolResult, TextContent
 
 from gonogo import answers as a
 from gonogo.app import Gonogo
+from gonogo.app.parts import Stores
 from gonogo.errors import StoreError, UnknownTarget
+from gonogo.incidents.change_events import ChangeEvent
 from gonogo.records import Decision, Verdict
 from gonogo.server.surface import build_server
 from gonogo.settings import BudgetSettings, Settings, WorkloadSettings
@@ -273,6 +275,15 @@ class Scripted(Gonogo):
         if decision_id != ID:
             raise UnknownTarget("decision", decision_id, [ID])
         return DECISION
+
+    async def changes(self, dependency: str, limit: int = 20) -> list[ChangeEvent]:
+        """None was recorded."""
+        del dependency, limit
+        return []
+
+    async def stores(self) -> Stores:
+        """A script that asks for one has left something out."""
+        raise AssertionError("the script opens no store")
 
     async def actions(self, limit: int = 50) -> list[Decision]:
         return [DECISION][:limit]

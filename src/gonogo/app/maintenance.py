@@ -10,6 +10,7 @@ from gonogo.app.open_store import OpenStore
 from gonogo.app.question_arguments import as_meant
 from gonogo.clock import spare_time
 from gonogo.errors import ActionRefused
+from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gonogo.fallback.approval import ConfirmedBy
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
+    from gonogo.incidents.change_events import ChangeEvent
     from gonogo.ingest.load import LoadReport, Progress, Reading
     from gonogo.ingest.mapping import FieldMap
     from gonogo.money.calibration import CalibrationTable
@@ -286,6 +288,14 @@ class Maintenance(OpenStore):
     async def plan_ids(self, limit: int = 50) -> list[str]:
         """The newest fallback plans' ids, newest first."""
         return await (await self.stores()).routes.plan_ids(limit=limit)
+
+    async def changes(self, dependency: str, limit: int = 20) -> list[ChangeEvent]:
+        """The newest recorded changes that may touch a dependency, newest first."""
+        from gonogo.incidents.change_events import recorded_changes
+
+        log = (await self.stores()).decisions
+        until_ms = self._clock() + DAY_MS
+        return (await recorded_changes(log, dependency, start_ms=0, end_ms=until_ms))[:limit]
 
     async def actions(self, limit: int = 50) -> list[Decision]:
         """The newest actions of the hash chain, newest first."""

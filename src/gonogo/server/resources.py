@@ -16,7 +16,6 @@ from mcp_types import (
 )
 
 from gonogo.app import Gonogo
-from gonogo.records import DAY_MS
 from gonogo.text.answer_text import action_json, as_json, decision_json
 
 JSON = "application/json"
@@ -100,17 +99,9 @@ async def _dependency(app: Gonogo, name: str) -> str:
     incidents = await app.get_incidents(dependency=name)
     whole: dict[str, Any] = line.model_dump(mode="json", exclude_none=True)
     kept = incidents.model_dump(mode="json", by_alias=True, exclude_none=True)
-    shown = {"incidents": kept["incidents"], "changes": await _changes(app, name)}
+    changes = [event.told for event in await app.changes(name, limit=CHANGES_MAX)]
+    shown = {"incidents": kept["incidents"], "changes": changes}
     return json.dumps({**whole, **shown}, ensure_ascii=False)
-
-
-async def _changes(app: Gonogo, name: str) -> list[str]:
-    """The newest recorded changes that may touch a dependency, in words."""
-    from gonogo.incidents.change_events import recorded_changes
-
-    log = (await app.stores()).decisions
-    found = await recorded_changes(log, name, start_ms=0, end_ms=app.clock() + DAY_MS)
-    return [event.told for event in found[:CHANGES_MAX]]
 
 
 def add_completions(server: MCPServer[Gonogo], app: Gonogo) -> None:
