@@ -7,10 +7,11 @@ digits whoever makes a number of them. Bounds are held here, before anybody look
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 
-__all__ = ["DEPTH_MAX", "DIGITS_MAX", "depth_within", "foreign_file", "foreign_json"]
+__all__ = ["DEPTH_MAX", "DIGITS_MAX", "depth_within", "foreign_file", "foreign_json", "number"]
 
 # JSON that anything here reads on purpose is ten levels deep; a JSON Schema may be thirty.
 DEPTH_MAX = 64
@@ -46,6 +47,18 @@ def foreign_json(raw: bytes | str, *, bytes_max: int | None = None) -> object:
     if (brackets or 0) > DEPTH_MAX and not depth_within(value, DEPTH_MAX):
         raise ValueError("is nested too deeply")
     return value
+
+
+def number(value: object) -> float | int | None:
+    """A number, also one that is written as text; None for all else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.isdecimal() else float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def foreign_file(path: str, *, bytes_max: int) -> bytes:

@@ -11,9 +11,10 @@ langfuse.com, "Token & Cost Tracking"; LangSmith, "Run data format"; inspect_ai,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import product
+
+from gonogo.border.foreign import number
 
 __all__ = ["named_counts", "token_fields"]
 
@@ -132,13 +133,5 @@ def _first(places: tuple[object, ...], paths: tuple[str, ...]) -> int | float | 
 
 def _count(value: object) -> int | float | None:
     """A count, also one that is written as text; None for all else, and for what is below 0."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        try:
-            value = int(value) if value.isdecimal() else float(value)
-        except ValueError:
-            return None
-    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        return None
-    return value
+    stated = number(value)
+    return None if stated is None or stated < 0 else stated

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gonogo.border.foreign import number
 from gonogo.ingest.numbered_lines import Row
 from gonogo.ingest.times import epoch_ms
 from gonogo.records import Rejection
@@ -135,18 +135,6 @@ def first(record: object, *paths: str) -> object:
         if value is not None and value != "":
             return value
     return None
-
-
-def number(value: object) -> float | int | None:
-    """A number, also one that is written as text; None for all else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        try:
-            value = int(value) if value.isdecimal() else float(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def unix_s(value: object) -> float | None:
