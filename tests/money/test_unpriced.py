@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import engines
 from money_world import calls, opened_app, record
 
 pytestmark = pytest.mark.anyio
@@ -167,3 +170,16 @@ async def test_an_amount_says_of_how_many_calls_it_is_not(tmp_path: Path) -> Non
     )
     assert settled.unpriced is not None
     assert settled.unpriced.why.startswith("2 of 10 calls of this reservation have no cost")
+
+
+@pytest.mark.sqlite
+async def test_an_upgrade_prices_nothing(tmp_path: Path) -> None:
+    """Each upgrade runs the steps from 15 on again: none takes unpriced calls for priced ones."""
+    async with opened_app(tmp_path, TOML) as app:
+        await record(app, calls("strange", 10, input_tokens=900))
+    with closing(sqlite3.connect(engines.store_of(tmp_path), isolation_level=None)) as store:
+        store.execute("PRAGMA user_version = 20")
+    async with opened_app(tmp_path, TOML) as app:
+        found = await app.check_budget_with_confidence("day", planned_cost_usd=0.5)
+    assert found.unpriced is not None
+    assert (found.verdict, found.unpriced.calls) == ("unknown", 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 # it has: an upgrade runs them all, and passes over what is there.
 _UNSURE_FROM = 15
 _THERE = ("already exists", "duplicate column name")
+_FILLS = re.compile(r"^(UPDATE|INSERT)\b", re.MULTILINE)
 
 
 def _migrations() -> list[tuple[int, Path]]:
@@ -87,10 +89,18 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _apply(connection: sqlite3.Connection, file: Path, *, pass_over: tuple[str, ...]) -> None:
-    """Run one step; `pass_over`: what SQLite says of a statement that is not needed."""
+    """Run one step; `pass_over`: what SQLite says of a statement that is not needed.
+
+    What fills a column or a table that is there was run when it was made, and would undo what was
+    written since: calls without a price would be taken for priced ones.
+    """
+    there = False
     for statement in _statements(file.read_text(encoding="utf-8")):
+        if there and _FILLS.search(statement):
+            continue
         try:
             connection.execute(statement)
         except sqlite3.OperationalError as error:
             if not any(said in str(error) for said in pass_over):
                 raise
+            there = True
