@@ -1,0 +1,1 @@
+"""A new version beside the current one: evidence, hour by hour, that it is not worse."""
