@@ -20,8 +20,8 @@ from gonogo.notifiers.post import retry_after_s
 from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
 from gonogo.ports.actuators import Step
+from gonogo.ports.incidents import Event, IncidentRecord
 from gonogo.ports.notices import Notice, Notifier, Page
-from gonogo.ports.routes import Event, IncidentRecord
 from gonogo.store.books.notice_book import StoredNotices
 from receivers import (
     ROUTING_KEY,

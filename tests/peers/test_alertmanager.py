@@ -14,8 +14,8 @@ from environments import program
 from ports import free_port, running
 
 from gonogo.notifiers.alertmanager import Alertmanager
+from gonogo.ports.incidents import Event, IncidentRecord
 from gonogo.ports.notices import Notice, Page
-from gonogo.ports.routes import Event, IncidentRecord
 
 pytestmark = pytest.mark.anyio
 

@@ -23,7 +23,8 @@ from fallback_world import DAY, MINUTE, World, world
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.ports.actuators import Actuator
-from gonogo.ports.routes import Incidents, Routes
+from gonogo.ports.incidents import Incidents
+from gonogo.ports.routes import Routes
 
 ALIVE_S_MAX = 300
 

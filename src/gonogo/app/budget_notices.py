@@ -10,7 +10,7 @@ from gonogo.app.shift_notices import ME, notice_of
 from gonogo.errors import plain
 from gonogo.money.scopes import scope_at
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
-from gonogo.ports.routes import Event
+from gonogo.ports.incidents import Event
 from gonogo.records import MICRO
 from gonogo.text.forms import money, percent
 

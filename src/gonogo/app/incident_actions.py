@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gonogo.answers import IncidentList
     from gonogo.app.parts import Stores
     from gonogo.incidents.by_hand import EntryOf
-    from gonogo.ports.routes import IncidentRecord
+    from gonogo.ports.incidents import IncidentRecord
 
 __all__ = [
     "acknowledge_incident",

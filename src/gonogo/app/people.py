@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from gonogo.answers import IncidentList
     from gonogo.app.parts import Stores
     from gonogo.ports.actuators import Step
+    from gonogo.ports.incidents import Kind
     from gonogo.ports.notices import Notifier
-    from gonogo.ports.routes import Kind, Plan
+    from gonogo.ports.routes import Plan
     from gonogo.records import Verdict
     from gonogo.settings import Settings
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from gonogo.answers import DriftReport
+from gonogo.ports.incidents import Event, IncidentRecord
 from gonogo.ports.notices import Notice
-from gonogo.ports.routes import Event, IncidentRecord
 from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.text.forms import signed
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gonogo.answers.drift_report import Signal
     from gonogo.app.parts import Stores
-    from gonogo.ports.routes import Kind
+    from gonogo.ports.incidents import Kind
     from gonogo.records import Decision, Verdict
 
 __all__ = ["ME", "SHIFT", "drift_verdicts", "notice_of", "shift_notices", "shift_over"]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gonogo.fallback.approval import ConfirmedBy
-    from gonogo.ports.routes import IncidentRecord, Route, Switch
+    from gonogo.ports.incidents import IncidentRecord
+    from gonogo.ports.routes import Route, Switch
     from gonogo.ports.target_health import Assessment
     from gonogo.settings import DependencySettings, Policy
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Actuator
+    from gonogo.ports.incidents import Incidents
     from gonogo.ports.money import Ledger
-    from gonogo.ports.routes import Incidents, Routes
+    from gonogo.ports.routes import Routes
     from gonogo.ports.target_health import Health
     from gonogo.ports.telemetry import DecisionLog, Telemetry
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.incidents.handle import QUALITY, WHY_CHARS_MAX, moved
-from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, Status, TurnOf
+from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Status, TurnOf
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Incidents
+    from gonogo.ports.incidents import Incidents
 
 __all__ = ["note_route", "note_stuck"]
 

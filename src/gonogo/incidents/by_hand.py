@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, TurnOf
+from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, TurnOf
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Incidents
+    from gonogo.ports.incidents import Incidents
     from gonogo.records import Decision
 
 # The log entry of what a person did, of the incident as it stands then.

@@ -18,7 +18,7 @@ from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rf
 from gonogo.answers.work_report import listed_of
 from gonogo.errors import ParameterError, plain
 from gonogo.incidents.by_hand import unknown_incident
-from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
+from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import Decision
 from gonogo.text.forms import counted, minute
@@ -26,7 +26,7 @@ from gonogo.text.forms import counted, minute
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from gonogo.ports.routes import Incidents
+    from gonogo.ports.incidents import Incidents
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.records import Verdict
     from gonogo.settings import Settings

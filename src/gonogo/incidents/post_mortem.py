@@ -14,7 +14,7 @@ from gonogo.text.actors import actor_name
 from gonogo.text.forms import span
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Event, IncidentRecord, Incidents
+    from gonogo.ports.incidents import Event, IncidentRecord, Incidents
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.records import Decision
 

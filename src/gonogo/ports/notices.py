@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gonogo.ports.actuators import Step
-    from gonogo.ports.routes import Event, IncidentRecord, Kind, Status
+    from gonogo.ports.incidents import Event, IncidentRecord, Kind, Status
 
 Severity = Literal["critical", "error", "warning", "info"]
 SEVERITIES: Mapping[Kind, Severity] = {

@@ -11,8 +11,8 @@ from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.trust.fleet_scores import look_at_fleet
 
 if TYPE_CHECKING:
+    from gonogo.ports.incidents import Incidents
     from gonogo.ports.money import Ledger
-    from gonogo.ports.routes import Incidents
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import KeptScore, TrustTelemetry

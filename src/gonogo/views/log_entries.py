@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
-from gonogo.ports.routes import IncidentRecord
+from gonogo.ports.incidents import IncidentRecord
 from gonogo.records import Decision, Part, PartVerdict
 
 Answered = TypeVar("Answered", bound=Answer)

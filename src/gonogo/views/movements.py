@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.records import worst_verdict
 
 if TYPE_CHECKING:
-    from gonogo.ports.routes import Incidents
+    from gonogo.ports.incidents import Incidents
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.records import Verdict
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
-from gonogo.ports.routes import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
+from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.store.books.audit import append_action
 
 if TYPE_CHECKING:
