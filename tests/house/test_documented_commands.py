@@ -104,7 +104,7 @@ def test_a_documented_command_is_one_that_the_parser_takes(call: str) -> None:
 def test_documents_show_what_the_test_looks_for() -> None:
     """The search finds commands in README, in a block and in a line; a wrong one is refused."""
     readme = shown(ROOT / "README.md")
-    assert {"check drift sentiment-v3", "serve --http 127.0.0.1:8765"} <= set(readme)
+    assert {"check drift sentiment-v3", "install claude-code"} <= set(readme)
     assert len(DOCUMENTED) > 30
     with pytest.raises(ParameterError):
         parse(["serve", "--nonsense"])

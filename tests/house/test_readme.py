@@ -42,3 +42,37 @@ def test_every_configuration_in_a_document_is_one_that_gonogo_takes(
         settings = load_settings(str(tmp_path / "gonogo.toml"), None, {"HOME": str(tmp_path)})
         said = (settings.dependencies, settings.probes, settings.notify, settings.maintenance)
         assert any(said) or settings.guard.tools or settings.budgets or settings.oauth
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+README_LINES_MAX = 60
+
+
+def headings(page: Path) -> set[str]:
+    """What a link to a heading of a page may end with, as GitHub spells it."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """A file of the repository, and where it has a #, a heading of that file."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not heading or heading in headings(target), link
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    """README leads to the list of pages, which has each of them; README itself is one screen."""
+    listed = (ROOT / "docs" / "README.md").read_text()
+    assert "(docs/README.md)" in README
+    assert len(README.splitlines()) <= README_LINES_MAX
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in listed, page.name

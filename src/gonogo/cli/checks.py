@@ -13,7 +13,7 @@ from gonogo.errors import ParameterError, plain
 
 group = typer.Typer(
     name="check",
-    help="Ask: exit status 0 go, 1 caution, 2 no_go, 3 unknown.",
+    help="Ask whether something is fit for the work; exit status 0 go, 1 caution, 2 no_go, 3 unknown.",
     epilog="`gonogo check drift gpt-4`\n\n`gonogo check preflight triage`",
     no_args_is_help=True,
     rich_markup_mode="markdown",

@@ -22,7 +22,7 @@ async def demo(
         Path | None, typer.Option(metavar="PATH", help="Keep its data and stores in a new folder.")
     ] = None,
 ) -> None:
-    """Play three simulated weeks through the real ingest, server and client; changes nothing."""
+    """See it work: three simulated weeks and an agent's questions; changes nothing of yours."""
     from rich.console import Console
 
     from gonogo.app.memory import wall_clock_ms

@@ -111,7 +111,7 @@ async def ingest(
     run: RunOption = None,
     timezone: ZoneOption = None,
 ) -> int:
-    """Store observations from files; refused lines are named, the others are kept."""
+    """Store observations from files (JSONL, CSV, …); refused lines are named, the others are kept."""
     from gonogo.ingest.load import Reading
     from gonogo.ingest.mapping import parse_mapping
     from gonogo.ingest.times import time_zone

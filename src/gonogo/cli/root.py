@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gonogo import __version__
@@ -35,10 +36,62 @@ from gonogo.errors import ParameterError, plain
 USAGE = 64
 INTERRUPTED = 130
 
+# In the order of the first hour.
+FIRST = ("demo", "ingest", "check", "install", "doctor")
+
+
+class RootGroup(TyperGroup):
+    """The command line as a whole, with a help of its own.
+
+    Typer lists options before commands, and a heading in the order of its first command; a terminal of 24 lines then
+    shows no command at all.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - as typer calls it
+        """Print usage, five commands and where to read on; then the others and the options."""
+        from rich.console import Console
+        from rich.table import Table
+
+        first = [(_example(self.commands[name]), self.commands[name]) for name in FIRST]
+        panels = {START: [(typed, _first_sentence(command.help or "")) for typed, command in first]}
+        for name, command in self.commands.items():
+            heading = str(getattr(command, "rich_help_panel", None) or "More")
+            if heading != START:
+                panels.setdefault(heading, []).append((name, _first_sentence(command.help or "")))
+        options = [
+            (", ".join(option.opts), str(getattr(option, "help", "") or ""))
+            for option in self.get_params(ctx)
+        ]
+        panels["Options, before a command or after it"] = options
+        console = Console(highlight=False)
+        console.print(f"[bold]Usage:[/] {ctx.command_path} COMMAND …\n\n{self.help}", style="")
+        for heading, rows in panels.items():
+            console.print(f"\n[bold]{heading}[/]")
+            table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+            table.add_column(no_wrap=True, min_width=15)
+            table.add_column()
+            for name, said in rows:
+                table.add_row(f"  [cyan]{name}[/]", said)
+            console.print(table)
+            if heading == START:
+                console.print(f"\n{self.epilog}\nA command's options: gonogo COMMAND --help")
+
+
+def _example(command: Any) -> str:  # noqa: ANN401 - typer's own
+    """The first example of a command's help, as it is typed."""
+    return str(command.epilog).split("`")[1]
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence of a command's help, without what follows a semicolon."""
+    return " ".join(text.split()).partition(". ")[0].partition(";")[0].removesuffix(".")
+
+
 root = typer.Typer(
     name="gonogo",
     help="Go or no-go for AI agents: is what the agent depends on fit for the work, with evidence.",
-    epilog="`gonogo ingest calls.jsonl`\n\n`gonogo check drift my-model`\n\n`gonogo serve`",
+    cls=RootGroup,
+    epilog="A first hour: `gonogo demo`, then docs/tutorial.md.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,

@@ -132,7 +132,7 @@ async def install(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
-    """Show the change to a client's file, then make it; the old file is kept beside it."""
+    """Let an MCP client start the server; shows the change to its file first, and keeps the old one."""
     known = _client(client)
     settings = session.settings
     folder = project.absolute() if project else None

@@ -57,7 +57,7 @@ async def doctor(
         ),
     ] = False,
 ) -> int:
-    """Look at the store, SQLite, the configuration, the clock and the clients; says what to mend."""
+    """Say what is amiss with store, configuration, clock and clients, and how to mend it."""
     store = await _store(session)
     findings = [
         Finding("gonogo", "ok", f"{__version__}, MCP SDK {version('mcp')}"),
