@@ -18,8 +18,10 @@ from product import ERAS, GONOGO, answer, environment, lines, typed
 from test_guard import calls
 
 from gonogo.errors import ActionRefused, ConfigError
+from gonogo.guard.held_calls import HeldCalls
 from gonogo.guard.hook_forms import Ruling
 from gonogo.guard.resident import Judge
+from gonogo.recorder.asker import Asker
 from gonogo.settings import Settings
 from gonogo.wrap.enforcement import Enforcement, Limits, whole_lines
 
@@ -157,7 +159,10 @@ def test_why_nothing_was_checked_is_said_once(
     def unread() -> Settings:
         raise ConfigError("gonogo.toml is gone.")
 
-    judge = Judge(unread, clock=lambda: 0, closed=closed)
+    def unasked() -> Asker:
+        raise AssertionError
+
+    judge = Judge(unread, unasked, clock=lambda: 0, closed=closed)
     for name in ("srv/a", "srv/b"):
         ruling = judge(name)
         assert ruling.what == ("deny" if closed else "allow")
@@ -271,14 +276,14 @@ def test_every_hold_is_settled_once_whatever_becomes_of_its_call() -> None:
     ended: list[tuple[str | None, bool]] = []
 
     class Purse:
-        def hold(self, dependency: str) -> str:
+        def hold(self, dependency: str) -> HeldCalls:
             if dependency == "srv/dear":
                 raise ActionRefused("it does not fit")
             held.append(f"{len(held)}")
-            return held[-1]
+            return HeldCalls(held[-1], size=1, left=0, held_usd=0.1)
 
-        def end(self, hold: str | None, *, called: bool) -> None:
-            ended.append((hold, called))
+        def end(self, hold: HeldCalls | None, *, called: bool) -> None:
+            ended.append((None if hold is None else hold.id, called))
 
     enforcement = Enforcement("srv", lambda _: Ruling("allow"), Limits(), Purse())
 

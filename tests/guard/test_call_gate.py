@@ -71,6 +71,7 @@ async def test_what_raises_or_is_cancelled_holds_nothing_any_more(
 
     with pytest.raises(ZeroDivisionError):
         fails()
+    assert gate.flush(20)
     running = asyncio.Event()
     task = asyncio.create_task(hangs())
     await running.wait()

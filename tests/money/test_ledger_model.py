@@ -85,6 +85,30 @@ class LedgerMachine(Machine):
             hold.observed += micro
 
     @precondition(lambda self: self.holds)
+    @rule(which=st.integers(0, 20), micro=st.integers(1, 4_000_000))
+    def lower(self, which: int, micro: int) -> None:
+        """An open hold holds no more than asked, never more than before; again changes nothing."""
+        name, hold = self.some(which)
+        for _ in range(2):
+            ledger, now_ms = self.bench.ledger, self.bench.now_ms
+            self.do(ledger.lower(name, held_micro_usd=micro, now_ms=now_ms))
+        if hold.is_open:
+            hold.held = min(hold.held, micro)
+
+    @precondition(lambda self: self.holds)
+    @rule(which=st.integers(0, 20), s=st.integers(1, 2 * EXPIRES_S))
+    def renew(self, which: int, s: int) -> None:
+        """A hold that lasts still lasts so long from now, and never less than before."""
+        name, hold = self.some(which)
+        ledger, now_ms = self.bench.ledger, self.bench.now_ms
+        if not hold.is_open or now_ms >= hold.expires_ms:
+            with pytest.raises(ParameterError, match="cannot be renewed"):
+                self.do(ledger.renew(name, now_ms=now_ms, length_s=s))
+            return
+        self.do(ledger.renew(name, now_ms=now_ms, length_s=s))
+        hold.expires_ms = max(hold.expires_ms, now_ms + s * 1000)
+
+    @precondition(lambda self: self.holds)
     @rule(which=st.integers(0, 20), micro=st.none() | MICRO)
     def settle(self, which: int, micro: int | None) -> None:
         """At a declared cost, which is final, or at what was observed; again changes nothing."""

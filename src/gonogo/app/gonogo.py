@@ -144,11 +144,13 @@ class Gonogo(CheckMemory):
         *,
         work: Mapping[str, int] | None = None,
         run: str | None = None,
+        lease_s: int | None = None,
     ) -> BudgetCheck:
         """Will planned work fit a budget: the probability; optionally holds the money.
 
         `work` states planned calls by dependency, for work of several; `run` names a run that shares
-        one hold, and the answer tells what it will have cost in the end.
+        one hold, and the answer tells what it will have cost in the end. `lease_s`: how long the hold
+        lasts unless it is renewed.
         """
         from gonogo.app.money_actions import check
         from gonogo.money.budget_request import BudgetRequest
@@ -165,6 +167,7 @@ class Gonogo(CheckMemory):
             reserve=reserve,
             idempotency_key=idempotency_key,
             run=run,
+            lease_s=lease_s,
             detail=detail,
         )
         asked = request.arguments() | _given(

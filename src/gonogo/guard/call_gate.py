@@ -5,6 +5,7 @@ The one mechanism of `gonogo wrap --budget` and of the middlewares in `gonogo.in
 
 from __future__ import annotations
 
+import atexit
 import functools
 import inspect
 import logging
@@ -13,10 +14,10 @@ import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from anyio import to_thread
+from anyio import get_cancelled_exc_class, to_thread
 
 from gonogo.clock import wall_clock_ms
-from gonogo.errors import ActionRefused, UnknownTarget
+from gonogo.guard.held_calls import CallMoney, CallRefusedError
 from gonogo.guard.not_asked import why_not_asked
 from gonogo.guard.resident import Judge
 from gonogo.recorder.asker import Asker
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from gonogo.answers import BudgetCheck
-    from gonogo.app import Gonogo
+    from gonogo.guard.held_calls import HeldCalls
     from gonogo.settings import Settings
 
 __all__ = ["CallGate", "CallRefusedError", "GatedCall"]
@@ -36,22 +36,21 @@ __all__ = ["CallGate", "CallRefusedError", "GatedCall"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# How long the end of a program waits for what has ended; as the recorder's outbox.
+CLOSE_S = 10.0
 # What says what a call cost, beside its cost itself.
 _USAGE = ("cost_usd", "input_tokens", "output_tokens", "error")
 
 logger = logging.getLogger("gonogo.guard")
 
 
-class CallRefusedError(ActionRefused):
-    """A call that was stopped before it ran; the message says why and what to do."""
-
-
 class CallGate:
     """Stops calls under a no_go or beyond a budget, and books what the others cost.
 
-    Each call holds its money while it runs. When it ends, by an answer, an exception, a cancellation or a
-    stream that is read no more, it is recorded under its hold, which is settled at what was recorded:
-    in a thread of the gate's own, so that nobody waits. Safe among threads and event loops.
+    Each call holds its money while it runs; where calls come often, those of the next second hold theirs
+    before they come. When a call ends, by an answer, an exception, a cancellation or a stream that is read
+    no more, it is recorded under its hold, which is settled at what was recorded: in a thread of the gate's
+    own, so that nobody waits. Safe among threads and event loops.
 
     Args:
         budget: Whose money is held; None: calls are asked about and recorded only.
@@ -74,9 +73,11 @@ class CallGate:
     ) -> None:
         self.budget, self.call_usd, self._closed = budget, call_usd, closed
         self._named = store, config
-        self._judge = Judge(self._settings, clock=wall_clock_ms, closed=closed)
+        self._judge = Judge(self._settings, self._started, clock=wall_clock_ms, closed=closed)
         self._asker: Asker | None = None
+        self._money: CallMoney | None = None
         self._starting = threading.Lock()
+        self.entering = threading.Lock()
         self._said: set[str] = set()
 
     def call(self, dependency: str, **fields: object) -> GatedCall:
@@ -108,8 +109,12 @@ class CallGate:
         if ruling.what != "allow":
             raise CallRefusedError(ruling.reason)
 
-    def hold(self, dependency: str) -> str | None:
-        """Hold the money of one call; the hold's id, None where nothing is held.
+    def hold(self, dependency: str, *, ahead: bool = True) -> HeldCalls | None:
+        """Hold the money of one call; None where nothing is held.
+
+        Args:
+            dependency: What is called.
+            ahead: Whether money may be held for the calls of the next second as well.
 
         Raises:
             CallRefusedError: It does not fit the budget.
@@ -117,58 +122,48 @@ class CallGate:
         if self.budget is None:
             return None
         try:
-            found = self._ask_money(self.budget, dependency)
+            return self._booked(ahead=ahead).draw(dependency)
+        except CallRefusedError:
+            raise
         except Exception as error:  # noqa: BLE001 - an entry point: the call gets an answer
-            self._without_hold(why_not_asked(error))
+            self._without_hold("", why_not_asked(error))
             return None
-        if found.verdict == "no_go":
-            raise CallRefusedError(f"gonogo: {dependency} was not called. {found.summary}")
-        if found.reservation is None:
-            self._without_hold(found.summary)
-            return None
-        return found.reservation.id
 
     def end(
-        self, hold: str | None, fields: dict[str, object] | None, usd: float | None = None
+        self, hold: HeldCalls | None, fields: dict[str, object] | None, usd: float | None = None
     ) -> None:
         """Record a call and settle its hold, without waiting; `usd` settles it at an amount."""
-
-        async def book(app: Gonogo) -> None:
-            if fields is not None:
-                answer = await app.record_observations([fields])
-                for refused in answer.rejected:
-                    logger.warning("gonogo: not recorded: %s %s", refused.field, refused.problem)
-            if hold is not None:
-                await app.settle_reservation(hold, usd)
-
-        self._started().begin(book)
+        try:
+            self._booked().end(hold, fields, usd)
+        except Exception as error:  # noqa: BLE001 - an entry point: the call's own end stands
+            logger.warning("gonogo: not recorded: %s", why_not_asked(error))
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every call that has ended is booked; False where the time-out came first."""
-        return self._asker is None or self._asker.wait(timeout_s)
+        return self._money is None or self._money.flush(timeout_s)
 
-    def _ask_money(self, budget: str, dependency: str) -> BudgetCheck:
-        ask, usd = self._started().ask, self.call_usd
-
-        def check(app: Gonogo, name: str | None) -> Any:  # noqa: ANN401 - the answer's coroutine
-            return app.check_budget_with_confidence(
-                budget, name, None if usd else 1, usd, reserve=True
-            )
-
-        try:
-            return cast("BudgetCheck", ask(lambda app: check(app, dependency)))
-        except UnknownTarget as unknown:
-            if unknown.what != "dependency" or usd is None:
-                raise
-            # Nothing was ever recorded of it, and its cost is declared.
-            return cast("BudgetCheck", ask(lambda app: check(app, None)))
-
-    def _without_hold(self, why: str) -> None:
+    def _without_hold(self, dependency: str, why: str) -> None:
         if self._closed:
             raise CallRefusedError(f"gonogo holds no money, and the gate is closed then: {why}")
-        if why not in self._said:
-            self._said.add(why)
+        # Once a dependency: the reason names amounts, which differ from call to call.
+        if (dependency or why) not in self._said:
+            self._said.add(dependency or why)
             logger.warning("gonogo: no money is held, and the call goes on: %s", why)
+
+    def _booked(self, *, ahead: bool = True) -> CallMoney:
+        asker = self._started()
+        with self._starting:
+            if self._money is None or self._money.asker is not asker:
+                self._money = CallMoney(
+                    asker,
+                    budget=self.budget,
+                    call_usd=self.call_usd,
+                    ahead=ahead,
+                    unheld=self._without_hold,
+                )
+                # Before the asker's own end, which was registered earlier.
+                atexit.register(self._money.close, CLOSE_S)
+            return self._money
 
     def _started(self) -> Asker:
         with self._starting:
@@ -186,11 +181,13 @@ class CallGate:
 class GatedCall(Call):
     """One call behind a gate. What it raises passes on unchanged and becomes its `error`."""
 
-    __slots__ = ("_gate", "_hold", "_name")
+    __slots__ = ("_entered", "_gate", "_hold", "_left", "_name")
 
     def __init__(self, gate: CallGate, dependency: str, fields: dict[str, object]) -> None:
         super().__init__(self._ended, dependency, dict(fields))
-        self._gate, self._name, self._hold = gate, dependency, cast("str | None", None)
+        self._gate, self._name = gate, dependency
+        self._hold: HeldCalls | None = None
+        self._entered = self._left = False
 
     def __enter__(self) -> Self:
         self._gate.admit(self._name)
@@ -198,8 +195,25 @@ class GatedCall(Call):
         return super().__enter__()
 
     async def __aenter__(self) -> Self:
-        # A cancelled wait leaves a hold behind, which ends by itself.
-        return await to_thread.run_sync(self.__enter__)
+        try:
+            await to_thread.run_sync(self._enter_unless_left)
+        except get_cancelled_exc_class():
+            with self._gate.entering:
+                self._left = True
+                given_back = self._entered
+            if given_back:
+                self._gate.end(self._hold, None)
+            raise
+        return self
+
+    def _enter_unless_left(self) -> None:
+        """Enter; where who waited was cancelled meanwhile, nobody else will end what is held."""
+        self.__enter__()
+        with self._gate.entering:
+            self._entered = True
+            left = self._left
+        if left:
+            self._gate.end(self._hold, None)
 
     def __exit__(
         self,
@@ -215,7 +229,7 @@ class GatedCall(Call):
         if self._gate.call_usd is not None and not any(fields.get(key) for key in _USAGE):
             fields["cost_usd"] = self._gate.call_usd
         if self._hold is not None:
-            fields["reservation"] = self._hold
+            fields["reservation"] = self._hold.id
         elif self._gate.budget is not None:
             fields.setdefault("budget", self._gate.budget)
         self._gate.end(self._hold, fields)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gonogo.money.planned_spend import Forecasts
     from gonogo.ports.money import CallCosts, ClosedReservation, Ledger
     from gonogo.records import Decision
-    from gonogo.settings import Settings
+    from gonogo.settings import BudgetSettings, Settings
 
 _NAME_CHARS_MAX = 200
 _HOLDS_SHOWN = {"brief": 5, "full": 50}
@@ -67,7 +67,7 @@ async def check_budget(
         UnknownTarget: No such budget or dependency.
         ParameterError: Money or calls out of range; a key that was used with other arguments.
     """
-    chain = budget_chain(settings, request.budget)
+    chain = _leased(budget_chain(settings, request.budget), request.lease_s)
     key, _ = request.key(), request.plan()
     scopes = tuple(scope_at(settings, each, now_ms, traffic) for each in chain)
     if key and (before := await _replayed(ledger, settings, request, scopes, now_ms)):
@@ -104,6 +104,14 @@ async def check_budget(
     answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
     key_was_free = answer.reservation is None or answer.reservation.id == hold.reservation_id
     return answer if key is None or key_was_free else answer.model_copy(update={"replayed": True})
+
+
+def _leased(chain: tuple[BudgetSettings, ...], lease_s: int | None) -> tuple[BudgetSettings, ...]:
+    """The budgets of a request, the first with the hold's own length where one is asked."""
+    asked, *above = chain
+    if lease_s is None or lease_s >= asked.hold_expires_s:
+        return chain
+    return replace(asked, hold_expires_s=lease_s), *above
 
 
 async def _named_by(

@@ -29,6 +29,7 @@ class BudgetRequest:
         reserve: Hold the money if the check passes.
         idempotency_key: Names this reservation, so that asking again holds nothing twice.
         run: Names a run whose hold is its budget; whoever names it again, in any process, shares it.
+        lease_s: How long the hold lasts unless it is renewed; at most as long as its budget lets one.
         detail: How many other holds are listed: 5 or 50.
     """
 
@@ -40,6 +41,7 @@ class BudgetRequest:
     reserve: bool = False
     idempotency_key: str | None = None
     run: str | None = None
+    lease_s: int | None = None
     detail: Literal["brief", "full"] = "brief"
 
     @property

@@ -224,12 +224,23 @@ class Ledger(Protocol):
         """
         ...
 
-    async def renew(self, reservation_id: str, *, now_ms: int) -> tuple[str, int]:
-        """Let a hold last as long again as its budget lets one last: its budget, and until when.
+    async def renew(
+        self, reservation_id: str, *, now_ms: int, length_s: int | None = None
+    ) -> tuple[str, int]:
+        """Let a hold last as long again: its budget, and until when.
+
+        `length_s`: how long from now; without it as long as its budget lets one last.
 
         Raises:
             UnknownTarget: There is no such reservation.
             ParameterError: It was closed, or has expired: others may have taken the money.
+        """
+        ...
+
+    async def lower(self, reservation_id: str, *, held_micro_usd: int, now_ms: int) -> None:
+        """Let an open hold hold no more than this, and have been planned for as much less.
+
+        Of one that is closed, unknown or smaller nothing changes: it may be asked again.
         """
         ...
 

@@ -10,12 +10,15 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gonogo.border.foreign import foreign_json
 from gonogo.errors import ActionRefused, plain
 from gonogo.guard.hook_forms import Ruling
 from gonogo.wrap.tool_calls import digest_of, messages_in
+
+if TYPE_CHECKING:
+    from gonogo.guard.held_calls import HeldCalls
 
 __all__ = ["Enforcement", "Limits", "Purse", "whole_lines"]
 
@@ -46,7 +49,7 @@ class _Call(NamedTuple):
     tool: str
     at: float
     asked: str
-    hold: str | None = None
+    hold: HeldCalls | None = None
 
 
 class _Repeated(NamedTuple):
@@ -60,11 +63,11 @@ class _Repeated(NamedTuple):
 class Purse(Protocol):
     """The money of calls: held before they are passed on, settled when they have ended."""
 
-    def hold(self, dependency: str) -> str | None:
+    def hold(self, dependency: str) -> HeldCalls | None:
         """Hold the money of one call; raises ActionRefused where it does not fit."""
         ...
 
-    def end(self, hold: str | None, *, called: bool) -> None:
+    def end(self, hold: HeldCalls | None, *, called: bool) -> None:
         """Settle a hold, without waiting: at what a call costs, or at nothing where none was made."""
         ...
 
@@ -125,11 +128,11 @@ class Enforcement:
         self._see_cancelled(found)
         return None
 
-    def _hold(self, tools: Sequence[str]) -> list[str | None]:
+    def _hold(self, tools: Sequence[str]) -> list[HeldCalls | None]:
         """Hold the money of each call of a line; of a batch that does not fit none is made."""
         if self._purse is None:
             return [None] * len(tools)
-        holds: list[str | None] = []
+        holds: list[HeldCalls | None] = []
         try:
             for tool in tools:
                 holds.append(self._purse.hold(f"{self._name}/{tool}"))  # noqa: PERF401 - those before a refusal are let go

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gonogo.border.characters import UnclearName, name_of
@@ -16,6 +17,8 @@ from gonogo.wrap.tool_calls import Calls
 
 if TYPE_CHECKING:
     from gonogo.guard.call_gate import CallGate
+    from gonogo.guard.held_calls import HeldCalls
+    from gonogo.recorder.asker import Asker
     from gonogo.settings import Settings
     from gonogo.wrap.enforcement import Enforcement
 
@@ -147,9 +150,11 @@ class _Purse:
 
     def __init__(self, gate: CallGate, call_usd: float) -> None:
         self._gate, self._call_usd = gate, call_usd
-        self.hold, self.flush = gate.hold, gate.flush
+        self.flush = gate.flush
+        # Each call is settled at what it costs by itself, and so it has a hold of its own.
+        self.hold = partial(gate.hold, ahead=False)
 
-    def end(self, hold: str | None, *, called: bool) -> None:
+    def end(self, hold: HeldCalls | None, *, called: bool) -> None:
         """See `Purse`. Where nothing could be held nothing is settled, and a warning said so."""
         if hold is not None:
             self._gate.end(hold, None, self._call_usd if called else None)
@@ -185,11 +190,16 @@ def _enforcement(
     from gonogo.guard.resident import Judge
     from gonogo.wrap.enforcement import Enforcement, Limits
 
-    judge = Judge(
-        lambda: load_settings(given.config, given.store, environ),
-        clock=wall_clock_ms,
-        closed=given.closed,
-    )
+    def settings() -> Settings:
+        return load_settings(given.config, given.store, environ)
+
+    @cache
+    def asker() -> Asker:
+        from gonogo.recorder.asker import Asker
+
+        return Asker(settings(), actor="guard")
+
+    judge = Judge(settings, asker, clock=wall_clock_ms, closed=given.closed)
     limits = Limits(given.repeats or None, given.deadline)
     return Enforcement(given.name, judge, limits, purse)
 

@@ -38,7 +38,7 @@ from gonogo.store.books.run_books import (
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.text.forms import money
 
-__all__ = ["SqliteLedger", "book_costs", "closed_as", "logged"]
+__all__ = ["SqliteLedger", "book_costs", "closed_as", "logged", "lowered_plan"]
 
 _JUDGED = """
 SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
@@ -85,10 +85,23 @@ class SqliteLedger:
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
         return await self._database.read(work)
 
-    async def renew(self, reservation_id: str, *, now_ms: int) -> tuple[str, int]:
+    async def renew(
+        self, reservation_id: str, *, now_ms: int, length_s: int | None = None
+    ) -> tuple[str, int]:
         """See `Ledger`."""
-        work = partial(renew, name=reservation_id, now_ms=now_ms, settings=self._settings)
+        work = partial(
+            renew,
+            name=reservation_id,
+            now_ms=now_ms,
+            settings=self._settings,
+            length_s=length_s,
+        )
         return await self._database.write(work, durable=True)
+
+    async def lower(self, reservation_id: str, *, held_micro_usd: int, now_ms: int) -> None:
+        """See `Ledger`."""
+        work = partial(_lower, name=reservation_id, held=held_micro_usd, now_ms=now_ms)
+        await self._database.write(work, durable=True)
 
     async def run_so_far(self, reservation_id: str) -> RunProgress | None:
         """See `Ledger`."""
@@ -284,6 +297,25 @@ def _settle(
     else:
         return _closed(connection, name)
     return logged(connection, _closed(connection, name), entry_of)
+
+
+def _lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
+    row = connection.execute(
+        "SELECT held_micro_usd, planned_micro_usd FROM reservation WHERE id = ? AND state = 'open'",
+        (name,),
+    ).fetchone()
+    if row is None or row[0] <= held:
+        return
+    connection.execute(
+        "UPDATE reservation SET held_micro_usd = ?, planned_micro_usd = ? WHERE id = ?",
+        (held, lowered_plan(row[1], row[0], held), name),
+    )
+    enter(connection, now_ms, name, "hold", held=held - row[0])
+
+
+def lowered_plan(planned: int | None, before: int, held: int) -> int | None:
+    """What was planned for as much of a hold as is left of it: calibration compares it with the cost."""
+    return None if planned is None else planned * held // before
 
 
 def logged(

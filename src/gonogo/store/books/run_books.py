@@ -74,7 +74,9 @@ def unknown_reservation(name: str) -> UnknownTarget:
     return UnknownTarget("reservation", name, None, advice)
 
 
-def renew(connection: Connection, *, name: str, now_ms: int, settings: Settings) -> tuple[str, int]:
+def renew(
+    connection: Connection, *, name: str, now_ms: int, settings: Settings, length_s: int | None
+) -> tuple[str, int]:
     """Let an open hold last as long again; the heartbeat of whoever holds it."""
     row = connection.execute(
         "SELECT budget, state, expires_ms FROM reservation WHERE id = ?", (name,)
@@ -89,7 +91,8 @@ def renew(connection: Connection, *, name: str, now_ms: int, settings: Settings)
             "Reserve again."
         )
     configured = settings.budgets.get(budget)
-    length_s = _HOLD_S if configured is None else configured.hold_expires_s
+    if length_s is None:
+        length_s = _HOLD_S if configured is None else configured.hold_expires_s
     until_ms = max(expires_ms, now_ms + length_s * 1000)
     connection.execute(
         "UPDATE reservation SET expires_ms = ? WHERE id = ? AND state = 'open'", (until_ms, name)

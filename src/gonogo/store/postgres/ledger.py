@@ -15,7 +15,7 @@ from gonogo.store.books.ledger import answered
 from gonogo.store.books.run_books import budgets_named, left_holds, missing, renew, run_so_far
 from gonogo.store.postgres.books import root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
-from gonogo.store.postgres.settling import settle
+from gonogo.store.postgres.settling import lower, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,10 +183,23 @@ class PostgresLedger:
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
         return await self._database.look(work)
 
-    async def renew(self, reservation_id: str, *, now_ms: int) -> tuple[str, int]:
+    async def renew(
+        self, reservation_id: str, *, now_ms: int, length_s: int | None = None
+    ) -> tuple[str, int]:
         """See `Ledger`. Renewing again makes it no shorter, so it may be run again."""
-        work = partial(renew, name=reservation_id, now_ms=now_ms, settings=self._settings)
+        work = partial(
+            renew,
+            name=reservation_id,
+            now_ms=now_ms,
+            settings=self._settings,
+            length_s=length_s,
+        )
         return await self._database.write(work, shard=None, kept=lambda _: None)
+
+    async def lower(self, reservation_id: str, *, held_micro_usd: int, now_ms: int) -> None:
+        """See `Ledger`."""
+        work = partial(lower, name=reservation_id, held=held_micro_usd, now_ms=now_ms)
+        await self._database.write(work, shard=None, kept=lambda _: None)
 
     async def run_so_far(self, reservation_id: str) -> RunProgress | None:
         """See `Ledger`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import ParameterError
 from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS
-from gonogo.store.books.ledger import closed_as, logged
+from gonogo.store.books.ledger import closed_as, logged, lowered_plan
 from gonogo.store.books.run_books import unknown_reservation
 from gonogo.store.postgres.books import add_spending, enter
 from gonogo.text.forms import money
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gonogo.records import Decision
     from gonogo.store.engine import Connection
 
-__all__ = ["settle"]
+__all__ = ["lower", "settle"]
 
 _CLOSE = """
 UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE root = ? AND id = ?
@@ -74,6 +74,23 @@ def settle(
     else:
         return _closed(connection, root, name)
     return logged(connection, _closed(connection, root, name), entry_of)
+
+
+def lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
+    """Let an open hold hold no more than this; as store/books/ledger.py does on a file."""
+    row = connection.execute(
+        "SELECT root, held_micro_usd, planned_micro_usd FROM reservation"
+        " WHERE id = ? AND state = 'open' FOR UPDATE",
+        (name,),
+    ).fetchone()
+    if row is None or row[1] <= held:
+        return
+    root, before, planned = row
+    connection.execute(
+        "UPDATE reservation SET held_micro_usd = ?, planned_micro_usd = ? WHERE root = ? AND id = ?",
+        (held, lowered_plan(planned, before, held), root, name),
+    )
+    enter(connection, root, name, "hold", now_ms=now_ms, held=held - before)
 
 
 def _taken(connection: Connection, name: str) -> Any:  # noqa: ANN401 - the row's columns
