@@ -55,6 +55,23 @@ def test_a_configuration_that_is_named_and_not_there_is_what_init_writes(tmp_pat
     assert other.is_file()
 
 
+def test_a_configuration_of_the_folder_is_not_followed_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is named, or the person has one of their own, nothing is said."""
+    store, file = tmp_path / "s.db", tmp_path / "work" / "gonogo.toml"
+    file.parent.mkdir()
+    file.write_text("[budgets.work]\nlimit_usd = 5\n")
+    monkeypatch.chdir(file.parent)
+    passed_over = typed("check", "budget", "work", store=store)
+    assert passed_over.returncode == 66
+    assert "gonogo.toml of this folder is not read by itself" in passed_over.stderr
+    named = typed("check", "budget", "work", "--config", "gonogo.toml", store=store)
+    assert "not read" not in named.stderr
+    assert typed("init", "--dependency", "m", store=store).returncode == 0
+    assert "not read" not in typed("list", store=store).stderr
+
+
 def test_install_shows_the_change_and_writes_only_when_told(tmp_path: Path) -> None:
     """Without a terminal and --yes it shows, and changes nothing."""
     store = tmp_path / "s.db"

@@ -6,8 +6,10 @@ import contextlib
 import getpass
 import inspect
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import anyio
@@ -130,6 +132,7 @@ def command(
             settings = load_settings(
                 common.config, common.store, common.environ, may_be_missing=not needs_config
             )
+            _say_what_is_not_read(settings)
             status = anyio.run(_ask, work, settings, common.as_json, actor or _person(), arguments)
             raise typer.Exit(status or 0)
 
@@ -167,6 +170,15 @@ async def _ask(
     with _store_log_on_stderr():
         async with Gonogo(settings, actor=actor) as app:
             return await work(Session(settings, Screen(as_json=as_json), app), **arguments)
+
+
+def _say_what_is_not_read(settings: Settings) -> None:
+    """A gonogo.toml of the folder one stands in is not followed: whoever wrote the folder would decide."""
+    if settings.config_path is None and Path("gonogo.toml").is_file():
+        sys.stderr.write(
+            "gonogo: the gonogo.toml of this folder is not read by itself: give --config gonogo.toml, "
+            "or set GONOGO_CONFIG.\n"
+        )
 
 
 @contextlib.contextmanager

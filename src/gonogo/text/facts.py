@@ -115,6 +115,7 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
             s.status,
             s.change,
             s.e_value,
+            s.needed,
             s.psi,
             s.w1_sd,
             s.note,
@@ -124,7 +125,7 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
     versions = [(v.version, v.n, v.mean) for v in answer.versions or ()]
     return [
         table("segments", "segment n mean baseline change e_value", segments),
-        table("signals", "metric kind status change e_value psi w1_sd note", signals),
+        table("signals", "metric kind status change e_value needed psi w1_sd note", signals),
         table("versions", "version n mean", versions),
     ]
 
