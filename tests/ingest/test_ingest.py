@@ -36,6 +36,10 @@ class MemoryStore:
         """Everything that was kept."""
         return [row for batch in self.batches for row in batch]
 
+    async def record_cells(self, cells: Sequence[object], now_ms: int) -> BatchReport:
+        """Hour cells are tried on the store itself (tests/store/test_hour_cells.py)."""
+        raise NotImplementedError
+
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Keep what is new."""
         assert now_ms >= NOW_MS

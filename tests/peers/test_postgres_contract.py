@@ -41,6 +41,7 @@ CONTRACT = (
     "test_shard_columns",
     "test_one_entry",
     "test_refused_rows",
+    "test_hour_cells",
 )
 
 

@@ -15,7 +15,7 @@ from gonogo.errors import ParameterError, StoreError
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS, BatchReport, Observation, Rejection
 from gonogo.settings import DependencySettings, Settings
-from gonogo.store.observations import record as recording
+from gonogo.store.observations import dependencies as recording
 from telemetry_worlds import NOW_MS, START_MS, OpenTelemetry
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gonogo.drift.backdating import BackdatedIntake
+    from gonogo.ports.hour_cells import HourCell
     from gonogo.ports.money import Ledger
     from gonogo.records import BatchReport, Observation, Rejection
     from gonogo.store.books.refused_book import StoredRefusals
@@ -54,11 +55,23 @@ class NewNames:
         came = {one.dependency for one in observations} - self.seen
         known = await self.telemetry.names() if came else []
         stored = await self.sink.record(observations, now_ms)
+        self._note_names(came, known)
+        await self._note_payers(observations)
+        return stored
+
+    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
+        """Store a batch of hour cells."""
+        came = {one.dependency for one in cells} - self.seen
+        known = await self.telemetry.names() if came else []
+        stored = await self.sink.record_cells(cells, now_ms)
+        self._note_names(came, known)
+        return stored
+
+    def _note_names(self, came: set[str], known: Sequence[str]) -> None:
+        """Say which names that came now are near known ones."""
         if came:
             self.notes.extend(near_names(sorted(came.difference(known)), known))
             self.seen |= came
-        await self._note_payers(observations)
-        return stored
 
     async def _note_payers(self, observations: Sequence[Observation]) -> None:
         """Say which budgets and reservations pay for calls and are not there: their cost is nobody's."""

@@ -39,6 +39,7 @@ FormatOption = Annotated[
         "auto",
         "jsonl",
         "csv",
+        "cells",
         "promptfoo",
         "lm-eval",
         "inspect",
@@ -94,6 +95,7 @@ ZoneOption = Annotated[
     "gonogo ingest calls.jsonl",
     "gonogo ingest runs.csv.gz --map dependency=model --map latency_ms=latency_s*1000",
     "gonogo ingest results.json",
+    "gonogo ingest hours.parquet --format cells",
     "gonogo ingest results.csv --set dependency=triage --run 2026-04-02",
     "tail -f calls.jsonl | gonogo ingest - --set dependency=search",
     panel=START,
@@ -126,6 +128,8 @@ async def ingest(
     stated = None if format == "auto" else format
     zone = timezone or session.settings.stated_timezone
     reading = Reading(stated, _run_name(run), None if zone is None else time_zone(zone))
+    if stated == "cells" and (set or drop or error_when):
+        raise ParameterError("--format cells takes its columns as they are; leave out the mapping.")
     if stated not in (None, "jsonl", "csv") and map:
         raise ParameterError(f"--format {stated} maps every column itself; leave out --map.")
     # A batch is many thousand objects without a cycle: to look through them took a twentieth of all.

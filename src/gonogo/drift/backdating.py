@@ -29,6 +29,7 @@ from gonogo.records import DAY_MS, HISTORY_AFTER_MS, HOUR_MS, Decision
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gonogo.ports.hour_cells import HourCell
     from gonogo.ports.telemetry import DecisionLog, KnownIds
     from gonogo.records import BatchReport, Observation
     from gonogo.settings import Settings
@@ -75,6 +76,17 @@ class BackdatedIntake:
             if any(one.outcome_ts_assumed for one in observations if one.dependency in dated):
                 self.notes.append(AT_ONCE)
         return stored
+
+    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
+        """Store a batch of hour cells, as `record` does observations."""
+        by_kind: dict[tuple[str, bool], list[int]] = {}
+        for one in cells:
+            if now_ms - one.first_ts_ms > HISTORY_AFTER_MS:
+                key = one.dependency, one.item is not None
+                by_kind.setdefault(key, []).append(one.first_ts_ms)
+        for (name, golden), times in by_kind.items():
+            await self._hold(name, times, now_ms, golden=golden)
+        return await self.telemetry.record_cells(cells, now_ms)
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""

@@ -68,5 +68,13 @@ def _plain_value(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain_value(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_plain_value(entry) for entry in value]
+        return _plain_list(value)
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _plain_list(entries: list[object]) -> object:
+    """A list; a map comes as the list of its pairs."""
+    pairs = [entry for entry in entries if isinstance(entry, tuple)]
+    if entries and len(pairs) == len(entries):
+        return {str(key): _plain_value(value) for key, value in pairs}
+    return [_plain_value(entry) for entry in entries]

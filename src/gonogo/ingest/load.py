@@ -14,6 +14,7 @@ from anyio import to_thread
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
 from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading
+from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches, read_batch
 from gonogo.ingest.identities import AnotherRun
 from gonogo.ingest.mapping import FieldMap
 from gonogo.ingest.numbered_lines import (
@@ -23,10 +24,12 @@ from gonogo.ingest.numbered_lines import (
     open_source,
 )
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.recognition import opened_rows
+from gonogo.ingest.recognition import OpenedRows, opened_rows
 from gonogo.ingest.refused_lines import Refusals
+from gonogo.ports.hour_cells import HourCell
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
+from gonogo.text.forms import counted
 
 __all__ = [
     "BATCH_ROWS",
@@ -52,6 +55,10 @@ class ObservationSink(Protocol):
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""
+        ...
+
+    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
+        """Store a batch of hour cells; returns after the commit."""
         ...
 
     def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
@@ -162,6 +169,8 @@ async def _own_run(
     source = await _opened(path, io.BytesIO(), reading)
     try:
         opened = await to_thread.run_sync(opened_rows, source, mapping, reading.stated)
+        if opened.is_cells:
+            return reading  # a cell is known by what it counts
         reader = BatchReader(
             opened.rows,
             opened.mapping,
@@ -220,9 +229,23 @@ async def _load_source(
     progress: Callable[[Progress], None],
     reading: Reading,
 ) -> None:
+    """Store what a source holds: observations, or hour cells."""
     opened = await to_thread.run_sync(
         opened_rows, source, mapping, reading.stated, abandon_on_cancel=True
     )
+    load_rows = _load_cells if opened.is_cells else _load_observations
+    await load_rows(source, opened, sink, clock, loaded, progress, reading)
+
+
+async def _load_observations(
+    source: Source,
+    opened: OpenedRows,
+    sink: ObservationSink,
+    clock: Callable[[], int],
+    loaded: LoadReport,
+    progress: Callable[[Progress], None],
+    reading: Reading,
+) -> None:
     is_file = source.name is not None
     refusals, names = Refusals(), set[str]()
     reader = BatchReader(
@@ -256,6 +279,47 @@ async def _load_source(
         sink.refuse_of(_same_file(source.path), refusals, clock())
     if opened.understanding is not None:
         loaded.understood += opened.understanding.lines(clock())
+
+
+async def _load_cells(
+    source: Source,
+    opened: OpenedRows,
+    sink: ObservationSink,
+    clock: Callable[[], int],
+    loaded: LoadReport,
+    progress: Callable[[Progress], None],
+    reading: Reading,
+) -> None:
+    """Store the hour cells of a source, batch by batch."""
+    refusals = Refusals()
+    told = CellUnderstanding(plain(Path(source.path).name, 80))
+    next_batch = cell_batches(opened.rows, clock=clock, run=reading.run or None)
+    replaced = 0
+    while (batch := await read_batch(next_batch)) is not None:
+        refused = list(batch.rejected)
+        if batch.cells:
+            told.note(batch.cells)
+            stored = await sink.record_cells(batch.cells, clock())
+            loaded.accepted += stored.accepted
+            loaded.duplicates += stored.duplicates
+            loaded.updated += stored.updated
+            replaced += stored.updated
+            refused += [replace(r, position=batch.lines[r.position]) for r in stored.rejected]
+            stored.refuse_left()
+        for rejection in refused:
+            loaded.refuse(source.path, rejection)
+            refusals.count(rejection)
+        if source.name is None:
+            sink.refuse(refused, clock())
+        progress(Progress(source.path, source.bytes_read(), source.total_bytes, loaded))
+    if source.name is not None:
+        sink.refuse_of(_same_file(source.path), refusals, clock())
+    loaded.understood += told.lines()
+    if replaced:
+        loaded.notes.append(
+            f"{counted(replaced, 'cell')} took the place of {'one' if replaced == 1 else 'others'} "
+            "counted before."
+        )
 
 
 async def _record(

@@ -17,6 +17,9 @@ from gonogo.records import Rejection
 
 __all__ = ["OpenedRows", "opened_rows"]
 
+CELLS = "cells"
+# Every row of a table of hour cells says of which version of the table it is.
+_MARK = "cell_version"
 # Broken lines that may stand before the first record.
 LOOKED_AT_MAX = 1_000
 _TITLES = {"jsonl": "JSON lines", "json": "JSON", "csv": "CSV", "eval": "JSON"}
@@ -31,6 +34,7 @@ class OpenedRows:
     mapping: FieldMap
     understanding: Understanding | None
     is_foreign: bool = False
+    is_cells: bool = False
 
 
 def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> OpenedRows:
@@ -51,6 +55,8 @@ def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> Opened
         if len(head) == LOOKED_AT_MAX:
             break
     rows = chain(head, contents.records)
+    if stated == CELLS or (stated is None and isinstance(first, Mapping) and _MARK in first):
+        return OpenedRows(rows, mapping, None, is_cells=True)
     found = _format(source, mapping, stated, first)
     if found is not None:
         file = File(source.path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from gonogo.ports.hour_cells import HourCell
     from gonogo.records import (
         BatchReport,
         Costs,
@@ -119,7 +120,11 @@ class Telemetry(Protocol):
 
 
 class KnownIds(Telemetry, Protocol):
-    """Telemetry that knows which calls it holds."""
+    """Telemetry that knows which calls it holds, and takes in hours that were counted elsewhere."""
+
+    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
+        """Store hour cells and add them to the rollups; a cell is stored once."""
+        ...
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""

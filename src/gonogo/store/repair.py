@@ -120,11 +120,12 @@ def unbalanced(connection: Connection) -> list[str]:
 
 
 def rows_counted(connection: Connection) -> dict[str, int]:
-    """How many observations of each dependency are stored, counted one by one."""
+    """How many observations of each dependency are stored, counted one by one or in hour cells."""
     return dict(
         connection.execute(
-            "SELECT name, (SELECT count(*) FROM observation WHERE dependency_id = dependency.id) "
-            "FROM dependency ORDER BY name"
+            "SELECT name, (SELECT count(*) FROM observation WHERE dependency_id = dependency.id)"
+            " + (SELECT CAST(coalesce(sum(n), 0) AS INTEGER) FROM hour_cell"
+            " WHERE dependency_id = dependency.id) FROM dependency ORDER BY name"
         ).fetchall()
     )
 

@@ -1,7 +1,7 @@
 """Spending and reservations, compared with the entries and the costs that they add up from.
 
 Entries are what happened, and are never rewritten; what stands in `spend` and on a reservation is
-their sum. What calls cost outside any reservation is the sum of their rows, as far back as rows are
+their sum. What calls cost outside any reservation is the sum of their rows and hour cells, as far back as these are
 kept; what was booked at a price that was not kept, by a store of schema 17 or before, is at least nothing.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import NANO_A_MICRO, QUARTER_MS
+from gonogo.records import HOUR_MS, NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
 
@@ -25,6 +25,8 @@ __all__ = ["compare_money", "mend_money"]
 
 _AMOUNTS = ("micro_usd", "rest_nano_usd")
 _NANO_MAX = SUM_MAX * NANO_A_MICRO
+_QUARTER_MAX = 1 << 40
+_QUARTERS_AN_HOUR = HOUR_MS // QUARTER_MS
 
 
 class Spend(NamedTuple):
@@ -66,10 +68,20 @@ FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n 
 LEFT JOIN reservation r ON r.id = o.reservation
 WHERE r.id IS NULL GROUP BY 1, 2, 3
 """  # noqa: S608 - constant text
+# Of calls that were counted by the hour.
+_CELLS = f"""
+SELECT d.name, h.hour, {sum_of("h.nano_usd")} FROM hour_cell h JOIN dependency d
+ON d.id = h.dependency_id WHERE h.nano_usd IS NOT NULL GROUP BY d.name, h.hour
+"""  # noqa: S608 - constant text
 # From which quarter hour on each dependency's rows are all there.
 _KEPT = """
 SELECT d.name, coalesce(k.from_ms, 0) / ? FROM dependency d
 LEFT JOIN retention k ON k.dependency_id = d.id
+"""
+# What calls that were let go had cost stays spent when their dependency is forgotten.
+_FORGOTTEN = """
+SELECT f.dependency, ? FROM forgotten f
+WHERE NOT EXISTS (SELECT 1 FROM dependency d WHERE d.name = f.dependency)
 """
 
 
@@ -133,6 +145,7 @@ def _stored(connection: Connection) -> dict[Spend, int]:
 def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[str, int]]:
     """What calls cost by their rows; where some were priced as they came; since when rows are kept."""
     kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
+    kept |= dict(connection.execute(_FORGOTTEN, (_QUARTER_MAX,)).fetchall())
     costs: dict[Spend, int] = {}
     unpriced: set[Spend] = set()
     for name, budget, quarter, *halves, without in connection.execute(_COSTS, (QUARTER_MS,)):
@@ -143,6 +156,11 @@ def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[s
         costs[key] = min(nano, _NANO_MAX)
         if without:
             unpriced.add(key)
+    for name, hour, *halves in connection.execute(_CELLS):
+        quarter = hour * _QUARTERS_AN_HOUR
+        if quarter >= kept[name]:
+            key = Spend("", name, 0, 0, quarter)
+            costs[key] = min(costs.get(key, 0) + whole(*halves), _NANO_MAX)
     return costs, unpriced, kept
 
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.figures.figure import Figures
+from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of, unpacked
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
 from gonogo.store.observations.cells import COUNTS, Cells, daily
 from gonogo.store.observations.codec import unpack
-from gonogo.store.observations.observation_counts import store_versions, versions_of, whole_of
+from gonogo.store.observations.observation_counts import recount as recount_all
+from gonogo.store.observations.observation_counts import versions_of, whole_of
 from gonogo.store.observations.rebuild import ROWS_AFTER
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rollups import merged, metrics_of
@@ -26,6 +28,7 @@ from gonogo.store.observations.slices import Slices
 
 if TYPE_CHECKING:
     from gonogo.store.figures.figure import Figure
+    from gonogo.store.observations.samples import GoldenKey
 
 __all__ = ["compare_dependency", "recount"]
 
@@ -268,13 +271,15 @@ class _Kept:
 
     def add(self, rows: list[Row]) -> None:
         for row in rows:
-            change = golden_change(row, 1)
-            if change is not None:
-                n, total = self.golden.get(change[0], (0, 0))
-                self.golden[change[0]] = n + change[1], total + change[2]
+            self.add_golden(golden_change(row, 1))
             if row.input_hash is not None and row.output_hash is not None:
                 day = row.ts_ms // DAY_MS
                 self.answers[row.version_id, day, row.input_hash, row.output_hash] += 1
+
+    def add_golden(self, change: tuple[GoldenKey, int, int] | None) -> None:
+        if change is not None:
+            n, total = self.golden.get(change[0], (0, 0))
+            self.golden[change[0]] = n + change[1], total + change[2]
 
 
 def _content(n: int, total: int, lowest: int, bins: bytes) -> object:
@@ -297,6 +302,11 @@ def compare_dependency(connection: Connection, name: str) -> Figures:
     for rows in one.rows():
         slices.contribute(cells, rows)
         kept.add(rows)
+    for stored in cells_after(connection, one.id, from_ms=one.from_ms):
+        for row in stored:
+            content = unpacked(row.content)
+            contribute(cells, row, content, catalogue=one.finder, slices=slices, sign=1)
+            kept.add_golden(golden_of(row, content, 1))
     kept.metrics = {metric for _, metric in metrics_of(cells)}
     one.compare_rollups(cells)
     one.compare_rest(kept)
@@ -308,14 +318,7 @@ def recount(connection: Connection, name: str) -> None:
     run = connection.execute
     found = run("SELECT id FROM dependency WHERE name = ?", (name,)).fetchone()[0]
     from_ms = kept_from_ms(connection, found)
-    versions = versions_of(connection, found, from_ms)
-    n, first, newest = whole_of(versions)
-    run(
-        "UPDATE dependency SET n = ?, first_ts_ms = coalesce(?, first_ts_ms),"
-        " newest_ts_ms = coalesce(?, newest_ts_ms), rev = rev + 1 WHERE id = ?",
-        (n, first, newest, found),
-    )
-    store_versions(connection, found, versions, from_ms)
+    recount_all(connection, found)
     run(
         "DELETE FROM observation_id WHERE dependency_id = ? AND ts_ms >= ? AND NOT EXISTS"
         " (SELECT 1 FROM observation o WHERE o.dependency_id = observation_id.dependency_id"

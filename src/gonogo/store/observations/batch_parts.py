@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gonogo.errors import GonogoError, ValueRefused, plain
 from gonogo.records import BatchReport, Rejection
@@ -16,9 +16,10 @@ from gonogo.records import BatchReport, Rejection
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from gonogo.ports.hour_cells import HourCell
     from gonogo.records import Observation
 
-    Part = Sequence[tuple[int, Observation]]
+T = TypeVar("T", bound="Observation | HourCell")
 
 __all__ = ["stored_in_parts"]
 
@@ -26,12 +27,12 @@ PROBLEM_CHARS_MAX = 300
 
 
 async def stored_in_parts(
-    parts: Iterable[Part], store: Callable[[Sequence[Observation]], Awaitable[BatchReport]]
+    parts: Iterable[Sequence[tuple[int, T]]], store: Callable[[Sequence[T]], Awaitable[BatchReport]]
 ) -> BatchReport:
     """Store parts one after the other, each in a transaction of its own.
 
     Args:
-        parts: Observations with their indexes in the batch.
+        parts: Observations, or hour cells, with their indexes in the batch.
         store: Stores some in one transaction; returns after its commit.
 
     Raises:
@@ -69,6 +70,6 @@ async def stored_in_parts(
     return replace(done, rejected=tuple(rejected))
 
 
-def _refused(at: int, one: Observation, error: Exception) -> Rejection:
+def _refused(at: int, one: Observation | HourCell, error: Exception) -> Rejection:
     said = plain(f"cannot be stored: {error}", PROBLEM_CHARS_MAX)
     return Rejection(at, "observation", said, one.dependency)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS, HOUR_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Rejection
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue
-from gonogo.store.observations.observation_counts import recount_versions
+from gonogo.store.observations.observation_counts import newest_ms_of, recount_versions
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import Row, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.settings import Settings
     from gonogo.store.observations.arrivals import Arrivals, FilledRow
@@ -23,8 +23,13 @@ __all__ = [
     "KnownDependency",
     "bump",
     "known_dependency",
+    "no_room",
+    "raise_revision",
     "ruled",
 ]
+
+# Each costs every look at the fleet something; whoever writes ids into names reaches it.
+DEPENDENCIES_MAX = 100_000
 
 REV_BITS = 32
 _FORGOTTEN = "SELECT times FROM forgotten WHERE dependency = ?"
@@ -77,9 +82,8 @@ def known_dependency(
     connection: Connection,
     catalogue: Catalogue,
     name: str,
-    first: Observation,
+    first_ms: int,
     settings: Settings,
-    dependencies_max: int,
 ) -> KnownDependency | None:
     """What is known of it, made where it is new; None where there are too many to make one more."""
     found = connection.execute(_KNOWN, (name, name)).fetchone()
@@ -88,7 +92,7 @@ def known_dependency(
         rule = ruled(connection, catalogue, name, found[0], found[1], settings)
         from_ms = kept_from_ms(connection, found[0])
         return KnownDependency(found[0], name, rule, found[2], found[3], found[4], from_ms)
-    if not catalogue.has_room(dependencies_max):
+    if not catalogue.has_room(DEPENDENCIES_MAX):
         return None
     rule = Rule.configured(settings, name)
     catalogue.first_rule(name)
@@ -100,10 +104,10 @@ def known_dependency(
     (number,) = connection.execute(
         "INSERT INTO dependency (id, name, rev, history_rev, first_ts_ms, newest_ts_ms, rule) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (catalogue.dependency_id(name), name, rev, rev, first.ts_ms, first.ts_ms, rule.text()),
+        (catalogue.dependency_id(name), name, rev, rev, first_ms, first_ms, rule.text()),
     ).fetchone()
     # Nothing is newer than what is not there yet.
-    return KnownDependency(number, name, rule, first.ts_ms, -1, None)
+    return KnownDependency(number, name, rule, first_ms, -1, None)
 
 
 def _span(
@@ -116,9 +120,7 @@ def _span(
     times = [row.ts_ms for row in rows] + [one.after.ts_ms for one in filled]
     newest = max([dependency.newest_ts_ms, *times])
     if any(one.before.ts_ms == newest != one.after.ts_ms for one in filled):
-        (newest,) = connection.execute(
-            "SELECT max(ts_ms) FROM observation WHERE dependency_id = ?", (dependency.id,)
-        ).fetchone()
+        newest = max(newest_ms_of(connection, dependency.id) or -1, *times)
     return min(times + [one.before.ts_ms for one in filled]), newest
 
 
@@ -131,38 +133,76 @@ def bump(
 ) -> None:
     """Raise the revision, the counts and the times; drop cached states from the change on."""
     earliest, newest = _span(connection, dependency, rows, filled)
-    before_newest_day = earliest // DAY_MS < newest // DAY_MS
     said = [o for o, _ in arrivals.fresh] + [each for one in filled for each in one.said]
     kinds = [o.kind for o in said if o.kind is not None]
     providers = [o.provider for o in said if o.provider is not None]
+    versions: dict[int, list[int]] = {}
+    for row in rows:
+        versions.setdefault(row.version_id, []).append(row.ts_ms)
+    raise_revision(
+        connection,
+        dependency,
+        n=len(rows),
+        first_ms=min(dependency.first_ts_ms, earliest),
+        changed_ms=earliest,
+        newest_ms=newest,
+        kind=kinds[-1] if kinds else None,
+        provider=providers[-1] if providers else None,
+        versions={version: (len(seen), min(seen), max(seen)) for version, seen in versions.items()},
+        reaches_back=earliest // DAY_MS < newest // DAY_MS,
+    )
+    if any(one.has_moved for one in filled):
+        recount_versions(connection, dependency.id)
+
+
+def raise_revision(
+    connection: Connection,
+    dependency: KnownDependency,
+    *,
+    n: int,
+    first_ms: int,
+    changed_ms: int,
+    newest_ms: int,
+    kind: str | None,
+    provider: str | None,
+    versions: Mapping[int, tuple[int, int, int]],
+    reaches_back: bool,
+) -> None:
+    """Raise the revision, and the counts by what is new; drop cached states from a change on.
+
+    Args:
+        connection: In a write transaction.
+        dependency: Whose; its newest time is set.
+        n: How many observations are new.
+        first_ms: The first time of all.
+        changed_ms: The earliest time at which something changed.
+        newest_ms: The newest time of all.
+        kind: Its kind, where that was said.
+        provider: Its provider, where that was said.
+        versions: Of what is new by version how many there are, the first and the newest.
+        reaches_back: Whether something changed before the newest day.
+    """
     connection.execute(
         "UPDATE dependency SET rev = rev + 1, n = n + ?, kind = coalesce(?, kind), "
         "history_rev = CASE WHEN ? > 0 THEN rev + 1 ELSE history_rev END, "
         "provider = coalesce(?, provider), newest_ts_ms = ?, first_ts_ms = ? WHERE id = ?",
-        (
-            len(rows),
-            kinds[-1] if kinds else None,
-            int(before_newest_day),
-            providers[-1] if providers else None,
-            newest,
-            min(dependency.first_ts_ms, earliest),
-            dependency.id,
-        ),
+        (n, kind, int(reaches_back), provider, newest_ms, first_ms, dependency.id),
     )
-    dependency.newest_ts_ms = newest
-    versions: dict[int, list[int]] = {}
-    for row in rows:
-        versions.setdefault(row.version_id, []).append(row.ts_ms)
+    dependency.newest_ts_ms = newest_ms
     connection.executemany(
         _SEEN_VERSION,
-        [
-            (dependency.id, version, len(seen), min(seen), max(seen))
-            for version, seen in sorted(versions.items())
-        ],
+        [(dependency.id, version, *counts) for version, counts in sorted(versions.items())],
     )
-    if any(one.has_moved for one in filled):
-        recount_versions(connection, dependency.id)
     connection.execute(
         "DELETE FROM state_cache WHERE dependency_id = ? AND hour > ?",
-        (dependency.id, earliest // HOUR_MS),
+        (dependency.id, changed_ms // HOUR_MS),
     )
+
+
+def no_room(position: int, name: str) -> Rejection:
+    """Why nothing is taken of a dependency that would be one too many."""
+    problem = (
+        f"is new, and {DEPENDENCIES_MAX:,} are known already: is an id in the name? "
+        "gonogo forget NAME removes one"
+    )
+    return Rejection(position, "dependency", problem, name)

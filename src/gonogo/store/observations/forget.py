@@ -13,14 +13,28 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, NANO_A_MICRO
+from gonogo.store.hour_cells.stored_cells import (
+    CELL_COLUMNS,
+    HOUR_AS_MS,
+    StoredCell,
+    booked_of,
+    cells_after,
+    see_values,
+    unpacked,
+)
 from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.observations.costs import Costs
-from gonogo.store.observations.observation_counts import recount_versions
+from gonogo.store.observations.observation_counts import (
+    recount_versions,
+    versions_of,
+    whole_of,
+)
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
 
 if TYPE_CHECKING:
+    from gonogo.ports.booked_costs import BookedCost
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
     from gonogo.store.observations.catalogue import Catalogue, CatalogueOf
@@ -33,6 +47,7 @@ _OF_ROWS = ("golden_answer", "answer", "answer_day", "dependency_metric", "state
 _WHOLE = (
     *("observation", "observation_id", *_OF_ROWS, "output_sample", "dependency_version"),
     *("cardinality", "cardinality_value", "kept_score", "standing", "retention", "grade"),
+    "hour_cell",
 )
 
 
@@ -79,8 +94,16 @@ def look(connection: Connection, name: str, selection: Selection) -> ForgottenRo
         f"SELECT count(*), min(ts_ms), max(ts_ms) FROM observation WHERE {where}",  # noqa: S608 - constant conditions
         bound,
     ).fetchone()
+    where, bound = _where(connection, found[0], selection, time=HOUR_AS_MS)
+    counted, *times = connection.execute(
+        "SELECT coalesce(sum(n), 0), min(first_ts_ms), max(newest_ts_ms) FROM hour_cell "  # noqa: S608 - constant conditions
+        f"WHERE n > 0 AND {where}",
+        bound,
+    ).fetchone()
+    if counted:
+        first, newest = min(first or times[0], times[0]), max(newest or times[1], times[1])
     kept = kept_from_ms(connection, found[0])
-    rows = found[1] if selection.is_all else rows
+    rows = found[1] if selection.is_all else rows + int(counted)
     return ForgottenRows(rows, found[1] - rows, first, newest, kept_from_ms=kept)
 
 
@@ -105,7 +128,7 @@ def forget(
     for row in _rows(connection, number, selection):
         costs.add(row, -1)
         days.add(row.ts_ms // DAY_MS)
-    booked = costs.booked()
+    booked = costs.booked() + _booked_cells(connection, name, number, selection)
     if booked:
         catalogue.book(booked, now_ms=now_ms, settings=settings)
     if selection.is_all or not seen.remaining:
@@ -113,6 +136,8 @@ def forget(
     else:
         where, bound = _where(connection, number, selection)
         connection.execute(f"DELETE FROM observation WHERE {where}", bound)  # noqa: S608 - constant conditions
+        where, bound = _where(connection, number, selection, time=HOUR_AS_MS)
+        connection.execute(f"DELETE FROM hour_cell WHERE {where}", bound)  # noqa: S608 - constant conditions
         _remove_rest(connection, number, days)
         _count_again(connection, catalogue, number, seen)
         rebuild_rollups(connection, catalogue, number, Rule.parse(rule))
@@ -128,17 +153,17 @@ def forget(
 
 
 def _where(
-    connection: Connection, dependency_id: int, selection: Selection
+    connection: Connection, dependency_id: int, selection: Selection, *, time: str = "ts_ms"
 ) -> tuple[str, tuple[object, ...]]:
     conditions, bound = ["dependency_id = ?"], [dependency_id]
     # Rows that letting go has not come to yet are counted among what stays of their days.
     kept_ms = None if selection.is_all else kept_from_ms(connection, dependency_id)
     starts = [ms for ms in (selection.start_ms, kept_ms) if ms is not None]
     if starts:
-        conditions.append("ts_ms >= ?")
+        conditions.append(f"{time} >= ?")
         bound.append(max(starts))
     if selection.end_ms is not None:
-        conditions.append("ts_ms < ?")
+        conditions.append(f"{time} < ?")
         bound.append(selection.end_ms)
     for column, text in (("writer_id", selection.writer), ("run_id", selection.run)):
         if text is not None:
@@ -162,6 +187,18 @@ def _rows(connection: Connection, number: int, selection: Selection) -> Iterator
         step = [Row(*values) for values in found]
         yield from step
         after = step[-1].ts_ms, step[-1].seq
+
+
+def _booked_cells(
+    connection: Connection, name: str, number: int, selection: Selection
+) -> list[BookedCost]:
+    """What the hour cells of a selection cost, to be taken back."""
+    where, bound = _where(connection, number, selection, time=HOUR_AS_MS)
+    rows = connection.execute(
+        f"SELECT {CELL_COLUMNS} FROM hour_cell WHERE nano_usd IS NOT NULL AND {where}",  # noqa: S608 - constant conditions
+        bound,
+    )
+    return [cost for row in rows for cost in booked_of(name, StoredCell(*row), -1)]
 
 
 def _remove_all(connection: Connection, catalogue: Catalogue, number: int, name: str) -> None:
@@ -194,10 +231,8 @@ def _count_again(
 ) -> None:
     """Counts and times, and the values of each field: one that had too many may have few now."""
     run, bound = connection.execute, (number,)
-    first, newest = run(
-        "SELECT min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?", bound
-    ).fetchone()
     recount_versions(connection, number)
+    _, first, newest = whole_of(versions_of(connection, number, seen.kept_from_ms))
     if seen.kept_from_ms is None:
         for table in ("cardinality", "cardinality_value"):
             run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names
@@ -228,3 +263,6 @@ def _see_values(connection: Connection, catalogue: Catalogue, number: int) -> No
     ).fetchall()
     for name in sorted({name for (text,) in texts for name in json.loads(text)}):
         see("metrics", catalogue.name_id(f"metrics.{name}"))
+    for stored in cells_after(connection, number):
+        for cell in stored:
+            see_values(catalogue, number, unpacked(cell.content))

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.retention import kept_from_ms
 
-__all__ = ["Counts", "recount_versions", "store_versions", "versions_of", "whole_of"]
+__all__ = [
+    "Counts",
+    "newest_ms_of",
+    "recount",
+    "recount_versions",
+    "store_versions",
+    "versions_of",
+    "whole_of",
+]
 
 # How many, the first and the newest; None: not known.
 Counts = tuple[int, int | None, int | None]
@@ -21,6 +29,10 @@ Counts = tuple[int, int | None, int | None]
 _VERSIONS = """
 SELECT version_id, count(*), min(ts_ms), max(ts_ms) FROM observation WHERE dependency_id = ?
 AND ts_ms >= ? GROUP BY version_id
+"""
+_CELL_VERSIONS = """
+SELECT version_id, sum(n), min(first_ts_ms), max(newest_ts_ms) FROM hour_cell WHERE dependency_id = ?
+AND hour >= ? AND n > 0 GROUP BY version_id
 """
 _LET_GO = """
 SELECT s.version_id, sum(r.n) FROM series s JOIN rollup r ON r.series_id = s.id {shard}
@@ -41,13 +53,17 @@ def versions_of(
             _VERSIONS, (dependency_id, from_ms or 0)
         )
     }
+    counted = connection.execute(_CELL_VERSIONS, (dependency_id, (from_ms or 0) // HOUR_MS))
+    for version, n, first, newest in counted.fetchall():
+        kept, oldest, last = found.get(version, (0, first, newest))
+        found[version] = kept + int(n), min(first, oldest or first), max(newest, last or newest)
     if from_ms is None:
         return found
     tied = in_shard(connection, "r.", "s.dependency_id")
     gone = connection.execute(_LET_GO.format(shard=tied), (dependency_id, from_ms // DAY_MS))
     for version, n in gone.fetchall():
         kept, _, newest = found.get(version, (0, None, None))
-        found[version] = kept + n, None, newest
+        found[version] = kept + int(n), None, newest
     return found
 
 
@@ -88,3 +104,28 @@ def recount_versions(connection: Connection, dependency_id: int) -> None:
     store_versions(
         connection, dependency_id, versions_of(connection, dependency_id, from_ms), from_ms
     )
+
+
+def recount(connection: Connection, dependency_id: int) -> None:
+    """Make the counts and times of a dependency and of its versions anew."""
+    from_ms = kept_from_ms(connection, dependency_id)
+    versions = versions_of(connection, dependency_id, from_ms)
+    n, first, newest = whole_of(versions)
+    connection.execute(
+        "UPDATE dependency SET n = ?, first_ts_ms = coalesce(?, first_ts_ms),"
+        " newest_ts_ms = coalesce(?, newest_ts_ms), rev = rev + 1 WHERE id = ?",
+        (n, first, newest, dependency_id),
+    )
+    store_versions(connection, dependency_id, versions, from_ms)
+
+
+def newest_ms_of(connection: Connection, dependency_id: int) -> int | None:
+    """When the newest observation that is kept was, alone or counted in an hour's cell."""
+    of_rows, of_cells = connection.execute(
+        "SELECT (SELECT max(ts_ms) FROM observation WHERE dependency_id = ?1),"
+        " (SELECT max(newest_ts_ms) FROM hour_cell WHERE dependency_id = ?1 AND n > 0"
+        " AND hour >= coalesce((SELECT max(hour) FROM hour_cell WHERE dependency_id = ?1"
+        " AND n > 0), 0))",
+        (dependency_id,),
+    ).fetchone()
+    return max((ms for ms in (of_rows, of_cells) if ms is not None), default=None)

@@ -1,4 +1,4 @@
-"""Making a dependency's rollups anew from its rows: after a changed rule, or for repair."""
+"""Making a dependency's rollups anew from its rows and hour cells: after a changed rule, or for repair."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection
+from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of, unpacked
 from gonogo.store.observations.catalogue import Catalogue, CommittedIds
 from gonogo.store.observations.grades import add_grades, grade_change
 from gonogo.store.observations.retention import kept_from_ms
@@ -63,6 +64,10 @@ def rebuild_rollups(
         (rule.text(), dependency_id),
     )
     slices = Slices(catalogue, dependency_id, rule)
+    for stored in cells_after(connection, dependency_id):
+        for cell in stored:
+            if cell.segments is not None:
+                slices.see(cell.segments)
     # Every value must be counted before the first row is added.
     for (segments,) in run(
         "SELECT DISTINCT segments FROM observation "
@@ -79,3 +84,10 @@ def rebuild_rollups(
         add_golden(connection, (golden_change(row, 1) for row in step))
         add_grades(connection, (grade_change(row, 1, rule.bar_e6) for row in step))
         add_answers(connection, step, over_all_time=from_ms is None)
+    for stored in cells_after(connection, dependency_id, from_ms=from_ms):
+        cells = {}
+        contents = [(cell, unpacked(cell.content)) for cell in stored]
+        for cell, content in contents:
+            contribute(cells, cell, content, catalogue=catalogue, slices=slices, sign=1)
+        catalogue.apply(cells)
+        add_golden(connection, (golden_of(cell, content, 1) for cell, content in contents))

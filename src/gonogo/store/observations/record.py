@@ -17,6 +17,7 @@ from gonogo.store.observations.dependencies import (
     KnownDependency,
     bump,
     known_dependency,
+    no_room,
     ruled,
 )
 from gonogo.store.observations.grades import GradeKey, add_grades, grade_change
@@ -43,10 +44,6 @@ if TYPE_CHECKING:
     from gonogo.store.observations.cells import Cells
 
 __all__ = ["adopt_rule", "record_batch"]
-
-
-# Each costs every look at the fleet something; whoever writes ids into names reaches it.
-DEPENDENCIES_MAX = 100_000
 
 
 def record_batch(
@@ -83,15 +80,9 @@ def record_batch(
     accepted = duplicates = updated = 0
     rejected: list[Rejection] = []
     for name, named in batches.items():
-        dependency = known_dependency(
-            connection, catalogue, name, named[0][1], settings, DEPENDENCIES_MAX
-        )
+        dependency = known_dependency(connection, catalogue, name, named[0][1].ts_ms, settings)
         if dependency is None:
-            problem = (
-                f"is new, and {DEPENDENCIES_MAX:,} are known already: is an id in the name? "
-                "gonogo forget NAME removes one"
-            )
-            rejected += [Rejection(at, "dependency", problem, name) for at, _ in named]
+            rejected += [no_room(at, name) for at, _ in named]
             continue
         if dependency.kept_from_ms is not None and dependency.kept_from_ms > now_ms:
             # Set by a clock that was ahead: nothing of today would be taken in for as long.

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.clock import borne_out_ms
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
         while gone := await database.write(step, shard=name):
             removed += gone
         await _remove_ids(database, number, name, from_ms)
+        old = partial(_remove_cells, dependency_id=number, before_hour=from_ms // HOUR_MS)
+        while await database.write(old, shard=name):
+            pass
     return removed
 
 
@@ -80,13 +83,20 @@ def active_days(connection: Connection) -> Counter[int]:
 
 
 def _dependencies(connection: Connection) -> tuple[int, list[tuple[int, str, int]]]:
-    """The newest time of any, and of each that has rows its id, name and their first time."""
+    """The newest time of any, and of each that has rows or cells its id, name and their first."""
     rows = connection.execute(
         "SELECT id, name, newest_ts_ms,"
-        " (SELECT min(ts_ms) FROM observation WHERE dependency_id = dependency.id) FROM dependency"
+        " (SELECT min(ts_ms) FROM observation WHERE dependency_id = dependency.id),"
+        " (SELECT min(hour) FROM hour_cell WHERE dependency_id = dependency.id) FROM dependency"
     ).fetchall()
     newest = max((row[2] for row in rows), default=0)
-    return newest, [(row[0], row[1], row[3]) for row in rows if row[3] is not None]
+    found = []
+    for number, name, _, first_ms, hour in rows:
+        firsts = [] if first_ms is None else [first_ms]
+        firsts += [] if hour is None else [hour * HOUR_MS]
+        if firsts:
+            found.append((number, name, min(firsts)))
+    return newest, found
 
 
 def _mark(connection: Connection, *, dependency_id: int, from_ms: int) -> None:
@@ -110,6 +120,23 @@ def _remove_rows(connection: Connection, *, dependency_id: int, before_ms: int) 
         return 0
     removed = connection.execute(
         "DELETE FROM observation WHERE dependency_id = ? AND (ts_ms, seq) <= (?, ?)",
+        (dependency_id, *last),
+    )
+    return int(removed.rowcount)
+
+
+def _remove_cells(connection: Connection, *, dependency_id: int, before_hour: int) -> int:
+    """Remove the oldest hour cells of a dependency, one step of them; how many that were."""
+    last = connection.execute(
+        "SELECT hour, cell FROM (SELECT hour, cell FROM hour_cell"
+        " WHERE dependency_id = ? AND hour < ? ORDER BY hour, cell LIMIT ?) AS oldest"
+        " ORDER BY hour DESC, cell DESC LIMIT 1",
+        (dependency_id, before_hour, ROWS_A_STEP),
+    ).fetchone()
+    if last is None:
+        return 0
+    removed = connection.execute(
+        "DELETE FROM hour_cell WHERE dependency_id = ? AND (hour, cell) <= (?, ?)",
         (dependency_id, *last),
     )
     return int(removed.rowcount)

@@ -14,6 +14,7 @@ from gonogo.store.reads.signal_store import SignalReads
 from gonogo.store.reads.trust_store import TrustReads
 
 if TYPE_CHECKING:
+    from gonogo.ports.hour_cells import HourCell
     from gonogo.records import (
         BatchReport,
         Costs,
@@ -85,6 +86,31 @@ class StoredTelemetry(TrustReads, SignalReads):
         stored, found = await self._database.write(work, shard=shard)
         self._known.learn(found)
         return stored
+
+    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
+        """Store hour cells and add them to the rollups, a transaction a dependency."""
+        from gonogo.store.hour_cells.record_cells import record_cells
+        from gonogo.store.observations.batch_parts import stored_in_parts
+
+        named: dict[str, list[tuple[int, HourCell]]] = {}
+        for at, cell in enumerate(cells):
+            named.setdefault(cell.dependency, []).append((at, cell))
+
+        async def store(part: Sequence[HourCell]) -> BatchReport:
+            work = partial(
+                record_cells,
+                cells=tuple(part),
+                now_ms=now_ms,
+                settings=self._settings,
+                known=self._known,
+                catalogue_of=self._catalogue_of,
+                writer=self._writer,
+            )
+            stored, found = await self._database.write(work, shard=part[0].dependency)
+            self._known.learn(found)
+            return stored
+
+        return await stored_in_parts([named[name] for name in sorted(named)], store)
 
     async def dependency(self, name: str) -> Dependency | None:
         """What is known of one dependency; None where nothing was ever recorded."""

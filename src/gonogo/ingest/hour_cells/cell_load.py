@@ -1,0 +1,99 @@
+"""The loop that stores the hour cells of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from gonogo.answers import rfc3339
+from gonogo.errors import plain
+from gonogo.ingest.hour_cells.cell_table import parse_cell
+from gonogo.records import HOUR_MS, Rejection
+from gonogo.text.forms import counted
+
+if TYPE_CHECKING:
+    from gonogo.ingest.numbered_lines import Row
+    from gonogo.ports.hour_cells import HourCell
+
+__all__ = ["CellBatch", "CellUnderstanding", "cell_batches", "read_batch"]
+
+CELLS_A_BATCH = 5_000
+_NOT_KNOWN = "no single call, late outcome or answer to the same input is known of them"
+
+
+class CellBatch:
+    """Cells that are written together, with their lines, and the rows that were refused."""
+
+    def __init__(self) -> None:
+        self.cells: list[HourCell] = []
+        self.lines: list[int] = []
+        self.rejected: list[Rejection] = []
+
+
+def cell_batches(
+    rows: Iterator[Row | Rejection], *, clock: Callable[[], int], run: str | None
+) -> Callable[[], CellBatch | None]:
+    """A function that reads the next batch; None after the last."""
+
+    def next_batch() -> CellBatch | None:
+        batch, now_ms = CellBatch(), clock()
+        for row in rows:
+            found = row if isinstance(row, Rejection) else _parsed(row, now_ms, run)
+            if isinstance(found, Rejection):
+                batch.rejected.append(found)
+            else:
+                batch.cells.append(found)
+                batch.lines.append(row[0] if not isinstance(row, Rejection) else 0)
+            if len(batch.cells) + len(batch.rejected) == CELLS_A_BATCH:
+                return batch
+        return batch if batch.cells or batch.rejected else None
+
+    return next_batch
+
+
+def _parsed(row: Row, now_ms: int, run: str | None) -> HourCell | Rejection:
+    return parse_cell(row[1], now_ms=now_ms, position=row[0], run=run)
+
+
+async def read_batch(next_batch: Callable[[], CellBatch | None]) -> CellBatch | None:
+    """The next batch, read in a thread: standard input may let us wait for long."""
+    return await to_thread.run_sync(next_batch, abandon_on_cancel=True)
+
+
+class CellUnderstanding:
+    """What a file of cells holds, counted while it is read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: dict[str, int] = {}
+        self._cells = 0
+        self._hours: list[int] = []
+        self.has_outcomes = False
+
+    def note(self, cells: Sequence[HourCell]) -> None:
+        """Take a batch in."""
+        for cell in cells:
+            self._calls[cell.dependency] = self._calls.get(cell.dependency, 0) + cell.content.n
+            self.has_outcomes = self.has_outcomes or "outcome" in cell.content.histograms
+        self._cells += len(cells)
+        hours = [*self._hours, *(cell.hour for cell in cells)]
+        self._hours = [min(hours), max(hours)] if hours else []
+
+    def lines(self) -> list[str]:
+        """What it holds, what became of it, and what to ask next."""
+        if not self._calls:
+            return [f"{self._name}: hour cells; nothing of it is a cell."]
+        most = max(self._calls, key=lambda name: self._calls[name])
+        first, last = (rfc3339(hour * HOUR_MS) for hour in self._hours)
+        others = f" and {len(self._calls) - 1} more" if len(self._calls) > 1 else ""
+        quoted = most if most.replace("-", "").replace(".", "").isalnum() else f"'{most}'"
+        asked = "drift" if self.has_outcomes else "trust"
+        calls = counted(sum(self._calls.values()), "call")
+        held = f"{counted(self._cells, 'cell')} of {calls} of {plain(most, 60)}{others}"
+        return [
+            f"{self._name}: hour cells; {held}; {first} to {last}.",
+            f"Understood as counted calls: {_NOT_KNOWN}.",
+            f"Next: gonogo check {asked} {quoted}",
+        ]

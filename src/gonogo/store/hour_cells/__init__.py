@@ -1,0 +1,1 @@
+"""Hour cells that were counted elsewhere: stored as they came, and added to the rollups."""

@@ -1,0 +1,288 @@
+"""Storing a batch of hour cells: each once, a corrected one in place of the one before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, BatchReport, Rejection
+from gonogo.store.hour_cells.stored_cells import (
+    CELL_COLUMNS,
+    StoredCell,
+    booked_of,
+    cell_key,
+    contribute,
+    golden_of,
+    packed,
+    see_values,
+    unpacked,
+)
+from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.observations.dependencies import (
+    KnownDependency,
+    known_dependency,
+    no_room,
+    raise_revision,
+)
+from gonogo.store.observations.observation_counts import recount
+from gonogo.store.observations.samples import add_golden
+from gonogo.store.observations.slices import Slices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gonogo.ports.booked_costs import BookedCost
+    from gonogo.ports.hour_cells import HourCell
+    from gonogo.settings import Settings
+    from gonogo.store.engine import Connection
+    from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
+    from gonogo.store.observations.cells import Cells
+    from gonogo.store.observations.rows import Rule
+
+__all__ = ["record_cells"]
+
+HOURS_A_QUERY = 500
+_KEYS = "dependency_id = ? AND hour = ? AND cell = ?"
+Key = tuple[int, bytes]  # hour, and what tells its cells apart
+
+
+class _Change(NamedTuple):
+    """A cell before and after a batch; None: it was not there."""
+
+    before: StoredCell | None
+    after: StoredCell
+
+
+def record_cells(
+    connection: Connection,
+    cells: Sequence[HourCell],
+    *,
+    now_ms: int,
+    settings: Settings,
+    known: CommittedIds,
+    catalogue_of: CatalogueOf = Catalogue,
+    writer: str | None = None,
+) -> tuple[BatchReport, CommittedIds]:
+    """Store a batch of cells and add them to the rollups; arguments and result as of `record_batch`.
+
+    `updated` counts the cells that took the place of others.
+    """
+    catalogue = catalogue_of(connection, known)
+    named: dict[str, list[tuple[int, HourCell]]] = {}
+    for position, cell in enumerate(cells):
+        named.setdefault(cell.dependency, []).append((position, cell))
+    changed: Cells = {}
+    costs: list[BookedCost] = []
+    report, rejected = BatchReport(), list[Rejection]()
+    for name, own in named.items():
+        first_ms = min(cell.first_ts_ms for _, cell in own)
+        dependency = known_dependency(connection, catalogue, name, first_ms, settings)
+        if dependency is None:
+            rejected += [no_room(at, name) for at, _ in own]
+            continue
+        fitting = _refuse(dependency, own, now_ms, rejected)
+        if dependency.newest_ts_ms < 0 and not any(cell.content.n for _, cell in fitting):
+            # Nothing is known of it, and nothing comes: no name is made of what was refused.
+            connection.execute("DELETE FROM dependency WHERE id = ?", (dependency.id,))
+            report = replace(report, duplicates=report.duplicates + len(fitting))
+            continue
+        slices = Slices(catalogue, dependency.id, dependency.rule)
+        changes, counted = _changes(connection, catalogue, dependency, fitting, slices, writer)
+        report = BatchReport(
+            report.accepted + counted.accepted,
+            report.duplicates + counted.duplicates,
+            report.updated + counted.updated,
+        )
+        if changes:
+            costs += _store(connection, catalogue, dependency, changes, changed, slices)
+            _date(connection, dependency, changes, [cell for _, cell in fitting])
+    if changed:
+        catalogue.apply(changed)
+    if costs:
+        catalogue.book(costs, now_ms=now_ms, settings=settings)
+    rejected.sort(key=lambda one: one.position)
+    return replace(report, rejected=tuple(rejected)), catalogue.found
+
+
+def _refuse(
+    dependency: KnownDependency,
+    cells: Sequence[tuple[int, HourCell]],
+    now_ms: int,
+    rejected: list[Rejection],
+) -> list[tuple[int, HourCell]]:
+    """Leave out what was counted by another rule, and what is older than what is kept."""
+    if dependency.kept_from_ms is not None and dependency.kept_from_ms > now_ms:
+        dependency.kept_from_ms = None  # set by a clock that was ahead, as for observations
+    kept = []
+    for at, cell in cells:
+        found = _other_rule(cell, dependency.rule)
+        if found is not None:
+            rejected.append(Rejection(at, *found, dependency.name))
+        elif cell.hour * HOUR_MS < (dependency.kept_from_ms or 0):
+            day = datetime.fromtimestamp((dependency.kept_from_ms or 0) / 1000, tz=UTC)
+            problem = f"is before {day:%Y-%m-%d}; older calls of {dependency.name} were let go (retention)"
+            rejected.append(Rejection(at, "hour", problem, is_lost=False))
+        else:
+            kept.append((at, cell))
+    return kept
+
+
+def _other_rule(cell: HourCell, rule: Rule) -> tuple[str, str] | None:
+    """The field that says that a cell was counted by another rule, and what is wrong with it."""
+    counts = cell.content.counts
+    if counts[4] and cell.bar_e6 != rule.bar_e6:
+        return "quality_bar", (
+            f"counted with {cell.bar_e6 / MICRO:g}; this dependency's quality_bar is "
+            f"{rule.bar_e6 / MICRO:g}: make the cells again with it"
+        )
+    if counts[2] and cell.slo_us != rule.slo_us:
+        mine, theirs = (
+            "none" if us is None else f"{us / 1000:g} ms" for us in (rule.slo_us, cell.slo_us)
+        )
+        return "latency_slo_ms", (
+            f"counted with {theirs}; this dependency's latency_slo_ms is {mine}: make the cells "
+            "again with it"
+        )
+    return None
+
+
+def _changes(
+    connection: Connection,
+    catalogue: Catalogue,
+    dependency: KnownDependency,
+    cells: Sequence[tuple[int, HourCell]],
+    slices: Slices,
+    writer: str | None,
+) -> tuple[list[_Change], BatchReport]:
+    """What is to be written; cells that change nothing are counted alone."""
+    stored = _stored(connection, dependency.id, {cell.hour for _, cell in cells})
+    latest: dict[Key, StoredCell] = {}
+    accepted = duplicates = updated = 0
+    for _, cell in cells:
+        row = _row(cell, dependency.id, catalogue, slices, writer)
+        key = row.hour, row.cell
+        before = latest.get(key, stored.get(key))
+        if before is None:
+            accepted += row.n > 0
+            duplicates += not row.n
+        elif before.revision > row.revision or before.content == row.content:
+            duplicates += 1
+            if before.revision >= row.revision:
+                continue
+        else:
+            updated += 1
+        latest[key] = row
+    changes = [_Change(stored.get(key), after) for key, after in sorted(latest.items())]
+    return changes, BatchReport(accepted, duplicates, updated)
+
+
+def _row(
+    cell: HourCell, dependency_id: int, catalogue: Catalogue, slices: Slices, writer: str | None
+) -> StoredCell:
+    def number(text: str | None) -> int | None:
+        return None if text is None else catalogue.name_id(text)
+
+    return StoredCell(
+        dependency_id,
+        cell.hour,
+        cell_key(cell),
+        number(cell.version) or 0,
+        number(cell.item),
+        slices.encode(cell.segments) if cell.segments else None,
+        cell.content.n,
+        cell.first_ts_ms,
+        cell.newest_ts_ms,
+        cell.revision,
+        cell.nano_usd if cell.content.n else None,
+        number(cell.run),
+        number(writer),
+        packed(cell.content),
+    )
+
+
+def _stored(
+    connection: Connection, dependency_id: int, hours: Iterable[int]
+) -> dict[Key, StoredCell]:
+    found: dict[Key, StoredCell] = {}
+    listed = sorted(hours)
+    for start in range(0, len(listed), HOURS_A_QUERY):
+        some = listed[start : start + HOURS_A_QUERY]
+        rows = connection.execute(
+            f"SELECT {CELL_COLUMNS} FROM hour_cell WHERE dependency_id = ? AND hour IN "  # noqa: S608 - constant names, marks
+            f"({', '.join('?' * len(some))})",
+            (dependency_id, *some),
+        )
+        for row in rows:
+            found[row[1], bytes(row[2])] = StoredCell(*row)._replace(cell=bytes(row[2]))
+    return found
+
+
+def _store(
+    connection: Connection,
+    catalogue: Catalogue,
+    dependency: KnownDependency,
+    changes: Sequence[_Change],
+    cells: Cells,
+    slices: Slices,
+) -> list[BookedCost]:
+    """Write changed cells and their golden answers, and add them to `cells`; what they cost."""
+    after = [unpacked(change.after.content) for change in changes]
+    for content in after:  # every value, before anything is added
+        see_values(catalogue, dependency.id, content)
+    golden = []
+    costs: list[BookedCost] = []
+    for change, new in zip(changes, after, strict=True):
+        signed = [(change.after, new, 1)]
+        if change.before is not None:
+            signed.append((change.before, unpacked(change.before.content), -1))
+        for row, content, sign in signed:
+            contribute(cells, row, content, catalogue=catalogue, slices=slices, sign=sign)
+            golden.append(golden_of(row, content, sign))
+            costs += booked_of(dependency.name, row, sign)
+    add_golden(connection, golden)
+    connection.executemany(
+        f"DELETE FROM hour_cell WHERE {_KEYS}",  # noqa: S608 - constant names
+        [change.before[:3] for change in changes if change.before is not None],
+    )
+    connection.insert("hour_cell", StoredCell._fields, [change.after for change in changes])
+    return costs
+
+
+def _date(
+    connection: Connection,
+    dependency: KnownDependency,
+    changes: Sequence[_Change],
+    cells: Sequence[HourCell],
+) -> None:
+    """Raise the revision, the counts and the times."""
+    fresh = [change.after for change in changes if change.before is None and change.after.n]
+    versions: dict[int, list[StoredCell]] = {}
+    for row in fresh:
+        versions.setdefault(row.version_id, []).append(row)
+    hours_ms = [change.after.hour * HOUR_MS for change in changes]
+    newest = max([dependency.newest_ts_ms, *(row.newest_ts_ms for row in fresh)])
+    earliest = min(hours_ms)
+    kinds = [cell.kind for cell in cells if cell.kind is not None]
+    providers = [cell.provider for cell in cells if cell.provider is not None]
+    raise_revision(
+        connection,
+        dependency,
+        n=sum(row.n for row in fresh),
+        first_ms=min([dependency.first_ts_ms, *(row.first_ts_ms for row in fresh)]),
+        changed_ms=earliest,
+        newest_ms=newest,
+        kind=kinds[-1] if kinds else None,
+        provider=providers[-1] if providers else None,
+        versions={
+            version: (
+                sum(row.n for row in rows),
+                min(row.first_ts_ms for row in rows),
+                max(row.newest_ts_ms for row in rows),
+            )
+            for version, rows in versions.items()
+        },
+        reaches_back=earliest // DAY_MS < newest // DAY_MS,
+    )
+    if any(change.before is not None for change in changes):
+        recount(connection, dependency.id)

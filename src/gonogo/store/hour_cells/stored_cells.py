@@ -1,0 +1,192 @@
+"""Hour cells as they are kept, beside observations: what rollups are made of again.
+
+Two tables, one thought: a cell stands for many observations, and whatever is made anew of observations is
+made of these as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from gonogo.ports.booked_costs import BookedCost
+from gonogo.ports.hour_cells import CellContent, CountedHistogram
+from gonogo.records import HOUR_MS, NANO_A_MICRO
+from gonogo.store.observations.cells import COUNTS, Cell, Cells
+from gonogo.store.observations.rows import hash16
+
+if TYPE_CHECKING:
+    from gonogo.ports.hour_cells import HourCell
+    from gonogo.store.engine import Connection
+    from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.observations.samples import GoldenKey
+    from gonogo.store.observations.slices import Slices
+
+__all__ = [
+    "CELL_COLUMNS",
+    "HOUR_AS_MS",
+    "StoredCell",
+    "booked_of",
+    "cell_key",
+    "cells_after",
+    "contribute",
+    "golden_of",
+    "packed",
+    "see_values",
+    "unpacked",
+]
+
+CELLS_A_STEP = 2000
+HOUR_AS_MS = f"(hour * {HOUR_MS})"
+_LABELS, _OUTCOME_SUM = COUNTS.index("labels"), COUNTS.index("outcome_sum")
+_NOTHING = CellContent((0,) * len(COUNTS), {})
+
+
+class StoredCell(NamedTuple):
+    """A row of `hour_cell`, in the order of its columns; without content it was taken back."""
+
+    dependency_id: int
+    hour: int
+    cell: bytes
+    version_id: int
+    item_id: int | None
+    segments: str | None
+    n: int
+    first_ts_ms: int
+    newest_ts_ms: int
+    revision: int
+    nano_usd: int | None
+    run_id: int | None
+    writer_id: int | None
+    content: str
+
+
+CELL_COLUMNS = ", ".join(StoredCell._fields)
+_AFTER = (
+    f"SELECT {CELL_COLUMNS} FROM hour_cell WHERE dependency_id = ? AND (hour, cell) > (?, ?) "  # noqa: S608 - constant names
+    "ORDER BY hour, cell LIMIT ?"
+)
+
+
+def cell_key(cell: HourCell) -> bytes:
+    """What tells a cell from others of its dependency and hour."""
+    parts = [cell.source, cell.version, cell.item, sorted(cell.segments.items())]
+    return hash16(json.dumps(parts))
+
+
+def packed(content: CellContent) -> str:
+    """A cell's content as it is stored: equal contents have equal texts."""
+    if not content.n:
+        return ""
+    histograms = {
+        metric: [one.total, *(number for pair in sorted(one.bins.items()) for number in pair)]
+        for metric, one in content.histograms.items()
+    }
+    parts = [list(content.counts), histograms, dict(content.errors), dict(content.predictions)]
+    return json.dumps(parts, separators=(",", ":"), sort_keys=True)
+
+
+def unpacked(text: str) -> CellContent:
+    """The content that `packed` wrote."""
+    if not text:
+        return _NOTHING
+    counts, histograms, errors, predictions = json.loads(text)
+    return CellContent(
+        tuple(counts),
+        {
+            metric: CountedHistogram(flat[0], dict(zip(flat[1::2], flat[2::2], strict=True)))
+            for metric, flat in histograms.items()
+        },
+        errors,
+        predictions,
+    )
+
+
+def cells_after(
+    connection: Connection, dependency_id: int, *, from_ms: int | None = None
+) -> Iterator[list[StoredCell]]:
+    """The cells of a dependency from a time on, a few thousand at a time."""
+    after = (-1 if from_ms is None else from_ms // HOUR_MS - 1, b"\xff" * 17)
+    while True:
+        rows = connection.execute(_AFTER, (dependency_id, *after, CELLS_A_STEP)).fetchall()
+        if not rows:
+            return
+        step = [StoredCell(*row)._replace(cell=bytes(row[2])) for row in rows]
+        after = step[-1].hour, step[-1].cell
+        yield step
+
+
+def see_values(catalogue: Catalogue, dependency_id: int, content: CellContent) -> None:
+    """Count the values of the fields that are rolled up by value."""
+    for field, tally in (("error", content.errors), ("prediction", content.predictions)):
+        for text in tally:
+            catalogue.see_value(dependency_id, field, catalogue.name_id(text))
+    for metric in content.histograms:
+        if metric.startswith("metrics."):
+            catalogue.see_value(dependency_id, "metrics", catalogue.name_id(metric))
+
+
+def contribute(
+    cells: Cells,
+    row: StoredCell,
+    content: CellContent,
+    *,
+    catalogue: Catalogue,
+    slices: Slices,
+    sign: int,
+) -> None:
+    """Add a cell to those of its slices, once every value has been seen; with sign -1 take it back."""
+    if not content.n:
+        return
+    part = _as_cell(content, catalogue, catalogue.stopped(row.dependency_id), sign)
+    golden = int(row.item_id is not None)
+    for segment in (0, *slices.rolled_up(row.segments)):
+        key = (row.dependency_id, golden, segment, row.version_id), row.hour
+        found = cells.get(key)
+        if found is None:
+            cells[key] = part  # shared with other slices, and never changed
+        else:
+            cells[key] = Cell()
+            cells[key].merge(found)
+            cells[key].merge(part)
+
+
+def _as_cell(content: CellContent, catalogue: Catalogue, stopped: set[str], sign: int) -> Cell:
+    cell = Cell()
+    cell.counts = [sign * count for count in content.counts]
+    for metric, one in content.histograms.items():
+        if "metrics" in stopped and metric.startswith("metrics."):
+            continue
+        histogram = cell.histogram(metric)
+        histogram.n = sign * sum(one.bins.values())
+        histogram.total = sign * one.total
+        histogram.bins = {place: sign * count for place, count in one.bins.items()}
+    categories: tuple[tuple[str, Mapping[str, int]], ...] = (
+        ("error", content.errors),
+        ("prediction", content.predictions),
+    )
+    for field, tally in categories:
+        if field not in stopped:
+            for text, count in tally.items():
+                cell.categories[field, catalogue.name_id(text)] = sign * count
+    return cell
+
+
+def golden_of(
+    row: StoredCell, content: CellContent, sign: int
+) -> tuple[GoldenKey, int, int] | None:
+    """What a cell adds to the answers of its golden item: key, answers, outcome sum."""
+    labels = content.counts[_LABELS]
+    if row.item_id is None or not labels:
+        return None
+    key = row.dependency_id, row.item_id, row.version_id, row.hour // 24
+    return key, sign * labels, sign * content.counts[_OUTCOME_SUM]
+
+
+def booked_of(name: str, row: StoredCell, sign: int) -> list[BookedCost]:
+    """What a cell's calls cost, booked at the start of its hour."""
+    if row.nano_usd is None:
+        return []
+    amount = divmod(sign * row.nano_usd, NANO_A_MICRO)
+    return [BookedCost(name, None, None, row.hour * HOUR_MS, *amount)]
