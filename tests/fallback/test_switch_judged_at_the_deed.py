@@ -66,6 +66,11 @@ class Night:
         """Where most calls go."""
         return (await self.app.get_route(name)).target
 
+    async def standing(self) -> dict[str, str]:
+        """The standing verdict of each dependency, as the list shows it."""
+        listed = await self.app.list_dependencies()
+        return {row.dependency: row.verdict for row in listed.dependencies}
+
     def configure(self, name: str, policy: Policy = "allow", **wanted: object) -> None:
         """Configure a dependency anew, as a restart would."""
         own = replace(self.app.settings.dependency(name), fallback_policy=policy, **wanted)  # type: ignore[arg-type]
@@ -128,6 +133,7 @@ async def test_a_target_whose_newest_calls_failed_does_not_answer(night: Night) 
         await night.calls("chat-b", n, error="http_503")
         plan = await night.plan(to="chat-b")
         assert plan.verdict == "no_go"
+        assert (await night.standing())["chat-b"] == "no_go"
         assert f"{n} of its newest 30 calls failed" in (await _checks(plan))["target_health"]
         with pytest.raises(ActionRefused, match="blocked by target_health: chat-b"):
             await night.carried_out(plan.plan_id)

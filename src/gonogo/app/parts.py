@@ -23,6 +23,7 @@ from gonogo.fallback.health import TrustHealth
 from gonogo.money.planned_spend import Forecasts
 from gonogo.money.scopes import Traffic
 from gonogo.ports.routes import LOCAL
+from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.records import Decision
 from gonogo.settings import ActuatorSettings
 from gonogo.store.books.coverage_book import StoredCoverage
@@ -39,7 +40,7 @@ from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.views.decision_log import ENTROPY_BITS, id_of
 from gonogo.views.evidence import evidence_of
-from gonogo.views.log_entries import entry_of, part_verdict, with_id
+from gonogo.views.log_entries import entry_of, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,6 +16,7 @@ from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData
 from gonogo.ports.routes import UNMEASURED, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, worst_verdict
@@ -135,13 +136,14 @@ class TrustHealth:
         ), f"{failed} of its newest {counted(len(errors), 'call')} failed"
 
     async def _drift(self, name: str, now_ms: int) -> Verdict:
-        """Its drift now, as if somebody asked."""
+        """Its drift now, as if somebody asked: it stands from then on."""
         from gonogo.drift.drift_check import DriftQuestion, check_drift
 
         question = DriftQuestion(dependency=name)
         report = await check_drift(
             self._telemetry, self._log, self._settings, question, now_ms=now_ms
         )
+        self._log.say({name: part_verdict("drift", report, now_ms=now_ms)})
         return report.verdict
 
     async def _suspected(self, found: TrustEstimate, now_ms: int) -> str | None:

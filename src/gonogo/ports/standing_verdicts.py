@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import StandingVerdict
+from gonogo.records import PartVerdict, StandingVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.answers import Answer
     from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Verdict
+    from gonogo.records import Part, Verdict
     from gonogo.settings import Settings
 
-__all__ = ["NEVER_ASKED", "CurrentVerdict", "stale_after_ms", "standing_now", "verdicts_now"]
+__all__ = [
+    "NEVER_ASKED",
+    "CurrentVerdict",
+    "part_verdict",
+    "stale_after_ms",
+    "standing_now",
+    "verdicts_now",
+]
 
 
 class CurrentVerdict(NamedTuple):
@@ -29,6 +37,13 @@ class CurrentVerdict(NamedTuple):
 
 
 NEVER_ASKED = CurrentVerdict("unknown")
+
+
+def part_verdict(part: Part, answer: Answer, *, now_ms: int) -> PartVerdict:
+    """What an answer about a whole dependency, now, says for its standing verdict."""
+    age_s = answer.data_age_s
+    data_ms = None if age_s is None else now_ms - 1000 * age_s
+    return PartVerdict(part, answer.verdict, now_ms, data_ms)
 
 
 def stale_after_ms(settings: Settings, dependency: str) -> int:

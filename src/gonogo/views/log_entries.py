@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
 from gonogo.ports.incidents import IncidentRecord
-from gonogo.records import Decision, Part, PartVerdict
+from gonogo.records import Decision
 
 Answered = TypeVar("Answered", bound=Answer)
 
@@ -101,13 +101,6 @@ def incident_entry(
         settings_digest=digest,
         last_ts_ms=now_ms,
     )
-
-
-def part_verdict(part: Part, answer: Answer, *, now_ms: int) -> PartVerdict:
-    """What an answer about a whole dependency, now, says for its standing verdict."""
-    age_s = answer.data_age_s
-    data_ms = None if age_s is None else now_ms - 1000 * age_s
-    return PartVerdict(part, answer.verdict, now_ms, data_ms)
 
 
 def with_id(answer: Answered, entry_id: str) -> Answered:
