@@ -140,6 +140,16 @@ async def test_a_target_whose_newest_calls_failed_does_not_answer(night: Night) 
     assert await night.target() == "chat-a"
 
 
+async def test_an_outage_is_called_one(night: Night) -> None:
+    """And no matter of quality: in the list of incidents as in what is written of it."""
+    await night.calls("chat-a", 40, error="timeout")
+    await night.app.check_model_drift("chat-a")
+    [found] = (await night.app.get_incidents()).incidents
+    assert found.cause == "outage: 30 of its newest 30 calls failed (timeout 30)"
+    written = await night.app.post_mortem(found.id)
+    assert written.startswith("# chat-a: outage, incident")
+
+
 async def test_a_target_that_answers_again_is_taken(night: Night) -> None:
     """What failed an hour ago and answers now is a way out of an outage."""
     await night.calls("chat-b", 60, error="http_503")

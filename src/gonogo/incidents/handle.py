@@ -304,7 +304,7 @@ def _answer(incident: IncidentRecord, events: list[Event], verdict: Verdict) -> 
         dependency=incident.dependency,
         status=incident.status,
         opened_at=rfc3339(incident.opened_ms),
-        cause=f"{incident.cause}: {incident.why}"
+        cause=f"{incident.what}: {incident.why.removeprefix('outage: ')}"
         + (" (false alarm)" if incident.false_alarm else ""),
         suspected=incident.suspected,
         onset=None if incident.onset_ms is None else rfc3339(incident.onset_ms),

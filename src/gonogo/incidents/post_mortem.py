@@ -100,7 +100,7 @@ def _head(incident: IncidentRecord, events: list[Event], until_ms: int) -> list[
         ("Lasted" if over else "Open for", lasted),
     ]
     return [
-        f"# {_escaped(incident.dependency)}: {_escaped(incident.cause)}, incident `{incident.id}`",
+        f"# {_escaped(incident.dependency)}: {_escaped(incident.what)}, incident `{incident.id}`",
         "",
         "| | |",
         "|---|---|",

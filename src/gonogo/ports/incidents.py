@@ -42,6 +42,11 @@ class IncidentRecord:
     owner: str | None = None
 
     @property
+    def what(self) -> str:
+        """What is wrong, in a word: an outage is no matter of quality."""
+        return self.kind if self.kind == "outage" else self.cause
+
+    @property
     def key(self) -> str:
         """What messages about it have in common; a new incident of the same cause has the same."""
         return self.page or f"gonogo/{self.dependency}/{self.cause}"
