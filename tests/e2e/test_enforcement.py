@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import anyio
@@ -17,8 +21,11 @@ from mcp import Client, MCPError, StdioServerParameters
 from product import ERAS, GONOGO, answer, environment, lines, typed
 from test_guard import calls
 
+from gonogo.app import Gonogo
+from gonogo.clock import wall_clock_ms
+from gonogo.config import load_settings
 from gonogo.errors import ActionRefused, ConfigError
-from gonogo.guard.held_calls import HeldCalls
+from gonogo.guard.held_calls import LEASE_S, HeldCalls
 from gonogo.guard.hook_forms import Ruling
 from gonogo.guard.resident import Judge
 from gonogo.recorder.asker import Asker
@@ -268,6 +275,50 @@ def test_calls_hold_and_settle_their_money_and_end_with_the_budget(
     assert (found["spent_usd"], found["held_usd"]) == (0.9, 0.0)
     refused = typed("wrap", "--budget", "calls", "github", "--", "true", store=store)
     assert "go together" in refused.stderr
+
+
+def test_whoever_is_killed_in_a_call_leaves_nothing_held(store: Path, tmp_path: Path) -> None:
+    """The server: its call costs what a call costs. The guard itself: what it held is free half a minute later."""
+    config = tmp_path / "gonogo.toml"
+    config.write_text("[budgets.killed]\nlimit_usd = 10\n")
+    budget = ("--enforce", "--budget", "killed", "--call-usd", "0.3", "--config", str(config))
+    for victim, booked, held_then in (("server", 0.3, 0.0), ("guard", 0.3, 0.3)):
+        kill_in_a_call(store, budget, victim)
+        assert money(store, config) == (booked, held_then)
+        assert money(store, config, ahead_s=LEASE_S + 1) == (booked, 0.0)
+
+
+def kill_in_a_call(store: Path, budget: Sequence[str], victim: str) -> None:
+    """A server that never answers a call, behind a guard; one of the two is killed when the call has come."""
+    script = (
+        "import os, sys; sys.stdin.readline(); print(os.getpid(), flush=True); sys.stdin.read()"
+    )
+    command = [GONOGO, "wrap", *budget, "github", "--", sys.executable, "-c", script]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list"}}
+    with subprocess.Popen(
+        command, env=environment(store), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as guard:
+        assert guard.stdin is not None
+        assert guard.stdout is not None
+        guard.stdin.write(json.dumps(call).encode() + b"\n")
+        guard.stdin.flush()
+        server = int(guard.stdout.readline())
+        os.kill(server if victim == "server" else guard.pid, signal.SIGKILL)
+        guard.stdout.read()
+    with suppress(ProcessLookupError):
+        os.kill(server, signal.SIGKILL)
+
+
+def money(store: Path, config: Path, *, ahead_s: int = 0) -> tuple[float, float]:
+    """What the budget has spent and holds, by a clock that is so far ahead."""
+
+    async def asked() -> tuple[float, float]:
+        loaded = load_settings(str(config), str(store), {})
+        async with Gonogo(loaded, clock=lambda: wall_clock_ms() + 1000 * ahead_s) as app:
+            found = await app.check_budget_with_confidence("killed", planned_cost_usd=0.01)
+            return round(found.spent_usd, 6), round(found.held_usd, 6)
+
+    return anyio.run(asked)
 
 
 def test_every_hold_is_settled_once_whatever_becomes_of_its_call() -> None:

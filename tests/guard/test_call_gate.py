@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import engines
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.guard.call_gate import CallGate, CallRefusedError
@@ -29,12 +30,14 @@ def gate(tmp_path: Path) -> CallGate:
     """A gate of a budget of a dollar, whose calls cost a tenth where they do not say."""
     config = tmp_path / "gonogo.toml"
     config.write_text(TOML)
-    return CallGate(budget="day", call_usd=0.1, store=str(tmp_path / "gate.db"), config=str(config))
+    return CallGate(
+        budget="day", call_usd=0.1, store=engines.store_of(tmp_path), config=str(config)
+    )
 
 
 async def money(tmp_path: Path) -> tuple[float, float]:
     """What the budget has spent and holds."""
-    settings = load_settings(str(tmp_path / "gonogo.toml"), str(tmp_path / "gate.db"), {})
+    settings = load_settings(str(tmp_path / "gonogo.toml"), engines.store_of(tmp_path), {})
     async with Gonogo(settings) as app:
         found = await app.check_budget_with_confidence("day", planned_cost_usd=0.01)
         return found.spent_usd, found.held_usd
@@ -143,7 +146,7 @@ async def test_open_or_closed_where_nothing_can_be_asked(
         gate = CallGate(
             budget="none-such",
             closed=closed,
-            store=str(tmp_path / "gate.db"),
+            store=engines.store_of(tmp_path),
             config=str(tmp_path / "gonogo.toml"),
         )
         for _ in range(2):
@@ -163,7 +166,7 @@ async def test_the_example_in_the_documentation_runs(
     """Two calls of it: one at its declared cost, one at what it says."""
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "gonogo.toml").write_text(TOML)
-    monkeypatch.setenv("GONOGO_STORE", str(tmp_path / "gate.db"))
+    monkeypatch.setenv("GONOGO_STORE", engines.store_of(tmp_path))
     monkeypatch.setenv("GONOGO_CONFIG", str(tmp_path / "gonogo.toml"))
     names: dict[str, object] = {}
     exec(compile(example, PAGE.name, "exec"), names)  # noqa: S102 - our own page

@@ -42,6 +42,8 @@ CONTRACT = (
     "test_one_entry",
     "test_refused_rows",
     "test_hour_cells",
+    "test_call_gate",
+    "test_held_ahead",
 )
 
 

@@ -21,6 +21,7 @@ from gonogo.guard.held_calls import CallMoney, CallRefusedError
 from gonogo.guard.not_asked import why_not_asked
 from gonogo.guard.resident import Judge
 from gonogo.recorder.asker import Asker
+from gonogo.recorder.outbox import close_with_child
 from gonogo.recorder.recorder import Call, is_async
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class CallGate:
                 )
                 # Before the asker's own end, which was registered earlier.
                 atexit.register(self._money.close, CLOSE_S)
+                close_with_child(self._money.close, CLOSE_S)
             return self._money
 
     def _started(self) -> Asker:

@@ -168,12 +168,15 @@ class CallMoney:
             if found.verdict == "no_go" and calls > 1:
                 calls = 1
                 found = await self._checked(app, dependency, calls)
-            for wait_s in (AHEAD_S, GIVE_BACK_S):
-                if found.verdict != "no_go" or not (found.held_usd or found.binding):
+            until = time.monotonic() + AHEAD_S + GIVE_BACK_S
+            # What others hold ahead is given back unless it is used.
+            while found.verdict == "no_go" and (found.held_usd or found.binding):
+                if time.monotonic() > until:
                     break
-                # Some of it may be held ahead, and is given back unless it is used.
-                await asyncio.sleep(wait_s)
-                found = await self._checked(app, dependency, calls)
+                await asyncio.sleep(AHEAD_S / 4)
+                found = await self._checked(app, dependency, calls, reserve=False)
+                if found.verdict != "no_go":
+                    found = await self._checked(app, dependency, calls)
             if found.verdict == "no_go":
                 raise CallRefusedError(f"gonogo: {dependency} was not called. {found.summary}")
             if found.reservation is None:
@@ -190,7 +193,9 @@ class CallMoney:
             with self._lock:
                 lane.coming = None
 
-    async def _checked(self, app: Gonogo, dependency: str, calls: int) -> BudgetCheck:
+    async def _checked(
+        self, app: Gonogo, dependency: str, calls: int, *, reserve: bool = True
+    ) -> BudgetCheck:
         usd = None if self._call_usd is None else self._call_usd * calls
 
         def check(name: str | None) -> Coroutine[object, object, BudgetCheck]:
@@ -199,7 +204,7 @@ class CallMoney:
                 name,
                 None if usd else calls,
                 usd,
-                reserve=True,
+                reserve=reserve,
                 lease_s=LEASE_S,
             )
 

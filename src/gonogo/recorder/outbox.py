@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gonogo.records import Observation, Rejection
     from gonogo.settings import Settings
 
-__all__ = ["Delivery", "Outbox"]
+__all__ = ["Delivery", "Outbox", "close_with_child"]
 
 CAPACITY = 10_000
 BATCH_MAX = 1_000
@@ -197,14 +197,7 @@ class Outbox:
                     target=self._serve, name="gonogo outbox", daemon=True
                 )
                 self._thread.start()
-                self._close_with_child()
-
-    def _close_with_child(self) -> None:
-        """Write what is queued when a child of multiprocessing ends: it runs no `atexit` functions."""
-        util = sys.modules.get("multiprocessing.util")
-        process = sys.modules.get("multiprocessing.process")
-        if util is not None and process is not None and process.parent_process() is not None:
-            util.Finalize(None, self.close, args=(CLOSE_S,), exitpriority=10)
+                close_with_child(self.close, CLOSE_S)
 
     # From here on in the outbox's thread.
 
@@ -323,6 +316,14 @@ class Outbox:
             else:
                 good.append((fields, parsed))
         return good, refused
+
+
+def close_with_child(close: Callable[[float], object], timeout_s: float) -> None:
+    """Write what is left when a child of multiprocessing ends: it runs no `atexit` functions."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, close, args=(timeout_s,), exitpriority=10)
 
 
 def _refuse_read_only(settings: Settings) -> None:

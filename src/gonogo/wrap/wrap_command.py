@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LINGER_S = 1.0
 CLOSE_TIMEOUT_S = 2.0
+# Money is waited for longer: a hold that is not settled says that the call cost nothing.
+SETTLE_TIMEOUT_S = 10.0
 # The pumps must get their turn while the outbox writes.
 SWITCH_S = 0.0005
 NAME_CHARS_MAX = 100
@@ -60,7 +62,7 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if enforcement is not None:
         enforcement.close()
     if purse is not None:
-        purse.flush(CLOSE_TIMEOUT_S)
+        purse.flush(SETTLE_TIMEOUT_S)
     told = outbox.close(CLOSE_TIMEOUT_S)
     lost = told.refused + told.dropped + calls.unseen
     if lost:

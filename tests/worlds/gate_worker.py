@@ -1,0 +1,63 @@
+"""A process with a gate, told on standard input what to call: `gate_worker.py STORE CONFIG`.
+
+Each line is a list, and so is each answer:
+    ["calls", n]        n calls in a row, until one is refused -> [how many ran, why the last did not]
+    ["begin"]           a call that goes on -> [1 or 0, why it did not begin]
+    ["end", usd]        the oldest of them ends, at a cost or at the declared one -> []
+    ["flush"]           all that ended is booked -> []
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from gonogo.guard import held_calls
+from gonogo.guard.call_gate import CallGate, CallRefusedError, GatedCall
+
+CALL_USD = 0.01
+# So that a test need not wait: what is held ahead is given back soon, and whoever waits for it is patient.
+held_calls.AHEAD_S = 0.4
+held_calls.GIVE_BACK_S = 2.0
+held_calls.LINGER_S = 0.0
+
+
+def main(store: str, config: str) -> None:
+    """Answer each line until there is none."""
+    gate = CallGate(budget="day", call_usd=CALL_USD, store=store, config=config)
+    running: list[GatedCall] = []
+    for line in sys.stdin:
+        what, *given = json.loads(line)
+        answer: list[object] = []
+        if what == "calls":
+            answer = _calls(gate, given[0])
+        elif what == "begin":
+            call = gate.call("model")
+            try:
+                running.append(call.__enter__())
+                answer = [1, ""]
+            except CallRefusedError as refused:
+                answer = [0, str(refused)]
+        elif what == "end":
+            call = running.pop(0)
+            if given[0] is not None:
+                call.set(cost_usd=given[0])
+            call.__exit__(None, None, None)
+        else:
+            assert gate.flush(60)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _calls(gate: CallGate, n: int) -> list[object]:
+    for ran in range(n):
+        try:
+            with gate.call("model"):
+                pass
+        except CallRefusedError as refused:
+            return [ran, str(refused)]
+    return [n, ""]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
