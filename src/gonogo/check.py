@@ -1,6 +1,6 @@
 """`check.drift(…)`, `check.trust(…)`, `check.budget(…)`, `check.preflight(…)` for code.
 
-They return the objects that the tools return. Each has a twin with `_async` that waits without
+What `check.budget(…, reserve=True)` held is booked or let go by `check.settle(…)`. All return the objects that the tools return. Each has a twin with `_async` that waits without
 blocking an event loop. The store is opened once a process, by the first question, in a thread of
 its own, and closed at the interpreter's end.
 """
@@ -18,7 +18,7 @@ from anyio import to_thread
 from gonogo.recorder.asker import Asker
 
 if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, TrustReport
+    from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, Settlement, TrustReport
     from gonogo.app import Gonogo
     from gonogo.app.check_ports import Detail
 
@@ -29,6 +29,8 @@ __all__ = [
     "drift_async",
     "preflight",
     "preflight_async",
+    "settle",
+    "settle_async",
     "trust",
     "trust_async",
 ]
@@ -102,18 +104,41 @@ def budget(
     planned_cost_usd: float | None = None,
     reserve: bool = False,
     idempotency_key: str | None = None,
+    run: str | None = None,
     detail: Detail = "brief",
 ) -> BudgetCheck:
     """Will planned work fit a budget: the probability; optionally holds the money.
+
+    `run` names a run of several steps or processes, which share one hold.
 
     Raises:
         GonogoError: One line says what is wrong.
     """
     return _ask(
         lambda app: app.check_budget_with_confidence(
-            budget, dependency, planned_calls, planned_cost_usd, reserve, idempotency_key, detail
+            budget,
+            dependency,
+            planned_calls,
+            planned_cost_usd,
+            reserve,
+            idempotency_key,
+            detail,
+            run=run,
         )
     )
+
+
+def settle(
+    reservation_id: str, actual_usd: float | None = None, *, renew: bool = False
+) -> Settlement:
+    """Book what held money was really spent; without an amount, what its recorded calls cost.
+
+    With `renew` nothing is booked: the hold lasts as long again.
+
+    Raises:
+        GonogoError: One line says what is wrong.
+    """
+    return _ask(lambda app: app.settle_reservation(reservation_id, actual_usd, renew))
 
 
 def preflight(
@@ -135,4 +160,5 @@ def preflight(
 drift_async = _twin(drift)
 trust_async = _twin(trust)
 budget_async = _twin(budget)
+settle_async = _twin(settle)
 preflight_async = _twin(preflight)

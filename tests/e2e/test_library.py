@@ -28,11 +28,11 @@ def counted(store: Path, dependency: str) -> int:
     return sum(d["n"] for d in found if d["dependency"] == dependency)
 
 
-def script(source: str, store: Path) -> str:
+def script(source: str, store: Path, **environ: str) -> str:
     """What a fresh interpreter prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", source],
-        env=environment(store),
+        env=environment(store) | environ,
         capture_output=True,
         text=True,
         check=False,
@@ -213,6 +213,30 @@ print(second.score == first.score, drift.status, len(fleet.fleet), work.checks[0
     asked = answer(typed("check", "trust", "m", "--json", store=store))
     assert json.loads(first)["score"] == asked["score"]
     assert rest.split() == ["True", "insufficient_data", "1", "m"]
+
+
+def test_money_is_held_and_settled_by_code(tmp_path: Path) -> None:
+    """What a tool holds code can hold, for a run too, and let go; every argument of a tool is there."""
+    config = tmp_path / "gonogo.toml"
+    config.write_text("[budgets.work]\nlimit_usd = 10\n")
+    source = """
+import inspect
+from gonogo import check
+from gonogo.app import Gonogo
+held = check.budget("work", planned_cost_usd=4, reserve=True, run="tuesday")
+more = check.settle(held.reservation.id, renew=True)
+done = check.settle(held.reservation.id, 1.5)
+left = check.budget("work", planned_cost_usd=1)
+print(more.status, done.status, done.actual_usd, left.spent_usd, left.held_usd)
+tools = {"drift": "check_model_drift", "trust": "get_trust_score_health", "preflight": "preflight",
+         "budget": "check_budget_with_confidence", "settle": "settle_reservation"}
+code = {"work", "lease_s", "progress"}  # arguments of no tool
+for name, tool in tools.items():
+    asked = set(inspect.signature(getattr(Gonogo, tool)).parameters) - {"self"} - code
+    assert asked == set(inspect.signature(getattr(check, name)).parameters), name
+"""
+    said = script(source, tmp_path / "gonogo.db", GONOGO_CONFIG=str(config))
+    assert said.split() == ["renewed", "settled", "1.5", "1.5", "0.0"]
 
 
 def test_a_wrong_name_raises_one_line(tmp_path: Path) -> None:
