@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import TextResourceContents
 
+from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
 from gonogo.dashboard.questions import answered, question_of
 from gonogo.records import (
@@ -152,6 +154,28 @@ async def test_the_route_of_what_is_not_fit_says_so_and_what_to_do(app: Gonogo) 
     assert route.verdict == "no_go"
     assert "fell is no_go (drift no_go" in route.summary
     assert [action.tool for action in route.next_actions] == ["trigger_fallback", "preflight"]
+
+
+async def test_work_that_goes_to_an_earlier_version_is_judged_by_that_version(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """Preflight and route say the same: its calls are old, however well the newer version's are known."""
+    store = Path(shutil.copy(prepared, tmp_path / "gonogo.db"))
+    policy = DependencySettings("fell", fallback=("fell@1",))
+    allowed = replace(settings(store), dependencies={"fell": policy})
+    async with Gonogo(allowed, clock=lambda: NOW) as app:
+        plan = await app.trigger_fallback("fell", reason="worse since the new version")
+        assert isinstance(plan, FallbackPlan)
+        done = await app.approve(plan.plan_id, None, how="approved")
+        assert isinstance(done, FallbackResult)
+        assert done.applied
+        route = await app.get_route("fell", key="one")
+        [check] = (await app.preflight(dependencies=["fell"])).checks
+    assert (check.route_target, route.target) == ("fell@1", "fell@1")
+    assert check.verdict == route.verdict == "unknown"
+    assert plan.target_health is not None
+    assert check.score == plan.target_health.score
+    assert str(check.why).startswith("Routed to fell@1. fell@1: ")
 
 
 PARTIAL: dict[str, Ask] = {

@@ -108,7 +108,9 @@ def planned_work(
     if dependencies and not all(dependencies):
         raise ParameterError("A dependency's name is empty; leave it out or name it.")
     if (workload is None) == (not dependencies):
-        raise ParameterError("Give either workload or dependencies (names, at least one).")
+        raise ParameterError(
+            "Give either a workload of gonogo.toml or `dependencies` (names, at least one)."
+        )
     if workload is not None:
         configured = app.settings.workloads.get(workload)
         if configured is None:
@@ -130,20 +132,25 @@ def planned_work(
 
 async def _part(app: Checks, stores: Stores, name: str, route: Route | None) -> PartReport:
     """One dependency, judged where its calls go now, and when its plan was last rehearsed."""
-    part = await _judged(app, name, route)
+    part = await _judged(app, stores, name, route)
     if not app.settings.dependency(name).fallback:
         return part
     drill = await last_drill(stores.decisions, name)
     return replace(part, plan_tested=told(drill, app.clock()))
 
 
-async def _judged(app: Checks, name: str, route: Route | None) -> PartReport:
+async def _judged(app: Checks, stores: Stores, name: str, route: Route | None) -> PartReport:
+    """Drift and trust of where its calls go; of one version, that version's own calls are scored, as its route has it."""
     target = name if route is None else _main_target(route)
     measured, version = (name, None) if target == name else split_version(target)
     if target in UNMEASURED or target.startswith("rules:"):
         return PartReport(name, target)
     try:
         drift = await app.check_model_drift(measured, version=version)
+        if version is not None:
+            now_ms = app.clock()
+            health = await stores.fallback.health.assess(target, primary=name, now_ms=now_ms)
+            return PartReport(name, target, measured=measured, drift=drift, version=health)
         trust = await app.get_trust_score_health(measured)
     except UnknownTarget:
         one = " It was taken for one name: pass several as a list." if "," in measured else ""

@@ -19,8 +19,10 @@ from gonogo.answers import (
     PreflightCheck,
     PreflightReport,
     TrustReport,
+    in_points,
     rfc3339,
 )
+from gonogo.ports.target_health import Assessment
 from gonogo.records import RefusedRows, Verdict, worst_verdict
 from gonogo.text.forms import counted, named, percent
 from gonogo.text.refused_rows import all_refused_text, refusal_count, refused_text
@@ -30,7 +32,8 @@ from gonogo.text.refused_rows import all_refused_text, refusal_count, refused_te
 class PartReport:
     """What was found for one dependency.
 
-    `target` is where its calls go now, `measured` the dependency that this is a version of.
+    `target` is where its calls go now, `measured` the dependency that this is a version of. `version`: how that
+    version's own calls do, where they go to one; else `trust` is of all.
     """
 
     dependency: str
@@ -38,6 +41,7 @@ class PartReport:
     measured: str | None = None
     drift: DriftReport | None = None
     trust: TrustReport | None = None
+    version: Assessment | None = None
     problem: str | None = None
     plan_tested: str | None = None
     refused: RefusedRows | None = None
@@ -50,7 +54,7 @@ class PartReport:
     @property
     def verdict(self) -> Verdict:
         """The worse of drift and trust; a part that could not be asked is unknown."""
-        found: list[Verdict] = [r.verdict for r in (self.drift, self.trust) if r is not None]
+        found: list[Verdict] = [verdict for verdict, _ in self._found]
         if self.problem is not None:
             found.append("unknown")
         if self.routed_away and not found:
@@ -64,11 +68,23 @@ class PartReport:
         if self.problem is not None:
             lost = "" if self.refused is None else f" {refused_text(self.refused)}."
             return routed + self.problem + lost
-        reports = [r for r in (self.drift, self.trust) if r is not None]
-        if not reports:
+        if not self._found:
             return routed + "Nothing is measured there."
-        decides = next(r for r in reports if r.verdict == self.verdict)
-        return f"{routed}{decides.summary}"
+        return routed + next(why for verdict, why in self._found if verdict == self.verdict)
+
+    @property
+    def score(self) -> float | None:
+        """The trust score of where its calls go, in points of 100."""
+        if self.version is not None:
+            return None if self.version.score is None else in_points(self.version.score)
+        return None if self.trust is None else self.trust.score
+
+    @property
+    def _found(self) -> list[tuple[Verdict, str]]:
+        found = [(r.verdict, r.summary) for r in (self.drift, self.trust) if r is not None]
+        if self.version is not None:
+            found.append((self.version.verdict, f"{self.version.target}: {self.version.why}."))
+        return found
 
 
 def compose_preflight(
@@ -144,7 +160,7 @@ def _check(part: PartReport) -> PreflightCheck:
         dependency=part.dependency,
         verdict=part.verdict,
         why=part.why,
-        score=part.trust.score if part.trust else None,
+        score=part.score,
         drift_status=part.drift.status if part.drift else None,
         missing=next((r.missing for r in (part.drift, part.trust) if r and r.missing), None),
         refused=None if part.refused is None else refusal_count(part.refused),
@@ -154,7 +170,7 @@ def _check(part: PartReport) -> PreflightCheck:
 
 
 def _chance(parts: Sequence[PartReport]) -> tuple[float | None, str | None]:
-    scores = [p.trust.score for p in parts if p.trust is not None and p.trust.score is not None]
+    scores = [part.score for part in parts if part.score is not None]
     if not scores or len(scores) < len(parts):
         return None, None
     product = math.prod(score / 100 for score in scores)

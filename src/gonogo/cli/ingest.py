@@ -158,14 +158,19 @@ def _json(loaded: LoadReport) -> str:
 
 
 def _words(loaded: LoadReport) -> str:
+    from gonogo.text.forms import counted
+
     said = f"{loaded.accepted:,} accepted, {loaded.duplicates:,} duplicates"
     lines = [f"{said}, {loaded.updated:,} updated, {loaded.refused_count:,} refused"]
     lines += loaded.understood + loaded.notes
-    for refused in loaded.refused[:REFUSED_SHOWN]:
+    shown = list(loaded.alike.items())[:REFUSED_SHOWN]
+    for refused, n in shown:
+        more = f" (and {counted(n - 1, 'line')} alike)" if n > 1 else ""
         where = f"{refused.path}:{refused.line}"
-        lines.append(f"{where}: {refused.field}: {refused.problem}")
-    if loaded.refused_count > REFUSED_SHOWN:
-        lines.append(f"… {loaded.refused_count - REFUSED_SHOWN:,} more refused (--json names them)")
+        lines.append(f"{where}: {refused.field}: {refused.problem}{more}")
+    left = loaded.refused_count - sum(n for _, n in shown)
+    if left:
+        lines.append(f"… {left:,} more refused (--json names them)")
     return "\n".join(lines)
 
 

@@ -35,6 +35,7 @@ OPTIONS = frozenset(
         "baseline_version",
         "confirm",
         "cursor",
+        "dependencies",
         "idempotency_key",
         "metric",
         "plan_id",

@@ -7,15 +7,17 @@ import json
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 import typer
 
 from gonogo.cli.command import START, Session, command
 from gonogo.config import default_config, default_store, load_settings
-from gonogo.errors import ConfigError, ParameterError, plain
+from gonogo.errors import ConfigError, ParameterError, StoreError, plain
 from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
 from gonogo.setup.guard_hooks import hook_place_of, planned_hook
 from gonogo.setup.merging import carry_out, planned, server_in
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from gonogo.setup.merging import Change
 
 group = typer.Typer()
+
+# More of a store's dependencies are for a person to choose from.
+RECORDED_MAX = 5
 
 
 @command(
@@ -65,6 +70,8 @@ async def init(
     wishes = InitialConfig(tuple(dependency or ()), tuple(fallback or ()), budget_usd, window)
     if wishes == InitialConfig() and sys.stdin.isatty() and session.screen.is_terminal:
         wishes = _asked()
+    if not wishes.dependencies:
+        wishes = replace(wishes, dependencies=await _recorded(session))
     text = filled(wishes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +87,19 @@ async def init(
     if session.screen.as_json:
         session.screen.line(json.dumps({"path": str(path)}))
     else:
-        session.screen.line(f"Wrote {path}. Next: gonogo doctor, gonogo install claude-desktop")
+        session.screen.line(
+            f"Wrote {path}. Next: edit it, gonogo doctor, gonogo install claude-desktop"
+        )
+
+
+async def _recorded(session: Session) -> tuple[str, ...]:
+    """The first names of the store that is there already; none is made."""
+    store = session.settings.store
+    if not (is_address(store) or await anyio.Path(store).exists()):
+        return ()
+    with suppress(StoreError):  # doctor says what is amiss with it
+        return tuple((await session.app.dependency_names())[:RECORDED_MAX])
+    return ()
 
 
 def _asked() -> InitialConfig:

@@ -79,7 +79,7 @@ def checked_name(value: object) -> str:
         return value
     name = _seen(value)
     if not name:
-        raise RefusedError("is empty; leave it out")
+        raise RefusedError("is empty; give a name")
     return name
 
 
@@ -198,6 +198,11 @@ def time_ms(value: object) -> int:
         raise RefusedError(f"must be RFC 3339 text or Unix seconds, got {got(value)}")
     elif isinstance(value, float) and not math.isfinite(value):
         raise RefusedError("must be finite")
+    elif TS_MS_MIN <= value <= SECONDS_MAX * 1000:
+        # As JavaScript and Java count; seconds of that size are of the year 31,000.
+        raise RefusedError(
+            "seems to be in milliseconds; give seconds (of a file: --map 'FIELD=COLUMN*0.001')"
+        )
     else:
         ts_ms = round(max(0, min(value, SECONDS_MAX)) * 1000)
     if ts_ms < TS_MS_MIN:

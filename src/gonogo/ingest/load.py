@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -83,6 +84,7 @@ class RefusedLine(NamedTuple):
 class LoadReport:
     """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
 
+    `alike`: how many of a file were refused for one reason, by the first of them, of the first 1,000 reasons.
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
     understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
     """
@@ -92,18 +94,22 @@ class LoadReport:
     updated: int = 0
     refused_count: int = 0
     refused: list[RefusedLine] = field(default_factory=list)
+    alike: Counter[RefusedLine] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
     ahead_n: int = 0
     ahead_ms: int = 0
+    _first: dict[tuple[str, str, str], RefusedLine] = field(default_factory=dict, repr=False)
 
     def refuse(self, path: str, rejection: Rejection) -> None:
         """Count a refused line, and keep it while there is room."""
         self.refused_count += 1
+        line = RefusedLine(path, rejection.position, rejection.field, rejection.problem)
         if len(self.refused) < REFUSED_KEPT_MAX:
-            self.refused.append(
-                RefusedLine(path, rejection.position, rejection.field, rejection.problem)
-            )
+            self.refused.append(line)
+        reason = (path, rejection.field, rejection.problem)
+        if reason in self._first or len(self._first) < REFUSED_KEPT_MAX:
+            self.alike[self._first.setdefault(reason, line)] += 1
 
 
 class Progress(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from gonogo.border.column_names import MAP_ADVICE, suggestion
 from gonogo.errors import DataError, ParameterError, plain
 from gonogo.ingest.cell_words import is_nothing, outcome_of_word
 from gonogo.ingest.error_codes import error_code, error_code_of
@@ -193,9 +194,11 @@ class ColumnMap:
         own = [(c, _target(c)) for c in columns if c not in self._columns]
         unknown = [column for column, target in own if target is None]
         if unknown and not self.ignore_unknown:
+            taken = [target.field for _, target in (*self.targets, *own) if target is not None]
+            likely = suggestion(unknown, [*taken, *(t.field for t, _ in self.constants)])
             raise DataError(
                 f"'{plain(path, 150)}' has columns that are no fields: {_listed(unknown)}. "
-                "Map them (--map FIELD=COLUMN) or pass --ignore-unknown."
+                + (f"Perhaps: {plain(likely, 400)}" if likely else f"{MAP_ADVICE}.")
             )
         passing = [(column, target) for column, target in own if target is not None]
         return replace(

@@ -15,6 +15,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
+from gonogo.border.column_names import MAP_ADVICE, suggestion
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.error_codes import error_code
@@ -180,7 +181,7 @@ def parse_observation(
     try:
         for name, value in raw.items():
             if name not in checks:
-                raise RefusedError(_unknown(name))  # noqa: TRY301
+                raise RefusedError(_unknown(name, raw, from_file))  # noqa: TRY301
             if value is not None:
                 place, check = checks[name]
                 values[place] = check(value)
@@ -190,7 +191,7 @@ def parse_observation(
         values[_RUN], values[_ALIAS] = run, alias
         _complete(values, now_ms=now_ms, from_file=from_file)
     except _AheadError as ahead:
-        name, said = str(ahead), "is more than a day ahead; seconds, and UTC?"
+        name, said = str(ahead), "is more than a day ahead of the clock; is it seconds, and in UTC?"
     except RefusedError as refused:
         said = plain(str(refused), PROBLEM_CHARS_MAX)
     except Exception as error:  # noqa: BLE001 - an object of the caller's own may raise anything
@@ -253,6 +254,13 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
         raise _AheadError("outcome_ts")
 
 
-def _unknown(name: object) -> str:
+def _unknown(name: object, raw: Mapping[Any, object], from_file: bool) -> str:  # noqa: FBT001
+    """What to do about a field that is none: of a file, whose columns can be mapped, about all of them at once."""
     near = difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
-    return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
+    if not from_file or near:
+        return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
+    unknown = [str(key) for key in raw if key not in FIELDS]
+    others = ", ".join(plain(key, 40) for key in unknown if key != name)
+    likely = suggestion(unknown, [key for key in raw if key in FIELDS])
+    told = "unknown field" + (f", as are {plain(others, 100)}" if others else "")
+    return f"{told}. {f'Perhaps: {likely}' if likely else MAP_ADVICE}"

@@ -72,6 +72,9 @@ class Understanding:
 
     def lines(self, now_ms: int) -> list[str]:
         """The three lines."""
+        if not self._dependencies:
+            name = plain(Path(self._file.path).name, 80)
+            return [f"{name}: {self._title}; nothing of it was taken.", *self._left_out()]
         return [self._what(), self._became(), self._next(now_ms)]
 
     def _what(self) -> str:
@@ -93,14 +96,17 @@ class Understanding:
         return f"{told}; {counted(self.outcomes, 'outcome')}, {counted(self.errors, 'error')}."
 
     def _became(self) -> str:
-        left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
-        fields = [name for name in FIELDS if name in self._fields]
+        counts = {"outcome": self.outcomes, "error": self.errors}
+        seen = self._fields | {name for name, n in counts.items() if n}
+        fields = [name for name in FIELDS if name in seen]
         told = f"Understood as {self._understood or 'fields: ' + ', '.join(fields)}."
-        return f"{told} Left out: {'; '.join(left)}." if left else told
+        return " ".join([told, *self._left_out()])
+
+    def _left_out(self) -> list[str]:
+        left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
+        return [f"Left out: {'; '.join(left)}."] if left else []
 
     def _next(self, now_ms: int) -> str:
-        if not self._dependencies:
-            return "Next: look at the file; nothing of it is a call."
         name = self._dependencies.most_common(1)[0][0]
         quoted = name if name.replace("-", "").replace(".", "").isalnum() else f"'{name}'"
         check = f"gonogo check drift {quoted}" if self.outcomes else f"gonogo check trust {quoted}"

@@ -105,24 +105,36 @@ def filled(wishes: InitialConfig) -> str:
             )
         )
     if wishes.budget_usd is not None:
-        parts.append(
-            BUDGET.format(
-                name="main",
-                limit=f"{wishes.budget_usd:g}",
-                window=_text(wishes.window),
-                dependencies=_list(list(names)),
-            )
-        )
-    parts.append(
-        WORKLOAD.format(
-            calls="{ " + ", ".join(f"{_text(name)} = {wishes.calls}" for name in names) + " }",
-            budget='budget = "main"' if wishes.budget_usd is not None else '# budget = "main"',
-        )
+        parts.append(_budget(wishes.budget_usd, wishes.window, names))
+    else:
+        parts.append(_comment(_budget(60.0, wishes.window, names)))
+    work = WORKLOAD.format(
+        calls="{ " + ", ".join(f"{_text(name)} = {wishes.calls}" for name in names) + " }",
+        budget='budget = "main"' if wishes.budget_usd is not None else '# budget = "main"',
     )
+    # Work on a name that stands for one is work that nothing is known of.
+    parts.append(work if wishes.dependencies else _comment(work))
     if wishes.fallback:
         parts.append(ROUTES)
     parts.append(SETTINGS.format(probed=_text(names[0])))
     return "\n".join(parts)
+
+
+def _budget(limit_usd: float, window: str, names: tuple[str, ...]) -> str:
+    return BUDGET.format(
+        name="main",
+        limit=f"{limit_usd:g}",
+        window=_text(window),
+        dependencies=_list(list(names)),
+    )
+
+
+def _comment(part: str) -> str:
+    """A part that waits to be taken in: each line that is no comment becomes one."""
+    return "".join(
+        line if line.startswith("#") or not line.strip() else f"# {line}"
+        for line in part.splitlines(keepends=True)
+    )
 
 
 def _line(key: str, values: list[str], example: str) -> str:

@@ -24,7 +24,7 @@ def refused_text(refused: RefusedRows) -> str:
     was, are = ("was", "is") if refused.n == 1 else ("were", "are")
     return (
         f"{counted(refused.n, 'row')} since {since} {was} refused and {are} not counted: "
-        f"{refused.field} {plain(refused.problem, 120)}"
+        f"{refused.field} {plain(refused.problem, 120).rstrip('.?')}"
     )
 
 

@@ -1,0 +1,112 @@
+"""A newcomer with a file of their own: what the first answers say is what to type next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from product import lines, typed
+
+from gonogo.border.column_names import suggestion
+
+# A scraper's log, as its author writes it.
+SCRAPES = [
+    {"tool": "price-scraper", "when": f"2026-03-{day:02}T0{k}:00:00Z", "took_s": 1.5, "ok": k != 3}
+    for day in range(1, 29)
+    for k in range(8)
+]
+TABLE = "Bot,Timestamp,Solved?,Response time (s),Team\nhelp,2026-03-01T10:00:00Z,yes,1.2,a\n"
+
+
+@pytest.mark.parametrize("file", ["scrapes.jsonl", "tickets.csv"])
+def test_the_first_refusal_says_the_command_that_works(tmp_path: Path, file: str) -> None:
+    """Of lines with names of their own: one line for all of them, and its options take the file in."""
+    source = tmp_path / file
+    source.write_text(TABLE if file.endswith("csv") else lines(SCRAPES))
+    refused = typed("ingest", str(source), store=tmp_path / "s.db")
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 65
+    assert said.count("Perhaps: ") == 1
+    assert len(said.splitlines()) <= 3
+    options = shlex.split(said.partition("Perhaps: ")[2].partition(" (and ")[0])
+    taken = typed("ingest", str(source), *options, "--json", store=tmp_path / "s.db")
+    assert taken.returncode == 0, taken.stdout
+    known = typed("list", "--json", store=tmp_path / "s.db")
+    [row] = json.loads(known.stdout)["dependencies"]
+    assert row["n"] == len(TABLE.splitlines()) - 1 if file.endswith("csv") else len(SCRAPES)
+    assert row["metrics"] == ["latency_ms", "outcome"]
+
+
+def test_lines_that_are_refused_alike_are_told_once(tmp_path: Path) -> None:
+    """The first of them, and how many there are; what differs is told beside it."""
+    rows = [{"dependency": "m", "ts": "2026-03-01 10:00"}] * 40 + [
+        {"dependency": "m", "outcome": 7}
+    ]
+    (tmp_path / "calls.jsonl").write_text(lines(rows))
+    done = typed("ingest", str(tmp_path / "calls.jsonl"), store=tmp_path / "s.db")
+    told = [line.rpartition("calls.jsonl:")[2] for line in done.stdout.splitlines()[2:]]
+    assert [line[:6] for line in told] == ["1: ts:", "41: ou"]
+    assert told[0].endswith("(and 39 lines alike)")
+    assert "nothing of it was taken" in done.stdout
+
+
+def test_milliseconds_are_told_from_times_ahead(tmp_path: Path) -> None:
+    """As JavaScript counts them: what to type is said, and typed."""
+    source = tmp_path / "calls.jsonl"
+    source.write_text(lines([{"dependency": "m", "ts": 1_772_000_000_000 + i} for i in range(9)]))
+    refused = typed("ingest", str(source), store=tmp_path / "s.db")
+    assert (
+        "ts: seems to be in milliseconds; give seconds (of a file: --map 'FIELD=COLUMN*0.001')"
+        in refused.stdout
+    )
+    taken = typed("ingest", str(source), "--map", "ts=ts*0.001", store=tmp_path / "s.db")
+    assert taken.stdout.startswith("9 accepted")
+
+
+@pytest.mark.parametrize(
+    ("columns", "taken", "expected"),
+    [
+        (
+            ["Model Name", "elapsed_ms"],
+            [],
+            "--map 'dependency=Model Name' --map latency_ms=elapsed_ms",
+        ),
+        (
+            ["seconds", "completion_tokens"],
+            [],
+            "--map 'latency_ms=seconds*1000' --map output_tokens=completion_tokens",
+        ),
+        (["responseTime", "note"], [], "--map latency_ms=responseTime --ignore-unknown"),
+        (["bot", "model"], [], "--map dependency=bot --ignore-unknown"),
+        (["model", "correct"], ["dependency"], "--map outcome=correct --ignore-unknown"),
+        (["shoe size"], [], ""),
+    ],
+)
+def test_columns_are_recognised_by_what_others_call_them(
+    columns: list[str], taken: list[str], expected: str
+) -> None:
+    """The first that fits a field is taken, seconds are scaled, and the rest is left out."""
+    assert suggestion(columns, taken) == expected
+
+
+def test_init_begins_with_what_is_recorded(tmp_path: Path) -> None:
+    """Its names stand in the file; without a store none is made, and no work is planned on a made-up name."""
+    store = tmp_path / "s.db"
+    bare = typed("init", str(tmp_path / "bare.toml"), store=store)
+    assert (bare.returncode, store.exists()) == (0, False)
+    asked = typed(
+        "check", "preflight", "main", "--config", str(tmp_path / "bare.toml"), store=store
+    )
+    assert "Unknown workload 'main'" in asked.stderr
+    (tmp_path / "calls.jsonl").write_text(lines([{"dependency": "ocr", "outcome": 1}]))
+    assert typed("ingest", str(tmp_path / "calls.jsonl"), store=store).returncode == 0
+    assert typed("init", str(tmp_path / "mine.toml"), store=store).returncode == 0
+    written = (tmp_path / "mine.toml").read_text()
+    assert '[dependencies."ocr"]' in written
+    assert "\n# [budgets.main]\n# limit_usd = 60\n" in written
+    found = typed(
+        "check", "preflight", "main", "--json", "--config", str(tmp_path / "mine.toml"), store=store
+    )
+    assert [check["dependency"] for check in json.loads(found.stdout)["checks"]] == ["ocr"]
