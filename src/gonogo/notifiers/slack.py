@@ -33,11 +33,19 @@ class Slack:
     async def tell(self, page: Page, *, now_ms: int) -> Step:
         """One message: the state, what happened since the last one, and what to run next."""
         del now_ms
-        news = [f"• {escaped(event.event)}" for event in page.news[-NEWS_MAX:]]
+        news = [
+            f"• {escaped(unsaid(event.event, page.headline))}" for event in page.news[-NEWS_MAX:]
+        ]
         link = [f"<{page.link}|dashboard>"] if page.link else []
         head = f"*{page.severity}: {escaped(page.headline)}*"
         text = "\n".join([head, *news, f"`{page.first.id}` next: `{escaped(page.command)}`", *link])
         return await post(self._url, encoded(message(text)), secrets=_secrets_of(self._url))
+
+
+def unsaid(event: str, headline: str) -> str:
+    """A line of the timeline without the reason that the headline above it has word for word."""
+    what, _, why = event.partition(": ")
+    return what if why and why in headline else event
 
 
 def message(text: str) -> dict[str, object]:
