@@ -165,7 +165,7 @@ def test_what_a_stage_does() -> None:
 def test_the_first_share_and_the_patience_follow_from_the_labels() -> None:
     """5 labelled calls a day; an equal candidate takes longer where there are fewer."""
     assert first_stage(500) == (0, 0.01)
-    assert first_stage(200) == (0, 0.025)
+    assert first_stage(240) == (0, 0.02)
     assert first_stage(20) == (1, 0.05)
     many, few = (expected_days(0.06, n, n, line=0.05, needed=20) for n in (250.0, 50.0))
     assert few == pytest.approx(5 * many)

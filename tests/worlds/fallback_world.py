@@ -59,6 +59,11 @@ class DeclaredHealth:
             answers=target not in self.down,
         )
 
+    async def answers(self, target: str, *, now_ms: int) -> tuple[bool | None, str]:
+        """As declared."""
+        del now_ms
+        return target not in self.down, "as declared"
+
     async def is_down(self, dependency: str, *, now_ms: int) -> bool:
         """As declared."""
         del now_ms

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gonogo.answers.base import Answer, Fraction, Part, Points, Time
+from gonogo.answers.base import Answer, Fraction, Number, Part, Points, Time
 from gonogo.records import Verdict
 
 
@@ -30,6 +30,39 @@ class PlanCheck(Part):
     )
 
 
+class PromotionState(Part):
+    """A candidate version beside the current one, and how far it has come."""
+
+    candidate: str = Field(description="the version that is promoted")
+    current: str | None = Field(default=None, description="the version it is held against")
+    status: Literal["running", "done", "back"]
+    stage: int = Field(description="from 1; the fifth is all calls")
+    share: Fraction = Field(description="the candidate's part of the calls")
+    since: Time
+    to: Fraction = Field(description="the share at which it stops")
+    policy: Literal["allow", "confirm", "ask", "person", "deny"] = Field(
+        description="whose yes each further stage needs"
+    )
+
+
+class TrialMetric(Part):
+    """One metric of both versions in a trial; bad calls are wrong, failed, slow or dear ones."""
+
+    metric: Literal["outcome", "error", "latency_p95", "latency_median", "cost_p95", "cost_median"]
+    n_current: int
+    bad_current: Fraction
+    n_candidate: int
+    bad_candidate: Fraction
+    e_value: Number | None = Field(
+        default=None,
+        description="that it is not worse by the stage's line; absent where it only sends back",
+    )
+    needed: Number | None = None
+    own_e_value: Number | None = Field(default=None, description="by calls of this stage alone")
+    own_needed: Number | None = None
+    passed: bool
+
+
 class FallbackPlan(Answer):
     """What a fallback would do; nothing has changed yet."""
 
@@ -50,6 +83,7 @@ class FallbackPlan(Answer):
     applied: Literal[False] = False
     pending_approval: bool | None = None
     approve_command: str | None = None
+    promotion: PromotionState | None = None
 
 
 class ActuatorResult(Part):
@@ -88,6 +122,30 @@ class FallbackResult(Answer):
     traffic: list[TargetShare] | None = Field(
         default=None, description="where calls go now, where a replayed result is overtaken"
     )
+    promotion: PromotionState | None = None
+
+
+class PromotionReport(Answer):
+    """How a candidate does on its way to all calls."""
+
+    dependency: str
+    promotion: PromotionState
+    traffic: list[TargetShare] = Field(description="where calls go now")
+    metrics: list[TrialMetric]
+    worse_e_value: Number | None = Field(
+        default=None, description="that the candidate is worse; `worse_needed` sends it back"
+    )
+    worse_needed: Number | None = None
+    line: Fraction | None = Field(default=None, description="the drop that this stage excludes")
+    interval95: tuple[Number, Number] | None = Field(
+        default=None, description="candidate less current, good answers, asked as often as you like"
+    )
+    expected_days: Number | None = Field(
+        default=None, description="about what this stage takes where both are equal"
+    )
+    gives_up_at: Time | None = None
+    waits_for: str | None = Field(default=None, description="the command of a person's yes")
+    undo: Undo | None = None
 
 
 class RouteAnswer(Answer):

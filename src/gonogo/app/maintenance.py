@@ -15,8 +15,9 @@ from gonogo.records import DAY_MS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gonogo.answers import FallbackPlan, FallbackResult, IncidentList
+    from gonogo.answers import FallbackPlan, FallbackResult, IncidentList, PromotionReport
     from gonogo.fallback.approval import ConfirmedBy
+    from gonogo.fallback.promotion.ramp import PromotionOutcome
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
     from gonogo.incidents.change_events import ChangeEvent
@@ -125,6 +126,41 @@ class Maintenance(OpenStore):
             ports, self.settings, plan_id, actor=self.actor, how=how, overrule=reason, now_ms=now_ms
         )
 
+    @as_meant
+    async def promote(
+        self,
+        dependency: str,
+        version: str | None = None,
+        *,
+        reason: str | None = None,
+        share: float | None = None,
+        policy: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> FallbackPlan | FallbackResult | PromotionReport:
+        """Plan to give a version all calls in stages, or `share` of them; of one on trial, how it stands.
+
+        `policy`: whose yes each stage needs. Without a version, how the newest promotion stands.
+        """
+        from gonogo.answers import FallbackResult
+        from gonogo.answers.brief import briefly
+        from gonogo.fallback.ask import FallbackRequest, promote
+
+        stores, now_ms = await self.stores(), self._clock()
+        request = FallbackRequest(
+            dependency=dependency,
+            reason=reason,
+            share=share,
+            idempotency_key=idempotency_key,
+            actor=self.actor,
+            promote=version,
+            policy=policy,
+        )
+        answer = await promote(stores.fallback, self.settings, request, now_ms=now_ms)
+        if isinstance(answer, FallbackResult):
+            return answer  # an action is logged before it is answered
+        asked = {"dependency": dependency} | ({"promote": version} if version else {})
+        return briefly(stores.noted("trigger_fallback", asked, answer, now_ms=now_ms))
+
     async def plan_to_approve(
         self, dependency: str, plan_id: str | None = None, undo: str | None = None
     ) -> FallbackPlan | None:
@@ -152,6 +188,12 @@ class Maintenance(OpenStore):
         from gonogo.fallback.recover import recover
 
         return await recover((await self.stores()).fallback, self.settings, now_ms=self._clock())
+
+    async def carry_promotions_on(self) -> list[PromotionOutcome]:
+        """Look at every promotion under way: on by a stage, or back."""
+        from gonogo.fallback.promotion.ramp import carry_on
+
+        return await carry_on((await self.stores()).fallback, self.settings, now_ms=self._clock())
 
     async def let_go(self) -> Removal:
         """Let old rows and unreferenced checks go, as configured; their rollups stay.

@@ -189,10 +189,12 @@ class Stores:
             if now_ms - self.looked_ms.get(dependency, 0) < PEERS_ASKED_EVERY_MS:
                 return
             self.looked_ms[dependency] = now_ms
+        from gonogo.fallback.promotion.ramp import carry_on_if_due
         from gonogo.fallback.reconcile import reconcile
 
         with suppress(StoreError):
             await reconcile(self.fallback, self.settings, dependency=dependency, now_ms=now_ms)
+            await carry_on_if_due(self.fallback, self.settings, dependency, self.looked_ms, now_ms)
 
     async def watch_for_incident(
         self, report: DriftReport | TrustReport, *, dependency: str, signal: str, now_ms: int

@@ -71,6 +71,52 @@ async def fallback(
 
 @command(
     group,
+    "promote",
+    "gonogo promote sentiment-v3 2026-05-01",
+    "gonogo promote sentiment-v3 2026-05-01 --to 0.25 --policy allow",
+    "gonogo promote sentiment-v3",
+    panel="Act",
+)
+async def promote(
+    session: Session,
+    *,
+    dependency: Dependency,
+    version: Annotated[
+        str | None, typer.Argument(help="The candidate. Without it: how the promotion stands.")
+    ] = None,
+    to: Annotated[
+        float | None, typer.Option(help="Share of the calls at which it stops. Default: 1.")
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose yes each stage needs: allow, confirm, ask, person. Default: fallback_policy."
+        ),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Your id of this call: a retry changes nothing.")
+    ] = None,
+) -> None:
+    """Plan to give a new version all calls in stages, on evidence; again: how it does.
+
+    `gonogo approve` begins it. Then it gets 1, 5, 25, 50 and 100 % of the calls, each as soon as it is
+    shown to be not worse in quality, errors, latency and cost, and goes back at once when it is worse.
+    """
+    session.show(
+        await session.app.promote(
+            dependency,
+            version,
+            reason=reason,
+            share=to,
+            policy=policy,
+            idempotency_key=idempotency_key,
+        )
+    )
+
+
+@command(
+    group,
     "approve",
     "gonogo approve PLAN_ID",
     "gonogo approve PLAN_ID --yes",

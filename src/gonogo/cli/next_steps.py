@@ -91,6 +91,8 @@ def command_of(action: NextAction) -> list[str]:
         return ["gonogo", "approve", str(action.arguments["plan_id"])]
     command, first = COMMANDS[action.tool]
     arguments = dict(action.arguments)
+    if "promote" in arguments:
+        return ["gonogo", "promote", str(arguments["dependency"]), str(arguments["promote"])]
     words = ["gonogo", *command.split()]
     if first in arguments:
         words.append(str(arguments.pop(first)))

@@ -72,8 +72,8 @@ def what_was_applied_can_be_taken_back(said: Exchange[FallbackResult]) -> Iterat
 
 @of_answer(FallbackResult)
 def an_applied_fallback_has_an_incident(said: Exchange[FallbackResult]) -> Iterator[str]:
-    """An applied fallback always has `incident_id`."""
-    if said.answer.applied and not said.answer.incident_id:
+    """An applied fallback always has `incident_id`; a candidate's trial is no incident."""
+    if said.answer.applied and not said.answer.incident_id and said.answer.promotion is None:
         yield f"{said.answer.audit_id} has none"
 
 

@@ -16,12 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import (
-    ActuatorResult,
     Approver,
     FallbackResult,
     NextAction,
     TargetShare,
-    Undo,
     rfc3339,
 )
 from gonogo.errors import ActionRefused, plain
@@ -34,6 +32,7 @@ from gonogo.fallback.conditions import (
     refuse_blocked,
 )
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
+from gonogo.fallback.switch_result import TOOL, switch_result
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
 from gonogo.incidents.along_route import note_route
 from gonogo.ports.actuators import Step
@@ -57,11 +56,11 @@ if TYPE_CHECKING:
     from gonogo.fallback.approval import Approval
     from gonogo.fallback.fallback_ports import FallbackPorts
     from gonogo.ports.actuators import Actuator
+    from gonogo.ports.promotions import Promotion
     from gonogo.settings import Settings
 
-TOOL = "trigger_fallback"
-# The kind under which a step of the way back stands in the decision log.
-RETURN = "recover"
+# The kinds under which steps of the way back, and of a candidate's way forward, stand in the log.
+RETURN, PROMOTE = "recover", "promote"
 # A fallback that follows a return within this time is a relapse: the next return asks for more.
 RELAPSE_MS = 7 * DAY_MS
 
@@ -82,8 +81,10 @@ async def carry_out(
         for incident, _ in await ports.incidents.incidents(dependency=plan.dependency)
         if incident.status != "resolved"
     ]
-    # A switch without an incident opens one, in the same breath as it is told of (`note_route`).
-    incident_id = unresolved[0] if unresolved else ports.new_id()
+    # A switch without an incident opens one, in the same breath as it is told of (`note_route`);
+    # a candidate's trial is none.
+    own = None if plan.promotes else ports.new_id()
+    incident_id = unresolved[0] if unresolved else own
     fence = _fence(plan, go, audit_id=ports.new_id(), incident_id=incident_id)
     begun = await ports.routes.begin(plan.id, fence, idempotency_key=go.idempotency_key)
     if begun.route is None:
@@ -180,11 +181,12 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
         targets=plan.after,
         epoch=route.epoch + 1,
         version=route.version + 1,
-        salt=f"{plan.dependency}/{route.epoch + 1}/" if route.is_primary else route.salt,
+        salt=f"{plan.dependency}/{route.epoch + 1}/" if _leaves_home(plan, route) else route.salt,
         why=plan.reason,
         changed_ms=now_ms,
         incident_id=incident_id,
         audit_id=audit_id,
+        promotion=plan.promotes or _overtaken_promotion(route, plan),
     )
     return replace(
         wanted,
@@ -192,6 +194,21 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
         renewals=0,
         recovery=_recovery(plan, route, wanted, now_ms),
     )
+
+
+def _leaves_home(plan: Plan, route: Route) -> bool:
+    return route.is_primary and (plan.promotes is None or plan.is_start)
+
+
+def _overtaken_promotion(route: Route, plan: Plan) -> Promotion | None:
+    """A promotion after another switch: its trial is over; plain calls again end a promoted version."""
+    found = route.promotion
+    if found is None:
+        return None
+    if found.is_running:
+        found = replace(found, status="back", why=plan.reason)
+    is_plain = plan.after == (Weight(plan.dependency, WHOLE),)
+    return replace(found, home=plan.dependency, status="back") if is_plain else found
 
 
 def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery | None:
@@ -219,8 +236,15 @@ async def _approver(ports: FallbackPorts, plan: Plan, go: Approval) -> Approver:
 
 def _approved_now(plan: Plan, go: Approval) -> Approver:
     return Approver(
-        how=go.confirmed_by or ("evidence" if plan.returns else "allow"), who=plain(go.actor, 80)
+        how=go.confirmed_by or ("evidence" if _on_evidence(plan) else "allow"),
+        who=plain(go.actor, 80),
     )
+
+
+def _on_evidence(plan: Plan) -> bool:
+    """Whether nobody's word but its evidence begins it: a step of the way back, or forward."""
+    is_step = plan.promotes is not None and not plan.is_start and plan.undoes is None
+    return plan.returns is not None or is_step
 
 
 def _entry(
@@ -238,6 +262,7 @@ def _entry(
         "plan_id": plan.id,
         "undo": plan.undoes,
         "reason": plan.reason,
+        "promote": plan.promotes and plan.promotes.version,
         "approved_by": approved_by.model_dump(),
         "idempotency_key": go.idempotency_key,
         "overruled": go.overrule and ", ".join(c.check for c in plan.checks if not c.passed),
@@ -246,7 +271,7 @@ def _entry(
     return Decision(
         id=entry_id,
         ts_ms=go.now_ms,
-        kind=RETURN if plan.returns else TOOL,
+        kind=PROMOTE if plan.promotes else RETURN if plan.returns else TOOL,
         verdict=verdict,
         summary=summary,
         inputs=json.dumps({key: value for key, value in inputs.items() if value is not None}),
@@ -296,7 +321,7 @@ async def complete(
         steps += await bring_about_all(ports, settings, route)
     entry_id = ports.new_id()
     approved_by = await _approver(ports, plan, go)
-    result = _result(plan, steps, entry_id, go.now_ms).model_copy(
+    result = switch_result(plan, steps, entry_id, go.now_ms).model_copy(
         update={"approved_by": approved_by}
     )
     text = result.model_dump_json(by_alias=True, exclude_none=True)
@@ -309,7 +334,18 @@ async def complete(
         summary=result.summary,
         answer=text,
     )
-    incident_id = await note_route(
+    incident_id = None if plan.promotes else await _noted(ports, plan, route, go)
+    if incident_id is not None:
+        result = result.model_copy(update={"incident_id": incident_id})
+        text = result.model_dump_json(by_alias=True, exclude_none=True)
+        entry = replace(entry, answer=text)
+    stands = await ports.routes.finish(plan.id, result=text, entry=entry)
+    return FallbackResult.model_validate_json(stands)
+
+
+async def _noted(ports: FallbackPorts, plan: Plan, route: Route | None, go: Approval) -> str | None:
+    """Carry the switch into the dependency's incidents; the id of the one it belongs to."""
+    return await note_route(
         ports.incidents,
         plan.dependency,
         on_primary=route is not None and route.is_primary,
@@ -320,12 +356,6 @@ async def complete(
         is_step=plan.returns is not None,
         opens=route.incident_id if route is not None and route.epoch == plan.epoch else None,
     )
-    if incident_id is not None:
-        result = result.model_copy(update={"incident_id": incident_id})
-        text = result.model_dump_json(by_alias=True, exclude_none=True)
-        entry = replace(entry, answer=text)
-    stands = await ports.routes.finish(plan.id, result=text, entry=entry)
-    return FallbackResult.model_validate_json(stands)
 
 
 async def bring_about_all(
@@ -353,45 +383,3 @@ async def bring_about(actuator: Actuator, route: Route) -> Step:
         detail = f"{verified.detail}; {applied.detail}" if applied.detail else verified.detail
         return Step(verified.status, detail)
     return applied
-
-
-def _result(
-    plan: Plan, steps: list[tuple[str, Step]], entry_id: str, now_ms: int
-) -> FallbackResult:
-    statuses = {step.status for _, step in steps}
-    verdict: Verdict = "no_go" if "failed" in statuses else "go"
-    verdict = "unknown" if verdict == "go" and "unknown" in statuses else verdict
-    undo = {"dependency": plan.dependency, "undo": plan.audit_id or ""}
-    on_primary = plan.after == (Weight(plan.dependency, WHOLE),)
-    problems = "; ".join(
-        f"{name} {step.status}: {step.detail}" for name, step in steps if step.status != "done"
-    )
-    done = "Went back" if plan.undoes else "Switched"
-    seen = f" Not everything is confirmed: {problems}." if problems else " Read back everywhere."
-    return FallbackResult(
-        verdict=verdict,
-        summary=f"{done}: {plan.dependency} now goes to {told_targets(plan.after)} (route epoch "
-        f"{plan.epoch}), because: {plan.reason}.{seen}",
-        as_of=rfc3339(now_ms),
-        decision_id=entry_id,
-        next_actions=[_next(plan, problems)],
-        dependency=plan.dependency,
-        reason=plan.reason,
-        applied=True,
-        route_epoch=plan.epoch or 0,
-        to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],
-        actuators=[
-            ActuatorResult(name=name, status=step.status, detail=step.detail)
-            for name, step in steps
-        ],
-        undo=Undo(tool=TOOL, arguments=dict(undo)),
-        expires_at=None if on_primary else rfc3339(now_ms + LEASE_MS),
-        audit_id=plan.audit_id or "",
-    )
-
-
-def _next(plan: Plan, problems: str) -> NextAction:
-    """Where calls go now. The way back stands in `undo`, for when there is a reason to take it."""
-    arguments: dict[str, object] = {"dependency": plan.dependency}
-    reason = "reconciles again, then says the route" if problems else "where its calls go now"
-    return NextAction(tool="get_route", arguments=arguments, reason=reason)

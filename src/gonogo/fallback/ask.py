@@ -6,15 +6,19 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
 from gonogo.fallback.approval import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
-from gonogo.fallback.judgement import judge_switch
-from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, effects, propose, valid_ms
+from gonogo.fallback.judgement import SwitchJudgement, judge_switch
+from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
+from gonogo.fallback.promotion.promotion_plan import promotion_checks, propose_promotion
+from gonogo.fallback.promotion.promotion_report import promotion_report
+from gonogo.fallback.promotion.ramp import carry_on
+from gonogo.fallback.way_back import propose_undo, refuse_other
 from gonogo.ports.routes import Plan, Route, primary_route
 
 if TYPE_CHECKING:
@@ -41,11 +45,14 @@ class FallbackRequest:
     confirmed_by: ConfirmedBy | None = None
     actor: str = "agent"
     overrule: str | None = None
+    promote: str | None = None
+    policy: str | None = None
 
     @property
     def asked(self) -> str:
         """What a plan is asked for with, as JSON; a key stands for one such question."""
-        return json.dumps([(self.reason or "").strip(), (self.to or "").strip(), self.share])
+        asked = [(self.reason or "").strip(), (self.to or "").strip(), self.share]
+        return json.dumps(asked if self.promote is None else [*asked, self.promote, self.policy])
 
 
 async def trigger_fallback(
@@ -69,6 +76,25 @@ async def trigger_fallback(
     return await plan_fallback(ports, settings, request, now_ms=now_ms)
 
 
+async def promote(
+    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+) -> FallbackPlan | FallbackResult | PromotionReport:
+    """How the promotion of a version stands; a plan to begin it where it is not under way, nor done.
+
+    Without a version, how the newest one stands. Each question is an occasion to take the step that the evidence allows.
+    """
+    before = (await _route(ports, request.dependency)).promotion
+    if not settings.read_only:
+        await carry_on(ports, settings, dependency=request.dependency, now_ms=now_ms)
+    made = (await _route(ports, request.dependency)).promotion
+    is_this = made is not None and made.version == request.promote
+    stands = is_this and made is not None and made.status != "back"
+    just_ended = is_this and before is not None and before.is_running
+    if request.promote is not None and not stands and not just_ended:
+        return await plan_fallback(ports, settings, request, now_ms=now_ms)
+    return await promotion_report(ports, settings, dependency=request.dependency, now_ms=now_ms)
+
+
 async def plan_fallback(
     ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult:
@@ -84,15 +110,7 @@ async def plan_fallback(
     if used is not None and used.state != "planned":
         _refuse_another(used, request)
         return await replayed(ports, settings, used, _go(request, settings, now_ms))
-    proposal = await propose(
-        ports,
-        settings,
-        dependency=request.dependency,
-        reason=request.reason,
-        to=request.to,
-        share=request.share,
-        now_ms=now_ms,
-    )
+    proposal = await _proposal(ports, settings, request, now_ms=now_ms)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(
         plan_of(proposal, answer, now_ms),
@@ -111,6 +129,31 @@ async def plan_fallback(
     if kept.state != "planned":
         return await replayed(ports, settings, kept, _go(request, settings, now_ms))
     return _offered(FallbackPlan.model_validate_json(kept.answer), settings)
+
+
+async def _proposal(
+    ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
+) -> Proposal:
+    if request.promote is None:
+        return await propose(
+            ports,
+            settings,
+            dependency=request.dependency,
+            reason=request.reason,
+            to=request.to,
+            share=request.share,
+            now_ms=now_ms,
+        )
+    return await propose_promotion(
+        ports,
+        settings,
+        dependency=request.dependency,
+        version=request.promote,
+        reason=request.reason,
+        to=request.share,
+        policy=request.policy,
+        now_ms=now_ms,
+    )
 
 
 def _refuse_another(kept: Plan, request: FallbackRequest) -> None:
@@ -153,9 +196,15 @@ async def _judged_again(
     ports: FallbackPorts, settings: Settings, plan: Plan, route: Route, now_ms: int
 ) -> Plan:
     """The plan with what speaks for and against it now, not when it was made."""
-    judged = await judge_switch(
-        ports, settings, route, plan.after, is_undo=plan.undoes is not None, now_ms=now_ms
-    )
+    if plan.promotes is not None:
+        checks = await promotion_checks(
+            ports, settings, route, plan.promotes, plan.after, is_start=plan.is_start, now_ms=now_ms
+        )
+        judged = SwitchJudgement(None, checks)
+    else:
+        judged = await judge_switch(
+            ports, settings, route, plan.after, is_undo=plan.undoes is not None, now_ms=now_ms
+        )
     policy = settings.dependency(plan.dependency).fallback_policy
     approval = max(plan.approval, approval_of(policy, judged.checks), key=_STRICTNESS.index)
     answer = judged_answer(plan, judged, approval)
@@ -211,9 +260,9 @@ async def undo(
     route = await _route(ports, request.dependency)  # first, as in `apply_fallback`
     earlier = await ports.routes.plan_with(undoes=audit_id)
     if earlier is not None and earlier.state != "planned":
-        _refuse_other(earlier, request.dependency)
+        refuse_other(earlier, request.dependency)
         return await replayed(ports, settings, earlier, go)
-    proposal = await _way_back(ports, settings, route, audit_id, now_ms)
+    proposal = await propose_undo(ports, settings, route, audit_id, now_ms)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
     plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id)
     _refuse_denied(settings, plan, proposal.approval)
@@ -245,7 +294,7 @@ async def plan_to_approve(
             earlier = await ports.routes.plan_with(undoes=undo)
             if earlier is not None and earlier.state != "planned":
                 return None
-            proposal = await _way_back(ports, settings, route, undo, now_ms)
+            proposal = await propose_undo(ports, settings, route, undo, now_ms)
             plan = plan_of(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
         else:
             plan = await _stored(ports, plan_id or "", dependency)
@@ -265,53 +314,12 @@ async def _stored(ports: FallbackPorts, plan_id: str, dependency: str | None) ->
     if plan is None:
         known = await ports.routes.plan_ids(limit=50)
         raise UnknownTarget("plan", plan_id, known, "Plan first: call with a `reason`.")
-    _refuse_other(plan, dependency)
+    refuse_other(plan, dependency)
     return plan
-
-
-def _refuse_other(plan: Plan, dependency: str | None) -> None:
-    if dependency is not None and plan.dependency != dependency:
-        raise ParameterError(
-            f"Plan {plan.id} is for '{plan.dependency}', not '{dependency}': pass its dependency."
-        )
 
 
 async def _route(ports: FallbackPorts, dependency: str) -> Route:
     return await ports.routes.route(dependency) or primary_route(dependency)
-
-
-async def _way_back(
-    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str, now_ms: int
-) -> Proposal:
-    dependency = route.dependency
-    done = await ports.routes.plan_with(audit_id=audit_id)
-    if done is None:
-        newest = None if route.audit_id is None else [route.audit_id]
-        told = "Pass the audit_id that the fallback returned."
-        raise UnknownTarget("action", audit_id, newest, told)
-    _refuse_other(done, dependency)
-    if route.epoch != done.epoch:
-        raise ActionRefused(
-            f"The route of '{dependency}' has moved on since {audit_id} (epoch {route.epoch}, not "
-            f"{done.epoch}): undo the newest action, {route.audit_id}, or plan a fallback."
-        )
-    own = settings.dependency(dependency)
-    judged = await judge_switch(ports, settings, route, done.before, is_undo=True, now_ms=now_ms)
-    return Proposal(
-        dependency=dependency,
-        # What an undo undid stands in its own entry: told again, reasons would nest without end.
-        reason=f"undo of {audit_id}, itself an undo"
-        if done.undoes
-        else f"undo of {audit_id} ({done.reason})",
-        route=route,
-        after=done.before,
-        health=judged.health,
-        cost_change=None,
-        effects=effects(ports, settings, route, done.before),
-        checks=judged.checks,
-        approval=approval_of(own.fallback_policy, judged.checks),
-        valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
-    )
 
 
 def _approval(settings: Settings, plan: Plan) -> Policy:

@@ -13,9 +13,10 @@ from gonogo.answers import (
     in_points,
     rfc3339,
 )
-from gonogo.fallback.apply import TOOL
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import Proposal, told_targets
+from gonogo.fallback.promotion.promotion_state import promotion_state, told_way
+from gonogo.fallback.switch_result import TOOL
 from gonogo.ports.routes import WHOLE, Check, Plan, Weight
 from gonogo.records import Verdict
 from gonogo.text.forms import minute
@@ -55,6 +56,7 @@ def plan_answer(proposal: Proposal, plan_id: str, now_ms: int) -> FallbackPlan:
         checks_made=len(proposal.checks),
         checks_passed=len(proposal.checks) - len(failed),
         approval=proposal.approval,
+        promotion=None if proposal.promotes is None else promotion_state(proposal.promotes),
     )
 
 
@@ -72,6 +74,8 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
         checks=proposal.checks,
         approval=proposal.approval,
         answer=answer.model_dump_json(by_alias=True, exclude_none=True),
+        home="" if proposal.route.home == proposal.dependency else proposal.route.home,
+        promotes=proposal.promotes,
     )
 
 
@@ -118,6 +122,8 @@ def _summary(proposal: Proposal, plan_id: str, failed: list[Check]) -> str:
     names = [check.check for check in failed]
     # Why each failed stands in `checks`, and how likely the target is better.
     told = f"; {health.why}" if health and "target_health" not in names else ""
+    if proposal.promotes is not None and proposal.promotes.is_running:
+        told += f", {told_way(proposal.promotes)}"
     against = f" Failed: {', '.join(names)}." if failed else ""
     return (
         f"Plan, nothing changed yet: {proposal.dependency} to {parts}{told}.{against} "

@@ -118,6 +118,10 @@ class TrustHealth:
         calls = counted(len(errors), "call")
         return f"{codes.total()} of its newest {calls} failed ({most})"
 
+    async def answers(self, target: str, *, now_ms: int) -> tuple[bool | None, str]:
+        """Whether a target's newest calls came back, in words too; None without any of the last day."""
+        return await self._answers(*await self._parts(target), now_ms)
+
     async def _answers(
         self, name: str, version: str | None, now_ms: int
     ) -> tuple[bool | None, str]:

@@ -52,9 +52,13 @@ async def judge_switch(
     after: Sequence[Weight],
     *,
     is_undo: bool = False,
+    home: str | None = None,
     now_ms: int,
 ) -> SwitchJudgement:
-    """Ask everything that speaks for or against a switch of this route, now; reads only."""
+    """Ask everything that speaks for or against a switch of this route, now; reads only.
+
+    `home`: where an undo leads, where that is not the route's own.
+    """
     name = route.dependency
     own = settings.dependency(name)
     share = {weight.target: weight.share for weight in after}
@@ -63,11 +67,11 @@ async def judge_switch(
         not_held(route, now_ms),
         Check("state_version", True, f"version {route.version}", "always"),
     )
-    if targets == [name] and is_undo:
+    if targets == [home or route.home] and is_undo:
         return SwitchJudgement(None, state)
     healths, checks = await _of_targets(ports, settings, route, targets, now_ms)
     main = healths[0] if healths else None
-    if targets == [name]:
+    if targets == [route.home]:
         return SwitchJudgement(main, (*checks, *state))
     switches = await ports.routes.switches(name, since_ms=now_ms - LIMITS_LOOK_BACK_MS)
     return SwitchJudgement(
@@ -101,7 +105,7 @@ async def _of_targets(
     for target in targets:
         health = await ports.health.assess(target, primary=name, now_ms=now_ms)
         healths.append(health)
-        if target == name:
+        if target in (name, route.home):
             checks.append(target_is_well(health, is_down=False))
             continue
         handled = await ports.incidents.unresolved([target])

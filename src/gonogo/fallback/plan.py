@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.promotions import Promotion
     from gonogo.ports.target_health import Assessment
     from gonogo.ports.telemetry import Telemetry
     from gonogo.settings import DependencySettings, Policy, Settings
@@ -58,6 +59,7 @@ class Proposal:
     approval: Policy
     valid_ms: int
     way_back: str | None = None
+    promotes: Promotion | None = None
 
 
 async def propose(
@@ -104,7 +106,7 @@ async def propose(
         checks=judged.checks,
         approval=approval_of(own.fallback_policy, judged.checks),
         valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
-        way_back=_way_back(dependency, after),
+        way_back=_way_back(route.home, after),
     )
 
 
@@ -123,8 +125,8 @@ def wanted_targets(
     """
     if share is not None:
         return shifted(route, target, whole_share(share), own.fallback)
-    kept = 0 if target in (own.name, *UNMEASURED) else round(own.recovery_share * WHOLE)
-    shares = (Weight(own.name, kept), Weight(target, WHOLE - kept))
+    kept = 0 if target in (own.name, route.home, *UNMEASURED) else round(own.recovery_share * WHOLE)
+    shares = (Weight(route.home, kept), Weight(target, WHOLE - kept))
     return tuple(weight for weight in shares if weight.share)
 
 
@@ -166,11 +168,11 @@ def shifted(route: Route, target: str, share: int, ladder: Sequence[str]) -> tup
     rest = WHOLE - share
     shares = {name: rest * part // others for name, part in held.items()} if others else {}
     left = rest - sum(shares.values())
-    takes_rest = max(shares, key=lambda name: shares[name], default=route.dependency)
+    takes_rest = max(shares, key=lambda name: shares[name], default=route.home)
     if left:
         shares[takes_rest] = shares.get(takes_rest, 0) + left
     shares[target] = shares.get(target, 0) + share
-    names = list(dict.fromkeys([route.dependency, *ladder, *held, target]))
+    names = list(dict.fromkeys([route.home, *ladder, *held, target]))
     return tuple(Weight(name, shares[name]) for name in names if shares.get(name, 0) > 0)
 
 

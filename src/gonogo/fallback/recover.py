@@ -148,7 +148,7 @@ async def _looked_at(
     name, is_trying = route.dependency, route.targets != recovery.fallback
     rates = await ports.health.own_rates(
         name,
-        fallback=recovery.fallback,
+        fallback=[weight for weight in recovery.fallback if weight.target != route.home],
         fell_ms=recovery.fell_ms,
         since_ms=recovery.since_ms,
         now_ms=now_ms,
@@ -205,7 +205,7 @@ async def _advanced(
 ) -> RecoveryOutcome:
     name = route.dependency
     share = next(stage for stage in RETURN_STAGES if stage > route.primary_share)
-    after = shifted(route, name, share, settings.dependency(name).fallback)
+    after = shifted(route, route.home, share, settings.dependency(name).fallback)
     is_watched = route.targets == recovery.fallback
     returns = replace(
         recovery,
@@ -244,7 +244,7 @@ async def _step(
         valid_ms=1000 * settings.plan_expires_s,
     )
     plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
-    share = sum(weight.share for weight in after if weight.target == route.dependency)
+    share = sum(weight.share for weight in after if weight.target == route.home)
     key = f"{RETURN}/{route.version}/{share}"
     kept = await ports.routes.save_plan(replace(plan, returns=returns, idempotency_key=key))
     if kept.state == "planned":

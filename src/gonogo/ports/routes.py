@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gonogo.ports.promotions import Promotion
     from gonogo.records import Decision
     from gonogo.settings import Policy
 
@@ -64,7 +65,8 @@ class Route:
 
     `targets` add up to `WHOLE`, the primary first, then the ladder's order, so that a key never
     moves back while a share grows. `version` grows with every change, `epoch` with every change of
-    the targets. `renewals`: how often a fallback that was due was found still needed.
+    the targets. `renewals`: how often a fallback that was due was found still needed. `promotion`:
+    where a candidate's way forward stands, or how the last one ended.
     """
 
     dependency: str
@@ -81,16 +83,24 @@ class Route:
     held_until_ms: int | None = None
     renewals: int = 0
     recovery: Recovery | None = None
+    promotion: Promotion | None = None
+
+    @property
+    def home(self) -> str:
+        """The target that calls belong to: the dependency, or the version that was promoted."""
+        return self.dependency if self.promotion is None else self.promotion.place
 
     @property
     def is_primary(self) -> bool:
-        """Whether the dependency itself gets everything."""
-        return self.targets == (Weight(self.dependency, WHOLE),)
+        """Whether no fallback is in place: home gets everything, but for a candidate on trial."""
+        return self.primary_share == WHOLE
 
     @property
     def primary_share(self) -> int:
-        """What the dependency itself gets, in ten-thousandths."""
-        return sum(weight.share for weight in self.targets if weight.target == self.dependency)
+        """What home, and a candidate that is on trial beside it, get in ten-thousandths."""
+        trial = self.promotion if self.promotion is not None and self.promotion.is_running else None
+        own = (self.home, self.home if trial is None else trial.target)
+        return sum(weight.share for weight in self.targets if weight.target in own)
 
     def holder(self, now_ms: int) -> str | None:
         """Who holds the route now, and why; None where nobody does."""
@@ -135,7 +145,9 @@ class Plan:
     the JSON of the FallbackPlan and FallbackResult that were given out. `returns` is there where
     the plan is a step of the way back, and says where that stands with it. `evidence` is the JSON
     of what was known of the dependency when it was planned. `asked` is the JSON of the arguments it
-    was asked for with; empty where an earlier version made it.
+    was asked for with; empty where an earlier version made it. `home` is where its calls belonged,
+    where that was not the dependency. `promotes` is there where it starts, carries on or ends a
+    promotion, and says where that stands with it.
     """
 
     id: str
@@ -158,15 +170,29 @@ class Plan:
     evidence: str = ""
     returns: Recovery | None = None
     asked: str = ""
+    home: str = ""
+    promotes: Promotion | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it begins a promotion."""
+        had = {weight.target for weight in self.before}
+        made = self.promotes
+        return made is not None and made.is_running and made.target not in had
 
     @property
     def is_way_back(self) -> bool:
-        """Whether it is free of the limits on switches: a step towards the primary, or of recovery."""
-        return self.returns is not None or is_way_back(self.dependency, self.before, self.after)
+        """Whether it is free of the limits on switches: a step towards home, or one on evidence."""
+        if self.promotes is not None:
+            return not self.is_start
+        home = self.home or self.dependency
+        return self.returns is not None or is_way_back(home, self.before, self.after)
 
     @property
     def is_stage(self) -> bool:
-        """Whether it only gives the primary a part back, for a trial."""
+        """Whether it only gives a part, for a trial."""
+        if self.promotes is not None:
+            return True
         whole = (Weight(self.dependency, WHOLE),)
         return self.returns is not None and self.after not in (whole, self.returns.fallback)
 

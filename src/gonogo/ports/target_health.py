@@ -72,6 +72,10 @@ class Health(Protocol):
         """A target beside the primary."""
         ...
 
+    async def answers(self, target: str, *, now_ms: int) -> tuple[bool | None, str]:
+        """Whether a target's newest calls came back, in words too; None without any of the last day."""
+        ...
+
     async def is_down(self, dependency: str, *, now_ms: int) -> bool:
         """Whether half or more of its newest calls failed outright."""
         ...

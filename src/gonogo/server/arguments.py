@@ -116,6 +116,11 @@ UndoId = Annotated[
     Name | None, Field(description="audit_id of an applied fallback: takes it back.")
 ]
 
+Candidate = Annotated[
+    Name | None,
+    Field(description="A version to give all calls in stages, on evidence; again: how it does."),
+]
+
 Workload = Annotated[
     Name | None,
     Field(description="Name of a workload in gonogo.toml: its dependencies, calls and budget."),

@@ -80,10 +80,10 @@ DEFINITIONS = (
     Definition(
         "trigger_fallback",
         "Fall back",
-        "Move a dependency's traffic to another target. Use after no_go, in two calls: reason "
-        "makes a plan and changes nothing; plan_id carries it out once it is approved. undo takes "
-        "an applied one back.",
-        answers.FallbackPlan | answers.FallbackResult,
+        "Move a dependency's traffic to another target, or to a new version in stages (promote). "
+        "Use after no_go: reason only plans; plan_id carries the plan out once approved; undo takes "
+        "it back.",
+        answers.FallbackPlan | answers.FallbackResult | answers.PromotionReport,
         writes=True,
         destructive=True,
         idempotent=False,

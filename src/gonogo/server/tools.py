@@ -150,12 +150,21 @@ class Tools:
         idempotency_key: a.Key = None,
         confirm: a.Confirm = None,
         undo: a.UndoId = None,
+        promote: a.Candidate = None,
         consent: Annotated[ElicitationResult[Consent], Resolve(person_asked)],
     ) -> CallToolResult:
         """Plan a fallback, carry out a plan, or take one back."""
         given = consent_given(consent)
         if isinstance(given, str):
             raise ToolError(given)
+        if promote and not (plan_id or undo):
+            if to:
+                raise ToolError("`promote` and `to` exclude each other: name the version alone.")
+            return answered(
+                await self._app.promote(
+                    dependency, promote, reason=reason, share=share, idempotency_key=idempotency_key
+                )
+            )
         return answered(
             await self._app.trigger_fallback(
                 dependency,

@@ -12,7 +12,14 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from gonogo.answers import Answer, FallbackPlan, FallbackResult, NextAction, rfc3339
+from gonogo.answers import (
+    Answer,
+    FallbackPlan,
+    FallbackResult,
+    NextAction,
+    PromotionReport,
+    rfc3339,
+)
 from gonogo.errors import plain
 from gonogo.text.facts import parts_of
 from gonogo.text.forms import Table, duration, money, number, shares
@@ -64,7 +71,7 @@ def words(answer: Answer, step: Callable[[NextAction], str] = as_call) -> Words:
     facts, tables = parts_of(answer)
     if isinstance(answer, FallbackResult) and answer.approved_by:
         facts.append(("approved by", f"{answer.approved_by.who} ({answer.approved_by.how})"))
-    if isinstance(answer, FallbackResult) and answer.undo:
+    if isinstance(answer, FallbackResult | PromotionReport) and answer.undo:
         undo = NextAction(**answer.undo.model_dump(), reason="takes it back")
         facts.append(("undo", step(undo)))
     if answer.configuration is not None:

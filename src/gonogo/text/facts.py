@@ -15,6 +15,7 @@ from gonogo.answers import (
     IncidentList,
     PreflightReport,
     ProbeReport,
+    PromotionReport,
     RecordAnswer,
     RouteAnswer,
     SegmentDrift,
@@ -235,6 +236,28 @@ def _result(answer: FallbackResult) -> Parts:
         facts.append(("looked at again", answer.expires_at))
     done_by = [(a.name, a.status, a.detail) for a in answer.actuators]
     return facts, [table("actuators", "actuator status detail", done_by)]
+
+
+@parts_of.register
+def _promotion(answer: PromotionReport) -> Parts:
+    """Both sides of every metric; the summary has what is missing and what comes next."""
+    facts = [("traffic now", shares(answer.traffic))]
+    if answer.waits_for:
+        facts.append(("a person approves", answer.waits_for))
+    rows = [
+        (
+            one.metric,
+            "yes" if one.passed else "not yet",
+            rate_text(one.bad_current),
+            one.n_current,
+            rate_text(one.bad_candidate),
+            one.n_candidate,
+            one.e_value,
+        )
+        for one in answer.metrics
+    ]
+    columns = "metric passed bad_current n_current bad_candidate n_candidate e_value"
+    return facts, [table("metrics", columns, rows)]
 
 
 @parts_of.register

@@ -55,6 +55,7 @@ def roster(
     if not settings.read_only:
         duties.append(Duty("reconcile", _reconcile, RECONCILE_EVERY_S, alone=True))
         duties.append(Duty("recover", _recover, RECOVER_EVERY_S, alone=True))
+        duties.append(Duty("promote", _promote, RECOVER_EVERY_S, alone=True))
         duties.append(Duty("look", Lookout().look, LOOK_EVERY_S, alone=True))
         duties.append(Duty("retention", _let_go, LET_GO_EVERY_S, alone=True))
         duties += [  # one for each receiver: who hangs delays nobody else
@@ -122,6 +123,12 @@ async def _let_go(app: Gonogo) -> None:
 async def _recover(app: Gonogo) -> None:
     for seen in await app.recover():
         if seen.move != "wait":
+            logger.info("%s: %s", seen.move, seen.why)
+
+
+async def _promote(app: Gonogo) -> None:
+    for seen in await app.carry_promotions_on():
+        if seen.move in ("advance", "back"):
             logger.info("%s: %s", seen.move, seen.why)
 
 

@@ -177,9 +177,12 @@ def stage_move(
 
 
 def first_stage(labels_a_day: float) -> tuple[int, float]:
-    """The stage a trial begins in and the candidate's share: 5 labelled calls a day, 1 to 5 %."""
+    """The stage a trial begins in and the candidate's share: 5 labelled calls a day, 1 to 5 %.
+
+    In whole percents, which people read.
+    """
     low, high = STAGES[:2]
-    share = min(max(LABELS_A_DAY / max(labels_a_day, 1.0), low), high)
+    share = min(max(round(LABELS_A_DAY / max(labels_a_day, 1.0), 2), low), high)
     return (0, share) if share < high else (1, high)
 
 

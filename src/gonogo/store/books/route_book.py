@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.routes import (
     Amended,
     Books,
-    Check,
     Fence,
     Plan,
-    Recovery,
     Route,
     Switch,
     SwitchEntry,
-    Weight,
     primary_route,
 )
 from gonogo.store.books.audit import append_action
+from gonogo.store.books.route_codec import (
+    body_of,
+    plan_of_row,
+    route_of_row,
+    ways_json,
+    weights_json,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gonogo.records import Decision
     from gonogo.store.engine import Connection, Engine
 
@@ -45,35 +46,12 @@ _PLAN = (
 )
 
 
-def _weights_json(weights: Iterable[Weight]) -> str:
-    return json.dumps([[weight.target, weight.share] for weight in weights])
-
-
-def _weights(pairs: list[list[object]]) -> tuple[Weight, ...]:
-    return tuple(Weight(str(target), int(str(share))) for target, share in pairs)
-
-
-def _recovery_json(recovery: Recovery | None) -> str | None:
-    if recovery is None:
-        return None
-    pairs = [[weight.target, weight.share] for weight in recovery.fallback]
-    return json.dumps([pairs, recovery.fell_ms, recovery.since_ms, recovery.tried])
-
-
-def _recovery(values: Any) -> Recovery | None:  # noqa: ANN401 - parsed JSON of `_recovery_json`
-    return None if values is None else Recovery(_weights(values[0]), *values[1:])
-
-
 def _route(conn: Connection, dependency: str) -> Route | None:
     row = conn.execute(
         f"SELECT {_ROUTE} FROM route WHERE dependency = ?",  # noqa: S608 - constant columns
         (dependency,),
     ).fetchone()
-    if row is None:
-        return None
-    *stored, recovery = row
-    route = Route(stored[0], _weights(json.loads(stored[1])), *stored[2:])
-    return replace(route, recovery=_recovery(json.loads(recovery or "null")))
+    return None if row is None else route_of_row(row)
 
 
 def _routes(conn: Connection) -> list[Route]:
@@ -88,7 +66,7 @@ def _put_route(conn: Connection, route: Route) -> None:
         f"ON CONFLICT (dependency) DO UPDATE SET {_REPLACED}",
         (
             route.dependency,
-            _weights_json(route.targets),
+            weights_json(route.targets),
             route.epoch,
             route.version,
             route.salt,
@@ -100,52 +78,14 @@ def _put_route(conn: Connection, route: Route) -> None:
             route.audit_id,
             route.held_until_ms,
             route.renewals,
-            _recovery_json(route.recovery),
+            ways_json(route),
         ),
     )
 
 
-def _body(plan: Plan) -> str:
-    return json.dumps(
-        {
-            "before": [[w.target, w.share] for w in plan.before],
-            "after": [[w.target, w.share] for w in plan.after],
-            "reason": plan.reason,
-            "checks": [[c.check, c.passed, c.why, c.blocks] for c in plan.checks],
-            "approval": plan.approval,
-            "answer": plan.answer,
-            "returns": _recovery_json(plan.returns),
-            "evidence": plan.evidence,
-            "asked": plan.asked,
-        }
-    )
-
-
-def _plan(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan:
-    body = json.loads(row[5])
-    plan = Plan(
-        id=row[0],
-        dependency=row[1],
-        created_ms=row[2],
-        expires_ms=row[3],
-        route_version=row[4],
-        before=_weights(body["before"]),
-        after=_weights(body["after"]),
-        reason=body["reason"],
-        checks=tuple(Check(*check) for check in body["checks"]),
-        approval=body["approval"],
-        answer=body["answer"],
-        returns=_recovery(json.loads(body.get("returns") or "null")),
-        evidence=body.get("evidence", ""),
-        asked=body.get("asked", ""),
-    )
-    rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
-    return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns
-
-
 def _find_plan(conn: Connection, clause: str, *values: object) -> Plan | None:
     row = conn.execute(f"SELECT {_PLAN} FROM plan WHERE {clause}", values).fetchone()  # noqa: S608 - constant clauses
-    return None if row is None else _plan(row)
+    return None if row is None else plan_of_row(row)
 
 
 def _switches(conn: Connection, dependency: str, since_ms: int) -> list[Switch]:
@@ -180,7 +120,7 @@ def _save_plan(conn: Connection, plan: Plan) -> Plan:
             plan.created_ms,
             plan.expires_ms,
             plan.route_version,
-            _body(plan),
+            body_of(plan),
             plan.idempotency_key,
             plan.undoes,
             plan.state,
@@ -325,7 +265,7 @@ class StoredRoutes:
                 " WHERE nth <= ?) ORDER BY created_ms, id",
                 (now_ms, PLANS_WAITING_MAX),
             )
-            plans = [plan for plan in map(_plan, rows) if _waits(plan)]
+            plans = [plan for plan in map(plan_of_row, rows) if _waits(plan)]
             newest = {(plan.dependency, plan.after): plan for plan in plans}
             return sorted(newest.values(), key=lambda plan: plan.created_ms)
 
@@ -340,7 +280,7 @@ class StoredRoutes:
                 " AND dependency = coalesce(?, dependency) ORDER BY epoch",
                 (dependency,),
             )
-            return [_plan(row) for row in rows]
+            return [plan_of_row(row) for row in rows]
 
         return await self._db.read(work)
 

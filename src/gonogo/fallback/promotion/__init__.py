@@ -1,0 +1,1 @@
+"""The way forward: a candidate version gets all calls stage by stage, on evidence, or goes back."""

@@ -1,0 +1,152 @@
+"""How a promotion stands: what has passed, what is missing, what comes next and how it ends."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gonogo.answers import NextAction, PromotionReport, TargetShare, Undo, rfc3339
+from gonogo.errors import UnknownTarget
+from gonogo.fallback.conditions import approve_command
+from gonogo.fallback.promotion.promotion_state import (
+    promotion_state,
+    told_difference,
+    told_evidence,
+    told_share,
+    trial_metrics,
+)
+from gonogo.fallback.promotion.trial_reading import read_trial
+from gonogo.fallback.switch_result import TOOL
+from gonogo.ports.promotions import STAGE_SHARES
+from gonogo.ports.routes import WHOLE
+from gonogo.text.forms import minute, number, share_text
+
+if TYPE_CHECKING:
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.fallback.promotion.trial_reading import TrialReading
+    from gonogo.ports.promotions import Promotion
+    from gonogo.ports.routes import Plan, Route
+    from gonogo.records import Verdict
+    from gonogo.settings import Settings
+
+
+async def promotion_report(
+    ports: FallbackPorts, settings: Settings, *, dependency: str, now_ms: int
+) -> PromotionReport:
+    """The promotion of a dependency that is under way, or the last one; reads only.
+
+    Raises:
+        UnknownTarget: There never was one.
+    """
+    route = await ports.routes.route(dependency)
+    made = None if route is None else route.promotion
+    if route is None or made is None:
+        promoted = [found.dependency for found in await ports.routes.routes() if found.promotion]
+        raise UnknownTarget("promotion of", dependency, promoted, "Name a version to begin one.")
+    undo = None
+    if made.status != "back" and route.audit_id is not None:
+        undo = Undo(tool=TOOL, arguments={"dependency": dependency, "undo": route.audit_id})
+    report = PromotionReport(
+        verdict="go",
+        summary=_ended(made),
+        as_of=rfc3339(now_ms),
+        next_actions=[
+            NextAction(
+                tool="get_route",
+                arguments={"dependency": dependency},
+                reason="where its calls go now",
+            )
+        ],
+        dependency=dependency,
+        promotion=promotion_state(made),
+        traffic=[TargetShare(target=w.target, share=w.share / WHOLE) for w in route.targets],
+        metrics=[],
+        undo=undo,
+    )
+    if made.status == "back":
+        return report.model_copy(update={"verdict": "no_go" if made.is_worse else "caution"})
+    known = await ports.telemetry.dependency(dependency)
+    if made.status == "done" or known is None:
+        return report
+    reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
+    waiting = await _waiting(ports, dependency, now_ms)
+    return report.model_copy(update=_standing(route, made, reading, waiting, now_ms))
+
+
+def _ended(made: Promotion) -> str:
+    if made.status == "done":
+        return f"{made.target} has all calls since {minute(rfc3339(made.since_ms))}."
+    return f"{made.target} went back, all calls go to {made.home}: {made.why}."
+
+
+async def _waiting(ports: FallbackPorts, dependency: str, now_ms: int) -> Plan | None:
+    plans = await ports.routes.waiting(now_ms=now_ms)
+    return next((p for p in plans if p.dependency == dependency and p.promotes), None)
+
+
+def _standing(
+    route: Route, made: Promotion, reading: TrialReading, waiting: Plan | None, now_ms: int
+) -> dict[str, object]:
+    """What a running trial says beside what every promotion does."""
+    from gonogo.detectors.promotion.candidate_trial import BACK_AT
+
+    holder = route.holder(now_ms)
+    at_end = made.share_of(made.stage) >= made.to
+    against = made.current or "calls without a version"
+    since = minute(rfc3339(made.since_ms))
+    parts = [
+        f"{made.target} has {told_share(made)} of the calls since {since}, held against {against}",
+        told_evidence(reading),
+    ]
+    difference = told_difference(reading)
+    if difference:
+        parts.append(f"{made.version} is {difference}")
+    parts.append(_next(made, reading, waiting, holder, at_end=at_end))
+    return {
+        "verdict": _verdict(reading, waiting, holder, at_end=at_end),
+        "summary": "; ".join(parts) + ".",
+        "metrics": trial_metrics(reading),
+        "worse_e_value": reading.worse,
+        "worse_needed": BACK_AT,
+        "line": reading.line,
+        "interval95": reading.interval95,
+        "expected_days": reading.expected_days if math.isfinite(reading.expected_days) else None,
+        "gives_up_at": None if at_end else rfc3339(reading.gives_up_ms),
+        "waits_for": None if waiting is None else approve_command(waiting.id, waiting.checks),
+    }
+
+
+def _verdict(
+    reading: TrialReading, waiting: Plan | None, holder: str | None, *, at_end: bool
+) -> Verdict:
+    if reading.move.startswith("back"):
+        return "no_go" if reading.move == "back: worse" else "caution"
+    if waiting is not None or holder is not None:
+        return "caution"
+    passed = all(one.evidence.passes for one in reading.metrics if one.passing)
+    return "go" if passed and (at_end or reading.move == "next") else "unknown"
+
+
+def _next(
+    made: Promotion,
+    reading: TrialReading,
+    waiting: Plan | None,
+    holder: str | None,
+    *,
+    at_end: bool,
+) -> str:
+    if holder is not None:
+        return f"the route is held: {holder}"
+    if at_end:
+        return "it stays at this share until a person changes it, and goes back when it is worse"
+    share = share_text(min(STAGE_SHARES[made.stage + 1], made.to) / WHOLE)
+    if waiting is not None:
+        return f"{share} waits for a person: {approve_command(waiting.id, waiting.checks)}"
+    about = (
+        f"about {number(round(reading.expected_days, 1))} days in this stage where both are equal"
+        if math.isfinite(reading.expected_days)
+        else "no calls to tell when"
+    )
+    return (
+        f"next {share}, {about}; it goes back undecided at {minute(rfc3339(reading.gives_up_ms))}"
+    )

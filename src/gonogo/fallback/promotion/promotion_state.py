@@ -1,0 +1,148 @@
+"""A promotion and its trial as answers show them, and in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import PromotionState, TrialMetric, rfc3339
+from gonogo.ports.promotions import STAGE_SHARES
+from gonogo.ports.routes import WHOLE
+from gonogo.text.forms import number, percent, share_text, signed
+
+if TYPE_CHECKING:
+    from gonogo.fallback.promotion.trial_reading import JudgedMetric, TrialReading
+    from gonogo.ports.promotions import Promotion
+
+_CALLED = {
+    "outcome": "quality",
+    "error": "errors",
+    "latency_p95": "latency",
+    "latency_median": "median latency",
+    "cost_p95": "cost",
+    "cost_median": "median cost",
+}
+
+
+def promotion_state(made: Promotion) -> PromotionState:
+    """Where a candidate's way stands."""
+    gets = {"running": made.share_of(made.stage), "done": WHOLE, "back": 0}[made.status]
+    return PromotionState(
+        candidate=made.version,
+        current=made.current,
+        status=made.status,
+        stage=len(STAGE_SHARES) if made.status == "done" else made.stage + 1,
+        share=gets / WHOLE,
+        since=rfc3339(made.since_ms),
+        to=made.to / WHOLE,
+        policy=made.policy,
+    )
+
+
+def trial_metrics(reading: TrialReading) -> list[TrialMetric]:
+    """Every metric's row."""
+    from gonogo.detectors.promotion.candidate_trial import OWN_NEEDED, WHOLE_NEEDED
+
+    rows = []
+    for one in reading.metrics:
+        stage = one.evidence.stage
+        shown = (
+            {
+                "e_value": one.evidence.whole,
+                "needed": WHOLE_NEEDED[stage],
+                "own_e_value": one.evidence.own,
+                "own_needed": OWN_NEEDED[stage],
+            }
+            if one.passing
+            else {}
+        )
+        rows.append(
+            TrialMetric(
+                metric=one.metric,  # type: ignore[arg-type]  # one of METRICS
+                n_current=round(one.n_current),
+                bad_current=one.bad_current / one.n_current if one.n_current else 0.0,
+                n_candidate=round(one.n_candidate),
+                bad_candidate=one.bad_candidate / one.n_candidate if one.n_candidate else 0.0,
+                passed=one.evidence.passes or not one.passing,
+                **shown,
+            )
+        )
+    return rows
+
+
+def told_evidence(reading: TrialReading) -> str:
+    """What has passed and what is missing, a clause."""
+    needed = [one for one in reading.metrics if one.passing]
+    missing = [one for one in needed if not one.evidence.passes]
+    parts = [_told(one) for one in (missing or needed)]
+    lead = "not shown yet for" if missing else "shown for"
+    return (
+        f"that it is not worse by {_points(reading.line)} is {lead} {', '.join(parts)}; "
+        f"that it is worse: evidence {number(reading.worse)} of 20"
+    )
+
+
+def _told(one: JudgedMetric) -> str:
+    from gonogo.detectors.promotion.candidate_trial import OWN_NEEDED, WHOLE_NEEDED
+
+    stage = one.evidence.stage
+    short = one.evidence.whole >= WHOLE_NEEDED[stage] and not one.evidence.passes
+    what, wanted = (
+        (one.evidence.own, OWN_NEEDED[stage])
+        if short
+        else (one.evidence.whole, WHOLE_NEEDED[stage])
+    )
+    own = " by calls of this stage" if short else ""
+    return f"{_CALLED[one.metric]} (evidence {number(what)} of {number(wanted)}{own})"
+
+
+def told_worse(reading: TrialReading) -> str:
+    """Which metrics speak most for worse, with both rates."""
+    speaks = sorted(reading.metrics, key=lambda one: -one.evidence.worse)[:1]
+    parts = [
+        f"{_CALLED[one.metric]}: bad calls {_rate(one.bad_current, one.n_current)} to "
+        f"{_rate(one.bad_candidate, one.n_candidate)} of {number(round(one.n_candidate))}"
+        for one in speaks
+    ]
+    return f"{', '.join(parts)}, evidence {number(reading.worse)} of 20"
+
+
+def told_difference(reading: TrialReading) -> str | None:
+    """The difference in good outcomes with its interval, as often as one likes; None before it is known."""
+    if reading.interval95 is None or reading.level is None:
+        return None
+    low, high = (100 * bound for bound in reading.interval95)
+    if low > 0:
+        said = f"better by {number(round(low, 1))} to {number(round(high, 1))} points"
+    elif high < 0:
+        said = f"worse by {number(round(-high, 1))} to {number(round(-low, 1))} points"
+    else:
+        said = f"{signed(round(low, 1))} to {signed(round(high, 1))} points from the current one"
+    which = "worse" if high + low < 0 else "better"
+    return (
+        f"{said} (95%, asked as often as you like); {which} at all: level {percent(reading.level)}"
+    )
+
+
+def told_share(made: Promotion) -> str:
+    """What it gets now."""
+    return share_text(made.share_of(made.stage) / WHOLE)
+
+
+def told_way(made: Promotion) -> str:
+    """What it is held against, and the stages that follow."""
+    against = made.current or "calls without a version"
+    gets = made.share_of(made.stage)
+    later = [share for share in STAGE_SHARES if gets < share < made.to] + [made.to]
+    if gets >= made.to:
+        return f"held against {against}, and no more"
+    stages = " → ".join(share_text(share / WHOLE) for share in later)
+    waits = "" if made.policy in ("allow", "confirm") else " and a person's yes"
+    return f"held against {against}; then {stages}, each on evidence that it is not worse{waits}"
+
+
+def _points(line: float) -> str:
+    return f"{number(round(100 * line))} points"
+
+
+def _rate(bad: float, n: float) -> str:
+    return percent(bad / n) if n else "none"

@@ -1,0 +1,203 @@
+"""A promotion's steps: on when its evidence allows, back at once when the candidate is worse.
+
+A step up waits for nobody where the promotion's policy is `allow` or `confirm`; under `ask` and
+`person` it is a plan that a person approves, judged again when they do. A step back waits for nobody.
+Each is a plan of its own, so it is fenced, read back, audited and reconciled like any other, and two
+processes cannot take it twice. A route that a person holds stays where it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from gonogo.errors import ActionRefused
+from gonogo.fallback.apply import PROMOTE, carry_out
+from gonogo.fallback.approval import Approval
+from gonogo.fallback.conditions import blocking
+from gonogo.fallback.fallback_words import plan_answer, plan_of
+from gonogo.fallback.plan import Proposal, effects, valid_ms
+from gonogo.fallback.promotion.promotion_plan import promotion_checks
+from gonogo.fallback.promotion.promotion_state import told_difference, told_evidence, told_worse
+from gonogo.fallback.promotion.trial_reading import read_trial
+from gonogo.ports.promotions import STAGE_SHARES
+from gonogo.ports.routes import WHOLE, Route, Weight
+from gonogo.text.forms import share_text
+
+if TYPE_CHECKING:
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.fallback.promotion.trial_reading import TrialReading
+    from gonogo.ports.promotions import Promotion
+    from gonogo.settings import Policy, Settings
+
+ACTOR = "gonogo"
+# Evidence comes by the hour; a question about a route must not wait for it each time.
+LOOKED_AT_EVERY_MS = 60_000
+
+Move = Literal["advance", "back", "ask", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionOutcome:
+    """What became of one promotion that was looked at."""
+
+    dependency: str
+    move: Move
+    why: str
+
+
+async def carry_on(
+    ports: FallbackPorts, settings: Settings, *, dependency: str | None = None, now_ms: int
+) -> list[PromotionOutcome]:
+    """Look once at every promotion under way, or at one, and take the step that its evidence allows.
+
+    Idempotent: looking again, from any process, changes nothing until there is new evidence.
+    """
+    worked_on = {plan.dependency for plan in await ports.routes.begun()}
+    found = []
+    for route in await ports.routes.routes():
+        made = route.promotion
+        if made is None or not made.is_running or dependency not in (None, route.dependency):
+            continue
+        denied = settings.dependency(route.dependency).fallback_policy == "deny"
+        if route.dependency not in worked_on and not denied and not route.holder(now_ms):
+            found.append(await _looked_at(ports, settings, route, made, now_ms))
+    return found
+
+
+async def carry_on_if_due(
+    ports: FallbackPorts,
+    settings: Settings,
+    dependency: str,
+    looked_ms: dict[str, int],
+    now_ms: int,
+) -> None:
+    """Look at one promotion under way, as a question about its route does: each minute at most.
+
+    `looked_ms`: when each was looked at last, by `promote/` and its name; this notes it there.
+    """
+    route = await ports.routes.route(dependency)
+    made = None if route is None else route.promotion
+    key = f"{PROMOTE}/{dependency}"
+    if made is None or not made.is_running or now_ms - looked_ms.get(key, 0) < LOOKED_AT_EVERY_MS:
+        return
+    looked_ms[key] = now_ms
+    await carry_on(ports, settings, dependency=dependency, now_ms=now_ms)
+
+
+async def _looked_at(
+    ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
+) -> PromotionOutcome:
+    name = route.dependency
+    known = await ports.telemetry.dependency(name)
+    if known is None:
+        return PromotionOutcome(name, "wait", f"nothing is known of {name}")
+    if dead := await _dead(ports, route, made, now_ms):
+        return await _back(ports, settings, route, made, dead, is_worse=True, now_ms=now_ms)
+    reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
+    at_end = made.share_of(made.stage) >= made.to
+    is_worse = reading.move == "back: worse"
+    if is_worse or (reading.move == "back: not shown" and not at_end):
+        why = f"{made.version} is worse: {told_worse(reading)}"
+        why = why if is_worse else _not_shown(made, reading)
+        return await _back(ports, settings, route, made, why, is_worse=is_worse, now_ms=now_ms)
+    if reading.move != "next" or at_end:
+        held = "at its share: " if at_end else ""
+        return PromotionOutcome(name, "wait", held + told_evidence(reading))
+    return await _advanced(ports, settings, route, made, reading, now_ms)
+
+
+def _not_shown(made: Promotion, reading: TrialReading) -> str:
+    difference = told_difference(reading)
+    beside = f"; {made.version} is {difference}" if difference else ""
+    return f"{made.version} was not shown to be as good in time: {told_evidence(reading)}{beside}"
+
+
+async def _dead(ports: FallbackPorts, route: Route, made: Promotion, now_ms: int) -> str | None:
+    """Why the candidate is down, where the version beside it is not: that needs no statistics."""
+    answers, told = await ports.health.answers(made.target, now_ms=now_ms)
+    if answers is not False:
+        return None
+    beside = made.home if made.current is None else f"{route.dependency}@{made.current}"
+    if (await ports.health.answers(beside, now_ms=now_ms))[0] is False:
+        return None
+    return f"{made.version} does not answer: {told}"
+
+
+async def _advanced(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    made: Promotion,
+    reading: TrialReading,
+    now_ms: int,
+) -> PromotionOutcome:
+    stage = made.stage + 1
+    share = min(STAGE_SHARES[stage], made.to)
+    on = replace(
+        made,
+        stages=(*made.stages, (now_ms, stage)),
+        status="done" if share == WHOLE else "running",
+    )
+    home = Weight(made.home, WHOLE - share)
+    after = tuple(weight for weight in (home, Weight(made.target, share)) if weight.share)
+    reason = f"{made.version} gets {share_text(share / WHOLE)}: {told_evidence(reading)}"
+    outcome = PromotionOutcome(route.dependency, "advance", reason)
+    if made.policy in ("allow", "confirm"):
+        await _step(ports, settings, route, on, after, reason, "allow", now_ms)
+        return outcome
+    await _step(ports, settings, route, on, after, reason, made.policy, now_ms)
+    return replace(outcome, move="ask", why=f"a person is asked: {reason}")
+
+
+async def _back(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    made: Promotion,
+    why: str,
+    *,
+    is_worse: bool,
+    now_ms: int,
+) -> PromotionOutcome:
+    home = replace(made, status="back", why=why, is_worse=is_worse)
+    after = (Weight(made.home, WHOLE),)
+    await _step(ports, settings, route, home, after, why, "allow", now_ms)
+    return PromotionOutcome(route.dependency, "back", why)
+
+
+async def _step(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    made: Promotion,
+    after: tuple[Weight, ...],
+    reason: str,
+    approval: Policy,
+    now_ms: int,
+) -> None:
+    """Make one step a plan of its own, and take it where nobody has to be asked."""
+    checks = await promotion_checks(
+        ports, settings, route, made, after, is_start=False, now_ms=now_ms
+    )
+    proposal = Proposal(
+        dependency=route.dependency,
+        reason=reason,
+        route=route,
+        after=after,
+        health=None,
+        cost_change=None,
+        effects=effects(ports, settings, route, after),
+        checks=checks,
+        approval=approval,
+        valid_ms=valid_ms(settings, approval),
+        promotes=made,
+    )
+    plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
+    share = sum(weight.share for weight in after if weight.target == made.target)
+    key = f"{PROMOTE}/{route.version}/{share}"
+    kept = await ports.routes.save_plan(replace(plan, idempotency_key=key))
+    if kept.state == "planned" and approval == "allow" and not blocking(kept.checks, None):
+        with suppress(ActionRefused):
+            await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))

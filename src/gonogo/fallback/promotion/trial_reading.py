@@ -1,0 +1,192 @@
+"""A trial read from the store: every metric's evidence, and what the stage asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonogo.hours.measured import errors_decide
+from gonogo.ports.promotions import STAGE_SHARES
+from gonogo.records import DAY_MS, HOUR_MS
+
+if TYPE_CHECKING:
+    from gonogo.detectors.promotion.candidate_trial import MetricEvidence, StageMove
+    from gonogo.fallback.promotion.trial_hours import TrialMetricHours
+    from gonogo.ports.promotions import Promotion
+    from gonogo.ports.telemetry import Telemetry
+    from gonogo.records import Dependency, HourCounts
+    from gonogo.settings import Settings
+
+# Far enough ahead of a trial for a thousand labels at a dozen a day.
+LOOK_BACK_HOURS = 90 * 24
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedMetric:
+    """One metric's counts of both versions in the trial, and its evidence.
+
+    `passing`: whether it has to pass; the others only send back.
+    """
+
+    metric: str
+    n_current: float
+    bad_current: float
+    n_candidate: float
+    bad_candidate: float
+    evidence: MetricEvidence
+    passing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReading:
+    """Where a trial stands now.
+
+    Attributes:
+        metrics: Quality first; those that neither version has are left out.
+        worse: Evidence that the candidate is worse, over all of them.
+        move: What the stage asks for.
+        line: The drop that the stage excludes, a fraction.
+        expected_days: About what the stage takes where both are equal; infinite without calls.
+        gives_up_ms: When it goes back undecided, epoch ms.
+        interval95: Candidate less current in good outcomes, at any time; None before the first answer.
+        level: How sure the better one of the two is better at all, 1 - 1/e; None as before.
+    """
+
+    metrics: tuple[JudgedMetric, ...]
+    worse: float
+    move: StageMove
+    line: float
+    expected_days: float
+    gives_up_ms: int
+    interval95: tuple[float, float] | None
+    level: float | None
+
+
+async def read_trial(
+    telemetry: Telemetry, settings: Settings, known: Dependency, made: Promotion, *, now_ms: int
+) -> TrialReading:
+    """Weigh a trial by the mature, closed hours since it began; reads only."""
+    from gonogo.detectors.promotion.candidate_trial import stage_move
+    from gonogo.detectors.promotion.difference import rate_difference
+    from gonogo.detectors.promotion.hour_evidence import LINES
+    from gonogo.detectors.promotion.judged_metrics import METRICS, WORSE_WEIGHTS
+
+    found, a_day, delay_ms = await _hours(telemetry, settings, known, made, now_ms)
+    judged = [_judged(one, made.stage) for one in found]
+    worse = sum(WORSE_WEIGHTS[METRICS.index(one.metric)] * one.evidence.worse for one in judged)
+    days, most_days = _patience(found[0], a_day, made)
+    gives_up_ms = made.since_ms + round(most_days * DAY_MS) + delay_ms
+    hours = found[0].hours
+    difference = rate_difference(
+        hours.n_current, hours.bad_current, hours.n_candidate, hours.bad_candidate
+    )
+    interval95 = level = None
+    if difference is not None:
+        interval95 = -difference.interval95[1], -difference.interval95[0]
+        level = _level(max(difference.e_worse, difference.e_better))
+    return TrialReading(
+        metrics=tuple(judged),
+        worse=worse,
+        move=stage_move(
+            [one.evidence for one in judged if one.passing],
+            worse=worse,
+            stage=made.stage,
+            hours_here=(now_ms - made.since_ms) / HOUR_MS,
+            limit_hours=(gives_up_ms - made.since_ms) / HOUR_MS,
+        ),
+        line=LINES[made.stage],
+        expected_days=days,
+        gives_up_ms=gives_up_ms,
+        interval95=interval95,
+        level=level,
+    )
+
+
+def _judged(one: TrialMetricHours, stage: int) -> JudgedMetric:
+    from gonogo.detectors.promotion.candidate_trial import weigh
+    from gonogo.detectors.promotion.hour_evidence import LINES
+    from gonogo.detectors.promotion.judged_metrics import ERROR_LINES, METRICS, PASSING
+
+    hours = one.hours
+    lines = ERROR_LINES if one.metric == "error" else LINES
+    return JudgedMetric(
+        metric=one.metric,
+        n_current=float(hours.n_current.sum()),
+        bad_current=float(hours.bad_current.sum()),
+        n_candidate=float(hours.n_candidate.sum()),
+        bad_candidate=float(hours.bad_candidate.sum()),
+        evidence=weigh(hours, stage=stage, before=one.before, lines=lines),
+        passing=PASSING[METRICS.index(one.metric)],
+    )
+
+
+def _patience(main: TrialMetricHours, a_day: float, made: Promotion) -> tuple[float, float]:
+    """Days that the stage takes where both are equal, about, and after which it is given up."""
+    from gonogo.detectors.promotion.candidate_trial import WHOLE_NEEDED, expected_days, limit_days
+    from gonogo.detectors.promotion.hour_evidence import LINES
+
+    n, bad = main.before
+    share = made.share_of(made.stage) / STAGE_SHARES[-1]
+    days = expected_days(
+        bad / n if n else 0.05,
+        a_day * (1 - share),
+        a_day * share,
+        line=LINES[made.stage],
+        needed=WHOLE_NEEDED[made.stage],
+    )
+    return days, limit_days(days)
+
+
+def _level(e_value: float) -> float:
+    return max(0.0, 1 - 1 / e_value) if e_value > 0 else 0.0
+
+
+async def _hours(
+    telemetry: Telemetry, settings: Settings, known: Dependency, made: Promotion, now_ms: int
+) -> tuple[list[TrialMetricHours], float, int]:
+    """Each metric's hours, labels a day, and how late outcomes are, ms."""
+    from gonogo.detectors.promotion.judged_metrics import METRICS
+    from gonogo.fallback.promotion.trial_hours import (
+        block_hours,
+        labels_a_day,
+        rate_hours,
+        value_hours,
+    )
+    from gonogo.hours.rate_hours import LAG_METRIC, maturity
+
+    name = known.name
+    begun = made.stages[0][0] // HOUR_MS
+    start = begun - LOOK_BACK_HOURS
+    counts = await telemetry.hours(name, start_hour=start)
+    lag = maturity(await telemetry.histograms(name, LAG_METRIC, start_hour=start), as_of_ms=now_ms)
+    closed = now_ms // HOUR_MS
+    mature = min(closed, lag.end_hour(now_ms))
+    by_quality = not errors_decide(known, settings.dependency(name))
+    a_day = labels_a_day(counts, "outcome" if by_quality else "error", end_hour=begun)
+    block = block_hours(a_day)
+    found = []
+    if by_quality:
+        found.append(rate_hours(counts, "outcome", made, end_hour=mature, block=block))
+    found.append(rate_hours(counts, "error", made, end_hour=closed, block=block))
+    for metric in {"latency_ms", "cost_usd"} & set(known.metrics):
+        values = await telemetry.histograms(name, metric, start_hour=begun - 7 * 24)
+        found += value_hours(values, made, end_hour=closed, block=block)
+    found.sort(key=lambda one: METRICS.index(one.metric))
+    return found, a_day, round(lag.lag_s * 1000) if by_quality else 0
+
+
+def current_version(counts: HourCounts, candidate: str, *, end_hour: int) -> str | None:
+    """The version that most calls of the newest week are of, but for the candidate.
+
+    Raises:
+        LookupError: No other version was called in it.
+    """
+    week = (counts.hour >= end_hour - 7 * 24) & (counts.n > 0)
+    calls: dict[str | None, int] = {}
+    for at, version in enumerate(counts.versions):
+        n = int(counts.n[week & (counts.version == at)].sum())
+        if version != candidate and n:
+            calls[version] = n
+    if not calls:
+        raise LookupError(candidate)
+    return max(calls, key=lambda version: calls[version])

@@ -1,0 +1,66 @@
+"""The answer to a switch that was carried out: what was done, seen, and how it is taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gonogo.answers import ActuatorResult, FallbackResult, NextAction, TargetShare, Undo, rfc3339
+from gonogo.fallback.plan import LEASE_MS, told_targets
+from gonogo.fallback.promotion.promotion_state import promotion_state
+from gonogo.ports.routes import WHOLE, Plan, Weight
+
+if TYPE_CHECKING:
+    from gonogo.ports.actuators import Step
+    from gonogo.records import Verdict
+
+TOOL = "trigger_fallback"
+
+
+def switch_result(
+    plan: Plan, steps: list[tuple[str, Step]], entry_id: str, now_ms: int
+) -> FallbackResult:
+    """What was carried out, with what every actuator showed."""
+    statuses = {step.status for _, step in steps}
+    verdict: Verdict = "no_go" if "failed" in statuses else "go"
+    verdict = "unknown" if verdict == "go" and "unknown" in statuses else verdict
+    undo = {"dependency": plan.dependency, "undo": plan.audit_id or ""}
+    home = plan.home or plan.dependency
+    stays = plan.after == (Weight(home, WHOLE),) or plan.promotes is not None
+    problems = "; ".join(
+        f"{name} {step.status}: {step.detail}" for name, step in steps if step.status != "done"
+    )
+    done = "Went back" if plan.undoes else "Switched"
+    if plan.promotes is not None and not plan.undoes:
+        done = "Went back" if plan.promotes.status == "back" else "Promotion"
+    seen = f" Not everything is confirmed: {problems}." if problems else " Read back everywhere."
+    return FallbackResult(
+        verdict=verdict,
+        summary=f"{done}: {plan.dependency} now goes to {told_targets(plan.after)} (route epoch "
+        f"{plan.epoch}), because: {plan.reason}.{seen}",
+        as_of=rfc3339(now_ms),
+        decision_id=entry_id,
+        next_actions=[_next(plan, problems)],
+        dependency=plan.dependency,
+        reason=plan.reason,
+        applied=True,
+        route_epoch=plan.epoch or 0,
+        to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],
+        actuators=[
+            ActuatorResult(name=name, status=step.status, detail=step.detail)
+            for name, step in steps
+        ],
+        undo=Undo(tool=TOOL, arguments=dict(undo)),
+        expires_at=None if stays else rfc3339(now_ms + LEASE_MS),
+        audit_id=plan.audit_id or "",
+        promotion=None if plan.promotes is None else promotion_state(plan.promotes),
+    )
+
+
+def _next(plan: Plan, problems: str) -> NextAction:
+    """Where calls go now. The way back stands in `undo`, for when there is a reason to take it."""
+    arguments: dict[str, object] = {"dependency": plan.dependency}
+    if plan.promotes is not None and plan.promotes.is_running and not problems:
+        trial = {**arguments, "promote": plan.promotes.version}
+        return NextAction(tool=TOOL, arguments=trial, reason="how the candidate does by now")
+    reason = "reconciles again, then says the route" if problems else "where its calls go now"
+    return NextAction(tool="get_route", arguments=arguments, reason=reason)

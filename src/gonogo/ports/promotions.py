@@ -1,0 +1,71 @@
+"""A candidate version on its way to all calls, as routes and plans carry it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from gonogo.settings import Policy
+
+# What the candidate gets, stage by stage, in ten-thousandths; the last is the end.
+STAGE_SHARES = (100, 500, 2_500, 5_000, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Where the way forward of a candidate stands.
+
+    Attributes:
+        target: The candidate, `name@version`.
+        version: Its version.
+        home: The target that has the rest of the calls, and all of them where it goes back.
+        current: The version that it is held against; None where those calls state none.
+        policy: Whose yes each further stage needs.
+        to: The share at which it stops, in ten-thousandths.
+        first: Its first share.
+        stages: When each stage began, epoch ms, with its number from 0; of an earlier trial of the
+            same versions too.
+        status: `running`, `done` (it has all calls) or `back`.
+        why: Why it went back.
+        is_worse: It went back because it was worse.
+        is_shadow: Its calls are made beside those of `home`, and serve nobody.
+    """
+
+    target: str
+    version: str
+    home: str
+    current: str | None
+    policy: Policy
+    to: int
+    first: int
+    stages: tuple[tuple[int, int], ...]
+    status: Literal["running", "done", "back"] = "running"
+    why: str = ""
+    is_worse: bool = False
+    is_shadow: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is on trial."""
+        return self.status == "running"
+
+    @property
+    def place(self) -> str:
+        """The target that calls belong to where no fallback is in place."""
+        return self.target if self.status == "done" else self.home
+
+    @property
+    def stage(self) -> int:
+        """The stage that it is in, or was in last, from 0."""
+        return self.stages[-1][1]
+
+    @property
+    def since_ms(self) -> int:
+        """When that stage began, epoch ms."""
+        return self.stages[-1][0]
+
+    def share_of(self, stage: int) -> int:
+        """What it gets in a stage, in ten-thousandths."""
+        usual = self.first if stage == self.stages[0][1] else STAGE_SHARES[stage]
+        return min(usual, self.to)

@@ -1,0 +1,106 @@
+"""Routes and plans as the texts that their columns hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from gonogo.ports.promotions import Promotion
+from gonogo.ports.routes import Check, Plan, Recovery, Route, Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["body_of", "plan_of_row", "route_of_row", "ways_json", "weights_json"]
+
+
+def weights_json(weights: Iterable[Weight]) -> str:
+    """Targets and shares."""
+    return json.dumps([[weight.target, weight.share] for weight in weights])
+
+
+def _weights(pairs: list[list[object]]) -> tuple[Weight, ...]:
+    return tuple(Weight(str(target), int(str(share))) for target, share in pairs)
+
+
+def ways_json(route: Route) -> str | None:
+    """The way back, and the way forward: the former alone is the list that it always was."""
+    back = _recovery_values(route.recovery)
+    if route.promotion is None:
+        return None if back is None else json.dumps(back)
+    return json.dumps({"recovery": back, "promotion": asdict(route.promotion)})
+
+
+def _recovery_values(recovery: Recovery | None) -> list[object] | None:
+    if recovery is None:
+        return None
+    pairs = [[weight.target, weight.share] for weight in recovery.fallback]
+    return [pairs, recovery.fell_ms, recovery.since_ms, recovery.tried]
+
+
+def _recovery(values: Any) -> Recovery | None:  # noqa: ANN401 - parsed JSON of `_recovery_values`
+    return None if values is None else Recovery(_weights(values[0]), *values[1:])
+
+
+def _promotion(values: Any) -> Promotion | None:  # noqa: ANN401 - parsed JSON of a Promotion
+    if values is None:
+        return None
+    stages = tuple((since_ms, stage) for since_ms, stage in values["stages"])
+    return Promotion(**{**values, "stages": stages})
+
+
+def route_of_row(row: tuple[Any, ...]) -> Route:
+    """A route from its columns, the ways last."""
+    *stored, ways = row
+    route = Route(stored[0], _weights(json.loads(stored[1])), *stored[2:])
+    found = json.loads(ways or "null")
+    if not isinstance(found, dict):
+        return replace(route, recovery=_recovery(found))
+    promotion = _promotion(found["promotion"])
+    return replace(route, recovery=_recovery(found["recovery"]), promotion=promotion)
+
+
+def body_of(plan: Plan) -> str:
+    """What of a plan has no column of its own."""
+    back = _recovery_values(plan.returns)
+    return json.dumps(
+        {
+            "before": [[w.target, w.share] for w in plan.before],
+            "after": [[w.target, w.share] for w in plan.after],
+            "reason": plan.reason,
+            "checks": [[c.check, c.passed, c.why, c.blocks] for c in plan.checks],
+            "approval": plan.approval,
+            "answer": plan.answer,
+            "returns": None if back is None else json.dumps(back),
+            "evidence": plan.evidence,
+            "asked": plan.asked,
+            "home": plan.home,
+            "promotes": None if plan.promotes is None else asdict(plan.promotes),
+        }
+    )
+
+
+def plan_of_row(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan:
+    """A plan from its columns."""
+    body = json.loads(row[5])
+    plan = Plan(
+        id=row[0],
+        dependency=row[1],
+        created_ms=row[2],
+        expires_ms=row[3],
+        route_version=row[4],
+        before=_weights(body["before"]),
+        after=_weights(body["after"]),
+        reason=body["reason"],
+        checks=tuple(Check(*check) for check in body["checks"]),
+        approval=body["approval"],
+        answer=body["answer"],
+        returns=_recovery(json.loads(body.get("returns") or "null")),
+        evidence=body.get("evidence", ""),
+        asked=body.get("asked", ""),
+        home=body.get("home", ""),
+        promotes=_promotion(body.get("promotes")),
+    )
+    rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
+    return replace(plan, **dict(zip(rest, row[6:], strict=True)))  # type: ignore[arg-type]  # STRICT columns

@@ -1,0 +1,181 @@
+"""A new version on its way to all calls: begun, carried on, taken back, and by whose word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
+from gonogo.app import Gonogo
+from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
+from gonogo.ports.routes import Weight
+from promotion_world import lives
+
+pytestmark = pytest.mark.anyio
+
+HOME = (Weight("m", 10_000),)
+
+
+async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_logged(
+    tmp_path: Path,
+) -> None:
+    """Nobody is asked on the way; each step is one action with its evidence; a restart changes nothing."""
+    async with lives(tmp_path) as m:
+        begun = await m.begun()
+        assert begun.incident_id is None
+        shares = [begun.promotion.share if begun.promotion else 0]
+        for _ in range(12):
+            await m.live(6, v2=12)
+            seen = await m.looked()
+            if seen.move == "advance":
+                shares.append((await m.report()).promotion.share)
+            if (await m.promotion()).status == "done":
+                break
+        assert shares == [0.02, 0.05, 0.25, 0.5, 1.0]
+        report = await m.report()
+        assert report.verdict == "go"
+        assert await m.app.carry_promotions_on() == []
+        entries = await m.app.decisions(kind="promote", limit=50)
+        assert len(entries) == 2 * len(shares)
+        assert "not worse by 5 points is shown" in entries[0].summary
+        route = await m.app.get_route("m")
+        assert (route.target, route.version) == ("m@v2", "v2")
+        settings, now = m.app.settings, m.now[0]
+        # What is undone is the promotion, whichever step is named; where it leads is never asked.
+        audit = (await m.route()).audit_id
+        async with Gonogo(settings, clock=lambda: now, actor="kim") as other:
+            again = await other.promote("m", "v2")
+            assert isinstance(again, PromotionReport)
+            assert again.promotion == report.promotion
+            undone = await other.trigger_fallback("m", undo=audit, confirm=True)
+            assert isinstance(undone, FallbackResult)
+        assert (await m.route()).targets == HOME
+
+
+async def test_a_worse_version_goes_back_at_once_and_no_agent_tries_it_again(
+    tmp_path: Path,
+) -> None:
+    """Its outcomes are bad: all calls go home, with both rates said, and only a person overrules."""
+    async with lives(tmp_path) as m:
+        await m.begun()
+        await m.live(4, v2=12, bad_every=2)
+        seen = await m.looked()
+        assert seen.move == "back"
+        assert "v2 is worse: quality" in seen.why
+        assert (await m.route()).targets == HOME
+        report = await m.report()
+        assert (report.verdict, report.promotion.status) == ("no_go", "back")
+        plan = await m.planned()
+        assert [c.check for c in plan.checks if not c.passed] == ["earlier_trial"]
+        with pytest.raises(ActionRefused, match="earlier_trial"):
+            await m.app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+        await m.app.approve(plan.plan_id, "the prompt was mended")
+        assert (await m.promotion()).is_running
+
+
+@pytest.mark.parametrize("harm", [{"error": "timeout", "outcome": 0.0}, {"latency_ms": 4_000.0}])
+async def test_errors_and_latency_send_it_back_too(tmp_path: Path, harm: dict[str, object]) -> None:
+    """A version that does not answer is taken back within the hour; a slow one on evidence."""
+    async with lives(tmp_path) as m:
+        await m.begun()
+        for _ in range(12):
+            await m.live(1, v2=6, new=harm)
+            seen = await m.looked()
+            if seen.move == "back":
+                break
+        assert seen.move == "back"
+        assert ("does not answer" if "error" in harm else "latency") in seen.why
+
+
+async def test_under_ask_each_stage_waits_for_a_person_and_is_judged_again(tmp_path: Path) -> None:
+    """The plan waits like any other; what a person says yes to has to hold still."""
+    async with lives(tmp_path, policy="ask") as m:
+        plan = await m.planned()
+        pending = await m.app.trigger_fallback("m", plan_id=plan.plan_id)
+        assert isinstance(pending, FallbackPlan)
+        assert pending.pending_approval
+        await m.app.approve(plan.plan_id)
+        await m.live(7, v2=12)
+        assert (await m.looked()).move == "ask"
+        assert (await m.looked()).move == "ask"  # the same plan
+        report = await m.report()
+        [waiting] = (await m.app.get_incidents()).waiting_plans or []
+        assert report.waits_for == waiting.approve_command == f"gonogo approve {waiting.plan_id}"
+        assert report.verdict == "caution"
+        assert (await m.promotion()).stage == 0
+        await m.app.approve(waiting.plan_id)
+        assert (await m.promotion()).stage == 1
+        # One that waits while the candidate turns worse is not carried out.
+        await m.live(7, v2=12)
+        assert (await m.looked()).move == "ask"
+        [waiting] = (await m.app.get_incidents()).waiting_plans or []
+        await m.live(3, v2=12, new={"outcome": 0.0})
+        with pytest.raises(ActionRefused, match="evidence"):
+            await m.app.approve(waiting.plan_id)
+
+
+async def test_what_speaks_against_a_beginning(tmp_path: Path) -> None:
+    """Unknown names, no outcomes, another promotion, a fallback in place, an incident, a wrong argument."""
+    async with lives(tmp_path) as m:
+        with pytest.raises(UnknownTarget, match="Record a call of it first"):
+            await m.app.promote("m", "v9")
+        with pytest.raises(UnknownTarget, match="'nobody'"):
+            await m.app.promote("nobody", "v2")
+        with pytest.raises(UnknownTarget, match="promotion of"):
+            await m.app.promote("m")
+        with pytest.raises(ParameterError, match="share"):
+            await m.app.promote("m", "v2", share=1.5)
+        with pytest.raises(ParameterError, match="policy 'always'"):
+            await m.app.promote("m", "v2", policy="always")
+        await m.smoke(version="v3", outcome=False)
+        plan = await m.planned("v3")
+        assert [c.check for c in plan.checks if not c.passed] == ["candidate_outcomes"]
+        await m.begun()
+        with pytest.raises(ActionRefused, match="m@v2 is being promoted already"):
+            await m.app.promote("m", "v3")
+        await m.app.trigger_fallback("m", undo=(await m.route()).audit_id, confirm=True)
+        switch = await m.app.trigger_fallback("m", reason="r", to="human")
+        assert isinstance(switch, FallbackPlan)
+        await m.app.approve(switch.plan_id, "a person answers")
+        with pytest.raises(ActionRefused, match="goes to human"):
+            await m.app.promote("m", "v2")
+
+
+async def test_a_fallback_ends_a_trial_and_a_held_route_stays(tmp_path: Path) -> None:
+    """An incident goes first; what a person holds nobody moves, and deny moves nothing."""
+    async with lives(tmp_path) as m:
+        await m.begun()
+        await m.live(8, v2=12)
+        await m.app.hold_route("m", reason="migration", until=None)
+        assert await m.app.carry_promotions_on() == []
+        assert "held" in (await m.report()).summary
+        await m.app.hold_route("m", reason=None, until=None)
+        m.with_policy("deny")
+        assert await m.app.carry_promotions_on() == []
+        m.with_policy("confirm")
+        switch = await m.app.trigger_fallback("m", reason="r", to="human")
+        assert isinstance(switch, FallbackPlan)
+        await m.app.approve(switch.plan_id, "a person answers")
+        assert (await m.promotion()).status == "back"
+        assert (await m.route()).targets == (Weight("human", 10_000),)
+
+
+async def test_a_ceiling_is_kept_and_one_key_means_one_promotion(tmp_path: Path) -> None:
+    """It stops at its share, and goes back from there when it is worse."""
+    async with lives(tmp_path) as m:
+        first = await m.planned(share=0.05, idempotency_key="k")
+        assert (await m.planned(share=0.05, idempotency_key="k")).plan_id == first.plan_id
+        done = await m.app.trigger_fallback("m", plan_id=first.plan_id, confirm=True)
+        again = await m.app.trigger_fallback("m", plan_id=first.plan_id, confirm=True)
+        assert isinstance(done, FallbackResult)
+        assert isinstance(again, FallbackResult)
+        assert (again.audit_id, again.replayed) == (done.audit_id, True)
+        await m.live(8, v2=12)
+        assert (await m.looked()).move == "advance"
+        await m.live(8, v2=12)
+        assert (await m.looked()).move == "wait"
+        report = await m.report()
+        assert (report.promotion.share, report.verdict) == (0.05, "go")
+        await m.live(3, v2=12, new={"outcome": 0.0})
+        assert (await m.looked()).move == "back"
