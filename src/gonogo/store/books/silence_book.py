@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StoredSilences:
-    """The silences of one store (`ports.silences.Silences`)."""
+    """The silences that people have said, in one store."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
