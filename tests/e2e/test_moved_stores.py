@@ -244,17 +244,21 @@ def test_restore_is_refused_while_a_server_has_the_store_open(store: Path) -> No
 
 
 def test_a_backup_that_is_not_as_it_was_written_is_refused(store: Path) -> None:
-    """One byte is enough, wherever it lies; the store stays."""
+    """One byte is enough, wherever it lies, or an end that is missing; the store stays."""
     good = store.with_name("good.db")
     assert typed("backup", str(good), store=store).returncode == 0
     told = answer(typed("backup", "--verify", str(good), "--json", store=store))
     assert told["observations"] == 10
-    content = bytearray(good.read_bytes())
+    whole = good.read_bytes()
+    content = bytearray(whole)
     content[len(content) // 2] ^= 1
-    good.write_bytes(content)
-    assert typed("backup", "--verify", str(good), store=store).returncode == 70
-    one_line(typed("restore", str(good), store=store))
-    assert stored(store) == 10
+    for wrong in (bytes(content), whole[: len(whole) * 2 // 3], whole[:5000]):
+        good.write_bytes(wrong)
+        assert typed("backup", "--verify", str(good), store=store).returncode == 70
+        said = one_line(typed("restore", str(good), store=store))
+        assert said.startswith(f"gonogo: Backup '{good}' is "), said
+        assert "another" in said
+        assert stored(store) == 10
 
 
 def test_a_damaged_store_is_restored(store: Path) -> None:

@@ -170,12 +170,15 @@ def verified(path: Path) -> BackupFacts:
         with closing(_source(path)) as opened:
             version: int = opened.execute("PRAGMA user_version").fetchone()[0]
             refuse_newer(path, version, latest_version())
-            _refuse_damaged(opened, f"Backup '{shown}' is damaged")
+            _refuse_damaged(opened, f"Backup '{shown}' is damaged, use another one")
             facts = _facts(opened, path.stat().st_size)
     except OSError as error:
         raise StoreError(f"Backup '{shown}' cannot be read: {error.strerror}.") from None
-    except sqlite3.Error as error:
-        raise store_error(path, error) from error
+    except sqlite3.DatabaseError as error:  # cut short, or a page of it is none
+        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        raise StoreError(
+            f"Backup '{shown}' is damaged ({name}); it was left as it is. Use another backup."
+        ) from error
     if facts.digest is not None and said != digest:
         raise StoreError(
             f"Backup '{shown}' is not as it was written: its digest is {said.hex()[:12]}…, its "
