@@ -30,6 +30,11 @@ QUARTER_MS = HOUR_MS // 4
 DAY_MS = 86_400_000
 MICRO = 1_000_000
 NANO_A_MICRO = 1000
+# What a budget counts, and how many of the whole numbers that it is kept in make one: micro-dollars, calls,
+# tokens, microseconds. Names that end in `_usd` or `_micro_usd` are in the unit of their budget.
+Unit = Literal["usd", "calls", "tokens", "minutes"]
+AMOUNT_MAX = 10**15
+UNIT_SIZE: Mapping[Unit, int] = {"usd": MICRO, "calls": 1, "tokens": 1, "minutes": 60 * MICRO}
 # How `outcome_by` names a model that grades: `judge:NAME`.
 JUDGE = "judge:"
 # A call that arrives more than a day after it was made is history that is brought in: how late its

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from gonogo.records import Kind
+    from gonogo.records import Kind, Unit
 
 Policy = Literal["allow", "confirm", "ask", "person", "deny"]
-WindowKind = Literal["hour", "day", "week", "month", "rolling", "total"]
+WindowKind = Literal["hour", "day", "week", "month", "rolling", "session", "total"]
 QualityMeasure = Literal["outcomes", "errors"]
 ProbeKind = Literal["http", "chat", "mcp"]
 GuardPolicy = Literal["allow", "ask", "deny"]
@@ -62,12 +62,12 @@ class DependencySettings:
 
 @dataclass(frozen=True, slots=True)
 class BudgetSettings:
-    """One `[budgets.NAME]` table. Money in integer micro-dollars."""
+    """One `[budgets.NAME]` table. Amounts in whole numbers of its unit's smallest part (`UNIT_SIZE`)."""
 
     name: str
     limit_micro_usd: int
     window: WindowKind = "total"
-    rolling_s: int | None = None
+    window_s: int | None = None  # of one that rolls, or begins with its first call
     dependencies: tuple[str, ...] = ()
     hard: bool = False
     required_confidence: float = 0.70
@@ -77,6 +77,7 @@ class BudgetSettings:
     on_low: Literal["tell", "step_down"] = "tell"
     # Names it had before, or of budgets that it took over: what was spent and is held there counts here.
     formerly: tuple[str, ...] = ()
+    unit: Unit = "usd"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def test_every_key_arrives_in_stored_units(tmp_path: Path) -> None:
     nightly, org = loaded.budgets["nightly"], loaded.budgets["org"]
     assert (nightly.limit_micro_usd, nightly.required_confidence) == (60_500_000, 0.95)
     assert (nightly.hold_expires_s, nightly.parent) == (1200, "org")
-    assert (org.window, org.rolling_s, org.required_confidence) == ("rolling", 604_800, 0.70)
+    assert (org.window, org.window_s, org.required_confidence) == ("rolling", 604_800, 0.70)
     assert dict(loaded.workloads["triage"].dependencies) == {"sentiment-v3": 400}
     probe = loaded.probes["golden"]
     assert probe.golden == tmp_path / "golden/a.jsonl"

@@ -27,7 +27,7 @@ def exposed() -> dict[str, set[str]]:
     gauges = Gauges(
         verdicts={"m": CurrentVerdict("go", 1)},
         scores={"m": KeptScore("m", 1, 1, "go", 0.9, 0.8, 0.95)},
-        budgets={"b": BudgetGauge(2, 1, 0)},
+        budgets={"b": BudgetGauge("usd", 2, 1, 0)},
         incidents={("m", "open"): 1},
     )
     text = exposition(gauges, calls={("preflight", "ok"): 1}, requests={("/mcp", 200): 1})

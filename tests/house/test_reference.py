@@ -21,6 +21,7 @@ from gonogo.cli.root import root
 from gonogo.config import sections, values
 from gonogo.ports.standing_verdicts import CurrentVerdict
 from gonogo.ports.trust_reads import KeptScore
+from gonogo.records import Unit
 from gonogo.server.metrics import exposition
 from gonogo.views.gauges import BudgetGauge, Gauges
 
@@ -29,11 +30,12 @@ PAGE = ROOT / "docs" / "reference.md"
 LISTED = ROOT / "src" / "gonogo" / "server" / "listed"
 EVERYWHERE = {"--store", "--config", "--json"}
 SPECIAL = {
+    "limit_usd": "a number, in `unit`",
     "usd": "US dollars",
     "pass_env": "names of environment variables",
     "headers_env": "a table of environment variables' names",
     "env": "the name of an environment variable",
-    "window": "hour, day, week, month, total, or rolling:7d",
+    "window": "hour, day, week, month, total, rolling:7d, or session:5h",
     "cron": "minute, hour, day of the month, month, day of the week",
 }
 WORDS: tuple[tuple[Any, str], ...] = (
@@ -204,7 +206,7 @@ def _metrics() -> Iterator[str]:
     gauges = Gauges(
         verdicts={"m": CurrentVerdict("go", 1)},
         scores={"m": KeptScore("m", 1, 1, "go", 0.9, 0.8, 0.95)},
-        budgets={"b": BudgetGauge(2, 1, 0)},
+        budgets={unit: BudgetGauge(unit, 2, 1, 0) for unit in get_args(Unit)},
         incidents={("m", "open"): 1},
     )
     text = exposition(gauges, calls={("preflight", "ok"): 1}, requests={("/mcp", 200): 1})

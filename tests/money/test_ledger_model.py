@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import settings
@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from gonogo.errors import ParameterError
+from gonogo.records import UNIT_SIZE, Unit
+from gonogo.settings import BudgetSettings
 from gonogo.store.repair import unbalanced
 from machine import Machine
-from money_fakes import Bench, opened, replayed, usd_budget
+from money_fakes import Bench, opened, replayed
 
 LIMIT = 10_000_000
 EXPIRES_S = 900
@@ -40,16 +42,17 @@ class Hold:
 
 
 class LedgerMachine(Machine):
-    """Two budgets, one below the other; a hold never goes beyond what is left in either."""
+    """Two budgets of any unit, one below the other; a hold never goes beyond what is left in either."""
 
     bench: Bench
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(unit=st.sampled_from([*UNIT_SIZE]))
+    def begin(self, unit: Unit) -> None:
         """An empty ledger."""
-        org = usd_budget("org", LIMIT / 1e6, hard=True)
-        task = usd_budget("task", LIMIT / 1e6, hard=True, parent="org", hold_expires_s=EXPIRES_S)
+        org = BudgetSettings("org", LIMIT, unit=unit, hard=True)
+        task = replace(org, name="task", parent="org", hold_expires_s=EXPIRES_S)
         self.bench = self.do(opened(self.folder, org, task))
+        self.unit, self.size = unit, UNIT_SIZE[unit]
         self.holds: dict[str, Hold] = {}
         self.free = 0
 
@@ -69,7 +72,7 @@ class LedgerMachine(Machine):
     def hold(self, micro: int) -> None:
         """Granted exactly where it fits."""
         left = self.left
-        answer = self.do(self.bench.check("task", planned_cost_usd=micro / 1e6, reserve=True))
+        answer = self.do(self.bench.check("task", planned_cost_usd=micro / self.size, reserve=True))
         assert (answer.reservation is not None) == (micro <= left)
         if answer.reservation is not None:
             expires_ms = self.bench.now_ms + EXPIRES_S * 1000
@@ -80,7 +83,7 @@ class LedgerMachine(Machine):
     def cost(self, which: int, micro: int) -> None:
         """A call of the reserved work; once declared it changes nothing."""
         name, hold = self.some(which)
-        self.do(self.bench.spend(self.bench.cost(micro / 1e6, reservation=name)))
+        self.do(self.bench.spend(self.bench.use(micro, self.unit, reservation=name)))
         if hold.declared is None:
             hold.observed += micro
 
@@ -113,7 +116,7 @@ class LedgerMachine(Machine):
     def settle(self, which: int, micro: int | None) -> None:
         """At a declared cost, which is final, or at what was observed; again changes nothing."""
         name, hold = self.some(which)
-        usd = None if micro is None else micro / 1e6
+        usd = None if micro is None else micro / self.size
         if hold.declared is not None and micro not in (None, hold.declared):
             with pytest.raises(ParameterError, match="settled at"):
                 self.do(self.bench.settle(name, usd))
@@ -125,7 +128,7 @@ class LedgerMachine(Machine):
     @rule(micro=MICRO)
     def spend(self, micro: int) -> None:
         """A call that was not reserved."""
-        self.do(self.bench.spend(self.bench.cost(micro / 1e6, budget="task")))
+        self.do(self.bench.spend(self.bench.use(micro, self.unit, budget="task")))
         self.free += micro
 
     @rule(s=st.integers(1, EXPIRES_S))
@@ -142,8 +145,10 @@ class LedgerMachine(Machine):
         spent = self.free + sum(hold.spent for hold in self.holds.values())
         for budget in ("task", "org"):
             answer = self.do(self.bench.check(budget, planned_cost_usd=0))
-            assert round(answer.spent_usd * 1e6) == spent
-            assert round(answer.held_usd * 1e6) == held
+            # Answers have six decimals: a minute has sixty million parts.
+            assert round(answer.spent_usd * self.size) == pytest.approx(spent, abs=60)
+            assert round(answer.held_usd * self.size) == pytest.approx(held, abs=60)
+            assert answer.unit == (None if self.unit == "usd" else self.unit)
         self.do(self.bench.database.read(replayed))
         assert self.do(self.bench.database.read(unbalanced)) == []
 
@@ -155,4 +160,4 @@ class LedgerMachine(Machine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
+TestLedger.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)

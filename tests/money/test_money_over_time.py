@@ -51,7 +51,7 @@ async def test_another_window_in_the_configuration_needs_no_rebuilding(tmp_path:
         ("rolling", 7 * 86_400),
         ("total", None),
     ):
-        changed = usd_budget("nightly", 100, window=window, rolling_s=seconds)
+        changed = usd_budget("nightly", 100, window=window, window_s=seconds)
         answer = await replace(bench, settings=configured(changed)).check(planned_cost_usd=1)
         assert answer.held_usd == 4
         spent[window] = answer.spent_usd

@@ -103,11 +103,11 @@ def _check_spans(now_ms: int, timezone: str, kind: WindowKind) -> None:
 def test_a_rolling_window_reaches_back_and_counts_what_is_dated_ahead() -> None:
     """From the quarter hour before, without an end; total has neither bound."""
     now_ms = _ms("2026-06-10T12:20")
-    week = BudgetSettings("b", 1, window="rolling", rolling_s=7 * 86_400)
+    week = BudgetSettings("b", 1, window="rolling", window_s=7 * 86_400)
     span = window_at(week, "UTC", now_ms)
     assert span == WindowSpan("rolling:7d", now_ms - 7 * DAY_MS - HOUR_MS // 12, None)
     assert window_at(BudgetSettings("b", 1), "UTC", now_ms) == WindowSpan("total", None, None)
-    hours = BudgetSettings("b", 1, window="rolling", rolling_s=5400)
+    hours = BudgetSettings("b", 1, window="rolling", window_s=5400)
     assert window_at(hours, "UTC", now_ms).kind == "rolling:90m"
 
 

@@ -32,6 +32,8 @@ CONTRACT = (
     "test_offer",
     "test_token_costs",
     "test_unpriced",
+    "test_units",
+    "test_session_windows",
     "test_edits",
     "test_not_counted",
     "test_fine_costs",

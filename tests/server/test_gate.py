@@ -185,7 +185,7 @@ def test_names_cannot_break_the_metrics() -> None:
     gauges = Gauges(
         verdicts={name: CurrentVerdict("no_go", 1_795_646_526_000)},
         scores={},
-        budgets={"night": BudgetGauge(60_000_000, 12_500_000, 500_000)},
+        budgets={"night": BudgetGauge("usd", 60, 12.5, 0.5)},
         incidents={(name, "open"): 2},
     )
     text = exposition(gauges, calls={("preflight", "ok"): 3}, requests={("/mcp", 200): 4})

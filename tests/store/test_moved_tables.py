@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ELSEWHERE = {
     "name": "its words are brought over first, under other numbers",
     "spend": "its sums are regrouped by the top of each budget",
+    "used": "as `spend`",
     "spend_source": "in PostgreSQL a column of `spend`",
     "reserve_answer": "kept by the top of each budget",
     "log_tie": "ties the file to its write-ahead log",

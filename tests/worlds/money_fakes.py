@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,9 @@ from gonogo.answers import BudgetCheck, Settlement
 from gonogo.money.budget_check import check_budget, settle_reservation
 from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.planned_spend import Forecasts
-from gonogo.ports.booked_costs import BookedCost, VersionCalls
+from gonogo.ports.booked_costs import BookedCost, Usage, VersionCalls
 from gonogo.ports.money import Ledger
-from gonogo.records import MICRO, Costs, Dependency
+from gonogo.records import MICRO, UNIT_SIZE, Costs, Dependency, Unit
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import CommittedIds
@@ -76,11 +76,24 @@ class MemoryCalls:
             versions=versions,
         )
 
+    async def newest_durations(self, dependency: str) -> Costs:
+        """A call in memory takes no time."""
+        found = await self.newest_costs(dependency)
+        return replace(found, cost_micro_usd=np.zeros(found.ts_ms.size))
+
     async def calls_without_cost(
-        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+        self,
+        dependency: str,
+        *,
+        since_ms: int,
+        now_ms: int,
+        budgets: Sequence[str] | None = None,
+        unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """By version; calls in memory name no budget and no reservation."""
+        """By version; calls in memory name no budget and no reservation, and lack nothing but money."""
         del now_ms
+        if unit != "usd":
+            return ()
         mine = [c for c in self.calls[dependency] if c.ts_ms >= since_ms and budgets is None]
         found = []
         for version in {c.version for c in mine}:
@@ -166,6 +179,16 @@ class Bench:
         at = self.now_ms if ts_ms is None else ts_ms
         return BookedCost(dependency, budget, reservation, at, round(usd * MICRO))
 
+    def use(
+        self, amount: int, unit: Unit, *, budget: str | None = None, reservation: str | None = None
+    ) -> BookedCost:
+        """What calls came to in a unit; in the others so much that a mix-up is seen."""
+        used = Usage(
+            *(amount if each == unit else 7 * 10**6 for each in UNIT_SIZE if each != "usd")
+        )
+        micro_usd = amount if unit == "usd" else 7 * 10**6
+        return BookedCost("search", budget, reservation, self.now_ms, micro_usd, 0, used)
+
 
 def configured(*budgets: BudgetSettings, timezone: str = "UTC") -> Settings:
     """Settings with these budgets."""
@@ -194,13 +217,13 @@ def replayed(connection: Connection) -> None:
     """Compare the books with what the entries alone say."""
     reservations: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     booked: dict[tuple[int, int, int], int] = defaultdict(int)
-    for name, held, spent, source, quarter in connection.execute(
-        "SELECT reservation, held_micro_usd, spent_micro_usd, source_id, quarter"
-        " FROM ledger_entry ORDER BY seq"
+    for name, held, spent, source, quarter, unit in connection.execute(
+        "SELECT reservation, e.held_micro_usd, spent_micro_usd, source_id, quarter, unit"
+        " FROM ledger_entry e JOIN reservation ON id = reservation ORDER BY seq"
     ):
         reservations[name][0] += held
         reservations[name][1] += spent
-        if source is not None:
+        if source is not None and unit == "usd":
             booked[source, 0, quarter] += spent
             booked[source, 1, quarter // 96] += spent
     rows = connection.execute(

@@ -48,8 +48,7 @@ def counts_of(seen: Sequence[Observation], settings: Settings, *, bucket_ms: int
     """Hour (or day) counts by the rules of records.HourCounts, versions added up."""
     rows: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for one in seen:
-        own = settings.dependency(one.dependency)
-        slo = own.latency_slo_ms
+        slo = (own := settings.dependency(one.dependency)).latency_slo_ms
         met = one.latency_ms is None or slo is None or one.latency_ms <= slo
         ok = one.error is None and met
         outcome = outcome_of(one)
@@ -111,8 +110,7 @@ class MemoryTelemetry:
     ) -> list[Dependency]:
         """All of them by name."""
         names = sorted(n for n in self.seen if (query or "") in n and n > (after or ""))
-        found = [await self.dependency(name) for name in names[:limit]]
-        return [one for one in found if one is not None]
+        return [one for name in names[:limit] if (one := await self.dependency(name)) is not None]
 
     def _slice(
         self, name: str, *, golden: bool, segment: str | None, start: int | None, end: int | None
@@ -203,6 +201,8 @@ class MemoryTelemetry:
     async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
         """Trust reads no costs."""
         raise NotImplementedError(dependency, limit)
+
+    newest_durations = newest_costs
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """Nothing is cached."""

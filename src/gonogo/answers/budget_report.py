@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gonogo.answers.base import Answer, Fraction, Part, Time, Usd
+from gonogo.records import Unit
 
 
 class Window(Part):
@@ -37,6 +38,7 @@ class UnconfiguredHold(Part):
     """Money still held in the name of a budget that is no longer configured; it counts nowhere."""
 
     budget: str
+    unit: Unit | None = None
     held_usd: Usd
     expires_at: Time
 
@@ -105,6 +107,9 @@ class BudgetCheck(Answer):
     """Will the work fit: the probability, what remains, what is projected."""
 
     budget: str
+    unit: Unit | None = Field(
+        default=None, description="what it counts, and fields ending in _usd are in; absent: usd"
+    )
     passed: bool | None = None
     confidence: Fraction | None = None
     required_confidence: Fraction
@@ -153,6 +158,7 @@ class Settlement(Answer):
 
     reservation_id: str
     status: Literal["settled", "released", "expired_settled", "renewed"]
+    unit: Unit | None = Field(default=None, description="of fields ending in _usd; absent: usd")
     held_usd: Usd
     actual_usd: Usd
     overrun_usd: Usd

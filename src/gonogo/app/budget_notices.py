@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from gonogo.app.shift_notices import ME, notice_of
 from gonogo.errors import plain
-from gonogo.money.scopes import scope_at
+from gonogo.money.scopes import scopes_at
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
-from gonogo.records import MICRO
-from gonogo.text.forms import money, percent
+from gonogo.records import UNIT_SIZE
+from gonogo.text.forms import amount_text, percent
+from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
@@ -35,7 +36,7 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
     if not budgets:
         return []
     traffic = await stores.traffic()
-    scopes = [scope_at(stores.settings, each, now_ms, traffic) for each in budgets]
+    scopes = await scopes_at(stores.ledger, stores.settings, budgets, traffic, now_ms=now_ms)
     balances = await stores.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
     found = []
     for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
@@ -61,9 +62,12 @@ def _notice_of(
     budget: BudgetSettings, scope: Scope, spent: int, passed: list[float], now_ms: int
 ) -> Notice:
     limit = budget.limit_micro_usd
-    share = percent(spent / limit) if limit else "all"
-    amounts = f"{money(spent / MICRO)} of {money(limit / MICRO)}"
-    why = f"budget {plain(budget.name, 80)}: {share} of its limit is spent, {amounts}"
+    share, size = percent(spent / limit) if limit else "all", UNIT_SIZE[budget.unit]
+    amounts = (
+        f"{amount_text(spent / size, budget.unit)} of {amount_text(limit / size, budget.unit)}"
+    )
+    verb = UNIT_WORDS[budget.unit].spent
+    why = f"budget {plain(budget.name, 80)}: {share} of its limit is {verb}, {amounts}"
     window = "rolling" if budget.window == "rolling" else scope.start_ms
     notice = notice_of("budget", f"budget:{budget.name}:{window}", budget.name, why, now_ms)
     events = [Event(now_ms, f"{percent(each)} of its limit is passed", ME) for each in passed]

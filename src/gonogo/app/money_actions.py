@@ -47,7 +47,7 @@ async def check(
     answer = await _beside_cheaper(stores, answer, now_ms=now_ms)
     if request.run is not None and answer.reservation is not None:
         run = await _run(stores, answer.reservation.id, now_ms=now_ms)
-        told = f"{answer.summary} {run_summary(run)}" if run else answer.summary
+        told = f"{answer.summary} {run_summary(run, answer.unit)}" if run else answer.summary
         answer = answer.model_copy(update={"run": run, "summary": told})
     if answer.decision_id is not None:
         return answer  # logged with its hold, or when its key was used first
@@ -82,7 +82,7 @@ async def _beside_cheaper(stores: Stores, answer: BudgetCheck, *, now_ms: int) -
     return answer.model_copy(
         update={
             "step_down": step,
-            "summary": f"{answer.summary} {step_down_text(step)}",
+            "summary": f"{answer.summary} {step_down_text(step, answer.unit)}",
             "next_actions": [plan, *answer.next_actions][:3],
         }
     )
@@ -112,7 +112,7 @@ async def renew_hold(
     )
     run = await _run(stores, reservation_id, now_ms=now_ms)
     if run is not None:
-        summary = f"{renewed.summary} {run_summary(run)}"
+        summary = f"{renewed.summary} {run_summary(run, renewed.unit)}"
         verdict: Verdict = "go" if run.advice in (None, "go on") else "caution"
         if run.advice is None and run.unpriced is not None:
             verdict = "unknown"

@@ -28,7 +28,9 @@ Calls = Annotated[
 ]
 Cost = Annotated[
     float | None,
-    typer.Option("--planned-cost-usd", "--usd", help="Declared cost, instead of calls."),
+    typer.Option(
+        "--planned-cost-usd", "--usd", help="Declared cost in the budget's unit, instead of calls."
+    ),
 ]
 Run = Annotated[
     str | None, typer.Option(help="Names a run: whoever names it again shares its hold.")
@@ -199,7 +201,9 @@ async def settle(
     usd: Annotated[
         float | None,
         typer.Option(
-            "--usd", "--actual-usd", help="What it cost. Default: its observations' cost."
+            "--usd",
+            "--actual-usd",
+            help="What it cost, in its unit. Default: its observations' cost.",
         ),
     ] = None,
     renew: Annotated[

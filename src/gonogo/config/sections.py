@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     Field,
-    PlainValidator,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -22,7 +21,7 @@ from pydantic import (
 )
 
 from gonogo.config.actuator_tables import ActuatorTable
-from gonogo.config.durations import duration_s
+from gonogo.config.budget_tables import BudgetTable, check_budgets
 from gonogo.config.maintenance_tables import MaintenanceTable
 from gonogo.config.notify_tables import NotifierTable
 from gonogo.config.probe_tables import ProbeTable
@@ -40,13 +39,11 @@ from gonogo.config.values import (
     Zone,
     number,
     some,
-    usd,
 )
 from gonogo.records import Kind
 from gonogo.settings import (
     DAY_S,
     BaselineSettings,
-    BudgetSettings,
     DependencySettings,
     EvaluationSettings,
     GuardPolicy,
@@ -56,7 +53,6 @@ from gonogo.settings import (
     PriceSettings,
     QualityMeasure,
     Settings,
-    WindowKind,
     WorkloadSettings,
 )
 
@@ -64,7 +60,6 @@ __all__ = ["build_settings"]
 
 USD_MAX = 1e9
 SCORE_ABS_MAX = 1e12
-HARD_CONFIDENCE = 0.95
 
 Usd = Annotated[float, number(0, USD_MAX)]
 
@@ -112,50 +107,6 @@ class DependencyTable(Table):
         given = self.given(without=("baseline",))
         baseline = BaselineSettings(**self.baseline.given()) if self.baseline else None
         return DependencySettings(name, baseline=baseline, **given)
-
-
-WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
-
-
-def _window(value: object) -> tuple[WindowKind, int | None]:
-    """Its kind, and the seconds of one that rolls."""
-    text = value if isinstance(value, str) else ""
-    word, _, length = text.partition(":")
-    rolling_s = duration_s(length) if length else None
-    for kind in WINDOWS:
-        if word == kind and (kind == "rolling") == (rolling_s is not None) == (":" in text):
-            return kind, rolling_s
-    raise Refusal('must be hour, day, week, month, total, or rolling as in "rolling:7d"')
-
-
-class BudgetTable(Table):
-    """`[budgets.NAME]`."""
-
-    limit_micro_usd: Annotated[int, usd(0, USD_MAX)] = Field(alias="limit_usd")
-    window: Annotated[tuple[WindowKind, int | None], PlainValidator(_window)] | None = None
-    dependencies: Names | None = None
-    hard: bool = False
-    required_confidence: Annotated[float, number(0.01, 0.999999)] | None = None
-    hold_expires_s: Seconds | None = Field(None, alias="hold_expires")
-    parent: Name | None = None
-    formerly: Names | None = None
-    on_low: Literal["tell", "step_down"] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        stated = self.required_confidence
-        if self.hard and stated is not None and stated < HARD_CONFIDENCE:
-            raise Refusal(f"is at least {HARD_CONFIDENCE} where hard = true", "required_confidence")
-        return self
-
-    def settings(self, name: str) -> BudgetSettings:
-        """The budget as it is kept."""
-        given = self.given()
-        if self.window is not None:
-            given["window"], given["rolling_s"] = self.window
-        if self.hard:
-            given.setdefault("required_confidence", HARD_CONFIDENCE)
-        return BudgetSettings(name, **given)
 
 
 class WorkloadTable(Table):
@@ -344,23 +295,11 @@ def _check_references(settings: Settings) -> None:
     ):
         if budget is not None and budget not in settings.budgets:
             raise Refusal(_unknown("budget", budget, settings.budgets), section, name, key)
-    _check_former_names(settings.budgets)
+    check_budgets(settings)
     parents = {b.name: (b.parent,) if b.parent else () for b in settings.budgets.values()}
     _check_cycles("budgets", "parent", parents)
     needs = {d.name: d.depends_on for d in settings.dependencies.values()}
     _check_cycles("dependencies", "depends_on", needs)
-
-
-def _check_former_names(budgets: Mapping[str, BudgetSettings]) -> None:
-    """Refuse a former name whose money would count twice."""
-    taken: dict[str, str] = {}
-    for name, budget in budgets.items():
-        for former in budget.formerly:
-            if former in budgets or former in taken:
-                where = "is configured" if former in budgets else f"is one of {taken[former]}'s too"
-                told = f"names {former}, which {where}: money counts once"
-                raise Refusal(told, "budgets", name, "formerly")
-            taken[former] = name
 
 
 def _digest(content: dict[str, object]) -> str:

@@ -23,8 +23,12 @@ __all__ = ["book_played", "covering"]
 
 
 def covering(settings: Settings, dependency: str) -> list[str]:
-    """The budgets that count a dependency's cost."""
-    return [name for name, one in settings.budgets.items() if dependency in one.dependencies]
+    """The budgets that count a dependency's cost. Those of other units are not rehearsed."""
+    return [
+        name
+        for name, one in settings.budgets.items()
+        if dependency in one.dependencies and one.unit == "usd"
+    ]
 
 
 async def book_played(

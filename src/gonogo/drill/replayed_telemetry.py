@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Ints,
         Kind,
         Observation,
+        Unit,
     )
     from gonogo.settings import Settings
 
@@ -310,11 +311,23 @@ class RehearsedTelemetry(UnplayedReads):
             names,
         )
 
+    async def newest_durations(self, dependency: str) -> Costs:
+        """None: budgets of minutes are not rehearsed."""
+        del dependency
+        no, none = np.zeros(0, np.int64), np.zeros(0)
+        return Costs(no, none, no, no, no, ())
+
     async def calls_without_cost(
-        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+        self,
+        dependency: str,
+        *,
+        since_ms: int,
+        now_ms: int,
+        budgets: Sequence[str] | None = None,
+        unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
         """None: calls without a cost are not played, so they hide no spending here."""
-        del dependency, since_ms, now_ms, budgets
+        del dependency, since_ms, now_ms, budgets, unit
         nothing: tuple[VersionCalls, ...] = ()
         return nothing
 

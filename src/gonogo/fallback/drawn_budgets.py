@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.money.prices import price_calls
-from gonogo.money.scopes import Traffic, dependencies_of, is_pattern, scope_at
+from gonogo.money.amounts import mean_amount
+from gonogo.money.scopes import Traffic, dependencies_of, is_pattern, scopes_at
 from gonogo.money.stead import stead_of
 from gonogo.ports.routes import Check, is_called, split_version
-from gonogo.records import DAY_MS, HOUR_MS, MICRO
-from gonogo.text.forms import money
+from gonogo.records import DAY_MS, HOUR_MS, UNIT_SIZE, Unit
+from gonogo.text.forms import amount_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gonogo.ports.routes import Route, Weight
     from gonogo.settings import BudgetSettings, Settings
 
-_CALLS_MIN = 5
 # A target that costs at most so much more than where the calls go now leaves a budget as it was.
 _AS_DEAR_MAX = 1.1
 
@@ -50,29 +49,28 @@ async def drawn_budgets(
     drawn = [b for b in settings.budgets.values() if gets & _counted(settings, b, traffic)]
     if not drawn:
         return ()
-    scopes = [scope_at(settings, budget, now_ms, traffic) for budget in drawn]
+    scopes = await scopes_at(ports.ledger, settings, drawn, traffic, now_ms=now_ms)
     balances = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
-    a_call = {
-        target: await _micro_usd_a_call(ports, settings, target, now_ms)
-        for target in dict.fromkeys(weight.target for weight in (*after, *route.targets))
-    }
-    there, here = _mean_of(after, a_call), _mean_of(route.targets, a_call)
-    as_dear = there is not None and here is not None and there <= here * _AS_DEAR_MAX
-    an_hour = None
-    if there is not None:
-        an_hour = there * await _calls_an_hour(ports, route.dependency, now_ms)
+    units = {budget.unit for budget in drawn}
+    rates = {u: await _rates(ports, settings, route, after, u, now_ms) for u in sorted(units)}
+    calls_an_hour = await _calls_an_hour(ports, route.dependency, now_ms)
     from_here = {w.target for w in route.targets}
     found: list[tuple[bool, bool, str]] = []
     for budget, scope, balance in zip(drawn, scopes, balances, strict=True):
+        there, here = rates[budget.unit]
+        as_dear = there is not None and here is not None and there <= here * _AS_DEAR_MAX
+        an_hour = None if there is None else there * calls_an_hour
         left = budget.limit_micro_usd - balance.spent_micro_usd - balance.held_micro_usd
         until = now_ms + DAY_MS if scope.end_ms is None else scope.end_ms
         needed = None if an_hour is None else an_hour * (until - now_ms) / HOUR_MS
-        said = f"{budget.name}: {money(left / MICRO)} left"
+        size, verb = UNIT_SIZE[budget.unit], "cost" if budget.unit == "usd" else "use"
+        said = f"{budget.name}: {amount_text(left / size, budget.unit)} left"
         if needed is not None:
             end = "in a day" if scope.end_ms is None else "until its window ends"
-            said += f", these calls would cost about {money(needed / MICRO)} {end}"
+            about = amount_text(needed / size, budget.unit)
+            said += f", these calls would {verb} about {about} {end}"
         elif left > 0:
-            said += ", what the calls cost there is not known"
+            said += f", what the calls {verb} there is not known"
         fits = left > 0 and (needed is None or needed <= left)
         if not fits and as_dear and from_here & _counted(settings, budget, traffic):
             fits, said = True, f"{said}, as much as where they go now"
@@ -107,19 +105,19 @@ def _mean_of(weights: Sequence[Weight], a_call: Mapping[str, float | None]) -> f
     return cost
 
 
-async def _micro_usd_a_call(
-    ports: FallbackPorts, settings: Settings, target: str, now_ms: int
-) -> float | None:
-    """The mean of a target's newest priced calls, 0 of what is not called; None of too few."""
-    import numpy as np
-
-    if not is_called(target):
-        return 0.0
-    known = await ports.telemetry.dependency(target)
-    name, version = (target, None) if known else split_version(target)
-    calls = await ports.telemetry.newest_costs(name)
-    priced = price_calls(calls, name, settings, now_ms=now_ms).micro_usd
-    if version in calls.versions:
-        priced = priced[calls.version == calls.versions.index(version)]
-    priced = priced[~np.isnan(priced)]
-    return float(priced.mean()) if priced.size >= _CALLS_MIN else None
+async def _rates(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    after: tuple[Weight, ...],
+    unit: Unit,
+    now_ms: int,
+) -> tuple[float | None, float | None]:
+    """What a call comes to where the calls would go, and where they go now."""
+    a_call = {
+        target: await mean_amount(ports.telemetry, settings, target, unit, now_ms=now_ms)
+        if is_called(target)
+        else 0.0
+        for target in dict.fromkeys(weight.target for weight in (*after, *route.targets))
+    }
+    return _mean_of(after, a_call), _mean_of(route.targets, a_call)

@@ -56,7 +56,7 @@ class CallGate:
     Args:
         budget: Whose money is held; None: calls are asked about and recorded only.
         call_usd: What a call costs that tells neither its cost nor its tokens; it is held for. Without
-            it a call is forecast from the recorded ones.
+            it a call is forecast from the recorded ones. In the budget's unit, and recorded where that is money.
         closed: Whether calls are stopped where nothing can be asked, or nothing is known of their cost.
             Else they go on, and a warning is logged once for each reason.
         store: The store's path or URL; default: GONOGO_STORE, else the user's own.
@@ -228,7 +228,9 @@ class GatedCall(Call):
         super().__exit__(kind, error, trace)
 
     def _ended(self, fields: dict[str, object]) -> bool:
-        if self._gate.call_usd is not None and not any(fields.get(key) for key in _USAGE):
+        is_money = self._hold is None or self._hold.unit == "usd"
+        stated = any(fields.get(key) for key in _USAGE)
+        if self._gate.call_usd is not None and is_money and not stated:
             fields["cost_usd"] = self._gate.call_usd
         if self._hold is not None:
             fields["reservation"] = self._hold.id

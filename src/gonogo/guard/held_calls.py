@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck
     from gonogo.app import Gonogo
     from gonogo.recorder.asker import Asker
+    from gonogo.records import Unit
 
 __all__ = ["CallMoney", "CallRefusedError", "HeldCalls"]
 
@@ -64,6 +65,7 @@ class HeldCalls:
     held_usd: float
     running: int = 0
     declared_usd: float = 0.0
+    unit: Unit = "usd"
     # Set once it has nothing to wait for: no call left to draw, none running.
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -182,7 +184,8 @@ class CallMoney:
             if found.reservation is None:
                 self._unheld(dependency, found.summary)
                 return None
-            hold = HeldCalls(found.reservation.id, calls, calls, found.reservation.held_usd)
+            held = found.reservation
+            hold = HeldCalls(held.id, calls, calls, held.held_usd, unit=found.unit or "usd")
             left_usd = found.binding.remaining_usd if found.binding else found.remaining_usd
             with self._lock:
                 lane.roof = int(left_usd * calls / max(hold.held_usd, 1e-6) / SHARE_AHEAD)
@@ -244,7 +247,7 @@ class CallMoney:
             if not hold.running:
                 hold.done.set()
         if 0 < drawn < hold.size:
-            held = micro_usd(hold.held_usd, name="held_usd") * drawn // hold.size
+            held = micro_usd(hold.held_usd, name="held_usd", unit=hold.unit) * drawn // hold.size
             ledger = (await app.stores()).ledger
             await ledger.lower(hold.id, held_micro_usd=held, now_ms=app.clock())
 

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING
 from gonogo.answers import BudgetCheck, NextAction, Settlement, rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.money.budget_plan import WorkPlan, plan_work
-from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed
+from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed, stated_unit
 from gonogo.money.calibration import calibration_note
 from gonogo.money.not_counted import uncounted_names
-from gonogo.money.scopes import NO_TRAFFIC, Traffic, budget_chain, dependencies_of, scope_at
+from gonogo.money.scopes import (
+    NO_TRAFFIC,
+    Traffic,
+    budget_chain,
+    dependencies_of,
+    scopes_at,
+    window_of,
+)
 from gonogo.money.stead import stead_of
 from gonogo.money.unpriced import unpriced_calls, unpriced_of
-from gonogo.money.windows import window_at
-from gonogo.ports.micro import micro_usd
 from gonogo.ports.money import ReserveRequest, Scope
-from gonogo.records import MICRO, Verdict
+from gonogo.records import UNIT_SIZE, Unit, Verdict
 from gonogo.text.budget_summary import settlement_summary
 
 if TYPE_CHECKING:
@@ -68,11 +73,11 @@ async def check_budget(
         ParameterError: Money or calls out of range; a key that was used with other arguments.
     """
     chain = _leased(budget_chain(settings, request.budget), request.lease_s)
-    key, _ = request.key(), request.plan()
-    scopes = tuple(scope_at(settings, each, now_ms, traffic) for each in chain)
+    key, _ = request.key(), request.plan(unit := chain[0].unit)
+    scopes = await scopes_at(ledger, settings, chain, traffic, now_ms=now_ms)
     if key and (before := await _replayed(ledger, settings, request, scopes, now_ms)):
         return before
-    record = await ledger.record(scopes[0].members, now_ms=now_ms)
+    record = await ledger.record(scopes[0].members, unit=unit, now_ms=now_ms)
     listed = dependencies_of(settings, chain[0], traffic)
     wanted = await _work_plan(telemetry, settings, request, traffic, listed or record.dependencies)
     plan = await plan_work(
@@ -83,7 +88,7 @@ async def check_budget(
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
     question = BudgetQuestion(
         chain=chain,
-        window=window_at(chain[0], settings.timezone, now_ms),
+        window=window_of(settings, chain[0], scopes[0], now_ms),
         plan=plan,
         now_ms=now_ms,
         arguments=tuple(request.arguments().items()),
@@ -134,7 +139,8 @@ async def _replayed(
         return None
     balances = await ledger.balances(scopes[:1], now_ms=now_ms, holds_max=0)
     budget = settings.budgets[request.budget]
-    return replayed(before, budget, balances[0], settings.timezone, now_ms=now_ms)
+    window = window_of(settings, budget, scopes[0], now_ms)
+    return replayed(before, budget, balances[0], window, now_ms=now_ms)
 
 
 def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> Decision:
@@ -151,11 +157,12 @@ def _hold(
     return ReserveRequest(
         reservation_id=reservation_id,
         budget=asked.name,
+        unit=asked.unit,
         scopes=scopes,
         decide=partial(draft, question),
         now_ms=question.now_ms,
         expires_ms=question.now_ms + asked.hold_expires_s * 1000,
-        planned_micro_usd=request.plan()[1],
+        planned_micro_usd=request.plan(asked.unit)[1],
         key=request.key(),
         arguments=request.text(),
     )
@@ -169,14 +176,15 @@ async def _work_plan(
     spent_on: tuple[str, ...],
 ) -> WorkPlan:
     """What will be called; as far as it is not stated, what the budget is spent on."""
-    calls, declared = request.plan()
+    chain = budget_chain(settings, request.budget)
+    unit = chain[0].unit
+    calls, declared = request.plan(unit)
     name = request.called
     there = {*settings.dependencies, *spent_on}
     if name is not None and name not in there and await telemetry.dependency(name) is None:
         known = [each.name for each in await telemetry.dependencies()]
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", name, {*known, *settings.dependencies}, advice)
-    chain = budget_chain(settings, request.budget)
     return WorkPlan(
         names=spent_on if name is None else (name,),
         calls=calls,
@@ -184,6 +192,7 @@ async def _work_plan(
         routes=traffic.routes,
         declared_micro_usd=declared,
         required=tuple(sorted({each.required_confidence for each in chain})),
+        unit=unit,
     )
 
 
@@ -200,6 +209,8 @@ async def renew_reservation(
     run = await ledger.run_so_far(reservation_id)
     spent = sum(run.costs) if run else 0
     held = run.held_micro_usd if run else 0
+    unit: Unit = run.unit if run else "usd"
+    size = UNIT_SIZE[unit]
     end = NextAction(
         tool="settle_reservation",
         arguments={"reservation_id": reservation_id},
@@ -211,12 +222,13 @@ async def renew_reservation(
         as_of=rfc3339(now_ms),
         reservation_id=reservation_id,
         status="renewed",
-        held_usd=held / MICRO,
-        actual_usd=spent / MICRO,
-        overrun_usd=max(spent - held, 0) / MICRO,
+        unit=stated_unit(unit),
+        held_usd=held / size,
+        actual_usd=spent / size,
+        overrun_usd=max(spent - held, 0) / size,
         expires_at=rfc3339(until_ms),
         calls=run.calls.calls if run else None,
-        unpriced=unpriced_of(run.calls).share if run else None,
+        unpriced=unpriced_of(run.calls, unit).share if run else None,
         next_actions=[end] if budget in settings.budgets else [],
     )
     return renewed.model_copy(update={"summary": settlement_summary(renewed)})
@@ -233,7 +245,7 @@ async def settle_reservation(
 ) -> Settlement:
     """Close a reservation at its true cost, even above what was held.
 
-    Without `actual_usd` it costs what its observations cost, and is released where they cost nothing.
+    `actual_usd` is in the unit of its budget. Without it it costs what its observations cost, and is released where they cost nothing.
     Those without a cost and a price are told as such: what it came to is `unknown` then.
     Settling again gives the same answer; a declared cost is final. The log entry that `entry_of` makes
     of the answer and the budget's name is written in the same transaction, and named in the answer;
@@ -245,11 +257,9 @@ async def settle_reservation(
     """
     if not 1 <= len(reservation_id) <= _NAME_CHARS_MAX:
         raise ParameterError(f"reservation_id must have 1 to {_NAME_CHARS_MAX} characters.")
-    actual = None if actual_usd is None else micro_usd(actual_usd, name="actual_usd")
-
     closed = await ledger.settle(
         reservation_id,
-        actual_micro_usd=actual,
+        actual_usd=actual_usd,
         now_ms=now_ms,
         entry_of=None
         if entry_of is None
@@ -260,7 +270,7 @@ async def settle_reservation(
 
 def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> Settlement:
     overrun = max(closed.actual_micro_usd - closed.held_micro_usd, 0)
-    unpriced = unpriced_of(closed.calls)
+    unpriced, size = unpriced_of(closed.calls, closed.unit), UNIT_SIZE[closed.unit]
     verdict: Verdict = "caution" if overrun else "unknown" if unpriced.hides_spending else "go"
     look = NextAction(
         tool="check_budget_with_confidence",
@@ -273,9 +283,10 @@ def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> S
         as_of=rfc3339(now_ms),
         reservation_id=closed.id,
         status=closed.status,
-        held_usd=closed.held_micro_usd / MICRO,
-        actual_usd=closed.actual_micro_usd / MICRO,
-        overrun_usd=overrun / MICRO,
+        unit=stated_unit(closed.unit),
+        held_usd=closed.held_micro_usd / size,
+        actual_usd=closed.actual_micro_usd / size,
+        overrun_usd=overrun / size,
         calls=closed.calls.calls or None,
         unpriced=unpriced.share,
         # A budget that is no longer configured can be settled, and not asked about.

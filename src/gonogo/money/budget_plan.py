@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
+from gonogo.money.amounts import call_amounts
 from gonogo.money.declared import plan_declared
 from gonogo.money.planned_spend import (
     UNPRICED_SHARE_MAX,
@@ -16,10 +17,10 @@ from gonogo.money.planned_spend import (
     PlannedSpend,
     quantile,
 )
-from gonogo.money.prices import price_calls
 from gonogo.money.stead import CallGroup, is_routed, routed_groups, spread_calls
 from gonogo.records import HOUR_MS
-from gonogo.text.forms import counted, rate_text
+from gonogo.text.forms import rate_text
+from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gonogo.detectors.cost.forecast import CostModel
     from gonogo.ports.money import CallCosts, JudgedCheck
     from gonogo.ports.routes import Route
-    from gonogo.records import Costs, Dependency, Floats, Ints
+    from gonogo.records import Costs, Dependency, Floats, Ints, Unit
     from gonogo.settings import Settings
 
 CALLS_MIN = 5
@@ -52,6 +53,7 @@ class WorkPlan:
     routes: Mapping[str, Route]
     declared_micro_usd: int | None
     required: tuple[float, ...]
+    unit: Unit = "usd"
 
 
 async def plan_work(
@@ -76,16 +78,43 @@ async def plan_work(
         revisions = tuple((each.name, each.rev, each.n) for each in known.values())
         # How much of the day is left moves a forecast; to the hour, so that it can be kept.
         hour_ms = now_ms // HOUR_MS * HOUR_MS
-        key = (settings.digest, revisions, tuple(groups), declared, plan.required, hour_ms)
+        work = tuple(groups), declared, plan.required, plan.unit
+        key = (settings.digest, revisions, work, hour_ms)
         found = forecasts.get(key) if forecasts is not None else None
+        if plan.unit == "calls":
+            return _counted(plan.calls, groups, plan, known)
         if found is None:
-            seen = [await _seen(telemetry, settings, group, known, now_ms) for group in groups]
+            seen = [
+                await _seen(telemetry, settings, group, known, plan.unit, now_ms)
+                for group in groups
+            ]
             found = _forecast(seen, plan, plan.calls, now_ms=hour_ms)
             if forecasts is not None:
                 forecasts.keep(key, found)
     if declared is not None and (found is None or not found.grid):
         return plan_declared(declared, judged, plan.calls)
     return found or PlannedSpend((), 0, 0, 0, "none")
+
+
+def _counted(
+    calls: int, groups: Sequence[CallGroup], plan: WorkPlan, known: Mapping[str, Dependency]
+) -> PlannedSpend:
+    """Planned calls as a budget of calls counts them: what is answered by rules or a person is none."""
+    total = max(min(sum(group.calls for group in groups), calls), plan.declared_micro_usd or 0)
+    curve = Curve(tuple(_CURVE_CALLS), tuple(n * total / calls for n in _CURVE_CALLS))
+    return PlannedSpend(
+        grid=(total,) * GRID,
+        hold_micro_usd=total,
+        worst_micro_usd=total,
+        n=sum(each.n for each in known.values()),
+        method="each planned call counts as one",
+        curves=tuple((p, curve) for p in plan.required),
+        calls=calls,
+        newest_ts_ms=max((each.newest_ts_ms for each in known.values()), default=None),
+        worst_call_micro_usd=total / calls,
+        parts=max(len(groups), 1),
+        is_exact=True,
+    )
 
 
 async def _groups(
@@ -129,6 +158,7 @@ class _Seen:
     costs: Floats
     unpriced: str | None  # what has no price, by name
     usable: bool  # little enough of it
+    unit: Unit = "usd"
     free: tuple[str, ...] = ()  # tools of which no call ever had a cost
 
     @property
@@ -139,16 +169,19 @@ class _Seen:
     def missing(self, *, alone: bool) -> str | None:
         """What keeps it from being forecast."""
         if not self.usable:
-            return "too many calls have no cost and no known price (`unpriced` says which)."
+            lacks = UNIT_WORDS[self.unit].lacks
+            return f"too many calls have {lacks} (`unpriced` says which)."
         if self.is_free or self.costs.size >= CALLS_MIN:
             return None
-        seen = counted(int(self.costs.size), "priced observation")
+        words = UNIT_WORDS[self.unit]
+        size = int(self.costs.size)
+        seen = f"{size:,} {words.counted if size == 1 else words.counted_many}"
         instead = self.group.instead_of
         of = "" if alone and not instead else f" of '{plain(self.group.names[0], 80)}'"
         routed = f", where calls of '{plain(instead, 80)}' go now" if instead else ""
         return (
             f"{seen}{of}{routed}, and {CALLS_MIN} are needed. Pass `planned_cost_usd`, or record "
-            "more calls with their cost."
+            f"more calls with {words.with_it}."
         )
 
 
@@ -157,6 +190,7 @@ async def _seen(
     settings: Settings,
     group: CallGroup,
     known: Mapping[str, Dependency],
+    unit: Unit,
     now_ms: int,
 ) -> _Seen:
     """Times and prices of a group's newest calls; what has no price, and whether it matters."""
@@ -167,14 +201,14 @@ async def _seen(
     for name in group.names:
         if name not in known:
             continue
-        calls = await telemetry.newest_costs(name)
-        if not calls.ts_ms.size and known[name].kind not in (None, "model"):
+        calls, amounts = await call_amounts(telemetry, settings, name, unit, now_ms=now_ms)
+        is_free = UNIT_WORDS[unit].free and known[name].kind not in (None, "model")
+        if is_free and (not calls.ts_ms.size or (unit != "usd" and np.isnan(amounts).all())):
             free.append(f"'{plain(name, 80)}'")
             continue
-        priced = price_calls(calls, name, settings, now_ms=now_ms)
         kept = _of_version(calls, group.version)
         times.append(calls.ts_ms[kept])
-        costs.append(priced.micro_usd[kept])
+        costs.append(amounts[kept])
         unknown = int(np.isnan(costs[-1]).sum()) + calls.without_usage
         if unknown:
             missing += unknown
@@ -184,16 +218,15 @@ async def _seen(
     order = np.argsort(all_times, kind="stable")[-_MIX_CALLS_MAX:]
     all_times, all_costs = all_times[order], all_costs[order]
     priced_too = ~np.isnan(all_costs)
-    said = (
-        f"no cost and no known price: {', '.join(unpriced)}. Record cost_usd, or add the model to "
-        "[settings.prices] in gonogo.toml."
-    )
+    words = UNIT_WORDS[unit]
+    said = f"{words.lacks}: {', '.join(unpriced)}. {words.remedy}"
     return _Seen(
         group,
         all_times[priced_too],
         all_costs[priced_too],
         said if unpriced else None,
         missing <= UNPRICED_SHARE_MAX * max(missing + int(priced_too.sum()), 1),
+        unit,
         free=tuple(free),
     )
 
@@ -218,7 +251,8 @@ def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int)
     unpriced = " ".join(each.unpriced for each in seen if each.unpriced) or None
     alone = len(seen) == 1
     free = ", ".join(name for each in seen for name in each.free)
-    said = f"counted as free, since no call of it ever had a cost: {free}." if free else None
+    words = UNIT_WORDS[plan.unit]
+    said = f"counted as free, since {words.free}: {free}." if free else None
     missing = next(filter(None, (each.missing(alone=alone) for each in seen)), None)
     if missing is not None:
         return PlannedSpend(

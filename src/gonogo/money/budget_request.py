@@ -13,6 +13,8 @@ from gonogo.ports.micro import micro_usd
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gonogo.records import Unit
+
 _NAME_CHARS_MAX = 200
 
 
@@ -24,7 +26,7 @@ class BudgetRequest:
         budget: Its name.
         dependency: What will be called; without it, what the budget is spent on, as mixed lately.
         planned_calls: How many calls, retries included; without a plan, one.
-        planned_cost_usd: What the work is expected to cost in total.
+        planned_cost_usd: What the work is expected to cost in total, in the budget's unit.
         work: Planned calls by dependency, in place of `dependency` and `planned_calls`.
         reserve: Hold the money if the check passes.
         idempotency_key: Names this reservation, so that asking again holds nothing twice.
@@ -61,8 +63,8 @@ class BudgetRequest:
         """The declared cost. Nothing costs nothing: a zero says that it is not known."""
         return self.planned_cost_usd or None
 
-    def plan(self) -> tuple[int | None, int | None]:
-        """Planned calls, and the declared cost in micro-dollars.
+    def plan(self, unit: Unit) -> tuple[int | None, int | None]:
+        """Planned calls, and the declared cost in whole numbers of the budget's unit.
 
         Raises:
             ParameterError: One is out of range.
@@ -73,7 +75,7 @@ class BudgetRequest:
                 f"planned_calls must be from 1 to {PLANNED_CALLS_MAX}, not {calls}."
             )
         cost = self.declared_usd
-        declared = None if cost is None else micro_usd(cost, name="planned_cost_usd")
+        declared = None if cost is None else micro_usd(cost, name="planned_cost_usd", unit=unit)
         return (1 if calls is None and declared is None else calls), declared
 
     def key(self) -> str | None:

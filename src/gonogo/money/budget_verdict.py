@@ -23,11 +23,12 @@ from gonogo.answers import (
 )
 from gonogo.money.not_counted import UncountedCalls
 from gonogo.money.planned_spend import PlannedSpend, UnpricedCalls
-from gonogo.money.windows import WindowSpan, window_at
+from gonogo.money.windows import WindowSpan
 from gonogo.ports.money import Balance, Draft, LeftHold, Replay
-from gonogo.records import MICRO, Verdict
+from gonogo.records import UNIT_SIZE, Unit, Verdict
 from gonogo.settings import BudgetSettings
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
+from gonogo.text.unit_words import UNIT_WORDS
 
 TOOL = "check_budget_with_confidence"
 OFFERED_SHARE = 0.97
@@ -69,6 +70,11 @@ class _Judgement:
     hold: int | None = None
     capped: bool = False
     worst: int | None = None  # the worst case, where a hard budget cannot hold it
+
+
+def stated_unit(unit: Unit) -> Unit | None:
+    """The unit as answers state it: money is what they are in where none is stated."""
+    return None if unit == "usd" else unit
 
 
 def draft(question: BudgetQuestion, balances: Sequence[Balance]) -> Draft:
@@ -140,7 +146,8 @@ def _calls_that_would_pass(
     )
     # The curve is interpolated and every forecast is drawn anew, to about a point of probability:
     # the offer is shaded by more than that, so that asking for it passes.
-    calls = max(min(calls, 1), math.floor(OFFERED_SHARE * calls))
+    if not plan.is_exact:
+        calls = max(min(calls, 1), math.floor(OFFERED_SHARE * calls))
     hard = [left for b, left in zip(question.chain, remaining, strict=True) if b.hard]
     if hard and plan.worst_call_micro_usd:
         calls = min(calls, max(math.floor(min(hard) / plan.worst_call_micro_usd), 0))
@@ -150,19 +157,19 @@ def _calls_that_would_pass(
 def _answer(
     question: BudgetQuestion, balances: Sequence[Balance], found: _Judgement
 ) -> BudgetCheck:
-    plan = question.plan
+    plan, size = question.plan, UNIT_SIZE[question.chain[0].unit]
     verdict: Verdict = "go" if found.passed else "no_go"
     hold = None
     if found.hold is not None and question.reservation_id is not None:
         expires_ms = question.now_ms + question.chain[0].hold_expires_s * 1000
         hold = Hold(
             id=question.reservation_id,
-            held_usd=found.hold / MICRO,
+            held_usd=found.hold / size,
             expires_at=rfc3339(expires_ms),
         )
     parent = question.chain[found.binding]
     binding = (
-        Binding(budget=parent.name, remaining_usd=found.remaining[found.binding] / MICRO)
+        Binding(budget=parent.name, remaining_usd=found.remaining[found.binding] / size)
         if found.binding
         else None
     )
@@ -174,9 +181,9 @@ def _answer(
             "passed": found.passed,
             "confidence": confidence,
             "required_confidence": found.required,
-            "projected_usd": plan.quantile(0.5) / MICRO,
-            "projected_interval80_usd": (plan.quantile(0.1) / MICRO, plan.quantile(0.9) / MICRO),
-            "worst_case_usd": None if found.worst is None else found.worst / MICRO,
+            "projected_usd": plan.quantile(0.5) / size,
+            "projected_interval80_usd": (plan.quantile(0.1) / size, plan.quantile(0.9) / size),
+            "worst_case_usd": None if found.worst is None else found.worst / size,
             "calls_that_would_pass": found.calls_that_would_pass,
             "binding": binding,
             "reservation": hold,
@@ -193,7 +200,7 @@ def _base(
     budget, own, plan = question.chain[0], balances[0], question.plan
     asked = dict(question.arguments)
     name, cost_usd = asked.get("dependency"), asked.get("planned_cost_usd")
-    newest = plan.newest_ts_ms
+    newest, size = plan.newest_ts_ms, UNIT_SIZE[budget.unit]
     remaining = budget.limit_micro_usd - own.spent_micro_usd - own.held_micro_usd
     return BudgetCheck(
         verdict=verdict,
@@ -201,11 +208,12 @@ def _base(
         as_of=rfc3339(question.now_ms),
         data_age_s=None if newest is None else max(question.now_ms - newest, 0) // 1000,
         budget=budget.name,
+        unit=stated_unit(budget.unit),
         required_confidence=budget.required_confidence,
-        limit_usd=budget.limit_micro_usd / MICRO,
-        spent_usd=own.spent_micro_usd / MICRO,
-        held_usd=own.held_micro_usd / MICRO,
-        remaining_usd=remaining / MICRO,
+        limit_usd=budget.limit_micro_usd / size,
+        spent_usd=own.spent_micro_usd / size,
+        held_usd=own.held_micro_usd / size,
+        remaining_usd=remaining / size,
         dependency=name if isinstance(name, str) else None,
         planned_calls=plan.calls,
         planned_cost_usd=cost_usd if isinstance(cost_usd, float | int) else None,
@@ -214,14 +222,15 @@ def _base(
         regime_start=None if plan.regime_start_ms is None else rfc3339(plan.regime_start_ms),
         method=plan.method,
         others_hold=[
-            OtherHold(held_usd=h.held_micro_usd / MICRO, expires_at=rfc3339(h.expires_ms))
+            OtherHold(held_usd=h.held_micro_usd / size, expires_at=rfc3339(h.expires_ms))
             for h in own.holds
         ]
         or None,
         unconfigured=[
             UnconfiguredHold(
                 budget=h.budget,
-                held_usd=h.held_micro_usd / MICRO,
+                unit=stated_unit(h.unit),
+                held_usd=h.held_micro_usd / UNIT_SIZE[h.unit],
                 expires_at=rfc3339(h.expires_ms),
             )
             for h in question.left
@@ -238,21 +247,20 @@ def _base(
 
 
 def replayed(
-    before: Replay, budget: BudgetSettings, balance: Balance, timezone: str, *, now_ms: int
+    before: Replay, budget: BudgetSettings, balance: Balance, window: WindowSpan, *, now_ms: int
 ) -> BudgetCheck:
     """What a key was answered before, marked as such, with the money as it is now."""
     answer = BudgetCheck.model_validate_json(before.answer)
-    window = window_at(budget, timezone, now_ms)
     others = balance.held_micro_usd - before.held_micro_usd
-    hold = answer.reservation
+    hold, size = answer.reservation, UNIT_SIZE[budget.unit]
     told = answer.model_copy(
         update={
             "as_of": rfc3339(now_ms),
             "replayed": True,
-            "limit_usd": budget.limit_micro_usd / MICRO,
-            "spent_usd": balance.spent_micro_usd / MICRO,
-            "held_usd": others / MICRO,
-            "remaining_usd": (budget.limit_micro_usd - balance.spent_micro_usd - others) / MICRO,
+            "limit_usd": budget.limit_micro_usd / size,
+            "spent_usd": balance.spent_micro_usd / size,
+            "held_usd": others / size,
+            "remaining_usd": (budget.limit_micro_usd - balance.spent_micro_usd - others) / size,
             "window": _window(window),
             "reservation": hold
             and hold.model_copy(update={"expires_at": rfc3339(before.expires_ms)}),
@@ -284,7 +292,8 @@ def _window(window: WindowSpan) -> Window:
 def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
     plan = question.plan
     hidden = question.unpriced is not None and question.unpriced.hides_spending
-    spent = "what was spent is not known: too many calls have no cost and no known price "
+    words = UNIT_WORDS[question.chain[0].unit]
+    spent = f"what was spent is not known: too many calls have {words.lacks} "
     why = f"{spent}(`unpriced` says which)." if hidden else plan.missing
     why = why or "no call was planned and no cost declared."
     answer = _base(question, balances, "unknown", "")
@@ -315,7 +324,8 @@ def _next_actions(
             return []
         # What its parts cost together, held as one amount.
         asked = {"budget": asked["budget"]}
-        asked["planned_cost_usd"] = question.plan.hold_micro_usd / MICRO
+        size = UNIT_SIZE[question.chain[0].unit]
+        asked["planned_cost_usd"] = question.plan.hold_micro_usd / size
     if found.passed:
         if not {"planned_calls", "planned_cost_usd"} & asked.keys():
             return []  # nothing is planned, so there is nothing to hold

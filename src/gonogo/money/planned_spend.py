@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from gonogo.answers import UnpricedShare
 from gonogo.errors import plain
 from gonogo.text.forms import counted
+from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.records import Unit
 
 # Above this share of calls without a price a sum would leave out what it should count.
 UNPRICED_SHARE_MAX = 0.05
@@ -62,6 +64,7 @@ class PlannedSpend:
     missing: str | None = None
     parts: int = 1  # of how many dependencies' forecasts this is the sum
     days: tuple[int, int] = (0, 0)  # seen, and beyond today that the plan reaches
+    is_exact: bool = False  # known to the last call, and not forecast
 
     def quantile(self, probability: float) -> int:
         """The total that the work stays within, with a probability."""
@@ -82,6 +85,7 @@ class UnpricedCalls:
     names: tuple[str, ...] = ()
     parent: str | None = None  # whose window it is, where not that of the budget asked about
     reservation: bool = False  # they are one reservation's, and no window's
+    unit: Unit = "usd"
 
     @property
     def hides_spending(self) -> bool:
@@ -101,11 +105,11 @@ class UnpricedCalls:
         named = ", ".join(f"'{plain(name, 80)}'" for name in self.names)
         tokens = f" ({counted(self.tokens, 'token')})" if self.tokens else ""
         where = f"in the window of '{plain(self.parent, 80)}'" if self.parent else "in this window"
+        words = UNIT_WORDS[self.unit]
         where = "of this reservation" if self.reservation else where
         return (
             f"{self.calls:,} of {counted(self.of, 'call')} {where} "
-            f"{'has' if self.calls == 1 else 'have'} no cost and no known price{tokens}: "
-            f"{named}. Record cost_usd, or add the model to [settings.prices] in gonogo.toml."
+            f"{'has' if self.calls == 1 else 'have'} {words.lacks}{tokens}: {named}. {words.remedy}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import RunReport
 from gonogo.money.step_down import cheaper_target
 from gonogo.money.unpriced import unpriced_of
-from gonogo.records import MICRO
+from gonogo.records import UNIT_SIZE
 
 if TYPE_CHECKING:
     from gonogo.money.scopes import Traffic
@@ -29,8 +29,9 @@ async def report_run(
 
     costs = np.array(run.costs, dtype=float)
     past = [np.array(each, dtype=float) for each in run.past if sum(each) > 0]
-    spent = float(costs.sum()) / MICRO
-    missing = unpriced_of(run.calls)
+    size = UNIT_SIZE[run.unit]
+    spent = float(costs.sum()) / size
+    missing = unpriced_of(run.calls, run.unit)
     unpriced = missing.share
     if len(past) < RUNS_MIN or missing.hides_spending:
         # From the costs of some calls it does not follow how many steps a run has taken.
@@ -45,8 +46,8 @@ async def report_run(
         spent_usd=spent,
         calls=costs.size,
         past_runs=len(past),
-        projected_total_usd=found.projected / MICRO,
-        interval90_usd=(found.low / MICRO, found.high / MICRO) if np.isfinite(found.high) else None,
+        projected_total_usd=found.projected / size,
+        interval90_usd=(found.low / size, found.high / size) if np.isfinite(found.high) else None,
         advice=advice,
         unpriced=unpriced,
         step_down_to=cheaper.target if cheaper and advice == "step down" else None,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gonogo.errors import UnknownTarget
 from gonogo.money.stead import stead_of
-from gonogo.money.windows import window_at
+from gonogo.money.windows import WindowSpan, window_at
 from gonogo.ports.money import Scope
+from gonogo.records import QUARTER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gonogo.ports.money import Ledger
     from gonogo.ports.routes import Route
     from gonogo.settings import BudgetSettings, Settings
 
@@ -69,7 +71,38 @@ def budget_chain(settings: Settings, name: str) -> tuple[BudgetSettings, ...]:
     return tuple(chain.values())
 
 
-def scope_at(settings: Settings, budget: BudgetSettings, now_ms: int, traffic: Traffic) -> Scope:
+async def scopes_at(
+    ledger: Ledger,
+    settings: Settings,
+    budgets: Iterable[BudgetSettings],
+    traffic: Traffic,
+    *,
+    now_ms: int,
+) -> tuple[Scope, ...]:
+    """Budgets as the ledger counts them at a time, each in the window that is open then.
+
+    Of a budget whose windows begin with their first call and of which none is open it is the one that
+    a call would begin now, in which nothing was spent.
+    """
+    found = []
+    for budget in budgets:
+        scope = _scope_at(settings, budget, now_ms, traffic)
+        if scope.session_ms is not None:
+            start_ms = await ledger.session_start(scope, now_ms=now_ms)
+            if start_ms is None:
+                start_ms = now_ms // QUARTER_MS * QUARTER_MS
+            scope = replace(scope, start_ms=start_ms, end_ms=start_ms + scope.session_ms)
+        found.append(scope)
+    return tuple(found)
+
+
+def window_of(settings: Settings, budget: BudgetSettings, scope: Scope, now_ms: int) -> WindowSpan:
+    """The window that a scope was counted in, with its kind."""
+    window = window_at(budget, settings.timezone, now_ms)
+    return replace(window, start_ms=scope.start_ms, end_ms=scope.end_ms)
+
+
+def _scope_at(settings: Settings, budget: BudgetSettings, now_ms: int, traffic: Traffic) -> Scope:
     """A budget as the ledger counts it at a time.
 
     A budget of a dependency counts what was called in its stead too: else money would escape by a
@@ -85,6 +118,8 @@ def scope_at(settings: Settings, budget: BudgetSettings, now_ms: int, traffic: T
         tuple(sorted({*listed, *instead})),
         window.start_ms,
         window.end_ms,
+        budget.unit,
+        (budget.window_s or 0) * 1000 if budget.window == "session" else None,
     )
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.money.prices import price_calls
+from gonogo.money.amounts import mean_amount
 from gonogo.money.scopes import dependencies_of
-from gonogo.ports.routes import is_called, split_version
+from gonogo.ports.routes import is_called
 
 if TYPE_CHECKING:
     from gonogo.money.scopes import Traffic
     from gonogo.ports.money import CallCosts
+    from gonogo.records import Unit
     from gonogo.settings import Settings
 
-_CALLS_MIN = 5
 # From here on of the limit, spent or held, a budget is low.
 LOW_SHARE = 0.8
 
 
 class CheaperTarget(NamedTuple):
-    """A target of the ladder of `dependency`; `share`: its mean cost over that of the dependency."""
+    """A target of the ladder of `dependency`; `share`: its mean cost, or use, over that of the dependency."""
 
     dependency: str
     target: str
@@ -31,35 +31,20 @@ async def cheaper_target(
 ) -> CheaperTarget | None:
     """The first target of a ladder that costs less a call than what the budget counts; None without one.
 
-    Both have to have five priced calls. What was stepped down, or away, already is passed over.
+    A call is a call everywhere, so that a budget of calls has none. Both have to have five calls that are
+    known in the budget's unit. What was stepped down, or away, already is passed over.
     """
     configured = settings.budgets.get(budget)
+    unit: Unit = "usd" if configured is None else configured.unit
     for name in dependencies_of(settings, configured, traffic) if configured else ():
         route = traffic.routes.get(name)
         if route is not None and not route.is_primary:
             continue
-        here = await _mean_cost(telemetry, settings, name, now_ms)
+        here = await mean_amount(telemetry, settings, name, unit, now_ms=now_ms)
         for target in settings.dependency(name).fallback:
             if not is_called(target):
                 continue
-            there = await _mean_cost(telemetry, settings, target, now_ms)
+            there = await mean_amount(telemetry, settings, target, unit, now_ms=now_ms)
             if here and there is not None and there < here:
                 return CheaperTarget(name, target, there / here)
     return None
-
-
-async def _mean_cost(
-    telemetry: CallCosts, settings: Settings, target: str, now_ms: int
-) -> float | None:
-    import numpy as np
-
-    known = await telemetry.dependency(target)
-    name, version = (target, None) if known else split_version(target)
-    if known is None and await telemetry.dependency(name) is None:
-        return None
-    calls = await telemetry.newest_costs(name)
-    priced = price_calls(calls, name, settings, now_ms=now_ms).micro_usd
-    if version in calls.versions:
-        priced = priced[calls.version == calls.versions.index(version)]
-    priced = priced[~np.isnan(priced)]
-    return float(priced.mean()) if priced.size >= _CALLS_MIN else None

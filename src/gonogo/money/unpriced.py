@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from gonogo.money.planned_spend import UnpricedCalls
 from gonogo.money.prices import TokenUsage, call_nano_usd
+from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.ports.booked_costs import VersionCalls
     from gonogo.ports.money import CallCosts, ReservationCalls, Scope
+    from gonogo.records import Unit
     from gonogo.settings import Settings
 
 
@@ -37,14 +39,18 @@ async def unpriced_calls(
     return next((each for each in found if each.hides_spending), found[0])
 
 
-def unpriced_of(calls: ReservationCalls) -> UnpricedCalls:
+def unpriced_of(calls: ReservationCalls, unit: Unit) -> UnpricedCalls:
     """What a reservation's calls leave out of its cost."""
-    return UnpricedCalls(calls.unpriced, calls.tokens, calls.calls, calls.names, reservation=True)
+    return UnpricedCalls(
+        calls.unpriced, calls.tokens, calls.calls, calls.names, reservation=True, unit=unit
+    )
 
 
 async def _of_scope(
     telemetry: CallCosts, settings: Settings, scope: Scope, named_by: Sequence[str], now_ms: int
 ) -> UnpricedCalls:
+    if scope.unit == "calls":
+        return UnpricedCalls(unit=scope.unit)  # each call counts as one
     found: dict[str, UnpricedCalls] = {}
     for name in sorted({*scope.dependencies, *named_by}):
         known = await telemetry.dependency(name)
@@ -56,12 +62,16 @@ async def _of_scope(
             since_ms=scope.start_ms or 0,
             now_ms=now_ms,
             budgets=None if name in scope.dependencies else scope.members,
+            unit=scope.unit,
         )
         versions = await look()
-        late = any(v.counted and _is_priced(settings, name, v, now_ms) for v in versions)
+        late = scope.unit == "usd" and any(
+            v.counted and _is_priced(settings, name, v, now_ms) for v in versions
+        )
         if late and await telemetry.book_late(name, since_ms=scope.start_ms or 0, now_ms=now_ms):
             versions = await look()
-        if known.kind not in (None, "model") and all(v.calls == v.silent for v in versions):
+        has_free = known.kind not in (None, "model") and UNIT_WORDS[scope.unit].free
+        if has_free and all(v.calls == v.silent for v in versions):
             continue  # a tool that never had a cost is free
         found[name] = _of_dependency(versions)
     return UnpricedCalls(
@@ -69,6 +79,7 @@ async def _of_scope(
         sum(each.tokens for each in found.values()),
         sum(each.of for each in found.values()),
         tuple(name for name, each in found.items() if each.calls),
+        unit=scope.unit,
     )
 
 

@@ -55,9 +55,12 @@ def window_at(budget: BudgetSettings, timezone: str, now_ms: int) -> WindowSpan:
         case "total":
             return WindowSpan("total", None, None)
         case "rolling":
-            length_s = budget.rolling_s or DAY_MS // 1000
+            length_s = budget.window_s or DAY_MS // 1000
             start = (now_ms - length_s * 1000) // QUARTER_MS * QUARTER_MS
             return WindowSpan(f"rolling:{_length(length_s)}", start, None)
+        case "session":
+            # Begins with its first call: the ledger knows when.
+            return WindowSpan(f"session:{_length(budget.window_s or 0)}", None, None)
         case "hour":
             return _hour(zone(timezone), now_ms)
         case "day" | "week" | "month" as kind:

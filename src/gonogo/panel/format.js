@@ -27,6 +27,13 @@ const usd = (value) => {
   const size = Math.abs(value) < 5e-7 ? 0 : Math.abs(value);
   return `${size && value < 0 ? "\u2212" : ""}$${size && size < 0.01 ? TINY.format(size) : CENTS.format(size)}`;
 };
+/* What a budget counts, with its noun; money where it states no unit. */
+const inUnit = (check) => (value) => {
+  if (!check.unit) return usd(value);
+  const size = Math.abs(value);
+  const shown = check.unit !== "minutes" ? whole(Math.round(value)) : (size > 0 && size < 0.1 ? TINY : CENTS).format(value).replace(/\.?0+$/, "").replace("-", "\u2212");
+  return `${shown} ${shown === "1" ? check.unit.slice(0, -1) : check.unit}`;
+};
 const signed = (text, value) => (value > 0 ? `+${text}` : text.replace("-", "\u2212"));
 const span = (pair, show) => `${show(pair[0])}${DASH}${show(pair[1])}`;
 

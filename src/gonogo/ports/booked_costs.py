@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import NANO_A_MICRO
+from gonogo.records import NANO_A_MICRO, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class VersionCalls(NamedTuple):
@@ -18,9 +21,46 @@ class VersionCalls(NamedTuple):
     tokens: int
 
 
+class Usage(NamedTuple):
+    """What calls used besides money; negative where it is taken back."""
+
+    calls: int = 0
+    tokens: int = 0
+    latency_us: int = 0
+
+    @classmethod
+    def amount(cls, unit: Unit, amount: int) -> Usage:
+        """So much of a unit, and of money none."""
+        return cls(*(amount if _COUNTED.get(unit) == at else 0 for at in range(len(_COUNTED))))
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def of(self, unit: Unit) -> int:
+        """The amount that a budget of a unit other than money counts."""
+        return self[_COUNTED[unit]]
+
+    def without(self, unit: Unit) -> Usage:
+        """This usage, but for what a budget of a unit counts."""
+        left = list(self)
+        left[_COUNTED[unit]] = 0
+        return Usage(*left)
+
+
+_NOTHING = Usage()
+# The column of `used` that a budget of a unit adds up.
+_COUNTED: Mapping[Unit, int] = {"calls": 0, "tokens": 1, "minutes": 2}
+
+
+def counted_column(unit: Unit) -> str:
+    """The name of the column that a budget of a unit other than money adds up."""
+    return Usage._fields[_COUNTED[unit]]
+
+
 @dataclass(frozen=True, slots=True)
 class BookedCost:
-    """What stored observations of one quarter hour cost, as the ledger books it with them.
+    """What stored observations of one quarter hour cost and used, as the ledger books it with them.
 
     `rest_nano_usd` is what there is beyond whole micro-dollars, 0 to 999.
     """
@@ -31,6 +71,7 @@ class BookedCost:
     ts_ms: int
     cost_micro_usd: int
     rest_nano_usd: int = 0
+    used: Usage = _NOTHING
 
     @property
     def nano_usd(self) -> int:

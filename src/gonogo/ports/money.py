@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.ports.booked_costs import VersionCalls
-    from gonogo.records import Costs, Decision, Dependency
+    from gonogo.records import Costs, Decision, Dependency, Unit
     from gonogo.settings import Settings
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Scope:
     """A budget as the ledger counts it, here and now.
 
-    It has spent what observations cost that name one of `members` (itself and its descendants), or
+    It has spent what observations cost, or used in its `unit`, that name one of `members` (itself and its descendants), or
     whose dependency is one of `dependencies`, each once, in `start_ms <= time < end_ms`.
     """
 
@@ -27,6 +27,8 @@ class Scope:
     dependencies: tuple[str, ...]
     start_ms: int | None
     end_ms: int | None
+    unit: Unit = "usd"
+    session_ms: int | None = None  # how long a window lasts that begins with its first call
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,12 @@ class ReserveRequest:
     arguments: str = ""
     # The log entry of an answer, written in the transaction that holds the money.
     entry_of: Callable[[str], Decision] | None = None
+    unit: Unit = "usd"
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationCalls:
-    """Recorded calls that name a reservation; those among them that have no cost, and their tokens."""
+    """Recorded calls that name a reservation; those among them without what its unit counts, and their tokens."""
 
     calls: int = 0
     unpriced: int = 0
@@ -103,6 +106,7 @@ class RunProgress:
     costs: tuple[int, ...]
     past: tuple[tuple[int, ...], ...]
     calls: ReservationCalls = ReservationCalls()
+    unit: Unit = "usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ ClosedAs = Literal["settled", "released", "expired_settled"]
 
 @dataclass(frozen=True, slots=True)
 class ClosedReservation:
-    """A reservation after it was closed."""
+    """A reservation after it was closed; amounts in its `unit`."""
 
     id: str
     budget: str
@@ -128,6 +132,7 @@ class ClosedReservation:
     actual_micro_usd: int
     # Where no cost was declared, which covers all of them.
     calls: ReservationCalls = ReservationCalls()
+    unit: Unit = "usd"
     # Of the log entry that was written with it; None where it was closed before, or has none.
     decision_id: str | None = None
 
@@ -149,6 +154,7 @@ class LeftHold:
     budget: str
     held_micro_usd: int
     expires_ms: int  # of the last of them
+    unit: Unit = "usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +166,39 @@ class BudgetRecord:
     left: tuple[LeftHold, ...] = ()  # of budgets that an edit took away
 
 
-class CallCosts(Protocol):
-    """What calls of a dependency have cost: the part of `Telemetry` that forecasts read."""
+class NewestCalls(Protocol):
+    """What the newest calls of a dependency have cost or used."""
 
     async def dependency(self, name: str) -> Dependency | None:
         """What is known of one dependency; None where nothing was ever recorded."""
-        ...
-
-    async def dependencies(self) -> list[Dependency]:
-        """Dependencies by name."""
         ...
 
     async def newest_costs(self, dependency: str) -> Costs:
         """The newest calls that have a cost or tokens, oldest first."""
         ...
 
+    async def newest_durations(self, dependency: str) -> Costs:
+        """The newest calls whose duration is known, oldest first: in microseconds, in place of costs."""
+        ...
+
+
+class CallCosts(NewestCalls, Protocol):
+    """What calls of a dependency have cost: the part of `Telemetry` that forecasts read."""
+
+    async def dependencies(self) -> list[Dependency]:
+        """Dependencies by name."""
+        ...
+
     async def calls_without_cost(
-        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
+        self,
+        dependency: str,
+        *,
+        since_ms: int,
+        now_ms: int,
+        budgets: Sequence[str] | None = None,
+        unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """How many of the newest 2,000 calls since a time have no cost, by version.
+        """How many of the newest 2,000 calls since a time have no cost, or none of a unit, by version.
 
         With `budgets` of those that name one of them. Calls whose reservation holds money, or was
         settled at a declared cost, are left out.
@@ -195,6 +215,10 @@ class Ledger(Protocol):
 
     def under(self, settings: Settings) -> Ledger:
         """These books under an edited configuration."""
+        ...
+
+    async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
+        """When the window of a scope with `session_ms` began that is open now; None where none is."""
         ...
 
     async def balances(
@@ -252,23 +276,23 @@ class Ledger(Protocol):
         self,
         reservation_id: str,
         *,
-        actual_micro_usd: int | None,
+        actual_usd: float | None,
         now_ms: int,
         entry_of: Callable[[ClosedReservation], Decision] | None = None,
     ) -> ClosedReservation:
-        """Close a reservation at its true cost; without one, at the cost of its observations.
+        """Close a reservation at its true cost, in its unit; without one, at that of its observations.
 
         Where that changes anything, the log entry that `entry_of` makes of it is written in the
         same transaction.
 
         Raises:
             UnknownTarget: There is no such reservation.
-            ParameterError: It was settled at another declared cost before.
+            ParameterError: It was settled at another declared cost before; the amount is out of range.
         """
         ...
 
-    async def record(self, members: Sequence[str], *, now_ms: int) -> BudgetRecord:
-        """What is known of a budget (and its descendants) besides balances."""
+    async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
+        """What is known of a budget (and its descendants) besides balances; checks of its unit."""
         ...
 
     async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:

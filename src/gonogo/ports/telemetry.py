@@ -104,6 +104,10 @@ class Telemetry(Protocol):
         """The newest calls that have a cost or tokens, oldest first."""
         ...
 
+    async def newest_durations(self, dependency: str) -> Costs:
+        """The newest calls whose duration is known, oldest first: in microseconds, in place of costs."""
+        ...
+
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """A throw-away detector state: (the hour it stands at, its bytes), or None."""
         ...

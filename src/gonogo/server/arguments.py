@@ -19,7 +19,8 @@ def _whole(value: object) -> object:
 NAME_CHARS_MAX = 200
 Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARS_MAX)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_whole)]
-Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+# In a budget's unit: how much is too much is known where the unit is.
+Usd = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Level = Literal["brief", "full"]
 
@@ -71,7 +72,7 @@ PlannedCalls = Annotated[
 ]
 PlannedCost = Annotated[
     Usd | None,
-    Field(description="Expected cost of the work in USD, where you know it better than history."),
+    Field(description="Expected cost in the budget's unit (USD), if known better than by history."),
 ]
 Reserve = Annotated[
     bool | None,
@@ -142,7 +143,7 @@ ReservationId = Annotated[
 ]
 ActualCost = Annotated[
     Usd | None,
-    Field(description="What the work cost in USD. Leave out to book what its calls recorded."),
+    Field(description="What it cost, in the budget's unit (USD). Leave out to book its calls."),
 ]
 StickyKey = Annotated[
     Name | None,

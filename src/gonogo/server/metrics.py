@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from gonogo import __version__
 from gonogo.errors import plain
-from gonogo.records import MICRO, Verdict
+from gonogo.records import Unit, Verdict
 
 if TYPE_CHECKING:
-    from gonogo.views.gauges import Gauges
+    from gonogo.views.gauges import BudgetGauge, Gauges
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NAME_CHARS_MAX = 200
@@ -85,15 +85,11 @@ def _stored(gauges: Gauges) -> list[str]:
             "Lower end of its 90% interval.",
             [({"dependency": name}, 100 * score.lower) for name, score in scores],
         ),
-        (
-            "budget_limit_usd",
-            "Limit of the budget's window.",
-            [({"budget": name}, found.limit / MICRO) for name, found in budgets],
-        ),
-        (
-            "budget_remaining_usd",
-            "Limit less what was spent and what is held.",
-            [({"budget": name}, found.remaining / MICRO) for name, found in budgets],
+        *(
+            family
+            for unit in get_args(Unit)
+            if (found := [(n, b) for n, b in budgets if b.unit == unit]) or unit == "usd"
+            for family in _budgets(unit, found)
         ),
         (
             "incidents",
@@ -102,6 +98,24 @@ def _stored(gauges: Gauges) -> list[str]:
         ),
     )
     return [_family(name, "gauge", text, samples) for name, text, samples in told]
+
+
+def _budgets(
+    unit: Unit, budgets: Sequence[tuple[str, BudgetGauge]]
+) -> tuple[tuple[str, str, list[Sample]], ...]:
+    """The families of the budgets that count a unit: a metric has one."""
+    return (
+        (
+            f"budget_limit_{unit}",
+            "Limit of the budget's window.",
+            [({"budget": name}, budget.limit) for name, budget in budgets],
+        ),
+        (
+            f"budget_remaining_{unit}",
+            "Limit less what was spent and what is held.",
+            [({"budget": name}, budget.remaining) for name, budget in budgets],
+        ),
+    )
 
 
 def _family(name: str, kind: str, told: str, samples: Iterable[Sample]) -> str:

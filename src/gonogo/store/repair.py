@@ -11,6 +11,7 @@ from gonogo.store.figures.action_figures import compare_actions, mend_actions
 from gonogo.store.figures.figure import Figure, Figures
 from gonogo.store.figures.money_figures import compare_money, mend_money
 from gonogo.store.figures.observation_figures import compare_dependency, recount
+from gonogo.store.figures.used_figures import compare_used, mend_used
 from gonogo.store.observations.retention import let_go as let_rows_go
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ async def compare(
 def _compare_books(connection: Connection, now_ms: int) -> Figures:
     figures = Figures()
     compare_money(connection, figures)
+    compare_used(connection, figures)
     compare_actions(connection, figures, now_ms)
     return figures
 
@@ -109,6 +111,8 @@ async def mend(
             await database.write(partial(recount, name=name), shard=name)
     if not broken.isdisjoint(("reservations", "reserved spend", "spend", "daily spend")):
         await database.write(partial(mend_money, settings=settings), durable=True)
+    if not broken.isdisjoint(("used", "daily used")):
+        await database.write(partial(mend_used, settings=settings), durable=True)
     if not broken.isdisjoint(("log", "routes", "incidents", "standing verdicts")):
         await database.write(partial(mend_actions, now_ms=now_ms), durable=True)
     return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.text.forms import TO, counted, minute, money, percent
+from gonogo.text.forms import amount_span, amount_text, counted, minute, percent
+from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown
+    from gonogo.records import Unit
 
 # Up to here a forecast of another day rests on a prior.
 DAYS_UNKNOWN_MAX = 2
@@ -19,6 +22,8 @@ def budget_summary(check: BudgetCheck) -> str:
 
     It is written from the finished check, passed or not, whose own summary is not read.
     """
+    money = partial(amount_text, unit=check.unit or "usd")
+    words = UNIT_WORDS[check.unit or "usd"]
     chance = percent(check.confidence or 0.0, apart_from=check.required_confidence)
     if check.passed:
         told = f"Budget check passed with {chance} confidence: "
@@ -31,12 +36,13 @@ def budget_summary(check: BudgetCheck) -> str:
         required = percent(check.required_confidence)
         told = f"Budget check failed: {chance} confidence, {required} required: "
     told += f"remaining budget {money(check.remaining_usd)}, "
-    told += f"projected spend {money(check.projected_usd or 0.0)}"
+    told += f"{words.projected} {money(check.projected_usd or 0.0)}"
     low, high = check.projected_interval80_usd or (0.0, 0.0)
-    if low != high or check.planned_calls is not None:
-        told += f" (80% interval {money(low)}{TO}{money(high)})"
+    if low != high or (check.planned_calls is not None and check.unit != "calls"):
+        told += f" (80% interval {amount_span(low, high, check.unit or 'usd')})"
     if check.planned_calls is not None:
-        told += f" for {counted(check.planned_calls, 'call')}"
+        is_said = check.unit == "calls" and check.projected_usd == check.planned_calls
+        told += "" if is_said else f" for {counted(check.planned_calls, 'call')}"
         told += f" of {plain(check.dependency, 80)}" if check.dependency is not None else ""
     elif check.planned_cost_usd is not None:
         told += ", as declared"
@@ -48,6 +54,7 @@ def budget_summary(check: BudgetCheck) -> str:
 
 def _rest(check: BudgetCheck) -> list[str]:
     parts = []
+    money = partial(amount_text, unit=check.unit or "usd")
     if check.binding is not None:
         left = money(check.binding.remaining_usd)
         parts.append(f"parent '{plain(check.binding.budget, 80)}' has {left} left and decides")
@@ -58,7 +65,7 @@ def _rest(check: BudgetCheck) -> list[str]:
     if check.held_usd:
         parts.append(f"others hold {money(check.held_usd)}")
     parts += [
-        f"{money(hold.held_usd)} held until {minute(hold.expires_at)} for "
+        f"{amount_text(hold.held_usd, hold.unit or 'usd')} held until {minute(hold.expires_at)} for "
         f"'{plain(hold.budget, 80)}', which is not configured, counts nowhere: name it in "
         "`formerly` of the budget in its place"
         for hold in check.unconfigured or ()
@@ -97,7 +104,8 @@ def not_counted_texts(check: BudgetCheck) -> tuple[list[str], list[str]]:
 def unknown_budget_summary(check: BudgetCheck, why: str) -> str:
     """Why nothing can be forecast, and what remains all the same."""
     near = "".join(f" {said[0].upper()}{said[1:]}." for said in not_counted_texts(check)[0])
-    return f"No forecast: {why} Remaining budget {money(check.remaining_usd)}.{near}"
+    left = amount_text(check.remaining_usd, check.unit or "usd")
+    return f"No forecast: {why} Remaining budget {left}.{near}"
 
 
 def settlement_summary(settled: Settlement) -> str:
@@ -106,6 +114,7 @@ def settlement_summary(settled: Settlement) -> str:
     A release says that nothing was booked, and not that nothing was spent: calls that were recorded
     without naming the reservation count in the budget on their own.
     """
+    money = partial(amount_text, unit=settled.unit or "usd")
     name, held = plain(settled.reservation_id, 80), money(settled.held_usd)
     if settled.status == "released":
         return f"Reservation {name} released{_why_released(settled, held)}"
@@ -129,11 +138,12 @@ def _why_released(settled: Settlement, held: str) -> str:
             "`reservation` count in the budget by themselves."
         )
     if settled.unpriced is None:
-        return f": its {counted(settled.calls, 'recorded call')} cost nothing, so {free}."
-    return (
-        f", and what it cost is not known: {_without_cost(settled)}. Nothing was booked, and {free}. "
-        "Settle it with `actual_usd`, or add the price to [settings.prices]."
-    )
+        cost = UNIT_WORDS[settled.unit or "usd"].cost
+        return f": its {counted(settled.calls, 'recorded call')} {cost} nothing, so {free}."
+    told = f", and what it cost is not known: {_without_cost(settled)}. Nothing was booked, and {free}. "
+    if settled.unit is not None:
+        return f"{told}Settle it with `actual_usd`: its {settled.unit}."
+    return f"{told}Settle it with `actual_usd`, or add the price to [settings.prices]."
 
 
 def _without_cost(settled: Settlement) -> str:
@@ -143,26 +153,33 @@ def _without_cost(settled: Settlement) -> str:
         return ""
     of = f"{found.calls:,} of its {counted(settled.calls or found.calls, 'recorded call')}"
     tokens = f" ({counted(found.tokens, 'token')})" if found.tokens else ""
-    return f"{of}{tokens} {'has' if found.calls == 1 else 'have'} no cost and no known price"
+    lacks = UNIT_WORDS[settled.unit or "usd"].lacks
+    return f"{of}{tokens} {'has' if found.calls == 1 else 'have'} {lacks}"
 
 
-def run_summary(run: RunReport) -> str:
+def run_summary(run: RunReport, unit: Unit | None = None) -> str:
     """What a run has cost, what it will have cost, and what to do."""
-    spent = f"This run: {money(run.spent_usd)} after {counted(run.calls, 'recorded cost')}"
+    money = partial(amount_text, unit=unit or "usd")
+    steps = counted(run.calls, "recorded cost" if unit is None else "recorded amount")
+    spent = f"This run: {money(run.spent_usd)} after {steps}"
     if run.unpriced is not None:
-        spent += f", and {counted(run.unpriced.calls, 'call')} without a cost or a known price"
+        lacks = "without a cost or a known price"
+        lacks = lacks if unit is None else f"with {UNIT_WORDS[unit].lacks}"
+        spent += f", and {counted(run.unpriced.calls, 'call')} {lacks}"
     if run.projected_total_usd is None or run.advice is None:
         past = f"from {counted(run.past_runs, 'past run')} of this budget"
         return f"{spent}; what it will cost is not known{'' if run.unpriced else f' {past}'}."
     told = f"{spent}, about {money(run.projected_total_usd)} in the end"
     if run.interval90_usd is not None:
         low, high = run.interval90_usd
-        told += f" (90% interval {money(low)}{TO}{money(high)})"
+        told += f" (90% interval {amount_span(low, high, unit or 'usd')})"
     told += f", from {counted(run.past_runs, 'past run')}: {run.advice}"
     return f"{told} to {run.step_down_to}." if run.step_down_to else f"{told}."
 
 
-def step_down_text(step: StepDown) -> str:
+def step_down_text(step: StepDown, unit: Unit | None = None) -> str:
     """That a cheaper target would do where a budget runs low, and how much cheaper it is."""
-    name, to = plain(step.dependency, 80), plain(step.to, 80)
-    return f"It runs low: a call of {to} costs {percent(step.cost_share)} of one of {name}."
+    name, to, share = plain(step.dependency, 80), plain(step.to, 80), percent(step.cost_share)
+    does = "costs" if unit is None else "uses"
+    of = f"{share} of one of {name}" if unit is None else f"{share} of the {unit} of one of {name}"
+    return f"It runs low: a call of {to} {does} {of}."

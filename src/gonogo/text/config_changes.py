@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.records import MICRO
-from gonogo.text.forms import duration, money
+from gonogo.records import UNIT_SIZE
+from gonogo.text.forms import amount_text, duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ def _of_budget(old: BudgetSettings, new: BudgetSettings) -> list[str]:
 def _value(budget: BudgetSettings, name: str) -> str:
     value = getattr(budget, name)
     if name == "limit_micro_usd":
-        return money(value / MICRO)
+        return amount_text(value / UNIT_SIZE[budget.unit], budget.unit)
     if name.endswith("_s") and value is not None:
         return duration(value)
     if isinstance(value, tuple):

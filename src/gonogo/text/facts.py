@@ -23,10 +23,12 @@ from gonogo.answers import (
     TrustReport,
 )
 from gonogo.answers.drill_report import DrillReport
+from gonogo.records import Unit
 from gonogo.text.budget_summary import not_counted_texts
 from gonogo.text.drill_words import drill_parts
 from gonogo.text.forms import (
     Table,
+    amount_text,
     counted,
     day,
     e_value,
@@ -41,6 +43,7 @@ from gonogo.text.forms import (
     signed,
     table,
 )
+from gonogo.text.unit_words import UNIT_WORDS
 
 Parts = tuple[list[tuple[str, str]], list[Table]]
 
@@ -165,8 +168,10 @@ def _trust(answer: TrustReport) -> Parts:
 @parts_of.register
 def _budget(answer: BudgetCheck) -> Parts:
     """What the summary does not say: it has the chance, what remains and what is projected."""
-    spent = f"{money(answer.spent_usd)} spent and {money(answer.held_usd)} held"
-    spent += f" of {money(answer.limit_usd)}, window {answer.window.kind}"
+    unit: Unit = answer.unit or "usd"
+    spent = f"{amount_text(answer.spent_usd, unit)} {UNIT_WORDS[unit].spent} and "
+    spent += f"{amount_text(answer.held_usd, unit)} held of {amount_text(answer.limit_usd, unit)}"
+    spent += f", window {answer.window.kind}"
     facts = [("budget", f"{answer.budget}: {spent}")]
     if answer.passed:
         facts.append(("required", percent(answer.required_confidence)))
@@ -183,7 +188,7 @@ def _budget(answer: BudgetCheck) -> Parts:
     if answer.also_counts:
         stead = [f"{s.dependency} instead of {s.instead_of}" for s in answer.also_counts]
         facts.append(("also counts", named(stead)))
-    others = [(money(h.held_usd), h.expires_at) for h in answer.others_hold or ()]
+    others = [(amount_text(h.held_usd, unit), h.expires_at) for h in answer.others_hold or ()]
     return facts, [table("holds", "held expires_at", others)]
 
 

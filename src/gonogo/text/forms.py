@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gonogo.answers import Evidence, TargetShare
+    from gonogo.records import Unit
 
 ROWS_MAX = 12
 CELL_CHARS_MAX = 200
 MONEY_DIGITS_FROM_USD = 0.01
+MINUTE_DIGITS_FROM = Decimal("0.1")
 # From a million on the exponent is what matters; below a ten-thousandth it is shorter.
 EXPONENT_FROM, EXPONENT_BELOW = 1e6, 1e-4
 # Of a probability near 0 or 1 every digit counts: 99.95% is not 100%, and not 99%.
@@ -129,6 +131,24 @@ def money(usd: float) -> str:
     if 0 < usd < MONEY_DIGITS_FROM_USD:
         return f"${_decimals(exact, 1 - exact.adjusted()).rstrip('0')}"
     return f"${_decimals(exact, 2)}"
+
+
+def amount_text(amount: float, unit: Unit) -> str:
+    """An amount of what a budget counts, with its noun; money as `money`."""
+    if unit == "usd":
+        return money(amount)
+    if unit == "minutes":
+        exact = Decimal(repr(float(amount)))
+        digits = 1 - exact.adjusted() if 0 < abs(exact) < MINUTE_DIGITS_FROM else 2
+        shown = _decimals(exact, digits).rstrip("0").rstrip(".")
+        return f"{shown} {'minute' if shown == '1' else 'minutes'}"
+    return counted(round(amount), unit.removesuffix("s"))
+
+
+def amount_span(low: float, high: float, unit: Unit) -> str:
+    """An interval of what a budget counts, with its noun once."""
+    first = amount_text(low, unit)
+    return f"{first if unit == 'usd' else first.rpartition(' ')[0]}{TO}{amount_text(high, unit)}"
 
 
 def as_shown(usd: float) -> float:

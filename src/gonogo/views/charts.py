@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, TrustReport, rfc3339
 from gonogo.answers.chart_points import BudgetHistory, FleetHistory
-from gonogo.records import DAY_MS, HOUR_MS, MICRO
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, UNIT_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,9 +103,10 @@ async def budget_history(
     ledger: Ledger, settings: Settings, budget: str, traffic: Traffic, *, now_ms: int
 ) -> BudgetHistory:
     """What was spent up to each of 40 moments since the window began."""
-    from gonogo.money.scopes import budget_chain, scope_at
+    from gonogo.money.scopes import budget_chain, scopes_at
 
-    scope = scope_at(settings, budget_chain(settings, budget)[0], now_ms, traffic)
+    asked = budget_chain(settings, budget)[:1]
+    [scope] = await scopes_at(ledger, settings, asked, traffic, now_ms=now_ms)
     start_ms = scope.start_ms if scope.start_ms is not None else now_ms - UNBOUNDED_MS
     step = max((now_ms - start_ms) // BUDGET_POINTS, HOUR_MS // 4)
     moments = [*range(start_ms + step, now_ms, step), now_ms]
@@ -117,5 +118,5 @@ async def budget_history(
     return BudgetHistory(
         start=rfc3339(start_ms),
         at_s=[(moment - start_ms) // 1000 for moment in moments],
-        spent_usd=[balance.spent_micro_usd / MICRO for balance in balances],
+        spent_usd=[balance.spent_micro_usd / UNIT_SIZE[scope.unit] for balance in balances],
     )

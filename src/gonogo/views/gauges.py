@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.money.scopes import Traffic, scope_at
+from gonogo.money.scopes import Traffic, scopes_at
 from gonogo.ports.standing_verdicts import verdicts_now
+from gonogo.records import UNIT_SIZE, Unit
 from gonogo.trust.fleet_scores import look_at_fleet
 
 if TYPE_CHECKING:
@@ -25,14 +26,15 @@ SCRAPE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class BudgetGauge:
-    """One budget in its window, in micro-dollars."""
+    """One budget in its window, in its unit."""
 
-    limit: int
-    spent: int
-    held: int
+    unit: Unit
+    limit: float
+    spent: float
+    held: float
 
     @property
-    def remaining(self) -> int:
+    def remaining(self) -> float:
         """What could still be spent."""
         return self.limit - self.spent - self.held
 
@@ -71,7 +73,7 @@ async def read_gauges(
         await look_at_fleet(telemetry, log, settings, now_ms=now_ms, has_time=has_time)
     scores = await telemetry.kept_scores()
     budgets = list(settings.budgets.values())
-    scopes = [scope_at(settings, budget, now_ms, traffic) for budget in budgets]
+    scopes = await scopes_at(ledger, settings, budgets, traffic, now_ms=now_ms)
     balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
     counted = await incidents.counts()
     return Gauges(
@@ -79,7 +81,10 @@ async def read_gauges(
         scores={score.dependency: score for score in scores},
         budgets={
             budget.name: BudgetGauge(
-                budget.limit_micro_usd, balance.spent_micro_usd, balance.held_micro_usd
+                budget.unit,
+                budget.limit_micro_usd / UNIT_SIZE[budget.unit],
+                balance.spent_micro_usd / UNIT_SIZE[budget.unit],
+                balance.held_micro_usd / UNIT_SIZE[budget.unit],
             )
             for budget, balance in zip(budgets, balances, strict=True)
         },

@@ -113,7 +113,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
         "--budget", metavar="NAME", help="hold and settle each call's money there; with --call-usd"
     )
     enforced.add_argument(
-        "--call-usd", type=_usd, metavar="USD", help="what a call costs, whatever becomes of it"
+        "--call-usd",
+        type=_usd,
+        metavar="USD",
+        help="what a call costs in the budget's unit, whatever becomes of it",
     )
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from gonogo.errors import ParameterError, plain
 from gonogo.ports.money import (
     Balance,
     BudgetRecord,
-    ClosedAs,
     ClosedReservation,
     Draft,
     JudgedCheck,
@@ -22,31 +19,49 @@ from gonogo.ports.money import (
     RunProgress,
     Scope,
 )
-from gonogo.records import DAY_MS, MICRO, NANO_A_MICRO, QUARTER_MS, Decision
+from gonogo.records import (
+    DAY_MS,
+    MICRO,
+    QUARTER_MS,
+    Decision,
+    Unit,
+)
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
-from gonogo.store.books.ledger_books import balance, book, book_costs, enter, source_id
+from gonogo.store.books.closing import lower, settle
+from gonogo.store.books.ledger_books import (
+    balance,
+    book_costs,
+    enter,
+)
 from gonogo.store.books.run_books import (
     budgets_named,
-    calls_of,
     left_holds,
     missing,
     renew,
     run_so_far,
-    unknown_reservation,
 )
+from gonogo.store.books.sessions import session_start
 from gonogo.store.engine import Connection, Engine, Rows
-from gonogo.text.forms import money
 
-__all__ = ["SqliteLedger", "book_costs", "closed_as", "logged", "lowered_plan"]
+__all__ = ["SqliteLedger", "book_costs"]
 
 _JUDGED = """
 SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),
        planned_micro_usd
 FROM reservation
 WHERE state = 'settled'
-  AND (:members IS NULL OR budget IN (SELECT value FROM json_each(:members)))
+  AND (:members IS NULL OR (unit = :unit AND budget IN (SELECT value FROM json_each(:members))))
 ORDER BY closed_ms DESC LIMIT :limit
+"""
+# Quarter hours in which something was called, or settled at a declared amount.
+_USED_IN = """
+SELECT DISTINCT u.bucket FROM spend_source p CROSS JOIN used u
+WHERE u.source_id = p.id AND u.daily = 0 AND u.bucket >= :first AND u.bucket <= :now
+  AND (u.calls > 0 OR p.dependency = '')
+  AND (p.budget IN (SELECT value FROM json_each(:members))
+       OR p.dependency IN (SELECT value FROM json_each(:dependencies)))
+ORDER BY u.bucket
 """
 # As far back as a budget's own record is read at every check.
 _RECORD_CHECKS_MAX = 500
@@ -62,6 +77,10 @@ class SqliteLedger:
     def under(self, settings: Settings) -> Ledger:
         """See `Ledger`."""
         return SqliteLedger(self._database, settings)
+
+    async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
+        """See `Ledger`."""
+        return await self._database.read(partial(_session_start, scope=scope, now_ms=now_ms))
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -100,7 +119,7 @@ class SqliteLedger:
 
     async def lower(self, reservation_id: str, *, held_micro_usd: int, now_ms: int) -> None:
         """See `Ledger`."""
-        work = partial(_lower, name=reservation_id, held=held_micro_usd, now_ms=now_ms)
+        work = partial(lower, name=reservation_id, held=held_micro_usd, now_ms=now_ms)
         await self._database.write(work, durable=True)
 
     async def run_so_far(self, reservation_id: str) -> RunProgress | None:
@@ -111,21 +130,21 @@ class SqliteLedger:
         self,
         reservation_id: str,
         *,
-        actual_micro_usd: int | None,
+        actual_usd: float | None,
         now_ms: int,
         entry_of: Callable[[ClosedReservation], Decision] | None = None,
     ) -> ClosedReservation:
         """See `Ledger`."""
         work = partial(
-            _settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms, entry_of=entry_of
+            settle, name=reservation_id, actual_usd=actual_usd, now_ms=now_ms, entry_of=entry_of
         )
         return await self._database.write(work, durable=True)
 
-    async def record(self, members: Sequence[str], *, now_ms: int) -> BudgetRecord:
+    async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
         """See `Ledger`."""
 
         def work(connection: Connection) -> BudgetRecord:
-            wanted = {"members": json.dumps(members), "limit": _RECORD_CHECKS_MAX}
+            wanted = {"members": json.dumps(members), "unit": unit, "limit": _RECORD_CHECKS_MAX}
             judged = connection.execute(_JUDGED, wanted)
             return BudgetRecord(
                 _named_by(connection, members),
@@ -151,9 +170,27 @@ class SqliteLedger:
         """See `Ledger`."""
         return await self._database.read(
             lambda connection: _judged(
-                connection.execute(_JUDGED, {"members": None, "limit": limit})
+                connection.execute(_JUDGED, {"members": None, "unit": None, "limit": limit})
             )
         )
+
+
+def _session_start(connection: Connection, scope: Scope, now_ms: int) -> int | None:
+    members, dependencies = json.dumps(scope.members), json.dumps(scope.dependencies)
+
+    def buckets(since: int | None) -> list[int]:
+        found = connection.execute(
+            _USED_IN,
+            {
+                "members": members,
+                "dependencies": dependencies,
+                "first": -1 if since is None else since,
+                "now": now_ms // QUARTER_MS,
+            },
+        )
+        return [row[0] for row in found]
+
+    return session_start(buckets, length_ms=scope.session_ms or 0, now_ms=now_ms)
 
 
 def _balances(
@@ -220,12 +257,13 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
     )
     if drafted.held_micro_usd is not None:
         connection.execute(
-            "INSERT INTO reservation (id, budget, state, held_micro_usd, created_ms, expires_ms,"
-            " confidence_e6, remaining_micro_usd, planned_micro_usd)"
-            " VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO reservation (id, budget, unit, state, held_micro_usd, created_ms,"
+            " expires_ms, confidence_e6, remaining_micro_usd, planned_micro_usd)"
+            " VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)",
             (
                 request.reservation_id,
                 request.budget,
+                request.unit,
                 drafted.held_micro_usd,
                 request.now_ms,
                 request.expires_ms,
@@ -252,109 +290,3 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
     if request.entry_of is not None:
         append_action(connection, request.entry_of(answer))
     return answer
-
-
-def _settle(
-    connection: Connection,
-    *,
-    name: str,
-    actual: int | None,
-    now_ms: int,
-    entry_of: Callable[[ClosedReservation], Decision] | None,
-) -> ClosedReservation:
-    row = connection.execute(
-        "SELECT budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd, created_ms,"
-        " expires_ms FROM reservation WHERE id = ?",
-        (name,),
-    ).fetchone()
-    if row is None:
-        raise unknown_reservation(name)
-    budget, state, held, observed, declared, created_ms, expires_ms = row
-    if declared is not None and actual not in (None, declared):
-        raise ParameterError(
-            f"Reservation '{name}' was settled at {money(declared / MICRO)} before, which is final. "
-            "Record further costs as observations of its budget."
-        )
-    freed = -held if state == "open" else 0
-    if declared is None and actual is not None:
-        booked_ms = max(created_ms, min(now_ms, expires_ms))
-        booked_as = (source_id(connection, "", budget, 1), booked_ms // QUARTER_MS)
-        book(connection, *booked_as, (actual - observed) * NANO_A_MICRO)
-        enter(
-            connection,
-            now_ms,
-            name,
-            "settle",
-            held=freed,
-            spent=actual - observed,
-            booked_as=booked_as,
-        )
-        _close(connection, name, "settled", now_ms, actual)
-    elif state == "open":
-        state = "settled" if observed else "released"
-        enter(connection, now_ms, name, "settle" if observed else "release", held=freed)
-        _close(connection, name, state, now_ms, None)
-    else:
-        return _closed(connection, name)
-    return logged(connection, _closed(connection, name), entry_of)
-
-
-def _lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
-    row = connection.execute(
-        "SELECT held_micro_usd, planned_micro_usd FROM reservation WHERE id = ? AND state = 'open'",
-        (name,),
-    ).fetchone()
-    if row is None or row[0] <= held:
-        return
-    connection.execute(
-        "UPDATE reservation SET held_micro_usd = ?, planned_micro_usd = ? WHERE id = ?",
-        (held, lowered_plan(row[1], row[0], held), name),
-    )
-    enter(connection, now_ms, name, "hold", held=held - row[0])
-
-
-def lowered_plan(planned: int | None, before: int, held: int) -> int | None:
-    """What was planned for as much of a hold as is left of it: calibration compares it with the cost."""
-    return None if planned is None else planned * held // before
-
-
-def logged(
-    connection: Connection,
-    closed: ClosedReservation,
-    entry_of: Callable[[ClosedReservation], Decision] | None,
-) -> ClosedReservation:
-    """Write the log entry of a reservation that was just closed; it, naming its entry."""
-    if entry_of is None:
-        return closed
-    entry = entry_of(closed)
-    append_action(connection, entry)
-    return replace(closed, decision_id=entry.id)
-
-
-def _close(
-    connection: Connection, name: str, state: str, now_ms: int, declared: int | None
-) -> None:
-    connection.execute(
-        "UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE id = ?",
-        (state, now_ms, declared, name),
-    )
-
-
-def _closed(connection: Connection, name: str) -> ClosedReservation:
-    row = connection.execute(
-        "SELECT budget, held_micro_usd, declared_micro_usd, observed_micro_usd,"
-        " closed_ms >= expires_ms, created_ms FROM reservation WHERE id = ?",
-        (name,),
-    ).fetchone()
-    return closed_as(connection, name, row)
-
-
-def closed_as(connection: Connection, name: str, row: Sequence[Any]) -> ClosedReservation:
-    """A closed reservation, of its budget, what it held, declared and observed, whether late, and since when."""
-    budget, held, declared, observed, late, created_ms = row
-    if declared is not None:
-        status: ClosedAs = "expired_settled" if late else "settled"
-        return ClosedReservation(name, budget, status, held, declared)
-    calls = calls_of(connection, name, budget, created_ms=created_ms)
-    status = "released" if observed <= 0 else "expired_settled" if late else "settled"
-    return ClosedReservation(name, budget, status, held, observed, calls)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from gonogo.ports.booked_costs import BookedCost
+from gonogo.ports.booked_costs import BookedCost, Usage, counted_column
 from gonogo.ports.money import Balance, OpenHold, Scope
-from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS
+from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.store.engine import Connection
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "balance",
     "book",
     "book_costs",
+    "book_used",
     "enter",
     "source_id",
     "sum_of",
@@ -50,7 +51,7 @@ def whole(high: int, low: int) -> int:
 # and has come back since, cannot make it last for ever.
 _OPEN = """
 FROM reservation
-WHERE state = 'open' AND budget = :budget AND expires_ms > :now
+WHERE state = 'open' AND budget = :budget AND unit = :unit AND expires_ms > :now
   AND 2 * created_ms - expires_ms <= :now AND held_micro_usd > observed_micro_usd
 """
 _HELD = f"SELECT {sum_of('held_micro_usd - observed_micro_usd')} {_OPEN}"
@@ -65,39 +66,81 @@ ON CONFLICT DO UPDATE SET
   micro_usd = min(micro_usd + excluded.micro_usd + (rest_nano_usd + excluded.rest_nano_usd) / 1000, {SUM_MAX}),
   rest_nano_usd = (rest_nano_usd + excluded.rest_nano_usd) % 1000
 """  # noqa: S608 - a constant number
-_SPENT = f"""
-SELECT {sum_of("s.micro_usd")}, coalesce(sum(s.rest_nano_usd), 0) FROM spend_source AS p CROSS JOIN spend AS s
+_ADD_USED = f"""
+INSERT INTO used (source_id, daily, bucket, calls, tokens, latency_us) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET calls = min(calls + excluded.calls, {SUM_MAX}),
+  tokens = min(tokens + excluded.tokens, {SUM_MAX}),
+  latency_us = min(latency_us + excluded.latency_us, {SUM_MAX})
+"""  # noqa: S608 - a constant number
+_SUM = """
+SELECT {columns} FROM spend_source AS p CROSS JOIN {table} AS s
 WHERE s.source_id = p.id AND s.daily = :daily AND s.bucket >= :first AND s.bucket < :end
   AND (p.budget IN (SELECT value FROM json_each(:members))
        OR p.dependency IN (SELECT value FROM json_each(:dependencies)))
-"""  # noqa: S608 - constant text
+"""
+_SPENT: Mapping[Unit, str] = {
+    "usd": _SUM.format(
+        columns=f"{sum_of('s.micro_usd')}, coalesce(sum(s.rest_nano_usd), 0)", table="spend"
+    ),
+    **{
+        unit: _SUM.format(columns=f"{sum_of(f's.{counted_column(unit)}')}, 0", table="used")
+        for unit in ("calls", "tokens", "minutes")
+    },
+}
 
 
 def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int) -> None:
-    """Book what newly stored observations cost, in the transaction that stores them.
+    """Book what newly stored observations cost and used, in the transaction that stores them.
 
     A cost that names a reservation belongs to it, whatever its dependency: while it is open it
     uses up the hold; once it was settled at a declared cost it changes nothing; once it was closed
     without one, or has expired, it adds to what was spent. A reservation that the store does not
     know is passed over, and the cost counts by its budget and dependency.
+
+    A reservation is in the unit of its budget. In other units its calls count in that budget too,
+    but money: what they cost counts by the budget that they name themselves, and their dependency.
     """
     free: dict[tuple[str, str, int], int] = defaultdict(int)
+    used: dict[tuple[str, str, int, int], Usage] = {}
     reserved: dict[tuple[str, str, int], int] = defaultdict(int)
+    named = {cost.reservation for cost in costs if cost.reservation is not None}
+    known: dict[str | None, _Reserved] = {None: _NO_RESERVATION}
+    known |= {name: _unit_of(connection, name) for name in named}
     for cost in costs:
-        quarter = cost.ts_ms // QUARTER_MS
-        if cost.reservation is not None and _is_known(connection, cost.reservation):
-            reserved[cost.reservation, cost.dependency, quarter] += cost.nano_usd
-        else:
+        quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation, cost.used
+        budget, unit = known[name]
+        if name is None or unit != "usd":
             free[cost.dependency, cost.budget or "", quarter] += cost.nano_usd
+        else:
+            reserved[name, cost.dependency, quarter] += cost.nano_usd
+        if name is not None and unit not in (None, "usd"):
+            reserved[name, cost.dependency, quarter] += count.of(unit)
+            count = count.without(unit)
+        key = cost.dependency, budget or cost.budget or "", int(unit is not None), quarter
+        used[key] = used.get(key, Usage()).plus(count)
     for (dependency, budget, quarter), nano in sorted(free.items()):
         book(connection, source_id(connection, dependency, budget, 0), quarter, nano)
-    for (reservation, dependency, quarter), nano in sorted(reserved.items()):
-        _book_reserved(connection, reservation, dependency, quarter, nano, now_ms)
+    for (reservation, dependency, quarter), amount in sorted(reserved.items()):
+        spent = _book_reserved(connection, reservation, dependency, quarter, amount, now_ms)
+        budget, unit = known[reservation]
+        if unit is not None and unit != "usd":
+            key = dependency, budget or "", 1, quarter
+            used[key] = used[key].plus(Usage.amount(unit, spent))
+    for (dependency, budget, is_reserved, quarter), count in sorted(used.items()):
+        source = source_id(connection, dependency, budget, is_reserved)
+        book_used(connection, source, quarter, count)
 
 
-def _is_known(connection: Connection, reservation: str) -> bool:
-    found = connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation,)).fetchone()
-    return found is not None
+_Reserved = tuple[str | None, Unit | None]
+_NO_RESERVATION: _Reserved = (None, None)
+
+
+def _unit_of(connection: Connection, reservation: str) -> _Reserved:
+    """The budget and the unit of a reservation; of one that is not known neither."""
+    found = connection.execute(
+        "SELECT budget, unit FROM reservation WHERE id = ?", (reservation,)
+    ).fetchone()
+    return _NO_RESERVATION if found is None else (found[0], found[1])
 
 
 def _book_reserved(
@@ -105,24 +148,27 @@ def _book_reserved(
     reservation: str,
     dependency: str,
     quarter: int,
-    nano: int,
+    amount: int,
     now_ms: int,
-) -> None:
-    budget, state, declared, observed, rest = connection.execute(
-        "SELECT budget, state, declared_micro_usd, observed_micro_usd, rest_nano_usd FROM reservation"
-        " WHERE id = ?",
+) -> int:
+    """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered."""
+    budget, unit, state, declared, observed, rest = connection.execute(
+        "SELECT budget, unit, state, declared_micro_usd, observed_micro_usd, rest_nano_usd"
+        " FROM reservation WHERE id = ?",
         (reservation,),
     ).fetchone()
     if declared is not None:
-        return
+        return 0
     source = source_id(connection, dependency, budget, 1)
-    if not nano:
-        return  # no entry, which would count as a call of a run
-    # Entries are whole micro-dollars; the row carries the rest to the next one.
-    amount, rest = divmod(nano + rest, NANO_A_MICRO)
+    if not amount:
+        return 0  # no entry, which would count as a call of a run
+    if unit == "usd":
+        # Entries are whole micro-dollars; the row carries the rest to the next one.
+        amount, rest = divmod(amount + rest, NANO_A_MICRO)
     # What is beyond the largest sum is neither booked nor entered, so that the two stay equal.
     amount = min(amount, SUM_MAX - observed)
-    book(connection, source, quarter, amount * NANO_A_MICRO)
+    if unit == "usd":
+        book(connection, source, quarter, amount * NANO_A_MICRO)
     connection.execute(
         "UPDATE reservation SET observed_micro_usd = observed_micro_usd + ?, rest_nano_usd = ?"
         " WHERE id = ?",
@@ -130,6 +176,7 @@ def _book_reserved(
     )
     kind = "cost" if state == "open" else "correct"
     enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
+    return amount
 
 
 def source_id(connection: Connection, dependency: str, budget: str, reserved: int) -> int:
@@ -157,6 +204,14 @@ def book(connection: Connection, source: int, quarter: int, nano: int) -> None:
             (source, 0, quarter, min(amount, SUM_MAX), rest),
             (source, 1, quarter // QUARTERS_A_DAY, min(amount, SUM_MAX), rest),
         ],
+    )
+
+
+def book_used(connection: Connection, source: int, quarter: int, count: Usage) -> None:
+    """Add what was used to a source's quarter hour and to the UTC day around it."""
+    kept = [max(min(each, SUM_MAX), -SUM_MAX) for each in count]
+    connection.executemany(
+        _ADD_USED, [(source, 0, quarter, *kept), (source, 1, quarter // QUARTERS_A_DAY, *kept)]
     )
 
 
@@ -196,7 +251,7 @@ def balance(
     spent = rest = 0
     for daily, first, end in window_ranges(scope.start_ms, scope.end_ms):
         row = connection.execute(
-            _SPENT,
+            _SPENT[scope.unit],
             {
                 "members": members,
                 "dependencies": dependencies,
@@ -209,7 +264,7 @@ def balance(
     held = 0
     holds: list[OpenHold] = []
     for member in scope.members:
-        open_now = {"budget": member, "now": now_ms, "holds": holds_max}
+        open_now = {"budget": member, "unit": scope.unit, "now": now_ms, "holds": holds_max}
         if member not in held_by:
             held_by[member] = whole(*connection.execute(_HELD, open_now).fetchone())
         held += held_by[member]

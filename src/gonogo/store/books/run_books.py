@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.money import LeftHold, ReservationCalls, RunProgress
 from gonogo.records import DAY_MS
+from gonogo.store.books.counted import counted_by
+from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.records import Unit
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
@@ -31,7 +34,7 @@ _COSTS = (
     "SELECT spent_micro_usd FROM ledger_entry WHERE reservation = ? AND kind = 'cost' ORDER BY seq"
 )
 _PAST = """
-SELECT id FROM reservation WHERE budget = ? AND state = 'settled' AND observed_micro_usd > 0
+SELECT id FROM reservation WHERE budget = ? AND unit = ? AND state = 'settled' AND observed_micro_usd > 0
   AND id <> ? AND closed_ms < expires_ms ORDER BY closed_ms DESC LIMIT ?
 """
 # From one budget to the next in the index of open holds, however many each has.
@@ -46,21 +49,21 @@ SELECT name FROM held
 """
 _ACCOUNTS = "SELECT DISTINCT budget FROM account"
 _LEFT = """
-SELECT coalesce(sum(held_micro_usd - observed_micro_usd), 0), max(expires_ms) FROM reservation
+SELECT unit, coalesce(sum(held_micro_usd - observed_micro_usd), 0), max(expires_ms) FROM reservation
 WHERE state = 'open' AND budget = ?1 AND expires_ms > ?2 AND held_micro_usd > observed_micro_usd
+GROUP BY unit ORDER BY unit
 """
 # Found by the time of the calls, since no index has reservations: from a day before the hold was made, for
 # who sends late or by another clock. Dependencies that ever spent in the budget's name are few.
 _CALLS = """
 SELECT d.name, d.kind, count(*),
-  sum(CASE WHEN coalesce(o.booked_nano_usd, o.cost_micro_usd) IS NOT NULL THEN 0
+  sum(CASE WHEN {known} IS NOT NULL THEN 0
            WHEN coalesce(o.input_tokens, o.output_tokens) IS NOT NULL THEN 1
            -- One that failed without usage was not served, and costs nothing.
            WHEN o.error_id IS NULL THEN 1 ELSE 0 END),
-  sum(CASE WHEN coalesce(o.booked_nano_usd, o.cost_micro_usd) IS NULL
+  sum(CASE WHEN {known} IS NULL
            THEN coalesce(o.input_tokens, 0) + coalesce(o.output_tokens, 0) ELSE 0 END),
-  sum(CASE WHEN coalesce(o.cost_micro_usd, o.input_tokens, o.output_tokens) IS NULL
-           THEN 0 ELSE 1 END)
+  sum(CASE WHEN {used} IS NULL THEN 0 ELSE 1 END)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id
 WHERE d.name IN (SELECT dependency FROM {sources} WHERE budget = ?1)
   AND o.ts_ms >= ?2 AND o.reservation = ?3
@@ -115,9 +118,8 @@ def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tu
     named = connection.execute(_BUDGETS_HELD if not connection.has_shards else _ACCOUNTS)
     found = []
     for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None} - known):
-        held, until = connection.execute(_LEFT, (name, now_ms)).fetchone()
-        if until is not None:
-            found.append(LeftHold(name, int(held), until))
+        for unit, held, until in connection.execute(_LEFT, (name, now_ms)).fetchall():
+            found.append(LeftHold(name, int(held), until, unit))
     return tuple(found)
 
 
@@ -132,29 +134,35 @@ def missing(connection: Connection, *, reservations: Sequence[str]) -> tuple[str
 def run_so_far(connection: Connection, *, name: str) -> RunProgress | None:
     """See `Ledger`."""
     row = connection.execute(
-        "SELECT budget, held_micro_usd, created_ms FROM reservation WHERE id = ?", (name,)
+        "SELECT budget, unit, held_micro_usd, created_ms FROM reservation WHERE id = ?", (name,)
     ).fetchone()
     if row is None:
         return None
-    past = connection.execute(_PAST, (row[0], name, PAST_RUNS_MAX)).fetchall()
+    budget, unit, held, created_ms = row
+    past = connection.execute(_PAST, (budget, unit, name, PAST_RUNS_MAX)).fetchall()
     return RunProgress(
-        row[0],
-        row[1],
+        budget,
+        held,
         _costs(connection, name),
         tuple(_costs(connection, one) for (one,) in past),
-        calls_of(connection, name, row[0], created_ms=row[2]),
+        calls_of(connection, name, budget, unit, created_ms=created_ms),
+        unit,
     )
 
 
 def calls_of(
-    connection: Connection, name: str, budget: str, *, created_ms: int
+    connection: Connection, name: str, budget: str, unit: Unit, *, created_ms: int
 ) -> ReservationCalls:
-    """The calls that name a reservation, and which of them have no cost; tools that never have one are free."""
+    """The calls that name a reservation, and which of them lack what its unit counts.
+
+    Tools that never had any of it are free, but that every call takes time.
+    """
+    known, used = counted_by(unit, "o.")
     sources = "spend" if connection.has_shards else "spend_source"
-    found = connection.execute(
-        _CALLS.format(sources=sources), (budget, created_ms - DAY_MS, name)
-    ).fetchall()
-    is_free = [kind not in (None, "model") and not used for _, kind, *_, used in found]
+    statement = _CALLS.format(known=known, used=used, sources=sources)
+    found = connection.execute(statement, (budget, created_ms - DAY_MS, name)).fetchall()
+    has_free = bool(UNIT_WORDS[unit].free)
+    is_free = [has_free and kind not in (None, "model") and not used for _, kind, *_, used in found]
     unknown = [row for row, free in zip(found, is_free, strict=True) if row[3] and not free]
     return ReservationCalls(
         sum(int(row[2]) for row in found),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Connection
     from gonogo.store.figures.figure import Figures
 
-__all__ = ["compare_money", "mend_money"]
+__all__ = ["Spend", "compare_money", "kept_since", "mend_money"]
 
 _AMOUNTS = ("micro_usd", "rest_nano_usd")
 _NANO_MAX = SUM_MAX * NANO_A_MICRO
@@ -66,7 +66,8 @@ SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?,
   sum(CASE WHEN o.booked_nano_usd < 0 THEN 1 ELSE 0 END)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
-WHERE r.id IS NULL GROUP BY 1, 2, 3
+-- What calls of a reservation in another unit cost counts by what they name themselves.
+WHERE r.id IS NULL OR r.unit <> 'usd' GROUP BY 1, 2, 3
 """  # noqa: S608 - constant text
 # Of calls that were counted by the hour.
 _CELLS = f"""
@@ -142,10 +143,15 @@ def _stored(connection: Connection) -> dict[Spend, int]:
     return dict(sums)
 
 
+def kept_since(connection: Connection) -> dict[str, int]:
+    """From which quarter hour on each dependency's rows are all there; of one that was forgotten, none."""
+    kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
+    return kept | dict(connection.execute(_FORGOTTEN, (_QUARTER_MAX,)).fetchall())
+
+
 def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[str, int]]:
     """What calls cost by their rows; where some were priced as they came; since when rows are kept."""
-    kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
-    kept |= dict(connection.execute(_FORGOTTEN, (_QUARTER_MAX,)).fetchall())
+    kept = kept_since(connection)
     costs: dict[Spend, int] = {}
     unpriced: set[Spend] = set()
     for name, budget, quarter, *halves, without in connection.execute(_COSTS, (QUARTER_MS,)):
@@ -166,7 +172,10 @@ def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[s
 
 def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dict[Spend, int]]:
     """What entries say of each reservation, and of what was spent in reservations."""
-    budgets = dict(connection.execute("SELECT id, budget FROM reservation").fetchall())
+    budgets = dict(
+        connection.execute("SELECT id, budget FROM reservation WHERE unit = 'usd'").fetchall()
+    )
+    known = {row[0] for row in connection.execute("SELECT id FROM reservation").fetchall()}
     accounts: dict[str, _Account] = {}
     spent: dict[Spend, int] = defaultdict(int)
     for name, kind, held, amount, dependency, quarter in connection.execute(
@@ -183,7 +192,7 @@ def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dic
         else:
             at = at._replace(state="released")
         accounts[name] = at
-        if quarter:
+        if quarter and (name in budgets or name not in known):
             spent[Spend(budgets.get(name, ""), dependency, 1, 0, quarter)] += amount * NANO_A_MICRO
     sums = {key: min(amount, _NANO_MAX) for key, amount in spent.items()}
     return {name: tuple(at) for name, at in accounts.items()}, sums

@@ -239,7 +239,7 @@ def _store(
         for row, content, sign in signed:
             contribute(cells, row, content, catalogue=catalogue, slices=slices, sign=sign)
             golden.append(golden_of(row, content, sign))
-            costs += booked_of(dependency.name, row, sign)
+            costs.append(booked_of(dependency.name, row, content, sign))
     add_golden(connection, golden)
     connection.executemany(
         f"DELETE FROM hour_cell WHERE {_KEYS}",  # noqa: S608 - constant names

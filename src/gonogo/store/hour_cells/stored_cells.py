@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.ports.booked_costs import BookedCost
+from gonogo.ports.booked_costs import BookedCost, Usage
 from gonogo.ports.hour_cells import CellContent, CountedHistogram
-from gonogo.records import HOUR_MS, NANO_A_MICRO
+from gonogo.records import HOUR_MS, MICRO, NANO_A_MICRO
 from gonogo.store.observations.cells import COUNTS, Cell, Cells
 from gonogo.store.observations.rows import hash16
 
@@ -184,9 +184,15 @@ def golden_of(
     return key, sign * labels, sign * content.counts[_OUTCOME_SUM]
 
 
-def booked_of(name: str, row: StoredCell, sign: int) -> list[BookedCost]:
-    """What a cell's calls cost, booked at the start of its hour."""
-    if row.nano_usd is None:
-        return []
-    amount = divmod(sign * row.nano_usd, NANO_A_MICRO)
-    return [BookedCost(name, None, None, row.hour * HOUR_MS, *amount)]
+def booked_of(name: str, row: StoredCell, content: CellContent, sign: int) -> BookedCost:
+    """What a cell's calls cost and used, booked at the start of its hour."""
+    amount = divmod(sign * (row.nano_usd or 0), NANO_A_MICRO)
+    used = Usage(*(sign * each for each in used_by(content)))
+    return BookedCost(name, None, None, row.hour * HOUR_MS, *amount, used)
+
+
+def used_by(content: CellContent) -> Usage:
+    """What a cell's calls used: its histograms have sums in 1e-6 of their unit."""
+    sums = {metric: found.total for metric, found in content.histograms.items()}
+    tokens = sums.get("input_tokens", 0) + sums.get("output_tokens", 0)
+    return Usage(content.n, tokens // MICRO, sums.get("latency_ms", 0) * 1000 // MICRO)

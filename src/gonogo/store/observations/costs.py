@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.ports.booked_costs import BookedCost
+from gonogo.ports.booked_costs import BookedCost, Usage
 from gonogo.records import NANO_A_MICRO, QUARTER_MS, Observation
 from gonogo.store.observations.rows import Row
 
@@ -27,6 +27,8 @@ _PRICED = tuple(
         *("budget_id", "reservation", "booked_nano_usd"),
     )
 )
+# What the books are made of.
+_BOOKED = (*_PRICED, Row._fields.index("latency_us"))
 # What a price is made of besides tokens, which rows do not keep.
 _PARTS = (
     *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
@@ -87,7 +89,7 @@ def costs_of(
     for row in rows:
         sums.add(row, 1)
     for before, after in filled:
-        if any(before[at] != after[at] for at in _PRICED):
+        if any(before[at] != after[at] for at in _BOOKED):
             sums.add(before, -1)
             sums.add(after, 1)
     return sums.booked()
@@ -105,13 +107,14 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
 
 
 class Costs:
-    """Costs of one dependency's calls, added up as finely as the ledger books them."""
+    """What one dependency's calls cost and used, added up as finely as the ledger books it."""
 
     def __init__(self, dependency: str, catalogue: Catalogue, settings: Settings) -> None:
         self._dependency = dependency
         self._catalogue = catalogue
         self._price = Pricing(dependency, settings)
-        self._sums: dict[tuple[int | None, str | None, int], int] = {}
+        # By budget, reservation and quarter hour: 1e-9 USD, calls, tokens, microseconds.
+        self._sums: dict[tuple[int | None, str | None, int], list[int]] = {}
 
     def add(self, row: Row, sign: int) -> None:
         """Add what a call was booked at; with sign -1 take it back."""
@@ -120,10 +123,14 @@ class Costs:
             nano = self._price(as_priced(self._dependency, row, self._catalogue))
         elif nano is None and row.cost_micro_usd is not None:
             nano = row.cost_micro_usd * NANO_A_MICRO
-        # What names a budget and has no cost books nothing, so that the budget knows who called.
-        if nano is not None or row.budget_id or row.reservation:
-            key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS
-            self._sums[key] = self._sums.get(key, 0) + sign * (nano or 0)
+        key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = [0, 0, 0, 0]
+        sums[0] += sign * (nano or 0)
+        sums[1] += sign
+        sums[2] += sign * ((row.input_tokens or 0) + (row.output_tokens or 0))
+        sums[3] += sign * (row.latency_us or 0)
 
     def booked(self) -> list[BookedCost]:
         """The sums by budget, reservation and quarter hour."""
@@ -135,6 +142,7 @@ class Costs:
                 reservation,
                 quarter * QUARTER_MS,
                 *divmod(nano, NANO_A_MICRO),
+                Usage(*used),
             )
-            for (budget, reservation, quarter), nano in self._sums.items()
+            for (budget, reservation, quarter), (nano, *used) in self._sums.items()
         ]

@@ -192,13 +192,14 @@ def _rows(connection: Connection, number: int, selection: Selection) -> Iterator
 def _booked_cells(
     connection: Connection, name: str, number: int, selection: Selection
 ) -> list[BookedCost]:
-    """What the hour cells of a selection cost, to be taken back."""
+    """What the hour cells of a selection cost and used, to be taken back."""
     where, bound = _where(connection, number, selection, time=HOUR_AS_MS)
     rows = connection.execute(
-        f"SELECT {CELL_COLUMNS} FROM hour_cell WHERE nano_usd IS NOT NULL AND {where}",  # noqa: S608 - constant conditions
+        f"SELECT {CELL_COLUMNS} FROM hour_cell WHERE {where}",  # noqa: S608 - constant conditions
         bound,
     )
-    return [cost for row in rows for cost in booked_of(name, StoredCell(*row), -1)]
+    cells = [StoredCell(*row) for row in rows]
+    return [booked_of(name, cell, unpacked(cell.content), -1) for cell in cells]
 
 
 def _remove_all(connection: Connection, catalogue: Catalogue, number: int, name: str) -> None:

@@ -44,6 +44,7 @@ def book_late(
         nano = pricing(as_priced(name, row, catalogue))
         if nano is not None:
             booked.append((nano, *row[:3]))
+            costs.add(row, -1)
             costs.add(row._replace(booked_nano_usd=nano), 1)
     if booked:
         connection.executemany(_BOOK, booked)

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.ports.booked_costs import BookedCost
+from gonogo.ports.booked_costs import BookedCost, Usage, counted_column
 from gonogo.ports.money import Balance, OpenHold
-from gonogo.records import NANO_A_MICRO, QUARTER_MS
+from gonogo.records import NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
+from gonogo.store.books.sessions import session_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.ports.money import Scope
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
 
-__all__ = ["BalanceSnapshot", "add_spending", "book_costs", "enter", "root_of", "see_balances"]
+__all__ = [
+    "BalanceSnapshot",
+    "add_spending",
+    "add_used",
+    "book_costs",
+    "enter",
+    "open_session",
+    "root_of",
+    "see_balances",
+]
 
 _ADD_SPEND = f"""
 INSERT INTO spend (root, budget, dependency, reserved, daily, bucket, micro_usd, rest_nano_usd)
@@ -31,6 +41,14 @@ ON CONFLICT (root, budget, dependency, reserved, daily, bucket) DO UPDATE SET
   micro_usd = least(spend.micro_usd + excluded.micro_usd
     + (spend.rest_nano_usd + excluded.rest_nano_usd) / 1000, {SUM_MAX}),
   rest_nano_usd = (spend.rest_nano_usd + excluded.rest_nano_usd) % 1000
+"""  # noqa: S608 - a constant number
+_ADD_USED = f"""
+INSERT INTO used (root, budget, dependency, reserved, daily, bucket, calls, tokens, latency_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (root, budget, dependency, reserved, daily, bucket) DO UPDATE SET
+  calls = least(used.calls + excluded.calls, {SUM_MAX}),
+  tokens = least(used.tokens + excluded.tokens, {SUM_MAX}),
+  latency_us = least(used.latency_us + excluded.latency_us, {SUM_MAX})
 """  # noqa: S608 - a constant number
 _USE_HOLD = f"""
 UPDATE reservation r SET
@@ -41,21 +59,22 @@ WHERE r.root = old.root AND r.id = old.id AND r.declared_micro_usd IS NULL
 RETURNING r.budget, r.state, r.observed_micro_usd - old.observed_micro_usd
 """  # noqa: S608 - a constant number
 _OPEN = """
-r.root = ANY(:roots) AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.expires_ms > :now
+r.root = ANY(:roots) AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.unit = :unit{i}
+  AND r.expires_ms > :now
   AND 2 * r.created_ms - r.expires_ms <= :now AND r.held_micro_usd > r.observed_micro_usd
 """
 _WINDOW = """
 FROM unnest(CAST(:daily{i} AS INTEGER[]), CAST(:first{i} AS BIGINT[]), CAST(:end{i} AS BIGINT[]))
   AS w (daily, first_bucket, end_bucket)
-JOIN spend s ON s.daily = w.daily AND s.bucket >= w.first_bucket AND s.bucket < w.end_bucket
+JOIN {table} s ON s.daily = w.daily AND s.bucket >= w.first_bucket AND s.bucket < w.end_bucket
 """
 # Sums of BIGINT are NUMERIC, and as large as they come.
 # What names a member; what one of the dependencies cost in another name, or in none.
 _SCOPE = f"""
 SELECT {{i}}, CAST('' AS TEXT),
-  (SELECT coalesce(sum(s.micro_usd + s.rest_nano_usd / 1000.0), 0) {_WINDOW}
+  (SELECT coalesce(sum({{amount}}), 0) {_WINDOW}
    WHERE s.root = ANY(:roots) AND s.budget = ANY(:members{{i}}))
-  + (SELECT coalesce(sum(s.micro_usd + s.rest_nano_usd / 1000.0), 0) {_WINDOW}
+  + (SELECT coalesce(sum({{amount}}), 0) {_WINDOW}
      WHERE s.dependency = ANY(:dependencies{{i}})
        AND NOT (s.root = ANY(:roots) AND s.budget = ANY(:members{{i}}))),
   (SELECT coalesce(sum(r.held_micro_usd - r.observed_micro_usd), 0) FROM reservation r
@@ -68,6 +87,14 @@ UNION ALL
 (SELECT -1, r.id, r.held_micro_usd - r.observed_micro_usd, r.expires_ms, 0 FROM reservation r
  WHERE {_OPEN.format(i=0)} ORDER BY r.expires_ms, r.id LIMIT :holds)
 """  # noqa: S608 - constant text
+
+
+_USED_IN = """
+SELECT DISTINCT bucket FROM used
+WHERE daily = 0 AND bucket >= :first AND bucket <= :now AND (calls > 0 OR dependency = '')
+  AND ((root = ANY(:roots) AND budget = ANY(:members)) OR dependency = ANY(:dependencies))
+ORDER BY bucket
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +136,16 @@ def see_balances(
         daily, first, end = zip(*window_ranges(scope.start_ms, scope.end_ms), strict=True)
         parameters |= {
             f"budget{i}": scope.budget,
+            f"unit{i}": scope.unit,
             f"members{i}": list(scope.members),
             f"dependencies{i}": list(scope.dependencies),
             f"daily{i}": list(daily),
             f"first{i}": list(first),
             f"end{i}": list(end),
         }
-    statement = " UNION ALL ".join(_SCOPE.format(i=i) for i in range(len(scopes)))
+    statement = " UNION ALL ".join(
+        _SCOPE.format(i=i, **_summed(scope.unit)) for i, scope in enumerate(scopes)
+    )
     rows = connection.execute(statement + (_HOLDS if holds_max else ""), parameters).fetchall()
     holds = sorted(
         (OpenHold(name, int(held), int(expires)) for i, name, held, expires, _ in rows if i < 0),
@@ -131,64 +161,134 @@ def see_balances(
     )
 
 
+def open_session(
+    connection: Connection, roots: Sequence[str], scope: Scope, *, now_ms: int
+) -> int | None:
+    """When the session window of a scope began that is open; None where none is."""
+    wanted = {
+        "roots": list(roots),
+        "members": list(scope.members),
+        "dependencies": list(scope.dependencies),
+        "now": now_ms // QUARTER_MS,
+    }
+
+    def buckets(since: int | None) -> list[int]:
+        first = -1 if since is None else since
+        return [row[0] for row in connection.execute(_USED_IN, {**wanted, "first": first})]
+
+    return session_start(buckets, length_ms=scope.session_ms or 0, now_ms=now_ms)
+
+
+def _summed(unit: Unit) -> dict[str, str]:
+    """The table and the amount of a row that a scope of a unit adds up."""
+    if unit == "usd":
+        return {"table": "spend", "amount": "s.micro_usd + s.rest_nano_usd / 1000.0"}
+    return {"table": "used", "amount": f"s.{counted_column(unit)}"}
+
+
 def book_costs(
     connection: Connection, costs: Sequence[BookedCost], *, now_ms: int, settings: Settings
 ) -> None:
-    """Book what newly stored observations cost, in the transaction that stores them.
+    """Book what newly stored observations cost and used, in the transaction that stores them.
 
     As `store.ledger_books.book_costs`. Rows are taken in the order of their keys by every writer.
     """
-    roots = _roots(connection, {cost.reservation for cost in costs if cost.reservation is not None})
-    added: dict[tuple[str, str, str, int, int], int] = {}
-    free: dict[tuple[str, str, str, int], int] = defaultdict(int)
-    reserved: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    known = _known(connection, {cost.reservation for cost in costs if cost.reservation is not None})
+    added: dict[_Key, int] = defaultdict(int)
+    used: dict[_Key, Usage] = {}
+    reserved: dict[tuple[_Reserved, str, str, int], int] = defaultdict(int)
     for cost in costs:
-        quarter = cost.ts_ms // QUARTER_MS
-        of = None if cost.reservation is None else roots.get(cost.reservation)
-        if cost.reservation is not None and of is not None and not cost.nano_usd:
-            added[*of, cost.dependency, 1, quarter] = (
-                0  # no entry, which would count as a call of a run
-            )
-        elif cost.reservation is not None and of is not None:
-            reserved[of[0], cost.reservation, cost.dependency, quarter] += cost.nano_usd
+        quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation or "", cost.used
+        of, budget = known.get(name), cost.budget or ""
+        if of is None or of.unit != "usd":
+            added[root_of(settings, budget), budget, cost.dependency, 0, quarter] += cost.nano_usd
         else:
-            budget = cost.budget or ""
-            free[root_of(settings, budget), budget, cost.dependency, quarter] += cost.nano_usd
+            reserved[of, name, cost.dependency, quarter] += cost.nano_usd
+        if of is not None and of.unit != "usd":
+            reserved[of, name, cost.dependency, quarter] += count.of(of.unit)
+            count = count.without(of.unit)
+        if of is None:
+            key = root_of(settings, budget), budget, cost.dependency, 0, quarter
+        else:
+            key = of.root, of.budget, cost.dependency, 1, quarter
+        used[key] = used.get(key, Usage()).plus(count)
     # Reservations first: who settles one takes its row before those of `spend`.
-    for (root, reservation, dependency, quarter), nano in sorted(reserved.items()):
-        amounts = divmod(nano, NANO_A_MICRO)
-        used = connection.execute(_USE_HOLD, (*amounts, root, reservation)).fetchone()
-        if used is not None:
-            # What is beyond the largest sum is neither booked nor entered: the two stay equal.
-            kind, amount = "cost" if used[1] == "open" else "correct", used[2]
-            booked_as = dependency, quarter
-            enter(
-                connection,
-                root,
-                reservation,
-                kind,
-                now_ms=now_ms,
-                spent=amount,
-                booked_as=booked_as,
-            )
-            key = root, used[0], dependency, 1, quarter
-            added[key] = added.get(key, 0) + amount * NANO_A_MICRO
-    for (root, budget, dependency, quarter), nano in free.items():
-        added[root, budget, dependency, 0, quarter] = nano
-    add_spending(connection, added)
+    for (of, name, dependency, quarter), amount in sorted(
+        reserved.items(), key=lambda each: (each[0][0].root, *each[0][1:])
+    ):
+        # A row without an amount all the same: so the budget knows who called in its name.
+        key = of.root, of.budget, dependency, 1, quarter
+        spent = _use_hold(connection, of, name, dependency, quarter, amount, now_ms=now_ms)
+        added[key] += spent * NANO_A_MICRO if of.unit == "usd" else 0
+        used[key] = used.get(key, Usage()).plus(Usage.amount(of.unit, spent))
+    add_spending(connection, {key: nano for key, nano in added.items() if nano or key[1]})
+    add_used(connection, used)
 
 
-def _roots(connection: Connection, reservations: set[str]) -> dict[str, tuple[str, str]]:
-    """The roots and budgets of those reservations that are known."""
+class _Reserved(NamedTuple):
+    """A reservation as its calls are booked."""
+
+    root: str
+    budget: str
+    unit: Unit
+
+
+# Root, budget, dependency, whether of a reservation, quarter hour.
+_Key = tuple[str, str, str, int, int]
+
+
+def _use_hold(
+    connection: Connection,
+    of: _Reserved,
+    name: str,
+    dependency: str,
+    quarter: int,
+    amount: int,
+    *,
+    now_ms: int,
+) -> int:
+    """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered."""
+    if not amount:
+        return 0  # no entry, which would count as a call of a run
+    amounts = divmod(amount, NANO_A_MICRO) if of.unit == "usd" else (amount, 0)
+    used = connection.execute(_USE_HOLD, (*amounts, of.root, name)).fetchone()
+    if used is None:
+        return 0
+    # What is beyond the largest sum is neither booked nor entered: the two stay equal.
+    kind, spent = "cost" if used[1] == "open" else "correct", int(used[2])
+    booked_as = dependency, quarter
+    enter(connection, of.root, name, kind, now_ms=now_ms, spent=spent, booked_as=booked_as)
+    return spent
+
+
+def _known(connection: Connection, reservations: set[str]) -> dict[str, _Reserved]:
+    """Those reservations that are known."""
     if not reservations:
         return {}
     found = connection.execute(
-        "SELECT id, root, budget FROM reservation WHERE id = ANY(?)", (sorted(reservations),)
+        "SELECT id, root, budget, unit FROM reservation WHERE id = ANY(?)",
+        (sorted(reservations),),
     )
-    return {name: (root, budget) for name, root, budget in found.fetchall()}
+    return {name: _Reserved(*rest) for name, *rest in found.fetchall()}
 
 
-def add_spending(connection: Connection, added: dict[tuple[str, str, str, int, int], int]) -> None:
+def add_used(connection: Connection, used: Mapping[_Key, Usage]) -> None:
+    """Add what was used by (root, budget, dependency, reserved, quarter) to quarter and day."""
+    rows: dict[tuple[str, str, str, int, int, int], Usage] = {}
+    for (root, budget, dependency, reserved, quarter), count in used.items():
+        for daily, bucket in ((0, quarter), (1, quarter // QUARTERS_A_DAY)):
+            key = root, budget, dependency, reserved, daily, bucket
+            rows[key] = rows.get(key, Usage()).plus(count)
+    connection.executemany(
+        _ADD_USED,
+        [
+            (*key, *(max(min(each, SUM_MAX), -SUM_MAX) for each in count))
+            for key, count in sorted(rows.items())
+        ],
+    )
+
+
+def add_spending(connection: Connection, added: Mapping[_Key, int]) -> None:
     """Add amounts in 1e-9 USD by (root, budget, dependency, reserved, quarter) to quarter and day."""
     rows: dict[tuple[str, str, str, int, int, int], int] = defaultdict(int)
     for (root, budget, dependency, reserved, quarter), amount in added.items():

@@ -13,7 +13,7 @@ from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import DAY_MS, MICRO
 from gonogo.store.books.ledger import answered
 from gonogo.store.books.run_books import budgets_named, left_holds, missing, renew, run_so_far
-from gonogo.store.postgres.books import root_of, see_balances
+from gonogo.store.postgres.books import open_session, root_of, see_balances
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 from gonogo.store.postgres.settling import lower, settle
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         RunProgress,
         Scope,
     )
-    from gonogo.records import Decision
+    from gonogo.records import Decision, Unit
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
     from gonogo.store.postgres.books import BalanceSnapshot
@@ -81,6 +81,12 @@ class PostgresLedger:
     def under(self, settings: Settings) -> Ledger:
         """See `Ledger`."""
         return PostgresLedger(self._database, settings)
+
+    async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
+        """See `Ledger`."""
+        root = root_of(self._settings, scope.budget)
+        roots = sorted({root, *self._tops, *scope.members})
+        return await self._database.look(lambda c: open_session(c, roots, scope, now_ms=now_ms))
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
@@ -209,13 +215,13 @@ class PostgresLedger:
         self,
         reservation_id: str,
         *,
-        actual_micro_usd: int | None,
+        actual_usd: float | None,
         now_ms: int,
         entry_of: Callable[[ClosedReservation], Decision] | None = None,
     ) -> ClosedReservation:
         """See `Ledger`. Settling again says the same, so it may be run again."""
         work = partial(
-            settle, name=reservation_id, actual=actual_micro_usd, now_ms=now_ms, entry_of=entry_of
+            settle, name=reservation_id, actual_usd=actual_usd, now_ms=now_ms, entry_of=entry_of
         )
         return await self._database.write(
             work,
@@ -223,15 +229,15 @@ class PostgresLedger:
             kept=lambda _: None,  # run again: what was settled is told, not settled twice
         )
 
-    async def record(self, members: Sequence[str], *, now_ms: int) -> BudgetRecord:
+    async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
         """See `Ledger`."""
         names = list(members)
         roots = sorted({*self._tops, *names, *(root_of(self._settings, name) for name in names)})
 
         def work(connection: Connection) -> BudgetRecord:
             judged = connection.execute(
-                _JUDGED.format(members="AND budget = ANY(:members)"),
-                {"members": names, "limit": _RECORD_CHECKS_MAX},
+                _JUDGED.format(members="AND unit = :unit AND budget = ANY(:members)"),
+                {"members": names, "unit": unit, "limit": _RECORD_CHECKS_MAX},
             )
             known = _named_by(connection, roots, names)
             left = left_holds(connection, self._settings, now_ms=now_ms)

@@ -50,9 +50,9 @@ WITH locked AS (
     CAST(:remaining AS BIGINT[]), CAST(:planned AS BIGINT[]))
     AS u (id, held, now, expires, confidence, remaining, planned)
 ), held AS (
-  INSERT INTO reservation (root, id, budget, state, held_micro_usd, created_ms, expires_ms,
+  INSERT INTO reservation (root, id, budget, unit, state, held_micro_usd, created_ms, expires_ms,
     confidence_e6, remaining_micro_usd, planned_micro_usd)
-  SELECT :root, id, :budget, 'open', held, now, expires, confidence, remaining, planned FROM h
+  SELECT :root, id, :budget, :unit, 'open', held, now, expires, confidence, remaining, planned FROM h
 ), entered AS (
   INSERT INTO ledger_entry SELECT :root, id, 1, now, 'hold', held, 0, NULL, NULL FROM h
 ){answered}
@@ -183,6 +183,7 @@ class Group:
         named: dict[str, object] = {
             "root": self.root,
             "budget": self.requests[0].budget,
+            "unit": self.requests[0].unit,
             "chain": self.chain,
             "n": len(self.chain),
             "most": [granted + self.room for granted in self.seen.granted],

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gonogo.errors import ParameterError
-from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS
-from gonogo.store.books.ledger import closed_as, logged, lowered_plan
+from gonogo.ports.booked_costs import Usage
+from gonogo.records import NANO_A_MICRO, QUARTER_MS
+from gonogo.store.books.closing import amount_of, closed_as, logged, lowered_plan, settled_before
 from gonogo.store.books.run_books import unknown_reservation
-from gonogo.store.postgres.books import add_spending, enter
-from gonogo.text.forms import money
+from gonogo.store.postgres.books import add_spending, add_used, enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ _CLOSE = """
 UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE root = ? AND id = ?
 """
 _CLOSED = """
-SELECT budget, held_micro_usd, declared_micro_usd, observed_micro_usd, closed_ms >= expires_ms, created_ms
+SELECT budget, unit, held_micro_usd, declared_micro_usd, observed_micro_usd, closed_ms >= expires_ms, created_ms
 FROM reservation WHERE root = ? AND id = ?
 """
 
@@ -33,7 +32,7 @@ def settle(
     connection: Connection,
     *,
     name: str,
-    actual: int | None,
+    actual_usd: float | None,
     now_ms: int,
     entry_of: Callable[[ClosedReservation], Decision] | None = None,
 ) -> ClosedReservation:
@@ -44,12 +43,12 @@ def settle(
             "SELECT budget FROM reservation WHERE id = ?", (name,)
         ).fetchone()
         connection.alone_in("" if chain is None else chain[0])
-    root, budget, state, held, observed, declared, created_ms, expires_ms = _taken(connection, name)
+    root, budget, unit, state, held, observed, declared, created_ms, expires_ms = _taken(
+        connection, name
+    )
+    actual = amount_of(actual_usd, unit)
     if declared is not None and actual not in (None, declared):
-        raise ParameterError(
-            f"Reservation '{name}' was settled at {money(declared / MICRO)} before, which is final. "
-            "Record further costs as observations of its budget."
-        )
+        raise settled_before(name, unit, declared)
     freed = -held if state == "open" else 0
     if declared is None and actual is not None:
         quarter = max(created_ms, min(now_ms, expires_ms)) // QUARTER_MS
@@ -65,7 +64,11 @@ def settle(
             booked_as=("", quarter),
         )
         connection.execute(_CLOSE, ("settled", now_ms, actual, root, name))
-        add_spending(connection, {(root, budget, "", 1, quarter): spent * NANO_A_MICRO})
+        key = root, budget, "", 1, quarter
+        if unit == "usd":
+            add_spending(connection, {key: spent * NANO_A_MICRO})
+        if spent:
+            add_used(connection, {key: Usage.amount(unit, spent)})
     elif state == "open":
         state = "settled" if observed else "released"
         kind = "settle" if observed else "release"
@@ -96,7 +99,7 @@ def lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
 def _taken(connection: Connection, name: str) -> Any:  # noqa: ANN401 - the row's columns
     """The row of a reservation, which nobody else changes until the transaction ends."""
     row = connection.execute(
-        "SELECT root, budget, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
+        "SELECT root, budget, unit, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
         " created_ms, expires_ms FROM reservation WHERE id = ? FOR UPDATE",
         (name,),
     ).fetchone()

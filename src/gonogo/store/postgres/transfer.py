@@ -218,7 +218,7 @@ class Move:
 
     def _money(self, connection: Connection) -> int:
         """Spending, reservations, their entries and the answers that keys got."""
-        for table in ("spend", "account", "reservation", "ledger_entry", "reserve_answer"):
+        for table in ("spend", "used", "account", "reservation", "ledger_entry", "reserve_answer"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
         root = partial(root_of, self._settings)
         roots, rows = self._reservations(connection)
@@ -245,6 +245,16 @@ class Move:
             "spend",
             [*_SPENT_ON, "daily", "bucket", "micro_usd", "rest_nano_usd"],
             ((root(row[0]), *row) for row in spent),
+        )
+        used = self._file.execute(
+            "SELECT budget, dependency, reserved, daily, bucket, calls, tokens, latency_us"
+            " FROM used JOIN spend_source ON id = source_id"
+        )
+        rows += _copied(
+            connection,
+            "used",
+            [*_SPENT_ON, "daily", "bucket", "calls", "tokens", "latency_us"],
+            ((root(row[0]), *row) for row in used),
         )
         answers = self._file.execute("SELECT key, arguments, answer, ts_ms FROM reserve_answer")
         rows += _copied(

@@ -254,6 +254,28 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     return Costs(ts_ms, exact, input_tokens, output_tokens, version, versions, without_usage)
 
 
+def read_durations(connection: Connection, dependency: str, limit: int) -> Costs:
+    """The newest calls whose duration is known, oldest first: microseconds in place of costs."""
+    rows = connection.execute(
+        "SELECT ts_ms, latency_us, version_id FROM observation "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
+        "AND latency_us IS NOT NULL ORDER BY ts_ms DESC, seq DESC LIMIT ?",
+        (dependency, limit),
+    ).fetchall()
+    rows.reverse()
+    ts_ms, latency_us, version_ids = columns_of(rows, 3)
+    version, versions = _texts(connection, version_ids)
+    none = latency_us * 0 - 1
+    without = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM observation "
+        "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) AND ts_ms >= ? "
+        "AND latency_us IS NULL AND error_id IS NULL LIMIT ?) AS without",
+        (dependency, int(ts_ms[0]) if len(rows) else 0, limit),
+    ).fetchone()
+    missing = int(without[0]) if rows else 0
+    return Costs(ts_ms, latency_us.astype(float), none, none, version, versions, missing)
+
+
 def read_mark(connection: Connection, name: str) -> Mark | None:
     """What answers about a dependency rest on."""
     row = connection.execute(

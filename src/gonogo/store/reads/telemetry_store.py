@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import DAY_MS
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
+from gonogo.store.reads.cost_store import CostReads
 from gonogo.store.reads.signal_store import SignalReads
 from gonogo.store.reads.trust_store import TrustReads
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gonogo.ports.hour_cells import HourCell
     from gonogo.records import (
         BatchReport,
-        Costs,
         Decision,
         Dependency,
         GoldenAnswers,
@@ -38,7 +37,7 @@ __all__ = ["StoredTelemetry"]
 _HOURS_A_DAY = 24
 
 
-class StoredTelemetry(TrustReads, SignalReads):
+class StoredTelemetry(TrustReads, SignalReads, CostReads):
     """Telemetry in an open store. Processes may share the store.
 
     Rollups follow the latency SLO and the quality bar of the settings: the first call of a
@@ -226,28 +225,6 @@ class StoredTelemetry(TrustReads, SignalReads):
         from gonogo.store.reads.queries import read_golden
 
         return await self._database.read(partial(read_golden, dependency=dependency))
-
-    async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
-        """The newest calls that have a cost or tokens, oldest first."""
-        from gonogo.store.reads.queries import read_costs
-
-        return await self._database.read(partial(read_costs, dependency=dependency, limit=limit))
-
-    async def calls_without_cost(
-        self, dependency: str, *, since_ms: int, now_ms: int, budgets: Sequence[str] | None = None
-    ) -> tuple[VersionCalls, ...]:
-        """How many of the newest 2,000 calls since a time have no cost, by version."""
-        from gonogo.store.reads.unpriced_queries import read_calls_without_cost
-
-        return await self._database.read(
-            partial(
-                read_calls_without_cost,
-                dependency=dependency,
-                window=(since_ms, now_ms),
-                budgets=budgets,
-                limit=2000,
-            )
-        )
 
     async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
         """A throw-away detector state: (the hour it stands at, its bytes), or None."""

@@ -1,0 +1,107 @@
+"""The `[budgets.NAME]` tables: limits, their units and windows, and how budgets go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+
+from pydantic import Field, PlainValidator, model_validator
+
+from gonogo.config.durations import duration_s
+from gonogo.config.tables import Table
+from gonogo.config.values import Name, Names, Refusal, Seconds, number
+from gonogo.records import AMOUNT_MAX, QUARTER_MS, UNIT_SIZE, Unit
+from gonogo.settings import BudgetSettings, Settings, WindowKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BudgetTable", "check_budgets"]
+
+HARD_CONFIDENCE = 0.95
+WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
+
+
+def _window(value: object) -> tuple[WindowKind, int | None]:
+    """Its kind, and the seconds of one that rolls or begins with its first call."""
+    text = value if isinstance(value, str) else ""
+    word, _, length = text.partition(":")
+    window_s = duration_s(length) if length else None
+    for kind in WINDOWS:
+        has_length = kind in ("rolling", "session")
+        if word == kind and has_length == (window_s is not None) == (":" in text):
+            if kind == "session" and window_s is not None and window_s * 1000 % QUARTER_MS:
+                raise Refusal('must last whole quarter hours, as in "session:5h"')
+            return kind, window_s
+    told = 'or with a length, "rolling:7d" or "session:5h" (from its first call on)'
+    raise Refusal(f"must be hour, day, week, month, total, {told}")
+
+
+class BudgetTable(Table):
+    """`[budgets.NAME]`."""
+
+    limit_usd: Annotated[float, number(-AMOUNT_MAX, AMOUNT_MAX)]
+    unit: Unit | None = None
+    window: Annotated[tuple[WindowKind, int | None], PlainValidator(_window)] | None = None
+    dependencies: Names | None = None
+    hard: bool = False
+    required_confidence: Annotated[float, number(0.01, 0.999999)] | None = None
+    hold_expires_s: Seconds | None = Field(None, alias="hold_expires")
+    parent: Name | None = None
+    formerly: Names | None = None
+    on_low: Literal["tell", "step_down"] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        stated = self.required_confidence
+        if self.hard and stated is not None and stated < HARD_CONFIDENCE:
+            raise Refusal(f"is at least {HARD_CONFIDENCE} where hard = true", "required_confidence")
+        most = AMOUNT_MAX / UNIT_SIZE[self.unit or "usd"]
+        if not 0 <= self.limit_usd <= most:
+            raise Refusal(f"must be a number from 0 to {most:g}", "limit_usd")
+        if self.unit in ("calls", "tokens") and not self.limit_usd.is_integer():
+            raise Refusal(f"must be a whole number of {self.unit}", "limit_usd")
+        return self
+
+    def settings(self, name: str) -> BudgetSettings:
+        """The budget as it is kept."""
+        given = self.given()
+        given["limit_micro_usd"] = round(given.pop("limit_usd") * UNIT_SIZE[self.unit or "usd"])
+        if self.window is not None:
+            given["window"], given["window_s"] = self.window
+        if self.hard:
+            given.setdefault("required_confidence", HARD_CONFIDENCE)
+        return BudgetSettings(name, **given)
+
+
+def check_budgets(settings: Settings) -> None:
+    """Refuse budgets whose amounts could not be added up, or would count twice."""
+    _check_units(settings)
+    _check_former_names(settings.budgets)
+
+
+def _check_units(settings: Settings) -> None:
+    """Refuse what could not be added up: a part in another unit than its whole."""
+    for probe in settings.probes.values():
+        unit = "usd" if probe.budget is None else settings.budgets[probe.budget].unit
+        if unit != "usd":
+            told = f"names {probe.budget}, which counts {unit}; max_cost_usd is in USD"
+            raise Refusal(told, "probes", probe.name, "budget")
+    for child in settings.budgets.values():
+        above = child if child.parent is None else settings.budgets[child.parent]
+        if child.unit != above.unit:
+            told = (
+                f"names {above.name}, which counts {above.unit}; {child.name} counts {child.unit}"
+            )
+            raise Refusal(told, "budgets", child.name, "parent")
+
+
+def _check_former_names(budgets: Mapping[str, BudgetSettings]) -> None:
+    """Refuse a former name whose money would count twice."""
+    taken: dict[str, str] = {}
+    for name, budget in budgets.items():
+        for former in budget.formerly:
+            if former in budgets or former in taken:
+                where = "is configured" if former in budgets else f"is one of {taken[former]}'s too"
+                told = f"names {former}, which {where}: money counts once"
+                raise Refusal(told, "budgets", name, "formerly")
+            taken[former] = name
