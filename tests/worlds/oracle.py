@@ -64,6 +64,7 @@ TOOLS = tuple(definition.name for definition in DEFINITIONS)
 TOOL_OF = {command: tool for tool, (command, _) in COMMANDS.items()} | {
     "reserve": "check_budget_with_confidence",
     "approve": "trigger_fallback",
+    "promote": "trigger_fallback",
 }
 NOT_ASKED = ("self", "progress", "confirmed_by")
 VERDICT_EXIT = {"GO": 0, "CAUTION": 1, "NO_GO": 2, "UNKNOWN": 3}
@@ -139,6 +140,8 @@ def listen() -> None:
     """Begin to listen in this process."""
     for tool in TOOLS:
         setattr(Gonogo, tool, _overheard(tool, getattr(Gonogo, tool)))
+    # The tool's answer to `promote`, which has a method of its own.
+    Gonogo.promote = _overheard("trigger_fallback", Gonogo.promote)  # type: ignore[assignment, method-assign] # to listen
     Client.call_tool = _called(Client.call_tool)  # type: ignore[assignment, method-assign] # to listen
 
 

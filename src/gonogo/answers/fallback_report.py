@@ -39,10 +39,18 @@ class PromotionState(Part):
     stage: int = Field(description="from 1; the fifth is all calls")
     share: Fraction = Field(description="the candidate's part of the calls")
     since: Time
+    next_shares: list[Fraction] = Field(description="the stages that follow")
     to: Fraction = Field(description="the share at which it stops")
     policy: Literal["allow", "confirm", "ask", "person", "deny"] = Field(
         description="whose yes each further stage needs"
     )
+    why: str | None = Field(default=None, description="why it went back")
+
+
+class PromotionLine(PromotionState):
+    """A promotion in a list."""
+
+    dependency: str
 
 
 class TrialMetric(Part):

@@ -18,7 +18,7 @@ from gonogo.answers.base import (
 )
 from gonogo.answers.budget_report import BudgetCheck
 from gonogo.answers.drift_report import DriftStatus
-from gonogo.answers.fallback_report import TargetShare
+from gonogo.answers.fallback_report import PromotionLine, TargetShare
 from gonogo.records import Kind, Verdict
 
 
@@ -148,6 +148,10 @@ class IncidentList(Answer):
     dependency: str | None = Field(default=None, description="as it was asked")
     status: IncidentStatus | None = Field(default=None, description="as it was asked")
     waiting_plans: list[WaitingPlan] | None = None
+    promotions: list[PromotionLine] | None = Field(
+        default=None,
+        description="versions on their way to all calls, and those that ended within a day",
+    )
     active: int | None = Field(default=None, description="all but resolved, listed or not")
     counts: dict[IncidentStatus, int] | None = Field(
         default=None, description="all that there are, listed or not"

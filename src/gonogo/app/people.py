@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.answers import TargetShare, WaitingPlan, rfc3339
+from gonogo.answers import PromotionLine, TargetShare, WaitingPlan, rfc3339
 from gonogo.app.budget_notices import budget_notices
 from gonogo.app.shift_notices import (
     ME,
@@ -20,6 +20,7 @@ from gonogo.app.shift_notices import (
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
+from gonogo.fallback.promotion.promotion_state import promotion_state
 from gonogo.http.approval_links import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.repeated_silences import repeated_silences
@@ -28,7 +29,7 @@ from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.notices import Notice, Page
 from gonogo.ports.routes import WHOLE
 from gonogo.ports.silences import Silence
-from gonogo.records import Decision, worst_verdict
+from gonogo.records import DAY_MS, Decision, worst_verdict
 from gonogo.text.actors import actor_name
 from gonogo.text.forms import counted, minute, shares
 
@@ -154,6 +155,22 @@ async def waiting_plans(
     ]
 
 
+async def promotions(
+    stores: Stores, *, dependency: str | None = None, now_ms: int
+) -> list[PromotionLine]:
+    """Versions on their way to all calls, and those whose way ended within the last day."""
+    return [
+        PromotionLine(
+            **promotion_state(made).model_dump(),
+            dependency=route.dependency,
+        )
+        for route in await stores.routes.routes()
+        if (made := route.promotion) is not None
+        and (made.is_running or now_ms - route.changed_ms < DAY_MS)
+        and dependency in (None, route.dependency)
+    ]
+
+
 async def incidents_and_plans(
     stores: Stores,
     *,
@@ -180,6 +197,9 @@ async def incidents_and_plans(
         told = {"silenced_until": rfc3339(max(until))} if until else {}
         lines.append(line.model_copy(update=told))
     update: dict[str, object] = {"incidents": lines}
+    under_way = await promotions(stores, dependency=dependency, now_ms=now_ms)
+    if under_way and incident_id is None:
+        update["promotions"] = under_way
     if plans:
         first, n = plans[0], counted(len(plans), "plan")
         verb = "waits" if len(plans) == 1 else "wait"

@@ -13,6 +13,7 @@ from gonogo.cli.command import Session, command
 from gonogo.config.durations import duration_s
 from gonogo.errors import ParameterError, StoreError, plain
 from gonogo.text.answer_text import decision_json
+from gonogo.text.facts import promotion_table
 from gonogo.text.forms import Table, shares
 
 incident = typer.Typer(
@@ -129,14 +130,20 @@ async def report(session: Session, *, incident_id: Id) -> None:
 
 @command(people, "plans", "gonogo plans", "gonogo plans --json", panel="Look")
 async def plans(session: Session) -> None:
-    """The plans that wait for a person, with the command that approves each."""
-    from gonogo.app.people import waiting_plans
+    """The plans that wait for a person, with the command that approves each; promotions under way."""
+    from gonogo.app.people import promotions, waiting_plans
 
-    found = await waiting_plans(await session.app.stores(), now_ms=session.app.clock())
+    stores, now_ms = await session.app.stores(), session.app.clock()
+    found = await waiting_plans(stores, now_ms=now_ms)
+    under_way = await promotions(stores, now_ms=now_ms)
     if session.screen.as_json:
         told = [plan.model_dump(mode="json", exclude_none=True) for plan in found]
-        session.screen.line(json.dumps({"plans": told}, ensure_ascii=False))
+        ways = [one.model_dump(mode="json", exclude_none=True) for one in under_way]
+        said = {"plans": told} | ({"promotions": ways} if ways else {})
+        session.screen.line(json.dumps(said, ensure_ascii=False))
         return
+    if under_way:
+        session.screen.table(promotion_table(under_way))
     if not found:
         session.screen.line("No plan waits for a person.")
         return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _FIGURE = re.compile(
     r"(?:(?P<over>\bover |\bmore than |\bat least |[>≥] ?)|(?P<under>\bunder |\bless than |\bat most |[<≤] ?))?(?<![\w.])(?P<sign>[-+\u2212]?)(?P<money>\$?)"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<power>e[-+]?\d+)?"
-    r"(?P<percent>\s?%)?(?![\w]|[.:,-]\d)"
+    r"(?P<percent>\s?%)?(?P<points> points?\b)?(?![\w]|[.:,-]\d)"
 )
 _RATIO = re.compile(r"(?<![\w.])(\d+) (?:in|of) (10|100|1,000)\b(?! calls)")
 _TIME = re.compile(
@@ -30,9 +30,14 @@ class Figure:
     money: bool = False
     percent: bool = False
     bound: str = ""
+    points: bool = False
 
     def means(self, value: float) -> bool:
         """Whether a value, rounded as this figure is, is this figure; its sign may stand in a verb."""
+        if self.points and not self.percent:  # of a score, or of a rate
+            return replace(self, points=False).means(value) or replace(self, percent=True).means(
+                value
+            )
         scaled = 100 * value if self.percent else value
         if self.bound:
             return scaled >= self.value if self.bound == "over" else scaled <= self.value
@@ -57,6 +62,7 @@ def figures(text: str) -> Iterator[Figure]:
             money=bool(found["money"]),
             percent=bool(found["percent"]),
             bound="over" if found["over"] else "under" if found["under"] else "",
+            points=bool(found["points"]),
         )
 
 

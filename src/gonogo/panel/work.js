@@ -63,8 +63,16 @@ function waitingRows(list) {
     h("span", { class: "muted small" }, "waits for a person", h("br"), `until ${minute(plan.expires_at)}`))));
 }
 
+/* Versions on their way to all calls, and how the last ones ended. */
+function promotionRows(list) {
+  if (!list.promotions?.length) return null;
+  return h("ul", { class: "rows", "aria-label": "Promotions" }, list.promotions.map((way) => h("li", { key: `${way.dependency}/${way.candidate}` }, mark(way.status === "back" ? "caution" : "go"),
+    h("span", { class: "grow" }, name(way.dependency), " to ", name(way.candidate), ` ${percent(way.share)}`, h("br"), h("span", { class: "muted small clamp" }, way.why ? name(way.why) : `stage ${way.stage} of 5`)),
+    h("span", { class: "muted small" }, way.status, h("br"), `since ${minute(way.since)}`))));
+}
+
 const incidentCard = (list, go) => h("section", { class: "card", "aria-label": "Incidents" },
-  h("header", null, h("h2", null, "Incidents"), badge(list.verdict)), incidentRows(list, go), waitingRows(list));
+  h("header", null, h("h2", null, "Incidents"), badge(list.verdict)), incidentRows(list, go), waitingRows(list), promotionRows(list));
 
 function incidentsView({ answer: list, go }) {
   const [only] = list.incidents;
@@ -74,7 +82,7 @@ function incidentsView({ answer: list, go }) {
     list.incidents.length === 1
       ? [h("dl", { class: "facts" }, only.onset && fact("Since", minute(only.onset)), fact("Noticed", minute(only.opened_at)), fact("Id", h("code", null, only.id)), only.owner && fact("Owner", name(only.owner)), only.cause && h("div", { class: "whole" }, h("dt", null, "Cause"), h("dd", null, name(only.cause)))), timeline(only)]
       : incidentRows(list, go),
-    waitingRows(list),
+    waitingRows(list), promotionRows(list),
     nextSteps(list, go)));
 }
 

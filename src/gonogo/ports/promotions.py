@@ -29,7 +29,6 @@ class Promotion:
         status: `running`, `done` (it has all calls) or `back`.
         why: Why it went back.
         is_worse: It went back because it was worse.
-        is_shadow: Its calls are made beside those of `home`, and serve nobody.
     """
 
     target: str
@@ -43,7 +42,6 @@ class Promotion:
     status: Literal["running", "done", "back"] = "running"
     why: str = ""
     is_worse: bool = False
-    is_shadow: bool = False
 
     @property
     def is_running(self) -> bool:

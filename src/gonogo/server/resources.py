@@ -50,14 +50,21 @@ def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
         "gonogo://plans",
         name="plans",
         title="Plans that wait",
-        description="Fallback plans that wait for a person, with the command that approves each.",
+        description="Plans that wait for a person, each with its command, and promotions under way.",
         mime_type=JSON,
     )
     async def plans() -> str:
-        from gonogo.app.people import waiting_plans
+        from gonogo.app.people import promotions, waiting_plans
 
-        found = await waiting_plans(await app.stores(), now_ms=app.clock())
-        return json.dumps({"plans": [plan.model_dump(mode="json") for plan in found]})
+        stores, now_ms = await app.stores(), app.clock()
+        found = await waiting_plans(stores, now_ms=now_ms)
+        ways = await promotions(stores, now_ms=now_ms)
+        return json.dumps(
+            {
+                "plans": [plan.model_dump(mode="json") for plan in found],
+                "promotions": [way.model_dump(mode="json", exclude_none=True) for way in ways],
+            }
+        )
 
     _add_templates(server, app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from gonogo.answers import (
@@ -15,6 +16,7 @@ from gonogo.answers import (
     IncidentList,
     PreflightReport,
     ProbeReport,
+    PromotionLine,
     PromotionReport,
     RecordAnswer,
     RouteAnswer,
@@ -243,6 +245,15 @@ def _result(answer: FallbackResult) -> Parts:
     return facts, [table("actuators", "actuator status detail", done_by)]
 
 
+def promotion_table(under_way: Sequence[PromotionLine]) -> Table:
+    """Versions on their way to all calls."""
+    rows = [
+        (p.dependency, p.candidate, p.status, p.share, p.current or "", p.since, p.why or "")
+        for p in under_way
+    ]
+    return table("promotions", "dependency candidate status share current since why", rows)
+
+
 @parts_of.register
 def _promotion(answer: PromotionReport) -> Parts:
     """Both sides of every metric; the summary has what is missing and what comes next."""
@@ -360,7 +371,7 @@ def _incidents(answer: IncidentList) -> Parts:
         for at, i in enumerate(listed)
     ]
     columns = " ".join(["id dependency status", *more, "verdict since noticed cause"])
-    tables = [table("incidents", columns, rows)]
+    tables = [table("incidents", columns, rows), promotion_table(answer.promotions or [])]
     if len(answer.incidents) == 1:
         events = [(e.ts, e.event, e.actor) for e in answer.incidents[0].timeline]
         tables.append(table("timeline", "ts event actor", events))

@@ -12,6 +12,7 @@ from gonogo.errors import ConfigError, plain
 from gonogo.money.not_counted import nearest, uncounted_names
 from gonogo.notifiers.pagerduty import EVENTS_URL
 from gonogo.text.budget_summary import not_counted_text
+from gonogo.text.forms import minute, share_text
 
 if TYPE_CHECKING:
     from gonogo.cli.command import Session
@@ -23,7 +24,12 @@ CONNECT_S = 3.0
 async def reached(session: Session) -> list[Finding]:
     """Each receiver that is configured, each actuator and budget; nobody is told anything."""
     receivers = [await _receiver(one) for one in session.settings.notify.values()]
-    return [*receivers, *await _actuators(session), *await _budgets(session)]
+    return [
+        *receivers,
+        *await _actuators(session),
+        *await _budgets(session),
+        *await _promotions(session),
+    ]
 
 
 async def _receiver(configured: NotifierSettings) -> Finding:
@@ -65,6 +71,25 @@ async def _actuators(session: Session) -> list[Finding]:
         state: State = "broken" if seen.status == "unknown" else "ok"
         found.append(Finding(what, state, f"{configured.kind}: {said}"))
     return found
+
+
+async def _promotions(session: Session) -> list[Finding]:
+    """Versions on their way to all calls, and whether somebody looks at them."""
+    from gonogo.app.people import promotions
+
+    stores, now_ms = await session.app.stores(), session.app.clock()
+    ways = [one for one in await promotions(stores, now_ms=now_ms) if one.status == "running"]
+    is_watched = not ways or "promote" in await session.app.watched()
+    state: State = "ok" if is_watched else "note"
+    alone = "" if is_watched else "; no gonogo watch runs: its stages are looked at only when asked"
+    return [
+        Finding(
+            f"promotion {one.dependency}",
+            state,
+            f"{one.candidate} has {share_text(one.share)} since {minute(one.since)}{alone}",
+        )
+        for one in ways
+    ]
 
 
 async def _budgets(session: Session) -> list[Finding]:

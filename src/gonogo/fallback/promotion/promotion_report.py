@@ -46,7 +46,7 @@ async def promotion_report(
     undo = None
     if made.status != "back" and route.audit_id is not None:
         undo = Undo(tool=TOOL, arguments={"dependency": dependency, "undo": route.audit_id})
-    report = PromotionReport(
+    plain = PromotionReport(
         verdict="go",
         summary=_ended(made),
         as_of=rfc3339(now_ms),
@@ -64,13 +64,15 @@ async def promotion_report(
         undo=undo,
     )
     if made.status == "back":
-        return report.model_copy(update={"verdict": "no_go" if made.is_worse else "caution"})
+        return plain.model_copy(update={"verdict": "no_go" if made.is_worse else "caution"})
     known = await ports.telemetry.dependency(dependency)
     if made.status == "done" or known is None:
-        return report
+        return plain
     reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
     waiting = await _waiting(ports, dependency, now_ms)
-    return report.model_copy(update=_standing(route, made, reading, waiting, now_ms))
+    # Validated, so that every number is rounded as the object has it.
+    standing = _standing(route, made, reading, waiting, now_ms)
+    return PromotionReport.model_validate(plain.model_dump(exclude_none=True) | standing)
 
 
 def _ended(made: Promotion) -> str:
@@ -142,9 +144,11 @@ def _next(
     share = share_text(min(STAGE_SHARES[made.stage + 1], made.to) / WHOLE)
     if waiting is not None:
         return f"{share} waits for a person: {approve_command(waiting.id, waiting.checks)}"
+    days = round(reading.expected_days, 1)
+    unit = "day" if days == 1 else "days"
     about = (
-        f"about {number(round(reading.expected_days, 1))} days in this stage where both are equal"
-        if math.isfinite(reading.expected_days)
+        f"about {number(days)} {unit} in this stage where both are equal"
+        if math.isfinite(days)
         else "no calls to tell when"
     )
     return (

@@ -33,8 +33,10 @@ def promotion_state(made: Promotion) -> PromotionState:
         stage=len(STAGE_SHARES) if made.status == "done" else made.stage + 1,
         share=gets / WHOLE,
         since=rfc3339(made.since_ms),
+        next_shares=[share / WHOLE for share in _later(made)],
         to=made.to / WHOLE,
         policy=made.policy,
+        why=made.why or None,
     )
 
 
@@ -131,13 +133,20 @@ def told_share(made: Promotion) -> str:
 def told_way(made: Promotion) -> str:
     """What it is held against, and the stages that follow."""
     against = made.current or "calls without a version"
-    gets = made.share_of(made.stage)
-    later = [share for share in STAGE_SHARES if gets < share < made.to] + [made.to]
-    if gets >= made.to:
+    later = _later(made)
+    if not later:
         return f"held against {against}, and no more"
     stages = " → ".join(share_text(share / WHOLE) for share in later)
     waits = "" if made.policy in ("allow", "confirm") else " and a person's yes"
     return f"held against {against}; then {stages}, each on evidence that it is not worse{waits}"
+
+
+def _later(made: Promotion) -> list[int]:
+    """The shares that follow, in ten-thousandths; none where its way is over."""
+    gets = made.share_of(made.stage)
+    if not made.is_running or gets >= made.to:
+        return []
+    return [share for share in STAGE_SHARES if gets < share < made.to] + [made.to]
 
 
 def _points(line: float) -> str:
