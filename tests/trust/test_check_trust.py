@@ -259,6 +259,21 @@ async def test_the_fleet_passes_a_bad_state_on_and_names_it() -> None:
     }
 
 
+async def test_a_fleet_tells_the_score_that_each_tells_alone() -> None:
+    """Whenever either is asked: memories fade from hour to hour, for both at once."""
+    own = settings()
+    telemetry = MemoryTelemetry(own)
+    log = cast("DecisionLog", Verdicts({}))
+    names = [f"m{number:02}" for number in range(30)]
+    failing = [one for name in names for one in calls(name, 30, days=0.1, outcome=None, error="x")]
+    await telemetry.record([*(o for n in names for o in calls(n, 200)), *failing], NOW)
+    for minutes in (0, 30, 59, 75, 140):
+        now_ms = NOW + minutes * 60_000
+        fleet = (await check_trust(telemetry, log, own, dependency=None, now_ms=now_ms)).fleet
+        alone = await check_trust(telemetry, log, own, dependency="m07", now_ms=now_ms)
+        assert {line.score for line in fleet or ()} == {alone.score}, minutes
+
+
 async def test_an_empty_fleet_is_unknown() -> None:
     """Nothing recorded is not healthy."""
     report = await asked([], None)

@@ -10,6 +10,7 @@ from gonogo.coherence.exchanges import leaves
 from gonogo.coherence.moment import Moment
 from gonogo.coherence.rules import of_moment
 from gonogo.records import VERDICTS_BY_SEVERITY, Verdict, worst_verdict
+from gonogo.trust.fleet_scores import SAME_HOUR_MAX
 
 MICRO_USD = 1e-6
 # What tells one asking from the next, and no more.
@@ -119,7 +120,11 @@ def counts_are_the_store_s(moment: Moment) -> Iterator[str]:
 @of_moment
 def a_score_is_the_same_everywhere(moment: Moment) -> Iterator[str]:
     """Trust, fleet, preflight and metrics tell one score of a dependency."""
-    fleet = {line.dependency: line.score for line in (moment.fleet and moment.fleet.fleet) or ()}
+    # Of a large fleet a score may be of an earlier hour.
+    lines = (
+        (moment.fleet and moment.fleet.fleet) or () if len(moment.lines) <= SAME_HOUR_MAX else ()
+    )
+    fleet = {line.dependency: line.score for line in lines}
     for name, report in moment.trust.items():
         scraped = moment.gauges.get(("trust_score", name))
         told = {

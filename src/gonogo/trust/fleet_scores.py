@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Fleet", "Suspicion", "look_at_fleet"]
 
-# A score moves with time alone as memories fade; within an hour that is below a point. Of a large
-# fleet that rests, scores are made again after a day.
+# A score moves with time alone as memories fade, from one clock hour to the next. So that a
+# fleet tells what each tells alone, scores are made again in each hour; of a large fleet that
+# rests, where that would take seconds, after a day.
 SMALL_FLEET_MAX = 25
-KEPT_FOR_MS = HOUR_MS
+SAME_HOUR_MAX = 250
 KEPT_FOR_LARGE_MS = DAY_MS
 # Scored in one run; between two runs a look that has had its time ends. So many at most are left
 # are scored whatever time it takes: nobody asks a fleet of five hundred twice.
@@ -121,7 +122,8 @@ async def look_at_fleet(
 
 def _due(rows: Sequence[FleetRow], now_ms: int) -> list[FleetRow]:
     """The dependencies to score, in order: those never scored, then changed ones, then old ones."""
-    before_ms = now_ms - (KEPT_FOR_MS if len(rows) <= SMALL_FLEET_MAX else KEPT_FOR_LARGE_MS)
+    hour_ms = now_ms - now_ms % HOUR_MS
+    before_ms = hour_ms if len(rows) <= SAME_HOUR_MAX else now_ms - KEPT_FOR_LARGE_MS
     never, changed, old = [], [], []
     for row in rows:
         if row.scored_ms is None:
