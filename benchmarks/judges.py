@@ -28,7 +28,7 @@ from gonogo.detectors.judges.judged_watch import (
     watch_judged,
 )
 from gonogo.detectors.rate.rate_watch import watch_rate
-from gonogo.detectors.rate.rule import RateRule, deltas_for
+from gonogo.detectors.rate.rule import NEAR_SPREAD, RateRule, deltas_for
 
 if TYPE_CHECKING:
     from gonogo.records import Floats
@@ -150,7 +150,7 @@ def _days(rows: Sequence[int]) -> float:
 def told(hours: JudgedHours, people: float) -> Told:
     """Follow one stream with a learned dispersion, as the product does."""
     needed = max(people * A_DAY * 200, 1.0)
-    rule = JudgedRule(needed, A_DAY * TRIGGER_DAYS, deltas_for(0.05))
+    rule = JudgedRule(needed, A_DAY * TRIGGER_DAYS, deltas_for(0.05, NEAR_SPREAD))
     past = hours.part(slice(0, BASELINE * 24))
     rule = replace(rule, dispersion=judged_dispersion(past, watch_judged(past, rule).increments))
     found = watch_judged(hours, rule)

@@ -225,7 +225,7 @@ def test_a_comparison_weighs_label_by_label() -> None:
     found = compare_as_they_come(ones, one, ones, two, RULE)
     # In steps of an angle the density of Beta(1/2, 1/2) is even.
     rate = np.sin((np.arange(200_000) + 0.5) * math.pi / 400_000) ** 2
-    deltas, gains = (0.0, RULE.deltas[2], RULE.deltas[4]), np.ones(3)
+    deltas, gains = (0.0, RULE.deltas[2], 2.4 * RULE.effect), np.ones(3)
     for k in range(12):
         bad, n = one[: k + 1].sum(), k + 1
         cut = max((bad + 0.5) / (n + 1), bad / n)

@@ -11,9 +11,9 @@ from gonogo.detectors.judges.control_variate import bets_against, given_judge
 from gonogo.detectors.judges.judged_hours import JudgedHours
 from gonogo.detectors.judges.judged_watch import JudgedRule, JudgedWatch, watch_judged
 from gonogo.detectors.judges.sample_check import SampleCheck
-from gonogo.detectors.rate.rule import deltas_for
+from gonogo.detectors.rate.rule import NEAR_SPREAD, deltas_for
 
-RULE = JudgedRule(20000.0, 15000.0, deltas_for(0.05))
+RULE = JudgedRule(20000.0, 15000.0, deltas_for(0.05, NEAR_SPREAD))
 rates = st.floats(0.01, 0.6)
 
 

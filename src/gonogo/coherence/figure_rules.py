@@ -17,7 +17,7 @@ LEVELS = re.compile(
 )
 # What a verdict takes at the least is no number of this answer.
 POLICY = re.compile(
-    r"… [\d,]+ more\b|\bolder than [\d.]+ \w+|less than half of the [\d.]+|\b\d+ calls that a verdict needs|\b\d+ are needed(?: over \d+ days)?"
+    r"… [\d,]+ more\b|\bolder than [\d.]+ \w+|less than half of the [\d.]+|loss of [\d.]+|\b\d+ calls that a verdict needs|\b\d+ are needed(?: over \d+ days)?"
 )
 CELL_CHARS = 60
 PLACE = re.compile(r"\[\d+\]")

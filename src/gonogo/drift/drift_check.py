@@ -178,7 +178,7 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
     quality = [f for f in findings if f.metric in QUALITY_RANK]
     degraded = [f for f in quality if f.status == "degraded"]
     if degraded:
-        return max(degraded, key=lambda f: f.strength)
+        return max(degraded, key=lambda f: (verdict_of(f) == "no_go", f.strength))
     moved = [f for f in quality if f.status == "recovering"]
     moved = moved or [f for f in findings if f.status == "shifted"]
     if moved:

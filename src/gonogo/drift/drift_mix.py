@@ -47,6 +47,31 @@ def explained_by_mix(
     return max(found, key=lambda moved: moved.explains, default=None)
 
 
+def moved_mix(
+    followed: FollowedRate, since: RateStream, declared: dict[str, RateStream], min_effect: float
+) -> MixShift | None:
+    """The declared key within whose values the rate rose by less than `min_effect` since the baseline.
+
+    For a rise that raised no alarm; None where it rose within the values of every key.
+    """
+    known, whole, found = len(followed.baseline.hour), followed.stream, []
+    if not len(since.hour):
+        return None
+    for key in sorted({name.partition("=")[0] for name in declared if "," not in name}):
+        n, bad = _strata(whole, [s for name, s in declared.items() if _is_of(name, key)])
+        sums = [
+            x[part].sum(axis=0) for part in (slice(known), slice(known, None)) for x in (n, bad)
+        ]
+        try:
+            split = split_mix(*sums)
+        except NotEnoughData:
+            continue
+        if split.within < min_effect and split.total > 0:
+            explains = min(max(split.mix / split.total, 0.0), 1.0)
+            found.append(MixShift(key=key, explains=explains))
+    return max(found, key=lambda moved: moved.explains, default=None)
+
+
 def _is_of(segment: str, key: str) -> bool:
     return "," not in segment and segment.partition("=")[0] == key
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current, DriftStatus, Latest, Trend
+from gonogo.answers import Baseline, Current, DriftStatus, Evidence, Latest, Trend
 from gonogo.detectors.rate.rule import needed_for
 from gonogo.detectors.rate.trend import slope_per_day
 from gonogo.detectors.values.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     from gonogo.hours.value_hours import MetricHours, ValueHours
     from gonogo.records import HourCounts
     from gonogo.settings import DependencySettings
+
+
+LATEST_HOURS = 24
+WEEKEND_HOUR = 5 * 24
+_EARLY = (
+    "A change in the first two weeks cannot be told from days that differ, as weekends do: evidence is "
+    "of what the two largest steps between days leave unexplained, and is false where they are usual."
+)
 
 
 def value_finding(
@@ -98,7 +106,7 @@ def value_finding(
         kept=(runs.rates, runs.scores),
         settled=found.remembered.settled(followed.hour, end_hour),
     )
-    return _told(followed, baseline, hours, watch, rule.needed)
+    return _told(followed, baseline, hours, watch, rule.needed, zone=zone)
 
 
 def _needed(n: float, hours: BaselineHours, own: DependencySettings, *, share: float) -> float:
@@ -135,15 +143,23 @@ def _unjudged(values: ValueHours, gap: Gap) -> Finding:
 
 
 def _told(
-    followed: ValueHours, baseline: int, hours: BaselineHours, watch: ValueWatch, needed: float
+    followed: ValueHours,
+    baseline: int,
+    hours: BaselineHours,
+    watch: ValueWatch,
+    needed: float,
+    *,
+    zone: str,
 ) -> Finding:
-    status: DriftStatus = "shifted" if watch.drifted else "stable"
     spread = math.sqrt(max((part.dispersion for part in watch.parts), default=1.0))
     n_before, before, sd_before = followed.part(0, baseline).moments()
     n_after, after, sd_after = followed.part(baseline).moments()
     error_after = 1.96 * spread * sd_after / math.sqrt(n_after)
     error = math.hypot(error_after, 1.96 * spread * sd_before / math.sqrt(n_before))
     interval95 = after - before - error, after - before + error
+    latest = _latest(followed, spread)
+    suggests = watch.suggests and _lasts(followed, baseline, zone=zone)
+    status: DriftStatus = "shifted" if watch.drifted or suggests else "stable"
 
     def rest(told: Finding) -> Finding:
         spread = _daily_sd(followed, baseline)
@@ -165,26 +181,51 @@ def _told(
             end=hour_end(int(followed.hour[-1])),
             interval95=(after - error_after, after + error_after),
             since="baseline",
-            latest=_latest(followed, spread),
+            latest=latest,
         ),
         change=change_of(before, after, interval95=interval95),
-        evidence=evidence_of(
-            watch.told_nats / math.log(10),
-            needed=needed,
-            guarantee=(
-                f"However often it is asked, evidence reaches {number(needed)} within n values with "
-                f"probability at most n / {number(needed)}, while values are exchangeable with the "
-                "baseline but for days and hours that differ."
-            ),
-        ),
+        evidence=_evidence(watch, needed, suggests=suggests),
         rest=rest,
         newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
     )
 
 
+def _lasts(followed: ValueHours, baseline: int, *, zone: str) -> bool:
+    """Whether the newest day of a type that the baseline has is more than half as far away as all are.
+
+    A first weekend is not like the weekdays of the baseline, and is over on Monday.
+    """
+    weekend = hours_of_week(followed.hour, zone=zone) >= WEEKEND_HOUR
+    alike = np.flatnonzero(np.isin(weekend[baseline:], np.unique(weekend[:baseline]))) + baseline
+    if not len(alike):
+        return False
+    newest = alike[followed.hour[alike] > followed.hour[alike[-1]] - LATEST_HOURS]
+    (_, before, _), (_, after, _) = (
+        part.moments() for part in (followed.part(0, baseline), followed.part(baseline))
+    )
+    now = float(followed.total[newest].sum() / followed.n[newest].sum())
+    return (now - before) * (after - before) > (after - before) ** 2 / 2
+
+
+def _evidence(watch: ValueWatch, needed: float, *, suggests: bool) -> Evidence:
+    if suggests and watch.suggested is not None:
+        log10_e = watch.suggested.told_nats / math.log(10)
+        return evidence_of(log10_e, needed=needed, level="suggestive", guarantee=_EARLY)
+    log10_e = watch.told_nats / math.log(10)
+    return evidence_of(log10_e, needed=needed, guarantee=_guarantee(needed))
+
+
+def _guarantee(needed: float) -> str:
+    return (
+        f"However often it is asked, evidence reaches {number(needed)} within n values with "
+        f"probability at most n / {number(needed)}, while values are exchangeable with the "
+        "baseline but for days and hours that differ."
+    )
+
+
 def _latest(followed: ValueHours, spread: float) -> Latest:
     """The newest 24 hours."""
-    first = int(followed.hour.searchsorted(int(followed.hour[-1]) - 23))
+    first = int(followed.hour.searchsorted(int(followed.hour[-1]) + 1 - LATEST_HOURS))
     newest = followed.part(first)
     n, mean, sd = newest.moments()
     error = 1.96 * spread * sd / math.sqrt(n)

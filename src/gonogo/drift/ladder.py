@@ -1,7 +1,7 @@
-"""The ladder of claims about a change over known answers: the rungs from no_go to unknown.
+"""The ladder of claims about a change: the rungs from no_go to unknown.
 
-Two named sides and golden sets are judged alike. Evidence decides, and the interval that stands
-beside the verdict never says otherwise:
+Two named sides are judged so. Evidence decides, and the interval that stands beside the verdict never
+says otherwise:
 
 - degraded (no_go): evidence of worse reached `needed`; `small` (caution) where the whole interval
   lies within half of `min_effect`;
@@ -9,26 +9,67 @@ beside the verdict never says otherwise:
   the interval lies below 0;
 - cannot tell (unknown): the interval holds a drop of twice `min_effect`;
 - improved, or stable (go): everything else.
+
+A rate that is followed and raised no alarm has the lower rungs, `as_far_as_shown`. A young one can fall
+and raise none: what is normal is learned from few labels, and the new rate is learned as fast as it is
+doubted. So what came since the baseline is also held against it as a whole:
+
+- degraded, suggestive: evidence of worse reached `COMPARISON_SUGGESTS`, by at least `min_effect`, and
+  the newest day is still worse;
+- cannot tell: the interval of the rate now reaches a loss of twice `min_effect`; suggestive, where the
+  interval of the change excludes 0 as well;
+- stable: everything else.
+
+The evidence is a martingale in the labels that come after the baseline, so that where nothing changes
+it ever reaches 20 with probability at most .05, however often it is asked (Ville 1939). The error of
+the baseline's own mean is left out of the interval of the rate now: with 100 labels it would keep a
+healthy dependency unknown for ever.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.detectors.intervals import difference_interval95
+from gonogo.detectors.intervals import difference_interval95, rate_interval95
+from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS, compare_rates
+from gonogo.detectors.rate.rule import RateRule, deltas_for
+from gonogo.drift.drift_mix import moved_mix
+from gonogo.drift.finding import evidence_of
+from gonogo.errors import plain
+from gonogo.text.forms import number
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftStatus
+    from gonogo.drift.finding import Finding
+    from gonogo.drift.follow import FollowedRate
+    from gonogo.hours.rate_hours import RateStream
+    from gonogo.settings import DependencySettings
 
-__all__ = ["DROP_EXCLUDED", "P_MAX", "GainEvidence", "Rung", "agreeing", "answers_needed", "rung"]
+__all__ = [
+    "DROP_EXCLUDED",
+    "P_MAX",
+    "GainEvidence",
+    "Rung",
+    "agreeing",
+    "answers_needed",
+    "as_far_as_shown",
+    "rung",
+]
 
 # `go` excludes a drop of so many times `min_effect`.
 DROP_EXCLUDED = 2.0
 # One side of an exact test at .05.
 P_MAX = 0.025
 _ANSWERS_MAX = 1e7
+_NEWEST_HOURS = 24
+_GUARANTEE = (
+    f"Held against its baseline as a whole, evidence of worse ever reaches {COMPARISON_SUGGESTS:g}, a "
+    f"caution, with probability at most {1 / COMPARISON_SUGGESTS:g}, however often it is asked, while "
+    "labels are exchangeable, averaged over rates. Below that a caution says that the 95% interval of "
+    "the change excludes 0, and is false in at most 0.025 of single looks."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +153,110 @@ def answers_needed(rate: float, n_before: float, *, min_effect: float) -> int | 
             return math.ceil(n)
         n *= 1.05
     return None
+
+
+def as_far_as_shown(
+    finding: Finding,
+    followed: FollowedRate,
+    declared: dict[str, RateStream],
+    own: DependencySettings,
+) -> Finding:
+    """The finding; where it is stable, as far as what came since the baseline has shown it.
+
+    Args:
+        finding: Of the detector's run.
+        followed: The rate that it ran over.
+        declared: Its declared slices, by which a moved mix is told from a fall.
+        own: The dependency's settings.
+    """
+    if finding.status != "stable" or finding.current is None or finding.current.since != "baseline":
+        return finding
+    since = followed.stream.between(followed.hours.end_hour, None)
+    unknown = _if_unknown(finding, followed, since, own)
+    evidence_nats = _worse_nats(followed, since, own)
+    if evidence_nats is None:
+        return unknown or finding
+    excludes_none = finding.change is not None and _is_worse_for_sure(finding)
+    if evidence_nats < math.log(COMPARISON_SUGGESTS) and not (unknown and excludes_none):
+        return unknown or finding
+    evidence = evidence_of(
+        evidence_nats / math.log(10),
+        needed=COMPARISON_SUGGESTS,
+        level="suggestive",
+        guarantee=_GUARANTEE,
+    )
+    moved = moved_mix(followed, since, declared, own.min_effect)
+    if moved is None:
+        return replace(finding, status="degraded", evidence=evidence)
+    note = f"the mix of {plain(moved.key, 80)} changed"
+    return replace(finding, status="shifted", evidence=evidence, mix=moved, notes=(note,))
+
+
+def _bad_before(followed: FollowedRate) -> float:
+    declared = followed.hours.declared_bad
+    return followed.baseline.bad_rate if declared is None else declared
+
+
+def _is_worse_for_sure(finding: Finding) -> bool:
+    """Whether the interval of the change excludes that there is none, or a better one."""
+    if finding.change is None or finding.change.interval95 is None:
+        return False
+    low, high = finding.change.interval95
+    return high < 0 if finding.metric == "outcome" else low > 0
+
+
+def _worse_nats(followed: FollowedRate, since: RateStream, own: DependencySettings) -> float | None:
+    """Evidence that a rate rose since its baseline; None where it is not worse by what matters.
+
+    Nor where the rate was declared: it is known, and the detector itself loses no power.
+    """
+    before, baseline = _bad_before(followed), followed.baseline
+    newest = since.between(int(since.hour[-1]) + 1 - _NEWEST_HOURS, None)
+    is_worse = (
+        since.bad_rate - before >= own.min_effect and newest.bad_rate - before > own.min_effect / 2
+    )
+    if followed.hours.declared_bad is not None or not is_worse:
+        return None
+    rule = RateRule(
+        needed=COMPARISON_SUGGESTS,
+        deltas=deltas_for(own.min_effect),
+        dispersion=followed.rule.dispersion,
+    )
+    n_before, bad_before, n, bad = (
+        float(x.sum()) for part in (baseline, since) for x in (part.n, part.bad)
+    )
+    return compare_rates(n_before, bad_before, n, bad, rule).up_nats
+
+
+def _if_unknown(
+    finding: Finding, followed: FollowedRate, since: RateStream, own: DependencySettings
+) -> Finding | None:
+    """Unknown, where the interval of the rate now reaches a loss that `go` excludes."""
+    before, loss = _bad_before(followed), DROP_EXCLUDED * own.min_effect
+    dispersion = followed.rule.dispersion
+    worth = since.labels / dispersion
+    low, high = rate_interval95(since.bad_rate, worth)
+    if high - before <= loss:
+        return None
+    if since.metric == "outcome":
+        low, high = 1 - high, 1 - low
+        before = 1 - before
+    why = (
+        f"{since.metric} {number(before)} → {number(since.mean)} on {number(since.labels)}, and its "
+        f"95% interval, {number(low)} to {number(high)}, does not exclude a loss of {number(loss)}"
+    )
+    wanted = "outcomes" if since.metric == "outcome" else "calls"
+    enough = _enough(_bad_before(followed), loss, dispersion)
+    more = enough - since.labels
+    missing = (
+        f"Record about {number(more)} more {wanted}." if more > 1 else f"Record more {wanted}."
+    )
+    return replace(finding, status="insufficient_data", why=why, missing=missing)
+
+
+def _enough(rate: float, loss: float, dispersion: float) -> int:
+    """Labels whose interval excludes the loss where the rate is what it was."""
+    n = 10.0
+    while n < _ANSWERS_MAX and rate_interval95(rate, n / dispersion)[1] - rate > loss:
+        n *= 1.05
+    return math.ceil(n)

@@ -11,8 +11,10 @@ from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix
 from gonogo.drift.drift_slices import SliceFindings, declared_streams, sliced
 from gonogo.drift.drift_values import value_finding
+from gonogo.drift.drift_words import verdict_of
 from gonogo.drift.finding import Finding
 from gonogo.drift.follow import FollowedRate, follow
+from gonogo.drift.ladder import as_far_as_shown
 from gonogo.drift.rates import finding_of, unjudged
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
@@ -95,21 +97,26 @@ async def followed_streams(
                 judged = judged_outcomes(grades, stream, hours, own, weight=weight)
                 judges, finding = judged.reports, judged.of_whole(finding)
                 of_slice = of_slice and judged.of_slice(of_slice)
-            if of_slice is not None and finding.status != "degraded":
+            if of_slice is not None and verdict_of(finding) != "no_go":
                 findings.append(_if_it_matters(of_slice, own))
+        else:
+            finding = as_far_as_shown(finding, followed, {}, own)
         findings.append(_if_it_matters(finding, own))
     if len(data.golden.item) and question.segment is None:
-        weight = WEIGHTS["golden"]
-        start_day = golden_start_day(own, accepted, zone=zone)
-        findings.append(
-            golden_finding(
-                data.golden, own, weight=weight, end_hour=data.until, start_day=start_day
-            )
-        )
+        findings.append(_golden(data, own, accepted, zone=zone))
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)
     return Streams(tuple(findings), segments, mix_shift, daily.estimate, judges)
+
+
+def _golden(
+    data: DriftData, own: DependencySettings, accepted: AcceptedBaseline | None, *, zone: str
+) -> Finding:
+    start_day = golden_start_day(own, accepted, zone=zone)
+    return golden_finding(
+        data.golden, own, weight=WEIGHTS["golden"], end_hour=data.until, start_day=start_day
+    )
 
 
 def _in_slices(
@@ -125,6 +132,7 @@ def _in_slices(
     declared = declared_streams(data.read, followed, end_hour=data.mature_until)
     onset_hour = _onset_hour(finding)
     finding = _without_mix(finding, followed, watch, declared)
+    finding = as_far_as_shown(finding, followed, declared, own)
     found = sliced(
         followed,
         declared,

@@ -104,7 +104,10 @@ def _slices(report: DriftReport) -> str:
     """That no slice stands apart from a fall of the whole, so that none is taken for its place."""
     # Slices are followed of outcomes alone.
     whole_fell = (
-        report.status == "degraded" and report.segment is None and report.metric == "outcome"
+        report.verdict == "no_go"
+        and report.status == "degraded"
+        and report.segment is None
+        and report.metric == "outcome"
     )
     if whole_fell and report.segments and not any(s.drifted for s in report.segments):
         return " Every slice fell alike."

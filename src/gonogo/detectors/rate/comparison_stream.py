@@ -3,7 +3,7 @@
 Evidence of worse is a ratio of predictions for the second side's outcomes. Its null says that both
 sides share one rate, Beta(1/2, 1/2), learned from both. Its alternative says that the second has a
 rate p of its own, which lies above the first side's, a. It is a mixture over laws of p, each cut at
-a: p may be anything, Beta(1/2, 1/2), or lies about a + delta, for every delta that the rule names,
+a: p may be anything, Beta(1/2, 1/2), or lies about a + delta, for two deltas about the rule's effect,
 with a spread of delta: Beta(1/2 + m c, 1/2 + m (1 - c)), c = a + delta, m = a (1 - a) / delta^2
 pseudo-labels but at most the labels of the first side. That the second is better is the same with
 good and bad exchanged.
@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats, check_counts
 from gonogo.detectors.beta_tail import log_beta, log_beta_above
 from gonogo.detectors.rate.bets import ROOM_SHARE
-from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.rate.rule import DELTA_MAX, RateRule
 from gonogo.errors import DataError
 
 __all__ = ["RateComparison", "compare_as_they_come"]
@@ -39,6 +39,8 @@ __all__ = ["RateComparison", "compare_as_they_come"]
 # Weight of "any rate above the first side's"; the rule's deltas share the rest. Small effects are
 # found sooner by the deltas, collapses as soon by either (benchmarks/comparisons.py).
 _OWN_SHARE = 0.2
+# Beside it: two effects, in units of the smallest that matters.
+_SPREAD = (0.9, 2.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +144,5 @@ def _worse_nats(batches: _Batches, rule: RateRule) -> float:
 
 
 def _looked_for(rule: RateRule) -> tuple[float, ...]:
-    """The middle and the largest of a rule's deltas: all five found nothing sooner."""
-    return tuple(sorted({rule.deltas[len(rule.deltas) // 2], rule.deltas[-1]}))
+    """Two effects about the one that matters: more of them, or a larger one, found nothing sooner."""
+    return tuple(min(spread * rule.effect, DELTA_MAX) for spread in _SPREAD)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gonogo.detectors.arrays import check_counts
+from gonogo.detectors.arrays import Floats, check_counts
 from gonogo.detectors.rate.rule import Dispersion
 
 # Days' worth of "days do not differ" that a short baseline starts from.
@@ -48,7 +48,17 @@ def early_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
         return Dispersion(observed=1.0, used=1.0, days=days)
     steps = np.diff(failures / labels)
     chance = rate * (1 - rate) * (1 / labels[1:] + 1 / labels[:-1])
-    ranked = np.sort(steps**2 / chance)
+    return trimmed_dispersion(steps**2 / chance, days=days)
+
+
+def trimmed_dispersion(ratios: Floats, *, days: int) -> Dispersion:
+    """Learn it from squared steps between days over what chance makes of them, the largest left out.
+
+    Args:
+        ratios: Shape (steps,), each 1 on average where days do not differ.
+        days: That the steps are between.
+    """
+    ranked = np.sort(ratios)
     kept = len(ranked) - (2 if len(ranked) >= STEPS_TWO else 1)
     if kept < 1:
         return Dispersion(observed=1.0, used=1.0, days=days)

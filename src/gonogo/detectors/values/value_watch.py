@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.pieces import Beginnings, PieceCache, SettledPrefix
-from gonogo.detectors.rate.dispersion import PRIOR_DAYS, early_dispersion
+from gonogo.detectors.rate.dispersion import PRIOR_DAYS, early_dispersion, trimmed_dispersion
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule, daily_dispersion
 from gonogo.detectors.rate.seasons import weekly_offsets
@@ -63,11 +63,21 @@ class ValuePart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueWatch:
-    """Evidence that the distribution moved; arrays over the batches since the baseline."""
+    """Evidence that the distribution moved; arrays over the batches since the baseline.
+
+    `suggested`: scores followed as if the largest steps between early days were no such differences;
+    a change within the first two weeks is one, as are weekends. None where that makes no difference.
+    """
 
     evidence_nats: Floats
     needed_nats: float
     parts: tuple[ValuePart, ...]
+    suggested: ValuePart | None = None
+
+    @property
+    def suggests(self) -> bool:
+        """Whether it has, if days differ by no more than all but the largest steps between them."""
+        return not self.drifted and self.suggested is not None and self.suggested.latched
 
     @property
     def drifted(self) -> bool:
@@ -152,6 +162,7 @@ class ValueRule:
     size: float  # of the baseline, in what is ranked
     atoms: tuple[_PartRule[RateRule], ...]
     scores: _PartRule[ScoreRule] | None
+    trimmed: _PartRule[ScoreRule] | None = None
 
 
 def value_rule(
@@ -208,8 +219,12 @@ def value_rule(
     daily = [by_day(one[first]) for one in (scores.n, scores.total, scores.squares)]
     dispersion = _score_dispersion(*daily, by_steps=early is not None)
     rule = ScoreRule(needed=own, dispersion=dispersion)
-    part = _PartRule(None, rule, expected)
-    return ValueRule(baseline, needed, scale.ranks.size, tuple(atoms), part)
+    part, trimmed = _PartRule(None, rule, expected), None
+    if early is not None:
+        least = trimmed_dispersion(_step_ratios(*daily), days=len(daily[0])).used
+        if least < dispersion:
+            trimmed = _PartRule(None, ScoreRule(needed=own, dispersion=least), expected)
+    return ValueRule(baseline, needed, scale.ranks.size, tuple(atoms), part, trimmed)
 
 
 def watch_value_sums(
@@ -252,10 +267,14 @@ def watch_value_sums(
         )
         parts.append(_part(part, watch, slice(rule.baseline, None)))
     weighed = tuple(part.times(weight) for part in parts)
+    suggested = None
+    if rule.trimmed is not None and not any(part.latched for part in parts):
+        suggested = _scores_part(rule, rule.trimmed, sums.scores, hours, scores, settled)
+        suggested = suggested.times(weight)
     total = weighed[0].evidence_nats
     if len(weighed) > 1:
         total = np.logaddexp.reduce([part.evidence_nats for part in weighed], axis=0)
-    return ValueWatch(total, math.log(rule.needed), weighed)
+    return ValueWatch(total, math.log(rule.needed), weighed, suggested)
 
 
 def _scores_part(
@@ -352,13 +371,20 @@ def _score_dispersion(n: Floats, total: Floats, squares: Floats, *, by_steps: bo
 
 def _step_dispersion(n: Floats, total: Floats, squares: Floats) -> float:
     """How much more a day differs from the one before than its values would."""
-    within = float((squares - total**2 / n).sum() / n.sum())
-    if within <= 0:
-        return 1.0
-    steps = np.diff(total / n) ** 2 / (1 / n[1:] + 1 / n[:-1]) / within
-    weight = len(steps) + PRIOR_DAYS
-    shrunk = (float(steps.sum()) + PRIOR_DAYS) / weight
+    ratios = _step_ratios(n, total, squares)
+    weight = len(ratios) + PRIOR_DAYS
+    shrunk = (float(ratios.sum()) + PRIOR_DAYS) / weight
     return max(1.0, shrunk * (1 + math.sqrt(2 / weight)))
+
+
+def _step_ratios(n: Floats, total: Floats, squares: Floats) -> Floats:
+    """Squared steps between days over what their values make of them; shapes (days,), (days - 1,)."""
+    n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
+    within = float((squares - total**2 / n).sum() / n.sum()) if len(n) else 0.0
+    if within <= 0:
+        return np.ones(max(len(n) - 1, 0))
+    ratios: Floats = np.diff(total / n) ** 2 / (1 / n[1:] + 1 / n[:-1]) / within
+    return ratios
 
 
 def _by_day(days: Ints, values: Floats) -> Floats:

@@ -17,7 +17,7 @@ from gonogo.answers import Baseline, Current, DriftStatus, JudgeReport, Onset
 from gonogo.detectors.intervals import rate_interval95
 from gonogo.detectors.judges.judged_hours import JudgedHours, judged_dispersion
 from gonogo.detectors.judges.judged_watch import TRIGGER_DAYS, JudgedRule, JudgedWatch, watch_judged
-from gonogo.detectors.rate.rule import deltas_for, needed_for
+from gonogo.detectors.rate.rule import NEAR_SPREAD, deltas_for, needed_for
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.errors import plain
 from gonogo.records import HOUR_MS
@@ -285,7 +285,7 @@ def _followed(
             false_alarms_per_year=own.false_alarms_per_year * weight,
         ),
         trigger_needed=max(float(past.n.sum()) / days * TRIGGER_DAYS, 1.0),
-        deltas=deltas_for(own.min_effect),
+        deltas=deltas_for(own.min_effect, NEAR_SPREAD),
     )
     rule = replace(rule, dispersion=judged_dispersion(past, watch_judged(past, rule).increments))
     return _Followed(hours, rule, watch_judged(hours, rule))

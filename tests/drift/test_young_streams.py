@@ -1,0 +1,101 @@
+"""Streams that are a few days or a hundred labels old: they do not say go of a fall that they cannot tell yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drift_world import calls, open_world
+from gonogo.records import Observation
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_fall_after_a_hundred_labels_is_never_go(tmp_path: Path) -> None:
+    """From .2 to .4 bad: first it cannot be told, then it is warned of, then found."""
+    said = []
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 4, 0.2, a_day=33, seed=3))
+        for day, days in ((4, 3), (7, 4), (11, 7)):
+            await world.record(calls("m", days, 0.4, first_day=day, a_day=33, seed=day))
+            said.append(await world.app.check_model_drift("m"))
+    assert [report.verdict for report in said] == ["unknown", "caution", "no_go"]
+    warned = said[1]
+    assert warned.evidence is not None
+    assert (warned.status, warned.evidence.level) == ("degraded", "suggestive")
+    assert "may have degraded" in warned.summary
+
+
+async def test_too_few_labels_since_the_baseline_are_unknown_and_say_how_many_are_missing(
+    tmp_path: Path,
+) -> None:
+    """A day of twelve labels excludes nothing; two weeks of them do."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 9, 0.1, a_day=12, seed=2))
+        await world.record(calls("m", 1, 0.1, first_day=9, a_day=12, seed=3))
+        young = await world.app.check_model_drift("m")
+        await world.record(calls("m", 14, 0.1, first_day=10, a_day=12, seed=4))
+        known = await world.app.check_model_drift("m")
+    assert (young.verdict, young.status) == ("unknown", "insufficient_data")
+    assert "does not exclude a loss of 0.1" in young.summary
+    assert young.missing is not None
+    assert young.missing.startswith("Record about ")
+    assert known.verdict == "go"
+
+
+async def test_a_young_stream_whose_mix_moved_has_not_degraded(tmp_path: Path) -> None:
+    """A harder tier grows from 10 to 60 % after 120 labels, and no tier changes."""
+    async with open_world(tmp_path) as world:
+        for day in range(12):
+            hard = 4 if day < 3 else 24
+            await world.record(
+                calls("m", 1, 0.02, first_day=day, a_day=40 - hard, segments={"tier": "easy"})
+            )
+            await world.record(
+                calls("m", 1, 0.3, first_day=day, a_day=hard, seed=day, segments={"tier": "hard"})
+            )
+        report = await world.app.check_model_drift("m")
+    assert report.status in ("shifted", "stable", "insufficient_data")
+    if report.status == "shifted":
+        assert report.mix is not None
+        assert report.mix.key == "tier"
+
+
+def _slow(observations: Iterable[Observation], times: float, *, seed: int) -> list[Observation]:
+    """The calls with latencies about 300 ms, so many times that at weekends or always."""
+    rng = np.random.default_rng(seed)
+    return [
+        replace(call, latency_ms=float(300 * times * rng.lognormal(0, 0.2)))
+        for call in observations
+    ]
+
+
+async def test_a_value_that_collapses_in_its_first_week_is_a_caution(tmp_path: Path) -> None:
+    """Three times as slow from the fifth day on: told on the second day of it, and weeks later."""
+    async with open_world(tmp_path) as world:
+        await world.record(_slow(calls("m", 4, 0.05, a_day=60), 1, seed=1))
+        said = []
+        for day in (4, 6, 24):
+            slow = calls("m", 2 if day < 24 else 1, 0.05, first_day=day, a_day=60, seed=day)
+            await world.record(_slow(slow, 3, seed=day))
+            said.append(await world.app.check_model_drift("m"))
+    assert [report.verdict for report in said[1:]] == ["caution", "caution"]
+    assert {report.metric for report in said[1:]} == {"latency_ms"}
+    assert "may have shifted" in said[1].summary
+
+
+async def test_a_first_weekend_that_is_slower_is_no_shift(tmp_path: Path) -> None:
+    """Half as slow again on Saturday and Sunday: nothing to be warned of, then or on Monday."""
+    async with open_world(tmp_path) as world:
+        said = []
+        for day in range(9):
+            times = 1.5 if day % 7 >= 5 else 1
+            await world.record(
+                _slow(calls("m", 1, 0.05, first_day=day, a_day=60, seed=day), times, seed=day)
+            )
+            said.append((await world.app.check_model_drift("m")).status)
+    assert "shifted" not in said
