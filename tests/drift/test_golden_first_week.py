@@ -49,7 +49,7 @@ def test_a_collapse_is_told_from_the_second_run_on(
     finding = found(right)
     assert (finding.status, finding.evidence and finding.evidence.level) == (status, level)
     if finding.status == "insufficient_data":
-        assert f"{runs} daily runs" in str(finding.why)
+        assert f"{9 - runs} more day" in str(finding.missing)
     else:
         assert finding.golden is not None
         assert (finding.golden.items, finding.golden.worse) == (ITEMS, broken)
@@ -66,3 +66,19 @@ def test_a_first_week_of_dice_is_hardly_ever_a_caution(rate: float) -> None:
         right = (rng.random((8, ITEMS)) < rate).astype(float)
         told.append([found(right[:n]).status == "degraded" for n in range(2, 9)])
     assert np.mean(np.any(told, axis=1)) <= 0.05
+
+
+@pytest.mark.parametrize(("items", "broken"), [(8, 8), (10, 8), (20, 9)])
+def test_a_set_that_fell_while_its_baseline_was_learned_is_no_go_ahead(
+    items: int, broken: int
+) -> None:
+    """Most items wrong from the third run on, so that they are what the baseline is: a caution."""
+    right = np.ones((12, items))
+    right[2:, :broken] = 0
+    finding = found(right)
+    assert finding.evidence is not None
+    assert (finding.status, finding.evidence.level) == ("degraded", "suggestive")
+    assert finding.baseline is not None
+    assert finding.baseline.mean == 1
+    right[-1] = 1
+    assert found(right).status in ("stable", "improved")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
+from gonogo.answers import Baseline, Current, DriftStatus, Evidence, GoldenPairs
 from gonogo.detectors.golden.paired import (
     WARM_UP_RUNS,
     GoldenRuns,
+    PairedTest,
     compare,
     item_means,
     run_evidence,
@@ -17,7 +18,7 @@ from gonogo.detectors.golden.paired import (
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_NEEDED, COMPARISON_SUGGESTS
 from gonogo.detectors.rate.rule import needed_for
-from gonogo.drift.compare import ITEMS_MIN, golden_pairs
+from gonogo.drift.compare import golden_pairs
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
 from gonogo.drift.ladder import agreeing
 from gonogo.errors import NotEnoughData
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from gonogo.settings import DependencySettings
 
 RUNS_A_DAY = 1.0
+# One-sided p-values of the newest run against the first: that it is still worse, and that it is so by
+# itself.
+STILL_WORSE_P, ALONE_P = 0.05, 0.01
 
 
 def golden_finding(
@@ -65,7 +69,10 @@ def golden_finding(
         )
     if len(runs.day) <= WARM_UP_RUNS:
         return _learning(answers, counted_rows, runs)
-    return _followed(runs, own, weight=weight)
+    followed = _followed(runs, own, weight=weight)
+    if followed.status != "stable":
+        return followed
+    return _baseline_fell(answers, counted_rows, runs) or followed
 
 
 def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Finding:
@@ -133,7 +140,7 @@ def _learning(answers: GoldenAnswers, rows: NDArray[np.bool_], runs: GoldenRuns)
     return Finding(
         metric="golden",
         status="insufficient_data",
-        why=f"the golden set has {counted(len(runs.day) + 1, 'daily run')}, its baseline",
+        why="its golden set is still learning its baseline, the first week of daily runs",
         missing=f"Run it on {counted(missing, 'more day')}, or compare two versions by name.",
     )
 
@@ -145,13 +152,63 @@ def _fallen_from(first: int, answers: GoldenAnswers, runs: GoldenRuns) -> Findin
     what one is allowed with the probability that one is allowed.
     """
     newest = int(runs.day[-1])
-    try:
-        test = compare(*(item_means(answers, answers.day == day) for day in (first, newest)))
-    except NotEnoughData:
-        return None
-    if test.items < ITEMS_MIN or test.e_worse < WARM_UP_RUNS * COMPARISON_SUGGESTS:
+    test = _held_against(first, answers, answers.day == newest)
+    if test is None or test.e_worse < WARM_UP_RUNS * COMPARISON_SUGGESTS:
         return None
     needed = WARM_UP_RUNS * COMPARISON_NEEDED
+    evidence = evidence_of(
+        math.log10(test.e_worse),
+        needed=needed,
+        level=None if test.e_worse >= needed else "suggestive",
+        guarantee=(
+            f"However often it is asked, evidence of one of the first {WARM_UP_RUNS} runs after "
+            f"the first reaches {number(needed)} with probability at most "
+            f"{1 / COMPARISON_NEEDED:g}, and {number(WARM_UP_RUNS * COMPARISON_SUGGESTS)}, a "
+            f"caution, at most {1 / COMPARISON_SUGGESTS:g}, while no item got worse."
+        ),
+    )
+    return _against_first(test, first, newest, evidence)
+
+
+def _baseline_fell(
+    answers: GoldenAnswers, rows: NDArray[np.bool_], runs: GoldenRuns
+) -> Finding | None:
+    """A warning where the runs that are the baseline may have fallen themselves, from the first.
+
+    By all later runs against the first, which is one draw of luck and so hardly more than one look, while
+    the newest run is still worse; or by the newest alone, at a stricter level.
+    """
+    first, newest = int(answers.day[rows].min()), int(runs.day[-1])
+    now = _held_against(first, answers, answers.day == newest)
+    if now is None or now.p_worse > STILL_WORSE_P:
+        return None
+    since = _held_against(first, answers, rows & (answers.day > first))
+    told = since is not None and since.e_worse >= COMPARISON_SUGGESTS
+    if since is None or not (told or now.p_worse <= ALONE_P):
+        return None
+    evidence = evidence_of(
+        math.log10(max(since.e_worse, 1e-300)),
+        needed=COMPARISON_SUGGESTS,
+        level="suggestive",
+        guarantee=(
+            f"Evidence of all later runs against the first reaches {COMPARISON_SUGGESTS:g}, a caution, with "
+            f"probability at most {1 / COMPARISON_SUGGESTS:g} at one look, while no item got worse. Below that "
+            f"a caution is McNemar's exact test of the newest run, false in at most {ALONE_P:g} of looks."
+        ),
+    )
+    return _against_first(now, first, newest, evidence)
+
+
+def _held_against(first: int, answers: GoldenAnswers, rows: NDArray[np.bool_]) -> PairedTest | None:
+    """Some answers against those of the first run, item by item; None without an item of both."""
+    try:
+        return compare(item_means(answers, answers.day == first), item_means(answers, rows))
+    except NotEnoughData:
+        return None
+
+
+def _against_first(test: PairedTest, first: int, newest: int, evidence: Evidence) -> Finding:
+    """The finding that the newest run is worse than the first."""
     start, end = newest * 24, (newest + 1) * 24
     return Finding(
         metric="golden",
@@ -175,17 +232,7 @@ def _fallen_from(first: int, answers: GoldenAnswers, runs: GoldenRuns) -> Findin
             test.mean_after,
             interval95=agreeing(test.interval95, test.p_worse, test.p_better),
         ),
-        evidence=evidence_of(
-            math.log10(test.e_worse),
-            needed=needed,
-            level=None if test.e_worse >= needed else "suggestive",
-            guarantee=(
-                f"However often it is asked, evidence of one of the first {WARM_UP_RUNS} runs after "
-                f"the first reaches {number(needed)} with probability at most "
-                f"{1 / COMPARISON_NEEDED:g}, and {number(WARM_UP_RUNS * COMPARISON_SUGGESTS)}, a "
-                f"caution, at most {1 / COMPARISON_SUGGESTS:g}, while no item got worse."
-            ),
-        ),
-        golden=golden_pairs(test),
+        evidence=evidence,
+        golden=golden_pairs(test).model_copy(update={"e_value": evidence.e_value}),
         newest_ts_ms=end * HOUR_MS,
     )

@@ -13,7 +13,7 @@ from gonogo.answers import NextAction, RecordedData, rfc3339
 from gonogo.drift.finding import Finding
 from gonogo.errors import plain
 from gonogo.hours.periods import local_day
-from gonogo.text.forms import counted, day, duration, number
+from gonogo.text.forms import counted, day, number
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport
@@ -66,8 +66,7 @@ class OldData:
     def _what_is_there(self) -> str:
         known, limit = self.known, f"{number(self.stale_after_s / 86_400)} days"
         if self.now_ms - known.newest_ts_ms <= self.stale_after_s * 1000:
-            age = duration((self.now_ms - self.newest_ts_ms) // 1000)
-            return f"its newest outcome is {age} old, older than {limit}"
+            return f"its newest outcome is of {self.last_day}, older than {limit}"
         named = [plain(seen.version, 80) for seen in known.versions if seen.version is not None]
         of = f" of {counted(len(named), 'version')} ({', '.join(named[:4])})" if named else ""
         first, last = day(rfc3339(known.first_ts_ms)), day(rfc3339(known.newest_ts_ms))
