@@ -75,6 +75,8 @@ def test_the_reference_is_what_the_code_says() -> None:
             *_tables(),
             *("## Tools", ""),
             *_tools(),
+            *("## Answers", ""),
+            *_answers(),
             *("## Metrics", "", "At `/metrics`.", "", "| metric | labels | |", "|---|---|---|"),
             *_metrics(),
             "",
@@ -200,6 +202,57 @@ def _arguments(schema: Mapping[str, Any]) -> Iterator[str]:
     for name, inner in items:
         yield from (f"Each of `{name}`:", "")
         yield from _arguments(inner)
+
+
+def _answers() -> Iterator[str]:
+    """The fields of each tool's object; what several have is written once, and so are parts within parts."""
+    listed = [json.loads(path.read_text()) for path in sorted(LISTED.glob("*.json"))]
+    parts: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+    for tool in listed:
+        schema = tool["outputSchema"]
+        parts |= schema.get("$defs", {})
+        if "properties" in schema:
+            answers[tool["name"]] = schema
+    # Of a tool that answers in one of two ways, and of answers that stand within another.
+    whole = {name for name, part in parts.items() if "next_actions" in part["properties"]}
+    for name in sorted(whole - {"BudgetCheck"}):
+        answers[f"trigger_fallback: {name}"] = parts[name]
+    common = set.intersection(*(set(schema["properties"]) for schema in answers.values()))
+    yield from ("Left out is what would be null. In every answer:", "")
+    yield from _fields(next(iter(answers.values())), common)
+    for name, schema in answers.items():
+        yield from (f"### Answer of {name}", "")
+        yield from _fields(schema, set(schema["properties"]) - common)
+    for name in sorted(parts.keys() - whole):
+        said = parts[name].get("description", "")
+        yield from (f"### {name}", "", *([_cell(said), ""] if said else []))
+        yield from _fields(parts[name], set(parts[name]["properties"]))
+
+
+def _fields(schema: Mapping[str, Any], wanted: set[str]) -> Iterator[str]:
+    yield from ("| field | is | |", "|---|---|---|")
+    for name, found in schema["properties"].items():
+        if name in wanted:
+            shown = f"**`{name}`**" if name in schema.get("required", ()) else f"`{name}`"
+            yield f"| {shown} | {_kind(found)} | {_cell(found.get('description', ''))} |"
+    yield ""
+
+
+def _kind(found: Mapping[str, Any]) -> str:
+    """A field's type in words; a part is a link to its own table."""
+    if "$ref" in found:
+        part = found["$ref"].rpartition("/")[2]
+        part = {"BudgetCheck": "Answer of check_budget_with_confidence"}.get(part, part)
+        return f"[{part}](#{part.lower().replace(' ', '-')})"
+    if "enum" in found:
+        return ", ".join(f'"{one}"' for one in found["enum"])
+    if "anyOf" in found:
+        return " or ".join(map(_kind, found["anyOf"]))
+    if found.get("type") == "array":
+        return "two numbers" if "prefixItems" in found else f"list: {_kind(found['items'])}"
+    kind = str(found.get("type", "object"))
+    return {"string": "text", "integer": "whole number", "boolean": "true, false"}.get(kind, kind)
 
 
 def _metrics() -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from typing import NamedTuple
 
 __all__ = ["ChildCounts", "ForkedChildren", "LostInChildren"]
@@ -72,6 +73,8 @@ class ForkedChildren:
 
 def _has_ended(pid: int) -> bool:
     """Whether a child of this process has ended; it is left for whoever waits for it."""
+    if sys.platform == "win32":  # no process is forked there, and its kill(pid, 0) is Ctrl-C
+        return False
     if not hasattr(os, "waitid"):  # macOS before Python 3.13
         return _is_gone(pid)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -80,6 +81,8 @@ def run_proxy(command: Sequence[str], calls: Calls, enforcement: Enforcement | N
 
 def die_as(number: int) -> None:
     """End by the signal that ended the server, as its client would have seen it."""
+    if sys.platform == "win32":  # no process ends by one
+        return
     with suppress(ImportError, OSError, ValueError):
         import resource
 
