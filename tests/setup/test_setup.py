@@ -211,6 +211,49 @@ def test_codex_and_goose_get_their_own_form(tmp_path: Path) -> None:
     assert planned(goose, server).is_none
 
 
+def test_goose_s_entry_keeps_what_was_set_however_goose_writes_it(tmp_path: Path) -> None:
+    """Read-only and environment stay at a second time; what cannot be read is left, in one line."""
+    goose = place_of("goose", {"HOME": str(tmp_path)}, project=None)
+    goose.path.parent.mkdir(parents=True)
+    asked = entry("goose", ["/opt/g"], config="/c d", store="postgresql://h/d", read_only=True)
+    carry_out(planned(goose, asked), stamp="1")
+    assert server_in(goose) == asked
+    saved = """extensions:
+  developer:
+    enabled: true
+    args:
+    - serve
+  gonogo:
+    args:
+    - serve
+    - --config
+    - /c d
+    - --read-only
+    bundled: null
+    cmd: /opt/g
+    enabled: false # for now
+    envs:
+      GONOGO_STORE: postgresql://h/d
+    env_keys: []
+    description: ''
+last: 1
+"""
+    goose.path.write_text(saved)
+    again = entry(
+        "goose", ["/opt/new"], config=None, store=None, read_only=None, before=server_in(goose)
+    )
+    assert again["args"] == asked["args"]
+    assert (again["envs"], again["cmd"]) == (asked["envs"], "/opt/new")
+    assert again["enabled"] is False
+    assert (again["bundled"], again["env_keys"], again["description"]) == (None, [], "")
+    carry_out(planned(goose, again), stamp="2")
+    assert server_in(goose) == again
+    assert goose.path.read_text().endswith("last: 1\n")
+    goose.path.write_text("extensions:\n  gonogo: &anchor\n    args: [serve, --read-only]\n")
+    with pytest.raises(ConfigError, match="written in a way that is not read here"):
+        server_in(goose)
+
+
 def test_claude_code_is_looked_for_where_it_was_told_to_live(tmp_path: Path) -> None:
     """CLAUDE_CONFIG_DIR moves its file."""
     environ = {"HOME": "/home/a", "CLAUDE_CONFIG_DIR": str(tmp_path)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from gonogo.errors import ConfigError
 from gonogo.setup.clients import SERVER, Place
 from gonogo.setup.jsonc import Document, with_value
-from gonogo.setup.toml_tables import with_table, with_yaml_entry
+from gonogo.setup.toml_tables import with_table, with_yaml_entry, yaml_entry
 
 BYTES_MAX = 16 * 1024 * 1024
 
@@ -46,15 +46,14 @@ def planned(place: Place, server: dict[str, object]) -> Change:
     before = read_text(place.path)
     text = before or ""
     try:
+        if _server(place, text) == server:
+            return Change(place.path, before, text)
         if place.form == "yaml":
             after = with_yaml_entry(text, place.key, SERVER, server)
+        elif place.form == "toml":
+            after = with_table(text, place.key, SERVER, server)
         else:
-            if _servers(place, text).get(SERVER) == server:
-                return Change(place.path, before, text)
-            if place.form == "toml":
-                after = with_table(text, place.key, SERVER, server)
-            else:
-                after = with_value(text, (place.key, SERVER), server, indent=indent_of(before))
+            after = with_value(text, (place.key, SERVER), server, indent=indent_of(before))
     except (ValueError, RecursionError):
         by_hand = f'add under "{place.key}" by hand: {json.dumps({SERVER: server})}'
         raise ConfigError(
@@ -70,14 +69,25 @@ def server_in(place: Place) -> dict[str, object] | None:
     Raises:
         ConfigError: the file cannot be read, or has another shape.
     """
-    text = read_text(place.path) or ""
-    if place.form == "yaml":
-        return None  # nothing here reads YAML
     try:
-        found = _servers(place, text).get(SERVER)
+        found = _server(place, read_text(place.path) or "")
     except (ValueError, RecursionError):
-        raise ConfigError(f'{place.path}: "{place.key}" is no table of servers.') from None
+        what = f'"{place.key}" is no table of servers'
+        if place.form == "yaml":
+            what = f'"{SERVER}" under "{place.key}" is written in a way that is not read here'
+        raise ConfigError(f"{place.path}: {what}.") from None
     return found if isinstance(found, dict) else None
+
+
+def _server(place: Place, text: str) -> object:
+    """This program's entry in a file, where there is one.
+
+    Raises:
+        ValueError: It cannot be read as what it should be.
+    """
+    if place.form == "yaml":
+        return yaml_entry(text, place.key, SERVER)
+    return _servers(place, text).get(SERVER)
 
 
 def _servers(place: Place, text: str) -> dict[str, object]:

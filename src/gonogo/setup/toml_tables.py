@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 
-__all__ = ["with_table", "with_yaml_entry"]
+__all__ = ["with_table", "with_yaml_entry", "yaml_entry"]
 
 _HEADER = re.compile(r"\s*\[")
 
@@ -84,3 +84,73 @@ def with_yaml_entry(text: str, section: str, name: str, entry: Mapping[str, obje
             kept.append(line)
     shift = " " * (margin - 2) if margin > 2 else ""  # noqa: PLR2004 - the block's own margin
     return "\n".join([*lines[: head + 1], *(shift + b for b in block), *kept, *lines[end:]]) + "\n"
+
+
+def yaml_entry(text: str, section: str, name: str) -> dict[str, object] | None:
+    """An entry of a top-level mapping; None where there is none.
+
+    Reads what `with_yaml_entry` writes, and the block style that a client writes back: texts, numbers, and lists and
+    mappings of them.
+
+    Raises:
+        ValueError: The entry is written in another way.
+    """
+    lines = [line for line in text.splitlines() if line.strip()[:1] not in ("", "#")]
+    own: list[str] = []
+    for key in (section, name):
+        at = next(
+            (
+                i
+                for i, line in enumerate(lines)
+                if _key_of(line) == key and (own or not _margin(line))
+            ),
+            None,
+        )
+        if at is None:
+            return None
+        within = _margin(lines[at])
+        ends = (i for i, line in enumerate(lines[at + 1 :], at + 1) if _margin(line) <= within)
+        own = lines = lines[at + 1 : next(ends, len(lines))]
+    entry: dict[str, object] = {}
+    key = ""
+    for line in own:
+        item = line.strip()
+        if item.startswith("- "):
+            listed = entry.get(key) or []
+            if not isinstance(listed, list):
+                raise ValueError("a value is written in two ways")
+            entry[key] = [*listed, _scalar(item[2:].strip())]
+        elif _margin(line) == _margin(own[0]):
+            key, _, value = (part.strip() for part in item.partition(":"))
+            entry[key] = _scalar(value) if value else None
+        else:
+            inner, _, value = (part.strip() for part in item.partition(":"))
+            mapped = entry.get(key) or {}
+            if not isinstance(mapped, dict):
+                raise ValueError("a value is written in two ways")
+            entry[key] = {**mapped, inner: _scalar(value)}
+    return entry
+
+
+def _margin(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _key_of(line: str) -> str:
+    return line.strip().partition(":")[0].strip().strip("\"'")
+
+
+def _scalar(value: str) -> object:
+    if value[:1] == "'" and value[-1:] == "'":
+        return value[1:-1].replace("''", "'")
+    if value[:1] != '"':
+        value = value.partition(" #")[0].rstrip()
+    if value.lower() in ("true", "false", "null", "~"):
+        return json.loads(value.lower().replace("~", "null"))
+    try:
+        return json.loads(value)
+    except ValueError:
+        # Anchors, tags, folded texts and flow lists without quotes.
+        if value[:1] in tuple('[{&*!|>%@`"'):
+            raise
+        return value

@@ -1,7 +1,7 @@
 """The words of each surface, one snapshot a surface, over a small shop at a fixed moment.
 
 Tests elsewhere hold what an answer means; how it is put is held here alone. After words have changed, read the diff:
-GONOGO_SNAPSHOTS=accept .venv/bin/python -m pytest tests/text/test_wording.py
+GONOGO_SNAPSHOTS=accept .venv/bin/python -m pytest tests/house/test_wording.py
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def holds(name: str, said: str) -> None:
     if os.environ.get("GONOGO_SNAPSHOTS") == "accept":
         path.write_text(said, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == said, (
-        f"read the diff of tests/text/words/{name}, then accept it"
+        f"read the diff of tests/house/words/{name}, then accept it"
     )
 
 
