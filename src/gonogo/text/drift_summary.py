@@ -41,6 +41,7 @@ def drift_summary(
     subject = _subject(report, with_segment=not names_slice)
     if report.status == "insufficient_data" or report.current is None:
         metric = "" if report.metric == "outcome" else f" in {plain(report.metric, 80)}"
+        metric = " in its answers to the golden set" if report.metric == "golden" else metric
         return f"Cannot tell whether {subject} has drifted{metric}: {why or _known(report)}."
     lead = "is" if report.status in ("stable", "recovering") else "has"
     if report.evidence is not None and report.evidence.level == "suggestive":

@@ -49,6 +49,13 @@ from gonogo.text.unit_words import UNIT_WORDS
 
 Parts = tuple[list[tuple[str, str]], list[Table]]
 
+# Whom a failed check of a plan stops.
+FAILED = {
+    "never": "failed, a person decides",
+    "agents": "failed, stops agents",
+    "always": "failed, stops everybody",
+}
+
 
 @singledispatch
 def parts_of(answer: Answer) -> Parts:  # noqa: ARG001 - the envelope alone has none
@@ -223,7 +230,7 @@ def _plan(answer: FallbackPlan) -> Parts:
     if answer.pending_approval and command and command not in answer.summary:
         facts.append(("a person approves", command))
     checks = [
-        (c.check, "passed" if c.passed else f"failed, blocks {c.blocks or 'it'}", c.why)
+        (c.check, "passed" if c.passed else FAILED[c.blocks or "always"], c.why)
         for c in answer.checks
     ]
     if answer.checks_passed is not None and answer.checks_made is not None:
