@@ -90,6 +90,15 @@ def test_rates_one_by_one() -> None:
     assert grown(told, to=9)
 
 
+@pytest.mark.parametrize(("healthy", "harmed"), [(0.05, 0.3), (0.05, 0.5), (0.05, 1.0), (0.2, 0.5)])
+def test_rates_while_harm_goes_on(healthy: float, harmed: float) -> None:
+    """Ten times as many harmed labels as healthy ones: told for sure, and hardly less as they go on."""
+    rate = np.where(np.arange(165) < 15, healthy, harmed)
+    nats = watch_rate(np.full(165, 20.0), np.rint(20 * rate), NEVER).up_nats
+    assert decades_lost(nats.tolist()) <= nats.max() / math.log(10) / 20
+    assert grown(nats.tolist(), to=15)
+
+
 @sizes
 @pytest.mark.parametrize("known", [200, 3000])
 def test_scores(size: int, known: int) -> None:
