@@ -58,6 +58,8 @@ class DependencySettings:
     false_alarms_per_year: float = 1.0
     # What stays on the primary in a fallback whose share is not stated, so that recovery shows.
     recovery_share: float = 0.01
+    # Whose observations count, as patterns of writers; probes always do. Empty: everybody's.
+    recorders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from gonogo.records import (
     StandingVerdict,
 )
 from gonogo.settings import Settings
+from written_by_nobody import WrittenByNobody
 
 COLUMNS = [f.name for f in fields(HourCounts) if f.name not in ("hour", "version", "versions")]
 
@@ -72,7 +73,7 @@ def counts_of(seen: Sequence[Observation], settings: Settings, *, bucket_ms: int
 
 
 @dataclass
-class MemoryTelemetry:
+class MemoryTelemetry(WrittenByNobody):
     """A fake store of observations (`ports.trust_reads.TrustTelemetry`)."""
 
     settings: Settings
@@ -358,11 +359,10 @@ class MemoryTelemetry:
         """Outcomes whose `outcome_by` is a judge."""
         found = {}
         for name in dependencies:
-            new = [one for one in self.seen.get(name, []) if one.ts_ms // HOUR_MS >= start_hour]
-            new = [one for one in new if one.outcome is not None and not one.item]
-            if own := [one for one in new if (one.outcome_by or "").startswith("judge:")]:
-                judges = sorted({one.outcome_by or "" for one in own})
-                found[name] = JudgedLabels(", ".join(judges), len(own))
+            new = [o for o in self.seen.get(name, []) if o.ts_ms // HOUR_MS >= start_hour]
+            new = [o for o in new if o.outcome is not None and not o.item]
+            if own := [o.outcome_by for o in new if (o.outcome_by or "").startswith("judge:")]:
+                found[name] = JudgedLabels(", ".join(sorted({by or "" for by in own})), len(own))
         return found
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:

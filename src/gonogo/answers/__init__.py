@@ -79,6 +79,7 @@ from gonogo.answers.fallback_report import (
 )
 from gonogo.answers.probe_report import ProbeLine, ProbeReport
 from gonogo.answers.trust_report import (
+    DoubtfulWriter,
     FleetLine,
     ScoreHealth,
     SegmentHealth,
@@ -115,6 +116,7 @@ __all__ = [
     "Days",
     "DependencyLine",
     "DependencyList",
+    "DoubtfulWriter",
     "DriftReport",
     "DriftStatus",
     "Effect",

@@ -57,6 +57,19 @@ class ScoreHealth(Part):
     note: str | None = None
 
 
+class DoubtfulWriter(Part):
+    """Who recorded calls in the last day that have changed otherwise than the golden set has.
+
+    Changes of the share of good calls, in points, from the 14 days before.
+    """
+
+    writer: str
+    metric: Literal["quality", "availability"]
+    n: int
+    change_points: Number
+    golden_change_points: Number
+
+
 class FleetLine(Part):
     dependency: str
     score: Points | None = None
@@ -91,6 +104,9 @@ class TrustReport(Answer):
     missing: str | None = Field(default=None, description="what to record for a verdict")
     upstream: list[str] | None = Field(default=None, description="bad states of what it depends on")
     score_health: ScoreHealth | None = None
+    doubtful: list[DoubtfulWriter] | None = Field(
+        default=None, description="writers whose calls disagree with the golden set"
+    )
     ahead: Ahead | None = None
     refused: RefusalCount | None = None
     traffic: list[TargetShare] | None = Field(

@@ -54,6 +54,8 @@ class Checks(Protocol):
         """Book what held money was really spent."""
         ...
 
-    async def record_evidence(self, observations: Sequence[Observation]) -> BatchReport:
+    async def record_evidence(
+        self, observations: Sequence[Observation], *, writer: str | None = None
+    ) -> BatchReport:
         """Write observations that the product made itself."""
         ...

@@ -61,11 +61,18 @@ class Maintenance(OpenStore):
         return self._clock
 
     async def record_evidence(
-        self, observations: Sequence[Observation], refused: Sequence[Rejection] = ()
+        self,
+        observations: Sequence[Observation],
+        refused: Sequence[Rejection] = (),
+        *,
+        writer: str | None = None,
     ) -> BatchReport:
-        """Write observations in stored units; what was refused of them before is counted."""
+        """Write observations in stored units; what was refused of them before is counted.
+
+        `writer`: who says it; default: the actor.
+        """
         self.refuse_read_only("record observations")
-        intake, now_ms = (await self.stores()).intake(), self._clock()
+        intake, now_ms = (await self.stores()).intake(writer=writer), self._clock()
         stored = await intake.record(observations, now_ms)
         intake.refuse([*refused, *stored.rejected], now_ms)
         return stored.refuse_left()

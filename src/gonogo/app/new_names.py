@@ -12,7 +12,9 @@ from gonogo.border.characters import skeleton
 from gonogo.errors import plain
 from gonogo.ingest.refused_lines import Refusals
 from gonogo.money.not_counted import nearest
+from gonogo.records import BatchReport
 from gonogo.text.forms import counted
+from gonogo.trust.recorders import kept_of, refused_of, with_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from gonogo.drift.backdating import BackdatedIntake
     from gonogo.ports.hour_cells import HourCell
     from gonogo.ports.money import Ledger
-    from gonogo.records import BatchReport, Observation, Rejection
+    from gonogo.records import Observation, Rejection
     from gonogo.store.books.refused_book import StoredRefusals
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
@@ -51,7 +53,18 @@ class NewNames:
         return self.sink.notes
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
-        """Store a batch in one transaction."""
+        """Store a batch in one transaction, but for what its writer may not say."""
+        names = [one.dependency for one in observations]
+        refused = refused_of(names, self.sink.settings, self.actor)
+        if not refused:
+            return await self._record(observations, now_ms)
+        kept = kept_of(names, refused)
+        if not kept:
+            return BatchReport(rejected=tuple(refused))
+        stored = await self._record([observations[at] for at in kept], now_ms)
+        return with_refused(stored, refused, kept)
+
+    async def _record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         came = {one.dependency for one in observations} - self.seen
         known = await self.telemetry.names() if came else []
         stored = await self.sink.record(observations, now_ms)
@@ -60,7 +73,14 @@ class NewNames:
         return stored
 
     async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
-        """Store a batch of hour cells."""
+        """Store a batch of hour cells, but for what its writer may not say."""
+        names = [one.dependency for one in cells]
+        refused = refused_of(names, self.sink.settings, self.actor)
+        kept = kept_of(names, refused)
+        stored = await self._record_cells([cells[at] for at in kept], now_ms)
+        return with_refused(stored, refused, kept)
+
+    async def _record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
         came = {one.dependency for one in cells} - self.seen
         known = await self.telemetry.names() if came else []
         stored = await self.sink.record_cells(cells, now_ms)

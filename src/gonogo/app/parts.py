@@ -96,17 +96,18 @@ class Stores:
         """An id that no other process makes."""
         return id_of(_IDS.number(now_ms), prefix=prefix)
 
-    def intake(self, *, from_files: bool = False) -> NewNames:
-        """Where observations go: what is dated far back moves no closed baseline, and is said."""
+    def intake(self, *, from_files: bool = False, writer: str | None = None) -> NewNames:
+        """Where observations go: what is dated far back moves no closed baseline, and is said.
+
+        `writer`: who says it; default: the actor.
+        """
         from gonogo.app.new_names import NewNames
         from gonogo.drift.backdating import BackdatedIntake
 
-        sink = BackdatedIntake(
-            self.telemetry, self.decisions, self.settings, from_files, self.new_id
-        )
-        return NewNames(
-            sink, self.telemetry, self.ledger, self.refusals, self.actor, self.names_seen
-        )
+        telemetry = self.telemetry if writer is None else self.telemetry.by(writer)
+        sink = BackdatedIntake(telemetry, self.decisions, self.settings, from_files, self.new_id)
+        said_by = writer or self.actor
+        return NewNames(sink, telemetry, self.ledger, self.refusals, said_by, self.names_seen)
 
     async def traffic(self) -> Traffic:
         """Where calls go now, for whoever prices them or counts what they cost."""

@@ -13,7 +13,7 @@ from gonogo.errors import ConfigError, DataError, UnknownTarget
 from gonogo.money.prices import call_micro_usd
 from gonogo.prober.golden_run import read_golden
 from gonogo.prober.probe_run import Prober, Run, observations, planned_run
-from gonogo.records import MICRO, worst_verdict
+from gonogo.records import MICRO, PROBE_WRITER, worst_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ async def _record(app: Checks, run: Run, reservation: str | None) -> None:
     own = app.settings.dependency(run.probe.dependency)
     evidence = observations(run, own, reservation=reservation)
     if evidence:
-        await app.record_evidence(evidence)
+        await app.record_evidence(evidence, writer=PROBE_WRITER)
     if reservation is not None:
         await app.settle_reservation(reservation)
 

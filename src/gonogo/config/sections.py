@@ -101,6 +101,7 @@ class DependencyTable(Table):
     false_alarms_per_year: Annotated[float, number(0.001, 365)] | None = None
     recovery_share: Annotated[float, number(0, 0.05)] | None = None
     quality: QualityMeasure | None = None
+    recorders: Names | None = None
 
     def settings(self, name: str) -> DependencySettings:
         """The dependency as it is judged."""

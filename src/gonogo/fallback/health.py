@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gonogo.answers import in_points
-from gonogo.errors import NotEnoughData
+from gonogo.errors import NotEnoughData, plain
 from gonogo.ports.routes import UNMEASURED, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.standing_verdicts import part_verdict
@@ -80,6 +80,12 @@ class TrustHealth:
         if drift in ("caution", "no_go"):
             why = f"drift {drift}" + (f"; {found.why}" if found.why else "")
             verdict = worst_verdict([drift, verdict])
+        from gonogo.trust.doubtful_writers import doubtful_writers
+
+        doubtful = await doubtful_writers(self._telemetry, name, now_ms=now_ms)
+        if doubtful:
+            verdict = worst_verdict(["caution", verdict])
+            why += f"; what {plain(doubtful[0].writer, 80)} recorded disagrees with the golden set"
         assessed = Assessment(
             target,
             verdict,

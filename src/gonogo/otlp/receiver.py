@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gonogo.app import Gonogo
     from gonogo.http.guard import Place
 
+# Which way in what it takes came by.
+WRITER = "otlp"
 RETRY_AFTER_S = "5"
 PROTOBUF = "application/x-protobuf"
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
@@ -65,7 +67,9 @@ class Receiver:
             if batch.waiting:
                 await self._settle(batch)
             if batch.observations or batch.rejected:
-                stored = await self._app.record_evidence(batch.observations, batch.rejected)
+                stored = await self._app.record_evidence(
+                    batch.observations, batch.rejected, writer=WRITER
+                )
                 self._collector.tally.told_again += stored.duplicates
                 for rejection in stored.rejected:
                     batch.refused += 1

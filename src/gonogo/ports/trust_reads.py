@@ -82,6 +82,17 @@ class CallCounts(NamedTuple):
     ok_good: Ints
 
 
+class WriterCounts(NamedTuple):
+    """Calls that one writer recorded, golden ones apart; `good` are labels at or above the bar."""
+
+    writer: str
+    golden: bool
+    n: int
+    errors: int
+    labels: int
+    good: int
+
+
 class JudgedLabels(NamedTuple):
     """Outcomes that a judge gave and no person: of which judges, and how many."""
 
@@ -243,6 +254,10 @@ class TrustTelemetry(Telemetry, Protocol):
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, JudgedLabels]:
         """What judges alone gave of the outcomes since an hour; those without such are left out."""
+        ...
+
+    async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
+        """Who recorded its newest 20,000 calls since a time, sorted by writer; those before writers were kept left out."""
         ...
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:

@@ -17,6 +17,7 @@ DEPENDENCY = """\
 # latency_slo_ms = 2000           # slower than this is not a good call
 # quality_bar = 0.5               # an outcome at or above this is good
 # quality = "outcomes"            # "errors": without outcomes, calls are judged by their errors
+# recorders = ["wrap", "person:*"]   # whose observations count; probes always do. Default: everybody's
 {fallback}
 # fallback_policy = "ask"         # allow, confirm, ask (a person), person (out of band), deny
 {actuators}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.text.forms import TO, counted, minute, named, number
+from gonogo.text.forms import TO, counted, minute, named, number, signed
 
 if TYPE_CHECKING:
-    from gonogo.answers import SuspectedProvider, TrustReport
+    from gonogo.answers import DoubtfulWriter, SuspectedProvider, TrustReport
 
 _PARTS = {
     "availability": "availability",
@@ -54,6 +54,8 @@ def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
         told += f" It stands on {report.upstream[0]}."
     if report.provider_suspected is not None:
         told += f" {suspicion(report.provider_suspected)}"
+    for doubt in report.doubtful or ():
+        told += f" {doubt_words(doubt, report.dependency or '')}"
     health = report.score_health
     if health is not None and health.labels:
         told += f" Score health is {health.status}."
@@ -66,6 +68,16 @@ def points(score: float | None, interval90: tuple[float, float] | None) -> str:
     if interval90 is None:
         return told
     return f"{told} (90% interval {number(interval90[0])}{TO}{number(interval90[1])})"
+
+
+def doubt_words(doubt: DoubtfulWriter, dependency: str) -> str:
+    """Whose calls have changed otherwise than the golden set, and how they are taken out."""
+    return (
+        f"What {plain(doubt.writer, 80)} recorded in the last day disagrees with the golden set: "
+        f"{doubt.metric} {signed(doubt.change_points)} points in {counted(doubt.n, 'call')}, "
+        f"{signed(doubt.golden_change_points)} there. `gonogo forget {plain(dependency, 80)} --writer "
+        f"{plain(doubt.writer, 80)} --since TIME` takes it out."
+    )
 
 
 def suspicion(found: SuspectedProvider) -> str:

@@ -36,7 +36,7 @@ from gonogo.trust.trust_parts import part_estimates
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.answers import Ahead
+    from gonogo.answers import Ahead, DoubtfulWriter
     from gonogo.hours.recent_answers import Recent
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import TrustTelemetry
@@ -62,6 +62,7 @@ class _Surroundings:
     # Where no provider is declared, what fails with it is sought among all that fail.
     looks_for_others: bool = False
     health: ScoreHealth | None = None
+    doubtful: list[DoubtfulWriter] = field(default_factory=list)
     ahead: Ahead | None = None
 
 
@@ -136,6 +137,7 @@ async def _surroundings(
     now_ms: int,
     detail: Literal["brief", "full"],
 ) -> _Surroundings:
+    from gonogo.trust.doubtful_writers import doubtful_writers
     from gonogo.trust.score_health import dependency_health
 
     upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
@@ -151,6 +153,7 @@ async def _surroundings(
         await dependency_health(
             telemetry, settings, found.dependency, now_ms=now_ms, detail=detail
         ),
+        await doubtful_writers(telemetry, found.dependency, now_ms=now_ms),
         await _ahead(telemetry, found.dependency, now_ms),
     )
 
@@ -227,7 +230,7 @@ def _report(
     verdict = found.verdict
     if around.upstream:
         verdict = worst_verdict([verdict, around.upstream_verdict])
-    if around.provider is not None:
+    if around.provider is not None or around.doubtful:
         verdict = worst_verdict([verdict, "caution"])
     report = TrustReport(
         verdict=verdict,
@@ -250,6 +253,7 @@ def _report(
         upstream=around.upstream or None,
         provider_suspected=around.provider,
         score_health=around.health,
+        doubtful=around.doubtful or None,
         label_coverage=coverage_of(found.counts),
         missing=None if found.unlabelled is None else found.unlabelled.missing,
         ahead=around.ahead,

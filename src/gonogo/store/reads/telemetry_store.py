@@ -58,6 +58,10 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         """This store under an edited configuration."""
         return type(self)(self._database, settings, writer=self._writer)
 
+    def by(self, writer: str) -> Self:
+        """This store, written by somebody else."""
+        return type(self)(self._database, self._settings, writer=writer)
+
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch and its rollups in one transaction; returns after the commit.
 

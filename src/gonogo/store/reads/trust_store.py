@@ -10,8 +10,16 @@ from gonogo.ports.trust_reads import FleetRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.trust_reads import CallCounts, JudgedLabels, KeptScore, Population, Repeats
+    from gonogo.ports.trust_reads import (
+        CallCounts,
+        JudgedLabels,
+        KeptScore,
+        Population,
+        Repeats,
+        WriterCounts,
+    )
     from gonogo.records import HourCounts, Kind
+    from gonogo.settings import Settings
     from gonogo.store.engine import Engine
     from gonogo.store.reads.trust_queries import FleetMark
 
@@ -22,6 +30,7 @@ class TrustReads:
     """The trust half of `StoredTelemetry`."""
 
     _database: Engine
+    _settings: Settings
     # Scores that this process made and may not find in the store yet.
     _unwritten: dict[str, KeptScore]
     # The fleet as it was last read, and its mark: a fleet at rest is not read again.
@@ -162,6 +171,14 @@ class TrustReads:
         from gonogo.store.reads.trust_queries import judged_labels
 
         work = partial(judged_labels, names=dependencies, start_hour=start_hour)
+        return await self._database.read(work)
+
+    async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
+        """Who recorded its newest 20,000 calls since a time."""
+        from gonogo.store.reads.writer_queries import writers
+
+        bar_e6 = round(self._settings.dependency(dependency).quality_bar * 1_000_000)
+        work = partial(writers, name=dependency, since_ms=since_ms, bar_e6=bar_e6)
         return await self._database.read(work)
 
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:

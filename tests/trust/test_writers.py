@@ -1,0 +1,172 @@
+"""Who says it: writers that may not record are refused, those that disagree with the golden set are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import engines
+from gonogo.answers import TrustReport
+from gonogo.app import Gonogo
+from gonogo.app.taking_back import forget
+from gonogo.clock import wall_clock_ms
+from gonogo.config import load_settings
+from gonogo.recorder.recorder import Recorder
+from gonogo.records import DAY_MS, HOUR_MS, PROBE_WRITER, Observation
+from gonogo.settings import Settings
+from gonogo.store.observations.forget import Selection
+
+pytestmark = pytest.mark.anyio
+
+NOW_MS = wall_clock_ms()
+# Its multiples lie evenly in the unit interval, as draws do on average.
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+TOML = """
+[dependencies.triage]
+kind = "model"
+"""
+ALONE = 'recorders = ["otlp", "person:*"]\n'
+
+
+def configured(folder: Path, toml: str = TOML) -> Settings:
+    """A store of a folder's own."""
+    config = folder / "gonogo.toml"
+    config.write_text(toml)
+    return load_settings(str(config), engines.store_of(folder), {})
+
+
+def calls(
+    n: int,
+    good: float,
+    *,
+    days: float,
+    failed: float = 0.0,
+    item: str | None = None,
+    until_days: float = 0.0,
+) -> list[Observation]:
+    """So many calls, spread over some days until so many days ago."""
+    return [
+        Observation(
+            dependency="triage",
+            ts_ms=NOW_MS - round(((i + 0.5) / n * days + until_days) * DAY_MS),
+            outcome=float(i * GOLDEN_RATIO % 1 < good),
+            error="timeout" if i * GOLDEN_RATIO % 1 < failed else None,
+            item=item and f"{item}{i % 8}",
+        )
+        for i in range(n)
+    ]
+
+
+async def lived(app: Gonogo, *, golden: bool = True) -> TrustReport:
+    """Three weeks at an even chance, as traffic and golden set alike say."""
+    await app.record_evidence(calls(2000, 0.52, days=20, until_days=1.1))
+    if golden:
+        await app.record_evidence(calls(800, 0.55, days=21, item="q"), writer=PROBE_WRITER)
+    return await app.get_trust_score_health("triage")
+
+
+async def said_by(settings: Settings, writer: str, said: list[Observation]) -> TrustReport:
+    """The report after somebody else has recorded."""
+    async with Gonogo(settings, actor=writer) as app:
+        await app.record_evidence(said)
+        return await app.get_trust_score_health("triage")
+
+
+@pytest.mark.parametrize(
+    ("good", "failed", "metric", "up"),
+    [(1.0, 0.0, "quality", True), (0.52, 1.0, "availability", False), (0.0, 0.0, "quality", False)],
+    ids=["fakes", "errors", "slander"],
+)
+async def test_a_flood_of_one_writer_is_named_makes_no_go_of_nothing_and_can_be_taken_out(
+    tmp_path: Path,
+    good: float,
+    failed: float,
+    metric: str,
+    up: bool,  # noqa: FBT001
+) -> None:
+    """By its way, with both changes; a verdict is never better for it; without it all is as before."""
+    settings = configured(tmp_path)
+    async with Gonogo(settings, actor="person:ops") as app:
+        before = await lived(app)
+    assert before.doubtful is None
+    flooded = await said_by(settings, "agent", calls(3000, good, days=0.05, failed=failed))
+    assert flooded.doubtful is not None
+    (doubt,) = (one for one in flooded.doubtful if one.metric == metric)
+    assert (doubt.writer, doubt.n) == ("agent", 3000)
+    assert (doubt.change_points > 30) == up
+    assert (doubt.change_points < -30) == (not up)
+    assert abs(doubt.golden_change_points) < 25
+    assert "What agent recorded in the last day disagrees with the golden set" in flooded.summary
+    assert "gonogo forget triage --writer agent" in flooded.summary
+    assert flooded.verdict in ("caution", "no_go")
+    async with Gonogo(settings, actor="person:ops") as app:
+        await forget(app, "triage", Selection(writer="agent"), {"writer": "agent"})
+        after = await app.get_trust_score_health("triage")
+    assert (after.verdict, after.score, after.doubtful) == (before.verdict, before.score, None)
+
+
+async def test_who_fakes_the_golden_set_as_well_is_named_all_the_same(tmp_path: Path) -> None:
+    """Only what probes were answered is held against a writer."""
+    settings = configured(tmp_path)
+    async with Gonogo(settings, actor="person:ops") as app:
+        await lived(app)
+    fakes = [*calls(3000, 1, days=0.05), *calls(3000, 1, days=0.05, item="q")]
+    flooded = await said_by(settings, "agent", fakes)
+    assert flooded.doubtful is not None
+    assert [one.writer for one in flooded.doubtful] == ["agent"]
+
+
+@pytest.mark.parametrize("golden", [False, True], ids=["no golden set", "both fell"])
+async def test_who_says_what_the_golden_set_says_is_not_named(tmp_path: Path, golden: bool) -> None:  # noqa: FBT001
+    """A real fall is seen by both; without a golden set there is nothing to hold anybody against."""
+    settings = configured(tmp_path)
+    async with Gonogo(settings, actor="person:ops") as app:
+        await lived(app, golden=golden)
+        if golden:
+            fell = calls(200, 0.02, days=0.9, item="q")
+            await app.record_evidence(fell, writer=PROBE_WRITER)
+    assert (await said_by(settings, "agent", calls(500, 0.02, days=0.9))).doubtful is None
+
+
+async def test_whoever_is_no_recorder_is_refused_on_every_way_in(tmp_path: Path) -> None:
+    """The row says why; others, other dependencies and probes go on; nothing of it moves a verdict."""
+    settings = configured(tmp_path, TOML + ALONE)
+    async with Gonogo(settings, actor="person:ops") as app:
+        before = await lived(app)
+    flooded = await said_by(settings, "agent", calls(3000, 1, days=0.05))
+    assert flooded.doubtful is None
+    assert (flooded.verdict, flooded.score, flooded.n) == (before.verdict, before.score, before.n)
+    now_s = NOW_MS / 1000
+    async with Gonogo(settings, actor="agent") as app:
+        answer = await app.record_observations(
+            [
+                {"dependency": "other", "ts": now_s, "outcome": 1},
+                {"dependency": "triage", "ts": now_s, "outcome": 1},
+                {"dependency": "other", "ts": now_s - 1, "outcome": 2},
+            ]
+        )
+        assert (answer.accepted, [one.index for one in answer.rejected]) == (1, [1, 2])
+        assert "otlp, person:* (`recorders` in gonogo.toml)" in answer.rejected[0].problem
+        assert "came by agent" in answer.rejected[0].problem
+    recorder = Recorder(settings.store, config=str(tmp_path / "gonogo.toml"))
+    recorder.record("triage", outcome=1.0)
+    delivery = recorder.close(20)
+    assert (delivery.stored, delivery.refused) == (0, 1)
+
+
+async def test_writers_are_counted_by_golden_and_bar(tmp_path: Path) -> None:
+    """Within the time asked, labels at or above the quality bar; sorted by writer."""
+    settings = configured(tmp_path, TOML + "quality_bar = 0.8\n")
+    async with Gonogo(settings, actor="b") as app:
+        half = Observation(dependency="triage", ts_ms=NOW_MS - HOUR_MS, outcome=0.7)
+        await app.record_evidence([half, *calls(10, 1, days=0.1, failed=1)])
+        await app.record_evidence(calls(5, 1, days=0.1, item="q"), writer="a")
+        await app.record_evidence(calls(1, 1, days=9), writer="c")
+        telemetry = (await app.stores()).telemetry
+        found = await telemetry.writers("triage", since_ms=NOW_MS - DAY_MS)
+        assert await telemetry.writers("none", since_ms=0) == []
+    assert [tuple(one) for one in found] == [
+        ("a", True, 5, 0, 5, 5),
+        ("b", False, 11, 10, 11, 10),
+    ]
