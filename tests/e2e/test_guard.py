@@ -134,6 +134,33 @@ def test_where_nothing_can_be_asked_it_is_open_or_closed_as_chosen(
     assert "cannot be asked" in told["hookSpecificOutput"]["permissionDecisionReason"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        b"[" * 5_000 + b"]" * 5_000,
+        b'{"a":' * 5_000 + b"0" + b"}" * 5_000,
+        b'"' + b"x" * 9_000_000 + b'"',
+    ],
+    ids=["brackets", "braces", "nine megabytes"],
+)
+def test_no_call_hides_from_its_no_go_behind_its_arguments(store: Path, arguments: bytes) -> None:
+    """Whoever writes the arguments is whom it stops: what cannot be read is stopped, also where it is open."""
+    asked = b'{"tool_input": %s, "tool_name": "%s"}' % (arguments, TOOL.encode())
+    told, _ = hook(store, asked, "claude-code")
+    assert told["hookSpecificOutput"]["permissionDecision"] == "deny"
+    assert "cannot be judged" in told["hookSpecificOutput"]["permissionDecisionReason"]
+
+
+@pytest.mark.parametrize(("tool", "stopped"), [(TOOL, True), ("mcp__github__list", False)])
+def test_numbers_of_any_length_are_passed_over(store: Path, tool: str, stopped: bool) -> None:  # noqa: FBT001
+    """Five thousand digits, and what is no number: the tool is judged by its name."""
+    asked = b'{"tool_input": [%s, 1e999999, NaN], "tool_name": "%s"}' % (
+        b"9" * 5_000,
+        tool.encode(),
+    )
+    assert bool(hook(store, asked, "claude-code")[0]) == stopped
+
+
 def test_an_unknown_client_is_refused_in_one_line(store: Path) -> None:
     """With those that are known."""
     done = gonogo("guard", "hook", "emacs", store=store, stdin=event(TOOL))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from gonogo.config.early_options import EarlyParser
-from gonogo.guard.hook_forms import CLIENTS, EVENT_BYTES_MAX, Ruling, tool_of
+from gonogo.guard.hook_forms import CLIENTS, EVENT_BYTES_MAX, Ruling, UnreadableCall, tool_of
 from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
 
 
@@ -25,6 +25,9 @@ def guard(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     given = parsed(arguments)
     try:
         ruling = _ruled(given, environ)
+    except UnreadableCall as error:
+        reason = f"gonogo: this call cannot be judged, and was stopped: {error}."
+        ruling = Ruling("deny", reason)
     except Exception as error:  # noqa: BLE001 - an entry point: the client gets an answer
         why = why_not_asked(error)
         ruling = not_asked(why, closed=given.closed)

@@ -18,7 +18,7 @@ from gonogo.errors import DataError
 if TYPE_CHECKING:
     from gonogo.settings import GuardPolicy
 
-__all__ = ["CLIENTS", "Ruling", "tool_of"]
+__all__ = ["CLIENTS", "Ruling", "UnreadableCall", "tool_of"]
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 NAME_CHARS_MAX = 500
@@ -31,17 +31,25 @@ class Ruling(NamedTuple):
     reason: str = ""
 
 
+class UnreadableCall(DataError):
+    """A call whose arguments hide which tool is called: whoever writes them could pass a no_go so."""
+
+
 def tool_of(event: bytes) -> str:
     """The name of the tool that is about to be called, `mcp__SERVER__TOOL` of an MCP server.
 
     Raises:
-        DataError: It is no hook's event, or far too large for one.
+        UnreadableCall: The event is larger or nested deeper than can be read.
+        DataError: It is no hook's event.
     """
     if len(event) > EVENT_BYTES_MAX:
-        raise DataError(f"the hook's event is larger than {EVENT_BYTES_MAX} bytes.")
+        raise UnreadableCall(f"its arguments are larger than {EVENT_BYTES_MAX:,} bytes")
     try:
-        found = json.loads(event)
-    except (ValueError, RecursionError):
+        # What numbers say is nobody's business here; one of 5,000 digits cannot be read.
+        found = json.loads(event, parse_int=_unread, parse_float=_unread, parse_constant=_unread)
+    except RecursionError:
+        raise UnreadableCall("its arguments are nested too deeply") from None
+    except ValueError:
         raise DataError("the hook's event is no JSON object.") from None
     tool = found.get("tool_name") if isinstance(found, dict) else None
     of_server = found.get("mcp_context") if isinstance(found, dict) else None
@@ -52,6 +60,10 @@ def tool_of(event: bytes) -> str:
     if not isinstance(tool, str) or not 0 < len(tool) <= NAME_CHARS_MAX:
         raise DataError("the hook's event has no tool_name: is this a hook before a tool call?")
     return tool
+
+
+def _unread(number: str) -> None:
+    del number
 
 
 def _permission(ruling: Ruling) -> Mapping[str, object]:
