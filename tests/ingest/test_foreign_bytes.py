@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -16,9 +17,12 @@ from gonogo.border.foreign import DEPTH_MAX, foreign_file, foreign_json
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError, GonogoError, ProbeError
 from gonogo.ingest.jsonl import strict_json
+from gonogo.prober.golden_run import read_golden
 from gonogo.prober.replies import json_value
 from gonogo.routes.flag_file import UnreadableFlags, parse_document
 from gonogo.routing import RouteReader
+from gonogo.settings import ProbeSettings
+from gonogo.setup.merging import read_text
 from gonogo.wrap.tool_calls import Calls
 
 DEEP = {
@@ -127,8 +131,19 @@ def test_a_hostile_configuration_is_a_wrong_one(tmp_path: Path, toml: str) -> No
     assert len(str(refused.value)) <= 400
 
 
-def test_a_configuration_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "reader",
+    [
+        lambda path: load_settings(str(path), "s.db", {"HOME": str(path.parent)}),
+        lambda path: anyio.run(read_golden, ProbeSettings("p", "m", golden=path)),
+        read_text,
+    ],
+    ids=["configuration", "golden set", "client's settings"],
+)
+def test_a_file_that_is_a_pipe_is_not_waited_for(
+    tmp_path: Path, reader: Callable[[Path], object]
+) -> None:
     """Nobody may ever write to it."""
-    os.mkfifo(tmp_path / "gonogo.toml")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(GonogoError, match="no regular file"):
-        load_settings(str(tmp_path / "gonogo.toml"), "s.db", {"HOME": str(tmp_path)})
+        reader(tmp_path / "pipe")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import anyio
+from anyio import to_thread
 
-from gonogo.border.foreign import foreign_json
+from gonogo.border.foreign import foreign_file, foreign_json
 from gonogo.errors import ConfigError, DataError, plain
 
 if TYPE_CHECKING:
@@ -48,17 +49,15 @@ async def read_golden(probe: ProbeSettings) -> list[Item]:
     """
     if probe.golden is None:
         return [Item()]
+    read = partial(foreign_file, str(probe.golden), bytes_max=BYTES_MAX)
     try:
-        async with await anyio.open_file(probe.golden, "rb") as file:
-            content = await file.read(BYTES_MAX + 1)
+        content = await to_thread.run_sync(read)
     except OSError as error:
         raise ConfigError(
             f"probes.{probe.name}: cannot read golden = {probe.golden}: {error.strerror}."
         ) from None
-    if len(content) > BYTES_MAX:
-        raise ConfigError(
-            f"probes.{probe.name}: {probe.golden} is larger than {BYTES_MAX:,} bytes."
-        )
+    except ValueError as error:
+        raise ConfigError(f"probes.{probe.name}: {probe.golden} {error}.") from None
     return parse_golden(content, probe.golden, probe)
 
 

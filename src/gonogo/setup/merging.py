@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from gonogo.border.foreign import foreign_file
 from gonogo.errors import ConfigError
 from gonogo.setup.clients import SERVER, Place
 from gonogo.setup.jsonc import Document, with_value
@@ -110,15 +111,15 @@ def read_text(path: Path) -> str | None:
         ConfigError: It cannot be read, is far too large, or is no text.
     """
     try:
-        if path.stat().st_size > BYTES_MAX:
-            raise ConfigError(f"{path} is larger than {BYTES_MAX} bytes; nothing was changed.")
-        return path.read_bytes().decode()
+        return foreign_file(str(path), bytes_max=BYTES_MAX).decode()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text; nothing was changed.") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} {error}; nothing was changed.") from None
 
 
 def indent_of(text: str | None) -> str:
