@@ -190,6 +190,7 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gates]:
         assert process.returncode == 0
 
 
+@pytest.mark.sqlite  # a database's verdict may be a second old
 @settings(
     max_examples=20 * ROUNDS or 5,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
