@@ -175,10 +175,6 @@ class Observation:
     tier: str | None = None
 
 
-# Who writes what a probe was answered, whoever started it.
-PROBE_WRITER = "probe"
-
-
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why one item of a batch was refused. `position` is its index, or its line from 1 in a file.

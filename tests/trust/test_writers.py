@@ -13,9 +13,10 @@ from gonogo.app.taking_back import forget
 from gonogo.clock import wall_clock_ms
 from gonogo.config import load_settings
 from gonogo.recorder.recorder import Recorder
-from gonogo.records import DAY_MS, HOUR_MS, PROBE_WRITER, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import Settings
 from gonogo.store.observations.forget import Selection
+from gonogo.trust.recorders import PROBE_WRITER
 
 pytestmark = pytest.mark.anyio
 

@@ -67,10 +67,7 @@ class Maintenance(OpenStore):
         *,
         writer: str | None = None,
     ) -> BatchReport:
-        """Write observations in stored units; what was refused of them before is counted.
-
-        `writer`: who says it; default: the actor.
-        """
+        """Write observations in stored units, as the actor or a writer; what was refused before is counted."""
         self.refuse_read_only("record observations")
         intake, now_ms = (await self.stores()).intake(writer=writer), self._clock()
         stored = await intake.record(observations, now_ms)
@@ -398,10 +395,6 @@ class Maintenance(OpenStore):
         return await (await self.stores()).db.backup(to, now_ms=self._clock())
 
     def refuse_read_only(self, action: str) -> None:
-        """Refuse an action in a read-only process.
-
-        Raises:
-            ActionRefused: one line saying what to do.
-        """
+        """Refuse an action in a read-only process, by an ActionRefused that says what to do."""
         if self.settings.read_only:
             raise ActionRefused(f"Cannot {action}: started read-only; restart without --read-only.")

@@ -97,10 +97,7 @@ class Stores:
         return id_of(_IDS.number(now_ms), prefix=prefix)
 
     def intake(self, *, from_files: bool = False, writer: str | None = None) -> NewNames:
-        """Where observations go: what is dated far back moves no closed baseline, and is said.
-
-        `writer`: who says it; default: the actor.
-        """
+        """Where observations of a writer (the actor) go; what is dated far back moves no closed baseline."""
         from gonogo.app.new_names import NewNames
         from gonogo.drift.backdating import BackdatedIntake
 

@@ -12,7 +12,8 @@ import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gonogo.answers import DoubtfulWriter
-from gonogo.records import DAY_MS, HOUR_MS, PROBE_WRITER
+from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.trust.recorders import PROBE_WRITER
 
 if TYPE_CHECKING:
     from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts

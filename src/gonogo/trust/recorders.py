@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.records import PROBE_WRITER, Rejection
+from gonogo.records import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from gonogo.records import BatchReport
     from gonogo.settings import Settings
 
-__all__ = ["kept_of", "may_record", "refused_of", "with_refused"]
+__all__ = ["PROBE_WRITER", "kept_of", "may_record", "refused_of", "with_refused"]
+
+# Who writes what a probe was answered, whoever started it.
+PROBE_WRITER = "probe"
 
 
 def may_record(settings: Settings, dependency: str, writer: str) -> bool:
