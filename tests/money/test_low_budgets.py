@@ -75,6 +75,41 @@ async def test_a_low_budget_names_the_cheaper_target_and_switches_nothing(tmp_pa
         asked: dict[str, Any] = low.next_actions[0].arguments
         plan = await app.trigger_fallback(**asked)
         assert isinstance(plan, FallbackPlan)
-        assert (await app.get_route("dear")).target == "dear"
+        route = await app.get_route("dear")
+        assert (route.target, route.step_down) == ("dear", low.step_down)
+        assert "Budget day: It runs low: a call of cheap costs 20%" in route.summary
+        assert route.next_actions[0].arguments == asked
+        assert (await app.get_route("cheap")).step_down is None
     async with opened_app(tmp_path, LADDER.replace('on_low = "step_down"', "")) as app:
         assert (await app.check_budget_with_confidence("day")).step_down is None
+        assert (await app.get_route("dear")).step_down is None
+
+
+@pytest.mark.parametrize("unit", ["usd", "tokens"])
+@pytest.mark.parametrize(("limit", "expected"), [(7, 2), (10, 1)])
+async def test_people_are_told_that_a_window_will_not_last(
+    tmp_path: Path, limit: int, expected: int, unit: str
+) -> None:
+    """6 of 7 are spent by noon and 3 more to come: told once; of 10 the day will last."""
+    size = 1 if unit == "usd" else 1000
+    toml = DAY.format(window="day").replace("= 10", f"= {limit * size}") + f'unit = "{unit}"\n'
+    with receiver(lambda _headers, _body: (204, "")) as ops:
+        base = opened_app(tmp_path, toml).settings
+        toml += f'[settings.notify.ops]\nkind = "webhook"\nurl = "{ops.url}"\nsecret_env = "S"\n'
+        (tmp_path / "gonogo.toml").write_text(toml)
+        told = load_settings(str(tmp_path / "gonogo.toml"), base.store, {"S": SECRET})
+        settings = replace(told, store_schema=base.store_schema)
+        async with Gonogo(settings, clock=lambda: NOW_MS) as app:
+            await record(app, calls("m", 60, 0.1, input_tokens=100, budget="day"))
+            for _ in range(2):
+                await app.tell()
+    said = [str(message["summary"]) for message in ops.taken]
+    assert len(said) == expected, said
+    if expected == 2:
+        [ahead] = [text for text in said if "will not last" in text]
+        left = "$1.00" if unit == "usd" else "1,000 tokens"
+        assert (
+            f"budget day will not last until its window ends at 2026-01-02T00:00Z: {left} left"
+            in ahead
+        )
+        assert ("$" in ahead) == (unit == "usd")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gonogo.answers.base import Answer, Fraction, Number, Part, Points, Time
+from gonogo.answers.budget_report import StepDown
 from gonogo.records import Verdict
 
 
@@ -167,3 +168,6 @@ class RouteAnswer(Answer):
     why: str
     expires_at: Time | None = None
     verdict_as_of: Time | None = Field(default=None, description="of the target's standing verdict")
+    step_down: StepDown | None = Field(
+        default=None, description="the cheaper target, where a budget of on_low = step_down is low"
+    )

@@ -1,4 +1,4 @@
-"""Notices of budgets: at half, at four fifths and at all of a limit, each once in a window."""
+"""Notices of budgets: at half, four fifths and all of a limit, and of windows that will not last."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gonogo.answers import rfc3339
 from gonogo.app.shift_notices import ME, notice_of
 from gonogo.errors import plain
+from gonogo.money.budget_check import check_budget
+from gonogo.money.budget_plan import PLANNED_CALLS_MAX
+from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.scopes import scopes_at
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
-from gonogo.records import UNIT_SIZE
-from gonogo.text.forms import amount_text, percent
+from gonogo.records import DAY_MS, UNIT_SIZE
+from gonogo.text.forms import amount_text, minute, percent
 from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
+    from gonogo.money.scopes import Traffic
     from gonogo.ports.money import Scope
     from gonogo.ports.notices import Notice
     from gonogo.settings import BudgetSettings
 
-__all__ = ["budget_notices"]
+__all__ = ["PACE", "budget_notices", "pace_over"]
 
+# A window is told not to last where what is left carries its calls this likely, or less.
+LASTS_CHANCE_MAX = 0.1
+PACE = "pace:"
 SHARES_TOLD = (0.5, LOW_SHARE, 1.0)
 
 
@@ -55,7 +63,65 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
                 command = shlex.join(("gonogo", "fallback", *asked, *why))
                 notice = replace(notice, command=command)
         found.append(notice)
+    for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
+        if 0 < balance.spent_micro_usd < budget.limit_micro_usd:
+            ahead = await _ahead(stores, budget, scope, traffic, now_ms=now_ms)
+            found += [] if ahead is None else [ahead]
     return found
+
+
+async def _ahead(
+    stores: Stores, budget: BudgetSettings, scope: Scope, traffic: Traffic, *, now_ms: int
+) -> Notice | None:
+    """A notice that a budget will not last until its window ends, at the last day's rate of calls.
+
+    Of a window that has an end, and where what is left carries the calls until then with one chance in
+    ten or less.
+    """
+    if scope.end_ms is None:
+        return None
+    last_day = replace(scope, unit="calls", start_ms=now_ms - DAY_MS, end_ms=None)
+    [calls] = await stores.ledger.balances([last_day], now_ms=now_ms, holds_max=0)
+    planned = round(calls.spent_micro_usd * (scope.end_ms - now_ms) / DAY_MS)
+    if not 1 <= planned <= PLANNED_CALLS_MAX:
+        return None
+    check = await check_budget(
+        stores.telemetry,
+        stores.ledger,
+        stores.settings,
+        BudgetRequest(budget.name, planned_calls=planned),
+        traffic=traffic,
+        now_ms=now_ms,
+        new_id=lambda: "",
+        forecasts=stores.forecasts,
+    )
+    if check.projected_usd is None or check.binding is not None:
+        return None  # nothing is known, or a parent decides, which is told of itself
+    if check.confidence is None or check.confidence > LASTS_CHANCE_MAX:
+        return None
+    left, need = (amount_text(n, budget.unit) for n in (check.remaining_usd, check.projected_usd))
+    used_up = now_ms + round(
+        (scope.end_ms - now_ms) * max(check.remaining_usd, 0) / check.projected_usd
+    )
+    why = (
+        f"budget {plain(budget.name, 80)} will not last until its window ends at "
+        f"{minute(rfc3339(scope.end_ms))}: {left} left, and about {need} to come at the last day's "
+        f"rate of calls ({percent(check.confidence)} that it fits); used up about "
+        f"{minute(rfc3339(used_up))}"
+    )
+    return _of_pace(f"{PACE}{budget.name}:{scope.start_ms}", why, now_ms)
+
+
+def pace_over(subject: str, told: int, now_ms: int) -> Notice:
+    """The end of a notice that a window will not last, for who was told."""
+    return _of_pace(subject, "it lasts, or its window has ended", now_ms, told=told, over=True)
+
+
+def _of_pace(subject: str, why: str, now_ms: int, *, told: int = 0, over: bool = False) -> Notice:
+    """Apart from what is said of shares: a page of its own."""
+    name = subject.removeprefix(PACE).rpartition(":")[0]
+    notice = notice_of("budget", subject, name, why, now_ms, told=told, over=over)
+    return replace(notice, incident=replace(notice.incident, page=f"gonogo/{name}/pace"))
 
 
 def _notice_of(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.answers import NextAction, StepDown
 from gonogo.errors import ParameterError
 from gonogo.money.budget_check import check_budget, renew_reservation, settle_reservation
 from gonogo.money.run_watch import report_run
-from gonogo.money.step_down import LOW_SHARE, cheaper_target
+from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
 from gonogo.text.budget_summary import run_summary, step_down_text
 
 if TYPE_CHECKING:
@@ -69,16 +68,7 @@ async def _beside_cheaper(stores: Stores, answer: BudgetCheck, *, now_ms: int) -
     )
     if found is None:
         return answer
-    step = StepDown(dependency=found.dependency, to=found.target, cost_share=found.share)
-    plan = NextAction(
-        tool="trigger_fallback",
-        arguments={
-            "dependency": found.dependency,
-            "to": found.target,
-            "reason": f"budget {answer.budget} is low",
-        },
-        reason="plan the cheaper target; who may carry it out, its policy says",
-    )
+    step, plan = stepped_down(found, answer.budget)
     return answer.model_copy(
         update={
             "step_down": step,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.answers import PromotionLine, TargetShare, WaitingPlan, rfc3339
-from gonogo.app.budget_notices import budget_notices
+from gonogo.app.budget_notices import PACE, budget_notices, pace_over
 from gonogo.app.shift_notices import (
     ME,
     SHIFT,
@@ -128,6 +128,8 @@ def _others(
 def _over(subject: str, told: int, drifts: Mapping[str, Verdict], now_ms: int) -> Notice:
     if subject.startswith(SHIFT):
         return shift_over(subject, drifts, told, now_ms)
+    if subject.startswith(PACE):
+        return pace_over(subject, told, now_ms)
     kind: Kind
     if subject.startswith("budget:"):
         kind, about, end = "budget", subject.split(":", 1)[1], "it is spent no more"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from gonogo.answers import NextAction, StepDown
 from gonogo.money.amounts import mean_amount
 from gonogo.money.scopes import dependencies_of
 from gonogo.ports.routes import is_called
 
 if TYPE_CHECKING:
     from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import CallCosts
+    from gonogo.ports.money import NewestCalls
     from gonogo.records import Unit
     from gonogo.settings import Settings
 
@@ -26,8 +27,22 @@ class CheaperTarget(NamedTuple):
     share: float
 
 
+def stepped_down(found: CheaperTarget, budget: str) -> tuple[StepDown, NextAction]:
+    """The cheaper target as an answer names it, and its plan."""
+    plan = NextAction(
+        tool="trigger_fallback",
+        arguments={
+            "dependency": found.dependency,
+            "to": found.target,
+            "reason": f"budget {budget} is low",
+        },
+        reason="plan the cheaper target; who may carry it out, its policy says",
+    )
+    return StepDown(dependency=found.dependency, to=found.target, cost_share=found.share), plan
+
+
 async def cheaper_target(
-    telemetry: CallCosts, settings: Settings, budget: str, traffic: Traffic, *, now_ms: int
+    telemetry: NewestCalls, settings: Settings, budget: str, traffic: Traffic, *, now_ms: int
 ) -> CheaperTarget | None:
     """The first target of a ladder that costs less a call than what the budget counts; None without one.
 
