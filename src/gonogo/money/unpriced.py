@@ -53,9 +53,6 @@ async def _of_scope(
         return UnpricedCalls(unit=scope.unit)  # each call counts as one
     found: dict[str, UnpricedCalls] = {}
     for name in sorted({*scope.dependencies, *named_by}):
-        known = await telemetry.dependency(name)
-        if known is None:
-            continue
         look = partial(
             telemetry.calls_without_cost,
             name,
@@ -70,9 +67,9 @@ async def _of_scope(
         )
         if late and await telemetry.book_late(name, since_ms=scope.start_ms or 0, now_ms=now_ms):
             versions = await look()
-        has_free = known.kind not in (None, "model") and UNIT_WORDS[scope.unit].free
-        if has_free and all(v.calls == v.silent for v in versions):
-            continue  # a tool that never had a cost is free
+        has_none = UNIT_WORDS[scope.unit].free and all(v.calls == v.silent for v in versions)
+        if versions and has_none and await _is_tool(telemetry, name):
+            continue  # one that never had a cost is free
         found[name] = _of_dependency(versions)
     return UnpricedCalls(
         sum(each.calls for each in found.values()),
@@ -81,6 +78,11 @@ async def _of_scope(
         tuple(name for name, each in found.items() if each.calls),
         unit=scope.unit,
     )
+
+
+async def _is_tool(telemetry: CallCosts, name: str) -> bool:
+    known = await telemetry.dependency(name)
+    return known is not None and known.kind not in (None, "model")
 
 
 def _is_priced(settings: Settings, name: str, of: VersionCalls, now_ms: int) -> bool:
