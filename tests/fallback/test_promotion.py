@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.ports.routes import Weight
-from promotion_world import lives
+from promotion_world import Lives, lives
 
 pytestmark = pytest.mark.anyio
 
@@ -27,8 +28,7 @@ async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_l
         shares = [begun.promotion.share if begun.promotion else 0]
         for _ in range(12):
             await m.live(6, v2=12)
-            seen = await m.looked()
-            if seen.move == "advance":
+            if await _looked_at_by_two(m):
                 shares.append((await m.report()).promotion.share)
             if (await m.promotion()).status == "done":
                 break
@@ -42,6 +42,14 @@ async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_l
         route = await m.app.get_route("m")
         assert (route.target, route.version) == ("m@v2", "v2")
         settings, now = m.app.settings, m.now[0]
+        # The version is where the calls belong now: a fallback leaves its part there, and the next
+        # version is held against it.
+        plan = await m.app.trigger_fallback("m", reason="outage", to="human", share=0.9)
+        assert isinstance(plan, FallbackPlan)
+        assert {to.target: to.share for to in plan.to} == {"m@v2": 0.1, "human": 0.9}
+        await m.live(1, v1=0, v2=12)
+        await m.smoke(version="v3")
+        assert "held against v2" in (await m.planned("v3")).summary
         # What is undone is the promotion, whichever step is named; where it leads is never asked.
         audit = (await m.route()).audit_id
         async with Gonogo(settings, clock=lambda: now, actor="kim") as other:
@@ -51,6 +59,19 @@ async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_l
             undone = await other.trigger_fallback("m", undo=audit, confirm=True)
             assert isinstance(undone, FallbackResult)
         assert (await m.route()).targets == HOME
+
+
+async def _looked_at_by_two(m: Lives) -> bool:
+    """Two processes look at the same moment; whether a step was taken. One is: the log shows it."""
+    before = (await m.route()).epoch
+    now = m.now[0]
+    async with (
+        Gonogo(m.app.settings, clock=lambda: now, actor="other") as other,
+        anyio.create_task_group() as both,
+    ):
+        both.start_soon(m.app.carry_promotions_on)
+        both.start_soon(other.carry_promotions_on)
+    return (await m.route()).epoch > before
 
 
 async def test_a_worse_version_goes_back_at_once_and_no_agent_tries_it_again(
@@ -124,6 +145,9 @@ async def test_what_speaks_against_a_beginning(tmp_path: Path) -> None:
             await m.app.promote("nobody", "v2")
         with pytest.raises(UnknownTarget, match="promotion of"):
             await m.app.promote("m")
+        await m.smoke(version="v@2")
+        with pytest.raises(ParameterError, match="holds an @"):
+            await m.app.promote("m", "v@2")
         with pytest.raises(ParameterError, match="share"):
             await m.app.promote("m", "v2", share=1.5)
         with pytest.raises(ParameterError, match="policy 'always'"):
@@ -159,6 +183,28 @@ async def test_a_fallback_ends_a_trial_and_a_held_route_stays(tmp_path: Path) ->
         await m.app.approve(switch.plan_id, "a person answers")
         assert (await m.promotion()).status == "back"
         assert (await m.route()).targets == (Weight("human", 10_000),)
+
+
+async def test_a_split_begins_at_its_share_and_says_the_difference_at_any_time(
+    tmp_path: Path,
+) -> None:
+    """A person allows it; it says by how much one is better, how surely, and never a probability."""
+    async with lives(tmp_path, policy="allow") as m:
+        with pytest.raises(ParameterError, match="below 1"):
+            await m.planned(at_once=True)
+        plan = await m.planned(share=0.5, at_once=True)
+        assert plan.approval == "ask"
+        await m.app.approve(plan.plan_id)
+        await m.live(60, v2=12)
+        report = await m.report()
+        assert report.promotion.share == 0.5
+        assert "points from the current one (95%, asked as often as you like)" in report.summary
+        assert "at all: level" in report.summary
+        assert "probab" not in report.summary
+        assert report.interval95 is not None
+        assert report.interval95[0] < 0 < report.interval95[1]
+        await m.live(12, v2=12, bad_every=2)
+        assert (await m.looked()).move == "back"
 
 
 async def test_a_ceiling_is_kept_and_one_key_means_one_promotion(tmp_path: Path) -> None:

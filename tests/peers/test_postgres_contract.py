@@ -39,6 +39,7 @@ CONTRACT = (
     "test_fine_costs",
     "test_leases",
     "test_recovery",
+    "test_promotion",
     "test_retention",
     "test_shard_columns",
     "test_one_entry",

@@ -55,8 +55,9 @@ class Lives:
             rows += [self._call("v1", 40, at / v1) for at in range(v1)]
             rows += [{**self._call("v2", bad_every, at / v2), **new} for at in range(v2)]
             self.now[0] += HOUR
-        answer = await self.app.record_observations(rows)
-        assert not answer.rejected
+        for at in range(0, len(rows), 1000):
+            answer = await self.app.record_observations(rows[at : at + 1000])
+            assert not answer.rejected
 
     def _call(self, version: str, bad_every: int, part: float) -> dict[str, object]:
         self.made += 1

@@ -149,6 +149,10 @@ class PromotionReport(Answer):
     interval95: tuple[Number, Number] | None = Field(
         default=None, description="candidate less current, good answers, asked as often as you like"
     )
+    level: Fraction | None = Field(
+        default=None, description="how sure the better one is better at all; no chance that it is"
+    )
+    comparison: str | None = Field(default=None, description="interval and level in words")
     expected_days: Number | None = Field(
         default=None, description="about what this stage takes where both are equal"
     )

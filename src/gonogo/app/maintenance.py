@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from gonogo.app.open_store import OpenStore
@@ -139,11 +140,13 @@ class Maintenance(OpenStore):
         reason: str | None = None,
         share: float | None = None,
         policy: str | None = None,
+        at_once: bool = False,
         idempotency_key: str | None = None,
     ) -> FallbackPlan | FallbackResult | PromotionReport:
         """Plan to give a version all calls in stages, or `share` of them; of one on trial, how it stands.
 
-        `policy`: whose yes each stage needs. Without a version, how the newest promotion stands.
+        `policy`: whose yes each stage needs. `at_once`: an A/B split, begun at its `share`. Without a
+        version, how the newest promotion stands.
         """
         from gonogo.answers import FallbackResult
         from gonogo.answers.brief import briefly
@@ -151,14 +154,9 @@ class Maintenance(OpenStore):
 
         stores, now_ms = await self.stores(), self._clock()
         request = FallbackRequest(
-            dependency=dependency,
-            reason=reason,
-            share=share,
-            idempotency_key=idempotency_key,
-            actor=self.actor,
-            promote=version,
-            policy=policy,
+            dependency, reason, share=share, idempotency_key=idempotency_key, actor=self.actor
         )
+        request = replace(request, promote=version, policy=policy, at_once=at_once)
         answer = await promote(stores.fallback, self.settings, request, now_ms=now_ms)
         if isinstance(answer, FallbackResult):
             return answer  # an action is logged before it is answered

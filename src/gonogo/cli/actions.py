@@ -74,6 +74,7 @@ async def fallback(
     "promote",
     "gonogo promote sentiment-v3 2026-05-01",
     "gonogo promote sentiment-v3 2026-05-01 --to 0.25 --policy allow",
+    "gonogo promote sentiment-v3 2026-05-01 --to 0.5 --at-once",
     "gonogo promote sentiment-v3",
     panel="Act",
 )
@@ -93,6 +94,9 @@ async def promote(
             help="Whose yes each stage needs: allow, confirm, ask, person. Default: fallback_policy."
         ),
     ] = None,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Begin at --to: an A/B split, which stays there.")
+    ] = False,
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Your id of this call: a retry changes nothing.")
@@ -110,6 +114,7 @@ async def promote(
             reason=reason,
             share=to,
             policy=policy,
+            at_once=at_once,
             idempotency_key=idempotency_key,
         )
     )

@@ -47,12 +47,15 @@ class FallbackRequest:
     overrule: str | None = None
     promote: str | None = None
     policy: str | None = None
+    at_once: bool = False
 
     @property
     def asked(self) -> str:
         """What a plan is asked for with, as JSON; a key stands for one such question."""
         asked = [(self.reason or "").strip(), (self.to or "").strip(), self.share]
-        return json.dumps(asked if self.promote is None else [*asked, self.promote, self.policy])
+        return json.dumps(
+            asked if self.promote is None else [*asked, self.promote, self.policy, self.at_once]
+        )
 
 
 async def trigger_fallback(
@@ -152,6 +155,7 @@ async def _proposal(
         reason=request.reason,
         to=request.share,
         policy=request.policy,
+        at_once=request.at_once,
         now_ms=now_ms,
     )
 

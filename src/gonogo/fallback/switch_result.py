@@ -24,8 +24,8 @@ def switch_result(
     verdict: Verdict = "no_go" if "failed" in statuses else "go"
     verdict = "unknown" if verdict == "go" and "unknown" in statuses else verdict
     undo = {"dependency": plan.dependency, "undo": plan.audit_id or ""}
-    home = plan.home or plan.dependency
-    stays = plan.after == (Weight(home, WHOLE),) or plan.promotes is not None
+    homes = [(Weight(name, WHOLE),) for name in (plan.home, plan.dependency)]
+    stays = plan.after in homes or plan.promotes is not None
     problems = "; ".join(
         f"{name} {step.status}: {step.detail}" for name, step in steps if step.status != "done"
     )

@@ -27,7 +27,7 @@ from gonogo.fallback.promotion.promotion_state import told_evidence
 from gonogo.fallback.promotion.trial_reading import current_version, read_trial
 from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.measured import errors_decide
-from gonogo.ports.promotions import Promotion
+from gonogo.ports.promotions import STAGE_SHARES, Promotion
 from gonogo.ports.routes import WHOLE, Check, Route, Weight, primary_route, split_version
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import share_text
@@ -49,6 +49,7 @@ async def propose_promotion(
     reason: str | None,
     to: float | None,
     policy: str | None,
+    at_once: bool = False,
     now_ms: int,
 ) -> Proposal:
     """Work out how a version would begin its way to all calls; reads only.
@@ -61,6 +62,7 @@ async def propose_promotion(
         reason: Why; optional.
         to: The share at which it stops, a fraction; all calls where it is None.
         policy: Whose yes each further stage needs; the configured one where it is None.
+        at_once: Begin at that share, below all calls: an A/B split, which a person has to allow.
         now_ms: Epoch milliseconds.
 
     Raises:
@@ -70,7 +72,6 @@ async def propose_promotion(
     """
     route = await ports.routes.route(dependency) or primary_route(dependency)
     own = settings.dependency(dependency)
-    stages_policy = _policy(policy) or own.fallback_policy
     ceiling = WHOLE if to is None else whole_share(to)
     known = await ports.telemetry.dependency(dependency)
     if known is None:
@@ -81,19 +82,21 @@ async def propose_promotion(
     made = _beginning(
         known, counts, route, version, by_errors=errors_decide(known, own), now_ms=now_ms
     )
-    made = replace(made, policy=stages_policy, to=ceiling)
+    made = replace(made, policy=_policy(policy) or own.fallback_policy, to=ceiling)
+    made = _at_once(made, now_ms) if at_once else made
     share = made.share_of(made.stage)
     both = (Weight(made.home, WHOLE - share), Weight(made.target, share))
     after = tuple(weight for weight in both if weight.share)
     checks = await promotion_checks(
         ports, settings, route, made, after, is_start=True, now_ms=now_ms
     )
+    checks += (_unstaged(share),) if at_once else ()
     approval = approval_of(own.fallback_policy, checks)
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
-    held_against = "calls without a version" if made.current is None else made.current
     return Proposal(
         dependency=dependency,
-        reason=said or f"promote {version}, held against {held_against}",
+        reason=said
+        or f"promote {version}, held against {made.current or 'calls without a version'}",
         route=route,
         after=after,
         health=None,
@@ -143,14 +146,7 @@ def _beginning(
     now_ms: int,
 ) -> Promotion:
     """The first stage, and the version that the candidate is held against."""
-    seen = [one.version for one in known.versions if one.version is not None]
-    if version not in seen:
-        raise UnknownTarget(
-            f"version of {known.name}",
-            version,
-            seen,
-            "Record a call of it first (a smoke test, a golden set), or check the name.",
-        )
+    _refuse_version(known, version)
     from gonogo.detectors.promotion.candidate_trial import first_stage
     from gonogo.fallback.promotion.trial_hours import labels_a_day
 
@@ -183,6 +179,39 @@ def _beginning(
         first=round(share * WHOLE),
         stages=(*before, (now_ms, stage)),
     )
+
+
+def _unstaged(share: int) -> Check:
+    """A split that begins at its share is a person's choice."""
+    why = f"begins at {share_text(share / WHOLE)}, without the stages before it: a person decides"
+    return Check("in_stages", False, why, "never")
+
+
+def _refuse_version(known: Dependency, version: str) -> None:
+    """Refuse a version that was never seen, or that no target can name."""
+    seen = [one.version for one in known.versions if one.version is not None]
+    if version not in seen:
+        raise UnknownTarget(
+            f"version of {known.name}",
+            version,
+            seen,
+            "Record a call of it first (a smoke test, a golden set), or check the name.",
+        )
+    if "@" in version:
+        raise ParameterError(
+            f"Version '{version}' holds an @, which ends a name in a target: record it under another name."
+        )
+
+
+def _at_once(made: Promotion, now_ms: int) -> Promotion:
+    """A split that begins where it ends; it is judged by the line of the stage that has such a share."""
+    if made.to >= WHOLE:
+        raise ParameterError(
+            "An A/B split needs a share below 1 (`--to 0.5`): at 1 there is nothing to compare with."
+        )
+    stage = next(at for at, share in enumerate(STAGE_SHARES) if share >= made.to)
+    stage = min(stage, len(STAGE_SHARES) - 2)  # the last line is that of half
+    return replace(made, first=made.to, stages=((now_ms, stage),))
 
 
 def _held_against(

@@ -112,6 +112,8 @@ def _standing(
         "worse_needed": BACK_AT,
         "line": reading.line,
         "interval95": reading.interval95,
+        "level": reading.level,
+        "comparison": difference,
         "expected_days": reading.expected_days if math.isfinite(reading.expected_days) else None,
         "gives_up_at": None if at_end else rfc3339(reading.gives_up_ms),
         "waits_for": None if waiting is None else approve_command(waiting.id, waiting.checks),
