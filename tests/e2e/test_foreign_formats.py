@@ -200,7 +200,7 @@ def test_formats_are_named_where_they_are_asked_for() -> None:
     from gonogo.cli import ingest
 
     named = set(get_args(get_args(ingest.FormatOption)[0]))
-    assert named == {"auto", "jsonl", "csv", *(one.name for one in FORMATS)}
+    assert named == {"auto", "jsonl", "csv", "cells", *(one.name for one in FORMATS)}
     assert get_type_hints(type(FORMATS[0]))["name"] is str
 
 
