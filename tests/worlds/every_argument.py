@@ -84,6 +84,7 @@ EVERY_ARGUMENT: dict[str, list[dict[str, Any]]] = {
             "idempotency_key": "run-1",
             "confirm": True,
             "undo": "aud-1",
+            "promote": "v2",
         }
     ],
     "get_route": [{"dependency": "m", "key": "user-1"}],
