@@ -4,6 +4,9 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 export OMP_NUM_THREADS ?= 1
 
+# All but spark, which would bring 450 MB: its tests have an environment of their own.
+EXTRAS := $(addprefix --extra ,otlp postgres parquet prices oauth)
+
 .PHONY: demo test peers torture audit bench bundle lock clean help
 
 help: ## say what there is
@@ -32,9 +35,9 @@ bundle: ## dist/gonogo-VERSION.mcpb, which desktop clients install by double-cli
 	@$(PYTHON) packaging/bundle.py
 
 lock: ## pin again from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --group dev --all-extras --universal --generate-hashes \
+	uv pip compile pyproject.toml --group dev $(EXTRAS) --universal --generate-hashes \
 	  --no-header --no-annotate --python-version 3.11 --upgrade -o requirements.lock
-	uv pip compile pyproject.toml deploy/build.in --all-extras --universal --generate-hashes \
+	uv pip compile pyproject.toml deploy/build.in $(EXTRAS) --universal --generate-hashes \
 	  --no-header --no-annotate --python-version 3.11 -c requirements.lock -o deploy/requirements.lock
 	for in in tests/peers/requirements/*.in; do uv pip compile $$in --generate-hashes --no-header \
 	  --no-annotate --python-version 3.11 --upgrade -o $${in%.in}.lock; done

@@ -102,7 +102,8 @@ def _add_values(counts: Counts, call: Mapping[str, Any]) -> None:
         lag_ms = max(0, came_ms - round(call["ts"] * 1000))
         tallies["outcome_lag_s"].add(bin_of_one(LOG, lag_ms / 1000), lag_ms * 1000)
     for name, value in call.get("metrics", {}).items():
-        counts.own[name].add(bin_of_one(SIGNED_LOG, value), round(value * 1_000_000))
+        clipped = max(-1e9, min(value, 1e9))  # for the sum alone
+        counts.own[name].add(bin_of_one(SIGNED_LOG, value), round(clipped * 1_000_000))
 
 
 def _as_row(counts: Counts, calls: list[Mapping[str, Any]], key: tuple[Any, ...]) -> dict[str, Any]:

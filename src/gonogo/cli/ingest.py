@@ -142,6 +142,74 @@ async def ingest(
     return SOME_REFUSED if loaded.refused_count else 0
 
 
+DialectArgument = Annotated[
+    Literal["duckdb", "spark", "postgresql"],
+    typer.Argument(help="The engine that will run the query."),
+]
+CallsOption = Annotated[
+    str, typer.Option("--calls", metavar="TABLE", help="The table of calls, or what stands for it.")
+]
+CountedOption = Annotated[
+    list[str],
+    typer.Option(
+        "--field", metavar="FIELD[=EXPRESSION]", help="A field that calls have; repeat it."
+    ),
+]
+SegmentOption = Annotated[
+    list[str] | None,
+    typer.Option("--segment", metavar="KEY[=EXPRESSION]", help="A segment of calls; repeat it."),
+]
+MetricOption = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="NAME[=EXPRESSION]", help="A metric of calls; repeat it."),
+]
+SourceOption = Annotated[
+    str, typer.Option("--source", metavar="NAME", help="Who counts, where several do.")
+]
+RevisionOption = Annotated[
+    int, typer.Option("--revision", min=0, help="Higher for hours that are counted again.")
+]
+
+
+@command(
+    group,
+    "cells",
+    "gonogo cells duckdb --calls \"'calls/*.parquet'\" --field dependency --field ts --field outcome",
+    "gonogo cells spark --calls lake.calls --field dependency=model --field ts --field latency_ms=took_s*1000",
+)
+async def cells(
+    session: Session,
+    *,
+    dialect: DialectArgument,
+    calls: CallsOption,
+    field: CountedOption,
+    segment: SegmentOption = None,
+    metric: MetricOption = None,
+    source: SourceOption = "",
+    revision: RevisionOption = 0,
+) -> int:
+    """Print the query that counts calls by the hour where they lie; `ingest` takes its rows."""
+    from gonogo.ingest.hour_cells.cell_dialects import CallTable
+    from gonogo.ingest.hour_cells.cell_sql import cells_query
+
+    table = CallTable(
+        calls,
+        _expressions(field),
+        segments=_expressions(segment or []),
+        metrics=_expressions(metric or []),
+        counted_by=source,
+        revision=revision,
+    )
+    session.screen.line(cells_query(dialect, table, session.settings))
+    return 0
+
+
+def _expressions(stated: list[str]) -> dict[str, str]:
+    """Expressions by name; one that is not stated is the column of that name."""
+    parted = [each.partition("=") for each in stated]
+    return {name: expression or name for name, _, expression in parted}
+
+
 def _run_name(run: str | None) -> str:
     if run is not None and not (0 < len(run) <= RUN_CHARS_MAX and run.isprintable()):
         raise ParameterError(f"--run is a name of 1 to {RUN_CHARS_MAX} printable characters.")

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["CellContent", "CountedHistogram", "HourCell"]
+__all__ = ["CELL_METRICS", "CELL_VERSION", "CellContent", "CountedHistogram", "HourCell"]
+
+# Of the table in docs/cells.md; another number is another table.
+CELL_VERSION = 1
+# Those of which it has a histogram, beside the users' own.
+CELL_METRICS = (
+    *("latency_ms", "cost_usd", "input_tokens", "output_tokens", "outcome", "outcome_lag_s"),
+    *("confidence", "confidence_labelled", "confidence_good"),
+)
 
 
 class CountedHistogram(NamedTuple):

@@ -11,29 +11,24 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gonogo.detectors.bins import LOG, LOGIT, LOGIT_ONE, LOGIT_ZERO, SIGNED_LOG, Layout
+from gonogo.detectors.bins import LOGIT_ONE, LOGIT_ZERO, SIGNED_LOG, Layout, layout_of
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import RefusedError, got
 from gonogo.ingest.observation import named
-from gonogo.ports.hour_cells import CellContent, CountedHistogram, HourCell
+from gonogo.ports.hour_cells import (
+    CELL_METRICS,
+    CELL_VERSION,
+    CellContent,
+    CountedHistogram,
+    HourCell,
+)
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Rejection
 
-__all__ = ["CELL_VERSION", "COLUMNS", "HISTOGRAMS", "parse_cell"]
+__all__ = ["COLUMNS", "parse_cell"]
 
-CELL_VERSION = 1
-HISTOGRAMS: Mapping[str, Layout] = {
-    "latency_ms": LOG,
-    "cost_usd": LOG,
-    "input_tokens": LOG,
-    "output_tokens": LOG,
-    "outcome": LOGIT,
-    "outcome_lag_s": LOG,
-    "confidence": LOGIT,
-    "confidence_labelled": LOGIT,
-    "confidence_good": LOGIT,
-}
+HISTOGRAMS: Mapping[str, Layout] = {metric: layout_of(metric) for metric in CELL_METRICS}
 COUNTED = ("errors", "slo_met", "good", "ok", "ok_labels", "ok_good")
 _KEYS = ("cell_version", "dependency", "kind", "provider", "version", "item", "segments", "hour")
 _REST = ("error_counts", "prediction_counts", "spent_nano_usd", "latency_slo_ms", "quality_bar")

@@ -1,0 +1,126 @@
+"""How engines write the query that counts hour cells, and the table of calls that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = [
+    "DIALECTS",
+    "FIELDS_COUNTED",
+    "CallTable",
+    "Dialect",
+    "columns_of",
+    "quoted",
+    "select",
+    "summed",
+]
+
+# Columns of a table of calls that a cell is counted from.
+FIELDS_COUNTED = (
+    *("dependency", "ts", "version", "item", "kind", "provider", "outcome", "outcome_ts", "error"),
+    *("confidence", "latency_ms", "cost_usd", "input_tokens", "output_tokens"),
+    *("prediction", "label"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How an engine writes what differs. `{}` stands for the expression.
+
+    `time_us`: a timestamp in microseconds since 1970. `element`: of an array, from 1. `histogram`: values counted
+    by value, as a JSON object; where an engine has none, `values` makes a row a metric, which are counted in two
+    steps, `entries` puts texts together with commas, and `label` is a text and a number as a JSON entry.
+    """
+
+    real: str
+    text: str
+    rounded: str
+    time_us: str
+    element: str
+    segments: str
+    histogram: str = ""
+    entries: str = ""
+    label: str = ""
+    values: str = ""
+    is_stacked: bool = False
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    "duckdb": Dialect(
+        real="DOUBLE",
+        text="VARCHAR",
+        rounded="round_even({}, 0)",
+        time_us="epoch_us({})",
+        element="[{array}][{index}]",
+        segments="CAST(json_object({}) AS VARCHAR)",
+        # Half the time and a third of the memory of histogram() on each of many groups.
+        histogram="CAST(to_json(list_aggregate(list({0}) FILTER (WHERE {0} IS NOT NULL), 'histogram')) AS VARCHAR)",
+    ),
+    "postgresql": Dialect(
+        real="DOUBLE PRECISION",
+        text="TEXT",
+        rounded="round(CAST({} AS DOUBLE PRECISION))",
+        time_us="CAST(extract(epoch FROM {}) * 1000000 AS BIGINT)",
+        element="(ARRAY[{array}])[{index}]",
+        segments="CAST(json_build_object({}) AS TEXT)",
+        entries="string_agg({}, ',')",
+        label="CAST(to_json(label) AS TEXT) || ':' || n",
+        values="CROSS JOIN LATERAL (VALUES {}) AS counted (metric, place, label, fixed)",
+    ),
+    "spark": Dialect(
+        real="DOUBLE",
+        text="STRING",
+        rounded="rint({})",
+        time_us="unix_micros(CAST({} AS TIMESTAMP))",
+        element="element_at(array({array}), {index})",
+        segments="to_json(named_struct({}))",
+        entries="concat_ws(',', collect_list({}))",
+        label="substring(to_json(map(label, n)), 2, length(to_json(map(label, n))) - 2)",
+        values="LATERAL VIEW stack({}) counted AS metric, place, label, fixed",
+        is_stacked=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallTable:
+    """A table of calls: its name or expression, and which expression gives each field.
+
+    `ts` and `outcome_ts` are timestamps; those without a zone are UTC. Segments and metrics by their names.
+    """
+
+    source: str
+    fields: Mapping[str, str]
+    segments: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    counted_by: str = ""
+    revision: int = 0
+
+
+def columns_of(names: Sequence[str]) -> dict[str, str]:
+    """The fields that columns of the same names give."""
+    return {name: name for name in names if name in FIELDS_COUNTED}
+
+
+def select(columns: str, source: str) -> str:
+    """A SELECT of columns from a source."""
+    return f"SELECT {columns}\n  FROM {source}"  # noqa: S608 - a query is what this module makes
+
+
+def summed(column: str, when: str) -> str:
+    """The sum of a column where a condition holds, 0 where it never does."""
+    return f"CAST(coalesce(sum(CASE WHEN {when} THEN {column} END), 0) AS BIGINT)"
+
+
+def quoted(text: str) -> str:
+    """A text as a literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def by_name(values: Mapping[str, str], default: str) -> str:
+    """An expression that is one of several by the dependency."""
+    if not values:
+        return default
+    cases = " ".join(f"WHEN {quoted(name)} THEN {value}" for name, value in values.items())
+    return f"CASE dependency {cases} ELSE {default} END"
