@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from gonogo.detectors.bins import LOGIT_ONE, LOGIT_ZERO, SIGNED_LOG, Layout, layout_of
@@ -124,6 +125,8 @@ class _Row:
 
 
 def _whole(value: object, low: int, high: int) -> int:
+    if type(value) is int and low <= value <= high:
+        return value
     if isinstance(value, str):
         try:
             number = int(value)
@@ -234,15 +237,12 @@ def _content(row: _Row, n: int) -> CellContent:
     if not n:
         return CellContent((0,) * 10, {})
     histograms = {}
-    for metric, layout in HISTOGRAMS.items():
-        found = _histogram(
-            row,
-            _Metric(metric, layout),
-            total=row.whole(f"{metric}_sum", -SUM_MAX, SUM_MAX),
-            bins=row.tally(f"{metric}_bins"),
-        )
-        if found is not None:
-            histograms[metric] = found
+    for known, total_in, bins_in in _IN_COLUMNS:
+        if bins_in in row or total_in in row:
+            total, bins = row.whole(total_in, -SUM_MAX, SUM_MAX), row.tally(bins_in)
+            found = _histogram(row, known, total=total, bins=bins)
+            if found is not None:
+                histograms[known.name] = found
     histograms |= _metrics(row)
     for metric, one in histograms.items():
         if sum(one.bins.values()) > n:
@@ -263,6 +263,12 @@ def _content(row: _Row, n: int) -> CellContent:
         _counted(row, "error_counts", errors, error_code),
         _counted(row, "prediction_counts", n, checked.answer),
     )
+
+
+_IN_COLUMNS = [
+    (_Metric(metric, layout), f"{metric}_sum", f"{metric}_bins")
+    for metric, layout in HISTOGRAMS.items()
+]
 
 
 def _n(one: CountedHistogram | None) -> int:
@@ -290,11 +296,12 @@ def _histogram(
 ) -> CountedHistogram | None:
     """One histogram; its sum must lie where its bins do, else it is of another unit."""
     low, high = _bounds(metric.layout)
-    read = {}
+    read: dict[int, int] = {}
     for key, count in bins.items():
         number = _whole(count, 0, COUNT_MAX)
         if number:
-            read[_whole(key, low, high)] = number
+            place = _whole(key, low, high)
+            read[place] = read.get(place, 0) + number
     if not read:
         if total:
             row.at = f"{metric.name}_sum"
@@ -311,23 +318,24 @@ def _bounds(layout: Layout) -> tuple[int, int]:
 
 
 def _check_sum(row: _Row, metric: _Metric, total: int, bins: Mapping[int, int]) -> None:
-    places, counts = list(bins), list(bins.values())
-    lower, upper = metric.layout.lower(places).tolist(), metric.layout.upper(places).tolist()
-    n = sum(counts)
-    # A value counts for at most 1e9 of its unit, whatever its bin, and is rounded to a millionth.
-    low, high = (
-        sum(
-            count * min(max(edge, -1e9), 1e9) * MICRO
-            for edge, count in zip(edges, counts, strict=True)
-        )
-        for edges in (lower, upper)
-    )
-    slack = n + 1e-9 * (abs(low) + abs(high))
+    low, high, n = 0.0, 0.0, 0
+    for place, count in bins.items():
+        least, most = _millionths(metric.layout, place)
+        low, high, n = low + count * least, high + count * most, n + count
+    slack = n + 1e-9 * (abs(low) + abs(high))  # a value is rounded to a millionth
     if not low - slack <= total <= high + slack:
         row.at = f"{metric.name}_sum"
         raise RefusedError(
             f"is {total}; by its bins it lies between {low:.6g} and {high:.6g}, in 1e-6 of its unit"
         )
+
+
+@lru_cache(maxsize=100_000)
+def _millionths(layout: Layout, place: int) -> tuple[float, float]:
+    """What values of a bin count for at least and at most: of its unit never over 1e9."""
+    edges = float(layout.lower([place])[0]), float(layout.upper([place])[0])
+    least, most = (min(max(edge, -1e9), 1e9) * MICRO for edge in edges)
+    return least, most
 
 
 def _metrics(row: _Row) -> dict[str, CountedHistogram]:

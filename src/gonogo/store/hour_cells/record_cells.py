@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["record_cells"]
 
 HOURS_A_QUERY = 500
+_TWICE = (
+    "is counted twice, otherwise, under one version, item and segments: add the two up, or give "
+    "each a source"
+)
 _KEYS = "dependency_id = ? AND hour = ? AND cell = ?"
 Key = tuple[int, bytes]  # hour, and what tells its cells apart
 
@@ -89,6 +93,7 @@ def record_cells(
             continue
         slices = Slices(catalogue, dependency.id, dependency.rule)
         changes, counted = _changes(connection, catalogue, dependency, fitting, slices, writer)
+        rejected += counted.rejected
         report = BatchReport(
             report.accepted + counted.accepted,
             report.duplicates + counted.duplicates,
@@ -159,7 +164,8 @@ def _changes(
     stored = _stored(connection, dependency.id, {cell.hour for _, cell in cells})
     latest: dict[Key, StoredCell] = {}
     accepted = duplicates = updated = 0
-    for _, cell in cells:
+    rejected: list[Rejection] = []
+    for at, cell in cells:
         row = _row(cell, dependency.id, catalogue, slices, writer)
         key = row.hour, row.cell
         before = latest.get(key, stored.get(key))
@@ -170,11 +176,15 @@ def _changes(
             duplicates += 1
             if before.revision >= row.revision:
                 continue
+        elif key in latest and before.revision == row.revision:
+            # Within one batch neither is a correction: a key that was not made one, or two sources.
+            rejected.append(Rejection(at, "hour", _TWICE, dependency.name))
+            continue
         else:
             updated += 1
         latest[key] = row
     changes = [_Change(stored.get(key), after) for key, after in sorted(latest.items())]
-    return changes, BatchReport(accepted, duplicates, updated)
+    return changes, BatchReport(accepted, duplicates, updated, tuple(rejected))
 
 
 def _row(

@@ -15,6 +15,7 @@ from gonogo.store.reads.telemetry_store import StoredTelemetry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.ports.hour_cells import HourCell
     from gonogo.records import BatchReport, Histograms, HourCounts, Observation
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
@@ -42,6 +43,19 @@ class PostgresTelemetry(StoredTelemetry):
             return await self._store(part, now_ms=now_ms, shard=part[0].dependency)
 
         return await stored_in_parts([batches[name] for name in sorted(batches)], store)
+
+    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
+        """Store hour cells, a transaction a dependency, as `record` does observations."""
+        from gonogo.store.observations.batch_parts import stored_in_parts
+
+        named: dict[str, list[tuple[int, HourCell]]] = {}
+        for position, cell in enumerate(cells):
+            named.setdefault(cell.dependency, []).append((position, cell))
+
+        async def store(part: Sequence[HourCell]) -> BatchReport:
+            return await self._store_cells(part, now_ms=now_ms, shard=part[0].dependency)
+
+        return await stored_in_parts([named[name] for name in sorted(named)], store)
 
     async def _hours(self, asked: Slice) -> HourCounts:
         from gonogo.store.postgres.reading import read_hours

@@ -91,29 +91,29 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return stored
 
     async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
-        """Store hour cells and add them to the rollups, a transaction a dependency."""
-        from gonogo.store.hour_cells.record_cells import record_cells
+        """Store hour cells and add them to the rollups in one transaction."""
         from gonogo.store.observations.batch_parts import stored_in_parts
 
-        named: dict[str, list[tuple[int, HourCell]]] = {}
-        for at, cell in enumerate(cells):
-            named.setdefault(cell.dependency, []).append((at, cell))
+        store = partial(self._store_cells, now_ms=now_ms, shard="")
+        return await stored_in_parts([list(enumerate(cells))], store)
 
-        async def store(part: Sequence[HourCell]) -> BatchReport:
-            work = partial(
-                record_cells,
-                cells=tuple(part),
-                now_ms=now_ms,
-                settings=self._settings,
-                known=self._known,
-                catalogue_of=self._catalogue_of,
-                writer=self._writer,
-            )
-            stored, found = await self._database.write(work, shard=part[0].dependency)
-            self._known.learn(found)
-            return stored
+    async def _store_cells(
+        self, cells: Sequence[HourCell], *, now_ms: int, shard: str
+    ) -> BatchReport:
+        from gonogo.store.hour_cells.record_cells import record_cells
 
-        return await stored_in_parts([named[name] for name in sorted(named)], store)
+        work = partial(
+            record_cells,
+            cells=tuple(cells),
+            now_ms=now_ms,
+            settings=self._settings,
+            known=self._known,
+            catalogue_of=self._catalogue_of,
+            writer=self._writer,
+        )
+        stored, found = await self._database.write(work, shard=shard)
+        self._known.learn(found)
+        return stored
 
     async def dependency(self, name: str) -> Dependency | None:
         """What is known of one dependency; None where nothing was ever recorded."""
