@@ -250,6 +250,19 @@ async def test_cells_counted_by_another_rule_are_refused(tmp_path: Path) -> None
         assert await stores.telemetry.names() == []
 
 
+async def test_two_rows_of_one_cell_in_a_batch_are_no_correction(tmp_path: Path) -> None:
+    """The first stands; the second is refused by its place, with what to do."""
+    one = cells_of([{"dependency": "search", "ts": START_MS / 1000, "latency_ms": 7.0}])
+    other = cells_of([{"dependency": "search", "ts": START_MS / 1000, "latency_ms": 9.0}])
+    async with app_in(tmp_path / "one") as app:
+        telemetry = (await app.stores()).telemetry
+        stored = await telemetry.record_cells([*one, *one, *other], NOW_MS)
+        assert (stored.accepted, stored.duplicates, stored.updated) == (1, 1, 0)
+        assert [(r.position, r.field) for r in stored.rejected] == [(2, "hour")]
+        assert "counted twice" in stored.rejected[0].problem
+        assert (await telemetry.record_cells(other, NOW_MS)).updated == 1
+
+
 GOOD = counted_cells(
     [{"dependency": "m", "ts": START_MS / 1000, "latency_ms": 12.0, "outcome": 1.0, "cost_usd": 2}]
 )[0]

@@ -152,6 +152,8 @@ async def test_a_name_of_which_all_was_refused_says_why_it_is_unknown(app: Gonog
     for question in (app.check_model_drift, app.get_trust_score_health, app.get_route):
         with pytest.raises(UnknownTarget, match=why):
             await question("lost")
+    with pytest.raises(UnknownTarget, match=why):
+        await forget(app, "lost", Selection(), {})
     with pytest.raises(UnknownTarget, match="Known: kept"):
         await app.check_model_drift("never-sent")
     report = await app.preflight(dependencies=["lost", "kept"])

@@ -53,7 +53,7 @@ def as_meant(question: Question) -> Question:
         try:
             answer = await question(**{n: _meant(n, v, n in optional) for n, v in named.items()})
         except UnknownTarget as unknown:
-            why = await _why_unknown(app, unknown)
+            why = await why_unknown(app, unknown)
             if why is None:
                 raise
             raise why from None
@@ -65,7 +65,7 @@ def as_meant(question: Question) -> Question:
     return cast("Question", asked)
 
 
-async def _why_unknown(app: Any, unknown: UnknownTarget) -> UnknownTarget | None:  # noqa: ANN401 - whose question it is
+async def why_unknown(app: Any, unknown: UnknownTarget) -> UnknownTarget | None:  # noqa: ANN401 - whose question it is
     """Why a dependency is unknown of which rows came, and all were refused; None where none came."""
     from gonogo.text.refused_rows import refused_text
 

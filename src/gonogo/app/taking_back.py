@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.answers import ForgetReport, rfc3339
+from gonogo.app.question_arguments import why_unknown
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.hours.periods import moment
 from gonogo.records import MICRO
@@ -54,7 +55,8 @@ async def forgettable(app: Maintenance, dependency: str, selection: Selection) -
     stores = await app.stores()
     found = await stores.telemetry.forgettable(dependency, selection)
     if found is None:
-        raise UnknownTarget("dependency", dependency, await stores.telemetry.names())
+        unknown = UnknownTarget("dependency", dependency, await stores.telemetry.names())
+        raise await why_unknown(app, unknown) or unknown
     return _report(dependency, found, app.clock(), done=False)
 
 
