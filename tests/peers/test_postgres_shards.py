@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +160,15 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         assert elsewhere == {*OWN, "dependency"} - {"shard_lock"}
         async for step in steps(app):
             await app.close()  # what is queued is written; the next question opens it again
-            seen[step] = [s for s in (shards(tables, first) for tables in written) if s]
+            kinds = [s for s in (shards(tables, first) for tables in written) if s]
+            # What is queued may be committed together: in a row the same counts once.
+            seen[step] = [kind for kind, _ in groupby(kinds)]
             written.clear()
     assert local_routes(settings).exists()
     dependency, budget, entries = {"dependency"}, {"budget"}, {"entries"}
     assert seen == {
-        "record": [dependency, dependency],  # one transaction for each of the two
+        # With what its calls used, in the name of no budget.
+        "record": [dependency | budget],
         "record for a budget": [dependency | budget],
         # An action is kept together with its entry, or not at all.
         "reserve": [budget, budget | entries],
@@ -174,9 +178,8 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         # entry in the audit trail.
         "fall back": [
             dependency,
-            dependency,
-            dependency,
             entries,
+            dependency,
             dependency | entries,
             dependency,
             dependency | entries,
