@@ -11,10 +11,12 @@ from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.ports.routes import Weight
+from gonogo.text.facts import parts_of
 from promotion_world import Lives, lives
 
 pytestmark = pytest.mark.anyio
 
+DAY = 86_400_000
 HOME = (Weight("m", 10_000),)
 
 
@@ -205,6 +207,37 @@ async def test_a_split_begins_at_its_share_and_says_the_difference_at_any_time(
         assert report.interval95[0] < 0 < report.interval95[1]
         await m.live(12, v2=12, bad_every=2)
         assert (await m.looked()).move == "back"
+
+
+async def test_a_candidate_that_gets_no_call_for_a_day_is_said_with_what_to_look_at(
+    tmp_path: Path,
+) -> None:
+    """Its stages pass on calls alone: an application that does not follow the route is named."""
+    async with lives(tmp_path) as m:
+        await m.begun()
+        await m.live(23)
+        assert "no call of v2" not in (await m.report()).summary
+        await m.live(1)
+        report = await m.report()
+        assert (
+            "no call of v2 came since 2026-06-02T06:00Z, though others of m did" in report.summary
+        )
+        assert "call what gonogo route m answers" in report.summary
+        [look] = report.next_actions
+        assert (look.tool, look.reason) == ("get_route", "what the application has to call")
+        # A metric that only sends back has nothing to pass, with calls and without.
+        passed = {one.metric: one.passed for one in report.metrics}
+        assert passed == {
+            "outcome": False,
+            "error": False,
+            "latency_p95": False,
+            "latency_median": None,
+        }
+        assert "only sends back" in str(parts_of(report))
+        await m.live(1, v2=1)
+        assert "no call of v2" not in (await m.report()).summary
+        m.now[0] += 2 * DAY
+        assert "no call of m came since" in (await m.report()).summary
 
 
 async def test_a_ceiling_is_kept_and_one_key_means_one_promotion(tmp_path: Path) -> None:

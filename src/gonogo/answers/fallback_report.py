@@ -69,7 +69,7 @@ class TrialMetric(Part):
     needed: Number | None = None
     own_e_value: Number | None = Field(default=None, description="by calls of this stage alone")
     own_needed: Number | None = None
-    passed: bool
+    passed: bool | None = Field(default=None, description="absent where it only sends back")
 
 
 class FallbackPlan(Answer):

@@ -55,6 +55,8 @@ FAILED = {
     "agents": "failed, stops agents",
     "always": "failed, stops everybody",
 }
+# Of a trial's metric; one that only sends back has nothing to pass.
+PASSED = {True: "yes", False: "not yet", None: "only sends back"}
 
 
 @singledispatch
@@ -270,7 +272,7 @@ def _promotion(answer: PromotionReport) -> Parts:
     rows = [
         (
             one.metric,
-            "yes" if one.passed else "not yet",
+            PASSED[one.passed],
             rate_text(one.bad_current),
             one.n_current,
             rate_text(one.bad_candidate),

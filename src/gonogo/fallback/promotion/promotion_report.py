@@ -13,6 +13,7 @@ from gonogo.fallback.promotion.promotion_state import (
     told_difference,
     told_evidence,
     told_share,
+    told_silence,
     trial_metrics,
 )
 from gonogo.fallback.promotion.trial_reading import read_trial
@@ -50,13 +51,7 @@ async def promotion_report(
         verdict="go",
         summary=_ended(made),
         as_of=rfc3339(now_ms),
-        next_actions=[
-            NextAction(
-                tool="get_route",
-                arguments={"dependency": dependency},
-                reason="where its calls go now",
-            )
-        ],
+        next_actions=[_looked_up(dependency, "where its calls go now")],
         dependency=dependency,
         promotion=promotion_state(made),
         traffic=[TargetShare(target=w.target, share=w.share / WHOLE) for w in route.targets],
@@ -71,8 +66,15 @@ async def promotion_report(
     reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
     waiting = await _waiting(ports, dependency, now_ms)
     # Validated, so that every number is rounded as the object has it.
-    standing = _standing(route, made, reading, waiting, now_ms)
+    silence = told_silence(known, made, now_ms)
+    standing = _standing(route, made, reading, waiting, silence, now_ms)
+    if silence is not None:
+        standing["next_actions"] = [_looked_up(dependency, "what the application has to call")]
     return PromotionReport.model_validate(plain.model_dump(exclude_none=True) | standing)
+
+
+def _looked_up(dependency: str, reason: str) -> NextAction:
+    return NextAction(tool="get_route", arguments={"dependency": dependency}, reason=reason)
 
 
 def _ended(made: Promotion) -> str:
@@ -87,7 +89,12 @@ async def _waiting(ports: FallbackPorts, dependency: str, now_ms: int) -> Plan |
 
 
 def _standing(
-    route: Route, made: Promotion, reading: TrialReading, waiting: Plan | None, now_ms: int
+    route: Route,
+    made: Promotion,
+    reading: TrialReading,
+    waiting: Plan | None,
+    silence: str | None,
+    now_ms: int,
 ) -> dict[str, object]:
     """What a running trial says beside what every promotion does."""
     from gonogo.detectors.promotion.candidate_trial import BACK_AT
@@ -98,6 +105,7 @@ def _standing(
     since = minute(rfc3339(made.since_ms))
     parts = [
         f"{made.target} has {told_share(made)} of the calls since {since}, held against {against}",
+        *([] if silence is None else [silence]),
         told_evidence(reading),
     ]
     difference = told_difference(reading)

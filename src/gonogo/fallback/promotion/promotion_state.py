@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from gonogo.answers import PromotionState, TrialMetric, rfc3339
 from gonogo.ports.promotions import STAGE_SHARES
 from gonogo.ports.routes import WHOLE
-from gonogo.text.forms import number, percent, share_text, signed
+from gonogo.records import DAY_MS
+from gonogo.text.forms import minute, number, percent, share_text, signed
 
 if TYPE_CHECKING:
     from gonogo.fallback.promotion.trial_reading import JudgedMetric, TrialReading
     from gonogo.ports.promotions import Promotion
+    from gonogo.records import Dependency
 
 _CALLED = {
     "outcome": "quality",
@@ -64,7 +67,7 @@ def trial_metrics(reading: TrialReading) -> list[TrialMetric]:
                 bad_current=one.bad_current / one.n_current if one.n_current else 0.0,
                 n_candidate=round(one.n_candidate),
                 bad_candidate=one.bad_candidate / one.n_candidate if one.n_candidate else 0.0,
-                passed=one.evidence.passes or not one.passing,
+                passed=one.evidence.passes if one.passing else None,
                 **shown,
             )
         )
@@ -95,6 +98,24 @@ def _told(one: JudgedMetric) -> str:
     )
     own = " by calls of this stage" if short else ""
     return f"{_CALLED[one.metric]} (evidence {number(what)} of {number(wanted)}{own})"
+
+
+def told_silence(known: Dependency, made: Promotion, now_ms: int) -> str | None:
+    """That no call of the candidate came for a day or more, and what to look at; None where one did."""
+    newest = {one.version: one.newest_ts_ms for one in known.versions}
+    last_ms = max(made.since_ms, newest.pop(made.version, 0))
+    if now_ms - last_ms < DAY_MS:
+        return None
+    others_ms = max(newest.values(), default=0)
+    if now_ms - others_ms >= DAY_MS:
+        since = minute(rfc3339(max(last_ms, others_ms)))
+        return f"no call of {known.name} came since {since}, of any version"
+    since = minute(rfc3339(last_ms))
+    return (
+        f"no call of {made.version} came since {since}, though others of {known.name} did: does the "
+        f"application call what {shlex.join(['gonogo', 'route', known.name])} answers, and record "
+        f"its version? {told_share(made)} of few sticky keys may be nobody"
+    )
 
 
 def told_worse(reading: TrialReading) -> str:
