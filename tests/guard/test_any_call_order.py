@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,9 +17,12 @@ from hypothesis import strategies as st
 
 import engines
 import gate_worker
+from gonogo.answers import BudgetCheck
+from gonogo.app import Gonogo
+from gonogo.clock import wall_clock_ms
 from gonogo.config import load_settings
 from gonogo.recorder.asker import Asker
-from gonogo.records import Verdict
+from gonogo.records import Decision, Verdict
 from standing import stand
 
 WORKER = Path(gate_worker.__file__)
@@ -91,6 +96,10 @@ class Gates:
         answer: list[object] = json.loads(out.readline())
         return answer
 
+    def may_ask(self, n: int) -> bool:
+        """Whoever is refused while others call waits two seconds for what these may give back: at torture only."""
+        return ROUNDS > 0 or not sum(self.running) or n <= self.room
+
     def calls(self, *asked: tuple[int, int]) -> None:
         """Calls in a row, of one process or of both at once: as many run as fit, and no more."""
         room = self.room
@@ -126,6 +135,11 @@ class Gates:
         if why:
             assert ("no_go for model" if self.verdict == "no_go" else "Budget check failed") in why
 
+    def holding(self, which: int, ahead_s: float, longer_s: float) -> None:
+        """Say for how long a process holds ahead, and how much longer it waits for what others do."""
+        self.tell(which, "ahead", ahead_s, longer_s)
+        self.heard(which)
+
     def flush(self) -> None:
         """Book all that has ended."""
         for which in (0, 1):
@@ -146,32 +160,62 @@ class Gates:
 
     def check(self) -> None:
         """Spent and held are the model's."""
-        found = self.outside.ask(
-            lambda app: app.check_budget_with_confidence("day", planned_cost_usd=UNIT_USD)
-        )
+        found = self.found()
         assert found.spent_usd == pytest.approx(self.spent * UNIT_USD)
         assert found.held_usd == 0
 
-    def carry_out(self, room: int, orders: list[tuple[object, ...]]) -> None:
+    def found(self) -> BudgetCheck:
+        """The budget as it is now."""
+        return self.outside.ask(
+            lambda app: app.check_budget_with_confidence("day", planned_cost_usd=UNIT_USD)
+        )
+
+    def until(self, wanted: Callable[[BudgetCheck], bool]) -> None:
+        """Look at the budget until it is so."""
+        until = time.monotonic() + 60
+        while not wanted(self.found()):
+            assert time.monotonic() < until
+
+    def until_one_is_refused(self, since_ms: int) -> None:
+        """Look at the log until a check that would have held for a single call has said no."""
+
+        async def checks(app: Gonogo) -> list[Decision]:
+            log = (await app.stores()).decisions
+            return await log.decisions(kind="check_budget_with_confidence", limit=200)
+
+        def refused(each: Decision) -> bool:
+            asked = json.loads(each.inputs)
+            is_now = each.last_ts_ms >= since_ms
+            return is_now and each.verdict == "no_go" and asked["planned_cost_usd"] == UNIT_USD
+
+        until = time.monotonic() + 60
+        while not any(map(refused, self.outside.ask(checks))):
+            assert time.monotonic() < until
+
+    def call(self, what: str, first: int, more: float | None = None) -> None:
+        """Calls of one process or of both, or the begin or the end of one that goes on."""
+        n = int(more or 0)
+        if what == "end":
+            self.end(first, more)
+        elif what == "begin" and self.may_ask(1):
+            self.begin(first)
+        elif what == "calls" and self.may_ask(n):
+            self.calls((first, n))
+        elif what == "at once" and self.may_ask(first + n):
+            self.calls((0, first), (1, n))
+
+    def carry_out(self, room: int, orders: list[tuple[Any, ...]]) -> None:
         """One life: what fits, what happens, and how it ends."""
         self.edit(room)
         self.judge("go")
         for order in orders:
             what, *given = order
-            if what == "calls":
-                self.calls((int(str(given[0])), int(str(given[1]))))
-            elif what == "at once":
-                self.calls((0, int(str(given[0]))), (1, int(str(given[1]))))
-            elif what == "begin":
-                # Whoever is refused while others call waits for what these may give back.
-                if self.room or not sum(self.running):
-                    self.begin(int(str(given[0])))
-            elif what == "end":
-                self.end(int(str(given[0])), 0.5 if given[1] else None)
-            elif what == "spend":
-                self.spend(int(str(given[0])))
+            if what == "spend":
+                self.spend(*given)
+            elif what == "verdict":
+                self.judge(*given)
             else:
-                self.judge("go" if given[0] == "go" else "no_go")
+                self.call(what, *given)
         for which in (0, 1):
             while self.running[which]:
                 self.end(which, None)
@@ -192,12 +236,38 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gates]:
 
 @pytest.mark.sqlite  # a database's verdict may be a second old
 @settings(
-    max_examples=20 * ROUNDS or 5,
+    max_examples=20 * ROUNDS or 4,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(room=st.integers(0, 200), orders=ORDERS)
 def test_none_goes_past_a_no_go_or_a_spent_budget_and_no_good_one_is_refused(
-    gates: Gates, room: int, orders: list[tuple[object, ...]]
+    gates: Gates, room: int, orders: list[tuple[Any, ...]]
 ) -> None:
     """`make torture` lives two thousand lives of up to ten orders each, ten thousand in all."""
     gates.carry_out(room, orders)
+
+
+@pytest.mark.sqlite  # as above
+def test_who_finds_the_rest_held_ahead_by_another_waits_until_it_is_given_back(
+    gates: Gates,
+) -> None:
+    """The other process keeps what it holds until it is told to give it back; no call is refused for it."""
+    gates.judge("go")
+    gates.holding(0, 60, 0)
+    gates.holding(1, 0.2, 60)
+    gates.edit(400)
+    gates.calls((0, 30))
+    spent = (gates.spent - 0.5) * UNIT_USD
+    gates.until(lambda found: found.spent_usd > spent and found.held_usd > 0)
+    gates.edit(30)
+    since_ms = wall_clock_ms()
+    gates.tell(1, "calls", 30)
+    gates.until_one_is_refused(since_ms)
+    gates.tell(0, "flush")
+    gates.heard(0)
+    assert gates.heard(1) == [30, ""]
+    gates.spent += 30
+    for which in (0, 1):
+        gates.holding(which, *gate_worker.AHEAD)
+    gates.flush()
+    gates.check()

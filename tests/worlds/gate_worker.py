@@ -4,7 +4,8 @@ Each line is a list, and so is each answer:
     ["calls", n]        n calls in a row, until one is refused -> [how many ran, why the last did not]
     ["begin"]           a call that goes on -> [1 or 0, why it did not begin]
     ["end", usd]        the oldest of them ends, at a cost or at the declared one -> []
-    ["flush"]           all that ended is booked -> []
+    ["flush"]           all that ended is booked, what is held ahead given back -> []
+    ["ahead", s, more]  for how long it holds ahead, and how much longer it waits for others to give back -> []
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from gonogo.guard.call_gate import CallGate, CallRefusedError, GatedCall
 
 CALL_USD = 0.01
 # So that a test need not wait: what is held ahead is given back soon, and whoever waits for it is patient.
-held_calls.AHEAD_S = 0.4
-held_calls.GIVE_BACK_S = 2.0
+AHEAD = 0.4, 2.0
+held_calls.AHEAD_S, held_calls.GIVE_BACK_S = AHEAD
 held_calls.LINGER_S = 0.0
 
 
@@ -43,6 +44,8 @@ def main(store: str, config: str) -> None:
             if given[0] is not None:
                 call.set(cost_usd=given[0])
             call.__exit__(None, None, None)
+        elif what == "ahead":
+            held_calls.AHEAD_S, held_calls.GIVE_BACK_S = given
         else:
             assert gate.flush(60)
         sys.stdout.write(json.dumps(answer) + "\n")
