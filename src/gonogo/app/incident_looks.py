@@ -6,8 +6,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import anyio
-
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.errors import StoreError
 from gonogo.incidents.handle import VerdictReading, note_verdict
@@ -54,8 +52,7 @@ async def look_for_incident(
         on_primary=route is None or route.is_primary,
         signal=signal,
     )
-    # An answer does not wait for who holds the store: the next look writes what this one could not.
-    with suppress(StoreError), anyio.move_on_after(1.0):
+    with suppress(StoreError):  # the next look writes what this one could not
         await note_verdict(
             ports.incidents,
             look,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gonogo.border.characters import UnclearName, name_of
 from gonogo.config.early_options import EarlyParser
 from gonogo.errors import ParameterError
-from gonogo.recorder.outbox import Outbox
+from gonogo.recorder.outbox import CLOSE_S, Outbox
 from gonogo.wrap.proxy import die_as, run_proxy
 from gonogo.wrap.tool_calls import Calls
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from gonogo.wrap.enforcement import Enforcement
 
 LINGER_S = 1.0
-CLOSE_TIMEOUT_S = 2.0
+# How long recording waits for another process that holds the store, also at the end.
+HELD_S = 2.0
 # Money is waited for longer: a hold that is not settled says that the call cost nothing.
 SETTLE_TIMEOUT_S = 10.0
 # The pumps must get their turn while the outbox writes.
@@ -63,7 +65,7 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         enforcement.close()
     if purse is not None:
         purse.flush(SETTLE_TIMEOUT_S)
-    told = outbox.close(CLOSE_TIMEOUT_S)
+    told = outbox.close(CLOSE_S)
     lost = told.refused + told.dropped + calls.unseen
     if lost:
         why = f": {told.problem}" if told.problem else ""
@@ -215,7 +217,8 @@ def _outbox(config: str | None, store: str | None, environ: Mapping[str, str]) -
     def settings() -> Settings:
         from gonogo.config import load_settings
 
-        return load_settings(config, store, environ)
+        found = load_settings(config, store, environ)
+        return replace(found, lock_wait_s=min(found.lock_wait_s, HELD_S))
 
     def prepare(fields: dict[str, object], settings: Settings) -> Mapping[str, object]:
         from gonogo.wrap.salt import salt_of, salted
