@@ -10,6 +10,7 @@ import pytest
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
+from gonogo.fallback.promotion.promotion_news import promotion_news
 from gonogo.ports.routes import Weight
 from gonogo.text.facts import parts_of
 from promotion_world import Lives, lives
@@ -37,6 +38,9 @@ async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_l
         assert shares == [0.02, 0.05, 0.25, 0.5, 1.0]
         report = await m.report()
         assert report.verdict == "go"
+        ports = (await m.app.stores()).fallback
+        [told] = await promotion_news(ports, m.app.settings, now_ms=m.now[0])
+        assert (told.status, f"{told.why}.") == ("done", report.summary)
         assert await m.app.carry_promotions_on() == []
         entries = await m.app.decisions(kind="promote", limit=50)
         assert len(entries) == 2 * len(shares)

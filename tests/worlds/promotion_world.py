@@ -13,10 +13,11 @@ from gonogo.app import Gonogo
 from gonogo.fallback.promotion.ramp import PromotionOutcome
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Route
-from gonogo.settings import DependencySettings, Policy, Settings
+from gonogo.settings import DependencySettings, NotifierSettings, Policy, Settings
 
 HOUR = 3_600_000
 NOTHING: Mapping[str, object] = {}
+NO_RECEIVERS: Mapping[str, NotifierSettings] = {}
 MONDAY = 1_780_272_000_000
 
 
@@ -112,11 +113,15 @@ class Lives:
 
 @asynccontextmanager
 async def lives(
-    folder: Path, *, policy: Policy = "confirm", hours: int = 30
+    folder: Path,
+    *,
+    policy: Policy = "confirm",
+    hours: int = 30,
+    notify: Mapping[str, NotifierSettings] = NO_RECEIVERS,
 ) -> AsyncIterator[Lives]:
     """Some hours of v1 alone, and a smoke test of v2."""
     own = DependencySettings("m", fallback=("n",), fallback_policy=policy)
-    settings = Settings(store=str(folder / "gonogo.db"), dependencies={"m": own})
+    settings = Settings(store=str(folder / "gonogo.db"), dependencies={"m": own}, notify=notify)
     if engines.ADDRESS is not None:
         schema = engines.schema_of(folder)
         settings = replace(settings, store=engines.ADDRESS, store_schema=schema)

@@ -20,6 +20,7 @@ from gonogo.app.shift_notices import (
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
+from gonogo.fallback.promotion.promotion_news import promotion_news
 from gonogo.fallback.promotion.promotion_state import promotion_state
 from gonogo.http.approval_links import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from gonogo.answers import IncidentList
     from gonogo.app.parts import Stores
+    from gonogo.fallback.promotion.promotion_news import PromotionNews
     from gonogo.ports.actuators import Step
     from gonogo.ports.incidents import Kind
     from gonogo.ports.notices import Notifier
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from gonogo.records import Verdict
     from gonogo.settings import Settings
 
+PROMOTION = "promotion:"
 SILENCE_MS_MAX = 30 * 86_400_000
 
 
@@ -61,13 +64,15 @@ async def tell_people(
     budgets = await budget_notices(stores, now_ms=now_ms)
     drifts = await drift_verdicts(stores, now_ms=now_ms)
     shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
+    news = await promotion_news(stores.fallback, stores.settings, now_ms=now_ms)
+    others = [*budgets, *shifts, *map(_promotion_notice, news)]
     told = []
     for notifier in _named(stores, name):
         waiting = [_plan_notice(plan, stores.settings, notifier.name) for plan in plans]
         steps = await tell(
             stores.notices,
             notifier,
-            others=partial(_others, [*waiting, *budgets, *shifts], drifts, now_ms=now_ms),
+            others=partial(_others, [*waiting, *others], drifts, now_ms=now_ms),
             is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
             url=stores.settings.url,
             now_ms=now_ms,
@@ -110,6 +115,21 @@ def _plan_notice(plan: Plan, settings: Settings, sent_to: str) -> Notice:
     return replace(notice, command=approve_command(plan.id, plan.checks), link=link)
 
 
+def _promotion_notice(news: PromotionNews) -> Notice:
+    subject = f"{PROMOTION}{news.status}:{news.since_ms}:{news.dependency}"
+    return _of_promotion(subject, news.why, news.since_ms)
+
+
+def _of_promotion(
+    subject: str, why: str, ts_ms: int, *, told: int = 0, over: bool = False
+) -> Notice:
+    """On one page with what else is told of the dependency's promotion; each an alert of its own."""
+    _, status, _, name = subject.split(":", 3)
+    found = notice_of("promotion", subject, name, why, ts_ms, told=told, over=over)
+    cause, page = f"promotion {status}", f"gonogo/{name}/promotion"
+    return replace(found, incident=replace(found.incident, cause=cause, page=page))
+
+
 def _others(
     due: Sequence[Notice],
     drifts: Mapping[str, Verdict],
@@ -130,6 +150,9 @@ def _over(subject: str, told: int, drifts: Mapping[str, Verdict], now_ms: int) -
         return shift_over(subject, drifts, told, now_ms)
     if subject.startswith(PACE):
         return pace_over(subject, told, now_ms)
+    if subject.startswith(PROMOTION):
+        end = "this is told no more of its promotion: gonogo promote says how it stands"
+        return _of_promotion(subject, end, now_ms, told=told, over=True)
     kind: Kind
     if subject.startswith("budget:"):
         kind, about, end = "budget", subject.split(":", 1)[1], "it is spent no more"

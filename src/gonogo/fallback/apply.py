@@ -186,7 +186,7 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
         changed_ms=now_ms,
         incident_id=incident_id,
         audit_id=audit_id,
-        promotion=plan.promotes or _overtaken_promotion(route, plan),
+        promotion=_promotion_after(plan, route, now_ms),
     )
     return replace(
         wanted,
@@ -198,6 +198,16 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
 
 def _leaves_home(plan: Plan, route: Route) -> bool:
     return route.is_primary and (plan.promotes is None or plan.is_start)
+
+
+def _promotion_after(plan: Plan, route: Route, now_ms: int) -> Promotion | None:
+    """Where a promotion stands after a switch; one that ends by it, with when."""
+    before, found = route.promotion, plan.promotes or _overtaken_promotion(route, plan)
+    if found is None or found.is_running:
+        return found
+    if plan.promotes is None and before is not None and before.status == found.status:
+        return found
+    return replace(found, ended_ms=now_ms)
 
 
 def _overtaken_promotion(route: Route, plan: Plan) -> Promotion | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
 # What people are told of, the most urgent first.
-Kind = Literal["outage", "decline", "budget", "plan", "shift", "test"]
+Kind = Literal["outage", "decline", "budget", "plan", "shift", "promotion", "test"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ SEVERITIES: Mapping[Kind, Severity] = {
     "budget": "warning",
     "plan": "warning",
     "shift": "info",
+    "promotion": "info",
     "test": "info",
 }
 # A page is in the state of the part that needs people most.
@@ -140,6 +141,7 @@ class Page:
             "plan": f"gonogo approve {first.id}",
             "budget": f"gonogo check budget {name}",
             "shift": f"gonogo check drift {name}",
+            "promotion": f"gonogo promote {name}",
             "test": "gonogo doctor",
         }
         return commands.get(self.kind) or (

@@ -29,6 +29,7 @@ class Promotion:
         status: `running`, `done` (it has all calls) or `back`.
         why: Why it went back.
         is_worse: It went back because it was worse.
+        ended_ms: When it went back, or got all calls, epoch ms; 0 where an earlier version wrote it.
     """
 
     target: str
@@ -42,6 +43,7 @@ class Promotion:
     status: Literal["running", "done", "back"] = "running"
     why: str = ""
     is_worse: bool = False
+    ended_ms: int = 0
 
     @property
     def is_running(self) -> bool:

@@ -11,6 +11,7 @@ from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.promotion.promotion_state import (
     promotion_state,
     told_difference,
+    told_end,
     told_evidence,
     told_share,
     told_silence,
@@ -49,7 +50,7 @@ async def promotion_report(
         undo = Undo(tool=TOOL, arguments={"dependency": dependency, "undo": route.audit_id})
     plain = PromotionReport(
         verdict="go",
-        summary=_ended(made),
+        summary=f"{told_end(route, made)}.",
         as_of=rfc3339(now_ms),
         next_actions=[_looked_up(dependency, "where its calls go now")],
         dependency=dependency,
@@ -75,12 +76,6 @@ async def promotion_report(
 
 def _looked_up(dependency: str, reason: str) -> NextAction:
     return NextAction(tool="get_route", arguments={"dependency": dependency}, reason=reason)
-
-
-def _ended(made: Promotion) -> str:
-    if made.status == "done":
-        return f"{made.target} has all calls since {minute(rfc3339(made.since_ms))}."
-    return f"{made.target} went back, all calls go to {made.home}: {made.why}."
 
 
 async def _waiting(ports: FallbackPorts, dependency: str, now_ms: int) -> Plan | None:

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gonogo.answers import PromotionState, TrialMetric, rfc3339
+from gonogo.fallback.plan import told_targets
 from gonogo.ports.promotions import STAGE_SHARES
 from gonogo.ports.routes import WHOLE
 from gonogo.records import DAY_MS
@@ -14,6 +15,7 @@ from gonogo.text.forms import minute, number, percent, share_text, signed
 if TYPE_CHECKING:
     from gonogo.fallback.promotion.trial_reading import JudgedMetric, TrialReading
     from gonogo.ports.promotions import Promotion
+    from gonogo.ports.routes import Route
     from gonogo.records import Dependency
 
 _CALLED = {
@@ -98,6 +100,14 @@ def _told(one: JudgedMetric) -> str:
     )
     own = " by calls of this stage" if short else ""
     return f"{_CALLED[one.metric]} (evidence {number(what)} of {number(wanted)}{own})"
+
+
+def told_end(route: Route, made: Promotion) -> str:
+    """How one that is over ended, a sentence without its point."""
+    if made.status == "done":
+        return f"{made.target} has all calls since {minute(rfc3339(made.since_ms))}"
+    why = f": {made.why}" if made.why else ""
+    return f"{made.target} went back, calls go to {told_targets(route.targets)}{why}"
 
 
 def told_silence(known: Dependency, made: Promotion, now_ms: int) -> str | None:
