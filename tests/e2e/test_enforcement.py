@@ -277,6 +277,26 @@ def test_calls_hold_and_settle_their_money_and_end_with_the_budget(
     assert "go together" in refused.stderr
 
 
+def test_a_budget_in_calls_lets_as_many_through(store: Path, tmp_path: Path) -> None:
+    """Two of two; and a part of a call, which no budget in calls can hold, is refused, not passed."""
+    config = tmp_path / "gonogo.toml"
+    config.write_text('[budgets.calls]\nunit = "calls"\nlimit_usd = 2\n')
+
+    async def use(cost: str, fits: int, why: str) -> None:
+        options = ("--enforce", "--budget", "calls", "--call-usd", cost, "--config", str(config))
+        async with Client(wrapped(store, *options), read_timeout_seconds=60) as client:
+            for text in range(fits):
+                await client.call_tool("list", {"text": str(text)})
+            with pytest.raises(MCPError, match=rf"github/list was not called\. .*{why}"):
+                await client.call_tool("list", {"text": "more"})
+
+    anyio.run(use, "0.5", 0, "call_usd must be a whole number of calls, not 0.5")
+    anyio.run(use, "1", 2, "remaining budget 0 calls, planned 1 call")
+    asked = ("check", "budget", "calls", "--json", "--config", str(config))
+    found = answer(typed(*asked, store=store))
+    assert (found["spent_usd"], found["held_usd"], found["unit"]) == (2, 0, "calls")
+
+
 def test_whoever_is_killed_in_a_call_leaves_nothing_held(store: Path, tmp_path: Path) -> None:
     """The server: its call costs what a call costs. The guard itself: what it held is free half a minute later."""
     config = tmp_path / "gonogo.toml"

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gonogo.errors import ActionRefused, GonogoError, UnknownTarget, plain
+from gonogo.errors import ActionRefused, GonogoError, ParameterError, UnknownTarget, plain
 from gonogo.ports.micro import micro_usd
 
 if TYPE_CHECKING:
@@ -200,6 +200,14 @@ class CallMoney:
         self, app: Gonogo, dependency: str, calls: int, *, reserve: bool = True
     ) -> BudgetCheck:
         usd = None if self._call_usd is None else self._call_usd * calls
+        budget = app.settings.budgets.get(self._budget or "")
+        if usd is not None and budget is not None:
+            try:
+                micro_usd(usd, name="call_usd", unit=budget.unit)
+            except ParameterError as wrong:
+                # No later call could be held for either: to let them go on would be no budget at all.
+                said = f"gonogo: {dependency} was not called. Budget '{self._budget}': {wrong}"
+                raise CallRefusedError(said) from None
 
         def check(name: str | None) -> Coroutine[object, object, BudgetCheck]:
             return app.check_budget_with_confidence(
