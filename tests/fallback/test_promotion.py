@@ -35,6 +35,10 @@ async def test_an_equal_version_gets_all_calls_stage_by_stage_and_all_of_it_is_l
                 shares.append((await m.report()).promotion.share)
             if (await m.promotion()).status == "done":
                 break
+            stands = await m.report()
+            shown = all(one.passed is not False for one in stands.metrics or ())
+            # What is shown waits for the stage's least time alone.
+            assert ("if that still holds" in stands.summary) == shown, stands.summary
         assert shares == [0.02, 0.05, 0.25, 0.5, 1.0]
         report = await m.report()
         assert report.verdict == "go"

@@ -21,6 +21,7 @@ from gonogo.fallback.promotion.trial_reading import read_trial
 from gonogo.fallback.switch_result import TOOL
 from gonogo.ports.promotions import STAGE_SHARES
 from gonogo.ports.routes import WHOLE
+from gonogo.records import HOUR_MS
 from gonogo.text.forms import minute, number, share_text
 
 if TYPE_CHECKING:
@@ -130,8 +131,11 @@ def _verdict(
         return "no_go" if reading.move == "back: worse" else "caution"
     if waiting is not None or holder is not None:
         return "caution"
-    passed = all(one.evidence.passes for one in reading.metrics if one.passing)
-    return "go" if passed and (at_end or reading.move == "next") else "unknown"
+    return "go" if _passes(reading) and (at_end or reading.move == "next") else "unknown"
+
+
+def _passes(reading: TrialReading) -> bool:
+    return all(one.evidence.passes for one in reading.metrics if one.passing)
 
 
 def _next(
@@ -142,6 +146,8 @@ def _next(
     *,
     at_end: bool,
 ) -> str:
+    from gonogo.detectors.promotion.candidate_trial import HOURS_MIN
+
     if holder is not None:
         return f"the route is held: {holder}"
     if at_end:
@@ -149,6 +155,9 @@ def _next(
     share = share_text(min(STAGE_SHARES[made.stage + 1], made.to) / WHOLE)
     if waiting is not None:
         return f"{share} waits for a person: {approve_command(waiting.id, waiting.checks)}"
+    if _passes(reading):
+        first_ms = made.since_ms + HOURS_MIN[made.stage] * HOUR_MS
+        return f"next {share} from {minute(rfc3339(first_ms))} on, if that still holds"
     days = round(reading.expected_days, 1)
     unit = "day" if days == 1 else "days"
     about = (
