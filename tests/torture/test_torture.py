@@ -91,3 +91,18 @@ def test_random_histories_keep_what_they_told(tmp_path: Path, runs: int) -> None
     found = run(tmp_path, rounds=runs, program="histories.py", seed=str(seed))
     assert found["runs"] == runs
     assert found["call"] + found["held"] + found["settled"] > 10 * runs
+
+
+def test_two_processes_that_look_at_one_due_step_of_a_promotion_take_it_once(
+    tmp_path: Path,
+) -> None:
+    """A stage more, or the way back: one switch, in the log once, and neither fails."""
+    n = 2 * ROUNDS
+    found = run(tmp_path, program="promotion_races.py", rounds=n)
+    assert {key: found[key] for key in ("races", "switched", "lost", "double", "broken")} == {
+        "races": n,
+        "switched": n,
+        "lost": 0,
+        "double": 0,
+        "broken": 0,
+    }

@@ -111,6 +111,12 @@ class Lives:
         self.app.settings = replace(self.app.settings, dependencies={"m": own})
 
 
+def settings_of(folder: Path, policy: Policy = "confirm") -> Settings:
+    """The dependency's settings, with the store in a folder."""
+    own = DependencySettings("m", fallback=("n",), fallback_policy=policy)
+    return Settings(store=str(folder / "gonogo.db"), dependencies={"m": own})
+
+
 @asynccontextmanager
 async def lives(
     folder: Path,
@@ -120,8 +126,7 @@ async def lives(
     notify: Mapping[str, NotifierSettings] = NO_RECEIVERS,
 ) -> AsyncIterator[Lives]:
     """Some hours of v1 alone, and a smoke test of v2."""
-    own = DependencySettings("m", fallback=("n",), fallback_policy=policy)
-    settings = Settings(store=str(folder / "gonogo.db"), dependencies={"m": own}, notify=notify)
+    settings = replace(settings_of(folder, policy), notify=notify)
     if engines.ADDRESS is not None:
         schema = engines.schema_of(folder)
         settings = replace(settings, store=engines.ADDRESS, store_schema=schema)
