@@ -74,7 +74,14 @@ BETTER = PART.model_copy(
 )
 STRANGE = Exchange(offering(ROUTE, "get_route", dependency="gpt-7"), tool="get_route")
 
+SLICE = Exchange(
+    changed(DRIFT, verdict="go", status="stable", segment="lang=de"),
+    tool="check_model_drift",
+    asked={"dependency": "gpt-4", "segment": "lang=de"},
+)
+
 BROKEN_MOMENTS = {
+    "a_part_names_a_worse_whole": replace(SOUND, said=(SLICE,), again=(SLICE.answer,)),
     "one_standing_verdict_on_every_surface": replace(SOUND, resources={"gpt-4": {"verdict": "go"}}),
     "a_route_carries_its_target_s_verdict": replace(
         SOUND, routes={"gpt-4": ROUTED.model_copy(update={"verdict": "go"})}

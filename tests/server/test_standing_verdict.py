@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import TextResourceContents
 
-from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.answers import DriftReport, FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
 from gonogo.dashboard.questions import answered, question_of
 from gonogo.records import (
@@ -211,6 +211,19 @@ WHOLE: dict[str, Ask] = {
 }
 
 
+def names_a_worse_whole(answer: DriftReport, standing: Verdict) -> None:
+    """A part that is better than the whole says so in words and object, and leads to the whole."""
+    never_asked = standing == "unknown"
+    if never_asked or worst_verdict([answer.verdict, standing]) == answer.verdict:
+        assert answer.whole is None
+        return
+    assert answer.whole is not None
+    assert answer.whole.verdict == standing
+    assert f"As a whole, fell is {standing} (" in answer.summary
+    first = answer.next_actions[0]
+    assert (first.tool, first.arguments) == ("check_model_drift", {"dependency": "fell"})
+
+
 async def test_every_partial_question_is_echoed_and_moves_no_surface(app: Gonogo) -> None:
     """Before the whole was ever asked about, and after it: words and object say what part it is.
 
@@ -218,7 +231,9 @@ async def test_every_partial_question_is_echoed_and_moves_no_surface(app: Gonogo
     """
     for expected in ("unknown", "no_go"):
         for ask in PARTIAL.values():
-            await ask(app)
+            answer = await ask(app)
+            if isinstance(answer, DriftReport) and answer.dependency == "fell":
+                names_a_worse_whole(answer, expected)
         assert set((await surfaces(app, "fell")).values()) == {expected}
         listed = await app.get_incidents(dependency="fell")
         assert (listed.active or 0) == (expected == "no_go"), listed.summary

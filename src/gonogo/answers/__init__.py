@@ -61,6 +61,7 @@ from gonogo.answers.drift_report import (
     Since,
     Trend,
     VersionMean,
+    WholeVerdict,
 )
 from gonogo.answers.fallback_report import (
     ActuatorResult,
@@ -183,6 +184,7 @@ __all__ = [
     "Usd",
     "VersionMean",
     "WaitingPlan",
+    "WholeVerdict",
     "Window",
     "in_points",
     "rfc3339",

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gonogo.answers.base import Ahead, Answer, LabelCoverage, Number, Part, RefusalCount, Time
 from gonogo.answers.fallback_report import TargetShare
+from gonogo.records import Verdict
 
 DriftStatus = Literal[
     "stable", "degraded", "recovering", "improved", "shifted", "insufficient_data"
@@ -197,6 +198,15 @@ class RecordedData(Part):
     end: Time
 
 
+class WholeVerdict(Part):
+    """The standing verdict of a dependency, beside a better answer about a part of it."""
+
+    verdict: Verdict
+    drift: Verdict | None = Field(default=None, description="absent: never asked")
+    trust: Verdict | None = Field(default=None, description="absent: never asked")
+    as_of: Time
+
+
 class DriftReport(Answer):
     """Has it degraded, improved or shifted; how much, since when, where, how sure."""
 
@@ -205,6 +215,9 @@ class DriftReport(Answer):
     segment: str | None = Field(default=None, description="the slice it is about; else the whole")
     since: str | None = Field(default=None, description="as asked: a later period against before")
     until: str | None = Field(default=None, description="as asked: as of that time, not now")
+    whole: WholeVerdict | None = Field(
+        default=None, description="what the whole stands at, where a part was asked and is better"
+    )
     status: DriftStatus
     baseline: Baseline | None = None
     current: Current | None = None

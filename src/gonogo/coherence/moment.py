@@ -100,6 +100,9 @@ async def look(app: Gonogo, *, names_max: int) -> Moment:
         },
         "routes": {n: await asker.ask("get_route", dependency=n, key="coherence") for n in names},
     }
+    for name, report in told["drift"].items():
+        for part in _parts(report):
+            await asker.ask("check_model_drift", dependency=name, **part)
     listed = await asker.ask("list_dependencies")
     incidents = await asker.ask("get_incidents")
     return Moment(
@@ -120,6 +123,15 @@ async def look(app: Gonogo, *, names_max: int) -> Moment:
         again=tuple([await asker.again(said) for said in asker.said]),
         lost=await _lost(app, asker.said),
     )
+
+
+def _parts(report: DriftReport | None) -> list[dict[str, str]]:
+    """Questions about a part of a dependency: a metric, and the slice of most calls."""
+    if report is None:
+        return []
+    largest = max(report.segments or (), key=lambda part: part.n, default=None)
+    sliced = [] if largest is None else [{"segment": largest.segment}]
+    return [{"metric": "error"}, *sliced]
 
 
 class _Asker:

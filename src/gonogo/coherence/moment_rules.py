@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gonogo.answers import Answer, in_points
+from gonogo.answers import Answer, DriftReport, in_points
 from gonogo.coherence.exchanges import leaves
 from gonogo.coherence.moment import Moment
 from gonogo.coherence.rules import of_moment
@@ -62,6 +62,22 @@ def a_part_is_no_better_than_it_stands(moment: Moment) -> Iterator[str]:
             expected = standing.get(check.route_target or check.dependency)
             if expected is not None and severity(check.verdict) < severity(expected):
                 yield f"{check.dependency} is {check.verdict} in preflight, and stands at {expected}"
+
+
+@of_moment
+def a_part_names_a_worse_whole(moment: Moment) -> Iterator[str]:
+    """An answer about a slice, a metric, a version or a period says what the whole is, if worse."""
+    standing, severity = _standing(moment), VERDICTS_BY_SEVERITY.index
+    for said in moment.said:
+        answer = said.answer
+        if not isinstance(answer, DriftReport) or set(said.asked) <= {"dependency", "detail"}:
+            continue
+        expected = standing.get(answer.dependency)
+        if expected is None or severity(expected) <= severity(answer.verdict):
+            continue
+        told = answer.whole and answer.whole.verdict
+        if told != expected or f"is {expected} (" not in answer.summary:
+            yield f"{dict(said.asked)} is {answer.verdict}, the whole {expected}: {answer.summary!r}"
 
 
 @of_moment

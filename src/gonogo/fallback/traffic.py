@@ -71,6 +71,6 @@ def beside_route(report: Report, route: Route | None) -> Report:
         update={
             "summary": f"{report.summary} A fallback is in place: {goes}.",
             "traffic": targets,
-            "next_actions": [look, *kept][:3] if report.verdict != "go" else [],
+            "next_actions": [look, *kept][:3] if report.verdict != "go" else kept,
         }
     )
