@@ -297,6 +297,19 @@ def test_a_budget_in_calls_lets_as_many_through(store: Path, tmp_path: Path) -> 
     assert (found["spent_usd"], found["held_usd"], found["unit"]) == (2, 0, "calls")
 
 
+def test_a_budget_that_counts_the_calls_anyway_is_refused(store: Path, tmp_path: Path) -> None:
+    """Each call would count as a hold and as an observation: 2 of 2 after one."""
+    config = tmp_path / "gonogo.toml"
+    options = ("--enforce", "--budget", "calls", "--call-usd", "1", "--config", str(config))
+    for counts in ("github/list", "git*"):
+        config.write_text(
+            f'[budgets.calls]\nunit = "calls"\nlimit_usd = 2\ndependencies = ["{counts}"]\n'
+        )
+        refused = typed("wrap", "github", *options, "--", "true", store=store)
+        assert refused.returncode == 64
+        assert f"counts the calls of '{counts}' by its dependencies" in refused.stderr
+
+
 def test_whoever_is_killed_in_a_call_leaves_nothing_held(store: Path, tmp_path: Path) -> None:
     """The server: its call costs what a call costs. The guard itself: what it held is free half a minute later."""
     config = tmp_path / "gonogo.toml"

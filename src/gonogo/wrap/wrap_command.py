@@ -58,7 +58,7 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     outbox = _outbox(given.config, given.store, environ)
     calls = Calls(name, outbox.put)
     sys.setswitchinterval(SWITCH_S)
-    purse = _purse(given)
+    purse = _purse(given, environ)
     enforcement = _enforcement(given, environ, purse) if given.enforce else None
     status = run_proxy(command, calls, enforcement)
     if enforcement is not None:
@@ -167,11 +167,39 @@ class _Purse:
             self._gate.end(hold, None, self._call_usd if called else None)
 
 
-def _purse(given: argparse.Namespace) -> _Purse | None:
+def _refuse_counted_twice(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """A budget that counts the recorded calls or their time anyway would count each held one again.
+
+    Raises:
+        ParameterError: The budget is one, or lies below one.
+    """
+    from fnmatch import fnmatchcase
+
+    from gonogo.config import load_settings
+    from gonogo.money.scopes import budget_chain
+
+    settings = load_settings(given.config, given.store, environ)
+    if given.budget not in settings.budgets:
+        return  # the first call says that there is none
+    tool = f"{given.name}/any"
+    for budget in budget_chain(settings, given.budget):
+        counted = [
+            pattern
+            for pattern in budget.dependencies
+            if fnmatchcase(tool, pattern) or pattern.startswith(f"{given.name}/")
+        ]
+        if counted and budget.unit in ("calls", "minutes"):
+            raise ParameterError(
+                f"wrap: budget '{budget.name}' counts the {budget.unit} of '{counted[0]}' by its "
+                "dependencies, and --budget would count each call again: leave out one of the two."
+            )
+
+
+def _purse(given: argparse.Namespace, environ: Mapping[str, str]) -> _Purse | None:
     """The budget that calls cost of, where one is named.
 
     Raises:
-        ParameterError: Only a part of what it takes is given.
+        ParameterError: Only a part of what it takes is given, or each call would count twice.
     """
     if given.budget is None and given.call_usd is None:
         return None
@@ -179,6 +207,7 @@ def _purse(given: argparse.Namespace) -> _Purse | None:
         raise ParameterError("wrap: --budget NAME, --call-usd USD and --enforce go together.")
     from gonogo.guard.call_gate import CallGate
 
+    _refuse_counted_twice(given, environ)
     gate = CallGate(
         budget=given.budget,
         call_usd=given.call_usd,
