@@ -71,7 +71,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         elif word == "RUN":
             inside = f"cd /{workdir.relative_to(root)} && {rest}"
             done = subprocess.run(
-                ["chroot", root, "sh", "-ec", inside], capture_output=True, text=True, check=False
+                [program("chroot"), root, "sh", "-ec", inside],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             said = done.stdout[-2000:] + done.stderr[-2000:]
             if any(why in said for why in UNREACHABLE):
