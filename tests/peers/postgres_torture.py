@@ -160,6 +160,8 @@ def torture(
         lines = dice.choice([1, 1, 2, 5])
         children[0].hear(lines)
         if number % ROUNDS_A_CRASH == 1:
+            # Both have it open: who finds no server at the start is told so, and ends.
+            children[1].hear(1)
             running.stop(signal.SIGQUIT)
             running.start()
             children[0].hear(lines + 2)
