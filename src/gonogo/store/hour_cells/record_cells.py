@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, BatchReport, Rejection
@@ -22,6 +21,7 @@ from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.dependencies import (
     KnownDependency,
     known_dependency,
+    let_go_before,
     no_room,
     raise_revision,
 )
@@ -60,7 +60,7 @@ class _Change(NamedTuple):
 
 def record_cells(
     connection: Connection,
-    cells: Sequence[HourCell],
+    told: Sequence[HourCell],
     *,
     now_ms: int,
     settings: Settings,
@@ -74,18 +74,20 @@ def record_cells(
     """
     catalogue = catalogue_of(connection, known)
     named: dict[str, list[tuple[int, HourCell]]] = {}
-    for position, cell in enumerate(cells):
+    for position, cell in enumerate(told):
         named.setdefault(cell.dependency, []).append((position, cell))
     changed: Cells = {}
     costs: list[BookedCost] = []
     report, rejected = BatchReport(), list[Rejection]()
     for name, own in named.items():
         first_ms = min(cell.first_ts_ms for _, cell in own)
-        dependency = known_dependency(connection, catalogue, name, first_ms, settings)
+        dependency = known_dependency(
+            connection, catalogue, name, first_ms, settings, now_ms=now_ms
+        )
         if dependency is None:
             rejected += [no_room(at, name) for at, _ in own]
             continue
-        fitting = _refuse(dependency, own, now_ms, rejected)
+        fitting = _refuse(dependency, own, rejected)
         if dependency.newest_ts_ms < 0 and not any(cell.content.n for _, cell in fitting):
             # Nothing is known of it, and nothing comes: no name is made of what was refused.
             connection.execute("DELETE FROM dependency WHERE id = ?", (dependency.id,))
@@ -113,21 +115,16 @@ def record_cells(
 def _refuse(
     dependency: KnownDependency,
     cells: Sequence[tuple[int, HourCell]],
-    now_ms: int,
     rejected: list[Rejection],
 ) -> list[tuple[int, HourCell]]:
     """Leave out what was counted by another rule, and what is older than what is kept."""
-    if dependency.kept_from_ms is not None and dependency.kept_from_ms > now_ms:
-        dependency.kept_from_ms = None  # set by a clock that was ahead, as for observations
     kept = []
     for at, cell in cells:
         found = _other_rule(cell, dependency.rule)
         if found is not None:
             rejected.append(Rejection(at, *found, dependency.name))
         elif cell.hour * HOUR_MS < (dependency.kept_from_ms or 0):
-            day = datetime.fromtimestamp((dependency.kept_from_ms or 0) / 1000, tz=UTC)
-            problem = f"is before {day:%Y-%m-%d}; older calls of {dependency.name} were let go (retention)"
-            rejected.append(Rejection(at, "hour", problem, is_lost=False))
+            rejected.append(let_go_before(at, "hour", dependency))
         else:
             kept.append((at, cell))
     return kept

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from gonogo.ports.hour_cells import HourCell
     from gonogo.records import Observation
 
-T = TypeVar("T", bound="Observation | HourCell")
+Told = TypeVar("Told", bound="Observation | HourCell")
 
-__all__ = ["stored_in_parts"]
+__all__ = ["Told", "stored_in_parts"]
 
 PROBLEM_CHARS_MAX = 300
 
 
 async def stored_in_parts(
-    parts: Iterable[Sequence[tuple[int, T]]], store: Callable[[Sequence[T]], Awaitable[BatchReport]]
+    parts: Iterable[Sequence[tuple[int, Told]]],
+    store: Callable[[Sequence[Told]], Awaitable[BatchReport]],
 ) -> BatchReport:
     """Store parts one after the other, each in a transaction of its own.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS, Rejection
@@ -23,6 +24,7 @@ __all__ = [
     "KnownDependency",
     "bump",
     "known_dependency",
+    "let_go_before",
     "no_room",
     "raise_revision",
     "ruled",
@@ -84,6 +86,8 @@ def known_dependency(
     name: str,
     first_ms: int,
     settings: Settings,
+    *,
+    now_ms: int,
 ) -> KnownDependency | None:
     """What is known of it, made where it is new; None where there are too many to make one more."""
     found = connection.execute(_KNOWN, (name, name)).fetchone()
@@ -91,6 +95,9 @@ def known_dependency(
         catalogue.note_forgotten(name, found[5] or 0)
         rule = ruled(connection, catalogue, name, found[0], found[1], settings)
         from_ms = kept_from_ms(connection, found[0])
+        if from_ms is not None and from_ms > now_ms:
+            # Set by a clock that was ahead: nothing of today would be taken in for as long.
+            from_ms = None
         return KnownDependency(found[0], name, rule, found[2], found[3], found[4], from_ms)
     if not catalogue.has_room(DEPENDENCIES_MAX):
         return None
@@ -197,6 +204,13 @@ def raise_revision(
         "DELETE FROM state_cache WHERE dependency_id = ? AND hour > ?",
         (dependency.id, changed_ms // HOUR_MS),
     )
+
+
+def let_go_before(position: int, field: str, dependency: KnownDependency) -> Rejection:
+    """Why nothing is taken of the time of which its rows were let go: it may have been counted before."""
+    day = datetime.fromtimestamp((dependency.kept_from_ms or 0) / 1000, tz=UTC)
+    problem = f"is before {day:%Y-%m-%d}; older calls of {dependency.name} were let go (retention)"
+    return Rejection(position, field, problem, is_lost=False)
 
 
 def no_room(position: int, name: str) -> Rejection:

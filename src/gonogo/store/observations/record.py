@@ -17,6 +17,7 @@ from gonogo.store.observations.dependencies import (
     KnownDependency,
     bump,
     known_dependency,
+    let_go_before,
     no_room,
     ruled,
 )
@@ -48,7 +49,7 @@ __all__ = ["adopt_rule", "record_batch"]
 
 def record_batch(
     connection: Connection,
-    observations: Sequence[Observation],
+    told: Sequence[Observation],
     *,
     now_ms: int,
     settings: Settings,
@@ -60,7 +61,7 @@ def record_batch(
 
     Args:
         connection: In a write transaction.
-        observations: Well-formed, of any dependencies, in order of arrival.
+        told: Well-formed, of any dependencies, in order of arrival.
         now_ms: When they arrived, epoch milliseconds.
         settings: Rules of new dependencies, and whether texts are stored.
         known: Ids that are committed.
@@ -73,20 +74,20 @@ def record_batch(
     """
     catalogue = catalogue_of(connection, known)
     batches: dict[str, list[tuple[int, Observation]]] = {}
-    for position, observation in enumerate(observations):
+    for position, observation in enumerate(told):
         batches.setdefault(observation.dependency, []).append((position, observation))
     cells: Cells = {}
     costs: list[BookedCost] = []
     accepted = duplicates = updated = 0
     rejected: list[Rejection] = []
     for name, named in batches.items():
-        dependency = known_dependency(connection, catalogue, name, named[0][1].ts_ms, settings)
+        first_ms = named[0][1].ts_ms
+        dependency = known_dependency(
+            connection, catalogue, name, first_ms, settings, now_ms=now_ms
+        )
         if dependency is None:
             rejected += [no_room(at, name) for at, _ in named]
             continue
-        if dependency.kept_from_ms is not None and dependency.kept_from_ms > now_ms:
-            # Set by a clock that was ahead: nothing of today would be taken in for as long.
-            dependency.kept_from_ms = None
         batch = _refuse_old(dependency, named, rejected)
         batch = _refuse_late(connection, catalogue, dependency, batch, rejected)
         kept = _refuse_embeddings(connection, dependency, batch, rejected)
@@ -136,12 +137,10 @@ def _refuse_old(
     from_ms = dependency.kept_from_ms
     if from_ms is None or all(observation.ts_ms >= from_ms for _, observation in batch):
         return batch
-    day = datetime.fromtimestamp(from_ms / 1000, tz=UTC)
-    problem = f"is before {day:%Y-%m-%d}; older calls of {dependency.name} were let go (retention)"
     kept = []
     for position, observation in batch:
         if observation.ts_ms < from_ms:
-            rejected.append(Rejection(position, "ts", problem, is_lost=False))
+            rejected.append(let_go_before(position, "ts", dependency))
         else:
             kept.append((position, observation))
     return kept

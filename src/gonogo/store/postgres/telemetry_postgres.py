@@ -15,10 +15,11 @@ from gonogo.store.reads.telemetry_store import StoredTelemetry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.hour_cells import HourCell
-    from gonogo.records import BatchReport, Histograms, HourCounts, Observation
+    from gonogo.records import BatchReport, Histograms, HourCounts
+    from gonogo.store.observations.batch_parts import Told
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
+    from gonogo.store.reads.telemetry_store import RecordRows
 
 __all__ = ["PostgresTelemetry"]
 
@@ -28,32 +29,19 @@ class PostgresTelemetry(StoredTelemetry):
 
     _catalogue_of = PostgresCatalogue
 
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
-        """Store a batch, a transaction a dependency; returns after the last commit.
+    async def _record(self, record: RecordRows, told: Sequence[Told], now_ms: int) -> BatchReport:
+        """Store a transaction a dependency; returns after the last commit.
 
         Where one of them fails the ones before it are kept, and the answer says which were not.
         """
         from gonogo.store.observations.batch_parts import stored_in_parts
 
-        batches: dict[str, list[tuple[int, Observation]]] = {}
-        for position, observation in enumerate(observations):
-            batches.setdefault(observation.dependency, []).append((position, observation))
+        named: dict[str, list[tuple[int, Told]]] = {}
+        for position, one in enumerate(told):
+            named.setdefault(one.dependency, []).append((position, one))
 
-        async def store(part: Sequence[Observation]) -> BatchReport:
-            return await self._store(part, now_ms=now_ms, shard=part[0].dependency)
-
-        return await stored_in_parts([batches[name] for name in sorted(batches)], store)
-
-    async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
-        """Store hour cells, a transaction a dependency, as `record` does observations."""
-        from gonogo.store.observations.batch_parts import stored_in_parts
-
-        named: dict[str, list[tuple[int, HourCell]]] = {}
-        for position, cell in enumerate(cells):
-            named.setdefault(cell.dependency, []).append((position, cell))
-
-        async def store(part: Sequence[HourCell]) -> BatchReport:
-            return await self._store_cells(part, now_ms=now_ms, shard=part[0].dependency)
+        async def store(part: Sequence[Told]) -> BatchReport:
+            return await self._store(record, part, now_ms=now_ms, shard=part[0].dependency)
 
         return await stored_in_parts([named[name] for name in sorted(named)], store)
 

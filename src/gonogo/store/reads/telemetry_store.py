@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     )
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine
+    from gonogo.store.observations.batch_parts import Told
     from gonogo.store.observations.forget import ForgottenRows, Selection
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
+
+    # What stores a batch in a transaction: `record_batch`, or `record_cells` with the same arguments.
+    RecordRows = Callable[..., tuple[BatchReport, CommittedIds]]
 
 __all__ = ["StoredTelemetry"]
 
@@ -63,48 +67,33 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return type(self)(self._database, self._settings, writer=writer)
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
-        """Store a batch and its rollups in one transaction; returns after the commit.
+        """Store a batch and its rollups; returns after the commit.
 
         A row that the engine does not hold is refused, and costs the others their one transaction.
         """
-        from gonogo.store.observations.batch_parts import stored_in_parts
-
-        store = partial(self._store, now_ms=now_ms, shard="")
-        return await stored_in_parts([list(enumerate(observations))], store)
-
-    async def _store(
-        self, observations: Sequence[Observation], *, now_ms: int, shard: str
-    ) -> BatchReport:
         from gonogo.store.observations.record import record_batch
 
-        work = partial(
-            record_batch,
-            observations=tuple(observations),
-            now_ms=now_ms,
-            settings=self._settings,
-            known=self._known,
-            catalogue_of=self._catalogue_of,
-            writer=self._writer,
-        )
-        stored, found = await self._database.write(work, shard=shard)
-        self._known.learn(found)
-        return stored
+        return await self._record(record_batch, observations, now_ms)
 
     async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
-        """Store hour cells and add them to the rollups in one transaction."""
-        from gonogo.store.observations.batch_parts import stored_in_parts
-
-        store = partial(self._store_cells, now_ms=now_ms, shard="")
-        return await stored_in_parts([list(enumerate(cells))], store)
-
-    async def _store_cells(
-        self, cells: Sequence[HourCell], *, now_ms: int, shard: str
-    ) -> BatchReport:
+        """Store hour cells and add them to the rollups, as `record` does observations."""
         from gonogo.store.hour_cells.record_cells import record_cells
 
+        return await self._record(record_cells, cells, now_ms)
+
+    async def _record(self, record: RecordRows, told: Sequence[Told], now_ms: int) -> BatchReport:
+        """Store all in one transaction."""
+        from gonogo.store.observations.batch_parts import stored_in_parts
+
+        store = partial(self._store, record, now_ms=now_ms, shard="")
+        return await stored_in_parts([list(enumerate(told))], store)
+
+    async def _store(
+        self, record: RecordRows, told: Sequence[Told], *, now_ms: int, shard: str
+    ) -> BatchReport:
         work = partial(
-            record_cells,
-            cells=tuple(cells),
+            record,
+            told=tuple(told),
             now_ms=now_ms,
             settings=self._settings,
             known=self._known,
