@@ -176,7 +176,7 @@ def as_far_as_shown(
     evidence_nats = _worse_nats(followed, since, own)
     if evidence_nats is None:
         return unknown or finding
-    excludes_none = finding.change is not None and _is_worse_for_sure(finding)
+    excludes_none = _is_worse_for_sure(finding)
     if evidence_nats < math.log(COMPARISON_SUGGESTS) and not (unknown and excludes_none):
         return unknown or finding
     evidence = evidence_of(

@@ -15,7 +15,11 @@ from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
 from gonogo.fallback.judgement import SwitchJudgement, judge_switch
 from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
-from gonogo.fallback.promotion.promotion_plan import promotion_checks, propose_promotion
+from gonogo.fallback.promotion.promotion_plan import (
+    POLICIES,
+    promotion_checks,
+    propose_promotion,
+)
 from gonogo.fallback.promotion.promotion_report import promotion_report
 from gonogo.fallback.promotion.ramp import carry_on
 from gonogo.fallback.way_back import propose_undo, refuse_other
@@ -23,8 +27,6 @@ from gonogo.ports.routes import Plan, Route, primary_route
 
 if TYPE_CHECKING:
     from gonogo.settings import Policy, Settings
-
-_STRICTNESS: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ async def _judged_again(
             ports, settings, route, plan.after, is_undo=plan.undoes is not None, now_ms=now_ms
         )
     policy = settings.dependency(plan.dependency).fallback_policy
-    approval = max(plan.approval, approval_of(policy, judged.checks), key=_STRICTNESS.index)
+    approval = max(plan.approval, approval_of(policy, judged.checks), key=POLICIES.index)
     answer = judged_answer(plan, judged, approval)
     return replace(plan, checks=judged.checks, approval=approval, answer=answer)
 
@@ -329,7 +331,7 @@ async def _route(ports: FallbackPorts, dependency: str) -> Route:
 def _approval(settings: Settings, plan: Plan) -> Policy:
     """The stricter of what the plan said and what is configured by now."""
     now = settings.dependency(plan.dependency).fallback_policy
-    return max(plan.approval, now, key=_STRICTNESS.index)
+    return max(plan.approval, now, key=POLICIES.index)
 
 
 def _is_approved(approval: Policy, confirmed_by: ConfirmedBy | None) -> bool:

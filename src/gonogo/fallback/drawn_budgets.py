@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 _AS_DEAR_MAX = 1.1
 
 
+async def traffic_now(ports: FallbackPorts, settings: Settings) -> Traffic:
+    """Where calls go now; the names are read only where a budget lists a pattern of them."""
+    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
+    names = await ports.telemetry.names() if patterns else []
+    return Traffic({each.dependency: each for each in await ports.routes.routes()}, tuple(names))
+
+
 async def drawn_budgets(
     ports: FallbackPorts,
     settings: Settings,
@@ -40,11 +47,9 @@ async def drawn_budgets(
     """
     if ports.ledger is None or not settings.budgets:
         return ()
-    routes = {each.dependency: each for each in await ports.routes.routes()}
-    routes[route.dependency] = replace(route, targets=after)
-    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
-    names = await ports.telemetry.names() if patterns else []
-    traffic = Traffic(routes, tuple(names))
+    now = await traffic_now(ports, settings)
+    moved = {route.dependency: replace(route, targets=after)}
+    traffic = replace(now, routes={**now.routes, **moved})
     gets = {w.target for w in after} | {split_version(w.target)[0] for w in after}
     drawn = [b for b in settings.budgets.values() if gets & _counted(settings, b, traffic)]
     if not drawn:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
+from gonogo.fallback.drawn_budgets import traffic_now
 from gonogo.fallback.route import get_route
-from gonogo.money.scopes import Traffic, dependencies_of, is_pattern, scopes_at
+from gonogo.money.scopes import dependencies_of, scopes_at
 from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
 from gonogo.text.budget_summary import step_down_text
 
@@ -32,9 +33,7 @@ async def recommended_route(
     stepping = [b for b in settings.budgets.values() if b.on_low == "step_down"]
     if ports.ledger is None or not stepping:
         return route
-    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
-    names = await ports.telemetry.names() if patterns else []
-    traffic = Traffic({r.dependency: r for r in await ports.routes.routes()}, tuple(names))
+    traffic = await traffic_now(ports, settings)
     for budget in stepping:
         if dependency not in dependencies_of(settings, budget, traffic):
             continue

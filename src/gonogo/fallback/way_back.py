@@ -37,7 +37,6 @@ async def propose_undo(
             f"The route of '{dependency}' has moved on since {audit_id} (epoch {route.epoch}, not "
             f"{done.epoch}): undo the newest action, {route.audit_id}, or plan a fallback."
         )
-    own = settings.dependency(dependency)
     before, ended = done.before, None
     if done.promotes is not None:
         # Whichever step it is: to take a promotion back is to take the candidate back.
@@ -56,6 +55,7 @@ async def propose_undo(
         home=None if ended is None else ended.home,
         now_ms=now_ms,
     )
+    approval = approval_of(settings.dependency(dependency).fallback_policy, judged.checks)
     return Proposal(
         dependency=dependency,
         # What an undo undid stands in its own entry: told again, reasons would nest without end.
@@ -68,8 +68,8 @@ async def propose_undo(
         cost_change=None,
         effects=effects(ports, settings, route, before),
         checks=judged.checks,
-        approval=approval_of(own.fallback_policy, judged.checks),
-        valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
+        approval=approval,
+        valid_ms=valid_ms(settings, approval),
         promotes=ended,
     )
 

@@ -65,7 +65,18 @@ class Promotion:
         """When that stage began, epoch ms."""
         return self.stages[-1][0]
 
-    def share_of(self, stage: int) -> int:
-        """What it gets in a stage, in ten-thousandths."""
-        usual = self.first if stage == self.stages[0][1] else STAGE_SHARES[stage]
+    @property
+    def share(self) -> int:
+        """What it gets in that stage, in ten-thousandths."""
+        usual = self.first if self.stage == self.stages[0][1] else STAGE_SHARES[self.stage]
         return min(usual, self.to)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether it has the share at which it stops."""
+        return self.share >= self.to
+
+    @property
+    def next_share(self) -> int:
+        """What the next stage gives it, where it is not at its end."""
+        return min(STAGE_SHARES[self.stage + 1], self.to)

@@ -62,7 +62,7 @@ async def _undecided(
     ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
 ) -> str | None:
     """Why a stage is about to be given up; None where it is not, or nothing would be done then."""
-    begun_ms, stays = made.since_ms, made.share_of(made.stage) >= made.to
+    begun_ms, stays = made.since_ms, made.is_at_end
     denied = settings.dependency(route.dependency).fallback_policy == "deny"
     if stays or denied or route.holder(now_ms) or now_ms - begun_ms < NEAR_LIMIT * LEAST_LIMIT_MS:
         return None

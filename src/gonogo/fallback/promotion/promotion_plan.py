@@ -34,9 +34,11 @@ from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
     from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.fallback.promotion.trial_reading import TrialReading
     from gonogo.records import Dependency, HourCounts
     from gonogo.settings import Policy, Settings
 
+# The strictest last.
 POLICIES: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
 
 
@@ -84,13 +86,11 @@ async def propose_promotion(
     )
     made = replace(made, policy=_policy(policy) or own.fallback_policy, to=ceiling)
     made = _at_once(made, now_ms) if at_once else made
-    share = made.share_of(made.stage)
-    both = (Weight(made.home, WHOLE - share), Weight(made.target, share))
-    after = tuple(weight for weight in both if weight.share)
+    after = split_of(made, made.share)
     checks = await promotion_checks(
         ports, settings, route, made, after, is_start=True, now_ms=now_ms
     )
-    checks += (_unstaged(share),) if at_once else ()
+    checks += (_unstaged(made.share),) if at_once else ()
     approval = approval_of(own.fallback_policy, checks)
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
     return Proposal(
@@ -126,7 +126,7 @@ def _refuse_busy(route: Route) -> None:
     made = route.promotion
     if made is not None and made.is_running:
         raise ActionRefused(
-            f"{made.target} is being promoted already, at {share_text(made.share_of(made.stage) / WHOLE)}: "
+            f"{made.target} is being promoted already, at {share_text(made.share / WHOLE)}: "
             f"let it end, or take it back with `undo` {route.audit_id}."
         )
     if not route.is_primary:
@@ -240,6 +240,12 @@ def _labels(counts: HourCounts, version: str | None) -> int:
     return int(counts.labels[counts.version == at].sum())
 
 
+def split_of(made: Promotion, share: int) -> tuple[Weight, ...]:
+    """Where calls go while a candidate has a share of them."""
+    both = (Weight(made.home, WHOLE - share), Weight(made.target, share))
+    return tuple(weight for weight in both if weight.share)
+
+
 async def promotion_checks(
     ports: FallbackPorts,
     settings: Settings,
@@ -248,9 +254,13 @@ async def promotion_checks(
     after: tuple[Weight, ...],
     *,
     is_start: bool,
+    reading: TrialReading | None = None,
     now_ms: int,
 ) -> tuple[Check, ...]:
-    """Everything that speaks for or against giving a candidate what `after` says; reads only."""
+    """Everything that speaks for or against giving a candidate what `after` says; reads only.
+
+    `reading`: of the trial that is under way, where the caller has just read it.
+    """
     state = (
         not_held(route, now_ms),
         Check("state_version", True, f"version {route.version}", "always"),
@@ -260,7 +270,7 @@ async def promotion_checks(
     is_well, told = await ports.health.answers(made.target, now_ms=now_ms)
     answers = Check("candidate_answers", is_well is not False, f"{made.target}: {told}", "agents")
     if not is_start:
-        return (answers, await _evidence(ports, settings, route, now_ms), *state)
+        return (answers, await _evidence(ports, settings, route, reading, now_ms), *state)
     health = await ports.health.assess(made.target, primary=route.dependency, now_ms=now_ms)
     switches = await ports.routes.switches(route.dependency, since_ms=now_ms - LIMITS_LOOK_BACK_MS)
     return (
@@ -281,13 +291,20 @@ async def promotion_checks(
     )
 
 
-async def _evidence(ports: FallbackPorts, settings: Settings, route: Route, now_ms: int) -> Check:
+async def _evidence(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    reading: TrialReading | None,
+    now_ms: int,
+) -> Check:
     """A further stage stands on the evidence of the one that the route is in."""
     known = await ports.telemetry.dependency(route.dependency)
     running = route.promotion
     if known is None or running is None or not running.is_running:
         return Check("evidence", False, "no trial is under way", "always")
-    reading = await read_trial(ports.telemetry, settings, known, running, now_ms=now_ms)
+    if reading is None:
+        reading = await read_trial(ports.telemetry, settings, known, running, now_ms=now_ms)
     return Check("evidence", reading.move == "next", told_evidence(reading), "agents")
 
 

@@ -19,7 +19,6 @@ from gonogo.fallback.promotion.promotion_state import (
 )
 from gonogo.fallback.promotion.trial_reading import read_trial
 from gonogo.fallback.switch_result import TOOL
-from gonogo.ports.promotions import STAGE_SHARES
 from gonogo.ports.routes import WHOLE
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import minute, number, share_text
@@ -96,7 +95,7 @@ def _standing(
     from gonogo.detectors.promotion.candidate_trial import BACK_AT
 
     holder = route.holder(now_ms)
-    at_end = made.share_of(made.stage) >= made.to
+    at_end = made.is_at_end
     against = made.current or "calls without a version"
     since = minute(rfc3339(made.since_ms))
     parts = [
@@ -152,7 +151,7 @@ def _next(
         return f"the route is held: {holder}"
     if at_end:
         return "it stays at this share until a person changes it, and goes back when it is worse"
-    share = share_text(min(STAGE_SHARES[made.stage + 1], made.to) / WHOLE)
+    share = share_text(made.next_share / WHOLE)
     if waiting is not None:
         return f"{share} waits for a person: {approve_command(waiting.id, waiting.checks)}"
     if _passes(reading):

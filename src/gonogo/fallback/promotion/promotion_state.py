@@ -30,7 +30,7 @@ _CALLED = {
 
 def promotion_state(made: Promotion) -> PromotionState:
     """Where a candidate's way stands."""
-    gets = {"running": made.share_of(made.stage), "done": WHOLE, "back": 0}[made.status]
+    gets = {"running": made.share, "done": WHOLE, "back": 0}[made.status]
     return PromotionState(
         candidate=made.version,
         current=made.current,
@@ -158,7 +158,7 @@ def told_difference(reading: TrialReading) -> str | None:
 
 def told_share(made: Promotion) -> str:
     """What it gets now."""
-    return share_text(made.share_of(made.stage) / WHOLE)
+    return share_text(made.share / WHOLE)
 
 
 def told_way(made: Promotion) -> str:
@@ -174,8 +174,8 @@ def told_way(made: Promotion) -> str:
 
 def _later(made: Promotion) -> list[int]:
     """The shares that follow, in ten-thousandths; none where its way is over."""
-    gets = made.share_of(made.stage)
-    if not made.is_running or gets >= made.to:
+    gets = made.share
+    if not made.is_running or made.is_at_end:
         return []
     return [share for share in STAGE_SHARES if gets < share < made.to] + [made.to]
 

@@ -18,10 +18,9 @@ from gonogo.fallback.approval import Approval
 from gonogo.fallback.conditions import blocking
 from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import Proposal, effects, valid_ms
-from gonogo.fallback.promotion.promotion_plan import promotion_checks
+from gonogo.fallback.promotion.promotion_plan import promotion_checks, split_of
 from gonogo.fallback.promotion.promotion_state import told_difference, told_evidence, told_worse
 from gonogo.fallback.promotion.trial_reading import read_trial
-from gonogo.ports.promotions import STAGE_SHARES
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.text.forms import share_text
 
@@ -96,7 +95,7 @@ async def _looked_at(
     if dead := await _dead(ports, route, made, now_ms):
         return await _back(ports, settings, route, made, dead, is_worse=True, now_ms=now_ms)
     reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
-    at_end = made.share_of(made.stage) >= made.to
+    at_end = made.is_at_end
     is_worse = reading.move == "back: worse"
     if is_worse or (reading.move == "back: not shown" and not at_end):
         why = f"{made.version} is worse: {told_worse(reading)}"
@@ -133,21 +132,20 @@ async def _advanced(
     reading: TrialReading,
     now_ms: int,
 ) -> PromotionOutcome:
-    stage = made.stage + 1
-    share = min(STAGE_SHARES[stage], made.to)
+    share = made.next_share
     on = replace(
         made,
-        stages=(*made.stages, (now_ms, stage)),
+        stages=(*made.stages, (now_ms, made.stage + 1)),
         status="done" if share == WHOLE else "running",
     )
-    home = Weight(made.home, WHOLE - share)
-    after = tuple(weight for weight in (home, Weight(made.target, share)) if weight.share)
+    after = split_of(made, share)
     reason = f"{made.version} gets {share_text(share / WHOLE)}: {told_evidence(reading)}"
     outcome = PromotionOutcome(route.dependency, "advance", reason)
-    if made.policy in ("allow", "confirm"):
-        await _step(ports, settings, route, on, after, reason, "allow", now_ms)
+    is_free = made.policy in ("allow", "confirm")
+    approval = "allow" if is_free else made.policy
+    await _step(ports, settings, route, on, after, reason, approval, reading=reading, now_ms=now_ms)
+    if is_free:
         return outcome
-    await _step(ports, settings, route, on, after, reason, made.policy, now_ms)
     return replace(outcome, move="ask", why=f"a person is asked: {reason}")
 
 
@@ -163,7 +161,7 @@ async def _back(
 ) -> PromotionOutcome:
     home = replace(made, status="back", why=why, is_worse=is_worse)
     after = (Weight(made.home, WHOLE),)
-    await _step(ports, settings, route, home, after, why, "allow", now_ms)
+    await _step(ports, settings, route, home, after, why, "allow", now_ms=now_ms)
     return PromotionOutcome(route.dependency, "back", why)
 
 
@@ -175,11 +173,13 @@ async def _step(
     after: tuple[Weight, ...],
     reason: str,
     approval: Policy,
+    *,
+    reading: TrialReading | None = None,
     now_ms: int,
 ) -> None:
     """Make one step a plan of its own, and take it where nobody has to be asked."""
     checks = await promotion_checks(
-        ports, settings, route, made, after, is_start=False, now_ms=now_ms
+        ports, settings, route, made, after, is_start=False, reading=reading, now_ms=now_ms
     )
     proposal = Proposal(
         dependency=route.dependency,

@@ -126,7 +126,7 @@ def _patience(main: TrialMetricHours, a_day: float, made: Promotion) -> tuple[fl
     from gonogo.detectors.promotion.hour_evidence import LINES
 
     n, bad = main.before
-    share = made.share_of(made.stage) / STAGE_SHARES[-1]
+    share = made.share / STAGE_SHARES[-1]
     days = expected_days(
         bad / n if n else 0.05,
         a_day * (1 - share),
