@@ -85,6 +85,18 @@ async def test_a_low_budget_names_the_cheaper_target_and_switches_nothing(tmp_pa
         assert (await app.get_route("dear")).step_down is None
 
 
+async def test_each_route_is_told_its_own_cheaper_target(tmp_path: Path) -> None:
+    """Of two with a ladder on one budget the second too, and not only the first by name."""
+    toml = LADDER.replace('["dear"]', '["dear", "dearer"]')
+    async with opened_app(tmp_path, toml + '[dependencies.dearer]\nfallback = ["cheap"]\n') as app:
+        dear = calls("dear", 45, 0.1, since_h=1) + calls("dearer", 45, 0.1, since_h=1)
+        await record(app, dear + calls("cheap", 20, 0.02))
+        for name in ("dear", "dearer"):
+            found = (await app.get_route(name)).step_down
+            assert found is not None
+            assert (found.dependency, found.to) == (name, "cheap")
+
+
 @pytest.mark.parametrize("unit", ["usd", "tokens"])
 @pytest.mark.parametrize(("limit", "expected"), [(7, 2), (10, 1)])
 async def test_people_are_told_that_a_window_will_not_last(

@@ -42,8 +42,10 @@ async def recommended_route(
         used = balance.spent_micro_usd + balance.held_micro_usd
         if used < LOW_SHARE * budget.limit_micro_usd:
             continue
-        found = await cheaper_target(ports.telemetry, settings, budget.name, traffic, now_ms=now_ms)
-        if found is not None and found.dependency == dependency:
+        found = await cheaper_target(
+            ports.telemetry, settings, budget.name, traffic, of=dependency, now_ms=now_ms
+        )
+        if found is not None:
             step, plan = stepped_down(found, budget.name)
             said = step_down_text(step, None if budget.unit == "usd" else budget.unit)
             return route.model_copy(

@@ -42,18 +42,26 @@ def stepped_down(found: CheaperTarget, budget: str) -> tuple[StepDown, NextActio
 
 
 async def cheaper_target(
-    telemetry: NewestCalls, settings: Settings, budget: str, traffic: Traffic, *, now_ms: int
+    telemetry: NewestCalls,
+    settings: Settings,
+    budget: str,
+    traffic: Traffic,
+    *,
+    of: str | None = None,
+    now_ms: int,
 ) -> CheaperTarget | None:
     """The first target of a ladder that costs less a call than what the budget counts; None without one.
 
     A call is a call everywhere, so that a budget of calls has none. Both have to have five calls that are
     known in the budget's unit. What was stepped down, or away, already is passed over.
+
+    `of`: of this dependency alone; else the first that has one.
     """
     configured = settings.budgets.get(budget)
     unit: Unit = "usd" if configured is None else configured.unit
     for name in dependencies_of(settings, configured, traffic) if configured else ():
         route = traffic.routes.get(name)
-        if route is not None and not route.is_primary:
+        if of not in (None, name) or (route is not None and not route.is_primary):
             continue
         here = await mean_amount(telemetry, settings, name, unit, now_ms=now_ms)
         for target in settings.dependency(name).fallback:
