@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -11,7 +12,7 @@ from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.fallback.promotion.promotion_news import promotion_news
-from gonogo.ports.routes import Weight
+from gonogo.ports.routes import Plan, Recovery, Weight
 from gonogo.text.facts import parts_of
 from promotion_world import Lives, lives
 
@@ -266,3 +267,17 @@ async def test_a_ceiling_is_kept_and_one_key_means_one_promotion(tmp_path: Path)
         assert (report.promotion.share, report.verdict) == (0.05, "go")
         await m.live(3, v2=12, new={"outcome": 0.0})
         assert (await m.looked()).move == "back"
+
+
+def test_the_last_step_back_to_a_promoted_version_is_a_switch_and_no_stage() -> None:
+    """As the last step back to plain calls is; a part of the calls on the way is a stage."""
+    away = (Weight("n", 10_000),)
+    home, part = (Weight("m@v2", 10_000),), (Weight("m@v2", 500), Weight("n", 9_500))
+    step = Plan(
+        *("plan-1", "m", 0, 0, 1, away, home, "it is well", (), "allow", ""),
+        returns=Recovery(away, 0, 0),
+        home="m@v2",
+    )
+    assert not step.is_stage
+    assert replace(step, after=part).is_stage
+    assert not replace(step, home="", after=(Weight("m", 10_000),)).is_stage

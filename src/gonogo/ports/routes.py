@@ -174,6 +174,11 @@ class Plan:
     promotes: Promotion | None = None
 
     @property
+    def place(self) -> str:
+        """The target that calls belonged to when it was made, where no fallback is in place."""
+        return self.home or self.dependency
+
+    @property
     def is_start(self) -> bool:
         """Whether it begins a promotion."""
         had = {weight.target for weight in self.before}
@@ -185,15 +190,14 @@ class Plan:
         """Whether it is free of the limits on switches: a step towards home, or one on evidence."""
         if self.promotes is not None:
             return not self.is_start
-        home = self.home or self.dependency
-        return self.returns is not None or is_way_back(home, self.before, self.after)
+        return self.returns is not None or is_way_back(self.place, self.before, self.after)
 
     @property
     def is_stage(self) -> bool:
         """Whether it only gives a part, for a trial."""
         if self.promotes is not None:
             return True
-        whole = (Weight(self.dependency, WHOLE),)
+        whole = (Weight(self.place, WHOLE),)
         return self.returns is not None and self.after not in (whole, self.returns.fallback)
 
 
