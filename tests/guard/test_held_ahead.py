@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 import engines
+from gonogo.answers import RecordAnswer
 from gonogo.app import Gonogo
 from gonogo.clock import wall_clock_ms
 from gonogo.config import load_settings
@@ -99,6 +101,31 @@ async def test_a_few_checks_hold_for_many_calls_and_all_is_settled_at_what_was_c
         kind = "check_budget_with_confidence"
         checks = await stores.decisions.decisions(dependency=None, kind=kind, limit=200)
     assert len([each for each in checks if each.action]) < 50
+
+
+async def test_calls_are_booked_after_whatever_went_wrong_once(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw costs no call: those that ended, and end meanwhile, are booked later."""
+    record, failed = Gonogo.record_observations, list[bool]()
+
+    async def fails_once(app: Gonogo, rows: Sequence[Mapping[str, object]]) -> RecordAnswer:
+        if not failed:
+            failed.append(True)
+            gate.end(None, {"dependency": "model", "outcome": 1})
+            raise OSError("the disk went away")
+        return await record(app, rows)
+
+    store = engines.store_of(config.parent)
+    gate = CallGate(budget="day", call_usd=0.1, store=store, config=str(config))
+    with gate.call("model"):
+        monkeypatch.setattr(Gonogo, "record_observations", fails_once)
+    assert gate.flush(60)
+    assert failed
+    assert await money(config) == (0.1, 0)
+    async with Gonogo(load_settings(str(config), store, {})) as app:
+        [model] = (await app.list_dependencies()).dependencies
+        assert model.n == 2
 
 
 async def test_a_call_beyond_what_is_left_is_refused_and_every_one_that_fits_is_not(

@@ -283,7 +283,7 @@ class CallMoney:
             try:
                 rows = [fields for _, fields, _ in batch if fields is not None]
                 answer = await app.record_observations(rows) if rows else None
-            except GonogoError as error:
+            except Exception as error:  # noqa: BLE001 - the task must go on, whatever the store does
                 self._say(error)
                 with self._lock:
                     self._ended = [*batch, *self._ended][:ENDED_MAX]
