@@ -249,9 +249,16 @@ last: 1
     carry_out(planned(goose, again), stamp="2")
     assert server_in(goose) == again
     assert goose.path.read_text().endswith("last: 1\n")
-    goose.path.write_text("extensions:\n  gonogo: &anchor\n    args: [serve, --read-only]\n")
-    with pytest.raises(ConfigError, match="written in a way that is not read here"):
-        server_in(goose)
+    unread = "written in a way that is not read here"
+    for value in ("&anchor\n    args: [serve, --read-only]", "{args: [serve, --read-only]}"):
+        goose.path.write_text(f"extensions:\n  gonogo: {value}\n")
+        with pytest.raises(ConfigError, match=unread):
+            server_in(goose)
+    # Another entry's key of the same name is not it.
+    goose.path.write_text(
+        "extensions:\n  developer:\n    gonogo: x\n" + saved[len("extensions:\n") :]
+    )
+    assert (server_in(goose) or {})["args"] == asked["args"]
 
 
 def test_claude_code_is_looked_for_where_it_was_told_to_live(tmp_path: Path) -> None:

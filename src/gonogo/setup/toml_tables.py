@@ -71,14 +71,12 @@ def with_yaml_entry(text: str, section: str, name: str, entry: Mapping[str, obje
     while end < len(lines) and (not lines[end].strip() or lines[end][:1] in " #"):
         end += 1
     inside = lines[head + 1 : end]
-    margins = {
-        len(line) - len(line.lstrip()) for line in inside if line.strip()[:1] not in ("", "#")
-    }
+    margins = {_margin(line) for line in inside if line.strip()[:1] not in ("", "#")}
     margin = min(margins, default=2)
     kept: list[str] = []
     dropping = False
     for line in inside:
-        if line.strip() and len(line) - len(line.lstrip()) <= margin:
+        if line.strip() and _margin(line) <= margin:
             dropping = bool(re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*:", line))
         if not dropping:
             kept.append(line)
@@ -96,31 +94,30 @@ def yaml_entry(text: str, section: str, name: str) -> dict[str, object] | None:
         ValueError: The entry is written in another way.
     """
     lines = [line for line in text.splitlines() if line.strip()[:1] not in ("", "#")]
-    own: list[str] = []
+    value = ""
     for key in (section, name):
+        margin = _margin(lines[0]) if lines else 0
         at = next(
-            (
-                i
-                for i, line in enumerate(lines)
-                if _key_of(line) == key and (own or not _margin(line))
-            ),
+            (i for i, line in enumerate(lines) if _key_of(line) == key and _margin(line) == margin),
             None,
         )
         if at is None:
             return None
-        within = _margin(lines[at])
-        ends = (i for i, line in enumerate(lines[at + 1 :], at + 1) if _margin(line) <= within)
-        own = lines = lines[at + 1 : next(ends, len(lines))]
+        ends = (i for i, line in enumerate(lines[at + 1 :], at + 1) if _margin(line) <= margin)
+        value = lines[at].partition(":")[2].partition(" #")[0].strip()
+        lines = lines[at + 1 : next(ends, len(lines))]
+    if value:
+        raise ValueError("the entry is no block")
     entry: dict[str, object] = {}
     key = ""
-    for line in own:
+    for line in lines:
         item = line.strip()
         if item.startswith("- "):
             listed = entry.get(key) or []
             if not isinstance(listed, list):
                 raise ValueError("a value is written in two ways")
             entry[key] = [*listed, _scalar(item[2:].strip())]
-        elif _margin(line) == _margin(own[0]):
+        elif _margin(line) == _margin(lines[0]):
             key, _, value = (part.strip() for part in item.partition(":"))
             entry[key] = _scalar(value) if value else None
         else:
