@@ -128,7 +128,7 @@ def rows_counted(connection: Connection) -> dict[str, int]:
     return dict(
         connection.execute(
             "SELECT name, (SELECT count(*) FROM observation WHERE dependency_id = dependency.id)"
-            " + (SELECT CAST(coalesce(sum(n), 0) AS INTEGER) FROM hour_cell"
+            " + (SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM hour_cell"
             " WHERE dependency_id = dependency.id) FROM dependency ORDER BY name"
         ).fetchall()
     )
