@@ -15,6 +15,7 @@ from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.scopes import scopes_at
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
+from gonogo.ports.notices import Notice, Pace
 from gonogo.records import DAY_MS, UNIT_SIZE
 from gonogo.text.forms import amount_text, minute, percent
 from gonogo.text.unit_words import UNIT_WORDS
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.money.scopes import Traffic
     from gonogo.ports.money import Scope
-    from gonogo.ports.notices import Notice
     from gonogo.settings import BudgetSettings
 
 __all__ = ["PACE", "budget_notices", "pace_over"]
@@ -31,6 +31,8 @@ __all__ = ["PACE", "budget_notices", "pace_over"]
 # A window is told not to last where what is left carries its calls this likely, or less.
 LASTS_CHANCE_MAX = 0.1
 PACE = "pace:"
+# Ten budgets of a thousand calls took up to two seconds of `watch` at every turn of each receiver.
+PACE_EVERY_MS = 60_000
 SHARES_TOLD = (0.5, LOW_SHARE, 1.0)
 
 
@@ -65,9 +67,21 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
         found.append(notice)
     for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
         if 0 < balance.spent_micro_usd < budget.limit_micro_usd:
-            ahead = await _ahead(stores, budget, scope, traffic, now_ms=now_ms)
+            ahead = await _ahead_lately(stores, budget, scope, traffic, now_ms=now_ms)
             found += [] if ahead is None else [ahead]
     return found
+
+
+async def _ahead_lately(
+    stores: Stores, budget: BudgetSettings, scope: Scope, traffic: Traffic, *, now_ms: int
+) -> Notice | None:
+    """What `_ahead` said in the last minute: a forecast is dear, and each receiver asks every 15 seconds."""
+    asked = stores.settings.digest, scope.start_ms
+    kept = stores.paces.get(budget.name)
+    if kept is None or kept.asked != asked or not 0 <= now_ms - kept.at_ms < PACE_EVERY_MS:
+        found = await _ahead(stores, budget, scope, traffic, now_ms=now_ms)
+        kept = stores.paces[budget.name] = Pace(asked, now_ms, found)
+    return kept.notice
 
 
 async def _ahead(
@@ -120,8 +134,8 @@ def pace_over(subject: str, told: int, now_ms: int) -> Notice:
 def _of_pace(subject: str, why: str, now_ms: int, *, told: int = 0, over: bool = False) -> Notice:
     """Apart from what is said of shares: a page of its own."""
     name = subject.removeprefix(PACE).rpartition(":")[0]
-    notice = notice_of("budget", subject, name, why, now_ms, told=told, over=over)
-    return replace(notice, incident=replace(notice.incident, page=f"gonogo/{name}/pace"))
+    page = f"gonogo/{name}/pace"
+    return notice_of("budget", subject, name, why, now_ms, told=told, over=over, page=page)
 
 
 def _notice_of(

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gonogo.ports.actuators import Actuator
     from gonogo.ports.leases import Leases
     from gonogo.ports.money import Ledger
+    from gonogo.ports.notices import Pace
     from gonogo.ports.sharing import Changes
     from gonogo.records import Part
     from gonogo.settings import Settings
@@ -87,6 +88,7 @@ class Stores:
     log_is_writable: bool
     looked_ms: dict[str, int] = field(default_factory=dict)
     names_seen: set[str] = field(default_factory=set)
+    paces: dict[str, Pace] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Write what is queued and close."""

@@ -40,18 +40,24 @@ def notice_of(
     *,
     told: int = 0,
     over: bool = False,
+    cause: str | None = None,
+    page: str | None = None,
 ) -> Notice:
-    """A notice of something that is no incident; `told`: how many events somebody has heard of it."""
+    """A notice of something that is no incident; `told`: how many events somebody has heard of it.
+
+    `page`: the key under which it is told together with others.
+    """
     thing = IncidentRecord(
         id=subject,
         dependency=about,
-        cause=kind,
+        cause=cause or kind,
         status="resolved" if over else "open",
         opened_ms=now_ms,
         changed_ms=now_ms,
         why=why,
         verdict="go" if over else "caution",
         kind=kind,
+        page=page,
     )
     past = Event(now_ms, "told before", ME)
     return Notice(thing, (*[past] * told, Event(now_ms, why, ME)), told)
@@ -108,11 +114,12 @@ def _of_metric(
 ) -> Notice:
     """One of several on the page of its dependency; to who keeps alerts apart, one of its own."""
     subject = f"{SHIFT}{quote(metric, safe='')}:{name}"
-    found = notice_of("shift", subject, name, why, ts_ms, told=told, over=over)
-    page = f"gonogo/{name}/shift"
+    cause, page = f"shift of {metric}", f"gonogo/{name}/shift"
+    found = notice_of(
+        "shift", subject, name, why, ts_ms, told=told, over=over, cause=cause, page=page
+    )
     return replace(
         found,
-        incident=replace(found.incident, cause=f"shift of {metric}", page=page),
         command=shlex.join(["gonogo", "check", "drift", name, "--metric", metric]),
     )
 

@@ -50,6 +50,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """Whether a budget lasts: what was said at a moment, asked of these settings and this window."""
+
+    asked: tuple[str, int | None]
+    at_ms: int
+    notice: Notice | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """All that is told under one key: one thing, or all that befell one provider within an hour.
 
