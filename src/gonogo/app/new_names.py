@@ -17,13 +17,14 @@ from gonogo.text.forms import counted
 from gonogo.trust.recorders import kept_of, refused_of, with_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from gonogo.drift.backdating import BackdatedIntake
     from gonogo.ports.hour_cells import HourCell
     from gonogo.ports.money import Ledger
     from gonogo.records import Observation, Rejection
     from gonogo.store.books.refused_book import StoredRefusals
+    from gonogo.store.observations.batch_parts import Told
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 NOTES_MAX = 5
@@ -54,38 +55,32 @@ class NewNames:
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch in one transaction, but for what its writer may not say."""
-        names = [one.dependency for one in observations]
-        refused = refused_of(names, self.sink.settings, self.actor)
-        if not refused:
-            return await self._record(observations, now_ms)
-        kept = kept_of(names, refused)
-        if not kept:
-            return BatchReport(rejected=tuple(refused))
-        stored = await self._record([observations[at] for at in kept], now_ms)
-        return with_refused(stored, refused, kept)
-
-    async def _record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
-        came = {one.dependency for one in observations} - self.seen
-        known = await self.telemetry.names() if came else []
-        stored = await self.sink.record(observations, now_ms)
-        self._note_names(came, known)
-        await self._note_payers(observations)
+        stored, told = await self._stored(observations, self.sink.record, now_ms)
+        await self._note_payers(told)
         return stored
 
     async def record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
         """Store a batch of hour cells, but for what its writer may not say."""
-        names = [one.dependency for one in cells]
-        refused = refused_of(names, self.sink.settings, self.actor)
-        kept = kept_of(names, refused)
-        stored = await self._record_cells([cells[at] for at in kept], now_ms)
-        return with_refused(stored, refused, kept)
+        return (await self._stored(cells, self.sink.record_cells, now_ms))[0]
 
-    async def _record_cells(self, cells: Sequence[HourCell], now_ms: int) -> BatchReport:
-        came = {one.dependency for one in cells} - self.seen
+    async def _stored(
+        self,
+        batch: Sequence[Told],
+        store: Callable[[Sequence[Told], int], Awaitable[BatchReport]],
+        now_ms: int,
+    ) -> tuple[BatchReport, Sequence[Told]]:
+        """Store what the writer may say of a batch, and note which of its names are new; that too."""
+        names = [one.dependency for one in batch]
+        refused = refused_of(names, self.sink.settings, self.actor)
+        kept = kept_of(names, refused) if refused else range(len(names))
+        if refused and not kept:
+            return BatchReport(rejected=tuple(refused)), ()
+        told = [batch[at] for at in kept] if refused else batch
+        came = {one.dependency for one in told} - self.seen
         known = await self.telemetry.names() if came else []
-        stored = await self.sink.record_cells(cells, now_ms)
+        stored = await store(told, now_ms)
         self._note_names(came, known)
-        return stored
+        return (with_refused(stored, refused, kept) if refused else stored), told
 
     def _note_names(self, came: set[str], known: Sequence[str]) -> None:
         """Say which names that came now are near known ones."""

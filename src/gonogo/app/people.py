@@ -125,9 +125,10 @@ def _of_promotion(
 ) -> Notice:
     """On one page with what else is told of the dependency's promotion; each an alert of its own."""
     _, status, _, name = subject.split(":", 3)
-    found = notice_of("promotion", subject, name, why, ts_ms, told=told, over=over)
     cause, page = f"promotion {status}", f"gonogo/{name}/promotion"
-    return replace(found, incident=replace(found.incident, cause=cause, page=page))
+    return notice_of(
+        "promotion", subject, name, why, ts_ms, told=told, over=over, cause=cause, page=page
+    )
 
 
 def _others(

@@ -61,6 +61,7 @@ class CallGate:
             Else they go on, and a warning is logged once for each reason.
         store: The store's path or URL; default: GONOGO_STORE, else the user's own.
         config: Path of a gonogo.toml; default: GONOGO_CONFIG, else the user's own.
+        ahead: Whether money may be held for the calls of the next second as well.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class CallGate:
         closed: bool = False,
         store: str | None = None,
         config: str | None = None,
+        ahead: bool = True,
     ) -> None:
         self.budget, self.call_usd, self._closed = budget, call_usd, closed
+        self._ahead = ahead
         self._named = store, config
         self._judge = Judge(self._settings, self._started, clock=wall_clock_ms, closed=closed)
         self._asker: Asker | None = None
@@ -110,12 +113,8 @@ class CallGate:
         if ruling.what != "allow":
             raise CallRefusedError(ruling.reason)
 
-    def hold(self, dependency: str, *, ahead: bool = True) -> HeldCalls | None:
+    def hold(self, dependency: str) -> HeldCalls | None:
         """Hold the money of one call; None where nothing is held.
-
-        Args:
-            dependency: What is called.
-            ahead: Whether money may be held for the calls of the next second as well.
 
         Raises:
             CallRefusedError: It does not fit the budget.
@@ -123,7 +122,7 @@ class CallGate:
         if self.budget is None:
             return None
         try:
-            return self._booked(ahead=ahead).draw(dependency)
+            return self._booked().draw(dependency)
         except CallRefusedError:
             raise
         except Exception as error:  # noqa: BLE001 - an entry point: the call gets an answer
@@ -151,7 +150,7 @@ class CallGate:
             self._said.add(dependency or why)
             logger.warning("gonogo: no money is held, and the call goes on: %s", why)
 
-    def _booked(self, *, ahead: bool = True) -> CallMoney:
+    def _booked(self) -> CallMoney:
         asker = self._started()
         with self._starting:
             if self._money is None or self._money.asker is not asker:
@@ -159,7 +158,7 @@ class CallGate:
                     asker,
                     budget=self.budget,
                     call_usd=self.call_usd,
-                    ahead=ahead,
+                    ahead=self._ahead,
                     unheld=self._without_hold,
                 )
                 # Before the asker's own end, which was registered earlier.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gonogo.records import Costs, Floats, Unit
     from gonogo.settings import Settings
 
-_CALLS_MIN = 5
+CALLS_MIN = 5
 
 
 async def call_amounts(
@@ -53,4 +53,4 @@ async def mean_amount(
     if version in calls.versions:
         amounts = amounts[calls.version == calls.versions.index(version)]
     amounts = amounts[~np.isnan(amounts)]
-    return float(amounts.mean()) if amounts.size >= _CALLS_MIN else None
+    return float(amounts.mean()) if amounts.size >= CALLS_MIN else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.money.amounts import call_amounts
+from gonogo.money.amounts import CALLS_MIN, call_amounts
 from gonogo.money.declared import plan_declared
 from gonogo.money.planned_spend import (
     UNPRICED_SHARE_MAX,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from gonogo.records import Costs, Dependency, Floats, Ints, Unit
     from gonogo.settings import Settings
 
-CALLS_MIN = 5
 PLANNED_CALLS_MAX = 10_000_000
 _MIX_CALLS_MAX = 2000
 GRID = 1000
@@ -75,14 +74,14 @@ async def plan_work(
     declared = plan.declared_micro_usd
     if plan.calls is not None:
         groups, known = await _groups(telemetry, plan)
+        if plan.unit == "calls":
+            return _counted(plan.calls, groups, plan, known)
         revisions = tuple((each.name, each.rev, each.n) for each in known.values())
         # How much of the day is left moves a forecast; to the hour, so that it can be kept.
         hour_ms = now_ms // HOUR_MS * HOUR_MS
         work = tuple(groups), declared, plan.required, plan.unit
         key = (settings.digest, revisions, work, hour_ms)
         found = forecasts.get(key) if forecasts is not None else None
-        if plan.unit == "calls":
-            return _counted(plan.calls, groups, plan, known)
         if found is None:
             seen = [
                 await _seen(telemetry, settings, group, known, plan.unit, now_ms)

@@ -60,5 +60,5 @@ def hour_cells(
         counted_by=source,
         revision=revision,
     )
-    query = cells_query("spark", table, settings).replace(view, view)
+    query = cells_query("spark", table, settings)
     return calls.sparkSession.sql(query)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gonogo.border.characters import UnclearName, name_of
@@ -158,8 +158,7 @@ class _Purse:
     def __init__(self, gate: CallGate, call_usd: float) -> None:
         self._gate, self._call_usd = gate, call_usd
         self.flush = gate.flush
-        # Each call is settled at what it costs by itself, and so it has a hold of its own.
-        self.hold = partial(gate.hold, ahead=False)
+        self.hold = gate.hold
 
     def end(self, hold: HeldCalls | None, *, called: bool) -> None:
         """See `Purse`. Where nothing could be held nothing is settled, and a warning said so."""
@@ -214,6 +213,7 @@ def _purse(given: argparse.Namespace, environ: Mapping[str, str]) -> _Purse | No
         closed=given.closed,
         store=given.store,
         config=given.config,
+        ahead=False,  # each call is settled at what it costs by itself, and so has a hold of its own
     )
     return _Purse(gate, given.call_usd)
 
