@@ -39,7 +39,7 @@ class Server:
             *("-c", "max_connections=100", "-c", "fsync=on", "-c", "log_min_messages=fatal"),
         )
         self.process = subprocess.Popen(
-            [*_as_user(), program("postgres"), *options],
+            [*as_user(), program("postgres"), *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -83,7 +83,7 @@ def server(*, authentication: str = "trust") -> Iterator[Server]:
             shutil.chown(secret, UNPRIVILEGED)
         subprocess.run(
             [
-                *(*_as_user(), program("initdb"), "-D", str(folder / "data"), "-U", USER),
+                *(*as_user(), program("initdb"), "-D", str(folder / "data"), "-U", USER),
                 *("--auth", authentication, "--pwfile", str(secret), "-E", "UTF8", "-N"),
             ],
             check=True,
@@ -106,7 +106,7 @@ def standby(primary: Server) -> Iterator[Server]:
     try:
         source = ("-h", str(primary.folder), "-U", USER, "-D", str(folder / "data"))
         subprocess.run(
-            [*_as_user(), program("pg_basebackup"), *source, "-R", "-X", "stream", "-c", "fast"],
+            [*as_user(), program("pg_basebackup"), *source, "-R", "-X", "stream", "-c", "fast"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -119,7 +119,8 @@ def standby(primary: Server) -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as_user() -> list[str]:
+def as_user() -> list[str]:
+    """What runs a program as somebody else than root, whom PostgreSQL refuses."""
     if os.geteuid() != 0:
         return []
     return [program("setpriv"), "--reuid", UNPRIVILEGED, "--clear-groups", "--"]

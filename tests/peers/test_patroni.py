@@ -17,7 +17,7 @@ import anyio
 import pytest
 from environments import program
 from ports import answers, free_port, wait_for
-from postgres_server import PASSWORD, UNPRIVILEGED, USER
+from postgres_server import PASSWORD, UNPRIVILEGED, USER, as_user
 
 from gonogo.app import Gonogo
 from gonogo.errors import StoreError
@@ -57,17 +57,11 @@ class Node:
         self.process.wait(10)
 
 
-def _as_user() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    return [program("setpriv"), "--reuid", UNPRIVILEGED, "--clear-groups", "--"]
-
-
 def _started(folder: Path, command: str, settings: object) -> subprocess.Popen[bytes]:
     (folder / "patroni.yml").write_text(json.dumps(settings))  # JSON is YAML
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [*_as_user(), program(command), str(folder / "patroni.yml")],
+            [*as_user(), program(command), str(folder / "patroni.yml")],
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,

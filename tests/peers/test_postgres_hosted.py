@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from environments import program
-from postgres_server import UNPRIVILEGED, USER, Server
+from postgres_server import USER, Server, as_user
 
 from gonogo.records import Observation
 from gonogo.settings import Settings
@@ -39,11 +38,8 @@ def pooled(postgres: Server) -> Iterator[str]:
         "pool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 200\nauth_type = any\n"
         "ignore_startup_parameters = extra_float_digits\nlogfile = /dev/null\n"
     )
-    as_user = []
-    if os.geteuid() == 0:
-        as_user = [program("setpriv"), "--reuid", UNPRIVILEGED, "--clear-groups", "--"]
     process = subprocess.Popen(
-        [*as_user, program("pgbouncer"), "-q", str(ini)],
+        [*as_user(), program("pgbouncer"), "-q", str(ini)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

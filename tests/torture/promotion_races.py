@@ -9,43 +9,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
-import traceback
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import anyio
 
 import engines
+from forks import exit_of, forked
 from gonogo.app import Gonogo
 from promotion_world import lives, settings_of
 
-ALIVE_S_MAX = 300
 # What comes due: a stage more, or the way back.
 STEPS = ("advance", "back")
-
-
-def forked(work: Callable[[], Awaitable[None]]) -> int:
-    """Run `work` in a process of its own; the parent gets its id."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        signal.alarm(ALIVE_S_MAX)  # its partner may have died
-        try:
-            anyio.run(work)
-            code = 0
-        finally:
-            if code:
-                traceback.print_exc()
-            os._exit(code)
-    return child
-
-
-def exit_of(child: int) -> int:
-    """How it ended."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 async def due(folder: Path, step: str) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -20,13 +19,12 @@ from typing import cast
 import anyio
 
 from fallback_world import DAY, MINUTE, World, world
+from forks import exit_of, forked
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.ports.actuators import Actuator
 from gonogo.ports.incidents import Incidents
 from gonogo.ports.routes import Routes
-
-ALIVE_S_MAX = 300
 
 
 class KilledAt:
@@ -71,26 +69,6 @@ def _mortal(w: World, calls: int) -> list[int]:
     return left
 
 
-def _forked(work: Callable[[], Awaitable[object]]) -> int:
-    """Run `work` in a process of its own; the parent gets its id."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        signal.alarm(ALIVE_S_MAX)  # its partner may have died
-        try:
-            anyio.run(work)
-            code = 0
-        finally:
-            if code:
-                traceback.print_exc()
-            os._exit(code)
-    return child
-
-
-def _exit_of(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 async def _planned(folder: Path) -> None:
     async with world(folder) as w:
         plan = await w.plan()
@@ -126,12 +104,12 @@ def races(folder: Path, n: int) -> dict[str, int]:
     """Two processes carry out one action at the same moment, n times (n even) over one store."""
     there, back = os.pipe(), os.pipe()
     children = [
-        _forked(lambda: _race(folder, 0, n // 2, (there[0], back[1]))),
-        _forked(lambda: _race(folder, 1, n // 2, (back[0], there[1]))),
+        forked(lambda: _race(folder, 0, n // 2, (there[0], back[1]))),
+        forked(lambda: _race(folder, 1, n // 2, (back[0], there[1]))),
     ]
-    assert [_exit_of(child) for child in children] == [0, 0]
+    assert [exit_of(child) for child in children] == [0, 0]
     first, second = (json.loads((folder / f"results-{p}").read_text()) for p in (0, 1))
-    assert _exit_of(_forked(lambda: _report(folder, folder / "report"))) == 0
+    assert exit_of(forked(lambda: _report(folder, folder / "report"))) == 0
     seen = json.loads((folder / "report").read_text())
     pairs = list(zip(first, second, strict=True))
     return {
@@ -184,16 +162,16 @@ def kills(folder: Path, n: int) -> dict[str, int]:
     while found["kills"] < n:
         own = folder / f"kill-{number}"
         own.mkdir()
-        assert _exit_of(_forked(partial(_planned, own))) == 0
-        code = _exit_of(_forked(partial(_doomed, own, calls)))
+        assert exit_of(forked(partial(_planned, own))) == 0
+        code = exit_of(forked(partial(_doomed, own, calls)))
         if code == 0:  # it had fewer calls than that: begin again with the first
             found["points"] = max(found["points"], calls - 1)
             calls, number = 1, number + 1
             continue
         assert code == -signal.SIGKILL
         found["kills"] += 1
-        assert _exit_of(_forked(partial(_repaired, own))) == 0
-        assert _exit_of(_forked(partial(_report, own, own / "report"))) == 0
+        assert exit_of(forked(partial(_repaired, own))) == 0
+        assert exit_of(forked(partial(_report, own, own / "report"))) == 0
         seen = json.loads((own / "report").read_text())
         found["whole"] += seen["broken_at"] is None and seen["actions"] == 2
         found["reached"] += (

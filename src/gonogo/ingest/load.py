@@ -15,7 +15,7 @@ from anyio import to_thread
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
 from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading
-from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches, read_batch
+from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches
 from gonogo.ingest.identities import AnotherRun
 from gonogo.ingest.mapping import FieldMap
 from gonogo.ingest.numbered_lines import (
@@ -301,17 +301,14 @@ async def _load_cells(
     told = CellUnderstanding(plain(Path(source.path).name, 80))
     next_batch = cell_batches(opened.rows, clock=clock, run=reading.run or None)
     replaced = 0
-    while (batch := await read_batch(next_batch)) is not None:
+    # In a thread, as above.
+    while batch := await to_thread.run_sync(next_batch, abandon_on_cancel=True):
         refused = list(batch.rejected)
         if batch.cells:
             told.note(batch.cells)
             stored = await sink.record_cells(batch.cells, clock())
-            loaded.accepted += stored.accepted
-            loaded.duplicates += stored.duplicates
-            loaded.updated += stored.updated
             replaced += stored.updated
-            refused += [replace(r, position=batch.lines[r.position]) for r in stored.rejected]
-            stored.refuse_left()
+            refused += _counted(stored, batch.lines, loaded)
         for rejection in refused:
             loaded.refuse(source.path, rejection)
             refusals.count(rejection)
@@ -337,13 +334,17 @@ async def _record(
         ahead = [one.ts_ms for one in batch.observations if one.ts_ms > now_ms + SKEW_MS]
         loaded.ahead_n += len(ahead)
         loaded.ahead_ms = max(ahead, default=loaded.ahead_ms)
-        stored = await sink.record(batch.observations, now_ms)
-        loaded.accepted += stored.accepted
-        loaded.duplicates += stored.duplicates
-        loaded.updated += stored.updated
-        refused += [replace(r, position=batch.lines[r.position]) for r in stored.rejected]
-        stored.refuse_left()
+        refused += _counted(await sink.record(batch.observations, now_ms), batch.lines, loaded)
     return refused
+
+
+def _counted(stored: BatchReport, lines: Sequence[int], loaded: LoadReport) -> list[Rejection]:
+    """Count what became of a batch; what was refused of it, by lines."""
+    loaded.accepted += stored.accepted
+    loaded.duplicates += stored.duplicates
+    loaded.updated += stored.updated
+    stored.refuse_left()
+    return [replace(each, position=lines[each.position]) for each in stored.rejected]
 
 
 def _same_file(path: str) -> str:

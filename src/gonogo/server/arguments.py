@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from gonogo.records import AMOUNT_MAX
+
 
 def _whole(value: object) -> object:
     """JSON has one sort of number: 40.0 is a whole one."""
@@ -20,7 +22,7 @@ NAME_CHARS_MAX = 200
 Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARS_MAX)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_whole)]
 # In a budget's unit: how much is too much is known where the unit is.
-Usd = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Usd = Annotated[float, Field(ge=0, le=float(AMOUNT_MAX), allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Level = Literal["brief", "full"]
 

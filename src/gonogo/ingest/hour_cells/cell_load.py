@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
 from gonogo.ingest.hour_cells.cell_table import parse_cell
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from gonogo.ingest.numbered_lines import Row
     from gonogo.ports.hour_cells import HourCell
 
-__all__ = ["CellBatch", "CellUnderstanding", "cell_batches", "read_batch"]
+__all__ = ["CellBatch", "CellUnderstanding", "cell_batches"]
 
 CELLS_A_BATCH = 5_000
 _NOT_KNOWN = "no single call, late outcome or answer to the same input is known of them"
@@ -55,11 +53,6 @@ def cell_batches(
 
 def _parsed(row: Row, now_ms: int, run: str | None) -> HourCell | Rejection:
     return parse_cell(row[1], now_ms=now_ms, position=row[0], run=run)
-
-
-async def read_batch(next_batch: Callable[[], CellBatch | None]) -> CellBatch | None:
-    """The next batch, read in a thread: standard input may let us wait for long."""
-    return await to_thread.run_sync(next_batch, abandon_on_cancel=True)
 
 
 class CellUnderstanding:

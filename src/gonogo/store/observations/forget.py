@@ -25,7 +25,7 @@ from gonogo.store.hour_cells.stored_cells import (
 from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.observations.costs import Costs
 from gonogo.store.observations.observation_counts import (
-    recount_versions,
+    store_versions,
     versions_of,
     whole_of,
 )
@@ -232,8 +232,9 @@ def _count_again(
 ) -> None:
     """Counts and times, and the values of each field: one that had too many may have few now."""
     run, bound = connection.execute, (number,)
-    recount_versions(connection, number)
-    _, first, newest = whole_of(versions_of(connection, number, seen.kept_from_ms))
+    versions = versions_of(connection, number, seen.kept_from_ms)
+    store_versions(connection, number, versions, seen.kept_from_ms)
+    _, first, newest = whole_of(versions)
     if seen.kept_from_ms is None:
         for table in ("cardinality", "cardinality_value"):
             run(f"DELETE FROM {table} WHERE dependency_id = ?", bound)  # noqa: S608 - constant names

@@ -64,17 +64,14 @@ def rebuild_rollups(
         (rule.text(), dependency_id),
     )
     slices = Slices(catalogue, dependency_id, rule)
-    for stored in cells_after(connection, dependency_id):
-        for cell in stored:
-            if cell.segments is not None:
-                slices.see(cell.segments)
     # Every value must be counted before the first row is added.
-    for (segments,) in run(
-        "SELECT DISTINCT segments FROM observation "
-        "WHERE dependency_id = ? AND segments IS NOT NULL",
-        bound,
-    ).fetchall():
-        slices.see(segments)
+    for table in ("hour_cell", "observation"):
+        for (segments,) in run(
+            f"SELECT DISTINCT segments FROM {table} "  # noqa: S608 - constant names
+            "WHERE dependency_id = ? AND segments IS NOT NULL",
+            bound,
+        ).fetchall():
+            slices.see(segments)
     after = (-1 if from_ms is None else from_ms, -1)
     while step := [Row(*row) for row in run(ROWS_AFTER, (*bound, *after)).fetchall()]:
         after = step[-1].ts_ms, step[-1].seq
