@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from gonogo.actuators.haproxy import HaproxyWeights
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.route_file import RouteFile
 from gonogo.actuators.webhook import Webhook
+from gonogo.answers import FallbackResult
 from gonogo.app.memory import wall_clock_ms
 from gonogo.ports.actuators import Actuator
+from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Route, Weight
-from gonogo.settings import Secret
+from gonogo.settings import ActuatorSettings, Secret
 from gonogo.store.sqlite.lock import FileLock
+from promotion_world import MONDAY, lives
 from stand_ins import Heard, Pool, receiver, registry, stats_socket
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +183,10 @@ async def test_a_secret_that_is_not_set_is_named(heard: Heard) -> None:
 async def test_an_alias_follows_the_largest_share_and_says_that_it_cannot_split(
     models: Heard,
 ) -> None:
-    """A target without a version, and a version without a target, are named."""
+    """A target without a version is named; a version that no target names is the dependency's own.
+
+    While a candidate is on trial the alias stays where the calls go back to, whatever it has.
+    """
     found = alias(models)
     mostly = Route("m", (Weight("m", 100), Weight("v2", 9_900)), epoch=4)
     assert "v2 whole: an alias cannot split" in found.effect(mostly)
@@ -188,10 +195,18 @@ async def test_an_alias_follows_the_largest_share_and_says_that_it_cannot_split(
     assert "an alias cannot split" in (await found.verify(mostly)).detail
     models.held["aliases"]["champion"] = "3"
     seen = await found.read("m")
-    assert (seen.targets, seen.detail) == ((), "version 3, which no target has")
+    assert seen.targets == (Weight("m@3", 10_000),)
     rules = Route("m", (Weight("rules:basic", 10_000),), epoch=5)
     step = await found.apply(rules, expected_version=seen.version)
     assert (step.status, step.detail) == ("failed", "'rules:basic' has no model version in targets")
+    most = (Weight("m", 2_500), Weight("m@6", 7_500))
+    trial = Promotion("m@6", "6", "m", "7", "allow", 7_500, 7_500, ((0, 3),))
+    assert "points to version 7 (m whole" in found.effect(Route("m", most, promotion=trial))
+    assert "points to version 6" in found.effect(
+        Route("m", most[1:], promotion=replace(trial, status="done"))
+    )
+    assert found.lacks(Route("m", most)) == ""
+    assert "'m@six' has no" in found.lacks(Route("m", (Weight("m@six", 10_000),)))
 
 
 async def test_an_alias_moved_by_somebody_else_is_seen_and_brought_back(models: Heard) -> None:
@@ -261,3 +276,50 @@ async def test_a_restart_forgets_and_is_brought_back(tmp_path: Path, pool: Pool)
     pool.weights.update(primary=100, base=0)
     assert (await found.read("m")).status == "absent"
     await goes_back(found)
+
+
+async def test_a_promotion_moves_every_actuator_stage_by_stage_and_back(
+    tmp_path: Path, models: Heard, pool: Pool
+) -> None:
+    """The alias waits for the end, weights and receiver follow each stage; what cannot is said ahead."""
+    proxy = {"socket": str(tmp_path / "haproxy.sock"), "backend": "models"}
+    kinds = {
+        "registry": ActuatorSettings(
+            "registry",
+            "mlflow",
+            options={"url": models.url, "alias": "champion"},
+            targets={"m": "7", "m@v2": "6"},
+        ),
+        "proxy": ActuatorSettings(
+            "proxy", "haproxy", options=proxy, targets={"m": "primary", "m@v2": "base"}
+        ),
+    }
+    now = [MONDAY]
+    with receiver(SECRET, lambda: now[0] // 1000) as heard:
+        kinds["hook"] = ActuatorSettings(
+            "hook", "webhook", options={"url": heard.url}, secret=Secret("HOOK_SECRET", SECRET)
+        )
+        async with lives(tmp_path, actuators=kinds, now=now) as m:
+            begun = await m.begun()
+            assert {step.status for step in begun.actuators} == {"done"}
+            assert models.held["aliases"] == {"champion": "7"}
+            seen = []
+            while (await m.promotion()).is_running:
+                seen.append((pool.weights["base"], heard.held["m"]["targets"][-1]["share"]))
+                while (await m.looked()).move != "advance":
+                    await m.live(6, v2=12)
+            assert seen == [(1, 0.02), (1, 0.05), (1, 0.25), (1, 0.5)]
+            assert (models.held["aliases"], pool.weights) == (
+                {"champion": "6"},
+                {"primary": 0, "base": 1},
+            )
+            audit = (await m.route()).audit_id
+            undone = await m.app.trigger_fallback("m", undo=audit, confirm=True)
+            assert isinstance(undone, FallbackResult)
+            assert {step.status for step in undone.actuators} == {"done"}
+            assert models.held["aliases"] == {"champion": "7"}
+            await m.smoke(version="v3")
+            plan = await m.planned("v3")
+            [unknown] = [check for check in plan.checks if not check.passed]
+            assert (unknown.check, plan.approval) == ("actuators", "ask")
+            assert "proxy: 'm@v3' has no server in targets" in unknown.why

@@ -43,6 +43,10 @@ class Mortal:
         """As the file."""
         return self._file.effect(route)
 
+    def lacks(self, route: Route) -> str:
+        """As the file."""
+        return self._file.lacks(route)
+
     async def read(self, dependency: str) -> ActuatorReading:
         """As the file."""
         return await self._file.read(dependency)

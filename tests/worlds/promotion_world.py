@@ -13,11 +13,12 @@ from gonogo.app import Gonogo
 from gonogo.fallback.promotion.ramp import PromotionOutcome
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Route
-from gonogo.settings import DependencySettings, NotifierSettings, Policy, Settings
+from gonogo.settings import ActuatorSettings, DependencySettings, NotifierSettings, Policy, Settings
 
 HOUR = 3_600_000
 NOTHING: Mapping[str, object] = {}
 NO_RECEIVERS: Mapping[str, NotifierSettings] = {}
+NO_ACTUATORS: Mapping[str, ActuatorSettings] = {}
 MONDAY = 1_780_272_000_000
 
 
@@ -114,7 +115,7 @@ class Lives:
 def settings_of(folder: Path, policy: Policy = "confirm") -> Settings:
     """The dependency's settings, with the store in a folder."""
     own = DependencySettings("m", fallback=("n",), fallback_policy=policy)
-    return Settings(store=str(folder / "gonogo.db"), dependencies={"m": own})
+    return Settings(store=engines.store_of(folder), dependencies={"m": own})
 
 
 @asynccontextmanager
@@ -124,13 +125,14 @@ async def lives(
     policy: Policy = "confirm",
     hours: int = 30,
     notify: Mapping[str, NotifierSettings] = NO_RECEIVERS,
+    actuators: Mapping[str, ActuatorSettings] = NO_ACTUATORS,
+    now: list[int] | None = None,
 ) -> AsyncIterator[Lives]:
     """Some hours of v1 alone, and a smoke test of v2."""
-    settings = replace(settings_of(folder, policy), notify=notify)
-    if engines.ADDRESS is not None:
-        schema = engines.schema_of(folder)
-        settings = replace(settings, store=engines.ADDRESS, store_schema=schema)
-    now = [MONDAY]
+    settings = replace(settings_of(folder, policy), notify=notify, actuators=actuators)
+    own = replace(settings.dependency("m"), actuators=tuple(actuators))
+    settings = replace(settings, dependencies={"m": own})
+    now = [MONDAY] if now is None else now
     async with Gonogo(settings, clock=lambda: now[0], actor="kim") as app:
         found = Lives(app, now)
         await found.live(hours)

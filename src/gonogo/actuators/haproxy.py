@@ -71,15 +71,20 @@ class HaproxyWeights:
 
     def effect(self, route: Route) -> str:
         """What applying this route would do, in one line."""
-        problem = self._unmapped(route)
+        problem = self.lacks(route)
         if problem:
             return f"{self._name}: nothing: {problem}"
         parts = ", ".join(f"{server} {w}" for server, w in self._weights(route).items())
         return f"{self._name}: HAProxy backend {self._backend} gets the weights {parts}"
 
+    def lacks(self, route: Route) -> str:
+        """The first target that no server stands for."""
+        missing = [w.target for w in route.targets if w.target not in self._servers]
+        return f"'{missing[0]}' has no server in targets" if missing else ""
+
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Claim the epoch, raise, then lower; each weight is read back before the next."""
-        if missing := self._unmapped(route):
+        if missing := self.lacks(route):
             return Step("failed", missing)
         try:
             weights, down, epoch = await self._state(route.dependency)
@@ -111,7 +116,7 @@ class HaproxyWeights:
 
     async def verify(self, route: Route) -> Step:
         """Read the weights back, and whether who has them is up."""
-        if missing := self._unmapped(route):
+        if missing := self.lacks(route):
             return Step("failed", missing)
         try:
             weights, down, epoch = await self._state(route.dependency)
@@ -126,10 +131,6 @@ class HaproxyWeights:
                 "failed", f"server {server} has weight {wanted[server]} and is {down[server]}"
             )
         return Step("done", f"{len(wanted)} weights read back at epoch {epoch}")
-
-    def _unmapped(self, route: Route) -> str:
-        missing = [w.target for w in route.targets if w.target not in self._servers]
-        return f"'{missing[0]}' has no server in targets" if missing else ""
 
     def _weights(self, route: Route) -> dict[str, int]:
         """Small whole numbers in the ratio of the shares; exact for whole percents."""

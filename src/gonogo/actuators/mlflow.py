@@ -1,6 +1,8 @@
 """An alias of the MLflow model registry, over its REST API: which version serves.
 
-An alias points at one version, so it follows the target with the largest share; it cannot split.
+An alias points at one version, so it cannot split: it follows the target with the largest share, and
+while a candidate is on trial it stays where the calls go back to. A target `NAME@7` is version 7 of the
+model where `targets` names no other.
 MLflow has no compare-and-set: the epoch stands in a tag of the registered model, written ahead of
 the alias, and both are read back. Source: MLflow REST API, "Set Registered Model Alias".
 """
@@ -15,7 +17,7 @@ from gonogo.actuators.exchange import Reply, exchange
 from gonogo.actuators.fence import settled
 from gonogo.errors import plain
 from gonogo.ports.actuators import ActuatorReading, Step
-from gonogo.ports.routes import WHOLE, Route, Weight
+from gonogo.ports.routes import WHOLE, Route, Weight, split_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,12 +76,15 @@ class MlflowAlias:
     def effect(self, route: Route) -> str:
         """What applying this route would do, in one line."""
         target, version = self._wanted(route)
-        where = (
-            f"version {version}" if version else f"nothing: '{target}' has no version in targets"
-        )
+        where = f"version {version}" if version else f"nothing: {self.lacks(route)}"
         split = "" if len(route.targets) == 1 else f" ({target} whole: an alias cannot split)"
         model = self._model or route.dependency
         return f"{self._name}: MLflow alias {model}@{self._alias} points to {where}{split}"
+
+    def lacks(self, route: Route) -> str:
+        """The first target that no version of the model stands for."""
+        missing = [w.target for w in route.targets if self._version(route, w.target) is None]
+        return f"'{missing[0]}' has no model version in targets" if missing else ""
 
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Write the epoch, then the alias; refused at a newer epoch or an unexpected version."""
@@ -118,7 +123,7 @@ class MlflowAlias:
         if seen.version == f"{version}/{route.epoch}":
             whole = "" if len(route.targets) == 1 else f", {target} whole: an alias cannot split"
             return Step("done", f"alias {self._alias} read back on version {version}{whole}")
-        held = "is not set" if seen.status == "absent" else f"is on {seen.detail or seen.version}"
+        held = "is not set" if seen.status == "absent" else f"is on {seen.version}"
         return Step("failed", f"alias {self._alias} {held}, not on {version}/{route.epoch}")
 
     @property
@@ -126,8 +131,18 @@ class MlflowAlias:
         return f"gonogo.epoch.{self._alias}"
 
     def _wanted(self, route: Route) -> tuple[str, str | None]:
+        trial = route.promotion
+        if trial is not None and trial.is_running:
+            return trial.home, self._version(route, trial.home)
         target = max(route.targets, key=lambda weight: weight.share).target
-        return target, self._versions.get(target)
+        return target, self._version(route, target)
+
+    def _version(self, route: Route, target: str) -> str | None:
+        """The model version that a target stands for; MLflow's own are whole numbers."""
+        name, own = split_version(target)
+        stated = self._versions.get(target)
+        is_own = name == route.dependency and own is not None and own.isascii() and own.isdigit()
+        return own if stated is None and is_own else stated
 
     def _client(self) -> httpx.AsyncClient:
         import httpx
@@ -158,10 +173,11 @@ class MlflowAlias:
         version = aliases.get(self._alias)
         if version is None:
             return ActuatorReading("absent", epoch=epoch, version=f"absent/{epoch}")
-        target = next((name for name, own in self._versions.items() if own == version), None)
-        targets = () if target is None else (Weight(target, WHOLE),)
-        other = f"version {plain(version, 60)}, which no target has" if target is None else ""
-        return ActuatorReading("known", targets, epoch, f"{version}/{epoch}", other)
+        target = next(
+            (name for name, own in self._versions.items() if own == version),
+            f"{dependency}@{plain(version, 60)}",
+        )
+        return ActuatorReading("known", (Weight(target, WHOLE),), epoch, f"{version}/{epoch}")
 
     async def _post(self, client: httpx.AsyncClient, path: str, body: dict[str, str]) -> Reply:
         return await self._exchange(client, "POST", path, json.dumps(body).encode())

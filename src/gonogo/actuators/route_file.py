@@ -68,6 +68,11 @@ class RouteFile:
         parts = ", ".join(f"{share_text(w.share / WHOLE)} {w.target}" for w in route.targets)
         return f"{self._name}: {self._path.name}: {route.dependency} to {parts}"
 
+    def lacks(self, route: Route) -> str:
+        """Nothing: a file takes any target."""
+        del route
+        return ""
+
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Replace the file; refused where it holds a newer epoch or something unexpected."""
         return await to_thread.run_sync(self._apply, route, expected_version)

@@ -88,6 +88,11 @@ class Webhook:
         told = f"{route.dependency} goes to {parts} (epoch {route.epoch})"
         return f"{self._name}: {self._url.partition('?')[0]} is told that {told}"
 
+    def lacks(self, route: Route) -> str:
+        """The secret, where its variable is not set; a receiver knows any target."""
+        del route
+        return "" if self._secret.value else self._no_secret
+
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Tell the receiver, again where it was away or failed; `done` means that it took it."""
         if not self._secret.value:

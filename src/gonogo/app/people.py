@@ -192,7 +192,7 @@ async def promotions(
         )
         for route in await stores.routes.routes()
         if (made := route.promotion) is not None
-        and (made.is_running or now_ms - route.changed_ms < DAY_MS)
+        and (made.is_running or now_ms - made.ended_ms < DAY_MS)
         and dependency in (None, route.dependency)
     ]
 

@@ -72,6 +72,11 @@ class RecordedActuator:
         """What it would note."""
         return f"{self._name}: would note epoch {route.epoch} of {route.dependency}"
 
+    def lacks(self, route: Route) -> str:
+        """Nothing: it notes any target."""
+        del route
+        return ""
+
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Note it; refused where another route is there than expected, or a newer one."""
         if self.hangs:

@@ -190,10 +190,14 @@ def actuators_of(ports: FallbackPorts, settings: Settings, dependency: str) -> t
 
 
 def effects(
-    ports: FallbackPorts, settings: Settings, route: Route, after: tuple[Weight, ...]
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    after: tuple[Weight, ...],
+    promotes: Promotion | None = None,
 ) -> tuple[str, ...]:
     """What would happen, one line an actuator."""
-    wanted = Route(route.dependency, after, epoch=route.epoch + 1)
+    wanted = Route(route.dependency, after, epoch=route.epoch + 1, promotion=promotes)
     lines = [f"store: epoch {wanted.epoch}"]
     for name in actuators_of(ports, settings, route.dependency):
         actuator = ports.actuators.get(name)

@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.errors import ActionRefused
-from gonogo.fallback.apply import RETURN, carry_out
-from gonogo.fallback.approval import Approval
+from gonogo.fallback.apply import RETURN
 from gonogo.fallback.conditions import not_held
-from gonogo.fallback.fallback_words import plan_answer, plan_of
-from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, Proposal, effects, shifted
+from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, shifted
 from gonogo.fallback.route import RENEWALS_MAX
+from gonogo.fallback.step import ACTOR, take_step
 from gonogo.fallback.traffic import unseen
 from gonogo.incidents.along_route import note_stuck
 from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
 
 # A stage lasts at least this long, however good the evidence is.
 DWELL_MS = HOUR_MS
-ACTOR = "gonogo"
 BAD_START = "the calls of its first hour are ill"
 
 Move = Literal["advance", "leave", "renew", "wait"]
@@ -226,30 +222,23 @@ async def _step(
     reason: str,
     now_ms: int,
 ) -> None:
-    """Take one step as a plan of its own; another process may have been faster."""
-    proposal = Proposal(
-        dependency=route.dependency,
-        reason=reason,
-        route=route,
-        after=after,
-        health=None,
-        cost_change=None,
-        effects=effects(ports, settings, route, after),
-        checks=(
-            Check("evidence", True, reason, "always"),
-            not_held(route, now_ms),
-            Check("state_version", True, f"version {route.version}", "always"),
-        ),
-        approval="allow",  # the yes to the fallback was a yes to its way back
-        valid_ms=1000 * settings.plan_expires_s,
+    """The yes to the fallback was a yes to its way back: a step asks nobody."""
+    checks = (
+        Check("evidence", True, reason, "always"),
+        not_held(route, now_ms),
+        Check("state_version", True, f"version {route.version}", "always"),
     )
-    plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
-    share = sum(weight.share for weight in after if weight.target == route.home)
-    key = f"{RETURN}/{route.version}/{share}"
-    kept = await ports.routes.save_plan(replace(plan, returns=returns, idempotency_key=key))
-    if kept.state == "planned":
-        with suppress(ActionRefused):
-            await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))
+    await take_step(
+        ports,
+        settings,
+        route,
+        after,
+        kind=RETURN,
+        reason=reason,
+        checks=checks,
+        returns=returns,
+        now_ms=now_ms,
+    )
 
 
 async def _due(

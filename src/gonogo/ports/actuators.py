@@ -53,6 +53,10 @@ class Actuator(Protocol):
         """What applying this route would do, in one line."""
         ...
 
+    def lacks(self, route: Route) -> str:
+        """What it is not told to make this route real, in words; "" where nothing is missing."""
+        ...
+
     async def apply(self, route: Route, *, expected_version: str) -> Step:
         """Bring it about, raising a target before lowering another, with no moment without one.
 

@@ -18,6 +18,7 @@ from gonogo.fallback.judgement import LIMITS_LOOK_BACK_MS, is_ill
 from gonogo.fallback.plan import (
     REASON_CHARS_MAX,
     Proposal,
+    actuators_of,
     effects,
     told_targets,
     valid_ms,
@@ -101,7 +102,7 @@ async def propose_promotion(
         after=after,
         health=None,
         cost_change=None,
-        effects=effects(ports, settings, route, after),
+        effects=effects(ports, settings, route, after, made),
         checks=checks,
         approval=approval,
         valid_ms=valid_ms(settings, approval),
@@ -287,8 +288,21 @@ async def promotion_checks(
         rate_limit(switches, now_ms),
         flap_damping(switches, now_ms),
         *await drawn_budgets(ports, settings, route, after, now_ms=now_ms),
+        *_reached(ports, settings, made),
         *state,
     )
+
+
+def _reached(ports: FallbackPorts, settings: Settings, made: Promotion) -> tuple[Check, ...]:
+    """A candidate that an actuator knows nothing of would have all calls, and get none there."""
+    name = split_version(made.target)[0]
+    ends = Route(name, split_of(made, min(made.to, WHOLE - 1)))
+    missing = [
+        f"{actuator}: {lack}"
+        for actuator in actuators_of(ports, settings, name)
+        if actuator in ports.actuators and (lack := ports.actuators[actuator].lacks(ends))
+    ]
+    return (Check("actuators", False, "; ".join(missing), "never"),) if missing else ()
 
 
 async def _evidence(

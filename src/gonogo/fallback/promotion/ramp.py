@@ -8,19 +8,14 @@ processes cannot take it twice. A route that a person holds stays where it is.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from gonogo.errors import ActionRefused
-from gonogo.fallback.apply import PROMOTE, carry_out
-from gonogo.fallback.approval import Approval
-from gonogo.fallback.conditions import blocking
-from gonogo.fallback.fallback_words import plan_answer, plan_of
-from gonogo.fallback.plan import Proposal, effects, valid_ms
+from gonogo.fallback.apply import PROMOTE
 from gonogo.fallback.promotion.promotion_plan import promotion_checks, split_of
 from gonogo.fallback.promotion.promotion_state import told_difference, told_evidence, told_worse
 from gonogo.fallback.promotion.trial_reading import read_trial
+from gonogo.fallback.step import take_step
 from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.text.forms import share_text
 
@@ -30,7 +25,6 @@ if TYPE_CHECKING:
     from gonogo.ports.promotions import Promotion
     from gonogo.settings import Policy, Settings
 
-ACTOR = "gonogo"
 # Evidence comes by the hour; a question about a route must not wait for it each time.
 LOOKED_AT_EVERY_MS = 60_000
 
@@ -177,27 +171,18 @@ async def _step(
     reading: TrialReading | None = None,
     now_ms: int,
 ) -> None:
-    """Make one step a plan of its own, and take it where nobody has to be asked."""
     checks = await promotion_checks(
         ports, settings, route, made, after, is_start=False, reading=reading, now_ms=now_ms
     )
-    proposal = Proposal(
-        dependency=route.dependency,
+    await take_step(
+        ports,
+        settings,
+        route,
+        after,
+        kind=PROMOTE,
         reason=reason,
-        route=route,
-        after=after,
-        health=None,
-        cost_change=None,
-        effects=effects(ports, settings, route, after),
         checks=checks,
         approval=approval,
-        valid_ms=valid_ms(settings, approval),
         promotes=made,
+        now_ms=now_ms,
     )
-    plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
-    share = sum(weight.share for weight in after if weight.target == made.target)
-    key = f"{PROMOTE}/{route.version}/{share}"
-    kept = await ports.routes.save_plan(replace(plan, idempotency_key=key))
-    if kept.state == "planned" and approval == "allow" and not blocking(kept.checks, None):
-        with suppress(ActionRefused):
-            await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))

@@ -1,0 +1,65 @@
+"""One step on evidence, of the way back or of a candidate's way forward: a plan of its own, taken at once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gonogo.errors import ActionRefused
+from gonogo.fallback.apply import carry_out
+from gonogo.fallback.approval import Approval
+from gonogo.fallback.conditions import blocking
+from gonogo.fallback.fallback_words import plan_answer, plan_of
+from gonogo.fallback.plan import Proposal, effects, valid_ms
+
+if TYPE_CHECKING:
+    from gonogo.fallback.fallback_ports import FallbackPorts
+    from gonogo.ports.promotions import Promotion
+    from gonogo.ports.routes import Check, Recovery, Route, Weight
+    from gonogo.settings import Policy, Settings
+
+# By whose name steps stand in the log.
+ACTOR = "gonogo"
+
+
+async def take_step(
+    ports: FallbackPorts,
+    settings: Settings,
+    route: Route,
+    after: tuple[Weight, ...],
+    *,
+    kind: str,
+    reason: str,
+    checks: tuple[Check, ...],
+    approval: Policy = "allow",
+    returns: Recovery | None = None,
+    promotes: Promotion | None = None,
+    now_ms: int,
+) -> None:
+    """Keep a step as a plan, and take it where nobody has to be asked and nothing stops it.
+
+    Each is fenced, read back, audited and reconciled as every plan; one that another process took, or
+    that waits already, stays as it is.
+    """
+    proposal = Proposal(
+        dependency=route.dependency,
+        reason=reason,
+        route=route,
+        after=after,
+        health=None,
+        cost_change=None,
+        effects=effects(ports, settings, route, after, promotes),
+        checks=checks,
+        approval=approval,
+        valid_ms=valid_ms(settings, approval),
+        promotes=promotes,
+    )
+    plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
+    moved = promotes.target if promotes is not None else route.home
+    share = sum(weight.share for weight in after if weight.target == moved)
+    key = f"{kind}/{route.version}/{share}"
+    kept = await ports.routes.save_plan(replace(plan, returns=returns, idempotency_key=key))
+    if kept.state == "planned" and approval == "allow" and not blocking(kept.checks, None):
+        with suppress(ActionRefused):
+            await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))
