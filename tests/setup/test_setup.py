@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError
-from gonogo.setup.clients import CLIENTS, Client, Place, entry, link, place_of
+from gonogo.setup.clients import CLIENTS, Client, Place, entry, link, place_of, program_in
 from gonogo.setup.jsonc import Document
 from gonogo.setup.merging import carry_out, planned, server_in
 from gonogo.setup.template import InitialConfig, filled
@@ -137,16 +137,26 @@ def test_comments_and_trailing_commas_stay(tmp_path: Path) -> None:
         "// nothing yet\n",
         '\ufeff{"a": 1}',
         '{\n  "a": "}, // no comment"\n}\n',
+        '{"servers": {"x": {},}}',
+        '{"servers": {"x": {} /* mine */ } }',
+        '{"servers": { /* none */ }}',
+        '{\n  "servers": {\n    // mine: none yet\n  }\n}\n',
+        '{"servers": {"gonogo": {/* mine */ "command": "old", // mine\n}}}',
+        '{\r\n  "servers": {\r\n    "x": {} // mine\r\n  }\r\n}\r\n',
     ],
 )
 def test_any_file_that_a_client_writes_is_taken(text: str, tmp_path: Path) -> None:
-    """Empty, in one line, with half a character, with a mark in front."""
+    """Empty, in one line, with half a character, a mark in front, comments, other line ends."""
     place = Place(tmp_path / "mcp.json", "servers", "")
-    place.path.write_text(text)
+    place.path.write_bytes(text.encode())
     before = Document(text).value
     assert isinstance(before, dict)
     carry_out(planned(place, SERVER), stamp="1")
-    after = Document(place.path.read_text()).value
+    written = place.path.read_bytes().decode()
+    assert written.count("mine") == text.count("mine")
+    assert ("\r" in text) == ("\r" in written)
+    assert written.count("\r") in (0, written.count("\n"))
+    after = Document(written).value
     servers = {**before.get("servers", {}), "gonogo": SERVER}
     assert after == {**before, "servers": servers}
     assert planned(place, SERVER).is_none
@@ -170,6 +180,39 @@ def test_what_was_set_up_is_carried_over() -> None:
     moved = entry("cursor", ["/g"], config="/c", store=address, read_only=False, before=same)
     assert moved["args"] == ["serve", "--config", "/c"]
     assert moved["env"] == {"A": "1", "GONOGO_TOKEN": "t", "GONOGO_STORE": address}
+
+
+@pytest.mark.parametrize(
+    ("before", "same"),
+    [
+        ({"command": "g", "args": ["--store", "/s.db", "serve", "--read-only"]}, True),
+        ({"command": {"path": "g", "args": ["serve", "--store=/s.db", "--read-only"]}}, True),
+        ({"type": "http", "url": "https://h/mcp", "headers": {"Authorization": "Bearer t"}}, False),
+    ],
+)
+def test_an_entry_of_another_form_is_understood(before: dict[str, object], *, same: bool) -> None:
+    """Options ahead of `serve`, Zed's older form; a server elsewhere leaves nothing behind."""
+    made = entry("zed", ["/g"], config=None, store=None, read_only=None, before=before)
+    args = ["serve", "--store", "/s.db", "--read-only"] if same else ["serve"]
+    assert made == {"source": "custom", "command": "/g", "args": args}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_an_entry_starts_is_found_again(client: Client) -> None:
+    """The doctor looks there, in whatever form the client has it."""
+    assert program_in(entry(client, ["/g"], config=None, store=None, read_only=None)) == "/g"
+    assert program_in({"command": {"path": "/g", "args": []}}) == "/g"
+    assert program_in({"url": "https://h/mcp"}) is None
+
+
+def test_a_read_only_file_is_left(tmp_path: Path) -> None:
+    """Whoever took the right to write away, perhaps a program that manages it, meant it."""
+    place = Place(tmp_path / "mcp.json", "servers", "")
+    place.path.write_text("{}")
+    place.path.chmod(0o444)
+    with pytest.raises(ConfigError, match="is read-only; nothing was written"):
+        carry_out(planned(place, SERVER), stamp="1")
+    assert [file.name for file in tmp_path.iterdir()] == ["mcp.json"]
 
 
 def test_a_file_that_changed_meanwhile_is_left(tmp_path: Path) -> None:
@@ -209,6 +252,40 @@ def test_codex_and_goose_get_their_own_form(tmp_path: Path) -> None:
     assert '    cmd: "/opt/g"\n    args: ["serve"]\n' in written
     assert [line for line in text.splitlines() if line not in written.splitlines()] == []
     assert planned(goose, server).is_none
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("codex", "[mcp_servers.gonogo]\nsince = 2026-01-01\n\n# of db\n[mcp_servers.db]\na = 1\n"),
+        ("codex", '[mcp_servers.db]\n# of db\na = "x\u2028y"\n'),
+        ("goose", 'A: "x\u2028y"\nextensions:\n  # of db\n  db:\n    a: 1\n'),
+        ("goose", "extensions:\n    gonogo:\n        cmd: old\n    # of db\n    db: {}\n"),
+    ],
+)
+def test_comments_marks_and_line_ends_stay(
+    client: Client, text: str, ends: str, mark: str, tmp_path: Path
+) -> None:
+    """What Windows writes stays as Windows writes it; a comment stays with what it is about."""
+    place = place_of(client, {"HOME": str(tmp_path)}, project=None)
+    place.path.parent.mkdir(parents=True)
+    old = mark + text.replace("\n", ends)
+    place.path.write_bytes(old.encode())
+    server = entry(
+        client, ["/g"], config=None, store="/s.db", read_only=True, before=server_in(place)
+    )
+    carry_out(planned(place, server), stamp="1")
+    written = place.path.read_bytes().decode()
+    assert written.startswith(mark + text[:1])
+    assert written.count("\r") == (ends == "\r\n") * written.count("\n")
+    added = written.split(ends)
+    gone = [line for line in old.split(ends) if line not in added]
+    assert all("gonogo" in line or "cmd: old" in line for line in gone), gone
+    assert added[added.index(next(li for li in added if "# of db" in li)) + 1].strip()[:1] in "[da"
+    assert server_in(place) == server
+    assert planned(place, server).is_none
 
 
 def test_goose_s_entry_keeps_what_was_set_however_goose_writes_it(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ RevisionOption = Annotated[
     "cells",
     "gonogo cells duckdb --calls \"'calls/*.parquet'\" --field dependency --field ts --field outcome",
     "gonogo cells spark --calls lake.calls --field dependency=model --field ts --field latency_ms=took_s*1000",
+    panel="Record",
 )
 async def cells(
     session: Session,

@@ -18,7 +18,7 @@ import typer
 from gonogo.cli.command import START, Session, command
 from gonogo.config import default_config, default_store, load_settings
 from gonogo.errors import ConfigError, ParameterError, StoreError, plain
-from gonogo.setup.clients import CLIENTS, Client, entry, link, place_of
+from gonogo.setup.clients import CLIENTS, USER_ONLY, Client, entry, link, place_of
 from gonogo.setup.guard_hooks import hook_place_of, planned_hook
 from gonogo.setup.merging import carry_out, planned, server_in
 from gonogo.setup.template import InitialConfig, filled
@@ -154,7 +154,7 @@ async def install(
     """Let an MCP client start the server; shows the change to its file first, and keeps the old one."""
     known = _client(client)
     settings = session.settings
-    folder = project.absolute() if project else None
+    folder = _project(project, known) if project else None
     place = place_of(known, settings.environ, project=folder)
     before = None
     if not show_link:
@@ -263,6 +263,19 @@ def own_command() -> tuple[str, ...]:
         if script.stem == "gonogo" and script.is_file() and os.access(script, os.X_OK):
             return (str(script),)
     return (sys.executable, "-m", "gonogo")
+
+
+def _project(folder: Path, client: Client) -> Path:
+    """The folder whose own file is meant.
+
+    Raises:
+        ParameterError: There is no such folder, or the client has no file for one.
+    """
+    if client in USER_ONLY:
+        raise ParameterError(f"{client} has one file for all projects; leave --project out.")
+    if not folder.is_dir():
+        raise ParameterError(f"--project {plain(str(folder), 200)}: there is no such folder.")
+    return folder.absolute()
 
 
 def _client(name: str) -> Client:

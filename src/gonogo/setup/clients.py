@@ -16,7 +16,9 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
+
+from gonogo.errors import ConfigError
 
 Client = Literal[
     "claude-desktop",
@@ -32,7 +34,11 @@ Client = Literal[
 ]
 Form = Literal["json", "toml", "yaml"]
 CLIENTS: tuple[Client, ...] = get_args(Client)
+# Where no project has a file of its own.
+USER_ONLY: frozenset[Client] = frozenset({"claude-desktop", "cline", "goose"})
 SERVER = "gonogo"
+# Where an entry has one of these, the client calls a server that runs elsewhere.
+_REMOTE = frozenset({"url", "httpUrl", "serverUrl", "uri"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
     Args:
         client: Which.
         environ: The process environment.
-        project: A folder whose own file is meant; Claude Desktop has none.
+        project: A folder whose own file is meant, for a client that is not in `USER_ONLY`.
     """
     home = user_home(environ)
     folder = home if project is None else project
@@ -61,7 +67,9 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
     cline = code / "globalStorage" / "saoudrizwan.claude-dev" / "settings"
     claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home) / ".claude.json"
     codex = Path(environ.get("CODEX_HOME") or home / ".codex")
-    # Of a project where the client knows that, else of the user.
+    goose = dotted / "goose"
+    if sys.platform == "win32":
+        goose = user / "Block" / "goose" / "config"
     mine: dict[Client, Path] = {
         "claude-desktop": user / "Claude" / "claude_desktop_config.json",
         "claude-code": claude if project is None else project / ".mcp.json",
@@ -71,7 +79,7 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
         "gemini-cli": folder / ".gemini" / "settings.json",
         "zed": (dotted / "zed" if project is None else project / ".zed") / "settings.json",
         "cline": cline / "cline_mcp_settings.json",
-        "goose": dotted / "goose" / "config.yaml",
+        "goose": goose / "config.yaml",
         "continue": folder / ".continue" / "mcpServers" / "gonogo.json",
     }
     return Place(mine[client], *_KEYS[client])
@@ -92,8 +100,26 @@ _KEYS: Mapping[Client, tuple[str, str, Form]] = {
 
 
 def user_home(environ: Mapping[str, str]) -> Path:
-    """The user's own folder, as the environment says or the system does."""
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    """The user's own folder, as the environment says or the system does.
+
+    Raises:
+        ConfigError: The user has none, as in many a container.
+    """
+    try:
+        return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    except RuntimeError:
+        raise ConfigError(
+            "This user has no home folder to keep a client's file in: set HOME."
+        ) from None
+
+
+def program_in(server: Mapping[str, object]) -> str | None:
+    """What a client's entry starts; None where it calls a server elsewhere."""
+    if _REMOTE & server.keys():
+        return None
+    # Goose says `cmd`; Zed's older form has a table of it.
+    named = server.get("cmd", server.get("command", ""))
+    return str(named.get("path", "") if isinstance(named, dict) else named)
 
 
 def _user_folder(environ: Mapping[str, str], home: Path) -> Path:
@@ -125,6 +151,11 @@ def entry(
         before: The entry that is there: its environment, and whatever else a person set, stay.
     """
     old = dict(before or {})
+    if _REMOTE & old.keys():
+        old = {}  # it led to a server elsewhere; nothing of that is true of one started here
+    if isinstance(old.get("command"), dict):  # Zed's older form
+        old |= cast("dict[str, object]", old["command"])
+        old.pop("path", None)
     kept = _options(old.get("args"))
     env_key = "envs" if client == "goose" else "env"
     env = old.get(env_key)
@@ -168,10 +199,14 @@ def _shape(client: Client) -> dict[str, object]:
 
 
 def _options(args: object) -> dict[str, str | None]:
-    """The options after `serve` in an entry's arguments, in their order."""
+    """The options of `serve` in an entry's arguments, in their order."""
     words = [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
-    words = words[words.index("serve") + 1 :] if "serve" in words else []
-    return options_of(words)
+    if "serve" not in words:
+        return {}
+    at = words.index("serve")
+    # Others before it belong to what starts gonogo.
+    ahead = {k: v for k, v in options_of(words[:at]).items() if k in ("--store", "--config")}
+    return ahead | options_of(words[at + 1 :])
 
 
 def options_of(words: Sequence[str]) -> dict[str, str | None]:

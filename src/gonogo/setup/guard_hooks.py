@@ -20,7 +20,7 @@ from typing import cast
 from gonogo.errors import ConfigError
 from gonogo.setup.clients import Client, options_of, user_home
 from gonogo.setup.jsonc import Document, with_item, with_value, without_item
-from gonogo.setup.merging import Change, indent_of, read_text
+from gonogo.setup.merging import Change, as_written, indent_of, read_text
 
 __all__ = ["HookPlace", "commands_in", "hook_place_of", "planned_hook", "program_of"]
 
@@ -96,11 +96,11 @@ def planned_hook(
     text = on.after if on else (before or "")
     try:
         if command is None:
-            after = _without(text, place)
+            after = as_written(text, lambda body: _without(body, place))
         else:
             wide = any(not tool.startswith("mcp__") for tool in tools)
             matcher = EVERY_TOOL if wide else place.matcher
-            after = _with(text, place, command, options, matcher)
+            after = as_written(text, lambda body: _with(body, place, command, options, matcher))
     except (ValueError, RecursionError):
         raise ConfigError(
             f'{place.path}: "hooks.{place.event}" is no list of hooks that can be changed safely. '

@@ -51,6 +51,13 @@ class Document:
         found = _BLANK.match(self.text, at)
         return found.end() if found else at
 
+    def at(self, path: Sequence[str]) -> object:
+        """The value at a path of keys; None where something on the way is no object."""
+        value = self.value
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
     def _value(self, at: int, path: tuple[str, ...]) -> tuple[object, int]:
         if len(path) > DEPTH_MAX:
             raise ValueError("nested too deeply")
@@ -118,6 +125,17 @@ def with_value(text: str, path: Sequence[str], value: object, *, indent: str) ->
         return f"{text.rstrip()}\n{_written(whole, indent, 0)}\n".lstrip("\n")
     place = found.places.get(tuple(path))
     if place is not None:
+        before = found.at(path)
+        if (
+            isinstance(before, Mapping)
+            and isinstance(value, Mapping)
+            and before.keys() <= value.keys()
+        ):
+            # Key by key: comments among those that stay are a person's.
+            for key, inner in value.items():
+                if key not in before or before[key] != inner:
+                    text = with_value(text, (*path, key), inner, indent=indent)
+            return text
         return text[: place.start] + _written(value, indent, len(path)) + text[place.end :]
     there = len(path) - 1
     while tuple(path[:there]) not in found.places:
@@ -125,7 +143,7 @@ def with_value(text: str, path: Sequence[str], value: object, *, indent: str) ->
     made = value
     for key in reversed(path[there + 1 :]):
         made = {key: made}
-    return _inserted(text, found, path[: there + 1], made, indent)
+    return _inserted(found, path[: there + 1], made, indent)
 
 
 def with_item(text: str, path: Sequence[str], value: object, *, indent: str) -> str:
@@ -139,14 +157,9 @@ def with_item(text: str, path: Sequence[str], value: object, *, indent: str) -> 
     if place is None:
         return with_value(text, path, [value], indent=indent)
     items = _items(found, path)
-    if not items:
-        return with_value(text, path, [value], indent=indent)
-    last = items[-1].end
-    comma = "" if text[found.skip(last) :][:1] == "," else ","
-    after = last if comma else found.skip(last) + 1
     depth = len(path) + 1
-    item = f"\n{indent * depth}{_written(value, indent, depth)}"
-    return f"{text[:last]}{comma}{text[last:after]}{item}{text[after:]}"
+    last = items[-1].end if items else None
+    return _appended(found, place, last, _written(value, indent, depth), indent, depth)
 
 
 def without_item(text: str, path: Sequence[str], index: int) -> str:
@@ -159,12 +172,18 @@ def without_item(text: str, path: Sequence[str], index: int) -> str:
     items = _items(found, path)
     if not index < len(items):
         raise ValueError("no such item")
-    if len(items) == 1:
-        place = found.places[tuple(path)]
-        return f"{text[: place.start]}[]{text[place.end :]}"
-    if index + 1 < len(items):
-        return text[: items[index].start] + text[items[index + 1].start :]
-    return text[: items[index - 1].end] + text[items[index].end :]
+    start, end = items[index].start, items[index].end
+    comma = found.skip(end)
+    if text[comma : comma + 1] == ",":
+        end = comma + 1
+    elif index:
+        # Strict JSON knows no comma after the last.
+        comma = found.skip(items[index - 1].end)
+        text = text[:comma] + text[comma + 1 :]
+        start, end = start - 1, end - 1
+    before, after = text[:start].rstrip(" \t"), text[end:].lstrip(" \t")
+    alone = before.endswith("\n") and after.startswith("\n")
+    return before.removesuffix("\n") + after if alone else text[:start] + after
 
 
 def _items(found: Document, path: Sequence[str]) -> list[Member]:
@@ -182,31 +201,43 @@ def _items(found: Document, path: Sequence[str]) -> list[Member]:
     return items
 
 
-def _inserted(text: str, found: Document, path: Sequence[str], value: object, indent: str) -> str:
+def _inserted(found: Document, path: Sequence[str], value: object, indent: str) -> str:
     """The text with a new last member in the object that the path leads into."""
     parent = tuple(path[:-1])
-    inside: object = found.value
-    for key in parent:
-        inside = inside[key] if isinstance(inside, Mapping) else None
+    inside = found.at(parent)
     if not isinstance(inside, Mapping):
         raise ValueError("no object")  # noqa: TRY004 - what the text says is wrong, not a type
     depth = len(path)
-    member = f"{indent * depth}{_text(path[-1])}: {_written(value, indent, depth)}"
-    place = found.places[parent]
-    if not inside:
-        return f"{text[: place.start]}{{\n{member}\n{indent * (depth - 1)}}}{text[place.end :]}"
-    last = found.places[(*parent, list(inside)[-1])].end
-    # A comment may follow the last value; a comma may too.
-    comma = "" if text[found.skip(last) :][:1] == "," else ","
-    close = place.end - 1
-    line = text.rfind("\n", 0, close) + 1
-    if line <= last:  # all in one line
-        return f"{text[:last]}{comma}\n{member}\n{indent * (depth - 1)}{text[close:]}"
-    return f"{text[:last]}{comma}{text[last:line]}{member}\n{text[line:]}"
+    member = f"{_text(path[-1])}: {_written(value, indent, depth)}"
+    last = found.places[(*parent, list(inside)[-1])].end if inside else None
+    return _appended(found, found.places[parent], last, member, indent, depth)
+
+
+def _appended(
+    found: Document, place: Member, last: int | None, part: str, indent: str, depth: int
+) -> str:
+    """The text with a last part in an object or list; comments that stand there stay.
+
+    Args:
+        found: The text.
+        place: Where the object or list stands.
+        last: Where its last value ends; None where it is empty.
+        part: What is added.
+        indent: Of each level.
+        depth: Levels above the part.
+    """
+    text, close = found.text, place.end - 1
+    comma = "" if last is None or text[found.skip(last) :][:1] == "," else ","
+    end = place.start + 1 if last is None else last
+    line = text.rfind("\n", end, close) + 1
+    if line:  # the bracket closes on a line of its own
+        return f"{text[:end]}{comma}{text[end:line]}{indent * depth}{part}\n{text[line:]}"
+    between = f"{comma}{text[end:close]}".rstrip()
+    return f"{text[:end]}{between}\n{indent * depth}{part}\n{indent * (depth - 1)}{text[close:]}"
 
 
 def _written(value: object, indent: str, depth: int) -> str:
-    lines = _text(value, indent).splitlines()
+    lines = _text(value, indent).split("\n")
     return "\n".join([lines[0], *(indent * depth + line for line in lines[1:])])
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import sys
 import tomllib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +16,9 @@ from gonogo.border.foreign import foreign_file
 from gonogo.errors import ConfigError
 from gonogo.setup.clients import SERVER, Place
 from gonogo.setup.jsonc import Document, with_value
-from gonogo.setup.toml_tables import with_table, with_yaml_entry, yaml_entry
+from gonogo.setup.toml_tables import toml_value, with_table, with_yaml_entry, yaml_entry
 
+_MARK = "\ufeff"
 BYTES_MAX = 16 * 1024 * 1024
 
 
@@ -49,19 +53,44 @@ def planned(place: Place, server: dict[str, object]) -> Change:
     try:
         if _server(place, text) == server:
             return Change(place.path, before, text)
-        if place.form == "yaml":
-            after = with_yaml_entry(text, place.key, SERVER, server)
-        elif place.form == "toml":
-            after = with_table(text, place.key, SERVER, server)
-        else:
-            after = with_value(text, (place.key, SERVER), server, indent=indent_of(before))
+        after = as_written(text, lambda body: _with(place, body, server))
+        if _server(place, after) != server:
+            raise ValueError("what was written is not read as it was meant")  # noqa: TRY301
     except (ValueError, RecursionError):
-        by_hand = f'add under "{place.key}" by hand: {json.dumps({SERVER: server})}'
         raise ConfigError(
             f'{place.path}: "{place.key}" is no table of servers that can be changed safely. '
-            f"Nothing was changed; {by_hand}"
+            f'Nothing was changed; add under "{place.key}" by hand: {_by_hand(place, server)}'
         ) from None
     return Change(place.path, before, after)
+
+
+def _with(place: Place, text: str, server: dict[str, object]) -> str:
+    """The text with the server in it."""
+    if place.form == "yaml":
+        return with_yaml_entry(text, place.key, SERVER, server)
+    if place.form == "toml":
+        return with_table(text, place.key, SERVER, server)
+    return with_value(text, (place.key, SERVER), server, indent=indent_of(text))
+
+
+def _by_hand(place: Place, server: dict[str, object]) -> str:
+    """The entry in one line, as the client's file would have it."""
+    match place.form:
+        case "toml":
+            return f"{SERVER} = {toml_value(server)}"
+        case "yaml":
+            return f"{SERVER}: {json.dumps(server)}"
+        case _:
+            return json.dumps({SERVER: server})[1:-1]
+
+
+def as_written(text: str, edit: Callable[[str], str]) -> str:
+    """What an edit makes of a text, with the line ends and the byte order mark that the text has."""
+    body = text.removeprefix(_MARK)
+    is_windows = "\r\n" in body and body.count("\r\n") == body.count("\n")
+    after = edit(body.replace("\r\n", "\n") if is_windows else body)
+    mark = _MARK if len(body) < len(text) else ""
+    return mark + (after.replace("\n", "\r\n") if is_windows else after)
 
 
 def server_in(place: Place) -> dict[str, object] | None:
@@ -86,6 +115,7 @@ def _server(place: Place, text: str) -> object:
     Raises:
         ValueError: It cannot be read as what it should be.
     """
+    text = text.removeprefix(_MARK)
     if place.form == "yaml":
         return yaml_entry(text, place.key, SERVER)
     return _servers(place, text).get(SERVER)
@@ -142,7 +172,7 @@ def carry_out(change: Change, *, stamp: str) -> Path | None:
         Where the old file is kept; None where there was none.
 
     Raises:
-        ConfigError: it cannot be written, or was changed since it was read.
+        ConfigError: it is read-only, cannot be written, or was changed since it was read.
     """
     path = change.path.resolve()
     if read_text(path) != change.before:
@@ -151,15 +181,31 @@ def carry_out(change: Change, *, stamp: str) -> Path | None:
     made = path.with_name(f"{path.name}.{stamp}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if kept else 0o600
+        there = path.stat() if kept else None
+        if there and not there.st_mode & 0o222:
+            raise ConfigError(f"{path} is read-only; nothing was written. Make it writable first.")
         for file, text in ((kept, change.before), (made, change.after)):
             if file is not None:
-                number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-                with os.fdopen(number, "w", encoding="utf-8", newline="") as out:
-                    out.write(text or "")
-                    out.flush()
-                    os.fsync(out.fileno())
+                _write(file, text or "", like=there)
         made.replace(path)
     except OSError as error:
+        for file in (kept, made):
+            if file is not None:
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
     return kept
+
+
+def _write(file: Path, text: str, *, like: os.stat_result | None) -> None:
+    """Write a new file for whom another one is, or for its owner alone."""
+    mode = like.st_mode & 0o777 if like else 0o600
+    number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(number, "w", encoding="utf-8", newline="") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(number)
+    if like and sys.platform != "win32":
+        # Under sudo the file would become root's, and the client could no longer save it.
+        with suppress(OSError):
+            os.chown(file, like.st_uid, like.st_gid)

@@ -6,8 +6,9 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date, time
 
-__all__ = ["with_table", "with_yaml_entry", "yaml_entry"]
+__all__ = ["toml_value", "with_table", "with_yaml_entry", "yaml_entry"]
 
 _HEADER = re.compile(r"\s*\[")
 
@@ -22,30 +23,48 @@ def with_table(text: str, section: str, name: str, table: Mapping[str, object]) 
     heads = {f"[{section}.{name}]", f'[{section}."{name}"]'}
     inner = tuple(head[:-1] + "." for head in heads)
     kept: list[str] = []
-    dropping = False
-    for line in text.splitlines():
+    aside: list[str] = []
+    dropping, at = False, None
+    for line in text.split("\n"):
         if _HEADER.match(line):
             head = line.split("#")[0].strip()
             dropping = head in heads or head.startswith(inner)
+            if dropping and at is None:
+                at = len(kept)
+            kept, aside = [*kept, *aside], []
         if not dropping:
             kept.append(line)
-    while kept and not kept[-1].strip():
-        kept.pop()
-    lines = [*kept, *([""] if kept else []), f"[{section}.{name}]"]
-    lines += [f"{key} = {_toml(value)}" for key, value in table.items()]
-    after = "\n".join(lines) + "\n"
+        # What is said before the next table is about that one.
+        elif line.strip()[:1] in ("", "#"):
+            aside.append(line)
+        else:
+            aside = []
+    kept += aside
+    lines = [
+        f"[{section}.{name}]",
+        *(f"{key} = {toml_value(value)}" for key, value in table.items()),
+    ]
+    if at is None:
+        while kept and not kept[-1].strip():
+            kept.pop()
+        after = "\n".join([*kept, *([""] if kept else []), *lines]) + "\n"
+    else:
+        after = "\n".join([*kept[:at], *lines, *(kept[at:] or [""])])
     wanted = {**before, section: {**before.get(section, {}), name: dict(table)}}
     if tomllib.loads(after) != wanted:
         raise ValueError("the table is written in a way that cannot be changed safely")
     return after
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value in TOML, in one line."""
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items())
+        inner = ", ".join(f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, date | time):
+        return value.isoformat()
     # JSON's texts, numbers and booleans are TOML's, but for the delete character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
@@ -57,7 +76,7 @@ def with_yaml_entry(text: str, section: str, name: str, entry: Mapping[str, obje
         ValueError: The section is not written as a block.
     """
     block = [f"  {name}:", *(f"    {k}: {json.dumps(v)}" for k, v in entry.items())]
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n") if text else []
     heads = [i for i, line in enumerate(lines) if re.match(rf"{re.escape(section)}\s*:", line)]
     if not heads:
         return "\n".join([*lines, f"{section}:", *block]) + "\n"
@@ -93,7 +112,7 @@ def yaml_entry(text: str, section: str, name: str) -> dict[str, object] | None:
     Raises:
         ValueError: The entry is written in another way.
     """
-    lines = [line for line in text.splitlines() if line.strip()[:1] not in ("", "#")]
+    lines = [line for line in text.split("\n") if line.strip()[:1] not in ("", "#")]
     value = ""
     for key in (section, name):
         margin = _margin(lines[0]) if lines else 0

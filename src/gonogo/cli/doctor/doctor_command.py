@@ -230,9 +230,13 @@ def _namesakes() -> list[Finding]:
 
 def _clients(session: Session) -> list[Finding]:
     """For each client that is set up, whether what it starts is there."""
-    from gonogo.setup.clients import CLIENTS, place_of
+    from gonogo.setup.clients import CLIENTS, place_of, program_in, user_home
     from gonogo.setup.merging import server_in
 
+    try:
+        user_home(session.settings.environ)
+    except GonogoError:
+        return [Finding("clients", "note", "none is looked for: this user has no home folder")]
     found = []
     for client in CLIENTS:
         place = place_of(client, session.settings.environ, project=None)
@@ -243,8 +247,10 @@ def _clients(session: Session) -> list[Finding]:
             continue
         if server is None:
             continue
-        command = str(server.get("command", ""))
-        if Path(command).is_file() or shutil.which(command):
+        command = program_in(server)
+        if command is None:
+            found.append(Finding(client, "ok", f"{place.path} calls a server that runs elsewhere"))
+        elif Path(command).is_file() or shutil.which(command):
             found.append(Finding(client, "ok", f"{place.path} starts {command}"))
         else:
             said = f"{place.path} starts {command}, which is not there: gonogo install {client}"
