@@ -105,7 +105,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("item", LONG, "at most 200"),
     ("kind", "llm", "must be one of model, skill, tool, api, prompt"),
     ("kind", ["model"], "must be one of"),
-    ("outcome", "1", "must be a number, got text"),
+    ("outcome", "1", "must be from 0 to 1, or a word such as pass or fail, got text"),
     ("outcome", 1.5, "between 0 and 1, got 1.5"),
     ("outcome", -0.5, "must not be negative"),
     ("outcome", math.nan, "must be finite"),

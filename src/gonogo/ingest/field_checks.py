@@ -148,7 +148,9 @@ def outcome(value: object) -> float:
     """A number from 0 to 1, true or false, or a word such as pass or fail."""
     if type(value) is float and 0.0 <= value <= 1.0:
         return value
-    if isinstance(value, str) and (said := outcome_of_word(value)) is not None:
+    if isinstance(value, str):
+        if (said := outcome_of_word(value)) is None:
+            raise RefusedError("must be from 0 to 1, or a word such as pass or fail, got text")
         return said
     return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
 
