@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,12 @@ async def test_cells_give_the_answers_of_the_calls_that_they_count(tmp_path: Pat
         assert rolled[0] == rolled[1]
         # Cells are no damage, and what is made of them can be made again.
         assert await damages(two) == []
+        contents = await second.db.read(
+            lambda c: c.execute("SELECT content FROM hour_cell").fetchall()
+        )
+        for (text,) in contents:  # equal contents have equal texts, as JSON has them
+            parts = json.loads(text)
+            assert text == json.dumps(parts, separators=(",", ":"), sort_keys=True)
         await second.telemetry.rebuild("sentiment")
         assert await second.db.read(rollups_of) == rolled[1]
 
@@ -261,6 +268,15 @@ async def test_two_rows_of_one_cell_in_a_batch_are_no_correction(tmp_path: Path)
         assert [(r.position, r.field) for r in stored.rejected] == [(2, "hour")]
         assert "counted twice" in stored.rejected[0].problem
         assert (await telemetry.record_cells(other, NOW_MS)).updated == 1
+        # What it cost alone is a correction too, and a call that came later in the hour is the newest.
+        last_ms = START_MS + 60_000
+        dearer = replace(other[0], nano_usd=5_000, newest_ts_ms=last_ms)
+        assert (await telemetry.record_cells([dearer], NOW_MS)).updated == 1
+        known = await telemetry.dependency("search")
+        assert known is not None
+        assert (known.n, known.newest_ts_ms) == (1, last_ms)
+        assert (await telemetry.record_cells([dearer], NOW_MS)).duplicates == 1
+        assert await damages(app) == []
 
 
 GOOD = counted_cells(

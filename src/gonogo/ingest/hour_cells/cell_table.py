@@ -8,9 +8,9 @@ describes every column.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, KeysView, Mapping
+from operator import mul
+from typing import NamedTuple, cast
 
 from gonogo.detectors.bins import LOGIT_ONE, LOGIT_ZERO, SIGNED_LOG, Layout, layout_of
 from gonogo.errors import plain
@@ -87,12 +87,13 @@ class _Row:
         self._values = values
         self.at = "cell_version"
 
-    def __contains__(self, column: str) -> bool:
-        return column in self._values
+    def has(self, *columns: str) -> bool:
+        """Whether one of the columns is there."""
+        return not self._values.keys().isdisjoint(columns)
 
     @property
-    def columns(self) -> list[str]:
-        return list(self._values)
+    def columns(self) -> KeysView[str]:
+        return self._values.keys()
 
     def checked(self, column: str, check: Callable[[object], object]) -> object:
         """A column's value by a check of the observations' own; None where it is absent."""
@@ -108,20 +109,22 @@ class _Row:
         self.at = column
         return _whole(self._values.get(column, 0), low, high)
 
-    def tally(self, column: str) -> dict[str, object]:
+    def tally(self, column: str) -> Mapping[str, object]:
         """An object, as such or as its JSON text."""
         self.at = column
         value = self._values.get(column)
+        if value is None:
+            return {}
         if isinstance(value, str):
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
                 raise RefusedError("is no JSON object") from None
-        if value is None or value == []:
+        if value == []:
             return {}
         if not isinstance(value, Mapping):
             raise RefusedError(f"must be an object, got {got(value)}")
-        return {str(key): entry for key, entry in value.items()}
+        return value
 
 
 def _whole(value: object, low: int, high: int) -> int:
@@ -193,10 +196,9 @@ def _cell(row: _Row, now_ms: int, run: str | None) -> HourCell:
 
 
 def _refuse_unknown(row: _Row) -> None:
-    for column in row.columns:
-        if column not in _COLUMNS:
-            row.at = column
-            raise RefusedError("is no column of this table; docs/cells.md lists them")
+    for column in row.columns - _COLUMNS:
+        row.at = column
+        raise RefusedError("is no column of this table; docs/cells.md lists them")
 
 
 _COLUMNS = frozenset(COLUMNS)
@@ -219,13 +221,13 @@ def _as_time(value: object) -> object:
 
 
 def _segments(row: _Row) -> dict[str, str]:
-    told = checked.segments(row.tally("segments"))
+    told = checked.segments(row.tally("segments")) if row.has("segments") else {}
     return {key: str(value) for key, value in sorted(told.items())}
 
 
 def _spent(row: _Row, content: CellContent) -> int | None:
     """What the calls cost in 1e-9 USD: stated, else the sum of their costs in micro-dollars."""
-    stated = "spent_nano_usd" in row
+    stated = row.has("spent_nano_usd")
     amount = row.whole("spent_nano_usd", 0, _NANO_MAX)
     if stated:
         return amount
@@ -238,17 +240,18 @@ def _content(row: _Row, n: int) -> CellContent:
         return CellContent((0,) * 10, {})
     histograms = {}
     for known, total_in, bins_in in _IN_COLUMNS:
-        if bins_in in row or total_in in row:
+        if row.has(bins_in, total_in):
             total, bins = row.whole(total_in, -SUM_MAX, SUM_MAX), row.tally(bins_in)
             found = _histogram(row, known, total=total, bins=bins)
             if found is not None:
                 histograms[known.name] = found
     histograms |= _metrics(row)
-    for metric, one in histograms.items():
-        if sum(one.bins.values()) > n:
+    sizes = {metric: sum(one.bins.values()) for metric, one in histograms.items()}
+    for metric, size in sizes.items():
+        if size > n:
             row.at = f"{metric}_bins" if metric in HISTOGRAMS else metric
-            raise RefusedError(f"counts {sum(one.bins.values())} values of {n} calls")
-    timed, labels = (_n(histograms.get(metric)) for metric in ("latency_ms", "outcome"))
+            raise RefusedError(f"counts {size} values of {n} calls")
+    timed, labels = sizes.get("latency_ms", 0), sizes.get("outcome", 0)
     errors = row.whole("errors", 0, n)
     slo_met, good = row.whole("slo_met", 0, timed), row.whole("good", 0, labels)
     ok = row.whole("ok", 0, n - errors)
@@ -256,7 +259,7 @@ def _content(row: _Row, n: int) -> CellContent:
     ok_good = row.whole("ok_good", 0, min(ok_labels, good))
     outcome = histograms.get("outcome")
     total = 0 if outcome is None else outcome.total
-    _check_confidences(row, histograms, labels, good)
+    _check_confidences(row, sizes, labels, good)
     return CellContent(
         (n, errors, timed, slo_met, labels, total, good, ok, ok_labels, ok_good),
         histograms,
@@ -271,17 +274,10 @@ _IN_COLUMNS = [
 ]
 
 
-def _n(one: CountedHistogram | None) -> int:
-    return 0 if one is None else sum(one.bins.values())
-
-
-def _check_confidences(
-    row: _Row, histograms: Mapping[str, CountedHistogram], labels: int, good: int
-) -> None:
+def _check_confidences(row: _Row, sizes: Mapping[str, int], labels: int, good: int) -> None:
     """Confidences with an outcome are some of all, and those with a good one some of these."""
     n, labelled, of_good = (
-        _n(histograms.get(metric))
-        for metric in ("confidence", "confidence_labelled", "confidence_good")
+        sizes.get(metric, 0) for metric in ("confidence", "confidence_labelled", "confidence_good")
     )
     row.at = "confidence_labelled_bins"
     if labelled > min(n, labels):
@@ -295,47 +291,59 @@ def _histogram(
     row: _Row, metric: _Metric, *, total: int, bins: Mapping[str, object]
 ) -> CountedHistogram | None:
     """One histogram; its sum must lie where its bins do, else it is of another unit."""
-    low, high = _bounds(metric.layout)
-    read: dict[int, int] = {}
-    for key, count in bins.items():
-        number = _whole(count, 0, COUNT_MAX)
-        if number:
-            place = _whole(key, low, high)
-            read[place] = read.get(place, 0) + number
+    counts = _whole_counts(list(bins.values()))
+    known = _KNOWN[metric.layout.name]
+    # This runs for every bin of every cell: loops of C.
+    edges = [known.get(key) or _bin(metric.layout, key) for key in bins]
+    places, least, most = zip(*edges, strict=True) if edges else ((), (), ())
+    read = dict(zip(places, counts, strict=True))
+    if len(read) < len(counts) or 0 in counts:
+        read = {}
+        for place, count in zip(places, counts, strict=True):
+            if count:
+                read[place] = read.get(place, 0) + count
+    low, high, n = sum(map(mul, least, counts)), sum(map(mul, most, counts)), sum(counts)
     if not read:
         if total:
             row.at = f"{metric.name}_sum"
             raise RefusedError(f"is {total}, and no bin says of which values")
         return None
-    _check_sum(row, metric, total, read)
-    return CountedHistogram(total, read)
-
-
-def _bounds(layout: Layout) -> tuple[int, int]:
-    if layout.name == "logit":
-        return LOGIT_ZERO, LOGIT_ONE
-    return (0 if layout.name == "log" else -_LOG_BINS_MAX), _LOG_BINS_MAX
-
-
-def _check_sum(row: _Row, metric: _Metric, total: int, bins: Mapping[int, int]) -> None:
-    low, high, n = 0.0, 0.0, 0
-    for place, count in bins.items():
-        least, most = _millionths(metric.layout, place)
-        low, high, n = low + count * least, high + count * most, n + count
     slack = n + 1e-9 * (abs(low) + abs(high))  # a value is rounded to a millionth
     if not low - slack <= total <= high + slack:
         row.at = f"{metric.name}_sum"
         raise RefusedError(
             f"is {total}; by its bins it lies between {low:.6g} and {high:.6g}, in 1e-6 of its unit"
         )
+    return CountedHistogram(total, read)
 
 
-@lru_cache(maxsize=100_000)
-def _millionths(layout: Layout, place: int) -> tuple[float, float]:
-    """What values of a bin count for at least and at most: of its unit never over 1e9."""
+def _whole_counts(told: list[object]) -> list[int]:
+    if set(map(type, told)) == {int}:
+        counts = cast("list[int]", told)
+        if min(counts) >= 0 and max(counts) <= COUNT_MAX:
+            return counts
+    return [_whole(count, 0, COUNT_MAX) for count in told]
+
+
+_Edges = tuple[int, float, float]
+# Of each layout its bins by their names, at most two spellings of all there are.
+_KNOWN: dict[str, dict[str, _Edges]] = {
+    layout.name: {} for layout in (*HISTOGRAMS.values(), SIGNED_LOG)
+}
+
+
+def _bin(layout: Layout, key: str) -> _Edges:
+    """A bin, and what each value in it counts for at least and at most, in 1e-6, never over 1e9 units."""
+    low, high = (0 if layout.name == "log" else -_LOG_BINS_MAX), _LOG_BINS_MAX
+    if layout.name == "logit":
+        low, high = LOGIT_ZERO, LOGIT_ONE
+    place = _whole(key, low, high)
     edges = float(layout.lower([place])[0]), float(layout.upper([place])[0])
     least, most = (min(max(edge, -1e9), 1e9) * MICRO for edge in edges)
-    return least, most
+    known = _KNOWN[layout.name]
+    if len(known) <= 4 * _LOG_BINS_MAX:
+        known[key] = place, least, most
+    return place, least, most
 
 
 def _metrics(row: _Row) -> dict[str, CountedHistogram]:
@@ -365,6 +373,8 @@ def _counted(
 ) -> dict[str, int]:
     found: dict[str, int] = {}
     told = row.tally(column)
+    if not told:
+        return found
     if len(told) > VALUES_MAX:
         raise RefusedError(f"has {len(told)} entries; at most {VALUES_MAX}")
     for key, count in told.items():

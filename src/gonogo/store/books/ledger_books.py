@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gonogo.ports.booked_costs import BookedCost, Usage, counted_column
 from gonogo.ports.money import Balance, OpenHold, Scope
@@ -117,18 +117,35 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
             reserved[name, cost.dependency, quarter] += count.of(unit)
             count = count.without(unit)
         key = cost.dependency, budget or cost.budget or "", int(unit is not None), quarter
-        used[key] = used.get(key, Usage()).plus(count)
-    for (dependency, budget, quarter), nano in sorted(free.items()):
-        book(connection, source_id(connection, dependency, budget, 0), quarter, nano)
+        used[key] = used[key].plus(count) if key in used else count
+    sources: dict[tuple[str, str, int], int] = {}
+
+    def source_of(dependency: str, budget: str, is_reserved: int) -> int:
+        key = dependency, budget, is_reserved
+        if key not in sources:
+            sources[key] = source_id(connection, *key)
+        return sources[key]
+
+    _book_many(
+        connection,
+        [
+            (source_of(dependency, budget, 0), quarter, nano)
+            for (dependency, budget, quarter), nano in sorted(free.items())
+        ],
+    )
     for (reservation, dependency, quarter), amount in sorted(reserved.items()):
         spent = _book_reserved(connection, reservation, dependency, quarter, amount, now_ms)
         budget, unit = known[reservation]
         if unit is not None and unit != "usd":
             key = dependency, budget or "", 1, quarter
             used[key] = used[key].plus(Usage.amount(unit, spent))
-    for (dependency, budget, is_reserved, quarter), count in sorted(used.items()):
-        source = source_id(connection, dependency, budget, is_reserved)
-        book_used(connection, source, quarter, count)
+    _use_many(
+        connection,
+        [
+            (source_of(dependency, budget, is_reserved), quarter, count)
+            for (dependency, budget, is_reserved, quarter), count in sorted(used.items())
+        ],
+    )
 
 
 _Reserved = tuple[str | None, Unit | None]
@@ -195,24 +212,30 @@ def source_id(connection: Connection, dependency: str, budget: str, reserved: in
 
 def book(connection: Connection, source: int, quarter: int, nano: int) -> None:
     """Add an amount, in 1e-9 USD, to a source's quarter hour and to the UTC day around it."""
-    if not nano:
-        return
-    amount, rest = divmod(nano, NANO_A_MICRO)
-    connection.executemany(
-        _ADD_SPEND,
-        [
-            (source, 0, quarter, min(amount, SUM_MAX), rest),
-            (source, 1, quarter // QUARTERS_A_DAY, min(amount, SUM_MAX), rest),
-        ],
-    )
+    _book_many(connection, [(source, quarter, nano)])
+
+
+def _book_many(connection: Connection, amounts: Iterable[tuple[int, int, int]]) -> None:
+    rows = []
+    for source, quarter, nano in amounts:
+        if nano:
+            amount, rest = divmod(nano, NANO_A_MICRO)
+            kept = min(amount, SUM_MAX), rest
+            rows += [(source, 0, quarter, *kept), (source, 1, quarter // QUARTERS_A_DAY, *kept)]
+    connection.executemany(_ADD_SPEND, rows)
 
 
 def book_used(connection: Connection, source: int, quarter: int, count: Usage) -> None:
     """Add what was used to a source's quarter hour and to the UTC day around it."""
-    kept = [max(min(each, SUM_MAX), -SUM_MAX) for each in count]
-    connection.executemany(
-        _ADD_USED, [(source, 0, quarter, *kept), (source, 1, quarter // QUARTERS_A_DAY, *kept)]
-    )
+    _use_many(connection, [(source, quarter, count)])
+
+
+def _use_many(connection: Connection, counts: Iterable[tuple[int, int, Usage]]) -> None:
+    rows = []
+    for source, quarter, count in counts:
+        kept = [max(min(each, SUM_MAX), -SUM_MAX) for each in count]
+        rows += [(source, 0, quarter, *kept), (source, 1, quarter // QUARTERS_A_DAY, *kept)]
+    connection.executemany(_ADD_USED, rows)
 
 
 def enter(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gonogo.ports.booked_costs import BookedCost
-    from gonogo.ports.hour_cells import HourCell
+    from gonogo.ports.hour_cells import CellContent, HourCell
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
     from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
@@ -52,10 +52,11 @@ Key = tuple[int, bytes]  # hour, and what tells its cells apart
 
 
 class _Change(NamedTuple):
-    """A cell before and after a batch; None: it was not there."""
+    """A cell before and after a batch, and what it counts now; None: it was not there."""
 
     before: StoredCell | None
     after: StoredCell
+    content: CellContent
 
 
 def record_cells(
@@ -159,17 +160,17 @@ def _changes(
 ) -> tuple[list[_Change], BatchReport]:
     """What is to be written; cells that change nothing are counted alone."""
     stored = _stored(connection, dependency.id, {cell.hour for _, cell in cells})
-    latest: dict[Key, StoredCell] = {}
+    latest: dict[Key, tuple[StoredCell, CellContent]] = {}
     accepted = duplicates = updated = 0
     rejected: list[Rejection] = []
     for at, cell in cells:
         row = _row(cell, dependency.id, catalogue, slices, writer)
         key = row.hour, row.cell
-        before = latest.get(key, stored.get(key))
+        before = latest[key][0] if key in latest else stored.get(key)
         if before is None:
             accepted += row.n > 0
             duplicates += not row.n
-        elif before.revision > row.revision or before.content == row.content:
+        elif before.revision > row.revision or _counts_alike(before, row):
             duplicates += 1
             if before.revision >= row.revision:
                 continue
@@ -179,9 +180,13 @@ def _changes(
             continue
         else:
             updated += 1
-        latest[key] = row
-    changes = [_Change(stored.get(key), after) for key, after in sorted(latest.items())]
+        latest[key] = row, cell.content
+    changes = [_Change(stored.get(key), *latest[key]) for key in sorted(latest)]
     return changes, BatchReport(accepted, duplicates, updated, tuple(rejected))
+
+
+def _counts_alike(one: StoredCell, other: StoredCell) -> bool:
+    return one.content == other.content and one.nano_usd == other.nano_usd
 
 
 def _row(
@@ -234,18 +239,18 @@ def _store(
     slices: Slices,
 ) -> list[BookedCost]:
     """Write changed cells and their golden answers, and add them to `cells`; what they cost."""
-    after = [unpacked(change.after.content) for change in changes]
-    for content in after:  # every value, before anything is added
-        see_values(catalogue, dependency.id, content)
+    for change in changes:  # every value, before anything is added
+        see_values(catalogue, dependency.id, change.content)
     golden = []
     costs: list[BookedCost] = []
-    for change, new in zip(changes, after, strict=True):
-        signed = [(change.after, new, 1)]
+    for change in changes:
+        signed = [(change.after, change.content, 1)]
         if change.before is not None:
             signed.append((change.before, unpacked(change.before.content), -1))
         for row, content, sign in signed:
             contribute(cells, row, content, catalogue=catalogue, slices=slices, sign=sign)
-            golden.append(golden_of(row, content, sign))
+            if row.item_id is not None:
+                golden.append(golden_of(row, content, sign))
             costs.append(booked_of(dependency.name, row, content, sign))
     add_golden(connection, golden)
     connection.executemany(
@@ -262,34 +267,48 @@ def _date(
     changes: Sequence[_Change],
     cells: Sequence[HourCell],
 ) -> None:
-    """Raise the revision, the counts and the times."""
-    fresh = [change.after for change in changes if change.before is None and change.after.n]
-    versions: dict[int, list[StoredCell]] = {}
-    for row in fresh:
-        versions.setdefault(row.version_id, []).append(row)
-    hours_ms = [change.after.hour * HOUR_MS for change in changes]
-    newest = max([dependency.newest_ts_ms, *(row.newest_ts_ms for row in fresh)])
-    earliest = min(hours_ms)
+    """Raise the revision, and the counts and times by what has changed."""
+    versions: dict[int, list[_Change]] = {}
+    for change in changes:
+        versions.setdefault(change.after.version_id, []).append(change)
+    added = {version: _added(own) for version, own in versions.items()}
+    there = [change.after for change in changes if change.after.n]
+    newest = max([dependency.newest_ts_ms, *(row.newest_ts_ms for row in there)])
+    earliest = min(change.after.hour for change in changes) * HOUR_MS
     kinds = [cell.kind for cell in cells if cell.kind is not None]
     providers = [cell.provider for cell in cells if cell.provider is not None]
     raise_revision(
         connection,
         dependency,
-        n=sum(row.n for row in fresh),
-        first_ms=min([dependency.first_ts_ms, *(row.first_ts_ms for row in fresh)]),
+        n=sum(n for n, _, _ in added.values()),
+        first_ms=min([dependency.first_ts_ms, *(row.first_ts_ms for row in there)]),
         changed_ms=earliest,
         newest_ms=newest,
         kind=kinds[-1] if kinds else None,
         provider=providers[-1] if providers else None,
-        versions={
-            version: (
-                sum(row.n for row in rows),
-                min(row.first_ts_ms for row in rows),
-                max(row.newest_ts_ms for row in rows),
-            )
-            for version, rows in versions.items()
-        },
+        versions=added,
         reaches_back=earliest // DAY_MS < newest // DAY_MS,
     )
-    if any(change.before is not None for change in changes):
+    if any(
+        change.before is not None and _shrinks(change.before, change.after) for change in changes
+    ):
+        # What was the first or the newest of all may be so no longer.
         recount(connection, dependency.id)
+
+
+def _added(changes: Sequence[_Change]) -> tuple[int, int, int]:
+    """How many calls more a version has, the first and the newest of those that changed."""
+    n = sum(c.after.n - (0 if c.before is None else c.before.n) for c in changes)
+    rows = [c.after for c in changes if c.after.n] or [c.after for c in changes]
+    return n, min(row.first_ts_ms for row in rows), max(row.newest_ts_ms for row in rows)
+
+
+def _shrinks(before: StoredCell, after: StoredCell) -> bool:
+    """Whether a cell no longer reaches as far as it did."""
+    if not before.n:
+        return False
+    return (
+        not after.n
+        or after.first_ts_ms > before.first_ts_ms
+        or after.newest_ts_ms < before.newest_ts_ms
+    )

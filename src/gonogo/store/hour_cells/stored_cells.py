@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.ports.booked_costs import BookedCost, Usage
@@ -71,20 +74,45 @@ _AFTER = (
 
 def cell_key(cell: HourCell) -> bytes:
     """What tells a cell from others of its dependency and hour."""
-    parts = [cell.source, cell.version, cell.item, sorted(cell.segments.items())]
-    return hash16(json.dumps(parts))
+    return _key_of(cell.source, cell.version, cell.item, tuple(sorted(cell.segments.items())))
+
+
+@lru_cache(maxsize=10_000)
+def _key_of(
+    source: str, version: str | None, item: str | None, segments: tuple[tuple[str, str], ...]
+) -> bytes:
+    return hash16(json.dumps([source, version, item, segments]))
 
 
 def packed(content: CellContent) -> str:
-    """A cell's content as it is stored: equal contents have equal texts."""
+    """A cell's content as it is stored: equal contents have equal texts, JSON in the order of its keys."""
     if not content.n:
         return ""
-    histograms = {
-        metric: [one.total, *(number for pair in sorted(one.bins.items()) for number in pair)]
-        for metric, one in content.histograms.items()
-    }
-    parts = [list(content.counts), histograms, dict(content.errors), dict(content.predictions)]
-    return json.dumps(parts, separators=(",", ":"), sort_keys=True)
+    histograms = ",".join(
+        [
+            f"{_quoted(metric)}:{_listed(one)}"
+            for metric, one in sorted(content.histograms.items(), key=itemgetter(0))
+        ]
+    )
+    counts = ",".join(map(str, content.counts))
+    tallies = f"{_tally(content.errors)},{_tally(content.predictions)}"
+    return f"[[{counts}],{{{histograms}}},{tallies}]"
+
+
+def _listed(one: CountedHistogram) -> str:
+    # The text of a list of numbers is its JSON: this runs for every bin of every cell.
+    flat = [one.total, *chain.from_iterable(sorted(one.bins.items()))]
+    return str(flat).replace(" ", "")
+
+
+# A few names stand in every cell: JSON of their own once, and not of every cell again.
+_quoted = lru_cache(maxsize=4096)(json.dumps)
+
+
+def _tally(tally: Mapping[str, int]) -> str:
+    if not tally:
+        return "{}"
+    return f"{{{','.join([f'{_quoted(text)}:{n}' for text, n in sorted(tally.items())])}}}"
 
 
 def unpacked(text: str) -> CellContent:
@@ -187,12 +215,18 @@ def golden_of(
 def booked_of(name: str, row: StoredCell, content: CellContent, sign: int) -> BookedCost:
     """What a cell's calls cost and used, booked at the start of its hour."""
     amount = divmod(sign * (row.nano_usd or 0), NANO_A_MICRO)
-    used = Usage(*(sign * each for each in used_by(content)))
+    used = used_by(content)
+    if sign < 0:
+        used = Usage(*(-each for each in used))
     return BookedCost(name, None, None, row.hour * HOUR_MS, *amount, used)
 
 
 def used_by(content: CellContent) -> Usage:
     """What a cell's calls used: its histograms have sums in 1e-6 of their unit."""
-    sums = {metric: found.total for metric, found in content.histograms.items()}
-    tokens = sums.get("input_tokens", 0) + sums.get("output_tokens", 0)
-    return Usage(content.n, tokens // MICRO, sums.get("latency_ms", 0) * 1000 // MICRO)
+    input_, output, latency = (
+        0 if found is None else found.total for found in map(content.histograms.get, _USED)
+    )
+    return Usage(content.n, (input_ + output) // MICRO, latency * 1000 // MICRO)
+
+
+_USED = ("input_tokens", "output_tokens", "latency_ms")

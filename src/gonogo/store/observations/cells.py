@@ -66,8 +66,9 @@ class Histogram:
         """Add the changes of another."""
         self.n += other.n
         self.total += other.total
+        bins = self.bins
         for place, count in other.bins.items():
-            self.bins[place] = self.bins.get(place, 0) + count
+            bins[place] = bins.get(place, 0) + count
 
     @property
     def changes(self) -> bool:

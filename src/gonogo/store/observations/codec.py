@@ -7,6 +7,7 @@ same histogram always has the same bytes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import accumulate
 from operator import sub
 from typing import TYPE_CHECKING
@@ -71,13 +72,17 @@ def unpack_many(lowest: Sequence[int], blobs: Sequence[bytes]) -> tuple[Ints, In
 
 
 def _leb128(numbers: Sequence[int]) -> bytes:
+    return b"".join(map(_leb128_of, numbers))
+
+
+# Most are small, and come again: of 64,000 of them 4 MB.
+@lru_cache(maxsize=1 << 16)
+def _leb128_of(number: int) -> bytes:
     out = bytearray()
-    for number in numbers:
-        rest = number
-        while rest > 0x7F:  # noqa: PLR2004 - seven bits a byte
-            out.append(rest & 0x7F | 0x80)
-            rest >>= 7
-        out.append(rest)
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
     return bytes(out)
 
 
