@@ -212,6 +212,7 @@ class BatchReport:
 
     `rejected`, `left`: indexes into the batch of what the store refused, and of what it failed to store
     when the rest was stored; `problem` says why. To send all again would count twice what has no id.
+    `corrected`: how many of `updated` were known at another cost, and by how much that changed in all.
     """
 
     accepted: int = 0
@@ -220,6 +221,8 @@ class BatchReport:
     rejected: tuple[Rejection, ...] = ()
     left: tuple[int, ...] = ()
     problem: str = ""
+    corrected: int = 0
+    corrected_nano_usd: int = 0
 
     def refuse_left(self) -> BatchReport:
         """This report; a StoreError where something is left, for whoever sends all again by its ids."""

@@ -37,6 +37,7 @@ CONTRACT = (
     "test_edits",
     "test_not_counted",
     "test_fine_costs",
+    "test_corrected_costs",
     "test_leases",
     "test_recovery",
     "test_promotion",

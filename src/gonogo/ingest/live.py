@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
-from gonogo.records import Observation, Rejection
+from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
+from gonogo.text.corrected_costs import corrections_text
 from gonogo.text.forms import counted, number
-
-if TYPE_CHECKING:
-    from gonogo.records import BatchReport
 
 
 class NotingSink(Protocol):
@@ -53,10 +51,9 @@ async def record_batch(
         else:
             good.append(parsed)
             position.append(index)
-    accepted = duplicates = updated = 0
+    stored = BatchReport()
     if good:
         stored = await sink.record(good, now_ms)
-        accepted, duplicates, updated = stored.accepted, stored.duplicates, stored.updated
         refused += [replace(r, position=position[r.position]) for r in stored.rejected]
         again = f"was not stored; send it again: {stored.problem}"
         refused += [
@@ -69,25 +66,28 @@ async def record_batch(
     ]
     return RecordAnswer(
         verdict="caution" if rejected else "go",
-        summary=_summary(accepted, duplicates, updated, rejected),
+        summary=_summary(stored, rejected),
         as_of=rfc3339(now_ms),
-        accepted=accepted,
-        duplicates=duplicates,
-        updated=updated,
+        accepted=stored.accepted,
+        duplicates=stored.duplicates,
+        updated=stored.updated,
         rejected=rejected,
-        notes=[*_notes(good, now_ms), *sink.notes] or None,
+        notes=[*_notes(good, stored, now_ms), *sink.notes] or None,
     )
 
 
-def _notes(stored: Sequence[Observation], now_ms: int) -> list[str]:
+def _notes(taken: Sequence[Observation], stored: BatchReport, now_ms: int) -> list[str]:
     """What is odd about what was taken, though nothing was refused for it."""
-    ahead = [one.ts_ms for one in stored if one.ts_ms > now_ms + SKEW_MS]
-    return [f"{ahead_text(len(ahead), rfc3339(max(ahead)))}"] if ahead else []
+    ahead = [one.ts_ms for one in taken if one.ts_ms > now_ms + SKEW_MS]
+    notes = [ahead_text(len(ahead), rfc3339(max(ahead)))] if ahead else []
+    if stored.corrected:
+        notes.append(corrections_text(stored.corrected, stored.corrected_nano_usd))
+    return notes
 
 
-def _summary(accepted: int, duplicates: int, updated: int, rejected: list[RejectedItem]) -> str:
-    told = f"{number(accepted)} recorded"
-    told += f", {counted(updated, 'late outcome')} filled in" if updated else ""
-    told += f", {number(duplicates)} already known" if duplicates else ""
+def _summary(stored: BatchReport, rejected: list[RejectedItem]) -> str:
+    told = f"{number(stored.accepted)} recorded"
+    told += f", {counted(stored.updated, 'known call')} updated" if stored.updated else ""
+    told += f", {number(stored.duplicates)} already known" if stored.duplicates else ""
     told += f", {number(len(rejected))} refused" if rejected else ""
     return told + "."

@@ -30,6 +30,7 @@ from gonogo.ingest.refused_lines import Refusals
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
+from gonogo.text.corrected_costs import corrections_text
 from gonogo.text.forms import counted
 
 __all__ = [
@@ -87,6 +88,7 @@ class LoadReport:
     `alike`: how many of a file were refused for one reason, by the first of them, of the first 1,000 reasons.
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
     understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
+    `corrected`: as of `BatchReport`.
     """
 
     accepted: int = 0
@@ -99,6 +101,8 @@ class LoadReport:
     understood: list[str] = field(default_factory=list)
     ahead_n: int = 0
     ahead_ms: int = 0
+    corrected: int = 0
+    corrected_nano_usd: int = 0
     _first: dict[tuple[str, str, str], RefusedLine] = field(default_factory=dict, repr=False)
 
     def refuse(self, path: str, rejection: Rejection) -> None:
@@ -152,6 +156,8 @@ async def load(
             source.close()
     if loaded.ahead_n:
         loaded.notes.append(ahead_text(loaded.ahead_n, rfc3339(loaded.ahead_ms)))
+    if loaded.corrected:
+        loaded.notes.append(corrections_text(loaded.corrected, loaded.corrected_nano_usd))
     return loaded
 
 
@@ -343,6 +349,8 @@ def _counted(stored: BatchReport, lines: Sequence[int], loaded: LoadReport) -> l
     loaded.accepted += stored.accepted
     loaded.duplicates += stored.duplicates
     loaded.updated += stored.updated
+    loaded.corrected += stored.corrected
+    loaded.corrected_nano_usd += stored.corrected_nano_usd
     stored.refuse_left()
     return [replace(each, position=lines[each.position]) for each in stored.rejected]
 

@@ -173,4 +173,10 @@ def calls_of(
 
 
 def _costs(connection: Connection, name: str) -> tuple[int, ...]:
-    return tuple(int(spent) for (spent,) in connection.execute(_COSTS, (name,)))
+    """What each recorded cost came to; what a correction takes back is taken from the newest."""
+    costs: list[int] = []
+    for (spent,) in connection.execute(_COSTS, (name,)):
+        costs.append(int(spent))
+        while costs[-1] < 0 and len(costs) > 1:
+            costs[-2:] = [costs[-2] + costs[-1]]
+    return tuple(max(cost, 0) for cost in costs)

@@ -17,6 +17,7 @@ from gonogo.store.hour_cells.stored_cells import (
     see_values,
     unpacked,
 )
+from gonogo.store.observations.batch_parts import added
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.dependencies import (
     KnownDependency,
@@ -97,11 +98,7 @@ def record_cells(
         slices = Slices(catalogue, dependency.id, dependency.rule)
         changes, counted = _changes(connection, catalogue, dependency, fitting, slices, writer)
         rejected += counted.rejected
-        report = BatchReport(
-            report.accepted + counted.accepted,
-            report.duplicates + counted.duplicates,
-            report.updated + counted.updated,
-        )
+        report = added(report, counted)
         if changes:
             costs += _store(connection, catalogue, dependency, changes, changed, slices)
             _date(connection, dependency, changes, [cell for _, cell in fitting])

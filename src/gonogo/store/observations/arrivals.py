@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import Observation
+from gonogo.records import NANO_A_MICRO, BatchReport, Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.grades import regraded, regraded_row
 from gonogo.store.observations.rows import COLUMNS, Row, hash16
@@ -52,6 +52,25 @@ class Arrivals:
     aliases: dict[bytes, int] = field(default_factory=dict)
     duplicates: int = 0
     updated: int = 0
+    # Of these: calls that were known at another cost, and by how much theirs changed, in 1e-9 USD.
+    corrected: int = 0
+    corrected_nano_usd: int = 0
+
+    @property
+    def report(self) -> BatchReport:
+        """How many of each there are."""
+        return BatchReport(
+            len(self.fresh),
+            self.duplicates,
+            self.updated,
+            corrected=self.corrected,
+            corrected_nano_usd=self.corrected_nano_usd,
+        )
+
+    def correct(self, before_nano: int, after_nano: int) -> None:
+        """Count a call whose cost is now another."""
+        self.corrected += 1
+        self.corrected_nano_usd += after_nano - before_nano
 
 
 # The seq of a row that stands at another time now, until it gets one there.
@@ -63,6 +82,7 @@ RowsOf = Callable[[Sequence[Observation]], list[Row]]
 _OF_KEY = frozenset({"dependency_id", "ts_ms", "seq", "writer_id", "outcome_lag_ms"})
 # These go with the outcome: `regraded_row`.
 _OF_GRADE = frozenset({"outcome_by_id", "judge_id", "judge_e6"})
+_TOKENS = ("input_tokens", "output_tokens")
 # What a row is booked at goes with its cost and tokens: `Pricing.refilled`.
 _BOOKED = frozenset({"booked_nano_usd"})
 _FILLED_COLUMNS = tuple(
@@ -87,8 +107,9 @@ def sort_out(
     """Sort a batch of one dependency by what must be done with each.
 
     A record of an id that is there already fills what is empty: outcomes before calls or after
-    them, in any number of parts, make the same row. What is told twice stays as it was told first; a
-    stated time takes the place of one that was only assumed, and a person's outcome that of a judge's.
+    them, in any number of parts, make the same row. What is told twice stays as it was told first; but a
+    stated time takes the place of one that was only assumed, a person's outcome that of a judge's, and
+    another cost, or tokens, that of the one before: bills are corrected and refunded, and the last one is paid.
     """
     arrivals = Arrivals()
     hashes = [None if o.id is None else hash16(o.id) for o in observations]
@@ -197,8 +218,7 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
     for slot in _SLOTS:
         if getattr(first, slot) is None and (value := getattr(late, slot)) is not None:
             changed[slot] = value
-    if "cost_micro_usd" in changed:
-        changed["cost_nano_usd"] = late.cost_nano_usd
+    changed |= _restated(arrivals, first, late)
     for entries in ("segments", "metrics"):
         mine, theirs = getattr(first, entries), getattr(late, entries)
         if not theirs.keys() <= mine.keys():
@@ -225,6 +245,34 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
     arrivals.updated += 1
 
 
+def _restated(arrivals: Arrivals, first: Observation, late: Observation) -> dict[str, object]:
+    """What a call of the same batch cost and used, by the record that says it last."""
+    changed: dict[str, object] = {
+        name: value
+        for name in _TOKENS
+        if (value := getattr(late, name)) is not None and value != getattr(first, name)
+    }
+    if late.cost_micro_usd is None:
+        return changed
+    if first.cost_micro_usd is not None:
+        if _nano(late) == _nano(first):
+            return changed
+        arrivals.correct(_nano(first), _nano(late))
+    return changed | {"cost_micro_usd": late.cost_micro_usd, "cost_nano_usd": late.cost_nano_usd}
+
+
+def _was_billed(first: Row, after: Row) -> bool:
+    """Whether it had a cost, or tokens that are others now: what it is booked at was no gap."""
+    changed = (getattr(first, name) not in (None, getattr(after, name)) for name in _TOKENS)
+    return first.cost_micro_usd is not None or any(changed)
+
+
+def _nano(known: Observation | Row) -> int:
+    """What a call costs, or its row is booked at, in 1e-9 USD."""
+    finer = known.cost_nano_usd if isinstance(known, Observation) else known.booked_nano_usd
+    return (known.cost_micro_usd or 0) * NANO_A_MICRO if finer is None or finer < 0 else finer
+
+
 # Each stands for itself; the outcome goes with its time, and entries by name.
 _SLOTS = tuple(
     slot.name
@@ -233,7 +281,7 @@ _SLOTS = tuple(
     not in {
         *("dependency", "ts_ms", "id", "alias", "ts_assumed", "segments", "metrics"),
         *("outcome", "outcome_ts_ms", "outcome_ts_assumed", "outcome_by", "judged"),
-        "cost_nano_usd",
+        *("cost_micro_usd", "cost_nano_usd", "input_tokens", "output_tokens"),
     }
 )
 
@@ -264,6 +312,8 @@ def _fill_stored(
         after = after._replace(ts_ms=told.row.ts_ms, seq=MOVED)
     after = after._replace(outcome_lag_ms=None if came_ms is None else came_ms - after.ts_ms)
     after = pricing.refilled(first, after, told.late, catalogue)
+    if _nano(after) != _nano(first) and _was_billed(first, after):
+        arrivals.correct(_nano(first), _nano(after))
     if after == first:
         arrivals.duplicates += 1
         return
@@ -304,7 +354,7 @@ def _filled(catalogue: Catalogue, first: Row, told: Row) -> Row:
         value = told[at]
         if value is None or value == first[at]:
             continue
-        if first[at] is None or (name == "version_id" and first[at] == 0):
+        if first[at] is None or name in _TOKENS or (name == "version_id" and first[at] == 0):
             changed[name] = value
         elif name == "segments":
             changed[name] = _both_segments(catalogue, str(first[at]), str(value))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Told = TypeVar("Told", bound="Observation | HourCell")
 
-__all__ = ["Told", "stored_in_parts"]
+__all__ = ["Told", "added", "stored_in_parts"]
 
 PROBLEM_CHARS_MAX = 300
 
@@ -61,14 +61,21 @@ async def stored_in_parts(
             continue
         has_stored = True
         rejected += [replace(one, position=part[one.position][0]) for one in stored.rejected]
-        done = replace(
-            done,
-            accepted=done.accepted + stored.accepted,
-            duplicates=done.duplicates + stored.duplicates,
-            updated=done.updated + stored.updated,
-        )
+        done = added(done, stored)
     rejected.sort(key=lambda one: one.position)
     return replace(done, rejected=tuple(rejected))
+
+
+def added(one: BatchReport, other: BatchReport) -> BatchReport:
+    """The counts of both reports, and the rest of the first."""
+    return replace(
+        one,
+        accepted=one.accepted + other.accepted,
+        duplicates=one.duplicates + other.duplicates,
+        updated=one.updated + other.updated,
+        corrected=one.corrected + other.corrected,
+        corrected_nano_usd=one.corrected_nano_usd + other.corrected_nano_usd,
+    )
 
 
 def _refused(at: int, one: Observation | HourCell, error: Exception) -> Rejection:

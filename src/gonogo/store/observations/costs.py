@@ -66,10 +66,13 @@ class Pricing:
         return None if price is None else min(price, _NANO_MAX)
 
     def refilled(self, first: Row, after: Row, late: Observation, catalogue: Catalogue) -> Row:
-        """A row that was filled in, with what it is booked at now."""
+        """A row that was filled in, with what it is booked at now: at the cost that was stated last."""
+        if late.cost_micro_usd is not None:
+            return after._replace(
+                cost_micro_usd=late.cost_micro_usd, booked_nano_usd=late.cost_nano_usd
+            )
         if after.cost_micro_usd is not None:
-            told = late.cost_nano_usd if first.cost_micro_usd is None else first.booked_nano_usd
-            return after._replace(booked_nano_usd=told)
+            return after._replace(booked_nano_usd=first.booked_nano_usd)
         if all(first[at] == after[at] for at in _PRICED):
             return after
         parts = {name: getattr(late, name) for name in _PARTS}

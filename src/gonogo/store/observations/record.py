@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from gonogo.ports.booked_costs import BookedCost
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.store.engine import Connection
 from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
+from gonogo.store.observations.batch_parts import added
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.costs import Pricing, costs_of
 from gonogo.store.observations.dependencies import (
@@ -78,8 +80,7 @@ def record_batch(
         batches.setdefault(observation.dependency, []).append((position, observation))
     cells: Cells = {}
     costs: list[BookedCost] = []
-    accepted = duplicates = updated = 0
-    rejected: list[Rejection] = []
+    report, rejected = BatchReport(), list[Rejection]()
     for name, named in batches.items():
         first_ms = named[0][1].ts_ms
         dependency = known_dependency(
@@ -98,14 +99,13 @@ def record_batch(
         rows = _store(connection, catalogue, dependency, arrivals, cells, slices, as_rows)
         filled = [each[:2] for each in arrivals.filled.values()]
         costs += costs_of(name, rows, filled, catalogue, settings)
-        accepted, duplicates = accepted + len(arrivals.fresh), duplicates + arrivals.duplicates
-        updated += arrivals.updated
+        report = added(report, arrivals.report)
     if cells:
         catalogue.apply(cells)
     if costs:
         catalogue.book(costs, now_ms=now_ms, settings=settings)
     rejected.sort(key=lambda rejection: rejection.position)
-    return BatchReport(accepted, duplicates, updated, tuple(rejected)), catalogue.found
+    return replace(report, rejected=tuple(rejected)), catalogue.found
 
 
 def adopt_rule(
