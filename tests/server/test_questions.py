@@ -112,7 +112,18 @@ async def test_what_is_stamped_ahead_is_said_when_recorded_and_when_asked(app: G
         assert report.ahead.n == 200
         assert note.partition(":")[0] in report.summary
         assert report.data_age_s is None
-    assert "newest data 0 s old" not in as_text(await app.get_trust_score_health())
+    fleet = await app.get_trust_score_health()
+    assert "newest data 0 s old" not in as_text(fleet)
+    listed, checked = (
+        await app.list_dependencies("ahead"),
+        await app.preflight(dependencies=["ahead"]),
+    )
+    told = [line.ahead for line in fleet.fleet or () if line.dependency == "ahead"]
+    told += [line.ahead for line in listed.dependencies]
+    told += [line.ahead for line in checked.checks]
+    assert [ahead and ahead.latest for ahead in told] == ["2026-06-01T17:19:00Z"] * 3
+    for answer in (fleet, listed, checked):
+        assert "of ahead lie ahead of the clock, up to 2026-06-01T17:19Z" in answer.summary
 
 
 async def test_no_sentence_stands_twice(app: Gonogo) -> None:

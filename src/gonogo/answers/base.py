@@ -78,7 +78,7 @@ class Part(BaseModel):
 class Ahead(Part):
     """Observations stamped ahead of the clock: they are not judged until their time comes."""
 
-    n: int
+    n: int | None = Field(default=None, description="absent: not counted")
     latest: Time
 
 

@@ -77,6 +77,7 @@ class FleetLine(Part):
     verdict: Verdict
     as_of: Time | None = None
     drift: Verdict | None = Field(default=None, description="absent: never asked")
+    ahead: Ahead | None = None
     changed: str | None = None
     upstream: str | None = None
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from gonogo.answers.base import (
+    Ahead,
     Answer,
     Fraction,
     Part,
@@ -29,6 +30,7 @@ class PreflightCheck(Part):
     score: Points | None = None
     drift_status: DriftStatus | None = None
     missing: str | None = Field(default=None, description="what to record for a verdict")
+    ahead: Ahead | None = None
     refused: RefusalCount | None = None
     route_target: str | None = None
     plan_tested: str | None = Field(
@@ -86,6 +88,7 @@ class DependencyLine(Part):
     versions: list[str]
     n: int
     newest_ts: Time | None = None
+    ahead: Ahead | None = None
     metrics: list[str]
     verdict: Verdict
     verdict_as_of: Time | None = None

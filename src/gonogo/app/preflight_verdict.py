@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gonogo.answers import (
+    Ahead,
     BudgetCheck,
     DriftReport,
     IncidentBrief,
@@ -24,6 +25,7 @@ from gonogo.answers import (
 )
 from gonogo.ports.target_health import Assessment
 from gonogo.records import RefusedRows, Verdict, worst_verdict
+from gonogo.text.ahead_of_clock import ahead_names_note
 from gonogo.text.forms import counted, named, percent
 from gonogo.text.refused_rows import all_refused_text, refusal_count, refused_text
 
@@ -80,6 +82,11 @@ class PartReport:
         return None if self.trust is None else self.trust.score
 
     @property
+    def ahead(self) -> Ahead | None:
+        """What of its observations lies ahead of the clock."""
+        return next((r.ahead for r in (self.drift, self.trust) if r and r.ahead), None)
+
+    @property
     def _found(self) -> list[tuple[Verdict, str]]:
         found = [(r.verdict, r.summary) for r in (self.drift, self.trust) if r is not None]
         if self.version is not None:
@@ -117,6 +124,7 @@ def compose_preflight(
         verdict=verdict,
         summary=_summary(verdict, parts, budget, blockers, calls=calls)
         + _not_measured(parts)
+        + ahead_names_note({p.dependency: p.ahead for p in parts if p.ahead is not None})
         + all_refused_text([part.refused for part in parts if part.refused is not None]),
         as_of=rfc3339(now_ms),
         data_age_s=max(ages, default=None),
@@ -163,6 +171,7 @@ def _check(part: PartReport) -> PreflightCheck:
         score=part.score,
         drift_status=part.drift.status if part.drift else None,
         missing=next((r.missing for r in (part.drift, part.trust) if r and r.missing), None),
+        ahead=part.ahead,
         refused=None if part.refused is None else refusal_count(part.refused),
         route_target=part.target,
         plan_tested=part.plan_tested,

@@ -48,7 +48,7 @@ async def record_change(
     zone = stores.settings.timezone
     at_ms = now_ms if at is None else moment(at, name="at", zone=zone).start_ms
     if at_ms > now_ms + DAY_MS:
-        raise ParameterError(f"--at '{plain(at or '', 60)}' is more than a day ahead.")
+        raise ParameterError(f"--at '{plain(at or '', 60)}' is more than a day ahead of the clock.")
     made = []
     touched: list[str | None] = [*dict.fromkeys(meant)] or [None]
     for one in touched:

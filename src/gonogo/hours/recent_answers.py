@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from gonogo.answers import Answer, rfc3339
+from gonogo.text.ahead_of_clock import age_s, newest_ahead
 
 RECENT_MAX = 512
 
@@ -27,10 +28,10 @@ class Recent(Generic[Answered]):
         if kept is None:
             return None
         made_from, until_ms, answer = kept
-        if made_from != rests_on or now_ms >= until_ms:
+        if made_from != rests_on or now_ms >= until_ms or newest_ahead(newest_ts_ms, now_ms):
             return None
-        age_s = max(0, (now_ms - newest_ts_ms) // 1000)
-        return answer.model_copy(update={"as_of": rfc3339(now_ms), "data_age_s": age_s})
+        now = {"as_of": rfc3339(now_ms), "data_age_s": age_s(newest_ts_ms, now_ms)}
+        return answer.model_copy(update=now)
 
     def keep(
         self, question: Hashable, rests_on: Hashable, answer: Answered, *, until_ms: int

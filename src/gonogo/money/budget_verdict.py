@@ -27,6 +27,7 @@ from gonogo.money.windows import WindowSpan
 from gonogo.ports.money import Balance, Draft, LeftHold, Replay
 from gonogo.records import UNIT_SIZE, Unit, Verdict
 from gonogo.settings import BudgetSettings
+from gonogo.text.ahead_of_clock import age_s
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
 from gonogo.text.unit_words import UNIT_WORDS
 
@@ -206,7 +207,7 @@ def _base(
         verdict=verdict,
         summary=summary,
         as_of=rfc3339(question.now_ms),
-        data_age_s=None if newest is None else max(question.now_ms - newest, 0) // 1000,
+        data_age_s=age_s(newest, question.now_ms),
         budget=budget.name,
         unit=stated_unit(budget.unit),
         required_confidence=budget.required_confidence,

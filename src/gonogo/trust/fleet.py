@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from gonogo.answers import FleetLine, NextAction, TrustReport, in_points, rfc3339
 from gonogo.ports.standing_verdicts import standing_now
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
-from gonogo.text.ahead_of_clock import age_s
+from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted, number
 from gonogo.text.trust_summary import points, suspicion
 from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, always, look_at_fleet
@@ -63,11 +63,17 @@ async def check_fleet(
     if len(rows) <= SMALL_FLEET_MAX or detail == "full":
         health = await _health(telemetry, log, settings, rows, now_ms, detail)
     newest = max((t for row in rows if (t := row.newest_ts_ms) <= now_ms), default=None)
+    latest_ms = max((row.newest_ts_ms for row in rows), default=None)
+    ahead = {}
+    if newest_ahead(latest_ms, now_ms) is not None:
+        found = ((row.name, newest_ahead(row.newest_ts_ms, now_ms)) for row in rows)
+        ahead = {name: one for name, one in found if one is not None}
     return TrustReport(
         verdict=worst_verdict(list(set(fleet.verdicts.values()))),
         summary=_summary(
             fleet, len(shown), _line(settings, rows[0], fleet, now_ms) if rows else None
-        ),
+        )
+        + ahead_names_note(ahead),
         as_of=rfc3339(now_ms),
         data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(settings, fleet, now_ms),
@@ -116,6 +122,7 @@ def _line(settings: Settings, row: FleetRow, fleet: Fleet, now_ms: int) -> Fleet
         verdict=now.verdict,
         as_of=None if now.as_of_ms is None else rfc3339(now.as_of_ms),
         drift=now.drift,
+        ahead=newest_ahead(row.newest_ts_ms, now_ms),
         changed=_changed(row),
         upstream=fleet.upstream.get(row.name),
     )

@@ -9,7 +9,7 @@ from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
 from gonogo.errors import UnknownTarget, plain
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
-from gonogo.text.ahead_of_clock import age_s
+from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted
 from gonogo.text.refused_rows import all_refused_text, refused_names
 
@@ -48,14 +48,17 @@ async def list_dependencies(
     names = await telemetry.names(query=query)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
-    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED)) for each in page]
+    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED), now_ms) for each in page]
+    ahead = {line.dependency: line.ahead for line in lines if line.ahead is not None}
     newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
     standing = [verdicts[name] for name in names if name in verdicts]
     counts = Counter(one.verdict for one in standing)
     never_asked = len(names) - len(standing)
     return DependencyList(
         verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
-        summary=_summary(counts, never_asked, query=query, more=more) + all_refused_text(lost),
+        summary=_summary(counts, never_asked, query=query, more=more)
+        + ahead_names_note(ahead)
+        + all_refused_text(lost),
         as_of=rfc3339(now_ms),
         data_age_s=age_s(newest, now_ms),
         next_actions=_next_actions(lines, query),
@@ -81,10 +84,10 @@ async def dependency_line(
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", name, names, advice)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
-    return _line(known, verdicts.get(name, NEVER_ASKED))
+    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms)
 
 
-def _line(dependency: Dependency, now: CurrentVerdict) -> DependencyLine:
+def _line(dependency: Dependency, now: CurrentVerdict, now_ms: int) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
         dependency=dependency.name,
@@ -92,6 +95,7 @@ def _line(dependency: Dependency, now: CurrentVerdict) -> DependencyLine:
         versions=[v.version for v in newest_first if v.version is not None][:VERSIONS_SHOWN],
         n=dependency.n,
         newest_ts=rfc3339(dependency.newest_ts_ms),
+        ahead=newest_ahead(dependency.newest_ts_ms, now_ms),
         metrics=list(dependency.metrics),
         verdict=now.verdict,
         verdict_as_of=None if now.as_of_ms is None else rfc3339(now.as_of_ms),

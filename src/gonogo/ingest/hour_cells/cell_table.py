@@ -209,7 +209,7 @@ def _time(row: _Row, column: str, now_ms: int) -> int:
     if not isinstance(ts_ms, int):
         raise RefusedError("is required")
     if ts_ms > now_ms + DAY_MS:
-        raise RefusedError("is more than a day ahead; seconds, and UTC?")
+        raise RefusedError("is more than a day ahead of the clock; is it seconds, and in UTC?")
     return ts_ms
 
 
