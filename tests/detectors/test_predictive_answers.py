@@ -46,6 +46,26 @@ def test_the_interval_after_an_alarm_covers_and_is_narrow(before: float, after: 
     assert float(np.median(widths[24])) <= 1.5
 
 
+@pytest.mark.parametrize(("before", "after", "hours"), [(0.4, 0.25, 6), (0.4, 0.37, 400)])
+def test_a_change_that_is_nearly_over_is_told_as_one(
+    before: float, after: float, hours: int
+) -> None:
+    """Where most labels since are as good as before, an alarm that lasts still excludes no change."""
+    lasting = 0
+    for seed in range(12):
+        rng = np.random.default_rng((31, seed))
+        n = rng.poisson(80, 480)
+        rate = np.full(480, before)
+        rate[144 : 144 + hours] = after
+        bad = rng.binomial(n, rate)
+        watch = watch_rate(n, bad, RateRule(needed=1e3))
+        if watch.status in ("up", "down"):
+            lasting += 1
+            found = rate_since(n, bad, RULE, watch, side=watch.episodes[-1].side)
+            assert found.change_low > 0 or found.change_high < 0
+    assert lasting > 0
+
+
 def test_a_change_beside_a_season_is_that_of_its_own_level() -> None:
     """With offsets the level is what it would be in an hour that is like the mean of all."""
     rng = np.random.default_rng(9)

@@ -55,9 +55,6 @@ KNOWN: Mapping[str, Known] = {
         "the fields of a signal that decides have not met every life of `make torture` yet",
         r" has shifted: ",
     ),
-    "degraded_never_holds_zero": Known(
-        "an interval against a declared or long mean is wider than its evidence"
-    ),
 }
 
 TOOLS = tuple(definition.name for definition in DEFINITIONS)

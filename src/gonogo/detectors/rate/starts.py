@@ -152,8 +152,8 @@ def _quantile_beyond(rate: Floats, share: Floats, before: Floats, weight: Floats
     rows = np.arange(len(before))
     for _ in range(30):
         middle = (low + high) / 2
-        at = np.minimum(np.searchsorted(rate, before + middle), len(rate) - 1)
-        if float(weight @ share[rows, at]) < SURE_QUANTILE:
+        less = np.searchsorted(rate, before + middle)  # levels that have gone less far
+        if float(weight @ np.where(less > 0, share[rows, less - 1], 0.0)) < SURE_QUANTILE:
             low = middle
         else:
             high = middle
