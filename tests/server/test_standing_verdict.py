@@ -213,8 +213,7 @@ WHOLE: dict[str, Ask] = {
 
 def names_a_worse_whole(answer: DriftReport, standing: Verdict) -> None:
     """A part that is better than the whole says so in words and object, and leads to the whole."""
-    never_asked = standing == "unknown"
-    if never_asked or worst_verdict([answer.verdict, standing]) == answer.verdict:
+    if worst_verdict([answer.verdict, standing]) == answer.verdict:
         assert answer.whole is None
         return
     assert answer.whole is not None

@@ -204,7 +204,7 @@ class WholeVerdict(Part):
     verdict: Verdict
     drift: Verdict | None = Field(default=None, description="absent: never asked")
     trust: Verdict | None = Field(default=None, description="absent: never asked")
-    as_of: Time
+    as_of: Time | None = Field(default=None, description="absent: never asked")
 
 
 class DriftReport(Answer):

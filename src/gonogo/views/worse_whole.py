@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 def beside_worse_whole(report: DriftReport, now: CurrentVerdict) -> DriftReport:
     """The answer about a part, with the standing verdict of the whole where that is worse.
 
-    Of a whole that was never asked about nothing is said. The verdict of the answer stays that of
-    the part. What the whole is comes first among the next actions; not where it is unknown, since
-    what is asked of old data leads to their parts.
+    A whole that was never asked about is unknown, and that is said. The verdict of the answer stays
+    that of the part. What the whole is comes first among the next actions; not where it was asked
+    and is unknown, since what is asked of old data leads to their parts.
     """
     worst = worst_verdict([report.verdict, now.verdict])
-    if now.as_of_ms is None or worst == report.verdict:
+    if worst == report.verdict:
         return report
+    asked_ms = now.as_of_ms
     whole = WholeVerdict(
-        verdict=now.verdict, drift=now.drift, trust=now.trust, as_of=rfc3339(now.as_of_ms)
+        verdict=now.verdict,
+        drift=now.drift,
+        trust=now.trust,
+        as_of=None if asked_ms is None else rfc3339(asked_ms),
     )
     actions = report.next_actions
-    if now.verdict != "unknown":
+    if asked_ms is None or now.verdict != "unknown":
         actions = [_look(report.dependency, now), *actions][:3]
     return report.model_copy(
         update={
@@ -45,6 +49,8 @@ def beside_worse_whole(report: DriftReport, now: CurrentVerdict) -> DriftReport:
 
 def _words(dependency: str, whole: WholeVerdict) -> str:
     name = plain(dependency, 200)
+    if whole.as_of is None:
+        return f"As a whole, {name} is {whole.verdict} (not asked about yet)."
     asked = (("drift", whole.drift), ("trust", whole.trust))
     parts = ", ".join(f"{part} {verdict}" for part, verdict in asked if verdict is not None)
     return f"As a whole, {name} is {whole.verdict} ({parts}; {minute(whole.as_of)})."
@@ -56,5 +62,7 @@ def _look(dependency: str, now: CurrentVerdict) -> NextAction:
     return NextAction(
         tool="get_trust_score_health" if by_trust else "check_model_drift",
         arguments={"dependency": dependency},
-        reason=f"as a whole it is {now.verdict}",
+        reason="as a whole it was not asked about yet"
+        if now.as_of_ms is None
+        else f"as a whole it is {now.verdict}",
     )
