@@ -6,14 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from mcp_types import TextContent
+from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, TextContent
 from product import ERAS, GONOGO, answer, client, environment, gonogo, lines, typed
+
+from gonogo.server.unreadable import UnderWay
 
 START = {
     "protocolVersion": "2025-11-25",
@@ -124,40 +125,75 @@ UNREADABLE: list[tuple[str, list[int | str | None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("line", "ids"), UNREADABLE)
-def test_a_line_that_is_no_message_is_answered(
-    tmp_path: Path, line: str, ids: list[int | str | None]
-) -> None:
-    """Who sent it would wait for ever: it hears of a parse error, and so does standard error."""
-    asked = [request(0, "initialize", **START), INITIALIZED, line + "\n", request(9, "ping")]
-    # Input stays open until the last is answered: its end ends whatever is still under way.
-    with subprocess.Popen(
+def piped(store: Path, asked: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """What the server answers to lines that are piped into it, and its lines of standard error."""
+    done = subprocess.run(
         [GONOGO, "serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        input="".join(asked),
+        capture_output=True,
         text=True,
-        env=environment(tmp_path / "gonogo.db"),
-    ) as process:
-        hung = threading.Timer(60, process.kill)
-        hung.start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("".join(asked))
-        process.stdin.flush()
-        told: list[dict[str, Any]] = []
-        for answered in process.stdout:
-            told.append(json.loads(answered))
-            if told[-1]["id"] == 9:
-                break
-        rest, said = process.communicate()
-        hung.cancel()
-    assert rest == ""
-    assert [t["id"] for t in told if t.get("error", {}).get("code") == -32700] == ids
-    assert told[-1] == {"jsonrpc": "2.0", "id": 9, "result": {}}
-    assert process.returncode == 0
-    assert ("standard input" in said) == bool(line)
-    assert len(said.splitlines()) <= 1
+        check=True,
+        timeout=120,
+        env=environment(store),
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.splitlines()
+
+
+def test_a_line_that_is_no_message_is_answered(tmp_path: Path) -> None:
+    """Who sent it would wait for ever: it hears of a parse error, and so does standard error."""
+    asked = [request(0, "initialize", **START), INITIALIZED]
+    asked += [line + "\n" for line, _ in UNREADABLE]
+    told, said = piped(tmp_path / "gonogo.db", [*asked, request(9, "ping")])
+    wrong = [t["id"] for t in told if t.get("error", {}).get("code") == -32700]
+    assert wrong == [known for _, ids in UNREADABLE for known in ids]
+    assert {"jsonrpc": "2.0", "id": 9, "result": {}} in told
+    assert len(said) == len([line for line, _ in UNREADABLE if line])
+    assert all("standard input" in line for line in said)
+
+
+def test_what_came_before_the_end_of_input_is_answered(tmp_path: Path) -> None:
+    """Requests from a file or a pipe get their answers, not "Connection closed"."""
+    asked = [request(0, "initialize", **START), INITIALIZED]
+    asked += [
+        request(number, "tools/call", name=name, arguments=arguments)
+        for number, name, arguments in (
+            (1, "record_observations", {"observations": [GOOD]}),
+            (2, "check_model_drift", {"dependency": "none"}),
+            (3, "list_dependencies", {}),
+        )
+    ]
+    told, _ = piped(tmp_path / "gonogo.db", asked)
+    assert sorted(t["id"] for t in told) == [0, 1, 2, 3]
+    assert all("result" in t for t in told)
+
+
+@pytest.mark.anyio
+async def test_only_what_will_be_answered_is_waited_for() -> None:
+    """Not a subscription, a cancelled call, or a call that asks who is gone."""
+    under_way = UnderWay()
+    for number, method in ((0, "tools/call"), (1, "subscriptions/listen"), (2, "tools/call")):
+        under_way.came(JSONRPCRequest(jsonrpc="2.0", id=number, method=method))
+    answered = anyio.Event()
+
+    async def wait() -> None:
+        await under_way.last_answers()
+        answered.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        under_way.went(JSONRPCResponse(jsonrpc="2.0", id=2, result={}))
+        await anyio.wait_all_tasks_blocked()
+        assert not answered.is_set()
+        under_way.went(JSONRPCResponse(jsonrpc="2.0", id=0, result={}))
+    for number in (3, 4):
+        under_way.came(JSONRPCRequest(jsonrpc="2.0", id=number, method="tools/call"))
+    cancelled = {"requestId": 4}
+    under_way.came(
+        JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=cancelled)
+    )
+    under_way.went(JSONRPCRequest(jsonrpc="2.0", id=7, method="elicitation/create"))
+    await under_way.last_answers()
 
 
 @pytest.mark.anyio

@@ -1,7 +1,9 @@
-"""A line on standard input that is no message is answered, not passed over in silence.
+"""Standard input on which everything is answered: what is no message, and what came just before the end.
 
 The SDK reads a line, and where it is no message goes on to the next: whoever sent it waits for
-ever. Here it gets JSON-RPC's "parse error" for each request that can be told from the line.
+ever. Here it gets JSON-RPC's "parse error" for each request that can be told from the line. And where
+input ends the SDK breaks off what is under way, so that `gonogo serve < requests.jsonl` would say
+"Connection closed" to each of them; here they are answered first.
 """
 
 from __future__ import annotations
@@ -16,10 +18,20 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
+from mcp_types import (
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
 from pydantic import ValidationError
 
 IDS_MAX = 100
+# For the answers to what came before the end of input; a client that closes it waits for less.
+LAST_ANSWERS_S = 30.0
 _ID = re.compile(r'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")(?=\s*[,}])')
 logger = logging.getLogger("gonogo.server")
 
@@ -27,24 +39,78 @@ Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
 Outgoing = MemoryObjectSendStream[SessionMessage]
 
 
+class UnderWay:
+    """Requests that wait for an answer, of the client and of the server."""
+
+    def __init__(self) -> None:
+        self._asked: set[object] = set()
+        self._asks: set[object] = set()
+        self._has_moved = anyio.Event()
+
+    def came(self, message: JSONRPCMessage) -> None:
+        """Note what the client sent."""
+        match message:
+            case JSONRPCRequest(method="subscriptions/listen"):
+                pass  # lasts as long as the connection
+            case JSONRPCRequest():
+                self._asked.add(message.id)
+            case JSONRPCNotification(method="notifications/cancelled", params=dict(params)):
+                self._asked.discard(params.get("requestId"))
+            case JSONRPCResponse() | JSONRPCError():
+                self._asks.discard(message.id)
+            case _:
+                pass
+
+    def went(self, message: JSONRPCMessage) -> None:
+        """Note what the server sent."""
+        match message:
+            case JSONRPCRequest():
+                self._asks.add(message.id)
+            case JSONRPCResponse() | JSONRPCError():
+                self._asked.discard(message.id)
+            case _:
+                return
+        self._has_moved.set()
+        self._has_moved = anyio.Event()
+
+    async def last_answers(self) -> None:
+        """Wait until nothing is left to be answered but what waits for an answer of the client's."""
+        while len(self._asked) > len(self._asks):
+            await self._has_moved.wait()
+
+
 @asynccontextmanager
 async def answered_stdio() -> AsyncIterator[tuple[Incoming, Outgoing]]:
-    """The SDK's standard input and output, with an answer to each line that is no message."""
+    """The SDK's standard input and output, where every line and every request is answered."""
     readable_in, readable = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    writable, writable_out = anyio.create_memory_object_stream[SessionMessage](0)
+    under_way, reading = UnderWay(), anyio.CancelScope()
     async with stdio_server() as (lines, out), anyio.create_task_group() as tasks:
 
         async def pass_on() -> None:
-            async with lines, readable_in:
-                async for message in lines:
-                    if not isinstance(message, Exception):
-                        await readable_in.send(message)
-                        continue
-                    for answer in answers_to(message):
-                        await out.send(SessionMessage(answer))
+            with reading:
+                async with lines, readable_in:
+                    async for message in lines:
+                        if not isinstance(message, Exception):
+                            under_way.came(message.message)
+                            await readable_in.send(message)
+                            continue
+                        for answer in answers_to(message):
+                            await writable.send(SessionMessage(answer))
+                    with anyio.move_on_after(LAST_ANSWERS_S):
+                        await under_way.last_answers()
+
+        async def pass_out() -> None:
+            async with out, writable_out:
+                async for message in writable_out:
+                    await out.send(message)
+                    under_way.went(message.message)
 
         tasks.start_soon(pass_on)
-        yield readable, out
-        tasks.cancel_scope.cancel()
+        tasks.start_soon(pass_out)
+        yield readable, writable
+        reading.cancel()
+        await writable.aclose()
 
 
 def answers_to(error: Exception) -> list[JSONRPCError]:
