@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import MixShift
 from gonogo.detectors.rate.strata import risen_given_mix
-from gonogo.detectors.shares.mix import split_mix
-from gonogo.errors import NotEnoughData
+from gonogo.detectors.shares.mix import MixSplit, split_mix
+from gonogo.errors import NotEnoughData, plain
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.rate_watch import RateWatch
+    from gonogo.drift.finding import Finding
     from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream
     from gonogo.records import Floats
@@ -32,18 +35,15 @@ def explained_by_mix(
     The whole is worse only if it is worse under every key, each stratum held against itself. Where
     several keys explain it, the one that explains most is told.
     """
-    whole = followed.stream
-    onset = int(whole.hour.searchsorted(watch.episodes[-1].onset))
+    onset = int(followed.stream.hour.searchsorted(watch.episodes[-1].onset))
     known = len(followed.baseline.hour)
     found = []
-    for key in sorted({name.partition("=")[0] for name in declared if "," not in name}):
-        own = [s for name, s in declared.items() if _is_of(name, key)]
-        n, bad = _strata(whole, own)
+    for key, n, bad in _strata(followed.stream, declared):
         if (n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
             continue
         evidence = risen_given_mix(n, bad, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
-            found.append(MixShift(key=key, explains=_explained(n, bad, known, onset)))
+            found.append(_shift(key, _split(n, bad, max(known, 1), onset)))
     return max(found, key=lambda moved: moved.explains, default=None)
 
 
@@ -54,29 +54,33 @@ def moved_mix(
 
     For a rise that raised no alarm; None where it rose within the values of every key.
     """
-    known, whole, found = len(followed.baseline.hour), followed.stream, []
+    known, found = len(followed.baseline.hour), []
     if not len(since.hour):
         return None
-    for key in sorted({name.partition("=")[0] for name in declared if "," not in name}):
-        n, bad = _strata(whole, [s for name, s in declared.items() if _is_of(name, key)])
-        sums = [
-            x[part].sum(axis=0) for part in (slice(known), slice(known, None)) for x in (n, bad)
-        ]
-        try:
-            split = split_mix(*sums)
-        except NotEnoughData:
-            continue
-        if split.within < min_effect and split.total > 0:
-            explains = min(max(split.mix / split.total, 0.0), 1.0)
-            found.append(MixShift(key=key, explains=explains))
+    for key, n, bad in _strata(followed.stream, declared):
+        split = _split(n, bad, known, known)
+        if split is not None and split.within < min_effect and split.total > 0:
+            found.append(_shift(key, split))
     return max(found, key=lambda moved: moved.explains, default=None)
 
 
-def _is_of(segment: str, key: str) -> bool:
-    return "," not in segment and segment.partition("=")[0] == key
+def shifted(finding: Finding, moved: MixShift) -> Finding:
+    """The finding of a whole whose moved mix explains it."""
+    note = f"the mix of {plain(moved.key, 80)} changed"
+    return replace(finding, status="shifted", mix=moved, notes=(note,))
 
 
-def _strata(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Floats]:
+def _strata(
+    whole: RateStream, declared: dict[str, RateStream]
+) -> Iterator[tuple[str, Floats, Floats]]:
+    """Each declared key with the labels and bad labels of each hour in each of its values."""
+    single = {name: cell for name, cell in declared.items() if "," not in name}
+    for key in sorted({name.partition("=")[0] for name in single}):
+        cells = [cell for name, cell in single.items() if name.partition("=")[0] == key]
+        yield key, *_hours_of(whole, cells)
+
+
+def _hours_of(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Floats]:
     """Labels and bad labels of each hour in each value of a key, the last: those without it."""
     n, bad = (np.zeros((len(whole.hour), len(cells) + 1)) for _ in range(2))
     for column, cell in enumerate(cells):
@@ -89,16 +93,17 @@ def _strata(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Floats]
     return n, bad
 
 
-def _explained(n: Floats, bad: Floats, known: int, onset: int) -> float:
-    """The share of the change since the onset that other shares of traffic make, in [0, 1]."""
-    before = slice(0, max(known, 1))
+def _split(n: Floats, bad: Floats, known: int, since: int) -> MixSplit | None:
+    """The change from the first `known` hours to those from `since` on; None where no value has both."""
+    before, after = slice(known), slice(since, None)
     try:
-        split = split_mix(
-            n[before].sum(axis=0),
-            bad[before].sum(axis=0),
-            n[onset:].sum(axis=0),
-            bad[onset:].sum(axis=0),
-        )
+        return split_mix(*(x[part].sum(axis=0) for part in (before, after) for x in (n, bad)))
     except NotEnoughData:
-        return 0.0
-    return min(max(split.mix / split.total, 0.0), 1.0) if split.total else 0.0
+        return None
+
+
+def _shift(key: str, split: MixSplit | None) -> MixShift:
+    """A key with the share of the change that other shares of traffic make, in [0, 1]."""
+    if split is None or not split.total:
+        return MixShift(key=key, explains=0.0)
+    return MixShift(key=key, explains=min(max(split.mix / split.total, 0.0), 1.0))

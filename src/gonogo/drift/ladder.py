@@ -35,9 +35,8 @@ from typing import TYPE_CHECKING, Literal
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS, compare_rates
 from gonogo.detectors.rate.rule import RateRule, deltas_for
-from gonogo.drift.drift_mix import moved_mix
+from gonogo.drift.drift_mix import moved_mix, shifted
 from gonogo.drift.finding import evidence_of
-from gonogo.errors import plain
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
@@ -188,8 +187,7 @@ def as_far_as_shown(
     moved = moved_mix(followed, since, declared, own.min_effect)
     if moved is None:
         return replace(finding, status="degraded", evidence=evidence)
-    note = f"the mix of {plain(moved.key, 80)} changed"
-    return replace(finding, status="shifted", evidence=evidence, mix=moved, notes=(note,))
+    return shifted(replace(finding, evidence=evidence), moved)
 
 
 def _bad_before(followed: FollowedRate) -> float:

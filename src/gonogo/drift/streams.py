@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import Estimate, JudgeReport, SegmentDrift
 from gonogo.drift.baseline import choose_baseline, golden_start_day
 from gonogo.drift.drift_golden import golden_finding
-from gonogo.drift.drift_mix import explained_by_mix
+from gonogo.drift.drift_mix import explained_by_mix, shifted
 from gonogo.drift.drift_slices import SliceFindings, declared_streams, sliced
 from gonogo.drift.drift_values import value_finding
 from gonogo.drift.drift_words import verdict_of
@@ -19,7 +19,6 @@ from gonogo.drift.rates import finding_of, unjudged
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
 from gonogo.drift.signals.judged_outcomes import judged_outcomes
-from gonogo.errors import plain
 from gonogo.hours.measured import errors_decide
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
@@ -238,10 +237,7 @@ def _without_mix(
     if finding.status != "degraded":
         return finding
     moved = explained_by_mix(followed, watch, declared)
-    if moved is None:
-        return finding
-    note = f"the mix of {plain(moved.key, 80)} changed"
-    return replace(finding, status="shifted", mix=moved, notes=(note,))
+    return finding if moved is None else shifted(finding, moved)
 
 
 def _if_it_matters(finding: Finding, own: DependencySettings) -> Finding:
