@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.detectors.golden.control_chart import page_every_runs, pass_chart, warn_every_runs
+from gonogo.detectors.golden.control_chart import pass_chart, warn_every_runs
 from gonogo.detectors.golden.paired import (
     GoldenRuns,
     ItemMeans,
@@ -207,21 +207,14 @@ def test_chart_pages_a_lasting_fall_and_states_its_rates() -> None:
 
 
 @pytest.mark.parametrize("baseline_runs", [8, 30])
-def test_stated_false_alarm_rates_are_true(baseline_runs: int) -> None:
-    """Simulation of normal runs: the warning and the page come as often as they say."""
+def test_the_stated_false_alarm_rate_is_true(baseline_runs: int) -> None:
+    """Simulation of normal runs: the warning comes as often as it says."""
     rng = np.random.default_rng(1)
-    streams, runs = 20_000, 100
+    streams = 20_000
     base = rng.normal(size=(streams, baseline_runs))
     mean, sd = base.mean(axis=1), base.std(axis=1, ddof=1)
     warned = np.abs(rng.normal(size=streams) - mean) > 2 * sd
     assert 1 / warned.mean() == pytest.approx(warn_every_runs(baseline_runs), rel=0.06)
-    smoothed, pages = mean.copy(), 0
-    for _ in range(runs):
-        smoothed += 0.25 * (rng.normal(size=streams) - smoothed)
-        paged = np.abs(smoothed - mean) > 2.75 * sd * math.sqrt(0.25 / 1.75)
-        smoothed[paged] = mean[paged]
-        pages += int(paged.sum())
-    assert streams * runs / pages == pytest.approx(page_every_runs(baseline_runs), rel=0.15)
 
 
 def test_nothing_shared_and_nonsense_are_refused() -> None:

@@ -158,7 +158,6 @@ class GoldenPairs(Part):
     p_value: Number | None = Field(
         default=None, description="exact paired test, two-sided, one look only"
     )
-    sd_from_baseline: Number | None = None
     warning: str | None = None
 
 

@@ -1,14 +1,12 @@
 """Control charts of a golden set's pass rate: a page, and the two-sd warning beside it.
 
-Neither is anytime-valid: each false-alarm rate is a rate a run, and is stated with the answer.
+Neither is anytime-valid: a false alarm comes with some chance at every run. The warning's is stated with the answer.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +18,11 @@ from gonogo.errors import NotEnoughData
 if TYPE_CHECKING:
     from gonogo.detectors.golden.paired import GoldenRuns
 
-__all__ = ["PassChart", "page_every_runs", "pass_chart", "warn_every_runs"]
+__all__ = ["PassChart", "pass_chart", "warn_every_runs"]
 
 WARN_SD = 2.0
 PAGE_SD = 2.75
 SMOOTHING = 0.25
-_STATES = 41
-_QUANTILES = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +30,8 @@ class PassChart:
     """Where the newest run stands against the baseline runs.
 
     `deviation_sd` is the newest run's, in standard deviations of baseline runs; `smoothed_sd` the
-    exponentially weighted mean's, in its own. `warn_every` and `page_every` are the mean runs
-    between two false alarms where nothing changed, the error of the baseline's own mean and
-    standard deviation included.
+    exponentially weighted mean's, in its own. `warn_every` is the mean runs between two false warnings
+    where nothing changed, the error of the baseline's own mean and standard deviation included.
     """
 
     runs: int
@@ -49,7 +44,6 @@ class PassChart:
     warn_every: float
     smoothed_sd: float
     page: bool
-    page_every: float
 
 
 def pass_chart(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> PassChart:
@@ -94,7 +88,6 @@ def pass_chart(runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS) -> PassChart:
         warn_every=warn_every_runs(warm_up + 1),
         smoothed_sd=smoothed_sd,
         page=abs(smoothed_sd) > PAGE_SD,
-        page_every=page_every_runs(warm_up + 1),
     )
 
 
@@ -102,33 +95,3 @@ def warn_every_runs(baseline_runs: int) -> float:
     """Mean runs between false two-sd warnings, for normal runs and an estimated baseline."""
     bound = WARN_SD / math.sqrt(1 + 1 / baseline_runs)
     return 1 / (2 * student_tail(bound, baseline_runs - 1))
-
-
-@lru_cache(maxsize=64)
-def page_every_runs(baseline_runs: int) -> float:
-    """Mean runs between false pages, for normal runs and an estimated baseline.
-
-    The rate of alarms is averaged over the errors of the baseline's mean and standard deviation
-    (at their quantiles; chi-squared by Wilson & Hilferty), each from the chart's Markov chain.
-
-    Source: Brook & Evans (1972), Biometrika 59(3).
-    """
-    free = baseline_runs - 1
-    levels = [NormalDist().inv_cdf((k + 0.5) / _QUANTILES) for k in range(_QUANTILES)]
-    rates = []
-    for z in levels:
-        ratio = max(1 - 2 / (9 * free) + z * math.sqrt(2 / (9 * free)), 0.05) ** 1.5
-        rates += [1 / _run_length(ratio, shift / math.sqrt(baseline_runs)) for shift in levels]
-    return 1 / (sum(rates) / len(rates))
-
-
-def _run_length(ratio: float, shift: float) -> float:
-    """Mean runs to a page where the limits are `ratio` times right and the mean is `shift` off."""
-    limit = PAGE_SD * ratio * math.sqrt(SMOOTHING / (2 - SMOOTHING))
-    width = 2 * limit / _STATES
-    centre = -limit + width * (np.arange(_STATES) + 0.5)
-    edge = np.r_[centre - width / 2, limit]
-    reach = (edge[None, :] - (1 - SMOOTHING) * centre[:, None]) / SMOOTHING - shift
-    below = 0.5 * (1 + np.vectorize(math.erf)(reach / math.sqrt(2)))
-    steps = np.eye(_STATES) - np.diff(below, axis=1)
-    return float(np.linalg.solve(steps, np.ones(_STATES))[_STATES // 2])

@@ -88,8 +88,7 @@ class JudgedWatch:
     """What stands after the last hour.
 
     `model` and `judge` are the alarms so far, `triggers` and `samples` the rows at which the trigger and
-    the sample check alarmed; `evidence` and `judge_evidence` the sums now, the model's as it was at an
-    alarm that stands. `recovering`: the model's last alarm stands, and the old rate is back at 20 : 1.
+    the sample check alarmed; `evidence` of the model now, or as it was at an alarm that stands. `recovering`: the model's last alarm stands, and the old rate is back at 20 : 1.
     `increments` are people's effective (bad, n) by row.
     """
 
@@ -97,7 +96,6 @@ class JudgedWatch:
     judge: list[Alarm] = field(default_factory=list)
     triggers: list[int] = field(default_factory=list)
     evidence: float = 0.0
-    judge_evidence: float = 0.0
     samples: list[int] = field(default_factory=list)
     recovering: bool = False
     increments: Floats = field(default_factory=lambda: np.zeros((0, 2)))
@@ -270,7 +268,6 @@ class _Run:
                 bets.weigh_counts(bad, m - bad, null.nats(bad, m - bad))
                 null.add(bad, m)
             total, labels = total + bets.total, labels + null.n
-        self.watch.judge_evidence = total
         if total < max(labels, 1.0):
             self.low["judge"] = row
         if total >= self.rule.needed:

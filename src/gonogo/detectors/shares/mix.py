@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gonogo.detectors.arrays import Floats, check_vector
+from gonogo.detectors.arrays import check_vector
 from gonogo.errors import DataError, NotEnoughData
 
 __all__ = ["MixSplit", "split_mix"]
@@ -15,7 +15,7 @@ __all__ = ["MixSplit", "split_mix"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixSplit:
-    """`total = mix + within`, in the metric's unit; `*_by_cell` have shape (cells,) and sum to them.
+    """`total = mix + within`, in the metric's unit.
 
     `mix` is what other shares of traffic explain, `within` what changed inside the cells. `total`
     is that of the cells with values in both periods; `left_out` is the share of the later values
@@ -25,8 +25,6 @@ class MixSplit:
     total: float
     mix: float
     within: float
-    mix_by_cell: Floats
-    within_by_cell: Floats
     left_out: float
 
 
@@ -66,15 +64,10 @@ def split_mix(
         np.divide(s, n, out=np.zeros_like(s), where=both) for s, n in ((s0, n0), (s1, n1))
     )
     mix = (share1 - share0) * (mean0 + mean1) / 2
-    # Centred, a cell's part is what its larger share did, not its share of everything.
-    overall = float((share0 @ mean0 + share1 @ mean1) / 2)
-    mix_by_cell = mix - (share1 - share0) * overall
     within = (share0 + share1) / 2 * (mean1 - mean0)
     return MixSplit(
         total=float(share1 @ mean1 - share0 @ mean0),
         mix=float(mix.sum()),
         within=float(within.sum()),
-        mix_by_cell=mix_by_cell,
-        within_by_cell=within,
         left_out=float(n1[~both].sum() / n1.sum()),
     )
