@@ -103,17 +103,21 @@ HANDSHAKE = {
 async def test_sessions_without_end_give_way_oldest_idle_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that never says goodbye does not lock out the next one."""
+    """A client that never says goodbye does not lock out the next one, whether or not it names its version."""
     monkeypatch.setattr(streamable_http, "SESSIONS_MAX", 3)
     gate = http_app(Settings(store=str(tmp_path / "gonogo.db")), HERE)
     accepts = {"Accept": "application/json, text/event-stream"}
     async with serving(gate, "on") as port, httpx.AsyncClient(timeout=20) as client:
         url = f"http://127.0.0.1:{port}/mcp"
         opened = []
-        for _ in range(5):
-            answer = await client.post(url, json=HANDSHAKE, headers=accepts)
+        for number in range(5):
+            named = {"MCP-Protocol-Version": "2025-06-18"} if number % 2 else {}
+            answer = await client.post(url, json=HANDSHAKE, headers=accepts | named)
             assert answer.status_code == 200
             opened.append(answer.headers["mcp-session-id"])
+        # Of an era without sessions: nobody has to go for it.
+        later = {"MCP-Protocol-Version": "2026-07-28"}
+        await client.post(url, json=HANDSHAKE, headers=accepts | later)
         told = [
             (
                 await client.post(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -125,8 +126,10 @@ async def make_room(manager: StreamableHTTPSessionManager, scope: Scope) -> None
     hour until those expire. One that is answering, or is listened to, is never idle.
     """
     headers = dict(scope["headers"])
-    # Only the handshake has neither: from 2026-07-28 on there are no sessions.
-    if scope["method"] != "POST" or {b"mcp-session-id", b"mcp-protocol-version"} & headers.keys():
+    version = headers.get(b"mcp-protocol-version", b"").decode("latin-1")
+    # From 2026-07-28 on there are no sessions; before, some clients name their version already on the handshake.
+    is_of_later_era = version and version not in HANDSHAKE_PROTOCOL_VERSIONS
+    if scope["method"] != "POST" or b"mcp-session-id" in headers or is_of_later_era:
         return
     sessions = manager._server_instances  # noqa: SLF001 - the SDK has no public way (mcp 2.3)
     if manager.max_sessions is None or len(sessions) < manager.max_sessions:
