@@ -4,7 +4,8 @@
 
 500 labelled calls a day with a day's profile, 6 % bad outcomes that come 24 h late, .3 % errors,
 lognormal latency and cost (log sd .6 and .5), as `benchmarks/promotion.py` has them for the detector alone.
-Each call goes where the route file says, is recorded in its hour, and its outcome a day after it.
+Each call goes where the route file says, is recorded in its hour, and its outcome a day after it. In a
+shadow half of the inputs are good or bad for both versions alike.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ LATE_HOURS = 24
 A_DAY = 500
 BASE_BAD, ERRORS = 0.06, 0.003
 LATENCY_SD, COST_SD = 0.6, 0.5
+ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class World:
     points: float = 0.0
     latency: float = 1.0
     cost: float = 1.0
+    shadow: bool = False
     asked: str = ""
 
 
@@ -55,6 +58,8 @@ WORLDS = (
     World("equal", asked="promoted >= .95, median <= 9 days"),
     World("-20 points", 0.20, asked="25 % in <= .05; bad calls <= 12"),
     World("-10 points", 0.10, asked="100 % in <= .005"),
+    World("equal, shadow", shadow=True, asked="promoted >= .95, median <= 3 days"),
+    World("-20, shadow", 0.20, shadow=True, asked="25 % in <= .05"),
     World("latency x2", latency=2.0, asked="never promoted"),
     World("cost x1.5", cost=1.5, asked="never promoted"),
 )
@@ -79,21 +84,28 @@ class Life:
         n = int(self.rng.poisson(A_DAY / 24 * (1 + 0.6 * math.sin(2 * math.pi * at / 24))))
         calls, outcomes = [], []
         for part in np.sort(self.rng.random(n)):
-            call, outcome = self._call(self.now[0] + int(part * HOUR_MS))
-            calls.append(call)
-            outcomes.append(outcome)
+            ts_ms, luck = self.now[0] + int(part * HOUR_MS), self.rng.random()
+            new = self.routes.target(NAME) != NAME
+            self.harm += self.world.points if new else 0.0
+            made = [self._call(ts_ms, luck, NAME, new=new)]
+            beside = None if new else self.routes.shadow(NAME)
+            if beside is not None:
+                luck = luck if self.rng.random() < ALIKE else self.rng.random()
+                made.append(self._call(ts_ms, luck, beside.record_as, new=True))
+            calls += [call for call, _ in made]
+            outcomes += [outcome for _, outcome in made]
         self.now[0] += HOUR_MS
         self.late.append((self.now[0] + (LATE_HOURS - 1) * HOUR_MS, outcomes))
         while self.late and self.late[0][0] <= self.now[0]:
             calls += self.late.pop(0)[1]
         await self.app.record_observations(calls)
 
-    def _call(self, ts_ms: int) -> tuple[dict[str, object], dict[str, object]]:
+    def _call(
+        self, ts_ms: int, luck: float, name: str, *, new: bool
+    ) -> tuple[dict[str, object], dict[str, object]]:
         self.made += 1
-        new = self.routes.target(NAME) != NAME
         world = self.world if new else WORLDS[0]
-        self.harm += world.points
-        mine = {"id": f"c{self.made}", "dependency": NAME, "version": "v2" if new else "v1"}
+        mine = {"id": f"c{self.made}", "dependency": name, "version": "v2" if new else "v1"}
         call: dict[str, object] = {
             **mine,
             "ts": rfc3339(ts_ms),
@@ -102,7 +114,7 @@ class Life:
         }
         if self.rng.random() < ERRORS:
             call["error"] = "timeout"
-        good = float(self.rng.random() >= BASE_BAD + world.points)
+        good = float(luck >= BASE_BAD + world.points)
         late = rfc3339(ts_ms + LATE_HOURS * HOUR_MS)
         return call, {**mine, "ts": call["ts"], "outcome": good, "outcome_ts": late}
 
@@ -144,7 +156,7 @@ async def lived(folder: Path, world: World, made: int, seed: int) -> End:
     async with Gonogo(settings_of(folder), clock=lambda: now[0]) as app:
         rng = np.random.default_rng((seed, len(world.name)))
         life = Life(app, now, world, rng, RouteReader(folder / "gonogo.db.routes.json"), made)
-        plan = cast("FallbackPlan", await app.promote(NAME, "v2"))
+        plan = cast("FallbackPlan", await app.promote(NAME, "v2", shadow=world.shadow))
         await app.trigger_fallback(NAME, plan_id=plan.plan_id, confirm=True)
         stage, status = 0, "running"
         while status == "running" and now[0] < START_MS + DAYS_MAX * DAY_MS:

@@ -11,7 +11,7 @@ import os
 import random
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.border.characters import tidy
 from gonogo.border.foreign import foreign_file
@@ -21,6 +21,7 @@ from gonogo.routes.flag_file import (
     is_disabled,
     parse_document,
     parse_flag,
+    shadow_of,
 )
 from gonogo.routes.split import key_place, pick
 
@@ -29,9 +30,16 @@ if TYPE_CHECKING:
 
     from gonogo.ports.routes import Route
 
-__all__ = ["RouteReader", "route"]
+__all__ = ["RouteReader", "ShadowCall", "route", "shadow"]
 
 logger = logging.getLogger("gonogo.routing")
+
+
+class ShadowCall(NamedTuple):
+    """A target to call beside the one that serves, and the dependency as which that call is recorded."""
+
+    target: str
+    record_as: str
 
 
 class RouteReader:
@@ -45,6 +53,7 @@ class RouteReader:
         self._path = os.fspath(path)
         self._seen: tuple[int, int, int] | None = None
         self._routes: Mapping[str, Route] = {}
+        self._shadows: Mapping[str, ShadowCall] = {}
         self._lock = threading.Lock()
 
     def target(self, dependency: str, key: object = None) -> str:
@@ -56,14 +65,7 @@ class RouteReader:
                 primary while its share shrinks. Without one, the shares decide by chance. A text;
                 anything else (a number, a UUID, bytes) counts as its text.
         """
-        try:
-            stat = os.stat(self._path)  # noqa: PTH116 - half the time of Path.stat, at every call
-        except OSError:
-            pass  # the last good routes stand
-        else:
-            seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if seen != self._seen:
-                self._read(seen)
+        self._look()
         found = self._routes.get(dependency) or self._routes.get(tidy(dependency))
         if found is None:
             return dependency
@@ -71,6 +73,20 @@ class RouteReader:
             return found.targets[0].target
         place = random.random() if key is None else key_place(found.salt, key)  # noqa: S311 - a traffic split
         return pick(found.targets, place).target
+
+    def shadow(self, dependency: str) -> ShadowCall | None:
+        """What to call beside the target that serves, while a promotion has a shadow; never raises."""
+        self._look()
+        return self._shadows.get(dependency) or self._shadows.get(tidy(dependency))
+
+    def _look(self) -> None:
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 - half the time of Path.stat, at every call
+        except OSError:
+            return  # the last good routes stand
+        seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        if seen != self._seen:
+            self._read(seen)
 
     def _read(self, seen: tuple[int, int, int]) -> None:
         with self._lock:
@@ -80,14 +96,16 @@ class RouteReader:
                 found = flags(parse_document(foreign_file(self._path, bytes_max=BYTES_MAX)))
             except (OSError, ValueError):
                 return  # the last good routes stand
-            routes = {}
+            routes, shadows = {}, {}
             for name, flag in found.items():
                 # One that a hand left malformed stands as it last was; one that is disabled is off,
                 # as for every reader of OpenFeature.
                 parsed = parse_flag(name, flag) or self._routes.get(name)
                 if parsed is not None and not is_disabled(flag):
                     routes[name] = parsed
-            self._routes = routes
+                    if (beside := shadow_of(flag)) is not None:
+                        shadows[name] = ShadowCall(*beside)
+            self._routes, self._shadows = routes, shadows
             self._seen = seen
 
 
@@ -107,13 +125,30 @@ def route(dependency: str, key: object = None, *, path: Path | str | None = None
         path: The route file; else GONOGO_ROUTES, else the file that gonogo.toml gives this
             dependency, else the one that gonogo keeps beside its store.
     """
+    return _reader(dependency, path).target(dependency, key)
+
+
+def shadow(dependency: str, *, path: Path | str | None = None) -> ShadowCall | None:
+    """What to call beside the target that serves: a candidate in a shadow; None where there is none.
+
+    Give it the same input, show nobody its answer, and record the call as the dependency that it
+    names, with the candidate's version and an outcome given as those of the served calls are.
+
+    Args:
+        dependency: The primary's name.
+        path: The route file, as in `route`.
+    """
+    return _reader(dependency, path).shadow(dependency)
+
+
+def _reader(dependency: str, path: Path | str | None) -> RouteReader:
     reader = _found.get(dependency) if path is None else None
     if reader is None:
         file = Path(path) if path is not None else _file_of(dependency)
         reader = _readers.get(file) or _readers.setdefault(file, RouteReader(file))
         if path is None:
             _found[dependency] = reader
-    return reader.target(dependency, key)
+    return reader
 
 
 def _file_of(dependency: str) -> Path:

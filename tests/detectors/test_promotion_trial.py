@@ -54,6 +54,26 @@ def test_on_its_boundary_an_hour_is_worth_at_most_one_in_the_mean(
     assert (means <= 1 + 1e-6).all()
 
 
+@given(a=rate, bet=st.floats(0.001, 0.95), line=st.sampled_from(LINES), alike=st.floats(0.0, 1.0))
+def test_what_both_answer_alike_is_worth_at_most_one_in_the_mean_too(
+    a: float, bet: float, line: float, alike: float
+) -> None:
+    """A shadow's answer to the same input, from independent of the served one to as alike as can be."""
+    b = min(a + line, 1.0)
+    a = b - line
+    both = a * b + alike * (a - a * b)
+    chance = np.array([[1 - a - b + both, b - both], [a - both, both]])
+    x_a, x_b = np.array([[0, 0], [1, 1]]), np.array([[0, 1], [0, 1]])
+    ones = np.ones((2, 2))
+    nats = hour_nats(ones, x_a, ones, x_b, bet=bet, lines=(line,))
+    means = (chance[..., None] * np.exp(nats.not_worse[..., 0, :])).sum(axis=(0, 1))
+    assert (means <= 1 + 1e-6).all()
+    # That it is worse: on the boundary both are bad equally often.
+    equal = b * b + alike * (b - b * b)
+    chance = np.array([[1 - 2 * b + equal, b - equal], [b - equal, equal]])
+    assert ((chance[..., None] * np.exp(nats.worse)).sum(axis=(0, 1)) <= 1 + 1e-6).all()
+
+
 def _binomial(n: int, p: float) -> Floats:
     k = np.arange(n + 1)
     ways = np.array([math.comb(n, int(i)) for i in k], dtype=np.float64)

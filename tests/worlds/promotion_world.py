@@ -29,6 +29,7 @@ class Lives:
     app: Gonogo
     now: list[int]
     made: int = 0
+    unseen: int = 0
 
     async def route(self) -> Route:
         """The route as it stands."""
@@ -50,16 +51,28 @@ class Lives:
         v2: int = 0,
         bad_every: int = 40,
         new: Mapping[str, object] = NOTHING,
+        beside: bool = False,
     ) -> None:
-        """Hours with so many calls of each; `new`: what v2's calls have otherwise."""
+        """Hours with so many calls of each; `new`: what v2's calls have otherwise.
+
+        `beside`: v2 answers the inputs of v1's calls too, in a shadow.
+        """
         rows: list[dict[str, object]] = []
         for _ in range(hours):
             rows += [self._call("v1", 40, at / v1) for at in range(v1)]
             rows += [{**self._call("v2", bad_every, at / v2), **new} for at in range(v2)]
+            if beside:
+                rows += [self._beside(bad_every, at / v1) | new for at in range(v1)]
             self.now[0] += HOUR
         for at in range(0, len(rows), 1000):
             answer = await self.app.record_observations(rows[at : at + 1000])
             assert not answer.rejected
+
+    def _beside(self, bad_every: int, part: float) -> dict[str, object]:
+        """A call of v2 that nobody sees; it is bad in turn with its own kind."""
+        self.unseen += 1
+        good = {"outcome": 0.0 if self.unseen % bad_every == 0 else 1.0}
+        return {**self._call("v2", 1, part), "dependency": "m-shadow", **good}
 
     def _call(self, version: str, bad_every: int, part: float) -> dict[str, object]:
         self.made += 1

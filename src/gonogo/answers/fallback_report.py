@@ -45,6 +45,10 @@ class PromotionState(Part):
     policy: Literal["allow", "confirm", "ask", "person", "deny"] = Field(
         description="whose yes each further stage needs"
     )
+    shadow: str | None = Field(
+        default=None,
+        description="the dependency as which its calls beside those served are recorded",
+    )
     why: str | None = Field(default=None, description="why it went back")
 
 
@@ -141,6 +145,9 @@ class PromotionReport(Answer):
     promotion: PromotionState
     traffic: list[TargetShare] = Field(description="where calls go now")
     metrics: list[TrialMetric]
+    shadow_calls: int | None = Field(
+        default=None, description="calls of the candidate beside those served, in its metrics"
+    )
     worse_e_value: Number | None = Field(
         default=None, description="that the candidate is worse; `worse_needed` sends it back"
     )
@@ -161,6 +168,15 @@ class PromotionReport(Answer):
     undo: Undo | None = None
 
 
+class ShadowCall(Part):
+    """A target to call beside the one that serves, whose answer nobody sees."""
+
+    target: str
+    record_as: str = Field(
+        description="the dependency as which the call is recorded, with its version"
+    )
+
+
 class RouteAnswer(Answer):
     """Which target to call now."""
 
@@ -171,6 +187,7 @@ class RouteAnswer(Answer):
     route_epoch: int
     why: str
     expires_at: Time | None = None
+    shadow: ShadowCall | None = Field(default=None, description="what to call beside it, too")
     verdict_as_of: Time | None = Field(default=None, description="of the target's standing verdict")
     step_down: StepDown | None = Field(
         default=None, description="the cheaper target, where a budget of on_low = step_down is low"

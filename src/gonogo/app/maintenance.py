@@ -141,12 +141,13 @@ class Maintenance(OpenStore):
         share: float | None = None,
         policy: str | None = None,
         at_once: bool = False,
+        shadow: bool = False,
         idempotency_key: str | None = None,
     ) -> FallbackPlan | FallbackResult | PromotionReport:
         """Plan to give a version all calls in stages, or `share` of them; of one on trial, how it stands.
 
-        `policy`: whose yes each stage needs. `at_once`: an A/B split, begun at its `share`. Without a
-        version, how the newest promotion stands.
+        `policy`: whose yes each stage needs. `at_once`: an A/B split, begun at its `share`. `shadow`: the
+        application calls it beside each call, too. Without a version, how the newest promotion stands.
         """
         from gonogo.answers import FallbackResult
         from gonogo.answers.brief import briefly
@@ -156,7 +157,7 @@ class Maintenance(OpenStore):
         request = FallbackRequest(
             dependency, reason, share=share, idempotency_key=idempotency_key, actor=self.actor
         )
-        request = replace(request, promote=version, policy=policy, at_once=at_once)
+        request = replace(request, promote=version, policy=policy, at_once=at_once, shadow=shadow)
         answer = await promote(stores.fallback, self.settings, request, now_ms=now_ms)
         if isinstance(answer, FallbackResult):
             return answer  # an action is logged before it is answered

@@ -74,6 +74,7 @@ async def fallback(
     "promote",
     "gonogo promote sentiment-v3 2026-05-01",
     "gonogo promote sentiment-v3 2026-05-01 --to 0.25 --policy allow",
+    "gonogo promote sentiment-v3 2026-05-01 --shadow",
     "gonogo promote sentiment-v3 2026-05-01 --to 0.5 --at-once",
     "gonogo promote sentiment-v3",
     panel="Act",
@@ -97,6 +98,12 @@ async def promote(
     at_once: Annotated[
         bool, typer.Option("--at-once", help="Begin at --to: an A/B split, which stays there.")
     ] = False,
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow", help="Your program calls it beside each call, too: about three days in all."
+        ),
+    ] = False,
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Your id of this call: a retry changes nothing.")
@@ -115,6 +122,7 @@ async def promote(
             share=to,
             policy=policy,
             at_once=at_once,
+            shadow=shadow,
             idempotency_key=idempotency_key,
         )
     )

@@ -11,7 +11,10 @@ _FIGURE = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<power>e[-+]?\d+)?"
     r"(?P<percent>\s?%)?(?P<points> points?\b)?(?![\w]|[.:,-]\d)"
 )
-_RATIO = re.compile(r"(?<![\w.])(\d+) (?:in|of) (10|100|1,000)\b(?! calls)")
+# Not "3,559 of 10", evidence beside what is needed: of ten at most ten are meant.
+_RATIO = re.compile(
+    r"(?<![\w.,])(?:(\d|10) (?:in|of) (10)|(\d{1,2}|100) (?:in|of) (100)|(\d{1,3}|1000) (?:in|of) (1,000))\b(?! calls)"
+)
 _TIME = re.compile(
     r"\d{4}-\d\d(?:-\d\d)?(?:[T ]\d\d(?::?\d\d)?(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
     r"|\b\d\d:\d\d(?::\d\d)?\b"
@@ -49,7 +52,7 @@ def figures(text: str) -> Iterator[Figure]:
     """Every figure in a text; times, and "7 in 10" as its share, are no counts."""
     bare = _TIME.sub(" ", text)
     for found in _RATIO.finditer(bare):
-        good, all_of = int(found[1]), int(found[2].replace(",", ""))
+        good, all_of = (int(part.replace(",", "")) for part in found.groups() if part)
         yield Figure(found[0], 100 * good / all_of, 50 / all_of, percent=True)
     for found in _FIGURE.finditer(_RATIO.sub(" ", bare)):
         digits = found["digits"].replace(",", "")

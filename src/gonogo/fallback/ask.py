@@ -50,14 +50,15 @@ class FallbackRequest:
     promote: str | None = None
     policy: str | None = None
     at_once: bool = False
+    shadow: bool = False
 
     @property
     def asked(self) -> str:
         """What a plan is asked for with, as JSON; a key stands for one such question."""
-        asked = [(self.reason or "").strip(), (self.to or "").strip(), self.share]
-        return json.dumps(
-            asked if self.promote is None else [*asked, self.promote, self.policy, self.at_once]
-        )
+        asked: list[object] = [(self.reason or "").strip(), (self.to or "").strip(), self.share]
+        if self.promote is not None:
+            asked += [self.promote, self.policy, self.at_once, *([True] if self.shadow else [])]
+        return json.dumps(asked)
 
 
 async def trigger_fallback(
@@ -158,6 +159,7 @@ async def _proposal(
         to=request.share,
         policy=request.policy,
         at_once=request.at_once,
+        shadow=request.shadow,
         now_ms=now_ms,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.answers import NextAction, RouteAnswer, rfc3339
+from gonogo.answers import NextAction, RouteAnswer, ShadowCall, rfc3339
 from gonogo.errors import UnknownTarget
 from gonogo.fallback.traffic import unseen
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
@@ -61,6 +61,9 @@ async def get_route(
     why = _why(route, now_ms, is_due=is_due) + (f"; {blind}" if blind else "")
     health = await _health(ports, settings, chosen.target, primary=dependency, now_ms=now_ms)
     own = _verdict(chosen.target, is_due=is_due)
+    beside = _shadow(route)
+    if beside is not None:
+        why += f"; call {beside.target} beside it, and record that as {beside.record_as}"
     return RouteAnswer(
         verdict=own if health is None else worst_verdict([own, health.verdict]),
         summary=f"{_call(chosen.target, dependency)} ({share_text(share)} of its traffic): "
@@ -76,10 +79,18 @@ async def get_route(
         route_epoch=route.epoch,
         why=why,
         expires_at=None if route.expires_ms is None else rfc3339(route.expires_ms),
+        shadow=beside,
         verdict_as_of=(
             None if health is None or health.as_of_ms is None else rfc3339(health.as_of_ms)
         ),
     )
+
+
+def _shadow(route: Route) -> ShadowCall | None:
+    trial = route.promotion
+    if trial is None or not trial.is_shadowed:
+        return None
+    return ShadowCall(target=trial.target, record_as=trial.shadow)
 
 
 def _call(target: str, dependency: str) -> str:

@@ -30,6 +30,7 @@ class Promotion:
         why: Why it went back.
         is_worse: It went back because it was worse.
         ended_ms: When it went back, or got all calls, epoch ms; 0 where an earlier version wrote it.
+        shadow: The dependency as which its calls beside those served are recorded; "" without a shadow.
     """
 
     target: str
@@ -44,11 +45,17 @@ class Promotion:
     why: str = ""
     is_worse: bool = False
     ended_ms: int = 0
+    shadow: str = ""
 
     @property
     def is_running(self) -> bool:
         """Whether it is on trial."""
         return self.status == "running"
+
+    @property
+    def is_shadowed(self) -> bool:
+        """Whether the application is to call it beside the target that serves."""
+        return self.is_running and bool(self.shadow)
 
     @property
     def place(self) -> str:

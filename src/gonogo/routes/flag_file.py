@@ -74,14 +74,27 @@ def parse_flag(dependency: str, flag: object) -> Route | None:
     return Route(dependency, targets, epoch=epoch, salt=str(salt)) if good else None
 
 
+def shadow_of(flag: object) -> tuple[str, str] | None:
+    """The target that a flag of ours has called beside the others, and the name that records it."""
+    try:
+        target, record_as = flag["metadata"]["gonogo_shadow"]  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (target, record_as) if type(target) is str and type(record_as) is str else None
+
+
 def _flag(route: Route) -> Json:
     split = [[w.target, w.share] for w in route.targets]
     key = {"var": "targetingKey"}
     fractional = {"fractional": [{"cat": [route.salt, key]}, *split]}
+    trial = route.promotion
+    shadow = {}
+    if trial is not None and trial.is_shadowed:
+        shadow = {"gonogo_shadow": [trial.target, trial.shadow]}
     return {
         "state": "ENABLED",
         "variants": {w.target: w.target for w in route.targets},
         "defaultVariant": max(route.targets, key=lambda w: w.share).target,
         "targeting": {"if": [key, fractional, None]},
-        "metadata": {"gonogo_epoch": route.epoch, "gonogo_salt": route.salt},
+        "metadata": {"gonogo_epoch": route.epoch, "gonogo_salt": route.salt, **shadow},
     }

@@ -3,6 +3,12 @@
 A stage opens the next when every metric has excluded its drop, over the whole trial and by the
 stage's own calls: evidence of the whole alone promotes what breaks only under load, and the own
 calls alone take half as long again. All metrics must pass, so the error of each needs no splitting.
+
+A shadow: the candidate answers the inputs of served calls too, and these count as its calls. Outcomes of
+one input depend on each other, and the hour's e-value takes them as independent. That is safe where what
+is hard for one is hard for both: given the past, a call's factor grows with a bad outcome of the one
+version and falls with one of the other, so that the mean of their product is at most the product of
+their means (Lehmann, 1966, Some Concepts of Dependence).
 The way back has one budget of 5 %: the mean of evidence that it is worse over metrics, stages and
 effects, weighted, is again evidence (a mean of supermartingales), and 20 sends the candidate back.
 """
@@ -78,18 +84,21 @@ class MetricEvidence:
     """What one metric says in a stage, as e-values.
 
     `whole` and `own`: that the candidate is not worse by the stage's line, over the whole trial and
-    over the stage's own calls. `worse`: that it is worse.
+    over the stage's own calls. `worse`: that it is worse. `own_asked`: whether the stage's own calls have
+    to show it; not where the candidate answers every call in a shadow.
     """
 
     stage: int
     whole: float
     own: float
     worse: float
+    own_asked: bool = True
 
     @property
     def passes(self) -> bool:
         """Whether this metric opens the next stage."""
-        return self.whole >= WHOLE_NEEDED[self.stage] and self.own >= OWN_NEEDED[self.stage]
+        own = self.own >= OWN_NEEDED[self.stage] or not self.own_asked
+        return self.whole >= WHOLE_NEEDED[self.stage] and own
 
 
 def weigh(

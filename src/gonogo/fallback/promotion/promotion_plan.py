@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from gonogo.records import Dependency, HourCounts
     from gonogo.settings import Policy, Settings
 
+# What the name of a dependency's shadow ends in.
+SHADOW = "-shadow"
 # The strictest last.
 POLICIES: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
 
@@ -53,6 +55,7 @@ async def propose_promotion(
     to: float | None,
     policy: str | None,
     at_once: bool = False,
+    shadow: bool = False,
     now_ms: int,
 ) -> Proposal:
     """Work out how a version would begin its way to all calls; reads only.
@@ -66,10 +69,11 @@ async def propose_promotion(
         to: The share at which it stops, a fraction; all calls where it is None.
         policy: Whose yes each further stage needs; the configured one where it is None.
         at_once: Begin at that share, below all calls: an A/B split, which a person has to allow.
+        shadow: The application calls the candidate beside each call, too.
         now_ms: Epoch milliseconds.
 
     Raises:
-        ParameterError: A share outside (0, 1], or no such policy.
+        ParameterError: A share outside (0, 1], no such policy, or a split with a shadow.
         UnknownTarget: Nothing is known of the dependency or of the version.
         ActionRefused: A fallback or another promotion is in place, or there is nothing to compare.
     """
@@ -87,6 +91,7 @@ async def propose_promotion(
     )
     made = replace(made, policy=_policy(policy) or own.fallback_policy, to=ceiling)
     made = _at_once(made, now_ms) if at_once else made
+    made = _shadowed(made, dependency, at_once=at_once) if shadow else made
     after = split_of(made, made.share)
     checks = await promotion_checks(
         ports, settings, route, made, after, is_start=True, now_ms=now_ms
@@ -213,6 +218,16 @@ def _at_once(made: Promotion, now_ms: int) -> Promotion:
     stage = next(at for at, share in enumerate(STAGE_SHARES) if share >= made.to)
     stage = min(stage, len(STAGE_SHARES) - 2)  # the last line is that of half
     return replace(made, first=made.to, stages=((now_ms, stage),))
+
+
+def _shadowed(made: Promotion, dependency: str, *, at_once: bool) -> Promotion:
+    """With the name as which the calls beside are recorded."""
+    if at_once:
+        raise ParameterError(
+            "A split that begins at its share needs no shadow: both versions serve from the first call. "
+            "Pass `--at-once` or `--shadow`."
+        )
+    return replace(made, shadow=f"{dependency}{SHADOW}")
 
 
 def _held_against(

@@ -13,6 +13,7 @@ from gonogo.fallback.promotion.promotion_state import (
     told_difference,
     told_end,
     told_evidence,
+    told_shadow,
     told_share,
     told_silence,
     trial_metrics,
@@ -67,7 +68,8 @@ async def promotion_report(
     reading = await read_trial(ports.telemetry, settings, known, made, now_ms=now_ms)
     waiting = await _waiting(ports, dependency, now_ms)
     # Validated, so that every number is rounded as the object has it.
-    silence = told_silence(known, made, now_ms)
+    beside = await ports.telemetry.dependency(made.shadow) if made.shadow else None
+    silence = told_silence(known, made, now_ms) or told_shadow(known, beside, made, now_ms)
     standing = _standing(route, made, reading, waiting, silence, now_ms)
     if silence is not None:
         standing["next_actions"] = [_looked_up(dependency, "what the application has to call")]
@@ -111,6 +113,7 @@ def _standing(
         "verdict": _verdict(reading, waiting, holder, at_end=at_end),
         "summary": "; ".join(parts) + ".",
         "metrics": trial_metrics(reading),
+        "shadow_calls": reading.beside if made.shadow else None,
         "worse_e_value": reading.worse,
         "worse_needed": BACK_AT,
         "line": reading.line,

@@ -41,6 +41,7 @@ def promotion_state(made: Promotion) -> PromotionState:
         next_shares=[share / WHOLE for share in _later(made)],
         to=made.to / WHOLE,
         policy=made.policy,
+        shadow=made.shadow or None,
         why=made.why or None,
     )
 
@@ -52,12 +53,12 @@ def trial_metrics(reading: TrialReading) -> list[TrialMetric]:
     rows = []
     for one in reading.metrics:
         stage = one.evidence.stage
+        own = {"own_e_value": one.evidence.own, "own_needed": OWN_NEEDED[stage]}
         shown = (
             {
                 "e_value": one.evidence.whole,
                 "needed": WHOLE_NEEDED[stage],
-                "own_e_value": one.evidence.own,
-                "own_needed": OWN_NEEDED[stage],
+                **(own if one.evidence.own_asked else {}),
             }
             if one.passing
             else {}
@@ -128,6 +129,22 @@ def told_silence(known: Dependency, made: Promotion, now_ms: int) -> str | None:
     )
 
 
+def told_shadow(
+    known: Dependency, beside: Dependency | None, made: Promotion, now_ms: int
+) -> str | None:
+    """That no call beside came for a day though calls were served, and what to look at; None else."""
+    if not made.is_shadowed:
+        return None
+    seen = beside.versions if beside is not None else ()
+    last_ms = max([made.since_ms, *(v.newest_ts_ms for v in seen if v.version == made.version)])
+    if now_ms - last_ms < DAY_MS or now_ms - known.newest_ts_ms >= DAY_MS:
+        return None
+    return (
+        f"no call of {made.version} beside those served came since {minute(rfc3339(last_ms))}: does "
+        f"the application call what gonogo.shadow names, and record it as {made.shadow} with its version?"
+    )
+
+
 def told_worse(reading: TrialReading) -> str:
     """Which metrics speak most for worse, with both rates."""
     speaks = sorted(reading.metrics, key=lambda one: -one.evidence.worse)[:1]
@@ -169,7 +186,12 @@ def told_way(made: Promotion) -> str:
         return f"held against {against}, and no more"
     stages = " → ".join(share_text(share / WHOLE) for share in later)
     waits = "" if made.policy in ("allow", "confirm") else " and a person's yes"
-    return f"held against {against}; then {stages}, each on evidence that it is not worse{waits}"
+    beside = (
+        f"; the application calls it beside each call, too, and records that as {made.shadow}"
+        if made.is_shadowed
+        else ""
+    )
+    return f"held against {against}; then {stages}, each on evidence that it is not worse{waits}{beside}"
 
 
 def _later(made: Promotion) -> list[int]:

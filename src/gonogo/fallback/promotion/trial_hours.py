@@ -31,11 +31,16 @@ VALUES_MIN = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialMetricHours:
-    """One metric of both versions: its hours, and the current one's newest labels ahead of the trial."""
+    """One metric of both versions: its hours, and the current one's newest labels ahead of the trial.
+
+    `served` and `beside`: the candidate's calls among them that served, and those of its shadow.
+    """
 
     metric: MetricName
     hours: PairedHours
     before: tuple[float, float]
+    served: float
+    beside: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +52,19 @@ class _Rows:
     versions: tuple[str | None, ...]
     n: Floats
     bad: Floats
+
+    @classmethod
+    def of_counts(cls, counts: HourCounts, metric: Literal["outcome", "error"]) -> _Rows:
+        """Wrong outcomes of labels, or errors of calls."""
+        labels = counts.labels if metric == "outcome" else counts.n
+        bad = labels - counts.outcome_sum / MICRO if metric == "outcome" else counts.errors
+        return cls(
+            counts.hour,
+            counts.version,
+            counts.versions,
+            labels.astype(np.float64),
+            np.maximum(bad.astype(np.float64), 0.0),
+        )
 
     def of(self, version: str | None) -> _Rows:
         """One version's rows."""
@@ -83,28 +101,30 @@ def rate_hours(
     metric: Literal["outcome", "error"],
     made: Promotion,
     *,
+    beside: HourCounts | None = None,
     end_hour: int,
     block: int,
 ) -> TrialMetricHours:
-    """Wrong outcomes or errors of both versions since the trial began, up to an hour."""
-    labels = counts.labels if metric == "outcome" else counts.n
-    bad = labels - counts.outcome_sum / MICRO if metric == "outcome" else counts.errors
-    rows = _Rows(
-        counts.hour,
-        counts.version,
-        counts.versions,
-        labels.astype(np.float64),
-        np.maximum(bad.astype(np.float64), 0.0),
-    )
-    return _paired(metric, rows, made, end_hour=end_hour, block=block)
+    """Wrong outcomes or errors of both versions since the trial began, up to an hour.
+
+    `beside`: the candidate's calls in a shadow, which count as its own.
+    """
+    shadow = None if beside is None else _Rows.of_counts(beside, metric)
+    rows = _Rows.of_counts(counts, metric)
+    return _paired(metric, rows, made, shadow, end_hour=end_hour, block=block)
 
 
 def value_hours(
-    found: Histograms, made: Promotion, *, end_hour: int, block: int
+    found: Histograms,
+    made: Promotion,
+    *,
+    beside: Histograms | None = None,
+    end_hour: int,
+    block: int,
 ) -> list[TrialMetricHours]:
     """Calls above the current version's 95th percentile and median of the week ahead of the trial.
 
-    Nothing where that week has too few values of it.
+    Nothing where that week has too few values of it. `beside`: as in `rate_hours`.
     """
     begun = made.stages[0][0] // HOUR_MS
     at = found.versions.index(made.current) if made.current in found.versions else -1
@@ -125,7 +145,14 @@ def value_hours(
         else [("cost_p95", max(p95, middle)), ("cost_median", middle)]
     )
     return [
-        _paired(name, _above(found, bin_), made, end_hour=end_hour, block=block)
+        _paired(
+            name,
+            _above(found, bin_),
+            made,
+            None if beside is None else _above(beside, bin_),
+            end_hour=end_hour,
+            block=block,
+        )
         for name, bin_ in made_of
     ]
 
@@ -139,7 +166,13 @@ def _above(found: Histograms, bin_: int) -> _Rows:
 
 
 def _paired(
-    metric: MetricName, rows: _Rows, made: Promotion, *, end_hour: int, block: int
+    metric: MetricName,
+    rows: _Rows,
+    made: Promotion,
+    shadow: _Rows | None,
+    *,
+    end_hour: int,
+    block: int,
 ) -> TrialMetricHours:
     begun = made.stages[0][0] // HOUR_MS
     current, candidate = rows.of(made.current), rows.of(made.version)
@@ -151,14 +184,20 @@ def _paired(
         mine = (at >= 0) & (at < size)
         return np.bincount(at[mine], values[mine], minlength=size).astype(np.float64)
 
+    n, bad = summed(candidate, candidate.n), summed(candidate, candidate.bad)
+    served, beside = float(n.sum()), 0.0
+    if shadow is not None:
+        own = shadow.of(made.version)
+        extra = summed(own, own.n)
+        n, bad, beside = n + extra, bad + summed(own, own.bad), float(extra.sum())
     hours = PairedHours(
         stage=_stages(made, (first + np.arange(size)) * block),
         n_current=summed(current, current.n),
         bad_current=summed(current, current.bad),
-        n_candidate=summed(candidate, candidate.n),
-        bad_candidate=summed(candidate, candidate.bad),
+        n_candidate=n,
+        bad_candidate=bad,
     )
-    return TrialMetricHours(metric, hours, _before(current, first * block))
+    return TrialMetricHours(metric, hours, _before(current, first * block), served, beside)
 
 
 def _stages(made: Promotion, hour: Ints) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.hours.measured import errors_decide
@@ -50,6 +50,7 @@ class TrialReading:
         gives_up_ms: When it goes back undecided, epoch ms.
         interval95: Candidate less current in good outcomes, at any time; None before the first answer.
         level: How sure the better one of the two is better at all, 1 - 1/e; None as before.
+        beside: Calls of the candidate's shadow in the first of the metrics.
     """
 
     metrics: tuple[JudgedMetric, ...]
@@ -60,6 +61,7 @@ class TrialReading:
     gives_up_ms: int
     interval95: tuple[float, float] | None
     level: float | None
+    beside: int = 0
 
 
 async def read_trial(
@@ -99,6 +101,7 @@ async def read_trial(
         gives_up_ms=gives_up_ms,
         interval95=interval95,
         level=level,
+        beside=round(found[0].beside),
     )
 
 
@@ -115,9 +118,15 @@ def _judged(one: TrialMetricHours, stage: int) -> JudgedMetric:
         bad_current=float(hours.bad_current.sum()),
         n_candidate=float(hours.n_candidate.sum()),
         bad_candidate=float(hours.bad_candidate.sum()),
-        evidence=weigh(hours, stage=stage, before=one.before, lines=lines),
+        evidence=_asked(weigh(hours, stage=stage, before=one.before, lines=lines), one),
         passing=PASSING[METRICS.index(one.metric)],
     )
+
+
+def _asked(evidence: MetricEvidence, one: TrialMetricHours) -> MetricEvidence:
+    """A quality that a shadow shows on the inputs of all calls need not be shown by a stage's own again."""
+    by_shadow = one.metric == "outcome" and one.beside > one.served
+    return replace(evidence, own_asked=False) if by_shadow else evidence
 
 
 def _patience(main: TrialMetricHours, a_day: float, made: Promotion) -> tuple[float, float]:
@@ -130,7 +139,7 @@ def _patience(main: TrialMetricHours, a_day: float, made: Promotion) -> tuple[fl
     days = expected_days(
         bad / n if n else 0.05,
         a_day * (1 - share),
-        a_day * share,
+        a_day if main.beside else a_day * share,
         line=LINES[made.stage],
         needed=WHOLE_NEEDED[made.stage],
     )
@@ -164,15 +173,36 @@ async def _hours(
     by_quality = not errors_decide(known, settings.dependency(name))
     a_day = labels_a_day(counts, "outcome" if by_quality else "error", end_hour=begun)
     block = block_hours(a_day)
+    shadow = await _shadow(telemetry, made, begun, now_ms)
+    beside = None if shadow is None else shadow[0]
     found = []
     if by_quality:
-        found.append(rate_hours(counts, "outcome", made, end_hour=mature, block=block))
-    found.append(rate_hours(counts, "error", made, end_hour=closed, block=block))
+        end = mature if shadow is None else min(mature, shadow[1])
+        found.append(rate_hours(counts, "outcome", made, beside=beside, end_hour=end, block=block))
+    found.append(rate_hours(counts, "error", made, beside=beside, end_hour=closed, block=block))
     for metric in {"latency_ms", "cost_usd"} & set(known.metrics):
         values = await telemetry.histograms(name, metric, start_hour=begun - 7 * 24)
-        found += value_hours(values, made, end_hour=closed, block=block)
+        extra = (
+            None
+            if shadow is None
+            else await telemetry.histograms(made.shadow, metric, start_hour=begun)
+        )
+        found += value_hours(values, made, beside=extra, end_hour=closed, block=block)
     found.sort(key=lambda one: METRICS.index(one.metric))
     return found, a_day, round(lag.lag_s * 1000) if by_quality else 0
+
+
+async def _shadow(
+    telemetry: Telemetry, made: Promotion, begun: int, now_ms: int
+) -> tuple[HourCounts, int] | None:
+    """The calls beside those served, and the hour up to which their outcomes are mature; None without any."""
+    from gonogo.hours.rate_hours import LAG_METRIC, maturity
+
+    if not made.shadow or await telemetry.dependency(made.shadow) is None:
+        return None
+    counts = await telemetry.hours(made.shadow, start_hour=begun)
+    late = await telemetry.histograms(made.shadow, LAG_METRIC, start_hour=begun)
+    return counts, maturity(late, as_of_ms=now_ms).end_hour(now_ms)
 
 
 def current_version(counts: HourCounts, candidate: str, *, end_hour: int) -> str | None:

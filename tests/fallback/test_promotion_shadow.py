@@ -1,0 +1,80 @@
+"""A promotion with a shadow: the candidate answers the inputs of served calls, and nobody sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gonogo.errors import ParameterError
+from gonogo.routing import RouteReader, ShadowCall
+from gonogo.settings import NotifierSettings, Secret
+from promotion_world import lives
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_equal_version_with_a_shadow_has_all_calls_in_the_stages_least_time(
+    tmp_path: Path,
+) -> None:
+    """Six, six, twelve and 24 hours: route file and answer name what to call beside until it is over."""
+    async with lives(tmp_path) as m:
+        routes = RouteReader(Path(f"{m.app.settings.store}.routes.json"))
+        plan = await m.planned(shadow=True)
+        assert "calls it beside each call, too, and records that as m-shadow" in plan.summary
+        await m.app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+        assert routes.shadow("m") == ShadowCall("m@v2", "m-shadow")
+        answer = await m.app.get_route("m")
+        assert answer.shadow is not None
+        assert (answer.shadow.target, answer.shadow.record_as) == ("m@v2", "m-shadow")
+        began = m.now[0]
+        while (await m.promotion()).is_running:
+            await m.live(6, v1=20, v2=1, beside=True)
+            await m.looked()
+            report = await m.report()
+        assert ((m.now[0] - began) / 3_600_000, report.promotion.status) == (48, "done"), (
+            report.summary
+        )
+        assert routes.shadow("m") is None
+        assert (await m.app.get_route("m")).shadow is None
+        assert report.promotion.shadow == "m-shadow"
+
+
+async def test_a_version_that_is_worse_in_its_shadow_goes_back_and_wakes_nobody(
+    tmp_path: Path,
+) -> None:
+    """It has served next to nothing; what is told is the end of its promotion, not that a shadow is ill."""
+    pager = NotifierSettings("pager", "webhook", secret=Secret("HOOK", "x"))
+    async with lives(tmp_path, notify={"pager": pager}) as m:
+        plan = await m.planned(shadow=True)
+        await m.app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+        await m.live(5, beside=True, bad_every=3)
+        report = await m.report()
+        assert report.promotion.status == "back"
+        assert "quality: bad calls" in report.summary
+        # It is bad, and is said to be where somebody asks.
+        assert (await m.app.get_trust_score_health("m-shadow")).score is not None
+
+
+async def test_a_shadow_that_nobody_calls_is_said_and_shows_nothing(tmp_path: Path) -> None:
+    """A day of served calls without one beside them names what to look at; a split has no shadow."""
+    async with lives(tmp_path) as m:
+        with pytest.raises(ParameterError, match="needs no shadow"):
+            await m.planned(share=0.5, at_once=True, shadow=True)
+        plan = await m.planned(shadow=True)
+        await m.app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
+        await m.app.hold_route("m", reason="the stage stays", until=None)
+        await m.live(23, v2=1)
+        assert "gonogo.shadow" not in (await m.report()).summary
+        await m.live(1, v2=1)
+        report = await m.report()
+        assert "call what gonogo.shadow names, and record it as m-shadow" in report.summary
+        assert report.shadow_calls == 0
+        quality = next(one for one in report.metrics if one.metric == "outcome")
+        assert quality.own_needed is not None
+        await m.live(3, v2=1, beside=True)
+        report = await m.report()
+        assert "gonogo.shadow" not in report.summary
+        assert report.shadow_calls == 36
+        quality = next(one for one in report.metrics if one.metric == "outcome")
+        assert (quality.n_candidate, quality.own_needed) == (63, None)
