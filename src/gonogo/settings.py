@@ -60,6 +60,8 @@ class DependencySettings:
     recovery_share: float = 0.01
     # Whose observations count, as patterns of writers; probes always do. Empty: everybody's.
     recorders: tuple[str, ...] = ()
+    # The segment that holds the key which `route()` is given, so that splits are fair to few keys.
+    route_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,9 @@ async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: s
     elif name == "dies":  # after it had been planned: it is not carried out, but planned again
         assert (trial.dead, trial.target) == (PREVIOUS, "rules:keyword-list")
         assert trial.problems == []
+    elif name == "candidate":
+        assert 0 < trial.reached < 0.25
+        assert trial.problems == []
     elif name == "hanging":
         assert (trial.target, trial.unheard, trial.problems) == (PREVIOUS, (), [])
     if name == "late":  # nothing can be known before the first late outcome

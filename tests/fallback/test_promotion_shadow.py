@@ -8,7 +8,6 @@ import pytest
 
 from gonogo.errors import ParameterError
 from gonogo.routing import RouteReader, ShadowCall
-from gonogo.settings import NotifierSettings, Secret
 from promotion_world import lives
 
 pytestmark = pytest.mark.anyio
@@ -44,16 +43,21 @@ async def test_a_version_that_is_worse_in_its_shadow_goes_back_and_wakes_nobody(
     tmp_path: Path,
 ) -> None:
     """It has served next to nothing; what is told is the end of its promotion, not that a shadow is ill."""
-    pager = NotifierSettings("pager", "webhook", secret=Secret("HOOK", "x"))
-    async with lives(tmp_path, notify={"pager": pager}) as m:
+    async with lives(tmp_path) as m:
         plan = await m.planned(shadow=True)
         await m.app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
         await m.live(5, beside=True, bad_every=3)
         report = await m.report()
         assert report.promotion.status == "back"
         assert "quality: bad calls" in report.summary
-        # It is bad, and is said to be where somebody asks.
-        assert (await m.app.get_trust_score_health("m-shadow")).score is not None
+        # It is ill, and is said to be where somebody asks, again and again; it is no incident.
+        await m.live(2, v1=30, beside=True, new={"error": "timeout", "outcome": None})
+        for _ in range(2):
+            m.now[0] += 11 * 60_000
+            assert (await m.app.get_trust_score_health("m-shadow")).verdict == "no_go"
+            await m.app.check_model_drift("m-shadow")
+        told = await m.app.get_incidents()
+        assert (told.incidents, told.verdict) == ([], "go")
 
 
 async def test_a_shadow_that_nobody_calls_is_said_and_shows_nothing(tmp_path: Path) -> None:

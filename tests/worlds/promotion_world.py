@@ -62,7 +62,7 @@ class Lives:
             rows += [self._call("v1", 40, at / v1) for at in range(v1)]
             rows += [{**self._call("v2", bad_every, at / v2), **new} for at in range(v2)]
             if beside:
-                rows += [self._beside(bad_every, at / v1) | new for at in range(v1)]
+                rows += [{**self._beside(bad_every, at / v1), **new} for at in range(v1)]
             self.now[0] += HOUR
         for at in range(0, len(rows), 1000):
             answer = await self.app.record_observations(rows[at : at + 1000])

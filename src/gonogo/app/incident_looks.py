@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.errors import StoreError
 from gonogo.incidents.handle import VerdictReading, note_verdict
+from gonogo.ports.promotions import SHADOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,14 @@ async def look_for_incident(
     signal: str,
     now_ms: int,
 ) -> None:
-    """Let a verdict about now open, follow or close an incident."""
+    """Let a verdict about now open, follow or close an incident.
+
+    Not of a shadow: nobody sees its answers, and what is bad there its promotion takes back.
+    """
+    if dependency.endswith(SHADOW):
+        shadowed = await ports.routes.route(dependency.removesuffix(SHADOW))
+        if shadowed and shadowed.promotion and shadowed.promotion.shadow == dependency:
+            return
     route = await ports.routes.route(dependency)
     drift = report if isinstance(report, DriftReport) else None
     evidence = drift.evidence if drift else None

@@ -65,9 +65,6 @@ async def tell_people(
     drifts = await drift_verdicts(stores, now_ms=now_ms)
     shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
     news = await promotion_news(stores.fallback, stores.settings, now_ms=now_ms)
-    routes = await stores.routes.routes()
-    # Nobody sees a shadow's answers: that a candidate is bad there is what its promotion is for.
-    shadows = {route.promotion.shadow for route in routes if route.promotion is not None}
     others = [*budgets, *shifts, *map(_promotion_notice, news)]
     told = []
     for notifier in _named(stores, name):
@@ -76,7 +73,7 @@ async def tell_people(
             stores.notices,
             notifier,
             others=partial(_others, [*waiting, *others], drifts, now_ms=now_ms),
-            is_silenced=lambda who: who in shadows or any(s.covers(who, now_ms) for s in silences),
+            is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
             url=stores.settings.url,
             now_ms=now_ms,
         )

@@ -102,6 +102,7 @@ class DependencyTable(Table):
     recovery_share: Annotated[float, number(0, 0.05)] | None = None
     quality: QualityMeasure | None = None
     recorders: Names | None = None
+    route_key: Name | None = None
 
     def settings(self, name: str) -> DependencySettings:
         """The dependency as it is judged."""

@@ -24,6 +24,8 @@ __all__ = ["poisson_interval95", "report", "unready"]
 # A scenario passes where this share of its replicates did what was wanted.
 PASS_SHARE = 0.8
 SWITCHES_MAX = 2
+# What a bad candidate must not reach: until there a stage excludes less than it is worse by.
+QUARTER = 0.25
 YEAR_MS = 365.25 * DAY_MS
 PROBLEMS_SHOWN = 6
 
@@ -134,6 +136,9 @@ def _did(
     elif scenario.wanted == "reach":
         good = _count(fired, lambda t: t.target_ok is not False and not t.unheard)
         told = "switched to a healthy target, and no receiver was left untold"
+    elif scenario.wanted == "back":
+        good = _count(kept, lambda t: 0 < t.reached < QUARTER)
+        told = f"gave it less than a quarter of the calls, {len(noticed)} took it back in time"
     elif scenario.wanted == "notice":
         good, told = _count(noticed, lambda t: t.switches == 0), "noticed, and stayed"
     elif scenario.wanted == "unknown":

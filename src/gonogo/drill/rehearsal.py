@@ -13,15 +13,16 @@ import numpy as np
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.drill.costs_booked import book_played, covering
 from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
+from gonogo.drill.replayed_hours import CANDIDATE
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
-from gonogo.drill.scenarios import SCENARIOS, Harm, Scenario
+from gonogo.drill.scenarios import CANDIDATE_POINTS, SCENARIOS, Harm, Scenario
 from gonogo.drill.trial import Trial
 from gonogo.errors import ActionRefused
 from gonogo.fallback.health import DOWN_CALLS_MIN
 from gonogo.incidents.telling import tell
 from gonogo.ports.routes import split_version
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, worst_verdict
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, VersionSeen, worst_verdict
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
@@ -106,6 +107,10 @@ class _Stage:
             elif scenario.breaks_target and own.fallback[:1] == (name,):
                 calls = calls.failing(calls.ts_ms >= self.trial.start_ms - DAY_MS)
             metrics = (scenario.metric,) if scenario.metric else ()
+            if scenario.wanted == "back":
+                seen = VersionSeen(CANDIDATE, 0, past.known.first_ts_ms, past.known.first_ts_ms)
+                known = replace(past.known, versions=(*past.known.versions, seen))
+                past = replace(past, known=known)  # noqa: PLW2901 - with a version to promote
             self.telemetry.add(past, calls, metrics=metrics)
             played[name] = calls
         return played
@@ -120,6 +125,11 @@ class _Stage:
         if await self._look() and not is_control:
             self.trial.early = True
             return
+        await (self._promote(step_ms) if self.scenario.wanted == "back" else self._live(step_ms))
+        await self._count()
+
+    async def _live(self, step_ms: int) -> None:
+        """Look and act until there is nothing more to learn, and follow the way back."""
         while self.now_ms + step_ms <= self.trial.end_ms and not self._is_over():
             await self._go_to(self.now_ms // HOUR_MS * HOUR_MS + step_ms)
             if await self._look() and self.trial.noticed_ms is None:
@@ -134,7 +144,34 @@ class _Stage:
             await self._answer_again()
         if self.trial.fired_ms is not None and self.scenario.wanted in LEAVES:
             await self._follow()
-        await self._count()
+
+    async def _promote(self, step_ms: int) -> None:
+        """Begin the promotion of a worse version by a person's yes, and look until it is over."""
+        app, name, trial = self.app, self.ground.dependency, self.trial
+        good, original = good_rate(self.ground.pasts[name].calls), self.played[name]
+        try:
+            plan = await app.promote(name, CANDIDATE, reason=f"drill: {self.scenario.told}")
+            if isinstance(plan, FallbackPlan):
+                await app.approve(plan.plan_id, "a drill", how="terminal")
+        except ActionRefused as refused:
+            trial.problems.append(str(refused))
+            return
+        gets = await app.candidate_share(name)
+        while gets and self.now_ms + step_ms <= trial.end_ms:
+            trial.reached = max(trial.reached, gets)
+            self.played[name] = original.answered_by_candidate(
+                gets,
+                since_ms=self.now_ms,
+                worse=CANDIDATE_POINTS / max(good, CANDIDATE_POINTS),
+                before=self.played[name],
+            )
+            self.telemetry.foresee(name, self.played[name])
+            while gets == trial.reached and self.now_ms + step_ms <= trial.end_ms:
+                await self._go_to(self.now_ms + step_ms)
+                await app.carry_promotions_on()
+                gets = await app.candidate_share(name)
+        if not gets:
+            trial.noticed_ms = self.now_ms
 
     def _is_over(self) -> bool:
         """Whether nothing more is to be learned by looking."""

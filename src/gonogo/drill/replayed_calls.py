@@ -32,7 +32,7 @@ HOURS_A_DAY = 24
 class ReplayedCalls:
     """Calls to come, oldest first; shapes (n,). `source` is the row of the user's own that each is.
 
-    `hurt` marks the calls that a scenario made worse. `u` in [0, 1) is a call's place among the
+    `hurt` marks the calls that a scenario made worse, `candidate` those that a new version answers. `u` in [0, 1) is a call's place among the
     keys: the primary serves it while its share is above. What is absent is NaN.
     """
 
@@ -46,6 +46,7 @@ class ReplayedCalls:
     cost_micro_usd: Floats
     u: Floats
     hurt: Mask
+    candidate: Mask
 
     def worse(self, chosen: Mask) -> ReplayedCalls:
         """These calls with the chosen ones answered wrong, where they had an outcome."""
@@ -62,6 +63,20 @@ class ReplayedCalls:
             confidence_e6=np.where(chosen, np.nan, self.confidence_e6),
             hurt=self.hurt | chosen,
         )
+
+    def answered_by_candidate(
+        self, share: float, *, since_ms: int, worse: float, before: ReplayedCalls
+    ) -> ReplayedCalls:
+        """These calls where a new version answers a share of those to come, and turns some of them wrong.
+
+        `worse`: the chance of a good one; calls without outcomes fail. `before`: as they are by now.
+        """
+        gets = np.where(self.ts_ms >= since_ms, self.u >= 1 - share, before.candidate)
+        # The finer digits of a key's place: a chance of its own, whatever the share is.
+        spoilt = gets & (self.u * 1e6 % 1 < worse)
+        is_judged = not np.isnan(self.outcome_e6).all()
+        made = self.worse(spoilt) if is_judged else self.failing(spoilt)
+        return replace(made, candidate=gets)
 
     def without(self, gone: Mask) -> ReplayedCalls:
         """These calls without some of them."""
@@ -109,6 +124,7 @@ def play_again(
         cost_micro_usd=calls.cost_micro_usd[source],
         u=rng.random(len(source)),
         hurt=np.zeros(len(source), dtype=bool),
+        candidate=np.zeros(len(source), dtype=bool),
     )
 
 

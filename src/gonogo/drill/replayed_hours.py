@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = [
+    "CANDIDATE",
     "ReplayedHours",
     "bins_of",
     "by_day",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 HOURS_A_DAY = 24
+# The version that a rehearsal promotes.
+CANDIDATE = "rehearsed candidate"
 BIN_ROOM = 1 << 17
 _COUNTS = (
     *("n", "errors", "timed", "slo_met", "labels", "outcome_sum"),
@@ -50,7 +53,8 @@ class ReplayedHours:
     row: Ints
     outcome_e6: Floats
     hour: Ints
-    version: Ints
+    version: Ints  # index into `versions`
+    versions: tuple[str | None, ...]
 
     @classmethod
     def of(
@@ -60,13 +64,18 @@ class ReplayedHours:
         end = int(np.searchsorted(played.ts_ms, until_ms))
         row = np.flatnonzero(served[:end])
         come = played.seen_ms[row] <= until_ms
+        version, versions = calls.version[played.source[row]], calls.versions
+        if played.candidate.any():
+            version = np.where(played.candidate[row], len(versions), version)
+            versions = (*versions, CANDIDATE)
         return cls(
             calls=calls,
             played=played,
             row=row,
             outcome_e6=np.where(come, played.outcome_e6[row], np.nan),
             hour=played.ts_ms[row] // HOUR_MS,
-            version=calls.version[played.source[row]],
+            version=version,
+            versions=versions,
         )
 
     def inside(self, segment: str | None) -> Mask:
@@ -105,12 +114,12 @@ def counts_of(shown: ReplayedHours, segment: str | None, rule: Rule) -> HourCoun
         name: np.bincount(at, weight, minlength=cells).astype(np.int64)
         for name, weight in zip(_COUNTS, weights, strict=True)
     }
-    return HourCounts(hour=hour, version=version, versions=shown.calls.versions, **sums)
+    return HourCounts(hour=hour, version=version, versions=shown.versions, **sums)
 
 
 def _cells(shown: ReplayedHours, kept: Mask) -> tuple[Ints, Ints, Ints, int]:
     """Hour and version of each cell, the cell of each row, and how many cells there are."""
-    width = max(len(shown.calls.versions), 1)
+    width = max(len(shown.versions), 1)
     keys, at = np.unique(shown.hour[kept] * width + shown.version[kept], return_inverse=True)
     return keys // width, keys % width, at, len(keys)
 
@@ -133,7 +142,7 @@ def histogram_of(
         layout=layout_of(metric).name,
         bucket=hour,
         version=version,
-        versions=shown.calls.versions,
+        versions=shown.versions,
         n=np.bincount(at, minlength=cells),
         sum=np.bincount(at, fixed[kept], minlength=cells).astype(np.int64),
         row=pairs // (2 * BIN_ROOM),

@@ -373,8 +373,8 @@ class RehearsedTelemetry(UnplayedReads):
             (played.ts_ms[shown.row] >= since_ms) & (played.ts_ms[shown.row] <= until_ms)
         ]
         if version is not None:
-            names = np.array(shown.calls.versions, dtype=object)
-            row = row[names[shown.calls.version[played.source[row]]] == version]
+            names = np.array(shown.versions, dtype=object)
+            row = row[names[shown.version[np.searchsorted(shown.row, row)]] == version]
         return ["failed" if bad else None for bad in played.failed[row[::-1][:limit]]]
 
     async def revisions(

@@ -159,6 +159,12 @@ class Rehearsal(Gonogo):
         )
         return replace(stores, telemetry=telemetry, fallback=fallback)
 
+    async def candidate_share(self, dependency: str) -> float:
+        """What a version on its way to all calls gets by now, a fraction; 0 where it went back."""
+        route = await (await self.stores()).routes.route(dependency)
+        made = None if route is None else route.promotion
+        return made.share / WHOLE if made is not None and made.status != "back" else 0.0
+
     async def primary_share(self, dependency: str) -> float:
         """What the dependency itself gets by now, a fraction."""
         route = await (await self.stores()).routes.route(dependency)

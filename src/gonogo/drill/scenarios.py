@@ -22,7 +22,8 @@ __all__ = ["SCENARIOS", "Harm", "Scenario", "Wanted"]
 # traffic has to stay. `quiet`: nothing may be raised. `unknown`: no verdict may say go.
 # `steady`: the traffic may not go back and forth. `refuse`: not to a target that is broken.
 # `reach`: it leaves, and everybody is told: at once, or once they answer again.
-Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse", "reach"]
+# `back`: a version that is promoted goes back before it has much of the traffic.
+Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse", "reach", "back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ WEEKEND_POINTS = 0.25
 LATE_POINTS, LATE_MS = 0.10, 3 * DAY_MS
 OUTAGE_MS, OUTAGE_SHARE = 12 * HOUR_MS, 0.9
 COST_TIMES = 5.0
+CANDIDATE_POINTS = 0.20
 FLAP_MS = 3 * DAY_MS
 THURSDAY_TO_SATURDAY = 2  # 1970-01-01 was a Thursday
 
@@ -203,6 +205,14 @@ SCENARIOS: dict[str, Scenario] = {
             lasts_ms=OUTAGE_MS,
             hangs=True,
             days_max=3,
+        ),
+        Scenario(
+            "candidate",
+            "a new version, 20 points worse, is promoted",
+            "back",
+            nothing,
+            look_every_h=3,
+            days_max=14,
         ),
     )
 }

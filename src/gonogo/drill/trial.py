@@ -37,7 +37,8 @@ class Trial:
 
     `early`: it was raised before anything happened. `alarms`: incidents that were opened.
     `hurt`: calls that the scenario made worse, before it was dealt with. `dead`: the target that
-    died between plan and deed. `unheard`: receivers that were not told, or told too late.
+    died between plan and deed. `unheard`: receivers that were not told, or told too late. `reached`: the
+    largest share that a candidate had.
     """
 
     scenario: str
@@ -56,4 +57,5 @@ class Trial:
     extra_micro_usd: int | None = None
     recovered_ms: int | None = None
     switches: int = 0
+    reached: float = 0.0
     problems: list[str] = field(default_factory=list)

@@ -181,7 +181,7 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
         targets=plan.after,
         epoch=route.epoch + 1,
         version=route.version + 1,
-        salt=f"{plan.dependency}/{route.epoch + 1}/" if _leaves_home(plan, route) else route.salt,
+        salt=_new_salt(plan, route) if _leaves_home(plan, route) else route.salt,
         why=plan.reason,
         changed_ms=now_ms,
         incident_id=incident_id,
@@ -194,6 +194,10 @@ def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: s
         renewals=0,
         recovery=_recovery(plan, route, wanted, now_ms),
     )
+
+
+def _new_salt(plan: Plan, route: Route) -> str:
+    return plan.salt or f"{plan.dependency}/{route.epoch + 1}/"
 
 
 def _leaves_home(plan: Plan, route: Route) -> bool:

@@ -76,6 +76,7 @@ def plan_of(proposal: Proposal, answer: FallbackPlan, now_ms: int) -> Plan:
         answer=answer.model_dump_json(by_alias=True, exclude_none=True),
         home="" if proposal.route.home == proposal.dependency else proposal.route.home,
         promotes=proposal.promotes,
+        salt=proposal.salt,
     )
 
 

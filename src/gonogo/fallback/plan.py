@@ -24,6 +24,7 @@ from gonogo.ports.routes import (
     split_version,
 )
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
+from gonogo.routes.sticky_keys import chosen_salt
 from gonogo.text.forms import as_shown, counted, money, number, share_text, signed
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Proposal:
     valid_ms: int
     way_back: str | None = None
     promotes: Promotion | None = None
+    salt: str = ""
 
 
 async def propose(
@@ -95,6 +97,11 @@ async def propose(
             "target with `to`, or another `share`."
         )
     judged = await judge_switch(ports, settings, route, after, now_ms=now_ms)
+    kept = sum(weight.share for weight in after if weight.target == route.home)
+    stages = tuple(stage for stage in RETURN_STAGES[:-1] if stage > kept)
+    salt, keys = await chosen_salt(
+        ports.telemetry, own, route, (kept, *stages) if kept else (), now_ms=now_ms
+    )
     return Proposal(
         dependency=dependency,
         reason=said,
@@ -106,7 +113,11 @@ async def propose(
         checks=judged.checks,
         approval=approval_of(own.fallback_policy, judged.checks),
         valid_ms=valid_ms(settings, approval_of(own.fallback_policy, judged.checks)),
-        way_back=_way_back(route.home, after),
+        way_back=" ".join(
+            part for part in (_way_back(route.home, after), keys and f"({keys})") if part
+        )
+        or None,
+        salt=salt,
     )
 
 

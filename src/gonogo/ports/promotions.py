@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # What the candidate gets, stage by stage, in ten-thousandths; the last is the end.
 STAGE_SHARES = (100, 500, 2_500, 5_000, 10_000)
+# What the name ends in, as which calls beside those served are recorded.
+SHADOW = "-shadow"
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,8 @@ class Plan:
     of what was known of the dependency when it was planned. `asked` is the JSON of the arguments it
     was asked for with; empty where an earlier version made it. `home` is where its calls belonged,
     where that was not the dependency. `promotes` is there where it starts, carries on or ends a
-    promotion, and says where that stands with it.
+    promotion, and says where that stands with it. `salt`: of the split, where one was chosen for the
+    keys that are known.
     """
 
     id: str
@@ -172,6 +173,7 @@ class Plan:
     asked: str = ""
     home: str = ""
     promotes: Promotion | None = None
+    salt: str = ""
 
     @property
     def place(self) -> str:

@@ -28,9 +28,10 @@ from gonogo.fallback.promotion.promotion_state import told_evidence
 from gonogo.fallback.promotion.trial_reading import current_version, read_trial
 from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.measured import errors_decide
-from gonogo.ports.promotions import STAGE_SHARES, Promotion
+from gonogo.ports.promotions import SHADOW, STAGE_SHARES, Promotion
 from gonogo.ports.routes import WHOLE, Check, Route, Weight, primary_route, split_version
 from gonogo.records import HOUR_MS
+from gonogo.routes.sticky_keys import chosen_salt
 from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from gonogo.records import Dependency, HourCounts
     from gonogo.settings import Policy, Settings
 
-# What the name of a dependency's shadow ends in.
-SHADOW = "-shadow"
 # The strictest last.
 POLICIES: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")
 
@@ -90,19 +89,18 @@ async def propose_promotion(
         known, counts, route, version, by_errors=errors_decide(known, own), now_ms=now_ms
     )
     made = replace(made, policy=_policy(policy) or own.fallback_policy, to=ceiling)
-    made = _at_once(made, now_ms) if at_once else made
-    made = _shadowed(made, dependency, at_once=at_once) if shadow else made
+    made = _as_asked(made, dependency, at_once=at_once, shadow=shadow, now_ms=now_ms)
     after = split_of(made, made.share)
     checks = await promotion_checks(
         ports, settings, route, made, after, is_start=True, now_ms=now_ms
     )
     checks += (_unstaged(made.share),) if at_once else ()
     approval = approval_of(own.fallback_policy, checks)
+    salt, keys = await _salt(ports, settings, route, made, now_ms)
     said = plain((reason or "").strip(), REASON_CHARS_MAX)
     return Proposal(
         dependency=dependency,
-        reason=said
-        or f"promote {version}, held against {made.current or 'calls without a version'}",
+        reason=said or _told_start(made),
         route=route,
         after=after,
         health=None,
@@ -111,8 +109,29 @@ async def propose_promotion(
         checks=checks,
         approval=approval,
         valid_ms=valid_ms(settings, approval),
-        way_back=f"all calls to {made.home} at once when {made.version} is worse",
+        way_back=_told_end(made, keys),
         promotes=made,
+        salt=salt,
+    )
+
+
+def _told_start(made: Promotion) -> str:
+    return f"promote {made.version}, held against {made.current or 'calls without a version'}"
+
+
+def _told_end(made: Promotion, keys: str) -> str:
+    back = f"all calls to {made.home} at once when {made.version} is worse"
+    return f"{back} ({keys})" if keys else back
+
+
+async def _salt(
+    ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
+) -> tuple[str, str]:
+    """A salt under which few keys carry the stages of a trial, and what to say of the keys."""
+    later = tuple(share for share in STAGE_SHARES[:-1] if made.first < share <= made.to)
+    own = settings.dependency(route.dependency)
+    return await chosen_salt(
+        ports.telemetry, own, route, (made.first, *later), from_end=True, now_ms=now_ms
     )
 
 
@@ -209,6 +228,20 @@ def _refuse_version(known: Dependency, version: str) -> None:
         )
 
 
+def _as_asked(
+    made: Promotion, dependency: str, *, at_once: bool, shadow: bool, now_ms: int
+) -> Promotion:
+    """In stages, with a shadow or without, or begun at its end."""
+    if at_once and shadow:
+        raise ParameterError(
+            "A split that begins at its share needs no shadow: both versions serve from the first call. "
+            "Pass `--at-once` or `--shadow`."
+        )
+    if at_once:
+        return _at_once(made, now_ms)
+    return replace(made, shadow=f"{dependency}{SHADOW}") if shadow else made
+
+
 def _at_once(made: Promotion, now_ms: int) -> Promotion:
     """A split that begins where it ends; it is judged by the line of the stage that has such a share."""
     if made.to >= WHOLE:
@@ -218,16 +251,6 @@ def _at_once(made: Promotion, now_ms: int) -> Promotion:
     stage = next(at for at, share in enumerate(STAGE_SHARES) if share >= made.to)
     stage = min(stage, len(STAGE_SHARES) - 2)  # the last line is that of half
     return replace(made, first=made.to, stages=((now_ms, stage),))
-
-
-def _shadowed(made: Promotion, dependency: str, *, at_once: bool) -> Promotion:
-    """With the name as which the calls beside are recorded."""
-    if at_once:
-        raise ParameterError(
-            "A split that begins at its share needs no shadow: both versions serve from the first call. "
-            "Pass `--at-once` or `--shadow`."
-        )
-    return replace(made, shadow=f"{dependency}{SHADOW}")
 
 
 def _held_against(

@@ -76,6 +76,7 @@ def body_of(plan: Plan) -> str:
             "evidence": plan.evidence,
             "asked": plan.asked,
             "home": plan.home,
+            "salt": plan.salt,
             "promotes": None if plan.promotes is None else asdict(plan.promotes),
         }
     )
@@ -100,6 +101,7 @@ def plan_of_row(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -
         evidence=body.get("evidence", ""),
         asked=body.get("asked", ""),
         home=body.get("home", ""),
+        salt=body.get("salt", ""),
         promotes=_promotion(body.get("promotes")),
     )
     rest = ("idempotency_key", "undoes", "state", "audit_id", "epoch", "result")
