@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -64,6 +65,10 @@ class DependencySettings:
     route_key: str | None = None
 
 
+# `per` of a budget for each dependency instead of each value of a segment key.
+PER_DEPENDENCY = "dependency"
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetSettings:
     """One `[budgets.NAME]` table. Amounts in whole numbers of its unit's smallest part (`UNIT_SIZE`)."""
@@ -82,6 +87,28 @@ class BudgetSettings:
     # Names it had before, or of budgets that it took over: what was spent and is held there counts here.
     formerly: tuple[str, ...] = ()
     unit: Unit = "usd"
+    # A limit for each value of a segment key, or for each dependency; `value`: whose this one is.
+    per: str | None = None
+    value: str | None = None
+
+    @property
+    def segment(self) -> str | None:
+        """The segment whose calls alone count here, as `tenant=acme`; None: it is of no value of one."""
+        return (
+            None if self.value is None or self.per == PER_DEPENDENCY else f"{self.per}={self.value}"
+        )
+
+    def of_value(self, value: str) -> BudgetSettings | None:
+        """The limit of one value; None where it has none: a dependency that is not among its own."""
+        only = self.dependencies
+        if self.per == PER_DEPENDENCY:
+            if only and not any(fnmatchcase(value, name) for name in only):
+                return None
+            only = (value,)
+        former = tuple(f"{name}/{value}" for name in self.formerly)
+        return replace(
+            self, name=f"{self.name}/{value}", value=value, dependencies=only, formerly=former
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +322,10 @@ class Settings:
         default_factory=lambda: MappingProxyType({})
     )
     budgets: Mapping[str, BudgetSettings] = field(default_factory=lambda: MappingProxyType({}))
+    # Those with `per`, which are no budgets themselves: each value has its own, NAME/VALUE.
+    keyed_budgets: Mapping[str, BudgetSettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     workloads: Mapping[str, WorkloadSettings] = field(default_factory=lambda: MappingProxyType({}))
     probes: Mapping[str, ProbeSettings] = field(default_factory=lambda: MappingProxyType({}))
     actuators: Mapping[str, ActuatorSettings] = field(default_factory=lambda: MappingProxyType({}))
@@ -319,6 +350,25 @@ class Settings:
                     seen[below] = None
                     waiting.append(below)
         return [below for below in seen if below != name]
+
+    @property
+    def budgets_list_names(self) -> bool:
+        """Whether any budget counts dependencies by their names."""
+        every = (*self.budgets.values(), *self.keyed_budgets.values())
+        return any(budget.dependencies for budget in every)
+
+    def budget(self, name: str) -> BudgetSettings | None:
+        """The budget of that name: configured, or the limit of one value of one with `per`, NAME/VALUE."""
+        found = self.budgets.get(name)
+        if found is not None:
+            return found
+        at = name.find("/")
+        while at > 0:
+            owner, value = self.keyed_budgets.get(name[:at]), name[at + 1 :]
+            if owner is not None and value:
+                return owner.of_value(value)
+            at = name.find("/", at + 1)
+        return None
 
     def dependency(self, name: str) -> DependencySettings:
         """What is configured for a dependency, or the defaults."""

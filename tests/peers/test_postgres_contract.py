@@ -38,6 +38,7 @@ CONTRACT = (
     "test_not_counted",
     "test_fine_costs",
     "test_corrected_costs",
+    "test_keyed_budgets",
     "test_leases",
     "test_recovery",
     "test_promotion",

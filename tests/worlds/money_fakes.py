@@ -88,10 +88,11 @@ class MemoryCalls:
         since_ms: int,
         now_ms: int,
         budgets: Sequence[str] | None = None,
+        segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """By version; calls in memory name no budget and no reservation, and lack nothing but money."""
-        del now_ms
+        """By version; calls in memory name no budget, reservation or segment, and lack nothing but money."""
+        del now_ms, segment
         if unit != "usd":
             return ()
         mine = [c for c in self.calls[dependency] if c.ts_ms >= since_ms and budgets is None]

@@ -59,7 +59,7 @@ class UnpricedShare(Part):
 
 
 class NotCounted(Part):
-    """A listed name without any call, or a name with a date; and the recorded name near it, if any."""
+    """A listed name or a segment without any call, or a dated name; and the recorded name near it, if any."""
 
     listed: str
     recorded: str | None = None

@@ -12,7 +12,7 @@ from gonogo.errors import plain
 from gonogo.money.budget_check import check_budget
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
 from gonogo.money.budget_request import BudgetRequest
-from gonogo.money.scopes import scopes_at
+from gonogo.money.scopes import balances_of, scopes_at, seen_budgets
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
 from gonogo.ports.notices import Notice, Pace
@@ -42,12 +42,12 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
     Whoever was told of a share hears of it no more until the window ends; a window that rolls has no
     end, and begins anew where less than half is spent.
     """
-    budgets = list(stores.settings.budgets.values())
+    budgets = await seen_budgets(stores.ledger, stores.settings)
     if not budgets:
         return []
     traffic = await stores.traffic()
     scopes = await scopes_at(stores.ledger, stores.settings, budgets, traffic, now_ms=now_ms)
-    balances = await stores.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
+    balances = await balances_of(stores.ledger, scopes, now_ms=now_ms)
     found = []
     for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
         spent = balance.spent_micro_usd
@@ -66,7 +66,8 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
                 notice = replace(notice, command=command)
         found.append(notice)
     for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
-        if 0 < balance.spent_micro_usd < budget.limit_micro_usd:
+        is_named = budget.name in stores.settings.budgets  # forecasts of every value are too dear
+        if is_named and 0 < balance.spent_micro_usd < budget.limit_micro_usd:
             ahead = await _ahead_lately(stores, budget, scope, traffic, now_ms=now_ms)
             found += [] if ahead is None else [ahead]
     return found

@@ -57,7 +57,8 @@ async def check(
 
 async def _beside_cheaper(stores: Stores, answer: BudgetCheck, *, now_ms: int) -> BudgetCheck:
     """The answer of a budget that runs low, with the cheaper target, where that is configured."""
-    if stores.settings.budgets[answer.budget].on_low != "step_down":
+    budget = stores.settings.budget(answer.budget)
+    if budget is None or budget.on_low != "step_down":
         return answer
     used = answer.spent_usd + answer.held_usd
     if answer.verdict == "go" and used < LOW_SHARE * answer.limit_usd:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gonogo.ports.hour_cells import HourCell
     from gonogo.ports.money import Ledger
     from gonogo.records import Observation, Rejection
+    from gonogo.settings import BudgetSettings
     from gonogo.store.books.refused_book import StoredRefusals
     from gonogo.store.observations.batch_parts import Told
     from gonogo.store.reads.telemetry_store import StoredTelemetry
@@ -90,10 +91,21 @@ class NewNames:
 
     async def _note_payers(self, observations: Sequence[Observation]) -> None:
         """Say which budgets and reservations pay for calls and are not there: their cost is nobody's."""
-        configured = self.sink.settings.budgets
-        payers = Counter(o.budget for o in observations if o.budget and o.budget not in configured)
+        settings = self.sink.settings
+        keyed = settings.keyed_budgets
+        payers = Counter(
+            o.budget
+            for o in observations
+            if o.budget and settings.budget(o.budget) is None and not _is_of_value(o, keyed)
+        )
         for name, n in payers.items():
-            near = nearest(name, configured)
+            if name in keyed:
+                self.notes.append(
+                    f"Budget '{plain(name, 80)}', which {counted(n, 'call')} of these name, is a limit for "
+                    f"each {keyed[name].per}: name one, '{plain(name, 80)}/VALUE', or give the segment."
+                )
+                continue
+            near = nearest(name, {*settings.budgets, *keyed})
             meant = f": is '{plain(near, 80)}' meant?" if near else ", so none counts them by it."
             self.notes.append(
                 f"Budget '{plain(name, 80)}', which {counted(n, 'call')} of these name, is not configured"
@@ -118,6 +130,12 @@ class NewNames:
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""
         return await self.sink.dependencies_of(ids)
+
+
+def _is_of_value(one: Observation, keyed: Mapping[str, BudgetSettings]) -> bool:
+    """Whether a call that names a limit for each value says whose it is."""
+    limit = keyed.get(one.budget or "")
+    return limit is not None and limit.per in one.segments
 
 
 def near_names(new: Sequence[str], known: Sequence[str]) -> list[str]:

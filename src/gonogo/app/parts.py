@@ -110,8 +110,7 @@ class Stores:
 
     async def traffic(self) -> Traffic:
         """Where calls go now, for whoever prices them or counts what they cost."""
-        listed = any(budget.dependencies for budget in self.settings.budgets.values())
-        names = await self.telemetry.names() if listed else ()
+        names = await self.telemetry.names() if self.settings.budgets_list_names else ()
         routes = {route.dependency: route for route in await self.routes.routes()}
         return Traffic(routes, tuple(names))
 

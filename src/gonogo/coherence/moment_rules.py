@@ -174,6 +174,11 @@ def a_budget_is_the_same_everywhere(moment: Moment) -> Iterator[str]:
             yield f"{inner.budget}: {check_of.remaining_usd}, in preflight {inner.remaining_usd}"
 
 
+def _is_limit(moment: Moment, kind: str, name: str) -> bool:
+    """Whether a name is of the limit of one value of a key, which has no table of its own."""
+    return kind == "budget" and moment.settings.budget(name) is not None
+
+
 @of_moment
 def a_next_action_names_what_is_there(moment: Moment) -> Iterator[str]:
     """Dependencies, budgets, workloads and incidents that next actions name are known."""
@@ -186,7 +191,11 @@ def a_next_action_names_what_is_there(moment: Moment) -> Iterator[str]:
         for action in said.answer.next_actions:
             for kind, names in known.items():
                 name = action.arguments.get(kind)
-                if isinstance(name, str) and name not in names:
+                if (
+                    isinstance(name, str)
+                    and name not in names
+                    and not _is_limit(moment, kind, name)
+                ):
                     yield f"{said.tool}({dict(said.asked)}) offers {action.tool} of {kind} {name!r}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, PlainValidator, model_validator
@@ -15,7 +17,7 @@ from gonogo.settings import BudgetSettings, Settings, WindowKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BudgetTable", "check_budgets"]
+__all__ = ["BudgetTable", "apart", "check_budgets"]
 
 HARD_CONFIDENCE = 0.95
 WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
@@ -49,6 +51,7 @@ class BudgetTable(Table):
     parent: Name | None = None
     formerly: Names | None = None
     on_low: Literal["tell", "step_down"] | None = None
+    per: Name | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -73,21 +76,53 @@ class BudgetTable(Table):
         return BudgetSettings(name, **given)
 
 
+def apart(
+    tables: Mapping[str, BudgetSettings],
+) -> tuple[Mapping[str, BudgetSettings], Mapping[str, BudgetSettings]]:
+    """Budgets, and those that are a limit for each value of a key, each by name.
+
+    A table whose name is that of one value, NAME/VALUE, is the limit of that one in place of NAME's.
+    """
+    keyed = {name: budget for name, budget in tables.items() if budget.per is not None}
+    single = {}
+    for name, budget in tables.items():
+        if name in keyed:
+            continue
+        owner = max((o for o in keyed if name.startswith(f"{o}/")), key=len, default=None)
+        default = None if owner is None else keyed[owner].of_value(name[len(owner) + 1 :])
+        single[name] = budget
+        if default is not None:
+            single[name] = replace(
+                budget,
+                per=default.per,
+                value=default.value,
+                dependencies=budget.dependencies or default.dependencies,
+                parent=budget.parent or default.parent,
+            )
+    return MappingProxyType(single), MappingProxyType(keyed)
+
+
 def check_budgets(settings: Settings) -> None:
     """Refuse budgets whose amounts could not be added up, or would count twice."""
-    _check_units(settings)
-    _check_former_names(settings.budgets)
+    every = {**settings.keyed_budgets, **settings.budgets}
+    _check_units(settings, every)
+    _check_former_names(every)
+    for budget in settings.keyed_budgets.values():
+        if budget.parent is not None and not budget.dependencies:
+            told = "is needed where it has a parent, which counts the calls of all values by them"
+            raise Refusal(told, "budgets", budget.name, "dependencies")
 
 
-def _check_units(settings: Settings) -> None:
+def _check_units(settings: Settings, every: Mapping[str, BudgetSettings]) -> None:
     """Refuse what could not be added up: a part in another unit than its whole."""
     for probe in settings.probes.values():
-        unit = "usd" if probe.budget is None else settings.budgets[probe.budget].unit
+        paid_by = None if probe.budget is None else settings.budget(probe.budget)
+        unit = "usd" if paid_by is None else paid_by.unit
         if unit != "usd":
             told = f"names {probe.budget}, which counts {unit}; max_cost_usd is in USD"
             raise Refusal(told, "probes", probe.name, "budget")
-    for child in settings.budgets.values():
-        above = child if child.parent is None else settings.budgets[child.parent]
+    for child in every.values():
+        above = (child if child.parent is None else settings.budget(child.parent)) or child
         if child.unit != above.unit:
             told = (
                 f"names {above.name}, which counts {above.unit}; {child.name} counts {child.unit}"

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from gonogo.config.actuator_tables import ActuatorTable
-from gonogo.config.budget_tables import BudgetTable, check_budgets
+from gonogo.config.budget_tables import BudgetTable, apart, check_budgets
 from gonogo.config.maintenance_tables import MaintenanceTable
 from gonogo.config.notify_tables import NotifierTable
 from gonogo.config.probe_tables import ProbeTable
@@ -272,6 +272,8 @@ def build_settings(
         section: MappingProxyType({name: table.settings(name) for name, table in tables.items()})
         for section, tables in found.items()
     }
+    if "budgets" in named:
+        named["budgets"], named["keyed_budgets"] = apart(named["budgets"])
     settings = Settings(store=store, config_path=file, digest=_digest(content), **own, **named)
     try:
         _check_references(settings)
@@ -290,16 +292,23 @@ def _check_references(settings: Settings) -> None:
             if actuator not in settings.actuators:
                 told = _unknown("actuator", actuator, settings.actuators)
                 raise Refusal(told, "dependencies", name, "actuators")
+    every = (*settings.keyed_budgets.values(), *settings.budgets.values())
+    parents = {budget.name: budget.parent for budget in every}
     for section, name, key, budget in (
         *(("workloads", w.name, "budget", w.budget) for w in settings.workloads.values()),
-        *(("budgets", b.name, "parent", b.parent) for b in settings.budgets.values()),
+        *(("budgets", name, "parent", parent) for name, parent in parents.items()),
         *(("probes", p.name, "budget", p.budget) for p in settings.probes.values()),
     ):
-        if budget is not None and budget not in settings.budgets:
+        if budget is None or settings.budget(budget) is not None:
+            continue
+        keyed = settings.keyed_budgets.get(budget)
+        if keyed is None:
             raise Refusal(_unknown("budget", budget, settings.budgets), section, name, key)
+        told = f"names {budget}, a limit for each {keyed.per}: name one of them, {budget}/VALUE"
+        raise Refusal(told, section, name, key)
     check_budgets(settings)
-    parents = {b.name: (b.parent,) if b.parent else () for b in settings.budgets.values()}
-    _check_cycles("budgets", "parent", parents)
+    above = {name: (parent,) if parent else () for name, parent in parents.items()}
+    _check_cycles("budgets", "parent", above)
     needs = {d.name: d.depends_on for d in settings.dependencies.values()}
     _check_cycles("dependencies", "depends_on", needs)
 

@@ -324,10 +324,11 @@ class RehearsedTelemetry(UnplayedReads):
         since_ms: int,
         now_ms: int,
         budgets: Sequence[str] | None = None,
+        segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
         """None: calls without a cost are not played, so they hide no spending here."""
-        del dependency, since_ms, now_ms, budgets, unit
+        del dependency, since_ms, now_ms, budgets, segment, unit
         nothing: tuple[VersionCalls, ...] = ()
         return nothing
 

@@ -200,7 +200,7 @@ class CallMoney:
         self, app: Gonogo, dependency: str, calls: int, *, reserve: bool = True
     ) -> BudgetCheck:
         usd = None if self._call_usd is None else self._call_usd * calls
-        budget = app.settings.budgets.get(self._budget or "")
+        budget = app.settings.budget(self._budget or "")
         if usd is not None and budget is not None:
             try:
                 micro_usd(usd, name="call_usd", unit=budget.unit)
@@ -233,7 +233,7 @@ class CallMoney:
             with suppress(TimeoutError):
                 await asyncio.wait_for(hold.done.wait(), AHEAD_S)
             await self._lower(app, hold)
-            budget = app.settings.budgets.get(self._budget or "")
+            budget = app.settings.budget(self._budget or "")
             until = time.monotonic() + (LEASE_S if budget is None else budget.hold_expires_s)
             while hold.running and time.monotonic() < until:
                 with suppress(TimeoutError):

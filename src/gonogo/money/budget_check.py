@@ -12,17 +12,19 @@ from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.money.budget_plan import WorkPlan, plan_work
 from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed, stated_unit
 from gonogo.money.calibration import calibration_note
-from gonogo.money.not_counted import uncounted_names
+from gonogo.money.not_counted import all_uncounted
 from gonogo.money.scopes import (
     NO_TRAFFIC,
     Traffic,
     budget_chain,
+    called_in,
     dependencies_of,
     scopes_at,
     window_of,
 )
 from gonogo.money.stead import stead_of
 from gonogo.money.unpriced import unpriced_calls, unpriced_of
+from gonogo.ports.booked_costs import KeyedCalls
 from gonogo.ports.money import ReserveRequest, Scope
 from gonogo.records import UNIT_SIZE, Unit, Verdict
 from gonogo.text.budget_summary import settlement_summary
@@ -75,11 +77,12 @@ async def check_budget(
     chain = _leased(budget_chain(settings, request.budget), request.lease_s)
     key, _ = request.key(), request.plan(unit := chain[0].unit)
     scopes = await scopes_at(ledger, settings, chain, traffic, now_ms=now_ms)
-    if key and (before := await _replayed(ledger, settings, request, scopes, now_ms)):
+    if key and (before := await _replayed(ledger, settings, request, chain[0], scopes, now_ms)):
         return before
     record = await ledger.record(scopes[0].members, unit=unit, now_ms=now_ms)
     listed = dependencies_of(settings, chain[0], traffic)
-    wanted = await _work_plan(telemetry, settings, request, traffic, listed or record.dependencies)
+    spent_on = await _spent_on(ledger, scopes[0], listed, record.dependencies)
+    wanted = await _work_plan(telemetry, settings, request, traffic, spent_on)
     plan = await plan_work(
         telemetry, settings, wanted, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
@@ -98,14 +101,13 @@ async def check_budget(
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
         decision_id=decision_id if holds and entry_of else None,
         unpriced=unpriced if unpriced.calls else None,
-        uncounted=uncounted_names(settings, chain, traffic),
+        uncounted=await all_uncounted(ledger, settings, chain, scopes[0], traffic),
         left=record.left,
     )
     holds_max = _HOLDS_SHOWN[request.detail]
     if question.reservation_id is None:
         return check(question, await ledger.balances(scopes, now_ms=now_ms, holds_max=holds_max))
-    hold = _hold(question, request, question.reservation_id, scopes)
-    hold = replace(hold, entry_of=partial(_entry_of_text, entry_of) if entry_of else None)
+    hold = _hold(question, request, question.reservation_id, scopes, entry_of)
     answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
     key_was_free = answer.reservation is None or answer.reservation.id == hold.reservation_id
     return answer if key is None or key_was_free else answer.model_copy(update={"replayed": True})
@@ -119,6 +121,17 @@ def _leased(chain: tuple[BudgetSettings, ...], lease_s: int | None) -> tuple[Bud
     return replace(asked, hold_expires_s=lease_s), *above
 
 
+async def _spent_on(
+    ledger: Ledger, scope: Scope, listed: tuple[str, ...], own: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The dependencies that a budget lists, else those called in its name; of a value without calls those of any."""
+    names = {*listed} or {*own, *called_in(scope)}
+    if not names and scope.segment is not None:
+        key = scope.segment.partition("=")[0]
+        names = {KeyedCalls.parse(each).dependency for each in await ledger.keyed_names(key)}
+    return tuple(sorted(names))
+
+
 async def _named_by(
     ledger: Ledger, scopes: tuple[Scope, ...], own: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -130,6 +143,7 @@ async def _replayed(
     ledger: Ledger,
     settings: Settings,
     request: BudgetRequest,
+    budget: BudgetSettings,
     scopes: tuple[Scope, ...],
     now_ms: int,
 ) -> BudgetCheck | None:
@@ -138,7 +152,6 @@ async def _replayed(
     if before is None:
         return None
     balances = await ledger.balances(scopes[:1], now_ms=now_ms, holds_max=0)
-    budget = settings.budgets[request.budget]
     window = window_of(settings, budget, scopes[0], now_ms)
     return replayed(before, budget, balances[0], window, now_ms=now_ms)
 
@@ -152,6 +165,7 @@ def _hold(
     request: BudgetRequest,
     reservation_id: str,
     scopes: tuple[Scope, ...],
+    entry_of: Callable[[BudgetCheck], Decision] | None,
 ) -> ReserveRequest:
     asked = question.chain[0]
     return ReserveRequest(
@@ -165,6 +179,7 @@ def _hold(
         planned_micro_usd=request.plan(asked.unit)[1],
         key=request.key(),
         arguments=request.text(),
+        entry_of=partial(_entry_of_text, entry_of) if entry_of else None,
     )
 
 
@@ -229,7 +244,7 @@ async def renew_reservation(
         expires_at=rfc3339(until_ms),
         calls=run.calls.calls if run else None,
         unpriced=unpriced_of(run.calls, unit).share if run else None,
-        next_actions=[end] if budget in settings.budgets else [],
+        next_actions=[end] if settings.budget(budget) else [],
     )
     return renewed.model_copy(update={"summary": settlement_summary(renewed)})
 
@@ -290,7 +305,7 @@ def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> S
         calls=closed.calls.calls or None,
         unpriced=unpriced.share,
         # A budget that is no longer configured can be settled, and not asked about.
-        next_actions=[look] if closed.budget in settings.budgets else [],
+        next_actions=[look] if settings.budget(closed.budget) else [],
         decision_id=closed.decision_id,
     )
     return settled.model_copy(update={"summary": settlement_summary(settled)})

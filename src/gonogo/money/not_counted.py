@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.money.scopes import dependencies_of, is_pattern, matched
 from gonogo.money.stead import stead_of
+from gonogo.ports.booked_costs import KeyedCalls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from gonogo.money.scopes import Traffic
+    from gonogo.ports.money import Ledger, Scope
     from gonogo.settings import BudgetSettings, Settings
 
 SHOWN_MAX = 10
@@ -55,6 +57,29 @@ def uncounted_names(
         if not dated and name not in names:
             found.append(UncountedCalls(name, nearest(name, free)))
     return tuple(found[:SHOWN_MAX])
+
+
+async def all_uncounted(
+    ledger: Ledger,
+    settings: Settings,
+    chain: Sequence[BudgetSettings],
+    scope: Scope,
+    traffic: Traffic,
+) -> tuple[UncountedCalls, ...]:
+    """Names that a budget and its parents do not reach, and the value of its key where no call has it."""
+    return (*await _unseen_value(ledger, scope), *uncounted_names(settings, chain, traffic))
+
+
+async def _unseen_value(ledger: Ledger, scope: Scope) -> tuple[UncountedCalls, ...]:
+    """The segment of a limit of one value, where no call is in it: it may be misspelt."""
+    if scope.segment is None or scope.dependencies:
+        return ()
+    key, _, value = scope.segment.partition("=")
+    if await ledger.keyed_names(key, value):
+        return ()  # calls of dependencies that it does not count
+    segments = {KeyedCalls.parse(name).segment for name in await ledger.keyed_names(key)}
+    near = nearest(value, [each.partition("=")[2] for each in segments])
+    return (UncountedCalls(scope.segment, None if near is None else f"{key}={near}"),)
 
 
 def nearest(name: str, names: Collection[str]) -> str | None:

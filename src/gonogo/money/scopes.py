@@ -7,20 +7,26 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from gonogo.errors import UnknownTarget
+from gonogo.errors import GonogoError, ParameterError, UnknownTarget, plain
 from gonogo.money.stead import stead_of
 from gonogo.money.windows import WindowSpan, window_at
+from gonogo.ports.booked_costs import KeyedCalls
 from gonogo.ports.money import Scope
 from gonogo.records import QUARTER_MS
+from gonogo.settings import PER_DEPENDENCY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from gonogo.ports.money import Ledger
+    from gonogo.ports.money import Balance, Ledger
     from gonogo.ports.routes import Route
     from gonogo.settings import BudgetSettings, Settings
 
 _WILD = "*?["
+# Of one key; each is a sum of its own wherever all budgets are told of.
+VALUES_MAX = 500
+# PostgreSQL reads the balances of so many in one statement.
+SCOPES_A_LOOK = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +64,45 @@ def budget_chain(settings: Settings, name: str) -> tuple[BudgetSettings, ...]:
 
     Raises:
         UnknownTarget: There is no such budget.
+        ParameterError: It is a limit for each value of a key, and says nothing of all of them.
     """
     chain: dict[str, BudgetSettings] = {}
     at: str | None = name
     while at is not None and at not in chain:
-        found = settings.budgets.get(at)
+        found = settings.budget(at)
         if found is None:
-            advice = "Add [budgets.NAME] to gonogo.toml, or check the name."
-            raise UnknownTarget("budget", at, settings.budgets, advice)
+            raise _unknown(settings, at)
         chain[at] = found
         at = found.parent
     return tuple(chain.values())
+
+
+def _unknown(settings: Settings, name: str) -> GonogoError:
+    keyed = settings.keyed_budgets.get(name)
+    if keyed is not None:
+        said = plain(name, 80)
+        return ParameterError(
+            f"'{said}' is a limit for each {plain(keyed.per or '', 80)}, not for all of them: ask "
+            f"about one, '{said}/VALUE'."
+        )
+    known = {*settings.budgets, *(f"{each}/VALUE" for each in settings.keyed_budgets)}
+    advice = "Add [budgets.NAME] to gonogo.toml, or check the name."
+    return UnknownTarget("budget", name, known, advice)
+
+
+async def seen_budgets(ledger: Ledger, settings: Settings) -> list[BudgetSettings]:
+    """The configured budgets, and the limits of those values of a key that were seen, as far as `VALUES_MAX`."""
+    found = dict(settings.budgets)
+    for owner in settings.keyed_budgets.values():
+        values = {name[len(owner.name) + 1 :] for name in await ledger.budgets_below(owner.name)}
+        if owner.per != PER_DEPENDENCY:
+            names = await ledger.keyed_names(owner.per or "")
+            values |= {KeyedCalls.parse(name).segment.partition("=")[2] for name in names}
+        for value in sorted(values)[:VALUES_MAX]:
+            limit = settings.budget(f"{owner.name}/{value}")
+            if limit is not None:
+                found[limit.name] = limit
+    return list(found.values())
 
 
 async def scopes_at(
@@ -84,15 +118,28 @@ async def scopes_at(
     Of a budget whose windows begin with their first call and of which none is open it is the one that
     a call would begin now, in which nothing was spent.
     """
-    found = []
-    for budget in budgets:
+    found, every = [], list(budgets)
+    sums = await _sums_of_keys(ledger, every)
+    for budget in every:
         scope = _scope_at(settings, budget, now_ms, traffic)
+        scope = await _of_keys(ledger, settings, budget, scope, sums)
         if scope.session_ms is not None:
             start_ms = await ledger.session_start(scope, now_ms=now_ms)
             if start_ms is None:
                 start_ms = now_ms // QUARTER_MS * QUARTER_MS
             scope = replace(scope, start_ms=start_ms, end_ms=start_ms + scope.session_ms)
         found.append(scope)
+    return tuple(found)
+
+
+async def balances_of(
+    ledger: Ledger, scopes: Sequence[Scope], *, now_ms: int
+) -> tuple[Balance, ...]:
+    """The balances of any number of scopes, each part of them in one snapshot."""
+    found: list[Balance] = []
+    for start in range(0, len(scopes), SCOPES_A_LOOK):
+        part = scopes[start : start + SCOPES_A_LOOK]
+        found += await ledger.balances(part, now_ms=now_ms, holds_max=0)
     return tuple(found)
 
 
@@ -108,7 +155,7 @@ def _scope_at(settings: Settings, budget: BudgetSettings, now_ms: int, traffic: 
     A budget of a dependency counts what was called in its stead too: else money would escape by a
     fallback.
     """
-    members = _members(settings, budget.name)
+    members = _members(settings, budget)
     listed = dependencies_of(settings, budget, traffic)
     instead = stead_of(settings, listed, traffic.routes)
     window = window_at(budget, settings.timezone, now_ms)
@@ -120,7 +167,60 @@ def _scope_at(settings: Settings, budget: BudgetSettings, now_ms: int, traffic: 
         window.end_ms,
         budget.unit,
         (budget.window_s or 0) * 1000 if budget.window == "session" else None,
+        budget.segment,
     )
+
+
+async def _sums_of_keys(
+    ledger: Ledger, budgets: Sequence[BudgetSettings]
+) -> Mapping[str, list[KeyedCalls]]:
+    """The sums of calls in the segments of budgets, by segment; of many values of a key read at once."""
+    values: dict[str, list[str]] = {}
+    for budget in budgets:
+        if budget.segment is not None:
+            values.setdefault(budget.per or "", []).append(budget.value or "")
+    found: dict[str, list[KeyedCalls]] = {}
+    for key, wanted in values.items():
+        for name in await ledger.keyed_names(key, wanted[0] if len(wanted) == 1 else None):
+            calls = KeyedCalls.parse(name)
+            found.setdefault(calls.segment, []).append(calls)
+    return found
+
+
+async def _of_keys(
+    ledger: Ledger,
+    settings: Settings,
+    budget: BudgetSettings,
+    scope: Scope,
+    sums: Mapping[str, list[KeyedCalls]],
+) -> Scope:
+    """The scope with what only the store knows: the values of keys that were seen.
+
+    That of one value counts the sums of its calls, of its dependencies where it lists some, but for those that
+    name it or its reservations anyway; that of a parent counts what is held for each value.
+    """
+    below: list[str] = []
+    for owner in settings.keyed_budgets.keys() & set(scope.members):
+        below += await ledger.budgets_below(owner)
+    if below:
+        scope = replace(scope, members=tuple(sorted({*scope.members, *below})))
+    if scope.segment is None:
+        return scope
+    owners = {name.removesuffix(f"/{budget.value}") for name in scope.members}
+    names = (
+        each.name
+        for each in sums.get(scope.segment, ())
+        if each.paid_by not in owners
+        and (not budget.dependencies or each.dependency in scope.dependencies)
+    )
+    return replace(scope, dependencies=tuple(names))
+
+
+def called_in(scope: Scope) -> tuple[str, ...]:
+    """The dependencies that a scope counts by their names."""
+    if scope.segment is None:
+        return scope.dependencies
+    return tuple(sorted({KeyedCalls.parse(name).dependency for name in scope.dependencies}))
 
 
 def dependencies_of(
@@ -128,15 +228,18 @@ def dependencies_of(
 ) -> tuple[str, ...]:
     """The dependencies of a budget and of those below it, without what is called in their stead."""
     names: set[str] = set()
-    for member in _members(settings, budget.name) & settings.budgets.keys():
-        names |= set(matched(settings.budgets[member].dependencies, traffic.names))
+    every = {**settings.keyed_budgets, **settings.budgets, budget.name: budget}
+    for member in _members(settings, budget) & every.keys():
+        names |= set(matched(every[member].dependencies, traffic.names))
     return tuple(sorted(names))
 
 
-def _members(settings: Settings, name: str) -> set[str]:
-    members = {name}
+def _members(settings: Settings, budget: BudgetSettings) -> set[str]:
+    """A budget, those below it, and what they were called before."""
+    every = {**settings.keyed_budgets, **settings.budgets, budget.name: budget}
+    members = {budget.name}
     while True:
-        children = {b.name for b in settings.budgets.values() if b.parent in members} - members
+        children = {b.name for b in every.values() if b.parent in members} - members
         if not children:
-            return members.union(*(settings.budgets[each].formerly for each in members))
+            return members.union(*(every[each].formerly for each in members))
         members |= children

@@ -57,7 +57,7 @@ async def cheaper_target(
 
     `of`: of this dependency alone; else the first that has one.
     """
-    configured = settings.budgets.get(budget)
+    configured = settings.budget(budget)
     unit: Unit = "usd" if configured is None else configured.unit
     for name in dependencies_of(settings, configured, traffic) if configured else ():
         route = traffic.routes.get(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.money.planned_spend import UnpricedCalls
 from gonogo.money.prices import TokenUsage, call_nano_usd
+from gonogo.money.scopes import called_in
 from gonogo.text.unit_words import UNIT_WORDS
 
 if TYPE_CHECKING:
@@ -52,13 +53,15 @@ async def _of_scope(
     if scope.unit == "calls":
         return UnpricedCalls(unit=scope.unit)  # each call counts as one
     found: dict[str, UnpricedCalls] = {}
-    for name in sorted({*scope.dependencies, *named_by}):
+    counted = called_in(scope)
+    for name in sorted({*counted, *named_by}):
         look = partial(
             telemetry.calls_without_cost,
             name,
             since_ms=scope.start_ms or 0,
             now_ms=now_ms,
-            budgets=None if name in scope.dependencies else scope.members,
+            budgets=None if name in counted else scope.members,
+            segment=scope.segment if name in counted else None,
             unit=scope.unit,
         )
         versions = await look()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.records import NANO_A_MICRO, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+# Between and before the parts of a name in the books that no call can have: names hold no such characters.
+# The first stands before a segment key by whose values sums are kept, the second before such a sum's name.
+KEPT_KEY, KEYED = "\x1e", "\x1f"
 
 
 class VersionCalls(NamedTuple):
@@ -72,8 +76,58 @@ class BookedCost:
     cost_micro_usd: int
     rest_nano_usd: int = 0
     used: Usage = _NOTHING
+    # Those of its segments whose keys sums are kept by, as `tenant=acme`.
+    segments: tuple[str, ...] = ()
 
     @property
     def nano_usd(self) -> int:
         """The whole amount in 1e-9 USD."""
         return self.cost_micro_usd * NANO_A_MICRO + self.rest_nano_usd
+
+
+class KeyedCalls(NamedTuple):
+    """Calls of a dependency with one value of a segment key, summed beside all of its calls.
+
+    `paid_by`: what stands before the value in the name of the budget to which they are booked anyway, as
+    `customers` in `customers/acme`; there they must not count again.
+    """
+
+    segment: str
+    dependency: str
+    paid_by: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the books call them."""
+        return f"{KEYED}{KEYED.join(self)}"
+
+    @classmethod
+    def parse(cls, name: str) -> KeyedCalls:
+        """What a name in the books says."""
+        return cls(*name.split(KEYED)[1:])
+
+
+def is_keyed(name: str) -> bool:
+    """Whether a name in the books is of calls with one value of a segment key, or of such a key."""
+    return name.startswith((KEPT_KEY, KEYED))
+
+
+def keyed_costs(
+    costs: Iterable[BookedCost], budgets: Mapping[str | None, str | None]
+) -> list[BookedCost]:
+    """Costs by each segment that sums are kept of; `budgets` are those of reservations, by id.
+
+    A call counts in a value's limit at its own cost, whatever was held or declared for it elsewhere.
+    """
+    found = []
+    for cost in costs:
+        budget = budgets.get(cost.reservation) or cost.budget or ""
+        for segment in cost.segments:
+            value = segment.partition("=")[2]
+            paid_by = budget.removesuffix(f"/{value}")
+            keyed = KeyedCalls(segment, cost.dependency, "" if paid_by == budget else paid_by)
+            booked = replace(
+                cost, dependency=keyed.name, budget=None, reservation=None, segments=()
+            )
+            found.append(booked)
+    return found

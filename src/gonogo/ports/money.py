@@ -29,6 +29,9 @@ class Scope:
     end_ms: int | None
     unit: Unit = "usd"
     session_ms: int | None = None  # how long a window lasts that begins with its first call
+    segment: str | None = (
+        None  # whose calls alone count; `dependencies` are names of their sums then
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +199,12 @@ class CallCosts(NewestCalls, Protocol):
         since_ms: int,
         now_ms: int,
         budgets: Sequence[str] | None = None,
+        segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
         """How many of the newest 2,000 calls since a time have no cost, or none of a unit, by version.
 
-        With `budgets` of those that name one of them. Calls whose reservation holds money, or was
+        With `budgets` of those that name one of them, with `segment` of those in it. Calls whose reservation holds money, or was
         settled at a declared cost, are left out.
         """
         ...
@@ -219,6 +223,17 @@ class Ledger(Protocol):
 
     async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
         """When the window of a scope with `session_ms` began that is open now; None where none is."""
+        ...
+
+    async def keyed_names(self, key: str, value: str | None = None) -> tuple[str, ...]:
+        """The names (`KeyedCalls`) of sums of calls with a value of a segment key; without one with any.
+
+        They are kept from the first question on, which sums the calls that are there.
+        """
+        ...
+
+    async def budgets_below(self, owner: str) -> tuple[str, ...]:
+        """The limits of single values, `owner/VALUE`, that calls or holds have named."""
         ...
 
     async def balances(

@@ -80,12 +80,12 @@ def _rest(check: BudgetCheck) -> list[str]:
 
 
 def not_counted_text(listed: str, recorded: str | None) -> str:
-    """That a listed name has no calls, or a near one is not counted, with what to do."""
+    """That a listed name, or a segment, has no calls, or a near one is not counted, with what to do."""
     name = plain(listed, 80)
     if recorded is None:
         return f"no call of '{name}' was ever recorded"
     other = plain(recorded, 80)
-    if recorded.startswith(listed):
+    if recorded.startswith(listed) and "=" not in listed:
         return f"'{other}' is not counted: list \"{name}*\" to count its dates"
     return f"no call of '{name}' was ever recorded (is '{other}' meant?)"
 

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["config_changes"]
 
-_MONEY = ("budgets", "prices", "timezone")
+_MONEY = ("budgets", "keyed_budgets", "prices", "timezone")
 # What names a reading of the file, and no part of what it says.
 _READING = frozenset(("config_path", "digest", "stamp", "environ", "stated_timezone"))
 
 
 def config_changes(before: Settings, after: Settings) -> str:
     """The changes between two readings of a file, joined by semicolons."""
-    told = _budgets(before.budgets, after.budgets)
+    told = _budgets(
+        {**before.budgets, **before.keyed_budgets}, {**after.budgets, **after.keyed_budgets}
+    )
     told += [
         f"price of '{plain(name, 80)}'"
         for name in sorted({*before.prices, *after.prices})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.money.scopes import Traffic, scopes_at
+from gonogo.money.scopes import Traffic, balances_of, scopes_at, seen_budgets
 from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.records import UNIT_SIZE, Unit
 from gonogo.trust.fleet_scores import look_at_fleet
@@ -72,9 +72,9 @@ async def read_gauges(
     if may_write:
         await look_at_fleet(telemetry, log, settings, now_ms=now_ms, has_time=has_time)
     scores = await telemetry.kept_scores()
-    budgets = list(settings.budgets.values())
+    budgets = await seen_budgets(ledger, settings)
     scopes = await scopes_at(ledger, settings, budgets, traffic, now_ms=now_ms)
-    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
+    balances = await balances_of(ledger, scopes, now_ms=now_ms)
     counted = await incidents.counts()
     return Gauges(
         verdicts=await verdicts_now(log, settings, now_ms=now_ms),

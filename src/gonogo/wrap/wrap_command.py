@@ -178,7 +178,7 @@ def _refuse_counted_twice(given: argparse.Namespace, environ: Mapping[str, str])
     from gonogo.money.scopes import budget_chain
 
     settings = load_settings(given.config, given.store, environ)
-    if given.budget not in settings.budgets:
+    if settings.budget(given.budget) is None:
         return  # the first call says that there is none
     tool = f"{given.name}/any"
     for budget in budget_chain(settings, given.budget):

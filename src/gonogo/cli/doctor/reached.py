@@ -97,16 +97,18 @@ async def _budgets(session: Session) -> list[Finding]:
     settings = session.settings
     stores = await session.app.stores()
     traffic = await stores.traffic()
+    every = {**settings.budgets, **settings.keyed_budgets}
     found = [
         Finding(f"budget {name}", "note", not_counted_text(*each))
-        for name, budget in settings.budgets.items()
+        for name, budget in every.items()
         for each in uncounted_names(settings, (budget,), traffic)
         if each.listed in budget.dependencies
     ]
-    former = {name for budget in settings.budgets.values() for name in budget.formerly}
-    for name in await stores.ledger.budgets_named() if settings.budgets else ():
-        if name not in settings.budgets and name not in former:
-            near = nearest(name, settings.budgets)
+    former = {name for budget in every.values() for name in budget.formerly}
+    for name in await stores.ledger.budgets_named() if every else ():
+        owner = name.partition("/")[0]
+        if settings.budget(name) is None and not former & {name, owner} and name not in every:
+            near = nearest(name, every)
             said = "recorded calls name it, and it is not configured"
             said += f": is '{plain(near, 80)}' meant?" if near else ""
             said += "; if it was renamed, name it in `formerly` of the budget in its place"

@@ -29,6 +29,8 @@ from gonogo.records import (
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.closing import lower, settle
+from gonogo.store.books.keyed_names import budgets_below, keyed_names
+from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger_books import (
     balance,
     book_costs,
@@ -43,6 +45,7 @@ from gonogo.store.books.run_books import (
 )
 from gonogo.store.books.sessions import session_start
 from gonogo.store.engine import Connection, Engine, Rows
+from gonogo.store.observations.catalogue import Catalogue
 
 __all__ = ["SqliteLedger", "book_costs"]
 
@@ -81,6 +84,20 @@ class SqliteLedger:
     async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
         """See `Ledger`."""
         return await self._database.read(partial(_session_start, scope=scope, now_ms=now_ms))
+
+    async def keyed_names(self, key: str, value: str | None = None) -> tuple[str, ...]:
+        """See `Ledger`."""
+        read = partial(keyed_names, key=key, value=value)
+        found = await self._database.read(read)
+        if found is None:
+            keep = partial(keep_key, key=key, settings=self._settings, catalogue_of=Catalogue)
+            await self._database.write(keep, durable=True)
+            found = await self._database.read(read)
+        return found or ()
+
+    async def budgets_below(self, owner: str) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(partial(budgets_below, owner=owner))
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int

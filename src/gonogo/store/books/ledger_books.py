@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from gonogo.ports.booked_costs import BookedCost, Usage, counted_column
+from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_costs
 from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.store.engine import Connection
@@ -100,13 +100,14 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
     A reservation is in the unit of its budget. In other units its calls count in that budget too,
     but money: what they cost counts by the budget that they name themselves, and their dependency.
     """
-    free: dict[tuple[str, str, int], int] = defaultdict(int)
-    used: dict[tuple[str, str, int, int], Usage] = {}
-    reserved: dict[tuple[str, str, int], int] = defaultdict(int)
     named = {cost.reservation for cost in costs if cost.reservation is not None}
     known: dict[str | None, _Reserved] = {None: _NO_RESERVATION}
     known |= {name: _unit_of(connection, name) for name in named}
-    for cost in costs:
+    keyed = keyed_costs(costs, {name: budget for name, (budget, _) in known.items()})
+    free: dict[tuple[str, str, int], int] = defaultdict(int)
+    used: dict[tuple[str, str, int, int], Usage] = {}
+    reserved: dict[tuple[str, str, int], int] = defaultdict(int)
+    for cost in (*costs, *keyed):
         quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation, cost.used
         budget, unit = known[name]
         if name is None or unit != "usd":

@@ -93,7 +93,7 @@ def renew(
             f"Reservation '{name}' {ended} and cannot be renewed: others may have the money. "
             "Reserve again."
         )
-    configured = settings.budgets.get(budget)
+    configured = settings.budget(budget)
     if length_s is None:
         length_s = _HOLD_S if configured is None else configured.hold_expires_s
     until_ms = max(expires_ms, now_ms + length_s * 1000)
@@ -114,10 +114,12 @@ def budgets_named(connection: Connection) -> tuple[str, ...]:
 
 def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tuple[LeftHold, ...]:
     """What open reservations of budgets hold that are neither configured nor a former name of one."""
-    known = {*settings.budgets, *(n for b in settings.budgets.values() for n in b.formerly)}
+    former = {name for budget in settings.budgets.values() for name in budget.formerly}
     named = connection.execute(_BUDGETS_HELD if not connection.has_shards else _ACCOUNTS)
     found = []
-    for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None} - known):
+    for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None} - former):
+        if settings.budget(name) is not None:
+            continue
         for unit, held, until in connection.execute(_LEFT, (name, now_ms)).fetchall():
             found.append(LeftHold(name, int(held), until, unit))
     return tuple(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from gonogo.ports.booked_costs import is_keyed
 from gonogo.records import HOUR_MS, NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
@@ -119,7 +120,10 @@ def _compare_costs(connection: Connection, quarters: Mapping[Spend, int], figure
     found = {
         key: amount
         for key, amount in quarters.items()
-        if not key.reserved and key.bucket >= kept.get(key.dependency, 0)
+        if not key.reserved
+        and not is_keyed(key.dependency)
+        # `is_keyed`: rows do not say since when sums by a segment's values are kept.
+        and key.bucket >= kept.get(key.dependency, 0)
     }
     # At least: what calls with tokens alone were booked at is not among their rows.
     for key in unpriced:
@@ -221,7 +225,7 @@ def mend_money(connection: Connection, settings: Settings) -> None:
         if key.reserved:
             continue
         at_least = costs.get(key, 0)
-        is_kept = key.bucket >= kept.get(key.dependency, 0)
+        is_kept = key.bucket >= kept.get(key.dependency, 0) and not is_keyed(key.dependency)
         if not is_kept or (key in unpriced and amount > at_least):
             derived[key] = amount
         elif at_least:

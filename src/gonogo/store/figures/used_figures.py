@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.ports.booked_costs import Usage
+from gonogo.ports.booked_costs import Usage, is_keyed
 from gonogo.records import HOUR_MS, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
@@ -56,7 +56,9 @@ def compare_used(connection: Connection, figures: Figures) -> None:
     stored, kept = _stored(connection), kept_since(connection)
     quarters = {key: used for key, used in stored.items() if not key.daily}
     shown = {
-        key: used for key, used in quarters.items() if key.bucket >= kept.get(key.dependency, 0)
+        key: used
+        for key, used in quarters.items()
+        if not is_keyed(key.dependency) and key.bucket >= kept.get(key.dependency, 0)
     }
     derived = _derived(connection, kept)
     differing(figures.of("used"), shown, derived, _words)
@@ -70,7 +72,7 @@ def mend_used(connection: Connection, *, settings: Settings) -> None:
     sums = {
         key: used
         for key, used in _stored(connection).items()
-        if not key.daily and key.bucket < kept.get(key.dependency, 0)
+        if not key.daily and (is_keyed(key.dependency) or key.bucket < kept.get(key.dependency, 0))
     }
     sums |= _derived(connection, kept)
     sums |= _by_day(sums)

@@ -76,6 +76,7 @@ class Catalogue:
         self.found = CommittedIds()
         self._stopped: dict[int, set[str]] = {}
         self._dependencies: int | None = None
+        self._kept_keys: frozenset[str] | None = None
 
     def has_room(self, most: int) -> bool:
         """Whether one more dependency may be made; counted once a batch."""
@@ -133,6 +134,14 @@ class Catalogue:
 
         del settings
         book_costs(self._connection, costs, now_ms)
+
+    def kept_keys(self) -> frozenset[str]:
+        """The segment keys by whose values sums are kept; of PostgreSQL read once a row was written."""
+        if self._kept_keys is None:
+            from gonogo.store.books.keyed_names import kept_keys
+
+            self._kept_keys = kept_keys(self._connection)
+        return self._kept_keys
 
     def drop_rollups(self, dependency_id: int, *, from_ms: int | None = None) -> None:
         """Remove the rollups of a dependency; those from a day on, where one is given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ _PRICED = tuple(
     )
 )
 # What the books are made of.
-_BOOKED = (*_PRICED, Row._fields.index("latency_us"))
+_BOOKED = (*_PRICED, Row._fields.index("latency_us"), Row._fields.index("segments"))
 # What a price is made of besides tokens, which rows do not keep.
 _PARTS = (
     *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
@@ -109,15 +110,30 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
     )
 
 
-class Costs:
-    """What one dependency's calls cost and used, added up as finely as the ledger books it."""
+_SumKey = tuple[int | None, str | None, int, tuple[str, ...]]
 
-    def __init__(self, dependency: str, catalogue: Catalogue, settings: Settings) -> None:
+
+class Costs:
+    """What one dependency's calls cost and used, added up as finely as the ledger books it.
+
+    `keys`: the segment keys whose values are told apart; without it those that the store keeps sums by.
+    """
+
+    def __init__(
+        self,
+        dependency: str,
+        catalogue: Catalogue,
+        settings: Settings,
+        *,
+        keys: frozenset[str] | None = None,
+    ) -> None:
         self._dependency = dependency
         self._catalogue = catalogue
         self._price = Pricing(dependency, settings)
-        # By budget, reservation and quarter hour: 1e-9 USD, calls, tokens, microseconds.
-        self._sums: dict[tuple[int | None, str | None, int], list[int]] = {}
+        self._keys = keys
+        self._segments: dict[str, tuple[str, ...]] = {}
+        # By budget, reservation, quarter hour and segments: 1e-9 USD, calls, tokens, microseconds.
+        self._sums: dict[_SumKey, list[int]] = {}
 
     def add(self, row: Row, sign: int) -> None:
         """Add what a call was booked at; with sign -1 take it back."""
@@ -126,7 +142,8 @@ class Costs:
             nano = self._price(as_priced(self._dependency, row, self._catalogue))
         elif nano is None and row.cost_micro_usd is not None:
             nano = row.cost_micro_usd * NANO_A_MICRO
-        key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS
+        segments = () if row.segments is None else self._kept_of(row.segments)
+        key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS, segments
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = [0, 0, 0, 0]
@@ -134,6 +151,19 @@ class Costs:
         sums[1] += sign
         sums[2] += sign * ((row.input_tokens or 0) + (row.output_tokens or 0))
         sums[3] += sign * (row.latency_us or 0)
+
+    def _kept_of(self, stored: str) -> tuple[str, ...]:
+        """Those of a row's segments whose keys sums are kept by."""
+        keys = self._catalogue.kept_keys() if self._keys is None else self._keys
+        if not keys:
+            return ()
+        found = self._segments.get(stored)
+        if found is None:
+            name = self._catalogue.name_text
+            texts = [each if isinstance(each, str) else name(each) for each in json.loads(stored)]
+            found = tuple(text for text in texts if text.partition("=")[0] in keys)
+            self._segments[stored] = found
+        return found
 
     def booked(self) -> list[BookedCost]:
         """The sums by budget, reservation and quarter hour."""
@@ -146,6 +176,7 @@ class Costs:
                 quarter * QUARTER_MS,
                 *divmod(nano, NANO_A_MICRO),
                 Usage(*used),
+                segments,
             )
-            for (budget, reservation, quarter), (nano, *used) in self._sums.items()
+            for (budget, reservation, quarter, segments), (nano, *used) in self._sums.items()
         ]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.ports.booked_costs import BookedCost, Usage, counted_column
+from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_costs
 from gonogo.ports.money import Balance, OpenHold
 from gonogo.records import NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
@@ -111,7 +111,7 @@ def root_of(settings: Settings, budget: str) -> str:
     at: str | None = budget
     while at is not None and at not in chain:
         chain.append(at)
-        configured = settings.budgets.get(at)
+        configured = settings.budget(at)
         at = None if configured is None else configured.parent
     return chain[-1] if at is None else min(chain[chain.index(at) :])
 
@@ -194,10 +194,11 @@ def book_costs(
     As `store.ledger_books.book_costs`. Rows are taken in the order of their keys by every writer.
     """
     known = _known(connection, {cost.reservation for cost in costs if cost.reservation is not None})
+    keyed = keyed_costs(costs, {name: of.budget for name, of in known.items()})
     added: dict[_Key, int] = defaultdict(int)
     used: dict[_Key, Usage] = {}
     reserved: dict[tuple[_Reserved, str, str, int], int] = defaultdict(int)
-    for cost in costs:
+    for cost in (*costs, *keyed):
         quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation or "", cost.used
         of, budget = known.get(name), cost.budget or ""
         if of is None or of.unit != "usd":

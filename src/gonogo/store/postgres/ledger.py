@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import DAY_MS, MICRO
+from gonogo.store.books.keyed_names import budgets_below, keyed_names
+from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger import answered
 from gonogo.store.books.run_books import budgets_named, left_holds, missing, renew, run_so_far
 from gonogo.store.postgres.books import open_session, root_of, see_balances
+from gonogo.store.postgres.catalogue import PostgresCatalogue
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
 from gonogo.store.postgres.settling import lower, settle
 
@@ -87,6 +90,22 @@ class PostgresLedger:
         root = root_of(self._settings, scope.budget)
         roots = sorted({root, *self._tops, *scope.members})
         return await self._database.look(lambda c: open_session(c, roots, scope, now_ms=now_ms))
+
+    async def keyed_names(self, key: str, value: str | None = None) -> tuple[str, ...]:
+        """See `Ledger`. Where a key is kept already, to keep it changes nothing: it may be run again."""
+        read = partial(keyed_names, key=key, value=value)
+        found = await self._database.read(read)
+        if found is None:
+            keep = partial(
+                keep_key, key=key, settings=self._settings, catalogue_of=PostgresCatalogue
+            )
+            await self._database.write(keep, shard=None, kept=lambda _: None)
+            found = await self._database.read(read)
+        return found or ()
+
+    async def budgets_below(self, owner: str) -> tuple[str, ...]:
+        """See `Ledger`."""
+        return await self._database.read(partial(budgets_below, owner=owner))
 
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int

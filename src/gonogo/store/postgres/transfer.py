@@ -287,7 +287,7 @@ class Move:
         at: str | None = budget
         while at is not None and at not in chain:
             chain.append(at)
-            configured = self._settings.budgets.get(at)
+            configured = self._settings.budget(at)
             at = None if configured is None else configured.parent
         return chain
 

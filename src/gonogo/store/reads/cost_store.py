@@ -41,6 +41,7 @@ class CostReads:
         since_ms: int,
         now_ms: int,
         budgets: Sequence[str] | None = None,
+        segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
         """How many of the newest 2,000 calls since a time have no cost, by version."""
@@ -52,6 +53,7 @@ class CostReads:
                 dependency=dependency,
                 window=(since_ms, now_ms),
                 budgets=budgets,
+                segment=segment,
                 limit=2000,
                 unit=unit,
             )

@@ -33,7 +33,7 @@ SELECT v.text, count(*), sum(CASE WHEN o.usage IS NULL THEN 1 ELSE 0 END),
   sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL THEN 1 ELSE 0 END),
   sum(CASE WHEN o.cost IS NULL THEN o.tokens ELSE 0 END)
 FROM (
-  SELECT version_id, budget_id, reservation, {known} AS cost, {used} AS usage,
+  SELECT version_id, budget_id, reservation, segments, {known} AS cost, {used} AS usage,
     coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens
   {newest}
 ) AS o
@@ -44,6 +44,14 @@ WHERE (r.id IS NULL
 GROUP BY v.text
 """
 
+# A row's segments: texts, or the numbers of their names.
+_NAMED = "(SELECT id FROM name WHERE text = :segment)"
+_IN_SEGMENT = {
+    False: f"EXISTS (SELECT 1 FROM json_each(o.segments) AS j WHERE j.value IN (:segment, {_NAMED}))",  # noqa: S608 - constant text
+    True: "(CAST(o.segments AS jsonb) @> to_jsonb(CAST(:segment AS TEXT))"
+    f" OR CAST(o.segments AS jsonb) @> to_jsonb({_NAMED}))",
+}
+
 
 def read_calls_without_cost(
     connection: Connection,
@@ -52,14 +60,16 @@ def read_calls_without_cost(
     budgets: Sequence[str] | None,
     limit: int,
     unit: Unit = "usd",
+    segment: str | None = None,
 ) -> tuple[VersionCalls, ...]:
     """The newest calls since a time, as of another, and how many lack what a unit counts, by version.
 
-    With `budgets` those among them that name one of these, or a reservation of theirs.
+    With `budgets` those among them that name one of these, or a reservation of theirs; with `segment` those
+    in it.
     """
     counts = dict(zip(("known", "used"), counted_by(unit), strict=True))
     wanted: dict[str, object] = {"since": window[0], "dependency": dependency, "limit": limit}
-    if budgets is None:
+    if budgets is None and segment is None:
         calls, other = connection.execute(_ALL_PRICED.format(**counts), wanted).fetchone()
         if not other:
             return (VersionCalls(None, int(calls), 0, 0, 0),) if calls else ()
@@ -68,6 +78,9 @@ def read_calls_without_cost(
         wanted |= {f"b{i}": budget for i, budget in enumerate(budgets)}
         places = ", ".join(f":b{i}" for i in range(len(budgets)))
         named = f"AND coalesce(r.budget, n.text) IN ({places})"
+    if segment is not None:
+        wanted["segment"] = segment
+        named += f" AND {_IN_SEGMENT[connection.has_shards]}"
     newest = _NEWEST.format(**counts)
     statement = _WITHOUT_COST.format(named=named, newest=newest, **counts)
     rows = connection.execute(statement, wanted | {"now": window[1]}).fetchall()
