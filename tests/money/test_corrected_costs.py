@@ -83,11 +83,11 @@ async def test_a_correction_reaches_the_reservation_that_paid(tmp_path: Path, cl
         assert held.reservation is not None
         name = held.reservation.id
         sent = calls("m", 3, 0.5, reservation=name)
-        for one in sent:
-            await record(app, [one])
+        await record(app, sent)
         if closed != "open":
             declared = 1.4 if closed == "at an amount" else None
             await app.settle_reservation(name, actual_usd=declared)
+        await app.record_observations([{**sent[0], "cost_usd": 0.9}])
         await app.record_observations([{**sent[0], "cost_usd": 0.2}])
         job = await app.check_budget_with_confidence("job", planned_cost_usd=0.01)
         spent = 1.4 if closed == "at an amount" else 1.2

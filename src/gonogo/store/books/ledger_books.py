@@ -106,16 +106,16 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
     keyed = keyed_costs(costs, {name: budget for name, (budget, _) in known.items()})
     free: dict[tuple[str, str, int], int] = defaultdict(int)
     used: dict[tuple[str, str, int, int], Usage] = {}
-    reserved: dict[tuple[str, str, int], int] = defaultdict(int)
+    reserved: list[tuple[str, str, int, int, bool]] = []
     for cost in (*costs, *keyed):
         quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation, cost.used
         budget, unit = known[name]
         if name is None or unit != "usd":
             free[cost.dependency, cost.budget or "", quarter] += cost.nano_usd
         else:
-            reserved[name, cost.dependency, quarter] += cost.nano_usd
+            reserved.append((name, cost.dependency, quarter, cost.nano_usd, count.calls > 0))
         if name is not None and unit not in (None, "usd"):
-            reserved[name, cost.dependency, quarter] += count.of(unit)
+            reserved.append((name, cost.dependency, quarter, count.of(unit), count.calls > 0))
             count = count.without(unit)
         key = cost.dependency, budget or cost.budget or "", int(unit is not None), quarter
         used[key] = used[key].plus(count) if key in used else count
@@ -134,8 +134,10 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
             for (dependency, budget, quarter), nano in sorted(free.items())
         ],
     )
-    for (reservation, dependency, quarter), amount in sorted(reserved.items()):
-        spent = _book_reserved(connection, reservation, dependency, quarter, amount, now_ms)
+    for reservation, dependency, quarter, amount, is_call in reserved:
+        spent = _book_reserved(
+            connection, reservation, dependency, quarter, amount, now_ms, is_call=is_call
+        )
         budget, unit = known[reservation]
         if unit is not None and unit != "usd":
             key = dependency, budget or "", 1, quarter
@@ -168,6 +170,8 @@ def _book_reserved(
     quarter: int,
     amount: int,
     now_ms: int,
+    *,
+    is_call: bool,
 ) -> int:
     """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered."""
     budget, unit, state, declared, observed, rest = connection.execute(
@@ -192,7 +196,7 @@ def _book_reserved(
         " WHERE id = ?",
         (amount, rest, reservation),
     )
-    kind = "cost" if state == "open" else "correct"
+    kind = "cost" if state == "open" and is_call else "correct"
     enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
     return amount
 

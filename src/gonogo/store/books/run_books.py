@@ -31,7 +31,8 @@ PAST_RUNS_MAX = 50
 _HOLD_S = 900
 
 _COSTS = (
-    "SELECT spent_micro_usd FROM ledger_entry WHERE reservation = ? AND kind = 'cost' ORDER BY seq"
+    "SELECT kind, spent_micro_usd FROM ledger_entry WHERE reservation = ?"
+    " AND kind IN ('cost', 'correct') ORDER BY seq"
 )
 _PAST = """
 SELECT id FROM reservation WHERE budget = ? AND unit = ? AND state = 'settled' AND observed_micro_usd > 0
@@ -175,10 +176,13 @@ def calls_of(
 
 
 def _costs(connection: Connection, name: str) -> tuple[int, ...]:
-    """What each recorded cost came to; what a correction takes back is taken from the newest."""
+    """What each call came to; corrections, and what came after the end, go with the newest."""
     costs: list[int] = []
-    for (spent,) in connection.execute(_COSTS, (name,)):
-        costs.append(int(spent))
+    for kind, spent in connection.execute(_COSTS, (name,)):
+        if kind == "cost" or not costs:
+            costs.append(int(spent))
+        else:
+            costs[-1] += int(spent)
         while costs[-1] < 0 and len(costs) > 1:
             costs[-2:] = [costs[-2] + costs[-1]]
     return tuple(max(cost, 0) for cost in costs)

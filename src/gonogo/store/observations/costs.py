@@ -110,7 +110,7 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
     )
 
 
-_SumKey = tuple[int | None, str | None, int, tuple[str, ...]]
+_SumKey = tuple[int | None, str | None, int, tuple[str, ...], tuple[int, ...] | None]
 
 
 class Costs:
@@ -132,7 +132,8 @@ class Costs:
         self._price = Pricing(dependency, settings)
         self._keys = keys
         self._segments: dict[str, tuple[str, ...]] = {}
-        # By budget, reservation, quarter hour and segments: 1e-9 USD, calls, tokens, microseconds.
+        # By budget, reservation, quarter hour, segments and, in a reservation, call: 1e-9 USD, calls, tokens,
+        # microseconds.
         self._sums: dict[_SumKey, list[int]] = {}
 
     def add(self, row: Row, sign: int) -> None:
@@ -143,7 +144,9 @@ class Costs:
         elif nano is None and row.cost_micro_usd is not None:
             nano = row.cost_micro_usd * NANO_A_MICRO
         segments = () if row.segments is None else self._kept_of(row.segments)
-        key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS, segments
+        # One by one where a run may be told by them; a row and what it becomes are one.
+        call = None if row.reservation is None else row[1:3]
+        key = row.budget_id, row.reservation, row.ts_ms // QUARTER_MS, segments, call
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = [0, 0, 0, 0]
@@ -178,5 +181,5 @@ class Costs:
                 Usage(*used),
                 segments,
             )
-            for (budget, reservation, quarter, segments), (nano, *used) in self._sums.items()
+            for (budget, reservation, quarter, segments, _), (nano, *used) in self._sums.items()
         ]

@@ -197,16 +197,17 @@ def book_costs(
     keyed = keyed_costs(costs, {name: of.budget for name, of in known.items()})
     added: dict[_Key, int] = defaultdict(int)
     used: dict[_Key, Usage] = {}
-    reserved: dict[tuple[_Reserved, str, str, int], int] = defaultdict(int)
+    reserved: list[tuple[_Reserved, str, str, int, int, bool]] = []
     for cost in (*costs, *keyed):
         quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation or "", cost.used
         of, budget = known.get(name), cost.budget or ""
         if of is None or of.unit != "usd":
             added[root_of(settings, budget), budget, cost.dependency, 0, quarter] += cost.nano_usd
         else:
-            reserved[of, name, cost.dependency, quarter] += cost.nano_usd
+            reserved.append((of, name, cost.dependency, quarter, cost.nano_usd, count.calls > 0))
         if of is not None and of.unit != "usd":
-            reserved[of, name, cost.dependency, quarter] += count.of(of.unit)
+            amount = count.of(of.unit)
+            reserved.append((of, name, cost.dependency, quarter, amount, count.calls > 0))
             count = count.without(of.unit)
         if of is None:
             key = root_of(settings, budget), budget, cost.dependency, 0, quarter
@@ -214,12 +215,14 @@ def book_costs(
             key = of.root, of.budget, cost.dependency, 1, quarter
         used[key] = used.get(key, Usage()).plus(count)
     # Reservations first: who settles one takes its row before those of `spend`.
-    for (of, name, dependency, quarter), amount in sorted(
-        reserved.items(), key=lambda each: (each[0][0].root, *each[0][1:])
+    for of, name, dependency, quarter, amount, is_call in sorted(
+        reserved, key=lambda each: (each[0].root, each[1])
     ):
         # A row without an amount all the same: so the budget knows who called in its name.
         key = of.root, of.budget, dependency, 1, quarter
-        spent = _use_hold(connection, of, name, dependency, quarter, amount, now_ms=now_ms)
+        spent = _use_hold(
+            connection, of, name, dependency, quarter, amount, now_ms=now_ms, is_call=is_call
+        )
         added[key] += spent * NANO_A_MICRO if of.unit == "usd" else 0
         used[key] = used.get(key, Usage()).plus(Usage.amount(of.unit, spent))
     add_spending(connection, {key: nano for key, nano in added.items() if nano or key[1]})
@@ -247,6 +250,7 @@ def _use_hold(
     amount: int,
     *,
     now_ms: int,
+    is_call: bool,
 ) -> int:
     """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered."""
     if not amount:
@@ -256,7 +260,8 @@ def _use_hold(
     if used is None:
         return 0
     # What is beyond the largest sum is neither booked nor entered: the two stay equal.
-    kind, spent = "cost" if used[1] == "open" else "correct", int(used[2])
+    kind = "cost" if used[1] == "open" and is_call else "correct"
+    spent = int(used[2])
     booked_as = dependency, quarter
     enter(connection, of.root, name, kind, now_ms=now_ms, spent=spent, booked_as=booked_as)
     return spent
