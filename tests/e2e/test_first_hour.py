@@ -82,6 +82,7 @@ def test_milliseconds_are_told_from_times_ahead(tmp_path: Path) -> None:
         (["bot", "model"], [], "--map dependency=bot --ignore-unknown"),
         (["model", "correct"], ["dependency"], "--map outcome=correct --ignore-unknown"),
         (["shoe size"], [], ""),
+        (["toxicity", "bot"], [], "--map metrics.toxicity=toxicity --map dependency=bot"),
     ],
 )
 def test_columns_are_recognised_by_what_others_call_them(
@@ -110,3 +111,32 @@ def test_init_begins_with_what_is_recorded(tmp_path: Path) -> None:
         "check", "preflight", "main", "--json", "--config", str(tmp_path / "mine.toml"), store=store
     )
     assert [check["dependency"] for check in json.loads(found.stdout)["checks"]] == ["ocr"]
+
+
+def test_a_spreadsheet_of_another_country_comes_in_whole(tmp_path: Path) -> None:
+    """Semicolons, decimal commas, words for yes and no, hours of one digit, R's NA: no value is made up."""
+    rows = [
+        f"klassifikator;{1 + i // 24}.10.2026 {i % 24}:05;1{i},5;{('ja', 'nein')[i % 10 == 0]};NA;NA"
+        for i in range(40)
+    ]
+    head = "dependency;ts;latency_ms;outcome;item;error"
+    source = tmp_path / "zeiten.csv"
+    source.write_bytes("\r\n".join([head, *rows]).encode("utf-8-sig"))
+    told = typed("ingest", str(source), "--timezone", "Europe/Berlin", store=tmp_path / "s.db")
+    assert told.stdout.startswith("40 accepted, 0 duplicates, 0 updated, 0 refused")
+    assert "2026-09-30T22:05:00Z to 2026-10-02T13:05:00Z; 40 outcomes, 0 errors." in told.stdout
+    assert "fields: dependency, ts, outcome, latency_ms.\n" in told.stdout
+
+
+def test_what_to_ask_next_has_an_answer(tmp_path: Path) -> None:
+    """Of one run without times trust is known; of two versions the difference is."""
+    for version, worse in (("v1", 15), ("v2", 3)):
+        lines = [f"q{i},{int(i % worse > 0)},{version}" for i in range(150)]
+        (tmp_path / f"{version}.csv").write_text("\n".join(["item,outcome,version", *lines]))
+    store, verdicts = tmp_path / "s.db", []
+    for version in ("v1", "v2"):
+        files = [str(tmp_path / f"{one}.csv") for one in ("v1", version)]
+        told = typed("ingest", *dict.fromkeys(files), "--set", "dependency=clf", store=store)
+        asked = told.stdout.rpartition("Next: gonogo ")[2].split("\n")[0].partition(", and ")[0]
+        verdicts.append(typed(*asked.split(), store=store).stdout.partition(":")[0])
+    assert verdicts == ["GO", "NO_GO"]

@@ -395,6 +395,6 @@ async def test_a_file_is_said_as_it_was_understood(tmp_path: Path) -> None:
     assert what.startswith("a.jsonl: JSON lines; 2 records of m (2); ")
     assert what.endswith("; 2 outcomes, 0 errors.")
     assert became == "Understood as fields: dependency, ts, outcome."
-    assert following.startswith("Next: gonogo check drift m")
+    assert following.startswith("Next: gonogo check trust m, and gonogo check drift m once")
     [note] = loaded.notes
     assert note.startswith("1 observation lies ahead of the clock")

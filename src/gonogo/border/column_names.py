@@ -8,7 +8,10 @@ from shlex import quote
 
 __all__ = ["MAP_ADVICE", "suggestion"]
 
-MAP_ADVICE = "Map them (--map FIELD=COLUMN) or pass --ignore-unknown"
+MAP_ADVICE = (
+    "Map them (--map FIELD=COLUMN; a score of your own: --map metrics.NAME=COLUMN) or pass "
+    "--ignore-unknown"
+)
 
 # Without their units; the first column that fits a field is taken.
 NAMES = {
@@ -28,6 +31,12 @@ NAMES = {
     "input_tokens": "prompt_tokens tokens_in in_tokens in_tok input_token_count",
     "output_tokens": "completion_tokens tokens_out out_tokens out_tok output_token_count",
 }
+# A score does not say which way is good, so it is no outcome.
+_SCORES = (
+    "score rating stars grade relevance toxicity faithfulness groundedness coherence fluency "
+    "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward"
+)
+_OWN_SCORES = frozenset(_SCORES.split())
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in (field, *names.split())}
 _UNITS = re.compile(r"_(s|sec|secs|seconds|ms|millis|milliseconds|usd|dollars|utc)$")
 _IN_SECONDS = {"s", "sec", "secs", "seconds"}
@@ -43,6 +52,8 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
     filled, options, rest = set(taken), [], False
     for column in unknown:
         field, factor = _meant(column)
+        if field is None and column.lower() in _OWN_SCORES:
+            field = f"metrics.{column}"
         if field is None or field in filled:
             rest = True
             continue

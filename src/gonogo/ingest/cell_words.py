@@ -40,11 +40,13 @@ PASSED = frozenset(
         "ok",
         "right",
         "success",
+        *("y", "t", "ja", "oui", "si", "sí", "vrai", "wahr", "bestanden", "\u2713", "\u2714"),
     }
 )
 FAILED = frozenset(
     {"fail", "failed", "false", "no", "incorrect", "bad", "irrelevant", "unrelated", "hallucinated"}
-    | {"not_relevant", "wrong", "failure"}
+    | {"not_relevant", "wrong", "failure", "n", "f", "nein", "non", "faux", "falsch"}
+    | {"nicht bestanden", "\u2717", "\u2718"}
 )
 
 

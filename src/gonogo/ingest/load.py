@@ -89,6 +89,7 @@ class LoadReport:
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
     understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
     `corrected`: as of `BatchReport`.
+    `versions`: those that were read of each dependency, in the order of their files.
     """
 
     accepted: int = 0
@@ -103,6 +104,7 @@ class LoadReport:
     ahead_ms: int = 0
     corrected: int = 0
     corrected_nano_usd: int = 0
+    versions: dict[str, dict[str, None]] = field(default_factory=dict)
     _first: dict[tuple[str, str, str], RefusedLine] = field(default_factory=dict, repr=False)
 
     def refuse(self, path: str, rejection: Rejection) -> None:
@@ -290,7 +292,7 @@ async def _load_observations(
             refusals.name_rest(*names)
         sink.refuse_of(_same_file(source.path), refusals, clock())
     if opened.understanding is not None:
-        loaded.understood += opened.understanding.lines(clock())
+        loaded.understood += opened.understanding.lines(clock(), loaded.versions)
 
 
 async def _load_cells(

@@ -233,7 +233,11 @@ class ColumnMap:
 
     def _converted(self, target: Target, value: object) -> object:
         if self.from_text and isinstance(value, str):
-            if is_nothing(value, numeric=target.form != "text"):
+            # R writes NA for nothing; the label of a class, or a region, may be called so.
+            may_be_na = target.form == "text" and target.field in _WORDS_OF_CONTENT
+            if is_nothing(value, numeric=target.form != "text") or (
+                value == "NA" and not may_be_na
+            ):
                 return None
             value = typed_cell(target.form, value, decimal_comma=self.decimal_comma)
         elif target.form == "text" and isinstance(value, int) and not isinstance(value, bool):
@@ -246,6 +250,7 @@ class ColumnMap:
             return math.inf
 
 
+_WORDS_OF_CONTENT = frozenset({"prediction", "label", "segments", "output"})
 _IDENTIFYING = frozenset({"dependency", "version", "ts", "item"})
 
 

@@ -11,14 +11,18 @@ __all__ = ["LIKE", "epoch_ms", "localized", "time_zone"]
 
 LIKE = "2026-04-01T12:00:00Z"
 
-# RFC 3339, and what pandas, SQL and spreadsheets make of it: no zone, `+0000`, `UTC`, a date alone, a
-# comma before the fraction. Day and month of 28.10.2026 cannot be mistaken; those of 10/11/2026 can.
+# RFC 3339, and what pandas, SQL, spreadsheets, mail and web servers make of it: no zone, `+0000`, `UTC`, a
+# date alone, a comma before the fraction, 28.10.2026, 2026/10/28, 28/Oct/2026:09:05:00, an hour of one digit or with PM.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = re.compile(
-    r"(?:(?P<day>\d{4}-\d\d-\d\d)|(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4}))"
-    r"(?:[Tt ]+(?P<clock>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<part>\d{1,12}))?"
+    r"(?:(?P<day>\d{4}([-/])\d\d\2\d\d)|(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})"
+    r"|(?:[A-Za-z]{3}, )?(?P<d2>\d{1,2})[ /-](?P<name>[A-Za-z]{3})[ /-](?P<y2>\d{4}))"
+    r"(?:[Tt :]+(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?:[.,](?P<part>\d{1,12}))?(?: ?(?P<half>[AaPp][Mm]))?"
     r" ?(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
+# Day and month of 10/11/2026 can be mistaken, and of a column no one line says which it is.
+_EITHER = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d{4}\b.*", re.ASCII)
 
 
 def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
@@ -33,15 +37,16 @@ def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
     """
     found = _TIME.fullmatch(text.strip())
     if found is None:
+        if _EITHER.fullmatch(text.strip()):
+            raise ValueError(f"may mean two days: day or month first? Write it like {LIKE}")
         return None
-    day = found["day"] or f"{found['y']}-{int(found['m']):02}-{int(found['d']):02}"
+    day = _day(found)
     stated = found["zone"]
     if stated is None and zone is None:
         raise ValueError(f"has no time zone; write it like {LIKE} or state its zone (--timezone)")
     offset = "" if stated is None else _offset(stated)
     part = f".{found['part']}" if found["part"] else ""
-    clock = found["clock"] or "00:00"
-    clock = clock if clock.count(":") > 1 else f"{clock}:00"
+    clock = _clock(found["clock"] or "00:00", found["half"])
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{part}{offset}")
         if moment.tzinfo is None:
@@ -49,6 +54,24 @@ def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise ValueError("is no time that exists") from None
+
+
+def _day(found: re.Match[str]) -> str:
+    if found["day"]:
+        return found["day"].replace("/", "-")
+    if found["name"] is None:
+        return f"{found['y']}-{int(found['m']):02}-{int(found['d']):02}"
+    name = found["name"].lower()
+    month = _MONTHS.index(name) + 1 if name in _MONTHS else 0  # which is no month that exists
+    return f"{found['y2']}-{month:02}-{int(found['d2']):02}"
+
+
+def _clock(told: str, half: str | None) -> str:
+    hour, _, rest = told.partition(":")
+    of_day = int(hour)
+    if half is not None and 1 <= of_day <= 12:  # noqa: PLR2004 - 12 AM is 0:00, 12 PM is noon
+        of_day = of_day % 12 + 12 * (half.lower() == "pm")
+    return f"{of_day:02}:{rest}" if ":" in rest else f"{of_day:02}:{rest}:00"
 
 
 def _offset(stated: str) -> str:

@@ -26,6 +26,8 @@ SHOWN = 3
 LOOKED_AT = 100
 _MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 STALE_MS = 7 * DAY_MS
+# A baseline is learned over three days: of less no drift can be told, but two versions can be compared.
+BASELINE_MS = 3 * DAY_MS
 
 
 def _has(observation: Observation, name: str) -> bool:
@@ -37,6 +39,10 @@ def _has(observation: Observation, name: str) -> bool:
     if name == "outcome_ts" and observation.outcome_ts_assumed:
         return False
     return getattr(observation, FIELDS[name].attribute) not in (None, {})
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("-", "").replace(".", "").isalnum() else f"'{name}'"
 
 
 class Understanding:
@@ -52,16 +58,16 @@ class Understanding:
         self._title, self._file, self._understood = title, file, understood
         self._fields: set[str] = set()
         self._dependencies: Counter[str] = Counter()
-        self._versions: set[tuple[str, str]] = set()
+        self._versions: dict[str, dict[str, None]] = {}
         self._times: list[int] = []
         self.outcomes = self.errors = 0
 
     def note(self, observations: Sequence[Observation]) -> None:
         """Take a batch in."""
         self._dependencies.update([one.dependency for one in observations])
-        self._versions |= {
-            (one.dependency, one.version) for one in observations if one.version is not None
-        }
+        for one in observations:
+            if one.version is not None:
+                self._versions.setdefault(one.dependency, {})[one.version] = None
         times = [one.ts_ms for one in observations if not one.ts_assumed] + self._times
         self._times = [min(times), max(times)] if times else []
         self.outcomes += sum(one.outcome is not None for one in observations)
@@ -70,12 +76,19 @@ class Understanding:
             for one in observations[:LOOKED_AT]:
                 self._fields.update(name for name in FIELDS if _has(one, name))
 
-    def lines(self, now_ms: int) -> list[str]:
-        """The three lines."""
+    def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:
+        """The three lines.
+
+        Args:
+            now_ms: The time, epoch milliseconds.
+            read: Versions by dependency of the files before, in their order; this one's are added.
+        """
+        for name, versions in self._versions.items():
+            read.setdefault(name, {}).update(versions)
         if not self._dependencies:
             name = plain(Path(self._file.path).name, 80)
             return [f"{name}: {self._title}; nothing of it was taken.", *self._left_out()]
-        return [self._what(), self._became(), self._next(now_ms)]
+        return [self._what(), self._became(), self._next(now_ms, read)]
 
     def _what(self) -> str:
         calls = sum(self._dependencies.values())
@@ -87,7 +100,7 @@ class Understanding:
         told = f"{plain(Path(self._file.path).name, 80)}: {self._title}; {counted(calls, 'record')} of "
         told += ", ".join(named) or "nothing"
         if self._versions:
-            told += f"; {counted(len(self._versions), 'version')}"
+            told += f"; {counted(sum(map(len, self._versions.values())), 'version')}"
         if self._times:
             first, last = (rfc3339(ts_ms // 1000 * 1000) for ts_ms in self._times)
             told += f"; {first}" if first == last else f"; {first} to {last}"
@@ -106,12 +119,22 @@ class Understanding:
         left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
         return [f"Left out: {'; '.join(left)}."] if left else []
 
-    def _next(self, now_ms: int) -> str:
+    def _next(self, now_ms: int, read: dict[str, dict[str, None]]) -> str:
         name = self._dependencies.most_common(1)[0][0]
-        quoted = name if name.replace("-", "").replace(".", "").isalnum() else f"'{name}'"
+        quoted = _quoted(name)
         check = f"gonogo check drift {quoted}" if self.outcomes else f"gonogo check trust {quoted}"
         if not self.outcomes and not self.errors:
             check = f"gonogo check drift {quoted} --metric latency_ms"
+        first, last = self._times or (now_ms, now_ms)
+        if self.outcomes and last - first < BASELINE_MS:
+            versions = list(read.get(name, ()))
+            if len(versions) > 1:
+                old, new = _quoted(versions[0]), _quoted(versions[-1])
+                return f"Next: {check} --baseline-version {old} --version {new}"
+            if last >= now_ms - STALE_MS:
+                return (
+                    f"Next: gonogo check trust {quoted}, and {check} once there are some days of it"
+                )
         if self._times and self._times[1] < now_ms - STALE_MS:
             # Of what is that old no verdict about now is given; one as of its last day is.
             check += f" --until {rfc3339(self._times[1])[:10]}"
