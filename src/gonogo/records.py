@@ -152,8 +152,7 @@ class Observation:
     segments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     output: str | None = None
-    # Who gave the outcome: `human`, `rule`, `user` or `judge:NAME`.
-    outcome_by: str | None = None
+    outcome_by: str | None = None  # `human`, `rule`, `user` or `judge:NAME`
     # A judge's grade beside a person's outcome: its `outcome_by`, and the outcome that it gave.
     judged: tuple[str, float] | None = None
     # The run of an import that it came with, and another id by which evaluations may name it.
@@ -173,6 +172,7 @@ class Observation:
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     tier: str | None = None
+    weight: float | None = None  # one over its chance of being recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,3 +152,25 @@ def test_any_order_split_and_naming_gives_the_same_store(
         ingest(folder, str(folder / "whole.jsonl"))["accepted"],
     ]
     assert accepted == [24, 0]
+
+
+def test_a_sample_of_calls_is_what_it_stands_for(tmp_path: Path) -> None:
+    """Every failure and one good call in ten: trust is that of all calls, and so is what they cost."""
+    calls: list[dict[str, object]] = [
+        {"dependency": "m", "ts": NOW_S - DAY_S + i * 80, "cost_usd": 0.01, "id": f"c{i}"}
+        | ({"error": "timeout", "weight": 1} if i % 4 == 0 else {"weight": 10})
+        for i in range(1000)
+    ]
+    config = tmp_path / "gonogo.toml"
+    config.write_text('[budgets.all]\nlimit_usd = 100\nwindow = "total"\ndependencies = ["m"]\n')
+    source = tmp_path / "calls.jsonl"
+    source.write_text("\n".join(map(json.dumps, calls)))
+    store = tmp_path / "gonogo.db"
+    told = typed("ingest", str(source), store=store)
+    assert "Weights of m differ: its rates are of a sample" in told.stdout
+    trust = answer(typed("check", "trust", "m", "--json", store=store))
+    # 250 failures beside 7,500 good calls; a store that took rows for calls would say 75.
+    assert trust["interval90"][0] < 96.8 < trust["interval90"][1]
+    assert trust["interval90"][0] > 80
+    asked = ("check", "budget", "all", "--calls", "1", "--json", "--config", str(config))
+    assert answer(typed(*asked, store=store))["spent_usd"] == 77.5

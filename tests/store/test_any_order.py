@@ -13,6 +13,7 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.forget import ForgottenRows, Selection
+from gonogo.store.repair import compare
 from telemetry_worlds import OpenTelemetry
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def parts(n: int, *, run: str | None = None, start: int = 0) -> list[Observation
         told += [
             parsed({"id": f"c{i}", "ts": ts, "latency_ms": 100 + i} | answer, run=run),
             parsed({"id": f"c{i}", "cost_usd": 0.01 * (i % 5), "input_tokens": i}, run=run),
-            parsed({"id": f"c{i}", "version": f"v{i % 2}"}, run=run),
+            parsed({"id": f"c{i}", "version": f"v{i % 2}", "weight": (None, 1, 4)[i % 3]}, run=run),
         ]
         if i % 3:
             score: dict[str, object] = {
@@ -180,3 +181,45 @@ async def test_what_is_taken_back_was_never_there(
     await other.rebuild("m")
     assert await picture(other) == grown
     assert grown["known"][0] == 60
+
+
+# What is added up by day: calls and errors; micro-dollars; calls and tokens.
+SUMS = (
+    "SELECT sum(n), sum(errors) FROM rollup WHERE daily = 1",
+    "SELECT sum(micro_usd) FROM spend WHERE daily = 1",
+    "SELECT sum(calls), sum(tokens) FROM used WHERE daily = 1",
+)
+
+
+@pytest.mark.anyio
+async def test_calls_that_stand_for_others_count_as_they_were(
+    open_telemetry: OpenTelemetry,
+) -> None:
+    """Every failure is kept, of good calls one in ten: money is that of all, rates are of one in ten of each.
+
+    The oracle: 300 failures beside 3,000 good calls, of which 1 in 10 are 30 and 300.
+    """
+    calls: list[dict[str, object]] = [
+        {"id": f"c{i}", "ts": (NOW_MS - 3 * DAY_MS + i * 300_000) / 1000, "cost_usd": 0.01}
+        | {"input_tokens": 10, "error": "timeout" if i % 2 else None}
+        for i in range(600)
+    ]
+    weights = [{"id": f"c{i}", "weight": 10} for i in range(0, 600, 2)]
+    later = [parsed(fields) for fields in (*calls, *weights)]
+    whole = [parsed(call | (weights[i // 2] if not i % 2 else {})) for i, call in enumerate(calls)]
+    telemetry = cast("StoredTelemetry", await open_telemetry())
+    seen = []
+    for told in (whole, later):
+        await record(telemetry, told, 250)
+        read = telemetry._database.read
+        sums = [tuple((await read(partial(_rows, query=query)))[0]) for query in SUMS]
+        compared = await compare(telemetry._database, has_time=lambda: True, now_ms=NOW_MS)
+        amiss = [problem for figure in compared.figures for problem in figure.amiss]
+        seen.append((sums, amiss, await picture(telemetry)))
+        await telemetry.forget("m", Selection(), now_ms=NOW_MS, entry=entry)
+    assert seen[0] == seen[1]
+    ((n, errors), spent, used), amiss, _ = seen[0]
+    assert amiss == []
+    assert (spent, used) == ((33_000_000,), (3300, 33_000))
+    assert n - errors == 300
+    assert 15 <= errors <= 45

@@ -26,6 +26,7 @@ EVERY_FIELD: dict[str, Any] = {
     "input_audio_tokens": 5.0,
     "output_audio_tokens": 2.0,
     "tier": "batch",
+    "weight": 4.0,
     "item": "golden-7",
     "budget": "nightly",
     "reservation": "res-1",

@@ -21,6 +21,7 @@ EMBEDDING_NUMBERS_MAX = 4096
 SEGMENTS_MAX = 8
 METRICS_MAX = 16
 COST_USD_MAX = 1e9
+WEIGHT_MAX = 1e6
 LATENCY_MS_MAX = 1e10
 TOKENS_MAX = 10**9
 NUMBER_ABS_MAX = 1e12
@@ -182,6 +183,11 @@ def tokens(value: object) -> int:
     if whole != number:
         raise RefusedError(f"must be a whole number, got {number:.6g}")
     return whole
+
+
+def weight(value: object) -> float:
+    """For how many calls one that was recorded stands: one over its chance of being recorded."""
+    return float(_number(value, 1, WEIGHT_MAX))
 
 
 def time_ms(value: object) -> int:

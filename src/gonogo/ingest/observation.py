@@ -125,6 +125,13 @@ FIELDS: Mapping[str, Field] = {
             "of those received, audio",
         ),
         Field("tier", "tier", checked.optional_name, "text", "service tier, as batch or priority"),
+        Field(
+            "weight",
+            "weight",
+            checked.weight,
+            "number",
+            "1 over the chance of being recorded, as 100 of a sample of 1 %",
+        ),
         Field("item", "item", checked.identifier, "text", "question of a fixed test set"),
         Field("budget", "budget", checked.optional_name, "text", "budget that pays"),
         Field("reservation", "reservation", checked.identifier, "text", "id of the hold that pays"),

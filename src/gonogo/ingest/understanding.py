@@ -61,6 +61,7 @@ class Understanding:
         self._versions: dict[str, dict[str, None]] = {}
         self._times: list[int] = []
         self.outcomes = self.errors = 0
+        self._weights: dict[str, tuple[float, float]] = {}
 
     def note(self, observations: Sequence[Observation]) -> None:
         """Take a batch in."""
@@ -72,6 +73,9 @@ class Understanding:
         self._times = [min(times), max(times)] if times else []
         self.outcomes += sum(one.outcome is not None for one in observations)
         self.errors += sum(one.error is not None for one in observations)
+        for name, weight in {(one.dependency, one.weight or 1.0) for one in observations}:
+            low, high = self._weights.get(name, (weight, weight))
+            self._weights[name] = min(low, weight), max(high, weight)
         if self._understood is None:
             for one in observations[:LOOKED_AT]:
                 self._fields.update(name for name in FIELDS if _has(one, name))
@@ -113,6 +117,12 @@ class Understanding:
         seen = self._fields | {name for name, n in counts.items() if n}
         fields = [name for name in FIELDS if name in seen]
         told = f"Understood as {self._understood or 'fields: ' + ', '.join(fields)}."
+        differing = [name for name, (low, high) in self._weights.items() if low < high]
+        if differing:
+            told += (
+                f" Weights of {plain(differing[0], 60)} differ: its rates are of a sample in which all calls "
+                "have one chance, its money is of all."
+            )
         return " ".join([told, *self._left_out()])
 
     def _left_out(self) -> list[str]:

@@ -49,6 +49,7 @@ class ObservationFields(TypedDict, total=False):
     input_audio_tokens: int
     output_audio_tokens: int
     tier: str
+    weight: float
     item: str
     budget: str
     reservation: str

@@ -14,6 +14,7 @@ from gonogo.ports.booked_costs import is_keyed
 from gonogo.records import HOUR_MS, NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
+from gonogo.store.observations.costs import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,16 @@ SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?,
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
 -- What calls of a reservation in another unit cost counts by what they name themselves.
-WHERE r.id IS NULL OR r.unit <> 'usd' GROUP BY 1, 2, 3
+WHERE (r.id IS NULL OR r.unit <> 'usd') AND o.weight_e6 IS NULL GROUP BY 1, 2, 3
 """  # noqa: S608 - constant text
+# Of calls that stand for others, one by one: what they amount to may be more than an integer of SQLite holds.
+_WEIGHED = """
+SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?, o.weight_e6,
+  coalesce(o.booked_nano_usd, o.cost_micro_usd * 1000, 0)
+FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
+LEFT JOIN reservation r ON r.id = o.reservation
+WHERE (r.id IS NULL OR r.unit <> 'usd') AND o.weight_e6 IS NOT NULL
+"""
 # Of calls that were counted by the hour.
 _CELLS = f"""
 SELECT d.name, h.hour, {sum_of("h.nano_usd")} FROM hour_cell h JOIN dependency d
@@ -166,6 +175,10 @@ def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[s
         costs[key] = min(nano, _NANO_MAX)
         if without:
             unpriced.add(key)
+    for name, budget, quarter, weight_e6, nano in connection.execute(_WEIGHED, (QUARTER_MS,)):
+        if quarter >= kept[name]:
+            key = Spend(budget, name, 0, 0, quarter)
+            costs[key] = min(costs.get(key, 0) + weighed((nano,), weight_e6)[0], _NANO_MAX)
     for name, hour, *halves in connection.execute(_CELLS):
         quarter = hour * _QUARTERS_AN_HOUR
         if quarter >= kept[name]:

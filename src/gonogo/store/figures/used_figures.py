@@ -11,6 +11,7 @@ from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, 
 from gonogo.store.figures.figure import differing
 from gonogo.store.figures.money_figures import Spend, kept_since
 from gonogo.store.hour_cells.stored_cells import unpacked, used_by
+from gonogo.store.observations.costs import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,16 @@ SELECT coalesce(r.budget, n.text, ''), d.name, CASE WHEN r.id IS NULL THEN 0 ELS
   {sum_of("CASE WHEN r.unit = 'minutes' THEN 0 ELSE coalesce(o.latency_us, 0) END")}
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
-GROUP BY 1, 2, 3, 4
+WHERE o.weight_e6 IS NULL GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - constant text
+# Of calls that stand for others, one by one.
+_WEIGHED = """
+SELECT coalesce(r.budget, n.text, ''), d.name, CASE WHEN r.id IS NULL THEN 0 ELSE 1 END, o.ts_ms / ?,
+  r.unit, o.weight_e6, coalesce(o.input_tokens, 0) + coalesce(o.output_tokens, 0),
+  coalesce(o.latency_us, 0)
+FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
+LEFT JOIN reservation r ON r.id = o.reservation WHERE o.weight_e6 IS NOT NULL
+"""
 # Calls that were counted by the hour.
 _CELLS = (
     "SELECT d.name, h.hour, h.content FROM hour_cell h JOIN dependency d ON d.id = h.dependency_id"
@@ -117,6 +126,13 @@ def _derived(connection: Connection, kept: Mapping[str, int]) -> dict[Spend, Usa
     ).fetchall():
         used = Usage(int(calls), whole(*halves[:2]), whole(*halves[2:]))
         found[Spend(budget, name, reserved, 0, quarter)] = used
+    for budget, name, reserved, quarter, unit, weight_e6, *used in connection.execute(
+        _WEIGHED, (QUARTER_MS,)
+    ).fetchall():
+        key = Spend(budget, name, reserved, 0, quarter)
+        count = Usage(*weighed((1, *used), weight_e6))
+        count = count if unit in (None, "usd") else count.without(unit)
+        found[key] = found.get(key, Usage()).plus(count)
     for name, hour, content in connection.execute(_CELLS).fetchall():
         key = Spend("", name, 0, 0, hour * HOUR_MS // QUARTER_MS)
         found[key] = found.get(key, Usage()).plus(used_by(unpacked(content)))

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import BookedCost, Usage
-from gonogo.records import NANO_A_MICRO, QUARTER_MS, Observation
+from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS, Observation
 from gonogo.store.observations.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gonogo.settings import Settings
     from gonogo.store.observations.catalogue import Catalogue
 
-__all__ = ["NOT_KEPT", "Costs", "Pricing", "costs_of"]
+__all__ = ["NOT_KEPT", "Costs", "Pricing", "costs_of", "weighed"]
 
 # A call was booked at the price of its day, which was not kept: so did stores until schema 17.
 NOT_KEPT = -1
@@ -29,7 +29,7 @@ _PRICED = tuple(
     )
 )
 # What the books are made of.
-_BOOKED = (*_PRICED, Row._fields.index("latency_us"), Row._fields.index("segments"))
+_BOOKED = (*_PRICED, *map(Row._fields.index, ("latency_us", "segments", "weight_e6")))
 # What a price is made of besides tokens, which rows do not keep.
 _PARTS = (
     *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
@@ -110,6 +110,11 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
     )
 
 
+def weighed(amounts: Sequence[int], weight_e6: int) -> tuple[int, ...]:
+    """What a call that stands for others cost and used: so many times its own, rounded."""
+    return tuple((amount * weight_e6 + MICRO // 2) // MICRO for amount in amounts)
+
+
 _SumKey = tuple[int | None, str | None, int, tuple[str, ...], tuple[int, ...] | None]
 
 
@@ -150,10 +155,12 @@ class Costs:
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = [0, 0, 0, 0]
-        sums[0] += sign * (nano or 0)
-        sums[1] += sign
-        sums[2] += sign * ((row.input_tokens or 0) + (row.output_tokens or 0))
-        sums[3] += sign * (row.latency_us or 0)
+        tokens = (row.input_tokens or 0) + (row.output_tokens or 0)
+        added: tuple[int, ...] = (nano or 0, 1, tokens, row.latency_us or 0)
+        if row.weight_e6 is not None:
+            added = weighed(added, row.weight_e6)
+        for at, amount in enumerate(added):
+            sums[at] += sign * amount
 
     def _kept_of(self, stored: str) -> tuple[str, ...]:
         """Those of a row's segments whose keys sums are kept by."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS, HOUR_MS, Rejection
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, Rejection
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.observation_counts import newest_ms_of, recount_versions
@@ -71,11 +71,21 @@ def ruled(
     dependency_id: int,
     stored: str,
     settings: Settings,
+    *,
+    weight_e6: int = MICRO,
 ) -> Rule:
-    """The rule that holds for a dependency; adopts the configured one where it has not yet."""
-    wanted = Rule.configured(settings, name)
-    if not catalogue.first_rule(name) or wanted.text() == stored:
-        return Rule.parse(stored)
+    """The rule that holds for a dependency; adopts the configured one where it has not yet.
+
+    A row of a larger weight than any before changes the rule, in whatever order they come.
+    """
+    rule = Rule.parse(stored)
+    largest = max(rule.weight_e6, weight_e6)
+    if catalogue.first_rule(name):
+        wanted = Rule.configured(settings, name, weight_e6=largest)
+    else:
+        wanted = replace(rule, weight_e6=largest)
+    if wanted == rule:
+        return rule
     rebuild_rollups(connection, catalogue, dependency_id, wanted)
     return wanted
 
@@ -88,12 +98,13 @@ def known_dependency(
     settings: Settings,
     *,
     now_ms: int,
+    weight_e6: int = MICRO,
 ) -> KnownDependency | None:
     """What is known of it, made where it is new; None where there are too many to make one more."""
     found = connection.execute(_KNOWN, (name, name)).fetchone()
     if found is not None:
         catalogue.note_forgotten(name, found[5] or 0)
-        rule = ruled(connection, catalogue, name, found[0], found[1], settings)
+        rule = ruled(connection, catalogue, name, found[0], found[1], settings, weight_e6=weight_e6)
         from_ms = kept_from_ms(connection, found[0])
         if from_ms is not None and from_ms > now_ms:
             # Set by a clock that was ahead: nothing of today would be taken in for as long.
@@ -101,7 +112,7 @@ def known_dependency(
         return KnownDependency(found[0], name, rule, found[2], found[3], found[4], from_ms)
     if not catalogue.has_room(DEPENDENCIES_MAX):
         return None
-    rule = Rule.configured(settings, name)
+    rule = Rule.configured(settings, name, weight_e6=weight_e6)
     catalogue.first_rule(name)
     before = connection.execute(_FORGOTTEN, (name,)).fetchone()
     times = 0 if before is None else int(before[0])

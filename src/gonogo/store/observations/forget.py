@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS, NANO_A_MICRO
+from gonogo.records import DAY_MS, MICRO, NANO_A_MICRO
 from gonogo.store.hour_cells.stored_cells import (
     CELL_COLUMNS,
     HOUR_AS_MS,
@@ -140,7 +140,7 @@ def forget(
         connection.execute(f"DELETE FROM hour_cell WHERE {where}", bound)  # noqa: S608 - constant conditions
         _remove_rest(connection, number, days)
         _count_again(connection, catalogue, number, seen)
-        rebuild_rollups(connection, catalogue, number, Rule.parse(rule))
+        rebuild_rollups(connection, catalogue, number, _rule_of_rest(connection, number, rule))
     connection.execute(
         "INSERT INTO forgotten VALUES (?, ?, 1) ON CONFLICT (dependency) DO UPDATE "
         "SET times = forgotten.times + 1, dependency_id = excluded.dependency_id",
@@ -150,6 +150,17 @@ def forget(
     return ForgottenRows(
         seen.rows, seen.remaining, seen.first_ms, seen.newest_ms, spent, seen.kept_from_ms
     )
+
+
+def _rule_of_rest(connection: Connection, number: int, stored: str) -> Rule:
+    """The rule by which the rows that are left are counted: the largest weight may be gone."""
+    rule = Rule.parse(stored)
+    if rule.weight_e6 == MICRO or kept_from_ms(connection, number) is not None:
+        return rule
+    (largest,) = connection.execute(
+        "SELECT max(weight_e6) FROM observation WHERE dependency_id = ?", (number,)
+    ).fetchone()
+    return replace(rule, weight_e6=largest or MICRO)
 
 
 def _where(

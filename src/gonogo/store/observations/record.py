@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import BookedCost
-from gonogo.records import BatchReport, Observation, Rejection
+from gonogo.records import MICRO, BatchReport, Observation, Rejection
 from gonogo.store.engine import Connection
 from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
 from gonogo.store.observations.batch_parts import added
@@ -83,8 +83,9 @@ def record_batch(
     report, rejected = BatchReport(), list[Rejection]()
     for name, named in batches.items():
         first_ms = named[0][1].ts_ms
+        weight_e6 = round(max(each.weight or 1.0 for _, each in named) * MICRO)
         dependency = known_dependency(
-            connection, catalogue, name, first_ms, settings, now_ms=now_ms
+            connection, catalogue, name, first_ms, settings, now_ms=now_ms, weight_e6=weight_e6
         )
         if dependency is None:
             rejected += [no_room(at, name) for at, _ in named]

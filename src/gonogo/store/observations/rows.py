@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from gonogo.records import MICRO
+
 if TYPE_CHECKING:
     from gonogo.settings import Settings
 
@@ -47,6 +49,7 @@ class Row(NamedTuple):
     judge_id: int | None
     judge_e6: int | None
     booked_nano_usd: int | None
+    weight_e6: int | None
 
 
 class Place(NamedTuple):
@@ -73,16 +76,21 @@ SeriesKey = tuple[int, int, int, int]
 class Rule:
     """What a dependency's rollups are made with; stored with it, so that all writers agree.
 
-    `pairs` are the segment keys that are also rolled up in combination, each pair sorted.
+    `pairs` are the segment keys that are also rolled up in combination, each pair sorted. `weight_e6` is the
+    largest weight of a row. Where calls were recorded with different chances (each failure, one good call of a
+    hundred), rates and evidence need a sample in which all have one: a row is counted with the chance of
+    its weight among the largest, so that each call was counted with the chance 1 / largest. A row that stood
+    for many would have to count as many, and evidence that counts what nobody saw keeps no promise.
     """
 
     slo_us: int | None
     bar_e6: int
     pairs: tuple[tuple[str, str], ...] = ()
+    weight_e6: int = MICRO
 
     @classmethod
-    def configured(cls, settings: Settings, dependency: str) -> Rule:
-        """The rule that the settings ask for."""
+    def configured(cls, settings: Settings, dependency: str, *, weight_e6: int = MICRO) -> Rule:
+        """The rule that the settings ask for, where the largest weight of a row is this."""
         asked = settings.dependency(dependency)
         slo_ms = asked.latency_slo_ms
         pairs = {(min(pair), max(pair)) for pair in settings.rolled_up_segment_pairs}
@@ -90,17 +98,32 @@ class Rule:
             slo_us=None if slo_ms is None else round(slo_ms * 1000),
             bar_e6=round(asked.quality_bar * 1_000_000),
             pairs=tuple(sorted(pairs)),
+            weight_e6=weight_e6,
         )
+
+    def is_configured(self, settings: Settings, dependency: str) -> bool:
+        """Whether it is the rule that the settings ask for; weights are not theirs."""
+        return self == Rule.configured(settings, dependency, weight_e6=self.weight_e6)
+
+    def counts(self, row: Row) -> bool:
+        """Whether a row is counted in rates and evidence; golden calls are not drawn from a stream."""
+        weight = row.weight_e6 or MICRO
+        if weight >= self.weight_e6 or row.item_id is not None:
+            return True
+        # Drawn by when it was, and nothing that a call could be good or bad by.
+        return hash64(f"{row.ts_ms} {row.seq}") % self.weight_e6 < weight
 
     @classmethod
     def parse(cls, text: str) -> Rule:
         """The rule that `text()` wrote."""
-        slo_us, bar_e6, pairs = json.loads(text)
-        return cls(slo_us, bar_e6, tuple((first, second) for first, second in pairs))
+        slo_us, bar_e6, pairs, *weight = json.loads(text)
+        return cls(slo_us, bar_e6, tuple((first, second) for first, second in pairs), *weight)
 
     def text(self) -> str:
         """The rule as it is stored: equal rules have equal texts."""
-        return json.dumps([self.slo_us, self.bar_e6, self.pairs], separators=(",", ":"))
+        parts = [self.slo_us, self.bar_e6, self.pairs]
+        weight = [] if self.weight_e6 == MICRO else [self.weight_e6]
+        return json.dumps([*parts, *weight], separators=(",", ":"))
 
 
 def hash16(text: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from gonogo.records import MICRO
 from gonogo.store.observations.catalogue import PAIR, Catalogue
 from gonogo.store.observations.cells import Cells, add_features, features_of
 
@@ -63,6 +64,8 @@ class Slices:
 
     def contribute(self, cells: Cells, rows: Sequence[Row]) -> None:
         """Add new rows to the cells, once every value in them has been seen."""
+        if self._rule.weight_e6 > MICRO:
+            rows = [row for row in rows if self._rule.counts(row)]
         stopped = self._catalogue.stopped(self._dependency_id)
         if len(rows) >= BULK_ROWS_MIN:
             from gonogo.store.observations.bulk import add_many
@@ -77,6 +80,8 @@ class Slices:
         """Take one row back from the cells and add what it has become."""
         stopped = self._catalogue.stopped(self._dependency_id)
         for row, sign in ((old, -1), (new, 1)):
+            if not self._rule.counts(row):
+                continue
             features = features_of(row, self._rule, stopped)
             add_features(cells, row, features, self.rolled_up(row.segments), sign)
 

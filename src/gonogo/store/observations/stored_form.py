@@ -80,6 +80,7 @@ def rows_of(
         ids([None if grade is None else grade.judge for grade in grades]),
         _millionths([None if grade is None else grade.outcome for grade in grades]),
         list(map(booked, observations)),
+        _millionths([o.weight for o in observations]),
     )
     return list(map(Row._make, zip(*columns, strict=True)))
 

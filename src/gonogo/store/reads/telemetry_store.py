@@ -333,7 +333,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         if not new:
             return
         for name, stored in (await self._database.read(partial(read_rules, names=new))).items():
-            if stored == Rule.configured(self._settings, name).text():
+            if Rule.parse(stored).is_configured(self._settings, name):
                 self._known.ruled.add(name)
             else:
                 await self._adopt_rule(name)
@@ -347,7 +347,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         stored = await self._database.read(partial(read_rule, dependency=dependency))
         if stored is None:
             return
-        if stored != Rule.configured(self._settings, dependency).text():
+        if not Rule.parse(stored).is_configured(self._settings, dependency):
             from gonogo.store.observations.record import adopt_rule
 
             work = partial(
