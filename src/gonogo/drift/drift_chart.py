@@ -115,7 +115,7 @@ async def drift_history(
 
 def _rate(stream: RateStream, metric: RateMetric, followed: FollowedRate | None) -> _Counts:
     good = stream.n - stream.bad if metric == "outcome" else stream.bad
-    worth = followed.volume.dispersion.used if followed else 1.0
+    worth = followed.volume.likely_dispersion if followed else 1.0
     return _Counts(stream.hour, stream.n, good, 1 / worth)
 
 

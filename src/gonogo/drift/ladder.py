@@ -231,7 +231,7 @@ def _if_unknown(
 ) -> Finding | None:
     """Unknown, where the interval of the rate now reaches a loss that `go` excludes."""
     before, loss = _bad_before(followed), DROP_EXCLUDED * own.min_effect
-    dispersion = followed.rule.dispersion
+    dispersion = followed.volume.likely_dispersion
     worth = since.labels / dispersion
     low, high = rate_interval95(since.bad_rate, worth)
     if high - before <= loss:

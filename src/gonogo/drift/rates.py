@@ -197,7 +197,7 @@ def _current(
     current: RateStream, volume: Volume, *, since: Since, found: RateSince | None
 ) -> Current:
     """The current period: its mean, and what its level is, with what the alarm picked allowed for."""
-    interval95 = rate_interval95(current.mean, current.labels / volume.dispersion.used)
+    interval95 = rate_interval95(current.mean, current.labels / volume.likely_dispersion)
     if found is not None:
         bounds = (found.rate_low, found.rate_high)
         if current.metric == "outcome":
@@ -228,7 +228,7 @@ def _latest(current: RateStream, volume: Volume, watch: RateWatch) -> Latest | N
         n=newest.labels,
         start=hour_start(int(newest.hour[0])),
         end=hour_end(end - 1),
-        interval95=rate_interval95(newest.mean, newest.labels / volume.dispersion.used),
+        interval95=rate_interval95(newest.mean, newest.labels / volume.likely_dispersion),
     )
 
 
@@ -307,7 +307,7 @@ def _guarantee(
         f"{_a_day(volume.labels_per_day)} labels a day, while labels are exchangeable"
     )
     if volume.dispersion.used > 1:
-        told += f" (a label counts as 1/{number(volume.dispersion.used)}, for days that differ)"
+        told += f" (each counts as 1/{number(volume.dispersion.used)}: days or hours differ)"
     told += "; averaged over baselines, and it counts labels, not days."
     if not maturity.prompt:
         told += (

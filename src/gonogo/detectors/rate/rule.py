@@ -117,10 +117,10 @@ class RateRule:
 
 @dataclass(frozen=True, slots=True)
 class Dispersion:
-    """How much more daily rates vary than independent labels would.
+    """How much more rates vary than those of independent labels would.
 
     Attributes:
-        observed: Pearson's statistic over its degrees of freedom; 1 for independent labels.
+        observed: The best estimate; about 1 for independent labels.
         used: The cautious value to put into a rule: 1 or more.
         days: Days with labels.
     """
