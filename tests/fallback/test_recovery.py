@@ -258,7 +258,11 @@ async def test_an_outage_from_the_first_error_to_the_last_stage(tmp_path: Path) 
     """The whole product on recorded calls: down, fallback without statistics, and back in hours."""
     now = NOW
     rng = np.random.default_rng(3)
-    async with Gonogo(outage_settings(tmp_path), clock=lambda: now) as app:
+    settings = outage_settings(tmp_path)
+    async with (
+        Gonogo(settings, clock=lambda: now) as app,
+        Gonogo(settings, clock=lambda: now, actor="otlp") as traffic,
+    ):
 
         async def hours(n: int, *, down: bool) -> None:
             nonlocal now
@@ -266,7 +270,7 @@ async def test_an_outage_from_the_first_error_to_the_last_stage(tmp_path: Path) 
                 route = await (await app.stores()).routes.route("m")
                 part = route.primary_share / WHOLE if route else 1.0
                 calls = [("m", max(5, int(100 * part)), down), ("v2", 30, False)]
-                await app.record_observations(
+                await traffic.record_observations(
                     [
                         {
                             "dependency": name,

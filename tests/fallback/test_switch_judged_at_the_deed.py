@@ -22,9 +22,13 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 @dataclass
 class Night:
-    """Three chat models on two providers, ten good days behind them, and a clock."""
+    """Three chat models on two providers, ten good days behind them, and a clock.
+
+    `traffic` records what is called: what the agent that asks recorded itself speaks for no target.
+    """
 
     app: Gonogo
+    traffic: Gonogo
     clock: list[int] = field(default_factory=lambda: [START])
 
     async def calls(
@@ -36,7 +40,7 @@ class Night:
             | ({"error": error} if error else {"outcome": outcome})
             for i in range(n)
         ]
-        assert not (await self.app.record_observations(made)).rejected
+        assert not (await self.traffic.record_observations(made)).rejected
 
     async def plan(self, name: str = "chat-a", **wanted: object) -> FallbackPlan:
         """Plan a fallback."""
@@ -103,7 +107,10 @@ async def night(tmp_path: Path) -> AsyncIterator[Night]:
         budgets=MappingProxyType(budgets),
     )
     clock = [START]
-    async with Gonogo(settings, clock=lambda: clock[0]) as app:
+    async with (
+        Gonogo(settings, clock=lambda: clock[0]) as app,
+        Gonogo(settings, clock=lambda: clock[0], actor="otlp") as traffic,
+    ):
         for name in own:
             history = [
                 {
@@ -114,8 +121,8 @@ async def night(tmp_path: Path) -> AsyncIterator[Night]:
                 for day in range(11)
                 for i in range(1, 40)
             ]
-            assert not (await app.record_observations(history)).rejected
-        yield Night(app, clock)
+            assert not (await traffic.record_observations(history)).rejected
+        yield Night(app, traffic, clock)
 
 
 async def _checks(plan: FallbackPlan) -> dict[str, str]:
@@ -192,7 +199,7 @@ async def test_a_budget_that_is_gone_stops_agents(night: Night) -> None:
     """The target's calls would be paid from a budget with nothing left."""
     await night.calls("chat-a", 40, error="timeout")
     await night.calls("chat-b", 40)
-    await night.app.record_observations(
+    await night.traffic.record_observations(
         [
             {"dependency": "chat-c", "ts": night.clock[0] / 1000 - i, "outcome": 1, "cost_usd": 0.1}
             for i in range(12)
@@ -291,7 +298,7 @@ async def test_a_rung_of_the_suspected_provider_comes_last(night: Night) -> None
     """Several dependencies of acme fail together: a cold rung there is no shelter."""
     now = night.clock[0]
     for other in ("embed", "rerank"):
-        await night.app.record_observations(
+        await night.traffic.record_observations(
             [
                 {
                     "dependency": other,

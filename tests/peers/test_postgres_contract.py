@@ -26,6 +26,7 @@ CONTRACT = (
     "test_notices",
     "test_post_mortem",
     "test_fallback",
+    "test_asked_by",
     "test_reservations",
     "test_money_over_time",
     "test_budget_forecast",

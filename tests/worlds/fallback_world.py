@@ -47,9 +47,11 @@ class DeclaredHealth:
     down: set[str] = field(default_factory=set)
     rates: list[OwnRate] = field(default_factory=list)
 
-    async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
+    async def assess(
+        self, target: str, *, primary: str, now_ms: int, asked_by: Sequence[str] = ()
+    ) -> Assessment:
         """As declared."""
-        del primary, now_ms
+        del primary, now_ms, asked_by
         return Assessment(
             target,
             self.verdicts.get(target, "go"),

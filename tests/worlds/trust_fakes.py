@@ -249,10 +249,25 @@ class MemoryTelemetry(WrittenByNobody):
         known = await self.dependencies(limit=len(self.seen))
         return [one.name for one in known if one.provider == provider]
 
+    async def recorded_by(
+        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
+    ) -> HourCounts:
+        """Nobody's: it keeps no writers."""
+        del writers, since_ms
+        return await self.hours(dependency, golden=golden, start_hour=0, end_hour=0)
+
     async def newest_calls(
-        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+        self,
+        dependency: str,
+        *,
+        version: str | None,
+        since_ms: int,
+        until_ms: int,
+        limit: int,
+        without: Sequence[str] = (),
     ) -> list[str | None]:
         """Each of the newest calls' error, or None; newest first."""
+        del without
         seen = [
             one
             for one in self.seen.get(dependency, [])

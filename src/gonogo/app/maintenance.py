@@ -177,6 +177,7 @@ class Maintenance(OpenStore):
             dependency=dependency,
             plan_id=plan_id,
             undo=undo,
+            actor=self.actor,
             now_ms=self._clock(),
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
+from gonogo.records import HourCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,13 @@ class UnplayedReads:
         """No judge's labels: a rehearsal plays outcomes as people's."""
         del dependencies, start_hour
         return {}
+
+    async def recorded_by(
+        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
+    ) -> HourCounts:
+        """Nobody recorded what is played."""
+        del dependency, writers, since_ms, golden
+        return HourCounts(_NONE, _NONE, (), *[_NONE] * 10)
 
     async def daily_answers(self, dependency: str, *, end_day: int) -> DailyAnswers:
         """Answers to repeated inputs are not played."""

@@ -13,7 +13,7 @@ from gonogo.fallback.approval import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
-from gonogo.fallback.judgement import SwitchJudgement, judge_switch
+from gonogo.fallback.judgement import SwitchJudgement, askers, judge_switch
 from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
 from gonogo.fallback.promotion.promotion_plan import (
     POLICIES,
@@ -122,6 +122,7 @@ async def plan_fallback(
         plan_of(proposal, answer, now_ms),
         idempotency_key=request.idempotency_key,
         asked=request.asked,
+        asked_by=request.actor,
         evidence=await ports.evidence_of(request.dependency, now_ms) if ports.evidence_of else "",
     )
     try:
@@ -148,6 +149,7 @@ async def _proposal(
             reason=request.reason,
             to=request.to,
             share=request.share,
+            asked_by=askers(request.actor),
             now_ms=now_ms,
         )
     return await propose_promotion(
@@ -192,7 +194,7 @@ async def apply_fallback(
     approval = _approval(settings, plan)
     _refuse_denied(settings, plan, approval)
     refuse_stale(plan, route, now_ms)
-    plan = await _judged_again(ports, settings, plan, route, now_ms)
+    plan = await _judged_again(ports, settings, plan, route, request.actor, now_ms)
     approval = _approval(settings, plan)
     refuse_blocked(plan.id, blocking(plan.checks, request.confirmed_by, request.overrule))
     if not _is_approved(approval, request.confirmed_by):
@@ -201,7 +203,7 @@ async def apply_fallback(
 
 
 async def _judged_again(
-    ports: FallbackPorts, settings: Settings, plan: Plan, route: Route, now_ms: int
+    ports: FallbackPorts, settings: Settings, plan: Plan, route: Route, actor: str, now_ms: int
 ) -> Plan:
     """The plan with what speaks for and against it now, not when it was made."""
     if plan.promotes is not None:
@@ -211,7 +213,13 @@ async def _judged_again(
         judged = SwitchJudgement(None, checks)
     else:
         judged = await judge_switch(
-            ports, settings, route, plan.after, is_undo=plan.undoes is not None, now_ms=now_ms
+            ports,
+            settings,
+            route,
+            plan.after,
+            is_undo=plan.undoes is not None,
+            asked_by=askers(plan.asked_by, actor),
+            now_ms=now_ms,
         )
     policy = settings.dependency(plan.dependency).fallback_policy
     approval = max(plan.approval, approval_of(policy, judged.checks), key=POLICIES.index)
@@ -270,9 +278,9 @@ async def undo(
     if earlier is not None and earlier.state != "planned":
         refuse_other(earlier, request.dependency)
         return await replayed(ports, settings, earlier, go)
-    proposal = await propose_undo(ports, settings, route, audit_id, now_ms)
+    proposal = await propose_undo(ports, settings, route, audit_id, request.actor, now_ms)
     answer = plan_answer(proposal, "plan-" + ports.new_id(), now_ms)
-    plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id)
+    plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id, asked_by=request.actor)
     _refuse_denied(settings, plan, proposal.approval)
     # Kept before it is refused: a person may overrule what stops an agent, by the plan's id.
     kept = replace(await ports.routes.save_plan(plan), checks=plan.checks)
@@ -290,6 +298,7 @@ async def plan_to_approve(
     dependency: str,
     plan_id: str | None = None,
     undo: str | None = None,
+    actor: str,
     now_ms: int,
 ) -> FallbackPlan | None:
     """What a person would have to say yes to, for a question put through the client.
@@ -302,12 +311,12 @@ async def plan_to_approve(
             earlier = await ports.routes.plan_with(undoes=undo)
             if earlier is not None and earlier.state != "planned":
                 return None
-            proposal = await propose_undo(ports, settings, route, undo, now_ms)
+            proposal = await propose_undo(ports, settings, route, undo, actor, now_ms)
             plan = plan_of(proposal, plan_answer(proposal, f"undo of {undo}", now_ms), now_ms)
         else:
             plan = await _stored(ports, plan_id or "", dependency)
             refuse_stale(plan, route, now_ms)
-            plan = await _judged_again(ports, settings, plan, route, now_ms)
+            plan = await _judged_again(ports, settings, plan, route, actor, now_ms)
         approval = _approval(settings, plan)
         _refuse_denied(settings, plan, approval)
         refuse_blocked(plan.id, blocking(plan.checks, "elicited"))

@@ -20,6 +20,7 @@ from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, worst_verdict
+from gonogo.text.actors import actor_name
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
@@ -63,8 +64,13 @@ class TrustHealth:
         self._log = log
         self._settings = settings
 
-    async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
-        """A target beside the primary; `unknown` where nothing was recorded of it."""
+    async def assess(
+        self, target: str, *, primary: str, now_ms: int, asked_by: Sequence[str] = ()
+    ) -> Assessment:
+        """A target beside the primary; `unknown` where nothing was recorded of it.
+
+        With `asked_by`, it is judged without what those recorded of it in the last day too, and the worse counts.
+        """
         if target in UNMEASURED:
             return Assessment(target, "go", "needs no measurement", answers=True)
         if target.startswith("rules:") and not await self.is_known(target):
@@ -74,23 +80,24 @@ class TrustHealth:
         if found is None:
             return Assessment(target, "unknown", "nothing was recorded of it")
         answers, answered = await self._answers(name, version, now_ms)
-        verdict = found.verdict
-        why = found.why or f"{number(in_points(found.score))}% of its calls are good"
+        alone = await self._without(found, version, asked_by, now_ms) if asked_by else found
+        if alone is not found and answers is not False:
+            answers, answered = await self._answers(name, version, now_ms, asked_by)
+        told = alone or found
+        verdict = worst_verdict([told.verdict, found.verdict, "go" if alone else "unknown"])
+        why = _why(found, alone, asked_by)
         drift = "unknown" if version is not None else await self._drift(name, now_ms)
         if drift in ("caution", "no_go"):
-            why = f"drift {drift}" + (f"; {found.why}" if found.why else "")
+            why = f"drift {drift}" + (f"; {why}" if told.why else "")
             verdict = worst_verdict([drift, verdict])
-        from gonogo.trust.doubtful_writers import doubtful_writers
-
-        doubtful = await doubtful_writers(self._telemetry, name, now_ms=now_ms)
-        if doubtful:
+        if doubt := await self._doubt(name, now_ms):
             verdict = worst_verdict(["caution", verdict])
-            why += f"; what {plain(doubtful[0].writer, 80)} recorded disagrees with the golden set"
+            why += doubt
         assessed = Assessment(
             target,
             verdict,
             why,
-            found.score,
+            told.score,
             answers=answers,
             answered=answered,
             suspected=await self._suspected(found, now_ms),
@@ -102,7 +109,7 @@ class TrustHealth:
             return assessed
         from gonogo.trust.trust_estimate import p_better
 
-        return replace(assessed, p_better=p_better(found, other))
+        return replace(assessed, p_better=min(p_better(found, other), p_better(told, other)))
 
     async def is_down(self, dependency: str, *, now_ms: int) -> bool:
         """Whether its newest calls of the last two hours failed outright, among at least 5."""
@@ -129,7 +136,7 @@ class TrustHealth:
         return await self._answers(*await self._parts(target), now_ms)
 
     async def _answers(
-        self, name: str, version: str | None, now_ms: int
+        self, name: str, version: str | None, now_ms: int, without: Sequence[str] = ()
     ) -> tuple[bool | None, str]:
         errors = await self._telemetry.newest_calls(
             name,
@@ -137,9 +144,11 @@ class TrustHealth:
             since_ms=now_ms - ANSWERS_WITHIN_MS,
             until_ms=now_ms,
             limit=NEWEST_CALLS,
+            without=without,
         )
         if not errors:
-            return None, "it was not called in the last 24 h"
+            others = " by anybody else" if without else ""
+            return None, f"it was not called{others} in the last 24 h"
         failed = sum(error is not None for error in errors)
         return not is_failing(
             errors
@@ -155,6 +164,14 @@ class TrustHealth:
         )
         self._log.say({name: part_verdict("drift", report, now_ms=now_ms)})
         return report.verdict
+
+    async def _doubt(self, name: str, now_ms: int) -> str:
+        """Whose records of it disagree with the golden set, in words; empty where nobody's do."""
+        from gonogo.trust.doubtful_writers import doubtful_writers
+
+        doubtful = await doubtful_writers(self._telemetry, name, now_ms=now_ms)
+        who = plain(doubtful[0].writer, 80) if doubtful else ""
+        return f"; what {who} recorded disagrees with the golden set" if who else ""
 
     async def _suspected(self, found: TrustEstimate, now_ms: int) -> str | None:
         """Its provider in words, where several dependencies of that fail together now."""
@@ -256,18 +273,67 @@ class TrustHealth:
         counts = _of_version(whole.counts, version)
         if seen is None or not counts.n.sum():
             return None
+        of_version = replace(known, n=seen.n, newest_ts_ms=seen.newest_ts_ms)
+        return await self._estimated(replace(whole, known=of_version, counts=counts), now_ms)
+
+    async def _without(
+        self, found: TrustEstimate, version: str | None, writers: Sequence[str], now_ms: int
+    ) -> TrustEstimate | None:
+        """The estimate without what some recorded in the last day; None where that is all there is."""
+        from gonogo.hours.counts import hours_less
+
+        name, since_ms = found.dependency, now_ms - ANSWERS_WITHIN_MS
+        part = await self._telemetry.recorded_by(
+            name, writers, since_ms=since_ms, golden=found.golden
+        )
+        if not part.n.size:
+            return found
+        counts, golden = hours_less(found.counts, part), found.golden
+        if not counts.n.sum() and not golden:
+            asked = await self._telemetry.hours(name, golden=True, end_hour=now_ms // HOUR_MS + 1)
+            counts, golden = asked if version is None else _of_version(asked, version), True
+            part = await self._telemetry.recorded_by(name, writers, since_ms=since_ms, golden=True)
+            counts = hours_less(counts, part)
+        if not counts.n.sum():
+            return None
+        # As new as the newest hour that is left.
+        newest_ms = min(found.newest_ts_ms, (int(counts.hour.max()) + 1) * HOUR_MS - 1)
+        left = replace(found.known, newest_ts_ms=newest_ms)
+        return await self._estimated(
+            replace(found, known=left, counts=counts, golden=golden), now_ms
+        )
+
+    async def _estimated(self, found: TrustEstimate, now_ms: int) -> TrustEstimate:
+        """An estimate made again, after what it rests on has changed."""
+        from gonogo.trust import trust_estimate as trust
+
+        known = found.known
         since_day = now_ms // (24 * HOUR_MS) - trust.POPULATION_DAYS
         return trust.estimate(
-            replace(known, n=seen.n, newest_ts_ms=seen.newest_ts_ms),
-            counts,
+            known,
+            found.counts,
             await self._telemetry.population(
                 known.kind, since_day=since_day, limit=trust.POPULATION_LIMIT
             ),
-            whole.repeats,
-            self._settings.dependency(name),
-            golden=whole.golden,
+            found.repeats,
+            self._settings.dependency(found.dependency),
+            golden=found.golden,
             now_ms=now_ms,
         )
+
+
+def _why(found: TrustEstimate, alone: TrustEstimate | None, asked_by: Sequence[str]) -> str:
+    """What the verdict of an estimate rests on; `alone` is that without what those who ask recorded."""
+    told = alone or found
+    why = told.why or f"{number(in_points(told.score))}% of its calls are good"
+    if alone is found:
+        return why
+    if found.verdict == "no_go" and told.verdict != "no_go":
+        return found.why
+    who = plain(" and ".join(map(actor_name, asked_by)), 80)
+    if alone is None:
+        return f"nobody but {who}, who asks for it, recorded anything of it"
+    return f"{why}, not counting what {who} recorded in the last day"
 
 
 def _of_version(counts: HourCounts, version: str) -> HourCounts:

@@ -53,11 +53,13 @@ async def judge_switch(
     *,
     is_undo: bool = False,
     home: str | None = None,
+    asked_by: Sequence[str],
     now_ms: int,
 ) -> SwitchJudgement:
     """Ask everything that speaks for or against a switch of this route, now; reads only.
 
-    `home`: where an undo leads, where that is not the route's own.
+    `home`: where an undo leads, where that is not the route's own. `asked_by`: who planned it and
+    who carries it out; a target is not fit on their own word (see `askers`).
     """
     name = route.dependency
     own = settings.dependency(name)
@@ -69,7 +71,7 @@ async def judge_switch(
     )
     if targets == [home or route.home] and is_undo:
         return SwitchJudgement(None, state)
-    healths, checks = await _of_targets(ports, settings, route, targets, now_ms)
+    healths, checks = await _of_targets(ports, settings, route, targets, asked_by, now_ms)
     main = healths[0] if healths else None
     if targets == [route.home]:
         return SwitchJudgement(main, (*checks, *state))
@@ -93,6 +95,7 @@ async def _of_targets(
     settings: Settings,
     route: Route,
     targets: Sequence[str],
+    asked_by: Sequence[str],
     now_ms: int,
 ) -> tuple[list[Assessment], list[Check]]:
     """How each target that gets more does now, and the checks that come of it."""
@@ -103,7 +106,7 @@ async def _of_targets(
     healths: list[Assessment] = []
     checks: list[Check] = []
     for target in targets:
-        health = await ports.health.assess(target, primary=name, now_ms=now_ms)
+        health = await ports.health.assess(target, primary=name, asked_by=asked_by, now_ms=now_ms)
         healths.append(health)
         if target in (name, route.home):
             checks.append(target_is_well(health, is_down=False))
@@ -118,6 +121,11 @@ async def _of_targets(
             *target_incidents(target, handled, is_down=is_down),
         ]
     return healths, checks
+
+
+def askers(*actors: str) -> tuple[str, ...]:
+    """Those of the actors whose own records of a target are no reason to go there: all but people."""
+    return tuple(dict.fromkeys(a for a in actors if a and not a.startswith("person:")))
 
 
 async def is_ill(ports: FallbackPorts, settings: Settings, dependency: str, now_ms: int) -> bool:

@@ -72,9 +72,10 @@ async def propose(
     reason: str | None,
     to: str | None,
     share: float | None,
+    asked_by: Sequence[str],
     now_ms: int,
 ) -> Proposal:
-    """Work out a switch of a dependency's traffic; reads only.
+    """Work out a switch of a dependency's traffic; reads only. `asked_by`: see `judge_switch`.
 
     Raises:
         ParameterError: No reason, or a share outside (0, 1].
@@ -89,14 +90,14 @@ async def propose(
         await refuse_unknown(ports.telemetry, settings, dependency)
     own = settings.dependency(dependency)
     route = routed or primary_route(dependency)
-    target = await _chosen(ports, own, route, to, now_ms)
+    target = await _chosen(ports, own, route, to, asked_by, now_ms)
     after = wanted_targets(route, target, share, own)
     if after == route.targets:
         raise ActionRefused(
             f"'{dependency}' already goes to {told_targets(after)}: nothing to change. Name another "
             "target with `to`, or another `share`."
         )
-    judged = await judge_switch(ports, settings, route, after, now_ms=now_ms)
+    judged = await judge_switch(ports, settings, route, after, asked_by=asked_by, now_ms=now_ms)
     kept = sum(weight.share for weight in after if weight.target == route.home)
     stages = tuple(stage for stage in RETURN_STAGES[:-1] if stage > kept)
     salt, keys = await chosen_salt(
@@ -219,7 +220,12 @@ def effects(
 
 
 async def _chosen(
-    ports: FallbackPorts, own: DependencySettings, route: Route, to: str | None, now_ms: int
+    ports: FallbackPorts,
+    own: DependencySettings,
+    route: Route,
+    to: str | None,
+    asked_by: Sequence[str],
+    now_ms: int,
 ) -> str:
     """The target that was named, or the rung that is fittest now; among equals the first."""
     if to is not None:
@@ -242,7 +248,7 @@ async def _chosen(
     routes = {found.dependency: found for found in await ports.routes.routes()}
     ranks = {}
     for name in rungs:
-        health = await ports.health.assess(name, primary=own.name, now_ms=now_ms)
+        health = await ports.health.assess(name, primary=own.name, asked_by=asked_by, now_ms=now_ms)
         is_away = bool(target_route(own.name, name, routes))
         ranks[name] = _rank(health, is_down=is_down, is_away=is_away)
     return min(rungs, key=lambda name: ranks[name])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.fallback.conditions import approval_of
-from gonogo.fallback.judgement import judge_switch
+from gonogo.fallback.judgement import askers, judge_switch
 from gonogo.fallback.plan import Proposal, effects, valid_ms
 from gonogo.ports.routes import WHOLE, Plan, Route, Weight
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 async def propose_undo(
-    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str, now_ms: int
+    ports: FallbackPorts, settings: Settings, route: Route, audit_id: str, actor: str, now_ms: int
 ) -> Proposal:
-    """Work out the way back from the newest action; reads only.
+    """Work out the way back from the newest action, for whoever asks; reads only.
 
     Raises:
         UnknownTarget: There is no such action.
@@ -53,6 +53,7 @@ async def propose_undo(
         before,
         is_undo=True,
         home=None if ended is None else ended.home,
+        asked_by=askers(actor),
         now_ms=now_ms,
     )
     approval = approval_of(settings.dependency(dependency).fallback_policy, judged.checks)

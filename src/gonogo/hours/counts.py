@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Chosen = NDArray[np.bool_]
 
-__all__ = ["histograms_joined", "histograms_where", "hours_joined", "hours_where"]
+__all__ = ["histograms_joined", "histograms_where", "hours_joined", "hours_less", "hours_where"]
 
 _COUNTS = tuple(f.name for f in fields(HourCounts) if f.name not in ("version", "versions"))
 
@@ -32,6 +32,25 @@ def hours_joined(old: HourCounts, new: HourCounts) -> HourCounts:
     versions, version = _versions(old, new)
     rows = {name: np.concatenate((getattr(old, name), getattr(new, name))) for name in _COUNTS}
     return HourCounts(version=version, versions=versions, **rows)
+
+
+def hours_less(counts: HourCounts, part: HourCounts) -> HourCounts:
+    """The hours without a part of their calls; rows of which nothing is left are left out."""
+    at = {
+        (hour, counts.versions[version]): row
+        for row, (hour, version) in enumerate(
+            zip(counts.hour.tolist(), counts.version.tolist(), strict=True)
+        )
+    }
+    keys = zip(part.hour.tolist(), part.version.tolist(), strict=True)
+    rows = np.array([at.get((hour, part.versions[version]), -1) for hour, version in keys], int)
+    there = rows >= 0
+    left = {name: getattr(counts, name).copy() for name in _COUNTS if name != "hour"}
+    for name, column in left.items():
+        # Read one after the other: what came in between is in the part alone.
+        column[rows[there]] -= getattr(part, name)[there]
+        column.clip(min=0, out=column)
+    return hours_where(replace(counts, **left), left["n"] > 0)
 
 
 def histograms_where(found: Histograms, inside: Chosen) -> Histograms:

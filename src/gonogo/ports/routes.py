@@ -145,8 +145,8 @@ class Plan:
     the JSON of the FallbackPlan and FallbackResult that were given out. `returns` is there where
     the plan is a step of the way back, and says where that stands with it. `evidence` is the JSON
     of what was known of the dependency when it was planned. `asked` is the JSON of the arguments it
-    was asked for with; empty where an earlier version made it. `home` is where its calls belonged,
-    where that was not the dependency. `promotes` is there where it starts, carries on or ends a
+    was asked for with, `asked_by` who asked; empty where an earlier version made it.
+    `home` is where its calls belonged, where that was not the dependency. `promotes` is there where it starts, carries on or ends a
     promotion, and says where that stands with it. `salt`: of the split, where one was chosen for the
     keys that are known.
     """
@@ -174,6 +174,7 @@ class Plan:
     home: str = ""
     promotes: Promotion | None = None
     salt: str = ""
+    asked_by: str = ""
 
     @property
     def place(self) -> str:

@@ -68,8 +68,13 @@ class Health(Protocol):
         """
         ...
 
-    async def assess(self, target: str, *, primary: str, now_ms: int) -> Assessment:
-        """A target beside the primary."""
+    async def assess(
+        self, target: str, *, primary: str, now_ms: int, asked_by: Sequence[str] = ()
+    ) -> Assessment:
+        """A target beside the primary.
+
+        What those who ask for it recorded of it in the last day speaks against it alone, never for it.
+        """
         ...
 
     async def answers(self, target: str, *, now_ms: int) -> tuple[bool | None, str]:

@@ -209,12 +209,25 @@ class TrustTelemetry(Telemetry, Protocol):
         ...
 
     async def newest_calls(
-        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+        self,
+        dependency: str,
+        *,
+        version: str | None,
+        since_ms: int,
+        until_ms: int,
+        limit: int,
+        without: Sequence[str] = (),
     ) -> list[str | None]:
         """The newest calls from `since_ms` up to `until_ms`: each one's error, or None; newest first.
 
-        Of one version where it is named; golden calls are calls.
+        Of one version where it is named; golden calls are calls. Those of the writers `without` are left out.
         """
+        ...
+
+    async def recorded_by(
+        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
+    ) -> HourCounts:
+        """What these writers recorded of the calls since a time: their part in `hours`."""
         ...
 
     async def revisions(

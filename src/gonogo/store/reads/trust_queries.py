@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _COUNTS = ("n", "errors", "timed", "slo_met", "labels", "good", "ok", "ok_labels", "ok_good")
 _ALL = 1 << 62
+# Rows of before writers were kept have none, and stay.
+_BY_OTHERS = "coalesce(o.writer_id, 0) NOT IN (SELECT id FROM name WHERE text IN ({}))"
 _SUMS = ", ".join(f"sum(r.{name})" for name in _COUNTS)
 
 
@@ -78,15 +80,18 @@ def newest_calls(
     since_ms: int,
     until_ms: int,
     limit: int,
+    without: Sequence[str] = (),
 ) -> list[str | None]:
     """Each of the newest calls' error, or None; newest first."""
+    left_out = ", ".join(f"?{at}" for at in range(6, 6 + len(without)))
     rows = connection.execute(
-        "SELECT (SELECT text FROM name WHERE id = o.error_id) FROM observation o"
+        "SELECT (SELECT text FROM name WHERE id = o.error_id) FROM observation o"  # noqa: S608 - places only
         " WHERE o.dependency_id = (SELECT id FROM dependency WHERE name = ?1)"
         " AND o.ts_ms >= ?2 AND o.ts_ms <= ?3"
         " AND (?4 = '' OR o.version_id = (SELECT id FROM name WHERE text = ?4))"
-        " ORDER BY o.ts_ms DESC, o.seq DESC LIMIT ?5",
-        (dependency, since_ms, until_ms, version or "", limit),
+        + (f" AND {_BY_OTHERS.format(left_out)}" if without else "")
+        + " ORDER BY o.ts_ms DESC, o.seq DESC LIMIT ?5",
+        (dependency, since_ms, until_ms, version or "", limit, *without),
     )
     return [error for (error,) in rows]
 

@@ -57,7 +57,14 @@ class TrustReads:
         return await self._database.read(partial(provider_members, provider=provider))
 
     async def newest_calls(
-        self, dependency: str, *, version: str | None, since_ms: int, until_ms: int, limit: int
+        self,
+        dependency: str,
+        *,
+        version: str | None,
+        since_ms: int,
+        until_ms: int,
+        limit: int,
+        without: Sequence[str] = (),
     ) -> list[str | None]:
         """Each of the newest calls' error, or None; newest first."""
         from gonogo.store.reads.trust_queries import newest_calls
@@ -70,8 +77,18 @@ class TrustReads:
                 since_ms=since_ms,
                 until_ms=until_ms,
                 limit=limit,
+                without=without,
             )
         )
+
+    async def recorded_by(
+        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
+    ) -> HourCounts:
+        """What these writers recorded of the calls since a time: their part in `hours`."""
+        from gonogo.store.reads.writer_queries import recorded_by
+
+        work = partial(recorded_by, name=dependency, by=writers, since_ms=since_ms, golden=golden)
+        return await self._database.read(work)
 
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None

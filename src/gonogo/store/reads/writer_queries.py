@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.ports.trust_reads import WriterCounts
+from gonogo.records import HOUR_MS
+from gonogo.store.observations.rows import Rule
+from gonogo.store.reads.queries import hours_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gonogo.records import HourCounts
     from gonogo.store.engine import Connection
 
-__all__ = ["writers"]
+__all__ = ["recorded_by", "writers"]
 
 # A look at more would be felt by whoever asks.
 CALLS_MAX = 20_000
@@ -38,3 +44,49 @@ def writers(connection: Connection, *, name: str, since_ms: int, bar_e6: int) ->
     return [
         WriterCounts(str(text), bool(golden), *map(int, counts)) for text, golden, *counts in rows
     ]
+
+
+# The counts of `store/observations/cells.py`, by hour and version, from the rows themselves.
+_RECORDED_BY = """
+SELECT hour, version_id, count(*), sum(failed), sum(timed), sum(met), sum(labelled), sum(outcome),
+  sum(good), sum(ok), sum(ok * labelled), sum(ok * good)
+FROM (
+  SELECT hour, version_id, failed, timed, met,
+    CASE WHEN outcome IS NULL THEN 0 ELSE 1 END AS labelled,
+    coalesce(outcome, 0) AS outcome,
+    CASE WHEN outcome >= {bar} THEN 1 ELSE 0 END AS good,
+    CASE WHEN failed = 0 AND met = timed THEN 1 ELSE 0 END AS ok
+  FROM (
+    SELECT o.ts_ms / {hour} AS hour, o.version_id,
+      CASE WHEN o.error_id IS NULL THEN 0 ELSE 1 END AS failed,
+      CASE WHEN o.latency_us IS NULL THEN 0 ELSE 1 END AS timed,
+      CASE WHEN o.latency_us <= {slo} THEN 1 ELSE 0 END AS met,
+      CASE WHEN o.outcome_e6 IS NULL AND o.item_id IS NOT NULL AND o.error_id IS NOT NULL
+        THEN 0 ELSE o.outcome_e6 END AS outcome
+    FROM observation o
+    WHERE o.dependency_id = ? AND o.ts_ms >= ? AND o.item_id IS {golden} NULL
+      AND o.writer_id IN (SELECT id FROM name WHERE text IN ({marks}))
+  ) AS told
+) AS judged
+GROUP BY hour, version_id
+"""
+_NO_SLO_US = 1 << 62
+
+
+def recorded_by(
+    connection: Connection, *, name: str, by: Sequence[str], since_ms: int, golden: bool
+) -> HourCounts:
+    """See `TrustTelemetry`."""
+    found = connection.execute("SELECT id, rule FROM dependency WHERE name = ?", (name,)).fetchone()
+    if found is None or not by:
+        return hours_of(connection, [])
+    rule = Rule.parse(found[1])
+    query = _RECORDED_BY.format(
+        bar=rule.bar_e6,
+        slo=_NO_SLO_US if rule.slo_us is None else rule.slo_us,
+        hour=HOUR_MS,
+        golden="NOT" if golden else "",
+        marks=", ".join("?" * len(by)),
+    )
+    rows = connection.execute(query, (found[0], since_ms, *by)).fetchall()
+    return hours_of(connection, [tuple(map(int, row)) for row in rows])
