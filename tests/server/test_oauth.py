@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 import jwt
 import pytest
@@ -20,12 +22,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError, ParameterError
 from gonogo.server.gate import Access, Gate
 from gonogo.server.oauth import TokenCheck, metadata_routes
 from gonogo.server.serve import serve
-from gonogo.settings import OAuthSettings
+from gonogo.server.streamable_http import behind_gate, serve_surface
+from gonogo.settings import OAuthSettings, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +45,13 @@ Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 FIRST, SECOND = (rsa.generate_private_key(65_537, 2_048) for _ in range(2))
 CURVE = ec.generate_private_key(ec.SECP256R1())
 PEM = FIRST.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+HELLO = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
 
 
 def public(key: Key, name: str) -> dict[str, Any]:
@@ -142,6 +153,58 @@ async def test_a_token_opens_what_its_scopes_say(
     assert (await asked(check, curve)).text == opened
     assert (await asked(check, "static")).text == "act"
     assert issuer.asked == 1
+
+
+async def test_what_is_recorded_and_done_bears_the_name_in_the_token(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    """Two agents of one server, at once and in one another's session: each is the writer of its own."""
+    settings = Settings(store=str(tmp_path / "gonogo.db"))
+    app = Gonogo(settings)
+    served = serve_surface(app)
+    gate = behind_gate({"act": served}, Access(hosts=None, oauth=check_of(issuer).admit))
+    accepts = {"Accept": "application/json, text/event-stream"}
+
+    async with (
+        served.server.session_manager.run(),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(gate), base_url="https://gonogo.example", headers=accepts
+        ) as client,
+    ):
+
+        async def post(message: dict[str, Any], **said: object) -> httpx.Response:
+            shown = token(claims(scope="act", **said))
+            headers = {"Authorization": f"Bearer {shown}", **session}
+            answer = await client.post("/mcp", json={"jsonrpc": "2.0", **message}, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return answer
+
+        session: dict[str, str] = {}
+        opened = await post({"id": 1, "method": "initialize", "params": HELLO}, sub="alice")
+        session = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+
+        async def record(n: int, **said: object) -> None:
+            rows = [{"dependency": "m", "outcome": 1}] * n
+            arguments = {"observations": rows}
+            params = {"name": "record_observations", "arguments": arguments}
+            answer = await post({"id": 1 + n, "method": "tools/call", "params": params}, **said)
+            assert f'"accepted":{n}' in answer.text.replace(" ", "").replace("\\", "")
+
+        async with anyio.create_task_group() as tasks:
+            for n, said in enumerate(
+                ({"sub": "alice"}, {"sub": "bob\u202e"}, {"client_id": "ci"}, {}), 1
+            ):
+                tasks.start_soon(partial(record, n, **said))
+        telemetry = (await app.stores()).telemetry
+        found = await telemetry.writers("m", since_ms=0)
+        assert [(one.writer, one.n) for one in found] == [
+            ("agent", 4),
+            ("agent:alice", 1),
+            ("agent:bob", 2),
+            ("agent:ci", 3),
+        ]
+        assert app.actor == "agent"
+        await app.close()
 
 
 def by_hand(algorithm: str, secret: bytes | None) -> str:

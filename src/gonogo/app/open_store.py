@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,9 +20,22 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.settings import Settings
 
-__all__ = ["OpenStore", "log_change", "reconfigured"]
+__all__ = ["OpenStore", "acting_as", "log_change", "reconfigured"]
 
 EDIT = "edit_configuration"
+
+# Who asks, where one application answers several: it goes with the call, through all that this awaits.
+_CALLER: ContextVar[str | None] = ContextVar("caller", default=None)
+
+
+@contextmanager
+def acting_as(actor: str | None) -> Iterator[None]:
+    """Ask, record and act in a caller's name; None: in that of the application."""
+    before = _CALLER.set(actor)
+    try:
+        yield
+    finally:
+        _CALLER.reset(before)
 
 
 class OpenStore:
@@ -30,16 +44,25 @@ class OpenStore:
     Args:
         settings: The configuration; where it was read from a file, edits of that are followed.
         clock: Now in epoch milliseconds.
-        actor: Who asks, for the decision log.
+        actor: Who asks, for the decision log and what is recorded; see `acting_as`.
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], int], actor: str) -> None:
         self.settings = settings
-        self.actor = actor
+        self._actor = actor
         self._clock = clock
         self.config_file = ConfigFile(settings)
         self._stores: Stores | None = None
         self._opening = anyio.Lock()
+
+    @property
+    def actor(self) -> str:
+        """Who asks."""
+        return _CALLER.get() or self._actor
+
+    @actor.setter
+    def actor(self, actor: str) -> None:
+        self._actor = actor
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,8 +94,10 @@ class OpenStore:
             async with self._opening:
                 if self._stores is not None and self._stores.db.is_replaced:
                     await self.close()
-                self._stores = self._stores or await self._open()
-        return self._stores
+                with acting_as(None):  # the store is everybody's, whoever asks first
+                    self._stores = self._stores or await self._open()
+        caller = _CALLER.get()
+        return self._stores if caller is None else replace(self._stores, actor=caller)
 
     async def _follow(self, edited: Settings) -> None:
         """Answer by an edited configuration from here on, and log what it changes."""

@@ -103,9 +103,9 @@ class Stores:
         from gonogo.app.new_names import NewNames
         from gonogo.drift.backdating import BackdatedIntake
 
-        telemetry = self.telemetry if writer is None else self.telemetry.by(writer)
-        sink = BackdatedIntake(telemetry, self.decisions, self.settings, from_files, self.new_id)
         said_by = writer or self.actor
+        telemetry = self.telemetry.by(said_by)
+        sink = BackdatedIntake(telemetry, self.decisions, self.settings, from_files, self.new_id)
         return NewNames(sink, telemetry, self.ledger, self.refusals, said_by, self.names_seen)
 
     async def traffic(self) -> Traffic:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -19,18 +19,28 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Admission = Callable[[str], Awaitable["Surface | Response"]]
+    Admission = Callable[[str], Awaitable["Admitted | Response"]]
 
 Surface = Literal["act", "read"]
 
 # RFC 9728, 3.1.
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
+# Of a request's scope: who the token that came with it was given to.
+SUBJECT = "gonogo.subject"
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - told apart, not bound
 OPEN_PATHS = frozenset({"/healthz"})
 EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate"
 KNOWN_PATHS = frozenset({"/mcp", "/metrics", *OPEN_PATHS})
+
+
+class Admitted(NamedTuple):
+    """What a token opens, and the name of whoever it was given to; empty where it tells none."""
+
+    surface: Surface
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +186,10 @@ class Gate:
                 return refused(401, "A token is needed: Authorization: Bearer TOKEN.", {})
             if not scope["path"].startswith(WELL_KNOWN):
                 opened = await self._access.oauth(shown)
-                if not isinstance(opened, str):
+                if not isinstance(opened, Admitted):
                     return opened
-                surface = "act" if opened == "act" else "read"
+                surface = opened.surface
+                scope[SUBJECT] = opened.subject
         scope["gonogo.surface"] = surface
         return self._app
 

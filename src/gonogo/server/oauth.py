@@ -8,7 +8,7 @@ PyJWT checks it: signatures are no place for code of one's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
@@ -17,9 +17,11 @@ import jwt
 from gonogo.border.foreign import foreign_json
 from gonogo.errors import GonogoError, plain
 from gonogo.http.bounded_exchange import ask
-from gonogo.server.gate import WELL_KNOWN, refused
+from gonogo.server.gate import WELL_KNOWN, Admitted, refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
     from starlette.routing import Route
 
@@ -42,6 +44,7 @@ ALGORITHMS = (
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
 TOKEN_CHARS_MAX = 8_192
+SUBJECT_CHARS_MAX = 60
 KEYS_MAX = 100
 FETCH_S = 5.0
 # Keys that were withdrawn are forgotten after an hour; unknown ones are looked for twice a minute at most.
@@ -75,8 +78,8 @@ class TokenCheck:
         self._lock = anyio.Lock()
         self._found: SigningKeys | None = None
 
-    async def surface(self, token: str) -> Surface | Literal["none"]:
-        """What a token opens by its scopes; "none" where it is valid and has neither.
+    async def opened(self, token: str) -> Admitted | None:
+        """What a token opens by its scopes, and for whom; None where it is valid and has neither.
 
         Raises:
             InvalidToken: It is not signed by the issuer for this server, or its time is over.
@@ -102,20 +105,21 @@ class TokenCheck:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise InvalidToken(plain(str(error), 120).rstrip(".")) from None
-        return _surface_of(claims.get("scope", claims.get("scp")))
+        surface = _surface_of(claims.get("scope", claims.get("scp")))
+        return None if surface is None else Admitted(surface, _subject_of(claims))
 
-    async def admit(self, authorization: str) -> Surface | Response:
+    async def admit(self, authorization: str) -> Admitted | Response:
         """What an Authorization header opens, or the refusal, which says where to get a token."""
         told = {"scope": " ".join(SCOPES), "resource_metadata": metadata_url(self.settings)}
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             return refused(401, "A token is needed: Authorization: Bearer TOKEN.", told)
         try:
-            opened = await self.surface(token.strip())
+            opened = await self.opened(token.strip())
         except InvalidToken as invalid:
             said = f"This token opens nothing: {invalid}."
             return refused(401, said, {"error": "invalid_token", **told})
-        if opened == "none":
+        if opened is None:
             said = "This token has neither of the scopes read and act."
             return refused(403, said, {"error": "insufficient_scope", **told})
         return opened
@@ -173,10 +177,18 @@ def _keys_of(content: object) -> dict[str | None, jwt.PyJWK]:
     return found
 
 
-def _surface_of(scope: object) -> Surface | Literal["none"]:
+def _subject_of(claims: Mapping[str, object]) -> str:
+    """Whose token it is (RFC 9068, 2.2): the subject, which is the client itself where no person is behind it."""
+    named = (claims.get(name) for name in ("sub", "client_id", "azp"))
+    return next(
+        (plain(one, SUBJECT_CHARS_MAX) for one in named if isinstance(one, str) and one), ""
+    )
+
+
+def _surface_of(scope: object) -> Surface | None:
     names = scope.split() if isinstance(scope, str) else scope
     granted = set(map(str, names)) if isinstance(names, list) else set()
-    return "act" if "act" in granted else "read" if "read" in granted else "none"
+    return "act" if "act" in granted else "read" if "read" in granted else None
 
 
 def metadata_path(settings: OAuthSettings) -> str:

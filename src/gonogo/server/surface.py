@@ -37,8 +37,10 @@ from pydantic import AnyUrl, ValidationError
 
 from gonogo import __version__
 from gonogo.app import Gonogo
+from gonogo.app.open_store import acting_as
 from gonogo.errors import GonogoError, UnknownTarget, plain
 from gonogo.server.definitions import DRAWN, define
+from gonogo.server.gate import SUBJECT
 from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.panel_app import PanelApp
 from gonogo.server.prompts import add_prompts
@@ -92,7 +94,8 @@ class GonogoServer(MCPServer[Gonogo]):
         """
         known = name if self._tool_manager.get_tool(name) else "unknown"
         try:
-            answered = await super().call_tool(name, arguments, context)
+            with acting_as(_caller(context)):
+                answered = await super().call_tool(name, arguments, context)
         except ToolError as error:
             crash = isinstance(error, UnexpectedToolError) and not isinstance(
                 error.__cause__, GonogoError
@@ -161,6 +164,13 @@ class GonogoServer(MCPServer[Gonogo]):
             return await super().get_prompt(name, arguments, context)
         except ValueError as error:
             raise MCPError(INTERNAL_ERROR, crashed(name, error)) from None
+
+
+def _caller(context: Context[Gonogo, Any] | None) -> str | None:
+    """Who calls, where the token of a request names somebody; every other agent is `agent`."""
+    request = None if context is None else context.request_context.request
+    subject = getattr(request, "scope", {}).get(SUBJECT)
+    return f"agent:{subject}" if subject else None
 
 
 def crashed(what: str, error: BaseException) -> str:

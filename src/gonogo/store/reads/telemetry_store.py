@@ -64,6 +64,8 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
 
     def by(self, writer: str) -> Self:
         """This store, written by somebody else."""
+        if writer == self._writer:
+            return self
         return type(self)(self._database, self._settings, writer=writer)
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
