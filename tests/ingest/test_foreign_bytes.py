@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
+import foreign_files
 from gonogo.actuators.route_file import RouteFile
-from gonogo.border.foreign import DEPTH_MAX, foreign_file, foreign_json
+from gonogo.border.foreign import DEPTH_MAX, foreign_file, foreign_json, number, whole
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError, GonogoError, ProbeError
+from gonogo.ingest.formats import FORMATS, format_of
+from gonogo.ingest.formats.foreign_format import File, foreign_rows
 from gonogo.ingest.jsonl import strict_json
 from gonogo.prober.golden_run import read_golden
 from gonogo.prober.replies import json_value
@@ -147,3 +152,70 @@ def test_a_file_that_is_a_pipe_is_not_waited_for(
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(GonogoError, match="no regular file"):
         reader(tmp_path / "pipe")
+
+
+# Each a number to some test of digits, and none that a float, or int(), can take.
+NO_NUMBERS = ("9" * 400, "9" * 4_999, "-" + "9" * 400, "٣" * 400, "²", "1e400", "nan", 10**400)
+
+
+def test_no_number_is_too_long_to_be_refused() -> None:
+    """Text of other scripts is a number where it is short; a whole one is of ASCII digits."""
+    assert [number(each) for each in NO_NUMBERS] == [None] * len(NO_NUMBERS)
+    assert [whole(str(each)) for each in NO_NUMBERS] == [None] * len(NO_NUMBERS)
+    assert (number("٣"), number(" 1.5 "), number(True), whole("08"), whole("-1")) == (
+        *(3, 1.5, None, 8, None),
+    )
+
+
+SAMPLES = [
+    foreign_files.promptfoo(1),
+    foreign_files.inspect_log(),
+    foreign_files.langfuse(0),
+    foreign_files.lm_eval(0, "task"),
+    *(foreign_files.PHOENIX[:1] + foreign_files.MLFLOW[:1] + foreign_files.HELICONE[:1]),
+    *(foreign_files.SPEND[:1] + foreign_files.DATADOG[:1] + foreign_files.ANTHROPIC[:1]),
+    *foreign_files.USAGE,
+]
+IN_ITS_PLACE: tuple[Any, ...] = (
+    *NO_NUMBERS,
+    -1,
+    1e308,
+    True,
+    None,
+    [],
+    {},
+    [[[]]],
+    {"a": [1]},
+    "\ud800",
+    "a" * 9_999,
+)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - JSON
+    """The path of every value within a value."""
+    yield path
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    for key, each in inner:
+        yield from leaves(each, (*path, key))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: next(iter(sample)))
+def test_any_value_in_any_place_of_another_tools_file_ends_as_promised(
+    sample: dict[str, Any],
+) -> None:
+    """Each place of a record of each format takes each of them; whichever format it then is."""
+    assert format_of(sample) is not None
+    for path in list(leaves(sample))[1:]:
+        for value in IN_ITS_PLACE:
+            record = copy.deepcopy(sample)
+            here: Any = record
+            for step in path[:-1]:
+                here = here[step]
+            here[path[-1]] = value
+            for found in FORMATS:
+                if found.recognises(record):
+                    list(foreign_rows([(1, record, b"")], found, File("a.jsonl")))

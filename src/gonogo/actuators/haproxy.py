@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gonogo.actuators.fence import settled
+from gonogo.border.foreign import whole
 from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route, Weight
 
@@ -173,7 +174,7 @@ class HaproxyWeights:
         said = await self._ask(f"get var {self._variable(dependency)}")
         value = said.partition("value=<")[2].partition(">")[0]
         weights = {server: int(row["srv_uweight"]) for server, row in own.items()}
-        return weights, down, int(value) if value.isdigit() else 0
+        return weights, down, whole(value) or 0
 
     async def _claim(self, route: Route) -> None:
         name = self._variable(route.dependency)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from gonogo.border.foreign import whole
 from gonogo.errors import ParameterError, plain
 
 if TYPE_CHECKING:
@@ -43,12 +44,13 @@ def place_of(text: str, *, option: str) -> Place:
     """
     host, colon, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    is_number = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
-    if not (colon and bare and is_number) or (":" in bare and bare == host):
+    number = whole(port)
+    is_port = number is not None and number <= PORT_MAX
+    if number is None or not (colon and bare and is_port) or (":" in bare and bare == host):
         raise ParameterError(
             f"{option} '{plain(text, 60)}' is not HOST:PORT, as in 127.0.0.1:8765."
         )
-    return Place(bare, int(port))
+    return Place(bare, number)
 
 
 def listening_socket(place: Place, *, option: str) -> socket.socket:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gonogo.border.column_names import MAP_ADVICE, suggestion
+from gonogo.border.foreign import whole
 from gonogo.errors import DataError, ParameterError, plain
 from gonogo.ingest.cell_words import is_nothing, outcome_of_word
 from gonogo.ingest.error_codes import error_code, error_code_of
@@ -271,8 +272,8 @@ def _at(values: Mapping[str, object], column: str) -> object:
     for part in column.split("."):
         if isinstance(here, dict):
             here = here.get(part)
-        elif isinstance(here, list) and part.isdecimal() and int(part) < len(here):
-            here = here[int(part)]
+        elif isinstance(here, list) and (place := whole(part)) is not None and place < len(here):
+            here = here[place]
         else:
             return None
     return here

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from gonogo.border.foreign import foreign_json
+from gonogo.border.foreign import foreign_json, number
 from gonogo.errors import DataError, plain
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.mapping import ColumnMap
@@ -97,8 +97,9 @@ def payload_fields(payload: Mapping[str, object]) -> dict[str, object]:
         "output_tokens": _number(payload.get("completion_tokens")),
         **_parts(_object(payload.get("metadata"))),
     }
-    if isinstance(start, int | float) and isinstance(end, int | float):
-        fields["latency_ms"] = max(end - start, 0) * 1000
+    began, ended = number(start), number(end)
+    if began is not None and ended is not None:
+        fields["latency_ms"] = max(ended - began, 0) * 1000
     if payload.get("status") == "failure":
         fields["error"] = _error(payload.get("error_information"))
     if payload.get("cache_hit") is True:
@@ -131,12 +132,8 @@ def _number(value: object) -> object:
     """Text of a CSV cell as its number; what is none is refused later, by its field's check."""
     if value == "" or value is None:
         return None
-    if not isinstance(value, str):
-        return value
-    try:
-        return int(value) if value.isdecimal() else float(value)
-    except ValueError:
-        return value
+    found = number(value) if isinstance(value, str) else None
+    return value if found is None else found
 
 
 def _rfc3339(value: object) -> object:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from gonogo.border.foreign import whole
 from gonogo.errors import ConfigError, ProbeError, plain
 from gonogo.prober.fetch import Request, fetch
 from gonogo.prober.replies import Ask, Reply, header_values, json_value
@@ -82,8 +83,8 @@ def _http_reply(body: bytes, probe: ProbeSettings) -> Reply:
         name = step.replace("~1", "/").replace("~0", "~")  # RFC 6901
         if isinstance(found, dict) and name in found:
             found = found[name]
-        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
+        elif isinstance(found, list) and (place := whole(name)) is not None and place < len(found):
+            found = found[place]
         else:
             raise ProbeError(f"The answer has nothing at {probe.answer}.", "garbage")
     return Reply(found if isinstance(found, str) else json.dumps(found))

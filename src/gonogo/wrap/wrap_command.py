@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from gonogo.border.characters import UnclearName, name_of
+from gonogo.border.foreign import whole
 from gonogo.config.early_options import EarlyParser
 from gonogo.errors import ParameterError
 from gonogo.recorder.outbox import CLOSE_S, Outbox
@@ -125,9 +126,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) > REPEATS_MAX:
+    found = whole(text)
+    if found is None or found > REPEATS_MAX:
         raise argparse.ArgumentTypeError(f"is a whole number up to {REPEATS_MAX}")
-    return int(text)
+    return found
 
 
 def _usd(text: str) -> float:

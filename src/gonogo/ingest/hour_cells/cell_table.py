@@ -12,6 +12,7 @@ from collections.abc import Callable, KeysView, Mapping
 from operator import mul
 from typing import NamedTuple, cast
 
+from gonogo.border.foreign import number
 from gonogo.detectors.bins import LOGIT_ONE, LOGIT_ZERO, SIGNED_LOG, Layout, layout_of
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
@@ -215,9 +216,8 @@ def _time(row: _Row, column: str, now_ms: int) -> int:
 
 def _as_time(value: object) -> object:
     """A time of a CSV file may be a number in text."""
-    if isinstance(value, str) and value.replace(".", "", 1).isdigit():
-        return float(value)
-    return value
+    found = number(value) if isinstance(value, str) else None
+    return value if found is None else found
 
 
 def _segments(row: _Row) -> dict[str, str]:
