@@ -320,9 +320,7 @@ async def test_what_the_person_is_asked_is_found_without_changing_anything(w: Wo
     """The resolver may run many times: it reads, and asks only where a yes would help."""
 
     async def asked(**wanted: str) -> FallbackPlan | None:
-        return await plan_to_approve(
-            w.ports, w.settings, dependency="m", actor="agent", now_ms=w.now_ms, **wanted
-        )
+        return await plan_to_approve(w.ports, w.settings, dependency="m", now_ms=w.now_ms, **wanted)
 
     plan = await w.plan()
     assert [(await asked(plan_id=plan.plan_id)) is not None for _ in range(3)] == [True] * 3

@@ -13,7 +13,8 @@ from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation, PartVerdict, StandingVerdict
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_check import check_trust, p_better, trust_estimate
-from trust_fakes import MemoryTelemetry, Verdicts
+from kept_verdicts import Verdicts
+from trust_fakes import MemoryTelemetry
 
 pytestmark = pytest.mark.anyio
 NOW = 1_780_000_000_000

@@ -15,7 +15,8 @@ from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.fleet import check_fleet
 from gonogo.trust.trust_check import check_trust
-from trust_fakes import MemoryTelemetry, Verdicts
+from kept_verdicts import Verdicts
+from trust_fakes import MemoryTelemetry
 
 NOW = 1_780_000_000_000
 HOURS = 240

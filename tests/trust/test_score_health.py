@@ -15,7 +15,8 @@ from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import Settings
 from gonogo.trust.trust_check import check_trust
-from trust_fakes import MemoryTelemetry, Verdicts
+from kept_verdicts import Verdicts
+from trust_fakes import MemoryTelemetry
 
 NOW = 1_780_000_000_000  # a Thursday
 SETTINGS = Settings(store="unused")

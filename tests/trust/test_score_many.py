@@ -25,7 +25,8 @@ from gonogo.trust.fleet import check_fleet
 from gonogo.trust.fleet_scores import AT_ONCE, FIRST_RUN
 from gonogo.trust.score_many import score_many
 from gonogo.trust.trust_estimate import kept_from, trust_estimate
-from trust_fakes import MemoryTelemetry, Verdicts
+from kept_verdicts import Verdicts
+from trust_fakes import MemoryTelemetry
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,8 @@ from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_check import check_trust
-from trust_fakes import MemoryTelemetry, Verdicts
+from kept_verdicts import Verdicts
+from trust_fakes import MemoryTelemetry
 
 pytestmark = pytest.mark.anyio
 NOW = 1_780_000_000_000

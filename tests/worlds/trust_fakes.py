@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -30,9 +30,7 @@ from gonogo.records import (
     Kind,
     Mark,
     Observation,
-    PartVerdict,
     Rollups,
-    StandingVerdict,
 )
 from gonogo.settings import Settings
 from written_by_nobody import WrittenByNobody
@@ -249,13 +247,6 @@ class MemoryTelemetry(WrittenByNobody):
         known = await self.dependencies(limit=len(self.seen))
         return [one.name for one in known if one.provider == provider]
 
-    async def recorded_by(
-        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
-    ) -> HourCounts:
-        """Nobody's: it keeps no writers."""
-        del writers, since_ms
-        return await self.hours(dependency, golden=golden, start_hour=0, end_hour=0)
-
     async def newest_calls(
         self,
         dependency: str,
@@ -383,33 +374,3 @@ class MemoryTelemetry(WrittenByNobody):
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
         """Of each."""
         return {name: await self.repeats(name) for name in dependencies if name in self.seen}
-
-
-@dataclass
-class Verdicts:
-    """The only part of a decision log that the fleet reads."""
-
-    last: dict[str, StandingVerdict] = field(default_factory=dict)
-    first: dict[str, int] = field(default_factory=dict)
-
-    async def first_scored(self, names: Sequence[str]) -> dict[str, int]:
-        """What was set of these."""
-        return {name: self.first[name] for name in names if name in self.first}
-
-    def say(self, verdicts: Mapping[str, PartVerdict]) -> None:
-        """Kept at once."""
-        for name, said in verdicts.items():
-            self.last[name] = self.last.get(name, StandingVerdict()).with_newer(said)
-
-    @property
-    def heard_of(self) -> list[str]:
-        """All that was set or said."""
-        return list(self.last)
-
-    def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
-        """What was set or said of these."""
-        return {name: self.last[name] for name in stored if name in self.last}
-
-    async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:
-        """What was set or said."""
-        return {n: v for n, v in self.last.items() if names is None or n in names}

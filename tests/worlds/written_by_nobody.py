@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from gonogo.records import HourCounts
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gonogo.ports.trust_reads import WriterCounts
 
 
@@ -15,3 +21,11 @@ class WrittenByNobody:
         """Nobody did."""
         del dependency, since_ms
         return []
+
+    async def recorded_by(
+        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
+    ) -> HourCounts:
+        """Nobody recorded anything."""
+        del dependency, writers, since_ms, golden
+        none = np.zeros(0, dtype=np.int64)
+        return HourCounts(none, none, (), *[none] * 10)

@@ -337,17 +337,6 @@ class RehearsedTelemetry(UnplayedReads):
         del dependency, since_ms, now_ms
         return 0
 
-    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
-        """Nothing is remembered, which the contract allows."""
-        del dependency, key
-        nothing: tuple[int, bytes] | None = None
-        return nothing
-
-    async def cache_state(
-        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
-    ) -> None:
-        """Nothing is remembered, which the contract allows."""
-
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
         """The others of its kind, as history has them."""
         del since_day, limit

@@ -21,6 +21,17 @@ _NONE = np.zeros(0, dtype=np.int64)
 class UnplayedReads:
     """Kept scores, categories, judges, repeated answers and outputs: none of them is played."""
 
+    async def cached_state(self, dependency: str, key: str) -> tuple[int, bytes] | None:
+        """Nothing is remembered, which the contract allows."""
+        del dependency, key
+        nothing: tuple[int, bytes] | None = None
+        return nothing
+
+    async def cache_state(
+        self, dependency: str, key: str, hour: int, state: bytes, *, rev: int | None = None
+    ) -> None:
+        """Nothing is remembered, which the contract allows."""
+
     async def keep_score(self, score: KeptScore) -> None:
         """Scores are not kept, which the contract allows."""
 

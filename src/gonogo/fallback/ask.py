@@ -298,7 +298,7 @@ async def plan_to_approve(
     dependency: str,
     plan_id: str | None = None,
     undo: str | None = None,
-    actor: str,
+    actor: str = "agent",
     now_ms: int,
 ) -> FallbackPlan | None:
     """What a person would have to say yes to, for a question put through the client.
