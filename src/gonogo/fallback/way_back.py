@@ -28,9 +28,8 @@ async def propose_undo(
     dependency = route.dependency
     done = await ports.routes.plan_with(audit_id=audit_id)
     if done is None:
-        newest = None if route.audit_id is None else [route.audit_id]
         told = "Pass the audit_id that the fallback returned."
-        raise UnknownTarget("action", audit_id, newest, told)
+        raise UnknownTarget("action", audit_id, route.audit_id and [route.audit_id], told)
     refuse_other(done, dependency)
     if route.epoch != done.epoch:
         raise ActionRefused(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Admission = Callable[[str], Awaitable["Admitted | Response"]]
+    Admission = Callable[[str], Awaitable["TokenGrant | Response"]]
 
 Surface = Literal["act", "read"]
 
@@ -36,7 +36,7 @@ EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate"
 KNOWN_PATHS = frozenset({"/mcp", "/metrics", *OPEN_PATHS})
 
 
-class Admitted(NamedTuple):
+class TokenGrant(NamedTuple):
     """What a token opens, and the name of whoever it was given to; empty where it tells none."""
 
     surface: Surface
@@ -186,7 +186,7 @@ class Gate:
                 return refused(401, "A token is needed: Authorization: Bearer TOKEN.", {})
             if not scope["path"].startswith(WELL_KNOWN):
                 opened = await self._access.oauth(shown)
-                if not isinstance(opened, Admitted):
+                if not isinstance(opened, TokenGrant):
                     return opened
                 surface = opened.surface
                 scope[SUBJECT] = opened.subject

@@ -17,7 +17,7 @@ import jwt
 from gonogo.border.foreign import foreign_json
 from gonogo.errors import GonogoError, plain
 from gonogo.http.bounded_exchange import ask
-from gonogo.server.gate import WELL_KNOWN, Admitted, refused
+from gonogo.server.gate import WELL_KNOWN, TokenGrant, refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,7 @@ class TokenCheck:
         self._lock = anyio.Lock()
         self._found: SigningKeys | None = None
 
-    async def opened(self, token: str) -> Admitted | None:
+    async def opened(self, token: str) -> TokenGrant | None:
         """What a token opens by its scopes, and for whom; None where it is valid and has neither.
 
         Raises:
@@ -106,9 +106,9 @@ class TokenCheck:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise InvalidToken(plain(str(error), 120).rstrip(".")) from None
         surface = _surface_of(claims.get("scope", claims.get("scp")))
-        return None if surface is None else Admitted(surface, _subject_of(claims))
+        return None if surface is None else TokenGrant(surface, _subject_of(claims))
 
-    async def admit(self, authorization: str) -> Admitted | Response:
+    async def admit(self, authorization: str) -> TokenGrant | Response:
         """What an Authorization header opens, or the refusal, which says where to get a token."""
         told = {"scope": " ".join(SCOPES), "resource_metadata": metadata_url(self.settings)}
         scheme, _, token = authorization.partition(" ")
