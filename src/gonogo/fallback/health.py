@@ -19,7 +19,7 @@ from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
-from gonogo.records import HOUR_MS, worst_verdict
+from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.actors import actor_name
 from gonogo.text.forms import counted, number
 
@@ -83,9 +83,11 @@ class TrustHealth:
         alone = await self._without(found, version, asked_by, now_ms) if asked_by else found
         if alone is not found and answers is not False:
             answers, answered = await self._answers(name, version, now_ms, asked_by)
-        told = alone or found
-        verdict = worst_verdict([told.verdict, found.verdict, "go" if alone else "unknown"])
-        why = _why(found, alone, asked_by)
+        told = _worse(found, alone or found)
+        verdict = worst_verdict([told.verdict, "go" if alone else "unknown"])
+        why = _why(told)
+        if told is not found or alone is None:
+            why = _not_counted(why, asked_by, is_all=alone is None)
         drift = "unknown" if version is not None else await self._drift(name, now_ms)
         if drift in ("caution", "no_go"):
             why = f"drift {drift}" + (f"; {why}" if told.why else "")
@@ -322,16 +324,21 @@ class TrustHealth:
         )
 
 
-def _why(found: TrustEstimate, alone: TrustEstimate | None, asked_by: Sequence[str]) -> str:
-    """What the verdict of an estimate rests on; `alone` is that without what those who ask recorded."""
-    told = alone or found
-    why = told.why or f"{number(in_points(told.score))}% of its calls are good"
-    if alone is found:
-        return why
-    if found.verdict == "no_go" and told.verdict != "no_go":
-        return found.why
+def _worse(found: TrustEstimate, alone: TrustEstimate) -> TrustEstimate:
+    """Of two estimates of a target the one that speaks less for it, the first where they are equal."""
+    return max(
+        (found, alone), key=lambda one: (VERDICTS_BY_SEVERITY.index(one.verdict), -one.score)
+    )
+
+
+def _why(told: TrustEstimate) -> str:
+    return told.why or f"{number(in_points(told.score))}% of its calls are good"
+
+
+def _not_counted(why: str, asked_by: Sequence[str], *, is_all: bool) -> str:
+    """Words that say whose records of the last day were left out; `is_all`: nothing is left then."""
     who = plain(" and ".join(map(actor_name, asked_by)), 80)
-    if alone is None:
+    if is_all:
         return f"nobody but {who}, who asks for it, recorded anything of it"
     return f"{why}, not counting what {who} recorded in the last day"
 
