@@ -155,6 +155,8 @@ async def test_a_changed_mix_alone_is_not_degraded(tmp_path: Path) -> None:
     assert report.mix_shift is not None
     assert report.mix_shift["mix"] < 0
     assert abs(report.mix_shift["within"]) < abs(report.mix_shift["mix"])
+    assert report.change is not None
+    assert sum(report.mix_shift.values()) == pytest.approx(report.change.absolute, abs=2e-4)
 
 
 async def test_outcomes_that_come_late_are_waited_for(tmp_path: Path) -> None:

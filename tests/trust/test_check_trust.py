@@ -195,7 +195,7 @@ async def test_a_bad_state_is_passed_on_by_name_through_others() -> None:
     assert report.verdict == "no_go"
     assert report.upstream is not None
     assert len(report.upstream) == 1
-    assert report.upstream[0].startswith("c, through b: no_go, trust ")
+    assert report.upstream[0].startswith("c, through b: trust no_go, ")
     assert report.upstream[0] in report.summary
     # The cause is looked at first: it is what needs a way back.
     assert report.next_actions[0].tool == "get_trust_score_health"
@@ -254,8 +254,8 @@ async def test_the_fleet_passes_a_bad_state_on_and_names_it() -> None:
     told = {line.dependency: (line.verdict, line.upstream) for line in report.fleet}
     assert told == {
         "index": ("no_go", None),
-        "app": ("no_go", "index: no_go"),
-        "search": ("no_go", "index: no_go"),
+        "app": ("no_go", "index: trust no_go"),
+        "search": ("no_go", "index: trust no_go"),
         "other": ("go", None),
     }
 

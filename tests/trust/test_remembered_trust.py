@@ -66,7 +66,7 @@ async def test_new_evidence_on_it_and_below_it_is_seen_at_once(tmp_path: Path) -
         report = await same(world)
         assert report.verdict == "no_go"
         assert report.upstream is not None
-        assert report.upstream[0].startswith("deepest, through below: no_go")
+        assert report.upstream[0].startswith("deepest, through below: trust no_go")
         await world.app.record_evidence(failures("m", world.now_ms))
         assert (await same(world)).score != report.score
 

@@ -137,7 +137,7 @@ def sliced(
     return SliceFindings(
         finding=finding,
         segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
-        mix_shift=_mix(partitions, days, whole),
+        mix_shift=_mix(streams, followed, since_hour),
     )
 
 
@@ -231,12 +231,10 @@ def _by_the_hour(
     since_hour: int | None,
 ) -> list[CellFinding]:
     """Findings with the rates of the hours that the whole's are of: its baseline's, and since."""
-    hours = followed.hours
     of = {name: stream for part in streams for name, stream in part.slices.items()}
     told = []
     for cell in findings:
-        before = of[cell.segment].between(hours.start_hour, hours.end_hour)
-        now = of[cell.segment].between(hours.end_hour if since_hour is None else since_hour, None)
+        before, now = _sides(of[cell.segment], followed, since_hour)
         told.append(
             replace(
                 cell,
@@ -247,6 +245,15 @@ def _by_the_hour(
             )
         )
     return told
+
+
+def _sides(
+    stream: RateStream, followed: FollowedRate, since_hour: int | None
+) -> tuple[RateStream, RateStream]:
+    """A slice's labels of the whole's baseline, and those since."""
+    hours = followed.hours
+    start = hours.end_hour if since_hour is None else since_hour
+    return stream.between(hours.start_hour, hours.end_hour), stream.between(start, None)
 
 
 def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
@@ -324,23 +331,21 @@ def _guarantee(needed: float) -> str:
     )
 
 
-def _mix(partitions: list[Partition], days: _Days, whole: RateStream) -> dict[str, float] | None:
-    """How much of the whole's change other shares of traffic explain, by the key where it is most."""
+def _mix(
+    streams: Sequence[_Slices], followed: FollowedRate, since_hour: int | None
+) -> dict[str, float] | None:
+    """How much of the whole's change other shares of traffic explain, by the key where it is most.
+
+    Of the hours that the change is told of: the two parts add up to it where each call has the key.
+    """
     found: dict[str, float] | None = None
-    sign = -1 if whole.metric == "outcome" else 1
-    for part in partitions:
-        if len(part.cells) < 2 or part.name in ("day_type", "hour_band"):  # noqa: PLR2004
+    sign = -1 if followed.stream.metric == "outcome" else 1
+    for part in streams:
+        if len(part.slices) < 2 or part.key in ("day_type", "hour_band"):  # noqa: PLR2004
             continue
+        sides = [_sides(stream, followed, since_hour) for stream in part.slices.values()]
         table = np.array(
-            [
-                (
-                    c.n[: days.baseline].sum(),
-                    c.bad[: days.baseline].sum(),
-                    c.n[days.baseline :].sum(),
-                    c.bad[days.baseline :].sum(),
-                )
-                for c in part.cells
-            ]
+            [[count for side in pair for count in (side.n.sum(), side.bad.sum())] for pair in sides]
         ).T
         try:
             split = split_mix(*table)

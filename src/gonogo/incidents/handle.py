@@ -155,7 +155,8 @@ def _bad(
             page=look.page,
         )
         told = f"; suspected: {look.suspected}" if look.suspected else ""
-        return IncidentChange(opened, (_event(look, f"opened: {why}{told}"),))
+        said = f"{why.removesuffix('.')}{told}" if told else why
+        return IncidentChange(opened, (_event(look, f"opened: {said}"),))
     signals = tuple(sorted({*found.bad_signals, look.signal}))
     again = found.well_since_ms is not None or found.status == "recovering"
     worse_kind = look.kind == "outage" and found.kind != "outage"

@@ -334,7 +334,9 @@ def _next_actions(
             NextAction(
                 tool=TOOL,
                 arguments=asked | {"reserve": True},
-                reason="hold the money, so that nobody else can spend it first",
+                reason="hold the money, so that nobody else can spend it first"
+                if question.chain[0].unit == "usd"
+                else f"hold the {question.chain[0].unit}, so that nobody else can use them first",
             )
         ]
     if found.calls_that_would_pass:

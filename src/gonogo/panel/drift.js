@@ -158,6 +158,8 @@ function driftFacts(report) {
 }
 
 const SLICE = [["Before", "num wide"], ["Now", "num"], ["Change", "num"], ["n", "num wide"], ["Evidence", "num wide"]];
+/* A slice that went the way of the whole is not named, and not well. */
+const fellToo = (part, { metric, onset, change }) => metric === "outcome" && onset && change?.absolute < 0 && part.change <= change.absolute / 2;
 /* Slices are of outcomes, whatever metric was asked about. */
 function slices(report, go) {
   if (!report.segments?.length) return null;
@@ -165,7 +167,7 @@ function slices(report, go) {
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Slices, worst first" }, h("table", null,
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "Slice"), SLICE.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
       h("tbody", null, report.segments.map((part) => h("tr", { key: part.segment },
-        h("th", { scope: "row" }, h("span", { class: "name" }, part.drifted ? marked("no_go") : marked("go"), go.link(part.segment, { view: "dependency", dependency: report.dependency, segment: part.segment }))),
+        h("th", { scope: "row" }, h("span", { class: "name" }, marked(part.drifted ? "no_go" : fellToo(part, report) ? "caution" : "go"), go.link(part.segment, { view: "dependency", dependency: report.dependency, segment: part.segment }))),
         [shown("outcome", part.baseline_mean), shown("outcome", part.mean), moved("outcome", part.change), whole(part.n), evidence(part.e_value)].map((text, i) => h("td", { class: SLICE[i][1] }, text))))))));
 }
 

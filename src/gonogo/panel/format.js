@@ -31,7 +31,7 @@ const usd = (value) => {
 const inUnit = (check) => (value) => {
   if (!check.unit) return usd(value);
   const size = Math.abs(value);
-  const shown = check.unit !== "minutes" ? whole(Math.round(value)) : (size > 0 && size < 0.1 ? TINY : CENTS).format(value).replace(/\.?0+$/, "").replace("-", "\u2212");
+  const shown = check.unit !== "minutes" ? whole(Math.round(value) + 0) : (size > 0 && size < 0.1 ? TINY : CENTS).format(value).replace(/\.?0+$/, "").replace("-", "\u2212");
   return `${shown} ${shown === "1" ? check.unit.slice(0, -1) : check.unit}`;
 };
 const signed = (text, value) => (value > 0 ? `+${text}` : text.replace("-", "\u2212"));

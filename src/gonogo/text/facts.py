@@ -138,10 +138,12 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
         for s in answer.signals or ()
     ]
     versions = [(v.version, v.n, v.mean) for v in answer.versions or ()]
+    start = answer.current.start if answer.current else None
+    since = f" since {minute(start)}" if start else ""
     return [
         table("segments", "segment n mean baseline change e_value", segments),
         table("signals", "metric kind status change e_value needed psi w1_sd note", signals),
-        table("versions", "version n mean", versions),
+        table(f"versions{since}", "version n mean", versions),
     ]
 
 
@@ -181,7 +183,9 @@ def _budget(answer: BudgetCheck) -> Parts:
     """What the summary does not say: it has the chance, what remains and what is projected."""
     unit: Unit = answer.unit or "usd"
     spent = f"{amount_text(answer.spent_usd, unit)} {UNIT_WORDS[unit].spent} and "
-    spent += f"{amount_text(answer.held_usd, unit)} held of {amount_text(answer.limit_usd, unit)}"
+    # What this answer holds itself stands in its summary.
+    held = "held by others" if answer.reservation else "held"
+    spent += f"{amount_text(answer.held_usd, unit)} {held} of {amount_text(answer.limit_usd, unit)}"
     spent += f", window {answer.window.kind}"
     facts = [("budget", f"{answer.budget}: {spent}")]
     if answer.passed:

@@ -113,7 +113,7 @@ async def look_at_fleet(
     return Fleet(
         rows,
         verdicts,
-        {name: f"{other}: {verdict}" for name, (other, verdict) in upstream.items()},
+        {name: f"{other}: trust {verdict}" for name, (other, verdict) in upstream.items()},
         max(suspects, key=lambda one: one.e_value, default=None),
         len(waiting),
         sum(row.drift is None and row.trust is None for row in waiting),

@@ -143,7 +143,7 @@ async def _surroundings(
     upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
     return _Surroundings(
         [
-            f"{path}: {bad.verdict}, trust {_points(bad)}{_why(bad, found)}"
+            f"{path}: trust {bad.verdict}, {_points(bad)}{_why(bad, found)}"
             for path, bad in upstream
         ],
         [bad.dependency for _, bad in upstream],

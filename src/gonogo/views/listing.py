@@ -12,6 +12,7 @@ from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted
 from gonogo.text.refused_rows import all_refused_text, refused_names
+from gonogo.views.worse_whole import look_at_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,11 +128,13 @@ def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAc
         return [NextAction(tool="list_dependencies", arguments={}, reason="see every name")]
     if not lines:
         return []  # what to record, only the caller knows
-    unasked = next((line for line in lines if line.verdict_as_of is None), lines[0])
-    return [
-        NextAction(
-            tool="check_model_drift",
-            arguments={"dependency": unasked.dependency},
-            reason="a current verdict",
-        )
-    ]
+    unasked = next((line for line in lines if line.drift is None), None)
+    if unasked is not None:
+        asked = {"dependency": unasked.dependency}
+        return [NextAction(tool="check_model_drift", arguments=asked, reason="a current verdict")]
+    worst = max(lines, key=lambda line: VERDICTS_BY_SEVERITY.index(line.verdict))
+    return (
+        []
+        if worst.verdict == "go"
+        else [look_at_whole(worst.dependency, worst, f"it is {worst.verdict}")]
+    )

@@ -14,7 +14,7 @@ from gonogo.records import worst_verdict
 from gonogo.text.forms import minute
 
 if TYPE_CHECKING:
-    from gonogo.answers import DriftReport
+    from gonogo.answers import DependencyLine, DriftReport
     from gonogo.ports.standing_verdicts import CurrentVerdict
 
 
@@ -37,7 +37,8 @@ def beside_worse_whole(report: DriftReport, now: CurrentVerdict) -> DriftReport:
     )
     actions = report.next_actions
     if asked_ms is None or now.verdict != "unknown":
-        actions = [_look(report.dependency, now), *actions][:3]
+        state = "was not asked about yet" if asked_ms is None else f"is {now.verdict}"
+        actions = [look_at_whole(report.dependency, now, f"as a whole it {state}"), *actions][:3]
     return report.model_copy(
         update={
             "summary": f"{report.summary} {_words(report.dependency, whole)}",
@@ -56,13 +57,11 @@ def _words(dependency: str, whole: WholeVerdict) -> str:
     return f"As a whole, {name} is {whole.verdict} ({parts}; {minute(whole.as_of)})."
 
 
-def _look(dependency: str, now: CurrentVerdict) -> NextAction:
-    """The question whose answer is what the whole stands at."""
+def look_at_whole(dependency: str, now: CurrentVerdict | DependencyLine, why: str) -> NextAction:
+    """The question whose answer is what the whole stands at: the worse of its two parts."""
     by_trust = now.trust == now.verdict and now.drift != now.verdict
     return NextAction(
         tool="get_trust_score_health" if by_trust else "check_model_drift",
         arguments={"dependency": dependency},
-        reason="as a whole it was not asked about yet"
-        if now.as_of_ms is None
-        else f"as a whole it is {now.verdict}",
+        reason=why,
     )
