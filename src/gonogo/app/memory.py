@@ -69,16 +69,18 @@ class CheckMemory(Maintenance):
         report = await _beside_changes(stores, report)
         if question.is_about_the_whole:
             return mark, report
-        return mark, await self._beside_whole(stores, report, now_ms)
+        return mark, await self._beside_whole(stores, report, question, now_ms)
 
-    async def _beside_whole(self, stores: Stores, report: DriftReport, now_ms: int) -> DriftReport:
+    async def _beside_whole(
+        self, stores: Stores, report: DriftReport, question: DriftQuestion, now_ms: int
+    ) -> DriftReport:
         """An answer about a part, with what the whole stands at where that is worse."""
         from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
         from gonogo.views.worse_whole import beside_worse_whole
 
         name = report.dependency
         found = await verdicts_now(stores.decisions, self.settings, now_ms=now_ms, names=[name])
-        return beside_worse_whole(report, found.get(name, NEVER_ASKED))
+        return beside_worse_whole(report, found.get(name, NEVER_ASKED), question)
 
     async def _trust(
         self, dependency: str | None, detail: Detail

@@ -15,15 +15,18 @@ from gonogo.text.forms import minute
 
 if TYPE_CHECKING:
     from gonogo.answers import DependencyLine, DriftReport
+    from gonogo.drift.finding import DriftQuestion
     from gonogo.ports.standing_verdicts import CurrentVerdict
 
 
-def beside_worse_whole(report: DriftReport, now: CurrentVerdict) -> DriftReport:
+def beside_worse_whole(
+    report: DriftReport, now: CurrentVerdict, question: DriftQuestion
+) -> DriftReport:
     """The answer about a part, with the standing verdict of the whole where that is worse.
 
     A whole that was never asked about is unknown, and that is said. The verdict of the answer stays
-    that of the part. What the whole is comes first among the next actions; not where it was asked
-    and is unknown, since what is asked of old data leads to their parts.
+    that of the part. What the whole is comes first among the next actions; not where it is unknown
+    and leads to such a question itself, as that about old data leads to versions and to a last day.
     """
     worst = worst_verdict([report.verdict, now.verdict])
     if worst == report.verdict:
@@ -36,7 +39,8 @@ def beside_worse_whole(report: DriftReport, now: CurrentVerdict) -> DriftReport:
         as_of=None if asked_ms is None else rfc3339(asked_ms),
     )
     actions = report.next_actions
-    if asked_ms is None or now.verdict != "unknown":
+    from_whole = asked_ms is not None or question.compares or question.until is not None
+    if now.verdict != "unknown" or not from_whole:
         state = "was not asked about yet" if asked_ms is None else f"is {now.verdict}"
         actions = [look_at_whole(report.dependency, now, f"as a whole it {state}"), *actions][:3]
     return report.model_copy(
