@@ -120,3 +120,20 @@ def test_what_arithmetic_leaves_of_nothing_is_told_as_nothing() -> None:
         "absolute": 0.0,
         "interval95": (0.0, 0.1),
     }
+
+
+def test_a_change_may_be_told_in_rounded_figures() -> None:
+    """Each of them stands for what rounds to it: 0.4567 is 19.57 times 0.02333."""
+    before, now = DRIFT.baseline, DRIFT.current
+    assert before is not None
+    assert now is not None
+    told = DRIFT.model_copy(
+        update={
+            "baseline": before.model_copy(update={"mean": 7 / 300}),
+            "current": now.model_copy(update={"mean": 0.48, "interval95": (0.4, 0.56)}),
+            "change": Change(absolute=0.48 - 7 / 300, relative=0.48 * 300 / 7 - 1),
+        }
+    )
+    rounded = type(DRIFT).model_validate_json(told.model_dump_json(exclude_none=True))
+    rule = "a_change_is_current_less_baseline"
+    assert rule not in {found.rule for found in disagreements(Exchange(rounded))}

@@ -126,6 +126,15 @@ async def test_what_is_stamped_ahead_is_said_when_recorded_and_when_asked(app: G
         assert "of ahead lie ahead of the clock, up to 2026-06-01T17:19Z" in answer.summary
 
 
+async def test_work_of_unstated_calls_leads_to_no_hold(app: Gonogo) -> None:
+    """A budget beside it is priced by one call, for which nobody asked to hold money."""
+    report = await app.preflight(dependencies=["ticket-search"], budget="nightly")
+    assert report.budget is not None
+    assert report.budget.verdict == "unknown"
+    assert report.budget.next_actions == []
+    assert [action for action in report.next_actions if "reserve" in action.arguments] == []
+
+
 async def test_no_sentence_stands_twice(app: Gonogo) -> None:
     """Of the words: facts say what the summary does not. Of a brief object: `missing` is advice."""
     answers: list[Answer] = [

@@ -228,10 +228,10 @@ async def incidents_and_plans(
         update["promotions"] = under_way
     if plans:
         first, n = plans[0], counted(len(plans), "plan")
-        verb = "waits" if len(plans) == 1 else "wait"
+        verb = "waits for a person:" if len(plans) == 1 else "wait for a person, among them"
         update["waiting_plans"] = plans
         update["summary"] = (
-            f"{found.summary} {n} {verb} for a person: {first.approve_command} "
+            f"{found.summary} {n} {verb} {first.approve_command} "
             f"({first.dependency} to {shares(first.to)})."
         )
         update["verdict"] = worst_verdict(["caution", found.verdict])

@@ -155,6 +155,7 @@ def for_unstated_calls(budget: BudgetCheck) -> BudgetCheck:
             "projected_usd": None,
             "projected_interval80_usd": None,
             "decision_id": None,
+            "next_actions": [],
             "summary": (
                 f"Whether budget {budget.budget} carries the work is not known: no number of calls"
                 " was given."

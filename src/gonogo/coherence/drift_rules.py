@@ -53,7 +53,10 @@ def a_change_is_current_less_baseline(said: Exchange[DriftReport]) -> Iterator[s
     if abs(now - before - answer.change.absolute) > slack:
         yield f"{before} → {now} is told as {answer.change.absolute:+}"
     relative = answer.change.relative
-    if relative is not None and before and abs(relative * before - answer.change.absolute) > slack:
+    if relative is None or not before:
+        return
+    slack += abs(before) * _last_digit(relative) + abs(relative) * _last_digit(before)
+    if abs(relative * before - answer.change.absolute) > slack:
         yield f"{answer.change.absolute:+} of {before} is told as {relative:+} of it"
 
 
