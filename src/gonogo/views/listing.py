@@ -130,7 +130,7 @@ def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAc
         return []  # what to record, only the caller knows
     unasked = next((line for line in lines if line.drift is None), None)
     if unasked is not None:
-        asked = {"dependency": unasked.dependency}
+        asked: dict[str, object] = {"dependency": unasked.dependency}
         return [NextAction(tool="check_model_drift", arguments=asked, reason="a current verdict")]
     worst = max(lines, key=lambda line: VERDICTS_BY_SEVERITY.index(line.verdict))
     return (
