@@ -138,12 +138,10 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
         for s in answer.signals or ()
     ]
     versions = [(v.version, v.n, v.mean) for v in answer.versions or ()]
-    start = answer.current.start if answer.current else None
-    since = f" since {minute(start)}" if start else ""
     return [
         table("segments", "segment n mean baseline change e_value", segments),
         table("signals", "metric kind status change e_value needed psi w1_sd note", signals),
-        table(f"versions{since}", "version n mean", versions),
+        table("versions", "version n mean", versions),
     ]
 
 
