@@ -29,17 +29,17 @@ def test_a_drill_passes_or_fails_by_its_policy_and_touches_nothing(store: Path) 
     """0 where an agent may switch, 2 where a person has to and nobody answers; same bytes."""
     config = store.with_name("gonogo.toml")
     before = hashlib.sha256(store.read_bytes()).hexdigest()
-    for policy, status in (("allow", 0), ("ask", 2)):
+    for policy, status, replicates in (("allow", 0, 2), ("ask", 2, 1)):
         config.write_text(CONFIG.format(policy=policy))
         done = gonogo(
-            *("drill", "--scenario", "outage", "--replicates", "2", "--json"),
+            *("drill", "--scenario", "outage", "--replicates", str(replicates), "--json"),
             *("--config", str(config)),
             store=store,
         )
         said = answer(done)
         assert (done.returncode, done.stderr) == (status, "")
         assert said["passed"] is (status == 0)
-        assert said["scenarios"][0]["replicates"] == 2
+        assert said["scenarios"][0]["replicates"] == replicates
     assert hashlib.sha256(store.read_bytes()).hexdigest() == before
 
 
