@@ -209,6 +209,14 @@ def test_places_follow_flags_then_environment_then_the_user_folder(tmp_path: Pat
         ("$HOME/gonogo.db", r"\$HOME/gonogo.db is taken as it stands"),
         ("${workspaceFolder}/gonogo.db", "is taken as it stands"),
         ('"/var/gonogo.db"', "is taken as it stands"),
+        ("%USERPROFILE%/gonogo.db", "is taken as it stands"),
+        ("`pwd`/gonogo.db", "is taken as it stands"),
+        ("<path>/gonogo.db", "is taken as it stands"),
+        ("{{ data }}/gonogo.db", "is taken as it stands"),
+        ("postgresql:/me:secret@db/g", "an address of a database"),
+        ("me:secret@db/g", "an address of a database"),
+        ("SQLite:gonogo.db", "an address of SQLite"),
+        (":memory:", "gone with each command"),
         ("~nobody-has-this-name/g.db", "no such home folder"),
     ],
 )
@@ -218,6 +226,14 @@ def test_a_store_that_is_no_path_is_refused_in_one_line(store: str, said: str) -
         with pytest.raises(ConfigError, match=said) as refused:
             load_settings(None, typed, {"HOME": "/h", **environ})
         assert "secret" not in str(refused.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is a path")
+@pytest.mark.parametrize("store", [r"C:\Users\a b\gonogo.db", "d:/gonogo.db", r"\\host\share\g.db"])
+def test_a_path_of_windows_is_refused_elsewhere(store: str) -> None:
+    """Under WSL a file of that whole name was made in the folder of the day."""
+    with pytest.raises(ConfigError, match="a path of Windows"):
+        load_settings(None, store, {"HOME": "/h"})
 
 
 def test_a_relative_store_of_the_environment_lies_in_the_data_folder(

@@ -8,6 +8,7 @@ they typed it, a path in gonogo.toml from where that file lies.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +29,13 @@ __all__ = [
 ]
 
 # Addresses that need no "//".
-_OTHER_SCHEMES = ("sqlite:", "file:", "postgresql+", "postgres+")
+# Addresses, also with a driver as SQLAlchemy writes it, with a slash too few, or without a scheme.
+_ADDRESS = re.compile(
+    r"[^/\\]+://|(?:postgres(?:ql)?|sqlite|mysql|mariadb|file|https?)[+\w]*:|[^/\\]+:[^/\\]*@",
+    re.IGNORECASE,
+)
+_UNEXPANDED = re.compile(r"[$`]|%\(|%\w+%|^['\"{<]|['\"]$")
+_OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 KEY_PARTS_MAX = 1_000
 
@@ -100,19 +107,27 @@ def named_store(typed: str | None, environ: Mapping[str, str]) -> str:
     if not named:
         return str(default_store(environ))
     source = "--store" if typed else "GONOGO_STORE"
-    scheme = named.partition(":")[0] if "://" in named or named.startswith(_OTHER_SCHEMES) else ""
-    if scheme in ("postgresql", "postgres"):
+    if named.startswith(("postgresql://", "postgres://")):
         return named
-    if scheme:
-        # An address may hold a password: no more than its scheme is said.
+    if _ADDRESS.match(named):
+        # It may hold a password: no more than its scheme is said.
+        scheme = named.partition(":")[0]
+        of = "a database" if "@" in named and "://" not in named else plain(scheme, 40)
         raise ConfigError(
-            f"{source} is an address of {plain(scheme, 40)}: write the path of a file, or "
+            f"{source} is an address of {of}: write the path of a file, or "
             "postgresql://USER@HOST/DATABASE."
         )
-    if "$" in named or "%(" in named or named[0] in "'\"" or named[-1] in "'\"":
+    if _UNEXPANDED.search(named):
         raise ConfigError(
             f"{source} = {plain(named, 120)} is taken as it stands: nothing expands $ or takes "
             "quotes off it. Write the path itself."
+        )
+    if named == ":memory:":
+        raise ConfigError(f"{source} = :memory: would be gone with each command: write a path.")
+    if sys.platform != "win32" and _OF_WINDOWS.match(named):
+        raise ConfigError(
+            f"{source} = {plain(named, 120)} is a path of Windows, where this does not run: write it "
+            "as this system has it (under WSL /mnt/c/…)."
         )
     path = _expanded(named)
     # What starts a server may start it anywhere: there a relative path means the data folder.
