@@ -46,9 +46,9 @@ def report(
     told = f"failed: {', '.join(failed)}" if failed else "every scenario did what was wanted"
     return DrillReport(
         verdict="no_go" if failed else "go",
-        summary=f"Drill of {ground.dependency} {'failed' if failed else 'passed'}: of {len(lines)} "
-        f"scenarios with {asked.replicates} replicates each, {told}."
-        + (f" {len(steps)} steps are missing in the plan." if steps else ""),
+        summary=f"Drill of {ground.dependency} {'failed' if failed else 'passed'}: of "
+        f"{counted(len(lines), 'scenario')} with {counted(asked.replicates, 'replicate')} each, {told}."
+        + (f" {counted(len(steps), 'step is', 'steps are')} missing in the plan." if steps else ""),
         as_of=rfc3339(now_ms),
         dependency=ground.dependency,
         passed=not failed,
