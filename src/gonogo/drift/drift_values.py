@@ -158,7 +158,7 @@ def _told(
     error = math.hypot(error_after, 1.96 * spread * sd_before / math.sqrt(n_before))
     interval95 = after - before - error, after - before + error
     latest = _latest(followed, spread)
-    suggests = watch.suggests and _lasts(followed, baseline, zone=zone)
+    suggests = watch.suggests and _lasts(followed, baseline, after - before, zone=zone)
     status: DriftStatus = "shifted" if watch.drifted or suggests else "stable"
 
     def rest(told: Finding) -> Finding:
@@ -190,7 +190,7 @@ def _told(
     )
 
 
-def _lasts(followed: ValueHours, baseline: int, *, zone: str) -> bool:
+def _lasts(followed: ValueHours, baseline: int, change: float, *, zone: str) -> bool:
     """Whether the newest day of a type that the baseline has is more than half as far away as all are.
 
     A first weekend is not like the weekdays of the baseline, and is over on Monday.
@@ -200,11 +200,9 @@ def _lasts(followed: ValueHours, baseline: int, *, zone: str) -> bool:
     if not len(alike):
         return False
     newest = alike[followed.hour[alike] > followed.hour[alike[-1]] - LATEST_HOURS]
-    (_, before, _), (_, after, _) = (
-        part.moments() for part in (followed.part(0, baseline), followed.part(baseline))
-    )
+    _, before, _ = followed.part(0, baseline).moments()
     now = float(followed.total[newest].sum() / followed.n[newest].sum())
-    return (now - before) * (after - before) > (after - before) ** 2 / 2
+    return (now - before) * change > change**2 / 2
 
 
 def _evidence(watch: ValueWatch, needed: float, *, suggests: bool) -> Evidence:
