@@ -19,6 +19,8 @@ from ports import free_port, wait_for
 from conformance import FULL, conforms, goes_back
 from gonogo.actuators.haproxy import HaproxyWeights
 from gonogo.ports.routes import Route, Weight
+from gonogo.settings import ActuatorSettings
+from promotion_world import lives
 from stand_ins import Quiet
 
 pytestmark = pytest.mark.anyio
@@ -197,3 +199,31 @@ async def test_a_server_that_is_down_gets_nothing(proxy: Proxy) -> None:
     step = await found.apply(FULL, expected_version=seen.version)
     assert (step.status, step.detail) == ("failed", "server base is down: traffic stays put")
     assert proxy.ask() == "primary"
+
+
+async def test_a_promotion_moves_its_weights_stage_by_stage_through_a_restart_and_back(
+    proxy: Proxy, tmp_path: Path
+) -> None:
+    """Its weights are what the route says, in every stage; what a restart forgot comes back."""
+    options = {"socket": str(proxy.folder / "s.sock"), "backend": "models"}
+    servers = {"m": "primary", "m@v2": "base"}
+    kinds = {"proxy": ActuatorSettings("proxy", "haproxy", options=options, targets=servers)}
+    async with lives(tmp_path / "store", actuators=kinds) as m:
+        await m.begun()
+        actuator = (await m.app.stores()).fallback.actuators["proxy"]
+        seen: list[Weight] = []
+        while (await m.promotion()).is_running:
+            if len(seen) == 1:
+                proxy.stop()
+                proxy.start()
+                assert (await actuator.read("m")).status == "absent"
+                [brought] = await m.app.reconcile()
+                assert brought.steps[0][1].status == "done"
+            seen.append((await actuator.read("m")).targets[-1])
+            while (await m.looked()).move != "advance":
+                await m.live(6, v2=12)
+        assert seen == [Weight("m@v2", share) for share in (200, 500, 2_500, 5_000)]
+        wait_for(lambda: proxy.ask() == "base")
+        audit = (await m.route()).audit_id
+        await m.app.trigger_fallback("m", undo=audit, confirm=True)
+        wait_for(lambda: proxy.ask() == "primary")

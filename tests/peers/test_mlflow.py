@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,8 @@ from ports import answers, free_port, wait_for
 
 from conformance import BACK, FULL, conforms, goes_back
 from gonogo.actuators.mlflow import MlflowAlias
+from gonogo.settings import ActuatorSettings
+from promotion_world import lives
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +115,23 @@ async def test_what_is_not_there_is_said(server: str, model: str) -> None:
     detail = "MLflow has no registered model 'no-such-model'"
     assert (seen.status, seen.detail) == ("unknown", detail)
     assert (await nowhere.apply(FULL, expected_version=seen.version)).status == "unknown"
+
+
+async def test_a_promotion_moves_the_alias_at_its_end_and_back(
+    server: str, model: str, tmp_path: Path
+) -> None:
+    """On trial it stays where calls go back to; a candidate called 2 is version 2, without being listed."""
+    options = {"url": server, "alias": "champion", "model": model}
+    kinds = {"registry": ActuatorSettings("registry", "mlflow", options=options, timeout_s=20)}
+    kinds["registry"] = replace(kinds["registry"], targets={"m": "1"})
+    async with lives(tmp_path, actuators=kinds, candidate="2") as m:
+        begun = await m.begun()
+        assert {step.status for step in begun.actuators} == {"done"}
+        while (await m.promotion()).is_running:
+            assert served(server, model) == "1"
+            while (await m.looked()).move != "advance":
+                await m.live(6, v2=12)
+        assert served(server, model) == "2"
+        audit = (await m.route()).audit_id
+        await m.app.trigger_fallback("m", undo=audit, confirm=True)
+        assert served(server, model) == "1"

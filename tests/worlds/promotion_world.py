@@ -24,10 +24,11 @@ MONDAY = 1_780_272_000_000
 
 @dataclass
 class Lives:
-    """The dependency `m`: v1 serves, v2 is the candidate. Every fortieth call is bad."""
+    """The dependency `m`: v1 serves, v2 (or as it is called) is the candidate. Every fortieth call is bad."""
 
     app: Gonogo
     now: list[int]
+    candidate: str = "v2"
     made: int = 0
     unseen: int = 0
 
@@ -60,7 +61,7 @@ class Lives:
         rows: list[dict[str, object]] = []
         for _ in range(hours):
             rows += [self._call("v1", 40, at / v1) for at in range(v1)]
-            rows += [{**self._call("v2", bad_every, at / v2), **new} for at in range(v2)]
+            rows += [{**self._call(self.candidate, bad_every, at / v2), **new} for at in range(v2)]
             if beside:
                 rows += [{**self._beside(bad_every, at / v1), **new} for at in range(v1)]
             self.now[0] += HOUR
@@ -72,7 +73,7 @@ class Lives:
         """A call of v2 that nobody sees; it is bad in turn with its own kind."""
         self.unseen += 1
         good = {"outcome": 0.0 if self.unseen % bad_every == 0 else 1.0}
-        return {**self._call("v2", 1, part), "dependency": "m-shadow", **good}
+        return {**self._call(self.candidate, 1, part), "dependency": "m-shadow", **good}
 
     def _call(self, version: str, bad_every: int, part: float) -> dict[str, object]:
         self.made += 1
@@ -88,16 +89,17 @@ class Lives:
             "latency_ms": 400.0 + 400.0 * (self.made * 0.618034 % 1),
         }
 
-    async def smoke(self, *, version: str = "v2", outcome: bool = True) -> None:
+    async def smoke(self, *, version: str | None = None, outcome: bool = True) -> None:
         """One call of the candidate, with an outcome or without."""
         self.made += 1
+        version = version or self.candidate
         row: dict[str, object] = {"dependency": "m", "version": version, "id": f"o{self.made}"}
         row |= {"ts": rfc3339(self.now[0] - 1000), "latency_ms": 500.0}
         await self.app.record_observations([row | ({"outcome": 1.0} if outcome else {})])
 
-    async def planned(self, version: str = "v2", **wanted: object) -> FallbackPlan:
+    async def planned(self, version: str | None = None, **wanted: object) -> FallbackPlan:
         """A plan to promote."""
-        plan = await self.app.promote("m", version, **wanted)  # type: ignore[arg-type]
+        plan = await self.app.promote("m", version or self.candidate, **wanted)  # type: ignore[arg-type]
         assert isinstance(plan, FallbackPlan), plan.summary
         return plan
 
@@ -140,6 +142,7 @@ async def lives(
     notify: Mapping[str, NotifierSettings] = NO_RECEIVERS,
     actuators: Mapping[str, ActuatorSettings] = NO_ACTUATORS,
     now: list[int] | None = None,
+    candidate: str = "v2",
 ) -> AsyncIterator[Lives]:
     """Some hours of v1 alone, and a smoke test of v2."""
     settings = replace(settings_of(folder, policy), notify=notify, actuators=actuators)
@@ -147,7 +150,7 @@ async def lives(
     settings = replace(settings, dependencies={"m": own})
     now = [MONDAY] if now is None else now
     async with Gonogo(settings, clock=lambda: now[0], actor="kim") as app:
-        found = Lives(app, now)
+        found = Lives(app, now, candidate)
         await found.live(hours)
         await found.smoke()
         yield found

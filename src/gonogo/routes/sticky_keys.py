@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gonogo.ports.routes import WHOLE
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.routes.split import key_place
-from gonogo.text.forms import counted, number, percent
+from gonogo.text.forms import counted, number, percent, share_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,12 +122,12 @@ async def chosen_salt(
     )
     effective = effective_keys(calls)
     few = (
-        f"; {counted(len(calls), 'key')} are as {number(round(effective, 1))} that call alike: what one of "
-        "them does counts as many calls"
+        f"; they are as few as {number(round(effective))} that call alike: what one of them does counts as "
+        "many calls"
         if effective < FEW_KEYS
         else ""
     )
     return spread.salt, (
-        f"{spread.keys} of {counted(len(calls), 'key')} with {percent(spread.carried)} of the calls are "
-        f"in it{few}"
+        f"its {share_text(shares[0] / WHOLE)} holds {spread.keys} of {counted(len(calls), 'key')} with "
+        f"{percent(spread.carried)} of the calls{few}"
     )

@@ -70,7 +70,8 @@ async def promotion_report(
     # Validated, so that every number is rounded as the object has it.
     beside = await ports.telemetry.dependency(made.shadow) if made.shadow else None
     silence = told_silence(known, made, now_ms) or told_shadow(known, beside, made, now_ms)
-    standing = _standing(route, made, reading, waiting, silence, now_ms)
+    key = settings.dependency(dependency).route_key
+    standing = _standing(route, made, reading, waiting, silence, key, now_ms)
     if silence is not None:
         standing["next_actions"] = [_looked_up(dependency, "what the application has to call")]
     return PromotionReport.model_validate(plain.model_dump(exclude_none=True) | standing)
@@ -91,6 +92,7 @@ def _standing(
     reading: TrialReading,
     waiting: Plan | None,
     silence: str | None,
+    key: str | None,
     now_ms: int,
 ) -> dict[str, object]:
     """What a running trial says beside what every promotion does."""
@@ -108,6 +110,8 @@ def _standing(
     difference = told_difference(reading)
     if difference:
         parts.append(f"{made.version} is {difference}")
+        if key is not None:
+            parts.append(f"this counts each call as one: of few {key}s it is surer than it may be")
     parts.append(_next(made, reading, waiting, holder, at_end=at_end))
     return {
         "verdict": _verdict(reading, waiting, holder, at_end=at_end),
