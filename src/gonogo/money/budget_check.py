@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from gonogo.answers import BudgetCheck, NextAction, Settlement, rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.money.budget_plan import WorkPlan, plan_work
-from gonogo.money.budget_verdict import BudgetQuestion, check, draft, replayed, stated_unit
+from gonogo.money.budget_verdict import (
+    BudgetQuestion,
+    check,
+    draft,
+    offered_calls,
+    replayed,
+    stated_unit,
+)
 from gonogo.money.calibration import calibration_note
 from gonogo.money.not_counted import all_uncounted
 from gonogo.money.scopes import (
@@ -31,12 +38,13 @@ from gonogo.text.budget_summary import settlement_summary
 
 if TYPE_CHECKING:
     from gonogo.money.budget_request import BudgetRequest
-    from gonogo.money.planned_spend import Forecasts
-    from gonogo.ports.money import CallCosts, ClosedReservation, Ledger
+    from gonogo.money.planned_spend import Forecasts, PlannedSpend
+    from gonogo.ports.money import Balance, CallCosts, ClosedReservation, Ledger
     from gonogo.records import Decision
     from gonogo.settings import BudgetSettings, Settings
 
 _NAME_CHARS_MAX = 200
+_OFFERS_TRIED_MAX = 4
 _HOLDS_SHOWN = {"brief": 5, "full": 50}
 
 
@@ -83,9 +91,10 @@ async def check_budget(
     listed = dependencies_of(settings, chain[0], traffic)
     spent_on = await _spent_on(ledger, scopes[0], listed, record.dependencies)
     wanted = await _work_plan(telemetry, settings, request, traffic, spent_on)
-    plan = await plan_work(
-        telemetry, settings, wanted, judged=record.judged, now_ms=now_ms, forecasts=forecasts
+    forecast = partial(
+        plan_work, telemetry, settings, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
+    plan = await forecast(wanted)
     named = await _named_by(ledger, scopes, record.dependencies)
     unpriced = await unpriced_calls(telemetry, settings, scopes, named_by=named, now_ms=now_ms)
     holds = request.reserve and bool(plan.grid) and not unpriced.hides_spending
@@ -104,13 +113,41 @@ async def check_budget(
         uncounted=await all_uncounted(ledger, settings, chain, scopes[0], traffic),
         left=record.left,
     )
-    holds_max = _HOLDS_SHOWN[request.detail]
+    shown = _HOLDS_SHOWN[request.detail]
+    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=shown)
+    question = await _tried(question, balances, wanted, forecast)
     if question.reservation_id is None:
-        return check(question, await ledger.balances(scopes, now_ms=now_ms, holds_max=holds_max))
-    hold = _hold(question, request, question.reservation_id, scopes, entry_of)
+        return check(question, balances)
+    return await _held(ledger, _hold(question, request, scopes, entry_of), shown)
+
+
+async def _held(ledger: Ledger, hold: ReserveRequest, holds_max: int) -> BudgetCheck:
+    """What was answered as the money was held; to a key that another asked with meanwhile, what that was answered."""
     answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
     key_was_free = answer.reservation is None or answer.reservation.id == hold.reservation_id
-    return answer if key is None or key_was_free else answer.model_copy(update={"replayed": True})
+    if hold.key is None or key_was_free:
+        return answer
+    return answer.model_copy(update={"replayed": True})
+
+
+async def _tried(
+    question: BudgetQuestion,
+    balances: Sequence[Balance],
+    wanted: WorkPlan,
+    forecast: Callable[[WorkPlan], Awaitable[PlannedSpend]],
+) -> BudgetQuestion:
+    """The question with the calls that a failed check may offer: as many as pass when they are asked about.
+
+    The curve that offers them is of the plan that failed, and rough far from it.
+    """
+    offer = offered_calls(question, balances)
+    for _ in range(_OFFERS_TRIED_MAX):
+        if offer is None:
+            return question
+        question = replace(question, offer_max=offer)
+        fewer = replace(question, plan=await forecast(replace(wanted, calls=offer)))
+        offer = offered_calls(fewer, balances)
+    return question
 
 
 def _leased(chain: tuple[BudgetSettings, ...], lease_s: int | None) -> tuple[BudgetSettings, ...]:
@@ -163,13 +200,12 @@ def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> 
 def _hold(
     question: BudgetQuestion,
     request: BudgetRequest,
-    reservation_id: str,
     scopes: tuple[Scope, ...],
     entry_of: Callable[[BudgetCheck], Decision] | None,
 ) -> ReserveRequest:
     asked = question.chain[0]
     return ReserveRequest(
-        reservation_id=reservation_id,
+        reservation_id=question.reservation_id or "",
         budget=asked.name,
         unit=asked.unit,
         scopes=scopes,

@@ -56,6 +56,7 @@ class BudgetQuestion:
     uncounted: tuple[UncountedCalls, ...] = ()  # near names that the budget does not count
     left: tuple[LeftHold, ...] = ()  # held for budgets that are no longer configured
     decision_id: str | None = None  # of the log entry that a hold is written with
+    offer_max: int | None = None  # the most calls that a failed check may offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,14 @@ def check(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
     if hidden or not question.plan.grid:
         return _unknown(question, balances)
     return _answer(question, balances, _judge(question, balances))
+
+
+def offered_calls(question: BudgetQuestion, balances: Sequence[Balance]) -> int | None:
+    """How many calls a failed check says would pass, by its quick curve; None where it passes, offers none or knows them."""
+    if not question.plan.grid or question.plan.is_exact or question.is_mixed:
+        return None
+    found = _judge(question, balances)
+    return None if found.passed else found.calls_that_would_pass or None
 
 
 def _judge(question: BudgetQuestion, balances: Sequence[Balance]) -> _Judgement:
@@ -146,9 +155,11 @@ def _calls_that_would_pass(
         for budget, left in zip(question.chain, remaining, strict=True)
     )
     # The curve is interpolated and every forecast is drawn anew, to about a point of probability:
-    # the offer is shaded by more than that, so that asking for it passes.
+    # the offer is shaded by more than that, and what is offered is asked before it is said.
     if not plan.is_exact:
         calls = max(min(calls, 1), math.floor(OFFERED_SHARE * calls))
+    if question.offer_max is not None and not passed:
+        calls = min(calls, question.offer_max)
     hard = [left for b, left in zip(question.chain, remaining, strict=True) if b.hard]
     if hard and plan.worst_call_micro_usd:
         calls = min(calls, max(math.floor(min(hard) / plan.worst_call_micro_usd), 0))
