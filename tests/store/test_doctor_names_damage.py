@@ -53,11 +53,21 @@ FOR_GOOD = {
     "a changed action": ("audit", "UPDATE decision SET summary = 'x' WHERE action = 1"),
     "a link that is gone": ("audit", "DELETE FROM audit WHERE seq = 1"),
     "a name that is gone": ("names", "DELETE FROM name WHERE text = 'tier=new'"),
+    "a writer that nobody is": ("names", "UPDATE observation SET writer_id = 99999"),
+    "a run that is none": ("names", "UPDATE observation SET run_id = 99999"),
+    "a judge that nobody is": ("names", "UPDATE observation SET judge_id = 99999"),
+    "segments of junk": ("rows", "UPDATE observation SET segments = '['"),
+    "segments of another form": ("rows", "UPDATE observation SET segments = '{\"tier\": null}'"),
+    "metrics of junk": ("rows", "UPDATE observation SET metrics = '{'"),
+    "metrics of another form": ("rows", 'UPDATE observation SET metrics = \'{"tokens": "many"}\''),
 }
 
 
-# A name that is gone keeps its dependency from being compared; no spending has no wrong days.
-HIDING = {"a name that is gone", "spending that is gone"}
+# What cannot be read keeps its dependency from being compared; no spending has no wrong days.
+HIDING = {
+    "spending that is gone",
+    *(damage for damage, (figure, _) in FOR_GOOD.items() if figure in ("names", "rows")),
+}
 
 
 @pytest.fixture
@@ -71,12 +81,15 @@ async def app(tmp_path: Path) -> AsyncIterator[Gonogo]:
             "n": DependencySettings("n"),
         },
     )
-    async with Gonogo(settings, clock=lambda: NOW_MS, actor="agent") as opened:
-        await filled(opened)
+    async with (
+        Gonogo(settings, clock=lambda: NOW_MS, actor="agent") as opened,
+        Gonogo(settings, clock=lambda: NOW_MS, actor="otlp") as traffic,
+    ):
+        await filled(opened, traffic)
         yield opened
 
 
-async def filled(app: Gonogo) -> None:
+async def filled(app: Gonogo, traffic: Gonogo) -> None:
     """Calls, money, a check that says no, and a fallback because of it."""
     calls = [
         {
@@ -99,7 +112,7 @@ async def filled(app: Gonogo) -> None:
         for i in range(60)
         for name in "mn"
     ]
-    recorded = await app.record_observations(calls)
+    recorded = await traffic.record_observations(calls)
     assert recorded.accepted == 120, recorded
     held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
     assert held.reservation is not None
@@ -149,7 +162,11 @@ async def test_all_at_once_are_named(app: Gonogo) -> None:
     for damage, (_, statement) in {**DAMAGES, **FOR_GOOD}.items():
         if damage not in HIDING:
             assert await damaged(app, statement) > 0, damage
-    wanted = {figure for figure, _ in (*DAMAGES.values(), *FOR_GOOD.values())} - {"names", "spend"}
+    wanted = {figure for figure, _ in (*DAMAGES.values(), *FOR_GOOD.values())} - {
+        "names",
+        "rows",
+        "spend",
+    }
     assert wanted <= amiss(await app.compare(60))
     await app.repair()
     assert amiss(await app.compare(60)) == {"audit"}
@@ -164,6 +181,28 @@ async def test_what_cannot_be_derived_is_named_and_left(app: Gonogo, damage: str
     assert figure in amiss(found)
     assert not next(f for f in found.figures if f.what == figure).is_derived
     assert figure in amiss(await app.compare(60))
+
+
+@pytest.mark.parametrize("damage", [d for d in FOR_GOOD if FOR_GOOD[d][0] in ("names", "rows")])
+async def test_what_cannot_be_read_is_named_with_its_dependency(app: Gonogo, damage: str) -> None:
+    """Whatever of it is made anew is left; that of others is made anew."""
+    figure, statement = FOR_GOOD[damage]
+    of_m = "dependency_id = (SELECT id FROM dependency WHERE name = 'm')"
+    await damaged(app, statement if "WHERE" in statement else f"{statement} WHERE {of_m}")
+    await damaged(app, "UPDATE rollup SET good = good + 1")
+    found = await app.repair()
+    assert any(said.startswith("m:") for f in found.figures if f.what == figure for said in f.amiss)
+    assert amiss(await app.compare(60)) == {figure}
+
+
+async def test_an_outcome_before_its_call_is_told_and_is_no_damage(app: Gonogo) -> None:
+    """Clocks differ: it may have come in so."""
+    call = {"dependency": "m", "ts": "2026-01-01T06:00:00Z", "outcome": 1}
+    await app.record_observations([{**call, "outcome_ts": "2026-01-01T05:59:00Z"}])
+    found = await app.compare(60)
+    assert amiss(found) == set()
+    told = next(figure for figure in found.figures if figure.what == "outcome times")
+    assert told.said.endswith("compared: m: 1 came before their calls")
 
 
 async def test_costs_beyond_64_bits_are_compared(app: Gonogo) -> None:

@@ -46,10 +46,14 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class FigureComparison:
-    """Every figure as it was found, and those dependencies that there was no time for."""
+    """Every figure as it was found, and how many dependencies there was no time for.
+
+    `unread`: dependencies whose rows cannot be read, so that nothing can be made of them.
+    """
 
     figures: tuple[Figure, ...]
     left_out: int = 0
+    unread: frozenset[str] = frozenset()
 
 
 async def let_go(
@@ -82,7 +86,7 @@ async def compare(
         else:
             left_out += 1
     figures.add(await database.read(partial(_compare_books, now_ms=now_ms)))
-    return FigureComparison(tuple(figures.all), left_out)
+    return FigureComparison(tuple(figures.all), left_out, frozenset(figures.unread))
 
 
 def _compare_books(connection: Connection, now_ms: int) -> Figures:
@@ -105,10 +109,10 @@ async def mend(
     """
     found = await compare(database, has_time=lambda: True, now_ms=now_ms)
     broken = {figure.what for figure in found.figures if figure.amiss}
-    if "names" not in broken:
-        for name in await database.read(_names):
+    for name in await database.read(_names):
+        if name not in found.unread:
             await telemetry.rebuild(name)
-            await database.write(partial(recount, name=name), shard=name)
+        await database.write(partial(recount, name=name), shard=name)
     if not broken.isdisjoint(("reservations", "reserved spend", "spend", "daily spend")):
         await database.write(partial(mend_money, settings=settings), durable=True)
     if not broken.isdisjoint(("used", "daily used")):

@@ -52,7 +52,7 @@ async def repaired(session: Session) -> list[Finding]:
 def _told(figure: Figure, after: Figure | None) -> Finding:
     """A figure as it was found; with what became of it, where it was mended."""
     if not figure.amiss:
-        return Finding(figure.what, "ok", figure.said)
+        return Finding(figure.what, "note" if figure.doubtful else "ok", figure.said)
     if after is not None and not after.amiss:
         return Finding(figure.what, "ok", f"mended: {figure.said}")
     if figure.is_derived:

@@ -18,23 +18,22 @@ NAMED_MAX = 3
 class Figure:
     """How many values were compared with what they derive from, and which differ, in words.
 
-    `is_derived`: it can be made anew; else what differs is only named.
+    `is_derived`: it can be made anew; else what differs is only named. `doubtful`: what is odd, and may be right.
     """
 
     what: str
     is_derived: bool = True
     compared: int = 0
     amiss: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
 
     @property
     def said(self) -> str:
         """In one line."""
-        if not self.amiss:
-            return f"{self.compared:,} compared"
-        shown = "; ".join(plain(each, 160) for each in self.amiss[:NAMED_MAX])
-        more = len(self.amiss) - NAMED_MAX
-        rest = f"; and {more} more" if more > 0 else ""
-        return f"{len(self.amiss)} of {self.compared:,} differ: {shown}{rest}"
+        if self.amiss:
+            return f"{len(self.amiss)} of {self.compared:,} differ: {_first(self.amiss)}"
+        told = f": {_first(self.doubtful)}" if self.doubtful else ""
+        return f"{self.compared:,} compared{told}"
 
 
 class Figures:
@@ -42,6 +41,9 @@ class Figures:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Figure] = {}
+        self.unread: set[str] = (
+            set()
+        )  # dependencies whose rows cannot be read: nothing is made of them
 
     @property
     def all(self) -> list[Figure]:
@@ -58,6 +60,8 @@ class Figures:
             mine = self.of(other.what, is_derived=other.is_derived)
             mine.compared += other.compared
             mine.amiss += other.amiss
+            mine.doubtful += other.doubtful
+        self.unread |= others.unread
 
 
 def differing(
@@ -71,6 +75,12 @@ def differing(
         if found == wanted or not (found or wanted):
             continue
         figure.amiss.append(f"{say(key)} is {_shown(found)}, its rows say {_shown(wanted)}")
+
+
+def _first(said: list[str]) -> str:
+    shown = "; ".join(plain(each, 160) for each in said[:NAMED_MAX])
+    more = len(said) - NAMED_MAX
+    return shown + (f"; and {more} more" if more > 0 else "")
 
 
 def _shown(value: object) -> str:

@@ -5,7 +5,6 @@ Nothing is written: ids that rollups would be made under are looked up, never gi
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.figures.figure import Figures
-from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of, unpacked
+from gonogo.store.figures.row_figures import RowsRead
+from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
 from gonogo.store.observations.cells import COUNTS, Cells, daily
 from gonogo.store.observations.codec import unpack
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from gonogo.store.observations.samples import GoldenKey
 
 __all__ = ["compare_dependency", "recount"]
-
-_NAMED = ("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id")
-_IDS_A_QUERY = 250
 
 
 class _Finder(Catalogue):
@@ -83,33 +80,6 @@ class _Dependency:
         ]:
             after = step[-1].ts_ms, step[-1].seq
             yield step
-
-    def has_its_names(self) -> bool:
-        """Compare the ids of names that rows carry with the dictionary; it cannot be derived."""
-        used: set[int] = set()
-        for column in _NAMED:
-            rows = self.connection.execute(
-                f"SELECT DISTINCT {column} FROM observation WHERE dependency_id = ?",  # noqa: S608 - constant names
-                (self.id,),
-            )
-            used |= {row[0] for row in rows if row[0]}
-        for (segments,) in self.connection.execute(
-            "SELECT DISTINCT segments FROM observation WHERE dependency_id = ?"
-            " AND segments IS NOT NULL",
-            (self.id,),
-        ).fetchall():
-            used |= {part for part in json.loads(segments) if not isinstance(part, str)}
-        figure = self.figures.of("names", is_derived=False)
-        figure.compared += len(used)
-        listed, missing = sorted(used), set(used)
-        for at in range(0, len(listed), _IDS_A_QUERY):
-            some = tuple(listed[at : at + _IDS_A_QUERY])
-            marks = ", ".join("?" * len(some))
-            found = self.connection.execute(f"SELECT id FROM name WHERE id IN ({marks})", some)  # noqa: S608 - only marks
-            missing -= {row[0] for row in found}
-        if missing:
-            figure.amiss.append(f"{self.name}: {len(missing)} names that rows carry are gone")
-        return not missing
 
     def _where(self, table: str, columns: str) -> list[tuple[int, ...]]:
         """Rows of a rollup table, of the days whose rows are kept."""
@@ -284,7 +254,10 @@ class _Kept:
 
 def _content(n: int, total: int, lowest: int, bins: bytes) -> object:
     """What a stored histogram says, whatever empty bins it is padded with; None for nothing."""
-    filled = {place: count for place, count in unpack(lowest, bytes(bins)).items() if count}
+    try:
+        filled = {place: count for place, count in unpack(lowest, bytes(bins)).items() if count}
+    except (ValueError, LookupError):
+        return "cannot be read"
     return (n, total, filled) if n or total or filled else None
 
 
@@ -294,19 +267,24 @@ def compare_dependency(connection: Connection, name: str) -> Figures:
     one = _Dependency(connection, name, figures)
     one.compare_counts()
     one.compare_ids()
-    if not one.has_its_names():
-        return figures
+    read = RowsRead(connection, (one.id, name), figures)
+    has_names = read.has_its_names()
     cells: Cells = {}
     kept = _Kept()
     slices = Slices(one.finder, one.id, one.rule)
     for rows in one.rows():
-        slices.contribute(cells, rows)
+        if read.can_read(rows) and has_names and read.is_whole:
+            slices.contribute(cells, rows)
         kept.add(rows)
     for stored in cells_after(connection, one.id, from_ms=one.from_ms):
         for row in stored:
-            content = unpacked(row.content)
-            contribute(cells, row, content, catalogue=one.finder, slices=slices, sign=1)
-            kept.add_golden(golden_of(row, content, 1))
+            content = read.content_of(row)
+            if content is not None and has_names and read.is_whole:
+                contribute(cells, row, content, catalogue=one.finder, slices=slices, sign=1)
+                kept.add_golden(golden_of(row, content, 1))
+    if not (read.are_read() and has_names):
+        figures.unread.add(name)
+        return figures
     kept.metrics = {metric for _, metric in metrics_of(cells)}
     one.compare_rollups(cells)
     one.compare_rest(kept)
