@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gonogo.errors import StoreError
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.figures.figure import Figures
@@ -264,7 +265,13 @@ def _content(n: int, total: int, lowest: int, bins: bytes) -> object:
 def compare_dependency(connection: Connection, name: str) -> Figures:
     """Compare all that is kept of a dependency's observations with them."""
     figures = Figures()
-    one = _Dependency(connection, name, figures)
+    figures.of("rules", is_derived=False).compared += 1
+    try:
+        one = _Dependency(connection, name, figures)
+    except StoreError:
+        figures.of("rules", is_derived=False).amiss.append(f"{name}: it cannot be read")
+        figures.unread.add(name)
+        return figures
     one.compare_counts()
     one.compare_ids()
     read = RowsRead(connection, (one.id, name), figures)

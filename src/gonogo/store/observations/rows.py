@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from gonogo.errors import StoreError, plain
 from gonogo.records import MICRO
 
 if TYPE_CHECKING:
@@ -115,9 +116,19 @@ class Rule:
 
     @classmethod
     def parse(cls, text: str) -> Rule:
-        """The rule that `text()` wrote."""
-        slo_us, bar_e6, pairs, *weight = json.loads(text)
-        return cls(slo_us, bar_e6, tuple((first, second) for first, second in pairs), *weight)
+        """The rule that `text()` wrote.
+
+        Raises:
+            StoreError: The text is another.
+        """
+        try:
+            slo_us, bar_e6, pairs, *weight = json.loads(text)
+            return cls(slo_us, bar_e6, tuple((first, second) for first, second in pairs), *weight)
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"A dependency's rule in the store cannot be read: '{plain(text, 60)}'. gonogo doctor says "
+                "whose; put a backup in place with gonogo restore FILE."
+            ) from error
 
     def text(self) -> str:
         """The rule as it is stored: equal rules have equal texts."""

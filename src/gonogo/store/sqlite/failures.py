@@ -13,6 +13,10 @@ DAMAGED = (
     "its content is damaged; it was left as it is. Put a backup in its place with gonogo restore "
     "FILE, which keeps what is there beside it"
 )
+_MISFIT = (
+    "its tables are not those of its schema number; was that changed by hand? Put a backup in its place with "
+    "gonogo restore FILE"
+)
 # By the first word of SQLite's extended error name, as in SQLITE_IOERR_WRITE.
 _ADVICE = {
     "FULL": "the disk is full. Free space; nothing of this write was kept",
@@ -36,5 +40,7 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """The one-line error for a failure of SQLite, with what to do about it."""
     name: str = getattr(error, "sqlite_errorname", None) or type(error).__name__
     word = name.removeprefix("SQLITE_").partition("_")[0]
+    if str(error).startswith(("no such table", "no such column")):
+        return StoreError(f"Store '{path}': {error}: {_MISFIT}.")
     kind = ValueRefused if word in _OF_VALUES else StoreError
     return kind(f"Store '{path}': {_ADVICE.get(word) or error} ({name}).")

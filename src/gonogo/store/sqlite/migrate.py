@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from gonogo.errors import StoreError
@@ -18,6 +19,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 # it has: an upgrade runs them all, and passes over what is there.
 _UNSURE_FROM = 15
 _THERE = ("already exists", "duplicate column name")
+_MISFIT = re.compile("already exists|duplicate column name|no such (table|column|index)")
 _FILLS = re.compile(r"^(UPDATE|INSERT)\b", re.MULTILINE)
 
 
@@ -64,7 +66,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
         The schema version that stands.
 
     Raises:
-        StoreError: The schema is newer than this release.
+        StoreError: The schema is newer than this release, or its number is not that of its tables.
     """
     files = _migrations()
     known = files[-1][0]
@@ -81,11 +83,44 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
                 _apply(connection, file, pass_over=_THERE if found >= _UNSURE_FROM else ())
         connection.execute(f"PRAGMA user_version = {known}")
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError) and _MISFIT.search(str(error)):
+            raise _misfit(connection, path, found, error) from error
         raise
     return known
+
+
+def _misfit(
+    connection: sqlite3.Connection, path: Path, found: int, error: sqlite3.OperationalError
+) -> StoreError:
+    """What to do about a number that somebody changed: a step met what a later one makes."""
+    there = _columns(connection)
+    fitting = None
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        for version, file in _migrations():
+            _apply(fresh, file, pass_over=())
+            fitting = version if _columns(fresh) == there else fitting
+    backup = "put a backup in its place with gonogo restore FILE"
+    if fitting is None:
+        said = f"its tables are of no schema that this gonogo knows ({error})", backup
+    else:
+        how = f"end every gonogo and run 'PRAGMA user_version = {fitting}' on it with sqlite3"
+        said = f"its tables are those of schema {fitting}", f"{how}, or {backup}"
+    return StoreError(
+        f"Store '{path}' is numbered schema {found}, but {said[0]}: was the number changed by hand? "
+        f"Nothing was changed; {said[1]}."
+    )
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(
+        connection.execute(
+            "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c"
+            " WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'"
+        )
+    )
 
 
 def _apply(connection: sqlite3.Connection, file: Path, *, pass_over: tuple[str, ...]) -> None:
