@@ -84,20 +84,20 @@ async def test_what_was_known_is_in_the_audit_before_anything_moves(w: World) ->
 
 
 async def test_going_back_takes_one_call_and_is_never_blocked_by_health(w: World) -> None:
-    """The primary is bad, and a person still gets it back; the file follows."""
+    """The primary is bad, which is said, and a person still gets it back; the file follows."""
     result = await w.switched()
     w.health.verdicts["m"] = "no_go"
+    waiting = await w.undo(result.audit_id, None)
+    assert (waiting.verdict, getattr(waiting, "checks_passed", 0)) == ("caution", 3)
     back = await w.undo(result.audit_id)
     assert isinstance(back, FallbackResult)
+    assert (back.verdict, back.target_health and back.target_health.verdict) == ("caution", "no_go")
     assert [(t.target, t.share) for t in back.to] == [("m", 1.0)]
     assert back.route_epoch == 2
     assert route("m", "someone", path=w.folder / "routes.json") == "m"
     again = await w.undo(result.audit_id)
     assert isinstance(again, FallbackResult)
     assert (again.replayed, again.audit_id) == (True, back.audit_id)
-    forth = await w.undo(back.audit_id)
-    assert isinstance(forth, FallbackResult)
-    assert forth.to[0].target == "v2"
 
 
 async def test_only_the_newest_action_can_be_taken_back(w: World) -> None:

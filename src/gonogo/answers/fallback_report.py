@@ -20,6 +20,7 @@ class TargetHealth(Part):
     verdict: Verdict
     score: Points | None = None
     p_better: Fraction | None = None
+    why: str | None = Field(default=None, description="of a plan: in its checks")
 
 
 class PlanCheck(Part):
@@ -125,6 +126,9 @@ class FallbackResult(Answer):
     applied: bool
     route_epoch: int
     to: list[TargetShare]
+    target_health: TargetHealth | None = Field(
+        default=None, description="of where calls go now, where that is no_go"
+    )
     actuators: list[ActuatorResult]
     incident_id: str | None = None
     approved_by: Approver | None = None

@@ -283,7 +283,10 @@ async def undo(
     plan = replace(plan_of(proposal, answer, now_ms), undoes=audit_id, asked_by=request.actor)
     _refuse_denied(settings, plan, proposal.approval)
     # Kept before it is refused: a person may overrule what stops an agent, by the plan's id.
-    kept = replace(await ports.routes.save_plan(plan), checks=plan.checks)
+    kept = await ports.routes.save_plan(plan)
+    judged = SwitchJudgement(proposal.health, plan.checks)
+    answer_now = judged_answer(kept, judged, proposal.approval)
+    kept = replace(kept, checks=plan.checks, answer=answer_now)
     if kept.state == "planned":
         refuse_blocked(kept.id, blocking(kept.checks, request.confirmed_by, request.overrule))
     if kept.state == "planned" and not _is_approved(proposal.approval, request.confirmed_by):

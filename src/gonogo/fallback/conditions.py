@@ -6,6 +6,7 @@ A failed check stops everyone (`always`), everyone but a person who overrules it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import ActionRefused
@@ -123,6 +124,14 @@ def target_is_well(health: Assessment, *, is_down: bool) -> Check:
     if health.verdict == "unknown":
         return Check("target_health", False, why, "never")
     return Check("target_health", health.verdict != "no_go", why, "agents")
+
+
+def home_is_ill(health: Assessment) -> tuple[Check, ...]:
+    """Where an undo leads, if that is ill: it passes, for nobody is kept from going back."""
+    found = target_is_well(health, is_down=False)
+    if found.passed or found.blocks == "never":
+        return ()
+    return (replace(found, passed=True, why=f"{found.why}; an undo is not blocked by it"),)
 
 
 def target_is_better(health: Assessment, *, is_down: bool, is_bad: bool) -> Check:

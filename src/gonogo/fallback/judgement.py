@@ -1,16 +1,17 @@
 """Judging a switch as it stands now: when it is planned, and again when it is carried out.
 
-Only a step towards the primary is free of limits. Where it is an undo, the primary's health is not
-asked either: going back to where one came from is never blocked by it.
+Only a step towards the primary is free of limits. Where it is an undo, the primary's health is told
+and blocks nothing: nobody is kept from going back to where they came from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.fallback.conditions import (
     flap_damping,
+    home_is_ill,
     not_held,
     on_ladder,
     rate_limit,
@@ -70,7 +71,11 @@ async def judge_switch(
         Check("state_version", True, f"version {route.version}", "always"),
     )
     if targets == [home or route.home] and is_undo:
-        return SwitchJudgement(None, state)
+        if home is not None:
+            return SwitchJudgement(None, state)  # of a promotion: the candidate's calls are its own
+        back = await ports.health.assess(targets[0], primary=name, asked_by=asked_by, now_ms=now_ms)
+        ill = home_is_ill(back)
+        return SwitchJudgement(replace(back, verdict="no_go") if ill else None, (*ill, *state))
     healths, checks = await _of_targets(ports, settings, route, targets, asked_by, now_ms)
     main = healths[0] if healths else None
     if targets == [route.home]:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.answers import ActuatorResult, FallbackResult, NextAction, TargetShare, Undo, rfc3339
+from gonogo.answers import (
+    ActuatorResult,
+    FallbackPlan,
+    FallbackResult,
+    NextAction,
+    TargetShare,
+    Undo,
+    rfc3339,
+)
 from gonogo.fallback.plan import LEASE_MS, told_targets
 from gonogo.fallback.promotion.promotion_state import promotion_state
 from gonogo.ports.routes import WHOLE, Plan, Weight
+from gonogo.records import Verdict, worst_verdict
 
 if TYPE_CHECKING:
+    from gonogo.answers import TargetHealth
     from gonogo.ports.actuators import Step
-    from gonogo.records import Verdict
 
 TOOL = "trigger_fallback"
 
@@ -23,6 +32,9 @@ def switch_result(
     statuses = {step.status for _, step in steps}
     verdict: Verdict = "no_go" if "failed" in statuses else "go"
     verdict = "unknown" if verdict == "go" and "unknown" in statuses else verdict
+    ill, though = _ill(plan)
+    if ill is not None:
+        verdict = worst_verdict([verdict, "caution"])
     undo = {"dependency": plan.dependency, "undo": plan.audit_id or ""}
     homes = [(Weight(name, WHOLE),) for name in (plan.home, plan.dependency)]
     stays = plan.after in homes or plan.promotes is not None
@@ -36,7 +48,7 @@ def switch_result(
     return FallbackResult(
         verdict=verdict,
         summary=f"{done}: {plan.dependency} now goes to {told_targets(plan.after)} (route epoch "
-        f"{plan.epoch}), because: {plan.reason}.{seen}",
+        f"{plan.epoch}), because: {plan.reason}.{seen}{though}",
         as_of=rfc3339(now_ms),
         decision_id=entry_id,
         next_actions=[_next(plan, problems)],
@@ -45,6 +57,7 @@ def switch_result(
         applied=True,
         route_epoch=plan.epoch or 0,
         to=[TargetShare(target=w.target, share=w.share / WHOLE) for w in plan.after],
+        target_health=ill,
         actuators=[
             ActuatorResult(name=name, status=step.status, detail=step.detail)
             for name, step in steps
@@ -54,6 +67,16 @@ def switch_result(
         audit_id=plan.audit_id or "",
         promotion=None if plan.promotes is None else promotion_state(plan.promotes),
     )
+
+
+def _ill(plan: Plan) -> tuple[TargetHealth | None, str]:
+    """The health of where calls go now, and why as a sentence, where it is no_go: it was overruled, or passed all the same."""
+    health = FallbackPlan.model_validate_json(plan.answer).target_health
+    if health is None or health.verdict != "no_go":
+        return None, ""
+    found = next(check.why for check in plan.checks if check.check == "target_health")
+    why = found.removesuffix(".")
+    return health.model_copy(update={"why": why}), f" Health there is no_go ({why})."
 
 
 def _next(plan: Plan, problems: str) -> NextAction:
