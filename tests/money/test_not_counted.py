@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gonogo.answers import NotCounted
 from gonogo.config import load_settings
 from gonogo.money.not_counted import UncountedCalls, nearest, uncounted_names
 from gonogo.money.scopes import Traffic
@@ -39,6 +40,25 @@ async def test_a_check_names_what_a_budget_does_not_count(
     assert found.not_counted is not None
     assert [(one.listed, one.recorded) for one in found.not_counted] == [(listed, recorded)]
     assert said in found.summary
+
+
+async def test_planned_calls_that_a_budget_does_not_list_are_said(tmp_path: Path) -> None:
+    """By the check and by preflight; not of what it lists, nor of what was recorded in its name."""
+    toml = '[budgets.day]\nlimit_usd = 10\ndependencies = ["gpt-4o"]\n'
+    async with opened_app(tmp_path, toml) as app:
+        await record(app, calls("gpt-4o", 50, 0.001) + calls("look", 50, 0.001, budget="day"))
+        await record(app, calls("search", 50, 0.001))
+        found = await app.preflight(
+            dependencies=["search", "look", "gpt-4o"], budget="day", planned_calls=5
+        )
+        once = await app.check_budget_with_confidence("day", dependency="search")
+        held = await app.check_budget_with_confidence(
+            "day", dependency="search", reserve=True, idempotency_key="k"
+        )
+    assert found.budget is not None
+    assert found.budget.not_counted == once.not_counted == [NotCounted(recorded="search")]
+    assert "Budget day does not count search." in found.summary
+    assert held.not_counted is None
 
 
 async def test_recording_says_which_budget_or_reservation_is_nowhere(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class UnpricedShare(Part):
 class NotCounted(Part):
     """A listed name or a segment without any call, or a dated name; and the recorded name near it, if any."""
 
-    listed: str
+    listed: str | None = Field(default=None, description="absent: planned, and not listed")
     recorded: str | None = None
 
 

@@ -188,6 +188,9 @@ class RouteAnswer(Answer):
     target: str
     version: str | None = None
     share: Fraction
+    primary_share: Fraction | None = Field(
+        default=None, description="what the dependency itself keeps, where `target` is another"
+    )
     route_epoch: int
     why: str
     expires_at: Time | None = None

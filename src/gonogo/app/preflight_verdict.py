@@ -124,6 +124,7 @@ def compose_preflight(
         verdict=verdict,
         summary=_summary(verdict, parts, budget, blockers, calls=calls)
         + _not_measured(parts)
+        + _not_counted(budget)
         + ahead_names_note({p.dependency: p.ahead for p in parts if p.ahead is not None})
         + all_refused_text([part.refused for part in parts if part.refused is not None]),
         as_of=rfc3339(now_ms),
@@ -222,6 +223,13 @@ def _not_measured(parts: Sequence[PartReport]) -> str:
         if part.trust is not None and part.trust.parts and "quality" not in part.trust.parts
     ]
     return f" Quality is not measured of {', '.join(names)}." if names else ""
+
+
+def _not_counted(budget: BudgetCheck | None) -> str:
+    """What of the work the budget does not count, as a sentence; empty where that is nothing."""
+    every = () if budget is None else budget.not_counted or ()
+    names = [each.recorded for each in every if each.listed is None and each.recorded]
+    return f" Budget {budget.budget} does not count {named(names)}." if budget and names else ""
 
 
 def _next_actions(parts: Sequence[PartReport], budget: BudgetCheck | None) -> list[NextAction]:

@@ -55,6 +55,7 @@ async def get_route(
     chosen = pick(route.targets, place)
     is_due = route.expires_ms is not None and now_ms >= route.expires_ms
     share = chosen.share / WHOLE
+    kept = sum(weight.share for weight in route.targets if weight.target == dependency)
     blind = None
     if route.recovery is not None:
         blind = unseen(route, await ports.telemetry.dependency(dependency), now_ms)
@@ -76,6 +77,7 @@ async def get_route(
         target=chosen.target,
         version=None if chosen.target == dependency else split_version(chosen.target)[1],
         share=share,
+        primary_share=kept / WHOLE if chosen.target != dependency and kept else None,
         route_epoch=route.epoch,
         why=why,
         expires_at=None if route.expires_ms is None else rfc3339(route.expires_ms),

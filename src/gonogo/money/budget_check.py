@@ -110,7 +110,7 @@ async def check_budget(
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
         decision_id=decision_id if holds and entry_of else None,
         unpriced=unpriced if unpriced.calls else None,
-        uncounted=await all_uncounted(ledger, settings, chain, scopes[0], traffic),
+        uncounted=await all_uncounted(ledger, settings, request, scopes[0], traffic, record),
         left=record.left,
     )
     shown = _HOLDS_SHOWN[request.detail]

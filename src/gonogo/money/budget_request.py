@@ -59,6 +59,12 @@ class BudgetRequest:
         return self.dependency
 
     @property
+    def not_held(self) -> tuple[str, ...]:
+        """What will be called, by name; what money is held for counts by its reservation."""
+        stated = () if self.dependency is None else (self.dependency,)
+        return () if self.reserve else tuple(self.work or stated)
+
+    @property
     def declared_usd(self) -> float | None:
         """The declared cost. Nothing costs nothing: a zero says that it is not known."""
         return self.planned_cost_usd or None

@@ -6,15 +6,17 @@ import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.money.scopes import dependencies_of, is_pattern, matched
+from gonogo.money.scopes import budget_chain, dependencies_of, is_pattern, matched
 from gonogo.money.stead import stead_of
 from gonogo.ports.booked_costs import KeyedCalls
+from gonogo.ports.routes import split_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from gonogo.money.budget_request import BudgetRequest
     from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import Ledger, Scope
+    from gonogo.ports.money import BudgetRecord, Ledger, Scope
     from gonogo.settings import BudgetSettings, Settings
 
 SHOWN_MAX = 10
@@ -27,10 +29,11 @@ _DATED = re.compile(r"[-@:_](\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{3,4}|latest)")
 class UncountedCalls(NamedTuple):
     """A listed name, and a recorded one near it that the budget does not count.
 
-    `recorded` is None where nothing that was recorded is called like it.
+    `recorded` is None where nothing that was recorded is called like it, `listed` where calls of
+    what is recorded are planned and the budget lists nothing like it.
     """
 
-    listed: str
+    listed: str | None
     recorded: str | None
 
 
@@ -62,12 +65,39 @@ def uncounted_names(
 async def all_uncounted(
     ledger: Ledger,
     settings: Settings,
-    chain: Sequence[BudgetSettings],
+    request: BudgetRequest,
     scope: Scope,
     traffic: Traffic,
+    record: BudgetRecord,
 ) -> tuple[UncountedCalls, ...]:
-    """Names that a budget and its parents do not reach, and the value of its key where no call has it."""
-    return (*await _unseen_value(ledger, scope), *uncounted_names(settings, chain, traffic))
+    """What a budget and its parents do not reach: planned calls, the value of its key where no call has it, names."""
+    chain = budget_chain(settings, request.budget)
+    listed = dependencies_of(settings, chain[0], traffic)
+    planned = request.not_held if listed and scope.segment is None else ()
+    return (
+        *_uncounted_work(settings, listed, record.dependencies, traffic, planned),
+        *await _unseen_value(ledger, scope),
+        *uncounted_names(settings, chain, traffic),
+    )
+
+
+def _uncounted_work(
+    settings: Settings,
+    listed: Collection[str],
+    named: Collection[str],
+    traffic: Traffic,
+    planned: Iterable[str],
+) -> tuple[UncountedCalls, ...]:
+    """Planned calls of what a budget does not list, and that nobody has recorded in its name."""
+    counted = {*listed, *stead_of(settings, listed, traffic.routes), *named}
+
+    def goes(name: str) -> set[str]:
+        route = traffic.routes.get(name)
+        targets = [weight.target for weight in route.targets] if route else []
+        return {name, *targets, *(split_version(target)[0] for target in targets)}
+
+    free = [n for n in planned if n in traffic.names and not counted & goes(n)]
+    return tuple(UncountedCalls(None, name) for name in free[:SHOWN_MAX])
 
 
 async def _unseen_value(ledger: Ledger, scope: Scope) -> tuple[UncountedCalls, ...]:

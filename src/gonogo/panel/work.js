@@ -25,14 +25,15 @@ function nextSteps(answer, go) {
 function routeLine(route, go, primary = "go") {
   const away = route.target !== route.dependency;
   const verdict = away ? route.verdict : worst([route.verdict, primary]);
-  const rest = 1 - route.share;
+  const rest = 1 - route.share, kept = route.primary_share ?? 0, others = rest - kept;
   return h("section", { class: "card", "aria-label": "Route" },
     h("header", null, h("h2", null, "Route"), badge(verdict), h("span", { class: "aside" }, `epoch ${route.route_epoch}`)),
     h("p", { class: "route" },
       h("span", { class: `stop ${away ? "left" : "here"}` }, go.link(route.dependency, { view: "dependency", dependency: route.dependency })),
       away && [h("span", { class: "hop" }, `${percent(route.share)} \u2192`), h("span", { class: "stop here" }, name(route.target))],
       !away && h("span", { class: "hop" }, rest > 0 ? `keeps ${percent(route.share)}` : "gets every call"),
-      away && rest > 0 && h("span", { class: "hop" }, `the other ${percent(rest)} elsewhere`)),
+      away && kept > 0 && h("span", { class: "hop" }, `${percent(kept)} stays`),
+      away && others > 1e-9 && h("span", { class: "hop" }, `${percent(others)} to others`)),
     h("p", { class: "muted small" }, name(route.why), route.expires_at && `; looked at again ${minute(route.expires_at)}`));
 }
 

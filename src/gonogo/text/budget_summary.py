@@ -79,8 +79,11 @@ def _rest(check: BudgetCheck) -> list[str]:
     return parts
 
 
-def not_counted_text(listed: str, recorded: str | None) -> str:
-    """That a listed name, or a segment, has no calls, or a near one is not counted, with what to do."""
+def not_counted_text(listed: str | None, recorded: str | None) -> str:
+    """That a listed name, or a segment, has no calls, or a near or planned one is not counted, with what to do."""
+    if listed is None:
+        name = plain(recorded or "", 80)
+        return f"'{name}' is not in its dependencies: only calls that name the budget count"
     name = plain(listed, 80)
     if recorded is None:
         return f"no call of '{name}' was ever recorded"
