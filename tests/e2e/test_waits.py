@@ -24,6 +24,14 @@ fcntl.flock(file, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
+READ = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT count(*) FROM observation").fetchall()
+print("held", flush=True)
+sys.stdin.read()
+"""
 # Waiting for a process that will not let go is what these are about: bounds, not figures.
 SOON_S = 3.0
 
@@ -40,10 +48,11 @@ def store(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def held(store: Path) -> Iterator[int]:
-    """A process that holds the store's lock; its number."""
+def held(path: Path, how: str = HOLD) -> Iterator[int]:
+    """A process that holds a store, by its lock or by a read; its number."""
+    file = f"{path}.lock" if how == HOLD else str(path)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, f"{store}.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", how, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert cast("IO[bytes]", holder.stdout).readline() == b"held\n"
     try:
@@ -61,6 +70,25 @@ def test_reading_needs_no_lock(store: Path) -> None:
             assert time.monotonic() - begun < SOON_S
             assert done.returncode in {0, 1, 3}, done.stderr
             assert "chat-a" in done.stdout or "doctor" in asked
+
+
+def test_a_log_that_a_forgotten_read_keeps_is_named_with_who_reads(store: Path) -> None:
+    """It grows beside a small store until that process ends, and is taken in then."""
+    more = store.with_name("more.jsonl")
+    more.write_text(lines(calls(50, 5)), encoding="utf-8")
+    with held(store, READ) as reader:
+        assert typed("ingest", str(more), store=store).returncode == 0
+        # Seven million bytes into the same log, sooner than by recording.
+        with closing(sqlite3.connect(store, isolation_level=None)) as foreign:
+            foreign.execute("CREATE TABLE bulk (content BLOB)")
+            foreign.execute("INSERT INTO bulk VALUES (zeroblob(7000000))")
+            foreign.execute("DROP TABLE bulk")
+        told = typed("doctor", store=store).stdout
+        [said] = [line for line in told.splitlines() if "log size" in line]
+        assert "MB beside a store of" in said
+        if sys.platform == "linux":
+            assert f"process {reader} " in said
+    assert "log size" not in typed("doctor", store=store).stdout
 
 
 def test_a_write_says_whom_it_waited_for_and_ends(store: Path) -> None:

@@ -30,6 +30,8 @@ REFUSED_SHOWN = 3
 BROKEN = 70
 # Below the first a note, below the second nothing more is kept: a write needs some pages at least.
 FREE_BYTES_MIN, FULL_BYTES = 64_000_000, 1_000_000
+# A log that is taken in every 4 MB (store/sqlite/writer.py) stays below these.
+LOG_BYTES_MIN, LOG_TO_STORE = 6_000_000, 4
 
 
 @command(
@@ -65,6 +67,7 @@ async def doctor(
         *_namesakes(),
         store,
         *_disk(session),
+        *_log(session),
         _sqlite(),
         _configuration(session),
         await _clock(session, store),
@@ -122,6 +125,31 @@ def _disk(session: Session) -> list[Finding]:
         return [Finding("disk", "ok", said)]
     advice = "; free space: nothing can be recorded, logged or switched on a full disk"
     return [Finding("disk", "broken" if free < FULL_BYTES else "note", said + advice)]
+
+
+def _log(session: Session) -> list[Finding]:
+    """Whether the log outgrew the store: a read that was forgotten keeps it from being taken in."""
+    from gonogo.store.postgres.address import is_address, shown
+    from gonogo.store.sqlite.identity import log_bytes
+    from gonogo.store.sqlite.lock import users_of
+
+    path = Path(shown(session.settings.store))
+    if is_address(session.settings.store) or not path.is_file():
+        return []
+    size, beside = log_bytes(path), path.stat().st_size
+    if size < max(LOG_BYTES_MIN, LOG_TO_STORE * beside):
+        return []
+    said = f"{path}-wal is {size / 1e6:,.1f} MB beside a store of {beside / 1e6:,.1f} MB: "
+    users = users_of(path)
+    if users:
+        some = "; ".join(users[:3]) + (f"; and {len(users) - 3} more" if len(users) > 3 else "")  # noqa: PLR2004
+        said += (
+            f"open in {some}. A read that does not end keeps the log from being taken in: end it"
+        )
+    else:
+        seen = "no process that this user may see has" if users is not None else "some process has"
+        said += f"{seen} the store open; where the log stays, lsof {path} names who holds it"
+    return [Finding("log size", "note", said)]
 
 
 def _is_absent(path: Path) -> bool:

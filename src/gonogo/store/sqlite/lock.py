@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from gonogo.errors import StoreError, plain
 
-__all__ = ["FileLock", "StoreHeld", "holder_of", "process_named", "sync_folder"]
+__all__ = ["FileLock", "StoreHeld", "holder_of", "process_named", "sync_folder", "users_of"]
 
 # A wait is told after this long: by then it is no longer a busy moment, but somebody's pause.
 TELL_AFTER_S = 1.0
@@ -260,6 +260,27 @@ def holder_of(path: Path, kind: Literal["FLOCK", "POSIX"] = "FLOCK") -> str:
     except (OSError, ValueError, IndexError):
         pass
     return "another process"
+
+
+def users_of(path: Path) -> list[str] | None:
+    """Other processes that have a file open, as far as this user may see; None where no system tells."""
+    wanted = path.resolve()
+    if not Path("/proc/self/fd").is_dir():
+        return None
+    pids = sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal())
+    return [process_named(pid) for pid in pids if pid != os.getpid() and _has_open(pid, wanted)]
+
+
+def _has_open(pid: int, wanted: Path) -> bool:
+    try:
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # another user's, or it has ended
+        return False
+    for link in links:
+        with suppress(OSError):  # closed just now
+            if link.readlink() == wanted:
+                return True
+    return False
 
 
 def process_named(pid: int) -> str:
