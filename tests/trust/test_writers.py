@@ -102,6 +102,11 @@ async def test_a_flood_of_one_writer_is_named_makes_no_go_of_nothing_and_can_be_
     assert "gonogo forget triage --writer agent" in flooded.summary
     assert flooded.verdict in ("caution", "no_go")
     async with Gonogo(settings, actor="person:ops") as app:
+        fleet = await app.get_trust_score_health()
+        assert [(line.doubtful, line.verdict) for line in fleet.fleet or ()] == [
+            ("agent", flooded.verdict)
+        ]
+        assert "What agent recorded in the last day disagrees" in fleet.summary
         await forget(app, "triage", Selection(writer="agent"), {"writer": "agent"})
         after = await app.get_trust_score_health("triage")
     assert (after.verdict, after.score, after.doubtful) == (before.verdict, before.score, None)

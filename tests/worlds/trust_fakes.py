@@ -371,6 +371,14 @@ class MemoryTelemetry(WrittenByNobody):
                 found[name] = JudgedLabels(", ".join(sorted({by or "" for by in own})), len(own))
         return found
 
+    async def golden_lately(self, *, start_hour: int) -> list[str]:
+        """Those with a golden call since."""
+        return sorted(
+            name
+            for name, seen in self.seen.items()
+            if any(o.item and o.ts_ms // HOUR_MS >= start_hour for o in seen)
+        )
+
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
         """Of each."""
         return {name: await self.repeats(name) for name in dependencies if name in self.seen}

@@ -80,6 +80,9 @@ class FleetLine(Part):
     ahead: Ahead | None = None
     changed: str | None = None
     upstream: str | None = None
+    doubtful: str | None = Field(
+        default=None, description="whose calls disagree with its golden set"
+    )
 
 
 class TrustReport(Answer):

@@ -273,6 +273,10 @@ class TrustTelemetry(Telemetry, Protocol):
         """Who recorded its newest 20,000 calls since a time, sorted by writer; those before writers were kept left out."""
         ...
 
+    async def golden_lately(self, *, start_hour: int) -> list[str]:
+        """Dependencies whose golden set was asked since an hour, by name."""
+        ...
+
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
         """Repeated answers (see `repeats`) of many; those without answers are left out."""
         ...

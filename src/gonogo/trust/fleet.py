@@ -10,10 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, in_points, rfc3339
+from gonogo.errors import plain
 from gonogo.ports.standing_verdicts import standing_now
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
-from gonogo.text.forms import counted, number
+from gonogo.text.forms import counted, named, number
 from gonogo.text.trust_summary import points, suspicion
 from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, always, look_at_fleet
 from gonogo.trust.score_health import own_health
@@ -125,6 +126,7 @@ def _line(settings: Settings, row: FleetRow, fleet: Fleet, now_ms: int) -> Fleet
         ahead=newest_ahead(row.newest_ts_ms, now_ms),
         changed=_changed(row),
         upstream=fleet.upstream.get(row.name),
+        doubtful=fleet.doubtful.get(row.name),
     )
 
 
@@ -164,6 +166,9 @@ def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:
         said += f" {points(lowest.score, lowest.interval90)}."
     if fleet.suspected is not None:
         said += f" {suspicion(fleet.suspected)}"
+    if fleet.doubtful:
+        who = ", ".join(dict.fromkeys(plain(name, 80) for name in fleet.doubtful.values()))
+        said += f" What {who} recorded in the last day disagrees with the golden set of {named(list(fleet.doubtful))}."
     followed = (row for row in rows if row.earlier_score_e6 is not None)
     changed = [f"{row.name} ({new})" for row in followed if (new := _changed(row))]
     if changed:

@@ -7,7 +7,7 @@ trust part of each standing verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gonogo.ports.standing_verdicts import stale_after_ms
@@ -17,7 +17,7 @@ from gonogo.trust.providers import MEMBERS_OF_FLEET_MAX, failing_provider, falli
 from gonogo.trust.score_many import score_many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from gonogo.answers import SuspectedProvider
     from gonogo.ports.telemetry import DecisionLog
@@ -40,21 +40,25 @@ FIRST_RUN = 500
 AT_ONCE = 250
 # Providers that are looked at, those with the most failing dependencies first.
 PROVIDERS_MAX = 8
+# Dependencies whose writers are held against their golden sets.
+DOUBTED_MAX = 25
 _BAD: tuple[Verdict, ...] = ("no_go", "caution")
 
 
 @dataclass(slots=True)
 class Suspicion:
-    """What a process found of shared causes, and of which evidence: thrown away at any time."""
+    """What a process found of shared causes and doubtful writers, and of which evidence: thrown away at any time."""
 
     rests_on: object = None
     found: list[SuspectedProvider] | None = None
+    doubts: dict[tuple[str, int, int], str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fleet:
     """Every dependency, lowest lower bound first, with its standing verdict.
 
+    `doubtful`: who recorded what disagrees with the golden set, the one with the most calls, by dependency.
     `waiting`: how many a look has still to score; `waiting_unknown`: those of which nothing else is
     known either. `upstream`: the worst bad state that each rests on.
     """
@@ -63,6 +67,7 @@ class Fleet:
     verdicts: dict[str, Verdict]
     upstream: dict[str, str]
     suspected: SuspectedProvider | None
+    doubtful: dict[str, str]
     waiting: int
     waiting_unknown: int
 
@@ -105,9 +110,11 @@ async def look_at_fleet(
     if made:
         rows = [row.scored(made[row.name]) if row.name in made else row for row in rows]
         rows.sort(key=FleetRow.order)
-    suspects = await _suspects(telemetry, settings, rows, suspicion or Suspicion(), now_ms)
+    suspicion = suspicion or Suspicion()
+    suspects = await _suspects(telemetry, settings, rows, suspicion, now_ms)
     upstream = _upstream(rows, settings)
-    said = _said(rows, made, upstream, suspects, _providers(settings), now_ms)
+    doubtful = await _doubtful(telemetry, rows, suspicion, now_ms)
+    said = _said(rows, made, upstream, suspects, doubtful, _providers(settings), now_ms)
     log.say(said)
     rows, verdicts = _verdicts(settings, rows, said, now_ms)
     return Fleet(
@@ -115,6 +122,7 @@ async def look_at_fleet(
         verdicts,
         {name: f"{other}: trust {verdict}" for name, (other, verdict) in upstream.items()},
         max(suspects, key=lambda one: one.e_value, default=None),
+        doubtful,
         len(waiting),
         sum(row.drift is None and row.trust is None for row in waiting),
     )
@@ -160,6 +168,7 @@ def _said(
     made: dict[str, KeptScore],
     upstream: dict[str, tuple[str, Verdict]],
     suspects: Sequence[SuspectedProvider],
+    doubtful: Collection[str],
     declared: dict[str, str],
     now_ms: int,
 ) -> dict[str, PartVerdict]:
@@ -172,12 +181,38 @@ def _said(
             continue
         if name in upstream:
             verdict = worst_verdict([verdict, upstream[name][1]])
-        if failing and declared.get(name, row.provider) in failing:
+        fails = failing and declared.get(name, row.provider) in failing
+        if fails or name in doubtful:
             verdict = worst_verdict([verdict, "caution"])
         if verdict != row.trust or name in made:
             data_ms = min(row.newest_ts_ms, now_ms) if name in made else row.trust_data_ms
             said[name] = PartVerdict("trust", verdict, now_ms, data_ms)
     return said
+
+
+async def _doubtful(
+    telemetry: TrustTelemetry, rows: Sequence[FleetRow], suspicion: Suspicion, now_ms: int
+) -> dict[str, str]:
+    """Whose records disagree with the golden set, where that was asked in the last day.
+
+    Of many, those whose trust was last said to be other than go come first: a doubt that was said stays.
+    """
+    from gonogo.trust.doubtful_writers import doubtful_writers
+
+    names = await telemetry.golden_lately(start_hour=(now_ms - DAY_MS) // HOUR_MS)
+    if len(names) > DOUBTED_MAX:
+        well = {row.name for row in rows if row.trust == "go"}
+        names.sort(key=lambda name: name in well)
+    revs = {row.name: row.rev for row in rows}
+    before, suspicion.doubts = suspicion.doubts, {}
+    for name in names[:DOUBTED_MAX]:
+        rests_on = (name, revs.get(name, 0), now_ms // HOUR_MS)
+        if rests_on in before:
+            suspicion.doubts[rests_on] = before[rests_on]
+            continue
+        doubts = await doubtful_writers(telemetry, name, now_ms=now_ms)
+        suspicion.doubts[rests_on] = doubts[0].writer if doubts else None
+    return {name: who for (name, _, _), who in suspicion.doubts.items() if who is not None}
 
 
 def _with_heard(log: DecisionLog, rows: list[FleetRow]) -> list[FleetRow]:

@@ -198,6 +198,12 @@ class TrustReads:
         work = partial(writers, name=dependency, since_ms=since_ms, bar_e6=bar_e6)
         return await self._database.read(work)
 
+    async def golden_lately(self, *, start_hour: int) -> list[str]:
+        """Dependencies whose golden set was asked since an hour, by name."""
+        from gonogo.store.reads.writer_queries import golden_lately
+
+        return await self._database.read(partial(golden_lately, start_hour=start_hour))
+
     async def repeats_of(self, dependencies: Sequence[str]) -> dict[str, Repeats]:
         """Repeated answers (see `repeats`) of many; those without answers are left out."""
         from gonogo.store.reads.trust_queries import repeats_of

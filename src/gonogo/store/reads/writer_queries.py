@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.ports.trust_reads import WriterCounts
 from gonogo.records import HOUR_MS
+from gonogo.store.engine import in_shard
 from gonogo.store.observations.rows import Rule
 from gonogo.store.reads.queries import hours_of
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gonogo.records import HourCounts
     from gonogo.store.engine import Connection
 
-__all__ = ["recorded_by", "writers"]
+__all__ = ["golden_lately", "recorded_by", "writers"]
 
 # A look at more would be felt by whoever asks.
 CALLS_MAX = 20_000
@@ -44,6 +45,18 @@ def writers(connection: Connection, *, name: str, since_ms: int, bar_e6: int) ->
     return [
         WriterCounts(str(text), bool(golden), *map(int, counts)) for text, golden, *counts in rows
     ]
+
+
+def golden_lately(connection: Connection, *, start_hour: int) -> list[str]:
+    """See `TrustTelemetry`; of the series alone, each by the newest of its hours."""
+    shard = in_shard(connection, "r.", "s.dependency_id")
+    rows = connection.execute(
+        "SELECT DISTINCT d.name FROM series s JOIN dependency d ON d.id = s.dependency_id"  # noqa: S608 - the store's own
+        " WHERE s.golden = 1 AND s.segment_id = 0 AND EXISTS (SELECT 1 FROM rollup r"
+        f" WHERE r.series_id = s.id{shard} AND r.daily = 0 AND r.bucket >= ?) ORDER BY d.name",
+        (start_hour,),
+    )
+    return [str(name) for (name,) in rows]
 
 
 # The counts of `store/observations/cells.py`, by hour and version, from the rows themselves.
