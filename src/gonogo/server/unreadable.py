@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,8 +31,9 @@ from mcp_types import (
 from pydantic import ValidationError
 
 IDS_MAX = 100
-# For the answers to what came before the end of input; a client that closes it waits for less.
-LAST_ANSWERS_S = 30.0
+# For the answers to what came before the end of input, as long as they are worked on. Who has used next to no
+# processor for a second waits for a lock, and a client that has closed its end waits for the server.
+LAST_ANSWERS_S, QUIET_S, WORKING = 30.0, 1.0, 0.05
 _ID = re.compile(r'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")(?=\s*[,}])')
 logger = logging.getLogger("gonogo.server")
 
@@ -74,9 +76,13 @@ class UnderWay:
         self._has_moved = anyio.Event()
 
     async def last_answers(self) -> None:
-        """Wait until nothing is left to be answered but what waits for an answer of the client's."""
+        """Wait until nothing is left to be answered but what waits: for an answer of the client's, or for a lock."""
         while len(self._asked) > len(self._asks):
-            await self._has_moved.wait()
+            used_s = time.process_time()
+            with anyio.move_on_after(QUIET_S) as waited:
+                await self._has_moved.wait()
+            if waited.cancelled_caught and time.process_time() - used_s < WORKING * QUIET_S:
+                return
 
 
 @asynccontextmanager

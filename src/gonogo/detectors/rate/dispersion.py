@@ -136,22 +136,19 @@ def hours_dispersion(n: Floats, bad: Floats, hour: Ints) -> Dispersion:
     few = days < DAYS_MIN or labels.sum() < LABELS_AN_HOUR_MIN * HOURS_A_DAY * days
     if few or not 0 < rate < 1:
         return Dispersion(observed=1.0, used=1.0, days=days)
-    profile = labels.mean(axis=0)
-    variances = SPREADS**2 * rate * (1 - rate) * float(profile.mean())
-    nats = _log_likelihoods(_deviations(labels, failed, rate), profile, variances)
-    independent = nats[:, :1]
-    ranked = np.argsort((nats - independent).max(axis=1))[: days - DAYS_LEFT_OUT]
+    # Chosen, and then left out of what is usual too: an outage makes its hours of every other day look too good.
+    nats, _ = _log_likelihoods(labels, failed)
+    kept = np.sort(np.argsort((nats - nats[:, :1]).max(axis=1))[: days - DAYS_LEFT_OUT])
+    nats, inflation = _log_likelihoods(labels[kept], failed[kept])
     prior = np.full(nats.shape[1], math.log((1 - INDEPENDENT) / (nats.shape[1] - 1)))
     prior[0] = math.log(INDEPENDENT)
-    posterior = prior + nats[ranked].sum(axis=0)
+    posterior = prior + nats.sum(axis=0)
     weight = np.exp(posterior - posterior.max())
     weight /= weight.sum()
     if weight[0] >= INDEPENDENT_AFTER:
         return Dispersion(observed=1.0, used=1.0, days=days)
-    inflation = np.log1p(np.outer(variances, (1 + CORRELATIONS) / (1 - CORRELATIONS))).ravel()
-    logs = np.concatenate(([0.0], inflation))
-    mean = float(weight @ logs)
-    sd = math.sqrt(float(weight @ (logs - mean) ** 2))
+    mean = float(weight @ inflation)
+    sd = math.sqrt(float(weight @ (inflation - mean) ** 2))
     return Dispersion(math.exp(mean), math.exp(mean + CAUTION_SD * sd), days)
 
 
@@ -166,8 +163,11 @@ def _deviations(labels: Floats, failed: Floats, rate: float) -> Floats:
     return np.asarray(np.clip(off, -DEVIATION_MAX, DEVIATION_MAX))
 
 
-def _log_likelihoods(off: Floats, profile: Floats, variances: Floats) -> Floats:
-    """Of each day under each law, shape (days, laws); independent hours come first."""
+def _log_likelihoods(labels: Floats, failed: Floats) -> tuple[Floats, Floats]:
+    """Of each day under each law, shape (days, laws), and the logarithm of each law's dispersion; independent hours come first."""
+    rate = float(failed.sum() / labels.sum())
+    off, profile = _deviations(labels, failed, rate), labels.mean(axis=0)
+    variances = SPREADS**2 * rate * (1 - rate) * float(profile.mean())
     size = np.sqrt(profile / profile.mean())
     level = size / np.linalg.norm(size)
     # A day's own mean is taken out: 23 directions across it are left.
@@ -178,4 +178,6 @@ def _log_likelihoods(off: Floats, profile: Floats, variances: Floats) -> Floats:
     covariance = across.T @ laws @ across
     seen = off @ across
     distance = np.einsum("di,lij,dj->dl", seen, np.linalg.inv(covariance), seen, optimize=True)
-    return np.asarray(-(distance + np.linalg.slogdet(covariance)[1]) / 2)
+    nats = -(distance + np.linalg.slogdet(covariance)[1]) / 2
+    inflation = np.log1p(np.outer(variances, (1 + CORRELATIONS) / (1 - CORRELATIONS)))
+    return np.asarray(nats), np.concatenate(([0.0], inflation.ravel()))
