@@ -82,8 +82,7 @@ def _rest(check: BudgetCheck) -> list[str]:
 def not_counted_text(listed: str | None, recorded: str | None) -> str:
     """That a listed name, or a segment, has no calls, or a near or planned one is not counted, with what to do."""
     if listed is None:
-        name = plain(recorded or "", 80)
-        return f"'{name}' is not in its dependencies: only calls that name the budget count"
+        return f"not in its dependencies, and counted only where a call names the budget: {plain(recorded or '', 200)}"
     name = plain(listed, 80)
     if recorded is None:
         return f"no call of '{name}' was ever recorded"
@@ -98,7 +97,13 @@ def not_counted_texts(check: BudgetCheck) -> tuple[list[str], list[str]]:
 
     The first one that is near a recorded name is money that goes elsewhere; the rest is detail.
     """
-    names = sorted(check.not_counted or (), key=lambda each: each.recorded is None)
+    every = check.not_counted or ()
+    names = [each for each in every if each.listed is not None]
+    names.sort(key=lambda each: each.recorded is None)
+    planned = ", ".join(each.recorded or "" for each in every if each.listed is None)
+    if planned:
+        one = [not_counted_text(None, planned)]
+        return one, [not_counted_text(each.listed, each.recorded) for each in names]
     said = [not_counted_text(each.listed, each.recorded) for each in names]
     first = 1 if names and names[0].recorded is not None else 0
     return said[:first], said[first:]
