@@ -22,7 +22,7 @@ import numpy as np
 from gonogo.app import Gonogo
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.rate.dispersion import early_dispersion, hours_dispersion
+from gonogo.detectors.rate.dispersion import early_dispersion
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch, watch_slices
 from gonogo.detectors.rate.rate_watch import watch_rate
@@ -77,7 +77,7 @@ def hours(streams: int) -> None:
     rule = RateRule(needed=3.7e5, weight_up=1.0)
     print("\nhours that hang together, needed 4e5  false in 46 days  days blocked")
     learned, end, correlation = 14 * DAY_HOURS, 60 * DAY_HOURS, 0.9
-    found: dict[str, list[float]] = {"days alone": [], "days and hours": [], "told the truth": []}
+    found: dict[str, list[float]] = {"learned from days": [], "told the truth": []}
     for stream in range(streams):
         rng = np.random.default_rng((8, stream))
         usual, level = rng.uniform(0.02, 0.15), np.empty(end)
@@ -88,11 +88,10 @@ def hours(streams: int) -> None:
         bad = rng.binomial(n.astype(int), from_log_odds(math.log(usual / (1 - usual)) + level))
         early = slice(0, learned)
         by_day = [x[early].reshape(-1, DAY_HOURS).sum(axis=1) for x in (n, bad)]
-        alone = early_dispersion(*by_day).used
-        together = hours_dispersion(n[early], bad[early].astype(float), np.arange(learned)).used
+        used_of_days = early_dispersion(*by_day).used
         inflation = (1 + correlation) / (1 - correlation)
         truth = 1 + 12.5 * 0.4**2 * usual * (1 - usual) * inflation
-        for name, used in zip(found, (alone, max(alone, together), truth), strict=True):
+        for name, used in zip(found, (used_of_days, truth), strict=True):
             watch = watch_rate(n, bad, replace(rule, dispersion=used))
             worse = watch.latched & ~watch.recovering
             found[name].append(float(worse[learned::DAY_HOURS].sum()))

@@ -1,13 +1,11 @@
-"""How much days and hours differ, from few days: measured where they do, and not made up by a fall."""
+"""How much days differ, from few of them: measured where they do, and not made up by a fall."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
 
-from gonogo.detectors.rate.dispersion import early_dispersion, hours_dispersion
+from gonogo.detectors.rate.dispersion import early_dispersion
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 
@@ -60,41 +58,3 @@ def test_too_few_days_tell_nothing() -> None:
     """One step could be the fall itself."""
     for days in (0, 1, 2):
         assert early_dispersion(np.full(days, 100.0), np.full(days, 6.0)).used == 1.0
-
-
-def hourly(odds: np.ndarray, rng: np.random.Generator) -> float:
-    """What hours within days tell of two weeks at these log-odds of bad, 12.5 labels an hour."""
-    n = rng.poisson(12.5, len(odds)).astype(float)
-    bad = rng.binomial(n.astype(int), 1 / (1 + np.exp(-odds))).astype(float)
-    return hours_dispersion(n, bad, np.arange(len(odds)) + 24 * 20_000).used
-
-
-def walk(rng: np.random.Generator, hours: int) -> np.ndarray:
-    """An AR(1) with standard deviation .6 and correlation .9 an hour."""
-    level = np.empty(hours)
-    now = 0.6 * rng.standard_normal()
-    for hour, step in enumerate(0.6 * math.sqrt(1 - 0.9**2) * rng.standard_normal(hours)):
-        now = level[hour] = 0.9 * now + step
-    return level
-
-
-def test_hours_that_hang_together_are_seen_within_their_days() -> None:
-    """1 + 12.5 labels an hour x .6^2 x .11 x .89 x 19 = 9.4 where they do, 1 where they do not."""
-    rng, usual = np.random.default_rng(8), -math.log(8)
-    found = [hourly(usual + walk(rng, DAYS * 24), rng) for _ in range(20)]
-    assert 5 < np.median(found) < 20
-    night = np.where(np.arange(DAYS * 24) % 24 < 8, 0.7, 0.0)
-    for level in (np.zeros(DAYS * 24), night):
-        steady = [hourly(usual + level, rng) for _ in range(20)]
-        assert np.median(steady) == 1
-        assert np.quantile(steady, 0.9) < 1.5
-
-
-@pytest.mark.parametrize("first", [150, 165], ids=["inside a day", "across midnight"])
-def test_an_outage_or_a_fall_is_no_dependence(first: int) -> None:
-    """Six hours at half; twenty points more from an hour on."""
-    rng = np.random.default_rng(9)
-    for last in (first + 6, DAYS * 24):
-        odds = np.full(DAYS * 24, -2.7)
-        odds[first:last] = 0.0 if last == first + 6 else -1.0
-        assert np.median([hourly(odds, rng) for _ in range(20)]) < 2.5

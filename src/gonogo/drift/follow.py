@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.pieces import Beginnings, SettledPrefix
-from gonogo.detectors.rate.dispersion import early_dispersion, hours_dispersion
+from gonogo.detectors.rate.dispersion import early_dispersion
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import (
     Dispersion,
@@ -64,26 +64,18 @@ def baseline_volume(
     """Measure the closed baseline: volume, dispersion of its days, spread of its daily means.
 
     Under two weeks of baseline, the first two weeks of the stream tell how much days differ. What
-    the weekly expectation explains does not count as dispersion. Hours that hang together within
-    their days count where that is more.
+    the weekly expectation explains does not count as dispersion.
     """
     baseline = followed.between(None, hours.end_hour)
     days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
     _, n, bad = baseline.by_day()
     means = bad / n
     spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
-    early = baseline
     if hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN:
         dispersion = daily_dispersion(n, _without_season(baseline, expected))
     else:
         early = followed.between(None, hours.start_hour + SEASON_HOURS_MIN)
         dispersion = early_dispersion(*early.by_day()[1:])
-    of_hours = hours_dispersion(early.n, early.bad, early.hour)
-    dispersion = Dispersion(
-        max(dispersion.observed, of_hours.observed),
-        max(dispersion.used, of_hours.used),
-        dispersion.days,
-    )
     return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None)
 
 

@@ -307,7 +307,7 @@ def _guarantee(
         f"{_a_day(volume.labels_per_day)} labels a day, while labels are exchangeable"
     )
     if volume.dispersion.used > 1:
-        told += f" (each counts as 1/{number(volume.dispersion.used)}: days or hours differ)"
+        told += f" (a label counts as 1/{number(volume.dispersion.used)}, for days that differ)"
     told += "; averaged over baselines, and it counts labels, not days."
     if not maturity.prompt:
         told += (
