@@ -82,11 +82,13 @@ def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Fi
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
     )
     value, worse = float(evidence.value[-1]), evidence.worse[-1] >= evidence.better[-1]
-    status: DriftStatus = "stable"
-    if value >= needed:
-        status = "degraded" if worse else "improved"
     before, after = float(runs.rate[:WARM_UP_RUNS].mean()), float(runs.rate[-1])
     items, warm_up = int(runs.items[-1]), int(runs.items[:WARM_UP_RUNS].sum())
+    interval95 = difference_interval95(before, warm_up, after, items)
+    status: DriftStatus = "stable"
+    if value >= needed:
+        # What was better for days and has come back is no improvement now, whatever the days before showed.
+        status = "degraded" if worse else "improved" if interval95[0] > 0 else "stable"
     return Finding(
         metric="golden",
         status=status,
@@ -104,9 +106,7 @@ def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Fi
             end=hour_start((int(runs.day[-1]) + 1) * 24),
             interval95=rate_interval95(after, items),
         ),
-        change=change_of(
-            before, after, interval95=difference_interval95(before, warm_up, after, items)
-        ),
+        change=change_of(before, after, interval95=interval95),
         evidence=evidence_of(
             math.log10(max(value, 1e-300)), needed=needed, guarantee=_guarantee(needed)
         ),
