@@ -32,8 +32,8 @@ from pydantic import ValidationError
 
 IDS_MAX = 100
 # For the answers to what came before the end of input, as long as they are worked on. Who has used next to no
-# processor for a second waits for a lock, and a client that has closed its end waits for the server.
-LAST_ANSWERS_S, QUIET_S, WORKING = 30.0, 1.0, 0.05
+# processor for so long waits for a lock, and a client that has closed its end waits for the server.
+LAST_ANSWERS_S, QUIET_S, WORKING = 30.0, 0.25, 0.05
 _ID = re.compile(r'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")(?=\s*[,}])')
 logger = logging.getLogger("gonogo.server")
 
