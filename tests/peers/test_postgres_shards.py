@@ -93,13 +93,13 @@ def shards(tables: set[str], first: dict[str, str]) -> set[str]:
     return {kinds.get(first[table], "dependency") for table in tables if table not in OWN}
 
 
-async def steps(app: Gonogo) -> AsyncIterator[str]:
+async def steps(app: Gonogo, traffic: Gonogo) -> AsyncIterator[str]:
     """What agents do, one after the other; each is named once it is done."""
     calls = [
         {"dependency": name, "outcome": name == "n" or i % 3 > 0, "latency_ms": 3}
         for i, name in enumerate("mn" * 200)
     ]
-    await app.record_observations(calls)
+    await traffic.record_observations(calls)
     yield "record"
     await app.record_observations([{**calls[0], "cost_usd": 0.01, "budget": "work"}])
     yield "record for a budget"
@@ -153,12 +153,13 @@ async def test_keys_begin_with_the_shard_and_transactions_stay_in_it(
         dependencies={"m": DependencySettings("m", fallback=("n",), fallback_policy="confirm")},
     )
     seen: dict[str, list[set[str]]] = {}
-    async with Gonogo(settings) as app:
+    # A switch is judged without what its own asker recorded.
+    async with Gonogo(settings) as app, Gonogo(settings, actor="otlp") as traffic:
         await app.list_dependencies()
         first = keys(address)
         elsewhere = {t for t, column in first.items() if column not in SHARD}
         assert elsewhere == {*OWN, "dependency"} - {"shard_lock"}
-        async for step in steps(app):
+        async for step in steps(app, traffic):
             await app.close()  # what is queued is written; the next question opens it again
             kinds = [s for s in (shards(tables, first) for tables in written) if s]
             # What is queued may be committed together: in a row the same counts once.
