@@ -21,7 +21,7 @@ from gonogo.errors import ActionRefused, StoreError
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.health import TrustHealth
 from gonogo.money.planned_spend import Forecasts
-from gonogo.money.scopes import Traffic
+from gonogo.money.scopes import Traffic, traffic_now
 from gonogo.ports.routes import LOCAL
 from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.records import Decision
@@ -110,9 +110,7 @@ class Stores:
 
     async def traffic(self) -> Traffic:
         """Where calls go now, for whoever prices them or counts what they cost."""
-        names = await self.telemetry.names() if self.settings.budgets_list_names else ()
-        routes = {route.dependency: route for route in await self.routes.routes()}
-        return Traffic(routes, tuple(names))
+        return await traffic_now(self.settings, self.telemetry, self.routes)
 
     def noted(
         self,

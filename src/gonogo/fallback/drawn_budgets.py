@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.money.amounts import mean_amount
-from gonogo.money.scopes import Traffic, dependencies_of, is_pattern, scopes_at
+from gonogo.money.scopes import Traffic, dependencies_of, scopes_at, traffic_now
 from gonogo.money.stead import stead_of
 from gonogo.ports.routes import Check, is_called, split_version
 from gonogo.records import DAY_MS, HOUR_MS, UNIT_SIZE, Unit
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 # A target that costs at most so much more than where the calls go now leaves a budget as it was.
 _AS_DEAR_MAX = 1.1
-
-
-async def traffic_now(ports: FallbackPorts, settings: Settings) -> Traffic:
-    """Where calls go now; the names are read only where a budget lists a pattern of them."""
-    patterns = any(is_pattern(name) for b in settings.budgets.values() for name in b.dependencies)
-    names = await ports.telemetry.names() if patterns else []
-    return Traffic({each.dependency: each for each in await ports.routes.routes()}, tuple(names))
 
 
 async def drawn_budgets(
@@ -47,7 +40,7 @@ async def drawn_budgets(
     """
     if ports.ledger is None or not settings.budgets:
         return ()
-    now = await traffic_now(ports, settings)
+    now = await traffic_now(settings, ports.telemetry, ports.routes)
     moved = {route.dependency: replace(route, targets=after)}
     traffic = replace(now, routes={**now.routes, **moved})
     gets = {w.target for w in after} | {split_version(w.target)[0] for w in after}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.fallback.drawn_budgets import traffic_now
 from gonogo.fallback.route import get_route
-from gonogo.money.scopes import dependencies_of, scopes_at
+from gonogo.money.scopes import dependencies_of, scopes_at, traffic_now
 from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
 from gonogo.text.budget_summary import step_down_text
 
@@ -33,7 +32,7 @@ async def recommended_route(
     stepping = [b for b in settings.budgets.values() if b.on_low == "step_down"]
     if ports.ledger is None or not stepping:
         return route
-    traffic = await traffic_now(ports, settings)
+    traffic = await traffic_now(settings, ports.telemetry, ports.routes)
     for budget in stepping:
         if dependency not in dependencies_of(settings, budget, traffic):
             continue

@@ -90,7 +90,7 @@ async def check_budget(
     record = await ledger.record(scopes[0].members, unit=unit, now_ms=now_ms)
     listed = dependencies_of(settings, chain[0], traffic)
     spent_on = await _spent_on(ledger, scopes[0], listed, record.dependencies)
-    wanted = await _work_plan(telemetry, settings, request, traffic, spent_on)
+    wanted = await _work_plan(telemetry, settings, request, chain, traffic, spent_on)
     forecast = partial(
         plan_work, telemetry, settings, judged=record.judged, now_ms=now_ms, forecasts=forecasts
     )
@@ -113,12 +113,12 @@ async def check_budget(
         uncounted=await all_uncounted(ledger, settings, request, scopes[0], traffic, record),
         left=record.left,
     )
-    shown = _HOLDS_SHOWN[request.detail]
-    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=shown)
+    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=_HOLDS_SHOWN[request.detail])
     question = await _tried(question, balances, wanted, forecast)
     if question.reservation_id is None:
         return check(question, balances)
-    return await _held(ledger, _hold(question, request, scopes, entry_of), shown)
+    hold = _hold(question, question.reservation_id, request, scopes, entry_of)
+    return await _held(ledger, hold, _HOLDS_SHOWN[request.detail])
 
 
 async def _held(ledger: Ledger, hold: ReserveRequest, holds_max: int) -> BudgetCheck:
@@ -199,13 +199,14 @@ def _entry_of_text(entry_of: Callable[[BudgetCheck], Decision], answer: str) -> 
 
 def _hold(
     question: BudgetQuestion,
+    reservation_id: str,
     request: BudgetRequest,
     scopes: tuple[Scope, ...],
     entry_of: Callable[[BudgetCheck], Decision] | None,
 ) -> ReserveRequest:
     asked = question.chain[0]
     return ReserveRequest(
-        reservation_id=question.reservation_id or "",
+        reservation_id=reservation_id,
         budget=asked.name,
         unit=asked.unit,
         scopes=scopes,
@@ -223,11 +224,11 @@ async def _work_plan(
     telemetry: CallCosts,
     settings: Settings,
     request: BudgetRequest,
+    chain: tuple[BudgetSettings, ...],
     traffic: Traffic,
     spent_on: tuple[str, ...],
 ) -> WorkPlan:
     """What will be called; as far as it is not stated, what the budget is spent on."""
-    chain = budget_chain(settings, request.budget)
     unit = chain[0].unit
     calls, declared = request.plan(unit)
     name = request.called

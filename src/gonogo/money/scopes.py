@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gonogo.ports.money import Balance, Ledger
-    from gonogo.ports.routes import Route
+    from gonogo.ports.routes import Route, Routes
+    from gonogo.ports.telemetry import Telemetry
     from gonogo.settings import BudgetSettings, Settings
 
 _WILD = "*?["
@@ -41,6 +42,12 @@ class Traffic:
 
 
 NO_TRAFFIC = Traffic()
+
+
+async def traffic_now(settings: Settings, telemetry: Telemetry, routes: Routes) -> Traffic:
+    """Where calls go now; the names are read only where a budget lists some."""
+    names = await telemetry.names() if settings.budgets_list_names else ()
+    return Traffic({each.dependency: each for each in await routes.routes()}, tuple(names))
 
 
 def is_pattern(name: str) -> bool:

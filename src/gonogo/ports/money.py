@@ -29,9 +29,8 @@ class Scope:
     end_ms: int | None
     unit: Unit = "usd"
     session_ms: int | None = None  # how long a window lasts that begins with its first call
-    segment: str | None = (
-        None  # whose calls alone count; `dependencies` are names of their sums then
-    )
+    # Whose calls alone count; `dependencies` are names of their sums then.
+    segment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

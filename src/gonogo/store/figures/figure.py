@@ -41,9 +41,8 @@ class Figures:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Figure] = {}
-        self.unread: set[str] = (
-            set()
-        )  # dependencies whose rows cannot be read: nothing is made of them
+        # Dependencies whose rows cannot be read: nothing is made of them.
+        self.unread: set[str] = set()
 
     @property
     def all(self) -> list[Figure]:
