@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from product import answer, client, environment, lines, typed
@@ -88,3 +89,43 @@ async def test_an_agent_promotes_through_one_tool(world: tuple[Path, dict[str, s
         assert refused.is_error
         read = await agent.read_resource("gonogo://plans")
         assert '"candidate": "v2"' in str(read.contents[0])
+
+
+@pytest.mark.anyio
+async def test_an_agent_begins_a_shadow_and_a_split_as_a_person_does(
+    world: tuple[Path, dict[str, str]],
+) -> None:
+    """One argument says which; the route then names the shadow, and a split waits for a person."""
+    store, environ = world
+    async with client(store, "auto", "--config", environ["GONOGO_CONFIG"]) as agent:
+
+        async def called(tool: str, **arguments: object) -> dict[str, Any]:
+            answer = await agent.call_tool(tool, {"dependency": "m", **arguments})
+            said: dict[str, Any] | None = answer.structured_content
+            assert said is not None, answer.content
+            return said
+
+        async def refused(**arguments: object) -> str:
+            answer = await agent.call_tool("trigger_fallback", {"dependency": "m", **arguments})
+            assert answer.is_error
+            return str(answer.content)
+
+        assert "needs `promote`" in await refused(promote_by="shadow", reason="try it")
+        assert "a share below 1" in await refused(promote="v2", promote_by="split")
+        assert "promote_by" in await refused(promote="v2", promote_by="canary")
+        half = {"promote": "v2", "promote_by": "split", "share": 0.5}
+        split = await called("trigger_fallback", **half)
+        assert [to["share"] for to in split["to"]] == [0.5, 0.5]
+        [step] = split["next_actions"]
+        waits = await called(step["tool"], **{**step["arguments"], "confirm": True})
+        assert (waits["applied"], waits["pending_approval"]) == (False, True)
+        assert waits["approve_command"] == f"gonogo approve {split['plan_id']}"
+        logged = await agent.read_resource(f"gonogo://decision/{split['decision_id']}")
+        kept = json.loads(logged.contents[0].text)  # type: ignore[union-attr]
+        assert kept["inputs"] == {"dependency": "m", **half}
+        plan = await called("trigger_fallback", promote="v2", promote_by="shadow")
+        assert plan["promotion"]["shadow"] == "m-shadow"
+        [step] = plan["next_actions"]
+        await called(step["tool"], **step["arguments"])
+        beside = await called("get_route")
+        assert beside["shadow"] == {"target": "m@v2", "record_as": "m-shadow"}

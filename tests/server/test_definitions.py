@@ -22,7 +22,7 @@ from scripted import CALLS, ERAS, Scripted, client
 pytestmark = pytest.mark.anyio
 
 TOKENS_MAX = 3000
-TOKENS_NOW = 2350
+TOKENS_NOW = 2400
 GROWTH_MAX = 1.05
 CHARS_A_TOKEN = 4
 DESCRIPTION_WORDS_MAX = 80

@@ -86,6 +86,7 @@ EVERY_ARGUMENT: dict[str, list[dict[str, Any]]] = {
             "confirm": True,
             "undo": "aud-1",
             "promote": "v2",
+            "promote_by": "stages",
         }
     ],
     "get_route": [{"dependency": "m", "key": "user-1"}],

@@ -254,8 +254,7 @@ class Gonogo(CheckMemory):
         answer = await trigger_fallback(stores.fallback, self.settings, request, now_ms=now_ms)
         if not isinstance(answer, FallbackPlan):
             return answer  # an action is logged before it is answered
-        asked = _given(dependency=dependency, reason=reason, to=to, share=share, plan_id=plan_id)
-        return briefly(stores.noted("trigger_fallback", asked, answer, now_ms=now_ms))
+        return briefly(stores.noted("trigger_fallback", request.given, answer, now_ms=now_ms))
 
     @as_meant
     async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:

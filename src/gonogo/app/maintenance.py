@@ -161,8 +161,7 @@ class Maintenance(OpenStore):
         answer = await promote(stores.fallback, self.settings, request, now_ms=now_ms)
         if isinstance(answer, FallbackResult):
             return answer  # an action is logged before it is answered
-        asked = {"dependency": dependency} | ({"promote": version} if version else {})
-        return briefly(stores.noted("trigger_fallback", asked, answer, now_ms=now_ms))
+        return briefly(stores.noted("trigger_fallback", request.given, answer, now_ms=now_ms))
 
     async def plan_to_approve(
         self, dependency: str, plan_id: str | None = None, undo: str | None = None

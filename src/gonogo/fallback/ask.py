@@ -60,6 +60,20 @@ class FallbackRequest:
             asked += [self.promote, self.policy, self.at_once, *([True] if self.shadow else [])]
         return json.dumps(asked)
 
+    @property
+    def given(self) -> dict[str, object]:
+        """The tool's arguments that say the same, as the decision log keeps them."""
+        given = {
+            "dependency": self.dependency,
+            "reason": self.reason,
+            "to": self.to,
+            "share": self.share,
+            "plan_id": self.plan_id,
+            "promote": self.promote,
+            "promote_by": "split" if self.at_once else "shadow" if self.shadow else None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
 
 async def trigger_fallback(
     ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int

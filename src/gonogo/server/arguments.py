@@ -123,6 +123,13 @@ Candidate = Annotated[
     Name | None,
     Field(description="A version to give all calls in stages, on evidence; again: how it does."),
 ]
+PromoteBy = Annotated[
+    Literal["stages", "shadow", "split"] | None,
+    Field(
+        description="With promote. shadow: stages, and you call it beside each call, too; split: an "
+        "A/B test at share. Default: stages."
+    ),
+]
 
 Workload = Annotated[
     Name | None,

@@ -151,6 +151,7 @@ class Tools:
         confirm: a.Confirm = None,
         undo: a.UndoId = None,
         promote: a.Candidate = None,
+        promote_by: a.PromoteBy = None,
         consent: Annotated[ElicitationResult[Consent], Resolve(person_asked)],
     ) -> CallToolResult:
         """Plan a fallback, carry out a plan, or take one back."""
@@ -162,9 +163,17 @@ class Tools:
                 raise ToolError("`promote` and `to` exclude each other: name the version alone.")
             return answered(
                 await self._app.promote(
-                    dependency, promote, reason=reason, share=share, idempotency_key=idempotency_key
+                    dependency,
+                    promote,
+                    reason=reason,
+                    share=share,
+                    at_once=promote_by == "split",
+                    shadow=promote_by == "shadow",
+                    idempotency_key=idempotency_key,
                 )
             )
+        if promote_by in ("shadow", "split") and not (plan_id or undo):
+            raise ToolError("`promote_by` needs `promote`, the version that is to be tried.")
         return answered(
             await self._app.trigger_fallback(
                 dependency,

@@ -235,7 +235,7 @@ def _as_asked(
     if at_once and shadow:
         raise ParameterError(
             "A split that begins at its share needs no shadow: both versions serve from the first call. "
-            "Pass `--at-once` or `--shadow`."
+            "Ask for one of the two."
         )
     if at_once:
         return _at_once(made, now_ms)
@@ -246,7 +246,7 @@ def _at_once(made: Promotion, now_ms: int) -> Promotion:
     """A split that begins where it ends; it is judged by the line of the stage that has such a share."""
     if made.to >= WHOLE:
         raise ParameterError(
-            "An A/B split needs a share below 1 (`--to 0.5`): at 1 there is nothing to compare with."
+            "An A/B split needs a share below 1, such as 0.5: at 1 there is nothing to compare with."
         )
     stage = next(at for at, share in enumerate(STAGE_SHARES) if share >= made.to)
     stage = min(stage, len(STAGE_SHARES) - 2)  # the last line is that of half
