@@ -7,12 +7,12 @@ Process time of one core, best of seven, both sides watched; peers' cost stands 
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-from gonogo.detectors.rate.rate_state import RateState
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 
@@ -36,16 +36,16 @@ def main() -> None:
     rng = np.random.default_rng(5)
     n, bad = np.full(HOURS, HOURLY), rng.binomial(HOURLY, 0.06, HOURS)
     labels, single = (rng.random(LABELS) < 0.06).astype(np.float64), np.ones(LABELS)
-    kept = watch_rate(n[:-24], bad[:-24], RULE).state.to_bytes()
-    longer = watch_rate(np.tile(n, 3), np.tile(bad, 3), RULE).state.to_bytes()
+    kept = watch_rate(n[:-24], bad[:-24], RULE).state
+    longer = watch_rate(np.tile(n, 3), np.tile(bad, 3), RULE).state
     year = best_s(lambda: watch_rate(n, bad, RULE))
-    day = best_s(lambda: watch_rate(n[-24:], bad[-24:], RULE, state=RateState.from_bytes(kept)))
+    day = best_s(lambda: watch_rate(n[-24:], bad[-24:], RULE, state=kept))
     bulk = best_s(lambda: watch_rate(single, labels, RULE)) / LABELS
     print(f"{'single labels in bulk, each':40}{1e6 * bulk:8.2f} us   asked: <= 1")
     print(f"{'a year of hours, uncached':40}{1e3 * year:8.2f} ms   asked: <= 50")
     print(f"{'its last day, from the kept state':40}{1e3 * day:8.2f} ms   asked: <= 1")
-    print(f"{'the state after one year':40}{len(kept):8} bytes")
-    print(f"{'the state after three':40}{len(longer):8} bytes   asked: O(1)")
+    print(f"{'the state after one year':40}{len(pickle.dumps(kept)):8} bytes")
+    print(f"{'the state after three':40}{len(pickle.dumps(longer)):8} bytes   asked: O(1)")
 
 
 if __name__ == "__main__":

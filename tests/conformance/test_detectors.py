@@ -7,8 +7,10 @@ run it from a stored state. A batch is a column: the detector's own counts or su
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ class Ran:
 
     evidence_nats: Floats
     worse_nats: Floats
-    state: bytes
+    state: Any
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ class Case:
         name: Shown in the test's id.
         draw: Healthy batches, shape (quantities, batches), from a generator and their number.
         spoil: The batches with those from an index on much worse than healthy.
-        run: Evidence over batches, going on from a state's bytes where there is one.
+        run: Evidence over batches, going on from a state where there is one.
         state_bytes_max: The promise of bounded memory.
     """
 
     name: str
     draw: Callable[[np.random.Generator, int], Floats]
     spoil: Callable[[Floats, int], Floats]
-    run: Callable[[Floats, bytes | None], Ran]
+    run: Callable[[Floats, Any], Ran]
     state_bytes_max: int
     batches_max: int = 17_520  # two years of hours
 
@@ -79,13 +81,13 @@ def _spoil_rate(batches: Floats, first: int) -> Floats:
     return worse
 
 
-def _rate_runner(rule: RateRule, *, season: bool = False) -> Callable[[Floats, bytes | None], Ran]:
-    def run(batches: Floats, raw: bytes | None) -> Ran:
-        state = RateState() if raw is None else RateState.from_bytes(raw)
+def _rate_runner(rule: RateRule, *, season: bool = False) -> Callable[[Floats, Any], Ran]:
+    def run(batches: Floats, begun: RateState | None) -> Ran:
+        state = begun or RateState()
         hour = state.batches + np.arange(batches.shape[1])
         offset = _daily_cycle(hour) if season else None
         watch = watch_rate(batches[0], batches[1], rule, state=state, offset=offset)
-        return Ran(watch.evidence_nats, watch.up_nats, watch.state.to_bytes())
+        return Ran(watch.evidence_nats, watch.up_nats, watch.state)
 
     return run
 
@@ -104,11 +106,11 @@ def _spoil_scores(batches: Floats, first: int) -> Floats:
     return worse
 
 
-def _run_scores(batches: Floats, raw: bytes | None) -> Ran:
+def _run_scores(batches: Floats, begun: ScoreState | None) -> Ran:
     rule = ScoreRule(needed=NEEDED)
-    state = ScoreState.of_baseline(2000, rule) if raw is None else ScoreState.from_bytes(raw)
+    state = begun or ScoreState.of_baseline(2000, rule)
     watch = watch_scores(ScoreSums(*batches), rule, state=state)
-    return Ran(watch.evidence_nats, watch.up_nats, watch.state.to_bytes())
+    return Ran(watch.evidence_nats, watch.up_nats, watch.state)
 
 
 def _draw_categories(rng: np.random.Generator, batches: int) -> Floats:
@@ -123,11 +125,10 @@ def _spoil_categories(batches: Floats, first: int) -> Floats:
     return worse
 
 
-def _run_categories(batches: Floats, raw: bytes | None) -> Ran:
-    state = None if raw is None else CategoryState.from_bytes(raw)
+def _run_categories(batches: Floats, state: CategoryState | None) -> Ran:
     counts = np.vstack(([500.0, 300.0, 200.0], batches.T))
     watch = watch_categories(counts, ["a", "b", "c"], baseline=1, needed=NEEDED, state=state)
-    return Ran(watch.evidence_nats, watch.evidence_nats, watch.state.to_bytes())
+    return Ran(watch.evidence_nats, watch.evidence_nats, watch.state)
 
 
 CASES = [
@@ -170,8 +171,10 @@ def test_input_is_left_as_it_was(case: Case) -> None:
     kept = batches.copy()
     batches.flags.writeable = False
     state = case.run(batches, None).state
+    kept_state = pickle.dumps(state)
     case.run(batches, state)
     np.testing.assert_array_equal(batches, kept)
+    assert pickle.dumps(state) == kept_state
 
 
 @every_detector
@@ -180,7 +183,7 @@ def test_the_same_input_gives_the_same_bits(case: Case) -> None:
     batches = _spoiled_and_healed(case)
     first, second = case.run(batches, None), case.run(batches, None)
     np.testing.assert_array_equal(first.evidence_nats, second.evidence_nats)
-    assert first.state == second.state
+    assert pickle.dumps(first.state) == pickle.dumps(second.state)
 
 
 @every_detector
@@ -213,19 +216,11 @@ def test_one_batch_at_a_time_is_the_same_run(case: Case) -> None:
 
 
 @every_detector
-def test_a_state_that_was_damaged_is_refused(case: Case) -> None:
-    """A cut or foreign state is an error, never a wrong answer."""
-    state = case.run(_healthy(case, 50), None).state
-    for raw in (b"", state[:-1], b"\xff" + state[1:]):
-        with pytest.raises(DataError):
-            case.run(_healthy(case, 5), raw)
-
-
-@every_detector
 def test_memory_is_bounded(case: Case) -> None:
     """After two years of hours, or five of days, the state is no larger than promised."""
     lengths = (100, 1500, case.batches_max)
-    sizes = [len(case.run(_healthy(case, batches), None).state) for batches in lengths]
+    states = [case.run(_healthy(case, batches), None).state for batches in lengths]
+    sizes = [len(pickle.dumps(state)) for state in states]
     assert max(sizes) <= case.state_bytes_max
 
 

@@ -7,9 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.rate.rate_state import Episode, PastBatch, RateState
 from gonogo.detectors.rate.rate_watch import watch_rate
-from gonogo.detectors.rate.recovery import LEVELS, Recovery
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 
@@ -207,7 +205,7 @@ def test_the_state_at_any_hour_goes_on_as_if_uncut() -> None:
     n, bad = hours((20, 0.06), (6, 0.13), (14, 0.06))
     whole = watch_rate(n, bad, RULE)
     for cut in (1, 100, 24 * 20 + 3, 24 * 21, 24 * 23, 24 * 27, 24 * 38):
-        state = RateState.from_bytes(watch_rate(n[:cut], bad[:cut], RULE).state.to_bytes())
+        state = watch_rate(n[:cut], bad[:cut], RULE).state
         rest = watch_rate(n[cut:], bad[cut:], RULE, state=state)
         np.testing.assert_allclose(rest.evidence_nats, whole.evidence_nats[cut:], atol=1e-6)
         assert [e.alarmed for e in rest.episodes] == [e.alarmed for e in whole.episodes]
@@ -221,49 +219,8 @@ def test_a_resumed_season_goes_on_as_if_uncut() -> None:
     offset = 0.3 * np.sin(np.arange(len(n)) / 24 * 2 * np.pi)
     whole = watch_rate(n, bad, RULE, offset=offset)
     state = watch_rate(n[:300], bad[:300], RULE, offset=offset[:300]).state
-    rest = watch_rate(
-        n[300:], bad[300:], RULE, offset=offset[300:], state=RateState.from_bytes(state.to_bytes())
-    )
+    rest = watch_rate(n[300:], bad[300:], RULE, offset=offset[300:], state=state)
     np.testing.assert_allclose(rest.evidence_nats, whole.evidence_nats[300:], atol=1e-6)
-
-
-def test_a_state_survives_its_bytes() -> None:
-    """Every field, with and without an end and a beginning."""
-    one = Episode("down", None, -5, -9, 2**39, 2**40, 12.5, 0.06, 0.02)
-    levels = tuple(np.linspace(-9, 0, LEVELS).tolist())
-    recovery = Recovery(-2.5, -2.0, levels, levels[::-1], 5, 7, 3.0, 6, relapses=2)
-    state = RateState(
-        batches=7,
-        after=3,
-        bad=1.5,
-        good=2.5,
-        cell=(-300, 0),
-        row=(0, 9),
-        mass_nats=(-math.inf, 3.25),
-        grid=(-1.5, -0.5),
-        grid_first=-350,
-        trail=(PastBatch(7, 1.0, 2.0, 0.5, -3.0, -2.0),),
-        recovery=recovery,
-        quiet_from=-4,
-        episodes=(one, Episode("up", 2**40, 2**41, 2**40, None, None, 13.0, 0.02, 0.2)),
-    )
-    assert RateState.from_bytes(state.to_bytes()) == state
-    assert RateState.from_bytes(RateState().to_bytes()) == RateState()
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"\x09" + RateState().to_bytes()[1:],
-        RateState().to_bytes()[:-1],
-        RateState().to_bytes() + b"x",
-    ],
-)
-def test_bytes_that_are_no_state_are_refused(raw: bytes) -> None:
-    """Another version, cut short, too long."""
-    with pytest.raises(DataError):
-        RateState.from_bytes(raw)
 
 
 def test_a_state_of_another_rule_is_refused() -> None:

@@ -8,7 +8,6 @@ See `predictive` for the construction and its promise.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -40,9 +39,6 @@ NEW = "(new)"
 _TRIM_STEPS_MIN = 3
 # Days' worth of "days do not differ" that a short baseline starts from.
 _PRIOR_DAYS = 3.0
-
-_FORMAT = 1
-_HEAD = struct.Struct("<BqqqqBdd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,56 +84,6 @@ class CategoryState:
     since: Floats = field(default_factory=_no_rows)
     step: Floats = field(default_factory=_none)
     recent: Floats = field(default_factory=_none)
-
-    def to_bytes(self) -> bytes:
-        """A versioned form from which `from_bytes` makes an equal state."""
-        starts, categories = len(self.age), len(self.null)
-        head = _HEAD.pack(
-            _FORMAT,
-            self.batches,
-            self.began,
-            starts,
-            categories,
-            self.latched,
-            self.evidence_nats,
-            self.back_nats,
-        )
-        parts = (self.null, self.step, self.recent, self.age, self.size, self.law, self.since)
-        return head + b"".join(part.astype("<f8").tobytes() for part in parts)
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> CategoryState:
-        """Read what `to_bytes` wrote.
-
-        Raises:
-            DataError: the bytes are of another version or cut short.
-        """
-        try:
-            form, batches, began, k, c, latched, evidence, back = _HEAD.unpack_from(raw)
-            if form != _FORMAT:
-                raise DataError(f"A category state of format {form}; this release knows {_FORMAT}.")
-            numbers = np.frombuffer(raw, dtype="<f8", offset=_HEAD.size).astype(np.float64)
-            sizes = np.cumsum([c, c, c, k, k, k * c, k * c])
-            if numbers.size != sizes[-1]:
-                raise DataError(f"A category state of {len(raw)} bytes cannot be read.")
-        except (struct.error, ValueError) as error:
-            raise DataError(f"A category state of {len(raw)} bytes cannot be read.") from error
-        null, step, recent, age, size, law, since = np.split(numbers, sizes[:-1])
-        shape = k, c
-        return cls(
-            null,
-            batches,
-            began,
-            bool(latched),
-            evidence,
-            back,
-            age,
-            size,
-            law.reshape(shape),
-            since.reshape(shape),
-            step,
-            recent,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass
 
 from gonogo.detectors.arrays import check_positive
 from gonogo.detectors.rate.bets import OWN_LABELS_MIN, OWN_SHARE
-from gonogo.errors import DataError, ParameterError
+from gonogo.errors import ParameterError
 
 __all__ = [
     "CELL",
@@ -28,9 +27,6 @@ MASS_NATS_MIN = math.log(1e-9)
 OWN_LEAD_NATS = 6.0
 # Cells that the mean of a batch may lie in: scores end at 3.5 standard deviations.
 _OWN_CELLS = 2 * round(3.5 / CELL)
-_HEAD = struct.Struct("<BqddddddBI")
-_BET = struct.Struct("<hhd")
-_FORMAT = 1
 Own = tuple[int, int]  # cell, row
 
 
@@ -86,36 +82,6 @@ class ScoreState:
         check_positive(size=size)
         worth = size / rule.dispersion
         return cls(n=worth, squares=worth)
-
-    def to_bytes(self) -> bytes:
-        """A compact form from which `from_bytes` makes an equal state."""
-        head = _HEAD.pack(
-            _FORMAT,
-            self.batches,
-            self.n,
-            self.total,
-            self.squares,
-            self.before,
-            self.after,
-            self.recovery_nats,
-            self.latched,
-            len(self.bets),
-        )
-        return head + b"".join(_BET.pack(*bet) for bet in self.bets)
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> ScoreState:
-        """Read what `to_bytes` wrote; raises DataError for anything else."""
-        try:
-            version, batches, n, total, squares, before, after, recovery, latched, bets = (
-                _HEAD.unpack_from(raw)
-            )
-            rows = tuple(_BET.iter_unpack(raw[_HEAD.size :]))
-        except struct.error as error:
-            raise DataError(f"A score state of {len(raw)} bytes cannot be read.") from error
-        if version != _FORMAT or len(rows) != bets:
-            raise DataError(f"A score state of version {version} with {len(rows)} bets.")
-        return cls(n, total, squares, batches, rows, bool(latched), before, after, recovery)
 
 
 def rows_of(rule: ScoreRule) -> range:
