@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Beginnings", "PieceCache", "SettledPrefix", "in_pieces"]
 
 # Few batches at first, while anchors still wander and cohorts come and go; long pieces later, which
-# cost the least a batch. Past the last long one a run is cut ever finer, down to single batches, so
-# that a new one costs no more than itself.
+# cost the least a batch. Past the last long one a run is cut ever finer, so that a new batch costs
+# little more than itself.
 FIRST = (64, 256, 1024)
 LENGTHS = (2048, 256, 32)
-FINE = (8, 1)
+FINE = (8,)
 # A batch takes 50 bytes, a state about as much as 64 batches: 25 MB.
 BATCHES_MAX = 500_000
 STATE_BATCHES = 64

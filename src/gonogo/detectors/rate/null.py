@@ -37,10 +37,6 @@ class Null(Protocol):
         """The law as it was before these batches, the last that it has learned."""
         ...
 
-    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
-        """Predict and learn one batch: its log likelihood, the log-odds before, the law after."""
-        ...
-
     def log_odds(self) -> float:
         """Its present estimate."""
         ...
@@ -83,15 +79,6 @@ class BetaNull:
         return BetaNull(
             max(self.bad - float(bad.sum()), 0.0), max(self.good - float(good.sum()), 0)
         )
-
-    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
-        """One batch of `predict`."""
-        del offset
-        later, log_gamma_ = BetaNull(self.bad + bad, self.good + good), math.lgamma
-        gain = log_gamma_(later.bad + 0.5) - log_gamma_(self.bad + 0.5)
-        gain += log_gamma_(later.good + 0.5) - log_gamma_(self.good + 0.5)
-        gain -= log_gamma_(later.bad + later.good + 1) - log_gamma_(self.bad + self.good + 1)
-        return gain, self.log_odds(), later
 
     def log_odds(self) -> float:
         """The posterior mean's."""
@@ -141,17 +128,6 @@ class GridNull:
         low, high = int(kept[0]), int(kept[-1]) + 1
         return GridNull(self.first + low, tuple(_normal(nats[low:high]).tolist()))
 
-    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
-        """One batch of `predict`."""
-        points, prior = self._points(), np.array(self.nats)
-        odds = offset + points
-        posterior = prior + (bad * odds - (bad + good) * np.logaddexp(0, odds))
-        weight = np.exp(prior)
-        total = float(weight.sum())
-        top = float(posterior.max())
-        nats = top + math.log(float(np.exp(posterior - top).sum())) - math.log(total)
-        return nats, float(weight @ points) / total, self._learned(posterior)
-
     def log_odds(self) -> float:
         """The posterior mean."""
         return float(np.exp(np.array(self.nats)) @ self._points())
@@ -191,12 +167,6 @@ class KnownNull:
         """Itself."""
         del bad, good, offset
         return self
-
-    def step(self, bad: float, good: float, offset: float) -> tuple[float, float, Null]:
-        """One batch of `predict`."""
-        odds = self.odds + offset
-        softplus = max(odds, 0.0) + math.log1p(math.exp(-abs(odds)))
-        return bad * odds - (bad + good) * softplus, self.odds, self
 
     def log_odds(self) -> float:
         """The log-odds of the declared rate."""

@@ -13,7 +13,6 @@ from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
 from gonogo.detectors.rate.rate_run import Run
 from gonogo.detectors.rate.rate_state import Episode, RateState
-from gonogo.detectors.rate.rate_step import Step, step_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 
@@ -106,13 +105,6 @@ def watch_rate(
 
     def run(part: slice, start: RateState) -> RateWatch:
         expected = None if offsets is None else offsets[part]
-        if part.stop - part.start == 1:
-            at = part.start
-            one = None if expected is None else float(expected[0])
-            counts = float(labels[at]), float(failures[at])
-            step = step_rate(start, *counts, rule, one, int(stamps[at]))
-            if step is not None:
-                return _stepped(step)
         return _ran(Run(labels[part], failures[part], rule, start, expected, stamps[part], span))
 
     return in_pieces(
@@ -147,23 +139,6 @@ def _ran(run: Run) -> RateWatch:
         null_nats=run.null_nats,
         anchor=run.anchor,
         spells=tuple(run.spells),
-    )
-
-
-def _stepped(step: Step) -> RateWatch:
-    """A step of one batch, in the form of a run."""
-    return RateWatch(
-        evidence_nats=np.array([step.both]),
-        up_nats=np.array([step.up]),
-        down_nats=np.array([step.down]),
-        latched=np.zeros(1, dtype=np.bool_),
-        recovering=np.zeros(1, dtype=np.bool_),
-        status=_status(step.state),
-        state=step.state,
-        since=0,
-        null_nats=np.array([step.null_nats]),
-        anchor=np.array([step.anchor]),
-        spells=(),
     )
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gonogo.detectors.arrays import check_positive
-from gonogo.detectors.rate.bets import OWN_LABELS_MIN, OWN_SHARE
+from gonogo.detectors.rate.bets import OWN_SHARE
 from gonogo.errors import ParameterError
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "OWN_LEAD_NATS",
     "ScoreRule",
     "ScoreState",
-    "own_cell",
     "own_nats",
     "rows_of",
 ]
@@ -27,7 +26,6 @@ MASS_NATS_MIN = math.log(1e-9)
 OWN_LEAD_NATS = 6.0
 # Cells that the mean of a batch may lie in: scores end at 3.5 standard deviations.
 _OWN_CELLS = 2 * round(3.5 / CELL)
-Own = tuple[int, int]  # cell, row
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +91,3 @@ def rows_of(rule: ScoreRule) -> range:
 def own_nats(rule: ScoreRule) -> float:
     """Log mass that a candidate's bet on its first batch's own mean has, in bets on effects."""
     return math.log(OWN_SHARE * len(rule.deltas) / _OWN_CELLS)
-
-
-def own_cell(n: float, total: float, rule: ScoreRule, *, mean: float) -> Own | None:
-    """Cell and row of the bet on a large batch's own mean; None where an effect says nearly the same.
-
-    Args:
-        n: Independent values' worth of the batch.
-        total: Sum of its scores, likewise.
-        rule: What is bet on.
-        mean: What the null had learned.
-    """
-    if n < OWN_LABELS_MIN:
-        return None
-    cell, count = round(total / n / CELL), len(rule.deltas)
-    away = abs(total / n - mean)
-    if n * min(abs(away - delta) for delta in rule.deltas) ** 2 / 2 < OWN_LEAD_NATS:
-        return None
-    above, below = (
-        cell * CELL > mean and rule.weight_up > 0,
-        cell * CELL < mean and rule.weight_up < 1,
-    )
-    return (cell, 2 * count) if above else (cell, 2 * count + 1) if below else None

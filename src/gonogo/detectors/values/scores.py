@@ -31,12 +31,13 @@ from gonogo.detectors.values.score_state import (
     own_nats,
     rows_of,
 )
-from gonogo.detectors.values.score_step import ScoreStep, recovery_gain, step_scores
 from gonogo.errors import DataError
 
 __all__ = ["ScoreRule", "ScoreState", "ScoreWatch", "watch_scores"]
 
 _BETS_MAX = 400
+# The least half step, in scores, that an end of an episode is weighed against.
+_STEP_MIN = 0.05
 OwnCells = dict[int, Ints]
 
 
@@ -82,11 +83,6 @@ def watch_scores(
     made = _checked(sums)
 
     def run(span: slice, start: ScoreState) -> ScoreWatch:
-        if span.stop - span.start == 1:
-            n, total, squares = (float(x[span.start]) for x in (made.n, made.total, made.squares))
-            step = step_scores(start, n, total, squares, rule)
-            if step is not None:
-                return _stepped(step)
         part = ScoreSums(made.n[span], made.total[span], made.squares[span])
         return _ran(_Run(part, rule, start))
 
@@ -100,18 +96,6 @@ def watch_scores(
         joined=_joined,
         kept=kept,
         settled=settled,
-    )
-
-
-def _stepped(step: ScoreStep) -> ScoreWatch:
-    """A step of one batch, in the form of a run."""
-    return ScoreWatch(
-        np.array([step.both]),
-        np.array([step.up]),
-        np.array([step.down]),
-        np.array([step.state.latched]),
-        np.array([step.mean]),
-        step.state,
     )
 
 
@@ -284,7 +268,7 @@ class _Run:
             both, total_both = size[:-1] + n, s[:-1] + total
             null = q[:-1] + squares - total_both**2 / both
             fresh = np.log(both / size[:-1]) / 2
-        bet = about + squares - 2 * np.outer(c, total) + np.outer(c**2, n)
+        bet = np.maximum(about + squares - 2 * np.outer(c, total) + np.outer(c**2, n), about)
         gains: Floats = fresh + (size[:-1] + n) / 2 * (
             np.log(np.maximum(null, about)) - np.log(bet)
         )
@@ -292,8 +276,12 @@ class _Run:
 
     def _recovery(self, span: slice) -> Floats:
         """Evidence that the mean is back, against halfway back."""
-        slope, per_value = recovery_gain(self.state)
-        gain = self.n[span] * per_value - self.total[span] * slope
+        state = self.state
+        step = (state.after - state.before) / 2
+        step = math.copysign(max(abs(step), _STEP_MIN), step)
+        variance = max(state.squares / state.n - (state.total / state.n) ** 2, 1e-9)
+        per_value = (step**2 + 2 * step * state.before) / (2 * variance)
+        gain = self.n[span] * per_value - self.total[span] * step / variance
         return accumulate_starts(gain.cumsum(), self.log_starts[span], self.state.recovery_nats)
 
     def _keep(
