@@ -97,6 +97,9 @@ BROKEN_MOMENTS = {
         SOUND, incidents=HANDLED.model_copy(update={"incidents": []})
     ),
     "every_dependency_is_counted": replace(SOUND, rows={"gpt-4": 2000, "forgotten": 1}),
+    "every_verdict_is_counted": replace(
+        SOUND, fleet=FLEET.model_copy(update={"total": 1, "verdicts": {"go": 1}})
+    ),
     "counts_are_the_store_s": replace(SOUND, rows={"gpt-4": 1999}),
     "a_score_is_the_same_everywhere": replace(
         SOUND, gauges={**SOUND.gauges, ("trust_score", "gpt-4"): 50}

@@ -81,3 +81,28 @@ def test_what_disagrees_is_named_by_its_rule(store: Path) -> None:
     status, broken = asked(store)
     assert status == 70
     assert broken["counts_are_the_store_s"].startswith("search")
+
+
+def test_a_store_of_many_names_and_units_agrees_as_one_of_few(store: Path) -> None:
+    """More dependencies than a brief fleet lists, and budgets of calls, minutes and tokens, disagree about nothing."""
+    import time
+
+    calls = [
+        {"dependency": f"tool-{at}", "ts": time.time() - 60 * at, "latency_ms": 90, "outcome": 1}
+        for at in range(30)
+    ]
+    (store.parent / "more.jsonl").write_text(lines(calls))
+    config = store.parent / "gonogo.toml"
+    units = "".join(
+        f'\n[budgets.{unit}]\nlimit_usd = 1000\nunit = "{unit}"\ndependencies = ["search"]\n'
+        for unit in ("calls", "minutes", "tokens")
+    )
+    config.write_text(config.read_text() + units)
+    typed("ingest", str(store.parent / "more.jsonl"), store=store)
+    status, broken = asked(store)
+    assert set(broken) <= set(KNOWN), broken
+    assert status == (70 if broken else 0)
+    fleet = json.loads(typed("check", "trust", "--json", store=store).stdout)
+    assert fleet["total"] == 32
+    assert sum(fleet["verdicts"].values()) == 32
+    assert len(fleet["fleet"]) < 32

@@ -115,6 +115,16 @@ def test_who_falls_together_and_what_it_depends_on_come_first() -> None:
         "provider acme, since 2026-04-24T23:00:00Z (a, b, c and 1 more too); "
         "upstream search is no_go"
     )
+    suspect = trust.provider_suspected
+    assert suspect is not None
+    nobody = suspect.model_copy(update={"provider": "not declared"})
+    shared = suspected_cause(
+        None, trust.model_copy(update={"provider_suspected": nobody, "upstream": None}), None
+    )
+    assert (
+        shared
+        == "a cause that is shared, last at about 2026-04-24T23:00:00Z (a, b, c and 1 more too)"
+    )
 
 
 def test_nothing_is_made_up() -> None:

@@ -181,7 +181,10 @@ async def test_what_nobody_declared_is_found_by_its_pairs() -> None:
     assert report.provider_suspected is not None
     assert report.provider_suspected.provider == "not declared"
     assert report.provider_suspected.dependencies == ["x", "y"]
-    assert "A cause that they share (no provider is declared) is suspected: x, y" in report.summary
+    assert (
+        "A cause that they share (no provider is declared) is suspected: x, y began to fail together, "
+        "last at about 20"
+    ) in report.summary
 
 
 @pytest.mark.anyio

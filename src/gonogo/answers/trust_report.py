@@ -117,4 +117,8 @@ class TrustReport(Answer):
         default=None, description="where its calls go now, where that is not itself alone"
     )
     fleet: list[FleetLine] | None = None
+    total: int | None = Field(default=None, description="of the fleet: all, listed or not")
+    verdicts: dict[Verdict, int] | None = Field(
+        default=None, description="of the fleet: how many of each"
+    )
     waiting: int | None = Field(default=None, description="of the fleet: not scored yet")

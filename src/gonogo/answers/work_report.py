@@ -106,6 +106,9 @@ class DependencyList(Answer):
     query: str | None = Field(default=None, description="as it was asked")
     next_cursor: str | None = None
     total: int | None = Field(default=None, description="all that match, on this page or not")
+    verdicts: dict[Verdict, int] | None = Field(
+        default=None, description="of all that match and were asked about: how many of each"
+    )
 
 
 class TimelineEvent(Part):

@@ -95,8 +95,12 @@ async def look(app: Gonogo, *, names_max: int) -> Moment:
         "parts": {n: await asker.ask("preflight", dependencies=[n]) for n in names},
         "work": {n: await asker.ask("preflight", workload=n) for n in settings.workloads},
         "budgets": {
-            n: await asker.ask("check_budget_with_confidence", budget=n, planned_cost_usd=0.01)
-            for n in settings.budgets
+            n: await asker.ask(
+                "check_budget_with_confidence",
+                budget=n,
+                planned_cost_usd=0.01 if budget.unit == "usd" else 1.0,
+            )
+            for n, budget in settings.budgets.items()
         },
         "routes": {n: await asker.ask("get_route", dependency=n, key="coherence") for n in names},
     }

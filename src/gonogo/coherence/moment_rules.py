@@ -21,6 +21,7 @@ EACH_ASKING = frozenset({"decision_id"})
 def one_standing_verdict_on_every_surface(moment: Moment) -> Iterator[str]:
     """List, fleet, resource, metrics and dashboard show the worst of drift and trust about the whole."""
     fleet = {line.dependency: line.verdict for line in (moment.fleet and moment.fleet.fleet) or ()}
+    lists_all = moment.fleet is None or moment.fleet.total in (None, len(fleet))
     listed = {line.dependency: line.verdict for line in moment.lines}
     drawn = (
         {line.dependency: line.verdict for line in moment.dashboard.dependencies}
@@ -33,7 +34,7 @@ def one_standing_verdict_on_every_surface(moment: Moment) -> Iterator[str]:
         )
         told = {
             "list": listed.get(name),
-            "fleet": fleet.get(name),
+            "fleet": fleet.get(name, None if lists_all else standing),
             "resource": moment.resources.get(name, {}).get("verdict"),
             "metrics": scraped,
             "dashboard": drawn.get(name, listed.get(name)),
@@ -124,6 +125,17 @@ def every_dependency_is_counted(moment: Moment) -> Iterator[str]:
 
 
 @of_moment
+def every_verdict_is_counted(moment: Moment) -> Iterator[str]:
+    """The fleet counts as many of each verdict as the list has lines of it, shown or not."""
+    fleet = moment.fleet
+    if fleet is None or fleet.verdicts is None or fleet.waiting:
+        return
+    listed = Counter(line.verdict for line in moment.lines)
+    if dict(listed) != fleet.verdicts:
+        yield f"the list has {dict(listed)}, the fleet {fleet.verdicts}"
+
+
+@of_moment
 def counts_are_the_store_s(moment: Moment) -> Iterator[str]:
     """`n` of a list is the number of stored rows; what retention removed is counted on."""
     for line in moment.lines:
@@ -161,12 +173,12 @@ def a_budget_is_the_same_everywhere(moment: Moment) -> Iterator[str]:
     """Check, preflight and metrics tell one limit and one remainder of a budget."""
     for name, check in moment.budgets.items():
         for family, value in (
-            ("budget_limit_usd", check.limit_usd),
-            ("budget_remaining_usd", check.remaining_usd),
+            (f"budget_limit_{check.unit or 'usd'}", check.limit_usd),
+            (f"budget_remaining_{check.unit or 'usd'}", check.remaining_usd),
         ):
             scraped = moment.gauges.get((family, name))
             if scraped is None or abs(scraped - value) > MICRO_USD:
-                yield f"{name}: {value} in the check, {scraped} in metrics"
+                yield f"{name}: {family} {value} in the check, {scraped} in metrics"
     for report in moment.work.values():
         inner = report.budget
         check_of = moment.budgets.get(inner.budget) if inner is not None else None

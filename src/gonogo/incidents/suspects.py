@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gonogo.answers import rfc3339
 from gonogo.detectors.intervals import difference_interval95
 from gonogo.text.forms import number
+from gonogo.text.trust_summary import NOT_DECLARED
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
@@ -37,7 +38,10 @@ def suspected_cause(
         if trust.provider_suspected is not None:
             suspect = trust.provider_suspected
             others = [name for name in suspect.dependencies if name != trust.dependency]
-            found.append(f"provider {suspect.provider}, since {suspect.since} ({_few(others)} too)")
+            who = f"provider {suspect.provider}, since {suspect.since}"
+            if suspect.provider == NOT_DECLARED:
+                who = f"a cause that is shared, last at about {suspect.since}"
+            found.append(f"{who} ({_few(others)} too)")
         found += [f"upstream {bad}" for bad in (trust.upstream or [])[:2]]
     if drift is not None:
         found += (drift.onset.changes or [])[:1] if drift.onset is not None else []

@@ -52,8 +52,9 @@ function health(found) {
 }
 
 const suspected = (found, go) => found &&
-  h("p", { class: "note bad" }, found.provider === "not declared" ? "A shared cause (no provider is declared)" : ["Provider ", name(found.provider)], ` is suspected since ${minute(found.since)}: `,
-    found.dependencies.map((one, i) => [i ? ", " : "", go.link(one, { view: "dependency", dependency: one })]), ` fail together (evidence ${evidence(found.e_value)}).`);
+  h("p", { class: "note bad" }, found.provider === "not declared" ? "A shared cause (no provider is declared)" : ["Provider ", name(found.provider)], " is suspected: ",
+    found.dependencies.map((one, i) => [i ? ", " : "", go.link(one, { view: "dependency", dependency: one })]),
+    found.provider === "not declared" ? " began to fail together, last at about " : " fail together since ", `${minute(found.since)} (evidence ${evidence(found.e_value)}).`);
 
 function fleetCard(report, history, go, troubled = new Map()) {
   if (!report.fleet.length) {

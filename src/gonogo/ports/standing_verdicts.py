@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.records import PartVerdict, StandingVerdict
+from gonogo.records import VERDICTS_BY_SEVERITY, PartVerdict, StandingVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.answers import Answer
     from gonogo.ports.telemetry import DecisionLog
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NEVER_ASKED",
     "CurrentVerdict",
+    "by_severity",
     "part_verdict",
     "stale_after_ms",
     "standing_now",
@@ -37,6 +38,11 @@ class CurrentVerdict(NamedTuple):
 
 
 NEVER_ASKED = CurrentVerdict("unknown")
+
+
+def by_severity(counts: Mapping[Verdict, int]) -> dict[Verdict, int]:
+    """How many there are of each verdict that there is, the worst first."""
+    return {one: counts[one] for one in reversed(VERDICTS_BY_SEVERITY) if counts.get(one)}
 
 
 def part_verdict(part: Part, answer: Answer, *, now_ms: int) -> PartVerdict:

@@ -50,9 +50,9 @@ def drift_summary(
     told += f" ({'; '.join(notes)})" if notes else ""
     if report.onset is not None:
         onset = report.onset
-        told += (
-            f", since about {minute(onset.ts)} ({minute(onset.earliest)} to {minute(onset.latest)})"
-        )
+        # What comes back is told as it is now; its onset is when it fell.
+        since = "after a fall from" if report.status == "recovering" else "since"
+        told += f", {since} about {minute(onset.ts)} ({minute(onset.earliest)} to {minute(onset.latest)})"
     return f"{told}. {_evidence(report)}{_slices(report)}".rstrip()
 
 
@@ -118,7 +118,8 @@ def _slices(report: DriftReport) -> str:
 def _evidence(report: DriftReport) -> str:
     if report.evidence is None:
         return ""
-    told = f"Evidence {evidence(report.evidence)}."
+    of = " of the fall" if report.status == "recovering" else ""
+    told = f"Evidence{of} {evidence(report.evidence)}."
     if report.status == "stable" and report.detectable_now is not None:
         told += f" A lasting change of {number(report.detectable_now)} or more would have shown."
     return told

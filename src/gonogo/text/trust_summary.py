@@ -82,10 +82,12 @@ def doubt_words(doubt: DoubtfulWriter, dependency: str) -> str:
 
 def suspicion(found: SuspectedProvider) -> str:
     """What falls together, and since when."""
-    who = f"Provider {plain(found.provider, 80)}"
+    who, together = f"Provider {plain(found.provider, 80)}", "fail together since"
     if found.provider == NOT_DECLARED:
+        # Told by when their incidents begin: how long the one that is going on lasts, drift says.
         who = "A cause that they share (no provider is declared)"
-    told = f"{who} is suspected: {named(found.dependencies, of=found.falling)} fail together since {minute(found.since)}"
+        together = "began to fail together, last at about"
+    told = f"{who} is suspected: {named(found.dependencies, of=found.falling)} {together} {minute(found.since)}"
     if found.looked_at is not None and found.of is not None:
         told += f", of {number(found.looked_at)} that were looked at among {number(found.of)}"
     return f"{told}."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import FleetLine, NextAction, TrustReport, in_points, rfc3339
 from gonogo.errors import plain
-from gonogo.ports.standing_verdicts import standing_now
+from gonogo.ports.standing_verdicts import by_severity, standing_now
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted, named, number
@@ -82,6 +82,8 @@ async def check_fleet(
         provider_suspected=fleet.suspected,
         score_health=health,
         fleet=lines,
+        total=len(rows),
+        verdicts=by_severity(_counts(fleet)),
         waiting=fleet.waiting or None,
     )
 
@@ -152,10 +154,7 @@ def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:
     rows = fleet.rows
     if not rows:
         return "Nothing is recorded yet, so nothing can be trusted. Record observations first."
-    counts = Counter(fleet.verdicts.values())
-    counts["unknown"] -= fleet.waiting_unknown
-    order: tuple[Verdict, ...] = ("no_go", "caution", "unknown", "go")
-    told = [f"{counts[verdict]:,} {verdict}" for verdict in order if counts[verdict]]
+    told = [f"{n:,} {verdict}" for verdict, n in by_severity(_counts(fleet)).items()]
     told += [f"{fleet.waiting:,} not scored yet"] if fleet.waiting else []
     known = counted(len(rows), "dependency", "dependencies")
     said = f"{known}: {', '.join(told)}."
@@ -175,6 +174,13 @@ def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:
         more = f" and {len(changed) - CHANGES_NAMED:,} more" if len(changed) > CHANGES_NAMED else ""
         said += f" Changed since the day before: {', '.join(changed[:CHANGES_NAMED])}{more}."
     return said + (f" The worst {shown} are listed." if len(rows) > shown else "")
+
+
+def _counts(fleet: Fleet) -> Counter[Verdict]:
+    """How many stand at each verdict; those that wait for a score and have nothing else at none."""
+    counts = Counter(fleet.verdicts.values())
+    counts["unknown"] -= fleet.waiting_unknown
+    return counts
 
 
 def _next_actions(settings: Settings, fleet: Fleet, now_ms: int) -> list[NextAction]:

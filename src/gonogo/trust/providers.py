@@ -84,8 +84,8 @@ async def falling_with(
 ) -> SuspectedProvider | None:
     """Among dependencies in a bad state without a declared provider, the groups that fall together.
 
-    Told by when their incidents began in the last 14 days; `since` is the hour in which the
-    failing that is going on began, the e-value is calibrated from the pairs' p-value.
+    Told by when their incidents began in the last 14 days; `since` is the hour in which they last
+    began together, the e-value is calibrated from the pairs' p-value.
     """
     from gonogo.detectors.trust.cofailure import falling_pairs
 

@@ -70,7 +70,8 @@ def verdict_of(found: TrustBasis, own: DependencySettings, now_ms: int) -> tuple
         by_judges = (
             f", by grades of {plain(found.judges, 80)}: model or judge, drift tells them apart"
         )
-    too_few = f"there are {found.n} of the {CALLS_MIN} calls that a verdict needs"
+    are = "is" if found.n == 1 else "are"
+    too_few = f"there {are} {found.n} of the {CALLS_MIN} calls that a verdict needs"
     # The first that holds decides.
     rules: list[tuple[bool, Verdict, str]] = [
         (now_ms - found.newest_ts_ms > stale_ms, "unknown", f"the newest call {newest}"),

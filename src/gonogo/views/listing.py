@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
 from gonogo.errors import UnknownTarget, plain
-from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
+from gonogo.ports.standing_verdicts import NEVER_ASKED, by_severity, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted
@@ -68,6 +68,7 @@ async def list_dependencies(
         query=query,
         next_cursor=page[-1].name if more else None,
         total=len(names),
+        verdicts=by_severity(counts),
     )
 
 
@@ -113,7 +114,7 @@ def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, m
             if query
             else "Nothing is recorded yet. Record observations first."
         )
-    told = [f"{counts[v]:,} {v}" for v in reversed(VERDICTS_BY_SEVERITY) if counts[v]]
+    told = [f"{n:,} {verdict}" for verdict, n in by_severity(counts).items()]
     told[-1:] = [f"{told[-1]} when last asked"] if told else []
     if never_asked:
         told.append(f"{never_asked:,} not checked yet" if told else "none checked yet")
