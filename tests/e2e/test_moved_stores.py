@@ -198,15 +198,83 @@ def test_nothing_is_acknowledged_into_a_store_that_was_moved(store: Path) -> Non
 
 
 def test_nothing_is_acknowledged_into_a_store_that_was_removed(store: Path) -> None:
-    """`rm store.db*` under a server: it goes on in a new store, from the next question on."""
+    """`rm store.db*` under a server: it begins no new one, which would know nothing of what it holds."""
     with served(store) as server:
         assert server.record(100, 10)[0]
         for path in store.parent.glob("store.db*"):
             path.unlink()
-        ok, _ = server.record(200, 10)
-        again, _ = server.record(300, 10)
+        for first in (200, 300):
+            ok, said = server.record(first, 10)
+            assert not ok
+            assert "was moved or removed" in said
         server.end()
-    assert stored(store) == 10 * (ok + again)
+    assert not store.exists()
+
+
+def test_a_server_whose_folder_was_moved_waits_for_it(tmp_path: Path) -> None:
+    """No trace of the store is left under its name: no other is made there; put back, it goes on."""
+    folder, elsewhere = tmp_path / "data", tmp_path / "archive"
+    folder.mkdir()
+    store = folder / "store.db"
+    ingest(store, 0, 10)
+    with served(store) as server:
+        assert server.record(100, 10)[0]
+        folder.rename(elsewhere)
+        ok, said = server.record(200, 10)
+        assert not ok
+        assert "was moved or removed" in said
+        assert not folder.exists()
+        elsewhere.rename(folder)
+        assert server.record(300, 10)[0]
+        server.end()
+    assert stored(store) == 30
+
+
+LOGS = ("-wal", "-shm")
+
+
+def test_a_removed_log_costs_nothing_where_nobody_wrote_since(store: Path) -> None:
+    """`rm store.db-wal store.db-shm` under two servers: the first to go on folds in what both recorded."""
+    with served(store) as first, served(store) as second:
+        assert first.record(100, 10)[0]
+        assert second.record(200, 10)[0]
+        for end in LOGS:
+            store.with_name(store.name + end).unlink()
+        assert first.record(300, 10)[0]
+        ok, said = second.record(400, 10)
+        assert not ok
+        assert "lost its log" in said
+        first.end()
+        second.end()
+    assert stored(store) == 40
+
+
+@pytest.mark.parametrize("ends", [LOGS, LOGS[1:]], ids=["both", "the index alone"])
+def test_what_another_wrote_after_a_log_was_removed_is_kept(
+    store: Path, ends: tuple[str, ...]
+) -> None:
+    """Two logs of one file: who has the old one acknowledges nothing more, and folds nothing in."""
+    with served(store) as server:
+        assert server.record(100, 10)[0]
+        for end in ends:
+            store.with_name(store.name + end).unlink()
+        ingest(store, 500, 10)
+        ok, said = server.record(300, 10)
+        assert not ok
+        assert "lost its log" in said
+        server.end()
+    assert stored(store) >= 20
+    assert typed("list", store=store).returncode == 0
+
+
+def test_a_file_that_was_cut_under_a_running_server_is_noticed(store: Path) -> None:
+    """What its log does not make whole again is damage, not a checkpoint that a full disk broke off."""
+    with served(store) as server:
+        assert server.record(100, 10)[0]
+        os.truncate(store, 4096)
+        ok, said = server.record(200, 10)
+        assert not ok
+        assert "was overwritten" in said
 
 
 def test_a_copy_over_the_file_of_a_running_server_is_noticed(store: Path) -> None:

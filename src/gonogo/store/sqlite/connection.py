@@ -91,7 +91,10 @@ class StoreConnection(aiosqlite.Connection):
     def _close_locked(self, connection: FileConnection) -> None:
         if self._lock is not None:
             with self._lock.held(CLOSE_S):
-                if self._file is not None:
+                if self._file is not None and self._file.log_is_gone:
+                    # Whoever else has the removed log open cannot fold it in once there is another.
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                elif self._file is not None:
                     self._file.refuse_other(connection)
                 connection.close()
 

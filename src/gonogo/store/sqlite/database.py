@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -72,7 +73,8 @@ class Database:
             if needed:
                 raise
             return False
-        self.file.opened()
+        # Who may not write beside it reads the file alone; a log that comes and goes is not theirs.
+        self.file.opened(has_log=os.access(self.path.parent, os.W_OK))
         return True
 
     def _is_held(self) -> bool:
@@ -88,11 +90,14 @@ class Database:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether the path names another file by now: whoever goes on must open it anew."""
+        """Whether the path names another file by now: whoever goes on must open it anew.
+
+        Where it names none, nobody goes on: a new store would know nothing of what is held in this one.
+        """
         try:
             self.file.refuse_other()
         except StoreError:
-            return True
+            return self.file.can_be_opened_anew
         return False
 
     async def read(self, work: Work[T]) -> T:

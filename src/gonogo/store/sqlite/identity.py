@@ -6,7 +6,8 @@ log is replayed into a file that it was never made for (sqlite.org/howtocorrupt.
 
 Two things are therefore held against each other:
 
-- The file's device and inode, before a transaction and again before it is acknowledged.
+- The device and inode of the file, of its log and of the log's index, before a transaction and again
+  before it is acknowledged: whoever comes after a removed log begins another, and neither knows of the other.
 - The *tie*: 16 random bytes in the file that change each time a new log begins. The first writes to
   a log hold the tie before it and its own, so a log belongs to a file whose tie is one of these: the
   file as it was when the log began, or as far as it was folded in since. A backup gets a tie of its
@@ -76,6 +77,14 @@ def log_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def _inode(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a path object costs twice the call
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _log_salts(path: Path) -> bytes:
     """What names a log: the salts in its header; empty where there is no log."""
     try:
@@ -117,14 +126,18 @@ class OpenFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: tuple[int, int] | None = None
-        self._changed_ns = 0
+        self._logs = [f"{path}-wal", f"{path}-shm"]
+        self._beside: list[tuple[int, int] | None] = []
+        self._changed_ns = self._size = 0
         self._salts = b""
         self.lost: StoreError | None = None
 
-    def opened(self) -> None:
-        """Take the file that the path names now for the one that is open."""
+    def opened(self, *, has_log: bool = True) -> None:
+        """Take the file that the path names now for the one that is open, and the log beside it."""
         found = self.path.stat()
         self._file, self._changed_ns = (found.st_dev, found.st_ino), found.st_mtime_ns
+        self._size = found.st_size
+        self._beside = [_inode(log) for log in self._logs] if has_log else []
 
     def refuse_other(self, connection: sqlite3.Connection | None = None) -> None:
         """Refuse to go on where the path names another file, or this one was overwritten.
@@ -146,11 +159,33 @@ class OpenFile:
             raise self._lose("was moved or removed") from None
         if (found.st_dev, found.st_ino) != self._file:
             raise self._lose("was replaced by another file")
+        if self._log_is_lost():
+            raise self._lose("lost its log (the -wal or -shm file beside it)")
         if connection is None or found.st_mtime_ns == self._changed_ns:
             return
-        if not any(self._fits(connection) for _ in range(_TRIES)):
+        is_cut = found.st_size < self._size
+        if not any(self._fits(connection, is_cut=is_cut) for _ in range(_TRIES)):
             raise self._lose("was overwritten")
-        self._changed_ns = found.st_mtime_ns
+        self._changed_ns, self._size = found.st_mtime_ns, found.st_size
+
+    def _log_is_lost(self) -> bool:
+        """Whether the open log or its index is not the one that lies there."""
+        # Looked at in each commit: no more than two system calls.
+        pairs = zip(self._logs, self._beside, strict=False)
+        return any(opened is not None and opened != _inode(log) for log, opened in pairs)
+
+    @property
+    def can_be_opened_anew(self) -> bool:
+        """Whether the path names a store, and no other log was begun in the place of this one's."""
+        named = _inode(self.path)
+        return named is not None and (
+            named != self._file or not self._log_is_lost() or self.log_is_gone
+        )
+
+    @property
+    def log_is_gone(self) -> bool:
+        """Whether the open log was removed and none begun since: it can still be folded into the file."""
+        return _inode(self.path) == self._file and self._log_is_lost() and _log_is_empty(self.path)
 
     def _lose(self, what: str) -> StoreError:
         self.lost = StoreError(
@@ -160,7 +195,7 @@ class OpenFile:
         )
         return self.lost
 
-    def _fits(self, connection: sqlite3.Connection) -> bool:
+    def _fits(self, connection: sqlite3.Connection, *, is_cut: bool) -> bool:
         """Whether what lies in the file is what its log was made for, or made of it since.
 
         The file is read through SQLite: to open and close it by hand would drop every lock that
@@ -171,7 +206,7 @@ class OpenFile:
         try:
             _, lying = _tie_in_file(self.path)
         except sqlite3.Error:  # half folded in, as on a full disk: its log still makes it whole
-            return True
+            return not is_cut
         return tie is None or lying is None or lying.own in (tie.before, tie.own)
 
     def tie_log(self, connection: sqlite3.Connection) -> None:
