@@ -57,7 +57,10 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         if environ.get("GONOGO_DEBUG"):
             raise
         said = plain(f"{type(error).__name__}: {error}", 300)
-        sys.stderr.write(f"gonogo: crashed: {said} (GONOGO_DEBUG=1 shows where)\n")
+        sys.stderr.write(
+            f"gonogo: crashed: {said} (GONOGO_DEBUG=1 shows where; gonogo doctor says whether the store is "
+            "whole)\n"
+        )
         return CRASHED
 
 

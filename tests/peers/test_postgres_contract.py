@@ -22,6 +22,7 @@ CONTRACT = (
     "test_incremental_drift",
     "test_remembered_answers",
     "test_decision_log",
+    "test_doctor_names_damage",
     "test_incidents",
     "test_notices",
     "test_post_mortem",

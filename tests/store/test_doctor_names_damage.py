@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 
 import engines
-from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
-from gonogo.incidents.handle import VerdictReading, note_verdict
-from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.engine import Connection
 from gonogo.store.repair import FigureComparison
+from whole_store import NOW_MS, filled, settings_of
 
 pytestmark = pytest.mark.anyio
 
-NOW_MS = 1_767_268_800_000
 # Each with the figure that has to name it.
 DAMAGES = {
     "a count": ("counts", "UPDATE dependency SET n = n + 7 WHERE name = 'm'"),
@@ -37,11 +34,14 @@ DAMAGES = {
         "ids",
         "INSERT INTO observation_id (dependency_id, id, ts_ms, seq) SELECT id, {blob}, 1, 99 FROM dependency LIMIT 1",
     ),
+    "counts of values that are gone": ("values", "DELETE FROM cardinality"),
     "values counted": ("values", "UPDATE cardinality SET values_seen = values_seen + 1"),
     "a day's spending": ("daily spend", "UPDATE spend SET micro_usd = 1 WHERE daily = 1"),
     "a hold": ("reservations", "UPDATE reservation SET held_micro_usd = 1"),
     "what a reservation cost": ("reservations", "UPDATE reservation SET observed_micro_usd = 1"),
     "a route": ("routes", "UPDATE route SET targets = '[[\"elsewhere\", 1000000]]'"),
+    "a route of junk": ("routes", "UPDATE route SET targets = '['"),
+    "a route of another form": ("routes", "UPDATE route SET targets = 'null'"),
     "a route's epoch": ("routes", "UPDATE route SET epoch = epoch + 1"),
     "an incident": ("incidents", "UPDATE incident SET status = 'resolved'"),
     "a standing verdict": ("standing verdicts", "UPDATE standing SET drift = 'go'"),
@@ -52,6 +52,9 @@ DAMAGES = {
 FOR_GOOD = {
     "a changed action": ("audit", "UPDATE decision SET summary = 'x' WHERE action = 1"),
     "a link that is gone": ("audit", "DELETE FROM audit WHERE seq = 1"),
+    "a check of junk": ("log entries", "UPDATE decision SET inputs = '[' WHERE action = 0"),
+    "a plan of junk": ("plans", "UPDATE plan SET body = '['"),
+    "a route that is gone": ("switches", "DELETE FROM route"),
     "a name that is gone": ("names", "DELETE FROM name WHERE text = 'tier=new'"),
     "a writer that nobody is": ("names", "UPDATE observation SET writer_id = 99999"),
     "a run that is none": ("names", "UPDATE observation SET run_id = 99999"),
@@ -65,9 +68,15 @@ FOR_GOOD = {
 
 
 UNREAD = ("names", "rows", "rules")
-# What cannot be read keeps its dependency from being compared; no spending has no wrong days.
+# What cannot be read keeps its dependency from being compared; what is gone has no wrong part.
 HIDING = {
-    "spending that is gone",
+    *(
+        "spending that is gone",
+        "counts of values that are gone",
+        "a check of junk",
+        "a plan of junk",
+    ),
+    "a route that is gone",
     *(damage for damage, (figure, _) in FOR_GOOD.items() if figure in UNREAD),
 }
 
@@ -75,63 +84,13 @@ HIDING = {
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[Gonogo]:
     """A store with something in every table."""
-    settings = Settings(
-        store=engines.store_of(tmp_path),
-        budgets={"work": BudgetSettings("work", 10**12)},
-        dependencies={
-            "m": DependencySettings("m", fallback=("n",), fallback_policy="confirm"),
-            "n": DependencySettings("n"),
-        },
-    )
+    settings = settings_of(engines.store_of(tmp_path))
     async with (
         Gonogo(settings, clock=lambda: NOW_MS, actor="agent") as opened,
         Gonogo(settings, clock=lambda: NOW_MS, actor="otlp") as traffic,
     ):
         await filled(opened, traffic)
         yield opened
-
-
-async def filled(app: Gonogo, traffic: Gonogo) -> None:
-    """Calls, money, a check that says no, and a fallback because of it."""
-    calls = [
-        {
-            "dependency": name,
-            "id": f"{name}{i}",
-            "ts": f"2026-01-01T{i % 12:02}:00:00Z",
-            "outcome": name == "n" or i % 3 == 0,
-            "version": "ab"[i % 2],
-            "latency_ms": 3 + i % 7,
-            "cost_usd": 0.01,
-            "confidence": 0.8,
-            "segments": {"tier": ("new", "old")[i % 4 // 2]},
-            "prediction": "yes" if i % 2 else "no",
-            "input_hash": i % 5,
-            "output_hash": i % 5 if name == "n" else i % 3,
-            **({"item": f"q{i % 3}"} if i % 10 == 0 else {}),
-            **({"error": "timeout"} if i % 20 == 1 else {}),
-            **({"budget": "work"} if i % 3 else {}),
-        }
-        for i in range(60)
-        for name in "mn"
-    ]
-    recorded = await traffic.record_observations(calls)
-    assert recorded.accepted == 120, recorded
-    held = await app.check_budget_with_confidence("work", planned_cost_usd=0.1, reserve=True)
-    assert held.reservation is not None
-    spent = {"dependency": "m", "cost_usd": 0.03, "reservation": held.reservation.id}
-    await app.record_observations([spent])
-    await app.settle_reservation(held.reservation.id, 0.05)
-    await app.check_budget_with_confidence("work", planned_cost_usd=0.2, reserve=True)
-    await app.check_model_drift("m")
-    await app.check_model_drift("m")
-    for minute in (0, 11):
-        bad = VerdictReading(
-            dependency="m", verdict="no_go", why="it fell", ts_ms=NOW_MS + minute * 60_000
-        )
-        await note_verdict((await app.stores()).incidents, bad, new_id=lambda: "inc-1")
-    plan = await app.trigger_fallback("m", reason="it fell")
-    assert isinstance(plan, FallbackPlan)
-    await app.trigger_fallback("m", plan_id=plan.plan_id, confirm=True)
 
 
 async def damaged(app: Gonogo, statement: str) -> int:
@@ -166,7 +125,7 @@ async def test_all_at_once_are_named(app: Gonogo) -> None:
             assert await damaged(app, statement) > 0, damage
     wanted = {figure for figure, _ in (*DAMAGES.values(), *FOR_GOOD.values())} - {
         *UNREAD,
-        "spend",
+        *("spend", "log entries", "plans", "switches"),
     }
     assert wanted <= amiss(await app.compare(60))
     await app.repair()

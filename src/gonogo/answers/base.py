@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from gonogo.errors import StoreError
 from gonogo.records import MICRO, Verdict, in_millionths
 
 NOISE = 1e-15
@@ -63,7 +64,13 @@ def in_points(chance: float) -> float:
 
 def rfc3339(ts_ms: int) -> Time:
     """A stored time as the surface shows it: UTC, milliseconds only where there are any."""
-    when = datetime.fromtimestamp(ts_ms / 1000, tz=UTC)
+    try:
+        when = datetime.fromtimestamp(ts_ms / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):  # none that comes in is: see ingest/times.py
+        raise StoreError(
+            f"The store holds {ts_ms} as a time, which is none: it was changed by hand or is damaged. "
+            "gonogo doctor says what is; gonogo restore FILE puts a backup in its place."
+        ) from None
     return when.isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds").replace(
         "+00:00", "Z"
     )

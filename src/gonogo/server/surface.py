@@ -179,7 +179,7 @@ def crashed(what: str, error: BaseException) -> str:
     logger.error("crash %s in %s", incident, what, exc_info=error)
     return (
         f"{what} failed inside gonogo (crash {incident}); nothing can be concluded from it. The "
-        "server's stderr has the details under that id."
+        "server's stderr has the details under that id; gonogo doctor says whether the store is whole."
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import StoreError, plain
 from gonogo.records import Decision
+from gonogo.store.readable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,8 @@ def decision_of(row: tuple[object, ...]) -> Decision:
     """A stored row, selected as `COLUMNS`, as the record it came from."""
     values = list(row)
     values[7] = bool(values[7])
-    values[12] = tuple(json.loads(str(values[12])))
+    with readable(f"Entry {values[0]} of the log"):
+        values[12] = tuple(json.loads(str(values[12])))
     return Decision(*values)  # type: ignore[arg-type]  # STRICT columns have these types
 
 
@@ -202,7 +204,11 @@ def _problem(conn: Connection, at: int, link: list[Any], previous: bytes) -> str
         return f"its action {decision_id} is missing"
     if said_previous != previous:
         return "it does not follow the link before it"
-    if said_hash != link_hash(previous, decision_of(row)):
+    try:
+        is_same = said_hash == link_hash(previous, decision_of(row))
+    except StoreError:  # its texts are none that were ever written
+        is_same = False
+    if not is_same:
         return f"its action {decision_id} was changed"
     return None
 

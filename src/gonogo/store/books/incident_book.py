@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.store.books.audit import append_action
+from gonogo.store.readable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +27,13 @@ TOGETHER_MAX = 10_000
 def select_incidents(conn: Connection, rest: str, *values: object) -> list[IncidentRecord]:
     """Incidents by a clause of the project's own."""
     rows = conn.execute(f"SELECT {_COLUMNS} FROM incident {rest}", values)  # noqa: S608 - constant clauses
-    return [
-        replace(
-            IncidentRecord(*row), false_alarm=bool(row[9]), bad_signals=tuple(json.loads(row[10]))
-        )
-        for row in rows
-    ]
+    return [_incident_of(row) for row in rows]
+
+
+def _incident_of(row: tuple[Any, ...]) -> IncidentRecord:
+    with readable(f"Incident {row[0]}"):
+        signals = tuple(json.loads(row[10]))
+    return replace(IncidentRecord(*row), false_alarm=bool(row[9]), bad_signals=signals)
 
 
 def _write(conn: Connection, turn: IncidentChange) -> None:

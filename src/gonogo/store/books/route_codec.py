@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Check, Plan, Recovery, Route, Weight
+from gonogo.store.readable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,12 +54,13 @@ def _promotion(values: Any) -> Promotion | None:  # noqa: ANN401 - parsed JSON o
 def route_of_row(row: tuple[Any, ...]) -> Route:
     """A route from its columns, the ways last."""
     *stored, ways = row
-    route = Route(stored[0], _weights(json.loads(stored[1])), *stored[2:])
-    found = json.loads(ways or "null")
-    if not isinstance(found, dict):
-        return replace(route, recovery=_recovery(found))
-    promotion = _promotion(found["promotion"])
-    return replace(route, recovery=_recovery(found["recovery"]), promotion=promotion)
+    with readable(f"The route of {stored[0]}"):
+        route = Route(stored[0], _weights(json.loads(stored[1])), *stored[2:])
+        found = json.loads(ways or "null")
+        if not isinstance(found, dict):
+            return replace(route, recovery=_recovery(found))
+        promotion = _promotion(found["promotion"])
+        return replace(route, recovery=_recovery(found["recovery"]), promotion=promotion)
 
 
 def body_of(plan: Plan) -> str:
@@ -85,6 +87,11 @@ def body_of(plan: Plan) -> str:
 
 def plan_of_row(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan:
     """A plan from its columns."""
+    with readable(f"Plan {row[0]}"):
+        return _plan_of_row(row)
+
+
+def _plan_of_row(row: tuple[str, str, int, int, int, str, *tuple[object, ...]]) -> Plan:
     body = json.loads(row[5])
     plan = Plan(
         id=row[0],

@@ -33,6 +33,12 @@ LEFT JOIN route_switch s ON s.dependency = r.dependency
   AND s.epoch = (SELECT max(epoch) FROM route_switch t WHERE t.dependency = r.dependency)
 LEFT JOIN plan p ON p.dependency = s.dependency AND p.audit_id = s.audit_id
 """
+_LOST_ROUTES = """
+SELECT s.dependency, p.body FROM route_switch s
+LEFT JOIN plan p ON p.dependency = s.dependency AND p.audit_id = s.audit_id
+WHERE NOT EXISTS (SELECT 1 FROM route r WHERE r.dependency = s.dependency)
+  AND s.epoch = (SELECT max(epoch) FROM route_switch t WHERE t.dependency = s.dependency)
+"""
 _LOOSE_SWITCHES = """
 SELECT s.dependency, s.epoch FROM route_switch s
 LEFT JOIN decision d ON d.id = s.audit_id AND d.action = 1 WHERE d.id IS NULL
@@ -60,6 +66,13 @@ def compare_actions(connection: Connection, figures: Figures, now_ms: int) -> No
         f"{name} was asked {n} times, {count} are counted"
         for name, count, n in folded
         if n != count
+    ]
+    entries = connection.execute("SELECT id, inputs, versions FROM decision").fetchall()
+    figures.of("log entries", is_derived=False).compared += len(entries)
+    figures.of("log entries").amiss += [
+        f"{name} cannot be read"
+        for name, *texts in entries
+        if any(_parsed(text) is None for text in texts)
     ]
     _compare_routes(connection, figures)
     figure = figures.of("incidents")
@@ -98,15 +111,45 @@ def _compare_routes(connection: Connection, figures: Figures) -> None:
     figure = figures.of("routes")
     for name, epoch, targets, switched, body in connection.execute(_ROUTES).fetchall():
         figure.compared += 1
-        after = None if body is None else json.loads(body)["after"]
+        after = _after(body)
         if (switched or 0) != epoch:
             figure.amiss.append(
                 f"{name} is at epoch {epoch}, its newest switch was {switched or 0}"
             )
-        elif after is not None and json.loads(targets) != after:
+        elif after is not None and _parsed(targets) != after:
             figure.amiss.append(
                 f"{name} goes to {targets}, its newest switch said {json.dumps(after)}"
             )
+    plans = connection.execute("SELECT id, body FROM plan").fetchall()
+    figure = figures.of("plans", is_derived=False)
+    figure.compared += len(plans)
+    figure.amiss += [f"{name} cannot be read" for name, body in plans if _after(body) is None]
+    figure = figures.of("switches", is_derived=False)
+    figure.amiss += [
+        f"the route of {name} is gone, which switched to {targets or 'a target that no plan says'}"
+        for name, targets in _lost_routes(connection)
+    ]
+
+
+def _parsed(text: str) -> object:
+    """What a column holds; None where it is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _after(body: str | None) -> list[object] | None:
+    """Where a plan leads; None where there is none that can be read."""
+    found = None if body is None else _parsed(body)
+    after = found.get("after") if isinstance(found, dict) else None
+    return after if isinstance(after, list) else None
+
+
+def _lost_routes(connection: Connection) -> list[tuple[str, str]]:
+    """Dependencies whose newest switch has no route any more, and where it led."""
+    rows = connection.execute(_LOST_ROUTES).fetchall()
+    return [(name, json.dumps(after) if (after := _after(body)) else "") for name, body in rows]
 
 
 def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
@@ -153,7 +196,9 @@ def _standing(connection: Connection, now_ms: int) -> Mapping[tuple[str, str], _
     """
     found = {}
     for name, kind, inputs, verdict, asked_ms, *stored in connection.execute(_ASKED).fetchall():
-        asked = json.loads(inputs)
+        asked = _parsed(inputs)
+        if not isinstance(asked, dict):
+            continue  # named among the log's entries
         if asked_ms <= now_ms + AHEAD_MS and asked.keys() <= {"dependency", "detail"}:
             part = _PARTS[kind]
             standing = stored[0:2] if part == "drift" else stored[2:4]
@@ -168,8 +213,8 @@ def mend_actions(connection: Connection, now_ms: int) -> None:
         if n != count:
             run("UPDATE decision SET count = ? WHERE id = ?", (n, name))
     for name, epoch, targets, switched, body in run(_ROUTES).fetchall():
-        after = json.loads(targets) if body is None else json.loads(body)["after"]
-        if (switched or 0) != epoch or json.loads(targets) != after:
+        after = _after(body) or _parsed(targets)
+        if after is not None and ((switched or 0) != epoch or _parsed(targets) != after):
             # A new version, so that no plan that was made of the wrong route is carried out.
             run(
                 "UPDATE route SET epoch = ?, targets = ?, version = version + 1"

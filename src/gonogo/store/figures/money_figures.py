@@ -56,7 +56,7 @@ _STORED = {
     True: "SELECT budget, dependency, reserved, daily, bucket, micro_usd, rest_nano_usd FROM spend",
 }
 _ENTRIES = {
-    False: "SELECT e.reservation, e.kind, e.held_micro_usd, e.spent_micro_usd, p.dependency,"
+    False: "SELECT e.reservation, e.kind, e.held_micro_usd, e.spent_micro_usd, coalesce(p.dependency, ''),"
     " e.quarter FROM ledger_entry e LEFT JOIN spend_source p ON p.id = e.source_id ORDER BY e.seq",
     True: "SELECT reservation, kind, held_micro_usd, spent_micro_usd, dependency, quarter"
     " FROM ledger_entry ORDER BY reservation, seq",

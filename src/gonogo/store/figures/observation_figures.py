@@ -220,8 +220,11 @@ class _Dependency:
         fields = self.connection.execute(
             "SELECT c.field, c.values_seen, (SELECT count(*) FROM cardinality_value v"
             " WHERE v.dependency_id = c.dependency_id AND v.field = c.field)"
-            " FROM cardinality c WHERE c.dependency_id = ? AND c.values_seen <= ?",
-            (self.id, VALUES_MAX),
+            " FROM cardinality c WHERE c.dependency_id = ? AND c.values_seen <= ?"
+            " UNION ALL SELECT v.field, 0, count(*) FROM cardinality_value v WHERE v.dependency_id = ?"
+            " AND NOT EXISTS (SELECT 1 FROM cardinality c WHERE c.dependency_id = v.dependency_id"
+            " AND c.field = v.field) GROUP BY v.field",
+            (self.id, VALUES_MAX, self.id),
         ).fetchall()
         figure = self.figures.of("values")
         figure.compared += len(fields)
@@ -309,6 +312,11 @@ def recount(connection: Connection, name: str) -> None:
         " (SELECT 1 FROM observation o WHERE o.dependency_id = observation_id.dependency_id"
         " AND o.ts_ms = observation_id.ts_ms AND o.seq = observation_id.seq)",
         (found, from_ms or 0),
+    )
+    run(
+        "INSERT INTO cardinality (dependency_id, field, values_seen) SELECT DISTINCT dependency_id, field, 0"
+        " FROM cardinality_value WHERE dependency_id = ? ON CONFLICT DO NOTHING",
+        (found,),
     )
     run(
         "UPDATE cardinality SET values_seen = (SELECT count(*) FROM cardinality_value v"

@@ -40,6 +40,10 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """The one-line error for a failure of SQLite, with what to do about it."""
     name: str = getattr(error, "sqlite_errorname", None) or type(error).__name__
     word = name.removeprefix("SQLITE_").partition("_")[0]
+    if str(error) == "integer overflow":
+        return StoreError(
+            f"Store '{path}': a number in it is none that was ever written: {DAMAGED} ({name})."
+        )
     if str(error).startswith(("no such table", "no such column")):
         return StoreError(f"Store '{path}': {error}: {_MISFIT}.")
     kind = ValueRefused if word in _OF_VALUES else StoreError
