@@ -69,6 +69,11 @@ BROKEN: dict[str, Broken] = {
     "a_mean_lies_in_its_interval": lambda: about(
         changed(DRIFT, current=a.Current(n=9, mean=0.5, interval95=(0.6, 0.7)))
     ),
+    "a_change_has_room_in_its_interval": lambda: about(
+        changed(
+            DRIFT, change=a.Change(absolute=-0.17, interval95=(-0.279, -0.17)), metric="outcome"
+        )
+    ),
     "evidence_is_one_number": lambda: about(
         changed(DRIFT, evidence=a.Evidence(e_value=10, log10_e=2, needed=100, guarantee="none"))
     ),

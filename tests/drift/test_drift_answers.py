@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drift_world import START_MS, World, calls, hour_of, open_world
-from gonogo.errors import UnknownTarget
+from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.settings import BaselineSettings, DependencySettings
 
@@ -281,3 +281,30 @@ async def test_a_metric_is_told_before_it_can_be_judged(tmp_path: Path) -> None:
     assert (report.verdict, report.status) == ("unknown", "insufficient_data")
     assert report.current is not None
     assert (report.current.mean, report.current.n) == (250.0, 20)
+
+
+async def test_a_change_lies_inside_its_interval_whatever_its_alarm_picked(tmp_path: Path) -> None:
+    """Falls by a little every day, whose mean since the onset is far from where they have come to."""
+    falls = [(size, days) for size in (0.3, 0.4) for days in (5, 9)]
+    async with open_world(tmp_path) as world:
+        for at, (size, days) in enumerate(falls):
+            rates = np.full(20, 0.05)
+            rates[20 - days :] += np.linspace(0, size, days)
+            await world.record(calls(f"m{at}", 20, rates, a_day=80))
+        found = [await world.app.check_model_drift(f"m{at}") for at in range(len(falls))]
+    fell = [report.change for report in found if report.status == "degraded"]
+    assert len(fell) == len(falls)
+    for change in fell:
+        assert change is not None
+        assert change.interval95 is not None
+        assert change.interval95[0] < change.absolute < change.interval95[1]
+
+
+async def test_what_compares_nothing_is_refused(tmp_path: Path) -> None:
+    """A version against itself, and a day that has not begun anywhere, are no go."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 5, 0.06, version="1"))
+        with pytest.raises(ParameterError, match=r"both '1'\. Name two versions"):
+            await world.app.check_model_drift("m", baseline_version="1", version="1")
+        with pytest.raises(ParameterError, match=r"until 2030-01-01 lies ahead"):
+            await world.app.check_model_drift("m", until="2030-01-01")

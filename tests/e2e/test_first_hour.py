@@ -39,6 +39,18 @@ def test_the_first_refusal_says_the_command_that_works(tmp_path: Path, file: str
     assert row["metrics"] == ["latency_ms", "outcome"]
 
 
+def test_a_table_of_counts_is_not_offered_as_calls(tmp_path: Path) -> None:
+    """A row a day with how many calls and how many failed: each would have been one good call."""
+    source = tmp_path / "daily.csv"
+    source.write_text("date,service,Requests,errors,spend\n2026-11-01,geocoder,1019,11,0.51\n")
+    refused = typed("ingest", str(source), "--timezone", "UTC", store=tmp_path / "s.db")
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 65
+    assert "seems to count calls ('Requests', 'errors')" in said
+    assert "--map" not in said
+    assert "docs/cells.md" in said
+
+
 def test_lines_that_are_refused_alike_are_told_once(tmp_path: Path) -> None:
     """The first of them, and how many there are; what differs is told beside it."""
     rows = [{"dependency": "m", "ts": "2026-03-01 10:00"}] * 40 + [

@@ -141,8 +141,11 @@ async def test_nobody_is_woken_in_a_window_and_everybody_after(tmp_path: Path) -
             look = VerdictReading("m", "no_go", "it fell", now_ms, e_value=9e9, needed=1)
             await note_verdict(stores.incidents, look, new_id=lambda: stores.new_id(now_ms))
             assert await app.tell("ops") == []
-            [line] = (await app.get_incidents()).incidents
+            told = await app.get_incidents()
+            [line] = told.incidents
             assert line.silenced_until is not None
+            until = line.silenced_until[:16]
+            assert f"Nobody is woken for m (until {until}" in told.summary
             always, leap = await standing_silences(stores, now_ms=now_ms)
             assert (always.reason, always.actor) == ("maintenance always", "gonogo.toml")
             assert datetime.fromtimestamp(leap.start_ms / 1000, UTC).day == 29

@@ -50,9 +50,12 @@ class CheckMemory(Maintenance):
 
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
+        from gonogo.hours.periods import check_begun
         from gonogo.text.refused_rows import beside_refused
 
         stores, now_ms = await self.stores(), self._clock()
+        if question.until is not None:
+            check_begun(question.until, name="until", zone=self.settings.timezone, now_ms=now_ms)
         mark = await stores.telemetry.mark(question.dependency)
         memory = self._remembered()[0]
         report = await check_drift(

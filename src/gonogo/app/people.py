@@ -32,7 +32,7 @@ from gonogo.ports.routes import WHOLE
 from gonogo.ports.silences import Silence
 from gonogo.records import DAY_MS, Decision, worst_verdict
 from gonogo.text.actors import actor_name
-from gonogo.text.forms import counted, minute, shares
+from gonogo.text.forms import counted, minute, named, shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -223,6 +223,14 @@ async def incidents_and_plans(
         told = {"silenced_until": rfc3339(max(until))} if until else {}
         lines.append(line.model_copy(update=told))
     update: dict[str, object] = {"incidents": lines}
+    summary = found.summary
+    silent = {
+        line.dependency: f"{plain(line.dependency, 80)} (until {minute(line.silenced_until)})"
+        for line in lines
+        if line.silenced_until is not None and line.status != "resolved"
+    }
+    if silent:
+        summary += f" Nobody is woken for {named(list(silent.values()))}."
     under_way = await promotions(stores, dependency=dependency, now_ms=now_ms)
     if under_way and incident_id is None:
         update["promotions"] = under_way
@@ -230,12 +238,11 @@ async def incidents_and_plans(
         first, n = plans[0], counted(len(plans), "plan")
         verb = "waits for a person:" if len(plans) == 1 else "wait for a person, among them"
         update["waiting_plans"] = plans
-        update["summary"] = (
-            f"{found.summary} {n} {verb} {first.approve_command} "
-            f"({first.dependency} to {shares(first.to)})."
+        summary += (
+            f" {n} {verb} {first.approve_command} ({first.dependency} to {shares(first.to)})."
         )
         update["verdict"] = worst_verdict(["caution", found.verdict])
-    return found.model_copy(update=update)
+    return found.model_copy(update={**update, "summary": summary})
 
 
 async def standing_silences(stores: Stores, *, now_ms: int) -> list[Silence]:

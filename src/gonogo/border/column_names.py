@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from shlex import quote
 
-__all__ = ["MAP_ADVICE", "suggestion"]
+__all__ = ["MAP_ADVICE", "counted_calls", "suggestion"]
 
 MAP_ADVICE = (
     "Map them (--map FIELD=COLUMN; a score of your own: --map metrics.NAME=COLUMN) or pass "
@@ -31,6 +31,36 @@ NAMES = {
     "input_tokens": "prompt_tokens tokens_in in_tokens in_tok input_token_count",
     "output_tokens": "completion_tokens tokens_out out_tokens out_tok output_token_count",
 }
+# Of a table whose row is many calls.
+_COUNTS = frozenset(
+    [
+        "requests",
+        "calls",
+        "count",
+        "hits",
+        "request_count",
+        "call_count",
+        "num_calls",
+        "num_requests",
+        "total_calls",
+        "total_requests",
+        "n_calls",
+    ]
+)
+_BAD_COUNTS = frozenset(
+    [
+        "errors",
+        "failures",
+        "failed",
+        "error_count",
+        "failure_count",
+        "failed_calls",
+        "failed_requests",
+        "num_errors",
+        "n_errors",
+        "successes",
+    ]
+)
 # A score does not say which way is good, so it is no outcome.
 _SCORES = (
     "score rating stars grade relevance toxicity faithfulness groundedness coherence fluency "
@@ -62,6 +92,15 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
     if not options:
         return ""
     return " ".join([*options, "--ignore-unknown"] if rest else options)
+
+
+def counted_calls(columns: Iterable[str]) -> list[str]:
+    """The columns by which a row seems to count many calls, and how many of them failed; none where it does not."""
+    plainly = {re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_"): column for column in columns}
+    counts, bad = (
+        [plainly[name] for name in plainly if name in of] for of in (_COUNTS, _BAD_COUNTS)
+    )
+    return [counts[0], bad[0]] if counts and bad else []
 
 
 def _meant(column: str) -> tuple[str | None, str]:

@@ -12,6 +12,8 @@ from gonogo.coherence.rules import of_answer
 
 QUALITY = ("outcome", "error")
 LOG10_E_MAX = 300
+# Narrower intervals may lose their room to rounding.
+ROOM_FROM = 0.005
 ALLOWED = {
     "stable": {"go", "caution"},
     "improved": {"go", "caution"},
@@ -74,6 +76,21 @@ def a_mean_lies_in_its_interval(said: Exchange[DriftReport]) -> Iterator[str]:
         low, high = interval
         if not low - _last_digit(low) <= value <= high + _last_digit(high):
             yield f"{name} {value} lies outside {low} to {high}"
+
+
+@of_answer(DriftReport)
+def a_change_has_room_in_its_interval(said: Exchange[DriftReport]) -> Iterator[str]:
+    """No end of its interval is the change of a rate itself, but where the rate can go no further."""
+    answer = said.answer
+    change, now, before = answer.change, answer.current, answer.baseline
+    if answer.metric not in QUALITY or change is None or change.interval95 is None:
+        return
+    bounds = (0.0, 1.0)
+    if now is None or before is None or now.mean in bounds or before.mean in bounds:
+        return
+    low, high = change.interval95
+    if high - low > ROOM_FROM and (change.absolute <= low or change.absolute >= high):
+        yield f"change {change.absolute:+} is an end of {low} to {high}"
 
 
 @of_answer(DriftReport)

@@ -32,7 +32,7 @@ from gonogo.drift.ladder import (
     answers_needed,
     rung,
 )
-from gonogo.errors import NotEnoughData, UnknownTarget
+from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget, plain
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import number, signed
 
@@ -68,12 +68,17 @@ def named_versions(
 
     Raises:
         UnknownTarget: a named version was never seen.
+        ParameterError: both are the same.
         NotEnoughData: there is no other version.
     """
     seen = {v.version: v for v in known.versions if v.version is not None}
     for name in (baseline_version, version):
         if name is not None and name not in seen:
             raise UnknownTarget(f"version of {known.name}", name, seen, "Check the name.")
+    if baseline_version is not None and baseline_version == version:
+        raise ParameterError(
+            f"version and baseline_version are both '{plain(version, 80)}'. Name two versions, or leave one out."
+        )
     if baseline_version is not None and version is not None:
         return baseline_version, version
     named = baseline_version or version

@@ -202,7 +202,7 @@ def _current(
         bounds = (found.rate_low, found.rate_high)
         if current.metric == "outcome":
             bounds = 1 - found.rate_high, 1 - found.rate_low
-        interval95 = min(bounds[0], current.mean), max(bounds[1], current.mean)
+        interval95 = _around(current.mean, bounds, interval95)
     return Current(
         mean=current.mean,
         n=current.labels,
@@ -232,6 +232,22 @@ def _latest(current: RateStream, volume: Volume, watch: RateWatch) -> Latest | N
     )
 
 
+def _around(
+    told: float, after_alarm: tuple[float, float], naive: tuple[float, float]
+) -> tuple[float, float]:
+    """What the alarm's picking was allowed for in, and what is told inside it, with its room.
+
+    The one is held against all that was learned up to the onset, the other against the baseline
+    alone: where what is told lies outside, the interval that it has by itself counts on that side too.
+    """
+    low, high = after_alarm
+    if told <= low:
+        low = min(low, naive[0])
+    if told >= high:
+        high = max(high, naive[1])
+    return low, high
+
+
 def _change(
     baseline: RateStream,
     current: RateStream,
@@ -250,9 +266,7 @@ def _change(
         sign = -1.0 if baseline.metric == "outcome" else 1.0
         low, high = sorted((sign * found.change_low, sign * found.change_high))
         shrunk, told = sign * found.change, current.mean - before
-        if told * shrunk > 0:
-            low, high = min(low, told), max(high, told)
-        interval95 = low, high
+        interval95 = _around(told, (low, high), interval95) if told * shrunk > 0 else (low, high)
     return change_of(
         before,
         current.mean,

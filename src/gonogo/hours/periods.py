@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gonogo.errors import ParameterError, plain
-from gonogo.records import HOUR_MS
+from gonogo.records import DAY_MS, HOUR_MS
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -47,6 +47,16 @@ def moment(text: str, *, name: str, zone: str) -> Moment:
             f"{name} '{plain(text, 60)}' is not a time. Give a date (2026-04-01) or RFC 3339 "
             "(2026-04-01T12:00:00Z)."
         ) from None
+
+
+def check_begun(text: str, *, name: str, zone: str, now_ms: int) -> None:
+    """Refuse a day or a time that has not begun anywhere on earth.
+
+    Raises:
+        ParameterError: it has not, or is no time.
+    """
+    if moment(text, name=name, zone=zone).start_ms > now_ms + DAY_MS:
+        raise ParameterError(f"{name} {plain(text, 40)} lies ahead. Leave it out to ask about now.")
 
 
 def local_day(ms: int, *, zone: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from gonogo.border.column_names import MAP_ADVICE, suggestion
+from gonogo.border.column_names import MAP_ADVICE, counted_calls, suggestion
 from gonogo.border.foreign import whole
 from gonogo.errors import DataError, ParameterError, plain
 from gonogo.ingest.cell_words import is_nothing, outcome_of_word
@@ -195,6 +195,12 @@ class ColumnMap:
         own = [(c, _target(c)) for c in columns if c not in self._columns]
         unknown = [column for column, target in own if target is None]
         if unknown and not self.ignore_unknown:
+            if counted := counted_calls(unknown):
+                raise DataError(
+                    f"'{plain(path, 150)}' seems to count calls ({_listed(counted)}), and a line here is one call. "
+                    "Bring in the calls, or hours counted as docs/cells.md says; to take each line for a call anyway, "
+                    "map every column that is wanted and pass --ignore-unknown."
+                )
             taken = [target.field for _, target in (*self.targets, *own) if target is not None]
             likely = suggestion(unknown, [*taken, *(t.field for t, _ in self.constants)])
             raise DataError(

@@ -315,7 +315,9 @@ def _unknown(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetChe
         arguments={},
         reason="see which dependencies have recorded observations",
     )
-    return answer.model_copy(update={"summary": summary, "next_actions": [look]})
+    # What has no price is named; no list of names has one.
+    actions = [] if hidden else [look]
+    return answer.model_copy(update={"summary": summary, "next_actions": actions})
 
 
 def _next_actions(

@@ -52,7 +52,8 @@ function incidentRows(list, go) {
   if (!list.incidents.length) return h("p", { class: "empty" }, list.summary);
   return h("ul", { class: "rows" }, list.incidents.map((incident) => h("li", { key: incident.id }, mark(INCIDENT[incident.status]),
     h("span", { class: "grow" }, go.link(incident.dependency, { view: "incidents", incident_id: incident.id }), h("br"), h("span", { class: "muted small clamp" }, incident.cause ?? "")),
-    h("span", { class: "muted small" }, incident.status, incident.owner && [", ", name(incident.owner)], h("br"), began(incident), noticed(incident)))));
+    h("span", { class: "muted small" }, incident.status, incident.owner && [", ", name(incident.owner)], h("br"), began(incident), noticed(incident),
+      incident.silenced_until && [h("br"), `nobody is woken until ${minute(incident.silenced_until)}`]))));
 }
 
 /* What waits for a person's yes: the page cannot give it, so it says what to type. */

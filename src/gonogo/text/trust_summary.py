@@ -59,6 +59,8 @@ def trust_summary(report: TrustReport, *, why: str, measured: bool) -> str:
     health = report.score_health
     if health is not None and health.labels:
         told += f" Score health is {health.status}."
+    if health is not None and health.golden_page and health.golden_deviation_sd is not None:
+        told += f" Its golden set stands {signed(health.golden_deviation_sd)} sd from its baseline."
     return told
 
 
