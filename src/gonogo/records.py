@@ -360,7 +360,7 @@ class Rollups:
 class Costs:
     """The newest priced or priceable calls, oldest first. All shapes (n,).
 
-    `cost_micro_usd` is -1 where none was recorded or booked; token counts are -1 where unknown.
+    `cost_micro_usd` is below 0 where none is known (`UNLISTED_TIER`: nor from the tokens), token counts are -1.
     """
 
     ts_ms: Ints

@@ -98,6 +98,34 @@ async def test_a_price_that_comes_later_books_what_had_none(tmp_path: Path) -> N
         assert await spent(app) == pytest.approx(558_000)
 
 
+@pytest.mark.parametrize("tier", ["batch", "priority"])
+async def test_planned_calls_cost_what_their_tier_did(tmp_path: Path, tier: str) -> None:
+    """Ten calls are forecast at what ten calls of the tier were booked at, not at the model's own price."""
+    prices = {
+        "usual": PriceSettings("emb", 1.25, 10, 0.125),
+        "priority": PriceSettings("emb:priority", 5, 40, 0.5),
+    }
+    async with opened(tmp_path, **prices) as app:
+        await record(app, calls("emb", 30, input_tokens=100_000, output_tokens=100, tier=tier))
+        booked = await spent(app)
+        asked = await app.check_budget_with_confidence("day", "emb", planned_calls=10)
+    assert asked.projected_usd == pytest.approx(booked / 3 / MICRO, rel=0.05)
+
+
+async def test_a_tier_without_a_price_is_not_taken_for_its_model_s(tmp_path: Path) -> None:
+    """Unknown at every check, in the window and ahead; a cost that is told later counts."""
+    sent = calls("emb", 30, input_tokens=100_000, tier="priority")
+    async with opened(tmp_path, usual=PriceSettings("emb", 1.25, 10)) as app:
+        await record(app, sent)
+        for _ in range(2):
+            found = await app.check_budget_with_confidence("day", "emb", planned_calls=10)
+            assert (found.verdict, found.spent_usd) == ("unknown", 0)
+            assert found.unpriced is not None
+            assert (found.unpriced.calls, found.unpriced.tokens) == (30, 3_000_000)
+        await record(app, [replace_cost(one, 0.25) for one in sent])
+        assert await spent(app) == pytest.approx(30 * 250_000)
+
+
 def replace_cost(one: dict[str, object], usd: float) -> dict[str, object]:
     """The same call, of which the cost has become known."""
     return {"dependency": one["dependency"], "id": one["id"], "cost_usd": usd}

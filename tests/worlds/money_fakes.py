@@ -102,7 +102,8 @@ class MemoryCalls:
             waiting = [] if dependency in self.booked else of
             tokens = [c.tokens for c in waiting if c.usd is None and c.tokens]
             silent = sum(c.usd is None and not c.tokens for c in of)
-            found.append(VersionCalls(version, len(of), silent, len(tokens), sum(map(sum, tokens))))
+            n = len(tokens)
+            found.append(VersionCalls(version, len(of), silent, n, sum(map(sum, tokens)), n))
         return tuple(found)
 
     async def book_late(self, dependency: str, *, since_ms: int, now_ms: int) -> int:

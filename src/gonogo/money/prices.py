@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.records import MICRO, NANO_A_MICRO
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 # only where one is configured, as "MODEL:TIER".
 _TIER_SHARES = {"batch": 0.5, "flex": 0.5}
 _ORDINARY_TIERS = {None, "", "auto", "default", "standard"}
+
+
+def is_ordinary(tier: str | None) -> bool:
+    """Whether calls of a service tier cost what their model does."""
+    return tier in _ORDINARY_TIERS
 
 
 class _Calculation(Protocol):
@@ -114,7 +120,7 @@ def _usage_micro_usd(
     dependency: str, version: str | None, usage: TokenUsage, ts_ms: int, settings: Settings
 ) -> float | None:
     """At an override, one of the tier before the model's own; else at the list's price."""
-    tier = usage.tier if usage.tier not in _ORDINARY_TIERS else None
+    tier = None if is_ordinary(usage.tier) else usage.tier
     if tier is not None and (of_tier := _override(dependency, version, settings, tier)):
         return _of_override(usage, of_tier)
     share = 1.0 if tier is None else _TIER_SHARES.get(tier)
@@ -142,21 +148,23 @@ def price_calls(costs: Costs, dependency: str, settings: Settings, *, now_ms: in
     """Price a dependency's calls as they would be priced today.
 
     With an override in `[settings.prices]` tokens are priced by it. A recorded cost that lies
-    between all input cached and none at those prices stands: it is what caching made of them.
-    Without one, a recorded cost is scaled by what the price list has changed since, and tokens
-    without a cost take the list's price. Neither cost nor price: NaN, never 0.
+    between all input cached and none at those prices, or at those of a tier, stands: caching or the
+    tier made it of them. Without one, a recorded cost is scaled by what the price list has changed
+    since, and tokens without a cost take the list's price. Neither cost nor price: NaN, never 0.
     """
     import numpy as np
 
     priced = np.where(costs.cost_micro_usd >= 0, costs.cost_micro_usd, np.nan).astype(float)
     counted = (costs.input_tokens >= 0) | (costs.output_tokens >= 0)
+    counted &= costs.cost_micro_usd != UNLISTED_TIER
     for index, version in enumerate(costs.versions):
         mine = counted & (costs.version == index)
         if not mine.any():
             continue
         override = _override(dependency, version, settings)
         if override is not None:
-            priced[mine] = _at_override(costs, mine, override)
+            tiers = _tier_overrides(dependency, version, settings)
+            priced[mine] = _at_override(costs, mine, override, tiers)
         else:
             _at_list_price(costs, mine, priced, (dependency, version), settings, now_ms)
     return PricedCalls(priced, int(np.isnan(priced).sum()))
@@ -171,20 +179,41 @@ def _override(
     return next((settings.prices[name] for name in names if name in settings.prices), None)
 
 
-def _at_override(costs: Costs, rows: Floats, price: PriceSettings) -> Floats:
+def _tier_overrides(
+    dependency: str, version: str | None, settings: Settings
+) -> tuple[PriceSettings, ...]:
+    starts = tuple(f"{name}:" for name in model_names(dependency, version))
+    return tuple(price for name, price in settings.prices.items() if name.startswith(starts))
+
+
+def _at_override(
+    costs: Costs, rows: Floats, price: PriceSettings, tiers: tuple[PriceSettings, ...]
+) -> Floats:
+    """At one price, but for recorded costs that it or a tier explains: rows do not keep their tier."""
+    import numpy as np
+
+    recorded = costs.cost_micro_usd[rows]
+    repriced, _ = _bounds(costs, rows, price)
+    # Half of a price is told from another day's only where it is exactly that.
+    bounds = [(share * repriced, share * repriced) for share in _TIER_SHARES.values()]
+    bounds += [_bounds(costs, rows, each) for each in (price, *tiers)]
+    stands = np.zeros(recorded.shape, dtype=bool)
+    for most, least in bounds:
+        # A micro-dollar of leeway on both sides, for costs that were rounded.
+        stands |= (recorded >= least - 1) & (recorded <= most + 1)
+    return np.asarray(np.where(stands & (recorded >= 0), recorded, repriced), dtype=np.float64)
+
+
+def _bounds(costs: Costs, rows: Floats, price: PriceSettings) -> tuple[Floats, Floats]:
+    """What tokens cost with no input cached, and with all of it, where that has a price."""
     import numpy as np
 
     # USD per million tokens is micro-dollars per token.
     tokens_in = np.maximum(costs.input_tokens[rows], 0)
     out = np.maximum(costs.output_tokens[rows], 0) * price.output_usd_per_mtok
-    uncached = tokens_in * price.input_usd_per_mtok + out
-    if price.cached_input_usd_per_mtok is None:
-        return np.asarray(uncached, dtype=np.float64)
-    cached = tokens_in * price.cached_input_usd_per_mtok + out
-    recorded = costs.cost_micro_usd[rows]
-    # A micro-dollar of leeway on both sides, for costs that were rounded.
-    explained = (recorded >= cached - 1) & (recorded <= uncached + 1)
-    return np.asarray(np.where(explained, recorded, uncached), dtype=np.float64)
+    cached = price.cached_input_usd_per_mtok
+    least = price.input_usd_per_mtok if cached is None else cached
+    return tokens_in * price.input_usd_per_mtok + out, tokens_in * least + out
 
 
 def _at_list_price(

@@ -66,7 +66,7 @@ async def _of_scope(
         )
         versions = await look()
         late = scope.unit == "usd" and any(
-            v.counted and _is_priced(settings, name, v, now_ms) for v in versions
+            v.waiting and _is_priced(settings, name, v, now_ms) for v in versions
         )
         if late and await telemetry.book_late(name, since_ms=scope.start_ms or 0, now_ms=now_ms):
             versions = await look()

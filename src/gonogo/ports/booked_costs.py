@@ -15,14 +15,23 @@ if TYPE_CHECKING:
 KEPT_KEY, KEYED = "\x1e", "\x1f"
 
 
+# What a call is booked at that came with tokens in a service tier without a price: its model's own price
+# would be another one.
+UNLISTED_TIER = -2
+
+
 class VersionCalls(NamedTuple):
-    """Calls of a version in a window: how many have no usage, tokens but no cost, and those tokens."""
+    """Calls of a version in a window: how many have no usage, tokens but no cost, and those tokens.
+
+    `waiting`: those of `counted` that are booked as soon as their model has a price.
+    """
 
     version: str | None
     calls: int
     silent: int
     counted: int
     tokens: int
+    waiting: int = 0
 
 
 class Usage(NamedTuple):

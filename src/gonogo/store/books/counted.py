@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gonogo.ports.booked_costs import UNLISTED_TIER
+
 if TYPE_CHECKING:
     from gonogo.records import Unit
 
@@ -19,7 +21,8 @@ def counted_by(unit: Unit, of: str = "") -> tuple[str, str]:
     tokens = f"coalesce({of}input_tokens, {of}output_tokens)"
     match unit:
         case "usd":
-            cost = f"coalesce({of}booked_nano_usd, {of}cost_micro_usd)"
+            booked = f"nullif({of}booked_nano_usd, {UNLISTED_TIER})"
+            cost = f"coalesce({booked}, {of}cost_micro_usd)"
             return cost, f"coalesce({of}cost_micro_usd, {of}input_tokens, {of}output_tokens)"
         case "calls":
             return "1", "1"

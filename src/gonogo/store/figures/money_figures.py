@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.ports.booked_costs import is_keyed
+from gonogo.ports.booked_costs import UNLISTED_TIER, is_keyed
 from gonogo.records import HOUR_MS, NANO_A_MICRO, QUARTER_MS
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
 from gonogo.store.figures.figure import differing
-from gonogo.store.observations.costs import weighed
+from gonogo.store.observations.costs import NOT_KEPT, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,20 +65,20 @@ _COSTS = f"""
 SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?,
   {sum_of("CASE WHEN o.booked_nano_usd IS NULL THEN coalesce(o.cost_micro_usd, 0) ELSE 0 END")},
   {sum_of("CASE WHEN o.booked_nano_usd >= 0 THEN o.booked_nano_usd ELSE 0 END")},
-  sum(CASE WHEN o.booked_nano_usd < 0 THEN 1 ELSE 0 END)
+  sum(CASE WHEN o.booked_nano_usd = {NOT_KEPT} THEN 1 ELSE 0 END)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
 -- What calls of a reservation in another unit cost counts by what they name themselves.
 WHERE (r.id IS NULL OR r.unit <> 'usd') AND o.weight_e6 IS NULL GROUP BY 1, 2, 3
 """  # noqa: S608 - constant text
 # Of calls that stand for others, one by one: what they amount to may be more than an integer of SQLite holds.
-_WEIGHED = """
+_WEIGHED = f"""
 SELECT d.name, coalesce(n.text, ''), o.ts_ms / ?, o.weight_e6,
-  coalesce(o.booked_nano_usd, o.cost_micro_usd * 1000, 0)
+  coalesce(nullif(o.booked_nano_usd, {UNLISTED_TIER}), o.cost_micro_usd * 1000, 0)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id LEFT JOIN name n ON n.id = o.budget_id
 LEFT JOIN reservation r ON r.id = o.reservation
 WHERE (r.id IS NULL OR r.unit <> 'usd') AND o.weight_e6 IS NOT NULL
-"""
+"""  # noqa: S608 - constant text
 # Of calls that were counted by the hour.
 _CELLS = f"""
 SELECT d.name, h.hour, {sum_of("h.nano_usd")} FROM hour_cell h JOIN dependency d

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.ports.booked_costs import BookedCost, Usage
+from gonogo.ports.booked_costs import UNLISTED_TIER, BookedCost, Usage
 from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS, Observation
 from gonogo.store.observations.rows import Row
 
@@ -49,14 +49,16 @@ class Pricing:
         self._unlisted: set[tuple[str | None, str | None]] = set()
 
     def __call__(self, o: Observation) -> int | None:
-        """In 1e-9 USD; None where its cost says all, or nothing does."""
+        """In 1e-9 USD; None where its cost says all, or nothing does. `UNLISTED_TIER` stands for itself."""
         if o.cost_micro_usd is not None:
             return o.cost_nano_usd
-        if (o.input_tokens is None and o.output_tokens is None) or (
-            (o.version, o.tier) in self._unlisted
-        ):
+        if o.input_tokens is None and o.output_tokens is None:
             return None
-        from gonogo.money.prices import TokenUsage, call_nano_usd
+        from gonogo.money.prices import TokenUsage, call_nano_usd, is_ordinary
+
+        lacking = None if is_ordinary(o.tier) else UNLISTED_TIER
+        if (o.version, o.tier) in self._unlisted:
+            return lacking
 
         usage = TokenUsage.of(o)
         price = call_nano_usd(
@@ -64,7 +66,7 @@ class Pricing:
         )
         if price is None and (usage.input or usage.output):
             self._unlisted.add((o.version, o.tier))
-        return None if price is None else min(price, _NANO_MAX)
+        return lacking if price is None else min(price, _NANO_MAX)
 
     def refilled(self, first: Row, after: Row, late: Observation, catalogue: Catalogue) -> Row:
         """A row that was filled in, with what it is booked at now: at the cost that was stated last."""
@@ -148,6 +150,7 @@ class Costs:
             nano = self._price(as_priced(self._dependency, row, self._catalogue))
         elif nano is None and row.cost_micro_usd is not None:
             nano = row.cost_micro_usd * NANO_A_MICRO
+        nano = None if nano == UNLISTED_TIER else nano
         segments = () if row.segments is None else self._kept_of(row.segments)
         # One by one where a run may be told by them; a row and what it becomes are one.
         call = None if row.reservation is None else row[1:3]

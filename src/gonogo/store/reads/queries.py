@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
+from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.records import (
     NANO_A_MICRO,
     Costs,
@@ -243,6 +244,7 @@ def read_costs(connection: Connection, dependency: str, limit: int) -> Costs:
     ts_ms, cost, input_tokens, output_tokens, version_ids, booked = columns_of(rows, 6)
     version, versions = _texts(connection, version_ids)
     exact = np.where(booked >= 0, booked / NANO_A_MICRO, cost)
+    exact = np.where(booked == UNLISTED_TIER, UNLISTED_TIER, exact)
     # Streams whose usage was never told: as many as would matter, so that the read stays short.
     unused = connection.execute(
         "SELECT count(*) FROM (SELECT 1 FROM observation "

@@ -31,9 +31,10 @@ SELECT count(*), coalesce(sum(other), 0) FROM (
 _WITHOUT_COST = """
 SELECT v.text, count(*), sum(CASE WHEN o.usage IS NULL THEN 1 ELSE 0 END),
   sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL THEN 1 ELSE 0 END),
-  sum(CASE WHEN o.cost IS NULL THEN o.tokens ELSE 0 END)
+  sum(CASE WHEN o.cost IS NULL THEN o.tokens ELSE 0 END),
+  sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL AND o.booked_nano_usd IS NULL THEN 1 ELSE 0 END)
 FROM (
-  SELECT version_id, budget_id, reservation, segments, {known} AS cost, {used} AS usage,
+  SELECT version_id, budget_id, reservation, segments, booked_nano_usd, {known} AS cost, {used} AS usage,
     coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens
   {newest}
 ) AS o
