@@ -373,3 +373,8 @@ class Settings:
     def dependency(self, name: str) -> DependencySettings:
         """What is configured for a dependency, or the defaults."""
         return self.dependencies.get(name) or DependencySettings(name)
+
+    @property
+    def laddered(self) -> frozenset[str]:
+        """The dependencies that have somewhere to fall back to."""
+        return frozenset(name for name, own in self.dependencies.items() if own.fallback)

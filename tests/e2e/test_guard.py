@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def test_a_no_go_stops_the_call(store: Path, client: str) -> None:
     assert decision == "deny"
     assert f"no_go for {BROKEN}" in reason
     assert f"gonogo check drift {BROKEN}" in reason
+    assert "gonogo fallback" not in reason  # it has nowhere to go
+
+
+def test_the_way_around_that_is_offered_can_be_typed(store: Path, tmp_path: Path) -> None:
+    """With a ladder the reason names the command, and the command plans."""
+    config = tmp_path / "gonogo.toml"
+    config.write_text(f'[dependencies."{BROKEN}"]\nfallback = ["{SOUND}"]\n')
+    told, _ = hook(store, event(TOOL), "claude-code", "--config", str(config))
+    reason = told["hookSpecificOutput"]["permissionDecisionReason"]
+    offered = shlex.split(reason.rpartition("gonogo ")[2].rstrip("."))
+    planned = typed(*offered, store=store, environ={"GONOGO_CONFIG": str(config)})
+    assert planned.returncode == 0, planned.stderr
+    assert f"{BROKEN} to {SOUND}" in planned.stdout
 
 
 @pytest.mark.parametrize("tool", ["mcp__github__list", "mcp__other__tool", "Bash"])

@@ -149,9 +149,10 @@ async def _told(app: Gonogo) -> str:
     with receiver(slack) as channel:
         teller = Slack("ops", channel.url)
         [first, *_] = (await app.get_incidents()).incidents
-        await tell(stores.notices, teller, now_ms=NOW_MS)
+        laddered = app.settings.laddered
+        await tell(stores.notices, teller, laddered=laddered, now_ms=NOW_MS)
         await acknowledge(stores.incidents, first.id, actor="person:kim", now_ms=NOW_MS)
-        await tell(stores.notices, teller, now_ms=NOW_MS)
+        await tell(stores.notices, teller, laddered=laddered, now_ms=NOW_MS)
         return "\n\n".join(str(message["text"]) for message in channel.taken) + "\n"
 
 

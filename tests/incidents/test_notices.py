@@ -227,15 +227,22 @@ async def test_a_webhook_takes_no_news_for_a_repeat() -> None:
 
 
 async def test_a_page_has_a_link_and_the_next_command(told: Told) -> None:
-    """Who is woken knows where to look and what to type."""
+    """Who is woken knows where to look and what to type: a way back only where there is one."""
     await told.opened(replace(BAD, kind="outage"))
     url = "https://gonogo.example/"
     now_ms = int(time.time() * 1000)  # this module may have been read long ago
-    [step] = await tell(told.notices, told.notifier, url=url, now_ms=now_ms)
+    [step] = await tell(
+        told.notices, told.notifier, url=url, laddered=frozenset({"m"}), now_ms=now_ms
+    )
     assert step.status == "done"
     message = str(told.receiver.taken[0])
     assert "https://gonogo.example/#view=incidents" in message
     assert "gonogo fallback m --reason outage" in message
+    [due] = await told.notices.due("another")
+    assert Page((due,)).command == f"gonogo incidents --id {due.incident.id}"
+    other = replace(due, incident=replace(due.incident, id="inc-2", dependency="n"))
+    storm = Page((due, other), laddered=frozenset({"n"}))
+    assert storm.command == "gonogo fallback n --reason outage"
 
 
 async def test_a_receiver_that_asks_for_time_is_given_it(told: Told) -> None:

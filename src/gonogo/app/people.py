@@ -75,6 +75,7 @@ async def tell_people(
             others=partial(_others, [*waiting, *others], drifts, now_ms=now_ms),
             is_silenced=lambda who: any(s.covers(who, now_ms) for s in silences),
             url=stores.settings.url,
+            laddered=stores.settings.laddered,
             now_ms=now_ms,
         )
         told += [(notifier.name, step) for step in steps]

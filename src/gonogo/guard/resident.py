@@ -88,7 +88,7 @@ class Judge:
             self._away = (time.monotonic() + AWAY_S, why) if waited else self._away
             return self._not_asked(why)
         self._said = None
-        return ruling_of(name, verdict, settings.guard, now_ms=self._clock())
+        return ruling_of(name, verdict, settings, now_ms=self._clock())
 
     def _configured(self) -> Settings:
         if self._settings is None:

@@ -12,7 +12,7 @@ from gonogo.text.forms import duration
 if TYPE_CHECKING:
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.records import Verdict
-    from gonogo.settings import GuardPolicy, GuardSettings
+    from gonogo.settings import GuardPolicy, GuardSettings, Settings
 
 __all__ = ["dependency_of", "ruling_of"]
 
@@ -32,8 +32,9 @@ def dependency_of(tool: str, guard: GuardSettings) -> str | None:
     return f"{server}/{own}" if server and own else None
 
 
-def ruling_of(name: str, now: CurrentVerdict, guard: GuardSettings, *, now_ms: int) -> Ruling:
+def ruling_of(name: str, now: CurrentVerdict, settings: Settings, *, now_ms: int) -> Ruling:
     """Stop on no_go; caution and unknown as they are configured."""
+    guard = settings.guard
     means: dict[Verdict, GuardPolicy] = {
         "go": "allow",
         "caution": guard.caution,
@@ -51,8 +52,10 @@ def ruling_of(name: str, now: CurrentVerdict, guard: GuardSettings, *, now_ms: i
     if now.as_of_ms is not None:
         asked = f", asked {duration(max((now_ms - now.as_of_ms) // 1000, 1))} ago"
     typed = shlex.quote(name)
+    around = ""
+    if settings.dependency(name).fallback:
+        around = f" A way around it: gonogo fallback {typed} --reason {now.verdict}."
     return Ruling(
         what,
-        f"gonogo: {now.verdict} for {name}{told}{asked}. The evidence: gonogo check drift {typed}. "
-        f"A way around it: gonogo fallback {typed}.",
+        f"gonogo: {now.verdict} for {name}{told}{asked}. The evidence: gonogo check drift {typed}.{around}",
     )

@@ -41,7 +41,7 @@ def ruling_now(name: str, settings: Settings, *, now_ms: int) -> Ruling:
         import anyio
 
         now = anyio.run(_asked_alone, name, settings)
-    return ruling_of(name, now, settings.guard, now_ms=now_ms)
+    return ruling_of(name, now, settings, now_ms=now_ms)
 
 
 class StandingFile:

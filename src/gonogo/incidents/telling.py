@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from gonogo.ports.notices import Notices, Notifier
 
 
-def pages_of(due: Sequence[Notice], url: str | None = None) -> list[Page]:
+def pages_of(
+    due: Sequence[Notice], url: str | None = None, laddered: frozenset[str] = frozenset()
+) -> list[Page]:
     """What is due, grouped by key, the most urgent first; pure."""
     grouped: dict[str, list[Notice]] = {}
     for notice in due:
         grouped.setdefault(notice.incident.key, []).append(notice)
     pages = [
-        Page(tuple(sorted(parts, key=lambda part: part.incident.opened_ms)), url)
+        Page(tuple(sorted(parts, key=lambda part: part.incident.opened_ms)), url, laddered)
         for parts in grouped.values()
     ]
     order = list(SEVERITIES)
@@ -39,6 +41,7 @@ async def tell(
     others: Callable[[dict[str, int]], Sequence[Notice]] = lambda _: (),
     is_silenced: Callable[[str], bool] = lambda _: False,
     url: str | None = None,
+    laddered: frozenset[str] = frozenset(),
     now_ms: int,
 ) -> list[Step]:
     """Tell one notifier what is news to it; what became of each page.
@@ -53,11 +56,13 @@ async def tell(
         others: What is due beside incidents, of how much was told of each by subject.
         is_silenced: Whether nobody is to be woken for a dependency now.
         url: Where the dashboard is.
+        laddered: The dependencies that have somewhere to fall back to.
         now_ms: When.
     """
     due = [*await notices.due(notifier.name), *others(await notices.messages(notifier.name))]
     steps = []
-    for page in pages_of([n for n in due if not is_silenced(n.incident.dependency)], url):
+    heard = [notice for notice in due if not is_silenced(notice.incident.dependency)]
+    for page in pages_of(heard, url, laddered):
         if not (page.news or notifier.repeats):
             continue
         step = await notifier.tell(page, now_ms=now_ms)

@@ -6,15 +6,15 @@ same labels are one alert however often they come.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.notifiers.post import encoded, post
-from gonogo.ports.notices import Page
 
 if TYPE_CHECKING:
     from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Notice
+    from gonogo.ports.notices import Notice, Page
 
 # How long an alert outlives the watcher that repeats it.
 OUTLIVES_MS = 5 * 60_000
@@ -40,7 +40,7 @@ class Alertmanager:
 
 
 def _alert(page: Page, part: Notice, now_ms: int) -> dict[str, object]:
-    incident, alone = part.incident, Page((part,), page.url)
+    incident, alone = part.incident, replace(page, parts=(part,))
     over = incident.status == "resolved"
     labels = {
         "alertname": "GonogoIncident",

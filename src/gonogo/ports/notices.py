@@ -62,11 +62,13 @@ class Pace:
 class Page:
     """All that is told under one key: one thing, or all that befell one provider within an hour.
 
-    `parts` are at least one, the oldest first; `url` is where the dashboard is.
+    `parts` are at least one, the oldest first; `url` is where the dashboard is; `laddered` are the
+    dependencies that have somewhere to fall back to.
     """
 
     parts: tuple[Notice, ...]
     url: str | None = None
+    laddered: frozenset[str] = frozenset()
 
     @property
     def first(self) -> IncidentRecord:
@@ -144,8 +146,6 @@ class Page:
         if stated is not None:
             return stated
         name = shlex.quote(first.dependency)  # it is pasted into a shell
-        is_open = first.status in ("open", "acknowledged")
-        fallback = f"gonogo fallback {name} --reason {self.kind}"
         commands: dict[Kind, str] = {
             "plan": f"gonogo approve {first.id}",
             "budget": f"gonogo check budget {name}",
@@ -153,9 +153,16 @@ class Page:
             "promotion": f"gonogo promote {name}",
             "test": "gonogo doctor",
         }
-        return commands.get(self.kind) or (
-            fallback if is_open else f"gonogo incidents --id {first.id}"
-        )
+        return commands.get(self.kind) or self._way_back or f"gonogo incidents --id {first.id}"
+
+    @property
+    def _way_back(self) -> str | None:
+        """Plans a fallback of what is open and has a ladder."""
+        for incident in (part.incident for part in self.parts):
+            if incident.status in ("open", "acknowledged") and incident.dependency in self.laddered:
+                name = shlex.quote(incident.dependency)
+                return f"gonogo fallback {name} --reason {self.kind}"
+        return None
 
     @property
     def link(self) -> str | None:
