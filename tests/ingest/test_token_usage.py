@@ -54,3 +54,38 @@ def test_what_a_usage_says(usage: object, sent: int | None, got: int | None) -> 
     """Anthropic counts beside; more than the whole is no part of it; what is no count is absent."""
     found = token_fields(usage)
     assert (found.get("input_tokens"), found.get("output_tokens")) == (sent, got)
+
+
+BEDROCK = {"inputTokens": 500, "outputTokens": 100, "cacheReadInputTokens": 300}
+GEMINI = {"candidates_token_count": 40, "thoughts_token_count": 60, "total_token_count": 900}
+CACHED, REASONED = {"cache_read_tokens": 300}, {"reasoning_tokens": 60}
+
+
+@pytest.mark.parametrize(
+    ("usage", "parts"),
+    [
+        ({**BEDROCK, "totalTokens": 900}, CACHED),
+        (BEDROCK, CACHED),
+        ({**BEDROCK, "cacheWriteInputTokens": 0}, {**CACHED, "cache_write_tokens": 0}),
+        ({**BEDROCK, "cacheCreationInputTokens": 0}, {**CACHED, "cache_write_tokens": 0}),
+        (
+            {
+                "inputTokens": 800,
+                "outputTokens": 100,
+                "inputTokenDetails": {"noCacheTokens": 500, "cacheReadTokens": 300},
+                "outputTokenDetails": {"textTokens": 40, "reasoningTokens": 60},
+            },
+            CACHED | REASONED,
+        ),
+        ({"prompt_tokens": 800, "completion_tokens": 100, "prompt_cache_hit_tokens": 300}, CACHED),
+        ({"promptTokenCount": 800, "candidatesTokenCount": 100, "totalTokenCount": 900}, {}),
+        ({"prompt_token_count": 800, **GEMINI}, REASONED),
+        ({"prompt_token_count": 750, "tool_use_prompt_token_count": 50, **GEMINI}, REASONED),
+        ({"prompt_eval_count": 800, "eval_count": 100}, {}),
+    ],
+)
+def test_a_call_is_as_large_whoever_tells_of_it(
+    usage: dict[str, object], parts: dict[str, int]
+) -> None:
+    """Eight hundred in and one hundred out, by Bedrock, Claude's SDK, Vercel, DeepSeek, Gemini and Ollama."""
+    assert token_fields(usage) == {"input_tokens": 800, "output_tokens": 100, **parts}

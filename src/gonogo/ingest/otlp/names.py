@@ -89,6 +89,9 @@ SLOTS: dict[str, str] = {
     "ai.usage.outputTokens": "output_tokens",
     "ai.usage.cachedInputTokens": "cache_read_tokens",
     "ai.usage.reasoningTokens": "reasoning_tokens",
+    "ai.usage.inputTokenDetails.cacheReadTokens": "cache_read_tokens",
+    "ai.usage.inputTokenDetails.cacheWriteTokens": "cache_write_tokens",
+    "ai.usage.outputTokenDetails.reasoningTokens": "reasoning_tokens",
     "ai.toolCall.name": "tool",
 }
 
