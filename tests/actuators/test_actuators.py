@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -178,6 +179,23 @@ async def test_a_secret_that_is_not_set_is_named(heard: Heard) -> None:
         (await told.verify(HALF)).detail,
     ):
         assert said == "the environment variable HOOK_SECRET is not set"
+
+
+async def test_a_receiver_is_told_of_a_shadow_while_it_is_on(tmp_path: Path) -> None:
+    """What to call beside and as what to record it, until the candidate has all calls or none."""
+    now = [MONDAY]
+    with receiver(SECRET, lambda: now[0] // 1000) as heard:
+        made = ActuatorSettings(
+            "hook", "webhook", options={"url": heard.url}, secret=Secret("HOOK_SECRET", SECRET)
+        )
+        async with lives(tmp_path, actuators={"hook": made}, now=now) as m:
+            began = await m.begun(shadow=True)
+            told = json.loads(heard.posts[-1][1])
+            assert told["shadow"] == {"target": "m@v2", "record_as": "m-shadow"}
+            assert [part["target"] for part in told["targets"]] == ["m", "m@v2"]
+            await m.app.trigger_fallback("m", undo=began.audit_id, confirm=True)
+            ended = json.loads(heard.posts[-1][1])
+    assert (ended["epoch"], "shadow" in ended) == (told["epoch"] + 1, False)
 
 
 async def test_an_alias_follows_the_largest_share_and_says_that_it_cannot_split(

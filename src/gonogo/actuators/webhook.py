@@ -1,6 +1,7 @@
 """A signed webhook: tells any receiver the wanted route, and asks it what it holds.
 
-POST of `{"dependency", "epoch", "targets": [{"target", "share"}], "salt", "expected_version"}`,
+POST of `{"dependency", "epoch", "targets": [{"target", "share"}], "salt", "expected_version"}`, and
+while a version is called beside those that serve of `"shadow": {"target", "record_as"}`;
 signed over time and body (`gonogo.http.signatures`), under an Idempotency-Key that stays the same for
 a dependency and epoch. GET `?dependency=NAME`, signed over the query, answers `{"epoch",
 "targets"}`. A receiver that cannot be read back is `unknown`, whatever it answered to the POST.
@@ -152,15 +153,17 @@ class Webhook:
         return httpx.AsyncClient(timeout=self._timeout_s)
 
     async def _post(self, route: Route, expected_version: str) -> Reply:
-        body = json.dumps(
-            {
-                "dependency": route.dependency,
-                "epoch": route.epoch,
-                "targets": [{"target": w.target, "share": w.share / WHOLE} for w in route.targets],
-                "salt": route.salt,
-                "expected_version": expected_version,
-            }
-        ).encode()
+        told: dict[str, object] = {
+            "dependency": route.dependency,
+            "epoch": route.epoch,
+            "targets": [{"target": w.target, "share": w.share / WHOLE} for w in route.targets],
+            "salt": route.salt,
+            "expected_version": expected_version,
+        }
+        trial = route.promotion
+        if trial is not None and trial.is_shadowed:
+            told["shadow"] = {"target": trial.target, "record_as": trial.shadow}
+        body = json.dumps(told).encode()
         named = blake2b(route.dependency.encode(), digest_size=12).hexdigest()
         async with self._client() as client:
             for pause_s in (*self._pauses_s, None):
