@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,7 +72,10 @@ class RouteReader:
             return dependency
         if len(found.targets) == 1:
             return found.targets[0].target
-        place = random.random() if key is None else key_place(found.salt, key)  # noqa: S311 - a traffic split
+        place = random.random()  # noqa: S311 - a traffic split
+        if key is not None:
+            with suppress(Exception):  # a key whose text fails must not stop a call
+                place = key_place(found.salt, key)
         return pick(found.targets, place).target
 
     def shadow(self, dependency: str) -> ShadowCall | None:
@@ -93,9 +97,12 @@ class RouteReader:
             if seen == self._seen:
                 return
             try:
-                found = flags(parse_document(foreign_file(self._path, bytes_max=BYTES_MAX)))
+                document = parse_document(foreign_file(self._path, bytes_max=BYTES_MAX))
+                found = flags(document)
             except (OSError, ValueError):
                 return  # the last good routes stand
+            if "flags" not in document:
+                return  # as where they cannot be read: to have none is said by an empty object
             routes, shadows = {}, {}
             for name, flag in found.items():
                 # One that a hand left malformed stands as it last was; one that is disabled is off,

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 import gonogo
@@ -297,3 +299,59 @@ def test_a_flag_that_a_hand_left_malformed_stands_as_it_was(
     assert reader.target("m", "k") == "m"
     path.write_text("[" * 200_000)
     assert reader.target("m", "k") == "m"
+
+
+@given(data=st.data())
+@tried(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_slip_of_a_hand_names_a_target_that_was_not_there(
+    file: RouteFile, path: Path, data: st.DataObject
+) -> None:
+    """Whatever is lost or overwritten in one place, keys go where they went, or to the primary."""
+    path.unlink(missing_ok=True)
+    half = Route("m", (Weight("m", 1000), Weight("v2", 9000)), epoch=1, salt="m/1/")
+    assert file._apply(half, "absent").status == "done"
+    reader = RouteReader(path)
+    before = [reader.target("m", n) for n in range(50)]
+    document = json.loads(path.read_bytes())
+    places = list(_places(document))
+    holder, key = data.draw(st.sampled_from(places))
+    if data.draw(st.booleans()):
+        holder[key] = data.draw(st.sampled_from([None, "", "v3", "\ud800", 0, -1, 0.5, [], {}]))
+    else:
+        del holder[key]
+    path.write_text(json.dumps(document))
+    after = [reader.target("m", n) for n in range(50)]
+    assert after in (before, ["m"] * 50)
+
+
+def test_a_file_without_flags_leaves_the_last_good_routes(file: RouteFile, path: Path) -> None:
+    """An empty object of flags says that there are none; to have lost them says nothing."""
+    assert file._apply(Route("m", (Weight("v2", WHOLE),), epoch=1, salt="m/"), "absent").status
+    reader = RouteReader(path)
+    assert reader.target("m") == "v2"
+    path.write_text('{"$schema": "https://flagd.dev/schema/v0/flags.json"}')
+    assert reader.target("m") == "v2"
+    path.write_text('{"flags": {}}')
+    assert reader.target("m") == "m"
+
+
+def test_a_key_without_a_text_still_gets_a_target(file: RouteFile, path: Path) -> None:
+    """What cannot be a key stops no call in the night of the split."""
+    assert file._apply(HALF, "absent").status == "done"
+    reader = RouteReader(path)
+
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    for key in (Broken(), 10**5000):
+        assert reader.target("m", key) in ("m", "v2")
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - any JSON
+    """Every object or list in a document, with each key or index in it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, held in list(inner) if isinstance(value, dict | list) else ():
+        yield value, key
+        if isinstance(held, dict | list):
+            yield from _places(held)

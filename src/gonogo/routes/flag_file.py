@@ -60,12 +60,15 @@ def parse_flag(dependency: str, flag: object) -> Route | None:
         split = flag["targeting"]["if"][1]["fractional"]  # type: ignore[index]
         metadata = flag["metadata"]  # type: ignore[index]
         salt, epoch = metadata["gonogo_salt"], metadata["gonogo_epoch"]
+        variants = flag["variants"]  # type: ignore[index]
         targets = tuple(Weight(target, share) for target, share in split[1:])
         shares = [share for _, share in split[1:]]
         good = (
             split[0] == {"cat": [salt, {"var": "targetingKey"}]}
             and type(epoch) is int
             and all(type(w.target) is str and type(w.share) is int for w in targets)
+            # A name that a hand changed in one place alone is a slip, and no target.
+            and all(w.target and variants[w.target] == w.target for w in targets)
             and min(shares) >= 0
             and sum(shares) == WHOLE
         )
