@@ -134,7 +134,22 @@ async def test_in_an_outage_the_target_has_to_answer_others(day: Day) -> None:
     passed, why = health(await day.plan())
     assert (passed, "nobody but an agent" in why) == (False, True)
     await day.said("otlp", "b", 300, days=(0.02, 5.0))
+    passed, why = health(await day.plan())
+    assert (passed, "outage" in why) == (True, False)
+    await day.said("otlp", "a", 60, error="timeout")
     assert health(await day.plan()) == (True, "outage: b answers (0 of its newest 30 calls failed)")
+
+
+async def test_an_outage_that_only_the_asker_tells_of_excuses_no_ill_target(day: Day) -> None:
+    """In an outage a target need not be good, if only it answers: others have to say that there is one."""
+    await day.said("otlp", "b", 900, good=0.3, days=(0.02, 10.0))
+    await day.said("agent", "a", 60, error="timeout")
+    plan = await day.plan()
+    assert not health(plan)[0]
+    with pytest.raises(ActionRefused, match="target_health"):
+        await day.asker.trigger_fallback("a", plan_id=plan.plan_id)
+    await day.said("otlp", "a", 60, error="timeout")
+    assert health(await day.plan())[0]
 
 
 async def test_what_the_asker_says_against_a_target_counts(day: Day) -> None:

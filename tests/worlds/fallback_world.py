@@ -66,9 +66,9 @@ class DeclaredHealth:
         del now_ms
         return target not in self.down, "as declared"
 
-    async def is_down(self, dependency: str, *, now_ms: int) -> bool:
+    async def is_down(self, dependency: str, *, now_ms: int, asked_by: Sequence[str] = ()) -> bool:
         """As declared."""
-        del now_ms
+        del now_ms, asked_by
         return dependency in self.down
 
     async def outage(self, dependency: str, *, now_ms: int) -> str | None:

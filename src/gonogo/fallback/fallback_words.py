@@ -122,7 +122,11 @@ def _summary(proposal: Proposal, plan_id: str, failed: list[Check]) -> str:
     health = proposal.health
     names = [check.check for check in failed]
     # Why each failed stands in `checks`, and how likely the target is better.
-    told = f"; {health.why}" if health and "target_health" not in names else ""
+    told = ""
+    if health and "target_health" not in names:
+        # That an outage lets an ill target pass is in the check's own words.
+        passed = (c.why for c in proposal.checks if c.check == "target_health")
+        told = f"; {next(passed, health.why) if health.verdict == 'no_go' else health.why}"
     if proposal.promotes is not None and proposal.promotes.is_running:
         told += f", {told_way(proposal.promotes)}"
     against = f" Failed: {', '.join(names)}." if failed else ""

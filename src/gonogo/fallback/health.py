@@ -113,11 +113,16 @@ class TrustHealth:
 
         return replace(assessed, p_better=min(p_better(found, other), p_better(told, other)))
 
-    async def is_down(self, dependency: str, *, now_ms: int) -> bool:
-        """Whether its newest calls of the last two hours failed outright, among at least 5."""
-        return await self.outage(dependency, now_ms=now_ms) is not None
+    async def is_down(self, dependency: str, *, now_ms: int, asked_by: Sequence[str] = ()) -> bool:
+        """Whether its newest calls of the last two hours failed outright, among at least 5.
 
-    async def outage(self, dependency: str, *, now_ms: int) -> str | None:
+        By what others than `asked_by` recorded: an outage lets an ill target pass.
+        """
+        return await self.outage(dependency, now_ms=now_ms, without=asked_by) is not None
+
+    async def outage(
+        self, dependency: str, *, now_ms: int, without: Sequence[str] = ()
+    ) -> str | None:
         """What failed, in words, where it is down; else None."""
         errors = await self._telemetry.newest_calls(
             dependency,
@@ -125,6 +130,7 @@ class TrustHealth:
             since_ms=now_ms - DOWN_WITHIN_MS,
             until_ms=now_ms,
             limit=NEWEST_CALLS,
+            without=without,
         )
         if len(errors) < DOWN_CALLS_MIN or not is_failing(errors):
             return None

@@ -106,7 +106,7 @@ async def _of_targets(
     """How each target that gets more does now, and the checks that come of it."""
     name = route.dependency
     own = settings.dependency(name)
-    is_down = await ports.health.is_down(name, now_ms=now_ms)
+    is_down = await ports.health.is_down(name, now_ms=now_ms, asked_by=asked_by)
     is_bad = is_down or await is_ill(ports, settings, name, now_ms)
     healths: list[Assessment] = []
     checks: list[Check] = []

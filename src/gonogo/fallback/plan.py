@@ -244,7 +244,7 @@ async def _chosen(
             f"'{own.name}' has no {'further' if own.fallback else 'fallback'} rung to go to. Name a "
             f"target with `to`, or set fallback = ['…'] under [dependencies.\"{own.name}\"]."
         )
-    is_down = await ports.health.is_down(own.name, now_ms=now_ms)
+    is_down = await ports.health.is_down(own.name, now_ms=now_ms, asked_by=asked_by)
     routes = {found.dependency: found for found in await ports.routes.routes()}
     ranks = {}
     for name in rungs:

@@ -81,8 +81,8 @@ class Health(Protocol):
         """Whether a target's newest calls came back, in words too; None without any of the last day."""
         ...
 
-    async def is_down(self, dependency: str, *, now_ms: int) -> bool:
-        """Whether half or more of its newest calls failed outright."""
+    async def is_down(self, dependency: str, *, now_ms: int, asked_by: Sequence[str] = ()) -> bool:
+        """Whether half or more of its newest calls failed outright, by what others recorded."""
         ...
 
     async def outage(self, dependency: str, *, now_ms: int) -> str | None:
