@@ -56,6 +56,11 @@ async def test_a_version_that_is_worse_in_its_shadow_goes_back_and_wakes_nobody(
             m.now[0] += 11 * 60_000
             assert (await m.app.get_trust_score_health("m-shadow")).verdict == "no_go"
             await m.app.check_model_drift("m-shadow")
+        lines = (await m.app.list_dependencies()).dependencies
+        assert [(line.dependency, line.shadow_of) for line in lines] == [
+            ("m", None),
+            ("m-shadow", "m"),
+        ]
         told = await m.app.get_incidents()
         assert (told.incidents, told.verdict) == ([], "go")
 

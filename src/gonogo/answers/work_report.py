@@ -94,6 +94,9 @@ class DependencyLine(Part):
     verdict_as_of: Time | None = None
     drift: Verdict | None = Field(default=None, description="absent: never asked")
     trust: Verdict | None = Field(default=None, description="absent: never asked")
+    shadow_of: str | None = Field(
+        default=None, description="whose candidate it records, called beside those that serve"
+    )
 
 
 class DependencyList(Answer):

@@ -346,6 +346,7 @@ def _record(answer: RecordAnswer) -> Parts:
 @parts_of.register
 def _dependencies(answer: DependencyList) -> Parts:
     facts = [("next page", f"cursor={answer.next_cursor}")] if answer.next_cursor else []
+    shadowed = any(d.shadow_of for d in answer.dependencies)
     rows = [
         (
             d.dependency,
@@ -355,12 +356,14 @@ def _dependencies(answer: DependencyList) -> Parts:
             d.newest_ts,
             " ".join(d.versions),
             " ".join(d.metrics),
+            *((d.shadow_of,) if shadowed else ()),
         )
         for d in answer.dependencies
     ]
+    columns = "dependency kind verdict n newest versions metrics"
     refused = [(r.dependency, r.n, r.since, r.field, r.problem) for r in answer.refused or ()]
     return facts, [
-        table("dependencies", "dependency kind verdict n newest versions metrics", rows),
+        table("dependencies", f"{columns} shadow_of" if shadowed else columns, rows),
         table("refused", "dependency n since field problem", refused),
     ]
 

@@ -15,8 +15,9 @@ from gonogo.text.refused_rows import all_refused_text, refused_names
 from gonogo.views.worse_whole import look_at_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from gonogo.ports.routes import Routes
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.ports.telemetry import DecisionLog, Telemetry
     from gonogo.records import Dependency, RefusedRows, Verdict
@@ -35,13 +36,14 @@ async def list_dependencies(
     query: str | None,
     cursor: str | None,
     refused: Sequence[RefusedRows],
+    shadows: Mapping[str, str],
     now_ms: int,
 ) -> DependencyList:
     """A page of dependencies by name; the cursor is the last name of the page before.
 
     Nothing is judged here: a line shows the standing verdict, `unknown` where none was ever asked
     for. Verdict and counts are of all that match, on this page or not. So is what was `refused` lately,
-    also of names that have no line since nothing of them was stored.
+    also of names that have no line since nothing of them was stored. `shadows`: see `shadow_names`.
     """
     wanted = (query or "").casefold()
     lost = [one for one in refused if wanted in one.dependency.casefold()]
@@ -49,7 +51,7 @@ async def list_dependencies(
     names = await telemetry.names(query=query)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
-    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED), now_ms) for each in page]
+    lines = [_line(each, verdicts.get(each.name, NEVER_ASKED), now_ms, shadows) for each in page]
     ahead = {line.dependency: line.ahead for line in lines if line.ahead is not None}
     newest = max((t for d in page if (t := d.newest_ts_ms) <= now_ms), default=None)
     standing = [verdicts[name] for name in names if name in verdicts]
@@ -86,10 +88,18 @@ async def dependency_line(
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", name, names, advice)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
-    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms)
+    return _line(known, verdicts.get(name, NEVER_ASKED), now_ms, {})
 
 
-def _line(dependency: Dependency, now: CurrentVerdict, now_ms: int) -> DependencyLine:
+async def shadow_names(routes: Routes) -> dict[str, str]:
+    """The names as which candidates are recorded that are called beside, and whose candidates they are."""
+    found = [(each.promotion, each.dependency) for each in await routes.routes()]
+    return {made.shadow: name for made, name in found if made is not None and made.shadow}
+
+
+def _line(
+    dependency: Dependency, now: CurrentVerdict, now_ms: int, shadows: Mapping[str, str]
+) -> DependencyLine:
     newest_first = sorted(dependency.versions, key=lambda v: -v.newest_ts_ms)
     return DependencyLine(
         dependency=dependency.name,
@@ -103,6 +113,7 @@ def _line(dependency: Dependency, now: CurrentVerdict, now_ms: int) -> Dependenc
         verdict_as_of=None if now.as_of_ms is None else rfc3339(now.as_of_ms),
         drift=now.drift,
         trust=now.trust,
+        shadow_of=shadows.get(dependency.name),
     )
 
 
