@@ -49,6 +49,23 @@ def test_a_long_rise_is_called_a_ramp(batches: int) -> None:
     assert fit.change == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.parametrize("after", [1.0, 0.95])
+def test_a_collapse_after_weeks_is_placed_to_the_hour(after: float) -> None:
+    """Wherever it falls in the blocks of a first look: never more than two hours off."""
+    rng = np.random.default_rng(7)
+    off = []
+    for weeks in (3, 8):
+        begin = weeks * 168
+        for hours in range(4, 100, 8):
+            n = rng.poisson(8, begin + hours)
+            bad = np.where(np.arange(len(n)) < begin, 0, rng.binomial(n, after))
+            fit = fit_onset(n, bad, first=72)
+            off.append(abs(fit.onset - begin))
+            assert fit.earliest - 2 <= begin <= fit.latest + 2
+    assert max(off) <= 2
+    assert float(np.mean(off)) < 0.3
+
+
 def test_a_fall_is_found_like_a_rise() -> None:
     """Improvement has an onset too, and its change is negative."""
     n = np.full(80, 50)

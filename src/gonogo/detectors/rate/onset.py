@@ -177,9 +177,11 @@ def fit_onset(
     fit = _Fits(labels, failures, when, edges, np.array(_LENGTHS), dispersion)
     low, high = fit.plausible()
     # Again with finer blocks where the onset may be, and with lengths about the best.
-    block = max(int(np.searchsorted(edges, low, "right")) - 2, 0)
-    fine = _edges(labels, max(int(edges[block]), first), min(high + 1, size))
-    fit = _Fits(labels, failures, when, np.union1d(edges, fine), fit.finer_lengths(), dispersion)
+    # The block that a large step lies in fits neither side of it, and a rise through it may fit better
+    # than a step at either end: it is looked into as well.
+    fine = [_finer(labels, edges, *span) for span in ((low, high), fit.best_step())]
+    edges = np.union1d(edges, np.union1d(*fine))
+    fit = _Fits(labels, failures, when, edges, fit.finer_lengths(), dispersion)
     low, high = fit.plausible()
     return fit.result(low, high)
 
@@ -189,6 +191,12 @@ def _edges(labels: Floats, first: int, last: int) -> Ints:
     cumulated = np.cumsum(labels[first:last])
     wanted = np.linspace(0, cumulated[-1], min(BLOCKS_MAX, last - first) + 1)[:-1]
     return np.union1d([0, first], first + np.searchsorted(cumulated, wanted, "right"))
+
+
+def _finer(labels: Floats, edges: Ints, low: int, high: int) -> Ints:
+    """Smaller blocks from the one before `low` up to `high`."""
+    block = max(int(np.searchsorted(edges, low, "right")) - 2, 0)
+    return _edges(labels, max(int(edges[block]), int(edges[1])), min(high + 1, len(labels)))
 
 
 class _Fits:
@@ -243,6 +251,11 @@ class _Fits:
         profile = self.nats.max(axis=1)
         inside = np.flatnonzero(profile >= profile.max() - PLAUSIBLE_NATS)
         return int(self.starts[inside[0]]), int(self.ends[inside[-1]])
+
+    def best_step(self) -> tuple[int, int]:
+        """The first and last batch of the block with which a step fits best."""
+        block = int(np.argmax(self.nats[:, 0]))
+        return int(self.starts[block]), int(self.ends[block])
 
     def result(self, low: int, high: int) -> OnsetFit:
         best, length = np.unravel_index(int(np.argmax(self.nats)), self.nats.shape)
