@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import MixShift
+from gonogo.detectors.rate.rate_slices import PSEUDO_LABELS
 from gonogo.detectors.rate.strata import risen_given_mix
-from gonogo.detectors.shares.mix import MixSplit, split_mix
-from gonogo.errors import NotEnoughData, plain
+from gonogo.errors import plain
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.rate_watch import RateWatch
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # (1.4 against 1.7 days for five points in every stratum), so that it halves what is falsely called
 # degraded at no price.
 STRICTER_NATS = math.log(2)
+# The least share of a change that a moved mix is told to explain. Where no share of traffic moved,
+# chance makes up to a twentieth of it; where the mix alone did it, it is seven tenths and more.
+EXPLAINS_MIN = 0.25
 
 
 def explained_by_mix(
@@ -32,8 +35,9 @@ def explained_by_mix(
 ) -> MixShift | None:
     """The declared key whose moved mix explains an alarm of the whole; None where no key does.
 
-    The whole is worse only if it is worse under every key, each stratum held against itself. Where
-    several keys explain it, the one that explains most is told.
+    The whole is worse only if it is worse under every key, each stratum held against itself: a key
+    whose mix moved too little to explain it shows nothing yet, and explains nothing. Where several
+    keys explain it, the one that explains most is told.
     """
     onset = int(followed.stream.hour.searchsorted(watch.episodes[-1].onset))
     known = len(followed.baseline.hour)
@@ -44,7 +48,7 @@ def explained_by_mix(
         evidence = risen_given_mix(n, bad, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
             found.append(_shift(key, _split(n, bad, max(known, 1), onset)))
-    return max(found, key=lambda moved: moved.explains, default=None)
+    return _most(found)
 
 
 def moved_mix(
@@ -59,9 +63,15 @@ def moved_mix(
         return None
     for key, n, bad in _strata(followed.stream, declared):
         split = _split(n, bad, known, known)
-        if split is not None and split.within < min_effect and split.total > 0:
+        if split is not None and split.total - split.mix < min_effect and split.total > 0:
             found.append(_shift(key, split))
-    return max(found, key=lambda moved: moved.explains, default=None)
+    return _most(found)
+
+
+def _most(found: list[MixShift]) -> MixShift | None:
+    """The key that explains most, and enough of it."""
+    enough = [moved for moved in found if moved.explains >= EXPLAINS_MIN]
+    return max(enough, key=lambda moved: moved.explains, default=None)
 
 
 def shifted(finding: Finding, moved: MixShift) -> Finding:
@@ -93,16 +103,34 @@ def _hours_of(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Float
     return n, bad
 
 
-def _split(n: Floats, bad: Floats, known: int, since: int) -> MixSplit | None:
-    """The change from the first `known` hours to those from `since` on; None where no value has both."""
-    before, after = slice(known), slice(since, None)
-    try:
-        return split_mix(*(x[part].sum(axis=0) for part in (before, after) for x in (n, bad)))
-    except NotEnoughData:
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """How a bad rate moved between two periods, and how much of that other shares of traffic make."""
+
+    total: float
+    mix: float
+
+
+def _split(n: Floats, bad: Floats, known: int, since: int) -> _Split | None:
+    """The move from the first `known` hours to those from `since` on; None where a period has none.
+
+    A value's rates borrow labels of each other, so that one which has all but come or gone counts as
+    never having changed: that it came or went is mix. Kitagawa (1955), JASA 50.
+    """
+    n0, bad0, n1, bad1 = (
+        x[part].sum(axis=0) for part in (slice(known), slice(since, None)) for x in (n, bad)
+    )
+    seen = n0 + n1 > 0
+    n0, bad0, n1, bad1 = (x[seen] for x in (n0, bad0, n1, bad1))
+    if not (n0.any() and n1.any()):
         return None
+    alike = PSEUDO_LABELS * (bad0 + bad1) / (n0 + n1)
+    rate = ((bad0 + alike) / (n0 + PSEUDO_LABELS) + (bad1 + alike) / (n1 + PSEUDO_LABELS)) / 2
+    mix = (n1 / n1.sum() - n0 / n0.sum()) @ rate
+    return _Split(float(bad1.sum() / n1.sum() - bad0.sum() / n0.sum()), float(mix))
 
 
-def _shift(key: str, split: MixSplit | None) -> MixShift:
+def _shift(key: str, split: _Split | None) -> MixShift:
     """A key with the share of the change that other shares of traffic make, in [0, 1]."""
     if split is None or not split.total:
         return MixShift(key=key, explains=0.0)

@@ -20,7 +20,7 @@ from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition
 from gonogo.detectors.shares.mix import split_mix
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.drift.follow import rule_of, without_spells
-from gonogo.drift.slice_ranking import ranked_slices, told_apart
+from gonogo.drift.slice_ranking import apart_from_mix, ranked_slices, told_apart
 from gonogo.errors import NotEnoughData
 from gonogo.hours.rate_hours import RateStream
 from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
@@ -29,6 +29,7 @@ from gonogo.text.forms import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gonogo.answers import MixShift
     from gonogo.drift.follow import FollowedRate, Spells
     from gonogo.hours.history import HistorySnapshot
     from gonogo.records import Floats, Ints
@@ -84,7 +85,7 @@ def sliced(
     zone: str,
     since_hour: int | None,
     spells: Spells,
-    mixed: bool,
+    mixed: MixShift | None,
 ) -> SliceFindings:
     """Follow every slice of a rate whose baseline is closed.
 
@@ -97,8 +98,9 @@ def sliced(
         spells: Hours of the whole's trouble that has come back since. They are cut out of every
             slice: what ended for the whole has ended for its slices, and one that stays bad
             alarms again by itself. It only takes evidence away.
-        mixed: Other shares of traffic explain the whole's change; they move slices of time alone
-            just as well, so only declared slices decide.
+        mixed: The key whose other shares of traffic explain the whole's change. They move slices of
+            time, and of other keys, just as well: of those only a declared one decides, and only
+            where it fell further than all other traffic.
     """
     whole = without_spells(followed.stream, spells)
     if not len(whole.hour):
@@ -123,7 +125,9 @@ def sliced(
         kept=followed.runs.rates,
     )
     ranked = ranked_slices(_by_the_hour(watch.findings, streams, followed, since_hour))
-    named = _named(ranked, frozenset(declared), mixed=mixed)
+    if mixed is not None:
+        ranked = apart_from_mix(ranked, mixed.key, *_sides(followed.stream, followed, since_hour))
+    named = _named(ranked, frozenset(declared), mixed=mixed is not None)
     finding = None
     if named is not None:
         cells = {cell.segment: cell for part in partitions for cell in part.cells}

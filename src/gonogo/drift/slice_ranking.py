@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from gonogo.detectors.rate.rate_slices import CellFinding
     from gonogo.drift.follow import FollowedRate
+    from gonogo.hours.rate_hours import RateStream
 
-__all__ = ["ranked_slices", "told_apart"]
+__all__ = ["apart_from_mix", "ranked_slices", "told_apart"]
 
 STANDS_APART = 2.0
+# In half widths of a 95 % interval: 3.3 standard errors.
+SURE_OF_MANY = 1.7
 
 
 def told_apart(
@@ -31,6 +34,39 @@ def told_apart(
         )
         told.append(replace(cell, drifted=cell.drifted and low > now - before))
     return sorted(told, key=lambda cell: not cell.drifted)
+
+
+def apart_from_mix(
+    ranked: Sequence[CellFinding], key: str, before: RateStream, now: RateStream
+) -> list[CellFinding]:
+    """The slices that a moved mix of `key` does not explain.
+
+    It moves a slice of any other key as it moves the whole. How it moved within one is not kept, so
+    such a slice counts where it fell further than the rest of the whole: twice as far, and as surely as
+    one slice in two thousand does by chance, for there may be many, looked at for weeks.
+
+    Args:
+        ranked: Slices with the rates of the two periods.
+        key: The key whose mix explains the whole's change.
+        before: The whole's labels of the earlier period.
+        now: Of the later.
+    """
+    told = []
+    for cell in ranked:
+        whole = replace(
+            cell,
+            n=now.labels,
+            bad_rate=now.bad_rate,
+            baseline_n=before.labels,
+            baseline_bad_rate=before.bad_rate,
+        )
+        keys = {part.partition("=")[0] for part in cell.segment.split(",")}
+        told.append(
+            cell
+            if key in keys or _stands_apart(cell, whole, sure=SURE_OF_MANY)
+            else replace(cell, drifted=False)
+        )
+    return told
 
 
 def ranked_slices(findings: Sequence[CellFinding]) -> list[CellFinding]:
@@ -51,10 +87,11 @@ def ranked_slices(findings: Sequence[CellFinding]) -> list[CellFinding]:
     return sorted(findings, key=rank)
 
 
-def _stands_apart(joined: CellFinding, part: CellFinding) -> bool:
+def _stands_apart(joined: CellFinding, part: CellFinding, *, sure: float = 1.0) -> bool:
     """Whether a slice fell further than the rest of a part of its: twice as far, and for sure.
 
     Less than twice is no other place to look: days on which it began, counted whole, make as much.
+    `sure`: half widths of the 95 % interval of the difference that have to lie above 0.
     The difference of two falls, from the intervals of each: the MOVER of Zou & Donner (2008),
     Statistics in Medicine 27.
     """
@@ -72,7 +109,7 @@ def _stands_apart(joined: CellFinding, part: CellFinding) -> bool:
     own, others = (c.bad_rate - c.baseline_bad_rate for c in (joined, rest))
     if own < STANDS_APART * others:
         return False
-    return own - others > math.hypot(own - _fall(joined)[0], _fall(rest)[1] - others)
+    return own - others > sure * math.hypot(own - _fall(joined)[0], _fall(rest)[1] - others)
 
 
 def _rest(n: int, rate: float, n_inside: int, rate_inside: float) -> float:

@@ -139,7 +139,7 @@ def _in_slices(
         zone=zone,
         since_hour=onset_hour,
         spells=watch.spells,
-        mixed=finding.status == "shifted",
+        mixed=finding.mix,
     )
     return finding, found
 

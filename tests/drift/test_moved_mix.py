@@ -1,0 +1,102 @@
+"""A mix of traffic that moves, with a second key beside it that has nothing to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drift_world import START_MS, World, open_world
+from gonogo.records import DAY_MS, Observation
+
+pytestmark = pytest.mark.anyio
+
+GOOD = {"easy": 0.97, "usual": 0.92, "hard": 0.80}
+SHARES = {"easy": 0.6, "usual": 0.3, "hard": 0.1}
+
+
+async def _live(
+    world: World,
+    days: int,
+    shares: Mapping[str, float],
+    *,
+    good: Mapping[str, float] = GOOD,
+    region: Mapping[str, float] | None = None,
+    seed: int,
+) -> None:
+    """Days of 300 calls in tiers of their own quality; regions, drawn alike, may lose some of it."""
+    rng = np.random.default_rng(seed)
+    first, batch = world.now_ms, []
+    names, lost = list(shares), region or {"eu": 0.0, "us": 0.0}
+    for k in range(days * 300):
+        tier, place = str(rng.choice(names, p=list(shares.values()))), str(rng.choice(list(lost)))
+        at = first + (k + 1) * DAY_MS // 300
+        batch.append(
+            Observation(
+                dependency="m",
+                ts_ms=at,
+                outcome=float(rng.random() < good[tier] - lost[place]),
+                outcome_ts_ms=at,
+                segments={"tier": tier, "region": place},
+            )
+        )
+    await world.record(batch)
+
+
+@pytest.mark.parametrize(
+    ("shares", "good"),
+    [
+        ({"easy": 0.35, "usual": 0.3, "hard": 0.35}, GOOD),
+        ({"easy": 0.36, "usual": 0.18, "hard": 0.06, "new": 0.4}, GOOD | {"new": 0.75}),
+        ({"usual": 0.75, "hard": 0.25}, GOOD),
+    ],
+    ids=["a hard tier grows", "a hard tier is new", "the easy tier vanishes"],
+)
+async def test_a_moved_mix_is_no_fall_of_another_keys_values(
+    tmp_path: Path, shares: dict[str, float], good: dict[str, float]
+) -> None:
+    """Every region falls, for its mix of tiers is harder: shifted by tier, on every day, never no_go."""
+    said = []
+    async with open_world(tmp_path) as world:
+        world.now_ms = START_MS
+        await _live(world, 21, SHARES, seed=1)
+        for day in range(0, 20, 4):
+            await _live(world, 4, shares, good=good, seed=2 + day)
+            said.append(await world.app.check_model_drift("m"))
+    assert {report.verdict for report in said} <= {"go", "caution"}
+    last = said[-1]
+    assert last.status == "shifted"
+    assert last.mix is not None
+    assert (last.mix.key, last.mix.explains > 0.6) == ("tier", True)
+    assert not any(part.drifted for part in last.segments or () if "region" in part.segment), (
+        last.segments
+    )
+
+
+async def test_a_region_that_falls_while_the_mix_moves_is_found(tmp_path: Path) -> None:
+    """A tenth of the traffic falls by 40 points on the day on which hard questions double."""
+    async with open_world(tmp_path) as world:
+        world.now_ms = START_MS
+        place = dict.fromkeys(("eu", "us", "ap", "af", "sa", "oc", "me", "uk", "jp", "in"), 0.0)
+        await _live(world, 21, SHARES, region=place, seed=1)
+        harder = {"easy": 0.45, "usual": 0.3, "hard": 0.25}
+        await _live(world, 6, harder, region=place | {"jp": 0.4}, seed=2)
+        report = await world.app.check_model_drift("m")
+    assert report.verdict == "no_go"
+    worst = next(part for part in report.segments or () if part.drifted)
+    assert "region=jp" in worst.segment.split(",")
+
+
+async def test_a_fall_is_not_put_down_to_a_mix_that_did_not_move(tmp_path: Path) -> None:
+    """Every tier loses six points: no look says that other shares of traffic explain it."""
+    async with open_world(tmp_path) as world:
+        world.now_ms = START_MS
+        await _live(world, 21, SHARES, seed=3)
+        worse = {tier: share - 0.06 for tier, share in GOOD.items()}
+        for day in range(8):
+            await _live(world, 1, SHARES, good=worse, seed=4 + day)
+            report = await world.app.check_model_drift("m")
+            assert report.mix is None, report.summary
+    assert (report.verdict, report.status) == ("no_go", "degraded")
