@@ -117,16 +117,11 @@ def sliced(
     streams = _streams(whole, declared, zone=zone)
     partitions = _partitions(streams, followed, whole, days, spells)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
-    watch = watch_slices(
-        partitions,
-        rule,
-        baseline=days.baseline,
-        batch_hours=24,
-        kept=followed.runs.rates,
-    )
+    kept = followed.runs.rates
+    watch = watch_slices(partitions, rule, baseline=days.baseline, batch_hours=24, kept=kept)
     ranked = ranked_slices(_by_the_hour(watch.findings, streams, followed, since_hour))
     if mixed is not None:
-        ranked = apart_from_mix(ranked, mixed.key, *_sides(followed.stream, followed, since_hour))
+        ranked = apart_from_mix(ranked, mixed.key, *_sides(whole, followed, since_hour))
     named = _named(ranked, frozenset(declared), mixed=mixed is not None)
     finding = None
     if named is not None:

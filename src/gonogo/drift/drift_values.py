@@ -6,14 +6,15 @@ They never say that quality fell: a metric that moved while quality did not is `
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current, DriftStatus, Evidence, Latest, Trend
+from gonogo.answers import Baseline, Current, Evidence, Latest, Trend
 from gonogo.detectors.rate.rule import needed_for
 from gonogo.detectors.rate.trend import slope_per_day
+from gonogo.detectors.values.value_onset import fit_value_onset
 from gonogo.detectors.values.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
 from gonogo.drift.baseline import choose_baseline
 from gonogo.drift.finding import (
@@ -22,15 +23,19 @@ from gonogo.drift.finding import (
     evidence_of,
     hour_end,
     hour_start,
+    onset_of,
 )
 from gonogo.drift.follow import SEASON_HOURS_MIN
 from gonogo.errors import NotEnoughData
+from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import Gap, RateStream, days_of, missing_for_baseline
 from gonogo.hours.time_slices import hours_of_week
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
+    from gonogo.answers import Onset
+    from gonogo.detectors.rate.onset import OnsetFit
     from gonogo.drift.baseline import AcceptedBaseline
     from gonogo.drift.drift_memory import Runs
     from gonogo.hours.rate_hours import BaselineHours
@@ -78,13 +83,13 @@ def value_finding(
     baseline = int(np.searchsorted(followed.hour, hours.end_hour))
     if baseline == 0 or baseline == len(followed.hour):
         return _unjudged(values, _nothing_since(values.metric))
+    # A week is not learned from three days, nor where rates do not learn it.
+    has_weeks = hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN
     early, end_hour = None, hours.end_hour
-    if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
+    if not has_weeks:
         end_hour = hours.start_hour + SEASON_HOURS_MIN
         early = int(np.searchsorted(followed.hour, end_hour))
     scale, sums = found.scaled(first, first + baseline)
-    # A week is not learned from three days, nor where rates do not learn it.
-    has_weeks = hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN
     hour_of_week = hours_of_week(followed.hour, zone=zone) if has_weeks else None
 
     def learn() -> ValueRule:
@@ -99,14 +104,13 @@ def value_finding(
         )
 
     rule = found.remembered.once((hours, own, share, zone), end_hour, learn)
-    watch = watch_value_sums(
-        rule,
-        sums,
-        hour_of_week=hour_of_week,
-        kept=(runs.rates, runs.scores),
-        settled=found.remembered.settled(followed.hour, end_hour),
-    )
-    return _told(followed, baseline, hours, watch, rule.needed, zone=zone)
+    kept, settled = (runs.rates, runs.scores), found.remembered.settled(followed.hour, end_hour)
+    watch = watch_value_sums(rule, sums, hour_of_week=hour_of_week, kept=kept, settled=settled)
+    suggests = watch.suggests and _lasts(followed, baseline, zone=zone)
+    began = None
+    if watch.drifted or suggests:
+        began = _began(fit_value_onset(rule, sums, watch, followed.hour, hour_of_week), followed)
+    return _told(followed, baseline, hours, watch, rule.needed, began, suggests=suggests)
 
 
 def _needed(n: float, hours: BaselineHours, own: DependencySettings, *, share: float) -> float:
@@ -142,55 +146,89 @@ def _unjudged(values: ValueHours, gap: Gap) -> Finding:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Began:
+    """When a change began, and the batches in which it may have: first, likeliest, last."""
+
+    onset: Onset
+    batches: tuple[int, int, int]
+
+
+def _began(found: tuple[int, OnsetFit] | None, followed: ValueHours) -> _Began | None:
+    if found is None:
+        return None
+    (low, fit), hour = found, followed.hour
+    onset = onset_of(fit, hour[low:])
+    likeliest = first_hour(moment(onset.ts, name="onset", zone="UTC").start_ms)
+    at = int(np.searchsorted(hour, likeliest))
+    return _Began(onset, (low + fit.earliest, at, low + fit.latest))
+
+
 def _told(
     followed: ValueHours,
     baseline: int,
     hours: BaselineHours,
     watch: ValueWatch,
     needed: float,
+    began: _Began | None,
     *,
-    zone: str,
+    suggests: bool,
 ) -> Finding:
     spread = math.sqrt(max((part.dispersion for part in watch.parts), default=1.0))
     n_before, before, sd_before = followed.part(0, baseline).moments()
-    n_after, after, sd_after = followed.part(baseline).moments()
-    error_after = 1.96 * spread * sd_after / math.sqrt(n_after)
-    error = math.hypot(error_after, 1.96 * spread * sd_before / math.sqrt(n_before))
-    interval95 = after - before - error, after - before + error
-    latest = _latest(followed, spread)
-    suggests = watch.suggests and _lasts(followed, baseline, after - before, zone=zone)
-    status: DriftStatus = "shifted" if watch.drifted or suggests else "stable"
+    error_before = 1.96 * spread * sd_before / math.sqrt(n_before)
+    starts = (baseline,) * 3 if began is None else began.batches
+    low, high = _level95(followed, starts, spread)
+    current = followed.part(starts[1])
+    n_after, after, sd_after = current.moments()
+    change95 = (
+        after - before - math.hypot(after - low, error_before),
+        after - before + math.hypot(high - after, error_before),
+    )
 
     def rest(told: Finding) -> Finding:
-        spread = _daily_sd(followed, baseline)
+        daily = _daily_sd(followed, baseline)
         return replace(
             told,
             baseline=_baseline(hours, before, n_before),
-            change=change_of(before, after, interval95=interval95, baseline_sd=spread),
-            trend=_trend(followed, baseline, sd_after),
+            change=change_of(before, after, interval95=change95, baseline_sd=daily),
+            trend=_trend(current, sd_after),
         )
 
     return Finding(
         metric=followed.metric,
         kind="mean",
-        status=status,
+        status="shifted" if watch.drifted or suggests else "stable",
         current=Current(
             mean=after,
             n=round(n_after),
-            start=hour_start(int(followed.hour[baseline])),
-            end=hour_end(int(followed.hour[-1])),
-            interval95=(after - error_after, after + error_after),
-            since="baseline",
-            latest=latest,
+            start=hour_start(int(current.hour[0])),
+            end=hour_end(int(current.hour[-1])),
+            interval95=(low, high),
+            since="baseline" if began is None else "onset",
+            latest=_latest(current, spread),
         ),
-        change=change_of(before, after, interval95=interval95),
+        change=change_of(before, after, interval95=change95),
         evidence=_evidence(watch, needed, suggests=suggests),
+        onset=None if began is None else began.onset,
         rest=rest,
         newest_ts_ms=(int(followed.hour[-1]) + 1) * HOUR_MS,
     )
 
 
-def _lasts(followed: ValueHours, baseline: int, change: float, *, zone: str) -> bool:
+def _level95(
+    followed: ValueHours, starts: tuple[int, int, int], spread: float
+) -> tuple[float, float]:
+    """The interval of the mean since a moment that is not known exactly: all that its range gives."""
+    bounds = []
+    for start in set(starts):
+        n, mean, sd = followed.part(start).moments()
+        error = 1.96 * spread * sd / math.sqrt(n)
+        bounds += [mean - error, mean + error]
+    return min(bounds), max(bounds)
+
+
+def _lasts(followed: ValueHours, baseline: int, *, zone: str) -> bool:
     """Whether the newest day of a type that the baseline has is more than half as far away as all are.
 
     A first weekend is not like the weekdays of the baseline, and is over on Monday.
@@ -201,6 +239,7 @@ def _lasts(followed: ValueHours, baseline: int, change: float, *, zone: str) -> 
         return False
     newest = alike[followed.hour[alike] > followed.hour[alike[-1]] - LATEST_HOURS]
     _, before, _ = followed.part(0, baseline).moments()
+    change = followed.part(baseline).moments()[1] - before
     now = float(followed.total[newest].sum() / followed.n[newest].sum())
     return (now - before) * change > change**2 / 2
 
@@ -221,10 +260,10 @@ def _guarantee(needed: float) -> str:
     )
 
 
-def _latest(followed: ValueHours, spread: float) -> Latest:
-    """The newest 24 hours."""
-    first = int(followed.hour.searchsorted(int(followed.hour[-1]) + 1 - LATEST_HOURS))
-    newest = followed.part(first)
+def _latest(current: ValueHours, spread: float) -> Latest:
+    """The newest 24 hours of the current period."""
+    first = int(current.hour.searchsorted(int(current.hour[-1]) + 1 - LATEST_HOURS))
+    newest = current.part(first)
     n, mean, sd = newest.moments()
     error = 1.96 * spread * sd / math.sqrt(n)
     return Latest(
@@ -256,10 +295,9 @@ def _daily_sd(followed: ValueHours, baseline: int) -> float | None:
     return float(means.std(ddof=1)) or None
 
 
-def _trend(followed: ValueHours, baseline: int, sd: float) -> Trend | None:
-    days, at = days_of(followed.hour[baseline:])
-    n = np.bincount(at, followed.n[baseline:])
-    total = np.bincount(at, followed.total[baseline:])
+def _trend(current: ValueHours, sd: float) -> Trend | None:
+    days, at = days_of(current.hour)
+    n, total = np.bincount(at, current.n), np.bincount(at, current.total)
     try:
         fit = slope_per_day(days, n, total, variance=max(sd**2, 1e-12))
     except NotEnoughData:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import (
     Baseline,
@@ -23,6 +23,10 @@ from gonogo.answers import (
     rounded,
 )
 from gonogo.records import HOUR_MS
+
+if TYPE_CHECKING:
+    from gonogo.detectors.rate.onset import OnsetFit
+    from gonogo.records import Ints
 
 # log10 of the largest e-value that is written out; the exact one stands beside it.
 LOG10_E_MAX = 300.0
@@ -157,6 +161,20 @@ def change_of(
         interval95=interval95,
         in_baseline_sd=in_sd,
         shrunk=shrunk,
+    )
+
+
+def onset_of(fit: OnsetFit, hour: Ints) -> Onset:
+    """A fitted onset in times; `hour` of each batch that it was fitted to.
+
+    It may have begun at any time since the last hour that had values before it.
+    """
+    earliest = int(hour[fit.earliest - 1]) + 1
+    return Onset(
+        ts=hour_start(max(math.ceil(fit.moment), earliest)),
+        earliest=hour_start(earliest),
+        latest=hour_end(int(hour[fit.latest])),
+        shape=fit.shape,
     )
 
 

@@ -15,7 +15,7 @@ from gonogo.detectors.rate.power import detectable_now
 from gonogo.detectors.rate.rate_watch import RateWatch, Status
 from gonogo.detectors.rate.starts import RateSince, rate_since
 from gonogo.detectors.rate.trend import slope_per_day
-from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
+from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start, onset_of
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import Gap
@@ -142,14 +142,7 @@ def _onset(followed: FollowedRate, watch: RateWatch) -> Onset:
         time=hour,
         dispersion=rule.dispersion,
     )
-    # It may have begun at any time since the last hour that had labels before it.
-    earliest = int(hour[fit.earliest - 1]) + 1
-    return Onset(
-        ts=hour_start(max(math.ceil(fit.moment), earliest)),
-        earliest=hour_start(earliest),
-        latest=hour_end(int(hour[fit.latest])),
-        shape=fit.shape,
-    )
+    return onset_of(fit, hour)
 
 
 def _rate_since(followed: FollowedRate, watch: RateWatch) -> RateSince:

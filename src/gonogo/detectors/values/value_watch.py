@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.pieces import Beginnings, PieceCache, SettledPrefix
@@ -40,8 +40,8 @@ class ValuePart:
     """One of the streams that a metric is followed as; arrays over the batches since the baseline.
 
     `atom` is the bin whose share, or above which the share, is followed; None for scores. Evidence is
-    weighted, as it is summed; `told_nats` is that by which a change that lasts was told, the most that
-    there was of it, and where none lasts that after the last batch.
+    weighted, as it is summed; `told_nats` is that by which a change that lasts was told, the most that there
+    was of it, else that after the last batch. `quiet_from`: the first after the newest that is over.
     """
 
     atom: int | None
@@ -51,6 +51,7 @@ class ValuePart:
     latched: bool
     dispersion: float
     told_nats: float
+    quiet_from: int
 
     def times(self, weight: float) -> ValuePart:
         """The part with its evidence weighted."""
@@ -308,7 +309,13 @@ def _part(part: _PartRule[Rule], watch: RateWatch | ScoreWatch, since: slice) ->
         watch.state.latched,
         part.rule.dispersion,
         _told_nats(watch),
+        _quiet_from(watch.latched[since]),
     )
+
+
+def _quiet_from(latched: NDArray[np.bool_]) -> int:
+    """The first batch after the newest episode that is over."""
+    return int(np.flatnonzero(np.r_[True, latched[:-1] & ~latched[1:]])[-1])
 
 
 def _told_nats(watch: RateWatch | ScoreWatch) -> float:
