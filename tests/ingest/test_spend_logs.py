@@ -10,7 +10,7 @@ import pytest
 
 from gonogo.__main__ import run
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.spend_logs import SpendLogs, payload_fields
+from gonogo.ingest.spend_logs import payload_fields, row_fields
 from gonogo.records import Observation
 
 NOW_MS = 1_780_000_000_000
@@ -39,7 +39,7 @@ def observed(fields: dict[str, object]) -> Observation:
 
 def test_a_row_is_a_call() -> None:
     """Id, model, provider, money, tokens; times of PostgreSQL are UTC."""
-    seen = observed(SpendLogs().apply(dict(ROW)))
+    seen = observed(row_fields(ROW))
     assert (seen.id, seen.dependency, seen.kind) == ("chatcmpl-1", "gpt-4o", "model")
     assert (seen.provider, seen.cost_micro_usd, seen.latency_ms) == ("openai", 2250, 1250.0)
     assert (seen.input_tokens, seen.output_tokens, seen.error) == (10, 20, None)
@@ -76,7 +76,7 @@ def test_what_versions_of_the_table_write(
     changed: dict[str, object], attribute: str, value: object
 ) -> None:
     """Columns that newer versions added, and the forms in which exports write them."""
-    assert getattr(observed(SpendLogs().apply({**ROW, **changed})), attribute) == value
+    assert getattr(observed(row_fields({**ROW, **changed})), attribute) == value
 
 
 def test_a_callback_s_payload_is_the_same_call() -> None:
@@ -93,7 +93,7 @@ def test_a_callback_s_payload_is_the_same_call() -> None:
         "status": "success",
         "cache_hit": None,
     }
-    assert observed(payload_fields(payload)) == observed(SpendLogs().apply(dict(ROW)))
+    assert observed(payload_fields(payload)) == observed(row_fields(ROW))
     failed = {**payload, "status": "failure", "error_information": {"error_code": "529"}}
     assert observed(payload_fields(failed)).error == "http_529"
 

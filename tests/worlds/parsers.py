@@ -22,7 +22,7 @@ from gonogo.ingest.mapping import parse_mapping
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.collect import Collector
 from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, MalformedMessage, Signal, unpacked
-from gonogo.ingest.spend_logs import SpendLogs, payload_fields
+from gonogo.ingest.spend_logs import payload_fields, row_fields
 from gonogo.records import Rejection
 from gonogo.routes.flag_file import UnreadableFlags, flags, parse_document, parse_flag
 from gonogo.wrap.tool_calls import Calls
@@ -117,7 +117,7 @@ def litellm(data: bytes) -> None:
     """Rows of LiteLLM's table of calls."""
     for row in read_jsonl(_lines(data)):
         if not isinstance(row, Rejection) and isinstance(row[1], dict):
-            _observed(SpendLogs().apply(row[1]))
+            _observed(row_fields(row[1]))
             _observed(payload_fields(row[1]))
 
 

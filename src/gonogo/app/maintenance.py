@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gonogo.fallback.recover import RecoveryOutcome
     from gonogo.incidents.change_events import ChangeEvent
     from gonogo.ingest.load import LoadReport, Progress, Reading
-    from gonogo.ingest.mapping import FieldMap
+    from gonogo.ingest.mapping import ColumnMap
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.actuators import Step
     from gonogo.records import BatchReport, Decision, Observation, RefusedRows, Rejection
@@ -39,7 +39,7 @@ class Maintenance(OpenStore):
     async def ingest(
         self,
         paths: Sequence[str],
-        mapping: FieldMap,
+        mapping: ColumnMap,
         *,
         reading: Reading,
         stdin: BinaryIO,

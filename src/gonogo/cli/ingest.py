@@ -17,7 +17,7 @@ from gonogo.errors import ParameterError
 
 if TYPE_CHECKING:
     from gonogo.ingest.load import LoadReport, Progress
-    from gonogo.ingest.mapping import FieldMap
+    from gonogo.ingest.mapping import ColumnMap
 
 group = typer.Typer()
 
@@ -118,7 +118,7 @@ async def ingest(
     from gonogo.ingest.mapping import parse_mapping
     from gonogo.ingest.times import time_zone
 
-    mapping: FieldMap = parse_mapping(
+    mapping: ColumnMap = parse_mapping(
         map or [],
         set or [],
         ignore_unknown=ignore_unknown,

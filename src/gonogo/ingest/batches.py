@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from gonogo.ingest.formats.foreign_format import ALIAS, ALIAS_OF
 from gonogo.ingest.identities import Identities, run_id
-from gonogo.ingest.mapping import FieldMap
+from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
@@ -58,7 +58,7 @@ class BatchReader:
     def __init__(
         self,
         rows: Iterator[Row | Rejection],
-        mapping: FieldMap,
+        mapping: ColumnMap,
         clock: Callable[[], int],
         reading: Reading,
         *,

@@ -17,7 +17,7 @@ from gonogo.errors import plain
 from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading
 from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches
 from gonogo.ingest.identities import AnotherRun
-from gonogo.ingest.mapping import FieldMap
+from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import (
     STDIN,
     Format,
@@ -130,7 +130,7 @@ class Progress(NamedTuple):
 async def load(
     paths: Sequence[str],
     sink: ObservationSink,
-    mapping: FieldMap,
+    mapping: ColumnMap,
     *,
     clock: Callable[[], int],
     stdin: BinaryIO,
@@ -172,7 +172,7 @@ async def _opened(path: str, stdin: BinaryIO, reading: Reading) -> Source:
 async def _own_run(
     path: str,
     sink: ObservationSink,
-    mapping: FieldMap,
+    mapping: ColumnMap,
     clock: Callable[[], int],
     reading: Reading,
     loaded: LoadReport,
@@ -237,7 +237,7 @@ def _check_inputs(paths: Sequence[str], stdin: BinaryIO) -> None:
 async def _load_source(
     source: Source,
     sink: ObservationSink,
-    mapping: FieldMap,
+    mapping: ColumnMap,
     clock: Callable[[], int],
     loaded: LoadReport,
     progress: Callable[[Progress], None],

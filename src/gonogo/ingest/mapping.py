@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from gonogo.border.column_names import MAP_ADVICE, counted_calls, suggestion
 from gonogo.border.foreign import whole
@@ -18,7 +17,7 @@ from gonogo.ingest.jsonl import strict_json
 from gonogo.ingest.observation import FIELDS, Form, parse_observation
 from gonogo.records import Rejection
 
-__all__ = ["ColumnMap", "FieldMap", "parse_mapping"]
+__all__ = ["ColumnMap", "parse_mapping"]
 
 _FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
@@ -83,39 +82,6 @@ def _number(text: str, *, decimal_comma: bool) -> int | float:
     elif _THOUSANDS.fullmatch(bare):
         bare = bare.replace(",", "")
     return float(bare) / 100 if share else float(bare)
-
-
-class FieldMap(Protocol):
-    """The way of a file's records into fields."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether values pass as they are."""
-        ...
-
-    @property
-    def names_columns(self) -> bool:
-        """Whether it says which columns of the file are what."""
-        ...
-
-    @property
-    def identity(self) -> str:
-        """What tells its calls from those that another mapping makes of the same lines."""
-        ...
-
-    def with_header(
-        self, header: Iterable[str], path: str, *, decimal_comma: bool = False
-    ) -> FieldMap:
-        """The mapping for a CSV file with these columns, whose numbers may have a decimal comma.
-
-        Raises:
-            DataError: they do not fit.
-        """
-        ...
-
-    def apply(self, values: dict[str, object]) -> dict[str, object]:
-        """The fields of one record."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

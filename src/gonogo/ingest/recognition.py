@@ -10,7 +10,7 @@ from gonogo.errors import DataError, plain
 from gonogo.ingest.containers import contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
-from gonogo.ingest.mapping import FieldMap
+from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row, Source
 from gonogo.ingest.understanding import Understanding
 from gonogo.records import Rejection
@@ -31,13 +31,13 @@ class OpenedRows:
     """The records of a source as rows of fields, and what is to be understood of them."""
 
     rows: Iterator[Row | Rejection]
-    mapping: FieldMap
+    mapping: ColumnMap
     understanding: Understanding | None
     is_foreign: bool = False
     is_cells: bool = False
 
 
-def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> OpenedRows:
+def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> OpenedRows:
     """The rows of a source, and the mapping for them.
 
     Raises:
@@ -71,7 +71,7 @@ def opened_rows(source: Source, mapping: FieldMap, stated: str | None) -> Opened
 
 
 def _format(
-    source: Source, mapping: FieldMap, stated: str | None, first: object
+    source: Source, mapping: ColumnMap, stated: str | None, first: object
 ) -> ForeignFormat | None:
     """The format of another tool that a file is in; None where its columns are fields, or mapped."""
     record = first if isinstance(first, Mapping) else {}

@@ -8,79 +8,39 @@ Source: `LiteLLM_SpendLogs` in LiteLLM's schema.prisma; `StandardLoggingPayload`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from gonogo.border.foreign import foreign_json, number
-from gonogo.errors import DataError, plain
 from gonogo.ingest.error_codes import error_code_of
-from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.token_usage import token_fields
 
-__all__ = ["SpendLogs", "payload_fields"]
+__all__ = ["NEEDED", "payload_fields", "row_fields"]
 
 NEEDED = ("request_id", "model", "startTime")
 _ZONE = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
 
 
-class SpendLogs:
-    """The mapping of `--format litellm-spend`: rows of the SpendLogs table, as JSONL or CSV.
-
-    Args:
-        then: Constants that `--set` states for every row.
-    """
-
-    is_empty = False
-
-    def __init__(self, then: ColumnMap | None = None) -> None:
-        self._then = then
-
-    @property
-    def names_columns(self) -> bool:
-        """It maps every column itself."""
-        return True
-
-    @property
-    def identity(self) -> str:
-        """Its constants'."""
-        return "" if self._then is None else self._then.identity
-
-    def with_header(
-        self, header: Iterable[str], path: str, *, decimal_comma: bool = False
-    ) -> SpendLogs:
-        """The mapping for a CSV file of spend logs, which may have further columns.
-
-        Raises:
-            DataError: it is no SpendLogs table.
-        """
-        del decimal_comma  # LiteLLM writes points
-        missing = sorted(set(NEEDED) - set(header))
-        if missing:
-            raise DataError(
-                f"'{plain(path, 150)}' has no column {', '.join(missing)}: no LiteLLM SpendLogs."
-            )
-        return self
-
-    def apply(self, values: dict[str, object]) -> dict[str, object]:
-        """The fields of one row."""
-        tool = values.get("mcp_namespaced_tool_name")
-        fields: dict[str, object] = {
-            "id": values.get("request_id"),
-            "dependency": tool or values.get("model") or values.get("model_group") or None,
-            "kind": "tool" if tool else "model",
-            "provider": values.get("custom_llm_provider") or None,
-            "ts": _rfc3339(values.get("startTime")),
-            "latency_ms": _latency_ms(values),
-            "cost_usd": _number(values.get("spend")),
-            "input_tokens": _number(values.get("prompt_tokens")),
-            "output_tokens": _number(values.get("completion_tokens")),
-            **_parts(_object(values.get("metadata"))),
-        }
-        if values.get("status") == "failure":
-            fields["error"] = _error(_object(values.get("metadata")).get("error_information"))
-        if str(values.get("cache_hit")).lower() == "true":
-            fields["segments"] = {"cache": "hit"}
-        return fields if self._then is None else self._then.apply(fields)
+def row_fields(values: Mapping[str, object]) -> dict[str, object]:
+    """The fields of one row of the table, whose cells may be text."""
+    tool = values.get("mcp_namespaced_tool_name")
+    fields: dict[str, object] = {
+        "id": values.get("request_id"),
+        "dependency": tool or values.get("model") or values.get("model_group") or None,
+        "kind": "tool" if tool else "model",
+        "provider": values.get("custom_llm_provider") or None,
+        "ts": _rfc3339(values.get("startTime")),
+        "latency_ms": _latency_ms(values),
+        "cost_usd": _number(values.get("spend")),
+        "input_tokens": _number(values.get("prompt_tokens")),
+        "output_tokens": _number(values.get("completion_tokens")),
+        **_parts(_object(values.get("metadata"))),
+    }
+    if values.get("status") == "failure":
+        fields["error"] = _error(_object(values.get("metadata")).get("error_information"))
+    if str(values.get("cache_hit")).lower() == "true":
+        fields["segments"] = {"cache": "hit"}
+    return fields
 
 
 def payload_fields(payload: Mapping[str, object]) -> dict[str, object]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.ingest.formats.foreign_format import Fields, File, ForeignFormat, Record
-from gonogo.ingest.spend_logs import NEEDED, SpendLogs
-
-_SPEND_LOGS = SpendLogs()
+from gonogo.ingest.spend_logs import NEEDED, row_fields
 
 
 def _observations(record: Record, file: File) -> Iterator[Fields]:
     del file
-    yield _SPEND_LOGS.apply(dict(record))
+    yield row_fields(record)
 
 
 FORMAT = ForeignFormat(
