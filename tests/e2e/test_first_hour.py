@@ -88,12 +88,26 @@ def test_milliseconds_are_told_from_times_ahead(tmp_path: Path) -> None:
         (
             ["seconds", "completion_tokens"],
             [],
-            "--map 'latency_ms=seconds*1000' --map output_tokens=completion_tokens",
+            "--set dependency=NAME --map 'latency_ms=seconds*1000' --map output_tokens=completion_tokens",
         ),
-        (["responseTime", "note"], [], "--map latency_ms=responseTime --ignore-unknown"),
+        (
+            ["responseTime", "note"],
+            ["dependency"],
+            "--map latency_ms=responseTime --ignore-unknown",
+        ),
         (["bot", "model"], [], "--map dependency=bot --ignore-unknown"),
         (["model", "correct"], ["dependency"], "--map outcome=correct --ignore-unknown"),
         (["shoe size"], [], ""),
+        (
+            ["Latency [µs]", "agent"],
+            [],
+            "--map 'latency_ms=Latency [µs]*0.001' --map dependency=agent",
+        ),
+        (
+            ["result", "tool", "correct"],
+            [],
+            "--map dependency=tool --map outcome=correct --ignore-unknown",
+        ),
         (["toxicity", "bot"], [], "--map metrics.toxicity=toxicity --map dependency=bot"),
     ],
 )
@@ -102,6 +116,80 @@ def test_columns_are_recognised_by_what_others_call_them(
 ) -> None:
     """The first that fits a field is taken, seconds are scaled, and the rest is left out."""
     assert suggestion(columns, taken) == expected
+
+
+ABROAD = {
+    "de": "Zeitstempel;Modell;Ergebnis;Dauer (s);Notiz\n{day}.10.2026 {hour}:05;m;{ok};1,25;x\n",
+    "fr": "Date;Modèle;Réussi;Durée\n2026-10-{day} {hour}:05:00;m;{ok};1,25 s\n",
+    "es": "fecha,modelo,correcto,duración_ms\n2026-10-{day}T{hour}:05:00Z,m,{ok},1250\n",
+    "logs": "when,tool,solved,elapsed\n2026-10-{day}T{hour}:05:00Z,m,{ok},0:00:01.250000\n",
+}
+WORDS = {"de": ("richtig", "falsch"), "fr": ("oui", "échoué"), "es": ("SÍ", "no"), "logs": "✅❌"}
+
+
+@pytest.mark.parametrize("language", ABROAD)
+def test_a_table_in_another_language_comes_in_by_the_command_that_is_offered(
+    tmp_path: Path, language: str
+) -> None:
+    """Names of columns, words for right and wrong, and how long it took, as people there write them."""
+    header, row = ABROAD[language].splitlines()
+    told = [
+        row.format(day=10 + n // 6, hour=10 + n % 6, ok=WORDS[language][n % 4 == 0])
+        for n in range(120)
+    ]
+    source, store = tmp_path / "calls.csv", tmp_path / "s.db"
+    source.write_text("\n".join([header, *told]), encoding="utf-8")
+    refused = typed("ingest", str(source), store=store)
+    options = shlex.split(refused.stderr.partition("Perhaps: ")[2])
+    taken = typed("ingest", str(source), *options, "--timezone", "UTC", store=store)
+    assert taken.stdout.startswith("120 accepted, 0 duplicates, 0 updated, 0 refused"), taken
+    assert ("Left out: column 'Notiz'." in taken.stdout) == (language == "de")
+    for metric, mean in (("outcome", 0.75), ("latency_ms", 1250)):
+        asked = ("check", "drift", "m", "--metric", metric, "--until", "2026-10-29", "--json")
+        found = json.loads(typed(*asked, store=store).stdout)
+        assert found["baseline"]["mean"] == pytest.approx(mean, abs=0.01)
+
+
+def test_any_word_can_be_said_to_be_the_good_one(tmp_path: Path) -> None:
+    """What is refused says how; what says nothing stays nothing, and the rest is not good."""
+    source, store = tmp_path / "calls.csv", tmp_path / "s.db"
+    cells = ["dobrze", "Dobrze", "świetnie", "źle", "N/A"]
+    source.write_text("dependency,Wynik\n" + "\n".join(f"bielik,{cell}" for cell in cells))
+    refused = typed("ingest", str(source), "--map", "outcome=Wynik", store=store)
+    assert "outcome: must be from 0 to 1" in refused.stdout
+    assert "--good-when COLUMN=WORD" in refused.stdout
+    good = ("--good-when", "Wynik=dobrze", "--good-when", "Wynik=świetnie")
+    taken = typed("ingest", str(source), *good, store=store)
+    assert "4 outcomes, 0 errors" in taken.stdout
+    found = json.loads(typed("check", "drift", "bielik", "--json", store=store).stdout)
+    assert found["versions"][0]["mean"] == 0.75
+    twice = typed("ingest", str(source), *good, "--map", "outcome=Wynik", store=store)
+    assert twice.returncode == 64
+    assert "--good-when names one column" in twice.stderr
+
+
+def test_what_is_left_out_is_named_with_what_it_could_have_been(tmp_path: Path) -> None:
+    """Of JSON too: else an answer without outcomes would be all that is heard of them."""
+    rows = [{"dependency": "m", "correct": True, "usage": {"in": 3}, "note": "x"}] * 3
+    (tmp_path / "calls.jsonl").write_text(lines(rows))
+    taken = typed(
+        "ingest", str(tmp_path / "calls.jsonl"), "--ignore-unknown", store=tmp_path / "s.db"
+    )
+    assert (
+        "Left out: columns 'correct', 'note', 'usage'. Perhaps wanted: --map outcome=correct\n"
+        in (taken.stdout)
+    )
+
+
+def test_exact_decimals_in_texts_of_json_are_numbers(tmp_path: Path) -> None:
+    """As databases export them; what says nothing is absent, and other money is not taken for USD."""
+    row = {"dependency": "m", "latency_ms": "350 ms", "cost_usd": "0.0021", "outcome": "1"}
+    row |= {"confidence": "N/A", "input_tokens": "12"}
+    (tmp_path / "calls.jsonl").write_text(lines([row, {"dependency": "m", "cost_usd": "0.01 €"}]))
+    taken = typed("ingest", str(tmp_path / "calls.jsonl"), store=tmp_path / "s.db")
+    assert "1 accepted" in taken.stdout
+    assert "calls.jsonl:2: cost_usd: is not in USD" in taken.stdout
+    assert "fields: dependency, outcome, latency_ms, cost_usd, input_tokens." in taken.stdout
 
 
 def test_init_begins_with_what_is_recorded(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_spreadsheet_is_read_as_it_was_saved(tmp_path: Path) -> None:
     """Semicolons, decimal commas, percents, UTF-16, empty columns and rows at the end."""
     text = (
         "dependency;outcome;latency_ms;cost_usd;;\r\n"
-        "m;bestanden;1.234,5;0,002 €;;\r\n"
+        "m;bestanden;1.234,5;0,002 $;;\r\n"
         "m;95 %;12,25;$0,5;;\r\n"
         "m;fail;-;N/A;;\r\n"
         ";;;;;\r\n"

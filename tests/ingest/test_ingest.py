@@ -101,7 +101,7 @@ def jsonl(*rows: object) -> bytes:
         (b'{"dependency": "\\ud800"}', "control or invisible"),
         (b'{"dependency": "\xff"}', "is not UTF-8 text (byte 17)"),
         (b'{"dependency": "a\x07"}', "is not JSON: Invalid control character"),
-        (b'{"dependency": "m", "outcome": "1"}', "or a word such as pass or fail"),
+        (b'{"dependency": "m", "outcome": "well"}', "or a word such as pass or fail"),
         (b"[1]", "must be an object, got a list"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"latency_ms": ' + b"9" * 5000 + b"}", "limit"),

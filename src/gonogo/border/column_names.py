@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from shlex import quote
 
 __all__ = ["MAP_ADVICE", "counted_calls", "suggestion"]
 
 MAP_ADVICE = (
-    "Map them (--map FIELD=COLUMN; a score of your own: --map metrics.NAME=COLUMN) or pass "
-    "--ignore-unknown"
+    "Say which column is what: --map dependency=COLUMN (or --set dependency=NAME), --map ts=COLUMN, "
+    "--map outcome=COLUMN, a score of your own: --map metrics.NAME=COLUMN; and --ignore-unknown "
+    "leaves out the rest"
 )
 
-# Without their units; the first column that fits a field is taken.
+# Without their units and accents; the first column that fits a field is taken.
 NAMES = {
-    "dependency": "model model_name model_id bot agent tool tool_name skill service endpoint api function scraper deployment engine",
-    "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time",
-    "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid",
-    "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time seconds secs ms millis",
-    "cost_usd": "cost price usd cost_usd total_cost spend dollars price_usd",
-    "version": "model_version prompt_version release revision deployment_version build",
+    "dependency": "model model_name model_id bot agent tool tool_name skill service endpoint api function scraper deployment engine "
+    "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta",
+    "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time "
+    "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd",
+    "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid "
+    "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist",
+    "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time seconds secs ms millis "
+    "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur",
+    "cost_usd": "cost price usd cost_usd total_cost spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco",
+    "version": "model_version prompt_version release revision deployment_version build modellversion versione versao versie",
     "id": "request_id call_id trace_id uuid message_id run_id",
-    "error": "exception failure error_code error_type error_message",
+    "error": "exception failure error_code error_type error_message fehler fehlercode erreur errore erro fout",
     "item": "item_id question_id test_id case case_id example_id",
-    "provider": "vendor",
-    "confidence": "probability prob certainty",
-    "prediction": "predicted pred predicted_label y_pred",
-    "label": "expected truth ground_truth true_label y_true target_label",
+    "provider": "vendor anbieter fournisseur proveedor fornitore fornecedor",
+    "confidence": "probability prob certainty konfidenz confiance confianza confianca",
+    "prediction": "predicted pred predicted_label y_pred vorhersage",
+    "label": "expected truth ground_truth true_label y_true target_label erwartet",
     "input_tokens": "prompt_tokens tokens_in in_tokens in_tok input_token_count",
     "output_tokens": "completion_tokens tokens_out out_tokens out_tok output_token_count",
 }
@@ -61,6 +67,8 @@ _BAD_COUNTS = frozenset(
         "successes",
     ]
 )
+# Taken where no better column is: these hold an answer's text as often.
+_PERHAPS = "result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
 # A score does not say which way is good, so it is no outcome.
 _SCORES = (
     "score rating stars grade relevance toxicity faithfulness groundedness coherence fluency "
@@ -68,8 +76,15 @@ _SCORES = (
 )
 _OWN_SCORES = frozenset(_SCORES.split())
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in (field, *names.split())}
-_UNITS = re.compile(r"_(s|sec|secs|seconds|ms|millis|milliseconds|usd|dollars|utc)$")
-_IN_SECONDS = {"s", "sec", "secs", "seconds"}
+_MS_OF_UNIT = {
+    **dict.fromkeys(("ns", "nanos", "nanoseconds"), "*0.000001"),
+    **dict.fromkeys(("us", "micros", "microseconds"), "*0.001"),
+    **dict.fromkeys(("ms", "millis", "milliseconds", "usd", "dollars", "utc"), ""),
+    **dict.fromkeys(("s", "sec", "secs", "seconds", "sek", "sekunden", "segundos"), "*1000"),
+    **dict.fromkeys(("min", "mins", "minutes", "minuten", "minutos"), "*60000"),
+}
+_UNIT = re.compile(rf"_({'|'.join(_MS_OF_UNIT)})$")
+_LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
 
 def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
@@ -79,19 +94,19 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
         unknown: Columns that are no fields.
         taken: Fields that have a column already.
     """
-    filled, options, rest = set(taken), [], False
-    for column in unknown:
-        field, factor = _meant(column)
-        if field is None and column.lower() in _OWN_SCORES:
-            field = f"metrics.{column}"
-        if field is None or field in filled:
-            rest = True
-            continue
-        filled.add(field)
-        options.append(f"--map {quote(f'{field}={column[:60]}{factor}')}")
+    filled, options = set(taken), dict[str, str]()
+    for meant in (_meant, _perhaps_meant):
+        for column in unknown:
+            field, factor = meant(column)
+            if field is not None and field not in filled and column not in options:
+                filled.add(field)
+                options[column] = f"--map {quote(f'{field}={column[:60]}{factor}')}"
     if not options:
         return ""
-    return " ".join([*options, "--ignore-unknown"] if rest else options)
+    told = [options[column] for column in unknown if column in options]
+    if "dependency" not in filled:
+        told.insert(0, "--set dependency=NAME")
+    return " ".join(told if len(options) == len(unknown) else [*told, "--ignore-unknown"])
 
 
 def counted_calls(columns: Iterable[str]) -> list[str]:
@@ -105,11 +120,21 @@ def counted_calls(columns: Iterable[str]) -> list[str]:
 
 def _meant(column: str) -> tuple[str | None, str]:
     """The field that a column seems to be, and what its numbers are multiplied by."""
-    plainly = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()).strip(
-        "_"
-    )
-    unit = _UNITS.search(plainly)
-    bare = plainly[: unit.start()] if unit else plainly
-    field = _FIELD_OF.get(plainly) or _FIELD_OF.get(bare)
-    seconds = (unit and unit[1] in _IN_SECONDS) or plainly in _IN_SECONDS
-    return field, "*1000" if field == "latency_ms" and seconds else ""
+    name = _plainly(column)
+    unit = _UNIT.search(name)
+    field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
+    if field is None and column.lower() in _OWN_SCORES:
+        return f"metrics.{column}", ""
+    factor = _MS_OF_UNIT.get(unit[1] if unit else name, "")
+    return field or None, factor if field == "latency_ms" else ""
+
+
+def _perhaps_meant(column: str) -> tuple[str | None, str]:
+    return "outcome" if _plainly(column) in _PERHAPS.split() else None, ""
+
+
+def _plainly(column: str) -> str:
+    """A column's name as `NAMES` writes it: `Dauer (s)` and `DauerS` are `dauer_s`."""
+    told = unicodedata.normalize("NFKD", column).translate(_LETTERS_OF_UNIT)
+    told = "".join(part for part in told if not unicodedata.combining(part))
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", told).lower()).strip("_")

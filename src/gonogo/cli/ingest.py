@@ -77,6 +77,13 @@ FailedOption = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN=VALUE", help="A call with this value failed; repeat it."),
 ]
+GoodOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE",
+        help="An answer with this value is good, with any other not; repeat it.",
+    ),
+]
 RunOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Tells runs of the same work apart, as nightly results."),
@@ -110,6 +117,7 @@ async def ingest(
     ignore_unknown: IgnoreOption = False,
     drop: DropOption = None,
     error_when: FailedOption = None,
+    good_when: GoodOption = None,
     run: RunOption = None,
     timezone: ZoneOption = None,
 ) -> int:
@@ -123,15 +131,18 @@ async def ingest(
         set or [],
         ignore_unknown=ignore_unknown,
         error_when=error_when or [],
+        good_when=good_when or [],
         drop=drop or [],
     )
     stated = None if format == "auto" else format
     zone = timezone or session.settings.stated_timezone
     reading = Reading(stated, _run_name(run), None if zone is None else time_zone(zone))
-    if stated == "cells" and (set or drop or error_when):
+    if stated == "cells" and (set or drop or error_when or good_when):
         raise ParameterError("--format cells takes its columns as they are; leave out the mapping.")
-    if stated not in (None, "jsonl", "csv") and map:
-        raise ParameterError(f"--format {stated} maps every column itself; leave out --map.")
+    if stated not in (None, "jsonl", "csv") and (map or good_when):
+        raise ParameterError(
+            f"--format {stated} maps every column itself; leave out --map and --good-when."
+        )
     # A batch is many thousand objects without a cycle: to look through them took a twentieth of all.
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     with progress_bar() as progress:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import partial
 
 from gonogo.ingest.formats.foreign_format import ALIAS, ALIAS_OF
 from gonogo.ingest.identities import Identities, run_id
-from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.mapping import ColumnMap, typed_texts
 from gonogo.ingest.numbered_lines import Row
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
@@ -85,7 +86,7 @@ class BatchReader:
         batch, clock, is_mapped = Batch(), self._clock, self._is_mapped
         until_ms = clock() + BATCH_MS_MAX
         is_foreign = self._is_foreign
-        run = self._reading.run or None
+        read = partial(parse_observation, from_file=True, run=self._reading.run or None)
         observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
             now_ms = clock()
@@ -103,9 +104,11 @@ class BatchReader:
                     if values.pop(ALIAS_OF, None) is not None:
                         batch.unnamed.append((line, values))
                         continue
-                found = parse_observation(
-                    values, now_ms=now_ms, from_file=True, position=line, run=run, alias=alias
-                )
+                found = read(values, now_ms=now_ms, position=line, alias=alias)
+                if isinstance(found, Rejection) and isinstance(values, dict):
+                    # Only of what is refused: the common row pays nothing for it.
+                    typed = typed_texts(values)
+                    found = read(typed, now_ms=now_ms, position=line, alias=alias)
                 if isinstance(found, Rejection):
                     rejected.append(found)
                 else:

@@ -1,8 +1,26 @@
-"""Words that stand in cells and labels for no value, for right and for wrong."""
+"""Cells of text: words for nothing, for right and for wrong, and numbers as people write them."""
 
 from __future__ import annotations
 
-__all__ = ["FAILED", "PASSED", "is_nothing", "outcome_of_word"]
+import re
+import unicodedata
+from typing import Literal
+
+from gonogo.ingest.jsonl import strict_json
+
+__all__ = [
+    "NO",
+    "YES",
+    "Form",
+    "is_nothing",
+    "is_other_money",
+    "outcome_of_word",
+    "plainly",
+    "typed_cell",
+]
+
+Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
+EXACT_DIGITS_MAX = 18
 
 # As databases, pandas, R and spreadsheets write a cell without a value. In lower case "none" and "na"
 # may be names: a class that a classifier answers, a region.
@@ -27,27 +45,24 @@ _NOTHING = frozenset(
 )
 _NO_NUMBER = frozenset({"none", "na", "NA", "n.a.", "?", "--", "missing"})
 
-PASSED = frozenset(
-    {
-        "pass",
-        "passed",
-        "true",
-        "yes",
-        "correct",
-        "good",
-        "relevant",
-        "factual",
-        "ok",
-        "right",
-        "success",
-        *("y", "t", "ja", "oui", "si", "sí", "vrai", "wahr", "bestanden", "\u2713", "\u2714"),
-    }
+# As spreadsheets write TRUE and FALSE in the languages that they are sold in, and people yes and no. Without
+# accents: of what is written, each letter's own are taken off before it is looked for.
+_YES = "true yes y t ja j wahr oui vrai si verdadero vero sim verdadeiro waar sant sand tosi prawda"
+_NO = "false no n f nein falsch non faux falso nao nee onwaar falskt epatosi"
+_GOOD = (
+    "pass passed correct good relevant factual ok right success succeeded successful solved resolved "
+    "bestanden richtig korrekt erfolg erfolgreich gelost reussi succes correcto exito acierto "
+    "corretto giusto riuscito correto certo sucesso juist goed gelukt \u2713 \u2714 \u2705 \U0001f44d"
 )
-FAILED = frozenset(
-    {"fail", "failed", "false", "no", "incorrect", "bad", "irrelevant", "unrelated", "hallucinated"}
-    | {"not_relevant", "wrong", "failure", "n", "f", "nein", "non", "faux", "falsch"}
-    | {"nicht bestanden", "\u2717", "\u2718"}
+_BAD = (
+    "fail failed incorrect bad irrelevant unrelated hallucinated not_relevant wrong failure "
+    "unsolved unresolved inkorrekt fehlgeschlagen misserfolg echoue echec incorrecto fallido "
+    "fallo sbagliato scorretto fallito incorreto errado falhou onjuist fout mislukt \u2717 \u2718 "
+    "\u274c \U0001f44e"
 )
+YES, NO = frozenset(_YES.split()), frozenset(_NO.split())
+_PASSED = YES.union(_GOOD.split())
+_FAILED = NO.union(_BAD.split(), ("nicht bestanden", "nicht korrekt", "nicht richtig"))
 
 
 def is_nothing(cell: str, *, numeric: bool = False) -> bool:
@@ -58,7 +73,68 @@ def is_nothing(cell: str, *, numeric: bool = False) -> bool:
 
 def outcome_of_word(word: str) -> float | None:
     """1 for a word that says right, 0 for one that says wrong; None for any other."""
-    lowered = word.strip().lower()
-    if lowered in PASSED:
+    said = plainly(word)
+    if said in _PASSED:
         return 1.0
-    return 0.0 if lowered in FAILED else None
+    return 0.0 if said in _FAILED else None
+
+
+def plainly(word: str) -> str:
+    """A word in lower case, without accents, the colours of signs and blanks around it."""
+    if word.isascii():
+        return word.strip().lower()
+    parts = unicodedata.normalize("NFKD", word.strip().lower())
+    # A variation selector, as emoji have, is a mark too.
+    return "".join(part for part in parts if not unicodedata.category(part).startswith("M"))
+
+
+def typed_cell(
+    form: Form, text: str, *, decimal_comma: bool = False, is_any_money: bool = False
+) -> object:
+    """A text cell as its field wants it; left as it is where it does not fit: the check says why."""
+    if form == "text":
+        return text
+    if form == "outcome" and (said := outcome_of_word(text)) is not None:
+        return said
+    try:
+        if form in ("list", "texts", "numbers"):
+            return strict_json(text.strip(" \t\r\n"))
+        # Python reads 1_000 as a number; nobody else does.
+        return (
+            text
+            if "_" in text
+            else _number(text, decimal_comma, _BLANKS + ("$€£" if is_any_money else "$"))
+        )
+    except ValueError:
+        # A duration that states its unit is read by its field.
+        return text.replace(",", ".") if decimal_comma and form == "number" else text
+
+
+_BLANKS = " \u00a0\u202f"
+
+
+def is_other_money(text: str) -> bool:
+    """Whether an amount is in another currency than USD."""
+    return "€" in text or "£" in text or text.rstrip().endswith(("EUR", "GBP"))
+
+
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+_THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
+
+
+def _number(text: str, decimal_comma: bool, signs: str) -> int | float:  # noqa: FBT001
+    """A number as programs and spreadsheets write it; `12,5 %` is .125."""
+    if len(text) <= EXACT_DIGITS_MAX and text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        bare = text.strip().strip(signs)
+    share = bare.endswith("%")
+    bare = bare.rstrip("%").rstrip(signs)
+    if decimal_comma:
+        bare = bare.replace(".", "") if _THOUSANDS_COMMA.fullmatch(bare) else bare
+        bare = bare.replace(",", ".")
+    elif _THOUSANDS.fullmatch(bare):
+        bare = bare.replace(",", "")
+    return float(bare) / 100 if share else float(bare)

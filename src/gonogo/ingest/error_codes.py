@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gonogo.border.foreign import foreign_json
+from gonogo.ingest.cell_words import NO, YES, plainly
 
 __all__ = ["CODE_CHARS_MAX", "error_code", "error_code_of"]
 
@@ -24,11 +25,11 @@ _HTTP_STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
 _HTTP_FINE = re.compile(r"(?:http[ _/]?)?2\d\d(?:\.0)?(?: ?ok| created| accepted)?", re.ASCII)
 
 # How exports write that nothing went wrong, and that nothing is known of an error.
-_FINE = frozenset(
-    {"", "0", "0.0", "false", "no", "ok", "okay", "success", "succeeded", "successful", "none"}
+_FINE = NO.union(
+    {"", "0", "0.0", "ok", "okay", "success", "succeeded", "successful", "none"}
     | {"null", "nan", "nil", "n/a", "na", "-", "\\n", "<na>", "#n/a", "undefined", "{}", "[]"}
 )
-_BARE = frozenset({"true", "yes", "1", "1.0", "fail", "failed", "failure"})
+_BARE = YES.union({"1", "1.0", "fail", "failed", "failure"})
 
 # A status that a message states, as openai's "Error code: 429 - …" and requests' "503 Server Error".
 _STATUS_IN = re.compile(
@@ -96,7 +97,7 @@ def _of_object(value: Mapping[object, object], depth: int) -> str | None:
 
 
 def _of_text(text: str, depth: int) -> str | None:
-    lowered = text[:CODE_CHARS_MAX].lower()
+    lowered = plainly(text[:CODE_CHARS_MAX])
     if lowered in _FINE or _HTTP_FINE.fullmatch(lowered):
         return None
     if lowered in _BARE:

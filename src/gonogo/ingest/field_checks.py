@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.errors import plain
-from gonogo.ingest.cell_words import outcome_of_word
-from gonogo.ingest.times import LIKE, epoch_ms
+from gonogo.ingest.cell_words import is_other_money, outcome_of_word
+from gonogo.ingest.times import LIKE, duration_ms, epoch_ms
 from gonogo.records import JUDGE
 
 OUTPUT_BYTES_MAX = 64 * 1024
@@ -151,15 +151,25 @@ def outcome(value: object) -> float:
         return value
     if isinstance(value, str):
         if (said := outcome_of_word(value)) is None:
-            raise RefusedError("must be from 0 to 1, or a word such as pass or fail, got text")
+            raise RefusedError(
+                "must be from 0 to 1, or a word such as pass or fail, got text (of a file, say which "
+                "word is good: --good-when COLUMN=WORD)"
+            )
         return said
     return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))
 
 
 def latency(value: object) -> float:
-    """Milliseconds."""
+    """Milliseconds; text that states its unit, as 1.2s."""
     if type(value) is float and 0.0 <= value <= LATENCY_MS_MAX:
         return value
+    if isinstance(value, str):
+        told = duration_ms(value[:NAME_CHARS_MAX])
+        if told is None:
+            raise RefusedError(
+                "must be a number of milliseconds, or a duration such as 1.2s, got text"
+            )
+        value = told
     return float(_number(value, 0, LATENCY_MS_MAX))
 
 
@@ -171,6 +181,8 @@ def money(value: object) -> float:
     """USD."""
     if type(value) is float and 0.0 <= value <= COST_USD_MAX:
         return value
+    if isinstance(value, str) and is_other_money(value):
+        raise RefusedError("is not in USD; give USD (of a file: --map 'cost_usd=COLUMN*RATE')")
     return _number(value, 0, COST_USD_MAX)
 
 

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field, replace
 from gonogo.border.column_names import MAP_ADVICE, counted_calls, suggestion
 from gonogo.border.foreign import whole
 from gonogo.errors import DataError, ParameterError, plain
-from gonogo.ingest.cell_words import is_nothing, outcome_of_word
+from gonogo.ingest.cell_words import Form, is_nothing, typed_cell
 from gonogo.ingest.error_codes import error_code, error_code_of
-from gonogo.ingest.jsonl import strict_json
-from gonogo.ingest.observation import FIELDS, Form, parse_observation
+from gonogo.ingest.observation import FIELDS, parse_observation
 from gonogo.records import Rejection
 
-__all__ = ["ColumnMap", "parse_mapping"]
+__all__ = ["ColumnMap", "parse_mapping", "typed_texts"]
 
 _FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
-EXACT_DIGITS_MAX = 18
 _SCALED: tuple[Form, ...] = ("number", "outcome", "time")
 
 
@@ -46,44 +44,6 @@ def _target(text: str, factor: float | None = None) -> Target | None:
     return Target(name, key, factor) if key and name in _NESTED else None
 
 
-def typed_cell(form: Form, text: str, *, decimal_comma: bool = False) -> object:
-    """A text cell as its field wants it; left as it is where it does not fit: the check says why."""
-    if form == "text":
-        return text
-    if form == "outcome" and (said := outcome_of_word(text)) is not None:
-        return said
-    try:
-        if form in ("list", "texts", "numbers"):
-            return strict_json(text.strip(" \t\r\n"))
-        # Python reads 1_000 as a number; nobody else does.
-        return text if "_" in text else _number(text, decimal_comma=decimal_comma)
-    except ValueError:
-        return text
-
-
-_MONEY_SIGNS = "$€£ \u00a0\u202f"
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
-_THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
-
-
-def _number(text: str, *, decimal_comma: bool) -> int | float:
-    """A number as programs and spreadsheets write it; `12,5 %` is .125."""
-    if len(text) <= EXACT_DIGITS_MAX and text.isascii() and text.isdecimal():
-        return int(text)
-    try:
-        return float(text)
-    except ValueError:
-        bare = text.strip().strip(_MONEY_SIGNS)
-    share = bare.endswith("%")
-    bare = bare.rstrip("%").rstrip(_MONEY_SIGNS)
-    if decimal_comma:
-        bare = bare.replace(".", "") if _THOUSANDS_COMMA.fullmatch(bare) else bare
-        bare = bare.replace(",", ".")
-    elif _THOUSANDS.fullmatch(bare):
-        bare = bare.replace(",", "")
-    return float(bare) / 100 if share else float(bare)
-
-
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
     """The ways of columns into fields; without any, columns carry the fields' own names.
@@ -93,6 +53,7 @@ class ColumnMap:
         constants: Fields with one value for every record.
         ignore_unknown: Whether columns that are no fields are left out.
         error_when: Columns and the value of each at which a call has failed.
+        good_when: One column, and the values at which an answer is good; at any other it is not.
         dropped: Columns that are left out though they have a field's name.
     """
 
@@ -101,17 +62,20 @@ class ColumnMap:
     ignore_unknown: bool = False
     error_when: tuple[tuple[str, str], ...] = ()
     dropped: frozenset[str] = frozenset()
+    good_when: tuple[tuple[str, str], ...] = ()
     from_text: bool = False
     decimal_comma: bool = False
     _columns: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        named = [column for column, _ in (*self.targets, *self.error_when)]
+        conditions = (*self.error_when, *self.good_when)
+        named = [column for column, _ in (*self.targets, *conditions)]
         # `provider.id` takes the place of the object `provider`, which is no name of a provider.
         roots = [column.partition(".")[0] for column in named if _target(column) is None]
         taken = {*(column for column, _ in self.targets), *self.dropped}
         taken |= {root for root in roots if root in FIELDS}
-        taken |= {column for column, _ in self.error_when if column not in FIELDS}
+        taken |= {column for column, _ in conditions if column not in FIELDS}
+        taken |= {"outcome"} if self.good_when else set()
         object.__setattr__(self, "_columns", frozenset(taken))
 
     @property
@@ -123,13 +87,14 @@ class ColumnMap:
             or self.ignore_unknown
             or self.from_text
             or self.error_when
+            or self.good_when
             or self.dropped
         )
 
     @property
     def names_columns(self) -> bool:
         """Whether a user said which columns are what."""
-        return bool(self.targets or self.error_when or self.dropped)
+        return bool(self.targets or self.error_when or self.good_when or self.dropped)
 
     @property
     def identity(self) -> str:
@@ -152,7 +117,7 @@ class ColumnMap:
             DataError: columns that are neither fields nor mapped, or mapped ones that are missing.
         """
         columns = list(header)
-        asked = {column for column, _ in (*self.targets, *self.error_when)}
+        asked = {column for column, _ in (*self.targets, *self.error_when, *self.good_when)}
         missing = sorted(asked - set(columns))
         if missing:
             raise DataError(
@@ -197,12 +162,30 @@ class ColumnMap:
                     _put(fields, target, value)
         for target, constant in self.constants:
             _put(fields, target, constant)
-        for column, said in self.error_when:
+        for column, _ in self.good_when[:1]:
             value = _at(values, column)
-            failed = value is not None and str(value).strip().lower() == said.lower()
-            if failed and error_code(fields.get("error")) is None:
+            if value is not None and not is_nothing(str(value)):
+                fields["outcome"] = any(_says(value, word) for _, word in self.good_when)
+        for column, said in self.error_when:
+            if _says(_at(values, column), said) and error_code(fields.get("error")) is None:
                 fields["error"] = error_code_of(said)
         return fields
+
+    def left_out(self, values: Mapping[str, object]) -> set[str]:
+        """The columns of a record that become nothing, beside those that were said to be dropped."""
+        if not self.ignore_unknown:
+            return set()
+        read = {column for column, _ in (*self.targets, *self.error_when, *self.good_when)}
+        read |= {column.partition(".")[0] for column in read} | self.dropped
+        own = {name for name in values if name in FIELDS and _fits(name, values[name])}
+        return values.keys() - read - own
+
+    @property
+    def filled(self) -> set[str]:
+        """The fields that it has a value for."""
+        mapped = {target.field for _, target in self.targets}
+        mapped |= {target.field for target, _ in self.constants}
+        return mapped | ({"outcome"} if self.good_when else set())
 
     def _converted(self, target: Target, value: object) -> object:
         if self.from_text and isinstance(value, str):
@@ -212,7 +195,15 @@ class ColumnMap:
                 value == "NA" and not may_be_na
             ):
                 return None
-            value = typed_cell(target.form, value, decimal_comma=self.decimal_comma)
+            value = typed_cell(
+                target.form,
+                value,
+                decimal_comma=self.decimal_comma,
+                # A rate, or a measure of one's own: nobody takes it for USD.
+                is_any_money=target.factor is not None or target.key is not None,
+            )
+        elif isinstance(value, str):
+            value = _of_json(target.form, value)
         elif target.form == "text" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)  # an identifier that its file keeps as a number
         if target.factor is None or isinstance(value, bool) or not isinstance(value, int | float):
@@ -221,6 +212,30 @@ class ColumnMap:
             return value * target.factor
         except OverflowError:
             return math.inf
+
+
+def typed_texts(values: Mapping[str, object]) -> dict[str, object]:
+    """A record of JSON whose numbers are texts, as exact decimals often are, with numbers."""
+    typed: dict[str, object] = {}
+    for name, value in values.items():
+        form = FIELDS[name].form if name in FIELDS else "text"
+        if isinstance(value, str):
+            typed[name] = _of_json(form, value)
+        elif form == "numbers" and isinstance(value, dict):
+            typed[name] = {
+                key: _of_json("number", entry) if isinstance(entry, str) else entry
+                for key, entry in value.items()
+            }
+        else:
+            typed[name] = value
+    return typed
+
+
+def _of_json(form: Form, text: str) -> object:
+    """A text of JSON as its field wants it; a time that says nothing stays, and is refused."""
+    if form not in ("text", "time") and is_nothing(text, numeric=True):
+        return None
+    return typed_cell(form, text)
 
 
 _WORDS_OF_CONTENT = frozenset({"prediction", "label", "segments", "output"})
@@ -233,6 +248,11 @@ def _fits(name: str, value: object) -> bool:
     if form in ("texts", "numbers"):
         return value is None or isinstance(value, dict | str)
     return form == "list" or name == "error" or not isinstance(value, dict | list)
+
+
+def _says(value: object, word: str) -> bool:
+    """Whether a cell holds a word, however it is capitalised."""
+    return value is not None and str(value).strip().casefold() == word.strip().casefold()
 
 
 def _at(values: Mapping[str, object], column: str) -> object:
@@ -272,6 +292,7 @@ def parse_mapping(
     *,
     ignore_unknown: bool = False,
     error_when: Sequence[str] = (),
+    good_when: Sequence[str] = (),
     drop: Sequence[str] = (),
 ) -> ColumnMap:
     """Read `FIELD=COLUMN[*NUMBER]` and `FIELD=VALUE` as the command line has them.
@@ -288,8 +309,16 @@ def parse_mapping(
             raise ParameterError(f"The field '{_shown(target)}' is given twice by --map and --set.")
         seen.add(where)
     failed = [_split("--error-when", text, "COLUMN=VALUE") for text in error_when]
+    good = [_split("--good-when", text, "COLUMN=VALUE") for text in good_when]
+    if good and (("outcome", None) in seen or len({column for column, _ in good}) > 1):
+        raise ParameterError("--good-when names one column, and then no other is the outcome.")
     return ColumnMap(
-        tuple(targets), tuple(constants), ignore_unknown, tuple(failed), frozenset(drop)
+        tuple(targets),
+        tuple(constants),
+        ignore_unknown,
+        tuple(failed),
+        frozenset(drop),
+        tuple(good),
     )
 
 

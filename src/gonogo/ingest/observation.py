@@ -13,11 +13,12 @@ from copy import copy
 from dataclasses import dataclass, fields, make_dataclass
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from gonogo.border.column_names import MAP_ADVICE, suggestion
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
+from gonogo.ingest.cell_words import Form
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import KINDS, RefusedError, got
 from gonogo.records import (
@@ -29,13 +30,12 @@ from gonogo.records import (
     Rejection,
 )
 
-__all__ = ["FIELDS", "KINDS", "Field", "Form", "named", "parse_observation"]
+__all__ = ["FIELDS", "KINDS", "Field", "named", "parse_observation"]
 
 PROBLEM_CHARS_MAX = 300
 NANO = 1e9
 # What is dearer is kept to the micro-dollar: a float has no more digits.
 FINE_USD_MAX = 1e6
-Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +263,11 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
 
 def _unknown(name: object, raw: Mapping[Any, object], from_file: bool) -> str:  # noqa: FBT001
     """What to do about a field that is none: of a file, whose columns can be mapped, about all of them at once."""
-    near = difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
-    if not from_file or near:
-        return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
     unknown = [str(key) for key in raw if key not in FIELDS]
+    likely = suggestion(unknown, [key for key in raw if key in FIELDS]) if from_file else ""
+    near = [] if likely else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
+    if near or not from_file:
+        return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
     others = ", ".join(plain(key, 40) for key in unknown if key != name)
-    likely = suggestion(unknown, [key for key in raw if key in FIELDS])
     told = "unknown field" + (f", as are {plain(others, 100)}" if others else "")
     return f"{told}. {f'Perhaps: {likely}' if likely else MAP_ADVICE}"

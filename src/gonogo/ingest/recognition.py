@@ -54,7 +54,7 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
             break
         if len(head) == LOOKED_AT_MAX:
             break
-    rows = chain(head, contents.records)
+    rows: Iterator[Row | Rejection] = chain(head, contents.records)
     if stated == CELLS or (stated is None and isinstance(first, Mapping) and _MARK in first):
         return OpenedRows(rows, mapping, None, is_cells=True)
     found = _format(source, mapping, stated, first)
@@ -66,8 +66,22 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
         mapping = mapping.with_header(
             contents.header, source.path, decimal_comma=contents.decimal_comma
         )
+    if source.name is None:
+        return OpenedRows(rows, mapping, None)
     own = Understanding(_TITLES[contents.container], File(source.path))
-    return OpenedRows(rows, mapping, None if source.name is None else own)
+    if mapping.ignore_unknown:
+        rows = _seen_by(own, rows, mapping)
+    return OpenedRows(rows, mapping, own)
+
+
+def _seen_by(
+    understanding: Understanding, rows: Iterator[Row | Rejection], mapping: ColumnMap
+) -> Iterator[Row | Rejection]:
+    """The rows, with the columns noted that become nothing."""
+    for row in rows:
+        if not isinstance(row, Rejection) and isinstance(row[1], Mapping):
+            understanding.leave_out(mapping.left_out(row[1]), mapping.filled | row[1].keys())
+        yield row
 
 
 def _format(

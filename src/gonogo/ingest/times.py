@@ -1,4 +1,4 @@
-"""Times as people and programs write them, to epoch milliseconds."""
+"""Times and durations as people and programs write them, to milliseconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 
 from gonogo.errors import ParameterError, plain
 
-__all__ = ["LIKE", "epoch_ms", "localized", "time_zone"]
+__all__ = ["LIKE", "duration_ms", "epoch_ms", "localized", "time_zone"]
 
 LIKE = "2026-04-01T12:00:00Z"
 
@@ -79,6 +79,37 @@ def _offset(stated: str) -> str:
         return "+00:00"
     digits = stated[1:].replace(":", "")
     return f"{stated[0]}{digits[:2]}:{digits[2:] or '00'}"
+
+
+_UNITS_MS = {
+    **dict.fromkeys(("ns", "nanoseconds"), 1e-6),
+    **dict.fromkeys(("us", "\u00b5s", "\u03bcs", "microseconds"), 1e-3),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sek", "sekunden"), 1e3),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "minuten"), 6e4),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "std", "stunden"), 3.6e6),
+    **dict.fromkeys(("d", "day", "days"), 8.64e7),
+}
+# 1.2s, 350 ms, 1m2.5s (Go), PT1M2.5S (ISO 8601), and 0 days 00:00:01.2 (timedelta of Python and pandas).
+_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?([a-z\u00b5\u03bc]+)\.?(?:,? |$|(?=[\d.]))")
+_CLOCK = re.compile(r"(?:(\d+) days?,? )?(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
+
+
+def duration_ms(text: str) -> float | None:
+    """A duration that states its unit, in milliseconds; None where it states none."""
+    told = text.strip().lower()
+    if clock := _CLOCK.fullmatch(told):
+        days, hours, minutes = (int(part or 0) for part in clock.groups()[:3])
+        return (days * 86_400 + hours * 3_600 + minutes * 60 + float(clock[4])) * 1000
+    if told.startswith("p") and "t" in told:
+        told = told[1:].replace("t", "", 1)
+    total, at = 0.0, 0
+    while part := _PART.match(told, at):
+        unit = _UNITS_MS.get(part[2])
+        if unit is None:
+            return None
+        total, at = total + float(part[1]) * unit, part.end()
+    return total if told and at == len(told) else None
 
 
 def localized(values: dict[str, object], zone: tzinfo | None) -> dict[str, object]:

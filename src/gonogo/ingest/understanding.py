@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
+from gonogo.border.column_names import suggestion
 from gonogo.errors import plain
 from gonogo.ingest.observation import FIELDS
 from gonogo.records import DAY_MS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Understanding"]
 
 SHOWN = 3
+COLUMNS_SHOWN, COLUMNS_MAX = 8, 1_000
 # Records of each batch that are looked at for the fields that they have.
 LOOKED_AT = 100
 _MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
@@ -61,6 +63,8 @@ class Understanding:
         self._versions: dict[str, dict[str, None]] = {}
         self._times: list[int] = []
         self.outcomes = self.errors = 0
+        self._columns: set[str] = set()
+        self._filled: set[str] = set()
         self._weights: dict[str, tuple[float, float]] = {}
 
     def note(self, observations: Sequence[Observation]) -> None:
@@ -79,6 +83,12 @@ class Understanding:
         if self._understood is None:
             for one in observations[:LOOKED_AT]:
                 self._fields.update(name for name in FIELDS if _has(one, name))
+
+    def leave_out(self, columns: set[str], filled: set[str]) -> None:
+        """Take in the columns of a record that became nothing, and what has a value."""
+        if not columns <= self._columns and len(self._columns) < COLUMNS_MAX:
+            self._columns |= columns
+        self._filled |= filled
 
     def lines(self, now_ms: int, read: dict[str, dict[str, None]]) -> list[str]:
         """The three lines.
@@ -127,7 +137,16 @@ class Understanding:
 
     def _left_out(self) -> list[str]:
         left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
-        return [f"Left out: {'; '.join(left)}."] if left else []
+        if self._columns:
+            names = sorted(self._columns)
+            named = ", ".join(f"'{plain(name, 40)}'" for name in names[:COLUMNS_SHOWN])
+            more = len(names) - COLUMNS_SHOWN
+            word = "column" if len(names) == 1 else "columns"
+            left.append(f"{word} {named}" + (f" and {more} more" if more > 0 else ""))
+        told = [f"Left out: {'; '.join(left)}."] if left else []
+        could = suggestion(sorted(self._columns), {"dependency", *self._filled})
+        could = could.removesuffix("--ignore-unknown").strip()
+        return [*told, f"Perhaps wanted: {plain(could, 300)}"] if could else told
 
     def _next(self, now_ms: int, read: dict[str, dict[str, None]]) -> str:
         name = self._dependencies.most_common(1)[0][0]

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gonogo.border.foreign import foreign_json
-from gonogo.ingest.mapping import typed_cell
-from gonogo.ingest.observation import FIELDS, Form
+from gonogo.ingest.cell_words import Form, typed_cell
+from gonogo.ingest.observation import FIELDS
 
 # JSON's own way to write a number: not " 5", "1_000", "0x1F", "nan".
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)

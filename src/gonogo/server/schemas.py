@@ -10,7 +10,8 @@ from mcp.server.mcpserver.utilities.context_injection import find_context_parame
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, func_metadata
 from pydantic import ConfigDict, TypeAdapter
 
-from gonogo.ingest.observation import FIELDS, KINDS, Form
+from gonogo.ingest.cell_words import Form
+from gonogo.ingest.observation import FIELDS, KINDS
 
 # A bound that nobody meets by accident is not worth a model's tokens.
 ENDLESS = 1_000_000_000
