@@ -161,3 +161,71 @@ def test_coding_agents_and_vercel_tell_of_their_calls() -> None:
         ("weather", "tool", None),
     ]
     assert NOW_MS
+
+
+# A stream as Codex tells of it over HTTP, its last message among them, then four calls that failed.
+CODEX: list[Attributes] = [
+    {"_name": "codex.api_request", "http.response.status_code": 200, "duration_ms": 900},
+    {"_name": "codex.sse_event", "event.kind": "response.output_item.done", "duration_ms": 3},
+    {"_name": "codex.sse_event", "event.kind": "response.completed", "duration_ms": 2},
+    {
+        "_name": "codex.sse_event",
+        "event.kind": "response.completed",
+        "input_token_count": "11",
+        "output_token_count": "7",
+    },
+    {"_name": "codex.sse_event", "event.kind": "response.failed", "error.message": "overloaded"},
+    {"_name": "codex.sse_event", "event.kind": "response.completed", "error.message": "overloaded"},
+    {"_name": "codex.websocket_request", "success": "true", "duration_ms": 4},
+    {"_name": "codex.websocket_request", "success": "false", "error.message": "connection reset"},
+    {"_name": "codex.websocket_connect", "success": "false", "http.response.status_code": 429},
+    {"_name": "codex.api_request", "error.message": "timed out", "duration_ms": 9},
+]
+
+
+def test_codex_tells_of_a_stream_once_and_of_each_failure() -> None:
+    """Its last message has the name and the kind of its end; what broke off is no success."""
+    events = [{**event, "model": "gpt-5", "conversation.id": "c"} for event in CODEX]
+    seen = read(Collector(0), log_request(*events)).observations
+    assert [(one.input_tokens, one.error) for one in seen] == [
+        (11, None),
+        (None, "overloaded"),
+        (None, "connection_reset"),
+        (None, "http_429"),
+        (None, "timeout"),
+    ]
+
+
+def test_a_span_of_claude_code_and_its_event_are_one_call() -> None:
+    """Both carry the id of the request; the span's tokens and failure have names of their own."""
+    told = {"model": "claude-x", "request_id": "req_1", "input_tokens": 2, "output_tokens": 9}
+    told |= {"cache_read_tokens": 80, "cache_creation_tokens": 8}
+    ended = {"_name": "claude_code.api_request", "cost_usd": 0.01, "duration_ms": 250, **told}
+    own = {"gen_ai.system": "anthropic", "gen_ai.request.model": "claude-x", "success": True}
+    spans = span_request({**own, **told}, {**own, "request_id": "req_2", "success": False})
+    tool = span_request({"tool_name": "Bash", "gen_ai.tool.call.id": "toolu_1"})
+    for request in (spans, tool):
+        for span in request.resource_spans[0].scope_spans[0].spans:
+            span.name = "claude_code.llm_request" if request is spans else "claude_code.tool"
+    collector = Collector(0)
+    seen = read(collector, spans).observations + read(collector, tool).observations
+    [event] = read(collector, log_request(ended)).observations
+    assert [(one.id, one.input_tokens, one.error) for one in seen] == [
+        (event.id, event.input_tokens, None),
+        ("req_2", None, "error"),
+    ]
+    assert (event.dependency, event.input_tokens) == (seen[0].dependency, 90)
+
+
+def test_a_tool_is_named_by_what_its_tracer_names_it() -> None:
+    """OpenLLMetry has a kind and a name of its own; OpenInference may name the span alone."""
+    request = span_request(
+        {"traceloop.span.kind": "tool", "traceloop.entity.name": "search"},
+        {"traceloop.span.kind": "workflow", "traceloop.entity.name": "rag"},
+        {"openinference.span.kind": "TOOL"},
+        {"openinference.span.kind": "CHAIN"},
+    )
+    for span in request.resource_spans[0].scope_spans[0].spans:
+        span.name = "lookup"
+    seen = read(Collector(0), request).observations
+    assert [(one.dependency, one.kind) for one in seen] == [("search", "tool"), ("lookup", "tool")]

@@ -17,18 +17,21 @@ _PROVIDERS = {"claude_code": "anthropic", "codex": "openai", "gemini_cli": "goog
 _FAILED = frozenset({"claude_code.api_error", "gemini_cli.api_error"})
 _CALLS = frozenset({"claude_code.api_request", "gemini_cli.api_response"}) | _FAILED
 _TOOLS = frozenset({"claude_code.tool_result", "codex.tool_result", "gemini_cli.tool_call"})
-_ERRORS_FROM = 400
+# Each of them is followed by the end of its stream where it went well.
+_REQUESTS = frozenset({"codex.api_request", "codex.websocket_request", "codex.websocket_connect"})
 
 
 def tells_of_call(name: str, found: Mapping[str, Scalar]) -> bool:
     """Whether an event ends a call.
 
-    Codex tells of an answer by the end of its stream, with its tokens, and of a request that failed
-    by the request; one that succeeded would count the same call again.
+    Codex tells of an answer by the end of its stream, with its tokens or with why it broke off, and of a
+    request that failed by the request; one that succeeded would count the same call again, as would
+    the last message of a stream, which is of the same name and kind and says neither.
     """
     if name == "codex.sse_event":
-        return found.get("event_kind") == "response.completed"
-    if name == "codex.api_request":
+        is_end = found.get("event_kind") == "response.completed"
+        return is_end and ("input_tokens" in found or "error" in found)
+    if name in _REQUESTS:
         return failure_of(name, found) is not None
     return name in _CALLS or name in _TOOLS
 
@@ -41,7 +44,7 @@ def failure_of(name: str, found: Mapping[str, Scalar]) -> str | None:
         if str(found.get("success")).lower() != "false":
             return None
         return error_code(found.get("error_type")) or "tool_error"
-    if name == "codex.api_request" and found.get("error"):
+    if found.get("error") or str(found.get("success")).lower() == "false":
         is_error = True
     if not is_error:
         return None

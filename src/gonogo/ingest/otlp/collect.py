@@ -23,6 +23,8 @@ from gonogo.ingest.otlp.agent_events import (
 from gonogo.ingest.otlp.counters import Differences, metric_calls
 from gonogo.ingest.otlp.names import (
     CLAUDE_CODE_SLOTS,
+    CLAUDE_CODE_SPAN_SLOTS,
+    SLOTS,
     Scalar,
     Tally,
     number_of,
@@ -148,11 +150,17 @@ class Collector:
                     self._span(span, service, batch, now_ms)
 
     def _span(self, span: Span, service: str, batch: Batch, now_ms: int) -> None:
-        found = read_attributes(span.attributes, self.tally)
+        is_agent = span.name.startswith(AGENTS)
+        slots = CLAUDE_CODE_SPAN_SLOTS if is_agent else SLOTS
+        found = read_attributes(span.attributes, self.tally, slots)
+        found["span_name"] = span.name
         fields = call_fields(found, service)
-        if fields is None:
+        # An agent tells of its tools by events, which name no span.
+        if fields is None or (is_agent and fields["kind"] != "model"):
             self.tally.ignored += 1
             return
+        if is_agent:
+            _of_agent(fields, found, span.name)
         start_ns = span.start_time_unix_nano
         fields["ts"] = start_ns / 1e9
         took_ns = span.end_time_unix_nano - start_ns
@@ -313,6 +321,17 @@ class Collector:
             batch.rejected.append(parsed)
         else:
             batch.observations.append(parsed)
+
+
+def _of_agent(fields: dict[str, object], found: dict[str, Scalar], name: str) -> None:
+    """Fill in what an agent's span says in words of its own, under the id of the event of the same call."""
+    fields |= token_fields(found, apart=counts_apart(name))
+    if (failure := failure_of(name, found)) is not None:
+        found["error"] = failure
+    else:
+        found.pop("error", None)
+    if response := _response_id(found):
+        fields["id"] = response
 
 
 def metrics_run(service: str) -> str:

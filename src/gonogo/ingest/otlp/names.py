@@ -5,7 +5,7 @@ here are counted by name and are no error.
 
 Sources: OpenTelemetry semantic conventions for generative AI (attributes and their migration
 notes) and for MCP; OpenInference semantic conventions; Claude Code, "Monitoring"; Codex, "Observability";
-Gemini CLI, "Telemetry"; Vercel AI SDK, "Telemetry".
+Gemini CLI, "Telemetry"; Vercel AI SDK, "Telemetry"; OpenLLMetry, "Semantic Conventions".
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLAUDE_CODE_SLOTS",
+    "CLAUDE_CODE_SPAN_SLOTS",
     "OWN",
     "Scalar",
     "Tally",
@@ -93,6 +94,8 @@ SLOTS: dict[str, str] = {
     "ai.usage.inputTokenDetails.cacheWriteTokens": "cache_write_tokens",
     "ai.usage.outputTokenDetails.reasoningTokens": "reasoning_tokens",
     "ai.toolCall.name": "tool",
+    "traceloop.span.kind": "span_kind",
+    "traceloop.entity.name": "entity",
 }
 
 # Metrics and events of coding agents (Claude Code, Codex, Gemini CLI); their names are too common to be
@@ -130,6 +133,9 @@ CLAUDE_CODE_SLOTS: dict[str, str] = {
     "function_name": "tool",
     "mcp_server": "mcp_server",
 }
+
+# Spans of Claude Code use both: `gen_ai` for what is called, names of their own for all else.
+CLAUDE_CODE_SPAN_SLOTS = {**SLOTS, **CLAUDE_CODE_SLOTS}
 
 
 class Tally:

@@ -18,8 +18,9 @@ _QUANTITIES = (
 # They stand around other calls, and would count what their parts have counted.
 _AROUND = frozenset(
     {"invoke_agent", "create_agent", "invoke_workflow", "plan", "CHAIN", "AGENT", "GUARDRAIL"}
-    | {"EVALUATOR", "PROMPT", "RETRIEVER", "UNKNOWN"}
+    | {"EVALUATOR", "PROMPT", "RETRIEVER", "UNKNOWN", "workflow", "task", "agent"}
 )
+_TOOLS = ("TOOL", "tool")
 
 
 def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] | None:
@@ -52,6 +53,9 @@ def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str]
         return None
     model = found.get("response_model") or found.get("request_model") or _invoked(found)
     tool, method = found.get("tool"), found.get("mcp_method")
+    if not tool and found.get("span_kind") in _TOOLS:
+        # OpenLLMetry names the function, OpenInference may name the span alone.
+        tool = found.get("entity") or found.get("span_name")
     if tool and (method or not model or operation == "execute_tool"):
         return tool, "tool"
     if model:
