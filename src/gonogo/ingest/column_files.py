@@ -36,8 +36,10 @@ def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, objec
         else:
             batches = _arrow_batches(arrow, ipc, packed)
         for batch in batches:
-            for row in batch.to_pylist():
-                yield {name: _plain_value(value) for name, value in row.items()}
+            names = batch.schema.names
+            columns = [_plain_column(arrow, column) for column in batch.columns]
+            for values in zip(*columns, strict=True):
+                yield dict(zip(names, values, strict=True))
     except arrow.ArrowInvalid as error:
         raise DataError(
             f"'{plain(source.path, 150)}' cannot be read: {plain(str(error), 150)}."
@@ -55,6 +57,15 @@ def _arrow_batches(arrow: Any, ipc: Any, packed: Any) -> Iterator[Any]:  # noqa:
     for batch in batches:
         for start in range(0, batch.num_rows, ROWS_A_BATCH):
             yield batch.slice(start, ROWS_A_BATCH)
+
+
+def _plain_column(arrow: Any, column: Any) -> list[object]:  # noqa: ANN401 - pyarrow's own
+    """The values of a column: what is JSON already is not looked at one by one."""
+    values: list[object] = column.to_pylist()
+    kinds = arrow.types
+    if any(is_of(column.type) for is_of in (kinds.is_integer, kinds.is_string, kinds.is_boolean)):
+        return values
+    return [_plain_value(value) for value in values]
 
 
 def _plain_value(value: object) -> object:

@@ -46,7 +46,6 @@ def rows_of(
         writer: Who writes them.
     """
     ids = partial(_ids, catalogue, dependency_id)
-    metrics = partial(_metrics, catalogue, dependency_id)
     grades = [judged(o) for o in observations]
     columns: tuple[Sequence[object], ...] = (
         [dependency_id] * len(observations),
@@ -72,7 +71,7 @@ def rows_of(
         ids([o.label for o in observations]),
         [None if o.input_hash is None else hash64(o.input_hash) for o in observations],
         [None if o.output_hash is None else hash64(o.output_hash) for o in observations],
-        [metrics(o.metrics) if o.metrics else None for o in observations],
+        _metrics(catalogue, dependency_id, [o.metrics for o in observations]),
         [o.output if store_text else None for o in observations],
         ids([o.run for o in observations]),
         [None if writer is None else catalogue.name_id(writer)] * len(observations),
@@ -98,10 +97,16 @@ def _ids(
     return list(map(found.get, texts)) if found else [None] * len(texts)
 
 
-def _metrics(catalogue: Catalogue, dependency_id: int, values: Mapping[str, float]) -> str:
-    for name in values:
+# `json.dumps` makes an encoder for each call that asks for anything but its defaults.
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
+
+def _metrics(
+    catalogue: Catalogue, dependency_id: int, told: Sequence[Mapping[str, float]]
+) -> list[str | None]:
+    for name in dict.fromkeys(name for values in told for name in values):
         catalogue.see_value(dependency_id, "metrics", catalogue.name_id(f"metrics.{name}"))
-    return json.dumps(dict(values), separators=(",", ":"), sort_keys=True)
+    return [_JSON.encode(dict(values)) if values else None for values in told]
 
 
 def _millionths(values: Sequence[float | None]) -> list[int | None]:
