@@ -150,6 +150,85 @@ def test_a_table_in_another_language_comes_in_by_the_command_that_is_offered(
         assert found["baseline"]["mean"] == pytest.approx(mean, abs=0.01)
 
 
+CALL = {"created_at": "2026-10-{day}T1{hour}:00:00Z", "duration": 9.5, "success": True}
+PAGE = {"success": True, "page": 1, "errors": [], "result": []}
+
+
+def at(n: int) -> dict[str, object]:
+    """A call as a gateway's API tells of it, six a day."""
+    return CALL | {"created_at": f"2026-10-{10 + n // 6}T1{n % 6}:00:00Z", "id": f"c{n}"}
+
+
+FOREIGN = {
+    "a page of an API": json.dumps(PAGE | {"result": [at(n) | {"model": "m"} for n in range(120)]}),
+    "pages, one a line": lines(
+        [PAGE | {"result": [at(6 * d + n) | {"model": "m"} for n in range(6)]} for d in range(20)]
+    ),
+    "names in objects": lines([at(n) | {"metadata": {"model": "m"}} for n in range(120)]),
+    "lists of its own": lines(
+        [at(n) | {"model": "m", "messages": [{"name": "x"}]} for n in range(120)]
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FOREIGN)
+def test_records_are_found_where_an_export_keeps_them(tmp_path: Path, form: str) -> None:
+    """In a list that a document holds, with names within objects: a row is a call, never the page."""
+    source, store = tmp_path / "export.json", tmp_path / "s.db"
+    source.write_text(FOREIGN[form])
+    refused = typed("ingest", str(source), store=store).stdout
+    options = shlex.split(refused.partition("Perhaps: ")[2].partition(" (and ")[0])
+    assert "NAME" not in " ".join(options)
+    taken = typed("ingest", str(source), *options, store=store)
+    assert taken.stdout.startswith("120 accepted, 0 duplicates, 0 updated, 0 refused"), taken
+    assert "120 records of m (120); 2026-10-10T10:00:00Z" in taken.stdout
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{}, {"error": "timeout"}, {"cost_usd": 0.5}, {"metrics": {"faith": 0.5}}, {"outcome": 1}],
+)
+@pytest.mark.parametrize("day", ["2024-05-01", None])
+def test_what_is_to_be_asked_next_can_be_asked(
+    tmp_path: Path, own: dict[str, object], day: str | None
+) -> None:
+    """Of calls with little in them, old or of now: the command that is offered gives an answer."""
+    row = {"dependency": "m", **own, **({} if day is None else {"ts": f"{day}T10:00:00Z"})}
+    (tmp_path / "calls.jsonl").write_text(lines([row]))
+    told = typed("ingest", str(tmp_path / "calls.jsonl"), store=tmp_path / "s.db").stdout
+    following = told.partition("Next: gonogo ")[2].splitlines()[0].partition(", and ")[0]
+    asked = typed(*shlex.split(following), "--json", store=tmp_path / "s.db")
+    assert "verdict" in json.loads(asked.stdout), asked
+
+
+def test_a_command_that_is_offered_is_never_cut_off(tmp_path: Path) -> None:
+    """Of many columns the ones that matter least are left to --ignore-unknown, which names them after."""
+    names = ["generation_id", "created_at", "cost_total", "tokens_prompt", "tokens_completion"]
+    names += ["model_permaslug", "provider_name", "generation_time_ms", "finish_reason_normalized"]
+    for text in (
+        f"{','.join(names)}\ng1,2026-10-10T10:00:00Z,0.1,5,6,m,acme,700,stop\n",
+        lines(
+            [
+                dict(
+                    zip(
+                        names,
+                        ["g1", "2026-10-10T10:00:00Z", 0.1, 5, 6, "m", "acme", 7, "stop"],
+                        strict=True,
+                    )
+                )
+            ]
+        ),
+    ):
+        source = tmp_path / "activity.txt"
+        source.write_text(text)
+        refused = typed("ingest", str(source), store=tmp_path / "s.db")
+        options = shlex.split((refused.stdout + refused.stderr).partition("Perhaps: ")[2])
+        assert options[-1] == "--ignore-unknown"
+        taken = typed("ingest", str(source), *options, store=tmp_path / "s.db").stdout
+        assert "record of m (1)" in taken
+        assert "Perhaps wanted: --map " in taken
+
+
 def test_any_word_can_be_said_to_be_the_good_one(tmp_path: Path) -> None:
     """What is refused says how; what says nothing stays nothing, and the rest is not good."""
     source, store = tmp_path / "calls.csv", tmp_path / "s.db"

@@ -7,35 +7,34 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from shlex import quote
 
-__all__ = ["MAP_ADVICE", "counted_calls", "suggestion"]
+__all__ = ["MAP_ADVICE", "counted_calls", "recognised", "suggestion"]
 
 MAP_ADVICE = (
     "Say which column is what: --map dependency=COLUMN (or --set dependency=NAME), --map ts=COLUMN, "
-    "--map outcome=COLUMN, a score of your own: --map metrics.NAME=COLUMN; and --ignore-unknown "
-    "leaves out the rest"
+    "--map outcome=COLUMN, your own: --map metrics.NAME=COLUMN; --ignore-unknown leaves out the rest"
 )
 
 # Without their units and accents; the first column that fits a field is taken.
 NAMES = {
-    "dependency": "model model_name model_id bot agent tool tool_name skill service endpoint api function scraper deployment engine "
+    "dependency": "model model_name model_id bot agent tool tool_name skill service endpoint api function scraper deployment engine model_permaslug "
     "modell modellname werkzeug dienst modele outil modelo herramienta modello strumento ferramenta",
     "ts": "timestamp time date datetime created created_at started_at start_time started called_at when logged_at event_time "
     "zeitstempel zeitpunkt zeit datum uhrzeit heure horodatage fecha hora fecha_hora marca_de_tiempo orario tijdstip tijd",
     "outcome": "correct is_correct success succeeded successful ok resolved solved passed pass right good accepted helpful valid "
     "richtig korrekt erfolg erfolgreich bestanden gelost reussi succes correcto exito acierto corretto giusto riuscito correto sucesso juist",
-    "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time seconds secs ms millis "
+    "latency_ms": "latency duration elapsed took response_time runtime time_taken request_time wall_time generation_time seconds secs ms millis "
     "dauer laufzeit antwortzeit latenz duree latence duracion latencia tiempo_de_respuesta durata latenza duracao duur",
-    "cost_usd": "cost price usd cost_usd total_cost spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco",
+    "cost_usd": "cost price usd cost_usd total_cost cost_total spend dollars price_usd kosten preis cout prix costo coste precio prezzo custo preco",
     "version": "model_version prompt_version release revision deployment_version build modellversion versione versao versie",
-    "id": "request_id call_id trace_id uuid message_id run_id",
+    "id": "request_id generation_id call_id trace_id uuid message_id run_id",
     "error": "exception failure error_code error_type error_message fehler fehlercode erreur errore erro fout",
     "item": "item_id question_id test_id case case_id example_id",
-    "provider": "vendor anbieter fournisseur proveedor fornitore fornecedor",
+    "provider": "vendor provider_name anbieter fournisseur proveedor fornitore fornecedor",
     "confidence": "probability prob certainty konfidenz confiance confianza confianca",
     "prediction": "predicted pred predicted_label y_pred vorhersage",
     "label": "expected truth ground_truth true_label y_true target_label erwartet",
-    "input_tokens": "prompt_tokens tokens_in in_tokens in_tok input_token_count",
-    "output_tokens": "completion_tokens tokens_out out_tokens out_tok output_token_count",
+    "input_tokens": "prompt_tokens tokens_prompt tokens_in in_tokens in_tok input_token_count",
+    "output_tokens": "completion_tokens tokens_completion tokens_out out_tokens out_tok output_token_count",
 }
 # Of a table whose row is many calls.
 _COUNTS = frozenset(
@@ -69,9 +68,12 @@ _BAD_COUNTS = frozenset(
 )
 # Taken where no better column is: these hold an answer's text as often.
 _PERHAPS = "result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
+# What stands before it has room in a message of 400 characters, and in a refusal of 300.
+SUGGESTION_CHARS_MAX = 240
 # A score does not say which way is good, so it is no outcome.
 _SCORES = (
     "score rating stars grade relevance toxicity faithfulness groundedness coherence fluency "
+    "answer_relevancy answer_relevance answer_correctness context_precision context_recall "
     "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward"
 )
 _OWN_SCORES = frozenset(_SCORES.split())
@@ -85,6 +87,11 @@ _MS_OF_UNIT = {
 }
 _UNIT = re.compile(rf"_({'|'.join(_MS_OF_UNIT)})$")
 _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
+
+
+def recognised(columns: Iterable[str]) -> int:
+    """How many fields columns seem to hold, by their names."""
+    return len({field for column in columns if (field := _meant(column)[0]) is not None})
 
 
 def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
@@ -103,10 +110,20 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
                 options[column] = f"--map {quote(f'{field}={column[:60]}{factor}')}"
     if not options:
         return ""
+    named = [] if "dependency" in filled else ["--set dependency=NAME"]
     told = [options[column] for column in unknown if column in options]
-    if "dependency" not in filled:
-        told.insert(0, "--set dependency=NAME")
-    return " ".join(told if len(options) == len(unknown) else [*told, "--ignore-unknown"])
+    rest = ["--ignore-unknown"] if len(options) < len(unknown) else []
+    # A command that is cut off can not be typed: what matters least is left out whole.
+    while len(" ".join([*named, *told, *rest])) > SUGGESTION_CHARS_MAX:
+        told.remove(max(told, key=_rank))
+        rest = ["--ignore-unknown"]
+    return " ".join([*named, *told, *rest])
+
+
+def _rank(option: str) -> int:
+    """The place of an option's field in the order in which fields matter."""
+    field = option.removeprefix("--map ").strip("'").partition("=")[0]
+    return list(NAMES).index(field) if field in NAMES else len(NAMES)
 
 
 def counted_calls(columns: Iterable[str]) -> list[str]:
@@ -120,11 +137,11 @@ def counted_calls(columns: Iterable[str]) -> list[str]:
 
 def _meant(column: str) -> tuple[str | None, str]:
     """The field that a column seems to be, and what its numbers are multiplied by."""
-    name = _plainly(column)
+    name = _plainly(column.rpartition(".")[2])
     unit = _UNIT.search(name)
     field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
-    if field is None and column.lower() in _OWN_SCORES:
-        return f"metrics.{column}", ""
+    if field is None and name in _OWN_SCORES:
+        return f"metrics.{column.rpartition('.')[2]}", ""
     factor = _MS_OF_UNIT.get(unit[1] if unit else name, "")
     return field or None, factor if field == "latency_ms" else ""
 

@@ -17,7 +17,7 @@ from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.numbered_lines import Row, Source, numbered_lines
 from gonogo.records import Rejection
 
-__all__ = ["Container", "Contents", "contents_of"]
+__all__ = ["Container", "Contents", "content_of", "contents_of"]
 
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
 # Of an archive: one entry, whose values take some ten times its bytes, and all of them.
@@ -74,7 +74,7 @@ def contents_of(source: Source, stated: str | None) -> Contents:
     if container == "eval":
         return Contents("json", _archive(source))
     rows = column_rows(source, is_parquet=container == "parquet")
-    return Contents(container, ((n, row, _content(row)) for n, row in enumerate(rows, 1)))
+    return Contents(container, ((n, row, content_of(row)) for n, row in enumerate(rows, 1)))
 
 
 def _container(source: Source, stated: str | None) -> Container:
@@ -128,10 +128,10 @@ def _document(source: Source) -> object:
 def _entries(document: object) -> Records:
     listed = document if isinstance(document, list) else [document]
     for place, entry in enumerate(listed, 1):
-        yield place, entry, _content(entry)
+        yield place, entry, content_of(entry)
 
 
-def _content(entry: object) -> bytes:
+def content_of(entry: object) -> bytes:
     """What a record says, as its bytes: of it an id is made where it has none."""
     return json.dumps(entry, sort_keys=True, default=str).encode(errors="surrogatepass")
 
@@ -177,7 +177,7 @@ def _samples(archive: zipfile.ZipFile, path: str) -> Records:
         if isinstance(sample, str):
             yield Rejection(place, "record", sample)
         else:
-            yield place, {"eval": log.get("eval"), "samples": [sample]}, _content(sample)
+            yield place, {"eval": log.get("eval"), "samples": [sample]}, content_of(sample)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> object:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from gonogo.border.column_names import MAP_ADVICE, counted_calls, suggestion
 from gonogo.border.foreign import whole
@@ -20,6 +21,7 @@ __all__ = ["ColumnMap", "parse_mapping", "typed_texts"]
 
 _FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
+LISTED = 3
 _SCALED: tuple[Form, ...] = ("number", "outcome", "time")
 
 
@@ -27,14 +29,15 @@ _SCALED: tuple[Form, ...] = ("number", "outcome", "time")
 class Target:
     """Where a column's value goes: a field, or an entry of `segments` or `metrics`."""
 
+    # What the field holds: asked for each cell, so found once.
+    form: Form = field(init=False)
     field: str
     key: str | None = None
     factor: float | None = None
 
-    @property
-    def form(self) -> Form:
-        """What the field holds."""
-        return FIELDS[self.field].form if self.key is None else _NESTED[self.field]
+    def __post_init__(self) -> None:
+        form = FIELDS[self.field].form if self.key is None else _NESTED[self.field]
+        object.__setattr__(self, "form", form)
 
 
 def _target(text: str, factor: float | None = None) -> Target | None:
@@ -135,8 +138,8 @@ class ColumnMap:
             taken = [target.field for _, target in (*self.targets, *own) if target is not None]
             likely = suggestion(unknown, [*taken, *(t.field for t, _ in self.constants)])
             raise DataError(
-                f"'{plain(path, 150)}' has columns that are no fields: {_listed(unknown)}. "
-                + (f"Perhaps: {plain(likely, 400)}" if likely else f"{MAP_ADVICE}.")
+                f"'{plain(Path(path).name, 40)}' has columns that are no fields: {_listed(unknown, 20)}. "
+                + (f"Perhaps: {likely}" if likely else f"{MAP_ADVICE}.")
             )
         passing = [(column, target) for column, target in own if target is not None]
         return replace(
@@ -155,7 +158,9 @@ class ColumnMap:
             and (not self.ignore_unknown or (name in FIELDS and _fits(name, value)))
         }
         for column, target in self.targets:
-            value = _at(values, column)
+            value = values.get(column)
+            if value is None and "." in column:
+                value = _at(values, column)
             if value is not None:
                 value = self._converted(target, value)
                 if value is not None:
@@ -188,23 +193,24 @@ class ColumnMap:
         return mapped | ({"outcome"} if self.good_when else set())
 
     def _converted(self, target: Target, value: object) -> object:
+        form = target.form
         if self.from_text and isinstance(value, str):
-            # R writes NA for nothing; the label of a class, or a region, may be called so.
-            may_be_na = target.form == "text" and target.field in _WORDS_OF_CONTENT
-            if is_nothing(value, numeric=target.form != "text") or (
-                value == "NA" and not may_be_na
-            ):
+            if form == "text":
+                # R writes NA for nothing; the label of a class, or a region, may be called so.
+                is_na = value == "NA" and target.field not in _WORDS_OF_CONTENT
+                return None if is_na or is_nothing(value) else value
+            if not value[:1].isdigit() and is_nothing(value, numeric=True):
                 return None
             value = typed_cell(
-                target.form,
+                form,
                 value,
                 decimal_comma=self.decimal_comma,
                 # A rate, or a measure of one's own: nobody takes it for USD.
                 is_any_money=target.factor is not None or target.key is not None,
             )
         elif isinstance(value, str):
-            value = _of_json(target.form, value)
-        elif target.form == "text" and isinstance(value, int) and not isinstance(value, bool):
+            value = _of_json(form, value)
+        elif form == "text" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)  # an identifier that its file keeps as a number
         if target.factor is None or isinstance(value, bool) or not isinstance(value, int | float):
             return value
@@ -281,9 +287,9 @@ def _put(fields: dict[str, object], target: Target, value: object) -> None:
         fields[target.field] = {**entries, target.key: value}
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{plain(name, 40)}'" for name in names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"  # noqa: PLR2004
+def _listed(names: Sequence[str], chars_max: int = 40) -> str:
+    shown = ", ".join(f"'{plain(name, chars_max)}'" for name in names[:LISTED])
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
 
 
 def parse_mapping(

@@ -33,6 +33,7 @@ from gonogo.records import (
 __all__ = ["FIELDS", "KINDS", "Field", "named", "parse_observation"]
 
 PROBLEM_CHARS_MAX = 300
+INNER_MAX = 50
 NANO = 1e9
 # What is dearer is kept to the micro-dollar: a float has no more digits.
 FINE_USD_MAX = 1e6
@@ -264,10 +265,25 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
 def _unknown(name: object, raw: Mapping[Any, object], from_file: bool) -> str:  # noqa: FBT001
     """What to do about a field that is none: of a file, whose columns can be mapped, about all of them at once."""
     unknown = [str(key) for key in raw if key not in FIELDS]
-    likely = suggestion(unknown, [key for key in raw if key in FIELDS]) if from_file else ""
+    # What lies in an object comes after what lies beside it.
+    inner = [f"{key}.{part}" for key in unknown[:INNER_MAX] for part in _entry_names(raw.get(key))]
+    filled = [key for key in raw if key in FIELDS]
+    likely = suggestion([*unknown, *inner], filled) if from_file else ""
     near = [] if likely else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
     if near or not from_file:
         return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"
+    if likely:
+        more = len(unknown) - 1
+        others = f", as {'is' if more == 1 else 'are'} {more} more" if more else ""
+        return f"unknown field{others}. Perhaps: {likely}"
     others = ", ".join(plain(key, 40) for key in unknown if key != name)
-    told = "unknown field" + (f", as are {plain(others, 100)}" if others else "")
-    return f"{told}. {f'Perhaps: {likely}' if likely else MAP_ADVICE}"
+    return f"unknown field{f', as are {plain(others, 40)}' if others else ''}. {MAP_ADVICE}"
+
+
+def _entry_names(value: object) -> list[str]:
+    """The names in an object, of values that are neither lists nor objects."""
+    if not isinstance(value, dict):
+        return []
+    return [str(key) for key, part in value.items() if not isinstance(part, dict | list)][
+        :INNER_MAX
+    ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import cast
 
+from gonogo.border.column_names import recognised
 from gonogo.errors import DataError, plain
-from gonogo.ingest.containers import contents_of
+from gonogo.ingest.containers import content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row, Source
+from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.understanding import Understanding
 from gonogo.records import Rejection
 
@@ -58,6 +61,10 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
     if stated == CELLS or (stated is None and isinstance(first, Mapping) and _MARK in first):
         return OpenedRows(rows, mapping, None, is_cells=True)
     found = _format(source, mapping, stated, first)
+    if found is None and contents.container != "csv" and (key := _list_of_rows(first)) is not None:
+        rows = _entries(rows, key)
+        first = cast("Mapping[str, list[object]]", first)[key][0]
+        found = _format(source, mapping, stated, first)
     if found is not None:
         file = File(source.path)
         understanding = Understanding(found.title, file, found.understood)
@@ -72,6 +79,41 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
     if mapping.ignore_unknown:
         rows = _seen_by(own, rows, mapping)
     return OpenedRows(rows, mapping, own)
+
+
+def _list_of_rows(first: object) -> str | None:
+    """The key under which a document, as a page of an API's answer, holds its records.
+
+    Lists of objects stand in records too, such as a call's messages: what holds more of an observation
+    than its own entries do is one.
+    """
+    if not isinstance(first, Mapping):
+        return None
+    own = recognised(first) + len(first.keys() & FIELDS.keys())
+    listed = {
+        key: recognised(value[0])
+        for key, value in first.items()
+        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+    }
+    key = max(listed, key=lambda key: listed[key], default=None)
+    return key if key is not None and listed[key] > own else None
+
+
+def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Rejection]:
+    """The entries of a list in each row, numbered through."""
+    place = 0
+    for row in rows:
+        listed = (
+            row[1].get(key)
+            if not isinstance(row, Rejection) and isinstance(row[1], Mapping)
+            else None
+        )
+        if not isinstance(listed, list):
+            yield row
+            continue
+        for entry in listed:
+            place += 1
+            yield place, entry, content_of(entry)
 
 
 def _seen_by(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Understanding"]
 
 SHOWN = 3
+_QUANTITIES = ("latency_ms", "cost_usd", "output_tokens", "input_tokens", "confidence")
 COLUMNS_SHOWN, COLUMNS_MAX = 8, 1_000
 # Records of each batch that are looked at for the fields that they have.
 LOOKED_AT = 100
@@ -44,7 +45,9 @@ def _has(observation: Observation, name: str) -> bool:
 
 
 def _quoted(name: str) -> str:
-    return name if name.replace("-", "").replace(".", "").isalnum() else f"'{name}'"
+    return (
+        name if name.replace("-", "").replace(".", "").replace("_", "").isalnum() else f"'{name}'"
+    )
 
 
 class Understanding:
@@ -63,6 +66,7 @@ class Understanding:
         self._versions: dict[str, dict[str, None]] = {}
         self._times: list[int] = []
         self.outcomes = self.errors = 0
+        self._metrics: list[str] = []
         self._columns: set[str] = set()
         self._filled: set[str] = set()
         self._weights: dict[str, tuple[float, float]] = {}
@@ -80,6 +84,11 @@ class Understanding:
         for name, weight in {(one.dependency, one.weight or 1.0) for one in observations}:
             low, high = self._weights.get(name, (weight, weight))
             self._weights[name] = min(low, weight), max(high, weight)
+        for one in [] if self._metrics else observations[:LOOKED_AT]:
+            self._metrics = [name for name in _QUANTITIES if _has(one, name)]
+            self._metrics += [f"metrics.{name}" for name in one.metrics]
+            if self._metrics:
+                break
         if self._understood is None:
             for one in observations[:LOOKED_AT]:
                 self._fields.update(name for name in FIELDS if _has(one, name))
@@ -151,9 +160,13 @@ class Understanding:
     def _next(self, now_ms: int, read: dict[str, dict[str, None]]) -> str:
         name = self._dependencies.most_common(1)[0][0]
         quoted = _quoted(name)
-        check = f"gonogo check drift {quoted}" if self.outcomes else f"gonogo check trust {quoted}"
-        if not self.outcomes and not self.errors:
-            check = f"gonogo check drift {quoted} --metric latency_ms"
+        is_old = bool(self._times) and self._times[1] < now_ms - STALE_MS
+        check = f"gonogo check drift {quoted}"
+        if not self.outcomes and not self.errors and self._metrics:
+            check += f" --metric {_quoted(self._metrics[0])}"
+        elif not self.outcomes:
+            # Trust is of now: of what is old it cannot be asked.
+            check = f"{check} --metric error" if is_old else f"gonogo check trust {quoted}"
         first, last = self._times or (now_ms, now_ms)
         if self.outcomes and last - first < BASELINE_MS:
             versions = list(read.get(name, ()))
@@ -164,7 +177,7 @@ class Understanding:
                 return (
                     f"Next: gonogo check trust {quoted}, and {check} once there are some days of it"
                 )
-        if self._times and self._times[1] < now_ms - STALE_MS:
+        if is_old:
             # Of what is that old no verdict about now is given; one as of its last day is.
             check += f" --until {rfc3339(self._times[1])[:10]}"
         return f"Next: {check}"
