@@ -229,6 +229,23 @@ def test_a_command_that_is_offered_is_never_cut_off(tmp_path: Path) -> None:
         assert "Perhaps wanted: --map " in taken
 
 
+def test_ids_that_come_again_are_said_and_long_ones_kept(tmp_path: Path) -> None:
+    """A local server counts to 999 and begins anew; another draws ids of 250 characters."""
+    rows = [
+        {"id": f"chatcmpl-{n % 50}", "dependency": "m", "ts": 1.7e9 + 60 * n, "latency_ms": 1}
+        for n in range(150)
+    ]
+    rows += [{"id": "r" * 250 + str(n), "dependency": "m", "ts": 1.7e9} for n in range(3)]
+    rows += [{"id": "r" * 250 + "0", "dependency": "m", "outcome": True}]
+    source = tmp_path / "calls.jsonl"
+    source.write_text(lines(rows))
+    told = typed("ingest", str(source), store=tmp_path / "s.db").stdout
+    assert told.startswith("53 accepted, 100 duplicates, 1 updated, 0 refused")
+    assert "\n100 records of an id that another one has" in told
+    dropped = typed("ingest", str(source), "--drop", "id", store=tmp_path / "t.db").stdout
+    assert dropped.startswith("154 accepted, 0 duplicates, 0 updated, 0 refused")
+
+
 def test_any_word_can_be_said_to_be_the_good_one(tmp_path: Path) -> None:
     """What is refused says how; what says nothing stays nothing, and the rest is not good."""
     source, store = tmp_path / "calls.csv", tmp_path / "s.db"

@@ -101,7 +101,6 @@ REFUSED: list[tuple[str, object, str]] = [
     ("dependency", "a\x00b", "control"),
     ("version", "a\u202eb", "invisible"),
     ("provider", "\ud800", "control or invisible"),
-    ("id", LONG, "at most 200"),
     ("item", LONG, "at most 200"),
     ("kind", "llm", "must be one of model, skill, tool, api, prompt"),
     ("kind", ["model"], "must be one of"),

@@ -170,3 +170,30 @@ def test_a_child_of_multiprocessing_writes_what_it_queued(tmp_path: Path, method
     with closing(sqlite3.connect(store)) as connection:
         (n,) = connection.execute("SELECT count(*) FROM observation").fetchone()
     assert n == 1 + 50 * len(children)
+
+
+def test_methods_of_a_class_are_observed_above_and_below_their_decorators() -> None:
+    """`classmethod` and `staticmethod` make no function that could be called: what they hold is."""
+    recorder = Kept()
+
+    class Search:
+        @recorder.observe("above")
+        @classmethod
+        def name(cls) -> str:
+            return cls.__name__
+
+        @recorder.observe("above")
+        @staticmethod
+        def twice(value: int) -> int:
+            return 2 * value
+
+        @classmethod
+        @recorder.observe("below")
+        def below(cls) -> str:
+            return cls.__name__
+
+    assert (Search.name(), Search().name(), Search.below()) == ("Search",) * 3
+    assert (Search.twice(2), Search().twice(3)) == (4, 6)
+    assert [call["dependency"] for call in recorder.seen] == ["above"] * 2 + ["below"] + [
+        "above"
+    ] * 2

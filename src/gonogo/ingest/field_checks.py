@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 
 from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.errors import plain
@@ -95,6 +96,18 @@ def identifier(value: object) -> str | None:
         whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_MAX
         value = str(int(value)) if whole else f"{value}"[: NAME_CHARS_MAX + 1]
     return optional_name(value)
+
+
+def call_id(value: object) -> str | None:
+    """The id of a call; a long one, as some servers draw them, by its hash."""
+    return identifier(bounded_id(value) if isinstance(value, str) else value)
+
+
+def bounded_id(stated: str) -> str:
+    """An id as it is kept: whoever has it finds its call, however long it is."""
+    if len(stated) <= NAME_CHARS_MAX:
+        return stated
+    return blake2b(stated.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def answer(value: object) -> str:

@@ -6,10 +6,11 @@ import hashlib
 import struct
 from array import array
 
+from gonogo.ingest.field_checks import bounded_id
+
 __all__ = ["AnotherRun", "Identities", "run_id"]
 
 SKETCH_SLOTS = 1 << 22
-ID_CHARS_MAX = 200
 
 
 class Identities:
@@ -57,10 +58,7 @@ class Identities:
 
 def run_id(run: str, stated: str) -> str:
     """An id that a file states, in one of several runs of the same file."""
-    whole = f"{run}/{stated}"
-    if len(whole) <= ID_CHARS_MAX:
-        return whole
-    return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return bounded_id(f"{run}/{stated}")
 
 
 class AnotherRun:

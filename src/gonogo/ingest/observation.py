@@ -64,7 +64,7 @@ FIELDS: Mapping[str, Field] = {
         Field(
             "id",
             "id",
-            checked.identifier,
+            checked.call_id,
             "text",
             "your id of the call; send it again to add an outcome",
         ),

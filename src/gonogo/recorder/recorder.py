@@ -116,12 +116,16 @@ class Recorder:
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorate a function: each call of it is recorded, with its time and what it raises.
 
-        `def` and `async def`, generators of both kinds, and objects that can be called. A generator's
+        `def` and `async def`, methods of classes, generators of both kinds, and objects that can be called. A generator's
         call lasts from its first value to its end; that its reader stops early is no error.
         """
         given = cast("dict[str, object]", fields)
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            if isinstance(function, classmethod | staticmethod):
+                # Above these decorators there is no function yet, only what will become one.
+                return cast("Callable[P, R]", type(function)(decorate(function.__func__)))
+
             @functools.wraps(function)
             def observed(*args: P.args, **kwargs: P.kwargs) -> R:
                 call = Call(self._put, dependency, dict(given))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gonogo.border.foreign import number
+from gonogo.ingest.field_checks import bounded_id
 from gonogo.ingest.numbered_lines import Row
 from gonogo.ingest.times import epoch_ms
 from gonogo.records import Rejection
@@ -35,7 +36,6 @@ Record = Mapping[str, object]
 # Of one observation, under the names of its fields. `alias`: another id by which scores may name it.
 # Without `dependency` it is an outcome or a score of the call with this id.
 Fields = dict[str, object]
-ID_CHARS_MAX = 200
 # Fields that no observation has: another id of a call, and that the id is that of a stored call.
 ALIAS, ALIAS_OF = "alias", "of a stored call"
 _QUANTITIES = ("latency_ms", "cost_usd", "input_tokens", "output_tokens")
@@ -189,6 +189,6 @@ def flat(
 def short_id(*parts: object) -> str:
     """An id of parts; a long one as its hash, since other tools' ids know no bound."""
     whole = "/".join(str(part) for part in parts)
-    if len(whole) <= ID_CHARS_MAX and whole.isprintable():
-        return whole
+    if whole.isprintable():
+        return bounded_id(whole)
     return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from gonogo.ingest.error_codes import error_code, error_code_of
+from gonogo.ingest.field_checks import bounded_id
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.agent_events import (
     AGENTS,
@@ -347,9 +348,7 @@ def _failure(stated: Scalar | None, failed: bool) -> str | None:  # noqa: FBT001
 def _response_id(found: Mapping[str, Scalar]) -> str | None:
     """A response's id, by which evaluations find its call; a long one as its hash."""
     stated = found.get("response_id")
-    if stated is None:
-        return None
-    return _hashed(stated) if len(str(stated)) > ID_CHARS_MAX else str(stated)
+    return None if stated is None else bounded_id(str(stated))
 
 
 def _service(attributes: Iterable[KeyValue]) -> str:
