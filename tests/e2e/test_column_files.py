@@ -1,0 +1,88 @@
+"""Parquet and Arrow by the command: the answers are those of the same records as lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from product import lines, typed
+
+pa = pytest.importorskip("pyarrow", reason="install gonogo[parquet]")
+
+HOUR_S = 3600
+BINS = {str(17_350 + k): 5 for k in range(4)}
+
+
+def cells() -> list[dict[str, Any]]:
+    """Ten days of one model, twenty calls an hour."""
+    counts = {"n": 20, "errors": 1, "slo_met": 20, "good": 17, "ok": 19, "ok_labels": 19}
+    total = sum(5 * round(2 ** ((int(k) - 17_216) / 16 + 1 / 32) * 1e6) for k in BINS)
+    return [
+        {"cell_version": 1, "dependency": "m", "hour": hour, "first_ts": hour, **counts}
+        | {"newest_ts": hour + 3000, "ok_good": 17, "segments": {"tier": "free"}}
+        | {"latency_ms_sum": total, "latency_ms_bins": BINS}
+        | {"outcome_sum": 17_000_000, "outcome_bins": {"140": 17, "-141": 3}}
+        for hour in range(1_790_000_000 // HOUR_S * HOUR_S - 240 * HOUR_S, 1_790_000_000, HOUR_S)
+    ]
+
+
+def calls() -> list[dict[str, Any]]:
+    """Calls as a data frame has them; nothing is a NaN there."""
+    return [
+        {
+            "dependency": "m",
+            "ts": 1_789_000_000.0 + 3000 * n,
+            "outcome": float(n % 7 > 0),
+            "latency_ms": None if n % 5 == 0 else 100.0 + n,
+            "segments": {"tier": "free" if n % 2 else "paid"},
+            "input_tokens": 12 + n,
+        }
+        for n in range(300)
+    ]
+
+
+def as_map(of: Any) -> Any:  # noqa: ANN401 - pyarrow's own
+    """The type that DuckDB and Spark give to an object of counts."""
+    return pa.map_(pa.string(), of)
+
+
+@pytest.mark.parametrize("container", ["parquet", "arrow"])
+@pytest.mark.parametrize("kind", ["cells", "calls"])
+def test_columns_give_the_answers_of_lines(tmp_path: Path, kind: str, container: str) -> None:
+    """Hour cells with their bins as maps, and calls with structs, times and NaN."""
+    rows = cells() if kind == "cells" else calls()
+    table = pa.Table.from_pylist(rows)
+    if kind == "cells":
+        for name in ("latency_ms_bins", "outcome_bins"):
+            column = pa.array([list(row[name].items()) for row in rows], as_map(pa.int64()))
+            table = table.set_column(table.schema.get_field_index(name), name, column)
+    else:
+        seconds = [round(row["ts"] * 1e6) for row in rows]
+        nan = [float("nan") if row["latency_ms"] is None else row["latency_ms"] for row in rows]
+        for name, column in (
+            ("ts", pa.array(seconds, pa.timestamp("us", tz="UTC"))),
+            ("latency_ms", pa.array(nan, pa.float64())),
+        ):
+            table = table.set_column(table.schema.get_field_index(name), name, column)
+    source = tmp_path / f"rows.{container}"
+    if container == "arrow":
+        with pa.OSFile(str(source), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        pytest.importorskip("pyarrow.parquet").write_table(table, source)
+    (tmp_path / "rows.jsonl").write_text(lines(rows))
+    found = []
+    for path in (source, tmp_path / "rows.jsonl"):
+        store = tmp_path / f"{path.suffix[1:]}.db"
+        taken = typed("ingest", str(path), store=store)
+        assert taken.stdout.startswith(f"{len(rows)} accepted, 0 duplicates, 0 updated, 0 refused")
+        for metric in ("outcome", "latency_ms"):
+            asked = ("check", "drift", "m", "--metric", metric, "--until", "2026-09-21", "--json")
+            report = json.loads(typed(*asked, store=store).stdout)
+            found.append(
+                {k: v for k, v in report.items() if k not in ("as_of", "data_age_s", "decision_id")}
+            )
+    assert found[:2] == found[2:]
+    assert found[0]["baseline"]["n"] > 50
