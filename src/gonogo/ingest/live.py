@@ -14,6 +14,7 @@ from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.corrected_costs import corrections_text
 from gonogo.text.forms import counted, number
+from gonogo.text.shared_ids import NO_SHARED_IDS
 
 
 class NotingSink(Protocol):
@@ -82,7 +83,7 @@ def _notes(taken: Sequence[Observation], stored: BatchReport, now_ms: int) -> li
     notes = [ahead_text(len(ahead), rfc3339(max(ahead)))] if ahead else []
     if stored.corrected:
         notes.append(corrections_text(stored.corrected, stored.corrected_nano_usd))
-    return notes
+    return notes + NO_SHARED_IDS.and_of(taken, stored).words()
 
 
 def _summary(stored: BatchReport, rejected: list[RejectedItem]) -> str:

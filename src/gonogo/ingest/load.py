@@ -32,6 +32,7 @@ from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.corrected_costs import corrections_text
 from gonogo.text.forms import counted
+from gonogo.text.shared_ids import NO_SHARED_IDS, SharedIds
 
 __all__ = [
     "BATCH_ROWS",
@@ -88,7 +89,7 @@ class LoadReport:
     `alike`: how many of a file were refused for one reason, by the first of them, of the first 1,000 reasons.
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
     understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
-    `corrected`: as of `BatchReport`.
+    `corrected`: as of `BatchReport`. `shared`: records that bear the id of another call.
     `versions`: those that were read of each dependency, in the order of their files.
     """
 
@@ -104,6 +105,7 @@ class LoadReport:
     ahead_ms: int = 0
     corrected: int = 0
     corrected_nano_usd: int = 0
+    shared: SharedIds = NO_SHARED_IDS
     versions: dict[str, dict[str, None]] = field(default_factory=dict)
     _first: dict[tuple[str, str, str], RefusedLine] = field(default_factory=dict, repr=False)
 
@@ -160,6 +162,7 @@ async def load(
         loaded.notes.append(ahead_text(loaded.ahead_n, rfc3339(loaded.ahead_ms)))
     if loaded.corrected:
         loaded.notes.append(corrections_text(loaded.corrected, loaded.corrected_nano_usd))
+    loaded.notes += loaded.shared.words()
     return loaded
 
 
@@ -342,7 +345,9 @@ async def _record(
         ahead = [one.ts_ms for one in batch.observations if one.ts_ms > now_ms + SKEW_MS]
         loaded.ahead_n += len(ahead)
         loaded.ahead_ms = max(ahead, default=loaded.ahead_ms)
-        refused += _counted(await sink.record(batch.observations, now_ms), batch.lines, loaded)
+        stored = await sink.record(batch.observations, now_ms)
+        loaded.shared = loaded.shared.and_of(batch.observations, stored)
+        refused += _counted(stored, batch.lines, loaded)
     return refused
 
 
