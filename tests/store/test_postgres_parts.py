@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gonogo.errors import StoreError
 from gonogo.ports.money import Balance, Draft, ReserveRequest, Scope
 from gonogo.settings import BudgetSettings, Settings
-from gonogo.store.postgres.address import connect_error, is_address, shown
+from gonogo.store.postgres.address import connect_error, is_address, shown, store_error
 from gonogo.store.postgres.books import BalanceSnapshot, root_of
 from gonogo.store.postgres.connecting import Terms, connect
 from gonogo.store.postgres.reserving import Group
@@ -115,3 +115,11 @@ def test_requests_together_are_decided_as_one_after_the_other(
     assert group.answers[0] == f"{limit - held} left"
     if fitting:
         assert group.room + held + fitting <= limit
+
+
+def test_a_table_that_is_gone_is_no_riddle() -> None:
+    """What is not there, and that the tables were changed; too short a time to open it is said as that."""
+    told = str(store_error("postgresql://h/d", psycopg.errors.UndefinedTable()))
+    assert "not those of its schema number" in told
+    slow = psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
+    assert "statement_timeout is too short" in str(connect_error("postgresql://h/d", slow))

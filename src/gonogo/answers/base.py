@@ -69,7 +69,7 @@ def rfc3339(ts_ms: int) -> Time:
     except (ValueError, OverflowError, OSError):  # none that comes in is: see ingest/times.py
         raise StoreError(
             f"The store holds {ts_ms} as a time, which is none: it was changed by hand or is damaged. "
-            "gonogo doctor says what is; gonogo restore FILE puts a backup in its place."
+            "gonogo doctor names all that is; gonogo doctor --repair makes anew what can be derived."
         ) from None
     return when.isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds").replace(
         "+00:00", "Z"

@@ -28,6 +28,7 @@ _REFUSALS = (
     ("No such file or directory", "no server listens there; start it, or check host and port"),
     ("could not translate host name", "its host is not known; check the name"),
     ("failed to resolve host", "its host is not known; check the name"),
+    ("statement timeout", "its statement_timeout is too short to open it; raise it for this user"),
     ("timeout", "it does not answer; check host, port and network"),
     ("No route to host", "it cannot be reached; check host and network"),
     ("starting up", "the server is starting; try again in a moment"),
@@ -50,6 +51,12 @@ _ADVICE = {
 }
 
 
+# A table or a column that is not there.
+_MISFITS = ("42P01", "42703")
+_MISFIT = (
+    "its tables are not those of its schema number; were they changed by hand? Put the database's own "
+    "backup back"
+)
 # Classes of failures that are a value's: a data exception, a broken rule, a limit of the program.
 _OF_VALUES = ("22", "23", "54")
 
@@ -106,5 +113,7 @@ def store_error(address: str, error: psycopg.Error) -> StoreError:
     if not state or state.startswith(("08", "57P")):
         advice = "the connection was lost. Check the server and try again"
     said = error.diag.message_primary or type(error).__name__
+    if state in _MISFITS:
+        advice = f"{plain(said, 120)}: {_MISFIT}"
     code = f" ({state})" if state else ""
     return StoreError(f"Store '{shown(address)}': {advice or plain(said, 200)}{code}.")
