@@ -19,11 +19,14 @@ from product import gonogo, lines, typed
 
 from gonogo.guard.guard_command import guard
 from gonogo.guard.hook_forms import CLIENTS, Ruling
+from gonogo.guard.resident import Judge
 from gonogo.guard.ruling import dependency_of
-from gonogo.settings import GuardSettings
+from gonogo.recorder.asker import Asker
+from gonogo.settings import GuardSettings, Settings
 
 EVENTS = Path(__file__).parent / "hook_events"
 BROKEN, SOUND = "github/search", "github/list"
+COMPOSED = "caf\u00e9/my list"
 TOOL = "mcp__github__search"
 
 
@@ -46,7 +49,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One tool that works, and one that has worked no more for a day."""
     folder = tmp_path_factory.mktemp("guard")
     data = folder / "calls.jsonl"
-    data.write_text(lines([*calls(BROKEN, bad_from=1420), *calls(SOUND, bad_from=1500)]))
+    bad = [call for name in (BROKEN, COMPOSED) for call in calls(name, bad_from=1420)]
+    data.write_text(lines([*bad, *calls(SOUND, bad_from=1500)]))
     path = folder / "store.db"
     assert typed("ingest", str(data), store=path).returncode == 0
     return path
@@ -163,6 +167,34 @@ def test_no_call_hides_from_its_no_go_behind_its_arguments(store: Path, argument
     told, _ = hook(store, asked, "claude-code")
     assert told["hookSpecificOutput"]["permissionDecision"] == "deny"
     assert "cannot be judged" in told["hookSpecificOutput"]["permissionDecisionReason"]
+
+
+@pytest.mark.parametrize(
+    "tool", ["mcp__caf\u00e9__my list", "mcp__cafe\u0301__my list", "mcp__caf\u00e9__my  list "]
+)
+def test_however_a_name_is_composed_and_spaced_its_no_go_stops_it(store: Path, tool: str) -> None:
+    """A store has each name in one form; a client hands on what its server is called by."""
+    told, _ = hook(store, event(tool), "claude-code")
+    assert f"no_go for {COMPOSED}" in told["hookSpecificOutput"]["permissionDecisionReason"]
+
+
+def test_a_name_with_something_invisible_in_it_is_stopped(store: Path) -> None:
+    """Nothing is recorded under such a name: a server that put it there would never meet a verdict."""
+    told, _ = hook(store, event(TOOL + "\u200b"), "claude-code")
+    assert told["hookSpecificOutput"]["permissionDecision"] == "deny"
+    assert "cannot be judged" in told["hookSpecificOutput"]["permissionDecisionReason"]
+
+
+def test_a_name_that_hides_something_is_stopped_where_nothing_else_is_asked() -> None:
+    """Open or not: no verdict could ever meet it."""
+
+    def unread() -> Settings:
+        raise AssertionError
+
+    judge = Judge(unread, lambda: Asker(unread()), clock=lambda: 0, closed=False)
+    ruling = judge("srv/sear\u2060ch")
+    assert ruling.what == "deny"
+    assert "has a control or invisible character" in ruling.reason
 
 
 @pytest.mark.parametrize(("tool", "stopped"), [(TOOL, True), ("mcp__github__list", False)])

@@ -270,3 +270,14 @@ def test_a_counter_goes_on_where_an_earlier_process_left_it(tmp_path: Path) -> N
         sent(client, "metrics", counted_calls(13, started_s=start_s, at_s=start_s + 720))
         sent(client, "metrics", counted_calls(17, started_s=start_s, at_s=start_s + 8_000))
     assert calls_of(store) == 7 + 1 + 4
+
+
+def test_who_hangs_up_in_the_middle_of_an_export_leaves_no_word(tmp_path: Path) -> None:
+    """The receiver goes on, and `receiver` finds nothing on its standard error."""
+    with receiver(tmp_path / "store.db") as client:
+        place = client.base_url.host, client.base_url.port or 80
+        with socket.create_connection(place) as cut:
+            head = f"POST /v1/traces HTTP/1.1\r\nHost: {place[0]}\r\nContent-Length: 1000\r\n"
+            cut.sendall(head.encode() + b"Content-Type: application/x-protobuf\r\n\r\nhalf")
+        done = client.post("/v1/traces", content=spans(1), headers=PROTOBUF)
+        assert done.status_code == 200

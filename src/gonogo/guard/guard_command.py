@@ -8,7 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from gonogo.config.early_options import EarlyParser
-from gonogo.guard.hook_forms import CLIENTS, EVENT_BYTES_MAX, Ruling, UnreadableCall, tool_of
+from gonogo.guard.hook_forms import (
+    CLIENTS,
+    EVENT_BYTES_MAX,
+    Ruling,
+    UnreadableCall,
+    called_name,
+    stopped,
+    tool_of,
+)
 from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
 
 
@@ -26,8 +34,7 @@ def guard(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         ruling = _ruled(given, environ)
     except UnreadableCall as error:
-        reason = f"gonogo: this call cannot be judged, and was stopped: {error}."
-        ruling = Ruling("deny", reason)
+        ruling = stopped(error)
     except Exception as error:  # noqa: BLE001 - an entry point: the client gets an answer
         why = why_not_asked(error)
         ruling = not_asked(why, closed=given.closed)
@@ -66,7 +73,7 @@ def _ruled(given: argparse.Namespace, environ: Mapping[str, str]) -> Ruling:
     from gonogo.config import load_settings
     from gonogo.guard.ruling import dependency_of
 
-    tool = tool_of(sys.stdin.buffer.read(EVENT_BYTES_MAX + 1))
+    tool = called_name(tool_of(sys.stdin.buffer.read(EVENT_BYTES_MAX + 1)))
     settings = load_settings(given.config, given.store, environ)
     name = dependency_of(tool, settings.guard)
     if name is None:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from gonogo.border.characters import UnclearName, name_of
 from gonogo.errors import DataError
 
 if TYPE_CHECKING:
     from gonogo.settings import GuardPolicy
 
-__all__ = ["CLIENTS", "Ruling", "UnreadableCall", "tool_of"]
+__all__ = ["CLIENTS", "Ruling", "UnreadableCall", "called_name", "stopped", "tool_of"]
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 NAME_CHARS_MAX = 500
@@ -32,7 +33,24 @@ class Ruling(NamedTuple):
 
 
 class UnreadableCall(DataError):
-    """A call whose arguments hide which tool is called: whoever writes them could pass a no_go so."""
+    """A call whose arguments or name hide which tool is called: whoever writes them could pass a no_go so."""
+
+
+def called_name(text: str) -> str:
+    """The name of what is called as the store has it, however its letters are composed and spaced.
+
+    Raises:
+        UnreadableCall: It holds what cannot be seen: nothing is recorded under it, so no verdict would meet it.
+    """
+    try:
+        return name_of(text)
+    except UnclearName as error:
+        raise UnreadableCall(f"the name of what it calls {error}") from None
+
+
+def stopped(error: UnreadableCall) -> Ruling:
+    """The ruling on a call that cannot be judged, wherever it comes from."""
+    return Ruling("deny", f"gonogo: this call cannot be judged, and was stopped: {error}.")
 
 
 def tool_of(event: bytes) -> str:

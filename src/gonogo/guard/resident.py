@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.config.edits import ConfigFile
 from gonogo.errors import StoreError
+from gonogo.guard.hook_forms import UnreadableCall, called_name, stopped
 from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
 from gonogo.guard.ruling import ruling_of
 from gonogo.guard.verdict_read import ANSWER_S, StandingFile, current_verdict
@@ -76,6 +77,10 @@ class Judge:
 
     def __call__(self, name: str) -> Ruling:
         """The ruling for a dependency."""
+        try:
+            name = called_name(name)
+        except UnreadableCall as error:
+            return stopped(error)
         now = time.monotonic()
         if now < self._away[0]:
             return self._not_asked(self._away[1])

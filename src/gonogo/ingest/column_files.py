@@ -14,6 +14,7 @@ from gonogo.ingest.numbered_lines import Source
 __all__ = ["column_rows"]
 
 ROWS_A_BATCH = 4096
+UNPACKED_BYTES_MAX = 256 << 20
 
 
 def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, object]]:
@@ -29,7 +30,7 @@ def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, objec
         raise DataError(
             "Parquet and Arrow need the extra parquet: install gonogo[parquet]."
         ) from None
-    packed: Any = source.raw if source.stream is source.raw else io.BytesIO(source.stream.read())
+    packed: Any = source.raw if source.stream is source.raw else _unpacked(source)
     try:
         if is_parquet:
             batches = parquet.ParquetFile(packed).iter_batches(batch_size=ROWS_A_BATCH)
@@ -40,10 +41,21 @@ def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, objec
             columns = [_plain_column(arrow, column) for column in batch.columns]
             for values in zip(*columns, strict=True):
                 yield dict(zip(names, values, strict=True))
-    except arrow.ArrowInvalid as error:
+    # What is no file of its kind is told in the library's own errors and in the language's.
+    except (arrow.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         raise DataError(
             f"'{plain(source.path, 150)}' cannot be read: {plain(str(error), 150)}."
         ) from None
+
+
+def _unpacked(source: Source) -> io.BytesIO:
+    """A compressed file's bytes, of which the reader needs the end first."""
+    content = source.stream.read(UNPACKED_BYTES_MAX + 1)
+    if len(content) > UNPACKED_BYTES_MAX:
+        raise DataError(
+            f"'{plain(source.path, 150)}' holds more than {UNPACKED_BYTES_MAX >> 20} MiB: unpack it first."
+        )
+    return io.BytesIO(content)
 
 
 def _arrow_batches(arrow: Any, ipc: Any, packed: Any) -> Iterator[Any]:  # noqa: ANN401 - pyarrow's own
@@ -80,7 +92,8 @@ def _plain_value(value: object) -> object:
         return {str(key): _plain_value(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return _plain_list(value)
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    # Bytes that are no text are told by their characters, which no name may have.
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 def _plain_list(entries: list[object]) -> object:

@@ -8,7 +8,7 @@ import anyio
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -152,10 +152,13 @@ class Receiver:
 
 async def _bounded_body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise MalformedMessage(413, f"The body is over {BODY_BYTES_MAX} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise MalformedMessage(413, f"The body is over {BODY_BYTES_MAX} bytes.")
+    except ClientDisconnect:
+        raise MalformedMessage(400, "The body ends too early.") from None
     return bytes(body)
 
 

@@ -56,6 +56,7 @@ def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         name = ""
     if not 0 < len(name) <= NAME_CHARS_MAX:
         raise ParameterError(f"wrap: a name has 1 to {NAME_CHARS_MAX} printable characters.")
+    given.name = name
     outbox = _outbox(given.config, given.store, environ)
     calls = Calls(name, outbox.put)
     sys.setswitchinterval(SWITCH_S)
