@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,3 +61,28 @@ def test_what_a_shell_would_read_is_quoted() -> None:
     action = NextAction(tool="trigger_fallback", arguments=asked, reason="plan")
     told = """gonogo fallback 'a b; rm' --reason 'it'"'"'s $bad': plan"""
     assert as_command(action) == told
+
+
+def test_a_name_that_looks_like_an_option_can_be_typed(tmp_path: Path) -> None:
+    """Whoever calls a model --json is offered a command that asks about it."""
+    (tmp_path / "calls.jsonl").write_text('{"dependency": "--json", "outcome": 1}\n')
+    store = tmp_path / "s.db"
+    typed("ingest", str(tmp_path / "calls.jsonl"), store=store)
+    [step] = json.loads(typed("list", "--json", store=store).stdout)["next_actions"]
+    done = typed(*command_of(NextAction(**step))[1:], store=store)
+    assert done.returncode == 3
+    assert "whether --json has drifted" in done.stdout
+
+
+@pytest.mark.parametrize(("by", "option"), [("shadow", "--shadow"), ("split", "--at-once")])
+def test_a_trial_is_typed_as_it_was_called(by: str, option: str) -> None:
+    """How a version is tried, and how far it goes, are options of `promote`."""
+    asked: dict[str, Any] = {
+        "dependency": "m",
+        "promote": "2",
+        "promote_by": by,
+        "share": 0.5,
+        "reason": "x",
+    }
+    action = NextAction(tool="trigger_fallback", arguments=asked, reason="begin")
+    assert command_of(action) == ["gonogo", "promote", "m", "2", "--to", "0.5", option]

@@ -64,6 +64,10 @@ _TYPED = (
 )
 
 
+# How a promotion is tried, and the option of `promote` that says so.
+_WAYS = {"shadow": ["--shadow"], "split": ["--at-once"]}
+
+
 def with_options(text: str) -> str:
     """What an answer or an error says, with arguments as the options that the command line takes."""
     for called, typed in _TYPED:
@@ -91,12 +95,17 @@ def command_of(action: NextAction) -> list[str]:
         return ["gonogo", "approve", str(action.arguments["plan_id"])]
     command, first = COMMANDS[action.tool]
     arguments = dict(action.arguments)
+    way = _WAYS.get(str(arguments.pop("promote_by", None)), [])
     if "promote" in arguments:
-        return ["gonogo", "promote", str(arguments["dependency"]), str(arguments["promote"])]
-    words = ["gonogo", *command.split()]
-    if first in arguments:
-        words.append(str(arguments.pop(first)))
-    return [*words, *(word for name in arguments for word in _option(name, arguments[name]))]
+        share = ["--to", str(arguments["share"])] if "share" in arguments else []
+        named = [str(arguments["dependency"]), str(arguments["promote"])]
+        return ["gonogo", "promote", *named, *share, *way]
+    named = [str(arguments.pop(first))] if first in arguments else []
+    options = [word for name in arguments for word in _option(name, arguments[name])]
+    # A name may look like an option.
+    if named and named[0].startswith("-"):
+        return ["gonogo", *command.split(), *options, "--", *named]
+    return ["gonogo", *command.split(), *named, *options]
 
 
 def _option_name(name: str) -> str:
