@@ -43,3 +43,30 @@ def test_the_panel_writes_numbers_as_words_do() -> None:
         float(rate_text(share).rstrip("%")) for share in shares
     ]
     assert [one.replace(" days", " d") for one in said[2]] == [duration(s) for s in SECONDS]
+
+
+AXES = """
+const table = (rows) => rows;
+%s
+const axis = (unit, values) => values.map(onAxis(unit ? { unit } : {}));
+console.log(JSON.stringify([
+  axis("minutes", [-0, 5, 10]), axis("tokens", [0, 500000, 1000000]), axis(undefined, [0, -0.5, 12325.5, -20000]),
+  [moved("outcome", -0.0001), moved("outcome", -0.466), moved("outcome", 0.02)],
+  [3.463e38, 2.282e37, 1.05e9, 60880].map((value) => evidence(value)),
+]));
+"""
+
+
+def test_an_axis_has_room_for_its_numbers_and_none_has_no_sign() -> None:
+    """A unit is no part of what stands on an axis; an exponent is that of the words."""
+    script = AXES % files("gonogo.panel").joinpath("format.js").read_text(encoding="utf-8")
+    done = subprocess.run(
+        [program("node"), "-e", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(done.stdout.replace("\N{MINUS SIGN}", "-")) == [
+        ["0", "5", "10"],
+        ["0", "500K", "1M"],
+        ["$0.00", "-$0.50", "$12.3K", "-$20K"],
+        ["0.0 points", "-46.6 points", "+2.0 points"],
+        ["10³⁸", "10³⁷", "10⁹", "60,880"],
+    ]

@@ -16,7 +16,7 @@ function planChart(check, width) {
   const calls = check.planned_calls;
   const fits = calls && check.calls_that_would_pass < calls ? check.calls_that_would_pass : null;
   const drawn = [
-    ticks(bottom, top, 3).map((v) => [s("line", { class: "axis", x1: PAD.left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }, shows(v))]),
+    ticks(bottom, top, 3).map((v) => [s("line", { class: "axis", x1: PAD.left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }, onAxis(check)(v))]),
     s("rect", { class: "over", x: PAD.left, y: PAD.top, width: right - PAD.left, height: y(left) - PAD.top }),
     s("g", { class: tint(check) },
       s("path", { class: "fan", d: `M${PAD.left} ${y(0)}L${right} ${y(high)}L${right} ${y(low)}Z` }),
@@ -43,7 +43,7 @@ function spendChart(check, history, width) {
   const committed = check.spent_usd + check.held_usd;
   const start = Date.parse(history.start);
   const times = [start, Math.max(Date.parse(check.as_of), start + HOUR)];
-  const { x, y, axes } = frame({ width, height, times, values: [0, Math.max(check.limit_usd, committed) * 1.12 || 1], show: shows });
+  const { x, y, axes } = frame({ width, height, times, values: [0, Math.max(check.limit_usd, committed) * 1.12 || 1], show: onAxis(check) });
   const right = width - PAD.right;
   const spent = [[PAD.left, y(0)], ...history.at_s.map((at, i) => [x(start + at * 1000), y(history.spent_usd[i])])];
   const stops = history.at_s.map((at, i) => ({ x: spent[i + 1][0], text: `${minute(start + at * 1000)}: ${shows(history.spent_usd[i])} spent` }));
@@ -81,8 +81,8 @@ function spendBar(check) {
 }
 
 function budgetCharts(check, history, width) {
-  // As wide as the style sheet makes a pair.
-  const side = width >= 2 * 440 + 16 ? (width - 16) / 2 : width;
+  // As wide as the style sheet makes a pair, or one alone.
+  const side = check.projected_interval80_usd && width >= 2 * 440 + 16 ? (width - 16) / 2 : width;
   return h("div", { class: "pair" }, history ? spendChart(check, history, side) : spendBar(check), check.projected_interval80_usd && planChart(check, side));
 }
 

@@ -10,6 +10,7 @@ const SHORT = format({ maximumSignificantDigits: 4 });
 const POINT1 = format({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const POINT4 = format({ minimumFractionDigits: 1, maximumFractionDigits: 4 });
 const CENTS = format({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const COMPACT = format({ notation: "compact", maximumSignificantDigits: 3 });
 const TINY = format({ maximumSignificantDigits: 2 });
 
 /* Points of a hundred have the digits that they come with: only 100 is 100. */
@@ -31,10 +32,16 @@ const usd = (value) => {
 const inUnit = (check) => (value) => {
   if (!check.unit) return usd(value);
   const size = Math.abs(value);
-  const shown = check.unit !== "minutes" ? whole(Math.round(value) + 0) : (size > 0 && size < 0.1 ? TINY : CENTS).format(value).replace(/\.?0+$/, "").replace("-", "\u2212");
+  const shown = check.unit !== "minutes" ? whole(Math.round(value) + 0) : (size > 0 && size < 0.1 ? TINY : CENTS).format(value + 0).replace(/\.?0+$/, "").replace("-", "\u2212");
   return `${shown} ${shown === "1" ? check.unit.slice(0, -1) : check.unit}`;
 };
-const signed = (text, value) => (value > 0 ? `+${text}` : text.replace("-", "\u2212"));
+/* On an axis there is room for the number alone; its unit stands beside the line that it measures. */
+const onAxis = (check) => (value) => {
+  if (Math.abs(value) < 1e4) return inUnit(check)(value).split(" ")[0];
+  return `${value < 0 ? "\u2212" : ""}${check.unit ? "" : "$"}${COMPACT.format(Math.abs(value))}`;
+};
+/* What is shown as none has no sign. */
+const signed = (text, value) => (!/[1-9]/.test(text) ? text.replace("-", "") : value > 0 ? `+${text}` : text.replace("-", "\u2212"));
 const span = (pair, show) => `${show(pair[0])}${DASH}${show(pair[1])}`;
 
 /* A metric's value: rates are shares, money is money, the rest is a plain number. */
@@ -46,8 +53,8 @@ function shown(metric, value) {
 const amount = (metric, value) => (RATES.has(metric) ? `${POINT1.format(hundredfold(value) + 0)} points` : shown(metric, value));
 const moved = (metric, value) => signed(amount(metric, value), value);
 
-/* An e-value has no upper end: beyond a million its exponent says more. */
-const power = (exponent) => `10${[...String(Math.round(exponent))].map((digit) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[digit] ?? "\u207b").join("")}`;
+/* An e-value has no upper end: beyond a million its exponent says more, and it is at least that much. */
+const power = (exponent) => `10${[...String(Math.floor(exponent))].map((digit) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[digit] ?? "\u207b").join("")}`;
 /* A value that was capped is at least what it says. */
 const evidence = (value, log10 = Math.log10(value)) => (value >= 1e300 && log10 <= 300 ? "over " : "") + (Math.abs(log10) > 6 && Number.isFinite(log10) ? power(log10) : SHORT.format(value));
 
