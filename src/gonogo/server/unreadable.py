@@ -30,6 +30,8 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from gonogo.errors import plain
+
 IDS_MAX = 100
 # For the answers to what came before the end of input, as long as they are worked on. Who has used next to no
 # processor for so long waits for a lock, and a client that has closed its end waits for the server.
@@ -99,6 +101,7 @@ async def answered_stdio() -> AsyncIterator[tuple[Incoming, Outgoing]]:
                     async for message in lines:
                         if not isinstance(message, Exception):
                             under_way.came(message.message)
+                            _log_unanswerable(message.message)
                             await readable_in.send(message)
                             continue
                         for answer in answers_to(message):
@@ -119,6 +122,15 @@ async def answered_stdio() -> AsyncIterator[tuple[Incoming, Outgoing]]:
         await writable.aclose()
 
 
+def _log_unanswerable(message: JSONRPCMessage) -> None:
+    """Say that a request's id is none: a client that sends 1.5 or null gets no answer, and reads why here."""
+    if isinstance(message, JSONRPCNotification) and not message.method.startswith("notifications/"):
+        logger.warning(
+            "a request on standard input has no id that is text or a whole number, and gets no answer: %s",
+            plain(message.method, 80),
+        )
+
+
 def answers_to(error: Exception) -> list[JSONRPCError]:
     """Why a line was not understood, once for each request in it; none for a notification."""
     line, problem, is_json = _line_of(error)
@@ -136,8 +148,10 @@ def _line_of(error: Exception) -> tuple[object, str, bool]:
     """What came, what is wrong with it in words of ours, and whether a JSON parser can read it."""
     if not isinstance(error, ValidationError):
         return None, "it is not UTF-8 text.", False
-    [first, *_] = error.errors()
-    came: object = first["input"]
+    [first, *others] = error.errors()
+    # Where a part of it is wrong, the whole is the input of what it lacks to be an answer.
+    wholes = [each["input"] for each in others if each["type"] == "missing"]
+    came: object = next(iter(wholes), first["input"])
     if first["type"] != "json_invalid":
         if isinstance(came, list):
             return came, "batches are not taken; send each request on a line of its own.", False
