@@ -163,6 +163,8 @@ async def test_what_speaks_against_a_beginning(tmp_path: Path) -> None:
             await m.app.promote("m", "v2", share=1.5)
         with pytest.raises(ParameterError, match="policy 'always'"):
             await m.app.promote("m", "v2", policy="always")
+        with pytest.raises(ActionRefused, match="it is in use"):
+            await m.app.promote("m", "v1")
         await m.smoke(version="v3", outcome=False)
         plan = await m.planned("v3")
         assert [c.check for c in plan.checks if not c.passed] == ["candidate_outcomes"]

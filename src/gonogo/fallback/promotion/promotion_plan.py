@@ -25,7 +25,7 @@ from gonogo.fallback.plan import (
     whole_share,
 )
 from gonogo.fallback.promotion.promotion_state import told_evidence
-from gonogo.fallback.promotion.trial_reading import current_version, read_trial
+from gonogo.fallback.promotion.trial_reading import current_version, read_trial, serves
 from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.measured import errors_decide
 from gonogo.ports.promotions import SHADOW, STAGE_SHARES, Promotion
@@ -269,8 +269,10 @@ def _held_against(
             f"No call of another version of '{known.name}' came in the last 7 days: there is nothing to "
             f"hold {version} against."
         ) from None
-    if current == version:
-        raise ActionRefused(f"{version} has all calls of '{known.name}' already.")
+    was_tried = route.promotion is not None and route.promotion.version == version
+    # One whose trial was taken back may have had all calls until just now.
+    if current == version or (not was_tried and serves(counts, version, end_hour=end_hour)):
+        raise ActionRefused(f"{version} has the calls of '{known.name}' already: it is in use.")
     return current
 
 

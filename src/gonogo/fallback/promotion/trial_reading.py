@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Far enough ahead of a trial for a thousand labels at a dozen a day.
 LOOK_BACK_HOURS = 90 * 24
+# More than smoke tests of another version leave it.
+SERVES_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +213,23 @@ def current_version(counts: HourCounts, candidate: str, *, end_hour: int) -> str
     Raises:
         LookupError: No other version was called in it.
     """
-    week = (counts.hour >= end_hour - 7 * 24) & (counts.n > 0)
-    calls: dict[str | None, int] = {}
-    for at, version in enumerate(counts.versions):
-        n = int(counts.n[week & (counts.version == at)].sum())
-        if version != candidate and n:
-            calls[version] = n
+    calls = _calls_of_week(counts, end_hour)
+    calls.pop(candidate, 0)
     if not calls:
         raise LookupError(candidate)
     return max(calls, key=lambda version: calls[version])
+
+
+def serves(counts: HourCounts, version: str, *, end_hour: int) -> bool:
+    """Whether nearly all calls of the newest week are of this version."""
+    calls = _calls_of_week(counts, end_hour)
+    return calls.get(version, 0) > SERVES_SHARE * sum(calls.values())
+
+
+def _calls_of_week(counts: HourCounts, end_hour: int) -> dict[str | None, int]:
+    week = (counts.hour >= end_hour - 7 * 24) & (counts.n > 0)
+    found = (
+        (version, int(counts.n[week & (counts.version == at)].sum()))
+        for at, version in enumerate(counts.versions)
+    )
+    return {version: n for version, n in found if n}
