@@ -152,3 +152,20 @@ def test_a_silence_says_why_and_ends(tmp_path: Path, name: str) -> None:
         assert typed("silence", name, "--end", store=store, environ=environ).returncode == 0
         assert typed("notify", "--to", "ops", store=store, environ=environ).returncode == 0
         assert "plan" in [message["kind"] for message in ops.taken]
+
+
+def test_one_receiver_without_its_secret_silences_nobody_else(tmp_path: Path) -> None:
+    """A test and what is news reach the other one; what is lacking is said, and the exit status is 1."""
+    with receiver(webhook) as ahangs, receiver(webhook) as ops:
+        store, environ = _world(tmp_path, ahangs, ops)
+        config = Path(environ["GONOGO_CONFIG"])
+        lacking = '[settings.notify.a_first]\nkind = "slack"\nurl_env = "NOT_SET"\n'
+        config.write_text(config.read_text() + lacking)
+        for words in (("notify", "--test"), ("notify",)):
+            done = typed(*words, "--json", store=store, environ=environ)
+            told = {one["receiver"]: one for one in answer(done)["told"]}
+            assert (told["a_first"]["status"], told["ops"]["status"]) == ("failed", "done")
+            assert "NOT_SET is not set" in told["a_first"]["detail"]
+            assert done.returncode == 1
+        alone = typed("notify", "--test", "--to", "a_first", store=store, environ=environ)
+        assert alone.returncode == 78

@@ -17,7 +17,7 @@ from gonogo.app.shift_notices import (
     shift_notices,
     shift_over,
 )
-from gonogo.errors import ParameterError, UnknownTarget, plain
+from gonogo.errors import ConfigError, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
 from gonogo.fallback.promotion.promotion_news import promotion_news
@@ -27,6 +27,7 @@ from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.repeated_silences import repeated_silences
 from gonogo.incidents.telling import tell
 from gonogo.notifiers.receivers import make_notifiers
+from gonogo.ports.actuators import Step
 from gonogo.ports.notices import Notice, Page
 from gonogo.ports.routes import WHOLE
 from gonogo.ports.silences import Silence
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from gonogo.answers import IncidentList
     from gonogo.app.parts import Stores
     from gonogo.fallback.promotion.promotion_news import PromotionNews
-    from gonogo.ports.actuators import Step
     from gonogo.ports.incidents import Kind
     from gonogo.ports.notices import Notifier
     from gonogo.ports.routes import Plan
@@ -57,7 +57,7 @@ async def tell_people(
     """Tell one receiver, or all one after another, what is news; what became of each page.
 
     Raises:
-        ConfigError: The environment lacks a secret.
+        ConfigError: The environment lacks the secret of the one that is named.
     """
     silences = await standing_silences(stores, now_ms=now_ms)
     plans = await stores.routes.waiting(now_ms=now_ms)
@@ -66,8 +66,8 @@ async def tell_people(
     shifts = await shift_notices(stores, [n for n, said in drifts.items() if said == "caution"])
     news = await promotion_news(stores.fallback, stores.settings, now_ms=now_ms)
     others = [*budgets, *shifts, *map(_promotion_notice, news)]
-    told = []
-    for notifier in _named(stores, name):
+    receivers, told = _receivers(stores, name)
+    for notifier in receivers:
         waiting = [_plan_notice(plan, stores.settings, notifier.name) for plan in plans]
         steps = await tell(
             stores.notices,
@@ -90,15 +90,25 @@ async def tell_test(
         "test", "test-" + stores.new_id(now_ms), ME, "a test: nothing is wrong", now_ms
     )
     page = Page((notice,), stores.settings.url)
-    return [(each.name, await each.tell(page, now_ms=now_ms)) for each in _named(stores, name)]
+    receivers, told = _receivers(stores, name)
+    return [*told, *[(each.name, await each.tell(page, now_ms=now_ms)) for each in receivers]]
 
 
-def _named(stores: Stores, name: str | None) -> list[Notifier]:
-    found = make_notifiers(stores.settings, name)
-    if name is not None and not found:
+def _receivers(stores: Stores, name: str | None) -> tuple[list[Notifier], list[tuple[str, Step]]]:
+    """Those that can be told, and what keeps each of the others: one without its secret silences nobody else."""
+    if name is not None and name not in stores.settings.notify:
         advice = "Add [settings.notify.NAME] to gonogo.toml, or check the name."
         raise UnknownTarget("receiver", name, stores.settings.notify, advice)
-    return found
+    found: list[Notifier] = []
+    lacking = []
+    for each in stores.settings.notify if name is None else (name,):
+        try:
+            found += make_notifiers(stores.settings, each)
+        except ConfigError as error:
+            if name is not None:
+                raise
+            lacking.append((each, Step("failed", str(error))))
+    return found, lacking
 
 
 def _plan_notice(plan: Plan, settings: Settings, sent_to: str) -> Notice:
