@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,9 +12,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
-from gonogo.detectors.rate.rate_run import Run
-from gonogo.detectors.rate.rate_state import Episode, RateState
-from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.rate.bets import (
+    CELL,
+    Batches,
+    Bets,
+    check_rows,
+    own_cells,
+    rises_of,
+    side_nats,
+)
+from gonogo.detectors.rate.change import change_at_alarm
+from gonogo.detectors.rate.null import KnownNull, Null, null_from
+from gonogo.detectors.rate.rate_state import (
+    EPISODES_KEPT_MAX,
+    TRAIL_MAX,
+    Episode,
+    PastBatch,
+    RateState,
+)
+from gonogo.detectors.rate.recovery import Hours, Recovery, Side, begin_recovery, follow_recovery
+from gonogo.detectors.rate.rule import RateRule, from_log_odds
 from gonogo.errors import DataError
 
 Status = Literal["quiet", "up", "down", "recovering", "recovered"]
@@ -188,3 +206,183 @@ def _stamps(stamp: ArrayLike | None, labels: Floats, before: RateState) -> Ints:
     if values.dtype.kind != "i" or values.shape != labels.shape:
         raise DataError("stamp needs one integer for each batch.")
     return values.astype(np.int64)
+
+
+class Run:
+    """What stands after each batch taken so far; `advance` takes the next ones."""
+
+    def __init__(
+        self,
+        labels: Floats,
+        failures: Floats,
+        rule: RateRule,
+        state: RateState,
+        offset: Floats | None,
+        stamp: Ints,
+        span: int = 1,
+    ) -> None:
+        self.rule, self.stamp, self.span, self.labels = rule, stamp, span, labels
+        with np.errstate(divide="ignore"):
+            self.log_starts = np.log(labels)
+        self.bad = failures / rule.dispersion
+        self.good = (labels - failures) / rule.dispersion
+        self.offset = np.zeros(1) if offset is None else offset
+        self.null: Null = null_from(state, rule, offsets=offset is not None)
+        self.bets = _bets_of(state, rule)
+        self.before = state
+        self.after, self.quiet_from = state.after, state.quiet_from
+        self.recovery: Recovery | None = state.recovery
+        self.episodes = list(state.episodes)
+        self.spells: list[tuple[int, int]] = []
+        self.since = 0
+        count = len(labels)
+        self.up, self.down, self.both = (np.full(count, -math.inf) for _ in range(3))
+        self.null_nats = np.zeros(count)
+        self.anchor = np.full(count, math.nan)
+        self.latched: NDArray[np.bool_] = np.zeros(count, dtype=np.bool_)
+        self.recovering: NDArray[np.bool_] = np.zeros(count, dtype=np.bool_)
+
+    def advance(self, at: int, end: int) -> int:
+        """Take batches from `at` to at most `end`; where an episode begins or ends, to there."""
+        span = slice(at, end)
+        bad, good, offset = self.bad[span], self.good[span], self._offset(span)
+        latched = self.recovery is not None
+        null: Null = KnownNull(self.null.log_odds()) if latched else self.null
+        null_nats, anchor = null.predict(bad, good, offset)
+        present = None if latched else np.rint(anchor / CELL).astype(np.int64)
+        batches = Batches(self.log_starts[span], bad, good, offset, null_nats)
+        own = own_cells(batches, present, self.rule)
+        bets = self.bets if present is None else self.bets.joined(present, own, self.rule)
+        mass = bets.evolve(batches, present, own, self.rule)
+        up, down = side_nats(bets, mass, self.rule)
+        both = _weigh(up, down, self.rule)
+        turn = self._follow(span) if latched else _first(both >= self.rule.needed_nats)
+        taken = len(both) if turn is None else turn + 1
+        done = slice(at, at + taken)
+        self.up[done], self.down[done], self.both[done] = up[:taken], down[:taken], both[:taken]
+        self.null_nats[done], self.latched[done] = null_nats[:taken], latched
+        self.bets = Bets(bets.cell, bets.row, mass[:, taken - 1])
+        if present is not None:
+            self.anchor[done] = anchor[:taken]
+            self.null = null.after(bad[:taken], good[:taken], offset[:taken])
+            self.bets = self.bets.pruned(int(present[taken - 1]))
+        if turn is not None:
+            self._turn(at + turn)
+        return at + taken
+
+    def state(self) -> RateState:
+        """What later batches go on from."""
+        kept = RateState(
+            batches=self.before.batches + len(self.labels),
+            after=self.after,
+            cell=tuple(self.bets.cell.tolist()),
+            row=tuple(self.bets.row.tolist()),
+            mass_nats=tuple(self.bets.nats.tolist()),
+            trail=() if self.recovery is not None else self._trail(len(self.labels)),
+            recovery=self.recovery,
+            quiet_from=self.quiet_from,
+            episodes=tuple(self.episodes),
+        )
+        return self.null.keep(kept)
+
+    def _offset(self, span: slice) -> Floats:
+        return self.offset if len(self.offset) == 1 else self.offset[span]
+
+    def _hours(self, span: slice) -> Hours:
+        """The batches as a recovery counts them: up is away from the old rate."""
+        bad, good = self.bad[span], self.good[span]
+        hours = Hours(self.stamp[span], bad, good, np.broadcast_to(self._offset(span), bad.shape))
+        return hours if self.episodes[-1].side == "up" else hours.mirrored()
+
+    def _trail(self, end: int) -> tuple[PastBatch, ...]:
+        """The newest batches since the last reset, before `end`."""
+        low = max(self.since, end - TRAIL_MAX)
+        span = slice(low, end)
+        offset = np.broadcast_to(self._offset(span), end - low)
+        seen = (self.bad[span], self.good[span], offset, self.null_nats[span], self.anchor[span])
+        rows = np.array(seen).T.tolist()
+        own = [
+            PastBatch(stamp, *row)
+            for stamp, row in zip(self.stamp[span].tolist(), rows, strict=True)
+        ]
+        return (*(self.before.trail if self.since == 0 else ()), *own)[-TRAIL_MAX:]
+
+    def _follow(self, span: slice) -> int | None:
+        """Take batches of an episode; the index of the one after which it is over."""
+        if self.recovery is None:
+            return None
+        followed = follow_recovery(self.recovery, self._hours(span))
+        taken, episode = len(followed.recovering), self.episodes[-1]
+        self.recovering[span.start : span.start + taken] = followed.recovering
+        if episode.recovering is None and followed.recovering.any():
+            first = int(self.stamp[span][int(followed.recovering.argmax())])
+            self.episodes[-1] = replace(episode, recovering=first)
+            self.spells.append((episode.onset, first))
+        self.recovery = followed.state
+        return taken - 1 if followed.over else None
+
+    def _turn(self, at: int) -> None:
+        if self.recovery is not None:
+            self.latched[at] = self.recovering[at] = False
+            self.episodes[-1] = replace(self.episodes[-1], recovered=int(self.stamp[at]))
+            self.after, self.quiet_from = int(self.stamp[at]), self.recovery.quiet_from
+            self.recovery = None
+            self.bets = _bets_of(RateState(), self.rule)
+            self.since = at + 1
+            return
+        side: Side = "up" if self.up[at] >= self.down[at] else "down"
+        trail = self._trail(at + 1)
+        change = change_at_alarm(trail, side=side)
+        self.episodes.append(self._episode(at, side, int(change.hours.stamp[0])))
+        del self.episodes[:-EPISODES_KEPT_MAX]
+        self.recovery = begin_recovery(
+            change, effect=self.rule.effect, quiet_from=self.quiet_from, span=self.span
+        )
+        # The null goes back to what it held at the onset: the trouble is nothing to learn from.
+        learned = np.array([passed[1:4] for passed in trail[-len(change.hours.stamp) :]]).T
+        self.null = self.null.without(*learned)
+        self.latched[at] = True
+
+    def _episode(self, at: int, side: Side, onset: int) -> Episode:
+        mine = rises_of(self.bets.row, self.rule) == (side == "up")
+        weight = np.exp(self.bets.nats[mine] - self.bets.nats[mine].max())
+        weight /= weight.sum()
+        anchor = from_log_odds(CELL * self.bets.cell[mine].astype(np.float64))
+        # The cell of a rate of its own is that rate; it was left from what the null held.
+        is_own = self.bets.row[mine] >= 2 * len(self.rule.deltas)
+        anchor = np.where(is_own, from_log_odds(self.anchor[at : at + 1]), anchor)
+        rate = self.bets.rates(self.rule, np.zeros(1))[mine, 0]
+        return Episode(
+            side=side,
+            after=self.after,
+            alarmed=int(self.stamp[at]),
+            onset=onset,
+            recovering=None,
+            recovered=None,
+            evidence_nats=float(self.both[at]),
+            rate_before=float(weight @ anchor),
+            rate_after=float(weight @ rate),
+        )
+
+
+def _bets_of(state: RateState, rule: RateRule) -> Bets:
+    check_rows(state.row, rule)
+    return Bets(
+        np.array(state.cell, dtype=np.int64),
+        np.array(state.row, dtype=np.int64),
+        np.array(state.mass_nats, dtype=np.float64),
+    )
+
+
+def _weigh(up: Floats, down: Floats, rule: RateRule) -> Floats:
+    weight_up, weight_down = rule.side_weights
+    if weight_down == 0:
+        return up
+    if weight_up == 0:
+        return down
+    both: Floats = np.logaddexp(math.log(weight_up) + up, math.log(weight_down) + down)
+    return both
+
+
+def _first(found: NDArray[np.bool_]) -> int | None:
+    return int(found.argmax()) if found.any() else None
