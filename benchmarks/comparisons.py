@@ -17,8 +17,7 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.golden.pairs import ItemMeans, compare
-from gonogo.detectors.rate.comparison import compare_rates, fisher_worse
-from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.comparison import compare_as_they_come, compare_rates, fisher_worse
 from gonogo.detectors.rate.rule import RateRule, deltas_for
 
 RULE, RATE, P_MAX, PAIRS = RateRule(needed=100), 0.06, 0.025, 2000

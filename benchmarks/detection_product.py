@@ -22,11 +22,12 @@ import numpy as np
 from gonogo.app import Gonogo
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.rate.dispersion import early_dispersion
+from gonogo.detectors.log_space import from_log_odds
+from gonogo.detectors.rate.dispersion import daily_dispersion, early_dispersion
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch, watch_slices
 from gonogo.detectors.rate.rate_watch import watch_rate
-from gonogo.detectors.rate.rule import RateRule, daily_dispersion, from_log_odds
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.detectors.values.ranks import SparseRows, rank_scores
 from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.golden.paired import GoldenRuns, run_evidence
 from gonogo.detectors.golden.pairs import ItemMeans, compare
-from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.comparison import compare_as_they_come
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, watch_slices
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule

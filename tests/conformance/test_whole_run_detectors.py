@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 import gonogo.detectors
 from gonogo.detectors.golden.items import item_evidence
 from gonogo.detectors.golden.paired import GoldenRuns, run_evidence
-from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.log_space import log_gamma
+from gonogo.detectors.rate.comparison import compare_as_they_come
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, watch_slices
 from gonogo.detectors.rate.rate_watch import watch_rate
-from gonogo.detectors.rate.rule import RateRule, log_gamma
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.shares.categories import watch_categories
 from gonogo.detectors.values.ranks import SparseRows
 from gonogo.detectors.values.scores import watch_scores

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.rate.comparison_stream import compare_as_they_come
+from gonogo.detectors.rate.comparison import compare_as_they_come
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.rate.dispersion import daily_dispersion
 from gonogo.detectors.rate.power import detectable_now
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
-from gonogo.detectors.rate.rule import RateRule, daily_dispersion
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.rate.seasons import weekly_offsets
 
 RULE = RateRule(needed=1e5)

@@ -18,9 +18,9 @@ from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import (
     COMPARISON_NEEDED,
     COMPARISON_SUGGESTS,
+    compare_as_they_come,
     fisher_worse,
 )
-from gonogo.detectors.rate.comparison_stream import compare_as_they_come
 from gonogo.detectors.rate.rule import RateRule, deltas_for
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.drift.ladder import (

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
-from gonogo.detectors.rate.rule import log_gamma
+from gonogo.detectors.log_space import log_gamma
 from gonogo.errors import DataError, ParameterError
 
 __all__ = ["item_evidence"]

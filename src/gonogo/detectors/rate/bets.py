@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.rate.recovery import accumulate_starts
-from gonogo.detectors.rate.rule import RateRule, from_log_odds
+from gonogo.detectors.log_space import accumulate_starts, from_log_odds
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 
 CELL = 0.1

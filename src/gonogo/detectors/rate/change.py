@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.log_space import log_gamma
 from gonogo.detectors.rate.null import GRID_STEP, GridNull
 from gonogo.detectors.rate.rate_state import PastBatch
 from gonogo.detectors.rate.recovery import Change, Hours, Side
-from gonogo.detectors.rate.rule import log_gamma
 
 __all__ = ["Marginals", "change_at_alarm", "marginals_since"]
 

@@ -1,25 +1,68 @@
-"""How much days differ, learned from few of them and while the level may already be moving."""
+"""How much days differ: learned from a baseline, or from few days while the level may be moving."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, check_counts
-from gonogo.detectors.rate.rule import Dispersion
 
 # Days' worth of "days do not differ" that a short baseline starts from.
 PRIOR_DAYS = 3.0
-# Standard errors by which what so few days tell is raised.
+# Standard errors by which what so few days tell is raised, and what a baseline of days tells.
 CAUTION_SE = 1.5
+DAILY_CAUTION_SE = 0.25
 # From so many steps on, the second largest is left out as well: a fall in the middle of a day
 # makes two.
 STEPS_TWO = 5
 
 _NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Dispersion:
+    """How much more rates vary than those of independent labels would.
+
+    Attributes:
+        observed: The best estimate; about 1 for independent labels.
+        used: The cautious value to put into a rule: 1 or more.
+        days: Days with labels.
+    """
+
+    observed: float
+    used: float
+    days: int
+
+
+def daily_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
+    """Learn from the baseline's days how many labels carry one independent label's information.
+
+    The observed dispersion is raised by a quarter of a standard error of its own estimate, sqrt(2 /
+    (days - 1)) of it, so that a short baseline is not trusted to have shown all of it. Without
+    that, days that differ by .02 raise false alarms in .15 of 40 days; a half finds a slow slide
+    later (benchmarks/detection_product.py).
+
+    Args:
+        n: Labels of each day, shape (days,).
+        bad: Bad outcomes of each day, shape (days,); may be fractional.
+
+    Raises:
+        DataError: The counts are malformed.
+    """
+    labels, failures = check_counts(n, bad)
+    labels, failures = labels[labels > 0], failures[labels > 0]
+    days = len(labels)
+    rate = float(failures.sum() / labels.sum()) if days else 0.0
+    if days < 2 or not 0 < rate < 1:  # noqa: PLR2004 - variance needs two
+        return Dispersion(observed=1.0, used=1.0, days=days)
+    pearson = float(((failures - labels * rate) ** 2 / (labels * rate * (1 - rate))).sum())
+    observed = pearson / (days - 1)
+    raised = observed * (1 + DAILY_CAUTION_SE * math.sqrt(2 / (days - 1)))
+    return Dispersion(observed, max(1.0, raised), days)
 
 
 def early_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:

@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.log_space import log_gamma, log_odds
 from gonogo.detectors.rate.rate_state import RateState
-from gonogo.detectors.rate.rule import RateRule, log_gamma, log_odds
+from gonogo.detectors.rate.rule import RateRule
 
 GRID_STEP = 0.02
 GRID_MAX = 350  # points each side of even odds: rates from .001 to .999

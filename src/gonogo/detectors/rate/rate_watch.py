@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
+from gonogo.detectors.log_space import from_log_odds
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
 from gonogo.detectors.rate.bets import (
     CELL,
@@ -31,7 +32,7 @@ from gonogo.detectors.rate.rate_state import (
     RateState,
 )
 from gonogo.detectors.rate.recovery import Hours, Recovery, Side, begin_recovery, follow_recovery
-from gonogo.detectors.rate.rule import RateRule, from_log_odds
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError
 
 Status = Literal["quiet", "up", "down", "recovering", "recovered"]

@@ -30,13 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints
+from gonogo.detectors.log_space import accumulate_starts
 
 Side = Literal["up", "down"]
 
 # Values, which have no recovery of two stages: evidence needed relative to an alarm.
 SHARE_OF_NEEDED = 0.1
-# A span of logs that plain sums of exponentials hold without loss.
-LINEAR_NATS_MAX = 690.0
 
 RECOVERING_NATS = math.log(20.0)  # odds for the way back at which "bad" becomes "recovering"
 OVER_NATS = math.log(50.0)  # the same against the nearest bad level, at which it is over
@@ -325,33 +324,3 @@ def _rate(odds: float) -> float:
 
 def _odds(rate: float) -> float:
     return math.log(rate) - math.log1p(-rate)
-
-
-def accumulate_starts(walk: Floats, log_starts: Floats, start_nats: float | Floats) -> Floats:
-    """Unroll M <- (M + start) exp(step) for a whole run, in logs, along the last axis.
-
-    Args:
-        walk: Cumulative steps, shape (..., n), nats.
-        log_starts: Log of the mass that joins ahead of each step, shape (n,).
-        start_nats: Log of the mass at the beginning, shape (...).
-
-    Returns:
-        Log mass after each step, shape (..., n).
-    """
-    joining: Floats = np.empty_like(walk)
-    joining[..., 0] = np.logaddexp(log_starts[0], start_nats)
-    joining[..., 1:] = log_starts[1:] - walk[..., :-1]
-    top = joining.max(axis=-1, keepdims=True)
-    bottom = joining.min(axis=-1, keepdims=True, where=np.isfinite(joining), initial=math.inf)
-    if (top - bottom < LINEAR_NATS_MAX).all():
-        top = np.where(np.isfinite(top), top, 0.0)
-        joining -= top
-        np.exp(joining, out=joining)
-        np.cumsum(joining, axis=-1, out=joining)
-        with np.errstate(divide="ignore"):
-            np.log(joining, out=joining)
-        joining += top
-    else:
-        joining = np.logaddexp.accumulate(joining, axis=-1)
-    joining += walk
-    return joining

@@ -13,12 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from gonogo.detectors.arrays import (
-    Floats,
-    check_counts,
     check_fractions,
     check_positive,
 )
@@ -36,10 +31,6 @@ DAYS_A_YEAR = 365.25
 DELTAS_MAX = 8
 # Where an effect ends that would leave the room that rates have.
 DELTA_MAX = 0.9
-# Standard errors by which a measured dispersion is raised.
-CAUTION_SE = 0.25
-# From here on the series is exact to rounding.
-STIRLING_FROM = 10
 
 
 def deltas_for(min_effect: float, spread: tuple[float, ...] = EFFECT_SPREAD) -> tuple[float, ...]:
@@ -113,70 +104,3 @@ class RateRule:
         if self.declared is not None:
             return 1.0, 0.0
         return self.weight_up, 1 - self.weight_up
-
-
-@dataclass(frozen=True, slots=True)
-class Dispersion:
-    """How much more rates vary than those of independent labels would.
-
-    Attributes:
-        observed: The best estimate; about 1 for independent labels.
-        used: The cautious value to put into a rule: 1 or more.
-        days: Days with labels.
-    """
-
-    observed: float
-    used: float
-    days: int
-
-
-def daily_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
-    """Learn from the baseline's days how many labels carry one independent label's information.
-
-    The observed dispersion is raised by a quarter of a standard error of its own estimate, sqrt(2 /
-    (days - 1)) of it, so that a short baseline is not trusted to have shown all of it. Without
-    that, days that differ by .02 raise false alarms in .15 of 40 days; a half finds a slow slide
-    later (benchmarks/detection_product.py).
-
-    Args:
-        n: Labels of each day, shape (days,).
-        bad: Bad outcomes of each day, shape (days,); may be fractional.
-
-    Raises:
-        DataError: The counts are malformed.
-    """
-    labels, failures = check_counts(n, bad)
-    labels, failures = labels[labels > 0], failures[labels > 0]
-    days = len(labels)
-    rate = float(failures.sum() / labels.sum()) if days else 0.0
-    if days < 2 or not 0 < rate < 1:  # noqa: PLR2004 - variance needs two
-        return Dispersion(observed=1.0, used=1.0, days=days)
-    pearson = float(((failures - labels * rate) ** 2 / (labels * rate * (1 - rate))).sum())
-    observed = pearson / (days - 1)
-    raised = observed * (1 + CAUTION_SE * math.sqrt(2 / (days - 1)))
-    return Dispersion(observed, max(1.0, raised), days)
-
-
-def log_gamma(x: Floats) -> Floats:
-    """The logarithm of Gamma for x > 0: Stirling's series, after ten steps up where x is small."""
-    small = x < STIRLING_FROM
-    z = np.where(small, x + STIRLING_FROM, x)
-    inverse = 1 / (z * z)
-    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z
-    stirling: Floats = (z - 0.5) * np.log(z) - z + (0.5 * math.log(2 * math.pi) + series)
-    if small.any():
-        steps = x[small, None] + np.arange(STIRLING_FROM)
-        stirling[small] -= np.log(steps.prod(axis=1))
-    return stirling
-
-
-def log_odds(rate: Floats) -> Floats:
-    """The logit of rates in (0, 1)."""
-    odds: Floats = np.log(rate) - np.log1p(-rate)
-    return odds
-
-
-def from_log_odds(value: Floats) -> Floats:
-    """The rate whose logit this is."""
-    rate: Floats = 1 / (1 + np.exp(-value))
-    return rate

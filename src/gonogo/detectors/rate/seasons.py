@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, Ints, check_counts
-from gonogo.detectors.rate.rule import from_log_odds, log_odds
+from gonogo.detectors.log_space import from_log_odds, log_odds
 from gonogo.errors import DataError
 
 HOURS_A_DAY = 24

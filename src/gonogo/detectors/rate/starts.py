@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
+from gonogo.detectors.log_space import from_log_odds
 from gonogo.detectors.rate.change import marginals_since
 from gonogo.detectors.rate.rate_watch import RateWatch
 from gonogo.detectors.rate.recovery import TYPICAL_CHANGE, Hours, Side
-from gonogo.detectors.rate.rule import RateRule, from_log_odds
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import NotEnoughData
 
 __all__ = ["RateSince", "rate_since"]

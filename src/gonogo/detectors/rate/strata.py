@@ -28,14 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints
+from gonogo.detectors.log_space import accumulate_starts, from_log_odds, log_gamma
 from gonogo.detectors.rate.bets import (
     CELL,
     OWN_LABELS_MIN,
     OWN_SHARE,
     ROOM_SHARE,
 )
-from gonogo.detectors.rate.recovery import accumulate_starts
-from gonogo.detectors.rate.rule import RateRule, from_log_odds, log_gamma
+from gonogo.detectors.rate.rule import RateRule
 
 __all__ = ["risen_given_mix"]
 

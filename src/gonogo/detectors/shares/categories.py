@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, check_positive
+from gonogo.detectors.log_space import log_gamma
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED
-from gonogo.detectors.rate.rule import log_gamma
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 __all__ = [

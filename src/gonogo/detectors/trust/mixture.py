@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.rate.rule import log_gamma
+from gonogo.detectors.log_space import log_gamma
 
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints, check_vector
+from gonogo.detectors.log_space import accumulate_starts
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
 from gonogo.detectors.rate.bets import NO_CELL, OWN_LABELS_MIN, OWN_SHARE, cells_of
-from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED, accumulate_starts
+from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED
 from gonogo.detectors.values.ranks import ScoreSums
 from gonogo.detectors.values.score_state import (
     CELL,

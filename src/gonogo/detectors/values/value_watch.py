@@ -12,9 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.pieces import Beginnings, PieceCache, SettledPrefix
-from gonogo.detectors.rate.dispersion import PRIOR_DAYS, early_dispersion, trimmed_dispersion
+from gonogo.detectors.rate.dispersion import (
+    PRIOR_DAYS,
+    daily_dispersion,
+    early_dispersion,
+    trimmed_dispersion,
+)
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
-from gonogo.detectors.rate.rule import RateRule, daily_dispersion
+from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.detectors.values.ranks import ScoreSums, SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale

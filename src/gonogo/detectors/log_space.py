@@ -1,4 +1,4 @@
-"""The upper part of a Beta integral, as a logarithm that stays exact however far out it lies."""
+"""Arithmetic in logarithms: Gamma, Beta and its tails, odds, and mass that joins a walk."""
 
 from __future__ import annotations
 
@@ -7,9 +7,67 @@ import math
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
-from gonogo.detectors.rate.rule import log_gamma
 
-__all__ = ["log_beta", "log_beta_above"]
+# From here on Stirling's series is exact to rounding.
+STIRLING_FROM = 10
+# A span of logs that plain sums of exponentials hold without loss.
+LINEAR_NATS_MAX = 690.0
+
+
+def log_gamma(x: Floats) -> Floats:
+    """The logarithm of Gamma for x > 0: Stirling's series, after ten steps up where x is small."""
+    small = x < STIRLING_FROM
+    z = np.where(small, x + STIRLING_FROM, x)
+    inverse = 1 / (z * z)
+    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z
+    stirling: Floats = (z - 0.5) * np.log(z) - z + (0.5 * math.log(2 * math.pi) + series)
+    if small.any():
+        steps = x[small, None] + np.arange(STIRLING_FROM)
+        stirling[small] -= np.log(steps.prod(axis=1))
+    return stirling
+
+
+def log_odds(rate: Floats) -> Floats:
+    """The logit of rates in (0, 1)."""
+    odds: Floats = np.log(rate) - np.log1p(-rate)
+    return odds
+
+
+def from_log_odds(value: Floats) -> Floats:
+    """The rate whose logit this is."""
+    rate: Floats = 1 / (1 + np.exp(-value))
+    return rate
+
+
+def accumulate_starts(walk: Floats, log_starts: Floats, start_nats: float | Floats) -> Floats:
+    """Unroll M <- (M + start) exp(step) for a whole run, in logs, along the last axis.
+
+    Args:
+        walk: Cumulative steps, shape (..., n), nats.
+        log_starts: Log of the mass that joins ahead of each step, shape (n,).
+        start_nats: Log of the mass at the beginning, shape (...).
+
+    Returns:
+        Log mass after each step, shape (..., n).
+    """
+    joining: Floats = np.empty_like(walk)
+    joining[..., 0] = np.logaddexp(log_starts[0], start_nats)
+    joining[..., 1:] = log_starts[1:] - walk[..., :-1]
+    top = joining.max(axis=-1, keepdims=True)
+    bottom = joining.min(axis=-1, keepdims=True, where=np.isfinite(joining), initial=math.inf)
+    if (top - bottom < LINEAR_NATS_MAX).all():
+        top = np.where(np.isfinite(top), top, 0.0)
+        joining -= top
+        np.exp(joining, out=joining)
+        np.cumsum(joining, axis=-1, out=joining)
+        with np.errstate(divide="ignore"):
+            np.log(joining, out=joining)
+        joining += top
+    else:
+        joining = np.logaddexp.accumulate(joining, axis=-1)
+    joining += walk
+    return joining
+
 
 # Lentz's method: a stand-in for a denominator of zero, and when a fraction has settled. It settles
 # in about the square root of the larger parameter; the bound is for parameters of 1e9.
