@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonogo.detectors.log_space import log_gamma
-from gonogo.detectors.rate.bets import CELL, ROOM_SHARE
 from gonogo.detectors.rate.rate_watch import watch_rate
-from gonogo.detectors.rate.rule import RateRule, deltas_for, needed_for
+from gonogo.detectors.rate.rule import CELL, ROOM_SHARE, RateRule, deltas_for, needed_for
 from gonogo.errors import DataError, ParameterError
 
 NEVER = 1e30

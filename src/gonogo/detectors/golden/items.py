@@ -53,7 +53,7 @@ def item_evidence(outcome: Floats, *, warm_up: int, newest: int | None = None) -
         ParameterError: `warm_up` is below 1.
         DataError: an outcome is neither NaN nor in [0, 1], or the shape is another.
 
-    Source: empirical Bayes for many small counts, Robbins (1956); `predictive` for the sum.
+    Source: empirical Bayes for many small counts, Robbins (1956); `rate.rule` for the sum.
     """
     if warm_up < 1:
         raise ParameterError(f"warm_up={warm_up}: the null needs a run or more to learn from.")

@@ -31,8 +31,7 @@ from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, check_counts
 from gonogo.detectors.log_space import log_beta, log_beta_above
-from gonogo.detectors.rate.bets import ROOM_SHARE
-from gonogo.detectors.rate.rule import DELTA_MAX, RateRule
+from gonogo.detectors.rate.rule import DELTA_MAX, ROOM_SHARE, RateRule
 from gonogo.errors import DataError
 
 __all__ = [

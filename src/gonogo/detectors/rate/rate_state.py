@@ -62,7 +62,7 @@ class RateState:
         batches: Batches seen.
         after: Stamp of the batch that ended the last episode; None where none has ended.
         bad, good: What the null has counted, in labels' worth (divided by the dispersion).
-        cell, row, mass_nats: The live bets: see `predictive_bets.Bets`.
+        cell, row, mass_nats: The live bets: see `rule.Bets`.
         grid: Log posterior of the null's log-odds, where expectations differ by batch; else empty.
         grid_first: Grid point that the first of `grid` belongs to.
         trail: The newest batches since the last reset, among which an alarm finds its onset.

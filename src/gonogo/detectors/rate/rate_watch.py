@@ -13,15 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
 from gonogo.detectors.log_space import from_log_odds
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
-from gonogo.detectors.rate.bets import (
-    CELL,
-    Batches,
-    Bets,
-    check_rows,
-    own_cells,
-    rises_of,
-    side_nats,
-)
 from gonogo.detectors.rate.change import change_at_alarm
 from gonogo.detectors.rate.null import KnownNull, Null, null_from
 from gonogo.detectors.rate.rate_state import (
@@ -32,7 +23,16 @@ from gonogo.detectors.rate.rate_state import (
     RateState,
 )
 from gonogo.detectors.rate.recovery import Hours, Recovery, Side, begin_recovery, follow_recovery
-from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.rate.rule import (
+    CELL,
+    Batches,
+    Bets,
+    RateRule,
+    check_rows,
+    own_cells,
+    rises_of,
+    side_nats,
+)
 from gonogo.errors import DataError
 
 Status = Literal["quiet", "up", "down", "recovering", "recovered"]
@@ -115,7 +115,7 @@ def watch_rate(
     Raises:
         DataError: Counts, offsets or stamps are malformed, or the state is of another rule.
 
-    Source: see `predictive`; cohorts of candidates with equal anchors are merged exactly.
+    Source: see `rule`; cohorts of candidates with equal anchors are merged exactly.
     """
     labels, failures = check_counts(n, bad)
     before = state or RateState()

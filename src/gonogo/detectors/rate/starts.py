@@ -1,7 +1,7 @@
 """How far a rate has gone since a change whose beginning is uncertain.
 
 Averages over the onsets k since the last reset. Onset k weighs labels_k times the marginal likelihood
-of the batches from k on at a new rate (see `predictive_change`). The new rate has a prior of its own:
+of the batches from k on at a new rate (see `change`). The new rate has a prior of its own:
 half Jeffreys, half a half-normal above the rate before k, since what raised an alarm was picked for
 looking large; only rates beyond the one before count. The densities are mixed. The capped bets of the
 detector are not asked: where a rate went much further than they go, they would hold it back.

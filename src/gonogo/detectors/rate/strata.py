@@ -11,11 +11,11 @@ grow, .99 where a new one comes.) Strata under 50 labels are not bet on.
 Candidates share the strata's rates of the first of them until those have moved by more than .1
 log-odds, weighed by labels. Beside the rule's effects there are shifts in log-odds, so that the
 evidence of a collapse is not bounded by the largest effect. A candidate whose first batch is large and
-speaks for a change also bets on how far that batch itself went, as in `bets`: between the shifts that are
+speaks for a change also bets on how far that batch itself went, as in `rate.rule`: between the shifts that are
 fixed, the null learns a large batch faster than they win (in one hour of 1,800 labels .01 and .1 bad
 became .45: log10 evidence of 2, and 72 with it).
 
-Sources: Shiryaev-Roberts over sums of e-processes, as in `predictive`; Dawid (1984), prequential.
+Sources: Shiryaev-Roberts over sums of e-processes, as in `rate.rule`; Dawid (1984), prequential.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import accumulate_starts, from_log_odds, log_gamma
-from gonogo.detectors.rate.bets import (
+from gonogo.detectors.rate.rule import (
     CELL,
     OWN_LABELS_MIN,
     OWN_SHARE,
     ROOM_SHARE,
+    RateRule,
 )
-from gonogo.detectors.rate.rule import RateRule
 
 __all__ = ["risen_given_mix"]
 

@@ -2,7 +2,7 @@
 
 The null learns the shares (Dirichlet-multinomial). At each batch candidates start whose law is
 centred on the shares learned there, with several strengths, and learns from its own data only.
-See `predictive` for the construction and its promise.
+See `rate.rule` for the construction and its promise.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def watch_categories(
         ParameterError: `baseline`, `needed` or `dispersion` is out of range.
         NotEnoughData: the baseline is empty.
 
-    Source: Good (1967) on the Dirichlet-multinomial Bayes factor; `predictive` for its use.
+    Source: Good (1967) on the Dirichlet-multinomial Bayes factor; `rate.rule` for its use.
     """
     table = _checked(counts, names)
     check_positive(needed=needed, dispersion=dispersion)

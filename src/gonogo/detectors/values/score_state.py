@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gonogo.detectors.arrays import check_positive
-from gonogo.detectors.rate.bets import OWN_SHARE
+from gonogo.detectors.rate.rule import OWN_SHARE
 from gonogo.errors import ParameterError
 
 __all__ = [
@@ -32,7 +32,7 @@ _OWN_CELLS = 2 * round(3.5 / CELL)
 class ScoreRule:
     """What to look for in scores. `deltas` are in standard deviations of the baseline.
 
-    `needed`, `weight_up` and `dispersion` mean what they mean in `predictive.RateRule`.
+    `needed`, `weight_up` and `dispersion` mean what they mean in `rate.rule.RateRule`.
     """
 
     needed: float
@@ -83,7 +83,7 @@ class ScoreState:
 
 
 def rows_of(rule: ScoreRule) -> range:
-    """The effects that a rule bets on: its deltas upwards, then downwards; see `predictive_bets`."""
+    """The effects that a rule bets on: its deltas upwards, then downwards; see `rate.rule`."""
     count = len(rule.deltas)
     return range(0 if rule.weight_up > 0 else count, 2 * count if rule.weight_up < 1 else count)
 

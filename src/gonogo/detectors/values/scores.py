@@ -2,9 +2,9 @@
 
 The null learns mean and variance of the scores (normal-inverse-gamma); candidates that start at
 each value bet on a mean a few sizes away from the one learned there, and do not follow. A candidate
-whose first batch is large and speaks for a change also bets on that batch's own mean, as in `bets`: the
+whose first batch is large and speaks for a change also bets on that batch's own mean, as in `rate.rule`: the
 null learns a batch of 5,000 values two standard deviations off faster than a bet on .7 can win (log10
-evidence of -778 without it, and 363 with it). See `predictive` for the construction and its promise,
+evidence of -778 without it, and 363 with it). See `rate.rule` for the construction and its promise,
 `ranks` for the scores.
 """
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from gonogo.detectors.arrays import Floats, Ints, check_vector
 from gonogo.detectors.log_space import accumulate_starts
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
-from gonogo.detectors.rate.bets import NO_CELL, OWN_LABELS_MIN, OWN_SHARE, cells_of
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED
+from gonogo.detectors.rate.rule import NO_CELL, OWN_LABELS_MIN, OWN_SHARE, cells_of
 from gonogo.detectors.values.ranks import ScoreSums
 from gonogo.detectors.values.score_state import (
     CELL,
