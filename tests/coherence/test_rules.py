@@ -18,7 +18,7 @@ from gonogo.coherence import (
     disagreements,
     pair_disagreements,
 )
-from gonogo.coherence.figures import figures
+from gonogo.coherence.figure_rules import figures
 from oracle import KNOWN
 from scripted import (
     BUDGET,

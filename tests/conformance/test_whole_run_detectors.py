@@ -17,8 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import gonogo.detectors
-from gonogo.detectors.golden.items import item_evidence
-from gonogo.detectors.golden.paired import GoldenRuns, run_evidence
+from gonogo.detectors.golden.paired import GoldenRuns, item_evidence, run_evidence
 from gonogo.detectors.log_space import log_gamma
 from gonogo.detectors.rate.comparison import compare_as_they_come
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, watch_slices

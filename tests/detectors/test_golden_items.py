@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.golden import items as golden_items
-from gonogo.detectors.golden.items import item_evidence
+from gonogo.detectors.golden import paired as golden_items
+from gonogo.detectors.golden.paired import item_evidence
 from gonogo.errors import DataError, ParameterError
 
 

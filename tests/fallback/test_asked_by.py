@@ -17,7 +17,7 @@ from gonogo.errors import ActionRefused
 from gonogo.hours.counts import hours_less
 from gonogo.records import DAY_MS, HOUR_MS, HourCounts, Observation
 from gonogo.settings import DependencySettings, Settings
-from gonogo.trust.recorders import PROBE_WRITER
+from gonogo.trust.writers import PROBE_WRITER
 
 pytestmark = pytest.mark.anyio
 

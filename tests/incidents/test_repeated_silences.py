@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gonogo.app import Gonogo
 from gonogo.app.people import end_silence, standing_silences
 from gonogo.config import load_settings
-from gonogo.config.schedule_expressions import cron_times
+from gonogo.config.maintenance_tables import cron_times
 from gonogo.config.values import Refusal
 from gonogo.errors import ParameterError
 from gonogo.incidents.handle import VerdictReading, note_verdict

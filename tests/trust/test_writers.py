@@ -16,7 +16,7 @@ from gonogo.recorder.recorder import Recorder
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import Settings
 from gonogo.store.observations.forget import Selection
-from gonogo.trust.recorders import PROBE_WRITER
+from gonogo.trust.writers import PROBE_WRITER
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,7 @@ from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
 from gonogo.ports.notices import Notice, Pace
 from gonogo.records import DAY_MS, UNIT_SIZE
-from gonogo.text.forms import amount_text, minute, percent
-from gonogo.text.unit_words import UNIT_WORDS
+from gonogo.text.forms import UNIT_WORDS, amount_text, minute, percent
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.drift.drift_check import DriftQuestion
     from gonogo.drift.drift_memory import DriftMemory
-    from gonogo.hours.recent_answers import Recent
+    from gonogo.hours.stream_cache import Recent
     from gonogo.records import Mark
     from gonogo.settings import Settings
     from gonogo.trust.fleet_scores import Suspicion
@@ -129,7 +129,7 @@ class CheckMemory(Maintenance):
     def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
         """What earlier checks of drift and of trust leave to later ones."""
         from gonogo.drift.drift_memory import DriftMemory
-        from gonogo.hours.recent_answers import Recent
+        from gonogo.hours.stream_cache import Recent
 
         if self._memory is None:
             self._memory = DriftMemory(), Recent()

@@ -14,7 +14,7 @@ from gonogo.ingest.refused_lines import Refusals
 from gonogo.money.not_counted import nearest
 from gonogo.records import BatchReport
 from gonogo.text.forms import counted
-from gonogo.trust.recorders import kept_of, refused_of, with_refused
+from gonogo.trust.writers import kept_of, refused_of, with_refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -47,10 +47,9 @@ if TYPE_CHECKING:
 
     from gonogo.app.new_names import NewNames
     from gonogo.ports.actuators import Actuator
-    from gonogo.ports.leases import Leases
     from gonogo.ports.money import Ledger
     from gonogo.ports.notices import Pace
-    from gonogo.ports.sharing import Changes
+    from gonogo.ports.sharing import Changes, Leases
     from gonogo.records import Part
     from gonogo.settings import Settings
     from gonogo.store.engine import Engine

@@ -32,8 +32,7 @@ from gonogo.ports.notices import Notice, Page
 from gonogo.ports.routes import WHOLE
 from gonogo.ports.silences import Silence
 from gonogo.records import DAY_MS, Decision, worst_verdict
-from gonogo.text.actors import actor_name
-from gonogo.text.forms import counted, minute, named, shares
+from gonogo.text.forms import actor_name, counted, minute, named, shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

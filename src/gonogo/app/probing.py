@@ -14,7 +14,7 @@ from gonogo.money.prices import call_micro_usd
 from gonogo.prober.golden_run import read_golden
 from gonogo.prober.probe_run import Prober, Run, observations, planned_run
 from gonogo.records import MICRO, worst_verdict
-from gonogo.trust.recorders import PROBE_WRITER
+from gonogo.trust.writers import PROBE_WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,7 @@ from gonogo.drift.drift_check import DriftQuestion, check_drift
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import hours_between, moment
 from gonogo.records import Decision
-from gonogo.text.actors import actor_name
-from gonogo.text.forms import number
+from gonogo.text.forms import actor_name, number
 
 if TYPE_CHECKING:
     from gonogo.ports.signal_reads import SignalTelemetry

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.detectors.pieces import PieceCache
 from gonogo.hours.history import HistoryCache
-from gonogo.hours.recent_answers import Recent
+from gonogo.hours.stream_cache import Recent
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport

@@ -12,7 +12,7 @@ from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.fallback.health import TrustHealth
-from gonogo.hours.recent_answers import Recent
+from gonogo.hours.stream_cache import Recent
 from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import LOCAL, WHOLE, Route
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.money.amounts import mean_amount
-from gonogo.money.scopes import Traffic, dependencies_of, scopes_at, traffic_now
-from gonogo.money.stead import stead_of
+from gonogo.money.scopes import Traffic, dependencies_of, scopes_at, stead_of, traffic_now
 from gonogo.ports.routes import Check, is_called, split_version
 from gonogo.records import DAY_MS, HOUR_MS, UNIT_SIZE, Unit
 from gonogo.text.forms import amount_text

@@ -20,8 +20,7 @@ from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, worst_verdict
-from gonogo.text.actors import actor_name
-from gonogo.text.forms import counted, number
+from gonogo.text.forms import actor_name, counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +174,7 @@ class TrustHealth:
 
     async def _doubt(self, name: str, now_ms: int) -> str:
         """Whose records of it disagree with the golden set, in words; empty where nobody's do."""
-        from gonogo.trust.doubtful_writers import doubtful_writers
+        from gonogo.trust.writers import doubtful_writers
 
         doubtful = await doubtful_writers(self._telemetry, name, now_ms=now_ms)
         who = plain(doubtful[0].writer, 80) if doubtful else ""

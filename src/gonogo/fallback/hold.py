@@ -12,7 +12,7 @@ from gonogo.fallback.plan import REASON_CHARS_MAX
 from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.periods import moment
 from gonogo.records import Decision
-from gonogo.text.actors import actor_name
+from gonogo.text.forms import actor_name
 
 if TYPE_CHECKING:
     from gonogo.fallback.fallback_ports import FallbackPorts

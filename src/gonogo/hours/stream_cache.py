@@ -1,9 +1,14 @@
-"""A cache of what was computed from hours that no longer change."""
+"""Caches of answers that still stand, and of what was computed from hours that no longer change."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from gonogo.answers import Answer, rfc3339
+from gonogo.text.ahead_of_clock import age_s, newest_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -37,3 +42,37 @@ class CachedStream:
         if key not in self.made:
             self.made[key] = make()
         return cast("Made", self.made[key])
+
+
+RECENT_MAX = 512
+
+Answered = TypeVar("Answered", bound=Answer)
+
+
+class Recent(Generic[Answered]):
+    """The newest answer to each question, with what it was made from and how long it is good."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[Hashable, int, Answered]] = OrderedDict()
+
+    def answer(
+        self, question: Hashable, rests_on: Hashable, *, newest_ts_ms: int, now_ms: int
+    ) -> Answered | None:
+        """The answer as it would be made anew now; None where it might differ."""
+        kept = self._kept.get(question)
+        if kept is None:
+            return None
+        made_from, until_ms, answer = kept
+        if made_from != rests_on or now_ms >= until_ms or newest_ahead(newest_ts_ms, now_ms):
+            return None
+        now = {"as_of": rfc3339(now_ms), "data_age_s": age_s(newest_ts_ms, now_ms)}
+        return answer.model_copy(update=now)
+
+    def keep(
+        self, question: Hashable, rests_on: Hashable, answer: Answered, *, until_ms: int
+    ) -> None:
+        """Keep an answer; the one longest unasked for gives way."""
+        self._kept[question] = rests_on, until_ms, answer
+        self._kept.move_to_end(question)
+        if len(self._kept) > RECENT_MAX:
+            self._kept.popitem(last=False)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget, plain
-from gonogo.text.actors import actor_name
-from gonogo.text.forms import span
+from gonogo.text.forms import actor_name, span
 
 if TYPE_CHECKING:
     from gonogo.ports.incidents import Event, IncidentRecord, Incidents

@@ -12,8 +12,8 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
-from gonogo.text.corrected_costs import corrections_text
 from gonogo.text.forms import counted, number
+from gonogo.text.refused_rows import corrections_text
 from gonogo.text.shared_ids import NO_SHARED_IDS
 
 

@@ -30,8 +30,8 @@ from gonogo.ingest.refused_lines import Refusals
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
-from gonogo.text.corrected_costs import corrections_text
 from gonogo.text.forms import counted
+from gonogo.text.refused_rows import corrections_text
 from gonogo.text.shared_ids import NO_SHARED_IDS, SharedIds
 
 __all__ = [

@@ -27,9 +27,9 @@ from gonogo.money.scopes import (
     called_in,
     dependencies_of,
     scopes_at,
+    stead_of,
     window_of,
 )
-from gonogo.money.stead import stead_of
 from gonogo.money.unpriced import unpriced_calls, unpriced_of
 from gonogo.ports.booked_costs import KeyedCalls
 from gonogo.ports.money import ReserveRequest, Scope

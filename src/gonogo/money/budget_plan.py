@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.money.amounts import CALLS_MIN, call_amounts
-from gonogo.money.declared import plan_declared
 from gonogo.money.planned_spend import (
     UNPRICED_SHARE_MAX,
     Curve,
     Forecasts,
     PlannedSpend,
+    plan_declared,
     quantile,
 )
-from gonogo.money.stead import CallGroup, is_routed, routed_groups, spread_calls
+from gonogo.money.scopes import CallGroup, is_routed, routed_groups, spread_calls
 from gonogo.records import HOUR_MS
-from gonogo.text.forms import rate_text
-from gonogo.text.unit_words import UNIT_WORDS
+from gonogo.text.forms import UNIT_WORDS, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

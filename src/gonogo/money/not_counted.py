@@ -6,8 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.money.scopes import budget_chain, dependencies_of, is_pattern, matched
-from gonogo.money.stead import stead_of
+from gonogo.money.scopes import budget_chain, dependencies_of, is_pattern, matched, stead_of
 from gonogo.ports.booked_costs import KeyedCalls
 from gonogo.ports.routes import split_version
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.money.planned_spend import UnpricedCalls
 from gonogo.money.prices import TokenUsage, call_nano_usd
 from gonogo.money.scopes import called_in
-from gonogo.text.unit_words import UNIT_WORDS
+from gonogo.text.forms import UNIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The signal that the store was written to, by whichever process."""
+"""Signals between processes that share a store: work that is claimed, and writes by any of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+
+class Leases(Protocol):
+    """Work that is claimed until a time: whoever dies loses it then."""
+
+    async def claim(self, name: str, holder: str, *, now_ms: int, until_ms: int) -> bool:
+        """Claim a work, or hold it longer; False while somebody else holds it."""
+        ...
+
+    async def release(self, name: str, holder: str) -> None:
+        """Let go of a work that `holder` holds; nothing where it does not."""
+        ...
+
+    async def held(self, *, now_ms: int) -> list[str]:
+        """The works that somebody holds now, sorted."""
+        ...
 
 
 class Changes(Protocol):

@@ -1,6 +1,6 @@
 """Reads of the signals beside quality: categories, answers, outputs by day.
 
-`StoredTelemetry` gives these with the queries in `store/reads/signal_queries.py`. Everything is read
+`StoredTelemetry` gives these with the queries in `store/reads/signal_store.py`. Everything is read
 from rollups and bounded samples, and golden calls are left out of `categories`.
 """
 

@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
-from gonogo.text.forms import amount_span, amount_text, counted, minute, percent
-from gonogo.text.unit_words import UNIT_WORDS
+from gonogo.text.forms import UNIT_WORDS, amount_span, amount_text, counted, minute, percent
 
 if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown

@@ -29,6 +29,7 @@ from gonogo.records import Unit
 from gonogo.text.budget_summary import not_counted_texts
 from gonogo.text.drill_words import drill_parts
 from gonogo.text.forms import (
+    UNIT_WORDS,
     Table,
     amount_text,
     counted,
@@ -45,7 +46,6 @@ from gonogo.text.forms import (
     signed,
     table,
 )
-from gonogo.text.unit_words import UNIT_WORDS
 
 Parts = tuple[list[tuple[str, str]], list[Table]]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gonogo.errors import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gonogo.answers import Evidence, TargetShare
     from gonogo.records import Unit
@@ -234,3 +234,66 @@ def shares(targets: Iterable[TargetShare]) -> str:
     return (
         " + ".join(f"{plain(t.target, 200)} {share_text(t.share)}" for t in most_first) or "nothing"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class UnitWords:
+    """How a unit is spoken of.
+
+    `lacks`: what a call has that cannot be counted; `remedy`: what to do about it; `counted`: an
+    observation that can be; `with_it`: what calls are recorded with; `free`: of a tool that never
+    had any.
+    """
+
+    lacks: str
+    remedy: str
+    counted: str
+    counted_many: str
+    with_it: str
+    free: str
+    projected: str = "projected use"
+    cost: str = "used"
+    spent: str = "used"
+
+
+UNIT_WORDS: Mapping[Unit, UnitWords] = {
+    "usd": UnitWords(
+        "no cost and no known price",
+        "Record cost_usd, or add the model to [settings.prices] in gonogo.toml.",
+        "priced observation",
+        "priced observations",
+        "their cost",
+        "no call of it ever had a cost",
+        "projected spend",
+        "cost",
+        "spent",
+    ),
+    # Every call counts as one: nothing lacks anything.
+    "calls": UnitWords("", "", "observation", "observations", "their ids", "", "planned"),
+    "tokens": UnitWords(
+        "no known tokens",
+        "Record input_tokens and output_tokens.",
+        "observation with tokens",
+        "observations with tokens",
+        "their tokens",
+        "no call of it ever had tokens",
+    ),
+    "minutes": UnitWords(
+        "no known duration",
+        "Record latency_ms.",
+        "observation with latency_ms",
+        "observations with latency_ms",
+        "their latency_ms",
+        "",
+    ),
+}
+
+
+_WORDS = {"person": "a person", "agent": "an agent", "gonogo": "gonogo itself"}
+
+
+def actor_name(actor: str) -> str:
+    """A person's name alone, and what else acted as a noun that stands in a sentence."""
+    if actor.startswith("agent:"):
+        return f"an agent ({actor.removeprefix('agent:')})"
+    return _WORDS.get(actor, actor.removeprefix("person:"))

@@ -1,4 +1,4 @@
-"""Rows that were refused on the way in: said wherever the others are judged."""
+"""Notes on rows that came in: refused ones, said wherever the others are judged, and calls at another cost."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gonogo.answers import RefusalCount, RefusedName, rfc3339
 from gonogo.errors import plain
-from gonogo.records import DAY_MS
-from gonogo.text.forms import counted, named
+from gonogo.records import DAY_MS, MICRO, NANO_A_MICRO
+from gonogo.text.forms import counted, money, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gonogo.records import RefusedRows
 
     Report = TypeVar("Report", DriftReport, TrustReport)
+
+__all__ = ["corrections_text"]
 
 
 def refused_text(refused: RefusedRows) -> str:
@@ -62,3 +64,11 @@ def all_refused_text(refused: Sequence[RefusedRows]) -> str:
         f"{counted(one.n, 'row')} of {plain(one.dependency, 80) or 'no name'}" for one in refused
     ]
     return f" Refused lately and not counted: {named(parts)}."
+
+
+def corrections_text(calls: int, change_nano_usd: int) -> str:
+    """How many they were, and what they cost now beside before."""
+    usd = change_nano_usd / NANO_A_MICRO / MICRO
+    change = f"{money(abs(usd))} {'more' if usd > 0 else 'less'}" if usd else "the same"
+    known = counted(calls, "call was", "calls were")
+    return f"{known} known at another cost, which is corrected: {change} in all."

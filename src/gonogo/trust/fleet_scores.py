@@ -197,7 +197,7 @@ async def _doubtful(
 
     Of many, those whose trust was last said to be other than go come first: a doubt that was said stays.
     """
-    from gonogo.trust.doubtful_writers import doubtful_writers
+    from gonogo.trust.writers import doubtful_writers
 
     names = await telemetry.golden_lately(start_hour=(now_ms - DAY_MS) // HOUR_MS)
     if len(names) > DOUBTED_MAX:

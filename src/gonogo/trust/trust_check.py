@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.answers import Ahead, DoubtfulWriter
-    from gonogo.hours.recent_answers import Recent
+    from gonogo.hours.stream_cache import Recent
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import TrustTelemetry
     from gonogo.records import Mark, Verdict
@@ -137,8 +137,8 @@ async def _surroundings(
     now_ms: int,
     detail: Literal["brief", "full"],
 ) -> _Surroundings:
-    from gonogo.trust.doubtful_writers import doubtful_writers
     from gonogo.trust.score_health import dependency_health
+    from gonogo.trust.writers import doubtful_writers
 
     upstream = await _upstream(telemetry, settings, found.dependency, now_ms)
     return _Surroundings(

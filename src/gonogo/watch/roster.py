@@ -1,4 +1,4 @@
-"""Which duties a configuration and the options of `gonogo watch` ask for."""
+"""Looking at every dependency whose evidence changed, so that incidents open with nobody asking."""
 
 from __future__ import annotations
 
@@ -10,13 +10,38 @@ from typing import TYPE_CHECKING
 from gonogo.errors import ActionRefused
 from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
 from gonogo.watch.duties import Duty, WaitError
-from gonogo.watch.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gonogo.app import Gonogo
     from gonogo.settings import Settings
+
+PAGE = 200
+
+
+class Lookout:
+    """Remembers what it has looked at, and what was not well: time alone may change those."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    async def look(self, app: Gonogo) -> None:
+        """One turn: drift and trust of each dependency that is not as it was when it was well."""
+        after: str | None = None
+        telemetry = (await app.stores()).telemetry
+        while page := await telemetry.dependencies(after=after, limit=PAGE):
+            for known in page:
+                if self._seen.get(known.name) == known.rev:
+                    continue
+                drift = await app.check_model_drift(known.name)
+                trust = await app.get_trust_score_health(known.name)
+                if {drift.verdict, trust.verdict} <= {"go", "unknown"}:
+                    self._seen[known.name] = known.rev
+                else:
+                    self._seen.pop(known.name, None)
+            after = page[-1].name
+
 
 logger = logging.getLogger("gonogo.watch")
 

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.cost.days import SPLIT_DAYS_MIN, DayLevels, day_levels
-from gonogo.detectors.cost.dependence import HeavyTail, correlation_time, heavy_tail
+from gonogo.detectors.cost.dependence import (
+    HeavyTail,
+    correlation_time,
+    heavy_tail,
+    regime_start,
+    split_correlation,
+)
 from gonogo.detectors.cost.level import LevelDrift, level_drift
-from gonogo.detectors.cost.regime import regime_start, split_correlation
 from gonogo.errors import DataError, ParameterError
 from gonogo.records import DAY_MS
 

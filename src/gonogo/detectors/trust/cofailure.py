@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.log_space import log_rising
 from gonogo.detectors.trust.calibration_health import FALSE_DISCOVERY_RATE, benjamini_hochberg
-from gonogo.detectors.trust.rising import log_rising
 from gonogo.errors import DataError
 
 if TYPE_CHECKING:

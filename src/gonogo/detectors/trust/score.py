@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.log_space import log_rising
 from gonogo.detectors.trust.hour_spread import hours_variance
 from gonogo.detectors.trust.mixture import BetaMixture
 from gonogo.detectors.trust.prior import Prior
-from gonogo.detectors.trust.rising import log_rising
 from gonogo.errors import DataError, ParameterError
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import numpy as np
 from gonogo.answers import Estimate
 from gonogo.detectors.trust.unlabelled import estimate_from_confidence
 from gonogo.drift.signals.budget_shares import WEEK
-from gonogo.drift.signals.daily_histogram import VALUES_MIN, read_shape
+from gonogo.drift.signals.value_shapes import VALUES_MIN, read_shape
 from gonogo.errors import NotEnoughData
 
 if TYPE_CHECKING:
     from gonogo.drift.signals.budget_shares import SignalQuestion
-    from gonogo.drift.signals.daily_histogram import DailyShape
+    from gonogo.drift.signals.value_shapes import DailyShape
 
 # With fewer calls of the newest week unlabelled than this, the labels say more.
 _UNLABELLED_SHARE_MIN = 0.5

@@ -1,4 +1,4 @@
-"""Leases in the store: `ports.leases.Leases`."""
+"""Leases in the store: `ports.sharing.Leases`."""
 
 from __future__ import annotations
 

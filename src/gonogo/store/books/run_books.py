@@ -8,7 +8,7 @@ from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.money import LeftHold, ReservationCalls, RunProgress
 from gonogo.records import DAY_MS
 from gonogo.store.books.counted import counted_by
-from gonogo.text.unit_words import UNIT_WORDS
+from gonogo.text.forms import UNIT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

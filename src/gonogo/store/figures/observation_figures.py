@@ -16,8 +16,7 @@ from gonogo.store.figures.figure import Figures
 from gonogo.store.figures.row_figures import RowsRead
 from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
-from gonogo.store.observations.cells import COUNTS, Cells, daily
-from gonogo.store.observations.codec import unpack
+from gonogo.store.observations.cells import COUNTS, Cells, daily, unpack
 from gonogo.store.observations.observation_counts import recount as recount_all
 from gonogo.store.observations.observation_counts import versions_of, whole_of
 from gonogo.store.observations.rebuild import ROWS_AFTER

@@ -7,8 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
 from gonogo.store.engine import Connection, in_shard
-from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
-from gonogo.store.observations.codec import pack, unpack
+from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily, pack, unpack
 
 if TYPE_CHECKING:
     from gonogo.store.observations.rows import SeriesKey

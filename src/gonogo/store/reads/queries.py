@@ -21,8 +21,7 @@ from gonogo.records import (
 from gonogo.store.books.refused_book import read_refused
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.catalogue import IDS_A_QUERY, PAIR
-from gonogo.store.observations.cells import COUNTS
-from gonogo.store.observations.codec import unpack_many
+from gonogo.store.observations.cells import COUNTS, unpack_many
 from gonogo.store.observations.rows import hash16
 
 if TYPE_CHECKING:

@@ -1,25 +1,77 @@
-"""Writers whose evidence of the last day says other than the golden set: a flood of fakes is named.
-
-Golden answers and traffic differ in level, so changes are compared: how far a writer's rate in the last day
-lies from that of all calls before, against how far the golden set's lies from its own before. Under the same
-cause both move alike. The difference of the two changes is normal with the sum of four binomial variances; a
-writer is named from four standard deviations and ten points on (1 in 16,000 for a writer without fault).
-"""
+"""Whose observations count, and writers whose evidence of the last day says other than the golden set."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gonogo.answers import DoubtfulWriter
-from gonogo.records import DAY_MS, HOUR_MS
-from gonogo.trust.recorders import PROBE_WRITER
+from gonogo.errors import plain
+from gonogo.records import DAY_MS, HOUR_MS, Rejection
 
 if TYPE_CHECKING:
-    from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts
-    from gonogo.records import HourCounts
+    from collections.abc import Sequence
 
-__all__ = ["doubtful_writers"]
+    from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts
+    from gonogo.records import BatchReport, HourCounts
+    from gonogo.settings import Settings
+
+__all__ = [
+    "PROBE_WRITER",
+    "doubtful_writers",
+    "kept_of",
+    "may_record",
+    "refused_of",
+    "with_refused",
+]
+
+# Who writes what a probe was answered, whoever started it.
+PROBE_WRITER = "probe"
+
+
+def may_record(settings: Settings, dependency: str, writer: str) -> bool:
+    """Whether a writer's observations of a dependency count. A probe is asked by gonogo itself."""
+    recorders = settings.dependency(dependency).recorders
+    if not recorders or writer == PROBE_WRITER:
+        return True
+    return any(fnmatchcase(writer, pattern) for pattern in recorders)
+
+
+def refused_of(names: Sequence[str], settings: Settings, writer: str) -> list[Rejection]:
+    """What a writer may not say, of the dependencies of a batch; each by its index there."""
+    barred = {name for name in set(names) if not may_record(settings, name, writer)}
+    if not barred:
+        return []
+    return [
+        Rejection(
+            at,
+            "dependency",
+            f"is recorded by {plain(', '.join(settings.dependency(name).recorders), 80)} "
+            f"(`recorders` in gonogo.toml), and this came by {plain(writer, 80)}",
+            name,
+            is_lost=False,
+        )
+        for at, name in enumerate(names)
+        if name in barred
+    ]
+
+
+def kept_of(names: Sequence[str], refused: Sequence[Rejection]) -> list[int]:
+    """The indexes of what was not refused."""
+    barred = {each.position for each in refused}
+    return [at for at in range(len(names)) if at not in barred]
+
+
+def with_refused(
+    stored: BatchReport, refused: Sequence[Rejection], kept: Sequence[int]
+) -> BatchReport:
+    """The report on a whole batch, of that on the part that was kept, by the indexes of which."""
+    own = [replace(each, position=kept[each.position]) for each in stored.rejected]
+    every = sorted([*own, *refused], key=lambda each: each.position)
+    return replace(stored, rejected=tuple(every), left=tuple(kept[at] for at in stored.left))
+
 
 BEFORE_DAYS = 14
 SD_MIN = 4.0
