@@ -48,7 +48,7 @@ _RANK: dict[DriftStatus, int] = {"degraded": 0, "improved": 1, "stable": 2, "ins
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is compared: two versions, or two periods of hours (half-open)."""
+    """The two sides of a comparison: two versions, or two periods of hours (half-open)."""
 
     before_version: str | None
     after_version: str | None
@@ -183,7 +183,7 @@ def compare_sides(
 
 
 def _told(before: RateStream, after: RateStream, shown: _Source, *, sides: Sides) -> Finding:
-    """What both sides are, and the change between them, in the metric's own terms."""
+    """The measures of both sides, and the change between them, in the metric's own terms."""
     low, high = shown.gain.interval95
     if before.metric == "outcome":
         first, second, interval = shown.before, shown.after, (low, high)

@@ -115,7 +115,7 @@ async def check_drift(
 
 
 def _basis(mark: Mark) -> tuple[int, str | None]:
-    """What a report was made from, besides the time and the settings."""
+    """The data that a report was made from, besides the time and the settings."""
     return mark.rev, mark.accepted
 
 
@@ -310,7 +310,7 @@ def _is_told(finding: Finding) -> bool:
 
 
 def _signals(findings: list[Finding], detail: Literal["brief", "full"]) -> list[Signal] | None:
-    """What moved first, then the whole of each metric, then slices by their evidence."""
+    """Findings in order: what moved first, then the whole of each metric, then slices by their evidence."""
     shown = [f for f in findings if detail == "full" or f.segment is None or f.status == "shifted"]
     ranked = sorted(
         shown,

@@ -76,7 +76,7 @@ def golden_finding(
 
 
 def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Finding:
-    """What the newest run says, by the baseline of the first week."""
+    """The finding of the newest run, by the baseline of the first week."""
     evidence = run_evidence(runs, newest=1)
     needed = needed_for(
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight

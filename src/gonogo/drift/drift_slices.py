@@ -42,7 +42,7 @@ SHOWN = {"brief": 5, "full": 50}
 
 @dataclass(frozen=True, slots=True)
 class SliceFindings:
-    """What the slices say: the finding where one has drifted, the list, and the mix."""
+    """The findings of slices: the one where one has drifted, the list, and the mix."""
 
     finding: Finding | None
     segments: tuple[SegmentDrift, ...]
@@ -160,7 +160,7 @@ def _named(
 
 @dataclass(frozen=True, slots=True)
 class _Slices:
-    """What a key cuts the whole into: the streams of its slices, by segment."""
+    """The parts that a key cuts the whole into: the streams of its slices, by segment."""
 
     key: str
     slices: dict[str, RateStream]
@@ -333,7 +333,7 @@ def _guarantee(needed: float) -> str:
 def _mix(
     streams: Sequence[_Slices], followed: FollowedRate, since_hour: int | None
 ) -> dict[str, float] | None:
-    """How much of the whole's change other shares of traffic explain, by the key where it is most.
+    """The part of the whole's change that other shares of traffic explain, by the key where it is most.
 
     Of the hours that the change is told of: the two parts add up to it where each call has the key.
     """

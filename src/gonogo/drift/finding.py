@@ -36,7 +36,7 @@ SPREAD_MIN = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftQuestion:
-    """What `check_model_drift` was asked."""
+    """The question that `check_model_drift` was asked."""
 
     dependency: str
     metric: str | None = None
@@ -70,7 +70,7 @@ class DriftQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the evidence says of one metric.
+    """The finding of one metric.
 
     `told`: how a change reads, where it is no change of a mean; `effect` has its figures. Where nothing can be said, `why`
     is the reason, a clause without its full stop, and `missing` what to do about it. `newest_ts_ms`: the end of the

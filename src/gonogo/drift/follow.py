@@ -36,7 +36,7 @@ SEASON_HOURS_MIN = 14 * 24
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """What is frozen when the baseline closes: labels a day, and how much days differ."""
+    """Figures that are frozen when the baseline closes: labels a day, and how much days differ."""
 
     labels_per_day: float
     dispersion: Dispersion
@@ -103,7 +103,7 @@ def rule_of(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frozen:
-    """What the closed baseline tells of all that follows; `offsets` by hour of the week."""
+    """The rule that the closed baseline sets for all that follows; `offsets` by hour of the week."""
 
     offsets: Floats | None
     volume: Volume

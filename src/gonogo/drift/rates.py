@@ -146,7 +146,7 @@ def _onset(followed: FollowedRate, watch: RateWatch) -> Onset:
 
 
 def _rate_since(followed: FollowedRate, watch: RateWatch) -> RateSince:
-    """How far the rate went in the episode that lasts."""
+    """The distance the rate went in the episode that lasts."""
     stream, rule = followed.stream, followed.rule
     side = watch.episodes[-1].side
     return rate_since(stream.n, stream.bad, rule, watch, side=side, offset=followed.expected)

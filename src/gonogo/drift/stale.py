@@ -24,7 +24,7 @@ TOOL = "check_model_drift"
 
 @dataclass(frozen=True, slots=True)
 class OldData:
-    """What there is of a dependency, and when the newest of it that a verdict could rest on came."""
+    """The data of a dependency, and when the newest came that a verdict could rest on."""
 
     known: Dependency
     newest_ts_ms: int

@@ -51,7 +51,7 @@ PROMPT = Maturity(0.0)
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What was found in every stream."""
+    """The findings of every stream."""
 
     findings: tuple[Finding, ...]
     segments: tuple[SegmentDrift, ...] = ()

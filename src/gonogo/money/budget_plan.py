@@ -118,7 +118,7 @@ def _counted(
 async def _groups(
     telemetry: CallCosts, plan: WorkPlan
 ) -> tuple[list[CallGroup], dict[str, Dependency]]:
-    """What is forecast by itself, and what is known of all that it rests on."""
+    """One forecast, and all that is known of what it rests on."""
     calls = plan.calls or 0
     work = plan.work
     if work is None and len(plan.names) == 1:
@@ -165,7 +165,7 @@ class _Seen:
         return bool(self.free) and not self.times.size
 
     def missing(self, *, alone: bool) -> str | None:
-        """What keeps it from being forecast."""
+        """The reason why it cannot be forecast."""
         if not self.usable:
             lacks = UNIT_WORDS[self.unit].lacks
             return f"too many calls have {lacks} (`unpriced` says which)."
@@ -311,7 +311,7 @@ class _Fitted:
 
     @property
     def days(self) -> tuple[int, int]:
-        """How many days it saw, and how many beyond today its calls reach."""
+        """The days that it saw, and those beyond today that its calls reach."""
         days, calls = self.model.days, self.seen.group.calls
         return (0, 0) if days is None else (days.seen, math.ceil(days.days_ahead(calls)))
 
@@ -336,7 +336,7 @@ def _name_bytes(group: CallGroup) -> bytes:
 
 
 def _curve(fitted: Sequence[_Fitted], calls: int, probability: float, totals: Floats) -> Curve:
-    """What totals stay within by number of calls, mixed as planned.
+    """The bound that totals stay within by number of calls, mixed as planned.
 
     The quick curve, lifted to meet the forecast proper where that was made.
     """

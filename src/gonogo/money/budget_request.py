@@ -20,7 +20,7 @@ _NAME_CHARS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """What is asked of a budget.
+    """A question about a budget.
 
     Attributes:
         budget: Its name.
@@ -60,7 +60,7 @@ class BudgetRequest:
 
     @property
     def not_held(self) -> tuple[str, ...]:
-        """What will be called, by name; what money is held for counts by its reservation."""
+        """The calls to come, by name; what money is held for counts by its reservation."""
         stated = () if self.dependency is None else (self.dependency,)
         return () if self.reserve else tuple(self.work or stated)
 
@@ -100,7 +100,7 @@ class BudgetRequest:
         return key
 
     def arguments(self) -> dict[str, object]:
-        """What was asked, as the tool's arguments; without holding."""
+        """The question as the tool's arguments; without holding."""
         calls = sum(self.work.values()) if self.work is not None else self.planned_calls
         given = {
             "budget": self.budget,

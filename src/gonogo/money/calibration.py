@@ -1,4 +1,4 @@
-"""How often budget checks came true: the reliability of the confidences that were given."""
+"""The record of budget checks that came true: the reliability of the confidences that were given."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def calibrate(judged: Sequence[JudgedCheck]) -> CalibrationTable:
 
 
 def calibration_note(judged: Sequence[JudgedCheck]) -> Calibration | None:
-    """What an answer says of the record of earlier ones; nothing where none was settled."""
+    """A sentence on the record of earlier answers; nothing where none was settled."""
     if not judged:
         return None
     table = calibrate(judged)

@@ -25,7 +25,7 @@ UNPRICED_SHARE_MAX = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What totals stay within at one probability, by number of calls. Both ascending."""
+    """The bound that totals stay within at one probability, by number of calls. Both ascending."""
 
     calls: tuple[int, ...]
     micro_usd: tuple[float, ...]

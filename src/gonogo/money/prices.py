@@ -93,7 +93,7 @@ class TokenUsage(NamedTuple):
 def call_nano_usd(
     dependency: str, version: str | None, usage: TokenUsage, *, ts_ms: int, settings: Settings
 ) -> int | None:
-    """What a call's tokens cost at the prices of its day, in 1e-9 USD; None if unlisted.
+    """The cost of a call's tokens at the prices of its day, in 1e-9 USD; None if unlisted.
 
     For an observation that comes with tokens and without a cost.
     """
@@ -110,7 +110,7 @@ def call_micro_usd(
     ts_ms: int,
     settings: Settings,
 ) -> int | None:
-    """What plain tokens of a call cost at the prices of its day, in micro-dollars."""
+    """The cost of a call's plain tokens at the prices of its day, in micro-dollars."""
     usage = TokenUsage(input_tokens, output_tokens)
     price = _usage_micro_usd(dependency, version, usage, ts_ms, settings)
     return None if price is None else round(price)
@@ -205,7 +205,7 @@ def _at_override(
 
 
 def _bounds(costs: Costs, rows: Floats, price: PriceSettings) -> tuple[Floats, Floats]:
-    """What tokens cost with no input cached, and with all of it, where that has a price."""
+    """The cost of tokens with no input cached, and with all of it, where that has a price."""
     import numpy as np
 
     # USD per million tokens is micro-dollars per token.

@@ -37,7 +37,7 @@ class CallGroup:
 def stead_of(
     settings: Settings, names: Iterable[str], routes: Mapping[str, Route]
 ) -> dict[str, str]:
-    """What can be called instead of some dependencies, and instead of which.
+    """Dependencies that can be called instead of others, and those others.
 
     Their ladders and their routes' targets, and those of these in turn. A target `name@version`
     stands for `name`, and for a dependency that is called so.

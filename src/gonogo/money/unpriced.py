@@ -41,7 +41,7 @@ async def unpriced_calls(
 
 
 def unpriced_of(calls: ReservationCalls, unit: Unit) -> UnpricedCalls:
-    """What a reservation's calls leave out of its cost."""
+    """The calls of a reservation that its cost leaves out."""
     return UnpricedCalls(
         calls.unpriced, calls.tokens, calls.calls, calls.names, reservation=True, unit=unit
     )

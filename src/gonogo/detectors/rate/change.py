@@ -55,7 +55,7 @@ def change_at_alarm(trail: Sequence[PastBatch], *, side: Side) -> Change:
 
 
 def marginals_since(hours: Hours) -> Marginals:
-    """What the batches from each one on say of a rate of their own."""
+    """The likelihood and the mean of a rate of their own, for the batches from each one on."""
     return _by_offsets(hours) if hours.offset.any() else _alike(hours)
 
 

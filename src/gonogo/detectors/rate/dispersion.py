@@ -1,4 +1,4 @@
-"""How much days differ: learned from a baseline, or from few days while the level may be moving."""
+"""The spread between days: learned from a baseline, or from few days while the level may be moving."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Dispersion:
-    """How much more rates vary than those of independent labels would.
+    """The variance of daily rates over that of independent labels.
 
     Attributes:
         observed: The best estimate; about 1 for independent labels.

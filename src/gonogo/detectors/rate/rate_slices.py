@@ -68,7 +68,7 @@ class CellFinding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceWatch:
-    """What the slices say together. `evidence_nats` has shape (batches after the baseline,)."""
+    """The slices' evidence together. `evidence_nats` has shape (batches after the baseline,)."""
 
     evidence_nats: Floats
     needed_nats: float

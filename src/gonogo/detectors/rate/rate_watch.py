@@ -40,7 +40,7 @@ Status = Literal["quiet", "up", "down", "recovering", "recovered"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateWatch:
-    """What a run of batches says. Arrays have shape (batches,).
+    """The evidence of a run of batches. Arrays have shape (batches,).
 
     Attributes:
         evidence_nats: After each batch: log of the evidence for any change, both sides weighed.
@@ -210,7 +210,7 @@ def _stamps(stamp: ArrayLike | None, labels: Floats, before: RateState) -> Ints:
 
 
 class Run:
-    """What stands after each batch taken so far; `advance` takes the next ones."""
+    """One pass over the batches: learn, bet, alarm, wait for recovery, begin again; `advance` goes on."""
 
     def __init__(
         self,
@@ -272,7 +272,7 @@ class Run:
         return at + taken
 
     def state(self) -> RateState:
-        """What later batches go on from."""
+        """The state that later batches go on from."""
         kept = RateState(
             batches=self.before.batches + len(self.labels),
             after=self.after,

@@ -84,7 +84,7 @@ def needed_for(*, labels_per_day: float, false_alarms_per_year: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RateRule:
-    """What to look for in a rate of bad outcomes, and when to call it found.
+    """The changes looked for in a rate of bad outcomes, and the evidence at which one is found.
 
     Attributes:
         needed: Evidence at which to alarm. Over exchangeable labels the expected number of false
@@ -229,7 +229,7 @@ class Bets:
         return walk
 
     def rates(self, rule: RateRule, offset: Floats) -> Floats:
-        """What each bet says the rate is, shape (bets, *offset.shape), fractions."""
+        """The rate that each bet is on, shape (bets, *offset.shape), fractions."""
         anchor = from_log_odds(CELL * self.cell[:, None] + offset)
         deltas = np.array(rule.deltas)
         delta = deltas[self.row % len(deltas), None]

@@ -1,4 +1,4 @@
-"""How far a rate has gone since a change whose beginning is uncertain.
+"""The distance a rate has gone since a change whose beginning is uncertain.
 
 Averages over the onsets k since the last reset. Onset k weighs labels_k times the marginal likelihood
 of the batches from k on at a new rate (see `change`). The new rate has a prior of its own:

@@ -54,7 +54,7 @@ _OWN_BETS = len(_OWN_SHIFTS) + len(_OWN_HARMS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learned:
-    """What the null held ahead of each batch and how it fared; shapes (batches, strata)."""
+    """The null's rates ahead of each batch and the likelihood that they gave it; shapes (batches, strata)."""
 
     seen: Floats
     odds: Floats
@@ -176,7 +176,7 @@ class _Cohort:
 
 
 def _rates(odds: Floats, rule: RateRule) -> Floats:
-    """What each bet says the strata's rates are, shape (bets, strata)."""
+    """The strata's rates that each bet is on, shape (bets, strata)."""
     anchor, deltas = from_log_odds(odds), np.array(rule.deltas)[:, None]
     moved = np.minimum(anchor + deltas, anchor + ROOM_SHARE * (1 - anchor))
     return np.vstack((moved, _shifted(odds, np.array(SHIFTS))))

@@ -1,4 +1,4 @@
-"""How fast something moves: slope per day with an interval that allows for uneven days."""
+"""The slope of a metric per day, with an interval that allows for uneven days."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class TrialRun:
 
 
 def needed_nats(tried: int) -> float:
-    """What a trial needs after so many others: 1 / needed adds up to `TRUST_ILL` over all of them."""
+    """The evidence that a trial needs after so many others: 1 / needed adds up to `TRUST_ILL` over all of them."""
     return math.log((tried + 1) * (tried + 2) / TRUST_ILL)
 
 

@@ -162,7 +162,7 @@ def watch_categories(
 
 
 def category_dispersion(counts: ArrayLike, *, trimmed: bool) -> float:
-    """How many values carry one independent value's information, for days that differ.
+    """The number of values that carry one independent value's information, for days that differ.
 
     Each day is compared with the day before it; the estimate is shrunk towards 1 and raised by one
     standard error of what it rests on.
@@ -228,7 +228,7 @@ class _Run:
             self._terms = _constant_nats(self._laws)
 
     def state(self) -> CategoryState:
-        """What is remembered so far."""
+        """The state so far."""
         return CategoryState(
             self._null,
             self._batches,

@@ -90,7 +90,7 @@ class ScoreSums:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankScores:
-    """What a value in each bin scores; made by `rank_scores`. Shapes (bins,), `bins` ascending.
+    """The score of a value in each bin; made by `rank_scores`. Shapes (bins,), `bins` ascending.
 
     Over the baseline the scores have mean 0 and variance 1. `below` is the count of baseline values
     below each bin, with the baseline's `size` at the end; `spread` what scores were divided by.

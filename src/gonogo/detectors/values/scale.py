@@ -26,7 +26,7 @@ _REST_SHARE_MIN = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueSums:
-    """What histograms come to on a `ValueScale`; all that evidence depends on.
+    """Sums of histograms on a `ValueScale`: all that evidence depends on.
 
     `n`: values of each batch, shape (batches,). `atoms`: those of each heavy value, or above each cut,
     shape (atoms + cuts, batches). `scores`: of all others.
@@ -58,7 +58,7 @@ class ValueSums:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueScale:
-    """What a baseline says of a metric's values; made by `value_scale`.
+    """The scale on which a baseline puts a metric's values; made by `value_scale`.
 
     `atoms`: bins that hold more than a fifth of it each, ascending. `ranks`: of all other values;
     None where they are too few. `cuts`: where values are discrete, bins above which shares are followed,

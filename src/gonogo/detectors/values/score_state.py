@@ -30,7 +30,7 @@ _OWN_CELLS = 2 * round(3.5 / CELL)
 
 @dataclass(frozen=True, slots=True)
 class ScoreRule:
-    """What to look for in scores. `deltas` are in standard deviations of the baseline.
+    """The changes looked for in scores. `deltas` are in standard deviations of the baseline.
 
     `needed`, `weight_up` and `dispersion` mean what they mean in `rate.rule.RateRule`.
     """
@@ -53,7 +53,7 @@ class ScoreRule:
 
 @dataclass(frozen=True, slots=True)
 class ScoreState:
-    """What later evidence depends on. `n`, `total`, `squares`: what the null has learned.
+    """All that later evidence depends on. `n`, `total`, `squares`: what the null has learned.
 
     A bet is (anchor in steps of `CELL`, index of its effect, log mass); with an index after all effects
     the cell is the mean that it bets on, above and below. During an episode `before`

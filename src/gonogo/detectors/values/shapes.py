@@ -1,4 +1,4 @@
-"""How far a distribution is from another, from histograms: effect sizes, and a test beside them.
+"""The distance between two distributions, from histograms: effect sizes, and a test beside them.
 
 A fixed threshold on an effect is wrong at both ends: a PSI of .2 is crossed by chance in four of
 ten windows of 50 values, and never by a shift of .2 standard deviations in any number of them.
@@ -24,7 +24,7 @@ _EXPECTED_MIN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ShapeChange:
-    """How a sample differs from a baseline.
+    """The difference of a sample from a baseline.
 
     `psi`: population stability index over `groups` groups of about equal baseline counts.
     `w1_sd`: Wasserstein distance, in the baseline's standard deviations. `ks`: the largest

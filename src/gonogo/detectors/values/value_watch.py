@@ -143,7 +143,7 @@ Rule = TypeVar("Rule", RateRule, ScoreRule)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PartRule(Generic[Rule]):
-    """How one part is followed.
+    """The way in which one part is followed.
 
     `atom` as in `ValuePart`. `expected` is what each hour of the week usually brings, shape (168,):
     log-odds of a share, less the stream's own, or a mean score; None where that is not asked.
@@ -161,7 +161,7 @@ class _PartRule(Generic[Rule]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueRule:
-    """What a closed baseline tells of all that follows; made by `value_rule`."""
+    """The rule that a closed baseline sets for all that follows; made by `value_rule`."""
 
     baseline: int
     needed: float
@@ -368,7 +368,7 @@ def _expected(sums: ScoreSums, baseline: int, hours: Ints) -> Floats:
 
 
 def _score_dispersion(n: Floats, total: Floats, squares: Floats, *, by_steps: bool) -> float:
-    """How much more days differ than their values would; raised by its own error. Shapes (days,)."""
+    """The spread of days over that of their values, raised by its own error. Shapes (days,)."""
     n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
     free = len(n) - 1
     if free < 1:
@@ -382,7 +382,7 @@ def _score_dispersion(n: Floats, total: Floats, squares: Floats, *, by_steps: bo
 
 
 def _step_dispersion(n: Floats, total: Floats, squares: Floats) -> float:
-    """How much more a day differs from the one before than its values would."""
+    """The spread between successive days over that of their values."""
     ratios = _step_ratios(n, total, squares)
     weight = len(ratios) + PRIOR_DAYS
     shrunk = (float(ratios.sum()) + PRIOR_DAYS) / weight

@@ -37,7 +37,7 @@ _FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class DailySignals:
-    """What the full days say. `findings` hold every slice that was judged."""
+    """The findings of full days. `findings` hold every slice that was judged."""
 
     findings: tuple[Finding, ...] = ()
     estimate: Estimate | None = None

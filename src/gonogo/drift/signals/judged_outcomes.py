@@ -75,7 +75,7 @@ class JudgedOutcomes:
 
 
 def _words(report: JudgeReport) -> str:
-    """What is known of a judge whose grades moved."""
+    """The finding of a judge whose grades moved."""
     judge = plain(report.judge, 80)
     people = f"{number(report.people)} calls are graded by people too"
     since = "" if report.since is None else f" since {minute(report.since)}"
