@@ -116,3 +116,35 @@ def _expected(steps: int, kept: int) -> float:
     places = [(rank - 0.375) / (steps + 0.25) for rank in range(1, steps + 1)]
     squares = [_NORMAL.inv_cdf((1 + place) / 2) ** 2 for place in places]
     return steps * sum(squares[:kept]) / sum(squares)
+
+
+def score_dispersion(n: Floats, total: Floats, squares: Floats, *, by_steps: bool) -> float:
+    """The spread of days over that of their values, raised by its own error. Shapes (days,)."""
+    n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
+    free = len(n) - 1
+    if free < 1:
+        return 1.0
+    if by_steps:
+        return _step_dispersion(n, total, squares)
+    mean = float(total.sum() / n.sum())
+    variance = float(squares.sum() / n.sum()) - mean**2
+    chance = float(((total - n * mean) ** 2 / n).sum()) / free
+    return max(1.0, chance / variance * (1 + math.sqrt(2 / free))) if variance > 0 else 1.0
+
+
+def _step_dispersion(n: Floats, total: Floats, squares: Floats) -> float:
+    """The spread between successive days over that of their values."""
+    ratios = score_step_ratios(n, total, squares)
+    weight = len(ratios) + PRIOR_DAYS
+    shrunk = (float(ratios.sum()) + PRIOR_DAYS) / weight
+    return max(1.0, shrunk * (1 + math.sqrt(2 / weight)))
+
+
+def score_step_ratios(n: Floats, total: Floats, squares: Floats) -> Floats:
+    """Squared steps between days over what their values make of them; shapes (days,), (days - 1,)."""
+    n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
+    within = float((squares - total**2 / n).sum() / n.sum()) if len(n) else 0.0
+    if within <= 0:
+        return np.ones(max(len(n) - 1, 0))
+    ratios: Floats = np.diff(total / n) ** 2 / (1 / n[1:] + 1 / n[:-1]) / within
+    return ratios

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.pieces import Beginnings, PieceCache, SettledPrefix
 from gonogo.detectors.rate.dispersion import (
-    PRIOR_DAYS,
     daily_dispersion,
     early_dispersion,
+    score_dispersion,
+    score_step_ratios,
     trimmed_dispersion,
 )
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
@@ -223,11 +224,11 @@ def value_rule(
         expected = _expected(scores, baseline, hours)
         scores = scores.less(expected[hours])
     daily = [by_day(one[first]) for one in (scores.n, scores.total, scores.squares)]
-    dispersion = _score_dispersion(*daily, by_steps=early is not None)
+    dispersion = score_dispersion(*daily, by_steps=early is not None)
     rule = ScoreRule(needed=own, dispersion=dispersion)
     part, trimmed = _PartRule(None, rule, expected), None
     if early is not None:
-        least = trimmed_dispersion(_step_ratios(*daily), days=len(daily[0])).used
+        least = trimmed_dispersion(score_step_ratios(*daily), days=len(daily[0])).used
         if least < dispersion:
             trimmed = _PartRule(None, ScoreRule(needed=own, dispersion=least), expected)
     return ValueRule(baseline, needed, scale.ranks.size, tuple(atoms), part, trimmed)
@@ -365,38 +366,6 @@ def _expected(sums: ScoreSums, baseline: int, hours: Ints) -> Floats:
         shift = excess / (count + 1 / between) if between > 0 else np.zeros(count.size)
         expected = expected + shift[level]
     return expected
-
-
-def _score_dispersion(n: Floats, total: Floats, squares: Floats, *, by_steps: bool) -> float:
-    """The spread of days over that of their values, raised by its own error. Shapes (days,)."""
-    n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
-    free = len(n) - 1
-    if free < 1:
-        return 1.0
-    if by_steps:
-        return _step_dispersion(n, total, squares)
-    mean = float(total.sum() / n.sum())
-    variance = float(squares.sum() / n.sum()) - mean**2
-    chance = float(((total - n * mean) ** 2 / n).sum()) / free
-    return max(1.0, chance / variance * (1 + math.sqrt(2 / free))) if variance > 0 else 1.0
-
-
-def _step_dispersion(n: Floats, total: Floats, squares: Floats) -> float:
-    """The spread between successive days over that of their values."""
-    ratios = _step_ratios(n, total, squares)
-    weight = len(ratios) + PRIOR_DAYS
-    shrunk = (float(ratios.sum()) + PRIOR_DAYS) / weight
-    return max(1.0, shrunk * (1 + math.sqrt(2 / weight)))
-
-
-def _step_ratios(n: Floats, total: Floats, squares: Floats) -> Floats:
-    """Squared steps between days over what their values make of them; shapes (days,), (days - 1,)."""
-    n, total, squares = n[n > 0], total[n > 0], squares[n > 0]
-    within = float((squares - total**2 / n).sum() / n.sum()) if len(n) else 0.0
-    if within <= 0:
-        return np.ones(max(len(n) - 1, 0))
-    ratios: Floats = np.diff(total / n) ** 2 / (1 / n[1:] + 1 / n[:-1]) / within
-    return ratios
 
 
 def _by_day(days: Ints, values: Floats) -> Floats:
