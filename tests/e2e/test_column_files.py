@@ -86,3 +86,35 @@ def test_columns_give_the_answers_of_lines(tmp_path: Path, kind: str, container:
             )
     assert found[:2] == found[2:]
     assert found[0]["baseline"]["n"] > 50
+
+
+def broken_columns() -> dict[str, Any]:
+    """Columns that are well formed as Parquet has them, and nothing that Python can hold."""
+    deep: Any = pa.int32()
+    value: Any = 1
+    for _ in range(60):
+        deep, value = pa.list_(deep), [value]
+    ends = b"".join(at.to_bytes(4, "little") for at in (0, 2))
+    no_text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(ends), pa.py_buffer(b"\xff\xfe")]
+    )
+    return {
+        "no text": no_text,
+        "a time beyond all": pa.array([2**62], pa.timestamp("us")),
+        "lists in lists": pa.array([value], deep),
+    }
+
+
+@pytest.mark.parametrize("kind", ["no text", "a time beyond all", "lists in lists", "torn"])
+def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
+    """Whatever the library raises of it."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "calls.parquet"
+    columns = {"dependency": ["m"], "outcome": [1.0]}
+    parquet.write_table(pa.table({**columns, "ts": broken_columns().get(kind, [1])}), path)
+    if kind == "torn":
+        content = path.read_bytes()
+        path.write_bytes(content[:60] + b"\xff" * 30 + content[90:])
+    done = typed("ingest", str(path), store=tmp_path / "store.db")
+    assert (done.returncode, len(done.stderr.splitlines())) == (65, 1), done
+    assert "cannot be read" in done.stderr
