@@ -21,6 +21,7 @@ Kind = Literal[
     "incident",
     "weekend",
     "mix",
+    "cut off",
     "sparse",
     "stale",
     "unlabelled",
@@ -35,6 +36,7 @@ KINDS: tuple[Kind, ...] = (
     "incident",
     "weekend",
     "mix",
+    "cut off",
     "sparse",
     "stale",
     "unlabelled",
@@ -83,7 +85,10 @@ class Life:
                 "cost_usd": 0.002
                 if self.kind == "constant"
                 else round(dice.uniform(0.001, 0.003), 6),
-                "segments": {"tier": tier},
+                # Answers that are cut off are wrong, and no others are: the key says what happened.
+                "segments": {"ended": "stop" if good else "length"}
+                if self.kind == "cut off"
+                else {"tier": tier},
             } | self._outcome(days_ago, ts_ms, good=good)
 
     def _new_share(self, days_ago: float) -> float:
@@ -98,6 +103,7 @@ class Life:
             "incident": (6 < days_ago < 8, 0.2),
             "weekend": (weekend and days_ago < half, 0.5),
             "mix": (tier == "new", 0.7),
+            "cut off": (days_ago < LATE_DAYS, 0.5),
             "constant": (True, 1.0),
         }
         now, rate = bad.get(self.kind, (False, 0.0))

@@ -159,6 +159,7 @@ STEPS: tuple[Callable[[World, str], Awaitable[object]], ...] = (
         ("collapse", {"no_go"}),
         ("slow fall", {"no_go", "caution"}),
         ("mix", {"go", "caution"}),
+        ("cut off", {"no_go"}),
         ("sparse", {"unknown"}),
         ("stale", {"unknown"}),
         ("unlabelled", {"unknown"}),

@@ -139,3 +139,27 @@ def test_new_segments_are_left_out_and_said() -> None:
         split_mix([1, 0], [1, 0], [0, 1], [0, 1])
     with pytest.raises(DataError):
         split_mix([1, -1], [1, 0], [1, 1], [0, 1])
+
+
+@given(
+    sides=st.lists(
+        st.tuples(st.sampled_from([0.0, 0.03, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 1.0])),
+        min_size=2,
+        max_size=4,
+    ),
+    sizes=st.lists(st.sampled_from([0.0, 1.0, 3.0, 200.0]), min_size=4, max_size=4),
+    dispersion=st.sampled_from([1.0, 1.7]),
+)
+def test_cells_that_always_fail_beside_cells_that_never_do_are_weighed(
+    sides: list[tuple[float, float]], sizes: list[float], dispersion: float
+) -> None:
+    """However cells differ, up to one that is all bad beside one that is all good, evidence is a number."""
+    made = []
+    for place, (before, after) in enumerate(sides):
+        n = np.full(40, sizes[place])
+        bad = np.floor(n * np.r_[np.full(20, before), np.full(20, after)])
+        made.append(CellCounts(str(place), n, bad))
+    rule = RateRule(needed=1e5, weight_up=1.0, dispersion=dispersion)
+    found = watch_slices([Partition("ended", made)], rule, baseline=20)
+    assert not np.isnan(found.evidence_nats).any()
+    assert not any(math.isnan(cell.evidence_nats) for cell in found.findings)

@@ -10,7 +10,7 @@ import pytest
 
 from drift_world import START_MS, World, calls, hour_of, open_world
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +123,47 @@ async def test_a_slice_that_goes_bad_on_weekends_is_named(tmp_path: Path) -> Non
     assert report.segments[0].segment == "day_type=weekend,tier=new"
     assert report.segments[0].drifted
     assert alone.status == "degraded"
+
+
+async def test_a_moved_mix_is_news_for_two_days_and_hides_no_later_fall(tmp_path: Path) -> None:
+    """A harder tier grows: a caution at first, then go, which says so; a fall in every tier is no_go."""
+
+    def day(first: int, hard: int, bad: tuple[float, float]) -> list[Observation]:
+        parts = (("hard", hard, bad[0]), ("easy", 300 - hard, bad[1]))
+        return [
+            call
+            for seed, (tier, a_day, rate) in enumerate(parts)
+            for call in calls(
+                "m",
+                1,
+                rate,
+                first_day=first,
+                a_day=a_day,
+                seed=2 * first + seed,
+                segments={"q": tier},
+            )
+        ]
+
+    told = []
+    async with open_world(tmp_path) as world:
+        for first in range(34):
+            await world.record(day(first, 45 if first < 14 else 150, (0.2, 0.05)))
+            told.append(await world.app.check_model_drift("m"))
+        for first in range(34, 40):
+            await world.record(day(first, 150, (0.35, 0.2)))
+        fallen = await world.app.check_model_drift("m")
+    cautions = [at for at, report in enumerate(told) if report.verdict == "caution"]
+    assert 1 <= len(cautions) <= 3
+    assert cautions[-1] - cautions[0] < 3
+    assert "no_go" not in {report.verdict for report in told}
+    last = told[-1]
+    assert (last.verdict, last.status) == ("go", "stable")
+    assert last.mix is not None
+    assert last.mix.key == "q"
+    assert "the mix of q changed, and each of its values is as before" in last.summary
+    assert last.evidence is not None
+    assert last.evidence.e_value < last.evidence.needed
+    assert (fallen.verdict, fallen.status) == ("no_go", "degraded")
 
 
 async def test_a_changed_mix_alone_is_not_degraded(tmp_path: Path) -> None:

@@ -64,3 +64,47 @@ async def test_the_slice_that_fell_is_named_on_every_weekday(tmp_path: Path, wee
     assert (worst.segment, worst.drifted) == ("published=weekend", True)
     named = f"slice {worst.segment} ({number(worst.baseline_mean)} to {number(worst.mean)}, n {worst.n})"
     assert [i.suspected for i in listed.incidents] == [named]
+
+
+async def test_a_slice_reads_the_same_named_by_the_whole_and_asked_alone(tmp_path: Path) -> None:
+    """One fall, one change, one interval and one onset, whichever question leads to it."""
+    baseline = BaselineSettings(start="2026-03-02", end="2026-03-11")
+    own = DependencySettings(name="m", baseline=baseline)
+    async with open_world(tmp_path, m=own) as world:
+        await world.record(in_two_languages(30, falls_on=14, to=0.4))
+        whole = await world.app.check_model_drift("m")
+        alone = await world.app.check_model_drift("m", segment="lang=ja")
+    assert (whole.segment, whole.status, alone.status) == ("lang=ja", "degraded", "degraded")
+    assert whole.change is not None
+    assert alone.change is not None
+    told = whole.baseline, whole.current, whole.change.interval95, whole.onset
+    assert told == (alone.baseline, alone.current, alone.change.interval95, alone.onset)
+
+
+def in_two_languages(days: int, *, falls_on: int, to: float) -> list[Observation]:
+    """Calls of which one in 20 is `lang=ja`, and so many of those go wrong from a day on."""
+    rng = np.random.default_rng(3)
+    found = []
+    for place, call in enumerate(calls("m", days, 0.05, a_day=A_DAY, seed=3)):
+        lang = "de" if place % 20 else "ja"
+        wrong = lang == "ja" and place >= falls_on * A_DAY and rng.random() < to
+        outcome = 0.0 if wrong else call.outcome
+        found.append(replace(call, outcome=outcome, segments={"lang": lang}))
+    return found
+
+
+@pytest.mark.parametrize("bad", [1.0, 0.95])
+async def test_a_key_that_says_how_calls_ended_excuses_no_fall(tmp_path: Path, bad: float) -> None:
+    """More answers that were cut off are the fall, not other traffic; also where all of them fail."""
+    rng = np.random.default_rng(5)
+    found = []
+    for place, call in enumerate(calls("m", 24, 0.03, a_day=A_DAY, seed=3)):
+        cut = rng.random() < (0.2 if place >= 14 * A_DAY else 0.01)
+        outcome = 0.0 if cut and rng.random() < bad else call.outcome
+        segments = {"finish_reason": "length" if cut else "stop"}
+        found.append(replace(call, outcome=outcome, segments=segments))
+    async with open_world(tmp_path) as world:
+        await world.record(found)
+        report = await world.app.check_model_drift("m")
+    assert (report.verdict, report.status, report.mix) == ("no_go", "degraded", None)
+    assert "have more of the calls" in report.summary

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.answers import MixShift
+from gonogo.detectors.intervals import rate_interval95
 from gonogo.detectors.rate.rate_slices import PSEUDO_LABELS
 from gonogo.detectors.rate.strata import risen_given_mix
 from gonogo.errors import plain
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # (1.4 against 1.7 days for five points in every stratum), so that it halves what is falsely called
 # degraded at no price.
 STRICTER_NATS = math.log(2)
+# From this share of bad calls on, for sure, a value of a key says how calls ended.
+FAILED_MIN = 0.8
 # The least share of a change that a moved mix is told to explain. Where no share of traffic moved,
 # chance makes up to a twentieth of it; where the mix alone did it, it is seven tenths and more.
 EXPLAINS_MIN = 0.25
@@ -32,8 +35,10 @@ EXPLAINS_MIN = 0.25
 
 def explained_by_mix(
     followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream]
-) -> MixShift | None:
+) -> tuple[MixShift, float] | None:
     """The declared key whose moved mix explains an alarm of the whole; None where no key does.
+
+    Beside it, the evidence in nats that the rate rose given this mix, as of the newest hour.
 
     The whole is worse only if it is worse under every key, each stratum held against itself: a key
     whose mix moved too little to explain it shows nothing yet, and explains nothing. Where several
@@ -47,8 +52,10 @@ def explained_by_mix(
             continue
         evidence = risen_given_mix(n, bad, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
-            found.append(_shift(key, _split(n, bad, max(known, 1), onset)))
-    return _most(found)
+            shift = _shift(key, _split(n, bad, max(known, 1), onset))
+            if shift.explains >= EXPLAINS_MIN:
+                found.append((shift, float(evidence[-1])))
+    return max(found, key=lambda moved: moved[0].explains, default=None)
 
 
 def moved_mix(
@@ -65,11 +72,6 @@ def moved_mix(
         split = _split(n, bad, known, known)
         if split is not None and split.total - split.mix < min_effect and split.total > 0:
             found.append(_shift(key, split))
-    return _most(found)
-
-
-def _most(found: list[MixShift]) -> MixShift | None:
-    """The key that explains most, and enough of it."""
     enough = [moved for moved in found if moved.explains >= EXPLAINS_MIN]
     return max(enough, key=lambda moved: moved.explains, default=None)
 
@@ -87,7 +89,22 @@ def _strata(
     single = {name: cell for name, cell in declared.items() if "," not in name}
     for key in sorted({name.partition("=")[0] for name in single}):
         cells = [cell for name, cell in single.items() if name.partition("=")[0] == key]
-        yield key, *_hours_of(whole, cells)
+        n, bad = _hours_of(whole, cells)
+        if not _tells_how_calls_ended(n.sum(axis=0), bad.sum(axis=0)):
+            yield key, n, bad
+
+
+def _tells_how_calls_ended(n: Floats, bad: Floats) -> bool:
+    """Whether nearly every call of one value failed: `finish_reason=length`, `http_status=500`.
+
+    Such a key is made of what happened to a call, not of what was asked, so that more of these calls
+    are the fall itself. Traffic that fails this surely is not fit for the work under any mix.
+    """
+    return any(
+        rate_interval95(float(failed / calls), float(calls))[0] > FAILED_MIN
+        for calls, failed in zip(n, bad, strict=True)
+        if calls
+    )
 
 
 def _hours_of(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Floats]:

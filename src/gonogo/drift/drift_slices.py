@@ -19,10 +19,11 @@ from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition, watch_slices
 from gonogo.detectors.shares.mix import split_mix
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
-from gonogo.drift.follow import rule_of, without_spells
+from gonogo.drift.follow import follow, rule_of, without_spells
+from gonogo.drift.rates import finding_of
 from gonogo.drift.slice_ranking import apart_from_mix, ranked_slices, told_apart
 from gonogo.errors import NotEnoughData
-from gonogo.hours.rate_hours import RateStream
+from gonogo.hours.rate_hours import Maturity, RateStream
 from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 from gonogo.text.forms import number
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 WEIGHT = 0.25
 SLICES_MAX = 200
 SHOWN = {"brief": 5, "full": 50}
+TIME_ALONE = "in a slice of time alone, while the whole is stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def sliced(
     since_hour: int | None,
     spells: Spells,
     mixed: MixShift | None,
+    weight: float,
 ) -> SliceFindings:
     """Follow every slice of a rate whose baseline is closed.
 
@@ -101,6 +104,7 @@ def sliced(
         mixed: The key whose other shares of traffic explain the whole's change. They move slices of
             time, and of other keys, just as well: of those only a declared one decides, and only
             where it fell further than all other traffic.
+        weight: The share of the budget that a question about one slice alone has.
     """
     whole = without_spells(followed.stream, spells)
     if not len(whole.hour):
@@ -117,8 +121,9 @@ def sliced(
     streams = _streams(whole, declared, zone=zone)
     partitions = _partitions(streams, followed, whole, days, spells)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
-    kept = followed.runs.rates
-    watch = watch_slices(partitions, rule, baseline=days.baseline, batch_hours=24, kept=kept)
+    watch = watch_slices(
+        partitions, rule, baseline=days.baseline, batch_hours=24, kept=followed.runs.rates
+    )
     ranked = ranked_slices(_by_the_hour(watch.findings, streams, followed, since_hour))
     if mixed is not None:
         ranked = apart_from_mix(ranked, mixed.key, *_sides(whole, followed, since_hour))
@@ -128,9 +133,10 @@ def sliced(
         cells = {cell.segment: cell for part in partitions for cell in part.cells}
         log10_e = float(watch.evidence_nats[-1]) / math.log(10)
         finding = _finding(named, log10_e, cells[named.segment], days, followed, rule.needed)
-    if finding is not None and _is_time(finding.segment or "", frozenset(declared)):
-        note = "in a slice of time alone, while the whole is stable"
-        finding = replace(finding, status="shifted", notes=(note,))
+        stream = next(p.slices[named.segment] for p in streams if named.segment in p.slices)
+        finding = finding and _as_alone(finding, stream, followed, own, zone=zone, weight=weight)
+        if finding is not None and _is_time(named.segment, frozenset(declared)):
+            finding = replace(finding, status="shifted", notes=(TIME_ALONE,))
     if since_hour is not None:
         ranked = told_apart(ranked, followed, since_hour)
     return SliceFindings(
@@ -320,6 +326,34 @@ def _finding(
         onset=Onset(ts=at[0], earliest=at[1], latest=latest, shape=fit.shape),
         newest_ts_ms=(int(whole.hour[-1]) + 1) * 3_600_000,
     )
+
+
+def _as_alone(
+    finding: Finding,
+    stream: RateStream,
+    followed: FollowedRate,
+    own: DependencySettings,
+    *,
+    zone: str,
+    weight: float,
+) -> Finding:
+    """The finding with the figures that a question about this slice alone tells, once that alarms too.
+
+    By the hour, and with what the alarm picked allowed for: the mean of the days since an onset that
+    was chosen for being bad is too bad itself. The evidence stays that of all slices.
+    """
+    alone = follow(
+        replace(stream, remembered=None),
+        followed.hours,
+        own,
+        weight=weight,
+        zone=zone,
+        runs=followed.runs,
+    )
+    told = finding_of(alone, alone.watch(), own, weight=weight, maturity=Maturity(0.0))
+    if told.status != finding.status:
+        return finding
+    return replace(told, segment=finding.segment, evidence=finding.evidence)
 
 
 def _guarantee(needed: float) -> str:

@@ -37,10 +37,11 @@ from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS, compare_rates
 from gonogo.detectors.rate.rule import RateRule, deltas_for
 from gonogo.drift.drift_mix import moved_mix, shifted
 from gonogo.drift.finding import evidence_of
+from gonogo.errors import plain
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
-    from gonogo.answers import DriftStatus
+    from gonogo.answers import DriftStatus, MixShift
     from gonogo.drift.finding import Finding
     from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream
@@ -54,6 +55,7 @@ __all__ = [
     "agreeing",
     "answers_needed",
     "as_far_as_shown",
+    "given_its_mix",
     "rung",
 ]
 
@@ -61,6 +63,8 @@ __all__ = [
 DROP_EXCLUDED = 2.0
 # One side of an exact test at .05.
 P_MAX = 0.025
+# For so long after its alarm a moved mix is news, a caution; then it is how things are.
+NEWS_HOURS = 48
 _ANSWERS_MAX = 1e7
 _NEWEST_HOURS = 24
 _GUARANTEE = (
@@ -188,6 +192,41 @@ def as_far_as_shown(
     if moved is None:
         return replace(finding, status="degraded", evidence=evidence)
     return shifted(replace(finding, evidence=evidence), moved)
+
+
+def given_its_mix(
+    finding: Finding,
+    moved: MixShift,
+    nats: float,
+    *,
+    alarmed: int,
+    now: int,
+    min_effect: float,
+) -> Finding:
+    """The finding of a whole whose mix moved and raised an alarm: `shifted`, and `stable` once that is known.
+
+    Each kind of call is answered as before, which goes on being watched. A whole that may have lost twice
+    what matters stays a caution for as long: that much is not fine for being explained.
+
+    Args:
+        finding: Degraded.
+        moved: The key that explains it.
+        nats: Evidence that it is worse given its mix.
+        alarmed: Hour of the alarm.
+        now: The newest hour.
+        min_effect: The smallest change that matters to the user, rate points.
+    """
+    told, change, evidence = shifted(finding, moved), finding.change, finding.evidence
+    if now - alarmed < NEWS_HOURS or evidence is None:
+        return told
+    if change is None or change.interval95 is None:
+        return told
+    if max(map(abs, change.interval95)) >= DROP_EXCLUDED * min_effect:
+        return told
+    note = f"the mix of {plain(moved.key, 80)} changed, and each of its values is as before"
+    log10_e = nats / math.log(10)
+    given = evidence_of(log10_e, needed=evidence.needed, guarantee=evidence.guarantee)
+    return replace(told, status="stable", evidence=given, notes=(note,))
 
 
 def _bad_before(followed: FollowedRate) -> float:

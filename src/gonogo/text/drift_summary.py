@@ -110,9 +110,12 @@ def _slices(report: DriftReport) -> str:
         and report.segment is None
         and report.metric == "outcome"
     )
-    if whole_fell and report.segments and not any(s.drifted for s in report.segments):
-        return " Every slice fell alike."
-    return ""
+    if not whole_fell or not report.segments or any(s.drifted for s in report.segments):
+        return ""
+    parts = report.mix_shift
+    if parts is not None and abs(parts["mix"]) > abs(parts["within"]):
+        return " Slices that were bad before have more of the calls; within slices less changed."
+    return " Every slice fell alike."
 
 
 def _evidence(report: DriftReport) -> str:

@@ -146,7 +146,8 @@ def _pooled(cells: Sequence[CellCounts], baseline: int) -> tuple[float, float]:
         size = float(n.sum() - (n**2).sum() / n.sum())
         found = max(chance / size, 0.0)
         between = (_PRIOR_CELLS * between + free * found) / (_PRIOR_CELLS + free)
-    labels = one / between - 1
+    # Cells of which one always fails and one never does differ by more than any law of rates allows.
+    labels = max(one / between - 1, 0.0)
     return labels * rate, labels * (1 - rate)
 
 
