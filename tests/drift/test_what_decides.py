@@ -248,3 +248,20 @@ async def test_the_interval_of_trust_holds_the_chance_of_the_hour(tmp_path: Path
     assert "averaged" not in calm.summary
     for line in fleet.fleet or ():
         assert line.interval90 == (cycle if line.dependency == "nights" else calm).interval90
+
+
+@pytest.mark.parametrize(("bad", "verdict"), [(0.15, "go"), (1.0, "no_go")])
+async def test_a_rush_of_calls_counts_as_two_full_hours(
+    tmp_path: Path, bad: float, verdict: str
+) -> None:
+    """A weekly job, 600 calls in two hours, ten points harder: no fall of the traffic. A collapse is one."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 7, 0.05, a_day=300))
+        start_ms = world.now_ms
+        job = calls("m", 1, bad, first_day=7, a_day=600, seed=2)
+        await world.record(
+            replace(call, ts_ms=(at := start_ms + 60_000 + 12_000 * place), outcome_ts_ms=at)
+            for place, call in enumerate(job)
+        )
+        report = await world.app.check_model_drift("m")
+    assert report.verdict == verdict, report.summary

@@ -50,7 +50,8 @@ def explained_by_mix(
     for key, n, bad in _strata(followed.stream, declared):
         if (n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
             continue
-        evidence = risen_given_mix(n, bad, followed.rule)
+        worth = followed.volume.worth(followed.stream.n)[:, None]
+        evidence = risen_given_mix(n * worth, bad * worth, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
             shift = _shift(key, _split(n, bad, max(known, 1), onset))
             if shift.explains >= EXPLAINS_MIN:

@@ -59,12 +59,12 @@ class _Days:
     count: int
     baseline: int
 
-    def of(self, stream: RateStream) -> tuple[Floats, Floats]:
-        """Labels and bad labels of each day."""
+    def of(self, stream: RateStream, worth: Floats | float = 1.0) -> tuple[Floats, Floats]:
+        """Labels and bad labels of each day, by what a label of each hour counts for."""
         at = stream.hour // 24 - self.first
         size = self.count
-        n = np.bincount(at, stream.n, minlength=size).astype(np.float64)
-        return n, np.bincount(at, stream.bad, minlength=size).astype(np.float64)
+        n = np.bincount(at, stream.n * worth, minlength=size).astype(np.float64)
+        return n, np.bincount(at, stream.bad * worth, minlength=size).astype(np.float64)
 
 
 def declared_streams(
@@ -130,10 +130,9 @@ def sliced(
     named = _named(ranked, frozenset(declared), mixed=mixed is not None)
     finding = None
     if named is not None:
-        cells = {cell.segment: cell for part in partitions for cell in part.cells}
-        log10_e = float(watch.evidence_nats[-1]) / math.log(10)
-        finding = _finding(named, log10_e, cells[named.segment], days, followed, rule.needed)
         stream = next(p.slices[named.segment] for p in streams if named.segment in p.slices)
+        log10_e = float(watch.evidence_nats[-1]) / math.log(10)
+        finding = _finding(named, log10_e, stream, days, followed, rule.needed)
         finding = finding and _as_alone(finding, stream, followed, own, zone=zone, weight=weight)
         if finding is not None and _is_time(named.segment, frozenset(declared)):
             finding = replace(finding, status="shifted", notes=(TIME_ALONE,))
@@ -215,9 +214,12 @@ def _partitions(
     if whole.remembered is not None:
         settled = whole.remembered.end_hour // 24 - days.first - days.baseline
 
+    worth = followed.volume.worth(whole.n)
+
     def cell(name: str, stream: RateStream) -> CellCounts:
         kept = followed.settled_cell(name, settled, spells=spells)
-        return CellCounts(name, *days.of(stream), settled=kept)
+        own = worth[np.minimum(whole.hour.searchsorted(stream.hour), len(worth) - 1)]
+        return CellCounts(name, *days.of(stream, own), settled=kept)
 
     return [
         Partition(
@@ -281,18 +283,19 @@ def _mean(bad_rate: float, whole: RateStream) -> float:
 def _finding(
     found: CellFinding,
     log10_e: float,
-    cell: CellCounts,
+    stream: RateStream,
     days: _Days,
     followed: FollowedRate,
     needed: float,
 ) -> Finding | None:
     """A slice that has drifted for the worse, as the report's subject."""
     whole, spread = followed.stream, followed.rule.dispersion
+    n, bad = days.of(stream)
     try:
-        fit = fit_onset(cell.n, cell.bad, first=max(days.baseline, 1), dispersion=spread)
+        fit = fit_onset(n, bad, first=max(days.baseline, 1), dispersion=spread)
     except NotEnoughData:
         return None
-    labels, gone_bad = float(cell.n[fit.onset :].sum()), float(cell.bad[fit.onset :].sum())
+    labels, gone_bad = float(n[fit.onset :].sum()), float(bad[fit.onset :].sum())
     before_n, before = found.baseline_n, _mean(found.baseline_bad_rate, whole)
     mean = _mean(gone_bad / max(labels, 1.0), whole)
     at = [hour_start((days.first + day) * 24) for day in (fit.onset, fit.earliest)]

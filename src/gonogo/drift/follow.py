@@ -32,6 +32,8 @@ Spells = tuple[tuple[int, int], ...]
 
 SD_DAYS_MIN = 3
 SEASON_HOURS_MIN = 14 * 24
+# Of the fullest hour of the baseline, and at least so many labels: more in one hour are a rush.
+RUSH, RUSH_MIN = 2.0, 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,17 @@ class Volume:
     labels_per_day: float
     dispersion: Dispersion
     daily_sd: float | None  # of the daily means, in the metric's units
+    hour_max: float = math.inf  # labels of its fullest hour
+
+    def worth(self, n: Floats) -> Floats:
+        """What a label of each hour counts for, by the labels of the hour; 1 or less.
+
+        Labels that come in a rush, a weekly job or a load test, have one cause, and are no evidence of the
+        traffic that the baseline knows. Together they count for no more than two of its fullest hours.
+        """
+        most = max(RUSH * self.hour_max, RUSH_MIN)
+        counts: Floats = np.minimum(1.0, most / np.maximum(n, 1))
+        return counts
 
     @property
     def likely_dispersion(self) -> float:
@@ -70,7 +83,8 @@ def baseline_volume(
     else:
         early = followed.between(None, hours.start_hour + SEASON_HOURS_MIN)
         dispersion = early_dispersion(*early.by_day()[1:])
-    return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None)
+    fullest = float(baseline.n.max()) if len(baseline.n) else math.inf
+    return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None, fullest)
 
 
 def _without_season(baseline: RateStream, expected: Floats | None) -> Floats:
@@ -138,10 +152,10 @@ class FollowedRate:
 
     def watch(self) -> RateWatch:
         """The detector's run over the whole stream."""
-        stream = self.stream
+        stream, worth = self.stream, self.volume.worth(self.stream.n)
         return watch_rate(
-            stream.n,
-            stream.bad,
+            stream.n * worth,
+            stream.bad * worth,
             self.rule,
             offset=self.expected,
             stamp=stream.hour,

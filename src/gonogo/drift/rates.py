@@ -148,8 +148,10 @@ def _onset(followed: FollowedRate, watch: RateWatch) -> Onset:
 def _rate_since(followed: FollowedRate, watch: RateWatch) -> RateSince:
     """The distance the rate went in the episode that lasts."""
     stream, rule = followed.stream, followed.rule
-    side = watch.episodes[-1].side
-    return rate_since(stream.n, stream.bad, rule, watch, side=side, offset=followed.expected)
+    side, worth = watch.episodes[-1].side, followed.volume.worth(stream.n)
+    return rate_since(
+        stream.n * worth, stream.bad * worth, rule, watch, side=side, offset=followed.expected
+    )
 
 
 def _trend(current: RateStream) -> Trend | None:

@@ -239,7 +239,7 @@ def _without_mix(
     own: DependencySettings,
 ) -> Finding:
     """The finding, or what it is given its mix where other shares of traffic explain what degraded."""
-    if finding.status != "degraded":
+    if finding.status not in ("degraded", "recovering"):
         return finding
     moved = explained_by_mix(followed, watch, declared)
     if moved is None:
