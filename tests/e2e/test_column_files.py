@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from product import lines, typed
-
-pa = pytest.importorskip("pyarrow", reason="install gonogo[parquet]")
+from pyarrow import parquet
 
 HOUR_S = 3600
 BINS = {str(17_350 + k): 5 for k in range(4)}
@@ -71,7 +71,7 @@ def test_columns_give_the_answers_of_lines(tmp_path: Path, kind: str, container:
         with pa.OSFile(str(source), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
     else:
-        pytest.importorskip("pyarrow.parquet").write_table(table, source)
+        parquet.write_table(table, source)
     (tmp_path / "rows.jsonl").write_text(lines(rows))
     found = []
     for path in (source, tmp_path / "rows.jsonl"):
@@ -108,7 +108,6 @@ def broken_columns() -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["no text", "a time beyond all", "lists in lists", "torn"])
 def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
     """Whatever the library raises of it."""
-    parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "calls.parquet"
     columns = {"dependency": ["m"], "outcome": [1.0]}
     parquet.write_table(pa.table({**columns, "ts": broken_columns().get(kind, [1])}), path)

@@ -104,6 +104,7 @@ async def test_planned_calls_cost_what_their_tier_did(tmp_path: Path, tier: str)
     prices = {
         "usual": PriceSettings("emb", 1.25, 10, 0.125),
         "priority": PriceSettings("emb:priority", 5, 40, 0.5),
+        "batch": PriceSettings("emb:batch", 0.625, 5),
     }
     async with opened(tmp_path, **prices) as app:
         await record(app, calls("emb", 30, input_tokens=100_000, output_tokens=100, tier=tier))

@@ -194,9 +194,9 @@ def _at_override(
 
     recorded = costs.cost_micro_usd[rows]
     repriced, _ = _bounds(costs, rows, price)
-    # Half of a price is told from another day's only where it is exactly that.
-    bounds = [(share * repriced, share * repriced) for share in _TIER_SHARES.values()]
-    bounds += [_bounds(costs, rows, each) for each in (price, *tiers)]
+    # Not at half of the price, as a batch costs: that may as well be a price that has doubled since, and a
+    # forecast that is too dear is found before the money is gone. `MODEL:batch` with a price tells them apart.
+    bounds = [_bounds(costs, rows, each) for each in (price, *tiers)]
     stands = np.zeros(recorded.shape, dtype=bool)
     for most, least in bounds:
         # A micro-dollar of leeway on both sides, for costs that were rounded.
