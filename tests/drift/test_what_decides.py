@@ -265,3 +265,23 @@ async def test_a_rush_of_calls_counts_as_two_full_hours(
         )
         report = await world.app.check_model_drift("m")
     assert report.verdict == verdict, report.summary
+
+
+@pytest.mark.parametrize(("refused", "verdict"), [(20, "go"), (400, "caution")])
+async def test_rows_that_were_refused_may_be_the_failures(
+    tmp_path: Path, refused: int, verdict: str
+) -> None:
+    """No go where what was lost could hide twice what matters, whatever the rest says; a few are only said."""
+    async with open_world(tmp_path) as world:
+        await world.record(calls("m", 12, 0.05, a_day=200))
+        for first in range(0, refused, 100):
+            rows = [{"dependency": "m", "outcome": "kaputt"}] * min(100, refused - first)
+            await world.app.record_observations(rows)
+        await (await world.app.stores()).db.settled()
+        report = await world.app.check_model_drift("m")
+        listed = await world.app.list_dependencies()
+    assert (report.status, report.verdict) == ("stable", verdict)
+    assert report.refused is not None
+    assert report.refused.n == refused
+    assert ("too many to say go" in report.summary) == (verdict == "caution")
+    assert [line.verdict for line in listed.dependencies] == [verdict]

@@ -50,6 +50,7 @@ class CheckMemory(Maintenance):
 
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
+        from gonogo.drift.drift_words import given_refused
         from gonogo.hours.periods import check_begun
         from gonogo.text.refused_rows import beside_refused
 
@@ -69,6 +70,8 @@ class CheckMemory(Maintenance):
         )
         if mark is not None and question.is_about_now:
             report = beside_refused(report, mark.refused, now_ms=now_ms)
+            own = self.settings.dependency(report.dependency)
+            report = given_refused(report, min_effect=own.min_effect)
         report = await _beside_changes(stores, report)
         if question.is_about_the_whole:
             return mark, report

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gonogo.answers import DriftStatus, NextAction
+from gonogo.drift.ladder import DROP_EXCLUDED
+from gonogo.text.drift_summary import things
 
 if TYPE_CHECKING:
+    from gonogo.answers import DriftReport
     from gonogo.drift.finding import DriftQuestion, Finding
     from gonogo.records import Verdict
     from gonogo.settings import DependencySettings
@@ -27,6 +30,22 @@ def verdict_of(finding: Finding) -> Verdict:
     if finding.status == "degraded" and suggests:
         return "caution"
     return VERDICT_OF[finding.status]
+
+
+def given_refused(report: DriftReport, *, min_effect: float) -> DriftReport:
+    """The report; a `go` is a caution where the rows that were refused could hide twice what matters.
+
+    A row is refused for reading otherwise than the rest, as those of failed calls do. What `go` excludes
+    of the labels it has, it cannot exclude of those that were lost.
+    """
+    refused, current = report.refused, report.current
+    if report.verdict != "go" or refused is None or current is None or not current.n:
+        return report
+    lost = refused.n / (refused.n + current.n)
+    if lost <= DROP_EXCLUDED * min_effect:
+        return report
+    told = f"Beside {things(current.n, report.metric)} that is too many to say go: they may be the bad ones."
+    return report.model_copy(update={"verdict": "caution", "summary": f"{report.summary} {told}"})
 
 
 def next_actions(
