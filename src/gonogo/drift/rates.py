@@ -80,7 +80,7 @@ def finding_of(
     def rest(told: Finding) -> Finding:
         shown = detectable_now(
             before=float(baseline.labels),
-            since=float(current.labels),
+            since=float(current.n @ volume.worth(current.n)),
             rate=min(max(baseline.bad_rate, 1e-6), 1 - 1e-6),
             rule=followed.rule,
         )
