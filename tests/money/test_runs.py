@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gonogo.answers import rfc3339
+from gonogo.answers import BudgetCheck, rfc3339
 from gonogo.app import Gonogo
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.cost.run_total import advise, fit_runs, run_forecast
@@ -25,7 +25,7 @@ limit_usd = 100
 dependencies = ["dear"]
 hold_expires = "10m"
 """
-MINUTE_MS = 60_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
 async def _call(app: Gonogo, reservation: str, i: int, usd: float) -> None:
@@ -74,6 +74,97 @@ async def test_a_run_is_shared_by_name_and_lives_while_it_is_renewed(tmp_path: P
     assert (dead.held_usd, dead.remaining_usd) == (0, 100)
     assert anew.reservation is not None
     assert anew.reservation.id != first.reservation.id
+
+
+async def _held(app: Gonogo, usd: float = 2, budget: str = "day") -> BudgetCheck:
+    return await app.check_budget_with_confidence(
+        budget, planned_cost_usd=usd, reserve=True, run="trip-7"
+    )
+
+
+def _hold(answer: BudgetCheck) -> str:
+    assert answer.reservation is not None
+    return answer.reservation.id
+
+
+async def test_a_run_that_is_held_anew_has_spent_what_it_spent_before(tmp_path: Path) -> None:
+    """After its hold expired, was settled by its calls or at an amount, or released; in any process."""
+    told, now_ms = [], NOW_MS
+    for i, end in enumerate(("expires", None, 0.7, None)):
+        async with opened_app(tmp_path, TOML, now_ms=now_ms) as app:
+            answer = await _held(app)
+            told.append(answer)
+            if i < 3:
+                await _call(app, _hold(answer), 0, 0.5)
+            if not isinstance(end, str):
+                await app.settle_reservation(_hold(answer), end)
+        now_ms += 2 * HOUR_MS if isinstance(end, str) else 10 * MINUTE_MS
+    async with opened_app(tmp_path, TOML, now_ms=now_ms) as app:
+        told.append(await _held(app))
+        async with opened_app(tmp_path, TOML, now_ms=now_ms) as other:
+            shared = await _held(other)
+            await _call(other, _hold(shared), 0, 0.1)
+        renewed = await app.settle_reservation(_hold(told[-1]), renew=True)
+    assert len({_hold(answer) for answer in told}) == 5
+    assert [answer.run and answer.run.spent_usd for answer in told] == pytest.approx(
+        [0, 0.5, 1.0, 1.7, 1.7]
+    )
+    assert "This run: $1.70 after 3 recorded costs" in told[-1].summary
+    assert _hold(shared) == _hold(told[-1])
+    assert renewed.run is not None
+    assert renewed.run.spent_usd == pytest.approx(1.8)
+    assert renewed.actual_usd == pytest.approx(0.1)
+    assert (renewed.run.calls, renewed.held_usd) == (4, 2)
+
+
+async def test_a_run_that_is_refused_more_is_not_forgotten(tmp_path: Path) -> None:
+    """Asked for too much in between: what it spent still counts with its next hold."""
+    async with opened_app(tmp_path, TOML) as app:
+        await _call(app, _hold(await _held(app)), 0, 0.5)
+    async with opened_app(tmp_path, TOML, now_ms=NOW_MS + HOUR_MS) as app:
+        refused, anew = await _held(app, 500), await _held(app)
+    assert (refused.verdict, refused.reservation) == ("no_go", None)
+    assert anew.run is not None
+    assert anew.run.spent_usd == pytest.approx(0.5)
+
+
+async def test_a_job_of_every_night_begins_a_run_each_night(tmp_path: Path) -> None:
+    """So does one of every hour that settles, and one of the same name on another budget."""
+    toml = f"{TOML}\n[budgets.other]\nlimit_usd = 9\n"
+    spent = []
+    for now_ms, budget in (
+        (NOW_MS, "day"),
+        (NOW_MS + HOUR_MS, "day"),
+        (NOW_MS + HOUR_MS + MINUTE_MS, "other"),
+        (NOW_MS + 24 * HOUR_MS, "other"),
+    ):
+        async with opened_app(tmp_path, toml, now_ms=now_ms) as app:
+            answer = await _held(app, budget=budget)
+            assert answer.run is not None
+            spent.append(answer.run.spent_usd)
+            await _call(app, _hold(answer), 0, 0.5)
+            if budget == "day":
+                await app.settle_reservation(_hold(answer))
+    assert spent == [0, 0, 0, 0]
+
+
+async def test_a_run_of_several_holds_is_forecast_and_counted_as_one(tmp_path: Path) -> None:
+    """Held and settled in two halves, four runs are four past runs, and the fifth is told its whole."""
+    async with opened_app(tmp_path, TOML) as app:
+        for name in "abcde":
+            for half in range(2):
+                held = await app.check_budget_with_confidence(
+                    "day", planned_cost_usd=2, reserve=True, run=name
+                )
+                for i in range(4 if half == 0 or name != "e" else 0):
+                    await _call(app, _hold(held), i, 0.1)
+                if half == 0 or name != "e":
+                    await app.settle_reservation(_hold(held))
+    assert held.run is not None
+    assert (held.run.past_runs, held.run.calls) == (4, 4)
+    assert held.run.spent_usd == pytest.approx(0.4)
+    assert held.run.projected_total_usd == pytest.approx(0.8, abs=0.1)
+    assert held.run.advice == "go on"
 
 
 async def test_after_a_few_runs_the_end_of_the_next_is_told(tmp_path: Path) -> None:

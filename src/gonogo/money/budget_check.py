@@ -104,7 +104,7 @@ async def check_budget(
         plan=plan,
         now_ms=now_ms,
         arguments=tuple(request.arguments().items()),
-        reservation_id=new_id() if holds else None,
+        reservation_id=await _new_hold(ledger, request, new_id, now_ms) if holds else None,
         calibration=calibration_note(record.judged),
         is_mixed=request.is_mixed,
         instead=tuple(sorted(stead_of(settings, listed, traffic.routes).items())),
@@ -119,6 +119,14 @@ async def check_budget(
         return check(question, balances)
     hold = _hold(question, question.reservation_id, request, scopes, entry_of)
     return await _held(ledger, hold, _HOLDS_SHOWN[request.detail])
+
+
+async def _new_hold(
+    ledger: Ledger, request: BudgetRequest, new_id: Callable[[], str], now_ms: int
+) -> str:
+    key = request.key() if request.run is not None else None
+    goes_on = key and await ledger.next_hold(key, request.text(), now_ms=now_ms)
+    return goes_on or new_id()
 
 
 async def _held(ledger: Ledger, hold: ReserveRequest, holds_max: int) -> BudgetCheck:

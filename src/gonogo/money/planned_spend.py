@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import UnpricedShare
 from gonogo.errors import plain
@@ -85,7 +85,7 @@ class UnpricedCalls:
     of: int = 0
     names: tuple[str, ...] = ()
     parent: str | None = None  # whose window it is, where not that of the budget asked about
-    reservation: bool = False  # they are one reservation's, and no window's
+    holder: Literal["reservation", "run"] | None = None  # whose they are, where no window's
     unit: Unit = "usd"
 
     @property
@@ -107,7 +107,7 @@ class UnpricedCalls:
         tokens = f" ({counted(self.tokens, 'token')})" if self.tokens else ""
         where = f"in the window of '{plain(self.parent, 80)}'" if self.parent else "in this window"
         words = UNIT_WORDS[self.unit]
-        where = "of this reservation" if self.reservation else where
+        where = f"of this {self.holder}" if self.holder else where
         return (
             f"{self.calls:,} of {counted(self.of, 'call')} {where} "
             f"{'has' if self.calls == 1 else 'have'} {words.lacks}{tokens}: {named}. {words.remedy}"

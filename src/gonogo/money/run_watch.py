@@ -20,18 +20,22 @@ async def report_run(
 ) -> RunReport:
     """Spent, projected and advised, as far as past runs of the budget tell.
 
-    A run's limit is what was held for it; past runs are settled reservations whose calls were
-    recorded. A cheaper target is the first of the ladder of what the budget counts.
+    A run may have had several holds, one after the other: all that it spent counts, and its limit is what
+    the last one holds beyond the calls before it. Past runs are settled reservations whose calls were recorded. A cheaper target is the first of the ladder of what the budget counts.
     """
     import numpy as np
 
     from gonogo.detectors.cost.run_total import RUNS_MIN, advise, fit_runs, run_forecast
 
-    costs = np.array(run.costs, dtype=float)
+    earlier = run.earlier
+    before = sum(earlier.costs)
+    costs = np.array([*earlier.costs, *run.costs], dtype=float)
     past = [np.array(each, dtype=float) for each in run.past if sum(each) > 0]
     size = UNIT_SIZE[run.unit]
-    spent = float(costs.sum()) / size
-    missing = unpriced_of(run.calls, run.unit)
+    # What was declared has no calls, or other costs than they have: no step of the run, but spent.
+    apart = float(earlier.spent_micro_usd - before)
+    spent = (float(costs.sum()) + apart) / size
+    missing = unpriced_of(run.calls.plus(earlier.calls), run.unit, of="run")
     unpriced = missing.share
     if len(past) < RUNS_MIN or missing.hides_spending:
         # From the costs of some calls it does not follow how many steps a run has taken.
@@ -40,14 +44,18 @@ async def report_run(
     found = run_forecast(model, costs)
     cheaper = await cheaper_target(telemetry, settings, run.budget, traffic, now_ms=now_ms)
     advice = advise(
-        model, costs, limit=float(run.held_micro_usd), cheaper=cheaper.share if cheaper else None
+        model,
+        costs,
+        limit=float(run.held_micro_usd + before),
+        cheaper=cheaper.share if cheaper else None,
     )
+    ends = (apart + found.low) / size, (apart + found.high) / size
     return RunReport(
         spent_usd=spent,
         calls=costs.size,
         past_runs=len(past),
-        projected_total_usd=found.projected / size,
-        interval90_usd=(found.low / size, found.high / size) if np.isfinite(found.high) else None,
+        projected_total_usd=(apart + found.projected) / size,
+        interval90_usd=ends if np.isfinite(found.high) else None,
         advice=advice,
         unpriced=unpriced,
         step_down_to=cheaper.target if cheaper and advice == "step down" else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gonogo.money.planned_spend import UnpricedCalls
 from gonogo.money.prices import TokenUsage, call_nano_usd
@@ -40,10 +40,12 @@ async def unpriced_calls(
     return next((each for each in found if each.hides_spending), found[0])
 
 
-def unpriced_of(calls: ReservationCalls, unit: Unit) -> UnpricedCalls:
+def unpriced_of(
+    calls: ReservationCalls, unit: Unit, *, of: Literal["reservation", "run"] = "reservation"
+) -> UnpricedCalls:
     """The calls of a reservation that its cost leaves out."""
     return UnpricedCalls(
-        calls.unpriced, calls.tokens, calls.calls, calls.names, reservation=True, unit=unit
+        calls.unpriced, calls.tokens, calls.calls, calls.names, holder=of, unit=unit
     )
 
 

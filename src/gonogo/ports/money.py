@@ -95,6 +95,27 @@ class ReservationCalls:
     tokens: int = 0
     names: tuple[str, ...] = ()  # the dependencies of those without a cost
 
+    def plus(self, other: ReservationCalls) -> ReservationCalls:
+        """Both together."""
+        return ReservationCalls(
+            self.calls + other.calls,
+            self.unpriced + other.unpriced,
+            self.tokens + other.tokens,
+            tuple(sorted({*self.names, *other.names})),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierHolds:
+    """What a run came to under the holds before the one that it has now.
+
+    `spent_micro_usd` has amounts that were declared at settling in place of their calls' costs.
+    """
+
+    spent_micro_usd: int = 0
+    costs: tuple[int, ...] = ()
+    calls: ReservationCalls = ReservationCalls()
+
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
@@ -109,6 +130,7 @@ class RunProgress:
     past: tuple[tuple[int, ...], ...]
     calls: ReservationCalls = ReservationCalls()
     unit: Unit = "usd"
+    earlier: EarlierHolds = EarlierHolds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +284,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def next_hold(self, key: str, arguments: str, *, now_ms: int) -> str | None:
+        """The id for the next hold of a run that goes on after its last one; None where a run begins."""
+        ...
+
     async def renew(
         self, reservation_id: str, *, now_ms: int, length_s: int | None = None
     ) -> tuple[str, int]:
@@ -283,7 +309,7 @@ class Ledger(Protocol):
         ...
 
     async def run_so_far(self, reservation_id: str) -> RunProgress | None:
-        """What a reservation's calls have cost, one by one, and those of past ones."""
+        """What a reservation's calls have cost, one by one, those of its run before it, and of past runs."""
         ...
 
     async def settle(

@@ -145,6 +145,6 @@ def closed_as(connection: Connection, name: str, row: Sequence[Any]) -> ClosedRe
     if declared is not None:
         status: ClosedAs = "expired_settled" if late else "settled"
         return ClosedReservation(name, budget, status, held, declared, unit=unit)
-    calls = calls_of(connection, name, budget, unit, created_ms=created_ms)
+    calls = calls_of(connection, [name], budget, unit, created_ms=created_ms)
     status = "released" if observed <= 0 else "expired_settled" if late else "settled"
     return ClosedReservation(name, budget, status, held, observed, calls, unit=unit)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gonogo.errors import ParameterError, plain
+from gonogo.errors import GonogoError, ParameterError, plain
 from gonogo.ports.money import (
     Balance,
     BudgetRecord,
@@ -40,6 +40,7 @@ from gonogo.store.books.run_books import (
     budgets_named,
     left_holds,
     missing,
+    next_hold,
     renew,
     run_so_far,
 )
@@ -119,6 +120,11 @@ class SqliteLedger:
     async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
         """See `Ledger`."""
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
+        return await self._database.read(work)
+
+    async def next_hold(self, key: str, arguments: str, *, now_ms: int) -> str | None:
+        """See `Ledger`."""
+        work = partial(next_hold, key=key, arguments=arguments, now_ms=now_ms)
         return await self._database.read(work)
 
     async def renew(
@@ -273,10 +279,10 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
         _balances(connection, request.scopes, now_ms=request.now_ms, holds_max=holds_max)
     )
     if drafted.held_micro_usd is not None:
-        connection.execute(
+        made = connection.execute(
             "INSERT INTO reservation (id, budget, unit, state, held_micro_usd, created_ms,"
             " expires_ms, confidence_e6, remaining_micro_usd, planned_micro_usd)"
-            " VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 request.reservation_id,
                 request.budget,
@@ -289,6 +295,8 @@ def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int)
                 request.planned_micro_usd,
             ),
         )
+        if not made.rowcount:
+            raise GonogoError("The run was taken up and ended by another just now; ask again.")
         enter(
             connection,
             request.now_ms,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
-from gonogo.ports.money import LeftHold, ReservationCalls, RunProgress
-from gonogo.records import DAY_MS
+from gonogo.ports.money import EarlierHolds, LeftHold, ReservationCalls, RunProgress
+from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS
 from gonogo.store.books.counted import counted_by
 from gonogo.text.forms import UNIT_WORDS
 
@@ -22,6 +23,7 @@ __all__ = [
     "calls_of",
     "left_holds",
     "missing",
+    "next_hold",
     "renew",
     "run_so_far",
     "unknown_reservation",
@@ -30,13 +32,23 @@ __all__ = [
 PAST_RUNS_MAX = 50
 _HOLD_S = 900
 
-_COSTS = (
-    "SELECT kind, spent_micro_usd FROM ledger_entry WHERE reservation = ?"
-    " AND kind IN ('cost', 'correct') ORDER BY seq"
-)
+# A run goes on under its name for so long after its hold has expired, or was settled: a job of every
+# night, or of every hour, begins anew.
+_PAUSE_MS, _SETTLED_PAUSE_MS = 12 * HOUR_MS, QUARTER_MS
+# The second hold of the run of `res-A` is `res-A.2`, up to `res-A.1000`: no column has the run's name.
+_MARK, _HOLDS_MAX = ".", 1000
+
+_COSTS = """
+SELECT reservation, seq, kind, spent_micro_usd FROM ledger_entry
+WHERE reservation IN ({marks}) AND kind IN ('cost', 'correct')
+"""
+_EARLIER = """
+SELECT id, coalesce(declared_micro_usd, observed_micro_usd), declared_micro_usd, created_ms
+FROM reservation WHERE id IN ({marks}) AND unit = ?
+"""
 _PAST = """
 SELECT id FROM reservation WHERE budget = ? AND unit = ? AND state = 'settled' AND observed_micro_usd > 0
-  AND id <> ? AND closed_ms < expires_ms ORDER BY closed_ms DESC LIMIT ?
+  AND id <> ? AND id NOT LIKE ? AND closed_ms < expires_ms ORDER BY closed_ms DESC LIMIT ?
 """
 # From one budget to the next in the index of open holds, however many each has.
 _BUDGETS_HELD = """
@@ -66,8 +78,8 @@ SELECT d.name, d.kind, count(*),
            THEN coalesce(o.input_tokens, 0) + coalesce(o.output_tokens, 0) ELSE 0 END),
   sum(CASE WHEN {used} IS NULL THEN 0 ELSE 1 END)
 FROM observation o JOIN dependency d ON d.id = o.dependency_id
-WHERE d.name IN (SELECT dependency FROM {sources} WHERE budget = ?1)
-  AND o.ts_ms >= ?2 AND o.reservation = ?3
+WHERE d.name IN (SELECT dependency FROM {sources} WHERE budget = ?)
+  AND o.ts_ms >= ? AND o.reservation IN ({marks})
 GROUP BY d.name, d.kind ORDER BY d.name
 """
 
@@ -142,28 +154,89 @@ def run_so_far(connection: Connection, *, name: str) -> RunProgress | None:
     if row is None:
         return None
     budget, unit, held, created_ms = row
-    past = connection.execute(_PAST, (budget, unit, name, PAST_RUNS_MAX)).fetchall()
+    first = _first(name)
+    others = (budget, unit, first, f"{first}{_MARK}%", PAST_RUNS_MAX)
+    newest: dict[str, str] = {}  # the last hold of each past run, by its first
+    for (one,) in connection.execute(_PAST, others).fetchall():
+        newest.setdefault(_first(one), one)
     return RunProgress(
         budget,
         held,
-        _costs(connection, name),
-        tuple(_costs(connection, one) for (one,) in past),
-        calls_of(connection, name, budget, unit, created_ms=created_ms),
+        _costs(connection, [name]),
+        tuple(_costs(connection, _holds_until(one)) for one in newest.values()),
+        calls_of(connection, [name], budget, unit, created_ms=created_ms),
         unit,
+        _earlier(connection, _holds_until(name)[:-1], budget, unit),
+    )
+
+
+def next_hold(connection: Connection, *, key: str, arguments: str, now_ms: int) -> str | None:
+    """See `Ledger`."""
+    row = connection.execute(
+        "SELECT arguments, answer FROM reserve_answer WHERE key = ?", (key,)
+    ).fetchone()
+    hold = json.loads(row[1]).get("reservation") if row and row[0] == arguments else None
+    found = (
+        hold
+        and connection.execute(
+            "SELECT closed_ms, expires_ms FROM reservation WHERE id = ?", (hold["id"],)
+        ).fetchone()
+    )
+    if not hold or not found:
+        return None
+    closed_ms, expires_ms = found
+    is_over_early = closed_ms is not None and closed_ms < expires_ms
+    until_ms = closed_ms + _SETTLED_PAUSE_MS if is_over_early else expires_ms + _PAUSE_MS
+    n = len(_holds_until(hold["id"]))
+    if now_ms >= until_ms or n == _HOLDS_MAX:
+        return None
+    return f"{_first(hold['id'])}{_MARK}{n + 1}"
+
+
+def _first(name: str) -> str:
+    """The first hold of the run that a hold belongs to."""
+    return name.partition(_MARK)[0]
+
+
+def _holds_until(name: str) -> list[str]:
+    """The holds of a run from its first to this one."""
+    first, _, n = name.partition(_MARK)
+    return [first, *(f"{first}{_MARK}{i}" for i in range(2, int(n) + 1))] if n else [first]
+
+
+def _marks(names: Sequence[str]) -> str:
+    return ", ".join("?" * len(names))
+
+
+def _earlier(connection: Connection, names: Sequence[str], budget: str, unit: Unit) -> EarlierHolds:
+    if not names:
+        return EarlierHolds()
+    statement = _EARLIER.format(marks=_marks(names))
+    rows = connection.execute(statement, (*names, unit)).fetchall()
+    there = {row[0] for row in rows}
+    # A declared amount stands for all of a hold's calls, those without a cost too.
+    open_to_calls = [row[0] for row in rows if row[2] is None]
+    since_ms = min((row[3] for row in rows), default=0)
+    return EarlierHolds(
+        sum(int(row[1]) for row in rows),
+        _costs(connection, [name for name in names if name in there]),
+        calls_of(connection, open_to_calls, budget, unit, created_ms=since_ms),
     )
 
 
 def calls_of(
-    connection: Connection, name: str, budget: str, unit: Unit, *, created_ms: int
+    connection: Connection, names: Sequence[str], budget: str, unit: Unit, *, created_ms: int
 ) -> ReservationCalls:
-    """The calls that name a reservation, and which of them lack what its unit counts.
+    """The calls that name reservations of a budget, and which of them lack what its unit counts.
 
     Tools that never had any of it are free, but that every call takes time.
     """
+    if not names:
+        return ReservationCalls()
     known, used = counted_by(unit, "o.")
     sources = "spend" if connection.has_shards else "spend_source"
-    statement = _CALLS.format(known=known, used=used, sources=sources)
-    found = connection.execute(statement, (budget, created_ms - DAY_MS, name)).fetchall()
+    statement = _CALLS.format(known=known, used=used, sources=sources, marks=_marks(names))
+    found = connection.execute(statement, (budget, created_ms - DAY_MS, *names)).fetchall()
     has_free = bool(UNIT_WORDS[unit].free)
     is_free = [has_free and kind not in (None, "model") and not used for _, kind, *_, used in found]
     unknown = [row for row, free in zip(found, is_free, strict=True) if row[3] and not free]
@@ -175,10 +248,14 @@ def calls_of(
     )
 
 
-def _costs(connection: Connection, name: str) -> tuple[int, ...]:
-    """What each call came to; corrections, and what came after the end, go with the newest."""
+def _costs(connection: Connection, names: Sequence[str]) -> tuple[int, ...]:
+    """What each call under a run's holds came to; corrections, and what came after the end, go with the newest."""
+    if not names:
+        return ()
+    order = {name: i for i, name in enumerate(names)}
+    rows = connection.execute(_COSTS.format(marks=_marks(names)), tuple(names)).fetchall()
     costs: list[int] = []
-    for kind, spent in connection.execute(_COSTS, (name,)):
+    for _, _, kind, spent in sorted(rows, key=lambda row: (order[row[0]], row[1])):
         if kind == "cost" or not costs:
             costs.append(int(spent))
         else:

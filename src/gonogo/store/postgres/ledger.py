@@ -14,7 +14,14 @@ from gonogo.records import DAY_MS, MICRO
 from gonogo.store.books.keyed_names import budgets_below, keyed_names
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger import answered
-from gonogo.store.books.run_books import budgets_named, left_holds, missing, renew, run_so_far
+from gonogo.store.books.run_books import (
+    budgets_named,
+    left_holds,
+    missing,
+    next_hold,
+    renew,
+    run_so_far,
+)
 from gonogo.store.postgres.books import open_session, root_of, see_balances
 from gonogo.store.postgres.catalogue import PostgresCatalogue
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
@@ -130,7 +137,6 @@ class PostgresLedger:
             before = await self.answered(key, request.arguments, now_ms=request.now_ms)
             if before is not None:
                 return before.answer
-            await self._database.once(partial(_free_key, key=key, now_ms=request.now_ms))
         root = root_of(self._settings, request.budget)
         await self._open_accounts(root, request.scopes)
         together = root, request.scopes, holds_max
@@ -169,6 +175,7 @@ class PostgresLedger:
                 group.decide(await self._database.look(group.look))
                 if not group.writes:
                     return group.answers
+                await self._free_keys(group)
                 if await self._hold(group):
                     return group.answers
             await self._database.write(group.hold_alone, shard=None, kept=group.is_held)
@@ -182,6 +189,13 @@ class PostgresLedger:
                 raise
             return [first.answer]
         return group.answers
+
+    async def _free_keys(self, group: Group) -> None:
+        """Not before money is to be held: what is refused leaves a run to whoever takes it up later."""
+        for request in (each.request for each in group.holds):
+            if request.key is not None:
+                free = partial(_free_key, key=request.key, now_ms=request.now_ms)
+                await self._database.once(free)
 
     async def _hold(self, group: Group) -> bool:
         """Make a group's holds, with their log entries where they have any; False: no room."""
@@ -206,6 +220,11 @@ class PostgresLedger:
     async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
         """See `Ledger`."""
         work = partial(answered, key=key, arguments=arguments, now_ms=now_ms)
+        return await self._database.look(work)
+
+    async def next_hold(self, key: str, arguments: str, *, now_ms: int) -> str | None:
+        """See `Ledger`."""
+        work = partial(next_hold, key=key, arguments=arguments, now_ms=now_ms)
         return await self._database.look(work)
 
     async def renew(
