@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,26 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, kind: str) -> None
     if kind == "torn":
         content = path.read_bytes()
         path.write_bytes(content[:60] + b"\xff" * 30 + content[90:])
+    done = typed("ingest", str(path), store=tmp_path / "store.db")
+    assert (done.returncode, len(done.stderr.splitlines())) == (65, 1), done
+    assert "cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "json"])
+@pytest.mark.parametrize("kind", ["cut off", "changed"])
+def test_a_broken_packed_file_is_refused_in_one_line(
+    tmp_path: Path, kind: str, suffix: str
+) -> None:
+    """A download that broke off, and one whose checksum does not fit: nothing of it is taken."""
+    plainly, path = tmp_path / f"calls.{suffix}", tmp_path / f"calls.{suffix}.gz"
+    rows = [{"dependency": "m", "id": hashlib.sha256(b"%d" % k).hexdigest()} for k in range(4000)]
+    if suffix == "json":
+        plainly.write_text(json.dumps({"rows": rows}, indent=1))
+    else:
+        parquet.write_table(pa.Table.from_pylist(rows), plainly)
+    packed = bytearray(gzip.compress(plainly.read_bytes()))
+    packed[-6] ^= 0xFF  # of its checksum
+    path.write_bytes(packed if kind == "changed" else packed[: len(packed) // 2])
     done = typed("ingest", str(path), store=tmp_path / "store.db")
     assert (done.returncode, len(done.stderr.splitlines())) == (65, 1), done
     assert "cannot be read" in done.stderr

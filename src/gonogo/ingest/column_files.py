@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from gonogo.errors import DataError, plain
-from gonogo.ingest.numbered_lines import Source
+from gonogo.ingest.numbered_lines import Source, content_up_to
 
 __all__ = ["column_rows"]
 
@@ -50,7 +50,7 @@ def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, objec
 
 def _unpacked(source: Source) -> io.BytesIO:
     """A compressed file's bytes, of which the reader needs the end first."""
-    content = source.stream.read(UNPACKED_BYTES_MAX + 1)
+    content = content_up_to(source, UNPACKED_BYTES_MAX)
     if len(content) > UNPACKED_BYTES_MAX:
         raise DataError(
             f"'{plain(source.path, 150)}' holds more than {UNPACKED_BYTES_MAX >> 20} MiB: unpack it first."

@@ -14,7 +14,7 @@ from gonogo.errors import DataError, plain
 from gonogo.ingest.column_files import column_rows
 from gonogo.ingest.csv_rows import read_csv
 from gonogo.ingest.jsonl import read_jsonl
-from gonogo.ingest.numbered_lines import Row, Source, numbered_lines
+from gonogo.ingest.numbered_lines import Row, Source, content_up_to, numbered_lines
 from gonogo.records import Rejection
 
 __all__ = ["Container", "Contents", "content_of", "contents_of"]
@@ -111,7 +111,7 @@ def _is_document(text: bytes, suffix: str, *, is_whole: bool) -> bool:
 
 
 def _document(source: Source) -> object:
-    content = source.stream.read(DOCUMENT_BYTES_MAX + 1)
+    content = content_up_to(source, DOCUMENT_BYTES_MAX)
     if len(content) > DOCUMENT_BYTES_MAX:
         raise DataError(
             f"'{plain(source.path, 150)}' is one JSON document of over 512 MiB: write it as JSON lines."

@@ -11,12 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
-from gonogo.errors import NoInput, plain
+from gonogo.errors import DataError, NoInput, plain
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["LINE_BYTES_MAX", "STDIN", "Format", "Row", "Source", "numbered_lines", "open_source"]
+__all__ = [
+    "LINE_BYTES_MAX",
+    "STDIN",
+    "Format",
+    "Row",
+    "Source",
+    "content_up_to",
+    "numbered_lines",
+    "open_source",
+]
 
 LINE_BYTES_MAX = 1024 * 1024
 PEEK_BYTES = 512
@@ -133,6 +142,20 @@ def _guess(name: str, stream: Bytes) -> Format:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return "jsonl"  # reading will say what is broken
     return "jsonl" if start[:1] in b"{[" else "csv"
+
+
+def content_up_to(source: Source, bytes_max: int) -> bytes:
+    """A file that is read whole, and a byte more than `bytes_max` where it is larger.
+
+    Raises:
+        DataError: it cannot be read to its end, or not be unpacked.
+    """
+    try:
+        return source.stream.read(bytes_max + 1)
+    except (EOFError, zlib.error, OSError) as error:
+        raise DataError(
+            f"'{plain(source.path, 150)}' cannot be read: {plain(str(error), 150).rstrip('.')}."
+        ) from None
 
 
 def numbered_lines(source: Source) -> Iterator[tuple[int, bytes | str]]:
