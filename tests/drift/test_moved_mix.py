@@ -100,3 +100,16 @@ async def test_a_fall_is_not_put_down_to_a_mix_that_did_not_move(tmp_path: Path)
             report = await world.app.check_model_drift("m")
             assert report.mix is None, report.summary
     assert (report.verdict, report.status) == ("no_go", "degraded")
+
+
+@pytest.mark.parametrize("good", [0.95, 0.4], ids=["falls later", "comes so"])
+async def test_a_new_value_that_fails_is_never_fine(tmp_path: Path, good: float) -> None:
+    """A tier that came after the baseline and loses most of its answers: days later it is no go yet."""
+    shares = {"easy": 0.56, "usual": 0.28, "hard": 0.09, "new": 0.07}
+    async with open_world(tmp_path) as world:
+        world.now_ms = START_MS
+        await _live(world, 14, SHARES, seed=1)
+        await _live(world, 10, shares, good=GOOD | {"new": good}, seed=2)
+        await _live(world, 8, shares, good=GOOD | {"new": 0.4}, seed=3)
+        report = await world.app.check_model_drift("m")
+    assert report.verdict in ("caution", "no_go"), report.summary

@@ -33,12 +33,18 @@ FAILED_MIN = 0.8
 EXPLAINS_MIN = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class GivenMix:
+    """A key whose moved mix explains an alarm, and the evidence by now that the rate rose given it."""
+
+    moved: MixShift
+    nats: float
+
+
 def explained_by_mix(
     followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream]
-) -> tuple[MixShift, float] | None:
+) -> GivenMix | None:
     """The declared key whose moved mix explains an alarm of the whole; None where no key does.
-
-    Beside it, the evidence in nats that the rate rose given this mix, as of the newest hour.
 
     The whole is worse only if it is worse under every key, each stratum held against itself: a key
     whose mix moved too little to explain it shows nothing yet, and explains nothing. Where several
@@ -55,8 +61,8 @@ def explained_by_mix(
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
             shift = _shift(key, _split(n, bad, max(known, 1), onset))
             if shift.explains >= EXPLAINS_MIN:
-                found.append((shift, float(evidence[-1])))
-    return max(found, key=lambda moved: moved[0].explains, default=None)
+                found.append(GivenMix(shift, float(evidence[-1])))
+    return max(found, key=lambda given: given.moved.explains, default=None)
 
 
 def moved_mix(

@@ -44,11 +44,15 @@ TIME_ALONE = "in a slice of time alone, while the whole is stable"
 
 @dataclass(frozen=True, slots=True)
 class SliceFindings:
-    """The findings of slices: the one where one has drifted, the list, and the mix."""
+    """The findings of slices: the one where one has drifted, the list, and the mix.
+
+    `has_fallen`: whether one has become worse, also where its own past is too short for a finding.
+    """
 
     finding: Finding | None
     segments: tuple[SegmentDrift, ...]
     mix_shift: dict[str, float] | None
+    has_fallen: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +146,7 @@ def sliced(
         finding=finding,
         segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
         mix_shift=_mix(streams, followed, since_hour),
+        has_fallen=named is not None,
     )
 
 

@@ -41,7 +41,7 @@ from gonogo.errors import plain
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
-    from gonogo.answers import DriftStatus, MixShift
+    from gonogo.answers import DriftStatus
     from gonogo.drift.finding import Finding
     from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream
@@ -55,8 +55,8 @@ __all__ = [
     "agreeing",
     "answers_needed",
     "as_far_as_shown",
-    "given_its_mix",
     "rung",
+    "settled_mix",
 ]
 
 # `go` excludes a drop of so many times `min_effect`.
@@ -194,39 +194,32 @@ def as_far_as_shown(
     return shifted(replace(finding, evidence=evidence), moved)
 
 
-def given_its_mix(
-    finding: Finding,
-    moved: MixShift,
-    nats: float,
-    *,
-    alarmed: int,
-    now: int,
-    min_effect: float,
+def settled_mix(
+    finding: Finding, nats: float, *, alarmed: int, now: int, min_effect: float
 ) -> Finding:
-    """The finding of a whole whose mix moved and raised an alarm: `shifted`, and `stable` once that is known.
+    """The finding of a whole whose moved mix raised an alarm: `shifted`, and `stable` once that is known.
 
     Each kind of call is answered as before, which goes on being watched. A whole that may have lost twice
     what matters stays a caution for as long: that much is not fine for being explained.
 
     Args:
-        finding: Degraded.
-        moved: The key that explains it.
+        finding: Shifted by its mix.
         nats: Evidence that it is worse given its mix.
         alarmed: Hour of the alarm.
         now: The newest hour.
         min_effect: The smallest change that matters to the user, rate points.
     """
-    told, change, evidence = shifted(finding, moved), finding.change, finding.evidence
-    if now - alarmed < NEWS_HOURS or evidence is None:
-        return told
+    mix, change, evidence = finding.mix, finding.change, finding.evidence
+    if now - alarmed < NEWS_HOURS or mix is None or evidence is None:
+        return finding
     if change is None or change.interval95 is None:
-        return told
+        return finding
     if max(map(abs, change.interval95)) >= DROP_EXCLUDED * min_effect:
-        return told
-    note = f"the mix of {plain(moved.key, 80)} changed, and each of its values is as before"
+        return finding
+    note = f"the mix of {plain(mix.key, 80)} changed, and each of its values is as before"
     log10_e = nats / math.log(10)
     given = evidence_of(log10_e, needed=evidence.needed, guarantee=evidence.guarantee)
-    return replace(told, status="stable", evidence=given, notes=(note,))
+    return replace(finding, status="stable", evidence=given, notes=(note,))
 
 
 def _bad_before(followed: FollowedRate) -> float:

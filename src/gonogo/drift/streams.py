@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from gonogo.answers import Estimate, JudgeReport, SegmentDrift
 from gonogo.drift.baseline import choose_baseline, golden_start_day
 from gonogo.drift.drift_golden import golden_finding
-from gonogo.drift.drift_mix import explained_by_mix
+from gonogo.drift.drift_mix import explained_by_mix, shifted
 from gonogo.drift.drift_slices import SliceFindings, declared_streams, sliced
 from gonogo.drift.drift_values import value_finding
 from gonogo.drift.drift_words import verdict_of
 from gonogo.drift.finding import Finding
 from gonogo.drift.follow import FollowedRate, follow
-from gonogo.drift.ladder import as_far_as_shown, given_its_mix
+from gonogo.drift.ladder import as_far_as_shown, settled_mix
 from gonogo.drift.rates import finding_of, unjudged
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
@@ -26,7 +26,6 @@ from gonogo.hours.rate_hours import (
     RATE_METRICS,
     Maturity,
     RateMetric,
-    RateStream,
     missing_for_baseline,
 )
 from gonogo.hours.time_slices import Slice
@@ -130,7 +129,11 @@ def _in_slices(
     """The finding on the whole given its mix, and what its slices say."""
     declared = declared_streams(data.read, followed, end_hour=data.mature_until)
     onset_hour = _onset_hour(finding)
-    finding = _without_mix(finding, followed, watch, declared, own)
+    given = None
+    if finding.status in ("degraded", "recovering"):
+        given = explained_by_mix(followed, watch, declared)
+    if given is not None:
+        finding = shifted(finding, given.moved)
     finding = as_far_as_shown(finding, followed, declared, own)
     found = sliced(
         followed,
@@ -142,6 +145,14 @@ def _in_slices(
         mixed=finding.mix,
         weight=_weight(followed.stream.metric, by_errors=errors_decide(data.known, own)),
     )
+    if given is not None and not found.has_fallen:
+        finding = settled_mix(
+            finding,
+            given.nats,
+            alarmed=watch.episodes[-1].alarmed,
+            now=int(followed.stream.hour[-1]),
+            min_effect=own.min_effect,
+        )
     return finding, found
 
 
@@ -229,28 +240,6 @@ async def _metric_hours(
 def followed_values(known: Dependency) -> list[str]:
     """The recorded metrics of a dependency that are followed as values."""
     return [metric for metric in known.metrics if metric not in NOT_FOLLOWED]
-
-
-def _without_mix(
-    finding: Finding,
-    followed: FollowedRate,
-    watch: RateWatch,
-    declared: dict[str, RateStream],
-    own: DependencySettings,
-) -> Finding:
-    """The finding, or what it is given its mix where other shares of traffic explain what degraded."""
-    if finding.status not in ("degraded", "recovering"):
-        return finding
-    moved = explained_by_mix(followed, watch, declared)
-    if moved is None:
-        return finding
-    return given_its_mix(
-        finding,
-        *moved,
-        alarmed=watch.episodes[-1].alarmed,
-        now=int(followed.stream.hour[-1]),
-        min_effect=own.min_effect,
-    )
 
 
 def _if_it_matters(finding: Finding, own: DependencySettings) -> Finding:
