@@ -122,9 +122,11 @@ ABROAD = {
     "de": "Zeitstempel;Modell;Ergebnis;Dauer (s);Notiz\n{day}.10.2026 {hour}:05;m;{ok};1,25;x\n",
     "fr": "Date;Modèle;Réussi;Durée\n2026-10-{day} {hour}:05:00;m;{ok};1,25 s\n",
     "es": "fecha,modelo,correcto,duración_ms\n2026-10-{day}T{hour}:05:00Z,m,{ok},1250\n",
+    "thumbs": "when,tool,solved,elapsed\n2026-10-{day}T{hour}:05:00Z,m,{ok},PT1.25S\n",
     "logs": "when,tool,solved,elapsed\n2026-10-{day}T{hour}:05:00Z,m,{ok},0:00:01.250000\n",
 }
 WORDS = {"de": ("richtig", "falsch"), "fr": ("oui", "échoué"), "es": ("SÍ", "no"), "logs": "✅❌"}
+WORDS["thumbs"] = ("👍🏽", "👎🏿")
 
 
 @pytest.mark.parametrize("language", ABROAD)

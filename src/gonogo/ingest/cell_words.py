@@ -63,6 +63,10 @@ _BAD = (
 YES, NO = frozenset(_YES.split()), frozenset(_NO.split())
 _PASSED = YES.union(_GOOD.split())
 _FAILED = NO.union(_BAD.split(), ("nicht bestanden", "nicht korrekt", "nicht richtig"))
+_NO_LETTERS = {"Mn", "Mc", "Me", "Sk"}
+_BLANKS = " \u00a0\u202f"
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+_THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
 
 
 def is_nothing(cell: str, *, numeric: bool = False) -> bool:
@@ -84,8 +88,8 @@ def plainly(word: str) -> str:
     if word.isascii():
         return word.strip().lower()
     parts = unicodedata.normalize("NFKD", word.strip().lower())
-    # A variation selector, as emoji have, is a mark too.
-    return "".join(part for part in parts if not unicodedata.category(part).startswith("M"))
+    # A variation selector, as emoji have, is a mark too; the colour of a thumb is a modifier.
+    return "".join(part for part in parts if unicodedata.category(part) not in _NO_LETTERS)
 
 
 def typed_cell(
@@ -110,16 +114,9 @@ def typed_cell(
         return text.replace(",", ".") if decimal_comma and form == "number" else text
 
 
-_BLANKS = " \u00a0\u202f"
-
-
 def is_other_money(text: str) -> bool:
     """Whether an amount is in another currency than USD."""
     return "€" in text or "£" in text or text.rstrip().endswith(("EUR", "GBP"))
-
-
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
-_THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
 
 
 def _number(text: str, decimal_comma: bool, signs: str) -> int | float:  # noqa: FBT001

@@ -23,6 +23,18 @@ _TIME = re.compile(
 )
 # Day and month of 10/11/2026 can be mistaken, and of a column no one line says which it is.
 _EITHER = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d{4}\b.*", re.ASCII)
+_UNITS_MS = {
+    **dict.fromkeys(("ns", "nanoseconds"), 1e-6),
+    **dict.fromkeys(("us", "\u00b5s", "\u03bcs", "microseconds"), 1e-3),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sek", "sekunden"), 1e3),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "minuten"), 6e4),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "std", "stunden"), 3.6e6),
+    **dict.fromkeys(("d", "day", "days"), 8.64e7),
+}
+# 1.2s, 350 ms, 1m2.5s (Go), PT1M2.5S (ISO 8601), and 0 days 00:00:01.2 (timedelta of Python and pandas).
+_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?([a-z\u00b5\u03bc]+)\.?(?:,? |$|(?=[\d.]))")
+_CLOCK = re.compile(r"(?:(\d+) days?,? )?(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
 
 
 def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
@@ -79,20 +91,6 @@ def _offset(stated: str) -> str:
         return "+00:00"
     digits = stated[1:].replace(":", "")
     return f"{stated[0]}{digits[:2]}:{digits[2:] or '00'}"
-
-
-_UNITS_MS = {
-    **dict.fromkeys(("ns", "nanoseconds"), 1e-6),
-    **dict.fromkeys(("us", "\u00b5s", "\u03bcs", "microseconds"), 1e-3),
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1.0),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sek", "sekunden"), 1e3),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "minuten"), 6e4),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "std", "stunden"), 3.6e6),
-    **dict.fromkeys(("d", "day", "days"), 8.64e7),
-}
-# 1.2s, 350 ms, 1m2.5s (Go), PT1M2.5S (ISO 8601), and 0 days 00:00:01.2 (timedelta of Python and pandas).
-_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?([a-z\u00b5\u03bc]+)\.?(?:,? |$|(?=[\d.]))")
-_CLOCK = re.compile(r"(?:(\d+) days?,? )?(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
 
 
 def duration_ms(text: str) -> float | None:
