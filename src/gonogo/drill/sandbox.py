@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
-__all__ = ["Rehearsal", "sandboxed"]
+__all__ = ["RecordedActuator", "RecordedReceiver", "Rehearsal", "sandboxed"]
 
 
 UNANSWERED = "no answer"

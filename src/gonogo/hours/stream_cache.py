@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from gonogo.records import Ints
 
-__all__ = ["CachedStream"]
+__all__ = ["CachedStream", "Recent"]
 
 Made = TypeVar("Made")
+RECENT_MAX = 512
+Answered = TypeVar("Answered", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +44,6 @@ class CachedStream:
         if key not in self.made:
             self.made[key] = make()
         return cast("Made", self.made[key])
-
-
-RECENT_MAX = 512
-
-Answered = TypeVar("Answered", bound=Answer)
 
 
 class Recent(Generic[Answered]):

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 # Above this share of calls without a price a sum would leave out what it should count.
 UNPRICED_SHARE_MAX = 0.05
+# A declared amount is taken at its word this often, until settled reservations say otherwise;
+# they outweigh that belief once there are more of them than it counts for.
+KEPT = 0.96
+_BELIEF_WEIGHT = 5
+_OVERRUN_SD = 0.5
+_GRID = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +144,6 @@ class Forecasts:
         self._made[key] = plan
         if len(self._made) > self._size_max:
             self._made.popitem(last=False)
-
-
-# A declared amount is taken at its word this often, until settled reservations say otherwise;
-# they outweigh that belief once there are more of them than it counts for.
-KEPT = 0.96
-_BELIEF_WEIGHT = 5
-_OVERRUN_SD = 0.5
-_GRID = 1000
 
 
 def plan_declared(

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from gonogo.ports.telemetry import Telemetry
     from gonogo.settings import BudgetSettings, Settings
 
+_WILD = "*?["
+# Of one key; each is a sum of its own wherever all budgets are told of.
+VALUES_MAX = 500
+# PostgreSQL reads the balances of so many in one statement.
+SCOPES_A_LOOK = 50
+
 
 @dataclass(frozen=True, slots=True)
 class CallGroup:
@@ -94,13 +100,6 @@ def spread_calls(calls: int, counts: Mapping[str, int]) -> dict[str, int]:
 def is_routed(names: Sequence[str], routes: Mapping[str, Route]) -> bool:
     """Whether calls of any of these go elsewhere now."""
     return any(name in routes and not routes[name].is_primary for name in names)
-
-
-_WILD = "*?["
-# Of one key; each is a sum of its own wherever all budgets are told of.
-VALUES_MAX = 500
-# PostgreSQL reads the balances of so many in one statement.
-SCOPES_A_LOOK = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     Report = TypeVar("Report", DriftReport, TrustReport)
 
-__all__ = ["corrections_text"]
+__all__ = [
+    "all_refused_text",
+    "beside_refused",
+    "corrections_text",
+    "refusal_count",
+    "refused_names",
+    "refused_text",
+]
 
 
 def refused_text(refused: RefusedRows) -> str:
@@ -67,7 +74,7 @@ def all_refused_text(refused: Sequence[RefusedRows]) -> str:
 
 
 def corrections_text(calls: int, change_nano_usd: int) -> str:
-    """How many they were, and what they cost now beside before."""
+    """How many calls were known at another cost, and the difference in all."""
     usd = change_nano_usd / NANO_A_MICRO / MICRO
     change = f"{money(abs(usd))} {'more' if usd > 0 else 'less'}" if usd else "the same"
     known = counted(calls, "call was", "calls were")

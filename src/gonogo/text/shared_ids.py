@@ -18,7 +18,7 @@ TIMES_OF_ONE_CALL_MAX = 9
 
 
 class SharedIds(NamedTuple):
-    """How many records came after the first of their id, and the id that most of them bear."""
+    """How many records came at another time than the first of their id, and one such id."""
 
     n: int = 0
     id: str = ""

@@ -29,6 +29,14 @@ __all__ = [
 
 # Who writes what a probe was answered, whoever started it.
 PROBE_WRITER = "probe"
+BEFORE_DAYS = 14
+SD_MIN = 4.0
+DIFFERENCE_MIN = 0.1
+# A change of less can be no news.
+CALLS_MIN = 20
+SHOWN_MAX = 5
+Metric = Literal["quality", "availability"]
+_METRICS: tuple[Metric, ...] = ("quality", "availability")
 
 
 def may_record(settings: Settings, dependency: str, writer: str) -> bool:
@@ -71,17 +79,6 @@ def with_refused(
     own = [replace(each, position=kept[each.position]) for each in stored.rejected]
     every = sorted([*own, *refused], key=lambda each: each.position)
     return replace(stored, rejected=tuple(every), left=tuple(kept[at] for at in stored.left))
-
-
-BEFORE_DAYS = 14
-SD_MIN = 4.0
-DIFFERENCE_MIN = 0.1
-# A change of less can be no news.
-CALLS_MIN = 20
-SHOWN_MAX = 5
-
-Metric = Literal["quality", "availability"]
-_METRICS: tuple[Metric, ...] = ("quality", "availability")
 
 
 class _Rate(NamedTuple):

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
 
 PAGE = 200
+logger = logging.getLogger("gonogo.watch")
+RECONCILE_EVERY_S = 60.0
+RECOVER_EVERY_S = 60.0
+LOOK_EVERY_S = 60.0
+TELL_EVERY_S = 15.0
+LET_GO_EVERY_S = 3600.0
 
 
 class Lookout:
@@ -41,15 +47,6 @@ class Lookout:
                 else:
                     self._seen.pop(known.name, None)
             after = page[-1].name
-
-
-logger = logging.getLogger("gonogo.watch")
-
-RECONCILE_EVERY_S = 60.0
-RECOVER_EVERY_S = 60.0
-LOOK_EVERY_S = 60.0
-TELL_EVERY_S = 15.0
-LET_GO_EVERY_S = 3600.0
 
 
 def _silent(_: str) -> None:

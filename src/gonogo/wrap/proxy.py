@@ -25,6 +25,12 @@ __all__ = ["GatedLines", "die_as", "run_proxy"]
 
 # How often calls that hang are looked for.
 LOOK_S = 0.2
+DRAIN_S = 1.0
+FORWARDED = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
 
 
 class GatedLines:
@@ -95,14 +101,6 @@ class GatedLines:
                     self._looking.ask(cancelled)
                     with self._to_server:
                         write_all(self._server, cancelled)
-
-
-DRAIN_S = 1.0
-FORWARDED = tuple(
-    getattr(signal, name)
-    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-    if hasattr(signal, name)
-)
 
 
 def run_proxy(command: Sequence[str], calls: Calls, enforcement: Enforcement | None = None) -> int:

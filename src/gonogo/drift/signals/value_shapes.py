@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from gonogo.records import Floats, Histograms, Ints
 
 VALUES_MIN = 50.0
+_SLICES_MAX = 30
+# A slice stands out where it is at least so far from the golden set, in the golden set's sd, and
+# all other traffic is at most half as far: then it is not the golden set that is unlike traffic.
+_HELD_SD_MIN = 0.2
+_REST_SHARE_MAX = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,13 +97,6 @@ async def read_shape(
         daily=True,
     )
     return DailyShape.of(found, asked.end_day)
-
-
-_SLICES_MAX = 30
-# A slice stands out where it is at least so far from the golden set, in the golden set's sd, and
-# all other traffic is at most half as far: then it is not the golden set that is unlike traffic.
-_HELD_SD_MIN = 0.2
-_REST_SHARE_MAX = 0.5
 
 
 def is_score(metric: str) -> bool:

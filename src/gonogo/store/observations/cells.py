@@ -31,6 +31,22 @@ __all__ = [
     "unpack",
     "unpack_many",
 ]
+# Columns of `rollup`, in the order of `Cell.counts`.
+COUNTS = (
+    "n",
+    "errors",
+    "timed",
+    "slo_met",
+    "labels",
+    "outcome_sum",
+    "good",
+    "ok",
+    "ok_labels",
+    "ok_good",
+)
+_SUM_VALUE_MAX = 1e9
+# All confidences; those with an outcome; those whose outcome reached the quality bar.
+_CONFIDENCES = ("confidence", "confidence_labelled", "confidence_good")
 
 
 def pack(bins: Mapping[int, int]) -> tuple[int, bytes]:
@@ -109,24 +125,6 @@ def _numbers(blob: bytes) -> list[int]:
         else:
             shift += 7
     return numbers
-
-
-# Columns of `rollup`, in the order of `Cell.counts`.
-COUNTS = (
-    "n",
-    "errors",
-    "timed",
-    "slo_met",
-    "labels",
-    "outcome_sum",
-    "good",
-    "ok",
-    "ok_labels",
-    "ok_good",
-)
-_SUM_VALUE_MAX = 1e9
-# All confidences; those with an outcome; those whose outcome reached the quality bar.
-_CONFIDENCES = ("confidence", "confidence_labelled", "confidence_good")
 
 
 class Histogram:
