@@ -108,3 +108,21 @@ async def test_a_key_that_says_how_calls_ended_excuses_no_fall(tmp_path: Path, b
         report = await world.app.check_model_drift("m")
     assert (report.verdict, report.status, report.mix) == ("no_go", "degraded", None)
     assert "have more of the calls" in report.summary
+
+
+async def test_a_few_calls_that_always_failed_leave_the_mix_to_explain_the_rest(
+    tmp_path: Path,
+) -> None:
+    """Hard questions double while one customer's few calls go on failing: moved by tier all the same."""
+    rng = np.random.default_rng(5)
+    found = []
+    for place, call in enumerate(calls("m", 20, 0.0, a_day=A_DAY, seed=3)):
+        tier = "hard" if rng.random() < (0.5 if place >= 14 * A_DAY else 0.17) else "easy"
+        tier = "broken" if place % 120 == 0 else tier
+        wrong = rng.random() < {"hard": 0.25, "easy": 0.03, "broken": 1.0}[tier]
+        found.append(replace(call, outcome=float(not wrong), segments={"tier": tier}))
+    async with open_world(tmp_path) as world:
+        await world.record(found)
+        report = await world.app.check_model_drift("m")
+    assert report.verdict in ("go", "caution"), report.summary
+    assert report.mix is not None

@@ -56,6 +56,8 @@ def explained_by_mix(
     for key, n, bad in _strata(followed.stream, declared):
         if (n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
             continue
+        if _tells_how_calls_ended(n, bad, max(known, 1), onset):
+            continue
         worth = followed.volume.worth(followed.stream.n)[:, None]
         evidence = risen_given_mix(n * worth, bad * worth, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
@@ -76,6 +78,8 @@ def moved_mix(
     if not len(since.hour):
         return None
     for key, n, bad in _strata(followed.stream, declared):
+        if _tells_how_calls_ended(n, bad, known, known):
+            continue
         split = _split(n, bad, known, known)
         if split is not None and split.total - split.mix < min_effect and split.total > 0:
             found.append(_shift(key, split))
@@ -96,22 +100,26 @@ def _strata(
     single = {name: cell for name, cell in declared.items() if "," not in name}
     for key in sorted({name.partition("=")[0] for name in single}):
         cells = [cell for name, cell in single.items() if name.partition("=")[0] == key]
-        n, bad = _hours_of(whole, cells)
-        if not _tells_how_calls_ended(n.sum(axis=0), bad.sum(axis=0)):
-            yield key, n, bad
+        yield key, *_hours_of(whole, cells)
 
 
-def _tells_how_calls_ended(n: Floats, bad: Floats) -> bool:
-    """Whether nearly every call of one value failed: `finish_reason=length`, `http_status=500`.
+def _tells_how_calls_ended(n: Floats, bad: Floats, known: int, since: int) -> bool:
+    """Whether values of which nearly every call failed, as `http_status=500`, make part of the change.
 
     Such a key is made of what happened to a call, not of what was asked, so that more of these calls
-    are the fall itself. Traffic that fails this surely is not fit for the work under any mix.
+    are the fall itself. Traffic that fails this surely is not fit for the work under any mix. A customer
+    whose few calls have always failed says nothing of the others' mix.
     """
-    return any(
-        rate_interval95(float(failed / calls), float(calls))[0] > FAILED_MIN
-        for calls, failed in zip(n, bad, strict=True)
-        if calls
-    )
+    failing = [
+        calls > 0 and rate_interval95(float(failed / calls), float(calls))[0] > FAILED_MIN
+        for calls, failed in zip(n.sum(axis=0), bad.sum(axis=0), strict=True)
+    ]
+    rises = [
+        bad[part].sum(axis=0) / max(float(n[part].sum()), 1.0)
+        for part in (slice(known), slice(since, None))
+    ]
+    rise = rises[1] - rises[0]
+    return bool(np.any(failing) and rise[failing].sum() >= EXPLAINS_MIN * rise.sum())
 
 
 def _hours_of(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Floats]:
