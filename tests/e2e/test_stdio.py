@@ -127,6 +127,8 @@ UNREADABLE: list[tuple[str, list[int | str | None]]] = [
     ('{"jsonrpc":"2.0","id":1,"result":{"a":"\\ud800"}}', []),
     ('{"jsonrpc":"2.0","method":"notifications/progress","params":{"a":"\\ud800"}}', []),
 ]
+BARE = ("42", "null", "true", '"ping"', "[]", "[3]", '"\\ud800"')
+UNREADABLE += [(bare, [None]) for bare in BARE]
 
 
 def piped(store: Path, asked: list[str]) -> tuple[list[dict[str, Any]], list[str]]:

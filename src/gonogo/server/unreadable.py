@@ -133,19 +133,19 @@ def _log_unanswerable(message: JSONRPCMessage) -> None:
 
 def answers_to(error: Exception) -> list[JSONRPCError]:
     """Why a line was not understood, once for each request in it; none for a notification."""
-    line, problem, is_json = _line_of(error)
+    line, problem, is_object = _line_of(error)
     if isinstance(line, str) and not line.strip():
         return []  # a blank line is nobody's request
     ids = _ids(line)
     logger.warning("a line on standard input is no message: %s; ids %s", problem, ids)
     told = ErrorData(code=PARSE_ERROR, message=f"gonogo cannot read this message: {problem}")
-    if not ids and is_json:
-        return []
+    if not ids and is_object:
+        return []  # a notification or an answer, for which nobody waits
     return [JSONRPCError(jsonrpc="2.0", id=known, error=told) for known in ids or [None]]
 
 
 def _line_of(error: Exception) -> tuple[object, str, bool]:
-    """What came, what is wrong with it in words of ours, and whether a JSON parser can read it."""
+    """What came, what is wrong with it in words of ours, and whether it is an object."""
     if not isinstance(error, ValidationError):
         return None, "it is not UTF-8 text.", False
     [first, *others] = error.errors()
@@ -155,14 +155,16 @@ def _line_of(error: Exception) -> tuple[object, str, bool]:
     if first["type"] != "json_invalid":
         if isinstance(came, list):
             return came, "batches are not taken; send each request on a line of its own.", False
-        return came, "it is not a JSON-RPC 2.0 request, notification or response.", True
+        said = "it is not a JSON-RPC 2.0 request, notification or response."
+        return came, said, isinstance(came, dict)
     why = str(first.get("ctx", {}).get("error", "invalid JSON"))
     # Of the parser's words only the kind: a line's own text is not repeated.
     kind = why.split(" at line ", maxsplit=1)[0][:80]
     try:
-        return json.loads(str(came)), f"JSON that is refused ({kind}).", True
+        line = json.loads(str(came))
     except (ValueError, RecursionError):
         return came, f"it is not JSON ({kind}).", False
+    return line, f"JSON that is refused ({kind}).", isinstance(line, dict)
 
 
 def _ids(line: object) -> list[int | str | None]:
