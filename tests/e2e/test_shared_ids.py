@@ -34,9 +34,32 @@ def _in_parts(k: int) -> Line:
     return _call(k, id=f"call {k // 4}")
 
 
+def _counted_anew(k: int) -> Line:
+    """As a server that is started again counts: each id is two calls, hours apart."""
+    return _call(k, id=f"call {k % 30}" if k % 30 else "null", latency_ms=100 + k)
+
+
+def _priced_late(k: int) -> Line:
+    """Of each call its latency, and its cost an hour later."""
+    part: Line = {"cost_usd": 0.01} if k % 2 else {"latency_ms": 100}
+    return {
+        "dependency": "m",
+        "ts": rfc3339(START_MS + k * HOUR_MS),
+        "id": f"call {k // 2}",
+        **part,
+    }
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("line", "repeats"), [(_failing_lose_theirs, 19), (_each_its_own, 0), (_in_parts, 0)]
+    ("line", "repeats"),
+    [
+        (_failing_lose_theirs, 19),
+        (_each_its_own, 0),
+        (_in_parts, 0),
+        (_counted_anew, 30),
+        (_priced_late, 0),
+    ],
 )
 async def test_an_agent_is_told_of_calls_that_share_an_id(
     tmp_path: Path, line: Callable[[int], Line], repeats: int

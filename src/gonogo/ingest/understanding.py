@@ -29,8 +29,6 @@ COLUMNS_SHOWN, COLUMNS_MAX = 8, 1_000
 LOOKED_AT = 100
 _MADE_ID = re.compile(r"[0-9a-f]{32}(-\d+)?")
 STALE_MS = 7 * DAY_MS
-# Parts of one call are told of one time; a server that counts its ids anew tells of another call.
-APART_MS = 60_000
 # A baseline is learned over three days: of less no drift can be told, but two versions can be compared.
 BASELINE_MS = 3 * DAY_MS
 
@@ -69,7 +67,6 @@ class Understanding:
         self._times: list[int] = []
         self.outcomes = self.errors = 0
         self._metrics: list[str] = []
-        self._repeated = 0
         self._columns: set[str] = set()
         self._filled: set[str] = set()
         self._weights: dict[str, tuple[float, float]] = {}
@@ -87,12 +84,6 @@ class Understanding:
         for name, weight in {(one.dependency, one.weight or 1.0) for one in observations}:
             low, high = self._weights.get(name, (weight, weight))
             self._weights[name] = min(low, weight), max(high, weight)
-        first_ms: dict[tuple[str, str], int] = {}
-        for one in observations:
-            is_call = any(_has(one, name) for name in _QUANTITIES)
-            if is_call and one.id is not None and not one.ts_assumed:
-                known_ms = first_ms.setdefault((one.dependency, one.id), one.ts_ms)
-                self._repeated += abs(one.ts_ms - known_ms) > APART_MS
         for one in [] if self._metrics else observations[:LOOKED_AT]:
             self._metrics = [name for name in _QUANTITIES if _has(one, name)]
             self._metrics += [f"metrics.{name}" for name in one.metrics]
@@ -120,14 +111,7 @@ class Understanding:
         if not self._dependencies:
             name = plain(Path(self._file.path).name, 80)
             return [f"{name}: {self._title}; nothing of it was taken.", *self._left_out()]
-        told = [self._what(), self._became(), self._next(now_ms, read)]
-        if self._repeated:
-            told.insert(
-                2,
-                f"{counted(self._repeated, 'record')} of an id that another one has, minutes or more apart, "
-                "taken for the same call. Ids that come again tell no calls apart: --drop id.",
-            )
-        return told
+        return [self._what(), self._became(), self._next(now_ms, read)]
 
     def _what(self) -> str:
         calls = sum(self._dependencies.values())

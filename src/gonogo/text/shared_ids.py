@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.errors import plain
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # Parts of one call may come with times of their own: its start, its end, its outcomes.
 TIMES_OF_ONE_CALL_MAX = 9
+# What one call took or cost is told once; a server that counts its ids anew tells it of another call.
+_QUANTITIES = ("latency_ms", "cost_micro_usd", "output_tokens", "input_tokens", "confidence")
+APART_MS = 60_000
 
 
 class SharedIds(NamedTuple):
@@ -24,16 +27,27 @@ class SharedIds(NamedTuple):
     id: str = ""
 
     def and_of(self, taken: Sequence[Observation], stored: BatchReport) -> SharedIds:
-        """With those of another batch, among which ids of more times than one call has are shared."""
-        if stored.duplicates + stored.updated < TIMES_OF_ONE_CALL_MAX:
+        """With those of another batch: ids of more times than one call has, or of one quantity minutes apart."""
+        if not stored.duplicates + stored.updated:
             return self
         times: dict[tuple[str, str], set[int]] = defaultdict(set)
+        told_ms: dict[tuple[str, str, str], int] = {}
+        apart: Counter[tuple[str, str]] = Counter()
         for one in taken:
-            if one.id is not None and not one.ts_assumed:
-                times[one.dependency, one.id].add(one.ts_ms)
-        shared = {
-            at: len(seen) - 1 for at, seen in times.items() if len(seen) > TIMES_OF_ONE_CALL_MAX
-        }
+            if one.id is None or one.ts_assumed:
+                continue
+            at = (one.dependency, one.id)
+            times[at].add(one.ts_ms)
+            firsts = [
+                told_ms.setdefault((*at, name), one.ts_ms)
+                for name in _QUANTITIES
+                if getattr(one, name) is not None
+            ]
+            apart[at] += any(abs(one.ts_ms - first_ms) > APART_MS for first_ms in firsts)
+        shared = +apart
+        for at, seen in times.items():
+            if len(seen) > TIMES_OF_ONE_CALL_MAX:
+                shared[at] = len(seen) - 1
         if not shared:
             return self
         most = max(shared, key=lambda at: shared[at])
@@ -46,7 +60,7 @@ class SharedIds(NamedTuple):
         told = (
             f"{counted(self.n, 'record')} with the id of a call at another time, as '{plain(self.id, 40)}', "
             "were taken for parts of it, so that their outcomes and errors count for nothing: give each call "
-            "an id of its own, or none."
+            "an id of its own, or none (of a file: --drop id)."
         )
         return [told]
 
