@@ -39,6 +39,33 @@ def test_the_first_refusal_says_the_command_that_works(tmp_path: Path, file: str
     assert row["metrics"] == ["latency_ms", "outcome"]
 
 
+def test_failures_that_only_a_status_tells_are_not_left_out(tmp_path: Path) -> None:
+    """What is offered takes them in, so that no verdict calls the calls free of errors; what is done is no failure."""
+    words = ["success", "completed", "Done", "200", "pass", "timeout", "failed", "503"]
+    source = tmp_path / "log.csv"
+    source.write_text(
+        "model,logged_at,status\n"
+        + "".join(f"m,2026-03-01T10:0{k}:00Z,{word}\n" for k, word in enumerate(words))
+    )
+    refused = typed("ingest", str(source), store=tmp_path / "s.db")
+    options = shlex.split((refused.stdout + refused.stderr).partition("Perhaps: ")[2])
+    taken = typed("ingest", str(source), *options, store=tmp_path / "s.db")
+    assert taken.stdout.startswith("8 accepted")
+    assert "0 outcomes, 3 errors" in taken.stdout
+
+
+def test_a_grade_in_words_is_said_to_be_an_outcome(tmp_path: Path) -> None:
+    """A grade is offered as a metric, which is a number; what is refused then says where words go."""
+    source, store = tmp_path / "log.jsonl", tmp_path / "s.db"
+    source.write_text(lines([{"dependency": "m", "grade": "incorrect"}] * 3))
+    first = typed("ingest", str(source), store=store).stdout
+    options = shlex.split(first.partition("Perhaps: ")[2].partition(" (and ")[0])
+    second = typed("ingest", str(source), *options, store=store).stdout
+    assert "is an outcome (of a file: --map outcome=COLUMN)" in second
+    third = typed("ingest", str(source), "--map", "outcome=grade", store=store).stdout
+    assert third.startswith("3 accepted")
+
+
 def test_a_table_of_counts_is_not_offered_as_calls(tmp_path: Path) -> None:
     """A row a day with how many calls and how many failed: each would have been one good call."""
     source = tmp_path / "daily.csv"
@@ -107,6 +134,16 @@ def test_milliseconds_are_told_from_times_ahead(tmp_path: Path) -> None:
             ["result", "tool", "correct"],
             [],
             "--map dependency=tool --map outcome=correct --ignore-unknown",
+        ),
+        (
+            ["run_at", "model", "Status", "verdict"],
+            [],
+            "--map ts=run_at --map dependency=model --map error=Status --map outcome=verdict",
+        ),
+        (
+            ["status", "finished_at", "date", "error_message"],
+            ["dependency"],
+            "--map ts=date --map error=error_message --ignore-unknown",
         ),
         (["toxicity", "bot"], [], "--map metrics.toxicity=toxicity --map dependency=bot"),
     ],
@@ -262,7 +299,9 @@ def test_any_word_can_be_said_to_be_the_good_one(tmp_path: Path) -> None:
     assert "4 outcomes, 0 errors" in taken.stdout
     found = json.loads(typed("check", "drift", "bielik", "--json", store=store).stdout)
     assert found["versions"][0]["mean"] == 0.75
-    twice = typed("ingest", str(source), *good, "--map", "outcome=Wynik", store=store)
+    as_offered = typed("ingest", str(source), *good, "--map", "outcome=Wynik", store=store)
+    assert as_offered.stdout.startswith("0 accepted, 5 duplicates")
+    twice = typed("ingest", str(source), *good, "--map", "outcome=dependency", store=store)
     assert twice.returncode == 64
     assert "--good-when names one column" in twice.stderr
 

@@ -68,6 +68,10 @@ _BAD_COUNTS = frozenset(
 )
 # Taken where no better column is: these hold an answer's text as often.
 _PERHAPS = "result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
+# What became of a call: `success` and 200 are no errors. Where a column tells of errors alone, that is taken.
+_FATES = frozenset(["status", "status_code", "http_status", "response_status", "http_code"])
+# `created_at`, `run_at`, `request_timestamp`: taken where no column says plainly that it is the time.
+_MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
 # What stands before it has room in a message of 400 characters, and in a refusal of 300.
 SUGGESTION_CHARS_MAX = 240
 # A score does not say which way is good, so it is no outcome.
@@ -147,7 +151,12 @@ def _meant(column: str) -> tuple[str | None, str]:
 
 
 def _perhaps_meant(column: str) -> tuple[str | None, str]:
-    return "outcome" if _plainly(column) in _PERHAPS.split() else None, ""
+    name = _plainly(column.rpartition(".")[2])
+    if name in _FATES:
+        return "error", ""
+    if _MOMENT.search(name):
+        return "ts", ""
+    return "outcome" if name in _PERHAPS.split() else None, ""
 
 
 def _plainly(column: str) -> str:

@@ -26,7 +26,8 @@ _HTTP_FINE = re.compile(r"(?:http[ _/]?)?2\d\d(?:\.0)?(?: ?ok| created| accepted
 
 # How exports write that nothing went wrong, and that nothing is known of an error.
 _FINE = NO.union(
-    {"", "0", "0.0", "ok", "okay", "success", "succeeded", "successful", "none"}
+    {"", "0", "0.0", "ok", "okay", "success", "succeeded", "successful", "none", "pass", "passed"}
+    | {"complete", "completed", "done", "finished"}
     | {"null", "nan", "nil", "n/a", "na", "-", "\\n", "<na>", "#n/a", "undefined", "{}", "[]"}
 )
 _BARE = YES.union({"1", "1.0", "fail", "failed", "failure"})

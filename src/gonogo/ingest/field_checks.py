@@ -187,6 +187,10 @@ def latency(value: object) -> float:
 
 
 def _any_number(value: object) -> float:
+    if isinstance(value, str) and outcome_of_word(value) is not None:
+        raise RefusedError(
+            "must be a number; a word such as pass or fail is an outcome (of a file: --map outcome=COLUMN)"
+        )
     return float(_number(value, -NUMBER_ABS_MAX, NUMBER_ABS_MAX))
 
 

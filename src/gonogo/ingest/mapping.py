@@ -306,7 +306,10 @@ def parse_mapping(
     Raises:
         ParameterError: a form, field, number or value is wrong, or a field is given twice.
     """
-    targets = [_mapped(text) for text in maps]
+    good = [_split("--good-when", text, "COLUMN=VALUE") for text in good_when]
+    # A column whose good words are named may be mapped as well: that says nothing more of it.
+    said_twice = {f"outcome={column}" for column, _ in good}
+    targets = [_mapped(text) for text in maps if text not in said_twice]
     constants = [_constant(text) for text in sets]
     seen: set[tuple[str, str | None]] = set()
     for target in (*(t for _, t in targets), *(t for t, _ in constants)):
@@ -315,7 +318,6 @@ def parse_mapping(
             raise ParameterError(f"The field '{_shown(target)}' is given twice by --map and --set.")
         seen.add(where)
     failed = [_split("--error-when", text, "COLUMN=VALUE") for text in error_when]
-    good = [_split("--good-when", text, "COLUMN=VALUE") for text in good_when]
     if good and (("outcome", None) in seen or len({column for column, _ in good}) > 1):
         raise ParameterError("--good-when names one column, and then no other is the outcome.")
     return ColumnMap(
