@@ -245,12 +245,18 @@ class MaintenanceSettings:
 
 @dataclass(frozen=True, slots=True)
 class PriceSettings:
-    """One `[settings.prices.MODEL]` table: USD per million tokens."""
+    """One `[settings.prices.MODEL]` table: USD per million tokens.
+
+    What has no price of its own costs what input does, or output.
+    """
 
     model: str
     input_usd_per_mtok: float
     output_usd_per_mtok: float
     cached_input_usd_per_mtok: float | None = None
+    cache_write_usd_per_mtok: float | None = None
+    input_audio_usd_per_mtok: float | None = None
+    output_audio_usd_per_mtok: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

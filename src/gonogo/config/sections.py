@@ -133,6 +133,9 @@ class PriceTable(Table):
     input_usd_per_mtok: Usd
     output_usd_per_mtok: Usd
     cached_input_usd_per_mtok: Usd | None = None
+    cache_write_usd_per_mtok: Usd | None = None
+    input_audio_usd_per_mtok: Usd | None = None
+    output_audio_usd_per_mtok: Usd | None = None
 
     def settings(self, name: str) -> PriceSettings:
         """The price as calls are priced by."""

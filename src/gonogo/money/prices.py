@@ -135,21 +135,36 @@ def _usage_micro_usd(
 
 def _of_override(usage: TokenUsage, price: PriceSettings) -> float:
     """USD per million tokens is micro-dollars per token."""
-    cached = price.cached_input_usd_per_mtok
-    read = usage.cache_read if cached is not None else 0
-    return (
-        (usage.input - read) * price.input_usd_per_mtok
-        + read * (cached or 0.0)
-        + usage.output * price.output_usd_per_mtok
+    parts = usage.cache_read, usage.cache_write, usage.input_audio
+    sent = usage.input - sum(parts), *parts
+    got = usage.output - usage.output_audio, usage.output_audio
+    used = zip((*sent, *got), (*_inputs(price), *_outputs(price)), strict=True)
+    return sum(tokens * each for tokens, each in used)
+
+
+def _inputs(price: PriceSettings) -> list[float]:
+    """What input costs: plain, read from a cache, written to one, audio."""
+    own = (
+        price.cached_input_usd_per_mtok,
+        price.cache_write_usd_per_mtok,
+        price.input_audio_usd_per_mtok,
     )
+    plain = price.input_usd_per_mtok
+    return [plain, *(plain if each is None else each for each in own)]
+
+
+def _outputs(price: PriceSettings) -> tuple[float, float]:
+    """What output costs: plain, audio."""
+    plain, audio = price.output_usd_per_mtok, price.output_audio_usd_per_mtok
+    return plain, plain if audio is None else audio
 
 
 def price_calls(costs: Costs, dependency: str, settings: Settings, *, now_ms: int) -> PricedCalls:
     """Price a dependency's calls as they would be priced today.
 
     With an override in `[settings.prices]` tokens are priced by it. A recorded cost that lies
-    between all input cached and none at those prices, or at those of a tier, stands: caching or the
-    tier made it of them. Without one, a recorded cost is scaled by what the price list has changed
+    between all tokens at the cheapest of those prices and all at the dearest, or of those of a tier, stands: caching,
+    audio or the tier made it of them. Without one, a recorded cost is scaled by what the price list has changed
     since, and tokens without a cost take the list's price. Neither cost nor price: NaN, never 0.
     """
     import numpy as np
@@ -193,27 +208,32 @@ def _at_override(
     import numpy as np
 
     recorded = costs.cost_micro_usd[rows]
-    repriced, _ = _bounds(costs, rows, price)
+    repriced, *_ = _bounds(costs, rows, price)
     # Not at half of the price, as a batch costs: that may as well be a price that has doubled since, and a
     # forecast that is too dear is found before the money is gone. `MODEL:batch` with a price tells them apart.
     bounds = [_bounds(costs, rows, each) for each in (price, *tiers)]
     stands = np.zeros(recorded.shape, dtype=bool)
-    for most, least in bounds:
+    for _, most, least in bounds:
         # A micro-dollar of leeway on both sides, for costs that were rounded.
         stands |= (recorded >= least - 1) & (recorded <= most + 1)
     return np.asarray(np.where(stands & (recorded >= 0), recorded, repriced), dtype=np.float64)
 
 
-def _bounds(costs: Costs, rows: Floats, price: PriceSettings) -> tuple[Floats, Floats]:
-    """The cost of tokens with no input cached, and with all of it, where that has a price."""
+def _bounds(costs: Costs, rows: Floats, price: PriceSettings) -> tuple[Floats, Floats, Floats]:
+    """The cost of tokens at the plain prices, at the dearest and at the cheapest: rows do not keep their parts."""
     import numpy as np
 
     # USD per million tokens is micro-dollars per token.
-    tokens_in = np.maximum(costs.input_tokens[rows], 0)
-    out = np.maximum(costs.output_tokens[rows], 0) * price.output_usd_per_mtok
-    cached = price.cached_input_usd_per_mtok
-    least = price.input_usd_per_mtok if cached is None else cached
-    return tokens_in * price.input_usd_per_mtok + out, tokens_in * least + out
+    sent, got = (np.maximum(each[rows], 0) for each in (costs.input_tokens, costs.output_tokens))
+    plain, most, least = (
+        sent * into + got * out
+        for into, out in (
+            (price.input_usd_per_mtok, price.output_usd_per_mtok),
+            (max(_inputs(price)), max(_outputs(price))),
+            (min(_inputs(price)), min(_outputs(price))),
+        )
+    )
+    return plain, most, least
 
 
 def _at_list_price(
