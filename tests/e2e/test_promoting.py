@@ -113,6 +113,10 @@ async def test_an_agent_begins_a_shadow_and_a_split_as_a_person_does(
         assert "needs `promote`" in await refused(promote_by="shadow", reason="try it")
         assert "a share below 1" in await refused(promote="v2", promote_by="split")
         assert "promote_by" in await refused(promote="v2", promote_by="canary")
+        for way in ("split", "stages"):
+            tiny = await refused(promote="v2", promote_by=way, share=1e-5)
+            assert "share 1e-05 is too small" in tiny
+            assert "The least is 0.0001" in tiny
         half = {"promote": "v2", "promote_by": "split", "share": 0.5}
         split = await called("trigger_fallback", **half)
         assert [to["share"] for to in split["to"]] == [0.5, 0.5]

@@ -162,10 +162,14 @@ def _way_back(dependency: str, after: tuple[Weight, ...]) -> str | None:
 
 def whole_share(share: float) -> int:
     """A share as ten-thousandths."""
-    part = round(share * WHOLE) if 0 < share <= 1 else 0
-    if part == 0:
+    if not 0 < share <= 1:
         raise ParameterError(
             f"share {number(share)} is outside (0, 1]: 0.25 sends a quarter there."
+        )
+    part = round(share * WHOLE)
+    if part == 0:
+        raise ParameterError(
+            f"share {share:g} is too small: a route shares calls out in ten-thousandths. The least is {1 / WHOLE}."
         )
     return part
 
