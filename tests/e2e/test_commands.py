@@ -200,6 +200,15 @@ def test_doctor_names_what_the_installation_stands_on(store: Path) -> None:
     assert "digest" in found["configuration"]["said"]
 
 
+def test_doctor_says_nothing_of_sqlite_where_the_store_is_postgresql(tmp_path: Path) -> None:
+    """Nor of a disk beside it: the store lies elsewhere, and here nobody answers."""
+    address = "postgresql://gonogo@127.0.0.1:1/gonogo?connect_timeout=1"
+    done = typed("doctor", "--json", store=tmp_path / "none.db", environ={"GONOGO_STORE": address})
+    found = {f["what"]: f["state"] for f in json.loads(done.stdout)["findings"]}
+    assert found["store"] == "broken"
+    assert not {"sqlite", "disk"} & set(found)
+
+
 def test_doctor_mends_what_differs_from_the_rows_and_lets_old_rows_go(store: Path) -> None:
     """A rollup that was tampered with is made anew; rows go by the configured retention."""
     before = answer(typed("check", "drift", "search", "--json", store=store))["summary"]

@@ -68,7 +68,7 @@ async def doctor(
         store,
         *_disk(session),
         *_log(session),
-        _sqlite(),
+        *_sqlite(session),
         _configuration(session),
         await _clock(session, store),
         await _watcher(session, store),
@@ -170,11 +170,14 @@ def _schema(path: Path) -> str:
     return f"schema {found}, {path.stat().st_size / 1e6:,.1f} MB"
 
 
-def _sqlite() -> Finding:
+def _sqlite(session: Session) -> list[Finding]:
+    from gonogo.store.postgres.address import is_address
     from gonogo.store.sqlite.opening import sqlite_advice
 
+    if is_address(session.settings.store):
+        return []
     advice = sqlite_advice()
-    return Finding("sqlite", "note" if advice else "ok", advice or sqlite3.sqlite_version)
+    return [Finding("sqlite", "note" if advice else "ok", advice or sqlite3.sqlite_version)]
 
 
 def _configuration(session: Session) -> Finding:
