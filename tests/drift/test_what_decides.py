@@ -267,13 +267,22 @@ async def test_a_rush_of_calls_counts_as_two_full_hours(
     assert report.verdict == verdict, report.summary
 
 
-@pytest.mark.parametrize(("refused", "verdict"), [(20, "go"), (400, "caution")])
+@pytest.mark.parametrize(
+    ("labelled", "refused", "verdict"), [(1, 20, "go"), (1, 400, "caution"), (10, 200, "go")]
+)
 async def test_rows_that_were_refused_may_be_the_failures(
-    tmp_path: Path, refused: int, verdict: str
+    tmp_path: Path, labelled: int, refused: int, verdict: str
 ) -> None:
-    """No go where what was lost could hide twice what matters, whatever the rest says; a few are only said."""
+    """No go where what was lost could hide twice what matters, whatever the rest says; a few are only said.
+
+    Rows are weighed against calls, of which one in so many has a label.
+    """
     async with open_world(tmp_path) as world:
-        await world.record(calls("m", 12, 0.05, a_day=200))
+        made = calls("m", 12, 0.05, a_day=200 * labelled)
+        await world.record(
+            call if place % labelled == 0 else replace(call, outcome=None, outcome_ts_ms=None)
+            for place, call in enumerate(made)
+        )
         for first in range(0, refused, 100):
             rows = [{"dependency": "m", "outcome": "kaputt"}] * min(100, refused - first)
             await world.app.record_observations(rows)
