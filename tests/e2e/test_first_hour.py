@@ -378,3 +378,13 @@ def test_what_to_ask_next_has_an_answer(tmp_path: Path) -> None:
         asked = told.stdout.rpartition("Next: gonogo ")[2].split("\n")[0].partition(", and ")[0]
         verdicts.append(typed(*asked.split(), store=store).stdout.partition(":")[0])
     assert verdicts == ["GO", "NO_GO"]
+
+
+def test_a_metric_asked_for_without_its_family_is_named(tmp_path: Path) -> None:
+    """Also one of a single letter, which is near no other name."""
+    row = {"dependency": "m", "ts": "2026-03-01T10:00:00Z", "metrics": {"q": 1, "other": 2}}
+    (tmp_path / "calls.jsonl").write_text(lines([row]))
+    typed("ingest", str(tmp_path / "calls.jsonl"), store=tmp_path / "s.db")
+    refused = typed("check", "drift", "m", "--metric", "q", store=tmp_path / "s.db")
+    assert refused.returncode == 66
+    assert "Known: metrics.q. " in refused.stderr

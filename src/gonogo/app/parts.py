@@ -385,7 +385,7 @@ def _restore_entry(
         ts_ms=now_ms,
         kind="restore",
         verdict=None,
-        summary=f"{actor} restored {source.name}, {facts.observations} observations{kept}.",
+        summary=f"{actor} restored {source.name}, {facts.observations:,} observations{kept}.",
         inputs=asked,
         answer=asked,
         action=True,

@@ -125,7 +125,10 @@ def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
         advice = (
             "Quality is `outcome`, failures are `error`; without a metric every one is looked at."
         )
-        raise UnknownTarget(f"metric of {known.name}", question.metric, offered, advice)
+        # However short a name of one's own is, it is what was meant.
+        own = f"metrics.{question.metric}"
+        known_as = [own] if own in offered else offered
+        raise UnknownTarget(f"metric of {known.name}", question.metric, known_as, advice)
 
 
 def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:
