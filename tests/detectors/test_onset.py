@@ -165,3 +165,10 @@ def test_an_onset_in_a_gap_lies_within_it(gap: int, bad: int) -> None:
     outage = fit_outage(hour[:205], *(c[:205] for c in counts), around=200 + gap, rate_before=0.01)
     assert outage.earliest <= 200 < 200 + gap <= outage.latest + 1
     assert abs(outage.onset - (200 + gap / 2)) < gap / 5
+
+
+def test_what_never_changes_has_no_slope() -> None:
+    """Not even what adding up leaves over, however many values a day has."""
+    day, n = np.arange(40.0), np.array([30.0, 31.0] * 20)
+    for level in (1.0, 0.1):
+        assert slope_per_day(day, n, n * level, variance=1.0).per_day == 0

@@ -60,7 +60,8 @@ def slope_per_day(
     one = overall * (1 - overall) if variance is None else variance
     centred = when - float(np.dot(count, when) / count.sum())
     leverage = float(np.dot(count, centred**2))
-    slope = float(np.dot(count * centred, mean)) / leverage
+    # About the mean, so that what never changes has no slope left over from adding up.
+    slope = float(np.dot(count * centred, mean - overall)) / leverage
     residual = mean - overall - slope * centred
     free = days - 2
     chance = float(np.dot(count, residual**2)) / free
