@@ -53,6 +53,17 @@ def test_nightly_results_are_each_a_run(tmp_path: Path) -> None:
         assert (again["accepted"], again["duplicates"]) == (0, 200)
 
 
+def test_a_file_with_refused_lines_counts_each_of_the_others_once(tmp_path: Path) -> None:
+    """Read again as it is, with some lines mended, and with all: no line comes in twice."""
+    rows = results(0)
+    for lacking, accepted in ((6, 194), (6, 0), (2, 4), (2, 0), (0, 2), (0, 0)):
+        bad = {3 + 30 * at: "kaputt" for at in range(lacking)}
+        told = [row | ({"outcome": bad[at]} if at in bad else {}) for at, row in enumerate(rows)]
+        path = table(tmp_path / "results.csv", told)
+        read = typed("ingest", "--json", path, "--map", "dependency=model", store=tmp_path / "s.db")
+        assert json.loads(read.stdout)["accepted"] == accepted
+
+
 def test_versions_in_two_folders_are_both_kept(tmp_path: Path) -> None:
     """The file's name says nothing, and the version that `--set` states does."""
     for version in ("v1", "v2"):

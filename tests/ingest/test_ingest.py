@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,52 +16,10 @@ from gonogo.errors import DataError, NoInput, ParameterError
 from gonogo.ingest.load import BATCH_ROWS, LoadReport, Progress, Reading, load
 from gonogo.ingest.mapping import ColumnMap, parse_mapping
 from gonogo.ingest.numbered_lines import Format
-from gonogo.ingest.refused_lines import Refusals
-from gonogo.records import BatchReport, Observation, Rejection
+from gonogo.records import Observation
+from memory_store import NOW_MS, MemoryStore
 
-NOW_MS = 1_780_000_000_000
 PLAIN = parse_mapping([], [])
-
-
-class MemoryStore:
-    """A store as far as writing goes: ids count once, and one version is refused."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Observation]] = []
-        self._ids: set[tuple[str, str]] = set()
-
-    @property
-    def rows(self) -> list[Observation]:
-        """Everything that was kept."""
-        return [row for batch in self.batches for row in batch]
-
-    async def record_cells(self, cells: Sequence[object], now_ms: int) -> BatchReport:
-        """Hour cells are tried on the store itself (tests/store/test_hour_cells.py)."""
-        raise NotImplementedError
-
-    async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
-        """Keep what is new."""
-        assert now_ms >= NOW_MS
-        kept, rejected = [], []
-        for position, row in enumerate(observations):
-            if row.version == "refused":
-                rejected.append(Rejection(position, "embedding", "has another length"))
-            elif row.id is None or (row.dependency, row.id) not in self._ids:
-                kept.append(row)
-                self._ids |= {(row.dependency, row.id)} if row.id else set()
-        self.batches.append(kept)
-        duplicates = len(observations) - len(kept) - len(rejected)
-        return BatchReport(len(kept), duplicates, 0, tuple(rejected))
-
-    def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
-        """Not kept here."""
-
-    def refuse_of(self, file: str, refusals: Refusals, now_ms: int) -> None:
-        """Not kept here."""
-
-    async def dependencies_of(self, ids: Sequence[str]) -> dict[str, str]:
-        """The dependency of each id that was kept."""
-        return {known: name for name, known in self._ids if known in set(ids)}
 
 
 async def load_bytes(

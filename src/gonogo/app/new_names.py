@@ -127,6 +127,10 @@ class NewNames:
         """Count what the newest reading of a file refused; what earlier ones did counts no more."""
         self.refusals.replace(refusals.counts, source=file, now_ms=now_ms)
 
+    async def refused_before(self, file: str) -> int:
+        """How many rows of a file its newest reading refused."""
+        return await self.refusals.of_source(file)
+
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""
         return await self.sink.dependencies_of(ids)

@@ -64,6 +64,10 @@ class ObservationSink(Protocol):
         """Store a batch of hour cells; returns after the commit."""
         ...
 
+    async def refused_before(self, file: str) -> int:
+        """How many rows of a file its newest reading refused."""
+        ...
+
     def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
         """Count what was refused of a stream, for later answers."""
         ...
@@ -211,6 +215,8 @@ async def _own_run(
                 break
     finally:
         source.close()
+    if seen.name is not None and seen.new == await sink.refused_before(_same_file(path)):
+        return reading  # what is new is what its last reading refused, mended or not
     if seen.known and seen.new:
         loaded.notes.append(_partly_known(path, seen))
     return reading if seen.name is None else replace(reading, run=seen.name)

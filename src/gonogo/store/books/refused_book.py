@@ -65,6 +65,15 @@ class StoredRefusals:
 
         self._engine.submit(work)
 
+    async def of_source(self, source: str) -> int:
+        """How many rows of a source stand as refused: of a file, those of its newest reading."""
+        query = "SELECT coalesce(sum(n), 0) FROM refused WHERE source = ?"
+        await self._engine.settled()
+        (n,) = await self._engine.read(
+            lambda connection: connection.execute(query, (source,)).fetchone()
+        )
+        return int(n)
+
     async def recent(self, now_ms: int) -> list[RefusedRows]:
         """Of each dependency what was refused lately, the most first; that of no dependency as ''."""
         found = await self._engine.read(_read_all)
