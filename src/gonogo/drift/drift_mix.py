@@ -52,13 +52,13 @@ def explained_by_mix(
     """
     onset = int(followed.stream.hour.searchsorted(watch.episodes[-1].onset))
     known = len(followed.baseline.hour)
+    worth = followed.volume.worth(followed.stream.n)[:, None]
     found = []
     for key, n, bad in _strata(followed.stream, declared):
         if (n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
             continue
         if _tells_how_calls_ended(n, bad, max(known, 1), onset):
             continue
-        worth = followed.volume.worth(followed.stream.n)[:, None]
         evidence = risen_given_mix(n * worth, bad * worth, followed.rule)
         if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
             shift = _shift(key, _split(n, bad, max(known, 1), onset))
