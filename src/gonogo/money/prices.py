@@ -11,6 +11,7 @@ from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.records import MICRO, NANO_A_MICRO
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from decimal import Decimal
 
     from gonogo.records import Costs, Floats, Observation
@@ -58,7 +59,8 @@ def model_names(dependency: str, version: str | None) -> tuple[str, ...]:
     """The names that a price may be listed under, the most exact first."""
     if version is None:
         return (dependency,)
-    return (f"{dependency}@{version}", f"{dependency}-{version}", dependency)
+    # A colon is how Ollama writes it: `llama3:8b`.
+    return (*(f"{dependency}{joint}{version}" for joint in "@:-"), dependency)
 
 
 class TokenUsage(NamedTuple):
@@ -159,8 +161,18 @@ def _outputs(price: PriceSettings) -> tuple[float, float]:
     return plain, plain if audio is None else audio
 
 
-def price_calls(costs: Costs, dependency: str, settings: Settings, *, now_ms: int) -> PricedCalls:
+def price_calls(
+    costs: Costs,
+    dependency: str,
+    settings: Settings,
+    *,
+    now_ms: int,
+    others: Collection[str] = (),
+) -> PricedCalls:
     """Price a dependency's calls as they would be priced today.
+
+    `others`: names of dependencies that are known beside those configured. The price of one, as of `llama3:8b`
+    beside `llama3`, is not taken for a tier's.
 
     With an override in `[settings.prices]` tokens are priced by it. A recorded cost that lies
     between all tokens at the cheapest of those prices and all at the dearest, or of those of a tier, stands: caching,
@@ -178,7 +190,7 @@ def price_calls(costs: Costs, dependency: str, settings: Settings, *, now_ms: in
             continue
         override = _override(dependency, version, settings)
         if override is not None:
-            tiers = _tier_overrides(dependency, version, settings)
+            tiers = _tier_overrides(dependency, version, costs.versions, settings, others)
             priced[mine] = _at_override(costs, mine, override, tiers)
         else:
             _at_list_price(costs, mine, priced, (dependency, version), settings, now_ms)
@@ -195,10 +207,21 @@ def _override(
 
 
 def _tier_overrides(
-    dependency: str, version: str | None, settings: Settings
+    dependency: str,
+    version: str | None,
+    versions: Collection[str | None],
+    settings: Settings,
+    others: Collection[str],
 ) -> tuple[PriceSettings, ...]:
+    """The tables `MODEL:TIER` of a version, without those of other models and versions by such names."""
     starts = tuple(f"{name}:" for name in model_names(dependency, version))
-    return tuple(price for name, price in settings.prices.items() if name.startswith(starts))
+    models = {*others, *settings.dependencies}
+    models |= {name for each in versions for name in model_names(dependency, each)}
+    return tuple(
+        price
+        for name, price in settings.prices.items()
+        if name.startswith(starts) and name not in models
+    )
 
 
 def _at_override(
