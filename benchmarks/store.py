@@ -31,7 +31,7 @@ from gonogo.app.memory import wall_clock_ms as now_ms
 from gonogo.app.parts import open_stores
 from gonogo.cli.ingest import GARBAGE_LOOKED_FOR_AFTER
 from gonogo.ingest.load import load
-from gonogo.ingest.mapping import parse_mapping
+from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.records import MICRO, Observation
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection

@@ -292,8 +292,9 @@ def test_any_word_can_be_said_to_be_the_good_one(tmp_path: Path) -> None:
     cells = ["dobrze", "Dobrze", "świetnie", "źle", "N/A"]
     source.write_text("dependency,Wynik\n" + "\n".join(f"bielik,{cell}" for cell in cells))
     refused = typed("ingest", str(source), "--map", "outcome=Wynik", store=store)
-    assert "outcome: must be from 0 to 1" in refused.stdout
-    assert "--good-when COLUMN=WORD" in refused.stdout
+    assert refused.returncode == 65
+    assert "4 of 4 outcomes cannot be read, as in line 2: must be from 0 to 1" in refused.stderr
+    assert "--good-when Wynik=VALUE" in refused.stderr
     good = ("--good-when", "Wynik=dobrze", "--good-when", "Wynik=świetnie")
     taken = typed("ingest", str(source), *good, store=store)
     assert "4 outcomes, 0 errors" in taken.stdout

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.ingest.error_codes import error_code
-from gonogo.ingest.mapping import parse_mapping
+from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.ingest.observation import parse_observation
 from gonogo.records import Observation
 

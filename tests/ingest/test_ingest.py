@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gonogo.errors import DataError, NoInput, ParameterError
 from gonogo.ingest.load import BATCH_ROWS, LoadReport, Progress, Reading, load
-from gonogo.ingest.mapping import ColumnMap, parse_mapping
+from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.ingest.numbered_lines import Format
 from gonogo.records import Observation
 from memory_store import NOW_MS, MemoryStore

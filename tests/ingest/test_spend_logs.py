@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gonogo.__main__ import run
+from gonogo.ingest.formats.spend_logs import payload_fields, row_fields
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.spend_logs import payload_fields, row_fields
 from gonogo.records import Observation
 
 NOW_MS = 1_780_000_000_000

@@ -15,7 +15,7 @@ from gonogo.app import Gonogo
 from gonogo.app.taking_back import forget
 from gonogo.errors import UnknownTarget
 from gonogo.ingest.load import LoadReport, Reading
-from gonogo.ingest.mapping import parse_mapping
+from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.records import DAY_MS
 from gonogo.settings import Settings
 from gonogo.store.books import refused_book

@@ -17,12 +17,12 @@ from gonogo.errors import ConfigError, DataError, ParameterError
 from gonogo.hours.periods import moment
 from gonogo.http.signatures import is_signed
 from gonogo.ingest.csv_rows import read_csv
+from gonogo.ingest.formats.spend_logs import payload_fields, row_fields
 from gonogo.ingest.jsonl import read_jsonl
-from gonogo.ingest.mapping import parse_mapping
+from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.otlp.collect import Collector
 from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, MalformedMessage, Signal, unpacked
-from gonogo.ingest.spend_logs import payload_fields, row_fields
 from gonogo.records import Rejection
 from gonogo.routes.flag_file import UnreadableFlags, flags, parse_document, parse_flag
 from gonogo.wrap.tool_calls import Calls

@@ -67,11 +67,16 @@ _BAD_COUNTS = frozenset(
     ]
 )
 # Taken where no better column is: these hold an answer's text as often.
-_PERHAPS = "result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
+_PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
 # What became of a call: `success` and 200 are no errors. Where a column tells of errors alone, that is taken.
-_FATES = frozenset(["status", "status_code", "http_status", "response_status", "http_code"])
+_FATES = frozenset(
+    ["status", "state", "status_code", "http_status", "response_status", "http_code"]
+)
 # `created_at`, `run_at`, `request_timestamp`: taken where no column says plainly that it is the time.
 _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
+# Days and clocks that stand in columns of their own.
+_DAYS = frozenset(["date", "day", "datum", "fecha", "data", "jour", "giorno", "dia"])
+_CLOCKS = frozenset(["time", "clock", "zeit", "uhrzeit", "hora", "ora", "heure", "tijd", "orario"])
 # What stands before it has room in a message of 400 characters, and in a refusal of 300.
 SUGGESTION_CHARS_MAX = 240
 # A score does not say which way is good, so it is no outcome.
@@ -106,6 +111,9 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
         taken: Fields that have a column already.
     """
     filled, options = set(taken), dict[str, str]()
+    if "ts" not in filled and (moment := _day_and_clock(unknown)):
+        filled.add("ts")
+        options |= dict.fromkeys(moment, f"--map {quote('ts=' + '+'.join(moment))}")
     for meant in (_meant, _perhaps_meant):
         for column in unknown:
             field, factor = meant(column)
@@ -115,13 +123,22 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
     if not options:
         return ""
     named = [] if "dependency" in filled else ["--set dependency=NAME"]
-    told = [options[column] for column in unknown if column in options]
+    told = list(dict.fromkeys(options[column] for column in unknown if column in options))
     rest = ["--ignore-unknown"] if len(options) < len(unknown) else []
     # A command that is cut off can not be typed: what matters least is left out whole.
     while len(" ".join([*named, *told, *rest])) > SUGGESTION_CHARS_MAX:
         told.remove(max(told, key=_rank))
         rest = ["--ignore-unknown"]
     return " ".join([*named, *told, *rest])
+
+
+def _day_and_clock(columns: Sequence[str]) -> list[str]:
+    """A column of days and one of clocks; none where they are not both there."""
+    found = [
+        next((column for column in columns if _plainly(column) in names), "")
+        for names in (_DAYS, _CLOCKS)
+    ]
+    return found if all(found) else []
 
 
 def _rank(option: str) -> int:

@@ -84,6 +84,14 @@ GoodOption = Annotated[
         help="An answer with this value is good, with any other not; repeat it.",
     ),
 ]
+DayOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--day-first/--month-first",
+        help="Of dates such as 10/11/2026. Default: told by others of the file.",
+        show_default=False,
+    ),
+]
 RunOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Tells runs of the same work apart, as nightly results."),
@@ -118,12 +126,13 @@ async def ingest(
     drop: DropOption = None,
     error_when: FailedOption = None,
     good_when: GoodOption = None,
+    day_first: DayOption = None,
     run: RunOption = None,
     timezone: ZoneOption = None,
 ) -> int:
     """Store observations from files (JSONL, CSV, …); refused lines are named, the others are kept."""
     from gonogo.ingest.load import Reading
-    from gonogo.ingest.mapping import parse_mapping
+    from gonogo.ingest.mapping_options import parse_mapping
     from gonogo.ingest.times import time_zone
 
     mapping: ColumnMap = parse_mapping(
@@ -133,6 +142,7 @@ async def ingest(
         error_when=error_when or [],
         good_when=good_when or [],
         drop=drop or [],
+        day_first=day_first,
     )
     stated = None if format == "auto" else format
     zone = timezone or session.settings.stated_timezone

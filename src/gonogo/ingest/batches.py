@@ -6,20 +6,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import partial
+from pathlib import Path
+from shlex import quote
 
+from gonogo.errors import DataError, plain
+from gonogo.ingest.field_checks import WHICH_IS_GOOD
 from gonogo.ingest.formats.foreign_format import ALIAS, ALIAS_OF
 from gonogo.ingest.identities import Identities, run_id
 from gonogo.ingest.mapping import ColumnMap, typed_texts
-from gonogo.ingest.numbered_lines import Row
+from gonogo.ingest.numbered_lines import Row, Source
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
 from gonogo.records import Observation, Rejection
 
-__all__ = ["AS_TOLD", "BATCH_ROWS", "Batch", "BatchReader", "Reading"]
+__all__ = ["AS_TOLD", "BATCH_ROWS", "Batch", "BatchReader", "Reading", "check_outcomes"]
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_MS_MAX = 1_000
+# Of a batch's outcomes: fewer that cannot be read are slips of the pen, and told line by line.
+UNREAD_MIN, UNREAD_SHARE = 3, 0.05
 ROW_BYTES = 512  # what a row costs in memory beside its own bytes
 
 
@@ -135,3 +141,27 @@ class BatchReader:
         elif run:
             values["id"] = run_id(run, str(stated))
         return values
+
+
+def check_outcomes(source: Source, batch: Batch, mapping: ColumnMap) -> None:
+    """Refuse a file whose outcomes can be read in part: those that cannot are seldom both good and bad.
+
+    Raises:
+        DataError: too many of a batch's outcomes are none.
+    """
+    if source.name is None:
+        return  # of a stream what came before is stored; later answers say what was refused
+    unread = [one for one in batch.rejected if one.field == "outcome"]
+    n = len(unread) + sum(one.outcome is not None for one in batch.observations)
+    if len(unread) < max(UNREAD_MIN, UNREAD_SHARE * n):
+        return
+    column = next(iter(mapping.columns_of("outcome")), "outcome")
+    said = unread[0].problem
+    told = f"say which value is good: --good-when {quote(column[:60])}=VALUE"
+    if said == (said := said.removesuffix(WHICH_IS_GOOD)):
+        told += f", scale it (--map {quote(f'outcome={column[:60]}*0.2')}), or keep it as a measure (--map "
+        told += f"{quote(f'metrics.{column[:60]}={column[:60]}')})"
+    raise DataError(
+        f"'{plain(Path(source.path).name, 40)}': {len(unread):,} of {n:,} outcomes cannot be read, as in line "
+        f"{unread[0].position}: {said}. The others alone would be of one kind, so nothing is taken: {told}."
+    )

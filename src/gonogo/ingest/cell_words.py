@@ -49,20 +49,60 @@ _NO_NUMBER = frozenset({"none", "na", "NA", "n.a.", "?", "--", "missing"})
 # accents: of what is written, each letter's own are taken off before it is looked for.
 _YES = "true yes y t ja j wahr oui vrai si verdadero vero sim verdadeiro waar sant sand tosi prawda"
 _NO = "false no n f nein falsch non faux falso nao nee onwaar falskt epatosi"
-_GOOD = (
-    "pass passed correct good relevant factual ok right success succeeded successful solved resolved "
-    "bestanden richtig korrekt erfolg erfolgreich gelost reussi succes correcto exito acierto "
-    "corretto giusto riuscito correto certo sucesso juist goed gelukt \u2713 \u2714 \u2705 \U0001f44d"
-)
-_BAD = (
-    "fail failed incorrect bad irrelevant unrelated hallucinated not_relevant wrong failure "
-    "unsolved unresolved inkorrekt fehlgeschlagen misserfolg echoue echec incorrecto fallido "
-    "fallo sbagliato scorretto fallito incorreto errado falhou onjuist fout mislukt \u2717 \u2718 "
-    "\u274c \U0001f44e"
-)
+# A good word and its opposites: were only one of them known, the rows of the other alone would be refused.
+_OPPOSITES = {
+    "pass": "fail",
+    "passed": "failed",
+    "ok": "ko nok not_ok error err bad fehler erreur errore",
+    "okay": "not_okay",
+    "correct": "incorrect",
+    "right": "wrong",
+    "good": "bad",
+    "success": "failure error",
+    "succeeded": "failed",
+    "successful": "unsuccessful",
+    "solved": "unsolved",
+    "resolved": "unresolved",
+    "relevant": "irrelevant unrelated not_relevant",
+    "factual": "hallucinated",
+    "grounded": "ungrounded hallucinated",
+    "accepted": "rejected",
+    "valid": "invalid",
+    "match": "mismatch no_match",
+    "helpful": "unhelpful",
+    "satisfied": "unsatisfied dissatisfied",
+    "thumbs_up": "thumbs_down",
+    "thumbsup": "thumbsdown",
+    "bestanden": "nicht_bestanden durchgefallen",
+    "richtig": "falsch nicht_richtig",
+    "korrekt": "inkorrekt nicht_korrekt",
+    "erfolg": "misserfolg fehler fehlschlag",
+    "erfolgreich": "fehlgeschlagen erfolglos nicht_erfolgreich",
+    "gelost": "ungelost nicht_gelost",
+    "gut": "schlecht",
+    "reussi": "echoue",
+    "succes": "echec fout mislukt",
+    "correcto": "incorrecto fallido",
+    "exito": "fallo fracaso",
+    "acierto": "fallo error",
+    "corretto": "scorretto sbagliato",
+    "giusto": "sbagliato",
+    "riuscito": "fallito",
+    "correto": "incorreto errado",
+    "certo": "errado",
+    "sucesso": "falha falhou",
+    "juist": "onjuist",
+    "goed": "fout",
+    "gelukt": "mislukt",
+    "\u2713": "\u2717",
+    "\u2714": "\u2718 \u2716",
+    "\u2705": "\u274c",
+    "\U0001f44d": "\U0001f44e",
+}
 YES, NO = frozenset(_YES.split()), frozenset(_NO.split())
-_PASSED = YES.union(_GOOD.split())
-_FAILED = NO.union(_BAD.split(), ("nicht bestanden", "nicht korrekt", "nicht richtig"))
+_PASSED = YES | _OPPOSITES.keys()
+_FAILED = NO.union(*(bad.split() for bad in _OPPOSITES.values()))
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _NO_LETTERS = {"Mn", "Mc", "Me", "Sk"}
 _BLANKS = " \u00a0\u202f"
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
@@ -77,7 +117,7 @@ def is_nothing(cell: str, *, numeric: bool = False) -> bool:
 
 def outcome_of_word(word: str) -> float | None:
     """1 for a word that says right, 0 for one that says wrong; None for any other."""
-    said = plainly(word)
+    said = _BETWEEN_WORDS.sub("_", plainly(word))
     if said in _PASSED:
         return 1.0
     return 0.0 if said in _FAILED else None

@@ -31,6 +31,7 @@ TS_MS_MIN = 946_684_800_000  # 2000-01-01
 # As floats: comparing one with an integer takes longer.
 _SECONDS_MIN, _SECONDS_MAX = TS_MS_MIN / 1000, float(SECONDS_MAX)
 _EXACT_MAX = 2.0**53
+WHICH_IS_GOOD = " (of a file, say which word is good: --good-when COLUMN=WORD)"
 KINDS = ("model", "skill", "tool", "api", "prompt")
 GRADERS = ("human", "rule", "user")
 
@@ -165,8 +166,7 @@ def outcome(value: object) -> float:
     if isinstance(value, str):
         if (said := outcome_of_word(value)) is None:
             raise RefusedError(
-                "must be from 0 to 1, or a word such as pass or fail, got text (of a file, say which "
-                "word is good: --good-when COLUMN=WORD)"
+                f"must be from 0 to 1, or a word such as pass or fail, got text{WHICH_IS_GOOD}"
             )
         return said
     return float(value) if isinstance(value, bool) else float(_number(value, 0, 1))

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
-from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading
+from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading, check_outcomes
 from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches
 from gonogo.ingest.identities import AnotherRun
 from gonogo.ingest.mapping import ColumnMap
@@ -282,6 +282,7 @@ async def _load_observations(
     while True:
         # In a thread: standard input may let us wait for long.
         batch = await to_thread.run_sync(reader.next_batch, abandon_on_cancel=True)
+        check_outcomes(source, batch, opened.mapping)
         if batch.unnamed:
             await _name_calls(batch, sink, clock)
         if opened.understanding is not None:

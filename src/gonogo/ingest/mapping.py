@@ -1,28 +1,24 @@
-"""Which column or key becomes which field: `--map`, `--set`, and what is made of text cells."""
+"""Which column or key becomes which field, and what is made of text cells."""
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gonogo.border.column_names import MAP_ADVICE, counted_calls, suggestion
 from gonogo.border.foreign import whole
-from gonogo.errors import DataError, ParameterError, plain
+from gonogo.errors import DataError, plain
 from gonogo.ingest.cell_words import Form, is_nothing, typed_cell
 from gonogo.ingest.error_codes import error_code, error_code_of
-from gonogo.ingest.observation import FIELDS, parse_observation
-from gonogo.records import Rejection
+from gonogo.ingest.observation import FIELDS
+from gonogo.ingest.times import with_year_first
 
-__all__ = ["ColumnMap", "parse_mapping", "typed_texts"]
+__all__ = ["ColumnMap", "Target", "put", "target_of", "typed_texts"]
 
-_FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
 LISTED = 3
-_SCALED: tuple[Form, ...] = ("number", "outcome", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,8 @@ class Target:
         object.__setattr__(self, "form", form)
 
 
-def _target(text: str, factor: float | None = None) -> Target | None:
+def target_of(text: str, factor: float | None = None) -> Target | None:
+    """The target that a name stands for; None where it is no field."""
     if text in FIELDS:
         return Target(text, None, factor)
     name, _, key = text.partition(".")
@@ -57,6 +54,7 @@ class ColumnMap:
         ignore_unknown: Whether columns that are no fields are left out.
         error_when: Columns and the value of each at which a call has failed.
         good_when: One column, and the values at which an answer is good; at any other it is not.
+        day_first: Whether 10/11/2026 is the tenth; None: such a time is refused.
         dropped: Columns that are left out though they have a field's name.
     """
 
@@ -66,16 +64,17 @@ class ColumnMap:
     error_when: tuple[tuple[str, str], ...] = ()
     dropped: frozenset[str] = frozenset()
     good_when: tuple[tuple[str, str], ...] = ()
+    day_first: bool | None = None
     from_text: bool = False
     decimal_comma: bool = False
     _columns: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         conditions = (*self.error_when, *self.good_when)
-        named = [column for column, _ in (*self.targets, *conditions)]
+        named = self._read()
         # `provider.id` takes the place of the object `provider`, which is no name of a provider.
-        roots = [column.partition(".")[0] for column in named if _target(column) is None]
-        taken = {*(column for column, _ in self.targets), *self.dropped}
+        roots = [column.partition(".")[0] for column in named if target_of(column) is None]
+        taken = {*(part for each in self.targets for part in _parts(*each)), *self.dropped}
         taken |= {root for root in roots if root in FIELDS}
         taken |= {column for column, _ in conditions if column not in FIELDS}
         taken |= {"outcome"} if self.good_when else set()
@@ -99,6 +98,15 @@ class ColumnMap:
         """Whether a user said which columns are what."""
         return bool(self.targets or self.error_when or self.good_when or self.dropped)
 
+    def _read(self) -> list[str]:
+        """The columns that it asks for."""
+        parts = [part for each in self.targets for part in _parts(*each)]
+        return [*parts, *(column for column, _ in (*self.error_when, *self.good_when))]
+
+    def columns_of(self, field: str) -> list[str]:
+        """The columns that fill a field."""
+        return [column for column, target in self.targets if target.field == field]
+
     @property
     def identity(self) -> str:
         """Its constants, and which columns say whose call it is, and when.
@@ -120,13 +128,12 @@ class ColumnMap:
             DataError: columns that are neither fields nor mapped, or mapped ones that are missing.
         """
         columns = list(header)
-        asked = {column for column, _ in (*self.targets, *self.error_when, *self.good_when)}
-        missing = sorted(asked - set(columns))
+        missing = sorted(set(self._read()) - set(columns))
         if missing:
             raise DataError(
                 f"'{plain(path, 150)}' has no column {_listed(missing)}. It has: {_listed(columns)}."
             )
-        own = [(c, _target(c)) for c in columns if c not in self._columns]
+        own = [(c, target_of(c)) for c in columns if c not in self._columns]
         unknown = [column for column, target in own if target is None]
         if unknown and not self.ignore_unknown:
             if counted := counted_calls(unknown):
@@ -159,14 +166,14 @@ class ColumnMap:
         }
         for column, target in self.targets:
             value = values.get(column)
-            if value is None and "." in column:
-                value = _at(values, column)
+            if value is None:
+                value = _at(values, column) if "." in column else _joined(values, column, target)
             if value is not None:
                 value = self._converted(target, value)
                 if value is not None:
-                    _put(fields, target, value)
+                    put(fields, target, value)
         for target, constant in self.constants:
-            _put(fields, target, constant)
+            put(fields, target, constant)
         for column, _ in self.good_when[:1]:
             value = _at(values, column)
             if value is not None and not is_nothing(str(value)):
@@ -180,7 +187,7 @@ class ColumnMap:
         """The columns of a record that become nothing, beside those that were said to be dropped."""
         if not self.ignore_unknown:
             return set()
-        read = {column for column, _ in (*self.targets, *self.error_when, *self.good_when)}
+        read = set(self._read())
         read |= {column.partition(".")[0] for column in read} | self.dropped
         own = {name for name in values if name in FIELDS and _fits(name, values[name])}
         return values.keys() - read - own
@@ -194,6 +201,8 @@ class ColumnMap:
 
     def _converted(self, target: Target, value: object) -> object:
         form = target.form
+        if form == "time" and self.day_first is not None and isinstance(value, str):
+            value = with_year_first(value, day_first=self.day_first)
         if self.from_text and isinstance(value, str):
             if form == "text":
                 # R writes NA for nothing; the label of a class, or a region, may be called so.
@@ -277,7 +286,21 @@ def _at(values: Mapping[str, object], column: str) -> object:
     return here
 
 
-def _put(fields: dict[str, object], target: Target, value: object) -> None:
+def _parts(column: str, target: Target) -> list[str]:
+    """The columns that a field is read from: of a time two, as `date+time`."""
+    return column.split("+") if target.form == "time" else [column]
+
+
+def _joined(values: Mapping[str, object], column: str, target: Target) -> object:
+    """A time whose day and clock stand in columns of their own; None where one is empty."""
+    parts = [values.get(part) for part in _parts(column, target)]
+    if len(parts) == 1 or not all(isinstance(part, str) and part for part in parts):
+        return None
+    return " ".join(str(part) for part in parts)
+
+
+def put(fields: dict[str, object], target: Target, value: object) -> None:
+    """Set a field, or an entry of one."""
     if target.key is None:
         fields[target.field] = value
         return
@@ -290,92 +313,3 @@ def _put(fields: dict[str, object], target: Target, value: object) -> None:
 def _listed(names: Sequence[str], chars_max: int = 40) -> str:
     shown = ", ".join(f"'{plain(name, chars_max)}'" for name in names[:LISTED])
     return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
-
-
-def parse_mapping(
-    maps: Sequence[str],
-    sets: Sequence[str],
-    *,
-    ignore_unknown: bool = False,
-    error_when: Sequence[str] = (),
-    good_when: Sequence[str] = (),
-    drop: Sequence[str] = (),
-) -> ColumnMap:
-    """Read `FIELD=COLUMN[*NUMBER]` and `FIELD=VALUE` as the command line has them.
-
-    Raises:
-        ParameterError: a form, field, number or value is wrong, or a field is given twice.
-    """
-    good = [_split("--good-when", text, "COLUMN=VALUE") for text in good_when]
-    # A column whose good words are named may be mapped as well: that says nothing more of it.
-    said_twice = {f"outcome={column}" for column, _ in good}
-    targets = [_mapped(text) for text in maps if text not in said_twice]
-    constants = [_constant(text) for text in sets]
-    seen: set[tuple[str, str | None]] = set()
-    for target in (*(t for _, t in targets), *(t for t, _ in constants)):
-        where = (target.field, target.key)
-        if where in seen:
-            raise ParameterError(f"The field '{_shown(target)}' is given twice by --map and --set.")
-        seen.add(where)
-    failed = [_split("--error-when", text, "COLUMN=VALUE") for text in error_when]
-    if good and (("outcome", None) in seen or len({column for column, _ in good}) > 1):
-        raise ParameterError("--good-when names one column, and then no other is the outcome.")
-    return ColumnMap(
-        tuple(targets),
-        tuple(constants),
-        ignore_unknown,
-        tuple(failed),
-        frozenset(drop),
-        tuple(good),
-    )
-
-
-def _shown(target: Target) -> str:
-    return plain(target.field if target.key is None else f"{target.field}.{target.key}", 80)
-
-
-def _split(option: str, text: str, form: str) -> tuple[str, str]:
-    name, equals, rest = text.partition("=")
-    if not name or not equals or not rest:
-        raise ParameterError(f"{option} '{plain(text, 80)}': write it {form}.")
-    return name, rest
-
-
-def _mapped(text: str) -> tuple[str, Target]:
-    name, column = _split("--map", text, "FIELD=COLUMN or FIELD=COLUMN*NUMBER")
-    factor: float | None = None
-    scaled = _FACTOR.fullmatch(column)
-    if scaled:
-        try:
-            column, factor = scaled[1], float(scaled[2])
-        except ValueError:
-            scaled = None  # an asterisk in the column's own name
-    target = _known_target("--map", name, factor)
-    if scaled and (target.form not in _SCALED or not math.isfinite(factor or 0.0)):
-        raise ParameterError(f"--map '{plain(text, 80)}': only a finite number scales a number.")
-    return column, target
-
-
-def _known_target(option: str, name: str, factor: float | None = None) -> Target:
-    target = _target(name, factor)
-    if target is None:
-        near = difflib.get_close_matches(name[:80], FIELDS, n=3) or list(FIELDS)
-        known = f"{', '.join(near)}, segments.KEY, metrics.NAME"
-        raise ParameterError(f"{option}: unknown field '{plain(name, 60)}'. Known: {known}.")
-    return target
-
-
-def _constant(text: str) -> tuple[Target, object]:
-    name, value = _split("--set", text, "FIELD=VALUE")
-    target = _known_target("--set", name)
-    constant = typed_cell(target.form, value)
-    raw: dict[str, object] = {}
-    _put(raw, target, constant)
-    # Checked once here, by the same table, instead of once in every line.
-    checked = parse_observation({"dependency": "x", **raw}, now_ms=_FAR_MS, from_file=True)
-    if isinstance(checked, Rejection):
-        raise ParameterError(f"--set {_shown(target)}: {checked.problem}.")
-    return target, constant
-
-
-_FAR_MS = 10**14

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import cast
 
 from gonogo.border.column_names import recognised
 from gonogo.errors import DataError, plain
-from gonogo.ingest.containers import content_of, contents_of
+from gonogo.ingest.containers import Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row, Source
 from gonogo.ingest.observation import FIELDS
+from gonogo.ingest.times import is_day_first
 from gonogo.ingest.understanding import Understanding
 from gonogo.records import Rejection
 
@@ -70,9 +71,7 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
         understanding = Understanding(found.title, file, found.understood)
         return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
     if contents.header:
-        mapping = mapping.with_header(
-            contents.header, source.path, decimal_comma=contents.decimal_comma
-        )
+        mapping, rows = _table(source, contents, rows, mapping)
     if source.name is None:
         return OpenedRows(rows, mapping, None)
     own = Understanding(_TITLES[contents.container], File(source.path))
@@ -114,6 +113,33 @@ def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Reject
         for entry in listed:
             place += 1
             yield place, entry, content_of(entry)
+
+
+def _table(
+    source: Source, contents: Contents, rows: Iterator[Row | Rejection], mapping: ColumnMap
+) -> tuple[ColumnMap, Iterator[Row | Rejection]]:
+    """The mapping of a CSV file, and its rows."""
+    mapping = mapping.with_header(
+        contents.header or (), source.path, decimal_comma=contents.decimal_comma
+    )
+    # A stream is not waited for.
+    if source.name is None or mapping.day_first is not None:
+        return mapping, rows
+    seen = list(islice(rows, LOOKED_AT_MAX))
+    day_first = _day_first(seen, mapping.columns_of("ts"))
+    return replace(mapping, day_first=day_first), chain(seen, rows)
+
+
+def _day_first(rows: Iterable[Row | Rejection], columns: Iterable[str]) -> bool | None:
+    """Whether a file writes the day before the month: of a column no one line says it."""
+    records = [row[1] for row in rows if not isinstance(row, Rejection)]
+    return is_day_first(
+        str(record.get(part) or "")
+        for record in records
+        if isinstance(record, Mapping)
+        for column in columns
+        for part in column.split("+")
+    )
 
 
 def _seen_by(

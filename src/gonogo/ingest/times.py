@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 from gonogo.errors import ParameterError, plain
 
-__all__ = ["LIKE", "duration_ms", "epoch_ms", "localized", "time_zone"]
+__all__ = [
+    "LIKE",
+    "duration_ms",
+    "epoch_ms",
+    "is_day_first",
+    "localized",
+    "time_zone",
+    "with_year_first",
+]
 
 LIKE = "2026-04-01T12:00:00Z"
 
 # RFC 3339, and what pandas, SQL, spreadsheets, mail and web servers make of it: no zone, `+0000`, `UTC`, a
-# date alone, a comma before the fraction, 28.10.2026, 2026/10/28, 28/Oct/2026:09:05:00, an hour of one digit or with PM.
+# date alone, a comma before the fraction, 28.10.2026, 2026/10/28, 28/Oct/2026:09:05:00, Oct 28, 2026, an hour of one
+# digit or with PM.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = re.compile(
     r"(?:(?P<day>\d{4}([-/])\d\d\2\d\d)|(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})"
-    r"|(?:[A-Za-z]{3}, )?(?P<d2>\d{1,2})[ /-](?P<name>[A-Za-z]{3})[ /-](?P<y2>\d{4}))"
-    r"(?:[Tt :]+(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?:[.,](?P<part>\d{1,12}))?(?: ?(?P<half>[AaPp][Mm]))?"
+    r"|(?:[A-Za-z]{3}, )?(?P<d2>\d{1,2})[ /-](?P<name>[A-Za-z]{3})[ /-](?P<y2>\d{4})"
+    r"|(?P<name3>[A-Za-z]{3})[a-z]* (?P<d3>\d{1,2}),? (?P<y3>\d{4}))"
+    r"(?:[Tt :,]+(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?:[.,](?P<part>\d{1,12}))?(?: ?(?P<half>[AaPp][Mm]))?"
     r" ?(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
-# Day and month of 10/11/2026 can be mistaken, and of a column no one line says which it is.
-_EITHER = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d{4}\b.*", re.ASCII)
+# Day and month of 10/11/2026 can be mistaken; one with 28/11/2026 beside it in its column cannot.
+_YEAR_LAST = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})\b(.*)", re.ASCII | re.DOTALL)
+_SHORT_YEAR = re.compile(r"(\d{1,2})/(\d{1,2})/(\d\d)\b(?!/)(.*)", re.ASCII | re.DOTALL)
+_MONTHS_OF_YEAR = 12
 _UNITS_MS = {
     **dict.fromkeys(("ns", "nanoseconds"), 1e-6),
     **dict.fromkeys(("us", "\u00b5s", "\u03bcs", "microseconds"), 1e-3),
@@ -49,8 +62,10 @@ def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
     """
     found = _TIME.fullmatch(text.strip())
     if found is None:
-        if _EITHER.fullmatch(text.strip()):
-            raise ValueError(f"may mean two days: day or month first? Write it like {LIKE}")
+        if _YEAR_LAST.fullmatch(text.strip()) or _SHORT_YEAR.fullmatch(text.strip()):
+            raise ValueError(
+                f"may mean two days; write it like {LIKE} (of a file, say --day-first or --month-first)"
+            )
         return None
     day = _day(found)
     stated = found["zone"]
@@ -71,11 +86,33 @@ def epoch_ms(text: str, zone: tzinfo | None = None) -> int | None:
 def _day(found: re.Match[str]) -> str:
     if found["day"]:
         return found["day"].replace("/", "-")
-    if found["name"] is None:
+    if found["y"]:
         return f"{found['y']}-{int(found['m']):02}-{int(found['d']):02}"
-    name = found["name"].lower()
+    name = (found["name"] or found["name3"]).lower()
     month = _MONTHS.index(name) + 1 if name in _MONTHS else 0  # which is no month that exists
-    return f"{found['y2']}-{month:02}-{int(found['d2']):02}"
+    return f"{found['y2'] or found['y3']}-{month:02}-{int(found['d2'] or found['d3']):02}"
+
+
+def is_day_first(texts: Iterable[str]) -> bool | None:
+    """Whether dates such as 28/11/2026 begin with the day; None where none of them says, or they differ."""
+    said = set[bool]()
+    for text in texts:
+        if found := _YEAR_LAST.fullmatch(text.strip()):
+            first, second = int(found[1]), int(found[2])
+            if (first > _MONTHS_OF_YEAR) != (second > _MONTHS_OF_YEAR):
+                said.add(first > _MONTHS_OF_YEAR)
+    return said.pop() if len(said) == 1 else None
+
+
+def with_year_first(text: str, *, day_first: bool) -> str:
+    """A date whose year stands last, as 2026-11-28; any other text as it is."""
+    told = text.strip()
+    found = _YEAR_LAST.fullmatch(told) or _SHORT_YEAR.fullmatch(told)
+    if found is None:
+        return text
+    day, month = (found[1], found[2]) if day_first else (found[2], found[1])
+    year = found[3] if len(found[3]) > 2 else f"20{found[3]}"  # noqa: PLR2004 - two digits
+    return f"{year}-{int(month):02}-{int(day):02}{found[4]}"
 
 
 def _clock(told: str, half: str | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from gonogo.ingest.spend_logs import payload_fields
+from gonogo.ingest.formats.spend_logs import payload_fields
 from gonogo.recorder.recorder import Recorder
 
 __all__ = ["GonogoLogger"]

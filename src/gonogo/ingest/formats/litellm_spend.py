@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.ingest.formats.foreign_format import Fields, File, ForeignFormat, Record
-from gonogo.ingest.spend_logs import NEEDED, row_fields
+from gonogo.ingest.formats.spend_logs import NEEDED, row_fields
 
 
 def _observations(record: Record, file: File) -> Iterator[Fields]:

@@ -1,0 +1,111 @@
+"""What no line of a table says alone: which words are good, and whether the day stands before the month."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from product import typed
+
+from gonogo.ingest.cell_words import _OPPOSITES, outcome_of_word
+from gonogo.ingest.times import epoch_ms, is_day_first, with_year_first
+
+UTC_TIMES = ("--timezone", "UTC")
+
+
+def csv(path: Path, header: str, cells: list[str]) -> Path:
+    """A file of one header and its lines."""
+    path.write_text("\n".join([header, *cells]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("good", _OPPOSITES)
+def test_who_knows_a_good_word_knows_its_opposite(good: str) -> None:
+    """However the two are spaced and capitalised."""
+    for bad in _OPPOSITES[good].split():
+        for spelled in (bad, bad.replace("_", " "), bad.replace("_", "-").upper()):
+            assert outcome_of_word(spelled) == 0.0
+    assert outcome_of_word(f" {good.title()} ") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("cells", "option"),
+    [
+        (["ok", "ok", "ok", "kaputt"] * 5, "ok"),
+        (["1", "1", "1", "-1"] * 5, "1"),
+        (["5", "1", "4", "5"] * 5, "5"),
+    ],
+)
+def test_of_outcomes_that_are_read_in_part_nothing_is_taken(
+    tmp_path: Path, cells: list[str], option: str
+) -> None:
+    """The rest would be the good ones, or the bad ones; what the refusal says takes all of them."""
+    store = tmp_path / "s.db"
+    file = csv(tmp_path / "a.csv", "dependency,answer", [f"m,{cell}" for cell in cells])
+    refused = typed("ingest", str(file), "--map", "outcome=answer", store=store)
+    assert (refused.returncode, refused.stdout) == (65, "")
+    assert "nothing is taken" in refused.stderr
+    assert json.loads(typed("list", "--json", store=store).stdout)["dependencies"] == []
+    taken = typed("ingest", str(file), "--good-when", f"answer={option}", store=store)
+    assert "20 outcomes, 0 errors" in taken.stdout
+
+
+def test_a_slip_of_the_pen_costs_its_own_line(tmp_path: Path) -> None:
+    """Of a hundred outcomes, two that are none are named; the others are stored."""
+    cells = ["m,yes"] * 60 + ["m,no"] * 38 + ["m,maybe", "m,7"]
+    file = csv(tmp_path / "a.csv", "dependency,outcome", cells)
+    assert typed("ingest", str(file), store=tmp_path / "s.db").stdout.startswith("98 accepted")
+
+
+def test_dates_are_read_in_the_order_that_their_file_tells(tmp_path: Path) -> None:
+    """One date with a day over twelve says it of all; where none does, a person does."""
+    store = tmp_path / "s.db"
+    us = csv(tmp_path / "us.csv", "dependency,ts", ["m,10/2/2026 1:05 PM", "m,10/28/2026 9:30 AM"])
+    told = typed("ingest", str(us), *UTC_TIMES, store=store).stdout
+    assert "2026-10-02T13:05:00Z to 2026-10-28T09:30:00Z" in told
+    either = csv(tmp_path / "either.csv", "dependency,ts", ["e,3/2/26", "e,5/2/26"])
+    assert "--day-first or --month-first" in typed("ingest", str(either), store=store).stdout
+    for option, span in (("--day-first", "2026-02-03"), ("--month-first", "2026-03-02")):
+        file = csv(tmp_path / f"{option}.csv", "dependency,ts", ["e,3/2/26", "e,5/2/26"])
+        assert (
+            f"{span}T00:00:00Z to"
+            in typed("ingest", str(file), option, *UTC_TIMES, store=store).stdout
+        )
+
+
+def test_a_day_and_a_clock_in_two_columns_are_one_time(tmp_path: Path) -> None:
+    """They are offered as one, and an empty one leaves the time unknown."""
+    rows = ["m;28/10/2026;14:05;ja", "m;03/10/2026;09:30;nein", "m;03/10/2026;;ja"]
+    file = csv(tmp_path / "a.csv", "Modell;Datum;Uhrzeit;Korrekt", rows)
+    offered = typed("ingest", str(file), store=tmp_path / "s.db").stderr.partition("Perhaps: ")[2]
+    assert "ts=Datum+Uhrzeit" in offered
+    taken = typed("ingest", str(file), *offered.split(), *UTC_TIMES, store=tmp_path / "s.db").stdout
+    assert taken.startswith("3 accepted")
+    assert "2026-10-03T09:30:00Z to" in taken
+
+
+@given(st.integers(978_307_200, 4_070_908_800), st.booleans())
+def test_any_date_of_a_known_order_is_that_date(seconds: int, day_first: bool) -> None:  # noqa: FBT001
+    """With two digits of the year or four, and any clock beside it."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    order = (
+        "{0.day}/{0.month}/{0:%Y} {0:%H:%M}" if day_first else "{0.month}/{0.day}/{0:%Y} {0:%H:%M}"
+    )
+    written = order.format(moment)
+    for text in (written, written.replace(f"/{moment:%Y}", f"/{moment:%y}")):
+        read = epoch_ms(with_year_first(text, day_first=day_first), UTC)
+        assert read == moment.replace(second=0).timestamp() * 1000
+    assert is_day_first([written]) in (None, day_first)
+    assert is_day_first(["28/11/2026", "11/28/2026"]) is None
+
+
+@pytest.mark.parametrize(
+    "written", ["Nov 28, 2026, 2:05 PM", "November 28 2026 14:05", "28.11.2026, 14:05"]
+)
+def test_dates_as_browsers_write_them(written: str) -> None:
+    """With the month's name first, or a comma before the clock."""
+    assert epoch_ms(written, UTC) == datetime(2026, 11, 28, 14, 5, tzinfo=UTC).timestamp() * 1000
