@@ -56,11 +56,21 @@ async def test_a_version_that_is_worse_in_its_shadow_goes_back_and_wakes_nobody(
             m.now[0] += 11 * 60_000
             assert (await m.app.get_trust_score_health("m-shadow")).verdict == "no_go"
             await m.app.check_model_drift("m-shadow")
-        lines = (await m.app.list_dependencies()).dependencies
-        assert [(line.dependency, line.shadow_of) for line in lines] == [
+        listed = await m.app.list_dependencies()
+        assert [(line.dependency, line.shadow_of) for line in listed.dependencies] == [
             ("m", None),
             ("m-shadow", "m"),
         ]
+        assert (listed.total, listed.verdicts) == (1, {})
+        assert listed.verdict != "no_go"
+        assert "1 dependency (" in listed.summary
+        assert "Not counted, as a shadow: m-shadow." in listed.summary
+        asked = await m.app.list_dependencies(query="-shadow")
+        assert (asked.total, asked.verdict) == (1, "no_go")
+        fleet = await m.app.get_trust_score_health()
+        assert ([line.dependency for line in fleet.fleet or ()], fleet.total) == (["m"], 1)
+        assert fleet.verdict == (await m.app.list_dependencies()).verdict
+        assert set((await m.app.gauges()).verdicts) == {"m"}
         told = await m.app.get_incidents()
         assert (told.incidents, told.verdict) == ([], "go")
 

@@ -326,7 +326,7 @@ class Gonogo(CheckMemory):
         self, query: str | None = None, cursor: str | None = None
     ) -> DependencyList:
         """What is known, one line a dependency."""
-        from gonogo.views.listing import list_dependencies, shadow_names
+        from gonogo.views.listing import list_dependencies
 
         stores, now_ms = await self.stores(), self._clock()
         return await list_dependencies(
@@ -336,7 +336,7 @@ class Gonogo(CheckMemory):
             query=query,
             cursor=cursor,
             refused=await stores.refusals.recent(now_ms),
-            shadows=await shadow_names(stores.routes),
+            routes=stores.routes,
             now_ms=now_ms,
         )
 

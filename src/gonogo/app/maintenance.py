@@ -360,6 +360,7 @@ class Maintenance(OpenStore):
             traffic=await stores.traffic(),
             may_write=stores.log_is_writable and not self.settings.read_only,
             has_time=spare_time(SCRAPE_S),
+            routes=stores.routes,
             now_ms=self._clock(),
         )
 

@@ -114,6 +114,7 @@ class CheckMemory(Maintenance):
 
     async def _fleet(self, stores: Stores, detail: Detail, now_ms: int) -> TrustReport:
         """A look at the fleet that answers in time, with what an earlier one found in mind."""
+        from gonogo.ports.routes import shadow_names
         from gonogo.trust.fleet import check_fleet
         from gonogo.trust.fleet_scores import Suspicion
 
@@ -127,6 +128,7 @@ class CheckMemory(Maintenance):
             detail=detail,
             has_time=spare_time(FLEET_LOOK_S),
             suspicion=self._suspicion,
+            shadows=await shadow_names(stores.routes),
         )
 
     def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:

@@ -72,6 +72,11 @@ class Moment:
     again: tuple[Answer, ...] = ()
     lost: tuple[str, ...] = ()
 
+    @property
+    def shadows(self) -> frozenset[str]:
+        """Names of lines that are parts of other dependencies: neither counted nor scraped."""
+        return frozenset(line.dependency for line in self.lines if line.shadow_of)
+
 
 async def look(app: Gonogo, *, names_max: int) -> Moment:
     """Ask a store everything, and everything twice.

@@ -34,9 +34,9 @@ def one_standing_verdict_on_every_surface(moment: Moment) -> Iterator[str]:
         )
         told = {
             "list": listed.get(name),
-            "fleet": fleet.get(name, None if lists_all else standing),
+            "fleet": fleet.get(name, standing if name in moment.shadows or not lists_all else None),
             "resource": moment.resources.get(name, {}).get("verdict"),
-            "metrics": scraped,
+            "metrics": standing if name in moment.shadows else scraped,
             "dashboard": drawn.get(name, listed.get(name)),
         }
         other = {surface: verdict for surface, verdict in told.items() if verdict != standing}
@@ -116,6 +116,7 @@ def every_dependency_is_counted(moment: Moment) -> Iterator[str]:
     if listed != stored:
         yield f"the list lacks {sorted(stored - listed)[:5]} and adds {sorted(listed - stored)[:5]}"
     fleet = {line.dependency for line in (moment.fleet and moment.fleet.fleet) or ()}
+    stored -= moment.shadows
     if (
         moment.fleet is not None
         and fleet != stored
@@ -130,7 +131,7 @@ def every_verdict_is_counted(moment: Moment) -> Iterator[str]:
     fleet = moment.fleet
     if fleet is None or fleet.verdicts is None or fleet.waiting:
         return
-    listed = Counter(line.verdict for line in moment.lines)
+    listed = Counter(line.verdict for line in moment.lines if line.shadow_of is None)
     if dict(listed) != fleet.verdicts:
         yield f"the list has {dict(listed)}, the fleet {fleet.verdicts}"
 

@@ -81,11 +81,12 @@ def every_item_is_accounted_for(said: Exchange[RecordAnswer]) -> Iterator[str]:
 
 @of_answer(DependencyList)
 def a_list_is_as_bad_as_its_worst(said: Exchange[DependencyList]) -> Iterator[str]:
-    """The list's verdict is the worst of its lines; each dependency stands in it once."""
+    """The list's verdict is the worst of its lines, but for shadows; each dependency stands in it once."""
     lines = said.answer.dependencies
-    expected = worst_verdict([line.verdict for line in lines])
-    if said.answer.verdict != expected:
-        yield f"{said.answer.verdict} over {dict(Counter(line.verdict for line in lines))}"
+    counted = [line.verdict for line in lines if line.shadow_of is None]
+    verdicts = counted or [line.verdict for line in lines]
+    if said.answer.verdict != worst_verdict(verdicts):
+        yield f"{said.answer.verdict} over {dict(Counter(verdicts))}"
     names = Counter(line.dependency for line in lines)
     yield from (f"{name} is listed {n} times" for name, n in names.items() if n > 1)
 

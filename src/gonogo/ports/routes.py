@@ -315,3 +315,9 @@ class Routes(Protocol):
         may run twice, so it must be pure; what it raises leaves everything as it was.
         """
         ...
+
+
+async def shadow_names(routes: Routes) -> dict[str, str]:
+    """The names as which candidates are recorded that are called beside, and whose candidates they are."""
+    found = [(each.promotion, each.dependency) for each in await routes.routes()]
+    return {made.shadow: name for made, name in found if made is not None and made.shadow}

@@ -21,7 +21,7 @@ from gonogo.trust.score_health import own_health
 from gonogo.trust.trust_estimate import trust_estimates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from gonogo.answers import ScoreHealth
     from gonogo.ports.telemetry import DecisionLog
@@ -48,14 +48,21 @@ async def check_fleet(
     detail: Literal["brief", "full"] = "brief",
     has_time: Callable[[], bool] = always,
     suspicion: Suspicion | None = None,
+    shadows: Collection[str] = (),
 ) -> TrustReport:
     """One line a dependency, lowest lower bound first, and whether the scores came true.
 
     Every dependency is counted, and scored while there is time. Whether scores came true is
-    measured on a few dependencies; of a large fleet only in full.
+    measured on a few dependencies; of a large fleet only in full. `shadows`: see `look_at_fleet`.
     """
     fleet = await look_at_fleet(
-        telemetry, log, settings, now_ms=now_ms, has_time=has_time, suspicion=suspicion
+        telemetry,
+        log,
+        settings,
+        now_ms=now_ms,
+        has_time=has_time,
+        suspicion=suspicion,
+        shadows=shadows,
     )
     rows = fleet.rows
     shown = _shown(fleet, LINES_FULL if detail == "full" else LINES_BRIEF)

@@ -85,6 +85,7 @@ async def look_at_fleet(
     now_ms: int,
     has_time: Callable[[], bool] = always,
     suspicion: Suspicion | None = None,
+    shadows: Collection[str] = (),
 ) -> Fleet:
     """Score what is due while there is time, and put the fleet together.
 
@@ -95,8 +96,11 @@ async def look_at_fleet(
         now_ms: Epoch milliseconds.
         has_time: Asked between runs; the first is always made.
         suspicion: Of an earlier look, where the process keeps it.
+        shadows: Names of candidates that are called beside what serves: no dependencies of their own.
     """
     rows = _with_heard(log, await telemetry.fleet())
+    if shadows:
+        rows = [row for row in rows if row.name not in shadows]
     due = _due(rows, now_ms)
     made: dict[str, KeptScore] = {}
     kinds: dict[Kind | None, KindPriors] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.money.scopes import Traffic, balances_of, scopes_at, seen_budgets
+from gonogo.ports.routes import shadow_names
 from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.records import UNIT_SIZE, Unit
 from gonogo.trust.fleet_scores import look_at_fleet
@@ -14,6 +15,7 @@ from gonogo.trust.fleet_scores import look_at_fleet
 if TYPE_CHECKING:
     from gonogo.ports.incidents import Incidents
     from gonogo.ports.money import Ledger
+    from gonogo.ports.routes import Routes
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
@@ -66,19 +68,27 @@ async def read_gauges(
     traffic: Traffic,
     may_write: bool,
     has_time: Callable[[], bool],
+    routes: Routes,
     now_ms: int,
 ) -> Gauges:
-    """Read every gauge; where `may_write`, scores are made new while `has_time` says so."""
+    """Read every gauge; where `may_write`, scores are made new while `has_time` says so.
+
+    Shadows have none: an alert on any no_go would wake people for what nobody is answered with.
+    """
+    shadows = await shadow_names(routes)
     if may_write:
-        await look_at_fleet(telemetry, log, settings, now_ms=now_ms, has_time=has_time)
+        await look_at_fleet(
+            telemetry, log, settings, now_ms=now_ms, has_time=has_time, shadows=shadows
+        )
     scores = await telemetry.kept_scores()
     budgets = await seen_budgets(ledger, settings)
     scopes = await scopes_at(ledger, settings, budgets, traffic, now_ms=now_ms)
     balances = await balances_of(ledger, scopes, now_ms=now_ms)
     counted = await incidents.counts()
+    verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     return Gauges(
-        verdicts=await verdicts_now(log, settings, now_ms=now_ms),
-        scores={score.dependency: score for score in scores},
+        verdicts={name: one for name, one in verdicts.items() if name not in shadows},
+        scores={one.dependency: one for one in scores if one.dependency not in shadows},
         budgets={
             budget.name: BudgetGauge(
                 budget.unit,

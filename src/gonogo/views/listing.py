@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
 from gonogo.errors import UnknownTarget, plain
+from gonogo.ports.routes import shadow_names
 from gonogo.ports.standing_verdicts import NEVER_ASKED, by_severity, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
 from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
-from gonogo.text.forms import counted
+from gonogo.text.forms import counted, named
 from gonogo.text.refused_rows import all_refused_text, refused_names
 from gonogo.views.worse_whole import look_at_whole
 
@@ -36,19 +37,22 @@ async def list_dependencies(
     query: str | None,
     cursor: str | None,
     refused: Sequence[RefusedRows],
-    shadows: Mapping[str, str],
+    routes: Routes,
     now_ms: int,
 ) -> DependencyList:
     """A page of dependencies by name; the cursor is the last name of the page before.
 
     Nothing is judged here: a line shows the standing verdict, `unknown` where none was ever asked
     for. Verdict and counts are of all that match, on this page or not. So is what was `refused` lately,
-    also of names that have no line since nothing of them was stored. `shadows`: see `shadow_names`.
+    also of names that have no line since nothing of them was stored. Shadows have lines and are not counted:
+    each is a part of the dependency whose candidate it records.
     """
+    shadows = await shadow_names(routes)
     wanted = (query or "").casefold()
     lost = [one for one in refused if wanted in one.dependency.casefold()]
     found = await telemetry.dependencies(query=query, after=cursor, limit=PAGE_LINES + 1)
-    names = await telemetry.names(query=query)
+    every = await telemetry.names(query=query)
+    names = [name for name in every if name not in shadows] or every
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     page, more = found[:PAGE_LINES], len(found) > PAGE_LINES
     lines = [_line(each, verdicts.get(each.name, NEVER_ASKED), now_ms, shadows) for each in page]
@@ -60,11 +64,12 @@ async def list_dependencies(
     return DependencyList(
         verdict=worst_verdict([*counts, *(("unknown",) if never_asked else ())]),
         summary=_summary(counts, never_asked, query=query, more=more)
+        + _shadows_text([] if names is every else [n for n in every if n in shadows])
         + ahead_names_note(ahead)
         + all_refused_text(lost),
         as_of=rfc3339(now_ms),
         data_age_s=age_s(newest, now_ms),
-        next_actions=_next_actions(lines, query),
+        next_actions=_next_actions([one for one in lines if not one.shadow_of] or lines, query),
         dependencies=lines,
         refused=refused_names(lost[:REFUSED_SHOWN]) or None,
         query=query,
@@ -89,12 +94,6 @@ async def dependency_line(
         raise UnknownTarget("dependency", name, names, advice)
     verdicts = await verdicts_now(log, settings, now_ms=now_ms, names=[name])
     return _line(known, verdicts.get(name, NEVER_ASKED), now_ms, {})
-
-
-async def shadow_names(routes: Routes) -> dict[str, str]:
-    """The names as which candidates are recorded that are called beside, and whose candidates they are."""
-    found = [(each.promotion, each.dependency) for each in await routes.routes()]
-    return {made.shadow: name for made, name in found if made is not None and made.shadow}
 
 
 def _line(
@@ -133,6 +132,10 @@ def _summary(counts: Counter[Verdict], never_asked: int, *, query: str | None, m
     known = counted(total, "dependency", "dependencies")
     known += f" whose name contains '{plain(query, 80)}'" if query else ""
     return f"{known} ({', '.join(told)}){rest}."
+
+
+def _shadows_text(names: list[str]) -> str:
+    return f" Not counted, as a shadow: {named(names)}." if names else ""
 
 
 def _next_actions(lines: list[DependencyLine], query: str | None) -> list[NextAction]:
