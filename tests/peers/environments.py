@@ -28,7 +28,8 @@ def python_environment(name: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         _run(sys.executable, "-m", "venv", str(folder))
         quiet = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        _run(str(python), *quiet, "--require-hashes", "-r", str(lock))
+        # A lock names everything; pip would refuse one that another asks for with an extra.
+        _run(str(python), *quiet, "--no-deps", "--require-hashes", "-r", str(lock))
         (folder / "ready").touch()
     return python
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from environments import python_environment
-from gonogo_server import HERE, prepared, run
+from gonogo_server import GONOGO, HERE, prepared, run
 
 from every_argument import EVERY_ARGUMENT, EVERY_FIELD
 from gonogo.server.definitions import LISTED
 
 CLIENTS = HERE / "clients"
-FRAMEWORKS = ("fastmcp", "pydantic-ai", "langchain-mcp-adapters")
+FRAMEWORKS = {
+    "fastmcp": "fastmcp",
+    "pydantic-ai": "pydantic-ai",
+    "langchain-mcp-adapters": "langchain-mcp-adapters",
+    # These agree on an older SDK, and share an environment.
+    "crewai": "agent-frameworks",
+    "crewai-tools": "agent-frameworks",
+    "haystack": "agent-frameworks",
+    "llama-index": "agent-frameworks",
+    "semantic-kernel": "agent-frameworks",
+    "smolagents": "agent-frameworks",
+}
 
 
 def test_gemini_openai_strict_and_grammars_take_every_schema_and_autogen_every_field(
@@ -32,10 +45,32 @@ def test_gemini_openai_strict_and_grammars_take_every_schema_and_autogen_every_f
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_every_field_of_an_observation_comes_through(tmp_path: Path, framework: str) -> None:
-    """A field that a framework's own model of the tool does not know would refuse the call."""
+    """What a framework's own model of the tool does not know would be refused, or lost unsaid."""
     sent = json.dumps({"observations": [EVERY_FIELD]})
-    python = python_environment(framework)
+    python = python_environment(FRAMEWORKS[framework])
     program = str(CLIENTS / "every_field.py")
-    done = run(str(python), program, framework, sent, *prepared(tmp_path))
+    quiet = ("CREWAI_DISABLE_TELEMETRY=true", "HAYSTACK_TELEMETRY_ENABLED=false")
+    own = ("env", f"HOME={tmp_path}", *quiet, str(python))
+    done = run(*own, program, framework, sent, *prepared(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 recorded." in done.stdout
+    (tmp_path / "sent.jsonl").write_text(json.dumps(EVERY_FIELD))
+    ingested = tmp_path / "ingested.db"
+    run(GONOGO, "ingest", str(tmp_path / "sent.jsonl"), "--store", str(ingested))
+    assert kept(tmp_path / "gonogo.db") == kept(ingested)
+
+
+def kept(store: Path) -> dict[str, object]:
+    """The call as it is stored; of a text, whose number is the store's own, that there is one."""
+    with closing(sqlite3.connect(store)) as connection:
+        connection.row_factory = sqlite3.Row
+        [row] = connection.execute(
+            "SELECT o.*, d.kind, d.provider, d.embedding_size FROM observation o"
+            " JOIN dependency d ON d.id = o.dependency_id WHERE d.name = ?",
+            (EVERY_FIELD["dependency"],),
+        )
+        return {
+            name: value is not None if name.endswith("_id") else value
+            for name, value in dict(row).items()
+            if name not in ("seq", "segments", "metrics", "writer_id")
+        } | {"segments": len(row["segments"]), "metrics": len(row["metrics"])}
