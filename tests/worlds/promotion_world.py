@@ -149,7 +149,7 @@ async def lives(
     own = replace(settings.dependency("m"), actuators=tuple(actuators))
     settings = replace(settings, dependencies={"m": own})
     now = [MONDAY] if now is None else now
-    async with Gonogo(settings, clock=lambda: now[0], actor="kim") as app:
+    async with Gonogo(settings, clock=lambda: now[0], actor="person:kim") as app:
         found = Lives(app, now, candidate)
         await found.live(hours)
         await found.smoke()

@@ -160,7 +160,7 @@ def _fence(judged: Plan, go: Approval, *, audit_id: str, incident_id: str | None
         fresh = {check.check for check in now}
         checks = tuple(check for check in judged.checks if check.check not in fresh) + now
         refuse_blocked(plan.id, blocking(checks, go.confirmed_by, go.overrule))
-        wanted = _wanted(plan, route, go.now_ms, audit_id, incident_id)
+        wanted = _wanted(plan, route, go, audit_id, incident_id)
         used = replace(
             plan,
             state="begun",
@@ -174,44 +174,45 @@ def _fence(judged: Plan, go: Approval, *, audit_id: str, incident_id: str | None
     return fence
 
 
-def _wanted(plan: Plan, route: Route, now_ms: int, audit_id: str, incident_id: str | None) -> Route:
+def _wanted(
+    plan: Plan, route: Route, go: Approval, audit_id: str, incident_id: str | None
+) -> Route:
     """The next route. Leaving the primary alone takes a new salt: other keys go first this time."""
     wanted = replace(
         route,
         targets=plan.after,
         epoch=route.epoch + 1,
         version=route.version + 1,
-        salt=_new_salt(plan, route) if _leaves_home(plan, route) else route.salt,
+        salt=_salt(plan, route),
         why=plan.reason,
-        changed_ms=now_ms,
+        changed_ms=go.now_ms,
         incident_id=incident_id,
         audit_id=audit_id,
-        promotion=_promotion_after(plan, route, now_ms),
+        promotion=_promotion_after(plan, route, go),
     )
     return replace(
         wanted,
-        expires_ms=None if wanted.is_primary else now_ms + LEASE_MS,
+        expires_ms=None if wanted.is_primary else go.now_ms + LEASE_MS,
         renewals=0,
-        recovery=_recovery(plan, route, wanted, now_ms),
+        recovery=_recovery(plan, route, wanted, go.now_ms),
     )
 
 
-def _new_salt(plan: Plan, route: Route) -> str:
-    return plan.salt or f"{plan.dependency}/{route.epoch + 1}/"
+def _salt(plan: Plan, route: Route) -> str:
+    leaves_home = route.is_primary and (plan.promotes is None or plan.is_start)
+    return (plan.salt or f"{plan.dependency}/{route.epoch + 1}/") if leaves_home else route.salt
 
 
-def _leaves_home(plan: Plan, route: Route) -> bool:
-    return route.is_primary and (plan.promotes is None or plan.is_start)
-
-
-def _promotion_after(plan: Plan, route: Route, now_ms: int) -> Promotion | None:
+def _promotion_after(plan: Plan, route: Route, go: Approval) -> Promotion | None:
     """Where a promotion stands after a switch; one that ends by it, with when."""
     before, found = route.promotion, plan.promotes or _overtaken_promotion(route, plan)
+    if found is not None and plan.is_start:
+        return replace(found, asked_by=go.askers_beside(plan.asked_by))
     if found is None or found.is_running:
         return found
     if plan.promotes is None and before is not None and before.status == found.status:
         return found
-    return replace(found, ended_ms=now_ms)
+    return replace(found, ended_ms=go.now_ms)
 
 
 def _overtaken_promotion(route: Route, plan: Plan) -> Promotion | None:

@@ -22,3 +22,12 @@ class Approval:
     settings_digest: str = ""
     idempotency_key: str | None = None
     overrule: str | None = None
+
+    def askers_beside(self, asked_by: str) -> tuple[str, ...]:
+        """Who asked for a plan or carries it out, but for people; nobody where a person's hand let it."""
+        return () if self.confirmed_by in BY_HAND else askers(asked_by, self.actor)
+
+
+def askers(*actors: str) -> tuple[str, ...]:
+    """Those of the actors whose own records of a target are no reason to go there: all but people."""
+    return tuple(dict.fromkeys(a for a in actors if a and not a.startswith("person:")))

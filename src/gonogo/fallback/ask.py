@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
-from gonogo.fallback.approval import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy
+from gonogo.fallback.approval import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy, askers
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
-from gonogo.fallback.judgement import SwitchJudgement, askers, judge_switch
+from gonogo.fallback.judgement import SwitchJudgement, judge_switch
 from gonogo.fallback.plan import REASON_CHARS_MAX, Proposal, propose
 from gonogo.fallback.promotion.promotion_plan import (
     POLICIES,

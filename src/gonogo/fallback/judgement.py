@@ -128,11 +128,6 @@ async def _of_targets(
     return healths, checks
 
 
-def askers(*actors: str) -> tuple[str, ...]:
-    """Those of the actors whose own records of a target are no reason to go there: all but people."""
-    return tuple(dict.fromkeys(a for a in actors if a and not a.startswith("person:")))
-
-
 async def is_ill(ports: FallbackPorts, settings: Settings, dependency: str, now_ms: int) -> bool:
     """Whether its standing verdict is no_go, or an incident of it is open."""
     verdicts = await verdicts_now(ports.decisions, settings, now_ms=now_ms, names=[dependency])

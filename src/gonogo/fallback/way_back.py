@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
+from gonogo.fallback.approval import askers
 from gonogo.fallback.conditions import approval_of
-from gonogo.fallback.judgement import askers, judge_switch
+from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.plan import Proposal, effects, valid_ms
 from gonogo.ports.routes import WHOLE, Plan, Route, Weight
 

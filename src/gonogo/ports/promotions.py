@@ -33,6 +33,7 @@ class Promotion:
         is_worse: It went back because it was worse.
         ended_ms: When it went back, or got all calls, epoch ms; 0 where an earlier version wrote it.
         shadow: The dependency as which its calls beside those served are recorded; "" without a shadow.
+        asked_by: Who asked for it, but for people: it does not go on by what those recorded alone.
     """
 
     target: str
@@ -48,6 +49,7 @@ class Promotion:
     is_worse: bool = False
     ended_ms: int = 0
     shadow: str = ""
+    asked_by: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:

@@ -65,6 +65,12 @@ class Telemetry(Protocol):
         """Hourly counts of a slice (`key=value`; None is all), `start_hour <= hour < end_hour`."""
         ...
 
+    async def recorded_by(
+        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
+    ) -> HourCounts:
+        """What these writers recorded of the calls since a time: their part in `hours`."""
+        ...
+
     async def histograms(
         self,
         dependency: str,

@@ -224,12 +224,6 @@ class TrustTelemetry(Telemetry, Protocol):
         """
         ...
 
-    async def recorded_by(
-        self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
-    ) -> HourCounts:
-        """What these writers recorded of the calls since a time: their part in `hours`."""
-        ...
-
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None
     ) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """A promotion's steps: on when its evidence allows, back at once when the candidate is worse.
 
 A step up waits for nobody where the promotion's policy is `allow` or `confirm`; under `ask` and
-`person` it is a plan that a person approves, judged again when they do. A step back waits for nobody.
+`person`, and where who asked for it vouches for it, it is a plan that a person approves, judged again when
+they do. A step back waits for nobody.
 Each is a plan of its own, so it is fenced, read back, audited and reconciled like any other, and two
 processes cannot take it twice. A route that a person holds stays where it is.
 """
@@ -12,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.fallback.apply import PROMOTE
-from gonogo.fallback.promotion.promotion_plan import promotion_checks, split_of
+from gonogo.fallback.promotion.own_word import told_own_word
+from gonogo.fallback.promotion.promotion_plan import POLICIES, promotion_checks, split_of
 from gonogo.fallback.promotion.promotion_state import told_difference, told_evidence, told_worse
 from gonogo.fallback.promotion.trial_reading import read_trial
 from gonogo.fallback.step import take_step
@@ -134,9 +136,12 @@ async def _advanced(
     )
     after = split_of(made, share)
     reason = f"{made.version} gets {share_text(share / WHOLE)}: {told_evidence(reading)}"
+    own_word = await told_own_word(ports.telemetry, made, route.dependency)
+    reason += f"; {own_word}" if own_word else ""
     outcome = PromotionOutcome(route.dependency, "advance", reason)
-    is_free = made.policy in ("allow", "confirm")
-    approval = "allow" if is_free else made.policy
+    strictest: Policy = max(made.policy, "person" if own_word else "allow", key=POLICIES.index)
+    is_free = strictest in ("allow", "confirm")
+    approval: Policy = "allow" if is_free else strictest
     await _step(ports, settings, route, on, after, reason, approval, reading=reading, now_ms=now_ms)
     if is_free:
         return outcome

@@ -48,7 +48,8 @@ def _promotion(values: Any) -> Promotion | None:  # noqa: ANN401 - parsed JSON o
     if values is None:
         return None
     stages = tuple((since_ms, stage) for since_ms, stage in values["stages"])
-    return Promotion(**{**values, "stages": stages})
+    asked_by = tuple(values.get("asked_by", ()))
+    return Promotion(**{**values, "stages": stages, "asked_by": asked_by})
 
 
 def route_of_row(row: tuple[Any, ...]) -> Route:
