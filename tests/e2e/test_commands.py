@@ -144,8 +144,12 @@ def test_a_fallback_is_planned_approved_and_taken_back(store: Path) -> None:
 
 
 def test_preflight_is_the_worst_of_its_parts(store: Path) -> None:
-    """The exit status of a workload is its verdict."""
-    done = typed("check", "preflight", "triage", "--json", store=store, environ=configured(store))
+    """The exit status of a workload is its verdict; without one the configured ones are named."""
+    environ = configured(store)
+    lost = typed("check", "preflight", store=store, environ=environ)
+    assert (lost.returncode, "(triage)" in lost.stderr) == (64, True)
+    named = ("check", "preflight", "--workload", "triage", "--json")
+    done = typed(*named, store=store, environ=environ)
     report = answer(done)
     statuses = {"go": 0, "caution": 1, "no_go": 2, "unknown": 3}
     assert done.returncode == statuses[report["verdict"]]

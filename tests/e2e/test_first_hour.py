@@ -81,13 +81,14 @@ def test_a_table_of_counts_is_not_offered_as_calls(tmp_path: Path) -> None:
 def test_lines_that_are_refused_alike_are_told_once(tmp_path: Path) -> None:
     """The first of them, and how many there are; what differs is told beside it."""
     rows = [{"dependency": "m", "ts": "2026-03-01 10:00"}] * 40 + [
-        {"dependency": "m", "outcome": 7}
+        {"dependency": "m", "latency_ms": -7 - i} for i in range(3)
     ]
     (tmp_path / "calls.jsonl").write_text(lines(rows))
     done = typed("ingest", str(tmp_path / "calls.jsonl"), store=tmp_path / "s.db")
     told = [line.rpartition("calls.jsonl:")[2] for line in done.stdout.splitlines()[2:]]
-    assert [line[:6] for line in told] == ["1: ts:", "41: ou"]
+    assert [line[:6] for line in told] == ["1: ts:", "41: la"]
     assert told[0].endswith("(and 39 lines alike)")
+    assert told[1].endswith("got -7 (and 2 lines alike)")
     assert "nothing of it was taken" in done.stdout
 
 
@@ -355,16 +356,16 @@ def test_init_begins_with_what_is_recorded(tmp_path: Path) -> None:
 def test_a_spreadsheet_of_another_country_comes_in_whole(tmp_path: Path) -> None:
     """Semicolons, decimal commas, words for yes and no, hours of one digit, R's NA: no value is made up."""
     rows = [
-        f"klassifikator;{1 + i // 24}.10.2026 {i % 24}:05;1{i},5;{('ja', 'nein')[i % 10 == 0]};NA;NA"
+        f"klassifikator;{1 + i // 24}.10.2026 {i % 24}:05;1{i},5;1.{i + 100};{('ja', 'nein')[i % 10 == 0]};NA;NA"
         for i in range(40)
     ]
-    head = "dependency;ts;latency_ms;outcome;item;error"
+    head = "dependency;ts;latency_ms;input_tokens;outcome;item;error"
     source = tmp_path / "zeiten.csv"
     source.write_bytes("\r\n".join([head, *rows]).encode("utf-8-sig"))
     told = typed("ingest", str(source), "--timezone", "Europe/Berlin", store=tmp_path / "s.db")
     assert told.stdout.startswith("40 accepted, 0 duplicates, 0 updated, 0 refused")
     assert "2026-09-30T22:05:00Z to 2026-10-02T13:05:00Z; 40 outcomes, 0 errors." in told.stdout
-    assert "fields: dependency, ts, outcome, latency_ms.\n" in told.stdout
+    assert "fields: dependency, ts, outcome, latency_ms, input_tokens.\n" in told.stdout
 
 
 def test_what_to_ask_next_has_an_answer(tmp_path: Path) -> None:

@@ -26,6 +26,20 @@ def test_init_writes_a_configuration_that_doctor_accepts(tmp_path: Path) -> None
     assert "is there already" in again.stderr
 
 
+def test_doctor_names_a_budget_in_which_nothing_counts(tmp_path: Path) -> None:
+    """It lists nothing, and no call bears its name; one that does, or is a parent, is no news."""
+    config, calls, store = tmp_path / "gonogo.toml", tmp_path / "calls.jsonl", tmp_path / "s.db"
+    team = '[budgets.team]\nlimit_usd = 90\n[budgets.day]\nlimit_usd = 9\nparent = "team"\n'
+    config.write_text(team + "[budgets.lost]\nlimit_usd = 9\n")
+    calls.write_text('{"dependency": "m", "cost_usd": 1, "budget": "day"}')
+    place = ("--config", str(config))
+    typed("ingest", str(calls), *place, store=store)
+    doctor = typed("doctor", *place, store=store)
+    assert doctor.returncode == 0
+    told = [line for line in doctor.stdout.splitlines() if line.startswith("budget ")]
+    assert [line.split("\t")[0] for line in told] == ["budget lost"]
+
+
 def test_a_wish_that_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
     """The line names the key and what is allowed."""
     wrong = typed("init", "--budget-usd", "5", "--window", "decade", store=tmp_path / "s.db")

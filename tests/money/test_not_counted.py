@@ -61,6 +61,20 @@ async def test_planned_calls_that_a_budget_does_not_list_are_said(tmp_path: Path
     assert held.not_counted is None
 
 
+async def test_a_budget_that_nothing_names_says_that_it_counts_nothing(tmp_path: Path) -> None:
+    """It lists no dependencies, and no call bears its name: $0.00 spent is no news. One call later it is."""
+    async with opened_app(tmp_path, "[budgets.day]\nlimit_usd = 10\n") as app:
+        await record(app, calls("search", 50, 0.1))
+        found = await app.preflight(dependencies=["search"], budget="day", planned_calls=5)
+        once = await app.check_budget_with_confidence("day", dependency="search")
+        await record(app, calls("look", 1, 0.1, budget="day"))
+        named = await app.check_budget_with_confidence("day", dependency="look")
+    assert found.budget is not None
+    assert found.budget.not_counted == once.not_counted == [NotCounted(recorded="search")]
+    assert "counted only where a call names the budget: search" in once.summary
+    assert named.not_counted is None
+
+
 async def test_recording_says_which_budget_or_reservation_is_nowhere(tmp_path: Path) -> None:
     """A slip in `budget` or `reservation` hides what the calls cost."""
     async with opened_app(tmp_path, "[budgets.nightly]\nlimit_usd = 10\n") as app:

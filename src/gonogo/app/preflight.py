@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import IncidentBrief, PreflightReport
 from gonogo.app.preflight_verdict import PartReport, compose_preflight, for_unstated_calls
-from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.rehearsed import last_drill, told
 from gonogo.ports.routes import UNMEASURED, split_version
 
@@ -108,8 +108,10 @@ def planned_work(
     if dependencies and not all(dependencies):
         raise ParameterError("A dependency's name is empty; leave it out or name it.")
     if (workload is None) == (not dependencies):
+        known = ", ".join(plain(name, 60) for name in list(app.settings.workloads)[:10])
         raise ParameterError(
-            "Give either a workload of gonogo.toml or `dependencies` (names, at least one)."
+            f"Give either a workload of gonogo.toml ({known or 'none is there'}) or "
+            "`dependencies` (names, at least one)."
         )
     if workload is not None:
         configured = app.settings.workloads.get(workload)

@@ -126,6 +126,9 @@ async def preflight(
     session: Session,
     *,
     workload: Annotated[str | None, typer.Argument(help="Its name in gonogo.toml.")] = None,
+    as_the_tool_says: Annotated[
+        str | None, typer.Option("--workload", help="The same, as the tool names it.")
+    ] = None,
     dependencies: Annotated[
         list[str] | None,
         typer.Option("--dependency", "--dependencies", help="Instead of a workload; repeat it."),
@@ -142,8 +145,10 @@ async def preflight(
     ] = "no_go",
 ) -> int:
     """Everything the work needs, in one answer: the worst of its parts."""
+    if workload and as_the_tool_says:
+        raise ParameterError("Name the workload once.")
     report = await session.app.preflight(
-        workload=workload,
+        workload=workload or as_the_tool_says,
         dependencies=dependencies or None,
         planned_calls=planned_calls,
         budget=budget,

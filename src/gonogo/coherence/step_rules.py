@@ -87,7 +87,10 @@ def what_is_mitigated_needs_no_fallback(said: Exchange[IncidentList]) -> Iterato
 
 
 def _call(action: NextAction) -> str:
-    given = ", ".join(f"{name}={json.dumps(value)}" for name, value in action.arguments.items())
+    given = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}"
+        for name, value in action.arguments.items()
+    )
     return f"{action.tool}({given})"
 
 

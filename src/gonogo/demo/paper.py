@@ -55,7 +55,9 @@ class Paper:
 
     def question(self, tool: str, **arguments: object) -> None:
         """What the agent asks."""
-        shown = ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
+        shown = ", ".join(
+            f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items()
+        )
         self._console.print()
         grid = _two_columns()
         grid.add_row(Text("agent", "bold cyan"), Text(f"{tool}({shown})", "cyan"))

@@ -19,7 +19,7 @@ __all__ = [
     "typed_cell",
 ]
 
-Form = Literal["text", "number", "outcome", "time", "list", "texts", "numbers"]
+Form = Literal["text", "number", "count", "outcome", "time", "list", "texts", "numbers"]
 EXACT_DIGITS_MAX = 18
 
 # As databases, pandas, R and spreadsheets write a cell without a value. In lower case "none" and "na"
@@ -140,6 +140,9 @@ def typed_cell(
         return text
     if form == "outcome" and (said := outcome_of_word(text)) is not None:
         return said
+    if form == "count" and decimal_comma and not text.startswith("0"):
+        # Of what is whole, 1.250 is no fraction.
+        text = text.replace(".", "") if _THOUSANDS_COMMA.fullmatch(text.strip(_BLANKS)) else text
     try:
         if form in ("list", "texts", "numbers"):
             return strict_json(text.strip(" \t\r\n"))

@@ -119,7 +119,8 @@ class LoadReport:
         line = RefusedLine(path, rejection.position, rejection.field, rejection.problem)
         if len(self.refused) < REFUSED_KEPT_MAX:
             self.refused.append(line)
-        reason = (path, rejection.field, rejection.problem)
+        # What was got differs from line to line, and the reason is one.
+        reason = (path, rejection.field, rejection.problem.partition(", got ")[0])
         if reason in self._first or len(self._first) < REFUSED_KEPT_MAX:
             self.alike[self._first.setdefault(reason, line)] += 1
 

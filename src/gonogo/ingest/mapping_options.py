@@ -16,7 +16,7 @@ from gonogo.records import Rejection
 __all__ = ["parse_mapping"]
 
 _FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
-_SCALED: tuple[Form, ...] = ("number", "outcome", "time")
+_SCALED: tuple[Form, ...] = ("number", "count", "outcome", "time")
 _FAR_MS = 10**14
 
 

@@ -72,7 +72,9 @@ async def all_uncounted(
     """What a budget and its parents do not reach: planned calls, the value of its key where no call has it, names."""
     chain = budget_chain(settings, request.budget)
     listed = dependencies_of(settings, chain[0], traffic)
-    planned = request.not_held if listed and scope.segment is None else ()
+    # One that lists nothing counts what names it: where nobody ever did, perhaps nobody means to.
+    is_whole = scope.segment is None and (listed or not record.dependencies)
+    planned = request.not_held if is_whole else ()
     return (
         *_uncounted_work(settings, listed, record.dependencies, traffic, planned),
         *await _unseen_value(ledger, scope),
@@ -87,7 +89,10 @@ def _uncounted_work(
     traffic: Traffic,
     planned: Iterable[str],
 ) -> tuple[UncountedCalls, ...]:
-    """Planned calls of what a budget does not list, and that nobody has recorded in its name."""
+    """Planned calls of what a budget does not list, and that nobody has recorded in its name.
+
+    Of one that lists some, those of what was recorded: another name may be a slip, and is told elsewhere.
+    """
     counted = {*listed, *stead_of(settings, listed, traffic.routes), *named}
 
     def goes(name: str) -> set[str]:
@@ -95,7 +100,7 @@ def _uncounted_work(
         targets = [weight.target for weight in route.targets] if route else []
         return {name, *targets, *(split_version(target)[0] for target in targets)}
 
-    free = [n for n in planned if n in traffic.names and not counted & goes(n)]
+    free = [n for n in planned if (n in traffic.names or not listed) and not counted & goes(n)]
     return tuple(UncountedCalls(None, name) for name in free[:SHOWN_MAX])
 
 

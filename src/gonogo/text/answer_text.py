@@ -62,7 +62,9 @@ Cell = str | float | tuple[float, float] | None
 
 def as_call(action: NextAction) -> str:
     """A next step as an agent makes it: the call, then why."""
-    arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in action.arguments.items())
+    arguments = ", ".join(
+        f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in action.arguments.items()
+    )
     return plain(f"{action.tool}({arguments}): {action.reason}", 600)
 
 

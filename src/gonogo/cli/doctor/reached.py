@@ -92,6 +92,12 @@ async def _promotions(session: Session) -> list[Finding]:
     ]
 
 
+UNNAMED = (
+    "lists no dependencies, and no call names it: nothing counts in it. "
+    "List them (`dependencies`), or record calls with its name (`budget`)"
+)
+
+
 async def _budgets(session: Session) -> list[Finding]:
     """Names that no budget counts: of its `dependencies`, and of budgets in recorded calls."""
     settings = session.settings
@@ -105,7 +111,14 @@ async def _budgets(session: Session) -> list[Finding]:
         if each.listed in budget.dependencies
     ]
     former = {name for budget in every.values() for name in budget.formerly}
-    for name in await stores.ledger.budgets_named() if every else ():
+    named = await stores.ledger.budgets_named() if every else ()
+    known = {*named, *(budget.parent for budget in every.values())}
+    found += [
+        Finding(f"budget {name}", "note", UNNAMED)
+        for name, budget in settings.budgets.items()
+        if not budget.dependencies and name not in known
+    ]
+    for name in named:
         owner = name.partition("/")[0]
         if settings.budget(name) is None and not former & {name, owner} and name not in every:
             near = nearest(name, every)
