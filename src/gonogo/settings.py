@@ -361,7 +361,7 @@ class Settings:
     def budgets_list_names(self) -> bool:
         """Whether any budget counts dependencies by their names."""
         every = (*self.budgets.values(), *self.keyed_budgets.values())
-        return any(budget.dependencies for budget in every)
+        return any(budget.dependencies or budget.per == PER_DEPENDENCY for budget in every)
 
     def budget(self, name: str) -> BudgetSettings | None:
         """The budget of that name: configured, or the limit of one value of one with `per`, NAME/VALUE."""

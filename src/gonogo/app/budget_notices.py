@@ -12,7 +12,7 @@ from gonogo.errors import plain
 from gonogo.money.budget_check import check_budget
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
 from gonogo.money.budget_request import BudgetRequest
-from gonogo.money.scopes import balances_of, scopes_at, seen_budgets
+from gonogo.money.scopes import budget_fills
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
 from gonogo.ports.notices import Notice, Pace
@@ -32,6 +32,7 @@ LASTS_CHANCE_MAX = 0.1
 PACE = "pace:"
 # Ten budgets of a thousand calls took up to two seconds of `watch` at every turn of each receiver.
 PACE_EVERY_MS = 60_000
+PACED_VALUES = 10
 SHARES_TOLD = (0.5, LOW_SHARE, 1.0)
 
 
@@ -41,22 +42,21 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
     Whoever was told of a share hears of it no more until the window ends; a window that rolls has no
     end, and begins anew where less than half is spent.
     """
-    budgets = await seen_budgets(stores.ledger, stores.settings)
-    if not budgets:
+    settings = stores.settings
+    if not settings.budgets and not settings.keyed_budgets:
         return []
     traffic = await stores.traffic()
-    scopes = await scopes_at(stores.ledger, stores.settings, budgets, traffic, now_ms=now_ms)
-    balances = await balances_of(stores.ledger, scopes, now_ms=now_ms)
+    fills = await budget_fills(stores.ledger, settings, traffic, now_ms=now_ms)
     found = []
-    for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
-        spent = balance.spent_micro_usd
+    for fill in fills:
+        budget, scope, spent = fill.budget, fill.scope, fill.balance.spent_micro_usd
         passed = [share for share in SHARES_TOLD if spent >= share * budget.limit_micro_usd]
         if not passed or not spent:
             continue
         notice = _notice_of(budget, scope, spent, passed, now_ms)
         if budget.on_low == "step_down" and passed[-1] >= LOW_SHARE:
             cheaper = await cheaper_target(
-                stores.telemetry, stores.settings, budget.name, traffic, now_ms=now_ms
+                stores.telemetry, settings, budget.name, traffic, now_ms=now_ms
             )
             if cheaper is not None:
                 asked = (cheaper.dependency, "--to", cheaper.target)
@@ -64,11 +64,12 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
                 command = shlex.join(("gonogo", "fallback", *asked, *why))
                 notice = replace(notice, command=command)
         found.append(notice)
-    for budget, scope, balance in zip(budgets, scopes, balances, strict=True):
-        is_named = budget.name in stores.settings.budgets  # forecasts of every value are too dear
-        if is_named and 0 < balance.spent_micro_usd < budget.limit_micro_usd:
-            ahead = await _ahead_lately(stores, budget, scope, traffic, now_ms=now_ms)
-            found += [] if ahead is None else [ahead]
+    # Forecasts of every value are too dear: the fullest are those that end first.
+    for fill in [fill for fill in fills if 0 < fill.share < 1][
+        : len(settings.budgets) + PACED_VALUES
+    ]:
+        ahead = await _ahead_lately(stores, fill.budget, fill.scope, traffic, now_ms=now_ms)
+        found += [] if ahead is None else [ahead]
     return found
 
 

@@ -23,6 +23,8 @@ __all__ = ["CheckMemory", "wall_clock_ms"]
 
 # How long a look at the fleet goes on scoring before it answers with what there is.
 FLEET_LOOK_S = 1.5
+# Limits of single values, the fullest of them.
+VALUES_LISTED = 50
 
 
 class CheckMemory(Maintenance):
@@ -130,6 +132,22 @@ class CheckMemory(Maintenance):
             suspicion=self._suspicion,
             shadows=await shadow_names(stores.routes),
         )
+
+    async def budget_names(self) -> list[str]:
+        """The budgets there are: as configured; where some are a limit for each value, those that were seen too.
+
+        Then the fullest come first, and of values `VALUES_LISTED`.
+        """
+        settings = self.settings
+        if not settings.keyed_budgets:
+            return list(settings.budgets)
+        from gonogo.money.scopes import budget_fills
+
+        stores = await self.stores()
+        traffic, now_ms = await stores.traffic(), self._clock()
+        fills = await budget_fills(stores.ledger, settings, traffic, now_ms=now_ms)
+        shown = fills[: len(settings.budgets) + VALUES_LISTED]
+        return [fill.budget.name for fill in sorted(shown, key=lambda fill: -fill.share)]
 
     def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
         """What earlier checks of drift and of trust leave to later ones."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gonogo.errors import ParameterError
+from gonogo.errors import ParameterError, plain
 from gonogo.money.budget_check import check_budget, renew_reservation, settle_reservation
 from gonogo.money.run_watch import report_run
+from gonogo.money.scopes import budget_fills
 from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
 from gonogo.text.budget_summary import run_summary, step_down_text
+from gonogo.text.forms import named, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from gonogo.answers import BudgetCheck, RunReport, Settlement
     from gonogo.app.parts import Stores
     from gonogo.money.budget_request import BudgetRequest
+    from gonogo.money.scopes import Traffic
     from gonogo.records import Decision, Verdict
 
 __all__ = ["check", "renew_hold", "settle"]
@@ -29,12 +32,15 @@ async def check(
 ) -> BudgetCheck:
     """Tell whether planned work fits a budget, and hold the money where that is asked."""
     entry_id = stores.new_id(now_ms)
+    traffic = await stores.traffic()
+    if stores.settings.budget(request.budget) is None:
+        await _refuse_all_values(stores, request.budget, traffic, now_ms=now_ms)
     answer = await check_budget(
         stores.telemetry,
         stores.ledger,
         stores.settings,
         request,
-        traffic=await stores.traffic(),
+        traffic=traffic,
         now_ms=now_ms,
         new_id=lambda: stores.new_id(now_ms, "res-"),
         entry_of=lambda held: stores.action_entry(_CHECK, asked, held, entry_id, now_ms=now_ms),
@@ -53,6 +59,22 @@ async def check(
     if request.reserve:
         return await stores.acted(_CHECK, asked, answer, now_ms=now_ms)
     return stores.noted(_CHECK, asked, answer, now_ms=now_ms)
+
+
+async def _refuse_all_values(stores: Stores, name: str, traffic: Traffic, *, now_ms: int) -> None:
+    """Refuse a question about a limit for each value of a key, with the values that are the fullest."""
+    owner = stores.settings.keyed_budgets.get(name)
+    if owner is None:
+        return
+    fills = await budget_fills(stores.ledger, stores.settings, traffic, now_ms=now_ms)
+    own = [fill for fill in fills if fill.budget.name.startswith(f"{name}/")]
+    own.sort(key=lambda fill: -fill.share)
+    said = [f"{fill.budget.name} {percent(fill.share)}" for fill in own]
+    raise ParameterError(
+        f"'{plain(name, 80)}' is a limit for each {plain(owner.per or '', 80)}, not for all of them: ask "
+        f"about one, '{plain(name, 80)}/VALUE'."
+        + (f" The fullest of {len(own):,} seen: {named(said)}." if said else "")
+    )
 
 
 async def _beside_cheaper(stores: Stores, answer: BudgetCheck, *, now_ms: int) -> BudgetCheck:

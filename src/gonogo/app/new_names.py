@@ -13,6 +13,7 @@ from gonogo.errors import plain
 from gonogo.ingest.refused_lines import Refusals
 from gonogo.money.not_counted import nearest
 from gonogo.records import BatchReport
+from gonogo.settings import PER_DEPENDENCY
 from gonogo.text.forms import counted
 from gonogo.trust.writers import kept_of, refused_of, with_refused
 
@@ -80,8 +81,16 @@ class NewNames:
         came = {one.dependency for one in told} - self.seen
         known = await self.telemetry.names() if came else []
         stored = await store(told, now_ms)
+        if came and not known:
+            await self._keep_keys()
         self._note_names(came, known)
         return (with_refused(stored, refused, kept) if refused else stored), told
+
+    async def _keep_keys(self) -> None:
+        """Sums by the keys of budgets begin with a store: later they are made of all its calls first."""
+        for per in {budget.per for budget in self.sink.settings.keyed_budgets.values()}:
+            if per and per != PER_DEPENDENCY:
+                await self.ledger.keyed_names(per, "")
 
     def _note_names(self, came: set[str], known: Sequence[str]) -> None:
         """Say which names that came now are near known ones."""

@@ -71,7 +71,7 @@ def site(
         return Response(stream_script(), media_type="text/javascript", headers=own)
 
     async def about(_: Request) -> Response:
-        return JSONResponse(_about(app.settings), headers=ALWAYS)
+        return JSONResponse(_about(app.settings, await app.budget_names()), headers=ALWAYS)
 
     async def ask(request: Request) -> Response:
         try:
@@ -98,12 +98,12 @@ def site(
     return _Guarded(Starlette(routes=routes), place, tokens)
 
 
-def _about(settings: Settings) -> dict[str, Any]:
+def _about(settings: Settings, budgets: list[str]) -> dict[str, Any]:
     """What the page cannot learn from an answer: the budgets and workloads there are."""
     return {
         "version": __version__,
         "budgets": [
-            {"budget": name, "planned_calls": _planned(settings, name)} for name in settings.budgets
+            {"budget": name, "planned_calls": _planned(settings, name)} for name in budgets
         ],
         "workloads": list(settings.workloads),
     }

@@ -9,6 +9,7 @@ from gonogo.money.amounts import mean_amount
 from gonogo.money.scopes import Traffic, dependencies_of, scopes_at, stead_of, traffic_now
 from gonogo.ports.routes import Check, is_called, split_version
 from gonogo.records import DAY_MS, HOUR_MS, UNIT_SIZE, Unit
+from gonogo.settings import PER_DEPENDENCY
 from gonogo.text.forms import amount_text
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ async def drawn_budgets(
     hardly pay more, has no say: staying would use it up as well. A hard budget that is used up
     stops agents; all else leaves the decision to a person.
     """
-    if ports.ledger is None or not settings.budgets:
+    if ports.ledger is None or not (settings.budgets or settings.keyed_budgets):
         return ()
     now = await traffic_now(settings, ports.telemetry, ports.routes)
     moved = {route.dependency: replace(route, targets=after)}
     traffic = replace(now, routes={**now.routes, **moved})
     gets = {w.target for w in after} | {split_version(w.target)[0] for w in after}
-    drawn = [b for b in settings.budgets.values() if gets & _counted(settings, b, traffic)]
+    every = {**settings.budgets, **_own_limits(settings, gets)}
+    drawn = [b for b in every.values() if gets & _counted(settings, b, traffic)]
     if not drawn:
         return ()
     scopes = await scopes_at(ports.ledger, settings, drawn, traffic, now_ms=now_ms)
@@ -76,6 +78,13 @@ async def drawn_budgets(
     hard = any(hard and not fits for fits, hard, _ in found)
     why = "; ".join(said for fits, _, said in found if passed or not fits)
     return (Check("budget", passed, why, "agents" if hard else "never"),)
+
+
+def _own_limits(settings: Settings, names: set[str]) -> dict[str, BudgetSettings]:
+    """The limits of single dependencies, of budgets that are one for each."""
+    owners = [each.name for each in settings.keyed_budgets.values() if each.per == PER_DEPENDENCY]
+    limits = (settings.budget(f"{owner}/{name}") for owner in owners for name in sorted(names))
+    return {limit.name: limit for limit in limits if limit is not None}
 
 
 def _counted(settings: Settings, budget: BudgetSettings, traffic: Traffic) -> set[str]:

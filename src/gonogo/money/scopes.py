@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -169,19 +170,55 @@ def _unknown(settings: Settings, name: str) -> GonogoError:
     return UnknownTarget("budget", name, known, advice)
 
 
-async def seen_budgets(ledger: Ledger, settings: Settings) -> list[BudgetSettings]:
-    """The configured budgets, and the limits of those values of a key that were seen, as far as `VALUES_MAX`."""
+async def seen_budgets(
+    ledger: Ledger, settings: Settings, traffic: Traffic
+) -> list[BudgetSettings]:
+    """The configured budgets, and the limits of those values of a key that were seen.
+
+    Of a key `VALUES_MAX`: those that were named or held by, and those that were called last; who passes a limit was.
+    """
     found = dict(settings.budgets)
     for owner in settings.keyed_budgets.values():
-        values = {name[len(owner.name) + 1 :] for name in await ledger.budgets_below(owner.name)}
-        if owner.per != PER_DEPENDENCY:
-            names = await ledger.keyed_names(owner.per or "")
-            values |= {KeyedCalls.parse(name).segment.partition("=")[2] for name in names}
-        for value in sorted(values)[:VALUES_MAX]:
-            limit = settings.budget(f"{owner.name}/{value}")
-            if limit is not None:
-                found[limit.name] = limit
+        named = [name[len(owner.name) + 1 :] for name in await ledger.budgets_below(owner.name)]
+        called = (
+            traffic.names
+            if owner.per == PER_DEPENDENCY
+            else await ledger.newest_values(owner.per or "", most=VALUES_MAX)
+        )
+        limits = (
+            settings.budget(f"{owner.name}/{value}") for value in dict.fromkeys((*named, *called))
+        )
+        seen = [limit for limit in limits if limit is not None and limit.name not in found]
+        found |= {limit.name: limit for limit in seen[:VALUES_MAX]}
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetFill:
+    """A budget in its window, and what of it is spent and held."""
+
+    budget: BudgetSettings
+    scope: Scope
+    balance: Balance
+
+    @property
+    def share(self) -> float:
+        """The part of its limit that is spent; of a limit of nothing all."""
+        limit = self.budget.limit_micro_usd
+        return self.balance.spent_micro_usd / limit if limit else 1.0
+
+
+async def budget_fills(
+    ledger: Ledger, settings: Settings, traffic: Traffic, *, now_ms: int
+) -> list[BudgetFill]:
+    """Every budget that was seen, as configured; then the limits of values, the fullest first."""
+    budgets = await seen_budgets(ledger, settings, traffic)
+    scopes = await scopes_at(ledger, settings, budgets, traffic, now_ms=now_ms)
+    balances = await balances_of(ledger, scopes, now_ms=now_ms)
+    found = [BudgetFill(*each) for each in zip(budgets, scopes, balances, strict=True)]
+    return sorted(
+        found, key=lambda one: -one.share if one.budget.name not in settings.budgets else -math.inf
+    )
 
 
 async def scopes_at(

@@ -253,6 +253,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def newest_values(self, key: str, *, most: int) -> tuple[str, ...]:
+        """The values of a segment key that were called last, the newest first; their sums are kept from then on."""
+        ...
+
     async def budgets_below(self, owner: str) -> tuple[str, ...]:
         """The limits of single values, `owner/VALUE`, that calls or holds have named."""
         ...

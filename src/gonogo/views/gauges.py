@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.money.scopes import Traffic, balances_of, scopes_at, seen_budgets
+from gonogo.money.scopes import Traffic, budget_fills
 from gonogo.ports.routes import shadow_names
 from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.records import UNIT_SIZE, Unit
@@ -81,22 +81,20 @@ async def read_gauges(
             telemetry, log, settings, now_ms=now_ms, has_time=has_time, shadows=shadows
         )
     scores = await telemetry.kept_scores()
-    budgets = await seen_budgets(ledger, settings)
-    scopes = await scopes_at(ledger, settings, budgets, traffic, now_ms=now_ms)
-    balances = await balances_of(ledger, scopes, now_ms=now_ms)
+    fills = await budget_fills(ledger, settings, traffic, now_ms=now_ms)
     counted = await incidents.counts()
     verdicts = await verdicts_now(log, settings, now_ms=now_ms)
     return Gauges(
         verdicts={name: one for name, one in verdicts.items() if name not in shadows},
         scores={one.dependency: one for one in scores if one.dependency not in shadows},
         budgets={
-            budget.name: BudgetGauge(
-                budget.unit,
-                budget.limit_micro_usd / UNIT_SIZE[budget.unit],
-                balance.spent_micro_usd / UNIT_SIZE[budget.unit],
-                balance.held_micro_usd / UNIT_SIZE[budget.unit],
+            fill.budget.name: BudgetGauge(
+                fill.budget.unit,
+                fill.budget.limit_micro_usd / UNIT_SIZE[fill.budget.unit],
+                fill.balance.spent_micro_usd / UNIT_SIZE[fill.budget.unit],
+                fill.balance.held_micro_usd / UNIT_SIZE[fill.budget.unit],
             )
-            for budget, balance in zip(budgets, balances, strict=True)
+            for fill in fills
         },
         incidents={key: n for key, n in counted.items() if key[1] != "resolved"},
     )

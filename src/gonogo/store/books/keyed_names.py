@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.ports.booked_costs import KEPT_KEY, KEYED
+from gonogo.ports.booked_costs import KEPT_KEY, KEYED, KeyedCalls
 
 if TYPE_CHECKING:
     from gonogo.store.engine import Connection
 
-__all__ = ["budgets_below", "kept_keys", "keyed_names"]
+__all__ = ["budgets_below", "kept_keys", "keyed_names", "newest_values"]
 
 _NAMES = {
     False: "SELECT DISTINCT dependency FROM spend_source WHERE dependency >= ? AND dependency < ?"
@@ -22,6 +22,15 @@ _BUDGETS = {
     " UNION SELECT budget FROM reservation WHERE state = 'open' AND budget >= ?1 AND budget < ?2",
     True: "SELECT budget FROM spend WHERE starts_with(budget, ?1)"
     " UNION SELECT budget FROM account WHERE starts_with(budget, ?1)",
+}
+
+# When something was called last of each sum by a value: 0 where its quarter hours are folded into days.
+_NEWEST = {
+    False: "SELECT dependency, (SELECT coalesce(max(bucket), 0) FROM used"
+    " WHERE source_id = spend_source.id AND daily = 0) FROM spend_source"
+    " WHERE dependency >= ? AND dependency < ?",
+    True: "SELECT dependency, max(CASE WHEN daily = 0 THEN bucket ELSE 0 END) FROM used"
+    " WHERE root = '' AND budget = '' AND dependency >= ? AND dependency < ? GROUP BY dependency",
 }
 
 
@@ -40,6 +49,18 @@ def keyed_names(
     return tuple(_names(connection, start if value is None else f"{start}{value}{KEYED}"))
 
 
+def newest_values(connection: Connection, key: str, most: int) -> tuple[str, ...]:
+    """The values of a key that were called last, the newest first."""
+    start = f"{KEYED}{key}="
+    newest: dict[str, int] = {}
+    for name, bucket in connection.execute(
+        _NEWEST[connection.has_shards], _range(start)
+    ).fetchall():
+        value = KeyedCalls.parse(name).segment.partition("=")[2]
+        newest[value] = max(newest.get(value, 0), bucket)
+    return tuple(sorted(newest, key=lambda value: (-newest[value], value))[:most])
+
+
 def budgets_below(connection: Connection, owner: str) -> tuple[str, ...]:
     """The limits of single values, `owner/VALUE`, that calls or open holds have named."""
     start, end = f"{owner}/", f"{owner}0"  # the character behind a slash
@@ -49,6 +70,9 @@ def budgets_below(connection: Connection, owner: str) -> tuple[str, ...]:
 
 
 def _names(connection: Connection, start: str) -> list[str]:
-    end = f"{start[:-1]}{chr(ord(start[-1]) + 1)}"
-    found = connection.execute(_NAMES[connection.has_shards], (start, end)).fetchall()
+    found = connection.execute(_NAMES[connection.has_shards], _range(start)).fetchall()
     return [row[0] for row in found]
+
+
+def _range(start: str) -> tuple[str, str]:
+    return start, f"{start[:-1]}{chr(ord(start[-1]) + 1)}"

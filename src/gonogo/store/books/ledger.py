@@ -29,7 +29,7 @@ from gonogo.records import (
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.closing import lower, settle
-from gonogo.store.books.keyed_names import budgets_below, keyed_names
+from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger_books import (
     balance,
@@ -95,6 +95,11 @@ class SqliteLedger:
             await self._database.write(keep, durable=True)
             found = await self._database.read(read)
         return found or ()
+
+    async def newest_values(self, key: str, *, most: int) -> tuple[str, ...]:
+        """See `Ledger`."""
+        await self.keyed_names(key, "")
+        return await self._database.read(partial(newest_values, key=key, most=most))
 
     async def budgets_below(self, owner: str) -> tuple[str, ...]:
         """See `Ledger`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.ports.money import BudgetRecord, JudgedCheck
 from gonogo.records import DAY_MS, MICRO
-from gonogo.store.books.keyed_names import budgets_below, keyed_names
+from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger import answered
 from gonogo.store.books.run_books import (
@@ -109,6 +109,11 @@ class PostgresLedger:
             await self._database.write(keep, shard=None, kept=lambda _: None)
             found = await self._database.read(read)
         return found or ()
+
+    async def newest_values(self, key: str, *, most: int) -> tuple[str, ...]:
+        """See `Ledger`."""
+        await self.keyed_names(key, "")
+        return await self._database.read(partial(newest_values, key=key, most=most))
 
     async def budgets_below(self, owner: str) -> tuple[str, ...]:
         """See `Ledger`."""
