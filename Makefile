@@ -5,7 +5,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export OMP_NUM_THREADS ?= 1
 
 # All but spark, which would bring 450 MB: its tests have an environment of their own.
-EXTRAS := $(addprefix --extra ,otlp postgres parquet prices oauth)
+EXTRAS := $(addprefix --extra ,otlp postgres parquet duckdb prices oauth)
 
 .PHONY: demo test peers torture audit bench bundle lock clean help
 

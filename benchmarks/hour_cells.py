@@ -1,4 +1,4 @@
-"""Hours counted where calls lie: Parquet to cells by DuckDB, and cells into a store.
+"""Hours counted where calls lie: Parquet to cells by DuckDB, a file by `ingest --hours-only`, and cells into a store.
 
     python benchmarks/hour_cells.py [--calls 10_000_000] [--dependencies 1000] [--days 2]
 
@@ -30,6 +30,7 @@ from gonogo.ingest.hour_cells.cell_table import parse_cell  # noqa: E402 - as ab
 from gonogo.ports.hour_cells import HourCell  # noqa: E402 - as above
 from gonogo.settings import Settings  # noqa: E402 - as above
 
+GONOGO = str(Path(sys.executable).with_name("gonogo"))
 NOW_MS = 1_790_000_000_000
 FIELDS = (
     *("dependency", "ts", "version", "outcome", "error", "confidence", "latency_ms"),
@@ -76,6 +77,19 @@ def counted(n: int, folder: Path) -> None:
     print(f"{n:,} calls to cells: {wall:.1f} s, {cpu:.1f} s of CPU, {peak:,.0f} MB at most")
 
 
+def hours_only(n: int, folder: Path) -> None:
+    """Print how long `gonogo ingest --hours-only` takes with the same file, store included."""
+    file, store = folder / "calls.parquet", folder / "hours.db"
+    options = ["--map", "segments.tier=tier", "--hours-only", "--store", str(store)]
+    began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([GONOGO, "ingest", str(file), *options], check=True, capture_output=True)
+    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    print(
+        f"{n:,} calls by ingest --hours-only: {wall:.1f} s, {cpu:.1f} s of CPU, {n / wall:,.0f}/s"
+    )
+
+
 async def brought_in(dependencies: int, days: int, folder: Path) -> None:
     """Print how long cells take into a store, rollups of hours and days included."""
     bins = {str(17_300 + k): 1 for k in range(20)}
@@ -118,6 +132,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if asked.calls:
             counted(asked.calls, Path(folder))
+            hours_only(asked.calls, Path(folder))
         asyncio.run(brought_in(asked.dependencies, asked.days, Path(folder)))
 
 

@@ -46,12 +46,12 @@ class Maintenance(OpenStore):
         progress: Callable[[Progress], None],
     ) -> LoadReport:
         """Record files of observations; lines that are malformed are named, the rest are kept."""
-        from gonogo.ingest.load import load
+        from gonogo.ingest.hour_cells.hours_load import load_files
 
         self.refuse_read_only("record observations")
         intake, clock = (await self.stores()).intake(from_files=True), self._clock
-        loaded = await load(
-            paths, intake, mapping, clock=clock, stdin=stdin, reading=reading, progress=progress
+        loaded = await load_files(
+            paths, intake, mapping, self.settings, clock, stdin, reading, progress
         )
         loaded.notes += intake.notes
         return loaded

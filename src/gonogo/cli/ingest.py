@@ -92,6 +92,12 @@ DayOption = Annotated[
         show_default=False,
     ),
 ]
+HoursOption = Annotated[
+    bool,
+    typer.Option(
+        "--hours-only", help="Count Parquet by the hour and keep the hours, not the calls."
+    ),
+]
 RunOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Tells runs of the same work apart, as nightly results."),
@@ -127,6 +133,7 @@ async def ingest(
     error_when: FailedOption = None,
     good_when: GoodOption = None,
     day_first: DayOption = None,
+    hours_only: HoursOption = False,
     run: RunOption = None,
     timezone: ZoneOption = None,
 ) -> int:
@@ -146,13 +153,15 @@ async def ingest(
     )
     stated = None if format == "auto" else format
     zone = timezone or session.settings.stated_timezone
-    reading = Reading(stated, _run_name(run), None if zone is None else time_zone(zone))
+    reading = Reading(stated, _run_name(run), None if zone is None else time_zone(zone), hours_only)
     if stated == "cells" and (set or drop or error_when or good_when):
         raise ParameterError("--format cells takes its columns as they are; leave out the mapping.")
     if stated not in (None, "jsonl", "csv") and (map or good_when):
         raise ParameterError(
             f"--format {stated} maps every column itself; leave out --map and --good-when."
         )
+    if hours_only and stated is not None:
+        raise ParameterError("--hours-only counts Parquet files of your own; leave out --format.")
     # A batch is many thousand objects without a cycle: to look through them took a twentieth of all.
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
     with progress_bar() as progress:
@@ -256,7 +265,7 @@ def _words(loaded: LoadReport) -> str:
     shown = list(loaded.alike.items())[:REFUSED_SHOWN]
     for refused, n in shown:
         more = f" (and {counted(n - 1, 'line')} alike)" if n > 1 else ""
-        where = f"{refused.path}:{refused.line}"
+        where = f"{refused.path}:{refused.line}" if refused.line else refused.path
         lines.append(f"{where}: {refused.field}: {refused.problem}{more}")
     left = loaded.refused_count - sum(n for _, n in shown)
     if left:

@@ -19,7 +19,15 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
 from gonogo.records import Observation, Rejection
 
-__all__ = ["AS_TOLD", "BATCH_ROWS", "Batch", "BatchReader", "Reading", "check_outcomes"]
+__all__ = [
+    "AS_TOLD",
+    "BATCH_ROWS",
+    "Batch",
+    "BatchReader",
+    "Reading",
+    "check_outcomes",
+    "refuse_half_read",
+]
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -37,11 +45,13 @@ class Reading:
         stated: Their format; None: told by each file.
         run: What tells these calls from others that are written alike; "": nothing.
         zone: Of times that state none; None: such times are refused.
+        hours_only: Whether the hours of Parquet files are counted, and none of their calls kept.
     """
 
     stated: str | None = None
     run: str = ""
     zone: tzinfo | None = None
+    hours_only: bool = False
 
 
 AS_TOLD = Reading()
@@ -144,7 +154,7 @@ class BatchReader:
 
 
 def check_outcomes(source: Source, batch: Batch, mapping: ColumnMap) -> None:
-    """Refuse a file whose outcomes can be read in part: those that cannot are seldom both good and bad.
+    """Refuse a file of which a batch's outcomes can be read in part alone.
 
     Raises:
         DataError: too many of a batch's outcomes are none.
@@ -153,15 +163,34 @@ def check_outcomes(source: Source, batch: Batch, mapping: ColumnMap) -> None:
         return  # of a stream what came before is stored; later answers say what was refused
     unread = [one for one in batch.rejected if one.field == "outcome"]
     n = len(unread) + sum(one.outcome is not None for one in batch.observations)
-    if len(unread) < max(UNREAD_MIN, UNREAD_SHARE * n):
+    if unread:
+        where = f", as in line {unread[0].position}"
+        refuse_half_read(source.path, mapping, len(unread), n, f"{where}: {unread[0].problem}")
+
+
+def refuse_half_read(path: str, mapping: ColumnMap, unread: int, n: int, said: str) -> None:
+    """Refuse outcomes that can be read in part: those that cannot are seldom both good and bad.
+
+    Args:
+        path: The file.
+        mapping: Which column they are in.
+        unread: How many cannot be read.
+        n: Of how many.
+        said: Where the first of them is, and what is wrong with it.
+
+    Raises:
+        DataError: they are too many.
+    """
+    if unread < max(UNREAD_MIN, UNREAD_SHARE * n):
         return
-    column = next(iter(mapping.columns_of("outcome")), "outcome")
-    said = unread[0].problem
-    told = f"say which value is good: --good-when {quote(column[:60])}=VALUE"
+    column = next(iter(mapping.columns_of("outcome")), "outcome")[:60]
+    told = f"say which value is good: --good-when {quote(column)}=VALUE"
     if said == (said := said.removesuffix(WHICH_IS_GOOD)):
-        told += f", scale it (--map {quote(f'outcome={column[:60]}*0.2')}), or keep it as a measure (--map "
-        told += f"{quote(f'metrics.{column[:60]}={column[:60]}')})"
+        told += (
+            f", scale it (--map {quote(f'outcome={column}*0.2')}), or keep it as a measure (--map "
+        )
+        told += f"{quote(f'metrics.{column}={column}')})"
     raise DataError(
-        f"'{plain(Path(source.path).name, 40)}': {len(unread):,} of {n:,} outcomes cannot be read, as in line "
-        f"{unread[0].position}: {said}. The others alone would be of one kind, so nothing is taken: {told}."
+        f"'{plain(Path(path).name, 40)}': {unread:,} of {n:,} outcomes cannot be read{said}. The others alone would "
+        f"be of one kind, so nothing is taken: {told}."
     )

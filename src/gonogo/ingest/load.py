@@ -42,6 +42,7 @@ __all__ = [
     "Reading",
     "RefusedLine",
     "load",
+    "same_file",
 ]
 
 REFUSED_KEPT_MAX = 1_000
@@ -113,16 +114,16 @@ class LoadReport:
     versions: dict[str, dict[str, None]] = field(default_factory=dict)
     _first: dict[tuple[str, str, str], RefusedLine] = field(default_factory=dict, repr=False)
 
-    def refuse(self, path: str, rejection: Rejection) -> None:
-        """Count a refused line, and keep it while there is room."""
-        self.refused_count += 1
+    def refuse(self, path: str, rejection: Rejection, n: int = 1) -> None:
+        """Count refused lines of one kind, and keep the first while there is room."""
+        self.refused_count += n
         line = RefusedLine(path, rejection.position, rejection.field, rejection.problem)
         if len(self.refused) < REFUSED_KEPT_MAX:
             self.refused.append(line)
         # What was got differs from line to line, and the reason is one.
         reason = (path, rejection.field, rejection.problem.partition(", got ")[0])
         if reason in self._first or len(self._first) < REFUSED_KEPT_MAX:
-            self.alike[self._first.setdefault(reason, line)] += 1
+            self.alike[self._first.setdefault(reason, line)] += n
 
 
 class Progress(NamedTuple):
@@ -216,7 +217,7 @@ async def _own_run(
                 break
     finally:
         source.close()
-    if seen.name is not None and seen.new == await sink.refused_before(_same_file(path)):
+    if seen.name is not None and seen.new == await sink.refused_before(same_file(path)):
         return reading  # what is new is what its last reading refused, mended or not
     if seen.known and seen.new:
         loaded.notes.append(_partly_known(path, seen))
@@ -301,7 +302,7 @@ async def _load_observations(
     if is_file:
         if len(names) == 1:
             refusals.name_rest(*names)
-        sink.refuse_of(_same_file(source.path), refusals, clock())
+        sink.refuse_of(same_file(source.path), refusals, clock())
     if opened.understanding is not None:
         loaded.understood += opened.understanding.lines(clock(), loaded.versions)
 
@@ -335,7 +336,7 @@ async def _load_cells(
             sink.refuse(refused, clock())
         progress(Progress(source.path, source.bytes_read(), source.total_bytes, loaded))
     if source.name is not None:
-        sink.refuse_of(_same_file(source.path), refusals, clock())
+        sink.refuse_of(same_file(source.path), refusals, clock())
     loaded.understood += told.lines()
     if replaced:
         loaded.notes.append(
@@ -370,7 +371,7 @@ def _counted(stored: BatchReport, lines: Sequence[int], loaded: LoadReport) -> l
     return [replace(each, position=lines[each.position]) for each in stored.rejected]
 
 
-def _same_file(path: str) -> str:
+def same_file(path: str) -> str:
     """What tells a file from others of its name: where it lies, which is nobody else's business."""
     where = str(Path(path).absolute()).encode(errors="surrogateescape")
     return f"file {plain(Path(path).name, 80)} {blake2b(where, digest_size=6).hexdigest()}"

@@ -27,14 +27,14 @@ class Refusals:
         for one in rejections:
             self.count(one)
 
-    def count(self, rejection: Rejection) -> None:
-        """Count one, where something is lost with it."""
+    def count(self, rejection: Rejection, n: int = 1) -> None:
+        """Count one, or several alike, where something is lost with them."""
         if not rejection.is_lost:
             return
         key = rejection.dependency, rejection.field[:FIELD_CHARS_MAX]
         if key not in self.counts and len(self.counts) >= KEYS_MAX:
             key = "", "line"
-        self.counts[key] = (self.counts.get(key, (0, ""))[0] + 1, rejection.problem)
+        self.counts[key] = (self.counts.get(key, (0, ""))[0] + n, rejection.problem)
 
     def name_rest(self, dependency: str) -> None:
         """Take those that did not say what they were calls of for calls of this dependency."""
