@@ -102,14 +102,46 @@ async def test_a_fall_is_not_put_down_to_a_mix_that_did_not_move(tmp_path: Path)
     assert (report.verdict, report.status) == ("no_go", "degraded")
 
 
+@pytest.mark.parametrize("share", [0.05, 0.2])
 @pytest.mark.parametrize("good", [0.95, 0.4], ids=["falls later", "comes so"])
-async def test_a_new_value_that_fails_is_never_fine(tmp_path: Path, good: float) -> None:
-    """A tier that came after the baseline and loses most of its answers: days later it is no go yet."""
-    shares = {"easy": 0.56, "usual": 0.28, "hard": 0.09, "new": 0.07}
+async def test_a_new_value_that_fails_is_named(tmp_path: Path, good: float, share: float) -> None:
+    """A tier that came after the baseline loses most of its answers: against its own past, where it has one."""
+    shares = {tier: part * (1 - share) for tier, part in SHARES.items()} | {"new": share}
     async with open_world(tmp_path) as world:
         world.now_ms = START_MS
         await _live(world, 14, SHARES, seed=1)
         await _live(world, 10, shares, good=GOOD | {"new": good}, seed=2)
+        before = await world.app.check_model_drift("m", detail="full")
         await _live(world, 8, shares, good=GOOD | {"new": 0.4}, seed=3)
         report = await world.app.check_model_drift("m")
-    assert report.verdict in ("caution", "no_go"), report.summary
+        alone = await world.app.check_model_drift("m", segment="tier=new")
+    came = next(part for part in before.segments or () if part.segment == "tier=new")
+    assert came.baseline_mean == pytest.approx(0.93, abs=0.03)
+    assert "tier=new" in report.summary
+    worst = next(part for part in report.segments or () if part.drifted)
+    assert "tier=new" in worst.segment
+    assert worst.change < -0.2
+    if good > 0.5:
+        assert (report.verdict, report.status) == ("no_go", "degraded")
+        assert report.mix is None
+        assert alone.status == "degraded"
+    else:
+        assert (before.verdict, report.verdict, report.status) == ("caution", "caution", "shifted")
+        assert report.segment == "tier=new"
+        assert "came after the baseline" in report.summary
+
+
+async def test_a_new_value_that_is_as_good_is_no_news(tmp_path: Path) -> None:
+    """Tenants come and stay, some a little harder than the rest: go on every day."""
+    rng = np.random.default_rng(8)
+    good = {f"t{k}": float(q) for k, q in enumerate(rng.normal(0.92, 0.03, 12).clip(0.8, 0.99))}
+    said = []
+    async with open_world(tmp_path) as world:
+        world.now_ms = START_MS
+        for week in range(1, 5):
+            known = list(good)[: 3 * week]
+            await _live(world, 7, dict.fromkeys(known, 1 / len(known)), good=good, seed=week)
+            said.append(await world.app.check_model_drift("m"))
+    assert [(report.verdict, report.segment) for report in said] == [("go", None)] * 4
+    for part in said[-1].segments or ():
+        assert part.baseline_mean < 0.99, part

@@ -92,7 +92,9 @@ class SegmentDrift(Part):
     segment: str
     n: int
     mean: Number
-    baseline_mean: Number
+    baseline_mean: Number = Field(
+        description="of a slice that came after the baseline: of its own past before the change, else of all calls"
+    )
     change: Number
     e_value: Number
     drifted: bool

@@ -185,7 +185,9 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
     moved = [f for f in quality if f.status == "recovering"]
     moved = moved or [f for f in findings if f.status == "shifted"]
     if moved:
-        return max(moved, key=lambda f: f.strength)
+        # A bad value of the key whose mix moved says more than that the mix did.
+        key = next((f.mix.key for f in moved if f.mix is not None), None)
+        return max(moved, key=lambda f: ((f.segment or "").partition("=")[0] == key, f.strength))
     known = [f for f in quality if f.status != "insufficient_data"]
     outcome = next((f for f in quality if f.metric == "outcome"), None)
     thin = outcome or next((f for f in quality if f.metric == "golden"), None)

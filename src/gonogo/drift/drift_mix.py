@@ -11,9 +11,9 @@ import numpy as np
 
 from gonogo.answers import MixShift
 from gonogo.detectors.intervals import rate_interval95
-from gonogo.detectors.rate.rate_slices import PSEUDO_LABELS
 from gonogo.detectors.rate.strata import risen_given_mix
-from gonogo.errors import plain
+from gonogo.detectors.shares.mix import MixSplit, split_mix
+from gonogo.errors import NotEnoughData, plain
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.rate_watch import RateWatch
@@ -42,49 +42,72 @@ class GivenMix:
 
 
 def explained_by_mix(
-    followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream]
+    followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream], since_hour: int
 ) -> GivenMix | None:
     """The declared key whose moved mix explains an alarm of the whole; None where no key does.
 
     The whole is worse only if it is worse under every key, each stratum held against itself: a key
     whose mix moved too little to explain it shows nothing yet, and explains nothing. Where several
     keys explain it, the one that explains most is told.
+
+    Args:
+        followed: The whole.
+        watch: The detector's run over it.
+        declared: Its declared slices.
+        since_hour: The onset that is told of the change.
     """
-    onset = int(followed.stream.hour.searchsorted(watch.episodes[-1].onset))
-    known = len(followed.baseline.hour)
+    alarmed_since = int(followed.stream.hour.searchsorted(watch.episodes[-1].onset))
     worth = followed.volume.worth(followed.stream.n)[:, None]
     found = []
-    for key, n, bad in _strata(followed.stream, declared):
-        if (n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
+    for key, cells in _keys(declared):
+        periods = _periods(followed, cells, since_hour)
+        shift = _shift(key, periods)
+        if shift is None or shift.explains < EXPLAINS_MIN or periods.tell_how_calls_ended:
             continue
-        if _tells_how_calls_ended(n, bad, max(known, 1), onset):
-            continue
+        n, bad = _hours_of(followed.stream, cells)
         evidence = risen_given_mix(n * worth, bad * worth, followed.rule)
-        if float(evidence[onset:].max()) < followed.rule.needed_nats + STRICTER_NATS:
-            shift = _shift(key, _split(n, bad, max(known, 1), onset))
-            if shift.explains >= EXPLAINS_MIN:
-                found.append(GivenMix(shift, float(evidence[-1])))
+        if float(evidence[alarmed_since:].max()) < followed.rule.needed_nats + STRICTER_NATS:
+            found.append(GivenMix(shift, float(evidence[-1])))
     return max(found, key=lambda given: given.moved.explains, default=None)
 
 
 def moved_mix(
-    followed: FollowedRate, since: RateStream, declared: dict[str, RateStream], min_effect: float
+    followed: FollowedRate, declared: dict[str, RateStream], min_effect: float
 ) -> MixShift | None:
     """The declared key within whose values the rate rose by less than `min_effect` since the baseline.
 
     For a rise that raised no alarm; None where it rose within the values of every key.
     """
-    known, found = len(followed.baseline.hour), []
-    if not len(since.hour):
-        return None
-    for key, n, bad in _strata(followed.stream, declared):
-        if _tells_how_calls_ended(n, bad, known, known):
+    found = []
+    for key, cells in _keys(declared):
+        periods = _periods(followed, cells, followed.hours.end_hour)
+        split, shift = periods.split, _shift(key, periods)
+        if split is None or shift is None or periods.tell_how_calls_ended:
             continue
-        split = _split(n, bad, known, known)
-        if split is not None and split.total - split.mix < min_effect and split.total > 0:
-            found.append(_shift(key, split))
-    enough = [moved for moved in found if moved.explains >= EXPLAINS_MIN]
-    return max(enough, key=lambda moved: moved.explains, default=None)
+        if split.within < min_effect and split.total > 0 and shift.explains >= EXPLAINS_MIN:
+            found.append(shift)
+    return max(found, key=lambda moved: moved.explains, default=None)
+
+
+def mix_parts(
+    followed: FollowedRate, declared: dict[str, RateStream], since_hour: int | None, key: str | None
+) -> dict[str, float] | None:
+    """The two parts of the whole's change, in the metric's unit: by a key, else by the one whose mix moved it most.
+
+    Args:
+        followed: The whole.
+        declared: Its declared slices.
+        since_hour: The onset that is told of the change; None where it is told since the baseline.
+        key: The key that is told to explain it, where one is.
+    """
+    since = followed.hours.end_hour if since_hour is None else since_hour
+    splits = {name: _periods(followed, cells, since).split for name, cells in _keys(declared)}
+    known = [split for name, split in splits.items() if split and key in (None, name)]
+    if not known:
+        return None
+    split = max(known, key=lambda split: abs(split.mix))
+    sign = -1 if followed.stream.metric == "outcome" else 1
+    return {"mix": sign * split.mix, "within": sign * split.within}
 
 
 def shifted(finding: Finding, moved: MixShift) -> Finding:
@@ -93,33 +116,69 @@ def shifted(finding: Finding, moved: MixShift) -> Finding:
     return replace(finding, status="shifted", mix=moved, notes=(note,))
 
 
-def _strata(
-    whole: RateStream, declared: dict[str, RateStream]
-) -> Iterator[tuple[str, Floats, Floats]]:
-    """Each declared key with the labels and bad labels of each hour in each of its values."""
+def _keys(declared: dict[str, RateStream]) -> Iterator[tuple[str, list[RateStream]]]:
+    """Each declared key with its values' streams."""
     single = {name: cell for name, cell in declared.items() if "," not in name}
     for key in sorted({name.partition("=")[0] for name in single}):
-        cells = [cell for name, cell in single.items() if name.partition("=")[0] == key]
-        yield key, *_hours_of(whole, cells)
+        yield key, [cell for name, cell in single.items() if name.partition("=")[0] == key]
 
 
-def _tells_how_calls_ended(n: Floats, bad: Floats, known: int, since: int) -> bool:
-    """Whether values of which nearly every call failed, as `http_status=500`, make part of the change.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Periods:
+    """Labels and bad labels of a key's values, the last: those without it; shapes (3, values).
 
-    Such a key is made of what happened to a call, not of what was asked, so that more of these calls
-    are the fall itself. Traffic that fails this surely is not fit for the work under any mix. A customer
-    whose few calls have always failed says nothing of the others' mix.
+    Rows: the baseline, what came between, and since the change.
     """
-    failing = [
-        calls > 0 and rate_interval95(float(failed / calls), float(calls))[0] > FAILED_MIN
-        for calls, failed in zip(n.sum(axis=0), bad.sum(axis=0), strict=True)
-    ]
-    rises = [
-        bad[part].sum(axis=0) / max(float(n[part].sum()), 1.0)
-        for part in (slice(known), slice(since, None))
-    ]
-    rise = rises[1] - rises[0]
-    return bool(np.any(failing) and rise[failing].sum() >= EXPLAINS_MIN * rise.sum())
+
+    n: Floats
+    bad: Floats
+
+    @property
+    def split(self) -> MixSplit | None:
+        """How the whole moved; None where a period has no labels, or one value has them all."""
+        if (self.n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
+            return None
+        (n0, n_between, n1), (bad0, bad_between, bad1) = self.n, self.bad
+        try:
+            return split_mix(n0, bad0, n1, bad1, n_between=n_between, sum_between=bad_between)
+        except NotEnoughData:
+            return None
+
+    @property
+    def tell_how_calls_ended(self) -> bool:
+        """Whether values of which nearly every call failed, as `http_status=500`, make part of the change.
+
+        Such a key is made of what happened to a call, not of what was asked, so that more of these calls
+        are the fall itself. Traffic that fails this surely is not fit for the work under any mix. A customer
+        whose few calls have always failed says nothing of the others' mix.
+        """
+        failing = [
+            calls > 0 and rate_interval95(float(failed / calls), float(calls))[0] > FAILED_MIN
+            for calls, failed in zip(self.n.sum(axis=0), self.bad.sum(axis=0), strict=True)
+        ]
+        before, _, after = self.bad / np.maximum(self.n.sum(axis=1, keepdims=True), 1.0)
+        rise = after - before
+        return bool(np.any(failing) and rise[failing].sum() >= EXPLAINS_MIN * rise.sum())
+
+
+def _periods(followed: FollowedRate, cells: list[RateStream], since_hour: int) -> _Periods:
+    hours = followed.hours
+    bounds = (
+        (hours.start_hour, hours.end_hour),
+        (hours.end_hour, max(hours.end_hour, since_hour)),
+        (since_hour, None),
+    )
+    parts = [[stream.between(*span) for stream in (*cells, followed.stream)] for span in bounds]
+    n = np.array([[float(part.n.sum()) for part in row] for row in parts])
+    bad = np.array([[float(part.bad.sum()) for part in row] for row in parts])
+    n[:, -1] = np.maximum(n[:, -1] - n[:, :-1].sum(axis=1), 0.0)
+    bad[:, -1] = np.clip(bad[:, -1] - bad[:, :-1].sum(axis=1), 0.0, n[:, -1])
+    return _Periods(n, bad)
+
+
+def _shift(key: str, periods: _Periods) -> MixShift | None:
+    split = periods.split
+    return None if split is None else MixShift(key=key, explains=split.explains)
 
 
 def _hours_of(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Floats]:
@@ -133,37 +192,3 @@ def _hours_of(whole: RateStream, cells: list[RateStream]) -> tuple[Floats, Float
     n[:, -1] = np.maximum(whole.n - n.sum(axis=1), 0.0)
     bad[:, -1] = np.clip(whole.bad - bad.sum(axis=1), 0.0, n[:, -1])
     return n, bad
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """How a bad rate moved between two periods, and how much of that other shares of traffic make."""
-
-    total: float
-    mix: float
-
-
-def _split(n: Floats, bad: Floats, known: int, since: int) -> _Split | None:
-    """The move from the first `known` hours to those from `since` on; None where a period has none.
-
-    A value's rates borrow labels of each other, so that one which has all but come or gone counts as
-    never having changed: that it came or went is mix. Kitagawa (1955), JASA 50.
-    """
-    n0, bad0, n1, bad1 = (
-        x[part].sum(axis=0) for part in (slice(known), slice(since, None)) for x in (n, bad)
-    )
-    seen = n0 + n1 > 0
-    n0, bad0, n1, bad1 = (x[seen] for x in (n0, bad0, n1, bad1))
-    if not (n0.any() and n1.any()):
-        return None
-    alike = PSEUDO_LABELS * (bad0 + bad1) / (n0 + n1)
-    rate = ((bad0 + alike) / (n0 + PSEUDO_LABELS) + (bad1 + alike) / (n1 + PSEUDO_LABELS)) / 2
-    mix = (n1 / n1.sum() - n0 / n0.sum()) @ rate
-    return _Split(float(bad1.sum() / n1.sum() - bad0.sum() / n0.sum()), float(mix))
-
-
-def _shift(key: str, split: _Split | None) -> MixShift:
-    """A key with the share of the change that other shares of traffic make, in [0, 1]."""
-    if split is None or not split.total:
-        return MixShift(key=key, explains=0.0)
-    return MixShift(key=key, explains=min(max(split.mix / split.total, 0.0), 1.0))

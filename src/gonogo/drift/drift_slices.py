@@ -15,16 +15,18 @@ import numpy as np
 
 from gonogo.answers import Baseline, Current, Onset, SegmentDrift
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
+from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition, watch_slices
-from gonogo.detectors.shares.mix import split_mix
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.drift.follow import follow, rule_of, without_spells
+from gonogo.drift.ladder import GUARANTEE, worse_nats
 from gonogo.drift.rates import finding_of
-from gonogo.drift.slice_ranking import apart_from_mix, ranked_slices, told_apart
+from gonogo.drift.slice_ranking import apart_from_mix, ranked_slices, told_apart, worst_newcomer
 from gonogo.errors import NotEnoughData
-from gonogo.hours.rate_hours import Maturity, RateStream
+from gonogo.hours.rate_hours import Maturity, RateStream, learned_baseline
 from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
+from gonogo.records import HOUR_MS
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
@@ -32,26 +34,25 @@ if TYPE_CHECKING:
 
     from gonogo.answers import MixShift
     from gonogo.drift.follow import FollowedRate, Spells
-    from gonogo.hours.history import HistorySnapshot
+    from gonogo.hours.rate_hours import BaselineHours
     from gonogo.records import Floats, Ints
     from gonogo.settings import DependencySettings
 
 WEIGHT = 0.25
-SLICES_MAX = 200
 SHOWN = {"brief": 5, "full": 50}
+NEWCOMER = "it came after the baseline, and is held against that of all calls"
 TIME_ALONE = "in a slice of time alone, while the whole is stable"
 
 
 @dataclass(frozen=True, slots=True)
 class SliceFindings:
-    """The findings of slices: the one where one has drifted, the list, and the mix.
+    """The findings of slices: the one where one has drifted, and the list.
 
     `has_fallen`: whether one has become worse, also where its own past is too short for a finding.
     """
 
     finding: Finding | None
     segments: tuple[SegmentDrift, ...]
-    mix_shift: dict[str, float] | None
     has_fallen: bool = False
 
 
@@ -71,16 +72,10 @@ class _Days:
         return n, np.bincount(at, stream.bad * worth, minlength=size).astype(np.float64)
 
 
-def declared_streams(
-    read: HistorySnapshot, followed: FollowedRate, *, end_hour: int
-) -> dict[str, RateStream]:
-    """Every declared slice of a rate, by its `key=value`, from the baseline on."""
-    whole, start = followed.stream, followed.hours.start_hour
-    streams = {
-        segment: read.stream(whole.metric, golden=whole.golden, segment=segment)
-        for segment in read.news.segments[:SLICES_MAX]
-    }
-    return {name: s.between(start, end_hour) for name, s in streams.items() if s is not None}
+def _days_of(whole: RateStream, hours: BaselineHours) -> _Days:
+    first = hours.start_hour // 24
+    count = int(whole.hour[-1]) // 24 - first + 1
+    return _Days(first, count, baseline=-(-hours.end_hour // 24) - first)
 
 
 def sliced(
@@ -112,16 +107,11 @@ def sliced(
     """
     whole = without_spells(followed.stream, spells)
     if not len(whole.hour):
-        return SliceFindings(None, (), None)
+        return SliceFindings(None, ())
     declared = {name: without_spells(s, spells) for name, s in declared.items()}
-    first = followed.hours.start_hour // 24
-    days = _Days(
-        first=first,
-        count=int(whole.hour[-1]) // 24 - first + 1,
-        baseline=-(-followed.hours.end_hour // 24) - first,
-    )
+    days = _days_of(whole, followed.hours)
     if days.baseline >= days.count:
-        return SliceFindings(None, (), None)
+        return SliceFindings(None, ())
     streams = _streams(whole, declared, zone=zone)
     partitions = _partitions(streams, followed, whole, days, spells)
     rule = rule_of(followed.volume, followed.hours, own, weight=WEIGHT)
@@ -136,17 +126,23 @@ def sliced(
     if named is not None:
         stream = next(p.slices[named.segment] for p in streams if named.segment in p.slices)
         log10_e = float(watch.evidence_nats[-1]) / math.log(10)
-        finding = _finding(named, log10_e, stream, days, followed, rule.needed)
-        finding = finding and _as_alone(finding, stream, followed, own, zone=zone, weight=weight)
+        evidence = evidence_of(log10_e, needed=rule.needed, guarantee=_guarantee(rule.needed))
+        finding = _as_alone(stream, followed, own, zone=zone, weight=weight)
+        finding = finding or _finding(named, stream, days, followed)
+        finding = finding and replace(finding, segment=named.segment, evidence=evidence)
         if finding is not None and _is_time(named.segment, frozenset(declared)):
             finding = replace(finding, status="shifted", notes=(TIME_ALONE,))
+    newcomer = worst_newcomer(declared, followed, own.min_effect)
+    if newcomer is not None:
+        finding = finding or _newcomer(newcomer, declared[newcomer], followed, own)
+        ranked = [replace(c, drifted=c.drifted or c.segment == newcomer) for c in ranked]
+        ranked = sorted(ranked, key=lambda cell: not cell.drifted)
     if since_hour is not None:
         ranked = told_apart(ranked, followed, since_hour)
     return SliceFindings(
         finding=finding,
         segments=tuple(_line(cell, whole) for cell in ranked if cell.n),
-        mix_shift=_mix(streams, followed, since_hour),
-        has_fallen=named is not None,
+        has_fallen=named is not None or newcomer is not None,
     )
 
 
@@ -242,11 +238,16 @@ def _by_the_hour(
     followed: FollowedRate,
     since_hour: int | None,
 ) -> list[CellFinding]:
-    """Findings with the rates of the hours that the whole's are of: its baseline's, and since."""
+    """Findings with the rates of the hours that the whole's are of: its baseline's, and since.
+
+    A slice that came later is held against its own labels before the change, else against all calls:
+    by those it was followed.
+    """
     of = {name: stream for part in streams for name, stream in part.slices.items()}
     told = []
     for cell in findings:
         before, now = _sides(of[cell.segment], followed, since_hour)
+        before = before if before.labels else followed.baseline
         told.append(
             replace(
                 cell,
@@ -262,10 +263,12 @@ def _by_the_hour(
 def _sides(
     stream: RateStream, followed: FollowedRate, since_hour: int | None
 ) -> tuple[RateStream, RateStream]:
-    """A slice's labels of the whole's baseline, and those since."""
+    """A slice's labels before and since: of the whole's baseline, or where it came later of its own past."""
     hours = followed.hours
     start = hours.end_hour if since_hour is None else since_hour
-    return stream.between(hours.start_hour, hours.end_hour), stream.between(start, None)
+    before, past = stream.between(hours.start_hour, hours.end_hour), stream.between(None, start)
+    is_later = not before.labels and learned_baseline(past) is not None
+    return past if is_later else before, stream.between(start, None)
 
 
 def _line(cell: CellFinding, whole: RateStream) -> SegmentDrift:
@@ -286,82 +289,93 @@ def _mean(bad_rate: float, whole: RateStream) -> float:
 
 
 def _finding(
-    found: CellFinding,
-    log10_e: float,
-    stream: RateStream,
-    days: _Days,
-    followed: FollowedRate,
-    needed: float,
+    found: CellFinding, stream: RateStream, days: _Days, followed: FollowedRate
 ) -> Finding | None:
-    """A slice that has drifted for the worse, as the report's subject."""
-    whole, spread = followed.stream, followed.rule.dispersion
+    """A slice that has drifted for the worse, as the report's subject; None where it came later."""
     n, bad = days.of(stream)
     try:
-        fit = fit_onset(n, bad, first=max(days.baseline, 1), dispersion=spread)
+        fit = fit_onset(n, bad, first=max(days.baseline, 1), dispersion=followed.rule.dispersion)
     except NotEnoughData:
         return None
-    labels, gone_bad = float(n[fit.onset :].sum()), float(bad[fit.onset :].sum())
-    before_n, before = found.baseline_n, _mean(found.baseline_bad_rate, whole)
-    mean = _mean(gone_bad / max(labels, 1.0), whole)
-    at = [hour_start((days.first + day) * 24) for day in (fit.onset, fit.earliest)]
-    latest = hour_end((days.first + fit.latest) * 24 + 23)
+    onset, earliest, latest = [(days.first + k) * 24 for k in (fit.onset, fit.earliest, fit.latest)]
+    at, until = hour_start(onset), hour_end(latest + 23)
+    begun = Onset(ts=at, earliest=hour_start(earliest), latest=until, shape=fit.shape)
+    before = _mean(found.baseline_bad_rate, stream), found.baseline_n
+    return _told(stream.between(onset, None), before, begun, followed)
+
+
+def _newcomer(
+    segment: str, stream: RateStream, followed: FollowedRate, own: DependencySettings
+) -> Finding:
+    """A value that came after the baseline and is worse than what that knew: it never fell itself."""
+    first, known = int(stream.hour[0]), followed.baseline
+    at = hour_start(first)
+    begun = Onset(ts=at, earliest=at, latest=hour_end(first), shape="step")
+    told = _told(stream, (known.mean, known.labels), begun, followed)
+    log10_e = worse_nats(known, stream, followed, own) / math.log(10)
+    found = evidence_of(log10_e, needed=COMPARISON_SUGGESTS, guarantee=GUARANTEE)
+    return replace(told, segment=segment, status="shifted", evidence=found, notes=(NEWCOMER,))
+
+
+def _told(
+    now: RateStream, before: tuple[float, int], onset: Onset, followed: FollowedRate
+) -> Finding:
+    """A slice since its onset, against a mean of so many labels before."""
+    spread, hours, (mean, n) = followed.rule.dispersion, followed.hours, before
+    interval95 = difference_interval95(mean, n / spread, now.mean, now.labels / spread)
     return Finding(
-        metric=whole.metric,
-        segment=found.segment,
+        metric=now.metric,
         status="degraded",
         baseline=Baseline(
-            source=followed.hours.source,
-            version=followed.hours.version,
-            mean=before,
-            n=before_n,
-            start=hour_start(followed.hours.start_hour),
-            end=hour_start(followed.hours.end_hour),
+            source=hours.source,
+            version=hours.version,
+            mean=mean,
+            n=n,
+            start=hour_start(hours.start_hour),
+            end=hour_start(hours.end_hour),
         ),
         current=Current(
-            mean=mean,
-            n=round(labels),
-            start=at[0],
-            end=hour_end(int(whole.hour[-1])),
-            interval95=rate_interval95(mean, labels / spread),
+            mean=now.mean,
+            n=now.labels,
+            start=onset.ts,
+            end=hour_end(int(followed.stream.hour[-1])),
+            interval95=rate_interval95(now.mean, now.labels / spread),
             since="onset",
         ),
-        change=change_of(
-            before,
-            mean,
-            interval95=difference_interval95(before, before_n / spread, mean, labels / spread),
-        ),
-        evidence=evidence_of(log10_e, needed=needed, guarantee=_guarantee(needed)),
-        onset=Onset(ts=at[0], earliest=at[1], latest=latest, shape=fit.shape),
-        newest_ts_ms=(int(whole.hour[-1]) + 1) * 3_600_000,
+        change=change_of(mean, now.mean, interval95=interval95),
+        onset=onset,
+        newest_ts_ms=(int(followed.stream.hour[-1]) + 1) * HOUR_MS,
     )
 
 
+def _own_hours(stream: RateStream, followed: FollowedRate) -> BaselineHours | None:
+    """The whole's baseline; of a slice that came later its own, None while that is open."""
+    hours = followed.hours
+    known = hours.declared_bad is not None or stream.between(None, hours.end_hour).labels
+    return hours if known else learned_baseline(stream)
+
+
 def _as_alone(
-    finding: Finding,
     stream: RateStream,
     followed: FollowedRate,
     own: DependencySettings,
     *,
     zone: str,
     weight: float,
-) -> Finding:
+) -> Finding | None:
     """The finding with the figures that a question about this slice alone tells, once that alarms too.
 
     By the hour, and with what the alarm picked allowed for: the mean of the days since an onset that
-    was chosen for being bad is too bad itself. The evidence stays that of all slices.
+    was chosen for being bad is too bad itself.
     """
+    hours = _own_hours(stream, followed)
+    if hours is None:
+        return None
     alone = follow(
-        replace(stream, remembered=None),
-        followed.hours,
-        own,
-        weight=weight,
-        zone=zone,
-        runs=followed.runs,
+        replace(stream, remembered=None), hours, own, weight=weight, zone=zone, runs=followed.runs
     )
     told = finding_of(alone, alone.watch(), own, weight=weight, maturity=Maturity(0.0))
-    if told.status != finding.status:
-        return finding
-    return replace(told, segment=finding.segment, evidence=finding.evidence)
+    return told if told.status == "degraded" else None
 
 
 def _guarantee(needed: float) -> str:
@@ -370,28 +384,3 @@ def _guarantee(needed: float) -> str:
         f"reaches {number(needed)} within n labels with probability at most n / {number(needed)}, while "
         "labels are exchangeable within each slice."
     )
-
-
-def _mix(
-    streams: Sequence[_Slices], followed: FollowedRate, since_hour: int | None
-) -> dict[str, float] | None:
-    """The part of the whole's change that other shares of traffic explain, by the key where it is most.
-
-    Of the hours that the change is told of: the two parts add up to it where each call has the key.
-    """
-    found: dict[str, float] | None = None
-    sign = -1 if followed.stream.metric == "outcome" else 1
-    for part in streams:
-        if len(part.slices) < 2 or part.key in ("day_type", "hour_band"):  # noqa: PLR2004
-            continue
-        sides = [_sides(stream, followed, since_hour) for stream in part.slices.values()]
-        table = np.array(
-            [[count for side in pair for count in (side.n.sum(), side.bad.sum())] for pair in sides]
-        ).T
-        try:
-            split = split_mix(*table)
-        except NotEnoughData:
-            continue
-        if found is None or abs(split.mix) > abs(found["mix"]):
-            found = {"mix": sign * split.mix, "within": sign * split.within}
-    return found

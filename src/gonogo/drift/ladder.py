@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DROP_EXCLUDED",
+    "GUARANTEE",
     "P_MAX",
     "GainEvidence",
     "Rung",
@@ -57,6 +58,7 @@ __all__ = [
     "as_far_as_shown",
     "rung",
     "settled_mix",
+    "worse_nats",
 ]
 
 # `go` excludes a drop of so many times `min_effect`.
@@ -67,7 +69,7 @@ P_MAX = 0.025
 NEWS_HOURS = 48
 _ANSWERS_MAX = 1e7
 _NEWEST_HOURS = 24
-_GUARANTEE = (
+GUARANTEE = (
     f"Held against its baseline as a whole, evidence of worse ever reaches {COMPARISON_SUGGESTS:g}, a "
     f"caution, with probability at most {1 / COMPARISON_SUGGESTS:g}, however often it is asked, while "
     "labels are exchangeable, averaged over rates. Below that a caution says that the 95% interval of "
@@ -186,9 +188,9 @@ def as_far_as_shown(
         evidence_nats / math.log(10),
         needed=COMPARISON_SUGGESTS,
         level="suggestive",
-        guarantee=_GUARANTEE,
+        guarantee=GUARANTEE,
     )
-    moved = moved_mix(followed, since, declared, own.min_effect)
+    moved = moved_mix(followed, declared, own.min_effect)
     if moved is None:
         return replace(finding, status="degraded", evidence=evidence)
     return shifted(replace(finding, evidence=evidence), moved)
@@ -247,13 +249,20 @@ def _worse_nats(followed: FollowedRate, since: RateStream, own: DependencySettin
     )
     if followed.hours.declared_bad is not None or not is_worse:
         return None
+    return worse_nats(baseline, since, followed, own)
+
+
+def worse_nats(
+    before: RateStream, since: RateStream, followed: FollowedRate, own: DependencySettings
+) -> float:
+    """Evidence that later labels are worse than earlier ones, each taken as a whole."""
     rule = RateRule(
         needed=COMPARISON_SUGGESTS,
         deltas=deltas_for(own.min_effect),
         dispersion=followed.rule.dispersion,
     )
     n_before, bad_before, n, bad = (
-        float(x.sum()) for part in (baseline, since) for x in (part.n, part.bad)
+        float(x.sum()) for part in (before, since) for x in (part.n, part.bad)
     )
     return compare_rates(n_before, bad_before, n, bad, rule).up_nats
 

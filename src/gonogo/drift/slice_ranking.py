@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 from gonogo.detectors.intervals import difference_interval95
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gonogo.detectors.rate.rate_slices import CellFinding
     from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream
 
-__all__ = ["apart_from_mix", "ranked_slices", "told_apart"]
+__all__ = ["apart_from_mix", "ranked_slices", "told_apart", "worst_newcomer"]
 
 STANDS_APART = 2.0
 # In half widths of a 95 % interval: 3.3 standard errors.
 SURE_OF_MANY = 1.7
+# A newcomer is held against the worst value of its key, past those that few of the baseline's labels were of.
+FEW_LABELS = 0.05
+NEWEST_HOURS = 24
 
 
 def told_apart(
@@ -120,3 +123,46 @@ def _rest(n: int, rate: float, n_inside: int, rate_inside: float) -> float:
 
 def _fall(cell: CellFinding) -> tuple[float, float]:
     return difference_interval95(cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n)
+
+
+def worst_newcomer(
+    declared: Mapping[str, RateStream], followed: FollowedRate, min_effect: float
+) -> str | None:
+    """The value that came after the baseline and is worst; None where each is about what was known.
+
+    It never fell, so nothing that follows a rate finds it. It counts where its labels, and those of its
+    newest day, are worse than the worst value that its key had by twice `min_effect`; as surely as
+    one in two thousand is by chance, for there may be many, looked at for weeks.
+    """
+    start, end = followed.hours.start_hour, followed.hours.end_hour
+    found = []
+    for key in {name.partition("=")[0] for name in declared}:
+        own = [stream for name, stream in declared.items() if name.partition("=")[0] == key]
+        known = _worst_known([stream.between(start, end) for stream in own], followed.baseline)
+        for name, stream in declared.items():
+            if name.partition("=")[0] != key or stream.between(None, end).labels:
+                continue
+            if _is_worse(stream, known, 2 * min_effect):
+                found.append((stream.bad_rate, name))
+    return max(found, default=(0.0, None))[1]
+
+
+def _worst_known(values: Sequence[RateStream], baseline: RateStream) -> RateStream:
+    """The labels of a key's worst value in the baseline; all labels where few had the key."""
+    passed = 0
+    for value in sorted(values, key=lambda value: -value.bad_rate):
+        passed += value.labels
+        if passed >= max(FEW_LABELS * baseline.labels, 1):
+            return max(value, baseline, key=lambda labels: labels.bad_rate)
+    return baseline
+
+
+def _is_worse(stream: RateStream, known: RateStream, least: float) -> bool:
+    change = stream.bad_rate - known.bad_rate
+    low, _ = difference_interval95(known.bad_rate, known.labels, stream.bad_rate, stream.labels)
+    newest = (
+        stream.between(int(stream.hour[-1]) + 1 - NEWEST_HOURS, None).bad_rate
+        if stream.labels
+        else 0.0
+    )
+    return newest - known.bad_rate > least and change - SURE_OF_MANY * (change - low) > least

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from gonogo.answers import Estimate, JudgeReport, SegmentDrift
 from gonogo.drift.baseline import choose_baseline, golden_start_day
 from gonogo.drift.drift_golden import golden_finding
-from gonogo.drift.drift_mix import explained_by_mix, shifted
-from gonogo.drift.drift_slices import SliceFindings, declared_streams, sliced
+from gonogo.drift.drift_mix import explained_by_mix, mix_parts, shifted
+from gonogo.drift.drift_slices import SliceFindings, sliced
 from gonogo.drift.drift_values import value_finding
 from gonogo.drift.drift_words import verdict_of
 from gonogo.drift.finding import Finding
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from gonogo.drift.baseline import AcceptedBaseline
     from gonogo.drift.finding import DriftQuestion
     from gonogo.drift.read import DriftData
+    from gonogo.hours.history import HistorySnapshot
+    from gonogo.hours.rate_hours import RateStream
     from gonogo.hours.value_hours import MetricHours
     from gonogo.ports.signal_reads import SignalTelemetry
     from gonogo.records import Dependency
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 # is that of the slices, a quarter that of all other metrics.
 WEIGHTS = {"outcome": 0.3, "error": 0.1, "golden": 0.1}
 PROMPT = Maturity(0.0)
+SLICES_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,8 @@ async def followed_streams(
         lag = data.maturity if metric == "outcome" else PROMPT
         finding = finding_of(followed, watch, own, weight=weight, maturity=lag)
         if metric == quality and question.segment is None:
-            finding, found = _in_slices(data, followed, watch, finding, own, zone=zone)
-            segments, mix_shift, of_slice = found.segments, found.mix_shift, found.finding
+            finding, found, mix_shift = _in_slices(data, followed, watch, finding, own, zone=zone)
+            segments, of_slice = found.segments, found.finding
             if metric == "outcome" and not stream.golden:
                 grades = await telemetry.grades(data.known.name)
                 judged = judged_outcomes(grades, stream, hours, own, weight=weight)
@@ -125,13 +128,13 @@ def _in_slices(
     own: DependencySettings,
     *,
     zone: str,
-) -> tuple[Finding, SliceFindings]:
-    """The finding on the whole given its mix, and what its slices say."""
-    declared = declared_streams(data.read, followed, end_hour=data.mature_until)
-    onset_hour = _onset_hour(finding)
+) -> tuple[Finding, SliceFindings, dict[str, float] | None]:
+    """The finding on the whole given its mix, what its slices say, and the parts of its change."""
+    declared = _declared_streams(data.read, followed, end_hour=data.mature_until)
+    onset_hour = None if finding.onset is None else _hour(finding.onset.ts)
     given = None
-    if finding.status in ("degraded", "recovering"):
-        given = explained_by_mix(followed, watch, declared)
+    if finding.status in ("degraded", "recovering") and onset_hour is not None:
+        given = explained_by_mix(followed, watch, declared, onset_hour)
     if given is not None:
         finding = shifted(finding, given.moved)
     finding = as_far_as_shown(finding, followed, declared, own)
@@ -153,7 +156,23 @@ def _in_slices(
             now=int(followed.stream.hour[-1]),
             min_effect=own.min_effect,
         )
-    return finding, found
+    parts = None
+    if finding.current is not None:
+        key = finding.mix.key if finding.mix is not None else None
+        parts = mix_parts(followed, declared, _hour(finding.current.start), key)
+    return finding, found, parts
+
+
+def _declared_streams(
+    read: HistorySnapshot, followed: FollowedRate, *, end_hour: int
+) -> dict[str, RateStream]:
+    """Every declared slice of a rate, by its `key=value`, from the baseline on."""
+    whole, start = followed.stream, followed.hours.start_hour
+    streams = {
+        segment: read.stream(whole.metric, golden=whole.golden, segment=segment)
+        for segment in read.news.segments[:SLICES_MAX]
+    }
+    return {name: s.between(start, end_hour) for name, s in streams.items() if s is not None}
 
 
 async def _daily(
@@ -258,7 +277,6 @@ def _weight(metric: RateMetric, *, by_errors: bool) -> float:
     return WEIGHTS[metric] + (WEIGHTS["outcome"] if by_errors else 0.0)
 
 
-def _onset_hour(finding: Finding) -> int | None:
-    if finding.onset is None:
-        return None
-    return first_hour(moment(finding.onset.ts, name="onset", zone="UTC").start_ms)
+def _hour(told: str | None) -> int | None:
+    """The hour of a time that a finding tells."""
+    return None if told is None else first_hour(moment(told, name="onset", zone="UTC").start_ms)

@@ -102,7 +102,7 @@ def _change(report: DriftReport) -> str:
 
 
 def _slices(report: DriftReport) -> str:
-    """That no slice stands apart from a fall of the whole, so that none is taken for its place."""
+    """The slice that stands apart from a fall of the whole, or that none does: so none is taken for its place."""
     # Slices are followed of outcomes alone.
     whole_fell = (
         report.verdict == "no_go"
@@ -110,8 +110,12 @@ def _slices(report: DriftReport) -> str:
         and report.segment is None
         and report.metric == "outcome"
     )
-    if not whole_fell or not report.segments or any(s.drifted for s in report.segments):
+    if not whole_fell or not report.segments:
         return ""
+    worst = next((part for part in report.segments if part.drifted), None)
+    if worst is not None:
+        told = f"{number(worst.baseline_mean)} → {number(worst.mean)} on {things(worst.n, report.metric)}"
+        return f" It fell most at {plain(worst.segment, 200)}: {told}."
     parts = report.mix_shift
     if parts is not None and abs(parts["mix"]) > abs(parts["within"]):
         return " Slices that were bad before have more of the calls; within slices less changed."

@@ -1,4 +1,4 @@
-"""Has the mix of traffic changed, or what happens within it: an exact split of a difference."""
+"""Has the mix of traffic changed, or what happens within it: a split of the difference of two means."""
 
 from __future__ import annotations
 
@@ -12,36 +12,54 @@ from gonogo.errors import DataError, NotEnoughData
 
 __all__ = ["MixSplit", "split_mix"]
 
+# Labels that a cell's two rates borrow of each other: one that has all but come or gone has not changed.
+ALIKE_LABELS = 100.0
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True)
 class MixSplit:
-    """`total = mix + within`, in the metric's unit.
-
-    `mix` is what other shares of traffic explain, `within` what changed inside the cells. `total`
-    is that of the cells with values in both periods; `left_out` is the share of the later values
-    that lie in cells the earlier period did not have.
-    """
+    """How a mean moved, in the metric's unit, and how much of that other shares of traffic make."""
 
     total: float
     mix: float
-    within: float
-    left_out: float
+
+    @property
+    def within(self) -> float:
+        """The rest: what changed inside the cells."""
+        return self.total - self.mix
+
+    @property
+    def explains(self) -> float:
+        """The share of the move that the mix makes, in [0, 1]; 0 where nothing moved."""
+        return min(max(self.mix / self.total, 0.0), 1.0) if self.total else 0.0
 
 
 def split_mix(
-    n_before: ArrayLike, sum_before: ArrayLike, n_after: ArrayLike, sum_after: ArrayLike
+    n_before: ArrayLike,
+    sum_before: ArrayLike,
+    n_after: ArrayLike,
+    sum_after: ArrayLike,
+    *,
+    n_between: ArrayLike = 0.0,
+    sum_between: ArrayLike = 0.0,
 ) -> MixSplit:
     """Split the difference of two means over the cells of a partition.
+
+    A cell that the earlier period did not have came with the mean that it had between the two, where it
+    had one: what it did since is within it. One that was never seen before, or is not seen any more,
+    is mix alone.
 
     Args:
         n_before: Values of each cell in the earlier period, shape (cells,).
         sum_before: Their sums.
         n_after: Values of each cell in the later period.
         sum_after: Their sums.
+        n_between: Values after the earlier and before the later period, which only such cells need.
+        sum_between: Their sums.
 
     Raises:
         DataError: shapes differ, or a count is negative or not finite.
-        NotEnoughData: no cell has values in both periods.
+        NotEnoughData: one of the two periods has no values.
 
     Source: Kitagawa (1955), "Components of a difference between two rates", JASA 50.
     """
@@ -56,18 +74,19 @@ def split_mix(
     )
     if not n0.shape == s0.shape == n1.shape == s1.shape or (n0 < 0).any() or (n1 < 0).any():
         raise DataError("Counts and sums of both periods need one shape and counts of 0 or more.")
-    both = (n0 > 0) & (n1 > 0)
-    if not both.any():
-        raise NotEnoughData("No segment has values in both periods.")
-    share0, share1 = (np.where(both, n, 0) / n[both].sum() for n in (n0, n1))
+    if not (n0.any() and n1.any()):
+        raise NotEnoughData("A mix needs values in both periods.")
+    is_new = n0 == 0
+    known_n, known_sum = np.where(is_new, n_between, n0), np.where(is_new, sum_between, s0)
+    both = np.maximum(known_n + n1, 1e-9)
+    alike = ALIKE_LABELS * (known_sum + s1) / both
     mean0, mean1 = (
-        np.divide(s, n, out=np.zeros_like(s), where=both) for s, n in ((s0, n0), (s1, n1))
+        (known_sum + alike) / (known_n + ALIKE_LABELS),
+        (s1 + alike) / (n1 + ALIKE_LABELS),
     )
-    mix = (share1 - share0) * (mean0 + mean1) / 2
-    within = (share0 + share1) / 2 * (mean1 - mean0)
+    share0, share1 = n0 / n0.sum(), n1 / n1.sum()
+    mean = np.where(is_new, mean0, (mean0 + mean1) / 2)
     return MixSplit(
-        total=float(share1 @ mean1 - share0 @ mean0),
-        mix=float(mix.sum()),
-        within=float(within.sum()),
-        left_out=float(n1[~both].sum() / n1.sum()),
+        total=float(s1.sum() / n1.sum() - s0.sum() / n0.sum()),
+        mix=float((share1 - share0) @ mean),
     )
