@@ -139,6 +139,18 @@ AGENT_EVENTS: list[Attributes] = [
 ]
 
 
+def test_gemini_cli_tells_of_a_call_by_its_event_alone() -> None:
+    """Its spans are those calls once more, without tokens; other agents' spans stay calls."""
+    own: Attributes = {"gen_ai.agent.name": "gemini-cli", "gen_ai.request.model": "gemini-3"}
+    tool: Attributes = {"gen_ai.agent.name": "gemini-cli", "gen_ai.tool.name": "grep"}
+    spans = trace((1, 0, {**own, "gen_ai.operation.name": "llm_call"}), (2, 1, tool))
+    collector = Collector(0)
+    assert read(collector, spans).observations == []
+    told = read(collector, log_request(*AGENT_EVENTS[-3:])).observations
+    assert [o.dependency for o in told] == ["gemini-3", "gemini-3", "grep"]
+    assert ids(collector, trace((3, 0, {**CHAT, "gen_ai.agent.name": "planner"})))
+
+
 def test_coding_agents_and_vercel_tell_of_their_calls() -> None:
     """Codex, Gemini CLI and the AI SDK, each by its own names."""
     seen = read(Collector(0), log_request(*AGENT_EVENTS)).observations

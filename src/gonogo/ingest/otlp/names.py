@@ -35,6 +35,7 @@ _SCALARS = frozenset({"string_value", "int_value", "double_value", "bool_value"}
 
 SLOTS: dict[str, str] = {
     "gen_ai.operation.name": "operation",
+    "gen_ai.agent.name": "agent",
     "gen_ai.provider.name": "provider",
     "gen_ai.system": "provider",
     "gen_ai.request.model": "request_model",

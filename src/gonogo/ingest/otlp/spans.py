@@ -21,6 +21,8 @@ _AROUND = frozenset(
     | {"EVALUATOR", "PROMPT", "RETRIEVER", "UNKNOWN", "workflow", "task", "agent"}
 )
 _TOOLS = ("TOOL", "tool")
+# Its events tell of the same calls, with their tokens and what failed.
+_TOLD_BY_EVENTS = "gemini-cli"
 
 
 def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] | None:
@@ -50,6 +52,8 @@ def call_fields(found: Mapping[str, Scalar], service: str) -> dict[str, object] 
 def _dependency(found: Mapping[str, Scalar], service: str) -> tuple[Scalar, str] | None:
     operation = found.get("operation")
     if operation in _AROUND or found.get("span_kind") in _AROUND:
+        return None
+    if found.get("agent") == _TOLD_BY_EVENTS:
         return None
     model = found.get("response_model") or found.get("request_model") or _invoked(found)
     tool, method = found.get("tool"), found.get("mcp_method")
