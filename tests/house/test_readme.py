@@ -9,20 +9,43 @@ from pathlib import Path
 import pytest
 
 from gonogo.config import load_settings
+from gonogo.setup.clients import CLIENTS, place_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-CLIENTS = (ROOT / "docs" / "mcp.md").read_text()
+BY_HAND = (ROOT / "docs" / "mcp.md").read_text()
 
 
 def test_client_set_ups_are_json_that_starts_the_server() -> None:
     """Each pasted block parses, and every one of them runs `gonogo serve` from the checkout."""
-    pasted = [json.loads(body) for body in re.findall(r"```json\n(.*?)```", CLIENTS, re.DOTALL)]
+    pasted = [json.loads(body) for body in re.findall(r"```json\n(.*?)```", BY_HAND, re.DOTALL)]
     assert len(pasted) == 3
     for block in pasted:
         [servers] = block.values()
         assert servers["gonogo"]["command"].endswith("/.venv/bin/gonogo")
         assert servers["gonogo"]["args"] == ["serve"]
+
+
+def test_the_table_of_clients_names_each_with_its_file_and_key(tmp_path: Path) -> None:
+    """As `install` writes them on Linux."""
+    page = (ROOT / "docs" / "clients.md").read_text()
+    told = re.findall(r"^\| `([\w-]+)` \| `~/([^`]+)` \| `(\w+)` \|", page, re.MULTILINE)
+    places = {name: place_of(name, {"HOME": str(tmp_path)}, project=None) for name in CLIENTS}
+    written = [(n, p.path.relative_to(tmp_path).as_posix(), p.key) for n, p in places.items()]
+    assert told == written
+
+
+def test_the_table_of_libraries_has_the_versions_that_are_run() -> None:
+    """Each is pinned so in a lock of the peers."""
+    page = (ROOT / "docs" / "clients.md").read_text()
+    told = re.findall(r"^\| .*\(`([\w-]+)`\) \| ([\d.]+) \|$", page, re.MULTILINE)
+    locks = [path.read_text() for path in (ROOT / "tests/peers/requirements").glob("*.lock")]
+    assert len(told) >= 13
+    for name, version in told:
+        pinned = {
+            one for lock in locks for one in re.findall(rf"^{name}==(\S+) ", lock, re.MULTILINE)
+        }
+        assert version in pinned, name
 
 
 def test_every_make_target_that_readme_names_is_there() -> None:

@@ -1,10 +1,6 @@
 """Where each client keeps its servers, and what an entry there looks like.
 
-Sources: the clients' own documentation: Claude Desktop and Claude Code (`mcpServers`,
-CLAUDE_CONFIG_DIR), VS Code (`servers`, MCP configuration reference), Cursor (MCP, "MCP Install
-Links"), Codex (`mcp_servers` in config.toml, CODEX_HOME), Gemini CLI (`mcpServers` in settings.json),
-Zed (`context_servers`), Cline (cline_mcp_settings.json), Goose (`extensions` in config.yaml),
-Continue (files in .continue/mcpServers).
+docs/clients.md names the source of each, and with which version it was tried.
 """
 
 from __future__ import annotations
@@ -64,7 +60,6 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
     user = _user_folder(environ, home)
     dotted = home / ".config" if sys.platform == "darwin" else user
     code = user / "Code" / "User"
-    cline = code / "globalStorage" / "saoudrizwan.claude-dev" / "settings"
     claude = Path(environ.get("CLAUDE_CONFIG_DIR") or home) / ".claude.json"
     codex = Path(environ.get("CODEX_HOME") or home / ".codex")
     goose = dotted / "goose"
@@ -78,7 +73,7 @@ def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None
         "codex": (codex if project is None else project / ".codex") / "config.toml",
         "gemini-cli": folder / ".gemini" / "settings.json",
         "zed": (dotted / "zed" if project is None else project / ".zed") / "settings.json",
-        "cline": cline / "cline_mcp_settings.json",
+        "cline": _cline(environ, home, code),
         "goose": goose / "config.yaml",
         "continue": folder / ".continue" / "mcpServers" / "gonogo.json",
     }
@@ -111,6 +106,17 @@ def user_home(environ: Mapping[str, str]) -> Path:
         raise ConfigError(
             "This user has no home folder to keep a client's file in: set HOME."
         ) from None
+
+
+def _cline(environ: Mapping[str, str], home: Path, code: Path) -> Path:
+    """Since 4.0 one file for the extension and the command line; before, the extension's own."""
+    name = "cline_mcp_settings.json"
+    shared = home / ".cline" / "data" / "settings" / name
+    before = code / "globalStorage" / "saoudrizwan.claude-dev" / "settings" / name
+    asked = environ.get("CLINE_MCP_SETTINGS_PATH")
+    if asked:
+        return Path(asked)
+    return before if before.exists() and not (home / ".cline").exists() else shared
 
 
 def program_in(server: Mapping[str, object]) -> str | None:
