@@ -93,7 +93,7 @@ const budgetFacts = (check, shows = inUnit(check)) => h("dl", { class: "facts" }
   check.calls_that_would_pass !== undefined && fact("Would pass", `${whole(check.calls_that_would_pass)} calls`, check.planned_calls && `${whole(check.planned_calls)} planned`),
   fact("Spent", shows(check.spent_usd), `window ${check.window.kind}${check.window.end ? `, until ${minute(check.window.end)}` : ""}`),
   fact("Held", shows(check.held_usd), check.others_hold ? `${check.others_hold.length} open` : null),
-  fact("Rests on", `${whole(check.n)} calls`, check.regime_start ? `since ${day(check.regime_start)}` : check.method));
+  h("div", { class: "whole" }, h("dt", null, "Rests on"), h("dd", null, `${whole(check.n)} calls${check.regime_start ? ` since ${day(check.regime_start)}` : check.method ? `: ${check.method}` : ""}`)));
 
 const holds = (check, shows = inUnit(check)) => check.others_hold &&
   h("details", null, h("summary", null, `Open holds (${check.others_hold.length})`), dataTable("Open holds", ["Held", "Expires"], check.others_hold.map((hold) => [shows(hold.held_usd), minute(hold.expires_at)])));

@@ -114,7 +114,7 @@ function inBrowser() {
     if (place.metric) steps.push([place.metric, { view: "dependency", dependency: place.dependency, metric: place.metric }]);
     if (place.segment) steps.push([place.segment, place]);
     if (place.budget) steps.push([place.budget, place]);
-    if (place.view === "incidents") steps.push(["Incident", place]);
+    if (place.view === "incidents") steps.push([place.incident_id ? "Incident" : "Incidents", place]);
     if (place.workload) steps.push([place.workload, place]);
     return h("nav", { "aria-label": "Where you are" }, h("ol", { class: "crumbs" }, steps.map(([text, to], i) =>
       h("li", null, i === steps.length - 1 ? h("span", { "aria-current": "page" }, name(text)) : go.link(text, to)))));

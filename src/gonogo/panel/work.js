@@ -100,7 +100,7 @@ function preflightView({ answer: report, history, asked, go, width }) {
           h("th", { scope: "row" }, h("span", { class: "name" }, marked(check.verdict), go.link(check.dependency, { view: "dependency", dependency: check.dependency }))),
           h("td", { class: "num" }, check.score === undefined ? DASH : points(check.score)),
           h("td", null, STATUS[check.drift_status] ?? DASH),
-          h("td", { class: "wide" }, check.route_target && check.route_target !== check.dependency ? [h("span", { class: "hop" }, "\u2192 "), name(check.route_target)] : "primary"),
+          h("td", { class: "wide target" }, check.route_target && check.route_target !== check.dependency ? [h("span", { class: "hop" }, "\u2192 "), name(check.route_target)] : "primary"),
           h("td", { class: "small" }, check.why)))))),
       report.p_success_note && h("p", { class: "promise" }, report.p_success_note),
       report.incidents.length > 0 && h("ul", { class: "rows" }, report.incidents.map((incident) => h("li", { key: incident.id }, mark(INCIDENT[incident.status]), h("span", { class: "grow" }, "Incident of ", go.link(incident.dependency, { view: "incidents", incident_id: incident.id })), h("span", { class: "muted" }, incident.status)))),
