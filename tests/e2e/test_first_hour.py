@@ -66,14 +66,20 @@ def test_a_grade_in_words_is_said_to_be_an_outcome(tmp_path: Path) -> None:
     assert third.startswith("3 accepted")
 
 
-def test_a_table_of_counts_is_not_offered_as_calls(tmp_path: Path) -> None:
-    """A row a day with how many calls and how many failed: each would have been one good call."""
-    source = tmp_path / "daily.csv"
-    source.write_text("date,service,Requests,errors,spend\n2026-11-01,geocoder,1019,11,0.51\n")
+DAILY = {
+    "'Requests', 'errors'": "date,service,Requests,errors,spend\n2026-11-01,geocoder,1019,11,0.51\n",
+    "'total', 'correct'": "day,model,total,correct\n2026-11-01,gpt-4,100,87\n",
+}
+
+
+@pytest.mark.parametrize("counts", DAILY)
+def test_a_table_of_counts_is_not_offered_as_calls(tmp_path: Path, counts: str) -> None:
+    """A row a day with how many calls and how many failed: each would have been one call."""
+    (source := tmp_path / "daily.csv").write_text(DAILY[counts])
     refused = typed("ingest", str(source), "--timezone", "UTC", store=tmp_path / "s.db")
     said = refused.stdout + refused.stderr
     assert refused.returncode == 65
-    assert "seems to count calls ('Requests', 'errors')" in said
+    assert f"seems to count calls ({counts})" in said
     assert "--map" not in said
     assert "docs/cells.md" in said
 
@@ -126,6 +132,7 @@ def test_milliseconds_are_told_from_times_ahead(tmp_path: Path) -> None:
         (["bot", "model"], [], "--map dependency=bot --ignore-unknown"),
         (["model", "correct"], ["dependency"], "--map outcome=correct --ignore-unknown"),
         (["shoe size"], [], ""),
+        (["when_ms", "bot"], [], "--map 'ts=when_ms*0.001' --map dependency=bot"),
         (
             ["Latency [µs]", "agent"],
             [],

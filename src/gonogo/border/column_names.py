@@ -66,6 +66,10 @@ _BAD_COUNTS = frozenset(
         "successes",
     ]
 )
+# Counts too, where no column beside them is of one call alone.
+_TOTALS = frozenset(["total", "n"])
+_GOOD_COUNTS = frozenset(["correct", "passed", "right", "solved", "wrong", "incorrect"])
+_OF_ONE_CALL = frozenset(["id", "item", "latency_ms", "confidence", "prediction", "label", "error"])
 # Taken where no better column is: these hold an answer's text as often.
 _PERHAPS = "feedback user_feedback thumbs thumb vote result ergebnis resultat resultado risultato resultaat verdict judgement judgment"
 # What became of a call: `success` and 200 are no errors. Where a column tells of errors alone, that is taken.
@@ -93,6 +97,11 @@ _MS_OF_UNIT = {
     **dict.fromkeys(("ms", "millis", "milliseconds", "usd", "dollars", "utc"), ""),
     **dict.fromkeys(("s", "sec", "secs", "seconds", "sek", "sekunden", "segundos"), "*1000"),
     **dict.fromkeys(("min", "mins", "minutes", "minuten", "minutos"), "*60000"),
+}
+_S_OF_UNIT = {
+    **dict.fromkeys(("ns", "nanos", "nanoseconds"), "*0.000000001"),
+    **dict.fromkeys(("us", "micros", "microseconds"), "*0.000001"),
+    **dict.fromkeys(("ms", "millis", "milliseconds"), "*0.001"),
 }
 _UNIT = re.compile(rf"_({'|'.join(_MS_OF_UNIT)})$")
 _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
@@ -148,12 +157,15 @@ def _rank(option: str) -> int:
 
 
 def counted_calls(columns: Iterable[str]) -> list[str]:
-    """The columns by which a row seems to count many calls, and how many of them failed; none where it does not."""
+    """The columns by which a row seems to count many calls, and how many of them went well or did not."""
     plainly = {re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_"): column for column in columns}
-    counts, bad = (
-        [plainly[name] for name in plainly if name in of] for of in (_COUNTS, _BAD_COUNTS)
-    )
-    return [counts[0], bad[0]] if counts and bad else []
+    of_one = _OF_ONE_CALL & {_meant(column)[0] for column in plainly.values()}
+    pairs = ((_COUNTS, _BAD_COUNTS), *([] if of_one else [(_COUNTS | _TOTALS, _GOOD_COUNTS)]))
+    for named in pairs:
+        counts, parts = ([plainly[name] for name in plainly if name in of] for of in named)
+        if counts and parts:
+            return [counts[0], parts[0]]
+    return []
 
 
 def _meant(column: str) -> tuple[str | None, str]:
@@ -163,8 +175,10 @@ def _meant(column: str) -> tuple[str | None, str]:
     field = _FIELD_OF.get(name) or (unit and _FIELD_OF.get(name[: unit.start()]))
     if field is None and name in _OWN_SCORES:
         return f"metrics.{column.rpartition('.')[2]}", ""
-    factor = _MS_OF_UNIT.get(unit[1] if unit else name, "")
-    return field or None, factor if field == "latency_ms" else ""
+    written = unit[1] if unit else name
+    if field == "ts":
+        return field, _S_OF_UNIT.get(written, "")
+    return field or None, _MS_OF_UNIT.get(written, "") if field == "latency_ms" else ""
 
 
 def _perhaps_meant(column: str) -> tuple[str | None, str]:
