@@ -172,6 +172,34 @@ def test_a_child_of_multiprocessing_writes_what_it_queued(tmp_path: Path, method
     assert n == 1 + 50 * len(children)
 
 
+_POOLS: list[Recorder] = []
+
+
+def begin_in_a_pool(store: str) -> None:
+    """A recorder of each worker's own."""
+    _POOLS.append(Recorder(store))
+
+
+def record_in_a_pool(n: int) -> None:
+    """One call."""
+    _POOLS[-1].record("pooled", outcome=n % 2)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_pool_write_what_they_queued(tmp_path: Path, method: str) -> None:
+    """`with Pool(…)` terminates its workers, who would lose all that they recorded last."""
+    context: Any = multiprocessing.get_context(method)
+    store = str(tmp_path / "gonogo.db")
+    with context.Pool(2, begin_in_a_pool, (store,)) as pool:
+        pool.map(record_in_a_pool, range(400))
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(store)) as connection:
+        (n,) = connection.execute("SELECT count(*) FROM observation").fetchone()
+    assert n == 400
+
+
 def test_methods_of_a_class_are_observed_above_and_below_their_decorators() -> None:
     """`classmethod` and `staticmethod` make no function that could be called: what they hold is."""
     recorder = Kept()

@@ -7,6 +7,7 @@ writes. The queue is bounded. What cannot be kept is counted, and the last reaso
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -324,6 +325,26 @@ def close_with_child(close: Callable[[float], object], timeout_s: float) -> None
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:
         util.Finalize(None, close, args=(timeout_s,), exitpriority=10)
+        _close_when_terminated(close, timeout_s)
+
+
+def _close_when_terminated(close: Callable[[float], object], timeout_s: float) -> None:
+    """Write what is left before SIGTERM ends a child: so `with Pool(…)` ends each of its own.
+
+    In a thread of its own: this one may hold a lock of the queue in the very moment.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return
+
+    def end(number: int, _: object) -> None:
+        closing = threading.Thread(target=close, args=(timeout_s,), daemon=True)
+        closing.start()
+        closing.join(timeout_s)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _refuse_read_only(settings: Settings) -> None:
