@@ -40,8 +40,7 @@ JUDGE = "judge:"
 # A call that arrives more than a day after it was made is history that is brought in: how late its
 # outcome came is not known then, and nothing is learned of that.
 HISTORY_AFTER_MS = DAY_MS
-# How long what was refused on the way in is said.
-REFUSED_DAYS = 30
+REFUSED_DAYS = 30  # how long what was refused on the way in is said
 
 # From best to worst: a report is as bad as its worst part. `unknown` stands between caution and
 # no_go: it never reads as "go", and it never hides a part that is known to be bad.
@@ -200,6 +199,7 @@ class RefusedRows:
     newest_ms: int
     field: str
     problem: str
+    taken: int | None = None  # of the rows that came on the same days; None: not counted yet
 
     def is_recent(self, now_ms: int) -> bool:
         """Whether the newest of them came within 30 days: older ones say nothing of what is judged."""

@@ -144,10 +144,10 @@ def history(name: str, now_ms: int) -> Iterator[dict[str, object]]:
 
 
 @asynccontextmanager
-async def library(folder: Path) -> AsyncIterator[Gonogo]:
+async def library(folder: Path, actor: str = "agent") -> AsyncIterator[Gonogo]:
     """The application over a folder's store, as its configuration says."""
     settings = load_settings(str(folder / "gonogo.toml"), str(folder / "gonogo.db"), {})
-    async with Gonogo(settings) as app:
+    async with Gonogo(settings, actor=actor) as app:
         yield app
 
 
@@ -155,12 +155,13 @@ async def lived_in(folder: Path) -> None:
     """A store with every state in it: a switch made, a plan that waits, and money held."""
     (folder / "gonogo.toml").write_text(CONFIG)
     now_ms = time.time_ns() // 1_000_000
-    async with library(folder) as app:
+    async with library(folder, actor="recorder") as traffic:
         for name in RATES:
             rows = list(history(name, now_ms))
             for start in range(0, len(rows), 1000):
-                stored = await app.record_observations(rows[start : start + 1000])
+                stored = await traffic.record_observations(rows[start : start + 1000])
                 assert not stored.rejected
+    async with library(folder) as app:
         for name in ("mitigated", "pending"):
             plan = await app.trigger_fallback(name, reason="it fell")
             assert isinstance(plan, FallbackPlan)

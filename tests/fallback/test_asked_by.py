@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 
@@ -33,7 +33,7 @@ class Day:
 
     settings: Settings
     asker: Gonogo
-    clock: list[int] = field(default_factory=lambda: [START_MS])
+    clock: list[int]
 
     async def said(
         self,
@@ -83,8 +83,9 @@ async def day(tmp_path: Path) -> AsyncIterator[Day]:
         "a", fallback=("b", "b@2"), fallback_policy="allow", recovery_share=0.0
     )
     settings = Settings(store=engines.store_of(tmp_path), dependencies=MappingProxyType({"a": own}))
-    async with Gonogo(settings, clock=lambda: START_MS, actor="agent") as asker:
-        made = Day(settings, asker)
+    clock = [START_MS]
+    async with Gonogo(settings, clock=lambda: clock[0], actor="agent") as asker:
+        made = Day(settings, asker, clock)
         await made.said("otlp", "a", 900, good=0.6, days=(0.0, 10.0))
         yield made
 
@@ -125,6 +126,33 @@ async def test_a_flood_of_the_asker_makes_no_ill_target_well(day: Day) -> None:
     plan = await day.plan()
     with pytest.raises(ActionRefused, match="target_health"):
         await day.asker.trigger_fallback("a", plan_id=plan.plan_id)
+
+
+@pytest.mark.parametrize("oldest", [0.95, 1.5, 60.0])
+@pytest.mark.parametrize("item", [None, "q"], ids=["calls", "golden"])
+async def test_dating_them_back_does_not_make_them_others_words(
+    day: Day, oldest: float, item: str | None
+) -> None:
+    """What the asker recorded in the last day, of whatever day and hour, until the day is over.
+
+    What it recorded before that, and what others date back, counts.
+    """
+    await day.said("otlp", "b", 900, good=0.3, days=(2.0, 70.0), item=item)
+    await day.said("agent", "b", 20_000, days=(0.9, oldest), item=item)
+    assert not health(await day.plan())[0]
+    # None of them is of the last day then, whose times began .9 of a day back.
+    day.clock[0] += 5 * HOUR_MS
+    assert not health(await day.plan())[0]
+    day.clock[0] += 20 * HOUR_MS
+    assert health(await day.plan())[0]
+
+
+async def test_what_others_date_back_counts(day: Day) -> None:
+    """A file that came an hour ago says of the last days what it says."""
+    await day.said("otlp", "b", 900, good=0.3, days=(2.0, 12.0))
+    assert not health(await day.plan())[0]
+    await day.said("otlp", "b", 20_000, days=(0.9, 12.0))
+    assert health(await day.plan())[0]
 
 
 async def test_in_an_outage_the_target_has_to_answer_others(day: Day) -> None:

@@ -49,6 +49,7 @@ CONTRACT = (
     "test_one_entry",
     "test_refused_rows",
     "test_hour_cells",
+    "test_arrival_times",
     "test_call_gate",
     "test_held_ahead",
 )

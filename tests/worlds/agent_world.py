@@ -76,8 +76,7 @@ def failing(name: str, a_day: int, *, since_days: float) -> Iterator[Row]:
 
 
 async def lived_in(folder: Path) -> Gonogo:
-    """An application with that history, at noon of the last day."""
-    app = Gonogo(settings(folder), clock=lambda: NOW_MS)
+    """An agent's application with that history, at noon of the last day; others recorded it."""
     rows = [
         *calls("sentiment-v3", 60, lambda ago: 0.94 if ago > 20 else 0.94 - 0.2 * (1 - ago / 20)),
         *calls("sentiment-v2", 40, lambda _: 0.93),
@@ -86,8 +85,9 @@ async def lived_in(folder: Path) -> Gonogo:
         *failing("vision-api", 40, since_days=3),
         *list(calls("new-model", 1, lambda _: 1.0))[-4:],
     ]
-    for start in range(0, len(rows), BATCH):
-        batch: list[Mapping[str, object]] = list(rows[start : start + BATCH])
-        stored = await app.record_observations(batch)
-        assert stored.accepted == len(batch)
-    return app
+    async with Gonogo(settings(folder), clock=lambda: NOW_MS, actor="recorder") as traffic:
+        for start in range(0, len(rows), BATCH):
+            batch: list[Mapping[str, object]] = list(rows[start : start + BATCH])
+            stored = await traffic.record_observations(batch)
+            assert stored.accepted == len(batch)
+    return Gonogo(settings(folder), clock=lambda: NOW_MS)

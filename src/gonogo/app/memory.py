@@ -73,7 +73,8 @@ class CheckMemory(Maintenance):
         if mark is not None and question.is_about_now:
             report = beside_refused(report, mark.refused, now_ms=now_ms)
             own = self.settings.dependency(report.dependency)
-            report = given_refused(report, min_effect=own.min_effect)
+            taken = None if mark.refused is None else mark.refused.taken
+            report = given_refused(report, taken=taken, min_effect=own.min_effect)
         report = await _beside_changes(stores, report)
         if question.is_about_the_whole:
             return mark, report

@@ -32,19 +32,23 @@ def verdict_of(finding: Finding) -> Verdict:
     return VERDICT_OF[finding.status]
 
 
-def given_refused(report: DriftReport, *, min_effect: float) -> DriftReport:
+def given_refused(
+    report: DriftReport, *, taken: int | None = None, min_effect: float
+) -> DriftReport:
     """The report; a `go` is a caution where the rows that were refused could hide twice what matters.
 
     A row is refused for reading otherwise than the rest, as those of failed calls do. What `go` excludes
     of the labels it has, it cannot exclude of those that were lost. They are held against the calls since
-    the baseline: when a call arrived is not kept, so that a loss of late is weighed too lightly.
+    the baseline, of those that came in the same days where these are counted (`taken`): a loss of late is one
+    of few, however much came before.
     """
     refused, current = report.refused, report.current
     if report.verdict != "go" or refused is None or current is None or not current.n:
         return report
     # Of few calls that have a label, a refused row had one no more often than the rest.
     labelled = 1.0 if report.label_coverage is None else report.label_coverage.share
-    lost = refused.n / (refused.n + current.n / max(labelled, 1e-6))
+    calls = current.n / max(labelled, 1e-6)
+    lost = refused.n / (refused.n + (calls if taken is None else min(calls, taken)))
     if lost <= DROP_EXCLUDED * min_effect:
         return report
     told = f"Beside {things(current.n, report.metric)} that is too many to say go: they may be the bad ones."

@@ -68,7 +68,10 @@ class Telemetry(Protocol):
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
     ) -> HourCounts:
-        """What these writers recorded of the calls since a time: their part in `hours`."""
+        """What these writers recorded of calls since a time, and since then of earlier ones: their part in `hours`.
+
+        Of an earlier hour into which one of them recorded since, all that it ever recorded.
+        """
         ...
 
     async def histograms(

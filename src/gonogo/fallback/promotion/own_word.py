@@ -21,6 +21,8 @@ async def told_own_word(telemetry: Telemetry, made: Promotion, dependency: str) 
     """Says that more than a twentieth of a version's calls in the trial are theirs; None where they are not."""
     if not made.asked_by:
         return None
+    from gonogo.hours.counts import hours_where
+
     begun = made.stages[0][0] // HOUR_MS
     calls, theirs = dict[str | None, int](), dict[str | None, int]()
     for name in (dependency, made.shadow):
@@ -28,7 +30,7 @@ async def told_own_word(telemetry: Telemetry, made: Promotion, dependency: str) 
             of_all = await telemetry.hours(name, start_hour=begun)
             part = await telemetry.recorded_by(name, made.asked_by, since_ms=begun * HOUR_MS)
             _add(calls, of_all)
-            _add(theirs, part)
+            _add(theirs, hours_where(part, part.hour >= begun))
     for version in (made.version, made.current):
         n, of = theirs.get(version, 0), calls.get(version, 0)
         if n > SHARE_MAX * of:

@@ -6,10 +6,12 @@ good. Counts are kept, and the newest reason; never the row.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, REFUSED_DAYS, RefusedRows
+from gonogo.store.observations.arrival_times import came_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +106,10 @@ def _add(
 def read_refused(connection: Connection, name: str) -> RefusedRows | None:
     """What was refused of a dependency in the 30 days before the newest refusal; None: nothing."""
     rows = connection.execute(_READ_ONE, (name, REFUSED_DAYS)).fetchall()
-    return _summed(name, rows) if rows else None
+    if not rows:
+        return None
+    summed = _summed(name, rows)
+    return replace(summed, taken=came_since(connection, name, summed.since_day))
 
 
 def _read_all(connection: Connection) -> list[RefusedRows]:

@@ -17,6 +17,7 @@ from gonogo.store.hour_cells.stored_cells import (
     see_values,
     unpacked,
 )
+from gonogo.store.observations.arrival_times import note_arrivals
 from gonogo.store.observations.batch_parts import added
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.dependencies import (
@@ -102,6 +103,11 @@ def record_cells(
         if changes:
             costs += _store(connection, catalogue, dependency, changes, changed, slices)
             _date(connection, dependency, changes, [cell for _, cell in fitting])
+            n = sum(each.after.n for each in changes if each.before is None)
+            hours = {each.after.hour for each in changes}
+            note_arrivals(
+                connection, catalogue, dependency.id, n, hours, writer=writer, now_ms=now_ms
+            )
     if changed:
         catalogue.apply(changed)
     if costs:

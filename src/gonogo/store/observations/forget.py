@@ -47,7 +47,7 @@ _OF_ROWS = ("golden_answer", "answer", "answer_day", "dependency_metric", "state
 _WHOLE = (
     *("observation", "observation_id", *_OF_ROWS, "output_sample", "dependency_version"),
     *("cardinality", "cardinality_value", "kept_score", "standing", "retention", "grade"),
-    "hour_cell",
+    *("hour_cell", "arrival_day", "late_arrival"),
 )
 
 

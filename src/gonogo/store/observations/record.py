@@ -9,8 +9,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import BookedCost
-from gonogo.records import MICRO, BatchReport, Observation, Rejection
+from gonogo.records import HOUR_MS, MICRO, BatchReport, Observation, Rejection
 from gonogo.store.engine import Connection
+from gonogo.store.observations.arrival_times import note_arrivals
 from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
 from gonogo.store.observations.batch_parts import added
 from gonogo.store.observations.catalogue import Catalogue
@@ -99,6 +100,10 @@ def record_batch(
         arrivals = sort_out(connection, catalogue, dependency.id, kept, now_ms, as_rows, pricing)
         rows = _store(connection, catalogue, dependency, arrivals, cells, slices, as_rows)
         filled = [each[:2] for each in arrivals.filled.values()]
+        hours = {row.ts_ms // HOUR_MS for row in (*rows, *(after for _, after in filled))}
+        note_arrivals(
+            connection, catalogue, dependency.id, len(rows), hours, writer=writer, now_ms=now_ms
+        )
         costs += costs_of(name, rows, filled, catalogue, settings)
         report = added(report, arrivals.report)
     if cells:

@@ -34,7 +34,7 @@ __all__ = ["Move"]
 _BY_DEPENDENCY = (
     *("dependency_version", "cardinality", "cardinality_value", "observation", "observation_id"),
     *("dependency_metric", "golden_answer", "answer", "answer_day", "output_sample", "kept_score"),
-    *("retention", "standing", "grade", "hour_cell"),
+    *("retention", "standing", "grade", "hour_cell", "arrival_day", "late_arrival"),
 )
 _BY_SERIES = ("rollup", "histogram", "category")
 _NAMES = (

@@ -59,7 +59,8 @@ def golden_lately(connection: Connection, *, start_hour: int) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-# The counts of `store/observations/cells.py`, by hour and version, from the rows themselves.
+# The counts of `store/observations/cells.py`, by hour and version, from the rows themselves: those of calls
+# since then, and those of earlier hours into which somebody recorded since then.
 _RECORDED_BY = """
 SELECT hour, version_id, count(*), sum(failed), sum(timed), sum(met), sum(labelled), sum(outcome),
   sum(good), sum(ok), sum(ok * labelled), sum(ok * good)
@@ -76,9 +77,16 @@ FROM (
       CASE WHEN o.latency_us <= {slo} THEN 1 ELSE 0 END AS met,
       CASE WHEN o.outcome_e6 IS NULL AND o.item_id IS NOT NULL AND o.error_id IS NOT NULL
         THEN 0 ELSE o.outcome_e6 END AS outcome
-    FROM observation o
-    WHERE o.dependency_id = ? AND o.ts_ms >= ? AND o.item_id IS {golden} NULL
-      AND o.writer_id IN (SELECT id FROM name WHERE text IN ({marks}))
+    FROM (
+      SELECT * FROM observation n
+      WHERE n.dependency_id = ?1 AND n.ts_ms >= ?2 AND n.writer_id IN ({writers})
+      UNION ALL
+      SELECT p.* FROM late_arrival l CROSS JOIN observation p
+      WHERE l.dependency_id = ?1 AND l.writer_id IN ({writers}) AND l.came_hour >= ?2 / {hour}
+        AND p.dependency_id = ?1 AND p.writer_id = l.writer_id AND p.ts_ms < ?2
+        AND p.ts_ms >= l.hour * CAST({hour} AS BIGINT)
+        AND p.ts_ms < (l.hour + 1) * CAST({hour} AS BIGINT)
+    ) AS o WHERE o.item_id IS {golden} NULL
   ) AS told
 ) AS judged
 GROUP BY hour, version_id
@@ -94,12 +102,13 @@ def recorded_by(
     if found is None or not by:
         return hours_of(connection, [])
     rule = Rule.parse(found[1])
+    marks = ", ".join(f"?{at}" for at in range(3, 3 + len(by)))
     query = _RECORDED_BY.format(
         bar=rule.bar_e6,
         slo=_NO_SLO_US if rule.slo_us is None else rule.slo_us,
         hour=HOUR_MS,
         golden="NOT" if golden else "",
-        marks=", ".join("?" * len(by)),
+        writers=f"SELECT id FROM name WHERE text IN ({marks})",  # noqa: S608 - only marks
     )
     rows = connection.execute(query, (found[0], since_ms, *by)).fetchall()
     return hours_of(connection, [tuple(map(int, row)) for row in rows])
