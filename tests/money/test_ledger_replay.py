@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import engines
 from gonogo.errors import ParameterError, StoreError
 from gonogo.records import DAY_MS, QUARTER_MS
 from gonogo.store.books.ledger_books import SUM_MAX, window_ranges
@@ -90,10 +91,13 @@ async def test_replaying_the_entries_gives_the_books(
     org = usd_budget("org", 40, dependencies=("search",))
     task = usd_budget("task", 20, parent="org", window="day")
     bench = await opened(tmp_path_factory.mktemp("ledger"), org, task)
-    oracle = await _take(bench, steps)
-    await bench.database.read(replayed)
-    answer = await bench.check("org", planned_cost_usd=0)
-    await bench.database.close()
+    try:
+        oracle = await _take(bench, steps)
+        if engines.ENGINE == "sqlite":  # `replayed` reads its tables
+            await bench.database.read(replayed)
+        answer = await bench.check("org", planned_cost_usd=0)
+    finally:
+        await bench.database.close()  # a drawn example that fails leaves no connection behind
     assert answer.spent_usd == pytest.approx(oracle.spent / 1e6, abs=1e-9)
 
 
@@ -101,8 +105,9 @@ def _execute(statement: str, connection: Connection) -> None:
     connection.execute(statement)
 
 
+@pytest.mark.sqlite
 async def test_entries_cannot_be_changed_or_removed(tmp_path: Path) -> None:
-    """Not even by a slip of our own."""
+    """Not even by a slip of our own: the file has triggers."""
     bench = await opened(tmp_path, usd_budget("nightly", 10))
     await bench.hold(4)
     for statement in ("UPDATE ledger_entry SET held_micro_usd = 0", "DELETE FROM ledger_entry"):

@@ -64,6 +64,7 @@ async def test_each_dependency_s_own_limit_is_told_of_and_stops_a_fallback(tmp_p
     assert "each/n: -$0.20 left" in check.why
 
 
+@pytest.mark.sqlite
 async def test_sums_by_a_key_begin_with_the_store(tmp_path: Path) -> None:
     """So that the first question about a value has no calls to sum while everybody else waits."""
     async with opened_app(tmp_path, TENANTS) as app:
