@@ -376,6 +376,13 @@ class Settings:
             at = name.find("/", at + 1)
         return None
 
+    def is_nowhere(self, budget: str) -> bool:
+        """Whether a budget that money is booked to is neither configured nor a former name of one."""
+        every = (*self.budgets.values(), *self.keyed_budgets.values())
+        former = {name for one in every for name in one.formerly}
+        own = {budget, *(budget[:at] for at, each in enumerate(budget) if each == "/")}
+        return self.budget(budget) is None and not own & former and budget not in self.keyed_budgets
+
     def dependency(self, name: str) -> DependencySettings:
         """What is configured for a dependency, or the defaults."""
         return self.dependencies.get(name) or DependencySettings(name)

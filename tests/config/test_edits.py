@@ -89,6 +89,31 @@ async def test_a_budget_that_is_gone_is_said_until_another_has_its_money(tmp_pat
     assert (found.spent_usd, found.unconfigured) == (7.0, None)
 
 
+async def test_the_check_of_a_renamed_budget_names_what_its_old_name_has_spent(
+    tmp_path: Path,
+) -> None:
+    """Until `formerly` has it, or the new name has money of its own; of a value of a key, too."""
+    per = '[budgets.customer]\nlimit_usd = 9\nper = "tenant"\n'
+    async with opened_app(tmp_path, TEAM + per) as app:
+        await record(app, calls("mine", 3, 1.0, budget="team"))
+        await record(app, calls("yours", 2, 0.5, budget="customer/a"))
+        crew, client = TEAM.replace("team", "crew"), per.replace("customer", "client")
+        edit(tmp_path, crew + client)
+        for name, lost in (("crew", {"team": 3.0, "customer/a": 1.0}), ("client/b", None)):
+            found = await app.check_budget_with_confidence(name, planned_cost_usd=1)
+            told = {left.budget: left.spent_usd for left in found.unconfigured or ()}
+            assert told == (lost or told), name
+            assert "$3.00 spent in the window for 'team', not configured" in found.summary
+        edit(tmp_path, f'{crew}formerly = ["team"]\n{client}formerly = ["customer"]\n')
+        for name, expected in (("crew", 3.0), ("client/a", 1.0), ("client/b", 0.0)):
+            found = await app.check_budget_with_confidence(name, planned_cost_usd=1)
+            assert (found.spent_usd, found.unconfigured) == (expected, None)
+        edit(tmp_path, crew)
+        await record(app, calls("mine", 1, 1.0, since_h=1, budget="crew"))
+        found = await app.check_budget_with_confidence("crew", planned_cost_usd=1)
+        assert found.unconfigured is None
+
+
 async def test_another_parent_takes_over_what_was_spent_and_is_held(tmp_path: Path) -> None:
     """Without a parent, under one, and under another: the same money, in each that counts it."""
     other = ORG.replace("org", "other")

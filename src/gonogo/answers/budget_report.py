@@ -35,12 +35,13 @@ class OtherHold(Part):
 
 
 class UnconfiguredHold(Part):
-    """Money still held in the name of a budget that is no longer configured; it counts nowhere."""
+    """Money held, or spent in the window, in the name of a budget that is no longer configured; it counts nowhere."""
 
     budget: str
     unit: Unit | None = None
     held_usd: Usd
-    expires_at: Time
+    expires_at: Time | None = None
+    spent_usd: Usd | None = None
 
 
 class Substitute(Part):

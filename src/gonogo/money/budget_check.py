@@ -19,7 +19,7 @@ from gonogo.money.budget_verdict import (
     stated_unit,
 )
 from gonogo.money.calibration import calibration_note
-from gonogo.money.not_counted import all_uncounted
+from gonogo.money.not_counted import all_uncounted, left_money
 from gonogo.money.scopes import (
     NO_TRAFFIC,
     Traffic,
@@ -111,10 +111,10 @@ async def check_budget(
         decision_id=decision_id if holds and entry_of else None,
         unpriced=unpriced if unpriced.calls else None,
         uncounted=await all_uncounted(ledger, settings, request, scopes[0], traffic, record),
-        left=record.left,
     )
     balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=_HOLDS_SHOWN[request.detail])
-    question = await _tried(question, balances, wanted, forecast)
+    left = await left_money(ledger, settings, scopes[0], record, balances[0], now_ms=now_ms)
+    question = await _tried(replace(question, left=left), balances, wanted, forecast)
     if question.reservation_id is None:
         return check(question, balances)
     hold = _hold(question, question.reservation_id, request, scopes, entry_of)

@@ -54,7 +54,7 @@ class BudgetQuestion:
     unpriced: UnpricedCalls | None = None  # called in the window, without a price
     instead: tuple[tuple[str, str], ...] = ()  # counts too, and in whose stead
     uncounted: tuple[UncountedCalls, ...] = ()  # near names that the budget does not count
-    left: tuple[LeftHold, ...] = ()  # held for budgets that are no longer configured
+    left: tuple[LeftHold, ...] = ()  # held or spent for budgets that are no longer configured
     decision_id: str | None = None  # of the log entry that a hold is written with
     offer_max: int | None = None  # the most calls that a failed check may offer
 
@@ -238,16 +238,7 @@ def _base(
             for h in own.holds
         ]
         or None,
-        unconfigured=[
-            UnconfiguredHold(
-                budget=h.budget,
-                unit=stated_unit(h.unit),
-                held_usd=h.held_micro_usd / UNIT_SIZE[h.unit],
-                expires_at=rfc3339(h.expires_ms),
-            )
-            for h in question.left
-        ]
-        or None,
+        unconfigured=_unconfigured(question.left) or None,
         also_counts=[Substitute(dependency=name, instead_of=of) for name, of in question.instead]
         or None,
         not_counted=[NotCounted(listed=a, recorded=b) for a, b in question.uncounted] or None,
@@ -280,6 +271,19 @@ def replayed(
         }
     )
     return told.model_copy(update={"summary": budget_summary(told)})
+
+
+def _unconfigured(left: Sequence[LeftHold]) -> list[UnconfiguredHold]:
+    return [
+        UnconfiguredHold(
+            budget=each.budget,
+            unit=stated_unit(each.unit),
+            held_usd=each.held_micro_usd / UNIT_SIZE[each.unit],
+            expires_at=None if each.expires_ms is None else rfc3339(each.expires_ms),
+            spent_usd=each.spent_micro_usd / UNIT_SIZE[each.unit] or None,
+        )
+        for each in left
+    ]
 
 
 def _unpriced(question: BudgetQuestion) -> UnpricedShare | None:

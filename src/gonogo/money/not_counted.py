@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.money.scopes import budget_chain, dependencies_of, is_pattern, matched, stead_of
 from gonogo.ports.booked_costs import KeyedCalls
+from gonogo.ports.money import LeftHold
 from gonogo.ports.routes import split_version
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from gonogo.money.budget_request import BudgetRequest
     from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import BudgetRecord, Ledger, Scope
+    from gonogo.ports.money import Balance, BudgetRecord, Ledger, Scope
     from gonogo.settings import BudgetSettings, Settings
 
 SHOWN_MAX = 10
@@ -80,6 +82,33 @@ async def all_uncounted(
         *await _unseen_value(ledger, scope),
         *uncounted_names(settings, chain, traffic),
     )
+
+
+async def left_money(
+    ledger: Ledger,
+    settings: Settings,
+    scope: Scope,
+    record: BudgetRecord,
+    balance: Balance,
+    *,
+    now_ms: int,
+) -> tuple[LeftHold, ...]:
+    """What budgets that are nowhere configured hold, and have spent where this one may be their new name.
+
+    That is one that no call has named, and in which nothing was spent or nothing else counts.
+    """
+    if record.dependencies or (balance.spent_micro_usd and scope.dependencies):
+        return record.left
+    gone = [name for name in await ledger.budgets_named() if settings.is_nowhere(name)]
+    gone = gone[:SHOWN_MAX]
+    scopes = [replace(scope, members=(name,), dependencies=(), segment=None) for name in gone]
+    balances = await ledger.balances(scopes, now_ms=now_ms, holds_max=0) if scopes else ()
+    found = {each.budget: each for each in record.left}
+    for name, own in zip(gone, balances, strict=True):
+        if own.spent_micro_usd:
+            left = found.get(name) or LeftHold(name, 0, None, scope.unit)
+            found[name] = replace(left, spent_micro_usd=own.spent_micro_usd)
+    return tuple(found.values())
 
 
 def _uncounted_work(

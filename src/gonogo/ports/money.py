@@ -173,12 +173,13 @@ class JudgedCheck:
 
 @dataclass(frozen=True, slots=True)
 class LeftHold:
-    """Money that open reservations hold in the name of a budget that is no longer configured."""
+    """Money that open reservations hold, or that was spent, in the name of a budget that is no longer configured."""
 
     budget: str
     held_micro_usd: int
-    expires_ms: int  # of the last of them
+    expires_ms: int | None  # of the last of them
     unit: Unit = "usd"
+    spent_micro_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from gonogo.errors import plain
 from gonogo.text.forms import UNIT_WORDS, amount_span, amount_text, counted, minute, percent
 
 if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown
+    from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown, UnconfiguredHold
     from gonogo.records import Unit
 
 # Up to here a forecast of another day rests on a prior.
 DAYS_UNKNOWN_MAX = 2
+# Of budgets that are no longer configured.
+LEFT_NAMED = 3
 
 
 def budget_summary(check: BudgetCheck) -> str:
@@ -63,12 +65,14 @@ def _rest(check: BudgetCheck) -> list[str]:
         parts.append(f"{money(check.reservation.held_usd)}{all_left} held until {until}")
     if check.held_usd:
         parts.append(f"others hold {money(check.held_usd)}")
-    parts += [
-        f"{amount_text(hold.held_usd, hold.unit or 'usd')} held until {minute(hold.expires_at)} for "
-        f"'{plain(hold.budget, 80)}', which is not configured, counts nowhere: name it in "
-        "`formerly` of the budget in its place"
-        for hold in check.unconfigured or ()
-    ]
+    if check.unconfigured:
+        named = [
+            f"{_left_text(each)} for '{plain(each.budget, 80)}'" for each in check.unconfigured
+        ]
+        more = f" and of {len(named) - LEFT_NAMED:,} more" if len(named) > LEFT_NAMED else ""
+        told = f"{', '.join(named[:LEFT_NAMED])}{more}"
+        told += ", not configured, counts nowhere: name it in `formerly` of the budget in its place"
+        parts.append(told)
     if check.days is not None and check.days.seen <= DAYS_UNKNOWN_MAX:
         seen, ahead = counted(check.days.seen, "day"), counted(check.days.ahead, "day")
         parts.append(f"how days differ is not known yet: {seen} seen, {ahead} ahead")
@@ -76,6 +80,15 @@ def _rest(check: BudgetCheck) -> list[str]:
     if not check.passed and check.calls_that_would_pass:
         parts.append(f"{counted(check.calls_that_would_pass, 'call')} would pass")
     return parts
+
+
+def _left_text(left: UnconfiguredHold) -> str:
+    money, said = partial(amount_text, unit=left.unit or "usd"), []
+    if left.spent_usd:
+        said.append(f"{money(left.spent_usd)} {UNIT_WORDS[left.unit or 'usd'].spent} in the window")
+    if left.expires_at is not None:
+        said.append(f"{money(left.held_usd)} held until {minute(left.expires_at)}")
+    return " and ".join(said)
 
 
 def not_counted_text(listed: str | None, recorded: str | None) -> str:

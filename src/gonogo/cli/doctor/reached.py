@@ -110,7 +110,6 @@ async def _budgets(session: Session) -> list[Finding]:
         for each in uncounted_names(settings, (budget,), traffic)
         if each.listed in budget.dependencies
     ]
-    former = {name for budget in every.values() for name in budget.formerly}
     named = await stores.ledger.budgets_named() if every else ()
     known = {*named, *(budget.parent for budget in every.values())}
     found += [
@@ -119,8 +118,7 @@ async def _budgets(session: Session) -> list[Finding]:
         if not budget.dependencies and name not in known
     ]
     for name in named:
-        owner = name.partition("/")[0]
-        if settings.budget(name) is None and not former & {name, owner} and name not in every:
+        if settings.is_nowhere(name):
             near = nearest(name, every)
             said = "recorded calls name it, and it is not configured"
             said += f": is '{plain(near, 80)}' meant?" if near else ""

@@ -127,11 +127,10 @@ def budgets_named(connection: Connection) -> tuple[str, ...]:
 
 def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tuple[LeftHold, ...]:
     """What open reservations of budgets hold that are neither configured nor a former name of one."""
-    former = {name for budget in settings.budgets.values() for name in budget.formerly}
     named = connection.execute(_BUDGETS_HELD if not connection.has_shards else _ACCOUNTS)
     found = []
-    for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None} - former):
-        if settings.budget(name) is not None:
+    for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None}):
+        if not settings.is_nowhere(name):
             continue
         for unit, held, until in connection.execute(_LEFT, (name, now_ms)).fetchall():
             found.append(LeftHold(name, int(held), until, unit))
