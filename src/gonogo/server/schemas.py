@@ -49,6 +49,7 @@ _OF_FORM: dict[Form, dict[str, Any]] = {
     "text": {"type": "string"},
     "time": {"type": "string"},
     "number": {"type": "number"},
+    "count": {"type": "number"},
     "outcome": {"type": "number", "minimum": 0, "maximum": 1},
     "list": {"type": "array", "items": {"type": "number"}},
 }
