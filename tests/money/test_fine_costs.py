@@ -123,8 +123,27 @@ async def test_a_tier_without_a_price_is_not_taken_for_its_model_s(tmp_path: Pat
             assert (found.verdict, found.spent_usd) == ("unknown", 0)
             assert found.unpriced is not None
             assert (found.unpriced.calls, found.unpriced.tokens) == (30, 3_000_000)
+            assert (
+                "a service tier without a price: add the table 'MODEL:TIER'" in found.unpriced.why
+            )
         await record(app, [replace_cost(one, 0.25) for one in sent])
         assert await spent(app) == pytest.approx(30 * 250_000)
+
+
+async def test_calls_of_a_tier_that_gets_its_price_later_are_booked_when_told_again(
+    tmp_path: Path,
+) -> None:
+    """Rows do not keep their tier; whoever tells of them again does, once, and nothing is booked twice."""
+    usual = PriceSettings("emb", 1.25, 10)
+    sent = calls("emb", 30, input_tokens=100_000, tier="priority")
+    async with opened(tmp_path, usual=usual) as app:
+        await record(app, sent)
+    async with opened(tmp_path, usual=usual, tier=PriceSettings("emb:priority", 2.5, 20)) as app:
+        assert await spent(app) == 0
+        without = [{key: value for key, value in one.items() if key != "tier"} for one in sent]
+        for told, micro in ((without, 0), (sent, 30 * 250_000), (sent, 30 * 250_000)):
+            await record(app, told)
+            assert await spent(app) == pytest.approx(micro)
 
 
 def replace_cost(one: dict[str, object], usd: float) -> dict[str, object]:

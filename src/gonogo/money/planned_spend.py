@@ -93,6 +93,7 @@ class UnpricedCalls:
     parent: str | None = None  # whose window it is, where not that of the budget asked about
     holder: Literal["reservation", "run"] | None = None  # whose they are, where no window's
     unit: Unit = "usd"
+    tiers: int = 0  # of them, those in a service tier without a price
 
     @property
     def hides_spending(self) -> bool:
@@ -116,7 +117,17 @@ class UnpricedCalls:
         where = f"of this {self.holder}" if self.holder else where
         return (
             f"{self.calls:,} of {counted(self.of, 'call')} {where} "
-            f"{'has' if self.calls == 1 else 'have'} {words.lacks}{tokens}: {named}. {words.remedy}"
+            f"{'has' if self.calls == 1 else 'have'} {words.lacks}{tokens}: {named}. {self._remedy}"
+        )
+
+    @property
+    def _remedy(self) -> str:
+        if not self.tiers:
+            return UNIT_WORDS[self.unit].remedy
+        which = "These are" if self.tiers == self.calls else f"{self.tiers:,} of these are"
+        return (
+            f"{which} of a service tier without a price: add the table 'MODEL:TIER' to [settings.prices] in "
+            "gonogo.toml and record them again with their tier, or record cost_usd."
         )
 
 

@@ -75,13 +75,14 @@ async def _of_scope(
         has_none = UNIT_WORDS[scope.unit].free and all(v.calls == v.silent for v in versions)
         if versions and has_none and await _is_tool(telemetry, name):
             continue  # one that never had a cost is free
-        found[name] = _of_dependency(versions)
+        found[name] = _of_dependency(versions, scope.unit)
     return UnpricedCalls(
         sum(each.calls for each in found.values()),
         sum(each.tokens for each in found.values()),
         sum(each.of for each in found.values()),
         tuple(name for name, each in found.items() if each.calls),
         unit=scope.unit,
+        tiers=sum(each.tiers for each in found.values()),
     )
 
 
@@ -96,9 +97,10 @@ def _is_priced(settings: Settings, name: str, of: VersionCalls, now_ms: int) -> 
     return call_nano_usd(name, of.version, probe, ts_ms=now_ms, settings=settings) is not None
 
 
-def _of_dependency(versions: Sequence[VersionCalls]) -> UnpricedCalls:
+def _of_dependency(versions: Sequence[VersionCalls], unit: Unit) -> UnpricedCalls:
     return UnpricedCalls(
         sum(each.silent + each.counted for each in versions),
         sum(each.tokens for each in versions),
         sum(each.calls for each in versions),
+        tiers=sum(each.counted - each.waiting for each in versions) if unit == "usd" else 0,
     )

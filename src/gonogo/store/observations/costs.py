@@ -76,7 +76,9 @@ class Pricing:
             )
         if after.cost_micro_usd is not None:
             return after._replace(booked_nano_usd=first.booked_nano_usd)
-        if all(first[at] == after[at] for at in _PRICED):
+        # Rows do not keep their tier: of one that had no price, who tells of the call again says it once more.
+        is_tier = after.booked_nano_usd == UNLISTED_TIER and late.tier is not None
+        if not is_tier and all(first[at] == after[at] for at in _PRICED):
             return after
         parts = {name: getattr(late, name) for name in _PARTS}
         priced = self(replace(as_priced(self._dependency, after, catalogue), **parts))
