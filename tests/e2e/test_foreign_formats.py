@@ -214,3 +214,14 @@ def test_a_broken_document_is_said_in_one_line(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": 1}) + "\n")
     wrong = typed("ingest", str(path), "--format", "promptfoo", store=store)
     assert "is no promptfoo results" in wrong.stderr
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_rates_of_a_run_are_no_calls(tmp_path: Path, indent: int | None) -> None:
+    """`results_*.json` of lm-evaluation-harness: taken as one call it would be an answer about nothing."""
+    told = {"results": {"gsm8k": {"exact_match,none": 0.5}}, "configs": {}, "versions": {}}
+    file = tmp_path / "results_2026-05-01T10-00-00.json"
+    file.write_text(json.dumps({**told, "n-shot": {}, "model_name": "m"}, indent=indent))
+    refused = typed("ingest", str(file), store=tmp_path / "s.db")
+    assert refused.returncode == 65
+    assert "samples_*.jsonl" in refused.stderr

@@ -43,7 +43,12 @@ FORMATS: tuple[ForeignFormat, ...] = (
 
 
 def format_of(record: Mapping[str, object]) -> ForeignFormat | None:
-    """The format of a file whose first record this is; None where none knows it."""
+    """The format of a file whose first record this is; None where none knows it.
+
+    Raises:
+        DataError: it is known, and holds rates instead of calls.
+    """
+    lm_eval.refuse_summary(record)
     return next((one for one in FORMATS if one.recognises(record)), None)
 
 

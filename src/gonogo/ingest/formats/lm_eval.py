@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gonogo.errors import DataError
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -24,6 +25,7 @@ from gonogo.ingest.formats.foreign_format import (
 RIGHT = ("exact_match", "acc", "em", "pass@1", "mcq_accuracy", "score_correct", "is_correct")
 _FILE = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\d)T(\d\d)[-:](\d\d)[-:](\d\d)(?:\.\d+)?\.jsonl?$")
 _OF_SAMPLE = frozenset({"doc_id", "doc", "arguments", "resps", "filtered_resps"})
+_OF_SUMMARY = frozenset({"results", "configs", "versions", "n-shot"})
 _NOT_METRICS = _OF_SAMPLE | {
     "target",
     "filter",
@@ -66,6 +68,19 @@ def _observations(record: Record, file: File) -> Iterator[Fields]:
         fields["outcome"] = scores[right]
     fields["metrics"] = {name: value for name, value in scores.items() if name != right}
     yield fields
+
+
+def refuse_summary(record: Record) -> None:
+    """Refuse the rates of a whole run, which lie in `results_*.json` beside the samples.
+
+    Raises:
+        DataError: the record is such a summary.
+    """
+    if record.keys() >= _OF_SUMMARY:
+        raise DataError(
+            "These are the rates of a run of lm-evaluation-harness, not its answers: run it with --log_samples and "
+            "bring in samples_*.jsonl, which lie beside it."
+        )
 
 
 FORMAT = ForeignFormat(
