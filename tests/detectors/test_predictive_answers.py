@@ -16,7 +16,7 @@ from gonogo.detectors.rate.dispersion import daily_dispersion
 from gonogo.detectors.rate.power import detectable_now
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule, deltas_for
-from gonogo.detectors.rate.seasons import weekly_offsets
+from gonogo.detectors.rate.seasons import weekend_offsets, weekly_offsets
 from gonogo.detectors.rate.starts import rate_since
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
@@ -244,3 +244,23 @@ def test_a_weekly_cycle_is_learned_and_chance_is_not() -> None:
     assert np.abs(flat).max() < 0.25
     with pytest.raises(DataError):
         weekly_offsets(n, bad, hour + 1)
+
+
+def test_weekends_are_learned_from_two_weeks_that_agree() -> None:
+    """One level, about as large as it is; none where one week had it, from days that differ, or from nothing."""
+    rng = np.random.default_rng(7)
+    at = np.arange(14 * 24)
+    hour, day, n = at % 168, at // 24, np.full(14 * 24, 12)
+    ends = hour // 24 >= 5
+    found = weekend_offsets(n, rng.binomial(n, np.where(ends, 0.18, 0.06)), hour, day)
+    assert len(set(found.tolist())) == 2
+    step = math.log(0.18 / 0.82) - math.log(0.06 / 0.94)
+    assert found[-1] - found[0] == pytest.approx(step, rel=0.25)
+    for bad in (
+        rng.binomial(n, np.where(ends & (day > 6), 0.3, 0.06)),
+        rng.binomial(n, 0.06),
+        rng.binomial(n, rng.uniform(0.0, 0.3, 14)[day]),
+    ):
+        assert not weekend_offsets(n, bad, hour, day).any()
+    with pytest.raises(DataError):
+        weekend_offsets(n, n, hour, day[1:])

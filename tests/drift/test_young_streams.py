@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drift_world import calls, open_world
-from gonogo.records import Observation
+from drift_world import START_MS, calls, open_world
+from gonogo.records import HOUR_MS, Observation
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +99,33 @@ async def test_a_first_weekend_that_is_slower_is_no_shift(tmp_path: Path) -> Non
             )
             said.append((await world.app.check_model_drift("m")).status)
     assert "shifted" not in said
+
+
+async def test_weekends_that_differ_do_not_hide_hours_at_half_quality(tmp_path: Path) -> None:
+    """A baseline of three days, weekends 12 points worse: nine hours at half are no go before their end."""
+    rng = np.random.default_rng(5)
+    async with open_world(tmp_path) as world:
+
+        async def live(hours: range, *, share: float = 1.0) -> None:
+            chance = [
+                (0.81 if h // 24 % 7 >= 5 else 0.93) * share for h in hours for _ in range(12)
+            ]
+            good = rng.random(len(chance)) < np.array(chance)
+            first, step = START_MS + hours[0] * HOUR_MS, HOUR_MS // 12
+            times = [first + place * step for place in range(len(chance))]
+            await world.record(
+                Observation(dependency="m", ts_ms=at, outcome=float(is_good), outcome_ts_ms=at)
+                for at, is_good in zip(times, good.tolist(), strict=True)
+            )
+
+        await live(range(16 * 24))
+        said = []
+        for day in range(16, 32):
+            await live(range(day * 24, day * 24 + 24))
+            said.append((await world.app.check_model_drift("m")).verdict)
+        start = 32 * 24 + 5
+        await live(range(32 * 24, start))
+        await live(range(start, start + 6), share=0.5)
+        report = await world.app.check_model_drift("m")
+    assert "no_go" not in said
+    assert (report.verdict, report.status) == ("no_go", "degraded")

@@ -16,7 +16,7 @@ from gonogo.detectors.pieces import Beginnings, SettledPrefix
 from gonogo.detectors.rate.dispersion import Dispersion, daily_dispersion, early_dispersion
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule, deltas_for, needed_for
-from gonogo.detectors.rate.seasons import weekly_offsets
+from gonogo.detectors.rate.seasons import weekend_offsets, weekly_offsets
 from gonogo.hours.rate_hours import days_of
 from gonogo.hours.stream_cache import CachedStream
 from gonogo.hours.time_slices import hours_of_week
@@ -74,29 +74,33 @@ def baseline_volume(
     the weekly expectation explains does not count as dispersion.
     """
     baseline = followed.between(None, hours.end_hour)
+    early = first_weeks(followed, hours)
     days = max((hours.end_hour - hours.start_hour) / 24, 1.0)
     _, n, bad = baseline.by_day()
     means = bad / n
     spread = float(means.std(ddof=1)) if len(means) >= SD_DAYS_MIN else 0.0
-    if hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN:
-        dispersion = daily_dispersion(n, _without_season(baseline, expected))
-    else:
-        early = followed.between(None, hours.start_hour + SEASON_HOURS_MIN)
-        dispersion = early_dispersion(*early.by_day()[1:])
+    is_short = hours.end_hour - hours.start_hour < SEASON_HOURS_MIN
+    by_days = early_dispersion if is_short else daily_dispersion
+    dispersion = by_days(early.by_day()[1], _without_season(early, expected))
     fullest = float(baseline.n.max()) if len(baseline.n) else math.inf
     return Volume(max(baseline.labels / days, 1.0), dispersion, spread or None, fullest)
 
 
-def _without_season(baseline: RateStream, expected: Floats | None) -> Floats:
+def first_weeks(followed: RateStream, hours: BaselineHours) -> RateStream:
+    """The labels by which days and weeks are known: the baseline's, and those of two weeks from its start."""
+    return followed.between(None, max(hours.end_hour, hours.start_hour + SEASON_HOURS_MIN))
+
+
+def _without_season(early: RateStream, expected: Floats | None) -> Floats:
     """Bad labels a day, less what the weekly expectation adds to or takes from the mean rate."""
-    _, n, bad = baseline.by_day()
+    _, n, bad = early.by_day()
     if expected is None:
         return bad
-    own = min(max(baseline.bad_rate, 1e-6), 1 - 1e-6)
+    own = min(max(early.bad_rate, 1e-6), 1 - 1e-6)
     centre = math.log(own / (1 - own))
-    seasonal = 1 / (1 + np.exp(-(centre + expected[: len(baseline.hour)]))) - own
-    _, at = days_of(baseline.hour)
-    return np.clip(bad - np.bincount(at, baseline.n * seasonal), 0, n)
+    seasonal = 1 / (1 + np.exp(-(centre + expected))) - own
+    _, at = days_of(early.hour)
+    return np.clip(bad - np.bincount(at, early.n * seasonal), 0, n)
 
 
 def rule_of(
@@ -197,16 +201,21 @@ def follow(
     """
     followed = stream.between(hours.start_hour, None)
     baseline = followed.between(None, hours.end_hour)
+    early = first_weeks(followed, hours)
+    # Until two weeks have passed, what they tell would change from day to day.
+    has_week = hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN or len(early.hour) < len(
+        followed.hour
+    )
 
     def freeze() -> _Frozen:
-        offsets = _offsets(baseline, hours, zone=zone)
-        expected = None if offsets is None else offsets[hours_of_week(baseline.hour, zone=zone)]
+        offsets = _offsets(early, hours, zone=zone) if has_week else None
+        expected = None if offsets is None else offsets[hours_of_week(early.hour, zone=zone)]
         volume = baseline_volume(followed, hours, expected)
         return _Frozen(offsets, volume, rule_of(volume, hours, settings, weight=weight))
 
     remembered = stream.remembered or CachedStream(0)
     end_hour = max(hours.end_hour, hours.start_hour + SEASON_HOURS_MIN)
-    frozen = remembered.once((hours, settings, weight, zone), end_hour, freeze)
+    frozen = remembered.once((hours, settings, weight, zone, has_week), end_hour, freeze)
     older = remembered.settled(followed.hour, end_hour)
     expected = None
     if frozen.offsets is not None:
@@ -224,9 +233,12 @@ def follow(
     )
 
 
-def _offsets(baseline: RateStream, hours: BaselineHours, *, zone: str) -> Floats | None:
-    """Weekly expectation, log-odds, shape (168,); None where the baseline is under two weeks."""
-    if hours.end_hour - hours.start_hour < SEASON_HOURS_MIN:
-        return None
-    offsets = weekly_offsets(baseline.n, baseline.bad, hours_of_week(baseline.hour, zone=zone))
+def _offsets(early: RateStream, hours: BaselineHours, *, zone: str) -> Floats | None:
+    """Expectation by hour of the week, log-odds, shape (168,); of weekends where the baseline is under two weeks."""
+    week = hours_of_week(early.hour, zone=zone)
+    if hours.end_hour - hours.start_hour >= SEASON_HOURS_MIN:
+        offsets = weekly_offsets(early.n, early.bad, week)
+    else:
+        day = (early.hour - hours.start_hour) // 24
+        offsets = weekend_offsets(early.n, early.bad, week, day)
     return offsets if offsets.any() else None

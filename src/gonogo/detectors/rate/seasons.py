@@ -1,4 +1,4 @@
-"""The expected rate by hour of the week, learned from a baseline of two weeks or more."""
+"""The expected rate by hour of the week, learned from a baseline of two weeks or more, or of weekends from less."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from gonogo.errors import DataError
 HOURS_A_DAY = 24
 HOURS_A_WEEK = 168
 WEEKDAYS = 5
+# In standard errors: by how much each of two weeks has its weekend differ, both together, and at most the one from the other.
+_EACH, _BOTH, _APART = 1.0, 2.5, 2.0
 
 
 def weekly_offsets(n: ArrayLike, bad: ArrayLike, hour_of_week: ArrayLike) -> Floats:
@@ -74,3 +76,59 @@ def _refined(count: Floats, gone_bad: Floats, level: Ints, offset: Floats) -> Fl
         shift[used] = excess / (variance[used] + 1 / between)
     refined: Floats = offset + shift[level]
     return refined
+
+
+def weekend_offsets(
+    n: ArrayLike, bad: ArrayLike, hour_of_week: ArrayLike, day: ArrayLike
+) -> Floats:
+    """Learn from the first two weeks of a stream by how much its weekends differ, where both weeks agree.
+
+    One level, since what was learned before is a few days and a fall may lie in them: it counts where each
+    week shows it, both alike, beyond what chance makes of days of one kind. Shrunk by its own error.
+
+    Args:
+        n: Labels of each batch, shape (batches,).
+        bad: Bad outcomes among them.
+        hour_of_week: 0 (Monday, first hour) to 167 of each batch, local time.
+        day: Of each batch, 0 to 13.
+
+    Returns:
+        Log-odds to add at each hour of the week, shape (168,); all 0 where the weeks do not agree.
+
+    Raises:
+        DataError: Counts or hours are malformed.
+    """
+    labels, failures = check_counts(n, bad)
+    hour, days = np.asarray(hour_of_week), np.asarray(day)
+    if hour.dtype.kind != "i" or not hour.shape == days.shape == labels.shape:
+        raise DataError("hour_of_week and day need one integer for each batch.")
+    ends = (hour // HOURS_A_DAY >= WEEKDAYS).astype(np.int64)
+    cell = ends + 2 * (days // 7)
+    count, gone = (np.bincount(cell, x, minlength=4).astype(np.float64) for x in (labels, failures))
+    odds = np.log(gone + 0.5) - np.log(count - gone + 0.5)
+    variance = 1 / (gone + 0.5) + 1 / (count - gone + 0.5)
+    variance *= _spread_of_days(labels, failures, 2 * days + ends)
+    step, error = odds[1::2] - odds[::2], np.sqrt(variance[1::2] + variance[::2])
+    both = float((1 / error**2).sum() ** -0.5)
+    pooled = both**2 * float((step / error**2).sum())
+    agree = (np.abs(step) > _EACH * error).all() and abs(step[1] - step[0]) < _APART * math.hypot(
+        *error
+    )
+    if not (agree and step[0] * step[1] > 0 and abs(pooled) > _BOTH * both):
+        return np.zeros(HOURS_A_WEEK)
+    is_end = np.arange(HOURS_A_WEEK) // HOURS_A_DAY >= WEEKDAYS
+    offset: Floats = pooled * (1 - (both / pooled) ** 2) * (is_end - labels @ ends / labels.sum())
+    return offset
+
+
+def _spread_of_days(n: Floats, bad: Floats, place: Ints) -> float:
+    """The variance of days of one kind over that of independent labels, 1 or more; `place`: 2 day + kind."""
+    labels, failures = (np.bincount(place, x, minlength=28).astype(np.float64) for x in (n, bad))
+    total, free = 0.0, 0
+    for kind in (0, 1):
+        own, gone = labels[kind::2][labels[kind::2] > 0], failures[kind::2][labels[kind::2] > 0]
+        rate = float(gone.sum() / max(own.sum(), 1.0))
+        if len(own) > 1 and 0 < rate < 1:
+            total += float(((gone - own * rate) ** 2 / (own * rate * (1 - rate))).sum())
+            free += len(own) - 1
+    return max(total / free, 1.0) if free else 1.0
