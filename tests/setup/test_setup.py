@@ -288,6 +288,24 @@ def test_comments_marks_and_line_ends_stay(
     assert planned(place, server).is_none
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extensions:\n- a\n",
+        "extensions:\n  - a: 1\n",
+        "{a: 1}\n",
+        "- a\n",
+        "extensions:\n---\nb: 1\n",
+    ],
+)
+def test_yaml_that_is_no_mapping_is_left(text: str, tmp_path: Path) -> None:
+    """A list, a flow, two documents: an entry among them would make a file that goose cannot read."""
+    place = Place(tmp_path / "config.yaml", "extensions", "", "yaml")
+    place.path.write_text(text)
+    with pytest.raises(ConfigError, match="by hand"):
+        planned(place, SERVER)
+
+
 def test_goose_s_entry_keeps_what_was_set_however_goose_writes_it(tmp_path: Path) -> None:
     """Read-only and environment stay at a second time; what cannot be read is left, in one line."""
     goose = place_of("goose", {"HOME": str(tmp_path)}, project=None)
@@ -336,25 +354,6 @@ last: 1
         "extensions:\n  developer:\n    gonogo: x\n" + saved[len("extensions:\n") :]
     )
     assert (server_in(goose) or {})["args"] == asked["args"]
-
-
-def test_claude_code_is_looked_for_where_it_was_told_to_live(tmp_path: Path) -> None:
-    """CLAUDE_CONFIG_DIR moves its file."""
-    environ = {"HOME": "/home/a", "CLAUDE_CONFIG_DIR": str(tmp_path)}
-    assert place_of("claude-code", environ, project=None).path == tmp_path / ".claude.json"
-
-
-def test_cline_is_looked_for_where_its_version_keeps_its_servers(tmp_path: Path) -> None:
-    """An older extension's own file, where nothing of a newer one is there; else the one that all share."""
-    environ = {"HOME": str(tmp_path)}
-    shared = place_of("cline", environ, project=None).path
-    assert shared.parent == tmp_path / ".cline/data/settings"
-    older = tmp_path / ".config/Code/User/globalStorage/saoudrizwan.claude-dev/settings"
-    older.mkdir(parents=True)
-    (older / shared.name).touch()
-    assert place_of("cline", environ, project=None).path == older / shared.name
-    (tmp_path / ".cline").mkdir()
-    assert place_of("cline", environ, project=None).path == shared
 
 
 def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:

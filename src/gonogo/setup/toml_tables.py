@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 
 __all__ = ["toml_value", "with_table", "with_yaml_entry", "yaml_entry"]
+
+# Of a block in YAML: a key, or one in quotes, or an item of a list.
+_ENTRY = re.compile(r"[^\s\-\[{][^:]*:(\s|$)|[\"']|-\s")
 
 _HEADER = re.compile(r"\s*\[")
 
@@ -73,10 +76,11 @@ def with_yaml_entry(text: str, section: str, name: str, entry: Mapping[str, obje
     """The YAML text with an entry of a top-level mapping as given, values in YAML's flow style.
 
     Raises:
-        ValueError: The section is not written as a block.
+        ValueError: The text is no mapping, or the section is not written as a block of one.
     """
     block = [f"  {name}:", *(f"    {k}: {json.dumps(v)}" for k, v in entry.items())]
     lines = text.removesuffix("\n").split("\n") if text else []
+    _check_mapping(text.lstrip("\ufeff").removeprefix("---\n").split("\n"))
     heads = [i for i, line in enumerate(lines) if re.match(rf"{re.escape(section)}\s*:", line)]
     if not heads:
         return "\n".join([*lines, f"{section}:", *block]) + "\n"
@@ -90,8 +94,9 @@ def with_yaml_entry(text: str, section: str, name: str, entry: Mapping[str, obje
     while end < len(lines) and (not lines[end].strip() or lines[end][:1] in " #"):
         end += 1
     inside = lines[head + 1 : end]
-    margins = {_margin(line) for line in inside if line.strip()[:1] not in ("", "#")}
-    margin = min(margins, default=2)
+    # A list may stand as far left as the section that it is of.
+    _check_mapping([*inside, *(line for line in lines[end : end + 1] if line[:1] == "-")])
+    margin = min((_margin(line) for line in _content(inside)), default=2)
     kept: list[str] = []
     dropping = False
     for line in inside:
@@ -146,6 +151,19 @@ def yaml_entry(text: str, section: str, name: str) -> dict[str, object] | None:
                 raise ValueError("a value is written in two ways")
             entry[key] = {**mapped, inner: _scalar(value)}
     return entry
+
+
+def _check_mapping(block: Sequence[str]) -> None:
+    content = _content(block)
+    margin = min(map(_margin, content), default=0)
+    entries = [line.strip() for line in content if _margin(line) == margin]
+    # A list stands as far left as its key, and never before the first one.
+    if not all(map(_ENTRY.match, entries)) or any(line[0] == "-" for line in entries[:1]):
+        raise ValueError("this is no mapping")
+
+
+def _content(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.strip()[:1] not in ("", "#")]
 
 
 def _margin(line: str) -> int:
