@@ -15,10 +15,9 @@ from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.demo.world import MODEL, PREVIOUS, SKILL
-from gonogo.drill.drill_run import DrillRequest, note_drill, prepare
+from gonogo.drill.drill_run import DrillRequest, gaps, note_drill, prepare
 from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report
-from gonogo.drill.playbook import gaps
 from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.replayed_calls import ReplayedCalls, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry

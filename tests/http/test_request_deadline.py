@@ -14,7 +14,7 @@ from gonogo.app import Gonogo
 from gonogo.dashboard.dashboard_server import serve_dashboard
 from gonogo.http.guard import Place
 from gonogo.http.retries import RequestDeadline
-from gonogo.otlp.otlp_server import serve_otlp
+from gonogo.otlp.receiver import serve_otlp
 from gonogo.settings import Settings
 
 pytestmark = pytest.mark.anyio

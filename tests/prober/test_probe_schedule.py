@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gonogo.prober.schedule import first_delay_s, next_delay_s
+from gonogo.watch.probe_schedule import first_delay_s, next_delay_s
 
 
 def test_first_runs_are_spread_over_the_first_minute() -> None:

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.wrap.lines import END_BYTES, LINE_BYTES_MAX, Line, Lines
-from gonogo.wrap.salt import salt_of, salted
-from gonogo.wrap.tool_calls import OPEN_CALLS_MAX, Calls
+from gonogo.wrap.tool_calls import END_BYTES, LINE_BYTES_MAX, OPEN_CALLS_MAX, Calls, Line, Lines
+from gonogo.wrap.wrap_command import salt_of, salted
 
 Recorded = list[dict[str, object]]
 

@@ -20,10 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from gonogo.config.actuator_tables import ActuatorTable
 from gonogo.config.budget_tables import BudgetTable, apart, check_budgets
 from gonogo.config.maintenance_tables import MaintenanceTable
-from gonogo.config.notify_tables import NotifierTable
+from gonogo.config.outside_tables import ActuatorTable, NotifierTable
 from gonogo.config.probe_tables import ProbeTable
 from gonogo.config.tables import Table, first_refusal, refusal, refuse_unknown_keys
 from gonogo.config.values import (

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult, TextContent
 
+from gonogo.answers import Answer, FallbackPlan, FallbackResult
 from gonogo.demo.world import MODEL, PREVIOUS, SKILL, World
-from gonogo.errors import StoreError, plain
+from gonogo.errors import ProbeError, StoreError, plain
 from gonogo.records import DAY_MS, HOUR_MS
 
-__all__ = ["BUDGET", "WORKLOAD", "Stage", "set_up"]
+__all__ = ["BUDGET", "WORKLOAD", "Agent", "Stage", "agent_of", "set_up"]
 
 WORKLOAD, BUDGET = "triage", "weekly"
 BASELINE_DAYS = 7
@@ -44,6 +51,8 @@ required_confidence = 0.95
 dependencies = {{ "{model}" = 400, "{skill}" = 150 }}
 budget = "{budget}"
 """
+
+Answered = TypeVar("Answered", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +134,50 @@ async def _run(name: str, *arguments: str) -> str:
     if done.returncode != 0:
         raise StoreError(f"The demo's {name} failed: {plain(done.stderr.decode(), 300)}")
     return done.stdout.decode()
+
+
+class Agent:
+    """Asks tools by name and reads their structured answers."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def ask(self, shape: type[Answered], tool: str, **arguments: object) -> Answered:
+        """Call a tool.
+
+        Raises:
+            ProbeError: the tool refused; its own line is passed on.
+        """
+        return shape.model_validate(await self._call(tool, arguments))
+
+    async def fall_back(self, **arguments: object) -> FallbackPlan | FallbackResult:
+        """Call `trigger_fallback`, whose first answer is a plan and whose second a result."""
+        answer = await self._call("trigger_fallback", arguments)
+        if "route_epoch" in answer:
+            return FallbackResult.model_validate(answer)
+        return FallbackPlan.model_validate(answer)
+
+    async def _call(self, tool: str, arguments: dict[str, object]) -> Mapping[str, object]:
+        result = await self._client.call_tool(tool, arguments)
+        if not isinstance(result, CallToolResult) or result.is_error:
+            said = [c.text for c in result.content if isinstance(c, TextContent)]
+            raise ProbeError(f"{tool} was refused: {' '.join(said)}")
+        return result.structured_content or {}
+
+
+@asynccontextmanager
+async def agent_of(environ: Mapping[str, str]) -> AsyncIterator[Agent]:
+    """An agent with a server of its own, as a client starts it: a process, its pipes."""
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "gonogo", "serve"], env=dict(environ)
+    )
+    try:
+        async with Client(stdio_client(server)) as client:
+            yield Agent(client)
+    except BaseExceptionGroup as group:
+        # The client's task groups wrap what went wrong inside the block, twice.
+        raise _first(group) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -16,10 +16,9 @@ from gonogo.answers import (
     PreflightReport,
     RouteAnswer,
 )
-from gonogo.demo.agent import Agent, agent_of
 from gonogo.demo.decline_chart import Decline, decline_chart
 from gonogo.demo.paper import Paper
-from gonogo.demo.stage import BUDGET, WORKLOAD, Stage, set_up
+from gonogo.demo.stage import BUDGET, WORKLOAD, Agent, Stage, agent_of, set_up
 from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError
 from gonogo.records import QUARTER_MS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from gonogo.answers import rfc3339
 from gonogo.app.taking_back import forget
 from gonogo.errors import GonogoError
-from gonogo.http.guard import bearer, holds, refusal
+from gonogo.http.guard import bearer, holds, listening_socket, refusal, refuse_without_token
 from gonogo.ingest.otlp.collect import Batch, Collector, metrics_run
 from gonogo.ingest.otlp.wire import (
     BODY_BYTES_MAX,
@@ -23,6 +24,7 @@ from gonogo.ingest.otlp.wire import (
     Signal,
     answer,
     failure,
+    need_protobuf,
     unpacked,
 )
 from gonogo.store.observations.forget import Selection
@@ -39,6 +41,8 @@ RETRY_AFTER_S = "5"
 PROTOBUF = "application/x-protobuf"
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 UNKNOWN_KEYS_TOLD = 50
+
+CONNECTIONS_MAX = 64
 
 
 class Receiver:
@@ -203,3 +207,30 @@ def site(receiver: Receiver, *, place: Place, token: str | None) -> ASGIApp:
             await _failed(status, content_type, refused)(scope, receive, send)
 
     return guarded
+
+
+async def serve_otlp(
+    app: Gonogo, place: Place, *, token: str | None, say: Callable[[str], None]
+) -> None:
+    """Receive until cancelled.
+
+    Args:
+        app: Its store takes what comes.
+        place: Where to listen.
+        token: What exporters must send; needed off loopback.
+        say: Told once where exporters are to send.
+
+    Raises:
+        ParameterError: The place is taken, or off loopback without a token, or an extra is missing.
+        StoreError: The store cannot be opened.
+    """
+    need_protobuf()
+    refuse_without_token(place, token, what="The OTLP receiver")
+    from gonogo.http.quiet_server import serve_quietly
+
+    with listening_socket(place, option="--otlp") as listener:
+        await app.stores()
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        say(f"http://{host}:{listener.getsockname()[1]}")
+        served = site(Receiver(app), place=place, token=token)
+        await serve_quietly(served, listener, connections_max=CONNECTIONS_MAX)

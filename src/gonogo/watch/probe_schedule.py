@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from gonogo.app.probing import open_prober, run_probe
-from gonogo.prober.schedule import first_delay_s, next_delay_s
 from gonogo.watch.duties import Duty, keep
 
 if TYPE_CHECKING:
@@ -20,6 +19,11 @@ if TYPE_CHECKING:
     from gonogo.settings import ProbeSettings
 
 logger = logging.getLogger("gonogo.watch")
+
+FIRST_S_MAX = 60.0
+BACKOFF_S_MAX = 3600.0
+JITTER = 0.1
+_DOUBLINGS_MAX = 10
 
 
 async def keep_probing(
@@ -76,3 +80,28 @@ class _Changes:
         elif line.why is None and self._last is not None:
             logger.warning("probe %s: all is well again", line.probe)
         self._last = line.why
+
+
+def first_delay_s(every_s: float, draw: float) -> float:
+    """Seconds to the first run: spread, so that a start does not ask everything at once.
+
+    Args:
+        every_s: The probe's interval.
+        draw: Uniform on [0, 1).
+    """
+    return min(every_s, FIRST_S_MAX) * draw
+
+
+def next_delay_s(every_s: float, *, failures: int, draw: float) -> float:
+    """Seconds from a run's start to the next.
+
+    Doubles with every run in a row without one answer, up to an hour (or the interval, where that
+    is longer), and is spread by a tenth either way, so that probes do not fall into step.
+
+    Args:
+        every_s: The probe's interval.
+        failures: Runs in a row that nothing answered.
+        draw: Uniform on [0, 1).
+    """
+    backed_off = every_s * 2.0 ** min(failures, _DOUBLINGS_MAX)
+    return min(backed_off, max(every_s, BACKOFF_S_MAX)) * (1 + JITTER * (2 * draw - 1))

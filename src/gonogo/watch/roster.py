@@ -108,7 +108,7 @@ def _dashboard(settings: Settings, place: Place, say: Callable[[str], None]) -> 
 
 def _otlp(settings: Settings, place: Place, say: Callable[[str], None]) -> Duty:
     from gonogo.ingest.otlp.wire import need_protobuf
-    from gonogo.otlp.otlp_server import serve_otlp
+    from gonogo.otlp.receiver import serve_otlp
 
     need_protobuf()
     token = settings.environ.get("GONOGO_TOKEN") or None

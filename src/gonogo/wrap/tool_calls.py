@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from gonogo.border.foreign import foreign_json
-from gonogo.wrap.lines import Line, Lines
 
-__all__ = ["Calls", "digest_of", "messages_in"]
+__all__ = ["LINE_BYTES_MAX", "Calls", "Line", "Lines", "digest_of", "messages_in"]
 
 OPEN_CALLS_MAX = 1_000
 HASH_BYTES = 16
@@ -33,6 +33,8 @@ _HUGE_ANSWER = re.compile(
 _IS_ERROR = re.compile(rb'"isError"\s*:\s*true')
 
 _Id = tuple[type, object]
+LINE_BYTES_MAX = 1024 * 1024
+END_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -219,3 +221,38 @@ def digest_of(value: object) -> str:
     """What tells two values apart; it is salted before it is kept."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()
+
+
+class Line(NamedTuple):
+    """One line without its end. Of one over 1 MiB, `head` and `tail` are its first and last 4 KiB."""
+
+    head: bytes
+    tail: bytes | None = None
+
+
+class Lines:
+    """Cuts what it is fed into lines; a last one without an end is never told."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._tail: bytes | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """The lines that this chunk completes."""
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            self._hold(chunk[start:end])
+            yield Line(bytes(self._held), self._tail)
+            self._held.clear()
+            self._tail = None
+            start = end + 1
+        self._hold(chunk[start:])
+
+    def _hold(self, piece: bytes) -> None:
+        if self._tail is not None:
+            self._tail = (self._tail + piece)[-END_BYTES:]
+            return
+        self._held += piece
+        if len(self._held) > LINE_BYTES_MAX:
+            self._tail = bytes(self._held[-END_BYTES:])
+            del self._held[END_BYTES:]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gonogo.border.characters import UnclearName, name_of
 from gonogo.border.foreign import whole
+from gonogo.config import default_store
 from gonogo.config.early_options import EarlyParser
-from gonogo.errors import ParameterError
+from gonogo.errors import ParameterError, StoreError
 from gonogo.recorder.outbox import CLOSE_S, Outbox
 from gonogo.wrap.proxy import die_as, run_proxy
 from gonogo.wrap.tool_calls import Calls
@@ -34,6 +39,11 @@ SWITCH_S = 0.0005
 NAME_CHARS_MAX = 100
 REPEATS_MAX = 1_000_000
 EXAMPLE = "example: gonogo wrap github -- npx -y @modelcontextprotocol/server-github"
+
+__all__ = ["salt_of", "salted"]
+
+SALT_BYTES = 32
+HASH_BYTES = 16
 
 
 def wrap(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -253,7 +263,6 @@ def _outbox(config: str | None, store: str | None, environ: Mapping[str, str]) -
         return replace(found, lock_wait_s=min(found.lock_wait_s, HELD_S))
 
     def prepare(fields: dict[str, object], settings: Settings) -> Mapping[str, object]:
-        from gonogo.wrap.salt import salt_of, salted
 
         where = settings.store
         if where not in salts:
@@ -266,3 +275,44 @@ def _outbox(config: str | None, store: str | None, environ: Mapping[str, str]) -
         return {**fields, **hashes}
 
     return Outbox(settings, actor="wrap", linger_s=LINGER_S, prepare=prepare)
+
+
+def salt_of(store: str, environ: Mapping[str, str]) -> bytes:
+    """The salt that lies beside the store; made when it is first asked for, for its owner alone.
+
+    For a store behind a URL it lies in the user's data folder: each machine has its own.
+
+    Raises:
+        StoreError: It can be neither read nor made.
+    """
+    path = Path(f"{store}.salt")
+    if "://" in store:
+        name = blake2b(store.encode(), digest_size=8).hexdigest()
+        path = default_store(environ).with_name(f"{name}.salt")
+    try:
+        if not path.exists():
+            _make(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"Cannot read the salt '{path}': {error.strerror}.") from error
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(SALT_BYTES))
+        # A link is made whole or not at all, and never over another process's.
+        if not path.exists():
+            os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(descriptor)
+        own.unlink()
+
+
+def salted(digest: str, salt: bytes) -> str:
+    """A digest that means nothing without the salt."""
+    return blake2b(digest.encode(), key=salt, digest_size=HASH_BYTES).hexdigest()

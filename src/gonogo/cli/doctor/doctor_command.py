@@ -17,8 +17,7 @@ import typer
 
 from gonogo import __version__
 from gonogo.cli.command import START, Session, command
-from gonogo.cli.doctor.findings import Finding
-from gonogo.cli.doctor.reached import reached
+from gonogo.cli.doctor.reached import Finding, reached
 from gonogo.errors import GonogoError, plain
 from gonogo.text.answer_text import Table
 from gonogo.text.refused_rows import refused_text
@@ -82,7 +81,7 @@ async def doctor(
         findings += await repaired(session) if repair else await compared(session)
         findings += [await pruned(session)] if prune else []
     if coherence and store.state == "ok":
-        from gonogo.cli.doctor.coherence_command import coherent
+        from gonogo.cli.doctor.doctor_repair import coherent
 
         findings += await coherent(session)
     if session.screen.as_json:

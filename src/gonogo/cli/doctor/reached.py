@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import anyio
 
-from gonogo.cli.doctor.findings import Finding, State
 from gonogo.errors import ConfigError, plain
 from gonogo.money.not_counted import nearest, uncounted_names
 from gonogo.notifiers.pagerduty import EVENTS_URL
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gonogo.settings import NotifierSettings
 
 CONNECT_S = 3.0
+
+State = Literal["ok", "note", "broken"]
 
 
 async def reached(session: Session) -> list[Finding]:
@@ -125,3 +127,12 @@ async def _budgets(session: Session) -> list[Finding]:
             said += "; if it was renamed, name it in `formerly` of the budget in its place"
             found.append(Finding(f"budget {plain(name, 80)}", "note", said))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    said: str

@@ -1,4 +1,4 @@
-"""The `[actuators.NAME]` tables: what makes a route real, and how it is reached."""
+"""The tables of what is reached outside: `[actuators.NAME]` makes a route real, `[settings.notify.NAME]` tells people."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from gonogo.config.values import (
     pattern,
     some,
 )
-from gonogo.settings import ActuatorSettings
+from gonogo.settings import ActuatorSettings, NotifierSettings
 
-__all__ = ["ActuatorTable"]
+__all__ = ["ActuatorTable", "NotifierTable"]
 
 TIMEOUT_S_MAX = 60
 # HAProxy's own characters of a name; a blank or a semicolon would end the command.
@@ -104,4 +104,47 @@ class WebhookTable(_Actuator):
 
 ActuatorTable = Annotated[
     RouteFileTable | MlflowTable | HaproxyTable | WebhookTable, Field(discriminator="kind")
+]
+
+
+class _Notifier(Table):
+    def settings(self, name: str) -> NotifierSettings:
+        """The notifier as it is reached: its options, and its secret."""
+        options, secret = self.parted(without=("kind",))
+        return NotifierSettings(name, self.given()["kind"], options, secret)
+
+
+class AlertmanagerTable(_Notifier):
+    """Prometheus' Alertmanager."""
+
+    kind: Literal["alertmanager"]
+    url: WebAddress
+
+
+class PagerdutyTable(_Notifier):
+    """PagerDuty's events."""
+
+    kind: Literal["pagerduty"]
+    routing_key_env: Variable
+    url: WebAddress | None = None
+
+
+class SlackTable(_Notifier):
+    """An incoming webhook of Slack; its address is the secret."""
+
+    kind: Literal["slack"]
+    url_env: Variable
+
+
+class SignedWebhookTable(_Notifier):
+    """A signed request to an address."""
+
+    kind: Literal["webhook"]
+    url: WebAddress
+    secret_env: Variable
+
+
+NotifierTable = Annotated[
+    AlertmanagerTable | PagerdutyTable | SlackTable | SignedWebhookTable,
+    Field(discriminator="kind"),
 ]
