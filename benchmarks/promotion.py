@@ -25,9 +25,14 @@ from gonogo.detectors.promotion.candidate_trial import (
     limit_days,
     stage_move,
 )
-from gonogo.detectors.promotion.difference import rate_difference
+from gonogo.detectors.promotion.difference import (
+    ERROR_LINES,
+    METRICS,
+    PASSING,
+    WORSE_WEIGHTS,
+    rate_difference,
+)
 from gonogo.detectors.promotion.hour_evidence import LINES, current_bet, hour_nats, remembered
-from gonogo.detectors.promotion.judged_metrics import ERROR_LINES, METRICS, PASSING, WORSE_WEIGHTS
 
 LATE_HOURS = 24
 LATENCY_SD, COST_SD = 0.6, 0.5

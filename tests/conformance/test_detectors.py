@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gonogo.detectors.rate.rate_state import RateState
+from gonogo.detectors.rate.null import RateState
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.shares.categories import CategoryState, watch_categories

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.cost.days import level_drift
 from gonogo.detectors.cost.dependence import correlation_time, heavy_tail, regime_start
 from gonogo.detectors.cost.forecast import (
     CostModel,
@@ -19,7 +20,6 @@ from gonogo.detectors.cost.forecast import (
     quantile_by_calls,
     spend_draws,
 )
-from gonogo.detectors.cost.level import level_drift
 from gonogo.errors import DataError, ParameterError
 from gonogo.records import DAY_MS
 

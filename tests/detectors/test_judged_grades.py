@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from gonogo.detectors.judges.control_variate import bets_against, given_judge
 from gonogo.detectors.judges.judged_hours import JudgedHours
-from gonogo.detectors.judges.judged_watch import JudgedRule, JudgedWatch, watch_judged
-from gonogo.detectors.judges.sample_check import SampleCheck
+from gonogo.detectors.judges.judged_watch import JudgedRule, JudgedWatch, SampleCheck, watch_judged
 from gonogo.detectors.rate.rule import NEAR_SPREAD, deltas_for
 
 RULE = JudgedRule(20000.0, 15000.0, deltas_for(0.05, NEAR_SPREAD))

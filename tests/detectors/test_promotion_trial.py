@@ -19,6 +19,7 @@ from gonogo.detectors.promotion.candidate_trial import (
     stage_move,
     weigh,
 )
+from gonogo.detectors.promotion.difference import METRICS, PASSING, WORSE_WEIGHTS
 from gonogo.detectors.promotion.hour_evidence import (
     LINES,
     current_bet,
@@ -26,7 +27,6 @@ from gonogo.detectors.promotion.hour_evidence import (
     hour_nats,
     remembered,
 )
-from gonogo.detectors.promotion.judged_metrics import METRICS, PASSING, WORSE_WEIGHTS
 from gonogo.errors import DataError, ParameterError
 
 counts = st.integers(0, 20)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gonogo.detectors.rate.null import RateState
 from gonogo.detectors.rate.rate_slices import (
     PSEUDO_LABELS,
     CellCounts,
@@ -16,7 +17,6 @@ from gonogo.detectors.rate.rate_slices import (
     SliceWatch,
     watch_slices,
 )
-from gonogo.detectors.rate.rate_state import RateState
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.shares.mix import split_mix

@@ -11,7 +11,7 @@ import pytest
 from product import lines, typed
 
 from gonogo.store.repair import rows_counted
-from gonogo.store.sqlite.file_connection import FileConnection
+from gonogo.store.sqlite.connection import FileConnection
 from oracle import KNOWN
 
 DAY_S = 86_400

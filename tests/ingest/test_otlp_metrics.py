@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from gonogo.ingest.otlp.collect import Collector
-from gonogo.ingest.otlp.differences import Differences, Shape
+from gonogo.ingest.otlp.counters import Differences, Shape
 from gonogo.ingest.otlp.wire import BODY_BYTES_MAX, MalformedMessage, answer, failure, unpacked
 from otlp_requests import DELTA, JSON, NOW_MS, PROTOBUF, metric_request, read, span_request
 

@@ -14,8 +14,8 @@ import pytest
 from database_world import count_seen, make_seen, refusal
 from gonogo.errors import ParameterError, StoreError
 from gonogo.store.engine import Connection, Work
+from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.database import Database
-from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version
 from gonogo.store.sqlite.opening import refuse_network, sqlite_advice
 from gonogo.store.sqlite.writer import _roll_back

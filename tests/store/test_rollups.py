@@ -17,7 +17,7 @@ from gonogo.store.observations import slices
 from gonogo.store.observations.catalogue import CommittedIds
 from gonogo.store.observations.rebuild import rebuild_dependency
 from gonogo.store.observations.record import record_batch
-from gonogo.store.sqlite.file_connection import FileConnection
+from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.migrate import migrate
 from telemetry_worlds import NOW_MS, START_MS, histories, rollups_of, unlabelled
 

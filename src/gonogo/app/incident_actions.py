@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.incidents.by_hand import acknowledge, assign, note, resolve
 from gonogo.incidents.handle import get_incidents, incidents_named
-from gonogo.views.log_entries import incident_entry
+from gonogo.views.decision_log import incident_entry
 
 if TYPE_CHECKING:
     from gonogo.answers import IncidentList

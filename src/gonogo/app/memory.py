@@ -54,7 +54,7 @@ class CheckMemory(Maintenance):
         from gonogo.drift.drift_check import check_drift
         from gonogo.drift.drift_words import given_refused
         from gonogo.hours.periods import check_begun
-        from gonogo.text.refused_rows import beside_refused
+        from gonogo.text.row_notes import beside_refused
 
         stores, now_ms = await self.stores(), self._clock()
         if question.until is not None:
@@ -94,7 +94,7 @@ class CheckMemory(Maintenance):
     async def _trust(
         self, dependency: str | None, detail: Detail
     ) -> tuple[Mark | None, TrustReport]:
-        from gonogo.text.refused_rows import beside_refused
+        from gonogo.text.row_notes import beside_refused
         from gonogo.trust.trust_check import check_trust
 
         stores, now_ms = await self.stores(), self._clock()

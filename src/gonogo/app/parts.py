@@ -38,9 +38,8 @@ from gonogo.store.books.silence_book import StoredSilences
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock
-from gonogo.views.decision_log import ENTROPY_BITS, id_of
+from gonogo.views.decision_log import ENTROPY_BITS, entry_of, id_of, with_id
 from gonogo.views.evidence import evidence_of
-from gonogo.views.log_entries import entry_of, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -25,9 +25,8 @@ from gonogo.answers import (
 )
 from gonogo.ports.target_health import Assessment
 from gonogo.records import RefusedRows, Verdict, worst_verdict
-from gonogo.text.ahead_of_clock import ahead_names_note
 from gonogo.text.forms import counted, named, percent
-from gonogo.text.refused_rows import all_refused_text, refusal_count, refused_text
+from gonogo.text.row_notes import ahead_names_note, all_refused_text, refusal_count, refused_text
 
 
 @dataclass(frozen=True, slots=True)

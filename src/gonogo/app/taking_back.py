@@ -11,7 +11,7 @@ from gonogo.hours.periods import moment
 from gonogo.records import MICRO
 from gonogo.store.observations.forget import Selection
 from gonogo.text.forms import counted, money, number
-from gonogo.views.log_entries import entry_of, with_id
+from gonogo.views.decision_log import entry_of, with_id
 
 if TYPE_CHECKING:
     from gonogo.app.maintenance import Maintenance

@@ -24,7 +24,7 @@ from gonogo.records import HOUR_MS, MICRO
 
 if TYPE_CHECKING:
     from gonogo.answers import DriftReport, Onset
-    from gonogo.detectors.rate.rate_state import Episode
+    from gonogo.detectors.rate.null import Episode
     from gonogo.drift.finding import DriftQuestion
     from gonogo.drift.follow import FollowedRate
     from gonogo.hours.rate_hours import RateStream

@@ -25,8 +25,8 @@ from gonogo.hours.rate_hours import (
     RATE_METRICS,
 )
 from gonogo.records import HOUR_MS, MICRO
-from gonogo.text.ahead_of_clock import age_s, ahead_note
 from gonogo.text.drift_summary import drift_summary
+from gonogo.text.row_notes import age_s, ahead_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from gonogo.hours.rate_hours import (
 )
 from gonogo.hours.time_slices import Slice, parse_segment
 from gonogo.records import DAY_MS, HOUR_MS
-from gonogo.text.ahead_of_clock import ahead_of, newest_until
+from gonogo.text.row_notes import ahead_of, newest_until
 
 if TYPE_CHECKING:
     from gonogo.answers import Ahead

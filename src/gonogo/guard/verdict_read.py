@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gonogo.guard.hook_forms import Ruling
     from gonogo.records import StandingVerdict
     from gonogo.settings import Settings
-    from gonogo.store.sqlite.file_connection import FileConnection
+    from gonogo.store.sqlite.connection import FileConnection
 
 __all__ = ["ANSWER_S", "StandingFile", "current_verdict", "ruling_now"]
 
@@ -92,7 +92,7 @@ class StandingFile:
 
     def _current(self) -> FileConnection:
         """The connection to the file that lies there now, in this process."""
-        from gonogo.store.sqlite.file_connection import FileConnection
+        from gonogo.store.sqlite.connection import FileConnection
 
         there = self._path.stat()
         opened_as = there.st_dev, there.st_ino, os.getpid()

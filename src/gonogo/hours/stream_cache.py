@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from gonogo.answers import Answer, rfc3339
-from gonogo.text.ahead_of_clock import age_s, newest_ahead
+from gonogo.text.row_notes import age_s, newest_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -11,10 +11,8 @@ from gonogo.answers import RecordAnswer, RejectedItem, rfc3339
 from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
 from gonogo.records import BatchReport, Observation, Rejection
-from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.forms import counted, number
-from gonogo.text.refused_rows import corrections_text
-from gonogo.text.shared_ids import NO_SHARED_IDS
+from gonogo.text.row_notes import NO_SHARED_IDS, SKEW_MS, ahead_text, corrections_text
 
 
 class NotingSink(Protocol):

@@ -25,14 +25,12 @@ from gonogo.ingest.numbered_lines import (
     open_source,
 )
 from gonogo.ingest.observation import parse_observation
-from gonogo.ingest.recognition import OpenedRows, opened_rows
 from gonogo.ingest.refused_lines import Refusals
+from gonogo.ingest.understanding import OpenedRows, opened_rows
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import BatchReport, Observation, Rejection
-from gonogo.text.ahead_of_clock import SKEW_MS, ahead_text
 from gonogo.text.forms import counted
-from gonogo.text.refused_rows import corrections_text
-from gonogo.text.shared_ids import NO_SHARED_IDS, SharedIds
+from gonogo.text.row_notes import NO_SHARED_IDS, SKEW_MS, SharedIds, ahead_text, corrections_text
 
 __all__ = [
     "BATCH_ROWS",

@@ -27,9 +27,9 @@ from gonogo.money.windows import WindowSpan
 from gonogo.ports.money import Balance, Draft, LeftHold, Replay
 from gonogo.records import UNIT_SIZE, Unit, Verdict
 from gonogo.settings import BudgetSettings
-from gonogo.text.ahead_of_clock import age_s
 from gonogo.text.budget_summary import budget_summary, unknown_budget_summary
 from gonogo.text.forms import UNIT_WORDS
+from gonogo.text.row_notes import age_s
 
 TOOL = "check_budget_with_confidence"
 OFFERED_SHARE = 0.97

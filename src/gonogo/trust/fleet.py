@@ -13,8 +13,8 @@ from gonogo.answers import FleetLine, NextAction, TrustReport, in_points, rfc333
 from gonogo.errors import plain
 from gonogo.ports.standing_verdicts import by_severity, standing_now
 from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
-from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted, named, number
+from gonogo.text.row_notes import age_s, ahead_names_note, newest_ahead
 from gonogo.text.trust_summary import points, suspicion
 from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, always, look_at_fleet
 from gonogo.trust.score_health import own_health

@@ -22,8 +22,8 @@ from gonogo.answers import (
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide
 from gonogo.records import HOUR_MS, worst_verdict
-from gonogo.text.ahead_of_clock import age_s, ahead_note, ahead_of
 from gonogo.text.forms import counted, number
+from gonogo.text.row_notes import age_s, ahead_note, ahead_of
 from gonogo.text.trust_summary import points, trust_summary
 from gonogo.trust.trust_estimate import (
     TrustEstimate,

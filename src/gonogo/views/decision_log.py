@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
+from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
 from gonogo.errors import UnknownTarget
+from gonogo.ports.incidents import IncidentRecord
 from gonogo.records import Decision
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TIME_CHARS = 9
 _ENTROPY_CHARS = 7
 ENTROPY_BITS = 5 * _ENTROPY_CHARS
+Answered = TypeVar("Answered", bound=Answer)
 
 
 def make_id(now_ms: int, entropy: int, *, prefix: str = "") -> str:
@@ -49,3 +54,98 @@ async def find_decision(log: DecisionLog, decision_id: str) -> Decision:
         newest = [entry.id for entry in await log.decisions(limit=50)]
         raise UnknownTarget("decision", decision_id, newest, "List them with `gonogo decisions`.")
     return found
+
+
+def as_json(answer: Answer) -> str:
+    """An answer as every surface shows it: contract order, nothing that is null."""
+    return answer.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def entry_of(
+    tool: str,
+    asked: Mapping[str, object],
+    answer: Answer,
+    *,
+    entry_id: str,
+    now_ms: int,
+    actor: str,
+    digest: str,
+    action: bool = False,
+) -> Decision:
+    """The log entry of an answer: inputs, evidence, confidence, versions, the whole object."""
+    versions: tuple[str, ...] = ()
+    e_value = confidence = None
+    if isinstance(answer, DriftReport):
+        versions = tuple(v.version for v in answer.versions or () if v.version)
+        e_value = answer.evidence.e_value if answer.evidence else None
+    elif isinstance(answer, BudgetCheck):
+        confidence = answer.confidence
+    elif isinstance(answer, TrustReport):
+        confidence = None if answer.score is None else answer.score / 100
+    elif isinstance(answer, PreflightReport):
+        confidence = answer.p_success
+    dependency, budget = asked.get("dependency"), asked.get("budget")
+    return Decision(
+        id=entry_id,
+        ts_ms=now_ms,
+        kind=tool,
+        verdict=answer.verdict,
+        summary=answer.summary,
+        inputs=json.dumps(asked, sort_keys=True),
+        answer=as_json(answer),
+        action=action,
+        dependency=str(dependency) if dependency is not None else None,
+        budget=str(budget) if budget is not None else None,
+        confidence=confidence,
+        e_value=e_value,
+        versions=versions,
+        actor=actor,
+        settings_digest=digest,
+        last_ts_ms=now_ms,
+    )
+
+
+def incident_entry(
+    what: str,
+    incident: IncidentRecord,
+    *,
+    false_alarm: bool | None,
+    said: str | None = None,
+    entry_id: str,
+    now_ms: int,
+    actor: str,
+    digest: str,
+) -> Decision:
+    """The log entry of what a person does with an incident: `what` is acknowledge, resolve, …."""
+    asked: dict[str, object] = {"dependency": incident.dependency, "incident_id": incident.id}
+    if false_alarm is not None:
+        asked["false_alarm"] = false_alarm
+    if said is not None:
+        asked["said"] = said
+    done = {
+        "acknowledge": "acknowledged",
+        "resolve": "resolved",
+        "note": "wrote on",
+        "assign": "gave an owner to",
+    }[what]
+    as_what = " as a false alarm" if false_alarm else ""
+    told = json.dumps(asked, sort_keys=True)
+    return Decision(
+        id=entry_id,
+        ts_ms=now_ms,
+        kind=f"{what}_incident",
+        verdict=None,
+        summary=f"{actor} {done} incident {incident.id} of {incident.dependency}{as_what}.",
+        inputs=told,
+        answer=told,
+        action=True,
+        dependency=incident.dependency,
+        actor=actor,
+        settings_digest=digest,
+        last_ts_ms=now_ms,
+    )
+
+
+def with_id(answer: Answered, entry_id: str) -> Answered:
+    """The answer, naming the log entry that holds it."""
+    return answer.model_copy(update={"decision_id": entry_id})

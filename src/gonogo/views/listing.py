@@ -10,9 +10,14 @@ from gonogo.errors import UnknownTarget, plain
 from gonogo.ports.routes import shadow_names
 from gonogo.ports.standing_verdicts import NEVER_ASKED, by_severity, verdicts_now
 from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
-from gonogo.text.ahead_of_clock import age_s, ahead_names_note, newest_ahead
 from gonogo.text.forms import counted, named
-from gonogo.text.refused_rows import all_refused_text, refused_names
+from gonogo.text.row_notes import (
+    age_s,
+    ahead_names_note,
+    all_refused_text,
+    newest_ahead,
+    refused_names,
+)
 from gonogo.views.worse_whole import look_at_whole
 
 if TYPE_CHECKING:

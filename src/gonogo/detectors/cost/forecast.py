@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.cost.days import SPLIT_DAYS_MIN, DayLevels, day_levels
+from gonogo.detectors.cost.days import (
+    SPLIT_DAYS_MIN,
+    DayLevels,
+    LevelDrift,
+    day_levels,
+    level_drift,
+)
 from gonogo.detectors.cost.dependence import (
     HeavyTail,
     correlation_time,
@@ -16,7 +22,6 @@ from gonogo.detectors.cost.dependence import (
     regime_start,
     split_correlation,
 )
-from gonogo.detectors.cost.level import LevelDrift, level_drift
 from gonogo.errors import DataError, ParameterError
 from gonogo.records import DAY_MS
 

@@ -26,13 +26,12 @@ import numpy as np
 
 from gonogo.detectors.judges.candidates import Candidates, LearnedRate
 from gonogo.detectors.judges.control_variate import bets_against, given_judge
-from gonogo.detectors.judges.sample_check import SampleCheck
 
 if TYPE_CHECKING:
     from gonogo.detectors.judges.judged_hours import JudgedHours
     from gonogo.records import Floats
 
-__all__ = ["JUDGE_DELTAS", "Alarm", "JudgedRule", "JudgedWatch", "watch_judged"]
+__all__ = ["JUDGE_DELTAS", "Alarm", "JudgedRule", "JudgedWatch", "SampleCheck", "watch_judged"]
 
 JUDGE_DELTAS = (0.03, 0.06, 0.10, 0.16, 0.25)
 # Saved of each label's start, until the purse holds this share of `needed`; spent of it at a trigger.
@@ -52,6 +51,8 @@ _YOUDEN_MIN = 0.1
 # which it is over.
 _RECOVERING, _RECOVERED_SHARE = 20.0, 0.1
 _BACK_MIN = 0.015
+
+_ODDS = np.log(np.array([1 / 3, 1 / 2, 0.7, 1.4, 2.0, 3.0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,3 +302,34 @@ class _Run:
         since = max(row - _TRIGGER_ROWS, before[-1].alarmed + 1 if before else 0)
         last = self.watch.triggers[-1] if self.watch.triggers else -1
         return last if last >= since else min(self.low[of] + 1, row)
+
+
+# Do people see a random sample of the calls? By the judge's grades of what they see.
+#
+# Of N calls, K judged bad, people see m: the judged-bad ones among them are hypergeometric where the
+# sample is random. Candidates start with each label and tilt that law by fixed odds.
+
+
+class SampleCheck:
+    """The sum over candidates of how much better a chosen sample explains what people saw."""
+
+    def __init__(self) -> None:
+        self.mass = np.zeros(_ODDS.size)
+
+    def add(self, n: float, judged_bad: float, seen: float, seen_bad: float) -> float:
+        """Take one hour of whole numbers, and return the evidence."""
+        self.mass += seen / _ODDS.size
+        if 0 < seen < n and 0 < judged_bad < n:
+            low, high = max(0, seen - (n - judged_bad)), min(seen, judged_bad)
+            x = np.arange(low, high + 1)
+            law = np.array(
+                [_log_choose(judged_bad, k) + _log_choose(n - judged_bad, seen - k) for k in x]
+            )
+            law = np.exp(law - law.max())
+            mean = (law / law.sum()) @ np.exp(np.outer(x, _ODDS))
+            self.mass *= np.exp(np.minimum(seen_bad * _ODDS - np.log(mean), 300.0))
+        return float(self.mass.sum())
+
+
+def _log_choose(n: float, k: float) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -15,8 +15,7 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.log_space import log_gamma
-from gonogo.detectors.rate.null import GRID_STEP, GridNull
-from gonogo.detectors.rate.rate_state import PastBatch
+from gonogo.detectors.rate.null import GRID_STEP, GridNull, PastBatch
 from gonogo.detectors.rate.recovery import Change, Hours, Side
 
 __all__ = ["Marginals", "change_at_alarm", "marginals_since"]

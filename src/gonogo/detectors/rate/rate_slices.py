@@ -14,7 +14,7 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats, check_counts
 from gonogo.detectors.pieces import PieceCache, SettledPrefix
-from gonogo.detectors.rate.rate_state import RateState
+from gonogo.detectors.rate.null import RateState
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError, ParameterError

@@ -71,9 +71,8 @@ async def read_trial(
 ) -> TrialReading:
     """Weigh a trial by the mature, closed hours since it began; reads only."""
     from gonogo.detectors.promotion.candidate_trial import stage_move
-    from gonogo.detectors.promotion.difference import rate_difference
+    from gonogo.detectors.promotion.difference import METRICS, WORSE_WEIGHTS, rate_difference
     from gonogo.detectors.promotion.hour_evidence import LINES
-    from gonogo.detectors.promotion.judged_metrics import METRICS, WORSE_WEIGHTS
 
     found, a_day, delay_ms = await _hours(telemetry, settings, known, made, now_ms)
     judged = [_judged(one, made.stage) for one in found]
@@ -109,8 +108,8 @@ async def read_trial(
 
 def _judged(one: TrialMetricHours, stage: int) -> JudgedMetric:
     from gonogo.detectors.promotion.candidate_trial import weigh
+    from gonogo.detectors.promotion.difference import ERROR_LINES, METRICS, PASSING
     from gonogo.detectors.promotion.hour_evidence import LINES
-    from gonogo.detectors.promotion.judged_metrics import ERROR_LINES, METRICS, PASSING
 
     hours = one.hours
     lines = ERROR_LINES if one.metric == "error" else LINES
@@ -156,7 +155,7 @@ async def _hours(
     telemetry: Telemetry, settings: Settings, known: Dependency, made: Promotion, now_ms: int
 ) -> tuple[list[TrialMetricHours], float, int]:
     """Each metric's hours, labels a day, and how late outcomes are, ms."""
-    from gonogo.detectors.promotion.judged_metrics import METRICS
+    from gonogo.detectors.promotion.difference import METRICS
     from gonogo.fallback.promotion.trial_hours import (
         block_hours,
         labels_a_day,

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import UNLISTED_TIER, BookedCost, Usage
 from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS, Observation
-from gonogo.store.observations.rows import Row
+from gonogo.store.observations.catalogue import CommittedIds
+from gonogo.store.observations.rows import COLUMNS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gonogo.settings import Settings
-    from gonogo.store.observations.catalogue import Catalogue
+    from gonogo.store.engine import Connection
+    from gonogo.store.observations.catalogue import Catalogue, CatalogueOf
 
-__all__ = ["NOT_KEPT", "Costs", "Pricing", "costs_of", "weighed"]
+__all__ = ["NOT_KEPT", "Costs", "Pricing", "book_late", "costs_of", "weighed"]
 
 # A call was booked at the price of its day, which was not kept: so did stores until schema 17.
 NOT_KEPT = -1
@@ -35,6 +37,16 @@ _PARTS = (
     *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
     *("input_audio_tokens", "output_audio_tokens", "tier"),
 )
+
+_WAITING = f"""
+SELECT {COLUMNS} FROM observation
+WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) AND ts_ms >= ?
+  AND cost_micro_usd IS NULL AND booked_nano_usd IS NULL
+  AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)
+"""  # noqa: S608 - constant names
+_BOOK = """
+UPDATE observation SET booked_nano_usd = ? WHERE dependency_id = ? AND ts_ms = ? AND seq = ?
+"""
 
 
 class Pricing:
@@ -195,3 +207,29 @@ class Costs:
             )
             for (budget, reservation, quarter, segments, _), (nano, *used) in self._sums.items()
         ]
+
+
+def book_late(
+    connection: Connection,
+    *,
+    name: str,
+    since_ms: int,
+    now_ms: int,
+    settings: Settings,
+    catalogue_of: CatalogueOf,
+) -> int:
+    """Book them at the price of their day, in a write transaction; how many they were."""
+    catalogue = catalogue_of(connection, CommittedIds())
+    pricing, costs = Pricing(name, settings), Costs(name, catalogue, settings)
+    booked = []
+    for values in connection.execute(_WAITING, (name, since_ms)).fetchall():
+        row = Row(*values)
+        nano = pricing(as_priced(name, row, catalogue))
+        if nano is not None:
+            booked.append((nano, *row[:3]))
+            costs.add(row, -1)
+            costs.add(row._replace(booked_nano_usd=nano), 1)
+    if booked:
+        connection.executemany(_BOOK, booked)
+        catalogue.book(costs.booked(), now_ms=now_ms, settings=settings)
+    return len(booked)

@@ -5,14 +5,54 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gonogo.ports.booked_costs import VersionCalls
+from gonogo.store.books.counted import counted_by
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.booked_costs import VersionCalls
     from gonogo.records import Costs, Unit
-    from gonogo.store.engine import Engine
+    from gonogo.store.engine import Connection, Engine
 
-__all__ = ["CostReads"]
+__all__ = ["CostReads", "read_calls_without_cost"]
+
+_NEWEST = """FROM observation
+  WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency) AND ts_ms >= :since
+    -- One that failed without usage was not served: an outage is no gap in prices.
+    AND (error_id IS NULL OR {used} IS NOT NULL)
+  ORDER BY ts_ms DESC, seq DESC LIMIT :limit"""
+# Most often every call has a cost and none a reservation: 0.5 ms instead of 1.2 for 2,000 calls.
+_ALL_PRICED = f"""
+SELECT count(*), coalesce(sum(other), 0) FROM (
+  SELECT CASE WHEN {{known}} IS NULL OR reservation IS NOT NULL THEN 1 ELSE 0 END AS other {_NEWEST}
+) AS o
+"""  # noqa: S608 - constant text
+# Calls of a reservation are held while it is open, and booked as declared once it is settled so; where it
+# was settled without an amount, those of its calls that have no price hide something as any other.
+_WITHOUT_COST = """
+SELECT v.text, count(*), sum(CASE WHEN o.usage IS NULL THEN 1 ELSE 0 END),
+  sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL THEN 1 ELSE 0 END),
+  sum(CASE WHEN o.cost IS NULL THEN o.tokens ELSE 0 END),
+  sum(CASE WHEN o.usage IS NOT NULL AND o.cost IS NULL AND o.booked_nano_usd IS NULL THEN 1 ELSE 0 END)
+FROM (
+  SELECT version_id, budget_id, reservation, segments, booked_nano_usd, {known} AS cost, {used} AS usage,
+    coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS tokens
+  {newest}
+) AS o
+LEFT JOIN name v ON v.id = o.version_id LEFT JOIN name n ON n.id = o.budget_id
+LEFT JOIN reservation r ON r.id = o.reservation
+WHERE (r.id IS NULL
+  OR (r.declared_micro_usd IS NULL AND NOT (r.state = 'open' AND r.expires_ms > :now))) {named}
+GROUP BY v.text
+"""
+
+# A row's segments: texts, or the numbers of their names.
+_NAMED = "(SELECT id FROM name WHERE text = :segment)"
+_IN_SEGMENT = {
+    False: f"EXISTS (SELECT 1 FROM json_each(o.segments) AS j WHERE j.value IN (:segment, {_NAMED}))",  # noqa: S608 - constant text
+    True: "(CAST(o.segments AS jsonb) @> to_jsonb(CAST(:segment AS TEXT))"
+    f" OR CAST(o.segments AS jsonb) @> to_jsonb({_NAMED}))",
+}
 
 
 class CostReads:
@@ -45,8 +85,6 @@ class CostReads:
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
         """How many of the newest 2,000 calls since a time have no cost, by version."""
-        from gonogo.store.reads.unpriced_queries import read_calls_without_cost
-
         return await self._database.read(
             partial(
                 read_calls_without_cost,
@@ -58,3 +96,37 @@ class CostReads:
                 unit=unit,
             )
         )
+
+
+def read_calls_without_cost(
+    connection: Connection,
+    dependency: str,
+    window: tuple[int, int],
+    budgets: Sequence[str] | None,
+    limit: int,
+    unit: Unit = "usd",
+    segment: str | None = None,
+) -> tuple[VersionCalls, ...]:
+    """The newest calls since a time, as of another, and how many lack what a unit counts, by version.
+
+    With `budgets` those among them that name one of these, or a reservation of theirs; with `segment` those
+    in it.
+    """
+    counts = dict(zip(("known", "used"), counted_by(unit), strict=True))
+    wanted: dict[str, object] = {"since": window[0], "dependency": dependency, "limit": limit}
+    if budgets is None and segment is None:
+        calls, other = connection.execute(_ALL_PRICED.format(**counts), wanted).fetchone()
+        if not other:
+            return (VersionCalls(None, int(calls), 0, 0, 0),) if calls else ()
+    named = ""
+    if budgets is not None:
+        wanted |= {f"b{i}": budget for i, budget in enumerate(budgets)}
+        places = ", ".join(f":b{i}" for i in range(len(budgets)))
+        named = f"AND coalesce(r.budget, n.text) IN ({places})"
+    if segment is not None:
+        wanted["segment"] = segment
+        named += f" AND {_IN_SEGMENT[connection.has_shards]}"
+    newest = _NEWEST.format(**counts)
+    statement = _WITHOUT_COST.format(named=named, newest=newest, **counts)
+    rows = connection.execute(statement, wanted | {"now": window[1]}).fetchall()
+    return tuple(VersionCalls(row[0], *map(int, row[1:])) for row in rows)

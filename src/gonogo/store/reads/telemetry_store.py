@@ -278,7 +278,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         """Book calls since a time whose tokens have a price only now; how many they were."""
         if self._database.read_only:
             return 0
-        from gonogo.store.observations.late_prices import book_late
+        from gonogo.store.observations.costs import book_late
 
         work = partial(
             book_late,

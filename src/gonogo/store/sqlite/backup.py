@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError, plain
 from gonogo.store.books.audit import append_action
+from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.failures import store_error
-from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.identity import log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.lock import FileLock, holder_of, sync_folder
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer

@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from gonogo.errors import StoreError
+from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.failures import DAMAGED, store_error
-from gonogo.store.sqlite.file_connection import FileConnection
 from gonogo.store.sqlite.identity import (
     OpenFile,
     log_of,

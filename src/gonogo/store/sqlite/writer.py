@@ -15,9 +15,8 @@ from typing import Generic, TypeVar
 
 from gonogo.errors import GonogoError, StoreError
 from gonogo.store.lost_writes import LostWrites
-from gonogo.store.sqlite.connection import StoreConnection
+from gonogo.store.sqlite.connection import FileConnection, FileWork, StoreConnection
 from gonogo.store.sqlite.failures import store_error
-from gonogo.store.sqlite.file_connection import FileConnection, FileWork
 from gonogo.store.sqlite.identity import OpenFile, log_bytes
 from gonogo.store.sqlite.lock import FileLock, StoreHeld, holder_of
 from gonogo.store.sqlite.migrate import latest_version, refuse_newer
