@@ -11,16 +11,14 @@ import functools
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from anyio import to_thread
 
+from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, Settlement, TrustReport
+from gonogo.app import Gonogo
+from gonogo.app.check_ports import Detail
 from gonogo.recorder.asker import Asker
-
-if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, Settlement, TrustReport
-    from gonogo.app import Gonogo
-    from gonogo.app.check_ports import Detail
 
 __all__ = [
     "budget",

@@ -10,12 +10,14 @@ import logging
 import os
 import random
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.border.characters import tidy
 from gonogo.border.foreign import foreign_file
+from gonogo.ports.routes import Route
 from gonogo.routes.flag_file import (
     BYTES_MAX,
     flags,
@@ -25,11 +27,6 @@ from gonogo.routes.flag_file import (
     shadow_of,
 )
 from gonogo.routes.split import key_place, pick
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.ports.routes import Route
 
 __all__ = ["RouteReader", "ShadowCall", "route", "shadow"]
 

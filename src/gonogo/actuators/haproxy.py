@@ -9,8 +9,9 @@ Source: HAProxy Management Guide, "Unix Socket commands"; variables need HAProxy
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import anyio
 
@@ -18,10 +19,6 @@ from gonogo.actuators.fence import settled
 from gonogo.border.foreign import whole
 from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route, Weight
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Literal
 
 WEIGHT_MAX = 256
 _ANSWER_BYTES_MAX = 4 * 1024 * 1024

@@ -10,7 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from anyio import to_thread
 
@@ -28,11 +30,6 @@ from gonogo.routes.flag_file import (
     with_route,
 )
 from gonogo.text.forms import share_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
 
 class RouteFile:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from gonogo.answers import BudgetCheck, DriftReport, Settlement, TrustReport
-    from gonogo.records import BatchReport, Observation
-    from gonogo.settings import Settings
+from gonogo.answers import BudgetCheck, DriftReport, Settlement, TrustReport
+from gonogo.records import BatchReport, Observation
+from gonogo.settings import Settings
 
 __all__ = ["Checks", "Detail"]
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from gonogo.incidents.by_hand import acknowledge, assign, note, resolve
+from gonogo.answers import IncidentList
+from gonogo.app.parts import Stores
+from gonogo.incidents.by_hand import EntryOf, acknowledge, assign, note, resolve
 from gonogo.incidents.handle import get_incidents, incidents_named
+from gonogo.ports.incidents import IncidentRecord
 from gonogo.views.decision_log import incident_entry
-
-if TYPE_CHECKING:
-    from gonogo.answers import IncidentList
-    from gonogo.app.parts import Stores
-    from gonogo.incidents.by_hand import EntryOf
-    from gonogo.ports.incidents import IncidentRecord
 
 __all__ = [
     "acknowledge_incident",

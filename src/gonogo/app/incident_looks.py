@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.errors import StoreError
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.ports.promotions import SHADOW
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.settings import Settings
-    from gonogo.store.reads.telemetry_store import StoredTelemetry
+from gonogo.settings import Settings
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 
 async def look_for_incident(

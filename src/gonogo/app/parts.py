@@ -24,8 +24,8 @@ from gonogo.money.planned_spend import Forecasts
 from gonogo.money.scopes import Traffic, traffic_now
 from gonogo.ports.routes import LOCAL
 from gonogo.ports.standing_verdicts import part_verdict
-from gonogo.records import Decision
-from gonogo.settings import ActuatorSettings
+from gonogo.records import Decision, Part
+from gonogo.settings import ActuatorSettings, Settings
 from gonogo.store.books.coverage_book import StoredCoverage
 from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.books.incident_book import StoredIncidents
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from gonogo.ports.money import Ledger
     from gonogo.ports.notices import Pace
     from gonogo.ports.sharing import Changes, Leases
-    from gonogo.records import Part
-    from gonogo.settings import Settings
     from gonogo.store.engine import Engine
     from gonogo.store.sqlite.backup import RestoreReport
 

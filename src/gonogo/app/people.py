@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-from gonogo.answers import PromotionLine, TargetShare, WaitingPlan, rfc3339
+from gonogo.answers import IncidentList, PromotionLine, TargetShare, WaitingPlan, rfc3339
 from gonogo.app.budget_notices import PACE, budget_notices, pace_over
+from gonogo.app.parts import Stores
 from gonogo.app.shift_notices import (
     ME,
     SHIFT,
@@ -20,7 +21,7 @@ from gonogo.app.shift_notices import (
 from gonogo.errors import ConfigError, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
-from gonogo.fallback.promotion.promotion_news import promotion_news
+from gonogo.fallback.promotion.promotion_news import PromotionNews, promotion_news
 from gonogo.fallback.promotion.promotion_state import promotion_state
 from gonogo.http.approval_links import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
@@ -28,23 +29,13 @@ from gonogo.incidents.repeated_silences import repeated_silences
 from gonogo.incidents.telling import tell
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.actuators import Step
-from gonogo.ports.notices import Notice, Page
-from gonogo.ports.routes import WHOLE
+from gonogo.ports.incidents import Kind
+from gonogo.ports.notices import Notice, Notifier, Page
+from gonogo.ports.routes import WHOLE, Plan
 from gonogo.ports.silences import Silence
-from gonogo.records import DAY_MS, Decision, worst_verdict
+from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import actor_name, counted, minute, named, shares
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.answers import IncidentList
-    from gonogo.app.parts import Stores
-    from gonogo.fallback.promotion.promotion_news import PromotionNews
-    from gonogo.ports.incidents import Kind
-    from gonogo.ports.notices import Notifier
-    from gonogo.ports.routes import Plan
-    from gonogo.records import Verdict
-    from gonogo.settings import Settings
 
 PROMOTION = "promotion:"
 SILENCE_MS_MAX = 30 * 86_400_000

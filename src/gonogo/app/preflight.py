@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from gonogo.answers import IncidentBrief, PreflightReport
+from gonogo.answers import BudgetCheck, IncidentBrief, PreflightReport
+from gonogo.app.check_ports import Checks, Detail
+from gonogo.app.parts import Stores
 from gonogo.app.preflight_verdict import PartReport, compose_preflight, for_unstated_calls
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.fallback.rehearsed import last_drill, told
-from gonogo.ports.routes import UNMEASURED, split_version
-
-if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck
-    from gonogo.app.check_ports import Checks, Detail
-    from gonogo.app.parts import Stores
-    from gonogo.ports.routes import Route
+from gonogo.ports.routes import UNMEASURED, Route, split_version
 
 DEPENDENCIES_MAX = 100
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from gonogo.answers import ProbeLine, ProbeReport, rfc3339
+from gonogo.app.check_ports import Checks
 from gonogo.errors import ConfigError, DataError, UnknownTarget
 from gonogo.money.prices import call_micro_usd
 from gonogo.prober.golden_run import read_golden
 from gonogo.prober.probe_run import Prober, Run, observations, planned_run
-from gonogo.records import MICRO, worst_verdict
+from gonogo.records import MICRO, Verdict, worst_verdict
+from gonogo.settings import ProbeSettings, Settings
 from gonogo.trust.writers import PROBE_WRITER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from gonogo.app.check_ports import Checks
-    from gonogo.records import Verdict
-    from gonogo.settings import ProbeSettings, Settings
 
 # What a run has asked is recorded even where it is interrupted, within this time.
 RECORD_S = 5.0

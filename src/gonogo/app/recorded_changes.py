@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from gonogo.app.parts import Stores
 from gonogo.border.characters import name_of
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.hours.periods import moment
 from gonogo.incidents.change_events import ChangeEvent, entry_of_change
-from gonogo.records import DAY_MS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.app.parts import Stores
-    from gonogo.records import Decision
+from gonogo.records import DAY_MS, Decision
 
 TEXT_CHARS_MAX = 200
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from gonogo.answers import DriftReport
-from gonogo.ports.incidents import Event, IncidentRecord
+from gonogo.answers.drift_report import Signal
+from gonogo.app.parts import Stores
+from gonogo.ports.incidents import Event, IncidentRecord, Kind
 from gonogo.ports.notices import Notice
 from gonogo.ports.standing_verdicts import verdicts_now
+from gonogo.records import Decision, Verdict
 from gonogo.text.forms import signed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from gonogo.answers.drift_report import Signal
-    from gonogo.app.parts import Stores
-    from gonogo.ports.incidents import Kind
-    from gonogo.records import Decision, Verdict
 
 __all__ = ["ME", "SHIFT", "drift_verdicts", "notice_of", "shift_notices", "shift_over"]
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_check import DriftQuestion, check_drift
 from gonogo.errors import NoInput, ParameterError, StoreError, plain
+from gonogo.settings import Settings
+from gonogo.store.engine import Connection
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.postgres.database import PostgresDatabase
 from gonogo.store.postgres.transfer import Move
 from gonogo.store.sqlite.database import Database
 from gonogo.trust.trust_check import check_trust
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
 
 __all__ = ["TransferReport", "move_store"]
 

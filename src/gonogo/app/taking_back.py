@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.answers import ForgetReport, rfc3339
+from gonogo.app.maintenance import Maintenance
 from gonogo.app.question_arguments import why_unknown
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.hours.periods import moment
-from gonogo.records import MICRO
-from gonogo.store.observations.forget import Selection
+from gonogo.records import MICRO, Decision
+from gonogo.store.observations.forget import ForgottenRows, Selection
 from gonogo.text.forms import counted, money, number
 from gonogo.views.decision_log import entry_of, with_id
-
-if TYPE_CHECKING:
-    from gonogo.app.maintenance import Maintenance
-    from gonogo.records import Decision
-    from gonogo.store.observations.forget import ForgottenRows
 
 __all__ = ["forget", "forgettable", "selection_of"]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import secrets
 import signal
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import anyio
 import typer
 
+from gonogo.answers import ProbeLine
 from gonogo.cli.command import Session, command
 from gonogo.text.forms import rate_text
-
-if TYPE_CHECKING:
-    from gonogo.answers import ProbeLine
 
 group = typer.Typer()
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import anyio
 import typer
@@ -18,15 +18,12 @@ import typer
 from gonogo.cli.command import START, Session, command
 from gonogo.config import default_config, default_store, load_settings
 from gonogo.errors import ConfigError, ParameterError, StoreError, plain
+from gonogo.settings import Settings
 from gonogo.setup.clients import CLIENTS, USER_ONLY, Client, entry, link, place_of
 from gonogo.setup.guard_hooks import hook_place_of, planned_hook
-from gonogo.setup.merging import carry_out, planned, server_in
+from gonogo.setup.merging import Change, carry_out, planned, server_in
 from gonogo.setup.template import InitialConfig, filled
 from gonogo.store.postgres.address import is_address, shown
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
-    from gonogo.setup.merging import Change
 
 group = typer.Typer()
 

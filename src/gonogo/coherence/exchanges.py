@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
 
 from gonogo.answers import Answer
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 A_co = TypeVar("A_co", bound=Answer, covariant=True)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, PlainValidator, model_validator
 
@@ -13,9 +14,6 @@ from gonogo.config.tables import Table
 from gonogo.config.values import Name, Names, Refusal, Seconds, number
 from gonogo.records import AMOUNT_MAX, QUARTER_MS, UNIT_SIZE, Unit
 from gonogo.settings import BudgetSettings, Settings, WindowKind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["BudgetTable", "apart", "check_budgets"]
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.config import load_settings, stamp_of
 from gonogo.errors import ConfigError
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 __all__ = ["ConfigFile"]
 

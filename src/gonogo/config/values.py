@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
@@ -21,9 +21,6 @@ from gonogo.border.characters import NAME_CHARS_MAX, UnclearName, name_of
 from gonogo.config.durations import duration_s
 from gonogo.records import MICRO
 from gonogo.settings import Secret
-
-if TYPE_CHECKING:
-    from typing import Any
 
 TEXT_CHARS_MAX = 2000
 PATH_CHARS_MAX = 4096

@@ -10,13 +10,11 @@ from starlette.routing import Route
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
-from gonogo.http.approval_links import PATH, read_link
+from gonogo.http.approval_links import PATH, ApprovalLink, read_link
 from gonogo.text.answer_text import question
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-    from gonogo.http.approval_links import ApprovalLink
 
 __all__ = ["approval_route"]
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import anyio
 
 from gonogo.app import Gonogo
 from gonogo.app.memory import wall_clock_ms
+from gonogo.app.parts import Stores
 from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
-
-if TYPE_CHECKING:
-    from gonogo.app.parts import Stores
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 CONNECTIONS_MAX = 256
 

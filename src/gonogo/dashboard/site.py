@@ -24,7 +24,7 @@ from gonogo.dashboard.approval_page import approval_route
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
 from gonogo.http.approval_links import PATH as LINKED
-from gonogo.http.guard import bearer, holds, refusal
+from gonogo.http.guard import Place, bearer, holds, refusal
 from gonogo.panel import inline_hash, panel_html, stream_script
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from gonogo.app import Gonogo
     from gonogo.dashboard.pulse import Pulse
-    from gonogo.http.guard import Place
     from gonogo.settings import Settings
 
 COOKIE = "gonogo_token"

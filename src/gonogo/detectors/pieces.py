@@ -13,12 +13,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gonogo.detectors.arrays import Floats, Ints
+from gonogo.detectors.arrays import Floats, Ints
 
 __all__ = ["Beginnings", "PieceCache", "SettledPrefix", "in_pieces"]
 

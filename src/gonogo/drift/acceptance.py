@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from gonogo.drift.baseline import BASELINE_DECISION
 from gonogo.drift.drift_check import DriftQuestion, check_drift
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import hours_between, moment
+from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import Decision
+from gonogo.settings import Settings
 from gonogo.text.forms import actor_name, number
-
-if TYPE_CHECKING:
-    from gonogo.ports.signal_reads import SignalTelemetry
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.settings import Settings
 
 
 async def acceptance(

@@ -20,19 +20,14 @@ Evidence stays a function of the hourly counts and the newest entry of the log.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS, HISTORY_AFTER_MS, HOUR_MS, Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from gonogo.ports.hour_cells import HourCell
-    from gonogo.ports.telemetry import DecisionLog, KnownIds
-    from gonogo.records import BatchReport, Observation
-    from gonogo.settings import Settings
+from gonogo.ports.hour_cells import HourCell
+from gonogo.ports.telemetry import DecisionLog, KnownIds
+from gonogo.records import DAY_MS, HISTORY_AFTER_MS, HOUR_MS, BatchReport, Decision, Observation
+from gonogo.settings import Settings
 
 __all__ = ["BackdatedIntake"]
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gonogo.hours.periods import first_hour, hours_between, moment
 from gonogo.hours.rate_hours import BaselineHours, RateStream, learned_baseline
-from gonogo.records import DAY_MS
-
-if TYPE_CHECKING:
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import HourCounts
-    from gonogo.settings import DependencySettings
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.records import DAY_MS, HourCounts
+from gonogo.settings import DependencySettings
 
 # The kind under which a person's acceptance of a new normal stands in the decision log.
 BASELINE_DECISION = "baseline"

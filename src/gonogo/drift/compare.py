@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,12 +32,9 @@ from gonogo.drift.ladder import (
     rung,
 )
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget, plain
-from gonogo.records import HOUR_MS
+from gonogo.hours.rate_hours import RateStream
+from gonogo.records import HOUR_MS, Dependency, GoldenAnswers
 from gonogo.text.forms import number, signed
-
-if TYPE_CHECKING:
-    from gonogo.hours.rate_hours import RateStream
-    from gonogo.records import Dependency, GoldenAnswers
 
 ITEMS_MIN = 10
 LABELS_MIN = 10

@@ -8,26 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import rfc3339
+from gonogo.answers import DriftReport, Onset, rfc3339
 from gonogo.answers.chart_points import Bucket, DriftHistory, Reference
 from gonogo.detectors.intervals import rate_interval95
 from gonogo.drift.baseline import accepted_baseline, choose_baseline
 from gonogo.drift.drift_memory import DriftMemory
-from gonogo.drift.finding import hour_end, hour_start
-from gonogo.drift.follow import follow
+from gonogo.drift.finding import DriftQuestion, hour_end, hour_start
+from gonogo.drift.follow import FollowedRate, follow
 from gonogo.drift.read import DriftData, read_drift
 from gonogo.drift.streams import WEIGHTS
 from gonogo.errors import ParameterError
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import RATE_METRICS, RateMetric
+from gonogo.hours.rate_hours import RATE_METRICS, RateMetric, RateStream
 from gonogo.records import HOUR_MS, MICRO
 
 if TYPE_CHECKING:
-    from gonogo.answers import DriftReport, Onset
     from gonogo.detectors.rate.null import Episode
-    from gonogo.drift.finding import DriftQuestion
-    from gonogo.drift.follow import FollowedRate
-    from gonogo.hours.rate_hours import RateStream
     from gonogo.ports.telemetry import DecisionLog, Telemetry
     from gonogo.records import Floats, GoldenAnswers, Ints
     from gonogo.settings import Settings

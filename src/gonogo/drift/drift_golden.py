@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.answers import Baseline, Current, DriftStatus, Evidence, GoldenPairs
 from gonogo.detectors.golden.paired import (
@@ -22,15 +24,9 @@ from gonogo.drift.compare import golden_pairs
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
 from gonogo.drift.ladder import agreeing
 from gonogo.errors import NotEnoughData
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.records import DAY_MS, HOUR_MS, GoldenAnswers
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import counted, number
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from gonogo.records import GoldenAnswers
-    from gonogo.settings import DependencySettings
 
 RUNS_A_DAY = 1.0
 # One-sided p-values of the newest run against the first: that it is still worse, and that it is so by

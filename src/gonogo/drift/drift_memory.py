@@ -7,16 +7,13 @@ detector's run is known by all that it depends on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from gonogo.answers import DriftReport
 from gonogo.detectors.pieces import PieceCache
+from gonogo.detectors.rate.rate_watch import RateWatch
+from gonogo.detectors.values.scores import ScoreWatch
 from gonogo.hours.history import HistoryCache
 from gonogo.hours.stream_cache import Recent
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftReport
-    from gonogo.detectors.rate.rate_watch import RateWatch
-    from gonogo.detectors.values.scores import ScoreWatch
 
 __all__ = ["DriftMemory", "Runs"]
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current, Evidence, Latest, Trend
+from gonogo.answers import Baseline, Current, Evidence, Latest, Onset, Trend
+from gonogo.detectors.rate.onset import OnsetFit
 from gonogo.detectors.rate.rule import needed_for
 from gonogo.detectors.rate.trend import slope_per_day
 from gonogo.detectors.values.value_onset import fit_value_onset
 from gonogo.detectors.values.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
-from gonogo.drift.baseline import choose_baseline
+from gonogo.drift.baseline import AcceptedBaseline, choose_baseline
+from gonogo.drift.drift_memory import Runs
 from gonogo.drift.finding import (
     Finding,
     change_of,
@@ -28,21 +29,12 @@ from gonogo.drift.finding import (
 from gonogo.drift.follow import SEASON_HOURS_MIN
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import Gap, RateStream, days_of, missing_for_baseline
+from gonogo.hours.rate_hours import BaselineHours, Gap, RateStream, days_of, missing_for_baseline
 from gonogo.hours.time_slices import hours_of_week
-from gonogo.records import HOUR_MS
+from gonogo.hours.value_hours import MetricHours, ValueHours
+from gonogo.records import HOUR_MS, HourCounts
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
-
-if TYPE_CHECKING:
-    from gonogo.answers import Onset
-    from gonogo.detectors.rate.onset import OnsetFit
-    from gonogo.drift.baseline import AcceptedBaseline
-    from gonogo.drift.drift_memory import Runs
-    from gonogo.hours.rate_hours import BaselineHours
-    from gonogo.hours.value_hours import MetricHours, ValueHours
-    from gonogo.records import HourCounts
-    from gonogo.settings import DependencySettings
-
 
 LATEST_HOURS = 24
 WEEKEND_HOUR = 5 * 24

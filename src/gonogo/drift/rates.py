@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,16 +15,13 @@ from gonogo.detectors.rate.rate_watch import RateWatch, Status
 from gonogo.detectors.rate.starts import RateSince, rate_since
 from gonogo.detectors.rate.trend import slope_per_day
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start, onset_of
+from gonogo.drift.follow import FollowedRate, Volume
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
-from gonogo.hours.rate_hours import Gap
+from gonogo.hours.rate_hours import BaselineHours, Gap, Maturity, RateStream
 from gonogo.records import HOUR_MS
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import minute, number
-
-if TYPE_CHECKING:
-    from gonogo.drift.follow import FollowedRate, Volume
-    from gonogo.hours.rate_hours import BaselineHours, Maturity, RateStream
-    from gonogo.settings import DependencySettings
 
 DAYS_A_YEAR = 365.25
 LATEST_HOURS = 24

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.answers import Ahead
+from gonogo.drift.drift_memory import DriftMemory, Runs
+from gonogo.drift.finding import DriftQuestion
 from gonogo.hours.counts import hours_where
+from gonogo.hours.history import HistorySnapshot
 from gonogo.hours.periods import moment
 from gonogo.hours.rate_hours import (
     LAG_METRIC,
@@ -19,17 +22,10 @@ from gonogo.hours.rate_hours import (
     rate_stream,
 )
 from gonogo.hours.time_slices import Slice, parse_segment
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.ports.telemetry import Telemetry
+from gonogo.records import DAY_MS, HOUR_MS, Dependency, GoldenAnswers, HourCounts
+from gonogo.settings import Settings
 from gonogo.text.row_notes import ahead_of, newest_until
-
-if TYPE_CHECKING:
-    from gonogo.answers import Ahead
-    from gonogo.drift.drift_memory import DriftMemory, Runs
-    from gonogo.drift.finding import DriftQuestion
-    from gonogo.hours.history import HistorySnapshot
-    from gonogo.ports.telemetry import Telemetry
-    from gonogo.records import Dependency, GoldenAnswers, HourCounts
-    from gonogo.settings import Settings
 
 NOT_READ = NOT_FOLLOWED - {LAG_METRIC}
 

@@ -7,17 +7,13 @@ the questions that it answers: its versions side by side, and the verdict as of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gonogo.answers import NextAction, RecordedData, rfc3339
+from gonogo.answers import DriftReport, NextAction, RecordedData, rfc3339
 from gonogo.drift.finding import Finding
 from gonogo.errors import plain
 from gonogo.hours.periods import local_day
+from gonogo.records import Dependency, VersionSeen
 from gonogo.text.forms import counted, day, number
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftReport
-    from gonogo.records import Dependency, VersionSeen
 
 TOOL = "check_model_drift"
 

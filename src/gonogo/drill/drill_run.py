@@ -12,11 +12,13 @@ from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import anyio.to_process
 
+from gonogo.answers import DriftReport
+from gonogo.answers.drill_report import DrillReport
 from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
@@ -28,14 +30,9 @@ from gonogo.drill.trial import Ground, Trial
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
 from gonogo.fallback.rehearsed import DRILL
 from gonogo.ports.routes import UNMEASURED, split_version
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.records import DAY_MS, HOUR_MS, Dependency
+from gonogo.settings import DependencySettings, Settings
 from gonogo.store.postgres.address import is_address
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftReport
-    from gonogo.answers.drill_report import DrillReport
-    from gonogo.records import Dependency
-    from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["DrillRequest", "chosen_dependency", "gaps", "note_drill", "play", "prepare"]
 

@@ -8,14 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, Costs, Dependency, GoldenAnswers, Histograms, HourCounts
 from gonogo.store.reads.call_columns import CallColumns, read_calls
 from gonogo.trust.trust_estimate import POPULATION_DAYS, POPULATION_LIMIT
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.ports.trust_reads import Population, Repeats
-    from gonogo.records import Costs, Dependency, GoldenAnswers, Histograms, HourCounts
 
 __all__ = ["DAYS_MIN", "HealthyHistory", "read_past"]
 

@@ -6,28 +6,23 @@ import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import FallbackPlan, FallbackResult
+from gonogo.answers import DriftReport, FallbackPlan, FallbackResult, TrustReport
 from gonogo.drill.costs_booked import book_played, covering
+from gonogo.drill.healthy_history import HealthyHistory
 from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
 from gonogo.drill.replayed_hours import CANDIDATE
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
 from gonogo.drill.scenarios import CANDIDATE_POINTS, SCENARIOS, Harm, Scenario
-from gonogo.drill.trial import Trial
+from gonogo.drill.trial import Ground, Trial
 from gonogo.errors import ActionRefused
 from gonogo.fallback.health import DOWN_CALLS_MIN
 from gonogo.incidents.telling import tell
 from gonogo.ports.routes import split_version
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, VersionSeen, worst_verdict
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftReport, TrustReport
-    from gonogo.drill.healthy_history import HealthyHistory
-    from gonogo.drill.trial import Ground
 
 __all__ = ["rehearse"]
 

@@ -6,22 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_memory import DriftMemory, Runs
+from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.fallback.health import TrustHealth
 from gonogo.hours.stream_cache import Recent
 from gonogo.ports.actuators import ActuatorReading, Step
+from gonogo.ports.notices import Page
 from gonogo.ports.routes import LOCAL, WHOLE, Route
-
-if TYPE_CHECKING:
-    from gonogo.drill.replayed_telemetry import RehearsedTelemetry
-    from gonogo.ports.notices import Page
-    from gonogo.records import Decision
-    from gonogo.settings import Settings
-    from gonogo.store.reads.telemetry_store import StoredTelemetry
+from gonogo.records import Decision
+from gonogo.settings import Settings
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 __all__ = ["RecordedActuator", "RecordedReceiver", "Rehearsal", "sandboxed"]
 

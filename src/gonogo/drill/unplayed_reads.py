@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
+from gonogo.ports.signal_reads import Categories, CategoryField, DailyAnswers, Grades, OutputSample
+from gonogo.ports.trust_reads import JudgedLabels, KeptScore
 from gonogo.records import HourCounts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.signal_reads import CategoryField
-    from gonogo.ports.trust_reads import JudgedLabels, KeptScore
 
 _NONE = np.zeros(0, dtype=np.int64)
 

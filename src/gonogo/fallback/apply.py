@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.answers import (
     Approver,
@@ -23,6 +22,7 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import ActionRefused, plain
+from gonogo.fallback.approval import Approval
 from gonogo.fallback.conditions import (
     blocking,
     circles,
@@ -31,11 +31,13 @@ from gonogo.fallback.conditions import (
     rate_limit,
     refuse_blocked,
 )
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
 from gonogo.fallback.switch_result import TOOL, switch_result
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
 from gonogo.incidents.along_route import note_route
-from gonogo.ports.actuators import Step
+from gonogo.ports.actuators import Actuator, Step
+from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import (
     STORE,
     WHOLE,
@@ -50,14 +52,8 @@ from gonogo.ports.routes import (
     grown,
 )
 from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import minute, shares
-
-if TYPE_CHECKING:
-    from gonogo.fallback.approval import Approval
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.actuators import Actuator
-    from gonogo.ports.promotions import Promotion
-    from gonogo.settings import Settings
 
 # The kinds under which steps of the way back, and of a candidate's way forward, stand in the log.
 RETURN, PROMOTE = "recover", "promote"

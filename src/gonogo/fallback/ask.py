@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
@@ -24,9 +23,7 @@ from gonogo.fallback.promotion.promotion_report import promotion_report
 from gonogo.fallback.promotion.ramp import carry_on
 from gonogo.fallback.way_back import propose_undo, refuse_other
 from gonogo.ports.routes import Plan, Route, primary_route
-
-if TYPE_CHECKING:
-    from gonogo.settings import Policy, Settings
+from gonogo.settings import Policy, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,18 @@ A failed check stops everyone (`always`), everyone but a person who overrules it
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.errors import ActionRefused
-from gonogo.fallback.approval import BY_HAND
-from gonogo.ports.routes import Check
+from gonogo.fallback.approval import BY_HAND, ConfirmedBy
+from gonogo.ports.incidents import IncidentRecord
+from gonogo.ports.routes import Check, Route, Switch
+from gonogo.ports.target_health import Assessment
 from gonogo.records import DAY_MS
+from gonogo.settings import DependencySettings, Policy
 from gonogo.text.forms import number, percent
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.fallback.approval import ConfirmedBy
-    from gonogo.ports.incidents import IncidentRecord
-    from gonogo.ports.routes import Route, Switch
-    from gonogo.ports.target_health import Assessment
-    from gonogo.settings import DependencySettings, Policy
 
 SWITCHES_A_DAY_MAX = 2
 # Every switch adds one; half of it is left a day later.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from gonogo.answers import (
     FallbackPlan,
@@ -14,20 +14,15 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.fallback.conditions import approve_command
+from gonogo.fallback.judgement import SwitchJudgement
 from gonogo.fallback.plan import Proposal, told_targets
 from gonogo.fallback.promotion.promotion_state import promotion_state, told_way
 from gonogo.fallback.switch_result import TOOL
 from gonogo.ports.routes import WHOLE, Check, Plan, Weight
+from gonogo.ports.target_health import Assessment
 from gonogo.records import Verdict
+from gonogo.settings import Policy
 from gonogo.text.forms import minute
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.fallback.judgement import SwitchJudgement
-    from gonogo.ports.target_health import Assessment
-    from gonogo.settings import Policy
-
 
 # What an agent cannot say, nor let a client say.
 OUT_OF_BAND_ONLY = "at a terminal, where it asks, or by the signed link that was sent"

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData, plain
-from gonogo.ports.routes import UNMEASURED, split_version
+from gonogo.ports.routes import UNMEASURED, Weight, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
-from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, worst_verdict
+from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, HourCounts, Verdict, worst_verdict
 from gonogo.text.forms import actor_name, counted, number
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gonogo.hours.rate_hours import RateStream
-    from gonogo.ports.routes import Weight
     from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import HourCounts, Verdict
     from gonogo.settings import Settings
     from gonogo.trust.trust_estimate import TrustEstimate
 

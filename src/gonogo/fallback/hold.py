@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.errors import ParameterError, plain
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import REASON_CHARS_MAX
 from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.periods import moment
+from gonogo.ports.routes import Route
 from gonogo.records import Decision
+from gonogo.settings import Settings
 from gonogo.text.forms import actor_name
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.routes import Route
-    from gonogo.settings import Settings
 
 
 async def hold_route(

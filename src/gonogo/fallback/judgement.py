@@ -6,8 +6,8 @@ and blocks nothing: nobody is kept from going back to where they came from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gonogo.fallback.conditions import (
     flap_damping,
@@ -22,18 +22,13 @@ from gonogo.fallback.conditions import (
     target_route,
 )
 from gonogo.fallback.drawn_budgets import drawn_budgets
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.rehearsed import last_drill, rehearsed
-from gonogo.ports.routes import Check, grown
+from gonogo.ports.routes import Check, Route, Weight, grown
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
+from gonogo.ports.target_health import Assessment
 from gonogo.records import DAY_MS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.routes import Route, Weight
-    from gonogo.ports.target_health import Assessment
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 LIMITS_LOOK_BACK_MS = 7 * DAY_MS
 

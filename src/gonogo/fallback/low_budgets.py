@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from gonogo.answers import RouteAnswer
 from gonogo.errors import plain
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.route import get_route
 from gonogo.money.scopes import dependencies_of, scopes_at, traffic_now
 from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
+from gonogo.settings import Settings
 from gonogo.text.budget_summary import step_down_text
-
-if TYPE_CHECKING:
-    from gonogo.answers import RouteAnswer
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.settings import Settings
 
 
 async def recommended_route(

@@ -5,14 +5,16 @@ Nothing is changed but the list of plans.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import approval_of, target_route
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.route import refuse_unknown
 from gonogo.fallback.traffic import LEFT_SHARE_MAX, is_left
+from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import (
     LOCAL,
     UNMEASURED,
@@ -23,18 +25,12 @@ from gonogo.ports.routes import (
     primary_route,
     split_version,
 )
+from gonogo.ports.target_health import Assessment
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.routes.sticky_keys import chosen_salt
+from gonogo.settings import DependencySettings, Policy, Settings
 from gonogo.text.forms import as_shown, counted, money, number, share_text, signed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.promotions import Promotion
-    from gonogo.ports.target_health import Assessment
-    from gonogo.ports.telemetry import Telemetry
-    from gonogo.settings import DependencySettings, Policy, Settings
 
 # A fallback is due for another look after a day; it is never taken back blindly.
 LEASE_MS = DAY_MS

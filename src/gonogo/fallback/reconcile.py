@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gonogo.fallback.apply import bring_about, complete
 from gonogo.fallback.approval import Approval
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import actuators_of
+from gonogo.ports.actuators import Step
+from gonogo.ports.routes import Route
 from gonogo.records import Decision
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.actuators import Step
-    from gonogo.ports.routes import Route
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 # A begun plan younger than this is still being worked on by whoever began it.
 WORKED_ON_MS = 10_000

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.ports.routes import Check
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS
-
-if TYPE_CHECKING:
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.settings import Policy
+from gonogo.settings import Policy
 
 DRILL = "drill"
 DRILL_DAYS_MAX = 90

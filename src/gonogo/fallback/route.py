@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.answers import NextAction, RouteAnswer, ShadowCall, rfc3339
 from gonogo.errors import UnknownTarget
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.traffic import unseen
 from gonogo.ports.routes import UNMEASURED, WHOLE, Route, primary_route, split_version
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, verdicts_now
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Verdict, worst_verdict
 from gonogo.routes.split import key_place, pick
+from gonogo.settings import Settings
 from gonogo.text.forms import share_text
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.telemetry import Telemetry
-    from gonogo.settings import Settings
 
 # How often a fallback that is due is found still needed before a person has to look.
 RENEWALS_MAX = 3

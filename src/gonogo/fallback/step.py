@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused
 from gonogo.fallback.apply import carry_out
 from gonogo.fallback.approval import Approval
 from gonogo.fallback.conditions import blocking
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import plan_answer, plan_of
 from gonogo.fallback.plan import Proposal, effects, valid_ms
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.promotions import Promotion
-    from gonogo.ports.routes import Check, Recovery, Route, Weight
-    from gonogo.settings import Policy, Settings
+from gonogo.ports.promotions import Promotion
+from gonogo.ports.routes import Check, Recovery, Route, Weight
+from gonogo.settings import Policy, Settings
 
 # By whose name steps stand in the log.
 ACTOR = "gonogo"

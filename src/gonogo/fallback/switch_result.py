@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.answers import (
     ActuatorResult,
     FallbackPlan,
     FallbackResult,
     NextAction,
+    TargetHealth,
     TargetShare,
     Undo,
     rfc3339,
 )
 from gonogo.fallback.plan import LEASE_MS, told_targets
 from gonogo.fallback.promotion.promotion_state import promotion_state
+from gonogo.ports.actuators import Step
 from gonogo.ports.routes import WHOLE, Plan, Weight
 from gonogo.records import Verdict, worst_verdict
-
-if TYPE_CHECKING:
-    from gonogo.answers import TargetHealth
-    from gonogo.ports.actuators import Step
 
 TOOL = "trigger_fallback"
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from gonogo.answers import NextAction, TargetShare, rfc3339
-from gonogo.ports.routes import WHOLE
-from gonogo.records import HOUR_MS
+from gonogo.answers import DriftReport, NextAction, TargetShare, TrustReport, rfc3339
+from gonogo.ports.routes import WHOLE, Route
+from gonogo.records import HOUR_MS, Dependency
 from gonogo.text.forms import minute, share_text, shares
 
 if TYPE_CHECKING:
-    from gonogo.answers import DriftReport, TrustReport
-    from gonogo.ports.routes import Route
-    from gonogo.records import Dependency
-
     Report = TypeVar("Report", DriftReport, TrustReport)
 
 # A primary with no more than this has been left; with more, the traffic is split.

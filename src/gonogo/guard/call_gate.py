@@ -11,26 +11,21 @@ import inspect
 import logging
 import os
 import threading
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from anyio import get_cancelled_exc_class, to_thread
 
 from gonogo.clock import wall_clock_ms
-from gonogo.guard.held_calls import CallMoney, CallRefusedError
+from gonogo.guard.held_calls import CallMoney, CallRefusedError, HeldCalls
 from gonogo.guard.not_asked import why_not_asked
 from gonogo.guard.resident import Judge
 from gonogo.recorder.asker import Asker
 from gonogo.recorder.outbox import close_with_child
 from gonogo.recorder.recorder import Call, is_async
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
-    from types import TracebackType
-    from typing import Self
-
-    from gonogo.guard.held_calls import HeldCalls
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 __all__ = ["CallGate", "CallRefusedError", "GatedCall"]
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.border.characters import UnclearName, name_of
 from gonogo.errors import DataError
-
-if TYPE_CHECKING:
-    from gonogo.settings import GuardPolicy
+from gonogo.settings import GuardPolicy
 
 __all__ = ["CLIENTS", "Ruling", "UnreadableCall", "called_name", "stopped", "tool_of"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.config.edits import ConfigFile
 from gonogo.errors import StoreError
-from gonogo.guard.hook_forms import UnreadableCall, called_name, stopped
+from gonogo.guard.hook_forms import Ruling, UnreadableCall, called_name, stopped
 from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
 from gonogo.guard.ruling import ruling_of
 from gonogo.guard.verdict_read import ANSWER_S, StandingFile, current_verdict
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from gonogo.guard.hook_forms import Ruling
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.recorder.asker import Asker
     from gonogo.settings import Settings

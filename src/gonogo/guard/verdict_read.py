@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from gonogo.guard.ruling import ruling_of
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, standing_now
-from gonogo.records import worst_verdict
+from gonogo.records import StandingVerdict, worst_verdict
 
 if TYPE_CHECKING:
     from gonogo.app import Gonogo
     from gonogo.guard.hook_forms import Ruling
-    from gonogo.records import StandingVerdict
     from gonogo.settings import Settings
     from gonogo.store.sqlite.connection import FileConnection
 

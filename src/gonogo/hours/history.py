@@ -8,8 +8,8 @@ and together the same as all of it read anew.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from gonogo.hours.counts import (
     histograms_joined,
@@ -17,16 +17,11 @@ from gonogo.hours.counts import (
     hours_joined,
     hours_where,
 )
-from gonogo.hours.rate_hours import RateStream, rate_stream
+from gonogo.hours.rate_hours import RateMetric, RateStream, rate_stream
 from gonogo.hours.stream_cache import CachedStream
 from gonogo.hours.value_hours import MetricHours, metric_hours
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Mapping
-
-    from gonogo.hours.rate_hours import RateMetric
-    from gonogo.ports.telemetry import Telemetry
-    from gonogo.records import Histograms, HourCounts, Rollups
+from gonogo.ports.telemetry import Telemetry
+from gonogo.records import Histograms, HourCounts, Rollups
 
 __all__ = ["History", "HistoryCache", "HistorySnapshot"]
 

@@ -5,15 +5,12 @@ Drift, trust and preflight ask here, so that none of them calls fit what another
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.answers.base import LabelCoverage
-    from gonogo.records import Dependency, HourCounts, VersionSeen
-    from gonogo.settings import DependencySettings
+from gonogo.answers.base import LabelCoverage
+from gonogo.records import Dependency, HourCounts, VersionSeen
+from gonogo.settings import DependencySettings
 
 __all__ = [
     "NOT_MEASURED",

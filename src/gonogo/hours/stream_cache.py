@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -11,8 +11,6 @@ from gonogo.answers import Answer, rfc3339
 from gonogo.text.row_notes import age_s, newest_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
     from gonogo.records import Ints
 
 __all__ = ["CachedStream", "Recent"]

@@ -10,15 +10,12 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gonogo.border.foreign import whole
 from gonogo.errors import ParameterError, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PORT_MAX = 65_535
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.incidents.handle import QUALITY, WHY_CHARS_MAX, moved
-from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Status, TurnOf
-
-if TYPE_CHECKING:
-    from gonogo.ports.incidents import Incidents
+from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Incidents, Status, TurnOf
 
 __all__ = ["note_route", "note_stuck"]
 

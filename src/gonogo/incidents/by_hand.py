@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
-from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, TurnOf
-
-if TYPE_CHECKING:
-    from gonogo.ports.incidents import Incidents
-    from gonogo.records import Decision
+from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Incidents, TurnOf
+from gonogo.records import Decision
 
 # The log entry of what a person did, of the incident as it stands then.
 EntryOf = Callable[["IncidentRecord"], "Decision"]

@@ -8,20 +8,15 @@ is where it fell.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from gonogo.answers import rfc3339
-from gonogo.records import DAY_MS, HOUR_MS, Decision
+from gonogo.answers import DriftReport, rfc3339
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.records import DAY_MS, HOUR_MS, Decision, Dependency
 from gonogo.text.forms import minute
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.answers import DriftReport
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Dependency
 
 __all__ = ["CHANGE", "ChangeEvent", "changes_in_words", "entry_of_change", "recorded_changes"]
 

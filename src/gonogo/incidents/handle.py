@@ -10,9 +10,9 @@ resolved.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import anyio
 
@@ -20,18 +20,20 @@ from gonogo.answers import Incident, IncidentList, NextAction, TimelineEvent, rf
 from gonogo.answers.work_report import listed_of
 from gonogo.errors import ParameterError, plain
 from gonogo.incidents.by_hand import unknown_incident
-from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
+from gonogo.ports.incidents import (
+    Event,
+    IncidentChange,
+    IncidentRecord,
+    Incidents,
+    Kind,
+    Status,
+    TurnOf,
+)
 from gonogo.ports.standing_verdicts import NEVER_ASKED, verdicts_now
-from gonogo.records import Decision
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.records import Decision, Verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import counted, minute
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from gonogo.ports.incidents import Incidents
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Verdict
-    from gonogo.settings import Settings
 
 LASTS_MS = 10 * 60_000
 STRONG_FACTOR = 2.0

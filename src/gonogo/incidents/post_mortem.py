@@ -6,16 +6,13 @@ What nobody recorded is left blank, for a person to fill in; nothing is made up.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.errors import UnknownTarget, plain
+from gonogo.ports.incidents import Event, IncidentRecord, Incidents
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.records import Decision
 from gonogo.text.forms import actor_name, span
-
-if TYPE_CHECKING:
-    from gonogo.ports.incidents import Event, IncidentRecord, Incidents
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Decision
 
 # What was decided shortly before it opened or after it closed belongs to it: the looks that made it
 # last, the baseline that a false alarm moved.

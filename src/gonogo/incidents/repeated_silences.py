@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from gonogo.ports.silences import Silence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import tzinfo
-
-    from gonogo.settings import CronTimes, MaintenanceSettings, Settings
+from gonogo.settings import CronTimes, MaintenanceSettings, Settings
 
 # Four years and a day have every date that there is.
 LOOK_AHEAD_DAYS = 4 * 366

@@ -6,17 +6,13 @@ None of it is a proof; each says what was seen, so that a person knows where to 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from gonogo.answers import rfc3339
+from gonogo.answers import DriftReport, TrustReport, rfc3339
+from gonogo.answers.drift_report import SegmentDrift
 from gonogo.detectors.intervals import difference_interval95
+from gonogo.records import Dependency
 from gonogo.text.forms import number
 from gonogo.text.trust_summary import NOT_DECLARED
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftReport, TrustReport
-    from gonogo.answers.drift_report import SegmentDrift
-    from gonogo.records import Dependency
 
 NAMED_MAX = 3
 # A slice is a place to look where it changed by this many times what the whole did.

@@ -8,13 +8,17 @@ runs out) is told in the same form.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from gonogo.ports.notices import INCIDENT_KINDS, SEVERITIES, URGENCY, Notice, Page
-
-if TYPE_CHECKING:
-    from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Notices, Notifier
+from gonogo.ports.actuators import Step
+from gonogo.ports.notices import (
+    INCIDENT_KINDS,
+    SEVERITIES,
+    URGENCY,
+    Notice,
+    Notices,
+    Notifier,
+    Page,
+)
 
 
 def pages_of(

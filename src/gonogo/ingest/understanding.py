@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from gonogo.answers import rfc3339
 from gonogo.border.column_names import recognised, suggestion
@@ -20,14 +20,8 @@ from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import Row, Source
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import is_day_first
-from gonogo.records import DAY_MS, Rejection
+from gonogo.records import DAY_MS, Observation, Rejection
 from gonogo.text.forms import counted, number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.records import Observation
-
 
 __all__ = ["OpenedRows", "Understanding", "opened_rows"]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.errors import ParameterError
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
 from gonogo.ports.micro import micro_usd
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.records import Unit
+from gonogo.records import Unit
 
 _NAME_CHARS_MAX = 200
 

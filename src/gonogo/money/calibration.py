@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gonogo.answers import Calibration
-
-if TYPE_CHECKING:
-    from gonogo.ports.money import JudgedCheck, Ledger
+from gonogo.ports.money import JudgedCheck, Ledger
 
 CHECKS_MIN = 20
 BINS = 10

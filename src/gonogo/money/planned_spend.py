@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.answers import UnpricedShare
 from gonogo.errors import plain
+from gonogo.ports.money import JudgedCheck
+from gonogo.records import Unit
 from gonogo.text.forms import UNIT_WORDS, counted
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.money import JudgedCheck
-    from gonogo.records import Unit
 
 # Above this share of calls without a price a sum would leave out what it should count.
 UNPRICED_SHARE_MAX = 0.05

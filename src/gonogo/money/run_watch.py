@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.answers import RunReport
+from gonogo.money.scopes import Traffic
 from gonogo.money.step_down import cheaper_target
 from gonogo.money.unpriced import unpriced_of
+from gonogo.ports.money import CallCosts, RunProgress
 from gonogo.records import UNIT_SIZE
-
-if TYPE_CHECKING:
-    from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import CallCosts, RunProgress
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 
 async def report_run(

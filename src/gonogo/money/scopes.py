@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget, plain
 from gonogo.money.windows import WindowSpan, window_at
 from gonogo.ports.booked_costs import KeyedCalls
-from gonogo.ports.money import Scope
-from gonogo.ports.routes import WHOLE, is_called, split_version
+from gonogo.ports.money import Balance, Ledger, Scope
+from gonogo.ports.routes import WHOLE, Route, Routes, is_called, split_version
 from gonogo.records import QUARTER_MS
-from gonogo.settings import PER_DEPENDENCY
+from gonogo.settings import PER_DEPENDENCY, BudgetSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gonogo.ports.money import Balance, Ledger
-    from gonogo.ports.routes import Route, Routes
     from gonogo.ports.telemetry import Telemetry
-    from gonogo.settings import BudgetSettings, Settings
 
 _WILD = "*?["
 # Of one key; each is a sum of its own wherever all budgets are told of.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.answers import NextAction, StepDown
 from gonogo.money.amounts import mean_amount
-from gonogo.money.scopes import dependencies_of
+from gonogo.money.scopes import Traffic, dependencies_of
+from gonogo.ports.money import NewestCalls
 from gonogo.ports.routes import is_called
-
-if TYPE_CHECKING:
-    from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import NewestCalls
-    from gonogo.records import Unit
-    from gonogo.settings import Settings
+from gonogo.records import Unit
+from gonogo.settings import Settings
 
 # From here on of the limit, spent or held, a budget is low.
 LOW_SHARE = 0.8

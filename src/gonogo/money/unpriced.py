@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.money.planned_spend import UnpricedCalls
 from gonogo.money.prices import TokenUsage, call_nano_usd
 from gonogo.money.scopes import called_in
+from gonogo.ports.booked_costs import VersionCalls
+from gonogo.ports.money import CallCosts, ReservationCalls, Scope
+from gonogo.records import Unit
+from gonogo.settings import Settings
 from gonogo.text.forms import UNIT_WORDS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.booked_costs import VersionCalls
-    from gonogo.ports.money import CallCosts, ReservationCalls, Scope
-    from gonogo.records import Unit
-    from gonogo.settings import Settings
 
 
 async def unpriced_calls(

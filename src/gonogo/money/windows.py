@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gonogo.errors import ConfigError
 from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS
-
-if TYPE_CHECKING:
-    from gonogo.settings import BudgetSettings
+from gonogo.settings import BudgetSettings
 
 
 @dataclass(frozen=True, slots=True)

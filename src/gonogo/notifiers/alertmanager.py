@@ -7,14 +7,11 @@ same labels are one alert however often they come.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.notifiers.post import encoded, post
-
-if TYPE_CHECKING:
-    from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Notice, Page
+from gonogo.ports.actuators import Step
+from gonogo.ports.notices import Notice, Page
 
 # How long an alert outlives the watcher that repeats it.
 OUTLIVES_MS = 5 * 60_000

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.notifiers.alertmanager import Alertmanager
 from gonogo.notifiers.pagerduty import EVENTS_URL, PagerDuty
 from gonogo.notifiers.signed_webhook import Webhook
 from gonogo.notifiers.slack import Slack
-
-if TYPE_CHECKING:
-    from gonogo.ports.notices import Notifier
-    from gonogo.settings import NotifierSettings, Settings
+from gonogo.ports.notices import Notifier
+from gonogo.settings import NotifierSettings, Settings
 
 
 def make_notifiers(settings: Settings, name: str | None = None) -> list[Notifier]:

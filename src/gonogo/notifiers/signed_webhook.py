@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.http.signatures import HEADER, sign
 from gonogo.notifiers.post import encoded, post
-
-if TYPE_CHECKING:
-    from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Page
+from gonogo.ports.actuators import Step
+from gonogo.ports.notices import Page
 
 
 class Webhook:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gonogo.notifiers.post import encoded, post
-
-if TYPE_CHECKING:
-    from gonogo.ports.actuators import Step
-    from gonogo.ports.notices import Page
+from gonogo.ports.actuators import Step
+from gonogo.ports.notices import Page
 
 NEWS_MAX = 5
 SECRET_CHARS_MIN = 8

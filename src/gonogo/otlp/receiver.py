@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gonogo.answers import rfc3339
 from gonogo.app.taking_back import forget
 from gonogo.errors import GonogoError
-from gonogo.http.guard import bearer, holds, listening_socket, refusal, refuse_without_token
+from gonogo.http.guard import Place, bearer, holds, listening_socket, refusal, refuse_without_token
 from gonogo.ingest.otlp.collect import Batch, Collector, metrics_run
 from gonogo.ingest.otlp.wire import (
     BODY_BYTES_MAX,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from gonogo.app import Gonogo
-    from gonogo.http.guard import Place
 
 # Which way in what it takes came by.
 WRITER = "otlp"

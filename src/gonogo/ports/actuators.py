@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from gonogo.ports.routes import Route, Weight
+from gonogo.ports.routes import Route, Weight
 
 Outcome = Literal["done", "failed", "unknown"]
 

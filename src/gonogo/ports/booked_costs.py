@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.records import NANO_A_MICRO, Unit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 # Between and before the parts of a name in the books that no call can have: names hold no such characters.
 # The first stands before a segment key by whose values sums are kept, the second before such a sum's name.

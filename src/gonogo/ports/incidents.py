@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.records import Decision, Verdict
+from gonogo.records import Decision, Verdict
 
 Status = Literal["open", "acknowledged", "mitigated", "recovering", "resolved"]
 # What people are told of, the most urgent first.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.booked_costs import VersionCalls
-    from gonogo.records import Costs, Decision, Dependency, Unit
-    from gonogo.settings import Settings
+from gonogo.ports.booked_costs import VersionCalls
+from gonogo.records import Costs, Decision, Dependency, Unit
+from gonogo.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from gonogo.settings import Policy
+from gonogo.settings import Policy
 
 # What the candidate gets, stage by stage, in ten-thousandths; the last is the end.
 STAGE_SHARES = (100, 500, 2_500, 5_000, 10_000)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from gonogo.records import VERDICTS_BY_SEVERITY, PartVerdict, StandingVerdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.answers import Answer
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Part, Verdict
-    from gonogo.settings import Settings
+from gonogo.answers import Answer
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.records import VERDICTS_BY_SEVERITY, Part, PartVerdict, StandingVerdict, Verdict
+from gonogo.settings import Settings
 
 __all__ = [
     "NEVER_ASKED",

@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from anyio import to_thread
 
 from gonogo.border.foreign import foreign_file, foreign_json
 from gonogo.errors import ConfigError, DataError, plain
-
-if TYPE_CHECKING:
-    from typing import NoReturn
-
-    from gonogo.settings import ProbeSettings
+from gonogo.settings import ProbeSettings
 
 BYTES_MAX = 16_000_000
 ITEMS_MAX = 10_000

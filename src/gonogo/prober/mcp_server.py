@@ -12,25 +12,21 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TextIO, cast
 
 import anyio
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client import Transport
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED, TextContent
+from mcp_types import CONNECTION_CLOSED, CallToolResult, TextContent
 
 from gonogo.errors import ConfigError, ProbeError, plain
 from gonogo.prober.fetch import other_host
+from gonogo.prober.golden_run import Item
 from gonogo.prober.replies import Ask, Reply, header_values, revealed
-
-if TYPE_CHECKING:
-    from mcp.client import Transport
-    from mcp_types import CallToolResult
-
-    from gonogo.prober.golden_run import Item
-    from gonogo.settings import ProbeSettings
+from gonogo.settings import ProbeSettings
 
 PAGES_MAX = 50
 CLOSE_S = 10.0

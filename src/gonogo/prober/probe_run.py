@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +17,13 @@ from gonogo.errors import ConfigError, ProbeError
 from gonogo.prober.checkers import score_answer
 from gonogo.prober.endpoints import endpoint
 from gonogo.prober.fetch import http_client
-from gonogo.prober.replies import without_secrets
+from gonogo.prober.replies import Ask, Connection, Reply, without_secrets
 from gonogo.records import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import httpx
 
     from gonogo.prober.golden_run import Item
-    from gonogo.prober.replies import Ask, Connection, Reply
     from gonogo.settings import DependencySettings, ProbeSettings
 
 CALLS_MAX = 32

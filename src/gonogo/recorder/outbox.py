@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, GonogoError, plain
-from gonogo.recorder.forked import ForkedChildren
+from gonogo.recorder.forked import ChildCounts, ForkedChildren
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
-    from gonogo.recorder.forked import ChildCounts
     from gonogo.records import Observation, Rejection
     from gonogo.settings import Settings
 

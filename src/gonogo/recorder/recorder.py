@@ -10,15 +10,11 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypedDict, TypeVar, cast
+from typing import Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.recorder.outbox import CAPACITY, CLOSE_S, Delivery, Outbox
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 __all__ = ["Call", "Delivery", "ObservationFields", "Recorder"]
 

@@ -7,13 +7,10 @@ order, the primary first: while the primary's share shrinks, keys only ever leav
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import unpack
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.routes import Weight
+from gonogo.ports.routes import Weight
 
 _MASK = 0xFFFFFFFF
 

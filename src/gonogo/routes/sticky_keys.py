@@ -8,20 +8,15 @@ chosen by how much a key calls alone, never by how its calls end, so that compar
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gonogo.ports.routes import WHOLE
+from gonogo.ports.routes import WHOLE, Route
+from gonogo.ports.telemetry import Telemetry
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.routes.split import key_place
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import counted, number, percent, share_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.ports.routes import Route
-    from gonogo.ports.telemetry import Telemetry
-    from gonogo.settings import DependencySettings
 
 __all__ = ["KeySpread", "chosen_salt", "effective_keys", "fitting_salt"]
 

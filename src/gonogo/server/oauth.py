@@ -17,7 +17,7 @@ import jwt
 from gonogo.border.foreign import foreign_json
 from gonogo.errors import GonogoError, plain
 from gonogo.http.bounded_exchange import ask
-from gonogo.server.gate import WELL_KNOWN, TokenGrant, refused
+from gonogo.server.gate import WELL_KNOWN, Surface, TokenGrant, refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from gonogo.server.gate import Surface
     from gonogo.settings import OAuthSettings
 
 __all__ = [

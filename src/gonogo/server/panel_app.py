@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.apps import APP_MIME_TYPE, Apps, client_supports_apps
 from mcp.server.mcpserver.resources import FunctionResource
-from mcp_types import CallToolResult
+from mcp_types import CallToolRequestParams, CallToolResult
 from pydantic import TypeAdapter
 
 from gonogo.errors import GonogoError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-    from mcp_types import CallToolRequestParams
 
     from gonogo.answers import Answer
     from gonogo.app import Gonogo

@@ -7,21 +7,17 @@ be read the steps still stand, and the prompt says that the facts are missing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts.base import Prompt
 from pydantic import Field
 
-from gonogo.answers import rfc3339
+from gonogo.answers import Answer, rfc3339
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, plain
+from gonogo.records import Decision
 from gonogo.text.answer_text import as_text, question
-
-if TYPE_CHECKING:
-    from mcp.server.mcpserver import MCPServer
-
-    from gonogo.answers import Answer
-    from gonogo.records import Decision
 
 BUDGETS_SHOWN = 5
 DECISIONS_SHOWN = 15

@@ -6,13 +6,11 @@ Only the driver needs gonogo: what runs on the cluster is one SQL query.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gonogo.ingest.hour_cells.cell_dialects import CallTable, columns_of
 from gonogo.ingest.hour_cells.cell_sql import cells_query
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 __all__ = ["hour_cells"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.store.engine import Connection
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.figures.action_figures import compare_actions, mend_actions
 from gonogo.store.figures.figure import Figure, Figures
 from gonogo.store.figures.money_figures import compare_money, mend_money
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gonogo.settings import Settings
     from gonogo.store.books.decisions import StoredDecisions
-    from gonogo.store.engine import Engine
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 __all__ = ["FigureComparison", "Removal", "compare", "let_go", "mend", "rows_counted", "unbalanced"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 from gonogo.answers import (
     Answer,
@@ -21,13 +21,9 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import plain
+from gonogo.records import Decision
 from gonogo.text.facts import parts_of
 from gonogo.text.forms import Table, duration, money, number, shares
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from gonogo.records import Decision
 
 __all__ = [
     "Table",

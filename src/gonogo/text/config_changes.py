@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 from gonogo.errors import plain
 from gonogo.records import UNIT_SIZE
+from gonogo.settings import BudgetSettings, Settings
 from gonogo.text.forms import amount_text, duration
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.settings import BudgetSettings, Settings
 
 __all__ = ["config_changes"]
 

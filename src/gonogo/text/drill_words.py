@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from gonogo.answers.drill_report import DrillReport, DrillScenario
 from gonogo.errors import plain
 from gonogo.text.forms import Table, money, number, rate_text, table
-
-if TYPE_CHECKING:
-    from gonogo.answers.drill_report import DrillReport, DrillScenario
 
 __all__ = ["as_markdown", "drill_parts"]
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from gonogo.answers import Ahead, RefusalCount, RefusedName, rfc3339
+from gonogo.answers import Ahead, DriftReport, RefusalCount, RefusedName, TrustReport, rfc3339
 from gonogo.errors import plain
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, NANO_A_MICRO
+from gonogo.records import (
+    DAY_MS,
+    HOUR_MS,
+    MICRO,
+    NANO_A_MICRO,
+    BatchReport,
+    HourCounts,
+    Observation,
+    RefusedRows,
+)
 from gonogo.text.forms import counted, minute, money, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from gonogo.answers import DriftReport, TrustReport
-    from gonogo.records import BatchReport, HourCounts, Observation, RefusedRows
 
     Report = TypeVar("Report", DriftReport, TrustReport)
 

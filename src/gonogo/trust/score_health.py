@@ -18,7 +18,7 @@ from gonogo.answers import ScoreHealth, SegmentHealth
 from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.text.forms import counted, number, signed
-from gonogo.trust.trust_estimate import MEMORY_DAYS, by_hour
+from gonogo.trust.trust_estimate import MEMORY_DAYS, TrustEstimate, by_hour
 from gonogo.trust.trust_verdict import CALLS_MIN, days
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from gonogo.ports.trust_reads import TrustTelemetry
     from gonogo.records import Floats, GoldenAnswers, Histograms, Ints
     from gonogo.settings import Settings
-    from gonogo.trust.trust_estimate import TrustEstimate
 
 Status = Literal["healthy", "biased", "miscalibrated", "stale", "unknown"]
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.hours.measured import errors_decide
-from gonogo.ports.trust_reads import KeptScore
+from gonogo.ports.trust_reads import (
+    CallCounts,
+    FleetRow,
+    JudgedLabels,
+    KeptScore,
+    Population,
+    Repeats,
+    TrustTelemetry,
+)
 from gonogo.records import HOUR_MS, Dependency
 from gonogo.trust.trust_estimate import (
     MEMORY_DAYS,
@@ -30,14 +38,6 @@ if TYPE_CHECKING:
     from gonogo.detectors.trust.chances_many import Batches
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
-    from gonogo.ports.trust_reads import (
-        CallCounts,
-        FleetRow,
-        JudgedLabels,
-        Population,
-        Repeats,
-        TrustTelemetry,
-    )
     from gonogo.records import Floats, Ints, Kind
     from gonogo.settings import DependencySettings, Settings
 

@@ -7,10 +7,13 @@ one the whole fleet. The verdict's rule stands in `trust_estimate`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.answers import (
+    Ahead,
+    DoubtfulWriter,
     NextAction,
     ScoreHealth,
     SuspectedProvider,
@@ -21,7 +24,11 @@ from gonogo.answers import (
 )
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide
-from gonogo.records import HOUR_MS, worst_verdict
+from gonogo.hours.stream_cache import Recent
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import TrustTelemetry
+from gonogo.records import HOUR_MS, Mark, Verdict, worst_verdict
+from gonogo.settings import DependencySettings, Settings
 from gonogo.text.forms import counted, number
 from gonogo.text.row_notes import age_s, ahead_note, ahead_of
 from gonogo.text.trust_summary import points, trust_summary
@@ -32,16 +39,6 @@ from gonogo.trust.trust_estimate import (
     trust_estimate,
 )
 from gonogo.trust.trust_parts import part_estimates
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.answers import Ahead, DoubtfulWriter
-    from gonogo.hours.stream_cache import Recent
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.ports.trust_reads import TrustTelemetry
-    from gonogo.records import Mark, Verdict
-    from gonogo.settings import DependencySettings, Settings
 
 __all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData, UnknownTarget
-from gonogo.hours.measured import errors_decide, unlabelled_version
-from gonogo.ports.trust_reads import KeptScore
+from gonogo.hours.measured import UnlabelledVersion, errors_decide, unlabelled_version
+from gonogo.ports.trust_reads import JudgedLabels, KeptScore, Population, Repeats, TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
-    from gonogo.hours.measured import UnlabelledVersion
-    from gonogo.ports.trust_reads import JudgedLabels, Population, Repeats, TrustTelemetry
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
     from gonogo.settings import DependencySettings, Settings
 

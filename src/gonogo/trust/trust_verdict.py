@@ -15,16 +15,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gonogo.answers import in_points
 from gonogo.errors import plain
-from gonogo.records import HOUR_MS
+from gonogo.records import HOUR_MS, Verdict
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
-
-if TYPE_CHECKING:
-    from gonogo.records import Verdict
-    from gonogo.settings import DependencySettings
 
 __all__ = ["CALLS_MIN", "EVEN_CHANCE", "TrustBasis", "days", "verdict_of"]
 

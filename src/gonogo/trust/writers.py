@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from gonogo.answers import DoubtfulWriter
 from gonogo.errors import plain
-from gonogo.records import DAY_MS, HOUR_MS, Rejection
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts
-    from gonogo.records import BatchReport, HourCounts
-    from gonogo.settings import Settings
+from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts
+from gonogo.records import DAY_MS, HOUR_MS, BatchReport, HourCounts, Rejection
+from gonogo.settings import Settings
 
 __all__ = [
     "PROBE_WRITER",

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from gonogo.answers import BudgetCheck, DriftReport, PreflightReport, TrustReport, rfc3339
-from gonogo.answers.chart_points import BudgetHistory, FleetHistory
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, UNIT_SIZE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.answers import Answer
-    from gonogo.answers.chart_points import History
-    from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import Ledger
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.ports.trust_reads import TrustTelemetry
-    from gonogo.records import HourCounts
-    from gonogo.settings import Settings
+from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport, rfc3339
+from gonogo.answers.chart_points import BudgetHistory, FleetHistory, History
+from gonogo.money.scopes import Traffic
+from gonogo.ports.money import Ledger
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import TrustTelemetry
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, UNIT_SIZE, HourCounts
+from gonogo.settings import Settings
 
 FLEET_DAYS = 21
 FLEET_LINES_MAX = 50

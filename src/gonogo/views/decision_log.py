@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from gonogo.answers import Answer, BudgetCheck, DriftReport, PreflightReport, TrustReport
 from gonogo.errors import UnknownTarget
 from gonogo.ports.incidents import IncidentRecord
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import Decision
-
-if TYPE_CHECKING:
-    from gonogo.ports.telemetry import DecisionLog
 
 # Crockford's base 32: in ASCII order, so that ids sort as their times do; no I, L, O, U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from gonogo.answers import Answer
 from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import TrustTelemetry
-
-if TYPE_CHECKING:
-    from gonogo.answers import Answer
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 
 class Evidence(SignalTelemetry, TrustTelemetry, Protocol):

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonogo.records import worst_verdict
+from gonogo.records import Verdict, worst_verdict
 
 if TYPE_CHECKING:
     from gonogo.ports.incidents import Incidents
     from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Verdict
 
 # Those that changed last: more than change between two looks.
 INCIDENTS_FOLLOWED = 200

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gonogo.answers import NextAction, WholeVerdict, rfc3339
+from gonogo.answers import DependencyLine, DriftReport, NextAction, WholeVerdict, rfc3339
 from gonogo.errors import plain
 from gonogo.records import worst_verdict
 from gonogo.text.forms import minute
 
 if TYPE_CHECKING:
-    from gonogo.answers import DependencyLine, DriftReport
     from gonogo.drift.finding import DriftQuestion
     from gonogo.ports.standing_verdicts import CurrentVerdict
 

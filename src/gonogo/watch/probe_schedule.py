@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 
+from gonogo.answers import ProbeLine
+from gonogo.app import Gonogo
 from gonogo.app.probing import open_prober, run_probe
+from gonogo.prober.probe_run import Prober
+from gonogo.settings import ProbeSettings
 from gonogo.watch.duties import Duty, keep
-
-if TYPE_CHECKING:
-    from gonogo.answers import ProbeLine
-    from gonogo.app import Gonogo
-    from gonogo.prober.probe_run import Prober
-    from gonogo.settings import ProbeSettings
 
 logger = logging.getLogger("gonogo.watch")
 

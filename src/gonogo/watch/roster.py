@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from gonogo.app import Gonogo
 from gonogo.errors import ActionRefused
 from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
+from gonogo.settings import Settings
 from gonogo.watch.duties import Duty, WaitError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gonogo.app import Gonogo
-    from gonogo.settings import Settings
 
 PAGE = 200
 logger = logging.getLogger("gonogo.watch")

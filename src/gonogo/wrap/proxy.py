@@ -12,14 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from gonogo.errors import NoInput, plain
-from gonogo.wrap.enforcement import whole_lines
+from gonogo.wrap.enforcement import Enforcement, whole_lines
 from gonogo.wrap.tool_calls import Calls
-
-if TYPE_CHECKING:
-    from gonogo.wrap.enforcement import Enforcement
 
 __all__ = ["GatedLines", "Inspection", "die_as", "pump", "read_chunk", "run_proxy", "write_all"]
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gonogo.cli.command import Session
 from gonogo.cli.doctor.reached import Finding
 from gonogo.coherence import MOMENT_RULES, RULES, look, moment_disagreements
 from gonogo.dashboard.dashboard_server import Onlooker
 from gonogo.errors import GonogoError
+from gonogo.store.figures.figure import Figure
 from gonogo.store.postgres.address import is_address
-
-if TYPE_CHECKING:
-    from gonogo.store.figures.figure import Figure
 
 # The whole store, however long that takes.
 ENDLESS_S = 1e9

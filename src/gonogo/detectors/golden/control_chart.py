@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.golden.paired import WARM_UP_RUNS
+from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns
 from gonogo.detectors.golden.pairs import student_tail
 from gonogo.errors import NotEnoughData
-
-if TYPE_CHECKING:
-    from gonogo.detectors.golden.paired import GoldenRuns
 
 __all__ = ["PassChart", "pass_chart", "warn_every_runs"]
 

@@ -16,19 +16,15 @@ effects, weighted, is again evidence (a mean of supermartingales), and 20 sends 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from gonogo.detectors.arrays import check_fractions
+from gonogo.detectors.arrays import Floats, Ints, check_fractions
 from gonogo.detectors.promotion.hour_evidence import LINES, WORSE_BETS, current_bets, hour_nats
 from gonogo.errors import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.detectors.arrays import Floats, Ints
 
 __all__ = [
     "BACK_AT",

@@ -9,11 +9,16 @@ import numpy as np
 
 from gonogo.answers import Baseline, Current
 from gonogo.detectors.rate.rule import needed_for
-from gonogo.detectors.shares.categories import CategoryWatch, category_dispersion, watch_categories
-from gonogo.drift.baseline import choose_baseline
+from gonogo.detectors.shares.categories import (
+    CategoryShare,
+    CategoryWatch,
+    category_dispersion,
+    watch_categories,
+)
+from gonogo.drift.baseline import AcceptedBaseline, choose_baseline
 from gonogo.drift.finding import hour_start
 from gonogo.drift.follow import SEASON_HOURS_MIN
-from gonogo.hours.rate_hours import BASELINE_LABELS_MIN, RateStream
+from gonogo.hours.rate_hours import BASELINE_LABELS_MIN, BaselineHours, RateStream
 from gonogo.hours.time_slices import EPOCH_WEEKDAY, FIRST_WEEKEND_DAY
 from gonogo.text.forms import day as day_of
 from gonogo.text.forms import number
@@ -23,9 +28,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gonogo.detectors.shares.categories import CategoryShare
-    from gonogo.drift.baseline import AcceptedBaseline
-    from gonogo.hours.rate_hours import BaselineHours
     from gonogo.ports.signal_reads import SignalTelemetry
     from gonogo.records import Floats, HourCounts, Ints
     from gonogo.settings import DependencySettings

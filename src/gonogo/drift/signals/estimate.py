@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from gonogo.answers import Estimate
 from gonogo.detectors.trust.unlabelled import estimate_from_confidence
-from gonogo.drift.signals.budget_shares import WEEK
-from gonogo.drift.signals.value_shapes import VALUES_MIN, read_shape
+from gonogo.drift.signals.budget_shares import WEEK, SignalQuestion
+from gonogo.drift.signals.value_shapes import VALUES_MIN, DailyShape, read_shape
 from gonogo.errors import NotEnoughData
-
-if TYPE_CHECKING:
-    from gonogo.drift.signals.budget_shares import SignalQuestion
-    from gonogo.drift.signals.value_shapes import DailyShape
 
 # With fewer calls of the newest week unlabelled than this, the labels say more.
 _UNLABELLED_SHARE_MIN = 0.5

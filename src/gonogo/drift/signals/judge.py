@@ -7,25 +7,21 @@ remembered when one of those days changes.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from gonogo.answers import Estimate
 from gonogo.detectors.many import listed, together_nats
 from gonogo.drift.finding import Finding
+from gonogo.drift.signals.budget_shares import SignalQuestion
 from gonogo.drift.signals.estimate import performance_estimate
 from gonogo.drift.signals.label_mix import category_findings
 from gonogo.drift.signals.outputs import consistency_findings, output_findings
 from gonogo.drift.signals.value_shapes import value_shapes
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
-
-    from gonogo.drift.signals.budget_shares import SignalQuestion
 
 __all__ = ["SIGNAL_METRICS", "DailySignals", "daily_signals", "judged_together"]
 

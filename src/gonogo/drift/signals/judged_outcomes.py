@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,13 +19,11 @@ from gonogo.detectors.judges.judged_watch import TRIGGER_DAYS, JudgedRule, Judge
 from gonogo.detectors.rate.rule import NEAR_SPREAD, deltas_for, needed_for
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
 from gonogo.errors import plain
+from gonogo.hours.rate_hours import BaselineHours, RateStream
+from gonogo.ports.signal_reads import Grades
 from gonogo.records import HOUR_MS
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import minute, number, signed
-
-if TYPE_CHECKING:
-    from gonogo.hours.rate_hours import BaselineHours, RateStream
-    from gonogo.ports.signal_reads import Grades
-    from gonogo.settings import DependencySettings
 
 __all__ = ["JudgedOutcomes", "judged_outcomes"]
 

@@ -14,13 +14,18 @@ import numpy as np
 from gonogo.answers import Effect, ShareShift
 from gonogo.detectors.shares.categories import NEW
 from gonogo.drift.finding import Finding, change_of, evidence_of
-from gonogo.drift.signals.budget_shares import CATEGORIES, exchangeable, follow_shares
+from gonogo.drift.signals.budget_shares import (
+    CATEGORIES,
+    FollowedShares,
+    SignalQuestion,
+    exchangeable,
+    follow_shares,
+)
 from gonogo.errors import plain
 from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number, rate_text
 
 if TYPE_CHECKING:
-    from gonogo.drift.signals.budget_shares import FollowedShares, SignalQuestion
     from gonogo.ports.signal_reads import Categories, CategoryField
     from gonogo.records import Floats, Ints
 

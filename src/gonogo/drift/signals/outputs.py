@@ -22,13 +22,12 @@ from gonogo.drift.drift_memory import Runs
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
 from gonogo.drift.follow import follow
 from gonogo.drift.rates import finding_of
-from gonogo.drift.signals.budget_shares import CONSISTENCY, OUTPUTS
+from gonogo.drift.signals.budget_shares import CONSISTENCY, OUTPUTS, SignalQuestion
 from gonogo.hours.rate_hours import Maturity, RateStream
 from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number, rate_text
 
 if TYPE_CHECKING:
-    from gonogo.drift.signals.budget_shares import SignalQuestion
     from gonogo.ports.signal_reads import OutputSample
     from gonogo.records import Ints
 

@@ -17,6 +17,8 @@ from gonogo.drift.signals.budget_shares import (
     DISTRIBUTIONS,
     HELD,
     WEEK,
+    FollowedShares,
+    SignalQuestion,
     exchangeable,
     follow_shares,
     is_weekend,
@@ -28,7 +30,6 @@ from gonogo.text.forms import counted, number
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.drift.signals.budget_shares import FollowedShares, SignalQuestion
     from gonogo.records import Floats, Histograms, Ints
 
 VALUES_MIN = 50.0

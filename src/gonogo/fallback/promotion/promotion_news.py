@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.answers import rfc3339
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.promotion.promotion_state import (
     told_end,
     told_evidence,
@@ -13,14 +14,11 @@ from gonogo.fallback.promotion.promotion_state import (
     told_silence,
 )
 from gonogo.fallback.promotion.trial_reading import read_trial
+from gonogo.ports.promotions import Promotion
+from gonogo.ports.routes import Route
 from gonogo.records import DAY_MS
+from gonogo.settings import Settings
 from gonogo.text.forms import minute
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.promotions import Promotion
-    from gonogo.ports.routes import Route
-    from gonogo.settings import Settings
 
 # A weekend: who was not there, or had a receiver that was down, still hears how it ended.
 ENDED_TOLD_MS = 3 * DAY_MS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget, plain
 from gonogo.fallback.conditions import (
@@ -14,6 +13,7 @@ from gonogo.fallback.conditions import (
     target_provider,
 )
 from gonogo.fallback.drawn_budgets import drawn_budgets
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import LIMITS_LOOK_BACK_MS, is_ill
 from gonogo.fallback.plan import (
     REASON_CHARS_MAX,
@@ -25,20 +25,20 @@ from gonogo.fallback.plan import (
     whole_share,
 )
 from gonogo.fallback.promotion.promotion_state import told_evidence
-from gonogo.fallback.promotion.trial_reading import current_version, read_trial, serves
+from gonogo.fallback.promotion.trial_reading import (
+    TrialReading,
+    current_version,
+    read_trial,
+    serves,
+)
 from gonogo.fallback.route import refuse_unknown
 from gonogo.hours.measured import errors_decide
 from gonogo.ports.promotions import SHADOW, STAGE_SHARES, Promotion
 from gonogo.ports.routes import WHOLE, Check, Route, Weight, primary_route, split_version
-from gonogo.records import HOUR_MS
+from gonogo.records import HOUR_MS, Dependency, HourCounts
 from gonogo.routes.sticky_keys import chosen_salt
+from gonogo.settings import Policy, Settings
 from gonogo.text.forms import share_text
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.fallback.promotion.trial_reading import TrialReading
-    from gonogo.records import Dependency, HourCounts
-    from gonogo.settings import Policy, Settings
 
 # The strictest last.
 POLICIES: tuple[Policy, ...] = ("allow", "confirm", "ask", "person", "deny")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from gonogo.answers import NextAction, PromotionReport, TargetShare, Undo, rfc3339
 from gonogo.errors import UnknownTarget
 from gonogo.fallback.conditions import approve_command
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.promotion.promotion_state import (
     promotion_state,
     told_difference,
@@ -18,19 +18,13 @@ from gonogo.fallback.promotion.promotion_state import (
     told_silence,
     trial_metrics,
 )
-from gonogo.fallback.promotion.trial_reading import read_trial
+from gonogo.fallback.promotion.trial_reading import TrialReading, read_trial
 from gonogo.fallback.switch_result import TOOL
-from gonogo.ports.routes import WHOLE
-from gonogo.records import HOUR_MS
+from gonogo.ports.promotions import Promotion
+from gonogo.ports.routes import WHOLE, Plan, Route
+from gonogo.records import HOUR_MS, Verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import minute, number, share_text
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.fallback.promotion.trial_reading import TrialReading
-    from gonogo.ports.promotions import Promotion
-    from gonogo.ports.routes import Plan, Route
-    from gonogo.records import Verdict
-    from gonogo.settings import Settings
 
 
 async def promotion_report(

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 from gonogo.answers import PromotionState, TrialMetric, rfc3339
 from gonogo.fallback.plan import told_targets
-from gonogo.ports.promotions import STAGE_SHARES
-from gonogo.ports.routes import WHOLE
-from gonogo.records import DAY_MS
+from gonogo.fallback.promotion.trial_reading import JudgedMetric, TrialReading
+from gonogo.ports.promotions import STAGE_SHARES, Promotion
+from gonogo.ports.routes import WHOLE, Route
+from gonogo.records import DAY_MS, Dependency
 from gonogo.text.forms import minute, number, percent, share_text, signed
-
-if TYPE_CHECKING:
-    from gonogo.fallback.promotion.trial_reading import JudgedMetric, TrialReading
-    from gonogo.ports.promotions import Promotion
-    from gonogo.ports.routes import Route
-    from gonogo.records import Dependency
 
 _CALLED = {
     "outcome": "quality",

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gonogo.hours.measured import errors_decide
-from gonogo.ports.promotions import STAGE_SHARES
-from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.ports.promotions import STAGE_SHARES, Promotion
+from gonogo.records import DAY_MS, HOUR_MS, Dependency, HourCounts
 
 if TYPE_CHECKING:
     from gonogo.detectors.promotion.candidate_trial import MetricEvidence, StageMove
     from gonogo.fallback.promotion.trial_hours import TrialMetricHours
-    from gonogo.ports.promotions import Promotion
     from gonogo.ports.telemetry import Telemetry
-    from gonogo.records import Dependency, HourCounts
     from gonogo.settings import Settings
 
 # Far enough ahead of a trial for a thousand labels at a dozen a day.

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
 from gonogo.ingest.hour_cells.cell_table import parse_cell
+from gonogo.ingest.numbered_lines import Row
+from gonogo.ports.hour_cells import HourCell
 from gonogo.records import HOUR_MS, Rejection
 from gonogo.text.forms import counted
-
-if TYPE_CHECKING:
-    from gonogo.ingest.numbered_lines import Row
-    from gonogo.ports.hour_cells import HourCell
 
 __all__ = ["CellBatch", "CellUnderstanding", "cell_batches"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.detectors.bins import LOG, LOGIT, SIGNED_LOG, Layout
 from gonogo.errors import ParameterError, plain
@@ -26,9 +26,7 @@ from gonogo.ingest.hour_cells.cell_dialects import (
 )
 from gonogo.ports.hour_cells import CELL_METRICS, CELL_VERSION
 from gonogo.records import HOUR_MS, MICRO
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 __all__ = ["cells_query"]
 

@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.ingest.error_codes import error_code_of
-from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, read_attributes
+from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, Tally, read_attributes
 from gonogo.ingest.otlp.recent import Recent
 from gonogo.ingest.otlp.spans import call_fields
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
         Metric,
         NumberDataPoint,
     )
-
-    from gonogo.ingest.otlp.names import Tally
 
     Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 

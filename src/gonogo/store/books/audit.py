@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gonogo.errors import StoreError, plain
 from gonogo.records import Decision
+from gonogo.store.engine import Connection
 from gonogo.store.readable import readable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.store.engine import Connection
 
 GENESIS = bytes(32)
 

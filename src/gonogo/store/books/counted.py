@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.ports.booked_costs import UNLISTED_TIER
-
-if TYPE_CHECKING:
-    from gonogo.records import Unit
+from gonogo.records import Unit
 
 __all__ = ["counted_by"]
 

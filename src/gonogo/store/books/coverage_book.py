@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine
 
 __all__ = ["StoredCoverage"]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import anyio
 
 from gonogo.clock import borne_out_ms, is_newer
-from gonogo.records import Part, StandingVerdict
+from gonogo.records import Decision, Part, PartVerdict, StandingVerdict
 from gonogo.store.books.audit import (
     COLUMNS,
     ChainCheck,
@@ -25,13 +26,8 @@ from gonogo.store.books.audit import (
     verify_chain,
 )
 from gonogo.store.books.verdict_book import read_standing, write_verdicts
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations.retention import active_days
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.records import Decision, PartVerdict
-    from gonogo.store.engine import Connection, Engine
 
 CHECKS_KEPT_MS = 90 * 86_400_000
 _PRUNED_AT_ONCE = 5_000

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Kind, Status, TurnOf
 from gonogo.store.books.audit import append_action
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.readable import readable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.store.engine import Connection, Engine
 
 _COLUMNS = (
     "id, dependency, cause, status, opened_ms, changed_ms, why, verdict, onset_ms, false_alarm,"

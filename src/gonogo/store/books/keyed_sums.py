@@ -7,18 +7,13 @@ such name, so that every process that records keeps them, whatever its configura
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.ports.booked_costs import KEPT_KEY, BookedCost, Usage, keyed_costs
+from gonogo.settings import Settings
 from gonogo.store.books.keyed_names import kept_keys
-from gonogo.store.observations.catalogue import CommittedIds
+from gonogo.store.engine import Connection
+from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
 from gonogo.store.observations.costs import Costs
 from gonogo.store.observations.rows import COLUMNS, Row
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.catalogue import CatalogueOf
 
 __all__ = ["keep_key"]
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.records import HOUR_MS
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine
 
 __all__ = ["StoredLeases"]
 

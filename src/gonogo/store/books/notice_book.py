@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.ports.notices import Notice
 from gonogo.store.books.incident_book import events_of, select_incidents
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine
 
 _DUE = """
 WHERE status <> 'resolved' OR EXISTS (

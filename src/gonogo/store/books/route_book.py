@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.routes import (
@@ -16,6 +15,7 @@ from gonogo.ports.routes import (
     SwitchEntry,
     primary_route,
 )
+from gonogo.records import Decision
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.route_codec import (
     body_of,
@@ -24,10 +24,7 @@ from gonogo.store.books.route_codec import (
     ways_json,
     weights_json,
 )
-
-if TYPE_CHECKING:
-    from gonogo.records import Decision
-    from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine
 
 _DAY_MS = 86_400_000
 # What a fence may look back on; older switches say nothing about flapping now.

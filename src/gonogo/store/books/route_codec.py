@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Check, Plan, Recovery, Route, Weight
 from gonogo.store.readable import readable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["body_of", "plan_of_row", "route_of_row", "ways_json", "weights_json"]
 

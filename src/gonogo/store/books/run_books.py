@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.money import EarlierHolds, LeftHold, ReservationCalls, RunProgress
-from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS
+from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS, Unit
+from gonogo.settings import Settings
 from gonogo.store.books.counted import counted_by
+from gonogo.store.engine import Connection
 from gonogo.text.forms import UNIT_WORDS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.records import Unit
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
 
 __all__ = [
     "budgets_named",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.ports.silences import Silence
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine
 
 
 class StoredSilences:

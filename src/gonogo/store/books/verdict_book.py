@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from gonogo.clock import AHEAD_MS
-from gonogo.records import PartVerdict, StandingVerdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.records import Verdict
-    from gonogo.store.engine import Connection
+from gonogo.records import PartVerdict, StandingVerdict, Verdict
+from gonogo.store.engine import Connection
 
 __all__ = ["read_standing", "standing_of", "write_verdicts"]
 

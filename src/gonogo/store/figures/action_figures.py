@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from gonogo.clock import AHEAD_MS, is_newer
 from gonogo.store.books.audit import verify_chain
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.store.engine import Connection
-    from gonogo.store.figures.figure import Figures
+from gonogo.store.engine import Connection
+from gonogo.store.figures.figure import Figures
 
 __all__ = ["compare_actions", "mend_actions"]
 

@@ -8,20 +8,16 @@ kept; what was booked at a price that was not kept, by a store of schema 17 or b
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from gonogo.ports.booked_costs import UNLISTED_TIER, is_keyed
 from gonogo.records import HOUR_MS, NANO_A_MICRO, QUARTER_MS
+from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
-from gonogo.store.figures.figure import differing
+from gonogo.store.engine import Connection
+from gonogo.store.figures.figure import Figures, differing
 from gonogo.store.observations.costs import NOT_KEPT, weighed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.figures.figure import Figures
 
 __all__ = ["Spend", "compare_money", "kept_since", "mend_money"]
 

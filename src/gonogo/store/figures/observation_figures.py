@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
-from gonogo.store.figures.figure import Figures
+from gonogo.store.figures.figure import Figure, Figures
 from gonogo.store.figures.row_figures import RowsRead
 from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
@@ -23,12 +22,8 @@ from gonogo.store.observations.rebuild import ROWS_AFTER
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rollups import merged, metrics_of
 from gonogo.store.observations.rows import Row, Rule, SeriesKey, hash64
-from gonogo.store.observations.samples import golden_change, kept_answers
+from gonogo.store.observations.samples import GoldenKey, golden_change, kept_answers
 from gonogo.store.observations.slices import Slices
-
-if TYPE_CHECKING:
-    from gonogo.store.figures.figure import Figure
-    from gonogo.store.observations.samples import GoldenKey
 
 __all__ = ["compare_dependency", "recount"]
 

@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from gonogo.ports.hour_cells import CellContent
 from gonogo.records import HOUR_MS
-from gonogo.store.hour_cells.stored_cells import HOUR_AS_MS, unpacked
+from gonogo.store.engine import Connection
+from gonogo.store.figures.figure import Figures
+from gonogo.store.hour_cells.stored_cells import HOUR_AS_MS, StoredCell, unpacked
 from gonogo.store.observations.cells import COUNTS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.hour_cells import CellContent
-    from gonogo.store.engine import Connection
-    from gonogo.store.figures.figure import Figures
-    from gonogo.store.hour_cells.stored_cells import StoredCell
-    from gonogo.store.observations.rows import Row
+from gonogo.store.observations.rows import Row
 
 __all__ = ["RowsRead"]
 

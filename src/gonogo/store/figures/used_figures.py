@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import Usage, is_keyed
 from gonogo.records import HOUR_MS, QUARTER_MS
+from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, source_id, sum_of, whole
-from gonogo.store.figures.figure import differing
+from gonogo.store.engine import Connection
+from gonogo.store.figures.figure import Figures, differing
 from gonogo.store.figures.money_figures import Spend, kept_since
 from gonogo.store.hour_cells.stored_cells import unpacked, used_by
 from gonogo.store.observations.costs import weighed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.figures.figure import Figures
 
 __all__ = ["compare_used", "mend_used"]
 

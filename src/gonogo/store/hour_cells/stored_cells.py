@@ -11,20 +11,17 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.ports.booked_costs import BookedCost, Usage
-from gonogo.ports.hour_cells import CellContent, CountedHistogram
+from gonogo.ports.hour_cells import CellContent, CountedHistogram, HourCell
 from gonogo.records import HOUR_MS, MICRO, NANO_A_MICRO
+from gonogo.store.engine import Connection
+from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.cells import COUNTS, Cell, Cells
 from gonogo.store.observations.rows import hash16
-
-if TYPE_CHECKING:
-    from gonogo.ports.hour_cells import HourCell
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.catalogue import Catalogue
-    from gonogo.store.observations.samples import GoldenKey
-    from gonogo.store.observations.slices import Slices
+from gonogo.store.observations.samples import GoldenKey
+from gonogo.store.observations.slices import Slices
 
 __all__ = [
     "CELL_COLUMNS",

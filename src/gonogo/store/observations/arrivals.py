@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.records import NANO_A_MICRO, BatchReport, Observation
 from gonogo.store.engine import Connection
+from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.observations.costs import Pricing
 from gonogo.store.observations.grades import regraded, regraded_row
-from gonogo.store.observations.rows import COLUMNS, Row, hash16
-
-if TYPE_CHECKING:
-    from gonogo.store.observations.catalogue import Catalogue
-    from gonogo.store.observations.costs import Pricing
-    from gonogo.store.observations.rows import Place
+from gonogo.store.observations.rows import COLUMNS, Place, Row, hash16
 
 __all__ = ["Arrivals", "FilledRow", "RowsOf", "lost_outcomes", "outcome_lag_ms", "sort_out"]
 

@@ -7,17 +7,13 @@ part is halved until that value stands alone, and its row alone is refused.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from gonogo.errors import GonogoError, ValueRefused, plain
-from gonogo.records import BatchReport, Rejection
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
-
-    from gonogo.ports.hour_cells import HourCell
-    from gonogo.records import Observation
+from gonogo.ports.hour_cells import HourCell
+from gonogo.records import BatchReport, Observation, Rejection
 
 Told = TypeVar("Told", bound="Observation | HourCell")
 

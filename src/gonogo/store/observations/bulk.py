@@ -12,7 +12,7 @@ import numpy as np
 from gonogo.detectors.bins import LOG, LOGIT, SIGNED_LOG, Layout, bin_of
 from gonogo.records import HOUR_MS, MICRO
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, fixed_point
-from gonogo.store.observations.rows import Row
+from gonogo.store.observations.rows import Row, Rule, SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gonogo.records import Floats, Ints
-    from gonogo.store.observations.rows import Rule, SeriesKey
 
     Mask = NDArray[np.bool_]
 

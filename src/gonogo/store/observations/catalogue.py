@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import BookedCost
 from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.settings import Settings
 from gonogo.store.engine import Connection
+from gonogo.store.observations.cells import Cells
 from gonogo.store.observations.rows import COLUMNS_OF, Place, SeriesKey
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
-    from gonogo.store.observations.cells import Cells
 
 __all__ = [
     "IDS_A_QUERY",

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import UNLISTED_TIER, BookedCost, Usage
 from gonogo.records import MICRO, NANO_A_MICRO, QUARTER_MS, Observation
-from gonogo.store.observations.catalogue import CommittedIds
+from gonogo.settings import Settings
+from gonogo.store.engine import Connection
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.observations.rows import COLUMNS, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.catalogue import Catalogue, CatalogueOf
 
 __all__ = ["NOT_KEPT", "Costs", "Pricing", "book_late", "costs_of", "weighed"]
 

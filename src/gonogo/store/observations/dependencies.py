@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Rejection
+from gonogo.settings import Settings
 from gonogo.store.engine import Connection
+from gonogo.store.observations.arrivals import Arrivals, FilledRow
 from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.observation_counts import newest_ms_of, recount_versions
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import Row, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.settings import Settings
-    from gonogo.store.observations.arrivals import Arrivals, FilledRow
 
 __all__ = [
     "KnownDependency",

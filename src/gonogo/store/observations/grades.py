@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from gonogo.records import HOUR_MS, JUDGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from gonogo.records import Observation
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.rows import Row
+from gonogo.records import HOUR_MS, JUDGE, Observation
+from gonogo.store.engine import Connection
+from gonogo.store.observations.rows import Row
 
 __all__ = ["Grade", "add_grades", "grade_change", "judged", "regraded", "regraded_row"]
 

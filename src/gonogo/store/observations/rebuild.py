@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection
 from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of, unpacked
-from gonogo.store.observations.catalogue import Catalogue, CommittedIds
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
+from gonogo.store.observations.cells import Cells
 from gonogo.store.observations.grades import add_grades, grade_change
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
 from gonogo.store.observations.samples import add_answers, add_golden, golden_change
 from gonogo.store.observations.slices import Slices
-
-if TYPE_CHECKING:
-    from gonogo.store.observations.catalogue import CatalogueOf
-    from gonogo.store.observations.cells import Cells
 
 __all__ = ["ROWS_AFTER", "rebuild_dependency", "rebuild_rollups"]
 

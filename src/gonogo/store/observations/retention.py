@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.clock import borne_out_ms
 from gonogo.records import DAY_MS, HOUR_MS
-from gonogo.store.engine import Connection, in_shard
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Engine
+from gonogo.store.engine import Connection, Engine, in_shard
 
 __all__ = ["active_days", "kept_from_ms", "let_go"]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily, pack, unpack
-
-if TYPE_CHECKING:
-    from gonogo.store.observations.rows import SeriesKey
+from gonogo.store.observations.rows import SeriesKey
 
 __all__ = ["apply_cells", "drop_empty", "merged", "metrics_of"]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.errors import StoreError, plain
 from gonogo.records import MICRO
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 __all__ = ["COLUMNS", "COLUMNS_OF", "QUANTITY_MAX", "Place", "Row", "Rule", "hash16", "hash64"]
 

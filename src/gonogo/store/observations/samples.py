@@ -5,18 +5,13 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import effective_outcome_e6
 from gonogo.store.observations.rows import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from gonogo.records import Observation
 
 __all__ = [
     "add_answers",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from gonogo.records import MICRO
 from gonogo.store.observations.catalogue import PAIR, Catalogue
 from gonogo.store.observations.cells import Cells, add_features, features_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.store.observations.rows import Row, Rule
+from gonogo.store.observations.rows import Row, Rule
 
 __all__ = ["Slices"]
 

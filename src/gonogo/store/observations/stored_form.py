@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.records import MICRO, Observation
 from gonogo.store.observations.arrivals import outcome_lag_ms
+from gonogo.store.observations.catalogue import Catalogue
 from gonogo.store.observations.grades import judged
 from gonogo.store.observations.rows import QUANTITY_MAX, Row, hash64
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from gonogo.store.observations.catalogue import Catalogue
-    from gonogo.store.observations.slices import Slices
+from gonogo.store.observations.slices import Slices
 
 __all__ = ["rows_of"]
 

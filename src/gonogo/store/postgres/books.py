@@ -7,21 +7,17 @@ of store/books/ledger_books.py.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_costs
-from gonogo.ports.money import Balance, OpenHold
+from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import NANO_A_MICRO, QUARTER_MS, Unit
+from gonogo.settings import Settings
 from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
 from gonogo.store.books.sessions import session_start
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.ports.money import Scope
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
+from gonogo.store.engine import Connection
 
 __all__ = [
     "BalanceSnapshot",

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError, plain
+from gonogo.ports.booked_costs import BookedCost
+from gonogo.settings import Settings
+from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, since
-from gonogo.store.observations.cells import COUNTS, daily
+from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
 from gonogo.store.observations.rollups import drop_empty, merged, metrics_of
-from gonogo.store.observations.rows import Place, hash64
+from gonogo.store.observations.rows import Place, SeriesKey, hash64
 from gonogo.store.postgres.books import book_costs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.booked_costs import BookedCost
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.cells import Cell, Cells, Histogram
-    from gonogo.store.observations.rows import SeriesKey
 
 __all__ = ["PostgresCatalogue", "apply_cells", "id_of", "series_hash"]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import StoreError
 from gonogo.store.postgres.address import connect_error, shown
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import psycopg
 
     PsycopgConnection = psycopg.Connection[tuple[Any, ...]]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.detectors.bins import layout_of
+from gonogo.records import Histograms, HourCounts
+from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import COUNTS
 from gonogo.store.postgres.catalogue import id_of
-from gonogo.store.reads.queries import histograms_of, hours_of, segment_ids
-
-if TYPE_CHECKING:
-    from gonogo.records import Histograms, HourCounts
-    from gonogo.store.engine import Connection
-    from gonogo.store.reads.queries import Slice
+from gonogo.store.reads.queries import Slice, histograms_of, hours_of, segment_ids
 
 __all__ = ["read_histograms", "read_hours"]
 

@@ -10,21 +10,15 @@ come after. Where there is too little room to tell, the accounts are locked firs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import GonogoError
-from gonogo.ports.money import OpenHold
+from gonogo.ports.money import Balance, Draft, OpenHold, ReserveRequest
 from gonogo.records import MICRO
 from gonogo.store.books.audit import append_action
-from gonogo.store.postgres.books import see_balances
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.ports.money import Balance, Draft, ReserveRequest
-    from gonogo.store.engine import Connection
-    from gonogo.store.postgres.books import BalanceSnapshot
+from gonogo.store.engine import Connection
+from gonogo.store.postgres.books import BalanceSnapshot, see_balances
 
 __all__ = ["Group", "KeyUsed", "NoRoom"]
 

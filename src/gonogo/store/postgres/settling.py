@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from gonogo.ports.booked_costs import Usage
-from gonogo.records import NANO_A_MICRO, QUARTER_MS
+from gonogo.ports.money import ClosedReservation
+from gonogo.records import NANO_A_MICRO, QUARTER_MS, Decision
 from gonogo.store.books.closing import amount_of, closed_as, logged, lowered_plan, settled_before
 from gonogo.store.books.run_books import unknown_reservation
+from gonogo.store.engine import Connection
 from gonogo.store.postgres.books import add_spending, add_used, enter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gonogo.ports.money import ClosedReservation
-    from gonogo.records import Decision
-    from gonogo.store.engine import Connection
 
 __all__ = ["lower", "settle"]
 

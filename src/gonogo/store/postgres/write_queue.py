@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
+from gonogo.store.engine import Work
 from gonogo.store.lost_writes import LostWrites
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Work
 
 __all__ = ["WriteQueue"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import VersionCalls
+from gonogo.records import Costs, Unit
 from gonogo.store.books.counted import counted_by
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.records import Costs, Unit
-    from gonogo.store.engine import Connection, Engine
+from gonogo.store.engine import Connection, Engine
 
 __all__ = ["CostReads", "read_calls_without_cost"]
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from gonogo.ports.signal_reads import Categories, DailyAnswers, Grades, OutputSample
-from gonogo.store.engine import in_shard
+from gonogo.ports.signal_reads import Categories, CategoryField, DailyAnswers, Grades, OutputSample
+from gonogo.store.engine import Connection, Engine, in_shard
 from gonogo.store.observations.catalogue import PAIR, VALUES_MAX
 from gonogo.store.reads.queries import columns_of, read_segments
-
-if TYPE_CHECKING:
-    from gonogo.ports.signal_reads import (
-        CategoryField,
-    )
-    from gonogo.store.engine import Connection, Engine
 
 __all__ = ["SignalReads"]
 

@@ -6,8 +6,19 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from gonogo.records import DAY_MS
-from gonogo.store.engine import Connection
+from gonogo.records import (
+    DAY_MS,
+    BatchReport,
+    Decision,
+    Dependency,
+    GoldenAnswers,
+    Histograms,
+    HourCounts,
+    Mark,
+    Observation,
+    Rollups,
+)
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.reads.cost_store import CostReads
 from gonogo.store.reads.signal_store import SignalReads
@@ -15,25 +26,12 @@ from gonogo.store.reads.trust_store import TrustReads
 
 if TYPE_CHECKING:
     from gonogo.ports.hour_cells import HourCell
-    from gonogo.records import (
-        BatchReport,
-        Decision,
-        Dependency,
-        GoldenAnswers,
-        Histograms,
-        HourCounts,
-        Mark,
-        Observation,
-        Rollups,
-    )
     from gonogo.settings import Settings
-    from gonogo.store.engine import Engine
     from gonogo.store.observations.batch_parts import Told
     from gonogo.store.observations.forget import ForgottenRows, Selection
     from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
 
-    # What stores a batch in a transaction: `record_batch`, or `record_cells` with the same arguments.
     RecordRows = Callable[..., tuple[BatchReport, CommittedIds]]
 
 __all__ = ["StoredTelemetry"]

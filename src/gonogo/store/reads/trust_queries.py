@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from gonogo.ports.trust_reads import (
     CallCounts,
@@ -13,16 +13,10 @@ from gonogo.ports.trust_reads import (
     Population,
     Repeats,
 )
-from gonogo.records import DAY_MS, MICRO, HourCounts, in_millionths
+from gonogo.records import DAY_MS, MICRO, HourCounts, Kind, in_millionths
 from gonogo.store.books.verdict_book import STANDING
-from gonogo.store.engine import in_shard
+from gonogo.store.engine import Connection, in_shard
 from gonogo.store.reads.queries import columns_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.records import Kind
-    from gonogo.store.engine import Connection
 
 _COUNTS = ("n", "errors", "timed", "slo_met", "labels", "good", "ok", "ok_labels", "ok_good")
 _ALL = 1 << 62

@@ -5,19 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.ports.trust_reads import FleetRow, WriterCounts
-from gonogo.records import HOUR_MS
-from gonogo.store.engine import in_shard
+from gonogo.ports.trust_reads import (
+    CallCounts,
+    FleetRow,
+    JudgedLabels,
+    KeptScore,
+    Population,
+    Repeats,
+    WriterCounts,
+)
+from gonogo.records import HOUR_MS, HourCounts, Kind
+from gonogo.store.engine import Connection, Engine, in_shard
 from gonogo.store.observations.rows import Rule
 from gonogo.store.reads.queries import hours_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.ports.trust_reads import CallCounts, JudgedLabels, KeptScore, Population, Repeats
-    from gonogo.records import HourCounts, Kind
     from gonogo.settings import Settings
-    from gonogo.store.engine import Connection, Engine
     from gonogo.store.reads.trust_queries import FleetMark
 
 

@@ -12,23 +12,19 @@ import mmap
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gonogo.errors import StoreError, plain
+from gonogo.records import Decision
 from gonogo.store.books.audit import append_action
 from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.failures import store_error
 from gonogo.store.sqlite.identity import log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.lock import FileLock, holder_of, sync_folder
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gonogo.records import Decision
 
 __all__ = ["BackupFacts", "RestoreReport", "copy_to", "restore", "verified"]
 

@@ -8,19 +8,15 @@ writer. A look reads the header of the WAL index, in memory that the processes s
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import AsyncGenerator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 
 from gonogo.store.sqlite.connection import StoreConnection
+from gonogo.store.sqlite.database import Database
 from gonogo.store.sqlite.failures import store_error
 from gonogo.store.sqlite.opening import connect_reader, open_reader
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from gonogo.store.sqlite.database import Database
 
 LOOK_EVERY_S = 0.5
 

@@ -8,16 +8,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 import aiosqlite
 
 from gonogo.errors import StoreError
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Connection
-    from gonogo.store.sqlite.identity import OpenFile
-    from gonogo.store.sqlite.lock import FileLock
+from gonogo.store.engine import Connection
+from gonogo.store.sqlite.identity import OpenFile
+from gonogo.store.sqlite.lock import FileLock
 
 __all__ = ["FileConnection", "FileWork", "StoreConnection"]
 

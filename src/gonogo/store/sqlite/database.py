@@ -9,20 +9,17 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from gonogo.errors import StoreError
 from gonogo.store.engine import Work
 from gonogo.store.sqlite.backup import copy_to
-from gonogo.store.sqlite.connection import StoreConnection
+from gonogo.store.sqlite.connection import FileConnection, FileWork, StoreConnection
 from gonogo.store.sqlite.failures import store_error
 from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock
 from gonogo.store.sqlite.opening import connect_reader, open_reader, open_writer
 from gonogo.store.sqlite.writer import Writer
-
-if TYPE_CHECKING:
-    from gonogo.store.sqlite.connection import FileConnection, FileWork
 
 __all__ = ["Database", "Readers"]
 
