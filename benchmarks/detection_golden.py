@@ -17,14 +17,8 @@ import math
 import numpy as np
 
 from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.golden.paired import (
-    WARM_UP_RUNS,
-    GoldenRuns,
-    ItemMeans,
-    compare,
-    effective_n,
-    run_evidence,
-)
+from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, effective_n, run_evidence
+from gonogo.detectors.golden.pairs import ItemMeans, compare
 
 ITEMS, NEEDED, QUIET, WITHIN, DAYS = 200, 365, 20, 4, 60
 KINDS = ("fixed", "wavering", "dice")

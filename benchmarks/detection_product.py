@@ -30,7 +30,8 @@ from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.detectors.values.ranks import SparseRows, rank_scores
-from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.score_state import ScoreRule, ScoreState
+from gonogo.detectors.values.scores import watch_scores
 from gonogo.detectors.values.value_watch import watch_values
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings

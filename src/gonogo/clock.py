@@ -16,15 +16,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-__all__ = [
-    "AHEAD_MS",
-    "OrderedIds",
-    "borne_out_ms",
-    "is_newer",
-    "spare_time",
-    "wall_clock_ms",
-]
-
 _DAY_MS = 86_400_000
 # On so many days of the last thirty something must have happened for a day to count as reached.
 _WITNESSES = 3

@@ -22,21 +22,6 @@ from collections.abc import Iterable
 
 from gonogo.border.characters import visible
 
-__all__ = [
-    "ActionRefused",
-    "ConfigError",
-    "DataError",
-    "GonogoError",
-    "NoInput",
-    "NotEnoughData",
-    "ParameterError",
-    "ProbeError",
-    "StoreError",
-    "UnknownTarget",
-    "ValueRefused",
-    "plain",
-]
-
 # Long enough for a diagnosis, short enough for a model's context (contract.md).
 MESSAGE_CHARS_MAX = 400
 

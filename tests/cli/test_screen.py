@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from gonogo.cli.screen import grid
-from gonogo.text.answer_text import Table
+from gonogo.text.forms import Table
 
 INCIDENT = "inc-1M8AJKAFZMNTZEEJ"
 ROW = (INCIDENT, "sentiment-v3", "no_go", "2026-11-26T00:03:01.759Z", "opened: it fell", "watch")

@@ -21,7 +21,8 @@ from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.shares.categories import CategoryState, watch_categories
 from gonogo.detectors.values.ranks import ScoreSums
-from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.score_state import ScoreRule, ScoreState
+from gonogo.detectors.values.scores import watch_scores
 from gonogo.errors import DataError
 
 Floats = NDArray[np.float64]

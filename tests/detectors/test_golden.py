@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from gonogo.detectors.golden.control_chart import pass_chart, warn_every_runs
 from gonogo.detectors.golden.paired import (
     GoldenRuns,
-    ItemMeans,
     _predictive_sum,
-    compare,
     effective_n,
     item_means,
     run_evidence,
     runs_of,
 )
+from gonogo.detectors.golden.pairs import ItemMeans, compare
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 from gonogo.records import GoldenAnswers
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.values.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
-from gonogo.detectors.values.score_state import CELL
-from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.score_state import CELL, ScoreRule, ScoreState
+from gonogo.detectors.values.scores import watch_scores
 from gonogo.detectors.values.value_watch import ValueWatch, watch_values
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 

@@ -13,7 +13,8 @@ import pytest
 import engines
 from gonogo.app import Gonogo
 from gonogo.config import load_settings
-from gonogo.guard.call_gate import CallGate, CallRefusedError
+from gonogo.guard.call_gate import CallGate
+from gonogo.guard.held_calls import CallRefusedError
 
 pytestmark = pytest.mark.anyio
 

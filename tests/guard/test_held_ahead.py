@@ -18,8 +18,8 @@ from gonogo.answers import RecordAnswer
 from gonogo.app import Gonogo
 from gonogo.clock import wall_clock_ms
 from gonogo.config import load_settings
-from gonogo.guard.call_gate import CallGate, CallRefusedError
-from gonogo.guard.held_calls import LEASE_S
+from gonogo.guard.call_gate import CallGate
+from gonogo.guard.held_calls import LEASE_S, CallRefusedError
 from gonogo.records import Verdict
 from standing import stand
 

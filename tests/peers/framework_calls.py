@@ -18,7 +18,8 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from gonogo.guard.call_gate import CallGate, CallRefusedError
+from gonogo.guard.call_gate import CallGate
+from gonogo.guard.held_calls import CallRefusedError
 from gonogo.integrations import langchain, openai_agents, pydantic_ai
 
 

@@ -11,7 +11,8 @@ import pytest
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.values.ranks import SparseRows, rank_scores
-from gonogo.detectors.values.scores import ScoreRule, ScoreState, watch_scores
+from gonogo.detectors.values.score_state import ScoreRule, ScoreState
+from gonogo.detectors.values.scores import watch_scores
 from gonogo.detectors.values.value_watch import watch_values
 
 BASELINE, HEALTHY, BATCH, NEEDED = 2000, 2000, 21, 1e5

@@ -12,7 +12,8 @@ from gonogo.errors import UnknownTarget
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation, PartVerdict, StandingVerdict
 from gonogo.settings import DependencySettings, Settings
-from gonogo.trust.trust_check import check_trust, p_better, trust_estimate
+from gonogo.trust.trust_check import check_trust
+from gonogo.trust.trust_estimate import p_better, trust_estimate
 from kept_verdicts import Verdicts
 from trust_fakes import MemoryTelemetry
 

@@ -14,7 +14,8 @@ import json
 import sys
 
 from gonogo.guard import held_calls
-from gonogo.guard.call_gate import CallGate, CallRefusedError, GatedCall
+from gonogo.guard.call_gate import CallGate, GatedCall
+from gonogo.guard.held_calls import CallRefusedError
 
 CALL_USD = 0.01
 # So that a test need not wait: what is held ahead is given back soon, and whoever waits for it is patient.

@@ -9,8 +9,6 @@ from gonogo.answers import BudgetCheck, DriftReport, Settlement, TrustReport
 from gonogo.records import BatchReport, Observation
 from gonogo.settings import Settings
 
-__all__ = ["Checks", "Detail"]
-
 Detail = Literal["brief", "full"]
 
 

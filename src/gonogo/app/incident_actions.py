@@ -11,14 +11,6 @@ from gonogo.incidents.handle import get_incidents, incidents_named
 from gonogo.ports.incidents import IncidentRecord
 from gonogo.views.decision_log import incident_entry
 
-__all__ = [
-    "acknowledge_incident",
-    "assign_incident",
-    "incident_now",
-    "note_incident",
-    "resolve_incident",
-]
-
 
 async def acknowledge_incident(
     stores: Stores, named: str, *, alone: bool = False, now_ms: int

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gonogo.money.scopes import Traffic
     from gonogo.records import Decision, Verdict
 
-__all__ = ["check", "renew_hold", "settle"]
-
 _CHECK, _SETTLE = "check_budget_with_confidence", "settle_reservation"
 
 

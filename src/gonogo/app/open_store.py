@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.settings import Settings
 
-__all__ = ["OpenStore", "acting_as", "log_change", "reconfigured"]
-
 EDIT = "edit_configuration"
 
 # Who asks, where one application answers several: it goes with the call, through all that this awaits.

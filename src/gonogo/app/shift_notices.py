@@ -17,8 +17,6 @@ from gonogo.ports.standing_verdicts import verdicts_now
 from gonogo.records import Decision, Verdict
 from gonogo.text.forms import signed
 
-__all__ = ["ME", "SHIFT", "drift_verdicts", "notice_of", "shift_notices", "shift_over"]
-
 ME = "gonogo"
 SHIFT = "shift:"
 # Questions about slices, metrics or periods stand between those about the whole, now.

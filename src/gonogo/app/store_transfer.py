@@ -19,8 +19,6 @@ from gonogo.store.postgres.transfer import Move
 from gonogo.store.sqlite.database import Database
 from gonogo.trust.trust_check import check_trust
 
-__all__ = ["TransferReport", "move_store"]
-
 # Of the dependencies with the newest observations: each is asked two questions in both stores.
 COMPARED_MAX = 200
 

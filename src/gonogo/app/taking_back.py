@@ -12,8 +12,6 @@ from gonogo.store.observations.forget import ForgottenRows, Selection
 from gonogo.text.forms import counted, money, number
 from gonogo.views.decision_log import entry_of, with_id
 
-__all__ = ["forget", "forgettable", "selection_of"]
-
 ACTION = "forget"
 
 

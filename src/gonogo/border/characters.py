@@ -15,8 +15,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["UnclearName", "name_of", "skeleton", "tidy", "visible"]
-
 NAME_CHARS_MAX = 200
 MARKS_MAX = 4
 # Default_Ignorable_Code_Point, and what is drawn as a blank without being a space.

@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from shlex import quote
 
-__all__ = ["MAP_ADVICE", "counted_calls", "recognised", "suggestion"]
-
 MAP_ADVICE = (
     "Say which column is what: --map dependency=COLUMN (or --set dependency=NAME), --map ts=COLUMN, "
     "--map outcome=COLUMN, your own: --map metrics.NAME=COLUMN; --ignore-unknown leaves out the rest"

@@ -11,16 +11,6 @@ import math
 import os
 import stat
 
-__all__ = [
-    "DEPTH_MAX",
-    "DIGITS_MAX",
-    "depth_within",
-    "foreign_file",
-    "foreign_json",
-    "number",
-    "whole",
-]
-
 # JSON that anything here reads on purpose is ten levels deep; a JSON Schema may be thirty.
 DEPTH_MAX = 64
 # A float has 17 significant digits, an exact decimal amount not many more.

@@ -10,8 +10,8 @@ import typer
 
 from gonogo.answers import rfc3339
 from gonogo.cli.command import Session, command
-from gonogo.text.answer_text import Table, decision_json
-from gonogo.text.forms import counted, number, percent
+from gonogo.text.answer_text import decision_json
+from gonogo.text.forms import Table, counted, number, percent
 
 group = typer.Typer()
 decisions = typer.Typer(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import plain
-from gonogo.text.answer_text import Table, Words, as_json, as_text, words
+from gonogo.text.answer_text import Words, as_json, as_text, words
+from gonogo.text.forms import Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

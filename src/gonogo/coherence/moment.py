@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from gonogo.app import Gonogo
     from gonogo.settings import Settings
 
-__all__ = ["Moment", "look"]
-
 PAGES_MAX = 1000
 _SAMPLE = re.compile(r"^gonogo_(?P<family>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')

@@ -15,8 +15,6 @@ from gonogo.config.values import Name, Names, Refusal, Seconds, number
 from gonogo.records import AMOUNT_MAX, QUARTER_MS, UNIT_SIZE, Unit
 from gonogo.settings import BudgetSettings, Settings, WindowKind
 
-__all__ = ["BudgetTable", "apart", "check_budgets"]
-
 HARD_CONFIDENCE = 0.95
 WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
 

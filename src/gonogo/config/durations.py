@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["duration_s"]
-
 DURATION_S_MAX = 100 * 366 * 86_400
 
 _DURATION = re.compile(r"([1-9][0-9]{0,9})(s|m|h|d|w)")

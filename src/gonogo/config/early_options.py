@@ -7,8 +7,6 @@ from typing import NoReturn
 
 from gonogo.errors import ParameterError
 
-__all__ = ["EarlyParser"]
-
 
 class EarlyParser(argparse.ArgumentParser):
     """The standard parser, with the product's errors: its own exit status would read as no_go."""

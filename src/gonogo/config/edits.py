@@ -8,8 +8,6 @@ from gonogo.config import load_settings, stamp_of
 from gonogo.errors import ConfigError
 from gonogo.settings import Settings
 
-__all__ = ["ConfigFile"]
-
 
 class ConfigFile:
     """The file that a process was configured by, looked at again before each question.

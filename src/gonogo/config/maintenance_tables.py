@@ -17,8 +17,6 @@ from gonogo.config.tables import Table
 from gonogo.config.values import Names, Refusal, Seconds, Zone, text
 from gonogo.settings import DAY_S, CronTimes, MaintenanceSettings
 
-__all__ = ["MaintenanceTable", "cron_times"]
-
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)

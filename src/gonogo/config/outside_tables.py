@@ -24,8 +24,6 @@ from gonogo.config.values import (
 )
 from gonogo.settings import ActuatorSettings, NotifierSettings
 
-__all__ = ["ActuatorTable", "NotifierTable"]
-
 TIMEOUT_S_MAX = 60
 # HAProxy's own characters of a name; a blank or a semicolon would end the command.
 _HAPROXY_NAME = r"[A-Za-z0-9_.:-]{1,100}"

@@ -31,8 +31,6 @@ from gonogo.config.values import (
 )
 from gonogo.settings import MEGABYTE, ProbeKind, ProbeSettings, Secret
 
-__all__ = ["ProbeTable"]
-
 REPEAT_MAX = 10
 CONCURRENCY_MAX = 32
 BYTES_MAX = 100 * MEGABYTE

@@ -55,8 +55,6 @@ from gonogo.settings import (
     WorkloadSettings,
 )
 
-__all__ = ["build_settings"]
-
 USD_MAX = 1e9
 SCORE_ABS_MAX = 1e12
 

@@ -18,8 +18,6 @@ from gonogo.settings import Secret
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["Table", "first_refusal", "refusal", "refuse_unknown_keys"]
-
 
 class Table(BaseModel):
     """A table whose keys are known. Fields are named as in `Settings`, aliases as in the file.

@@ -16,8 +16,6 @@ from gonogo.text.answer_text import question
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["approval_route"]
-
 GONE, FORBIDDEN = 410, 403
 HEADERS = {
     "cache-control": "no-store",

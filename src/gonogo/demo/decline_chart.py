@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-__all__ = ["Decline", "decline_chart"]
-
 ROWS = 11
 CELLS_A_DAY = 3
 DOTS_WIDE, DOTS_HIGH = 2, 4  # of one braille cell

@@ -16,8 +16,6 @@ from rich.text import Text
 from gonogo.answers import Answer, PreflightReport
 from gonogo.records import Verdict
 
-__all__ = ["Paper"]
-
 WIDTH_MAX = 88
 REASON_CHARS_MIN = 50
 BADGES: dict[Verdict, tuple[str, str]] = {

@@ -23,8 +23,6 @@ from gonogo.demo.world import MODEL, PREVIOUS, SKILL, World
 from gonogo.errors import ProbeError, StoreError, plain
 from gonogo.records import DAY_MS, HOUR_MS
 
-__all__ = ["BUDGET", "WORKLOAD", "Agent", "Stage", "agent_of", "set_up"]
-
 WORKLOAD, BUDGET = "triage", "weekly"
 BASELINE_DAYS = 7
 

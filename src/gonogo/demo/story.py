@@ -23,8 +23,6 @@ from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError
 from gonogo.records import QUARTER_MS
 
-__all__ = ["StoryEnd", "play"]
-
 FIRST_DAY_ASKED = 8
 
 

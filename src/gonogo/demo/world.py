@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["DAYS", "HEALTHY_DAYS", "MODEL", "PREVIOUS", "SEED", "SKILL", "World"]
-
 SEED = 20260401
 DAYS = 21
 HEALTHY_DAYS = 8

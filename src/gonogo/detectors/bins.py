@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 
     from gonogo.records import Floats, Ints
 
-__all__ = [
-    "LOG",
-    "LOGIT",
-    "SIGNED_LOG",
-    "Layout",
-    "bin_of",
-    "bin_of_one",
-    "centres",
-    "layout_named",
-    "layout_of",
-    "mean_of",
-    "quantiles",
-]
-
 # Sixteen bins an octave: OpenTelemetry's exponential histogram at scale 4.
 _STEPS = 16
 _STEP_TABLE = tuple(2.0 ** (k / _STEPS) for k in range(_STEPS))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["difference_interval95", "rate_interval95"]
-
 
 def rate_interval95(rate: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a rate from n labels' worth of evidence.

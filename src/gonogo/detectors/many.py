@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import check_positive
 from gonogo.errors import DataError
 
-__all__ = ["listed", "together_nats"]
-
 
 def listed(evidence_nats: ArrayLike, *, needed: float) -> list[int]:
     """Which detectors of a list to flag (e-d-BH): indices, strongest first.

@@ -19,8 +19,6 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats, Ints
 
-__all__ = ["Beginnings", "PieceCache", "SettledPrefix", "in_pieces"]
-
 # Few batches at first, while anchors still wander and cohorts come and go; long pieces later, which
 # cost the least a batch. Past the last long one a run is cut ever finer, so that a new batch costs
 # little more than itself.

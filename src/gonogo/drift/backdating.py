@@ -29,8 +29,6 @@ from gonogo.ports.telemetry import DecisionLog, KnownIds
 from gonogo.records import DAY_MS, HISTORY_AFTER_MS, HOUR_MS, BatchReport, Decision, Observation
 from gonogo.settings import Settings
 
-__all__ = ["BackdatedIntake"]
-
 
 @dataclass(slots=True)
 class BackdatedIntake:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gonogo.answers import Baseline, Current, DriftStatus, GoldenPairs
-from gonogo.detectors.golden.paired import ItemMeans, PairedTest, compare, item_means
+from gonogo.detectors.golden.paired import item_means
+from gonogo.detectors.golden.pairs import ItemMeans, PairedTest, compare
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import (
     COMPARISON_NEEDED,

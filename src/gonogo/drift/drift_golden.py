@@ -11,12 +11,11 @@ from gonogo.answers import Baseline, Current, DriftStatus, Evidence, GoldenPairs
 from gonogo.detectors.golden.paired import (
     WARM_UP_RUNS,
     GoldenRuns,
-    PairedTest,
-    compare,
     item_means,
     run_evidence,
     runs_of,
 )
+from gonogo.detectors.golden.pairs import PairedTest, compare
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_NEEDED, COMPARISON_SUGGESTS
 from gonogo.detectors.rate.rule import needed_for

@@ -15,8 +15,6 @@ from gonogo.detectors.values.scores import ScoreWatch
 from gonogo.hours.history import HistoryCache
 from gonogo.hours.stream_cache import Recent
 
-__all__ = ["DriftMemory", "Runs"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runs:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
     from gonogo.settings import Settings
 
-__all__ = ["book_played", "covering"]
-
 
 def covering(settings: Settings, dependency: str) -> list[str]:
     """The budgets that count a dependency's cost. Those of other units are not rehearsed."""

@@ -34,8 +34,6 @@ from gonogo.records import DAY_MS, HOUR_MS, Dependency
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.postgres.address import is_address
 
-__all__ = ["DrillRequest", "chosen_dependency", "gaps", "note_drill", "play", "prepare"]
-
 WORKERS_MAX = 8
 
 

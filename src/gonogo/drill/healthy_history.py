@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gonogo.app.parts import Stores
     from gonogo.ports.trust_reads import Population, Repeats
 
-__all__ = ["DAYS_MIN", "HealthyHistory", "read_past"]
-
 # One day of each weekday, so that a week can be played again.
 DAYS_MIN = 7
 SOURCE_DAYS_MAX = 56

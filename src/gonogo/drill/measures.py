@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gonogo.drill.drill_run import DrillRequest
     from gonogo.drill.trial import Ground, Trial
 
-__all__ = ["poisson_interval95", "report", "unready"]
-
 # A scenario passes where this share of its replicates did what was wanted.
 PASS_SHARE = 0.8
 SWITCHES_MAX = 2

@@ -24,8 +24,6 @@ from gonogo.incidents.telling import tell
 from gonogo.ports.routes import split_version
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, VersionSeen, worst_verdict
 
-__all__ = ["rehearse"]
-
 # The change begins at a random moment of this week, after a first day.
 LEAD_MS, PLACED_MS = DAY_MS, 7 * DAY_MS
 # The second look, by which a no_go that lasts becomes an incident.

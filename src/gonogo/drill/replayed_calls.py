@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["ReplayedCalls", "play_again"]
-
 HOURS_A_DAY = 24
 
 

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = [
-    "CANDIDATE",
-    "ReplayedHours",
-    "bins_of",
-    "by_day",
-    "counts_of",
-    "earliest_change",
-    "histogram_of",
-    "no_histograms",
-]
-
 HOURS_A_DAY = 24
 # The version that a rehearsal promotes.
 CANDIDATE = "rehearsed candidate"

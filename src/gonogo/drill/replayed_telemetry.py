@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     )
     from gonogo.settings import Settings
 
-__all__ = ["RehearsedTelemetry"]
-
 # No quality verdict rests on these, so they are read only in the scenarios that move them.
 READ_WHERE_MOVED = ("confidence", "cost_usd")
 

@@ -21,9 +21,6 @@ from gonogo.records import Decision
 from gonogo.settings import Settings
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 
-__all__ = ["RecordedActuator", "RecordedReceiver", "Rehearsal", "sandboxed"]
-
-
 UNANSWERED = "no answer"
 
 # Replicates of one process share the pieces of runs that they have in common: those of history.

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.records import Floats
 
-__all__ = ["SCENARIOS", "Harm", "Scenario", "Wanted"]
-
 # `fallback`: the traffic has to leave for a healthy target. `notice`: it has to be seen, and the
 # traffic has to stay. `quiet`: nothing may be raised. `unknown`: no verdict may say go.
 # `steady`: the traffic may not go back and forth. `refuse`: not to a target that is broken.

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from gonogo.records import Decision
     from gonogo.settings import Settings
 
-__all__ = ["Ground", "Trial"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
 from gonogo.fallback.approval import askers
 from gonogo.fallback.conditions import approval_of
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.judgement import judge_switch
 from gonogo.fallback.plan import Proposal, effects, valid_ms
 from gonogo.ports.routes import WHOLE, Plan, Route, Weight
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.settings import Settings
+from gonogo.settings import Settings
 
 
 async def propose_undo(

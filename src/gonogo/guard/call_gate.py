@@ -27,8 +27,6 @@ from gonogo.recorder.outbox import close_with_child
 from gonogo.recorder.recorder import Call, is_async
 from gonogo.settings import Settings
 
-__all__ = ["CallGate", "CallRefusedError", "GatedCall"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gonogo.recorder.asker import Asker
     from gonogo.records import Unit
 
-__all__ = ["CallMoney", "CallRefusedError", "HeldCalls"]
-
 # As long is held for calls that have not begun; other processes wait no longer for this money.
 AHEAD_S = 1.0
 AHEAD_CALLS_MAX = 1024

@@ -17,8 +17,6 @@ from gonogo.border.characters import UnclearName, name_of
 from gonogo.errors import DataError
 from gonogo.settings import GuardPolicy
 
-__all__ = ["CLIENTS", "Ruling", "UnreadableCall", "called_name", "stopped", "tool_of"]
-
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 NAME_CHARS_MAX = 500
 

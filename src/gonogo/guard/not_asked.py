@@ -5,8 +5,6 @@ from __future__ import annotations
 from gonogo.errors import GonogoError, plain
 from gonogo.guard.hook_forms import Ruling
 
-__all__ = ["GOES_ON", "not_asked", "why_not_asked"]
-
 # What standard error says before the reason where the call goes on.
 GOES_ON = "gonogo guard: nothing was checked, and the call goes on"
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from gonogo.recorder.asker import Asker
     from gonogo.settings import Settings
 
-__all__ = ["Judge"]
-
 # How old a look at a database may be.
 LOOK_S = 1.0
 # A look takes a few milliseconds, unless the verdict has to be asked anew: who waits, waits so long.

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from gonogo.records import Verdict
     from gonogo.settings import GuardPolicy, GuardSettings, Settings
 
-__all__ = ["dependency_of", "ruling_of"]
-
 _MCP = "mcp__"
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.sqlite.connection import FileConnection
 
-__all__ = ["ANSWER_S", "StandingFile", "current_verdict", "ruling_now"]
-
 # A client gives a hook a minute; who waits for a tool call waits less gladly.
 ANSWER_S = 10.0
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Chosen = NDArray[np.bool_]
 
-__all__ = ["histograms_joined", "histograms_where", "hours_joined", "hours_less", "hours_where"]
-
 _COUNTS = tuple(f.name for f in fields(HourCounts) if f.name not in ("version", "versions"))
 
 

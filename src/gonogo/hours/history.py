@@ -23,8 +23,6 @@ from gonogo.hours.value_hours import MetricHours, metric_hours
 from gonogo.ports.telemetry import Telemetry
 from gonogo.records import Histograms, HourCounts, Rollups
 
-__all__ = ["History", "HistoryCache", "HistorySnapshot"]
-
 DEPENDENCIES_MAX = 32
 # Of histograms, which are most of it: a quarter of a year of one metric takes one to two.
 MEGABYTES_MAX = 64

@@ -12,16 +12,6 @@ from gonogo.answers.base import LabelCoverage
 from gonogo.records import Dependency, HourCounts, VersionSeen
 from gonogo.settings import DependencySettings
 
-__all__ = [
-    "NOT_MEASURED",
-    "FewLabels",
-    "UnlabelledVersion",
-    "coverage_of",
-    "errors_decide",
-    "few_labels",
-    "unlabelled_version",
-]
-
 NOT_MEASURED = "Quality is not measured: no outcome was ever recorded."
 _MEASURED_BY_ERRORS = ("tool", "api")
 # Who answers now is told from so many of the newest calls: an hour may hold one call of a trial

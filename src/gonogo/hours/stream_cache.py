@@ -13,8 +13,6 @@ from gonogo.text.row_notes import age_s, newest_ahead
 if TYPE_CHECKING:
     from gonogo.records import Ints
 
-__all__ = ["CachedStream", "Recent"]
-
 Made = TypeVar("Made")
 RECENT_MAX = 512
 Answered = TypeVar("Answered", bound=Answer)

@@ -18,8 +18,6 @@ from gonogo.records import MICRO
 if TYPE_CHECKING:
     from gonogo.records import Floats, Histograms, Ints
 
-__all__ = ["MetricHours", "ValueHours", "metric_hours"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueHours:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-__all__ = ["PATH", "ApprovalLink", "link_of", "read_link"]
-
 PATH = "/approve"
 
 

@@ -15,8 +15,6 @@ import anyio
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HIDDEN", "Answer", "ask"]
-
 ANSWER_BYTES_MAX = 1024 * 1024
 HIDDEN = "[hidden]"
 

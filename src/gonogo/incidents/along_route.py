@@ -8,8 +8,6 @@ from gonogo.errors import plain
 from gonogo.incidents.handle import QUALITY, WHY_CHARS_MAX, moved
 from gonogo.ports.incidents import Event, IncidentChange, IncidentRecord, Incidents, Status, TurnOf
 
-__all__ = ["note_route", "note_stuck"]
-
 
 async def note_route(
     incidents: Incidents,

@@ -18,8 +18,6 @@ from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Decision, Dependency
 from gonogo.text.forms import minute
 
-__all__ = ["CHANGE", "ChangeEvent", "changes_in_words", "entry_of_change", "recorded_changes"]
-
 # The kind of its entry in the decision log.
 CHANGE = "change_event"
 READ_MAX = 500

@@ -18,8 +18,6 @@ from gonogo.ingest.jsonl import read_jsonl
 from gonogo.ingest.numbered_lines import Row, Source, content_up_to, numbered_lines
 from gonogo.records import Rejection
 
-__all__ = ["Container", "Contents", "column_rows", "content_of", "contents_of"]
-
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
 # Of an archive: one entry, whose values take some ten times its bytes, and all of them.
 MEMBER_BYTES_MAX = 128 * 1024 * 1024

@@ -12,8 +12,6 @@ from gonogo.errors import DataError, plain
 from gonogo.ingest.numbered_lines import LINE_BYTES_MAX, Row
 from gonogo.records import Rejection
 
-__all__ = ["Table", "read_csv"]
-
 
 class _BadLineError(Exception):
     """A physical line that cannot be part of a record."""

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from gonogo.border.foreign import foreign_json
 from gonogo.ingest.cell_words import NO, YES, plainly
 
-__all__ = ["CODE_CHARS_MAX", "error_code", "error_code_of"]
-
 CODE_CHARS_MAX = 64
 SENTENCE_WORDS_MAX = 5
 _DEPTH_MAX = 4

@@ -8,8 +8,6 @@ from array import array
 
 from gonogo.ingest.field_checks import bounded_id
 
-__all__ = ["AnotherRun", "Identities", "run_id"]
-
 SKETCH_SLOTS = 1 << 22
 
 

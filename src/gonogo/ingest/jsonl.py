@@ -10,8 +10,6 @@ from gonogo.errors import plain
 from gonogo.ingest.numbered_lines import Row
 from gonogo.records import Rejection
 
-__all__ = ["read_jsonl", "strict_json"]
-
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)

@@ -15,8 +15,6 @@ from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import with_year_first
 
-__all__ = ["ColumnMap", "Target", "put", "target_of", "typed_texts"]
-
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
 LISTED = 3
 

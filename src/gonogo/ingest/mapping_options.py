@@ -13,8 +13,6 @@ from gonogo.ingest.mapping import ColumnMap, Target, put, target_of
 from gonogo.ingest.observation import FIELDS, parse_observation
 from gonogo.records import Rejection
 
-__all__ = ["parse_mapping"]
-
 _FACTOR = re.compile(r"(.+)\*([0-9.eE+-]+)", re.DOTALL)
 _SCALED: tuple[Form, ...] = ("number", "count", "outcome", "time")
 _FAR_MS = 10**14

@@ -16,17 +16,6 @@ from gonogo.errors import DataError, NoInput, plain
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = [
-    "LINE_BYTES_MAX",
-    "STDIN",
-    "Format",
-    "Row",
-    "Source",
-    "content_up_to",
-    "numbered_lines",
-    "open_source",
-]
-
 LINE_BYTES_MAX = 1024 * 1024
 PEEK_BYTES = 512
 STDIN = "-"

@@ -20,7 +20,7 @@ from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.cell_words import Form
 from gonogo.ingest.error_codes import error_code
-from gonogo.ingest.field_checks import KINDS, RefusedError, got
+from gonogo.ingest.field_checks import RefusedError, got
 from gonogo.records import (
     DAY_MS,
     HISTORY_AFTER_MS,
@@ -29,8 +29,6 @@ from gonogo.records import (
     Observation,
     Rejection,
 )
-
-__all__ = ["FIELDS", "KINDS", "Field", "named", "parse_observation"]
 
 PROBLEM_CHARS_MAX = 300
 INNER_MAX = 50

@@ -8,16 +8,6 @@ from datetime import UTC, datetime, tzinfo
 
 from gonogo.errors import ParameterError, plain
 
-__all__ = [
-    "LIKE",
-    "duration_ms",
-    "epoch_ms",
-    "is_day_first",
-    "localized",
-    "time_zone",
-    "with_year_first",
-]
-
 LIKE = "2026-04-01T12:00:00Z"
 
 # RFC 3339, and what pandas, SQL, spreadsheets, mail and web servers make of it: no zone, `+0000`, `UTC`, a

@@ -18,8 +18,6 @@ from itertools import product
 
 from gonogo.border.foreign import number
 
-__all__ = ["named_counts", "token_fields"]
-
 # In snake case, which every spelling is brought into: `cacheReadInputTokens` is that of Bedrock and of Claude's
 # SDK, `cachedInputTokens` that of Vercel's.
 _SPELLINGS: dict[str, tuple[str, ...]] = {

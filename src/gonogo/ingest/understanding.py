@@ -23,8 +23,6 @@ from gonogo.ingest.times import is_day_first
 from gonogo.records import DAY_MS, Observation, Rejection
 from gonogo.text.forms import counted, number
 
-__all__ = ["OpenedRows", "Understanding", "opened_rows"]
-
 SHOWN = 3
 _QUANTITIES = ("latency_ms", "cost_usd", "output_tokens", "input_tokens", "confidence")
 COLUMNS_SHOWN, COLUMNS_MAX = 8, 1_000

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["CELL_METRICS", "CELL_VERSION", "CellContent", "CountedHistogram", "HourCell"]
-
 # Of the table in docs/cells.md; another number is another table.
 CELL_VERSION = 1
 # Those of which it has a histogram, beside the users' own.

@@ -10,16 +10,6 @@ from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import VERDICTS_BY_SEVERITY, Part, PartVerdict, StandingVerdict, Verdict
 from gonogo.settings import Settings
 
-__all__ = [
-    "NEVER_ASKED",
-    "CurrentVerdict",
-    "by_severity",
-    "part_verdict",
-    "stale_after_ms",
-    "standing_now",
-    "verdicts_now",
-]
-
 
 class CurrentVerdict(NamedTuple):
     """A standing verdict as it reads now, and the parts that it is the worst of.

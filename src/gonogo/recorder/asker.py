@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from gonogo.settings import Settings
 
-__all__ = ["Asker"]
-
 R = TypeVar("R")
 
 CLOSE_TIMEOUT_S = 2.0

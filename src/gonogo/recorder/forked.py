@@ -10,8 +10,6 @@ import os
 import sys
 from typing import NamedTuple
 
-__all__ = ["ChildCounts", "ForkedChildren", "LostInChildren"]
-
 # Children that may live at once; those beyond are not watched.
 CHILDREN_MAX = 64
 _FIELDS = 3  # process id, waiting, dropped

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from gonogo.records import Observation, Rejection
     from gonogo.settings import Settings
 
-__all__ = ["Delivery", "Outbox", "close_with_child"]
-
 CAPACITY = 10_000
 BATCH_MAX = 1_000
 LINGER_S = 0.2

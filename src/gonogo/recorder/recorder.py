@@ -16,8 +16,6 @@ from gonogo.ingest.error_codes import error_code_of
 from gonogo.recorder.outbox import CAPACITY, CLOSE_S, Delivery, Outbox
 from gonogo.settings import Settings
 
-__all__ = ["Call", "Delivery", "ObservationFields", "Recorder"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

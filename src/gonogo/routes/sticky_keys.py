@@ -18,8 +18,6 @@ from gonogo.routes.split import key_place
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import counted, number, percent, share_text
 
-__all__ = ["KeySpread", "chosen_salt", "effective_keys", "fitting_salt"]
-
 # Of thirty keys that is each, in a tenth of a second.
 SALTS, HASHES_MAX = 400, 12_000
 LOOK_BACK_MS = 7 * DAY_MS

@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 
     from gonogo.settings import OAuthSettings
 
-__all__ = [
-    "SCOPES",
-    "InvalidToken",
-    "TokenCheck",
-    "metadata_path",
-    "metadata_routes",
-    "metadata_url",
-]
-
 SCOPES = ("read", "act")
 # Asymmetric ones alone: under a shared secret, the public key would be one (RFC 8725, 3.1).
 ALGORITHMS = (

@@ -11,7 +11,8 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, func_meta
 from pydantic import ConfigDict, TypeAdapter
 
 from gonogo.ingest.cell_words import Form
-from gonogo.ingest.observation import FIELDS, KINDS
+from gonogo.ingest.field_checks import KINDS
+from gonogo.ingest.observation import FIELDS
 
 # A bound that nobody meets by accident is not worth a model's tokens.
 ENDLESS = 1_000_000_000

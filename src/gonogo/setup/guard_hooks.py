@@ -22,8 +22,6 @@ from gonogo.setup.clients import Client, options_of, user_home
 from gonogo.setup.jsonc import Document, with_item, with_value, without_item
 from gonogo.setup.merging import Change, as_written, indent_of, read_text
 
-__all__ = ["HookPlace", "commands_in", "hook_place_of", "planned_hook", "program_of"]
-
 # What a hand may have written stays; these two are ours to choose between.
 EVERY_TOOL = ".*"
 _OURS = re.compile(r"\bguard\s+hook\s+(?:claude-code|codex|gemini)\b(.*)", re.DOTALL)

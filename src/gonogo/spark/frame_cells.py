@@ -12,8 +12,6 @@ from gonogo.ingest.hour_cells.cell_dialects import CallTable, columns_of
 from gonogo.ingest.hour_cells.cell_sql import cells_query
 from gonogo.settings import Settings
 
-__all__ = ["hour_cells"]
-
 
 def hour_cells(
     calls: Any,  # noqa: ANN401 - a pyspark DataFrame; the package does not need pyspark

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Connection", "Engine", "Parameters", "Rows", "Work", "in_shard"]
-
 T = TypeVar("T")
 Parameters = Sequence[object] | Mapping[str, object]
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from gonogo.errors import StoreError, plain
 
-__all__ = ["UNREADABLE", "readable"]
-
 # What parsing and unpacking of foreign content raises.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from gonogo.store.books.decisions import StoredDecisions
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
-__all__ = ["FigureComparison", "Removal", "compare", "let_go", "mend", "rows_counted", "unbalanced"]
-
 # A reservation is what its entries add up to.
 _UNBALANCED = """
 SELECT r.id FROM reservation AS r LEFT JOIN (

@@ -23,22 +23,7 @@ from gonogo.answers import (
 from gonogo.errors import plain
 from gonogo.records import Decision
 from gonogo.text.facts import parts_of
-from gonogo.text.forms import Table, duration, money, number, shares
-
-__all__ = [
-    "Table",
-    "Words",
-    "as_json",
-    "as_text",
-    "body",
-    "decision_json",
-    "duration",
-    "footer",
-    "money",
-    "number",
-    "question",
-    "words",
-]
+from gonogo.text.forms import Table, duration, shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ from gonogo.records import UNIT_SIZE
 from gonogo.settings import BudgetSettings, Settings
 from gonogo.text.forms import amount_text, duration
 
-__all__ = ["config_changes"]
-
 _MONEY = ("budgets", "keyed_budgets", "prices", "timezone")
 # What names a reading of the file, and no part of what it says.
 _READING = frozenset(("config_path", "digest", "stamp", "environ", "stated_timezone"))

@@ -6,8 +6,6 @@ from gonogo.answers.drill_report import DrillReport, DrillScenario
 from gonogo.errors import plain
 from gonogo.text.forms import Table, money, number, rate_text, table
 
-__all__ = ["as_markdown", "drill_parts"]
-
 HOURS_A_DAY = 24
 COLUMNS = "scenario result detected missed bad_calls fired cost back switches why"
 NOTES = (

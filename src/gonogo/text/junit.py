@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gonogo.answers import PreflightReport
     from gonogo.records import Verdict
 
-__all__ = ["FailsAt", "as_junit"]
-
 FailsAt = Literal["no_go", "unknown", "caution"]
 FAILED: Mapping[FailsAt, tuple[Verdict, ...]] = {
     "no_go": ("no_go",),

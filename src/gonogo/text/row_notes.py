@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
     Report = TypeVar("Report", DriftReport, TrustReport)
 
-__all__ = [
-    "all_refused_text",
-    "beside_refused",
-    "corrections_text",
-    "refusal_count",
-    "refused_names",
-    "refused_text",
-]
-
 # Parts of one call may come with times of their own: its start, its end, its outcomes.
 TIMES_OF_ONE_CALL_MAX = 9
 # What one call took or cost is told once; a server that counts its ids anew tells it of another call.

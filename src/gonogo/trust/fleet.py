@@ -6,29 +6,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from gonogo.answers import FleetLine, NextAction, TrustReport, in_points, rfc3339
+from gonogo.answers import FleetLine, NextAction, ScoreHealth, TrustReport, in_points, rfc3339
 from gonogo.errors import plain
 from gonogo.ports.standing_verdicts import by_severity, standing_now
-from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, worst_verdict
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import FleetRow, TrustTelemetry
+from gonogo.records import MICRO, VERDICTS_BY_SEVERITY, Verdict, worst_verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import counted, named, number
 from gonogo.text.row_notes import age_s, ahead_names_note, newest_ahead
 from gonogo.text.trust_summary import points, suspicion
-from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, always, look_at_fleet
+from gonogo.trust.fleet_scores import SMALL_FLEET_MAX, Fleet, Suspicion, always, look_at_fleet
 from gonogo.trust.score_health import own_health
 from gonogo.trust.trust_estimate import trust_estimates
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from gonogo.answers import ScoreHealth
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.ports.trust_reads import FleetRow, TrustTelemetry
-    from gonogo.records import Verdict
-    from gonogo.settings import Settings
-    from gonogo.trust.fleet_scores import Fleet, Suspicion
 
 # Of these, with the most observations, the scores are held against what came.
 MEASURED_MAX = 8

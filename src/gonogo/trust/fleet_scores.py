@@ -7,26 +7,25 @@ trust part of each standing verdict.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from gonogo.answers import SuspectedProvider
 from gonogo.ports.standing_verdicts import stale_after_ms
-from gonogo.ports.trust_reads import FleetRow
-from gonogo.records import DAY_MS, HOUR_MS, PartVerdict, StandingVerdict, worst_verdict
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import FleetRow, KeptScore, TrustTelemetry
+from gonogo.records import (
+    DAY_MS,
+    HOUR_MS,
+    Kind,
+    PartVerdict,
+    StandingVerdict,
+    Verdict,
+    worst_verdict,
+)
+from gonogo.settings import Settings
 from gonogo.trust.providers import MEMBERS_OF_FLEET_MAX, failing_provider, falling_with
-from gonogo.trust.score_many import score_many
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from gonogo.answers import SuspectedProvider
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
-    from gonogo.records import Kind, Verdict
-    from gonogo.settings import Settings
-    from gonogo.trust.score_many import KindPriors
-
-__all__ = ["Fleet", "Suspicion", "look_at_fleet"]
+from gonogo.trust.score_many import KindPriors, score_many
 
 # A score moves with time alone as memories fade, from one clock hour to the next. So that a
 # fleet tells what each tells alone, scores are made again in each hour; of a large fleet that

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from gonogo.records import Floats, Ints, Kind
     from gonogo.settings import DependencySettings, Settings
 
-__all__ = ["score_many"]
-
 
 class KindPriors(NamedTuple):
     """What a kind gives each dependency, of being well and of a good answer: of all others."""

@@ -35,12 +35,9 @@ from gonogo.text.trust_summary import points, trust_summary
 from gonogo.trust.trust_estimate import (
     TrustEstimate,
     kept_from,
-    p_better,
     trust_estimate,
 )
 from gonogo.trust.trust_parts import part_estimates
-
-__all__ = ["TrustEstimate", "check_trust", "p_better", "trust_estimate"]
 
 # How long a bad state around it may have passed before that is said.
 LOOKED_AGAIN_MS = 60_000

@@ -22,8 +22,6 @@ from gonogo.records import HOUR_MS, Verdict
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
 
-__all__ = ["CALLS_MIN", "EVEN_CHANCE", "TrustBasis", "days", "verdict_of"]
-
 CALLS_MIN = 10
 WIDTH_MAX = 0.5
 EVEN_CHANCE = 0.5

@@ -14,15 +14,6 @@ from gonogo.ports.trust_reads import TrustTelemetry, WriterCounts
 from gonogo.records import DAY_MS, HOUR_MS, BatchReport, HourCounts, Rejection
 from gonogo.settings import Settings
 
-__all__ = [
-    "PROBE_WRITER",
-    "doubtful_writers",
-    "kept_of",
-    "may_record",
-    "refused_of",
-    "with_refused",
-]
-
 # Who writes what a probe was answered, whoever started it.
 PROBE_WRITER = "probe"
 BEFORE_DAYS = 14

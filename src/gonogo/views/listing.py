@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from gonogo.answers import DependencyLine, DependencyList, NextAction, rfc3339
 from gonogo.errors import UnknownTarget, plain
-from gonogo.ports.routes import shadow_names
-from gonogo.ports.standing_verdicts import NEVER_ASKED, by_severity, verdicts_now
-from gonogo.records import VERDICTS_BY_SEVERITY, worst_verdict
+from gonogo.ports.routes import Routes, shadow_names
+from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, by_severity, verdicts_now
+from gonogo.ports.telemetry import DecisionLog, Telemetry
+from gonogo.records import VERDICTS_BY_SEVERITY, Dependency, RefusedRows, Verdict, worst_verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import counted, named
 from gonogo.text.row_notes import (
     age_s,
@@ -19,15 +21,6 @@ from gonogo.text.row_notes import (
     refused_names,
 )
 from gonogo.views.worse_whole import look_at_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.ports.routes import Routes
-    from gonogo.ports.standing_verdicts import CurrentVerdict
-    from gonogo.ports.telemetry import DecisionLog, Telemetry
-    from gonogo.records import Dependency, RefusedRows, Verdict
-    from gonogo.settings import Settings
 
 PAGE_LINES = 50
 VERSIONS_SHOWN = 5

@@ -20,8 +20,6 @@ from gonogo.wrap.tool_calls import digest_of, messages_in
 if TYPE_CHECKING:
     from gonogo.guard.held_calls import HeldCalls
 
-__all__ = ["Enforcement", "Limits", "Purse", "whole_lines"]
-
 # A line that is longer is cut, and its pieces are no messages.
 LINE_BYTES_MAX = 64 * 1024 * 1024
 # JSON-RPC leaves -32000 to -32099 to implementations.

@@ -17,8 +17,6 @@ from gonogo.errors import NoInput, plain
 from gonogo.wrap.enforcement import Enforcement, whole_lines
 from gonogo.wrap.tool_calls import Calls
 
-__all__ = ["GatedLines", "Inspection", "die_as", "pump", "read_chunk", "run_proxy", "write_all"]
-
 # How often calls that hang are looked for.
 LOOK_S = 0.2
 DRAIN_S = 1.0

@@ -15,8 +15,6 @@ from typing import NamedTuple
 
 from gonogo.border.foreign import foreign_json
 
-__all__ = ["LINE_BYTES_MAX", "Calls", "Line", "Lines", "digest_of", "messages_in"]
-
 OPEN_CALLS_MAX = 1_000
 HASH_BYTES = 16
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"

@@ -40,8 +40,6 @@ NAME_CHARS_MAX = 100
 REPEATS_MAX = 1_000_000
 EXAMPLE = "example: gonogo wrap github -- npx -y @modelcontextprotocol/server-github"
 
-__all__ = ["salt_of", "salted"]
-
 SALT_BYTES = 32
 HASH_BYTES = 16
 

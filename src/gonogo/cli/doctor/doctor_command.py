@@ -19,7 +19,7 @@ from gonogo import __version__
 from gonogo.cli.command import START, Session, command
 from gonogo.cli.doctor.reached import Finding, reached
 from gonogo.errors import GonogoError, plain
-from gonogo.text.answer_text import Table
+from gonogo.text.forms import Table
 from gonogo.text.row_notes import refused_text
 
 group = typer.Typer()

@@ -14,8 +14,6 @@ from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns
 from gonogo.detectors.golden.pairs import student_tail
 from gonogo.errors import NotEnoughData
 
-__all__ = ["PassChart", "pass_chart", "warn_every_runs"]
-
 WARN_SD = 2.0
 PAGE_SD = 2.75
 SMOOTHING = 0.25

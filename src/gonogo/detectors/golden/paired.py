@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.golden.pairs import ItemMeans, PairedTest, compare
+from gonogo.detectors.golden.pairs import ItemMeans
 from gonogo.detectors.log_space import log_beta
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
     from gonogo.records import Floats, GoldenAnswers, Ints
 
     Bools = NDArray[np.bool_]
-
-__all__ = [
-    "WARM_UP_RUNS",
-    "GoldenRuns",
-    "ItemMeans",
-    "PairedTest",
-    "RunEvidence",
-    "compare",
-    "effective_n",
-    "item_evidence",
-    "item_means",
-    "run_evidence",
-    "runs_of",
-]
 
 # What the items' chances to fail may look like: a Beta law by its mean and its strength in answers,
 # from "some always, others never" to "all alike".

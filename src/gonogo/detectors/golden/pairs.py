@@ -11,8 +11,6 @@ import numpy as np
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.errors import DataError, NotEnoughData
 
-__all__ = ["ItemMeans", "PairedTest", "compare", "student_tail"]
-
 # Half-steps of the share of wealth bet on each item; a bet of 1 would be lost whole on one item.
 _STAKES = (np.arange(64) + 0.5) / 64
 

@@ -15,8 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from gonogo.records import Floats
 
-__all__ = ["Candidates", "LearnedRate"]
-
 CELL = 0.1
 _CELLS_MAX = 64
 _MASS_MIN = 1e-20

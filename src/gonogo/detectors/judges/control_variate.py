@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from gonogo.records import Floats
 
-__all__ = ["BadGivenJudge", "bets_against", "given_judge"]
-
 # Bets are worked out on a grid of what they rest on: any bet that the past chose is valid.
 _ODDS_STEP = 0.1
 _RATIO_STEP = 0.25

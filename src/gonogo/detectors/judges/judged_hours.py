@@ -11,8 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
 
-__all__ = ["JudgedHours", "judged_dispersion"]
-
 _CAUTION_SE = 0.25
 _DAY_HOURS = 24
 _DAYS_MIN = 3

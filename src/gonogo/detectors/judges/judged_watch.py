@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from gonogo.detectors.judges.judged_hours import JudgedHours
     from gonogo.records import Floats
 
-__all__ = ["JUDGE_DELTAS", "Alarm", "JudgedRule", "JudgedWatch", "SampleCheck", "watch_judged"]
-
 JUDGE_DELTAS = (0.03, 0.06, 0.10, 0.16, 0.25)
 # Saved of each label's start, until the purse holds this share of `needed`; spent of it at a trigger.
 _SAVED, _PURSE_SHARE, _SPENT = 0.7, 0.12, 0.75

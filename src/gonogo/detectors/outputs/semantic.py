@@ -16,15 +16,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
-__all__ = [
-    "OUTPUTS_MIN",
-    "SampleChange",
-    "daily_evidence",
-    "day_spread",
-    "permutations_for",
-    "sample_change",
-]
-
 OUTPUTS_MIN = 16
 # Permutations that fix the scale of both statistics; these and those tested are apart.
 _SCALE = 199

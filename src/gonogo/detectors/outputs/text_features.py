@@ -6,8 +6,6 @@ import itertools
 import math
 from zlib import crc32
 
-__all__ = ["TEXT_FEATURES", "text_features"]
-
 # Beyond it a text adds length, no features: the cost of a sample stays bounded.
 _CHARACTERS_MAX = 4096
 _GRAM_SLOTS = 54

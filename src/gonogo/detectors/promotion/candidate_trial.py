@@ -26,23 +26,6 @@ from gonogo.detectors.arrays import Floats, Ints, check_fractions
 from gonogo.detectors.promotion.hour_evidence import LINES, WORSE_BETS, current_bets, hour_nats
 from gonogo.errors import ParameterError
 
-__all__ = [
-    "BACK_AT",
-    "HOURS_MIN",
-    "OWN_NEEDED",
-    "STAGES",
-    "WHOLE_NEEDED",
-    "MetricEvidence",
-    "PairedHours",
-    "StageMove",
-    "evidence_of_sums",
-    "expected_days",
-    "first_stage",
-    "limit_days",
-    "stage_move",
-    "weigh",
-]
-
 # The candidate's share in each stage; the fifth is the end.
 STAGES = (0.01, 0.05, 0.25, 0.50, 1.0)
 # What opens the next stage: evidence of the whole trial, of the stage's own calls, and hours.

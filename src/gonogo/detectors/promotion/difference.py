@@ -18,15 +18,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats, check_counts
 from gonogo.detectors.promotion.hour_evidence import LINES
 
-__all__ = [
-    "ERROR_LINES",
-    "METRICS",
-    "PASSING",
-    "WORSE_WEIGHTS",
-    "RateDifference",
-    "rate_difference",
-]
-
 # Labels on the smaller side that close a stratum; good and bad ones on each side before an answer.
 STRATUM_LABELS = 8.0
 FIRST_LABELS = 10.0

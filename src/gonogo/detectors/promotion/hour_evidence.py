@@ -27,16 +27,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import ROUNDING, Floats
 from gonogo.errors import DataError
 
-__all__ = [
-    "LINES",
-    "WORSE_BETS",
-    "HourNats",
-    "current_bet",
-    "current_bets",
-    "hour_nats",
-    "remembered",
-]
-
 # What a stage has to exclude: a drop of so much. It shrinks with what the stage puts at risk.
 LINES = (0.30, 0.20, 0.10, 0.05)
 # How much worse the candidate may be, for evidence that it is worse at all.

@@ -18,8 +18,6 @@ from gonogo.detectors.log_space import log_gamma
 from gonogo.detectors.rate.null import GRID_STEP, GridNull, PastBatch
 from gonogo.detectors.rate.recovery import Change, Hours, Side
 
-__all__ = ["Marginals", "change_at_alarm", "marginals_since"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marginals:

@@ -34,15 +34,6 @@ from gonogo.detectors.log_space import log_beta, log_beta_above
 from gonogo.detectors.rate.rule import DELTA_MAX, ROOM_SHARE, RateRule
 from gonogo.errors import DataError
 
-__all__ = [
-    "COMPARISON_NEEDED",
-    "COMPARISON_SUGGESTS",
-    "RateComparison",
-    "compare_as_they_come",
-    "compare_rates",
-    "fisher_worse",
-]
-
 # Weight of "any rate above the first side's"; the rule's deltas share the rest. Small effects are
 # found sooner by the deltas, collapses as soon by either (benchmarks/comparisons.py).
 _OWN_SHARE = 0.2

@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_positive, check_vector
 from gonogo.errors import NotEnoughData, ParameterError
 
-__all__ = ["OnsetFit", "OutageFit", "fit_onset", "fit_outage"]
-
 # Log-likelihood below the best at which an onset is still plausible; calibrated by simulation
 # (tests/simulation): .90 or more for steps and .85 for ramps, just after an alarm.
 PLAUSIBLE_NATS = 3.4

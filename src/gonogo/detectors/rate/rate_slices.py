@@ -19,8 +19,6 @@ from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError, ParameterError
 
-__all__ = ["PSEUDO_LABELS", "CellCounts", "CellFinding", "Partition", "SliceWatch", "watch_slices"]
-
 # What a cell borrows from all traffic before its likeness to the others is known: without it a
 # thin cell's null is too vague to be refuted.
 PSEUDO_LABELS = 100.0

@@ -23,8 +23,6 @@ from gonogo.detectors.rate.recovery import TYPICAL_CHANGE, Hours, Side
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import NotEnoughData
 
-__all__ = ["RateSince", "rate_since"]
-
 # Onsets that together carry less than this share of the weight are left out of an estimate.
 WEIGHT_SHARE_MIN = 1e-3
 LEVELS = np.linspace(-9.0, 9.0, 3601)

@@ -37,8 +37,6 @@ from gonogo.detectors.rate.rule import (
     RateRule,
 )
 
-__all__ = ["risen_given_mix"]
-
 BORROWED_LABELS = 20.0
 BET_LABELS_MIN = 50.0
 COHORTS_MAX = 64

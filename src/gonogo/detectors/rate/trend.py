@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import check_vector
 from gonogo.errors import DataError, NotEnoughData
 
-__all__ = ["SlopeFit", "slope_per_day"]
-
 DAYS_MIN = 3
 
 

@@ -19,14 +19,6 @@ from gonogo.detectors.log_space import log_gamma
 from gonogo.detectors.rate.recovery import SHARE_OF_NEEDED
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
-__all__ = [
-    "CategoryShare",
-    "CategoryState",
-    "CategoryWatch",
-    "category_dispersion",
-    "watch_categories",
-]
-
 # How far shares are expected to move: a share of one half by about .16, .08 and .04.
 _STRENGTHS = np.array([10.0, 40.0, 160.0])
 _PRIOR = 0.5

@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.errors import DataError
 
-__all__ = ["DailyDisagreement", "daily_disagreement"]
-
 # An input's earlier answers are remembered for so many days: what has changed for good is then
 # consistent again.
 MEMORY_DAYS = 28

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gonogo.detectors.trust.prior import Prior
     from gonogo.records import Floats, Ints
 
-__all__ = ["Batches", "posteriors"]
-
 # Dependencies in one run: those with about as many rows, so that little of it is padding.
 _AT_ONCE = 256
 

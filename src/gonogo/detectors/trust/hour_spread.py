@@ -18,8 +18,6 @@ import numpy as np
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
 
-__all__ = ["hours_variance", "widened"]
-
 # An hour so many standard deviations off is an outage, not how hours usually differ: the memories
 # follow it, and it must not widen what is said for weeks.
 _OUTLIER_SD = 3.0

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats
 from gonogo.errors import DataError, NotEnoughData
 
-__all__ = ["LABELS_MIN", "ConfidenceEstimate", "estimate_from_confidence", "isotonic"]
-
 LABELS_MIN = 100
 # What every block of the calibration is drawn towards the mean of all labels by.
 _SHRINK_LABELS = 2.0

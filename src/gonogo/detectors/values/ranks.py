@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats, Ints, check_vector
 from gonogo.errors import DataError, NotEnoughData
 
-__all__ = ["RankScores", "ScoreSums", "SparseRows", "atoms_of", "cuts_of", "rank_scores"]
-
 # Ranks beyond the baseline's extremes say "extreme", not how extreme.
 SCORE_MAX = 3.5
 # One value that holds more than this share of the baseline is followed as a rate of its own.

@@ -18,8 +18,6 @@ from gonogo.detectors.values.ranks import (
 )
 from gonogo.errors import NotEnoughData
 
-__all__ = ["ValueScale", "ValueSums", "value_scale"]
-
 # Below this share of the baseline, what is not one of the heavy values is too thin to rank.
 _REST_SHARE_MIN = 0.02
 

@@ -9,16 +9,6 @@ from gonogo.detectors.arrays import check_positive
 from gonogo.detectors.rate.rule import OWN_SHARE
 from gonogo.errors import ParameterError
 
-__all__ = [
-    "CELL",
-    "MASS_NATS_MIN",
-    "OWN_LEAD_NATS",
-    "ScoreRule",
-    "ScoreState",
-    "own_nats",
-    "rows_of",
-]
-
 CELL = 0.05
 MASS_NATS_MIN = math.log(1e-9)
 # What a batch's own mean must gain, over the null and over the nearest effect: less would add nothing

@@ -34,8 +34,6 @@ from gonogo.detectors.values.score_state import (
 )
 from gonogo.errors import DataError
 
-__all__ = ["ScoreRule", "ScoreState", "ScoreWatch", "watch_scores"]
-
 _BETS_MAX = 400
 # The least half step, in scores, that an end of an episode is weighed against.
 _STEP_MIN = 0.05

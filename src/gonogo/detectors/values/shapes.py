@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.errors import DataError, NotEnoughData
 
-__all__ = ["GROUPS_MAX", "ShapeChange", "chi2_tail", "group_edges", "grouped", "shape_change"]
-
 GROUPS_MAX = 10
 # Below it Pearson's statistic is larger by chance than chi-squared says.
 _EXPECTED_MIN = 5.0

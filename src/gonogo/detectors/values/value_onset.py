@@ -11,8 +11,6 @@ from gonogo.detectors.values.scale import ValueSums
 from gonogo.detectors.values.value_watch import ValuePart, ValueRule, ValueWatch
 from gonogo.errors import NotEnoughData
 
-__all__ = ["fit_value_onset"]
-
 
 def fit_value_onset(
     rule: ValueRule,

@@ -24,17 +24,9 @@ from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.detectors.values.ranks import ScoreSums, SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
-from gonogo.detectors.values.scores import ScoreRule, ScoreState, ScoreWatch, watch_scores
+from gonogo.detectors.values.score_state import ScoreRule, ScoreState
+from gonogo.detectors.values.scores import ScoreWatch, watch_scores
 from gonogo.errors import DataError, ParameterError
-
-__all__ = [
-    "ValuePart",
-    "ValueRule",
-    "ValueWatch",
-    "value_rule",
-    "watch_value_sums",
-    "watch_values",
-]
 
 _HOURS_A_DAY = 24
 _HOURS_A_WEEK = 168

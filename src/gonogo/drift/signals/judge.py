@@ -23,8 +23,6 @@ from gonogo.drift.signals.label_mix import category_findings
 from gonogo.drift.signals.outputs import consistency_findings, output_findings
 from gonogo.drift.signals.value_shapes import value_shapes
 
-__all__ = ["SIGNAL_METRICS", "DailySignals", "daily_signals", "judged_together"]
-
 # Besides the metrics that are followed as values.
 SIGNAL_METRICS = ("prediction", "error_kind", "output", "embedding", "consistency")
 # Part of a remembered answer's key: raise it when the same days are to give another one.

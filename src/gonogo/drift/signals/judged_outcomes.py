@@ -25,8 +25,6 @@ from gonogo.records import HOUR_MS
 from gonogo.settings import DependencySettings
 from gonogo.text.forms import minute, number, signed
 
-__all__ = ["JudgedOutcomes", "judged_outcomes"]
-
 # With fewer calls that both graded, the judge stands alone.
 PEOPLE_MIN = 30
 # From so many of people's grades since the trigger on, a change of either would have been told.

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.errors import plain
-from gonogo.records import HOUR_MS
+from gonogo.ports.promotions import Promotion
+from gonogo.ports.telemetry import Telemetry
+from gonogo.records import HOUR_MS, HourCounts
 from gonogo.text.forms import actor_name
-
-if TYPE_CHECKING:
-    from gonogo.ports.promotions import Promotion
-    from gonogo.ports.telemetry import Telemetry
-    from gonogo.records import HourCounts
 
 # A part that is too small to hide a drop that a stage has to exclude.
 SHARE_MAX = 0.05

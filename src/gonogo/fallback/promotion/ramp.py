@@ -10,22 +10,19 @@ processes cannot take it twice. A route that a person holds stays where it is.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gonogo.fallback.apply import PROMOTE
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.promotion.own_word import told_own_word
 from gonogo.fallback.promotion.promotion_plan import POLICIES, promotion_checks, split_of
 from gonogo.fallback.promotion.promotion_state import told_difference, told_evidence, told_worse
-from gonogo.fallback.promotion.trial_reading import read_trial
+from gonogo.fallback.promotion.trial_reading import TrialReading, read_trial
 from gonogo.fallback.step import take_step
+from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import WHOLE, Route, Weight
+from gonogo.settings import Policy, Settings
 from gonogo.text.forms import share_text
-
-if TYPE_CHECKING:
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.fallback.promotion.trial_reading import TrialReading
-    from gonogo.ports.promotions import Promotion
-    from gonogo.settings import Policy, Settings
 
 # Evidence comes by the hour; a question about a route must not wait for it each time.
 LOOKED_AT_EVERY_MS = 60_000

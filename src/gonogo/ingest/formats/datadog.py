@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gonogo.border.foreign import number
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -14,7 +15,6 @@ from gonogo.ingest.formats.foreign_format import (
     Record,
     first,
     json_object,
-    number,
     short_id,
     unix_s,
 )

@@ -15,23 +15,6 @@ from gonogo.ingest.numbered_lines import Row
 from gonogo.ingest.times import epoch_ms
 from gonogo.records import Rejection
 
-__all__ = [
-    "ALIAS",
-    "ALIAS_OF",
-    "Fields",
-    "File",
-    "ForeignFormat",
-    "at",
-    "elapsed_ms",
-    "first",
-    "flat",
-    "foreign_rows",
-    "json_object",
-    "number",
-    "short_id",
-    "unix_s",
-]
-
 Record = Mapping[str, object]
 # Of one observation, under the names of its fields. `alias`: another id by which scores may name it.
 # Without `dependency` it is an outcome or a score of the call with this id.

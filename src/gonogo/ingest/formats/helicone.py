@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gonogo.border.foreign import number
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
     ForeignFormat,
     Record,
     first,
-    number,
     short_id,
     unix_s,
 )

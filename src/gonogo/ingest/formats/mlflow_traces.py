@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.formats.foreign_format import (
     Fields,
@@ -16,7 +17,6 @@ from gonogo.ingest.formats.foreign_format import (
     Record,
     first,
     json_object,
-    number,
     short_id,
     unix_s,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gonogo.border.foreign import number
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -15,7 +16,6 @@ from gonogo.ingest.formats.foreign_format import (
     Record,
     at,
     first,
-    number,
     short_id,
     unix_s,
 )

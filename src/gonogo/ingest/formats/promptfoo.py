@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
+from gonogo.border.foreign import number
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
@@ -16,7 +17,6 @@ from gonogo.ingest.formats.foreign_format import (
     Record,
     at,
     first,
-    number,
     short_id,
     unix_s,
 )

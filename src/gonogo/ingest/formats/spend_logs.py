@@ -15,8 +15,6 @@ from gonogo.border.foreign import foreign_json, number
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.token_usage import token_fields
 
-__all__ = ["NEEDED", "payload_fields", "row_fields"]
-
 NEEDED = ("request_id", "model", "startTime")
 _ZONE = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
 

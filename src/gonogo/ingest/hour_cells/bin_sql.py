@@ -19,8 +19,6 @@ from gonogo.detectors.bins import (
 )
 from gonogo.records import MICRO
 
-__all__ = ["bin_found", "near_bin", "scaled_value"]
-
 _STEPS = tuple(2.0 ** (k / 16) for k in range(17))
 # The least whole millionths that lie in each bin of the logit layout, from its lowest on.
 _LOGIT_LEAST = [

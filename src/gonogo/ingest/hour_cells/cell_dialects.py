@@ -5,17 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = [
-    "DIALECTS",
-    "FIELDS_COUNTED",
-    "CallTable",
-    "Dialect",
-    "columns_of",
-    "quoted",
-    "select",
-    "summed",
-]
-
 # Columns of a table of calls that a cell is counted from.
 FIELDS_COUNTED = (
     *("dependency", "ts", "version", "item", "kind", "provider", "outcome", "outcome_ts", "error"),

@@ -12,8 +12,6 @@ from gonogo.ports.hour_cells import HourCell
 from gonogo.records import HOUR_MS, Rejection
 from gonogo.text.forms import counted
 
-__all__ = ["CellBatch", "CellUnderstanding", "cell_batches"]
-
 CELLS_A_BATCH = 5_000
 _NOT_KNOWN = "no single call, late outcome or answer to the same input is known of them"
 

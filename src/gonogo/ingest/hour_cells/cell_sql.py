@@ -28,8 +28,6 @@ from gonogo.ports.hour_cells import CELL_METRICS, CELL_VERSION
 from gonogo.records import HOUR_MS, MICRO
 from gonogo.settings import Settings
 
-__all__ = ["cells_query"]
-
 _QUANTITY_MAX = 10**15
 _SUM_VALUE_MAX = 1e9
 _KEY = "dependency, version, item, segments, hour"

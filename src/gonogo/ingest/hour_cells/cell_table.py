@@ -28,8 +28,6 @@ from gonogo.ports.hour_cells import (
 )
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Rejection
 
-__all__ = ["COLUMNS", "parse_cell"]
-
 HISTOGRAMS: Mapping[str, Layout] = {metric: layout_of(metric) for metric in CELL_METRICS}
 COUNTED = ("errors", "slo_met", "good", "ok", "ok_labels", "ok_good")
 _KEYS = ("cell_version", "dependency", "kind", "provider", "version", "item", "segments", "hour")

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.otlp.names import Scalar
 
-__all__ = ["AGENTS", "counts_apart", "failure_of", "provider_of", "tells_of_call"]
-
 AGENTS = ("claude_code.", "codex.", "gemini_cli.")
 _PROVIDERS = {"claude_code": "anthropic", "codex": "openai", "gemini_cli": "google"}
 _FAILED = frozenset({"claude_code.api_error", "gemini_cli.api_error"})

@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
     from gonogo.settings import EvaluationSettings
 
-__all__ = ["Batch", "Collector", "metrics_run"]
-
 EVALUATION = "gen_ai.evaluation.result"
 EXCEPTION = "exception"
 STATUS_ERROR = 2

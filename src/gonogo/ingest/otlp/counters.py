@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 
-__all__ = ["Differences", "Growth", "MetricCalls", "Shape", "metric_calls"]
-
 # One point may stand for so many calls; each becomes an observation.
 CALLS_MAX = 10_000
 CUMULATIVE = 2

@@ -16,16 +16,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-__all__ = [
-    "CLAUDE_CODE_SLOTS",
-    "CLAUDE_CODE_SPAN_SLOTS",
-    "OWN",
-    "Scalar",
-    "Tally",
-    "number_of",
-    "read_attributes",
-]
-
 Scalar = str | int | float | bool
 
 # Attributes under this prefix are fields of an observation by their own name.

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from gonogo.ingest.otlp.recent import Recent
 
-__all__ = ["CallName", "Outcome", "Responses"]
-
 # Two keys a call.
 REMEMBERED = 100_000
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from gonogo.ingest.otlp.names import Scalar
 from gonogo.ingest.otlp.recent import Recent
 
-__all__ = ["SameCalls", "SpanCall"]
-
 REMEMBERED = 50_000
 STEPS_MAX = 8
 _NAMES = ("response_model", "request_model", "tool", "mcp_server")

@@ -9,8 +9,6 @@ from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.otlp.names import OWN, Scalar, number_of
 from gonogo.settings import EvaluationSettings
 
-__all__ = ["call_fields", "judgement"]
-
 _QUANTITIES = (
     *("input_tokens", "output_tokens", "cost_usd", "cache_read_tokens", "cache_write_tokens"),
     *("reasoning_tokens", "input_audio_tokens", "output_audio_tokens"),

@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 
     Request = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
 
-__all__ = [
-    "BODY_BYTES_MAX",
-    "MalformedMessage",
-    "Signal",
-    "answer",
-    "decode",
-    "failure",
-    "need_protobuf",
-    "unpacked",
-]
-
 BODY_BYTES_MAX = 8 * 1024 * 1024
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"

@@ -17,16 +17,6 @@ from gonogo.store.books.run_books import calls_of, unknown_reservation
 from gonogo.store.engine import Connection
 from gonogo.text.forms import amount_text
 
-__all__ = [
-    "amount_of",
-    "closed_as",
-    "logged",
-    "lower",
-    "lowered_plan",
-    "settle",
-    "settled_before",
-]
-
 
 def settle(
     connection: Connection,

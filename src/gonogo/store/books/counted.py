@@ -5,8 +5,6 @@ from __future__ import annotations
 from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.records import Unit
 
-__all__ = ["counted_by"]
-
 
 def counted_by(unit: Unit, of: str = "") -> tuple[str, str]:
     """Two expressions of a row of `observation`, null where nothing is known.

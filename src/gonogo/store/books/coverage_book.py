@@ -7,8 +7,6 @@ from functools import partial
 
 from gonogo.store.engine import Connection, Engine
 
-__all__ = ["StoredCoverage"]
-
 # Rows of each table; the oldest go first, since names of services and series come without end.
 ROWS_MAX = 20_000
 _TELL = """

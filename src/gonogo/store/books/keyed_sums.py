@@ -15,8 +15,6 @@ from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
 from gonogo.store.observations.costs import Costs
 from gonogo.store.observations.rows import COLUMNS, Row
 
-__all__ = ["keep_key"]
-
 _ROWS = f"""
 SELECT {COLUMNS} FROM observation
 WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) AND segments IS NOT NULL

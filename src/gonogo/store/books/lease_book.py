@@ -5,8 +5,6 @@ from __future__ import annotations
 from gonogo.records import HOUR_MS
 from gonogo.store.engine import Connection, Engine
 
-__all__ = ["StoredLeases"]
-
 # A row is one statement's to change, so that of two claims at once one finds it taken.
 _CLAIM = """
 INSERT INTO lease AS held (name, holder, epoch, expires_ms) VALUES (?1, ?2, 1, ?4)

@@ -33,7 +33,6 @@ from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_va
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger_books import (
     balance,
-    book_costs,
     enter,
 )
 from gonogo.store.books.run_books import (
@@ -47,8 +46,6 @@ from gonogo.store.books.run_books import (
 from gonogo.store.books.sessions import session_start
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.store.observations.catalogue import Catalogue
-
-__all__ = ["SqliteLedger", "book_costs"]
 
 _JUDGED = """
 SELECT confidence_e6, remaining_micro_usd, coalesce(declared_micro_usd, observed_micro_usd),

@@ -11,20 +11,6 @@ from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.store.engine import Connection
 
-__all__ = [
-    "QUARTERS_A_DAY",
-    "SUM_MAX",
-    "balance",
-    "book",
-    "book_costs",
-    "book_used",
-    "enter",
-    "source_id",
-    "sum_of",
-    "whole",
-    "window_ranges",
-]
-
 QUARTERS_A_DAY = DAY_MS // QUARTER_MS
 # Far beyond every limit. A thousand sums of it overflow an integer of SQLite: see `sum_of`.
 SUM_MAX = 9_000_000_000_000_000

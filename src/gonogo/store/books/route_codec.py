@@ -11,8 +11,6 @@ from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Check, Plan, Recovery, Route, Weight
 from gonogo.store.readable import readable
 
-__all__ = ["body_of", "plan_of_row", "route_of_row", "ways_json", "weights_json"]
-
 
 def weights_json(weights: Iterable[Weight]) -> str:
     """Targets and shares."""

@@ -13,17 +13,6 @@ from gonogo.store.books.counted import counted_by
 from gonogo.store.engine import Connection
 from gonogo.text.forms import UNIT_WORDS
 
-__all__ = [
-    "budgets_named",
-    "calls_of",
-    "left_holds",
-    "missing",
-    "next_hold",
-    "renew",
-    "run_so_far",
-    "unknown_reservation",
-]
-
 PAST_RUNS_MAX = 50
 _HOLD_S = 900
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 
 from gonogo.records import QUARTER_MS
 
-__all__ = ["LOOKED_BACK", "first_of_session", "session_start"]
-
 # As many windows are looked back at first: in most of them somebody slept.
 LOOKED_BACK = 64
 

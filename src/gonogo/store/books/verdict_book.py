@@ -8,8 +8,6 @@ from gonogo.clock import AHEAD_MS
 from gonogo.records import PartVerdict, StandingVerdict, Verdict
 from gonogo.store.engine import Connection
 
-__all__ = ["read_standing", "standing_of", "write_verdicts"]
-
 # Names of one query: the engines take at least this many parameters.
 _NAMES_A_QUERY = 500
 STANDING = "s.drift, s.drift_ms, s.drift_data_ms, s.trust, s.trust_ms, s.trust_data_ms"

@@ -11,8 +11,6 @@ from gonogo.store.books.audit import verify_chain
 from gonogo.store.engine import Connection
 from gonogo.store.figures.figure import Figures
 
-__all__ = ["compare_actions", "mend_actions"]
-
 # Which check speaks for which part of a dependency's standing verdict.
 _PARTS = {"check_model_drift": "drift", "get_trust_score_health": "trust"}
 # The beginning of the event that gives an incident its status.

@@ -8,8 +8,6 @@ from typing import TypeVar
 
 from gonogo.errors import plain
 
-__all__ = ["Figure", "Figures", "differing"]
-
 K = TypeVar("K", bound=Hashable)
 NAMED_MAX = 3
 

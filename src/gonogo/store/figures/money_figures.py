@@ -19,8 +19,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.figures.figure import Figures, differing
 from gonogo.store.observations.costs import NOT_KEPT, weighed
 
-__all__ = ["Spend", "compare_money", "kept_since", "mend_money"]
-
 _AMOUNTS = ("micro_usd", "rest_nano_usd")
 _NANO_MAX = SUM_MAX * NANO_A_MICRO
 _QUARTER_MAX = 1 << 40

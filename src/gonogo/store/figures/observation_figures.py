@@ -25,8 +25,6 @@ from gonogo.store.observations.rows import Row, Rule, SeriesKey, hash64
 from gonogo.store.observations.samples import GoldenKey, golden_change, kept_answers
 from gonogo.store.observations.slices import Slices
 
-__all__ = ["compare_dependency", "recount"]
-
 
 class _Finder(Catalogue):
     """A catalogue that gives no ids: what has none gets a number that nothing is stored under."""

@@ -18,8 +18,6 @@ from gonogo.store.hour_cells.stored_cells import HOUR_AS_MS, StoredCell, unpacke
 from gonogo.store.observations.cells import COUNTS
 from gonogo.store.observations.rows import Row
 
-__all__ = ["RowsRead"]
-
 _TABLES = {
     "observation": (
         *("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id"),

@@ -15,8 +15,6 @@ from gonogo.store.figures.money_figures import Spend, kept_since
 from gonogo.store.hour_cells.stored_cells import unpacked, used_by
 from gonogo.store.observations.costs import weighed
 
-__all__ = ["compare_used", "mend_used"]
-
 _STORED = {
     False: "SELECT p.budget, p.dependency, p.reserved, u.daily, u.bucket, u.calls, u.tokens,"
     " u.latency_us FROM used u JOIN spend_source p ON p.id = u.source_id",

@@ -23,20 +23,6 @@ from gonogo.store.observations.rows import hash16
 from gonogo.store.observations.samples import GoldenKey
 from gonogo.store.observations.slices import Slices
 
-__all__ = [
-    "CELL_COLUMNS",
-    "HOUR_AS_MS",
-    "StoredCell",
-    "booked_of",
-    "cell_key",
-    "cells_after",
-    "contribute",
-    "golden_of",
-    "packed",
-    "see_values",
-    "unpacked",
-]
-
 CELLS_A_STEP = 2000
 HOUR_AS_MS = f"(hour * {HOUR_MS})"
 _LABELS, _OUTCOME_SUM = COUNTS.index("labels"), COUNTS.index("outcome_sum")

@@ -14,8 +14,6 @@ from gonogo.store.observations.costs import Pricing
 from gonogo.store.observations.grades import regraded, regraded_row
 from gonogo.store.observations.rows import COLUMNS, Place, Row, hash16
 
-__all__ = ["Arrivals", "FilledRow", "RowsOf", "lost_outcomes", "outcome_lag_ms", "sort_out"]
-
 
 class FilledRow(NamedTuple):
     """A stored row that another record of its id tells more of: as it was, and as it is now.

@@ -17,8 +17,6 @@ from gonogo.records import BatchReport, Observation, Rejection
 
 Told = TypeVar("Told", bound="Observation | HourCell")
 
-__all__ = ["Told", "added", "stored_in_parts"]
-
 PROBLEM_CHARS_MAX = 300
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["add_many"]
-
 # Room for every bin of every layout on both sides of 0.
 _BIN_BITS = 18
 _BIN_ROOM = 1 << (_BIN_BITS - 1)

@@ -12,17 +12,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import Cells
 from gonogo.store.observations.rows import COLUMNS_OF, Place, SeriesKey
 
-__all__ = [
-    "IDS_A_QUERY",
-    "PAIR",
-    "VALUES_MAX",
-    "Catalogue",
-    "CatalogueOf",
-    "CommittedIds",
-    "keys_of",
-    "since",
-]
-
 # A field with more values is not rolled up.
 VALUES_MAX = 200
 # Between the parts of a combined slice's name: a value may hold a comma, but no control character.

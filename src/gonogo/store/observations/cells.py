@@ -17,20 +17,6 @@ if TYPE_CHECKING:
     from gonogo.records import Ints
     from gonogo.store.observations.rows import Row, Rule, SeriesKey
 
-__all__ = [
-    "COUNTS",
-    "Cell",
-    "Cells",
-    "Histogram",
-    "add_features",
-    "daily",
-    "effective_outcome_e6",
-    "features_of",
-    "fixed_point",
-    "pack",
-    "unpack",
-    "unpack_many",
-]
 # Columns of `rollup`, in the order of `Cell.counts`.
 COUNTS = (
     "n",

@@ -13,8 +13,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.observations.rows import COLUMNS, Row
 
-__all__ = ["NOT_KEPT", "Costs", "Pricing", "book_late", "costs_of", "weighed"]
-
 # A call was booked at the price of its day, which was not kept: so did stores until schema 17.
 NOT_KEPT = -1
 _NANO_MAX = 10**18

@@ -16,16 +16,6 @@ from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import Row, Rule
 
-__all__ = [
-    "KnownDependency",
-    "bump",
-    "known_dependency",
-    "let_go_before",
-    "no_room",
-    "raise_revision",
-    "ruled",
-]
-
 # Each costs every look at the fleet something; whoever writes ids into names reaches it.
 DEPENDENCIES_MAX = 100_000
 

@@ -10,8 +10,6 @@ from gonogo.records import HOUR_MS, JUDGE, Observation
 from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import Row
 
-__all__ = ["Grade", "add_grades", "grade_change", "judged", "regraded", "regraded_row"]
-
 NO_GRADE, GOOD, BAD = 0, 1, 2
 
 GradeKey = tuple[int, int, int, int, int]  # dependency, hour, judge, judge's grade, person's grade

@@ -11,16 +11,6 @@ from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.retention import kept_from_ms
 
-__all__ = [
-    "Counts",
-    "newest_ms_of",
-    "recount",
-    "recount_versions",
-    "store_versions",
-    "versions_of",
-    "whole_of",
-]
-
 # How many, the first and the newest; None: not known.
 Counts = tuple[int, int | None, int | None]
 

@@ -13,8 +13,6 @@ from gonogo.store.observations.rows import COLUMNS, Row, Rule
 from gonogo.store.observations.samples import add_answers, add_golden, golden_change
 from gonogo.store.observations.slices import Slices
 
-__all__ = ["ROWS_AFTER", "rebuild_dependency", "rebuild_rollups"]
-
 ROWS_AFTER = (
     f"SELECT {COLUMNS} FROM observation WHERE dependency_id = ? AND (ts_ms, seq) > (?, ?) "  # noqa: S608 - constant names
     "ORDER BY ts_ms, seq LIMIT 5000"

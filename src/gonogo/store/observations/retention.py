@@ -15,8 +15,6 @@ from gonogo.clock import borne_out_ms
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, Engine, in_shard
 
-__all__ = ["active_days", "kept_from_ms", "let_go"]
-
 # About 15 ms a step.
 ROWS_A_STEP = 2000
 # An id is looked at without holding a lock.

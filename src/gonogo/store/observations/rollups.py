@@ -10,8 +10,6 @@ from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily, pack, unpack
 from gonogo.store.observations.rows import SeriesKey
 
-__all__ = ["apply_cells", "drop_empty", "merged", "metrics_of"]
-
 _ADD_COUNTS = (
     f"INSERT INTO rollup (series_id, daily, bucket, {', '.join(COUNTS)}) "  # noqa: S608 - constant names
     f"VALUES (?, ?, ?, {', '.join('?' * len(COUNTS))}) ON CONFLICT DO UPDATE SET "

@@ -11,8 +11,6 @@ from gonogo.errors import StoreError, plain
 from gonogo.records import MICRO
 from gonogo.settings import Settings
 
-__all__ = ["COLUMNS", "COLUMNS_OF", "QUANTITY_MAX", "Place", "Row", "Rule", "hash16", "hash64"]
-
 # Quantities beyond it are stored as this: they stay exact as floats, and sums fit 64 bits.
 QUANTITY_MAX = 10**15
 

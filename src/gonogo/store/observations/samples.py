@@ -13,18 +13,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import effective_outcome_e6
 from gonogo.store.observations.rows import Row
 
-__all__ = [
-    "add_answers",
-    "add_golden",
-    "golden_change",
-    "has_answer",
-    "has_features",
-    "kept_answers",
-    "move_samples",
-    "recount_answers",
-    "sample_outputs",
-]
-
 ANSWER_INPUTS_MAX = 500
 ANSWER_OUTPUTS_MAX = 64
 DAILY_INPUTS_MAX = 64

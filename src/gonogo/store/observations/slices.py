@@ -10,8 +10,6 @@ from gonogo.store.observations.catalogue import PAIR, Catalogue
 from gonogo.store.observations.cells import Cells, add_features, features_of
 from gonogo.store.observations.rows import Row, Rule
 
-__all__ = ["Slices"]
-
 # From here on numpy's grouping is worth its fixed cost.
 BULK_ROWS_MIN = 64
 

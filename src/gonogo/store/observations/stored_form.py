@@ -13,8 +13,6 @@ from gonogo.store.observations.grades import judged
 from gonogo.store.observations.rows import QUANTITY_MAX, Row, hash64
 from gonogo.store.observations.slices import Slices
 
-__all__ = ["rows_of"]
-
 
 def rows_of(
     observations: Sequence[Observation],

@@ -14,8 +14,6 @@ from gonogo.errors import StoreError, ValueRefused, plain
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["connect_error", "is_address", "shown", "store_error"]
-
 _SCHEMES = ("postgresql://", "postgres://")
 
 # What libpq's message contains, and what to say. In order: the first that fits.

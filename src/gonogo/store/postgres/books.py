@@ -19,17 +19,6 @@ from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_rang
 from gonogo.store.books.sessions import session_start
 from gonogo.store.engine import Connection
 
-__all__ = [
-    "BalanceSnapshot",
-    "add_spending",
-    "add_used",
-    "book_costs",
-    "enter",
-    "open_session",
-    "root_of",
-    "see_balances",
-]
-
 _ADD_SPEND = f"""
 INSERT INTO spend (root, budget, dependency, reserved, daily, bucket, micro_usd, rest_nano_usd)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -15,8 +15,6 @@ from gonogo.store.observations.rollups import drop_empty, merged, metrics_of
 from gonogo.store.observations.rows import Place, SeriesKey, hash64
 from gonogo.store.postgres.books import book_costs
 
-__all__ = ["PostgresCatalogue", "apply_cells", "id_of", "series_hash"]
-
 # An id at a time by its whole key: without statistics the planner would read all of a dependency.
 _PLACES = """
 SELECT k.id, o.ts_ms, o.seq, o.assumed FROM unnest(CAST(? AS BYTEA[])) AS k (id) CROSS JOIN LATERAL

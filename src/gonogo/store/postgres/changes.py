@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from gonogo.store.postgres.database import PostgresDatabase
 
-__all__ = ["PostgresChanges"]
-
 # Writes within this are heard of together.
 _TOGETHER_S = 0.2
 # A restart or a failover is waited out.

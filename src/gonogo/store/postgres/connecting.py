@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     PsycopgConnection = psycopg.Connection[tuple[Any, ...]]
 
-__all__ = ["Terms", "connect", "is_conflict", "is_lost"]
-
 SERVER_MIN = 130_000
 # Far beyond any statement of ours: a bound for what would never end.
 STATEMENT_TIMEOUT = "10min"

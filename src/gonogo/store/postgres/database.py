@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Connection, Work
     from gonogo.store.postgres.connecting import PsycopgConnection
 
-__all__ = ["PostgresDatabase"]
-
 T = TypeVar("T")
 
 SCHEMA = "gonogo"

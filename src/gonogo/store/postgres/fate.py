@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gonogo.store.engine import Connection
     from gonogo.store.postgres.connecting import PsycopgConnection
 
-__all__ = ["Beginnings", "Mark", "UndoneError", "UnknownFateError", "decided", "fate_of"]
-
 Fate = Literal["committed", "aborted", "in progress"]
 
 # One round trip; `prepare` is refused for two statements at once.

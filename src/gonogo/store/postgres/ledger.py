@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from gonogo.store.postgres.books import BalanceSnapshot
     from gonogo.store.postgres.database import PostgresDatabase
 
-__all__ = ["PostgresLedger"]
-
 _TRIES = 3
 TOGETHER_MAX = 64
 # Each is looked at for each member of a scope.

@@ -11,8 +11,6 @@ from gonogo.store.postgres.address import shown
 if TYPE_CHECKING:
     from gonogo.store.postgres.connecting import PsycopgConnection
 
-__all__ = ["migrate", "stored_version"]
-
 _FOLDER = Path(__file__).parent / "schema"
 _TRIES = 10
 

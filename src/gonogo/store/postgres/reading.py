@@ -9,8 +9,6 @@ from gonogo.store.observations.cells import COUNTS
 from gonogo.store.postgres.catalogue import id_of
 from gonogo.store.reads.queries import Slice, histograms_of, hours_of, segment_ids
 
-__all__ = ["read_histograms", "read_hours"]
-
 _SLICE = """
 FROM series s JOIN {table} t ON t.dependency_id = s.dependency_id AND t.series_id = s.id
 WHERE s.dependency_id = :dependency AND s.golden = :golden AND s.segment_id = ANY(:segments)

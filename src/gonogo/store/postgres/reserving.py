@@ -20,8 +20,6 @@ from gonogo.store.books.audit import append_action
 from gonogo.store.engine import Connection
 from gonogo.store.postgres.books import BalanceSnapshot, see_balances
 
-__all__ = ["Group", "KeyUsed", "NoRoom"]
-
 # How many more holds of its size a decision is asked to bear, from most to none.
 _ROOM_HOLDS = (1024, 64, 4, 0)
 _ROOM_MAX = 1 << 61

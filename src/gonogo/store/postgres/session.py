@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Rows = psycopg.Cursor[tuple[Any, ...]]
 
-__all__ = ["Session"]
-
 # From here on COPY is worth its three messages.
 _COPY_ROWS_MIN = 20
 _LOCK = "SELECT 1 FROM shard_lock WHERE shard = ? FOR UPDATE"

@@ -13,8 +13,6 @@ from gonogo.store.books.run_books import unknown_reservation
 from gonogo.store.engine import Connection
 from gonogo.store.postgres.books import add_spending, add_used, enter
 
-__all__ = ["lower", "settle"]
-
 _CLOSE = """
 UPDATE reservation SET state = ?, closed_ms = ?, declared_micro_usd = ? WHERE root = ? AND id = ?
 """

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
     from gonogo.store.reads.telemetry_store import RecordRows
 
-__all__ = ["PostgresTelemetry"]
-
 
 class PostgresTelemetry(StoredTelemetry):
     """Telemetry in an open database. Processes on any machine may share it."""

@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from gonogo.store.engine import Work
 from gonogo.store.lost_writes import LostWrites
 
-__all__ = ["WriteQueue"]
-
 QUEUE_MAX = 4096
 
 

@@ -11,8 +11,6 @@ from gonogo.store.engine import Connection
 if TYPE_CHECKING:
     from gonogo.records import Floats, Ints
 
-__all__ = ["CallColumns", "read_calls"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallColumns:

@@ -10,8 +10,6 @@ from gonogo.records import Costs, Unit
 from gonogo.store.books.counted import counted_by
 from gonogo.store.engine import Connection, Engine
 
-__all__ = ["CostReads", "read_calls_without_cost"]
-
 _NEWEST = """FROM observation
   WHERE dependency_id = (SELECT id FROM dependency WHERE name = :dependency) AND ts_ms >= :since
     -- One that failed without usage was not served: an outage is no gap in prices.

@@ -29,23 +29,6 @@ if TYPE_CHECKING:
 
     from gonogo.records import Ints
 
-__all__ = [
-    "Slice",
-    "columns_of",
-    "histograms_of",
-    "hours_of",
-    "read_costs",
-    "read_dependencies",
-    "read_golden",
-    "read_histograms",
-    "read_hours",
-    "read_mark",
-    "read_rule",
-    "read_rules",
-    "read_segments",
-    "segment_ids",
-]
-
 _HOURS_A_DAY = 24
 _HOUR_MAX = 1 << 31
 

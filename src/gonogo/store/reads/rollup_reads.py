@@ -9,8 +9,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import PAIR
 from gonogo.store.reads.queries import Slice, read_dependencies, read_golden, read_segments
 
-__all__ = ["SEGMENTS_MAX", "read_rollups"]
-
 SEGMENTS_MAX = 200
 _LAG = "outcome_lag_s"
 _HOURS_A_DAY = 24

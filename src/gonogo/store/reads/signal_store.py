@@ -9,8 +9,6 @@ from gonogo.store.engine import Connection, Engine, in_shard
 from gonogo.store.observations.catalogue import PAIR, VALUES_MAX
 from gonogo.store.reads.queries import columns_of, read_segments
 
-__all__ = ["SignalReads"]
-
 _ID = "(SELECT id FROM dependency WHERE name = ?)"
 
 

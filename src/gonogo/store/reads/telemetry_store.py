@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     RecordRows = Callable[..., tuple[BatchReport, CommittedIds]]
 
-__all__ = ["StoredTelemetry"]
-
 _HOURS_A_DAY = 24
 
 

@@ -26,8 +26,6 @@ from gonogo.store.sqlite.identity import log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.lock import FileLock, holder_of, sync_folder
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
-__all__ = ["BackupFacts", "RestoreReport", "copy_to", "restore", "verified"]
-
 _MARK = b"gonogo-digest:"
 _DIGEST_BYTES = 32
 _CHUNK = 1 << 20

@@ -17,8 +17,6 @@ from gonogo.store.engine import Connection
 from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock
 
-__all__ = ["FileConnection", "FileWork", "StoreConnection"]
-
 T = TypeVar("T")
 
 # How long closing waits for the lock; without it the log stays, and whoever comes next folds it in.

@@ -21,8 +21,6 @@ from gonogo.store.sqlite.lock import FileLock
 from gonogo.store.sqlite.opening import connect_reader, open_reader, open_writer
 from gonogo.store.sqlite.writer import Writer
 
-__all__ = ["Database", "Readers"]
-
 T = TypeVar("T")
 
 READERS_MAX = 3

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from gonogo.errors import StoreError, ValueRefused
 
-__all__ = ["DAMAGED", "store_error"]
-
 DAMAGED = (
     "its content is damaged; it was left as it is. Put a backup in its place with gonogo restore "
     "FILE, which keeps what is there beside it"

@@ -25,18 +25,6 @@ from typing import Final, Literal
 
 from gonogo.errors import StoreError
 
-__all__ = [
-    "OpenFile",
-    "Tie",
-    "log_bytes",
-    "log_of",
-    "refuse_emptied",
-    "refuse_foreign_log",
-    "refuse_remains",
-    "tie_anew",
-    "was_a_store",
-]
-
 _MARK: Final = b"gonogo-tie:"
 _SALTS, _ID = 8, 16
 _TIE_BYTES: Final = len(_MARK) + _SALTS + 2 * _ID

@@ -21,8 +21,6 @@ from weakref import WeakSet
 
 from gonogo.errors import StoreError, plain
 
-__all__ = ["FileLock", "StoreHeld", "holder_of", "process_named", "sync_folder", "users_of"]
-
 # A wait is told after this long: by then it is no longer a busy moment, but somebody's pause.
 TELL_AFTER_S = 1.0
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from gonogo.errors import StoreError
 
-__all__ = ["APPLICATION_ID", "latest_version", "migrate", "refuse_newer"]
-
 # "GnGo": marks our files in SQLite's header.
 APPLICATION_ID = 0x476E476F
 

@@ -27,8 +27,6 @@ from gonogo.store.sqlite.identity import (
 from gonogo.store.sqlite.lock import FileLock, sync_folder
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
-__all__ = ["connect_reader", "open_reader", "open_writer", "refuse_network", "sqlite_advice"]
-
 _BUSY_TIMEOUT_S = 5.0
 BUSY_LOOK_MS = 100
 _NETWORK = frozenset(

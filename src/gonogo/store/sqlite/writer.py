@@ -21,8 +21,6 @@ from gonogo.store.sqlite.identity import OpenFile, log_bytes
 from gonogo.store.sqlite.lock import FileLock, StoreHeld, holder_of
 from gonogo.store.sqlite.migrate import latest_version, refuse_newer
 
-__all__ = ["Writer"]
-
 T = TypeVar("T")
 
 QUEUE_MAX = 4096
