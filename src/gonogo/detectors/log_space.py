@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.detectors.arrays import Floats
-
-if TYPE_CHECKING:
-    from gonogo.records import Floats, Ints
+from gonogo.detectors.arrays import Floats, Ints
 
 # From here on Stirling's series is exact to rounding.
 STIRLING_FROM = 10

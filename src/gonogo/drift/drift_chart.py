@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import DriftReport, Onset, rfc3339
 from gonogo.answers.chart_points import Bucket, DriftHistory, Reference
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.intervals import rate_interval95
+from gonogo.detectors.rate.null import Episode
 from gonogo.drift.baseline import accepted_baseline, choose_baseline
 from gonogo.drift.drift_memory import DriftMemory
 from gonogo.drift.finding import DriftQuestion, hour_end, hour_start
@@ -20,13 +21,9 @@ from gonogo.drift.streams import WEIGHTS
 from gonogo.errors import ParameterError
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import RATE_METRICS, RateMetric, RateStream
-from gonogo.records import HOUR_MS, MICRO
-
-if TYPE_CHECKING:
-    from gonogo.detectors.rate.null import Episode
-    from gonogo.ports.telemetry import DecisionLog, Telemetry
-    from gonogo.records import Floats, GoldenAnswers, Ints
-    from gonogo.settings import Settings
+from gonogo.ports.telemetry import DecisionLog, Telemetry
+from gonogo.records import HOUR_MS, MICRO, GoldenAnswers
+from gonogo.settings import Settings
 
 POINTS_MAX = 96
 # An outage is drawn by the hour while it and the day before it fit into the points of a chart.

@@ -14,9 +14,9 @@ from gonogo.store.books.ledger_books import book_costs
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
+    from gonogo.detectors.arrays import Floats, Ints
     from gonogo.drill.healthy_history import HealthyHistory
     from gonogo.drill.replayed_calls import ReplayedCalls
-    from gonogo.records import Floats, Ints
     from gonogo.settings import Settings
 
 

@@ -18,7 +18,7 @@ from gonogo.records import DAY_MS, HOUR_MS, MICRO
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.records import Floats, Ints
+    from gonogo.detectors.arrays import Floats, Ints
     from gonogo.store.reads.call_columns import CallColumns
 
     Mask = NDArray[np.bool_]

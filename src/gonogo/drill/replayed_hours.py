@@ -13,8 +13,8 @@ from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gonogo.detectors.arrays import Floats, Ints
     from gonogo.drill.replayed_calls import ReplayedCalls
-    from gonogo.records import Floats, Ints
     from gonogo.store.observations.rows import Rule
     from gonogo.store.reads.call_columns import CallColumns
 

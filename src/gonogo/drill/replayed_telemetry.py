@@ -25,26 +25,30 @@ from gonogo.hours.counts import (
 )
 from gonogo.hours.rate_hours import LAG_METRIC
 from gonogo.ports.booked_costs import VersionCalls
-from gonogo.records import DAY_MS, HOUR_MS, Costs, Mark, Rollups
+from gonogo.records import (
+    DAY_MS,
+    HOUR_MS,
+    BatchReport,
+    Costs,
+    Dependency,
+    GoldenAnswers,
+    Histograms,
+    HourCounts,
+    Kind,
+    Mark,
+    Observation,
+    Rollups,
+    Unit,
+)
 from gonogo.store.observations.rows import Rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gonogo.detectors.arrays import Ints
     from gonogo.drill.healthy_history import HealthyHistory
     from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.ports.trust_reads import Population, Repeats
-    from gonogo.records import (
-        BatchReport,
-        Dependency,
-        GoldenAnswers,
-        Histograms,
-        HourCounts,
-        Ints,
-        Kind,
-        Observation,
-        Unit,
-    )
     from gonogo.settings import Settings
 
 # No quality verdict rests on these, so they are read only in the scenarios that move them.

@@ -13,8 +13,8 @@ from gonogo.records import DAY_MS, HOUR_MS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gonogo.detectors.arrays import Floats
     from gonogo.drill.replayed_calls import ReplayedCalls
-    from gonogo.records import Floats
 
 # `fallback`: the traffic has to leave for a healthy target. `notice`: it has to be seen, and the
 # traffic has to stay. `quiet`: nothing may be raised. `unknown`: no verdict may say go.

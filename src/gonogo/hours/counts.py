@@ -12,7 +12,7 @@ from gonogo.records import Histograms, HourCounts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.records import Ints
+    from gonogo.detectors.arrays import Ints
 
     Chosen = NDArray[np.bool_]
 

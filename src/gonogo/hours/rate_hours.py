@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.hours.stream_cache import CachedStream
-from gonogo.records import HOUR_MS, MICRO
+from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 from gonogo.text.forms import counted, number
-
-if TYPE_CHECKING:
-    from gonogo.records import Floats, Histograms, HourCounts, Ints
 
 RateMetric = Literal["outcome", "error"]
 RATE_METRICS: tuple[RateMetric, ...] = ("outcome", "error")

@@ -15,14 +15,14 @@ import numpy as np
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.hours.counts import histograms_where, hours_where
-from gonogo.records import HOUR_MS
+from gonogo.records import HOUR_MS, Histograms, HourCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from gonogo.records import Histograms, HourCounts, Ints
+    from gonogo.detectors.arrays import Ints
 
 DAY_TYPES = ("weekday", "weekend")
 HOUR_BANDS = ("00-06", "06-12", "12-18", "18-24")

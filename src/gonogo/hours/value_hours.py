@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.bins import centres, layout_named
 from gonogo.detectors.values.ranks import SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
 from gonogo.hours.rate_hours import groups_of
 from gonogo.hours.stream_cache import CachedStream
-from gonogo.records import MICRO
-
-if TYPE_CHECKING:
-    from gonogo.records import Floats, Histograms, Ints
+from gonogo.records import MICRO, Histograms
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ import numpy as np
 from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
-    from gonogo.records import Floats, Ints
+    from gonogo.detectors.arrays import Floats, Ints
 
 # Standard deviations of a day effect, in logs, and how alike adjacent days are, a priori.
 _NO_EFFECT_CHANCE = 0.7

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gonogo.records import Floats
+    from gonogo.detectors.arrays import Floats
 
 CALLS_MIN = 20
 TAIL_CALLS_MIN = 50

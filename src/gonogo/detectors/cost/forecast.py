@@ -28,7 +28,7 @@ from gonogo.records import DAY_MS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.records import Floats, Ints
+    from gonogo.detectors.arrays import Floats, Ints
 
 # Draws from the predictive distribution; a probability's resolution is one in this many.
 DRAWS = 1000

@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import Floats
+    from gonogo.detectors.arrays import Floats
 
 Advice = Literal["go on", "step down", "stop"]
 

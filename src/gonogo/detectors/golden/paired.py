@@ -21,7 +21,8 @@ from gonogo.errors import DataError, NotEnoughData, ParameterError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.records import Floats, GoldenAnswers, Ints
+    from gonogo.detectors.arrays import Floats, Ints
+    from gonogo.records import GoldenAnswers
 
     Bools = NDArray[np.bool_]
 

@@ -8,12 +8,10 @@ past chose are valid while their sum stays at or below the labels so far.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gonogo.records import Floats
+from gonogo.detectors.arrays import Floats
 
 CELL = 0.1
 _CELLS_MAX = 64

@@ -17,14 +17,11 @@ inference (2023), arXiv:2301.09633, and its e-values, arXiv:2502.04294; Plackett
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.records import Floats
+from gonogo.detectors.arrays import Floats
 
 # Bets are worked out on a grid of what they rest on: any bet that the past chose is valid.
 _ODDS_STEP = 0.1

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gonogo.records import Floats, Ints
+from gonogo.detectors.arrays import Floats, Ints
 
 _CAUTION_SE = 0.25
 _DAY_HOURS = 24

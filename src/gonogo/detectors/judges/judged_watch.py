@@ -20,16 +20,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.arrays import Floats
 from gonogo.detectors.judges.candidates import Candidates, LearnedRate
 from gonogo.detectors.judges.control_variate import bets_against, given_judge
-
-if TYPE_CHECKING:
-    from gonogo.detectors.judges.judged_hours import JudgedHours
-    from gonogo.records import Floats
+from gonogo.detectors.judges.judged_hours import JudgedHours
 
 JUDGE_DELTAS = (0.03, 0.06, 0.10, 0.16, 0.25)
 # Saved of each label's start, until the purse holds this share of `needed`; spent of it at a trigger.

@@ -11,20 +11,15 @@ Spiegelhalter (1986) for the residual; Benjamini & Hochberg (1995) for the false
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.golden.control_chart import PAGE_SD, SMOOTHING
 from gonogo.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from gonogo.records import Floats, Ints
 
 LABELS_MIN = 200
 FALSE_DISCOVERY_RATE = 0.05

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.trust.hour_spread import hours_variance
 from gonogo.detectors.trust.mixture import BetaMixture
+from gonogo.detectors.trust.prior import Prior
 from gonogo.detectors.trust.score import (
     DECAY_PER_HOUR,
     FIXED_SHARE,
@@ -24,10 +25,6 @@ from gonogo.detectors.trust.score import (
     log_fit,
     nested,
 )
-
-if TYPE_CHECKING:
-    from gonogo.detectors.trust.prior import Prior
-    from gonogo.records import Floats, Ints
 
 # Dependencies in one run: those with about as many rows, so that little of it is padding.
 _AT_ONCE = 256

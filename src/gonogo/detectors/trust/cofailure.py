@@ -12,18 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import log_rising
 from gonogo.detectors.trust.calibration_health import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from gonogo.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from gonogo.records import Floats, Ints
 
 # A shared outage began in one of these last hours; older ones are drift's business.
 STARTS_MAX = 24

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gonogo.records import Floats, Ints
+    from gonogo.detectors.arrays import Floats, Ints
 
 # An hour so many standard deviations off is an outage, not how hours usually differ: the memories
 # follow it, and it must not widen what is said for weeks.

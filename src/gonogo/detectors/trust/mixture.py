@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import log_gamma
-
-if TYPE_CHECKING:
-    from gonogo.records import Floats, Ints
 
 _GRID = 600
 _STEPS: Floats = np.arange(_GRID, dtype=np.float64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gonogo.records import Ints
+    from gonogo.detectors.arrays import Ints
 
 PRIOR_STRENGTH_RANGE = (0.5, 50.0)
 POPULATION_MIN = 3

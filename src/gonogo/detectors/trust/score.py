@@ -15,18 +15,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import log_rising
 from gonogo.detectors.trust.hour_spread import hours_variance
 from gonogo.detectors.trust.mixture import BetaMixture
 from gonogo.detectors.trust.prior import Prior
 from gonogo.errors import DataError, ParameterError
-
-if TYPE_CHECKING:
-    from gonogo.records import Floats, Ints
 
 HALF_LIVES_DAYS = (0.1, 1.0, 5.0, 20.0, math.inf)
 # Pseudo-calls with which a memory starts from the next longer one.

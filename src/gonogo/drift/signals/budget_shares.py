@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.answers import Baseline, Current
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.rate.rule import needed_for
 from gonogo.detectors.shares.categories import (
     CategoryShare,
@@ -20,17 +22,11 @@ from gonogo.drift.finding import hour_start
 from gonogo.drift.follow import SEASON_HOURS_MIN
 from gonogo.hours.rate_hours import BASELINE_LABELS_MIN, BaselineHours, RateStream
 from gonogo.hours.time_slices import EPOCH_WEEKDAY, FIRST_WEEKEND_DAY
+from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.records import HourCounts
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import day as day_of
 from gonogo.text.forms import number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from gonogo.ports.signal_reads import SignalTelemetry
-    from gonogo.records import Floats, HourCounts, Ints
-    from gonogo.settings import DependencySettings
 
 # The last quarter of a dependency's false-alarm budget, by fixed weights.
 VALUES = 0.08

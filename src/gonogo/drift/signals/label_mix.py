@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import Effect, ShareShift
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.shares.categories import NEW
 from gonogo.drift.finding import Finding, change_of, evidence_of
 from gonogo.drift.signals.budget_shares import (
@@ -22,12 +22,9 @@ from gonogo.drift.signals.budget_shares import (
     follow_shares,
 )
 from gonogo.errors import plain
+from gonogo.ports.signal_reads import Categories, CategoryField
 from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number, rate_text
-
-if TYPE_CHECKING:
-    from gonogo.ports.signal_reads import Categories, CategoryField
-    from gonogo.records import Floats, Ints
 
 # The rate of errors is followed as `error`; here it is which errors there are.
 METRIC_OF: dict[CategoryField, str] = {"prediction": "prediction", "error": "error_kind"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gonogo.answers import Baseline, Current, Effect
+from gonogo.detectors.arrays import Ints
 from gonogo.detectors.outputs.semantic import (
     OUTPUTS_MIN,
     daily_evidence,
@@ -24,12 +24,9 @@ from gonogo.drift.follow import follow
 from gonogo.drift.rates import finding_of
 from gonogo.drift.signals.budget_shares import CONSISTENCY, OUTPUTS, SignalQuestion
 from gonogo.hours.rate_hours import Maturity, RateStream
+from gonogo.ports.signal_reads import OutputSample
 from gonogo.records import DAY_MS
 from gonogo.text.forms import counted, number, rate_text
-
-if TYPE_CHECKING:
-    from gonogo.ports.signal_reads import OutputSample
-    from gonogo.records import Ints
 
 _BASELINE_OUTPUTS_MAX = 160
 _NEWEST_OUTPUTS = 80

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.answers import Baseline, Current, Effect
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.bins import centres, layout_named
 from gonogo.detectors.shares.categories import CategoryWatch, category_dispersion, watch_categories
 from gonogo.detectors.values.shapes import ShapeChange, group_edges, grouped, shape_change
@@ -24,13 +25,8 @@ from gonogo.drift.signals.budget_shares import (
     is_weekend,
 )
 from gonogo.hours.time_slices import DAY_TYPES
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, Histograms
 from gonogo.text.forms import counted, number
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from gonogo.records import Floats, Histograms, Ints
 
 VALUES_MIN = 50.0
 _SLICES_MAX = 30

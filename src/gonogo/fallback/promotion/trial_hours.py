@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.promotion.candidate_trial import PairedHours
-from gonogo.records import HOUR_MS, MICRO
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from gonogo.ports.promotions import Promotion
-    from gonogo.records import Floats, Histograms, HourCounts, Ints
+from gonogo.ports.promotions import Promotion
+from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 
 MetricName = Literal["outcome", "error", "latency_p95", "latency_median", "cost_p95", "cost_median"]
 
