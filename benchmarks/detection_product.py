@@ -23,12 +23,11 @@ from gonogo.app import Gonogo
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import from_log_odds
-from gonogo.detectors.rate.dispersion import daily_dispersion, early_dispersion
+from gonogo.detectors.rate.dispersion import daily_dispersion, early_dispersion, weekly_offsets
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch, watch_slices
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
-from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.detectors.values.ranks import SparseRows, rank_scores
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState
 from gonogo.detectors.values.scores import watch_scores

@@ -22,9 +22,9 @@ import numpy as np
 from gonogo.answers import rfc3339
 from gonogo.app import Gonogo
 from gonogo.detectors.arrays import Floats, Ints
+from gonogo.detectors.rate.dispersion import weekly_offsets
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule, needed_for
-from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.records import HOUR_MS, Observation
 from gonogo.settings import Settings
 

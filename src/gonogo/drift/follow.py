@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonogo.detectors.pieces import Beginnings, SettledPrefix
-from gonogo.detectors.rate.dispersion import Dispersion, daily_dispersion, early_dispersion
+from gonogo.detectors.rate.dispersion import (
+    Dispersion,
+    daily_dispersion,
+    early_dispersion,
+    weekend_offsets,
+    weekly_offsets,
+)
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule, deltas_for, needed_for
-from gonogo.detectors.rate.seasons import weekend_offsets, weekly_offsets
 from gonogo.hours.rate_hours import days_of
 from gonogo.hours.stream_cache import CachedStream
 from gonogo.hours.time_slices import hours_of_week

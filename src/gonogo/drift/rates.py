@@ -10,8 +10,8 @@ import numpy as np
 from gonogo.answers import Baseline, Change, Current, DriftStatus, Latest, Onset, Since, Trend
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.onset import fit_onset, fit_outage
-from gonogo.detectors.rate.power import detectable_now
 from gonogo.detectors.rate.rate_watch import RateWatch, Status
+from gonogo.detectors.rate.rule import detectable_now
 from gonogo.detectors.rate.starts import RateSince, rate_since
 from gonogo.detectors.rate.trend import slope_per_day
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start, onset_of

@@ -1,4 +1,4 @@
-"""The spread between days: learned from a baseline, or from few days while the level may be moving."""
+"""The spread between days and the rhythm of a week, learned from a baseline; from few days while the level may move."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gonogo.detectors.arrays import Floats, check_counts
+from gonogo.detectors.arrays import Floats, Ints, check_counts
+from gonogo.detectors.log_space import from_log_odds, log_odds
+from gonogo.errors import DataError
 
 # Days' worth of "days do not differ" that a short baseline starts from.
 PRIOR_DAYS = 3.0
@@ -21,6 +23,11 @@ DAILY_CAUTION_SE = 0.25
 STEPS_TWO = 5
 
 _NORMAL = NormalDist()
+HOURS_A_DAY = 24
+HOURS_A_WEEK = 168
+WEEKDAYS = 5
+# In standard errors: by how much each of two weeks has its weekend differ, both together, and at most the one from the other.
+_EACH, _BOTH, _APART = 1.0, 2.5, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +155,119 @@ def score_step_ratios(n: Floats, total: Floats, squares: Floats) -> Floats:
         return np.ones(max(len(n) - 1, 0))
     ratios: Floats = np.diff(total / n) ** 2 / (1 / n[1:] + 1 / n[:-1]) / within
     return ratios
+
+
+def weekly_offsets(n: ArrayLike, bad: ArrayLike, hour_of_week: ArrayLike) -> Floats:
+    """Learn by how much each hour of the week differs from the stream's own rate.
+
+    Three levels, each shrunk towards the one before by how much its cells really differ
+    (empirical Bayes): hour of the day; that on weekdays and on weekends; hour of the week. Where
+    nothing differs beyond chance the offsets are 0.
+
+    Args:
+        n: Labels of each batch of the baseline, shape (batches,).
+        bad: Bad outcomes among them.
+        hour_of_week: 0 (Monday, first hour) to 167 of each batch, local time.
+
+    Returns:
+        Log-odds to add at each hour of the week, shape (168,).
+
+    Raises:
+        DataError: Counts or hours are malformed.
+    """
+    labels, failures = check_counts(n, bad)
+    hour = np.asarray(hour_of_week)
+    if hour.dtype.kind != "i" or hour.shape != labels.shape:
+        raise DataError("hour_of_week needs one integer for each batch.")
+    if len(hour) and not (hour.min() >= 0 and hour.max() < HOURS_A_WEEK):
+        raise DataError("hour_of_week must lie in 0 to 167.")
+    week = np.arange(HOURS_A_WEEK)
+    weekend = (week // HOURS_A_DAY >= WEEKDAYS).astype(np.int64)
+    levels = (week % HOURS_A_DAY, week % HOURS_A_DAY + HOURS_A_DAY * weekend, week)
+    count = np.bincount(hour, weights=labels, minlength=HOURS_A_WEEK).astype(np.float64)
+    gone_bad = np.bincount(hour, weights=failures, minlength=HOURS_A_WEEK).astype(np.float64)
+    offset = np.zeros(HOURS_A_WEEK)
+    for level in levels:
+        offset = _refined(count, gone_bad, level, offset)
+    return offset
+
+
+def _refined(count: Floats, gone_bad: Floats, level: Ints, offset: Floats) -> Floats:
+    total = count.sum()
+    if not 0 < gone_bad.sum() < total:
+        return offset
+    own = float(log_odds(np.array(gone_bad.sum() / total)))
+    rate = from_log_odds(own + offset)
+    expected = np.bincount(level, weights=count * rate)
+    variance = np.bincount(level, weights=count * rate * (1 - rate))
+    observed = np.bincount(level, weights=gone_bad)
+    used = variance > 0
+    # In log-odds, a cell's shift is about its excess over its variance, known to 1 / variance.
+    excess = (observed - expected)[used]
+    # Less one standard error of itself, sqrt(2 cells + sum 1 / variance): few bad labels an hour look like
+    # a week half of the time, and a week that is none makes false alarms (6 of 30 metrics of rare zeros and ones in 60 days).
+    chance = math.sqrt(2 * used.sum() + float((1 / variance[used]).sum()))
+    spread = float((excess**2 / variance[used]).sum()) - used.sum() + 1 - chance
+    weight = float(variance[used].sum() - (variance[used] ** 2).sum() / variance[used].sum())
+    between = max(spread / weight, 0.0) if weight > 0 else 0.0
+    shift = np.zeros(len(variance))
+    if between > 0:
+        shift[used] = excess / (variance[used] + 1 / between)
+    refined: Floats = offset + shift[level]
+    return refined
+
+
+def weekend_offsets(
+    n: ArrayLike, bad: ArrayLike, hour_of_week: ArrayLike, day: ArrayLike
+) -> Floats:
+    """Learn from the first two weeks of a stream by how much its weekends differ, where both weeks agree.
+
+    One level, since what was learned before is a few days and a fall may lie in them: it counts where each
+    week shows it, both alike, beyond what chance makes of days of one kind. Shrunk by its own error.
+
+    Args:
+        n: Labels of each batch, shape (batches,).
+        bad: Bad outcomes among them.
+        hour_of_week: 0 (Monday, first hour) to 167 of each batch, local time.
+        day: Of each batch, 0 to 13.
+
+    Returns:
+        Log-odds to add at each hour of the week, shape (168,); all 0 where the weeks do not agree.
+
+    Raises:
+        DataError: Counts or hours are malformed.
+    """
+    labels, failures = check_counts(n, bad)
+    hour, days = np.asarray(hour_of_week), np.asarray(day)
+    if hour.dtype.kind != "i" or not hour.shape == days.shape == labels.shape:
+        raise DataError("hour_of_week and day need one integer for each batch.")
+    ends = (hour // HOURS_A_DAY >= WEEKDAYS).astype(np.int64)
+    cell = ends + 2 * (days // 7)
+    count, gone = (np.bincount(cell, x, minlength=4).astype(np.float64) for x in (labels, failures))
+    odds = np.log(gone + 0.5) - np.log(count - gone + 0.5)
+    variance = 1 / (gone + 0.5) + 1 / (count - gone + 0.5)
+    variance *= _spread_of_days(labels, failures, 2 * days + ends)
+    step, error = odds[1::2] - odds[::2], np.sqrt(variance[1::2] + variance[::2])
+    both = float((1 / error**2).sum() ** -0.5)
+    pooled = both**2 * float((step / error**2).sum())
+    agree = (np.abs(step) > _EACH * error).all() and abs(step[1] - step[0]) < _APART * math.hypot(
+        *error
+    )
+    if not (agree and step[0] * step[1] > 0 and abs(pooled) > _BOTH * both):
+        return np.zeros(HOURS_A_WEEK)
+    is_end = np.arange(HOURS_A_WEEK) // HOURS_A_DAY >= WEEKDAYS
+    offset: Floats = pooled * (1 - (both / pooled) ** 2) * (is_end - labels @ ends / labels.sum())
+    return offset
+
+
+def _spread_of_days(n: Floats, bad: Floats, place: Ints) -> float:
+    """The variance of days of one kind over that of independent labels, 1 or more; `place`: 2 day + kind."""
+    labels, failures = (np.bincount(place, x, minlength=28).astype(np.float64) for x in (n, bad))
+    total, free = 0.0, 0
+    for kind in (0, 1):
+        own, gone = labels[kind::2][labels[kind::2] > 0], failures[kind::2][labels[kind::2] > 0]
+        rate = float(gone.sum() / max(own.sum(), 1.0))
+        if len(own) > 1 and 0 < rate < 1:
+            total += float(((gone - own * rate) ** 2 / (own * rate * (1 - rate))).sum())
+            free += len(own) - 1
+    return max(total / free, 1.0) if free else 1.0

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
 from gonogo.detectors.log_space import from_log_odds
 from gonogo.detectors.pieces import PieceCache, SettledPrefix, in_pieces
-from gonogo.detectors.rate.change import change_at_alarm
 from gonogo.detectors.rate.null import (
     EPISODES_KEPT_MAX,
     TRAIL_MAX,
@@ -24,6 +23,7 @@ from gonogo.detectors.rate.null import (
     RateState,
     null_from,
 )
+from gonogo.detectors.rate.onset import change_at_alarm
 from gonogo.detectors.rate.recovery import Hours, Recovery, Side, begin_recovery, follow_recovery
 from gonogo.detectors.rate.rule import (
     CELL,

@@ -1,7 +1,7 @@
 """The distance a rate has gone since a change whose beginning is uncertain.
 
 Averages over the onsets k since the last reset. Onset k weighs labels_k times the marginal likelihood
-of the batches from k on at a new rate (see `change`). The new rate has a prior of its own:
+of the batches from k on at a new rate (see `onset`). The new rate has a prior of its own:
 half Jeffreys, half a half-normal above the rate before k, since what raised an alarm was picked for
 looking large; only rates beyond the one before count. The densities are mixed. The capped bets of the
 detector are not asked: where a rate went much further than they go, they would hold it back.
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from gonogo.detectors.arrays import Floats, Ints, check_counts, check_vector
 from gonogo.detectors.log_space import from_log_odds
-from gonogo.detectors.rate.change import marginals_since
+from gonogo.detectors.rate.onset import marginals_since
 from gonogo.detectors.rate.rate_watch import RateWatch
 from gonogo.detectors.rate.recovery import TYPICAL_CHANGE, Hours, Side
 from gonogo.detectors.rate.rule import RateRule

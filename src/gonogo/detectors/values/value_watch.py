@@ -18,10 +18,10 @@ from gonogo.detectors.rate.dispersion import (
     score_dispersion,
     score_step_ratios,
     trimmed_dispersion,
+    weekly_offsets,
 )
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
-from gonogo.detectors.rate.seasons import weekly_offsets
 from gonogo.detectors.values.ranks import ScoreSums, SparseRows
 from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState

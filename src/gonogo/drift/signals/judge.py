@@ -12,21 +12,29 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from gonogo.answers import Estimate
 from gonogo.detectors.many import listed, together_nats
+from gonogo.detectors.trust.unlabelled import estimate_from_confidence
 from gonogo.drift.finding import Finding
-from gonogo.drift.signals.budget_shares import SignalQuestion
-from gonogo.drift.signals.estimate import performance_estimate
+from gonogo.drift.signals.budget_shares import WEEK, SignalQuestion
 from gonogo.drift.signals.label_mix import category_findings
 from gonogo.drift.signals.outputs import consistency_findings, output_findings
-from gonogo.drift.signals.value_shapes import value_shapes
+from gonogo.drift.signals.value_shapes import VALUES_MIN, DailyShape, read_shape, value_shapes
+from gonogo.errors import NotEnoughData
 
 # Besides the metrics that are followed as values.
 SIGNAL_METRICS = ("prediction", "error_kind", "output", "embedding", "consistency")
 # Part of a remembered answer's key: raise it when the same days are to give another one.
 _FORMAT = 2
+# With fewer calls of the newest week unlabelled than this, the labels say more.
+_UNLABELLED_SHARE_MIN = 0.5
+METHOD = (
+    "estimate from stated confidence (CBPE): isotonic calibration on the labels there are, golden "
+    "ones included; blind to a change of what confidence means, and never a verdict"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +123,47 @@ def _key(asked: SignalQuestion) -> str:
     """Names what a remembered answer depends on besides the days."""
     said = repr((_FORMAT, asked.own, asked.accepted, asked.zone, asked.metrics))
     return f"signals/{blake2b(said.encode(), digest_size=12).hexdigest()}"
+
+
+async def performance_estimate(asked: SignalQuestion) -> Estimate | None:
+    """The expected share of good calls in the newest week; None where labels say it better."""
+    stated = await read_shape(asked, "confidence")
+    if stated is None:
+        return None
+    labelled = [
+        (await read_shape(asked, "confidence_labelled", golden=golden), kind)
+        for golden, kind in ((False, "own"), (True, "golden"))
+    ]
+    good = [await read_shape(asked, "confidence_good", golden=golden) for golden in (False, True)]
+    parts = [part for part in (stated, *(one for one, _ in labelled), *good) if part is not None]
+    bins = np.unique(np.concatenate([part.bins for part in parts]))
+
+    def total(
+        part: DailyShape | None, since: int = 0
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        if part is None:
+            return np.zeros(len(bins))
+        wide = part.over(bins)
+        summed: np.ndarray[tuple[int], np.dtype[np.float64]] = wide.table[wide.day >= since].sum(
+            axis=0
+        )
+        return summed
+
+    since = asked.end_day - WEEK
+    everything = total(stated, since)
+    unlabelled = everything - total(labelled[0][0], since)
+    if unlabelled.sum() < max(VALUES_MIN, _UNLABELLED_SHARE_MIN * everything.sum()):
+        return None
+    try:
+        found = estimate_from_confidence(
+            sum(total(one) for one, _ in labelled), sum(total(one) for one in good), unlabelled
+        )
+    except NotEnoughData:
+        return None
+    return Estimate(
+        mean=found.mean,
+        interval95=found.interval95,
+        n=found.n,
+        labels=found.labels,
+        method=METHOD,
+    )
