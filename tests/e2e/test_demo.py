@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo_course import check_course
-from gonogo.demo.decline_chart import Decline, decline_chart
+from gonogo.demo.paper import Decline, decline_chart
 from gonogo.demo.world import DAYS, HEALTHY_DAYS, World
 
 NOW_MS = 1_780_000_000_000

@@ -19,8 +19,8 @@ from gonogo.app import Gonogo
 from gonogo.config import load_settings
 from gonogo.dashboard.pulse import Pulse
 from gonogo.dashboard.site import site
-from gonogo.http.approval_links import ApprovalLink, link_of, read_link
 from gonogo.http.guard import Place
+from gonogo.http.signatures import ApprovalLink, link_of, read_link
 from receivers import ROUTING_KEY, pagerduty, receiver
 
 CONFIG = """

@@ -13,7 +13,7 @@ import pytest
 from gonogo.app import Gonogo
 from gonogo.dashboard.dashboard_server import serve_dashboard
 from gonogo.http.guard import Place
-from gonogo.http.retries import RequestDeadline
+from gonogo.http.quiet_server import RequestDeadline
 from gonogo.otlp.receiver import serve_otlp
 from gonogo.settings import Settings
 

@@ -10,10 +10,9 @@ import pytest
 from servers import Judge, serving
 
 from gonogo.errors import DataError
-from gonogo.prober.checkers import Score, score_answer
+from gonogo.prober.checkers import Score, check_apart, score_answer
 from gonogo.prober.fetch import http_client
 from gonogo.prober.golden_run import Item, parse_golden, read_golden
-from gonogo.prober.worker import check_apart
 from gonogo.settings import ProbeSettings
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from gonogo.app import Gonogo
-from gonogo.http.retries import RequestDeadline
+from gonogo.http.quiet_server import RequestDeadline
 from gonogo.ports.standing_verdicts import CurrentVerdict
 from gonogo.server import streamable_http
 from gonogo.server.gate import LOOPBACK, Access, Gate

@@ -13,7 +13,7 @@ from mcp.client.subscriptions import Subscription
 from mcp_types import TextResourceContents
 
 from gonogo.app import Gonogo
-from gonogo.server.listening import Listeners, addresses
+from gonogo.server.resources import Listeners, addresses
 from gonogo.server.surface import build_server
 from gonogo.settings import Settings
 from gonogo.views.movements import Movements, Snapshot, moved

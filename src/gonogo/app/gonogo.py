@@ -259,7 +259,7 @@ class Gonogo(CheckMemory):
     @as_meant
     async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:
         """Which target to call now; the same key gets the same target."""
-        from gonogo.fallback.low_budgets import recommended_route
+        from gonogo.fallback.route import recommended_route
 
         stores, now_ms = await self.stores(), self._clock()
         await stores.reconcile(dependency, now_ms=now_ms)

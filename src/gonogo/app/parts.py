@@ -31,10 +31,9 @@ from gonogo.store.books.decisions import StoredDecisions
 from gonogo.store.books.incident_book import StoredIncidents
 from gonogo.store.books.lease_book import StoredLeases
 from gonogo.store.books.ledger import SqliteLedger
-from gonogo.store.books.notice_book import StoredNotices
+from gonogo.store.books.notice_book import StoredNotices, StoredSilences
 from gonogo.store.books.refused_book import StoredRefusals
 from gonogo.store.books.route_book import StoredRoutes
-from gonogo.store.books.silence_book import StoredSilences
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock

@@ -23,16 +23,15 @@ from gonogo.fallback.conditions import approve_command
 from gonogo.fallback.plan import told_targets
 from gonogo.fallback.promotion.promotion_news import PromotionNews, promotion_news
 from gonogo.fallback.promotion.promotion_state import promotion_state
-from gonogo.http.approval_links import ApprovalLink, link_of
+from gonogo.http.signatures import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
 from gonogo.incidents.repeated_silences import repeated_silences
 from gonogo.incidents.telling import tell
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.actuators import Step
 from gonogo.ports.incidents import Kind
-from gonogo.ports.notices import Notice, Notifier, Page
+from gonogo.ports.notices import Notice, Notifier, Page, Silence
 from gonogo.ports.routes import WHOLE, Plan
-from gonogo.ports.silences import Silence
 from gonogo.records import DAY_MS, Decision, Verdict, worst_verdict
 from gonogo.settings import Settings
 from gonogo.text.forms import actor_name, counted, minute, named, shares

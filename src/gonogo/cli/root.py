@@ -13,19 +13,15 @@ from typer.exceptions import TyperException
 from gonogo import __version__
 from gonogo.cli import (
     actions,
-    backup_command,
-    baseline_command,
     checks,
-    dashboard,
     demo,
     drill_command,
-    forget_command,
     incident,
     ingest,
     log,
-    migrate_store,
     probe,
     setup,
+    store_commands,
     watch_command,
 )
 from gonogo.cli.command import START, Common, ConfigOption, JsonOption, StoreOption
@@ -101,18 +97,17 @@ for part in (
     ingest.group,
     doctor_command.group,
     checks.money,
-    forget_command.group,
+    store_commands.removals,
     log.group,
     actions.group,
     incident.people,
-    baseline_command.group,
+    store_commands.baselines,
     setup.group,
-    backup_command.group,
+    store_commands.copies,
     drill_command.group,
     watch_command.group,
-    dashboard.group,
     probe.group,
-    migrate_store.group,
+    store_commands.moves,
 ):
     root.registered_commands += part.registered_commands
 root.add_typer(checks.group, rich_help_panel=START)

@@ -1,4 +1,4 @@
-"""`gonogo watch`: stays and does what nobody has to ask for."""
+"""Commands that stay until they are stopped: `gonogo watch` does what nobody has to ask for, `gonogo dashboard` shows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 from gonogo.cli.command import Session, command
 
 group = typer.Typer()
+DEFAULT_PLACE = "127.0.0.1:8484"
 
 
 @command(
@@ -59,5 +60,43 @@ async def watch(
         async with anyio.create_task_group() as tasks:
             holder = f"{platform.node()} {os.getpid()} {secrets.token_hex(8)}"
             tasks.start_soon(partial(keep_all, duties, session.app, holder=holder))
+            async for _ in received:
+                tasks.cancel_scope.cancel()
+
+
+@command(
+    group,
+    "dashboard",
+    "gonogo dashboard",
+    "gonogo dashboard --host 127.0.0.1:0",
+    panel="Look",
+    actor="dashboard",
+)
+async def dashboard(
+    session: Session,
+    *,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", metavar="HOST:PORT", help="Where to listen; off loopback needs a token."
+        ),
+    ] = DEFAULT_PLACE,
+) -> None:
+    """Show the fleet, drift, budgets and incidents in a browser, live; reads only."""
+    from gonogo.dashboard.dashboard_server import serve_dashboard
+    from gonogo.http.guard import place_of
+
+    place = place_of(host, option="--host")
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        async with anyio.create_task_group() as tasks:
+
+            async def serve() -> None:
+                await serve_dashboard(
+                    session.app,
+                    place,
+                    say=lambda address: session.screen.line(f"Dashboard: {address}"),
+                )
+
+            tasks.start_soon(serve)
             async for _ in received:
                 tasks.cancel_scope.cancel()

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError, UnknownTarget, plain
-from gonogo.http.approval_links import PATH, ApprovalLink, read_link
+from gonogo.http.signatures import PATH, ApprovalLink, read_link
 from gonogo.text.answer_text import question
 
 if TYPE_CHECKING:

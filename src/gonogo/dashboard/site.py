@@ -23,8 +23,8 @@ from gonogo import __version__
 from gonogo.dashboard.approval_page import approval_route
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
-from gonogo.http.approval_links import PATH as LINKED
 from gonogo.http.guard import Place, bearer, holds, refusal
+from gonogo.http.signatures import PATH as LINKED
 from gonogo.panel import inline_hash, panel_html, stream_script
 
 if TYPE_CHECKING:

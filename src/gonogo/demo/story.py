@@ -16,8 +16,7 @@ from gonogo.answers import (
     PreflightReport,
     RouteAnswer,
 )
-from gonogo.demo.decline_chart import Decline, decline_chart
-from gonogo.demo.paper import Paper
+from gonogo.demo.paper import Decline, Paper, decline_chart
 from gonogo.demo.stage import BUDGET, WORKLOAD, Agent, Stage, agent_of, set_up
 from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
 from gonogo.errors import ProbeError

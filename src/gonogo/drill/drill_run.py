@@ -22,9 +22,9 @@ from gonogo.answers.drill_report import DrillReport
 from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
-from gonogo.drill.costs_booked import covering
 from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, HealthyHistory, read_past, refuse_thin
 from gonogo.drill.rehearsal import rehearse
+from gonogo.drill.replayed_calls import covering
 from gonogo.drill.sandbox import sandboxed
 from gonogo.drill.trial import Ground, Trial
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget

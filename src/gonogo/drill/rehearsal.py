@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from gonogo.answers import DriftReport, FallbackPlan, FallbackResult, TrustReport
-from gonogo.drill.costs_booked import book_played, covering
 from gonogo.drill.healthy_history import HealthyHistory
-from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
+from gonogo.drill.replayed_calls import ReplayedCalls, book_played, covering, good_rate, play_again
 from gonogo.drill.replayed_hours import CANDIDATE
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal

@@ -20,8 +20,8 @@ from anyio import get_cancelled_exc_class, to_thread
 
 from gonogo.clock import wall_clock_ms
 from gonogo.guard.held_calls import CallMoney, CallRefusedError, HeldCalls
-from gonogo.guard.not_asked import why_not_asked
 from gonogo.guard.resident import Judge
+from gonogo.guard.ruling import why_not_asked
 from gonogo.recorder.asker import Asker
 from gonogo.recorder.outbox import close_with_child
 from gonogo.recorder.recorder import Call, is_async

@@ -17,7 +17,7 @@ from gonogo.guard.hook_forms import (
     stopped,
     tool_of,
 )
-from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
+from gonogo.guard.ruling import GOES_ON, not_asked, why_not_asked
 
 
 def guard(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

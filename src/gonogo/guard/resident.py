@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from gonogo.config.edits import ConfigFile
 from gonogo.errors import StoreError
 from gonogo.guard.hook_forms import Ruling, UnreadableCall, called_name, stopped
-from gonogo.guard.not_asked import GOES_ON, not_asked, why_not_asked
-from gonogo.guard.ruling import ruling_of
+from gonogo.guard.ruling import GOES_ON, not_asked, ruling_of, why_not_asked
 from gonogo.guard.verdict_read import ANSWER_S, StandingFile, current_verdict
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import shlex
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from gonogo.errors import GonogoError, plain
 from gonogo.guard.hook_forms import Ruling
 from gonogo.text.forms import duration
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from gonogo.settings import GuardPolicy, GuardSettings, Settings
 
 _MCP = "mcp__"
+# What standard error says before the reason where the call goes on.
+GOES_ON = "gonogo guard: nothing was checked, and the call goes on"
 
 
 def dependency_of(tool: str, guard: GuardSettings) -> str | None:
@@ -57,3 +60,16 @@ def ruling_of(name: str, now: CurrentVerdict, settings: Settings, *, now_ms: int
         what,
         f"gonogo: {now.verdict} for {name}{told}{asked}. The evidence: gonogo check drift {typed}.{around}",
     )
+
+
+def why_not_asked(error: Exception) -> str:
+    """The reason in one line; of an error that is none of ours its name as well."""
+    ours = isinstance(error, (GonogoError, OSError)) and str(error)
+    return plain(str(error) if ours else f"{type(error).__name__}: {error}", 300)
+
+
+def not_asked(why: str, *, closed: bool) -> Ruling:
+    """Stopped with the reason where the gate is closed then; else it goes on."""
+    if closed:
+        return Ruling("deny", f"gonogo cannot be asked, and the gate is closed then: {why}")
+    return Ruling("allow")

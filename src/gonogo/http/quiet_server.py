@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import anyio
+import h11
 import uvicorn
-
-from gonogo.http.retries import RequestDeadline
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 # How long a response under way may hold up the end of the server.
 LAST_WORDS_S = 2
+REQUEST_S = 20.0
 
 
 class _Server(uvicorn.Server):
@@ -61,3 +63,44 @@ async def serve_quietly(
         ending()
         with anyio.CancelScope(shield=True):
             await server.shutdown(sockets=[listener])
+
+
+# A connection that has to send its requests in time: uvicorn itself would wait for ever.
+#
+# uvicorn bounds the wait between two requests, not a head or a body that comes a byte a minute
+# (slowloris), nor a connection that never says anything.
+
+
+class RequestDeadline(H11Protocol):
+    """uvicorn's connection, closed where a request is not whole `request_s` after it began."""
+
+    request_s: ClassVar[float] = REQUEST_S
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
+        """Wait for a first request, but not for ever."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; the time runs on while the request is not whole."""
+        super().data_received(data)
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._wait()
+        else:
+            self._wait_no_longer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline with the connection."""
+        self._wait_no_longer()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.request_s, self.transport.close)
+
+    def _wait_no_longer(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
 HEADER = "X-Gonogo-Signature"
 AGE_S_MAX = 300
+PATH = "/approve"
 
 
 def sign(secret: str, body: bytes, *, now_s: int) -> str:
@@ -34,3 +38,40 @@ def is_signed(secret: str, body: bytes, header: str, *, now_s: int) -> bool:
 
 def _mac(secret: str, body: bytes, sent_s: int) -> str:
     return hmac.new(secret.encode(), f"{sent_s}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+# Links by which a person approves a plan: signed, for one plan and one receiver, until a time.
+#
+# Whoever holds the link may say yes, so it is sent to people alone: no answer, list or log has it.
+# It carries nothing out by being opened, since chat programs open links to show what is behind them.
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalLink:
+    """What a link says: which plan, until when (epoch seconds), and to whom it was sent."""
+
+    plan_id: str
+    until_s: int
+    sent_to: str
+
+
+def link_of(secret: str, link: ApprovalLink, *, url: str) -> str:
+    """Its address, below where the dashboard is."""
+    said = {"plan": link.plan_id, "until": str(link.until_s), "to": link.sent_to}
+    return f"{url.rstrip('/')}{PATH}?{urlencode({**said, 'sig': _link_mac(secret, link)})}"
+
+
+def read_link(secret: str, query: Mapping[str, str]) -> ApprovalLink | None:
+    """A link from its query; None where another secret, or nobody, signed it. It may be expired."""
+    until = query.get("until", "")
+    if not (until.isascii() and until.isdigit() and len(until) <= 12):  # noqa: PLR2004 - digits of a time
+        return None
+    link = ApprovalLink(query.get("plan", ""), int(until), query.get("to", ""))
+    signed = hmac.compare_digest(_link_mac(secret, link).encode(), query.get("sig", "").encode())
+    return link if signed else None
+
+
+def _link_mac(secret: str, link: ApprovalLink) -> str:
+    # A separator that none of the parts holds: no two links are signed alike.
+    said = "\n".join(("gonogo approve", link.plan_id, str(link.until_s), link.sent_to))
+    return hmac.new(secret.encode(), said.encode(), hashlib.sha256).hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from gonogo.ports.silences import Silence
+from gonogo.ports.notices import Silence
 from gonogo.settings import CronTimes, MaintenanceSettings, Settings
 
 # Four years and a day have every date that there is.

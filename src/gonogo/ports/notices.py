@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -209,3 +210,21 @@ class Notices(Protocol):
     async def mark_message(self, notifier: str, subject: str, seq: int) -> None:
         """Remember that; 0 forgets it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """From when until when nobody is woken for a dependency, or for all that a pattern names."""
+
+    id: str
+    dependency: str
+    reason: str
+    actor: str
+    start_ms: int
+    until_ms: int
+
+    def covers(self, dependency: str, now_ms: int) -> bool:
+        """Whether it holds for a dependency now."""
+        return self.start_ms <= now_ms < self.until_ms and (
+            self.dependency == dependency or fnmatchcase(dependency, self.dependency)
+        )

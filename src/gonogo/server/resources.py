@@ -1,12 +1,17 @@
-"""Resources: decisions, dependencies and incidents by address, as JSON."""
+"""Resources: decisions, dependencies and incidents by address, as JSON; subscribers are told of changes."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+import anyio
 from mcp.server.mcpserver import MCPServer
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
 from mcp_types import (
     Completion,
     CompletionArgument,
@@ -16,11 +21,16 @@ from mcp_types import (
 )
 
 from gonogo.app import Gonogo
+from gonogo.errors import GonogoError
 from gonogo.text.answer_text import action_json, as_json, decision_json
+from gonogo.views.movements import Movements
 
 JSON = "application/json"
 COMPLETIONS_MAX = 100
 CHANGES_MAX = 20
+RETRY_S = 5.0
+
+logger = logging.getLogger("gonogo.server")
 
 
 def add_resources(server: MCPServer[Gonogo], app: Gonogo) -> None:
@@ -144,7 +154,6 @@ _TEMPLATES = {
     "gonogo://decision/{id}": "decision_id",
 }
 
-
 _NEWEST_ALONE = ("incident_id", "decision_id", "plan_id")
 LOOKED_AT_MAX = 50
 
@@ -164,3 +173,73 @@ async def _known(app: Gonogo, wanted: str) -> list[str] | None:
             settings = app.settings
             configured = {"workload": settings.workloads, "budget": settings.budgets}.get(wanted)
             return None if configured is None else sorted(configured)
+
+
+# Telling subscribers that a resource changed, also where another process changed it.
+#
+# While nobody listens nothing is looked at. A verdict changes when somebody asks for it anew; what
+# is told is that the resource should be read again, never what it says.
+
+
+class Listeners(InMemorySubscriptionBus):
+    """The SDK's fan-out, which also knows whether anybody listens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self.somebody, self.nobody = anyio.Event(), anyio.Event()
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Register a listener; returns what takes it back, once."""
+        forget = super().subscribe(listener)
+        self._count += 1
+        if self._count == 1:
+            self.nobody = anyio.Event()
+            self.somebody.set()
+        listens = True
+
+        def unsubscribe() -> None:
+            nonlocal listens
+            if not listens:
+                return
+            listens = False
+            forget()
+            self._count -= 1
+            if self._count == 0:
+                self.somebody = anyio.Event()
+                self.nobody.set()
+
+        return unsubscribe
+
+
+async def tell_listeners(app: Gonogo, listeners: Listeners) -> None:
+    """Publish what moves for as long as somebody listens, until cancelled."""
+    while True:
+        await listeners.somebody.wait()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_tell, app, listeners)
+            await listeners.nobody.wait()
+            tasks.cancel_scope.cancel()
+
+
+async def _tell(app: Gonogo, listeners: Listeners) -> None:
+    while True:
+        try:
+            async with aclosing(app.movements()) as movements:
+                async for moved in movements:
+                    for uri in addresses(moved):
+                        await listeners.publish(ResourceUpdated(uri=uri))
+        except GonogoError as error:
+            logger.warning("listening: %s", error)
+            await anyio.sleep(RETRY_S)
+
+
+def addresses(moved: Movements) -> list[str]:
+    """The resources to read again; a name is spelt as it is and, where that differs, encoded."""
+    found = ["gonogo://dependencies"] if moved.dependencies else []
+    for name in moved.dependencies:
+        found += dict.fromkeys(
+            f"gonogo://dependency/{spelt}" for spelt in (name, quote(name, safe=""))
+        )
+    found += [f"gonogo://incident/{incident}" for incident in moved.incidents]
+    return [*found, "gonogo://audit"] if moved.actions else found

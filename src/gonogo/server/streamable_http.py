@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from gonogo.app import Gonogo
 from gonogo.errors import GonogoError
-from gonogo.http.retries import RequestDeadline
+from gonogo.http.quiet_server import RequestDeadline
 from gonogo.server.gate import Access, Gate, Surface
 from gonogo.server.metrics import CONTENT_TYPE, exposition
 from gonogo.server.surface import GonogoServer, build_server

@@ -41,12 +41,11 @@ from gonogo.app.open_store import acting_as
 from gonogo.errors import GonogoError, UnknownTarget, plain
 from gonogo.server.definitions import DRAWN, define
 from gonogo.server.gate import SUBJECT
-from gonogo.server.listening import Listeners, tell_listeners
 from gonogo.server.panel_app import PanelApp
 from gonogo.server.prompts import add_prompts
-from gonogo.server.refusals import refused_arguments, unknown_name
-from gonogo.server.resources import add_completions, add_resources
+from gonogo.server.resources import Listeners, add_completions, add_resources, tell_listeners
 from gonogo.server.tools import Tools
+from gonogo.server.unreadable import refused_arguments, unknown_name
 
 INSTRUCTIONS = (
     "gonogo tells whether the models, skills, tools, APIs and budgets that work depends on are fit "

@@ -13,14 +13,16 @@ from typing import NamedTuple
 
 from gonogo.detectors.bins import LOG, LOGIT, SIGNED_LOG, Layout
 from gonogo.errors import ParameterError, plain
-from gonogo.ingest.hour_cells.bin_sql import bin_found, near_bin, scaled_value
 from gonogo.ingest.hour_cells.cell_dialects import (
     DIALECTS,
     FIELDS_COUNTED,
     CallTable,
     Dialect,
+    bin_found,
     by_name,
+    near_bin,
     quoted,
+    scaled_value,
     select,
     summed,
 )

@@ -31,9 +31,7 @@ from gonogo.ingest.otlp.names import (
     number_of,
     read_attributes,
 )
-from gonogo.ingest.otlp.recent import Recent
-from gonogo.ingest.otlp.responses import CallName, Outcome, Responses
-from gonogo.ingest.otlp.same_calls import SameCalls, SpanCall
+from gonogo.ingest.otlp.same_calls import CallName, Outcome, Recent, Responses, SameCalls, SpanCall
 from gonogo.ingest.otlp.spans import call_fields, judgement
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.ingest.token_usage import token_fields

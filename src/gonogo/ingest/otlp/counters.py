@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, Tally, read_attributes
-from gonogo.ingest.otlp.recent import Recent
+from gonogo.ingest.otlp.same_calls import Recent
 from gonogo.ingest.otlp.spans import call_fields
 
 if TYPE_CHECKING:

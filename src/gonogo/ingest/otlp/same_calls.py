@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Generic, NamedTuple, TypeVar
 
 from gonogo.ingest.otlp.names import Scalar
-from gonogo.ingest.otlp.recent import Recent
 
 REMEMBERED = 50_000
 STEPS_MAX = 8
 _NAMES = ("response_model", "request_model", "tool", "mcp_server")
+K = TypeVar("K")
+V = TypeVar("V")
+# Two keys a call.
+CALLS_REMEMBERED = 100_000
+
+# How a stored observation is found again: its dependency, its id.
+CallName = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -98,3 +106,75 @@ class SameCalls:
             around.append(at)
             at = self._parents.get(at)
         return around
+
+
+class Recent(Generic[K, V]):
+    """Keeps the newest entries: at least `size` of them, at most twice as many.
+
+    Forgetting drops a whole generation. Deleting the oldest entry of one dict, time and again,
+    would walk over all that were deleted before it.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def keep(self, key: K, value: V) -> None:
+        """Remember an entry as the newest."""
+        young = self._young
+        young[key] = value
+        if len(young) >= self._size:
+            self._old, self._young = young, {}
+
+    def get(self, key: K) -> V | None:
+        """The value of a key that is remembered."""
+        found = self._young.get(key)
+        return self._old.get(key) if found is None else found
+
+    def pop(self, key: K) -> V | None:
+        """The value of a key, which is forgotten."""
+        old = self._old.pop(key, None)
+        return self._young.pop(key, old)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._young or key in self._old
+
+    def __bool__(self) -> bool:
+        return bool(self._young or self._old)
+
+
+class Outcome(NamedTuple):
+    """What an evaluation said, and when, in Unix seconds: the outcome, where it says one, and its score."""
+
+    outcome: float | None
+    ts: float
+    metrics: Mapping[str, float] = MappingProxyType({})
+
+
+class Responses:
+    """Bounded memory of calls, and of evaluations that came before their call."""
+
+    def __init__(self) -> None:
+        self._calls: Recent[str | bytes, CallName] = Recent(CALLS_REMEMBERED)
+        self._waiting: Recent[str | bytes, Outcome] = Recent(CALLS_REMEMBERED)
+
+    def call(self, name: CallName, key: str | bytes, other: bytes = b"") -> Outcome | None:
+        """Remember a call by one key or two; returns the outcome that was waiting for it."""
+        self._calls.keep(key, name)
+        if other:
+            self._calls.keep(other, name)
+        if not self._waiting:
+            return None
+        by_key, by_other = self._waiting.pop(key), self._waiting.pop(other)
+        return by_key or by_other
+
+    def outcome(self, outcome: Outcome, *keys: str | bytes | None) -> CallName | None:
+        """The call that an evaluation is about; None: it waits for it."""
+        named = [key for key in keys if key]
+        for key in named:
+            if (name := self._calls.get(key)) is not None:
+                return name
+        for key in named:
+            self._waiting.keep(key, outcome)
+        return None

@@ -24,8 +24,7 @@ from gonogo.store.books.run_books import (
 )
 from gonogo.store.postgres.books import open_session, root_of, see_balances
 from gonogo.store.postgres.catalogue import PostgresCatalogue
-from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom
-from gonogo.store.postgres.settling import lower, settle
+from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom, lower, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,17 +9,36 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gonogo.store.postgres.catalogue import PostgresCatalogue
+from gonogo.detectors.bins import layout_of
+from gonogo.records import Histograms, HourCounts
+from gonogo.store.engine import Connection
+from gonogo.store.observations.cells import COUNTS
+from gonogo.store.postgres.catalogue import PostgresCatalogue, id_of
+from gonogo.store.reads.queries import Slice, histograms_of, hours_of, segment_ids
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import BatchReport, Histograms, HourCounts
+    from gonogo.records import BatchReport
     from gonogo.store.observations.batch_parts import Told
-    from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
     from gonogo.store.reads.telemetry_store import RecordRows
+
+_SLICE = """
+FROM series s JOIN {table} t ON t.dependency_id = s.dependency_id AND t.series_id = s.id
+WHERE s.dependency_id = :dependency AND s.golden = :golden AND s.segment_id = ANY(:segments)
+  AND t.daily = :daily AND t.bucket BETWEEN :first AND :last
+"""
+_HOURS = (
+    f"SELECT t.bucket, s.version_id, {', '.join(f't.{name}' for name in COUNTS)} "
+    + _SLICE.format(table="rollup")
+)
+_HISTOGRAMS = (
+    "SELECT t.bucket, s.version_id, t.n, t.sum, t.lowest, t.bins "
+    + _SLICE.format(table="histogram")
+    + "AND t.metric_id = :metric"
+)
 
 
 class PostgresTelemetry(StoredTelemetry):
@@ -44,16 +63,38 @@ class PostgresTelemetry(StoredTelemetry):
         return await stored_in_parts([named[name] for name in sorted(named)], store)
 
     async def _hours(self, asked: Slice) -> HourCounts:
-        from gonogo.store.postgres.reading import read_hours
 
         return await self._database.read(partial(read_hours, asked=asked))
 
     async def _histograms(self, asked: Slice, metric: str) -> Histograms:
-        from gonogo.store.postgres.reading import read_histograms
 
         return await self._database.read(partial(read_histograms, asked=asked, metric=metric))
 
     def _rollup_reads(self) -> tuple[ReadHours, ReadHistograms]:
-        from gonogo.store.postgres.reading import read_histograms, read_hours
 
         return read_hours, read_histograms
+
+
+def _asked(connection: Connection, asked: Slice) -> dict[str, object]:
+    first, last = asked.buckets()
+    return {
+        "dependency": id_of(asked.dependency),
+        "golden": int(asked.golden),
+        "segments": [0] if asked.segment is None else segment_ids(connection, asked.segment),
+        "daily": int(asked.daily),
+        "first": first,
+        "last": last,
+    }
+
+
+def read_hours(connection: Connection, asked: Slice) -> HourCounts:
+    """Hourly counts of a slice, by hour and version."""
+    rows = connection.execute(_HOURS, _asked(connection, asked)).fetchall()
+    return hours_of(connection, rows)
+
+
+def read_histograms(connection: Connection, asked: Slice, metric: str) -> Histograms:
+    """Histograms of a metric in a slice, by bucket and version."""
+    layout_of(metric)
+    named = {**_asked(connection, asked), "metric": id_of(metric)}
+    return histograms_of(connection, metric, connection.execute(_HISTOGRAMS, named).fetchall())
