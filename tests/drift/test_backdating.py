@@ -11,7 +11,7 @@ import pytest
 
 from drift_world import START_MS, World, calls, open_world
 from gonogo.answers import rfc3339
-from gonogo.ingest.load import Reading
+from gonogo.ingest.batches import Reading
 from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.records import DAY_MS, HOUR_MS
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gonogo.errors import DataError, NoInput, ParameterError
-from gonogo.ingest.load import BATCH_ROWS, LoadReport, Progress, Reading, load
+from gonogo.ingest.batches import BATCH_ROWS, Reading
+from gonogo.ingest.load import LoadReport, Progress, load
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.ingest.numbered_lines import Format

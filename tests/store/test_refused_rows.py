@@ -14,7 +14,8 @@ from gonogo import Recorder
 from gonogo.app import Gonogo
 from gonogo.app.taking_back import forget
 from gonogo.errors import UnknownTarget
-from gonogo.ingest.load import LoadReport, Reading
+from gonogo.ingest.batches import Reading
+from gonogo.ingest.load import LoadReport
 from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.records import DAY_MS
 from gonogo.settings import Settings

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
+from gonogo.app.parts import Stores
 from gonogo.app.shift_notices import ME, notice_of
 from gonogo.errors import plain
 from gonogo.money.budget_check import check_budget
 from gonogo.money.budget_plan import PLANNED_CALLS_MAX
 from gonogo.money.budget_request import BudgetRequest
-from gonogo.money.scopes import budget_fills
+from gonogo.money.scopes import Traffic, budget_fills
 from gonogo.money.step_down import LOW_SHARE, cheaper_target
 from gonogo.ports.incidents import Event
+from gonogo.ports.money import Scope
 from gonogo.ports.notices import Notice, Pace
 from gonogo.records import DAY_MS, UNIT_SIZE
+from gonogo.settings import BudgetSettings
 from gonogo.text.forms import UNIT_WORDS, amount_text, minute, percent
-
-if TYPE_CHECKING:
-    from gonogo.app.parts import Stores
-    from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import Scope
-    from gonogo.settings import BudgetSettings
-
-__all__ = ["PACE", "budget_notices", "pace_over"]
 
 # A window is told not to last where what is left carries its calls this likely, or less.
 LASTS_CHANCE_MAX = 0.1

@@ -11,7 +11,7 @@ from gonogo.app.open_store import OpenStore
 from gonogo.app.question_arguments import as_meant
 from gonogo.clock import spare_time
 from gonogo.errors import ActionRefused
-from gonogo.records import DAY_MS
+from gonogo.records import DAY_MS, BatchReport, Decision, Observation, RefusedRows, Rejection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
     from gonogo.incidents.change_events import ChangeEvent
-    from gonogo.ingest.load import LoadReport, Progress, Reading
+    from gonogo.ingest.batches import Reading
+    from gonogo.ingest.load import LoadReport, Progress
     from gonogo.ingest.mapping import ColumnMap
     from gonogo.money.calibration import CalibrationTable
     from gonogo.ports.actuators import Step
-    from gonogo.records import BatchReport, Decision, Observation, RefusedRows, Rejection
     from gonogo.store.books.audit import ChainCheck
     from gonogo.store.repair import FigureComparison, Removal
     from gonogo.views.gauges import Gauges

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from gonogo.answers import BudgetCheck, RunReport, Settlement
+from gonogo.app.parts import Stores
 from gonogo.errors import ParameterError, plain
 from gonogo.money.budget_check import check_budget, renew_reservation, settle_reservation
+from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.run_watch import report_run
-from gonogo.money.scopes import budget_fills
+from gonogo.money.scopes import Traffic, budget_fills
 from gonogo.money.step_down import LOW_SHARE, cheaper_target, stepped_down
+from gonogo.records import Decision, Verdict
 from gonogo.text.budget_summary import run_summary, step_down_text
 from gonogo.text.forms import named, percent
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gonogo.answers import BudgetCheck, RunReport, Settlement
-    from gonogo.app.parts import Stores
-    from gonogo.money.budget_request import BudgetRequest
-    from gonogo.money.scopes import Traffic
-    from gonogo.records import Decision, Verdict
 
 _CHECK, _SETTLE = "check_budget_with_confidence", "settle_reservation"
 

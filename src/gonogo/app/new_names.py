@@ -5,29 +5,23 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from gonogo.border.characters import skeleton
+from gonogo.drift.backdating import BackdatedIntake
 from gonogo.errors import plain
 from gonogo.ingest.refused_lines import Refusals
 from gonogo.money.not_counted import nearest
-from gonogo.records import BatchReport
-from gonogo.settings import PER_DEPENDENCY
+from gonogo.ports.hour_cells import HourCell
+from gonogo.ports.money import Ledger
+from gonogo.records import BatchReport, Observation, Rejection
+from gonogo.settings import PER_DEPENDENCY, BudgetSettings
+from gonogo.store.books.refused_book import StoredRefusals
+from gonogo.store.observations.batch_parts import Told
+from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.text.forms import counted
 from gonogo.trust.writers import kept_of, refused_of, with_refused
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-
-    from gonogo.drift.backdating import BackdatedIntake
-    from gonogo.ports.hour_cells import HourCell
-    from gonogo.ports.money import Ledger
-    from gonogo.records import Observation, Rejection
-    from gonogo.settings import BudgetSettings
-    from gonogo.store.books.refused_book import StoredRefusals
-    from gonogo.store.observations.batch_parts import Told
-    from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 NOTES_MAX = 5
 # Among more names than this a typo is looked for by its skeleton alone.

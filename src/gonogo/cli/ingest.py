@@ -138,7 +138,7 @@ async def ingest(
     timezone: ZoneOption = None,
 ) -> int:
     """Store observations from files (JSONL, CSV, …); refused lines are named, the others are kept."""
-    from gonogo.ingest.load import Reading
+    from gonogo.ingest.batches import Reading
     from gonogo.ingest.mapping_options import parse_mapping
     from gonogo.ingest.times import time_zone
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gonogo.detectors.arrays import Ints
 from gonogo.drill import replayed_hours as rollup
+from gonogo.drill.healthy_history import HealthyHistory
+from gonogo.drill.replayed_calls import ReplayedCalls
 from gonogo.drill.unplayed_reads import UnplayedReads
 from gonogo.errors import ActionRefused
 from gonogo.hours.counts import (
@@ -25,6 +28,7 @@ from gonogo.hours.counts import (
 )
 from gonogo.hours.rate_hours import LAG_METRIC
 from gonogo.ports.booked_costs import VersionCalls
+from gonogo.ports.trust_reads import Population, Repeats
 from gonogo.records import (
     DAY_MS,
     HOUR_MS,
@@ -40,16 +44,8 @@ from gonogo.records import (
     Rollups,
     Unit,
 )
+from gonogo.settings import Settings
 from gonogo.store.observations.rows import Rule
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from gonogo.detectors.arrays import Ints
-    from gonogo.drill.healthy_history import HealthyHistory
-    from gonogo.drill.replayed_calls import ReplayedCalls
-    from gonogo.ports.trust_reads import Population, Repeats
-    from gonogo.settings import Settings
 
 # No quality verdict rests on these, so they are read only in the scenarios that move them.
 READ_WHERE_MOVED = ("confidence", "cost_usd")

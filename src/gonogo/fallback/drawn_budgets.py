@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.money.amounts import mean_amount
 from gonogo.money.scopes import Traffic, dependencies_of, scopes_at, stead_of, traffic_now
-from gonogo.ports.routes import Check, is_called, split_version
+from gonogo.ports.routes import Check, Route, Weight, is_called, split_version
 from gonogo.records import DAY_MS, HOUR_MS, UNIT_SIZE, Unit
-from gonogo.settings import PER_DEPENDENCY
+from gonogo.settings import PER_DEPENDENCY, BudgetSettings, Settings
 from gonogo.text.forms import amount_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.routes import Route, Weight
-    from gonogo.settings import BudgetSettings, Settings
 
 # A target that costs at most so much more than where the calls go now leaves a budget as it was.
 _AS_DEAR_MAX = 1.1

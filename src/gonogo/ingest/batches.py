@@ -19,16 +19,6 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
 from gonogo.records import Observation, Rejection
 
-__all__ = [
-    "AS_TOLD",
-    "BATCH_ROWS",
-    "Batch",
-    "BatchReader",
-    "Reading",
-    "check_outcomes",
-    "refuse_half_read",
-]
-
 BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_MS_MAX = 1_000

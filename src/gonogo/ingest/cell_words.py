@@ -8,17 +8,6 @@ from typing import Literal
 
 from gonogo.ingest.jsonl import strict_json
 
-__all__ = [
-    "NO",
-    "YES",
-    "Form",
-    "is_nothing",
-    "is_other_money",
-    "outcome_of_word",
-    "plainly",
-    "typed_cell",
-]
-
 Form = Literal["text", "number", "count", "outcome", "time", "list", "texts", "numbers"]
 EXACT_DIGITS_MAX = 18
 

@@ -32,17 +32,6 @@ from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.forms import counted
 from gonogo.text.row_notes import NO_SHARED_IDS, SKEW_MS, SharedIds, ahead_text, corrections_text
 
-__all__ = [
-    "BATCH_ROWS",
-    "LoadReport",
-    "ObservationSink",
-    "Progress",
-    "Reading",
-    "RefusedLine",
-    "load",
-    "same_file",
-]
-
 REFUSED_KEPT_MAX = 1_000
 # Most files carry ids or times, or are new: few lines tell.
 FIRST_LOOK_ROWS = 100

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from gonogo.records import Rejection
-
-__all__ = ["Refusals"]
+from gonogo.records import Rejection
 
 FIELD_CHARS_MAX = 64
 KEYS_MAX = 1_000

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gonogo.money.scopes import Traffic, budget_fills
-from gonogo.ports.routes import shadow_names
-from gonogo.ports.standing_verdicts import verdicts_now
+from gonogo.ports.incidents import Incidents
+from gonogo.ports.money import Ledger
+from gonogo.ports.routes import Routes, shadow_names
+from gonogo.ports.standing_verdicts import CurrentVerdict, verdicts_now
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
 from gonogo.records import UNIT_SIZE, Unit
+from gonogo.settings import Settings
 from gonogo.trust.fleet_scores import look_at_fleet
-
-if TYPE_CHECKING:
-    from gonogo.ports.incidents import Incidents
-    from gonogo.ports.money import Ledger
-    from gonogo.ports.routes import Routes
-    from gonogo.ports.standing_verdicts import CurrentVerdict
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
-    from gonogo.settings import Settings
-
 
 # How long a scrape goes on scoring what came since the last one.
 SCRAPE_S = 0.5

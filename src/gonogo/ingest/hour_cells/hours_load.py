@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from anyio import to_thread
 
@@ -18,12 +18,8 @@ from gonogo.ingest.load import LoadReport, ObservationSink, Progress, load, same
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.refused_lines import Refusals
 from gonogo.records import Rejection
+from gonogo.settings import Settings
 from gonogo.text.forms import counted
-
-if TYPE_CHECKING:
-    from gonogo.settings import Settings
-
-__all__ = ["load_files"]
 
 COLUMNS_SHOWN = 8
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from gonogo.errors import DataError, plain
 from gonogo.ingest import field_checks as checked
@@ -21,13 +22,7 @@ from gonogo.ingest.hour_cells.cell_sql import cells_query
 from gonogo.ingest.mapping import ColumnMap, Target
 from gonogo.ingest.observation import FIELDS
 from gonogo.records import DAY_MS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gonogo.settings import Settings
-
-__all__ = ["HoursFile", "RefusedCalls", "count_hours"]
+from gonogo.settings import Settings
 
 DIFFERENT_MAX = 200_000
 MEMORY_MAX = "2GB"

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gonogo.ports.booked_costs import KEPT_KEY, KEYED, KeyedCalls
-
-if TYPE_CHECKING:
-    from gonogo.store.engine import Connection
-
-__all__ = ["budgets_below", "kept_keys", "keyed_names", "newest_values"]
+from gonogo.store.engine import Connection
 
 _NAMES = {
     False: "SELECT DISTINCT dependency FROM spend_source WHERE dependency >= ? AND dependency < ?"

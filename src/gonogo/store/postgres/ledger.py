@@ -9,8 +9,18 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gonogo.ports.money import BudgetRecord, JudgedCheck
-from gonogo.records import DAY_MS, MICRO
+from gonogo.ports.money import (
+    Balance,
+    BudgetRecord,
+    ClosedReservation,
+    JudgedCheck,
+    Ledger,
+    Replay,
+    ReserveRequest,
+    RunProgress,
+    Scope,
+)
+from gonogo.records import DAY_MS, MICRO, Decision, Unit
 from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger import answered
@@ -22,26 +32,15 @@ from gonogo.store.books.run_books import (
     renew,
     run_so_far,
 )
-from gonogo.store.postgres.books import open_session, root_of, see_balances
+from gonogo.store.postgres.books import BalanceSnapshot, open_session, root_of, see_balances
 from gonogo.store.postgres.catalogue import PostgresCatalogue
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom, lower, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gonogo.ports.money import (
-        Balance,
-        ClosedReservation,
-        Ledger,
-        Replay,
-        ReserveRequest,
-        RunProgress,
-        Scope,
-    )
-    from gonogo.records import Decision, Unit
     from gonogo.settings import Settings
     from gonogo.store.engine import Connection
-    from gonogo.store.postgres.books import BalanceSnapshot
     from gonogo.store.postgres.database import PostgresDatabase
 
 _TRIES = 3

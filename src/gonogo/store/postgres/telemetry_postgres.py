@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
-from gonogo.records import Histograms, HourCounts
+from gonogo.records import BatchReport, Histograms, HourCounts
 from gonogo.store.engine import Connection
 from gonogo.store.observations.cells import COUNTS
 from gonogo.store.postgres.catalogue import PostgresCatalogue, id_of
@@ -20,7 +20,6 @@ from gonogo.store.reads.telemetry_store import StoredTelemetry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.records import BatchReport
     from gonogo.store.observations.batch_parts import Told
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
     from gonogo.store.reads.telemetry_store import RecordRows
