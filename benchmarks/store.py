@@ -27,9 +27,9 @@ from typing import NamedTuple
 import aiosqlite
 from wire import Row, print_rows
 
-from gonogo.app.memory import wall_clock_ms as now_ms
 from gonogo.app.parts import open_stores
 from gonogo.cli.ingest import GARBAGE_LOOKED_FOR_AFTER
+from gonogo.clock import wall_clock_ms as now_ms
 from gonogo.ingest.load import load
 from gonogo.ingest.mapping_options import parse_mapping
 from gonogo.records import MICRO, Observation

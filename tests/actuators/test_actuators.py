@@ -16,7 +16,7 @@ from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.route_file import RouteFile
 from gonogo.actuators.webhook import Webhook
 from gonogo.answers import FallbackResult
-from gonogo.app.memory import wall_clock_ms
+from gonogo.clock import wall_clock_ms
 from gonogo.ports.actuators import Actuator
 from gonogo.ports.promotions import Promotion
 from gonogo.ports.routes import Route, Weight

@@ -11,7 +11,7 @@ import pytest
 
 from gonogo.actuators.mlflow import MlflowAlias
 from gonogo.actuators.webhook import Webhook
-from gonogo.app.memory import wall_clock_ms
+from gonogo.clock import wall_clock_ms
 from gonogo.http.bounded_exchange import HIDDEN
 from gonogo.notifiers import post as posting
 from gonogo.notifiers.post import post

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.trust.fleet_scores import Suspicion
 
-__all__ = ["CheckMemory", "wall_clock_ms"]
-
 # How long a look at the fleet goes on scoring before it answers with what there is.
 FLEET_LOOK_S = 1.5
 # Limits of single values, the fullest of them.

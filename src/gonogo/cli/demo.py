@@ -25,7 +25,7 @@ async def demo(
     """See it work: three simulated weeks and an agent's questions; changes nothing of yours."""
     from rich.console import Console
 
-    from gonogo.app.memory import wall_clock_ms
+    from gonogo.clock import wall_clock_ms
     from gonogo.demo.paper import Paper
     from gonogo.demo.story import play
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import anyio
 
 from gonogo.app import Gonogo
-from gonogo.app.memory import wall_clock_ms
 from gonogo.app.parts import Stores
+from gonogo.clock import wall_clock_ms
 from gonogo.http.guard import Place, listening_socket, refuse_without_token, tokens_of
 from gonogo.settings import Settings
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from gonogo.answers import DriftStatus, NextAction
+from gonogo.answers import DriftReport, DriftStatus, NextAction
+from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.ladder import DROP_EXCLUDED
+from gonogo.records import Verdict
+from gonogo.settings import DependencySettings
 from gonogo.text.drift_summary import things
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftReport
-    from gonogo.drift.finding import DriftQuestion, Finding
-    from gonogo.records import Verdict
-    from gonogo.settings import DependencySettings
 
 VERDICT_OF: dict[DriftStatus, Verdict] = {
     "stable": "go",

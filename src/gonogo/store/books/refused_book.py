@@ -6,19 +6,13 @@ good. Counts are kept, and the newest reason; never the row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.records import DAY_MS, REFUSED_DAYS, RefusedRows
+from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations.arrival_times import came_since
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.store.engine import Connection, Engine
-
-__all__ = ["StoredRefusals", "read_refused"]
 
 # Counts that are kept in all; the oldest go first. Names of fields and files come without end.
 COUNTS_MAX = 10_000

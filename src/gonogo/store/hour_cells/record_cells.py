@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from gonogo.ports.booked_costs import BookedCost
+from gonogo.ports.hour_cells import CellContent, HourCell
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, BatchReport, Rejection
+from gonogo.settings import Settings
+from gonogo.store.engine import Connection
 from gonogo.store.hour_cells.stored_cells import (
     CELL_COLUMNS,
     StoredCell,
@@ -19,7 +24,8 @@ from gonogo.store.hour_cells.stored_cells import (
 )
 from gonogo.store.observations.arrival_times import note_arrivals
 from gonogo.store.observations.batch_parts import added
-from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
+from gonogo.store.observations.cells import Cells
 from gonogo.store.observations.dependencies import (
     KnownDependency,
     known_dependency,
@@ -28,21 +34,9 @@ from gonogo.store.observations.dependencies import (
     raise_revision,
 )
 from gonogo.store.observations.observation_counts import recount
+from gonogo.store.observations.rows import Rule
 from gonogo.store.observations.samples import add_golden
 from gonogo.store.observations.slices import Slices
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from gonogo.ports.booked_costs import BookedCost
-    from gonogo.ports.hour_cells import CellContent, HourCell
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
-    from gonogo.store.observations.cells import Cells
-    from gonogo.store.observations.rows import Rule
-
-__all__ = ["record_cells"]
 
 HOURS_A_QUERY = 500
 _TWICE = (

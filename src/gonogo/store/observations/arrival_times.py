@@ -5,17 +5,11 @@ Of each day and hour, not of each row: an import of history would grow by what i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from gonogo.records import DAY_MS, HOUR_MS, REFUSED_DAYS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.catalogue import Catalogue
-
-__all__ = ["came_since", "note_arrivals"]
+from gonogo.store.engine import Connection
+from gonogo.store.observations.catalogue import Catalogue
 
 # What is asked of a refused row reaches back from the newest of them, and that one as far from now. Days are
 # counted and not reckoned from now: one clock that is ahead takes nothing that others need.

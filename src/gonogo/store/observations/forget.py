@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
+from gonogo.ports.booked_costs import BookedCost
 from gonogo.records import DAY_MS, MICRO, NANO_A_MICRO
+from gonogo.settings import Settings
+from gonogo.store.engine import Connection
 from gonogo.store.hour_cells.stored_cells import (
     CELL_COLUMNS,
     HOUR_AS_MS,
@@ -22,7 +24,7 @@ from gonogo.store.hour_cells.stored_cells import (
     see_values,
     unpacked,
 )
-from gonogo.store.observations.catalogue import CommittedIds
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.observations.costs import Costs
 from gonogo.store.observations.observation_counts import (
     store_versions,
@@ -32,14 +34,6 @@ from gonogo.store.observations.observation_counts import (
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import COLUMNS, Row, Rule
-
-if TYPE_CHECKING:
-    from gonogo.ports.booked_costs import BookedCost
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
-    from gonogo.store.observations.catalogue import Catalogue, CatalogueOf
-
-__all__ = ["ForgottenRows", "Selection", "forget", "look"]
 
 ROWS_A_STEP = 5000
 # Tables of a dependency that hold nothing but what is made of its rows, children first.

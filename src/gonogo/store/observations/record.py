@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from gonogo.ports.booked_costs import BookedCost
 from gonogo.records import HOUR_MS, MICRO, BatchReport, Observation, Rejection
+from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.arrival_times import note_arrivals
-from gonogo.store.observations.arrivals import MOVED, lost_outcomes, sort_out
+from gonogo.store.observations.arrivals import (
+    MOVED,
+    Arrivals,
+    FilledRow,
+    RowsOf,
+    lost_outcomes,
+    sort_out,
+)
 from gonogo.store.observations.batch_parts import added
-from gonogo.store.observations.catalogue import Catalogue
+from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
+from gonogo.store.observations.cells import Cells
 from gonogo.store.observations.costs import Pricing, costs_of
 from gonogo.store.observations.dependencies import (
     KnownDependency,
@@ -38,16 +47,6 @@ from gonogo.store.observations.samples import (
 )
 from gonogo.store.observations.slices import Slices
 from gonogo.store.observations.stored_form import rows_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from gonogo.settings import Settings
-    from gonogo.store.observations.arrivals import Arrivals, FilledRow, RowsOf
-    from gonogo.store.observations.catalogue import CatalogueOf, CommittedIds
-    from gonogo.store.observations.cells import Cells
-
-__all__ = ["adopt_rule", "record_batch"]
 
 
 def record_batch(

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Value = object
     Convert = Callable[[Value], Value]
 
-__all__ = ["Move"]
-
 _BY_DEPENDENCY = (
     *("dependency_version", "cardinality", "cardinality_value", "observation", "observation_id"),
     *("dependency_metric", "golden_answer", "answer", "answer_day", "output_sample", "kept_score"),

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from gonogo.settings import Settings
     from gonogo.store.reads.trust_queries import FleetMark
 
-
-__all__ = ["TrustReads", "golden_lately", "recorded_by", "writers"]
-
 # A look at more would be felt by whoever asks.
 CALLS_MAX = 20_000
 # The bar is that of the dependency's rollups, so that a call is good here where it is good there.
