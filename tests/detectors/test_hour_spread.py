@@ -7,10 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from gonogo.detectors.trust.chances_many import Batches, posteriors
 from gonogo.detectors.trust.hour_spread import widened
 from gonogo.detectors.trust.prior import Prior
-from gonogo.detectors.trust.score import posterior
+from gonogo.detectors.trust.score import Batches, posterior, posteriors
 
 HOURS = 60 * 24
 NIGHTS = np.where(np.arange(HOURS) % 24 < 12, 0.97, 0.85)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonogo.detectors.judges.control_variate import bets_against, given_judge
+from gonogo.detectors.judges.candidates import bets_against, given_judge
 from gonogo.detectors.judges.judged_hours import JudgedHours
 from gonogo.detectors.judges.judged_watch import JudgedRule, JudgedWatch, SampleCheck, watch_judged
 from gonogo.detectors.rate.rule import NEAR_SPREAD, deltas_for

@@ -14,7 +14,7 @@ import pytest
 from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
-from gonogo.demo.world import MODEL, PREVIOUS, SKILL
+from gonogo.demo.stage import MODEL, PREVIOUS, SKILL
 from gonogo.drill.drill_run import DrillRequest, gaps, note_drill, prepare
 from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report

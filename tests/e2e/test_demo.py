@@ -10,7 +10,7 @@ import pytest
 
 from demo_course import check_course
 from gonogo.demo.paper import Decline, decline_chart
-from gonogo.demo.world import DAYS, HEALTHY_DAYS, World
+from gonogo.demo.stage import DAYS, HEALTHY_DAYS, World
 
 NOW_MS = 1_780_000_000_000
 

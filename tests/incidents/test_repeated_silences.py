@@ -17,7 +17,7 @@ from gonogo.config.maintenance_tables import cron_times
 from gonogo.config.values import Refusal
 from gonogo.errors import ParameterError
 from gonogo.incidents.handle import VerdictReading, note_verdict
-from gonogo.incidents.repeated_silences import repeated_silences
+from gonogo.incidents.telling import repeated_silences
 from gonogo.settings import MaintenanceSettings, Settings
 from receivers import SECRET, receiver, webhook
 

@@ -12,8 +12,8 @@ from gonogo.answers import DriftReport, TrustReport
 from gonogo.answers.drift_report import Baseline, Change, Current, Onset, SegmentDrift
 from gonogo.answers.trust_report import SuspectedProvider
 from gonogo.app import Gonogo
+from gonogo.app.incident_actions import record_change
 from gonogo.app.parts import Stores
-from gonogo.app.recorded_changes import record_change
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.incidents.change_events import changes_in_words
 from gonogo.incidents.suspects import suspected_cause

@@ -22,8 +22,8 @@ from gonogo.errors import ConfigError, GonogoError, ProbeError
 from gonogo.ingest.formats import FORMATS, format_of
 from gonogo.ingest.formats.foreign_format import File, foreign_rows
 from gonogo.ingest.jsonl import strict_json
+from gonogo.prober.endpoints import json_value
 from gonogo.prober.golden_run import read_golden
-from gonogo.prober.replies import json_value
 from gonogo.routes.flag_file import UnreadableFlags, parse_document
 from gonogo.routing import RouteReader
 from gonogo.settings import ProbeSettings

@@ -12,7 +12,7 @@ from gonogo.answers import rfc3339
 from gonogo.config import load_settings
 from gonogo.errors import ConfigError
 from gonogo.records import HOUR_MS, QUARTER_MS
-from gonogo.store.books.sessions import LOOKED_BACK, session_start
+from gonogo.store.books.ledger_books import LOOKED_BACK, session_start
 from money_world import NOW_MS, opened_app, record
 
 TOML = """

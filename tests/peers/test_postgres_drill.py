@@ -10,7 +10,7 @@ import pytest
 from postgres_server import Server
 
 from drill_world import NOW_MS, recorded
-from gonogo.demo.world import MODEL
+from gonogo.demo.stage import MODEL
 from gonogo.drill.drill_run import DrillRequest, prepare
 from gonogo.drill.rehearsal import rehearse
 

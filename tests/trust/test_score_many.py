@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gonogo.detectors.trust.chances_many import Batches, posteriors
 from gonogo.detectors.trust.mixture import (
     point_interval90,
     product_interval90,
     product_points,
 )
 from gonogo.detectors.trust.prior import Prior
-from gonogo.detectors.trust.score import posterior
+from gonogo.detectors.trust.score import Batches, posterior, posteriors
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import BaselineSettings, DependencySettings, Settings

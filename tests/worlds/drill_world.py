@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gonogo.app import Gonogo
-from gonogo.demo.world import HEALTHY_DAYS, MODEL, PREVIOUS, World
+from gonogo.demo.stage import HEALTHY_DAYS, MODEL, PREVIOUS, World
 from gonogo.ingest.batches import Reading
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.settings import BudgetSettings, DependencySettings, Policy, Settings

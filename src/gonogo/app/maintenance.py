@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gonogo.answers import FallbackPlan, FallbackResult, IncidentList, PromotionReport
-    from gonogo.fallback.approval import ConfirmedBy
     from gonogo.fallback.promotion.ramp import PromotionOutcome
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
+    from gonogo.fallback.rehearsed import ConfirmedBy
     from gonogo.incidents.change_events import ChangeEvent
     from gonogo.ingest.batches import Reading
     from gonogo.ingest.load import LoadReport, Progress

@@ -25,8 +25,7 @@ from gonogo.fallback.promotion.promotion_news import PromotionNews, promotion_ne
 from gonogo.fallback.promotion.promotion_state import promotion_state
 from gonogo.http.signatures import ApprovalLink, link_of
 from gonogo.incidents.handle import get_incidents
-from gonogo.incidents.repeated_silences import repeated_silences
-from gonogo.incidents.telling import tell
+from gonogo.incidents.telling import repeated_silences, tell
 from gonogo.notifiers.receivers import make_notifiers
 from gonogo.ports.actuators import Step
 from gonogo.ports.incidents import Kind

@@ -33,7 +33,6 @@ people = typer.Typer()
 
 Id = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id.")]
 
-
 By = Annotated[
     str | None, typer.Option("--by", help="Who says so. Default: the operating system's user.")
 ]
@@ -300,7 +299,7 @@ async def event(
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When. Default: now.")] = None,
 ) -> None:
     """Record a change, so that it stands among the suspects where something falls soon after."""
-    from gonogo.app.recorded_changes import record_change
+    from gonogo.app.incident_actions import record_change
 
     stores = await session.stores_to_write("record a change")
     made = await record_change(

@@ -19,7 +19,6 @@ from gonogo.cli import (
     incident,
     ingest,
     log,
-    probe,
     setup,
     store_commands,
     watch_command,
@@ -106,7 +105,6 @@ for part in (
     store_commands.copies,
     drill_command.group,
     watch_command.group,
-    probe.group,
     store_commands.moves,
 ):
     root.registered_commands += part.registered_commands

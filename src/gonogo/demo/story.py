@@ -17,8 +17,19 @@ from gonogo.answers import (
     RouteAnswer,
 )
 from gonogo.demo.paper import Decline, Paper, decline_chart
-from gonogo.demo.stage import BUDGET, WORKLOAD, Agent, Stage, agent_of, set_up
-from gonogo.demo.world import DAYS, HEALTHY_DAYS, MODEL, SKILL, World
+from gonogo.demo.stage import (
+    BUDGET,
+    DAYS,
+    HEALTHY_DAYS,
+    MODEL,
+    SKILL,
+    WORKLOAD,
+    Agent,
+    Stage,
+    World,
+    agent_of,
+    set_up,
+)
 from gonogo.errors import ProbeError
 from gonogo.records import QUARTER_MS
 

@@ -22,7 +22,6 @@ from gonogo.answers import (
     rfc3339,
 )
 from gonogo.errors import ActionRefused, plain
-from gonogo.fallback.approval import Approval
 from gonogo.fallback.conditions import (
     blocking,
     circles,
@@ -33,6 +32,7 @@ from gonogo.fallback.conditions import (
 )
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import LEASE_MS, actuators_of, told_targets
+from gonogo.fallback.rehearsed import Approval
 from gonogo.fallback.switch_result import TOOL, switch_result
 from gonogo.fallback.traffic import LEFT_SHARE_MAX
 from gonogo.incidents.along_route import note_route

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
-from gonogo.fallback.approval import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy, askers
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.fallback_words import judged_answer, pending_answer, plan_answer, plan_of
@@ -21,6 +20,7 @@ from gonogo.fallback.promotion.promotion_plan import (
 )
 from gonogo.fallback.promotion.promotion_report import promotion_report
 from gonogo.fallback.promotion.ramp import carry_on
+from gonogo.fallback.rehearsed import BY_HAND, OUT_OF_BAND, Approval, ConfirmedBy, askers
 from gonogo.fallback.way_back import propose_undo, refuse_other
 from gonogo.ports.routes import Plan, Route, primary_route
 from gonogo.settings import Policy, Settings

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gonogo.errors import ActionRefused
-from gonogo.fallback.approval import BY_HAND, ConfirmedBy
+from gonogo.fallback.rehearsed import BY_HAND, ConfirmedBy
 from gonogo.ports.incidents import IncidentRecord
 from gonogo.ports.routes import Check, Route, Switch
 from gonogo.ports.target_health import Assessment

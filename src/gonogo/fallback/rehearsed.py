@@ -1,8 +1,9 @@
-"""When a fallback plan was last rehearsed, and what that means for who may carry it out."""
+"""When a fallback plan was last rehearsed, who lets it be carried out, and what the one means for the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gonogo.answers import rfc3339
 from gonogo.ports.routes import Check
@@ -12,6 +13,11 @@ from gonogo.settings import Policy
 
 DRILL = "drill"
 DRILL_DAYS_MAX = 90
+# `terminal`: a person who was asked at one; `link`: whoever opened a link that was sent to a person;
+# `approved`: whoever ran `gonogo approve` where nobody was asked.
+ConfirmedBy = Literal["confirm", "elicited", "approved", "terminal", "link"]
+BY_HAND: tuple[ConfirmedBy, ...] = ("approved", "terminal", "link")
+OUT_OF_BAND: tuple[ConfirmedBy, ...] = ("terminal", "link")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +57,24 @@ def rehearsed(drill: DrillRecord | None, policy: Policy, now_ms: int) -> tuple[C
     passed = drill.passed and not drill.is_old(now_ms)
     advice = "" if passed else "; rehearse it with gonogo drill"
     return (Check("rehearsed", passed, f"drill {told(drill, now_ms)}{advice}", "never"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The word to carry a plan out: who gave it, and when; `overrule`: why, past failed checks."""
+
+    confirmed_by: ConfirmedBy | None
+    actor: str
+    now_ms: int
+    settings_digest: str = ""
+    idempotency_key: str | None = None
+    overrule: str | None = None
+
+    def askers_beside(self, asked_by: str) -> tuple[str, ...]:
+        """Who asked for a plan or carries it out, but for people; nobody where a person's hand let it."""
+        return () if self.confirmed_by in BY_HAND else askers(asked_by, self.actor)
+
+
+def askers(*actors: str) -> tuple[str, ...]:
+    """Those of the actors whose own records of a target are no reason to go there: all but people."""
+    return tuple(dict.fromkeys(a for a in actors if a and not a.startswith("person:")))

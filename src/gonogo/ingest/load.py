@@ -14,9 +14,16 @@ from anyio import to_thread
 
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
-from gonogo.ingest.batches import AS_TOLD, BATCH_ROWS, Batch, BatchReader, Reading, check_outcomes
+from gonogo.ingest.batches import (
+    AS_TOLD,
+    BATCH_ROWS,
+    AnotherRun,
+    Batch,
+    BatchReader,
+    Reading,
+    check_outcomes,
+)
 from gonogo.ingest.hour_cells.cell_load import CellUnderstanding, cell_batches
-from gonogo.ingest.identities import AnotherRun
 from gonogo.ingest.mapping import ColumnMap
 from gonogo.ingest.numbered_lines import (
     STDIN,

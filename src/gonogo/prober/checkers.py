@@ -22,8 +22,8 @@ import anyio
 
 from gonogo.border.foreign import foreign_json
 from gonogo.errors import ConfigError, ProbeError, plain
+from gonogo.prober.endpoints import header_values, json_value
 from gonogo.prober.fetch import Request, fetch
-from gonogo.prober.replies import header_values, json_value
 
 if TYPE_CHECKING:
     import httpx

@@ -1,25 +1,26 @@
-"""HTTP endpoints and OpenAI-compatible chat endpoints, asked item by item."""
+"""HTTP endpoints and OpenAI-compatible chat endpoints, asked item by item; and each reply, or the error in its place."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from gonogo.border.foreign import whole
+from gonogo.border.foreign import foreign_json, whole
 from gonogo.errors import ConfigError, ProbeError, plain
 from gonogo.prober.fetch import Request, fetch
-from gonogo.prober.replies import Ask, Reply, header_values, json_value
 
 if TYPE_CHECKING:
     import httpx
 
     from gonogo.prober.golden_run import Item
-    from gonogo.settings import ProbeSettings
+    from gonogo.settings import ProbeSettings, Secret
 
 VERSION_CHARS_MAX = 200
 TOKENS_MAX = 10**9
+HIDDEN = "[hidden]"
 
 
 @asynccontextmanager
@@ -112,3 +113,67 @@ def _chat_reply(body: bytes, model: str) -> Reply:
 def _count(value: object) -> int | None:
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX
     return value if is_count and isinstance(value, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A dependency's answer. `version` and the token counts are what it said of itself."""
+
+    text: str
+    version: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+# Asks one item; raises `ProbeError` where there is no answer.
+Ask = Callable[["Item"], Awaitable[Reply]]
+Connection = AbstractAsyncContextManager[Ask]
+
+
+def header_values(
+    headers: dict[str, str], secrets: dict[str, Secret], probe: str
+) -> dict[str, str]:
+    """Headers with the secrets that the environment holds.
+
+    Raises:
+        ConfigError: a variable is not set, or cannot stand in a header; its value is not told.
+    """
+    return headers | {
+        name: secret.prefix + revealed(secret, probe) for name, secret in secrets.items()
+    }
+
+
+def revealed(secret: Secret, probe: str) -> str:
+    """A secret's value.
+
+    Raises:
+        ConfigError: its variable is not set, or holds what cannot be sent.
+    """
+    value = secret.reveal(wanted_by=f"probes.{probe}")
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(
+            f"probes.{probe}: the environment variable {secret.variable} holds characters that a "
+            "header cannot carry."
+        )
+    return value
+
+
+def without_secrets(text: str, probe: ProbeSettings) -> str:
+    """The text as it may be kept: an endpoint may echo a secret, or send half a character."""
+    text = text.encode(errors="replace").decode()
+    for secret in probe.secrets:
+        if secret.value:
+            text = text.replace(secret.value, HIDDEN)
+    return text
+
+
+def json_value(text: str | bytes) -> object:
+    """Parse JSON that a stranger wrote.
+
+    Raises:
+        ProbeError: it is none; NaN and Infinity are not JSON.
+    """
+    try:
+        return foreign_json(text)
+    except ValueError:
+        raise ProbeError("The answer is no JSON.", "garbage") from None

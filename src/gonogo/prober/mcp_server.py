@@ -23,9 +23,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CONNECTION_CLOSED, CallToolResult, TextContent
 
 from gonogo.errors import ConfigError, ProbeError, plain
+from gonogo.prober.endpoints import Ask, Reply, header_values, revealed
 from gonogo.prober.fetch import other_host
 from gonogo.prober.golden_run import Item
-from gonogo.prober.replies import Ask, Reply, header_values, revealed
 from gonogo.settings import ProbeSettings
 
 PAGES_MAX = 50

@@ -15,9 +15,8 @@ import anyio
 
 from gonogo.errors import ConfigError, ProbeError
 from gonogo.prober.checkers import score_answer
-from gonogo.prober.endpoints import endpoint
+from gonogo.prober.endpoints import Ask, Connection, Reply, endpoint, without_secrets
 from gonogo.prober.fetch import http_client
-from gonogo.prober.replies import Ask, Connection, Reply, without_secrets
 from gonogo.records import Observation
 
 if TYPE_CHECKING:

@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Annotated, cast
 
-from mcp.server.elicitation import ElicitationResult
+from mcp.server.elicitation import (
+    AcceptedElicitation,
+    CancelledElicitation,
+    DeclinedElicitation,
+    ElicitationResult,
+)
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.mcpserver.resolve import Resolve
+from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel, Field
 
 from gonogo.answers import Answer
 from gonogo.app import Gonogo
 from gonogo.server import arguments as a
-from gonogo.server.consent import Consent, consent_given, person_asked
-from gonogo.text.answer_text import as_text, body, footer
+from gonogo.text.answer_text import as_text, body, footer, question
 
 # Reports that are asked for again and again while nothing changes.
 TEXTS_KEPT_MAX = 256
 _TIMES = {"as_of", "data_age_s", "decision_id"}
+DECLINED = (
+    "The person declined: nothing was changed. Do not ask again for this plan; tell them what you "
+    "would do instead, or plan another target."
+)
+CANCELLED = (
+    "The person closed the question without an answer: nothing was changed. Call again with the "
+    "same arguments to ask once more, while the plan is valid."
+)
 
 
 def answered(answer: Answer) -> CallToolResult:
@@ -235,3 +248,55 @@ class Tools:
             incident_id=incident_id,
         )
         return answered(found if incident_id else briefly(found))
+
+
+# Asking the person before a plan is carried out, where its approval is `ask`.
+#
+# The question is put through the client where it can ask: as a request of its own in the handshake
+# era, as `input_required` from 2026-07-28 on. The resolver runs again on every round, so it only
+# reads. A client that cannot ask gets the plan back with the command that approves it.
+
+
+class Consent(BaseModel):
+    """What the person is asked to fill in."""
+
+    approve: bool = Field(description="Carry out the plan now")
+
+
+class NoQuestion(Consent):
+    """No question was put: the policy needs none, or the client cannot ask."""
+
+    approve: bool = False
+
+
+async def person_asked(
+    ctx: Context[Gonogo], dependency: str, plan_id: str | None, undo: str | None
+) -> Consent | Elicit[Consent]:
+    """Put the plan to the person where its approval is `ask` and the client can."""
+    if (plan_id is None and undo is None) or not can_ask(ctx):
+        return NoQuestion()
+    app = ctx.request_context.lifespan_context
+    plan = await app.plan_to_approve(dependency, plan_id=plan_id, undo=undo)
+    return NoQuestion() if plan is None else Elicit(question(plan), Consent)
+
+
+def can_ask(ctx: Context[Gonogo]) -> bool:
+    """Whether the client declared that it can show a form to a person."""
+    declared = ctx.client_capabilities
+    asks = declared.elicitation if declared is not None else None
+    return asks is not None and (asks.form is not None or asks.url is None)
+
+
+def consent_given(
+    outcome: AcceptedElicitation[Consent] | DeclinedElicitation | CancelledElicitation,
+) -> bool | str:
+    """Whether a person said yes; a text where they were asked and did not."""
+    match outcome:
+        case AcceptedElicitation(data=NoQuestion()):
+            return False
+        case AcceptedElicitation(data=consent):
+            return True if consent.approve else DECLINED
+        case CancelledElicitation():
+            return CANCELLED
+        case _:
+            return DECLINED

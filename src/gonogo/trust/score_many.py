@@ -35,9 +35,9 @@ from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gonogo.detectors.trust.chances_many import Batches
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
+    from gonogo.detectors.trust.score import Batches
     from gonogo.records import Floats, Ints, Kind
     from gonogo.settings import DependencySettings, Settings
 
@@ -70,7 +70,7 @@ async def score_many(
         now_ms: Epoch milliseconds.
         kinds: Priors of an earlier run of the same look; what is missing is added.
     """
-    from gonogo.detectors.trust.chances_many import Batches, posteriors
+    from gonogo.detectors.trust.score import Batches, posteriors
 
     names = [row.name for row in rows]
     counts = await _counts(telemetry, rows, now_ms)
@@ -202,7 +202,7 @@ async def _counts(
 
 def _labelled(one: CallCounts) -> Batches:
     """Good answers among the labelled calls that came well, in the hours that have any."""
-    from gonogo.detectors.trust.chances_many import Batches
+    from gonogo.detectors.trust.score import Batches
 
     rows = one.ok_labels > 0
     return Batches(one.hour[rows], one.ok_good[rows], one.ok_labels[rows])

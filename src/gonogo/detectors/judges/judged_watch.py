@@ -24,8 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
-from gonogo.detectors.judges.candidates import Candidates, LearnedRate
-from gonogo.detectors.judges.control_variate import bets_against, given_judge
+from gonogo.detectors.judges.candidates import Candidates, LearnedRate, bets_against, given_judge
 from gonogo.detectors.judges.judged_hours import JudgedHours
 
 JUDGE_DELTAS = (0.03, 0.06, 0.10, 0.16, 0.25)

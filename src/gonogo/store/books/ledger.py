@@ -34,6 +34,7 @@ from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger_books import (
     balance,
     enter,
+    session_start,
 )
 from gonogo.store.books.run_books import (
     budgets_named,
@@ -43,7 +44,6 @@ from gonogo.store.books.run_books import (
     renew,
     run_so_far,
 )
-from gonogo.store.books.sessions import session_start
 from gonogo.store.engine import Connection, Engine, Rows
 from gonogo.store.observations.catalogue import Catalogue
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from gonogo.errors import ParameterError, UnknownTarget
+from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.ports.money import EarlierHolds, LeftHold, ReservationCalls, RunProgress
 from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS, Unit
 from gonogo.settings import Settings
-from gonogo.store.books.counted import counted_by
 from gonogo.store.engine import Connection
 from gonogo.text.forms import UNIT_WORDS
 
@@ -246,3 +246,23 @@ def _costs(connection: Connection, names: Sequence[str]) -> tuple[int, ...]:
         while costs[-1] < 0 and len(costs) > 1:
             costs[-2:] = [costs[-2] + costs[-1]]
     return tuple(max(cost, 0) for cost in costs)
+
+
+def counted_by(unit: Unit, of: str = "") -> tuple[str, str]:
+    """Two expressions of a row of `observation`, null where nothing is known.
+
+    The first is what a unit counts; the second any usage from which that could be known, which a
+    tool that is free has never had.
+    """
+    tokens = f"coalesce({of}input_tokens, {of}output_tokens)"
+    match unit:
+        case "usd":
+            booked = f"nullif({of}booked_nano_usd, {UNLISTED_TIER})"
+            cost = f"coalesce({booked}, {of}cost_micro_usd)"
+            return cost, f"coalesce({of}cost_micro_usd, {of}input_tokens, {of}output_tokens)"
+        case "calls":
+            return "1", "1"
+        case "tokens":
+            return tokens, tokens
+        case "minutes":
+            return f"{of}latency_us", f"{of}latency_us"

@@ -15,8 +15,7 @@ from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_c
 from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import NANO_A_MICRO, QUARTER_MS, Unit
 from gonogo.settings import Settings
-from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, window_ranges
-from gonogo.store.books.sessions import session_start
+from gonogo.store.books.ledger_books import QUARTERS_A_DAY, SUM_MAX, session_start, window_ranges
 from gonogo.store.engine import Connection
 
 _ADD_SPEND = f"""
@@ -72,7 +71,6 @@ UNION ALL
 (SELECT -1, r.id, r.held_micro_usd - r.observed_micro_usd, r.expires_ms, 0 FROM reservation r
  WHERE {_OPEN.format(i=0)} ORDER BY r.expires_ms, r.id LIMIT :holds)
 """  # noqa: S608 - constant text
-
 
 _USED_IN = """
 SELECT DISTINCT bucket FROM used

@@ -7,7 +7,7 @@ from functools import partial
 
 from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import Costs, Unit
-from gonogo.store.books.counted import counted_by
+from gonogo.store.books.run_books import counted_by
 from gonogo.store.engine import Connection, Engine
 
 _NEWEST = """FROM observation
