@@ -255,7 +255,7 @@ NO_CELL = -(2**15)
 
 
 def _within(rates: Floats, offset: Floats) -> Floats:
-    low, high = from_log_odds(offset - ODDS_MAX), from_log_odds(offset + ODDS_MAX)
+    low, high = from_log_odds(np.stack((offset - ODDS_MAX, offset + ODDS_MAX)))
     return np.clip(rates, low, high)
 
 
