@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 
 EVIDENCE = ("outcome", "error", "label", "latency_ms", "cost_usd")
-UNCHANGED = ("list_dependencies", "get_incidents", "get_route")
 
 
 @of_answer(Answer)

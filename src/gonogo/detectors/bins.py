@@ -158,18 +158,6 @@ def centres(layout: Layout, bins: ArrayLike) -> Floats:
     return layout.centre(bins)
 
 
-def mean_of(layout: Layout, bins: ArrayLike, counts: ArrayLike) -> float:
-    """Mean from counts; within 2.2 % in the log layouts where all values have one sign.
-
-    Raises:
-        DataError: the counts are empty, negative or of another shape than the bins.
-    """
-    import numpy as np
-
-    _, weights = _counted(bins, counts)
-    return float(np.dot(layout.centre(bins), weights) / weights.sum())
-
-
 def quantiles(
     layout: Layout, bins: ArrayLike, counts: ArrayLike, fractions: Sequence[float]
 ) -> Floats:
