@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-from gonogo.detectors.rate.power import detectable_now
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +14,7 @@ from gonogo.detectors.log_space import log_beta, log_beta_above
 from gonogo.detectors.rate.comparison import compare_rates, fisher_worse
 from gonogo.detectors.rate.dispersion import daily_dispersion, weekend_offsets, weekly_offsets
 from gonogo.detectors.rate.rate_watch import watch_rate
-from gonogo.detectors.rate.rule import RateRule, deltas_for
+from gonogo.detectors.rate.rule import RateRule, deltas_for, detectable_now
 from gonogo.detectors.rate.starts import rate_since
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 

@@ -14,8 +14,9 @@ from gonogo.app import Gonogo
 from gonogo.detectors.pieces import LENGTHS, PieceCache
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
-from gonogo.drift.drift_check import DriftQuestion, check_drift
+from gonogo.drift.drift_check import check_drift
 from gonogo.drift.drift_memory import DriftMemory
+from gonogo.drift.finding import DriftQuestion
 from gonogo.hours.history import HistoryCache
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings

@@ -11,7 +11,8 @@ from drift_world import World, calls, open_world
 from gonogo.answers import DriftReport
 from gonogo.answers.brief import briefly
 from gonogo.app import Gonogo
-from gonogo.drift.drift_check import DriftQuestion, check_drift
+from gonogo.drift.drift_check import check_drift
+from gonogo.drift.finding import DriftQuestion
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.settings import DependencySettings
 

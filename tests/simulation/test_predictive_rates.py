@@ -10,12 +10,11 @@ import math
 
 import numpy as np
 import pytest
-from gonogo.detectors.rate.power import detectable_now
 
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.rate.dispersion import daily_dispersion, weekly_offsets
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
-from gonogo.detectors.rate.rule import RateRule
+from gonogo.detectors.rate.rule import RateRule, detectable_now
 
 RULE = RateRule(needed=1e5)
 HEALTHY, HOURLY, HOURS_A_DAY = 2000, 21, 24

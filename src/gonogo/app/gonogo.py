@@ -56,7 +56,7 @@ class Gonogo(CheckMemory):
     ) -> DriftReport:
         """Has a dependency degraded, improved or shifted; how much, since when, how sure."""
         from gonogo.answers.brief import briefly
-        from gonogo.drift.drift_check import DriftQuestion
+        from gonogo.drift.finding import DriftQuestion
         from gonogo.fallback.traffic import beside_route
 
         question = DriftQuestion(

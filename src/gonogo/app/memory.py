@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from gonogo.answers import DriftReport, TrustReport
     from gonogo.app.check_ports import Detail
     from gonogo.app.parts import Stores
-    from gonogo.drift.drift_check import DriftQuestion
     from gonogo.drift.drift_memory import DriftMemory
+    from gonogo.drift.finding import DriftQuestion
     from gonogo.hours.stream_cache import Recent
     from gonogo.records import Mark
     from gonogo.settings import Settings

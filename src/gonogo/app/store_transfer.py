@@ -9,7 +9,8 @@ from pathlib import Path
 import anyio
 
 from gonogo.app.parts import Stores, open_stores
-from gonogo.drift.drift_check import DriftQuestion, check_drift
+from gonogo.drift.drift_check import check_drift
+from gonogo.drift.finding import DriftQuestion
 from gonogo.errors import NoInput, ParameterError, StoreError, plain
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from gonogo.drift.baseline import BASELINE_DECISION
-from gonogo.drift.drift_check import DriftQuestion, check_drift
+from gonogo.drift.drift_check import check_drift
+from gonogo.drift.finding import DriftQuestion
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import hours_between, moment
 from gonogo.ports.signal_reads import SignalTelemetry

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -23,21 +24,14 @@ from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide, unla
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
     RATE_METRICS,
+    Maturity,
 )
-from gonogo.records import HOUR_MS, MICRO
+from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.ports.telemetry import DecisionLog
+from gonogo.records import HOUR_MS, MICRO, Dependency, Mark
+from gonogo.settings import DependencySettings, Settings
 from gonogo.text.drift_summary import drift_summary
 from gonogo.text.row_notes import age_s, ahead_note
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.hours.rate_hours import Maturity
-    from gonogo.ports.signal_reads import SignalTelemetry
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.records import Dependency, Mark
-    from gonogo.settings import DependencySettings, Settings
-
-__all__ = ["DriftQuestion", "check_drift"]
 
 # How stale the data are is told in tenths of days.
 STALE_TOLD_MS = 60_000

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.answers import Baseline, Current, Onset, SegmentDrift
+from gonogo.answers import Baseline, Current, MixShift, Onset, SegmentDrift
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS
 from gonogo.detectors.rate.onset import fit_onset
 from gonogo.detectors.rate.rate_slices import CellCounts, CellFinding, Partition, watch_slices
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_end, hour_start
-from gonogo.drift.follow import follow, rule_of, without_spells
+from gonogo.drift.follow import FollowedRate, Spells, follow, rule_of, without_spells
 from gonogo.drift.ladder import GUARANTEE, worse_nats
 from gonogo.drift.rates import finding_of
 from gonogo.drift.slice_ranking import apart_from_mix, ranked_slices, told_apart, worst_newcomer
 from gonogo.errors import NotEnoughData
-from gonogo.hours.rate_hours import Maturity, RateStream, learned_baseline
+from gonogo.hours.rate_hours import BaselineHours, Maturity, RateStream, learned_baseline
 from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 from gonogo.records import HOUR_MS
 from gonogo.text.forms import number
@@ -32,9 +32,6 @@ from gonogo.text.forms import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gonogo.answers import MixShift
-    from gonogo.drift.follow import FollowedRate, Spells
-    from gonogo.hours.rate_hours import BaselineHours
     from gonogo.records import Floats, Ints
     from gonogo.settings import DependencySettings
 

@@ -30,36 +30,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from gonogo.answers import DriftStatus
 from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_SUGGESTS, compare_rates
 from gonogo.detectors.rate.rule import RateRule, deltas_for
 from gonogo.drift.drift_mix import moved_mix, shifted
-from gonogo.drift.finding import evidence_of
+from gonogo.drift.finding import Finding, evidence_of
+from gonogo.drift.follow import FollowedRate
 from gonogo.errors import plain
+from gonogo.hours.rate_hours import RateStream
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
-
-if TYPE_CHECKING:
-    from gonogo.answers import DriftStatus
-    from gonogo.drift.finding import Finding
-    from gonogo.drift.follow import FollowedRate
-    from gonogo.hours.rate_hours import RateStream
-    from gonogo.settings import DependencySettings
-
-__all__ = [
-    "DROP_EXCLUDED",
-    "GUARANTEE",
-    "P_MAX",
-    "GainEvidence",
-    "Rung",
-    "agreeing",
-    "answers_needed",
-    "as_far_as_shown",
-    "rung",
-    "settled_mix",
-    "worse_nats",
-]
 
 # `go` excludes a drop of so many times `min_effect`.
 DROP_EXCLUDED = 2.0

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gonogo.detectors.intervals import difference_interval95
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gonogo.detectors.rate.rate_slices import CellFinding
-    from gonogo.drift.follow import FollowedRate
-    from gonogo.hours.rate_hours import RateStream
-
-__all__ = ["apart_from_mix", "ranked_slices", "told_apart", "worst_newcomer"]
+from gonogo.detectors.rate.rate_slices import CellFinding
+from gonogo.drift.follow import FollowedRate
+from gonogo.hours.rate_hours import RateStream
 
 STANDS_APART = 2.0
 # In half widths of a 95 % interval: 3.3 standard errors.

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gonogo.answers import Estimate, JudgeReport, SegmentDrift
-from gonogo.drift.baseline import choose_baseline, golden_start_day
+from gonogo.detectors.rate.rate_watch import RateWatch
+from gonogo.drift.baseline import AcceptedBaseline, choose_baseline, golden_start_day
 from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix, mix_parts, shifted
 from gonogo.drift.drift_slices import SliceFindings, sliced
 from gonogo.drift.drift_values import value_finding
 from gonogo.drift.drift_words import verdict_of
-from gonogo.drift.finding import Finding
+from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.follow import FollowedRate, follow
 from gonogo.drift.ladder import as_far_as_shown, settled_mix
 from gonogo.drift.rates import finding_of, unjudged
+from gonogo.drift.read import DriftData
 from gonogo.drift.signals.budget_shares import HOURS_A_DAY, VALUES, SignalQuestion
 from gonogo.drift.signals.judge import SIGNAL_METRICS, DailySignals, daily_signals, judged_together
 from gonogo.drift.signals.judged_outcomes import judged_outcomes
+from gonogo.hours.history import HistorySnapshot
 from gonogo.hours.measured import errors_decide
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import (
@@ -26,22 +28,14 @@ from gonogo.hours.rate_hours import (
     RATE_METRICS,
     Maturity,
     RateMetric,
+    RateStream,
     missing_for_baseline,
 )
 from gonogo.hours.time_slices import Slice
-from gonogo.hours.value_hours import metric_hours
-
-if TYPE_CHECKING:
-    from gonogo.detectors.rate.rate_watch import RateWatch
-    from gonogo.drift.baseline import AcceptedBaseline
-    from gonogo.drift.finding import DriftQuestion
-    from gonogo.drift.read import DriftData
-    from gonogo.hours.history import HistorySnapshot
-    from gonogo.hours.rate_hours import RateStream
-    from gonogo.hours.value_hours import MetricHours
-    from gonogo.ports.signal_reads import SignalTelemetry
-    from gonogo.records import Dependency
-    from gonogo.settings import DependencySettings, Settings
+from gonogo.hours.value_hours import MetricHours, metric_hours
+from gonogo.ports.signal_reads import SignalTelemetry
+from gonogo.records import Dependency
+from gonogo.settings import DependencySettings, Settings
 
 # Shares of the dependency's one false-alarm budget: half for quality, of which most goes to
 # outcomes; an error rate or a golden set that breaks is seen at a small share as well. A quarter

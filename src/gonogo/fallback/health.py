@@ -161,7 +161,8 @@ class TrustHealth:
 
     async def _drift(self, name: str, now_ms: int) -> Verdict:
         """Its drift now, as if somebody asked: it stands from then on."""
-        from gonogo.drift.drift_check import DriftQuestion, check_drift
+        from gonogo.drift.drift_check import check_drift
+        from gonogo.drift.finding import DriftQuestion
 
         question = DriftQuestion(dependency=name)
         report = await check_drift(

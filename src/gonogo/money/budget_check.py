@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gonogo.answers import BudgetCheck, NextAction, Settlement, rfc3339
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.money.budget_plan import WorkPlan, plan_work
+from gonogo.money.budget_request import BudgetRequest
 from gonogo.money.budget_verdict import (
     BudgetQuestion,
     check,
@@ -20,6 +20,7 @@ from gonogo.money.budget_verdict import (
 )
 from gonogo.money.calibration import calibration_note
 from gonogo.money.not_counted import all_uncounted, left_money
+from gonogo.money.planned_spend import Forecasts, PlannedSpend
 from gonogo.money.scopes import (
     NO_TRAFFIC,
     Traffic,
@@ -32,16 +33,10 @@ from gonogo.money.scopes import (
 )
 from gonogo.money.unpriced import unpriced_calls, unpriced_of
 from gonogo.ports.booked_costs import KeyedCalls
-from gonogo.ports.money import ReserveRequest, Scope
-from gonogo.records import UNIT_SIZE, Unit, Verdict
+from gonogo.ports.money import Balance, CallCosts, ClosedReservation, Ledger, ReserveRequest, Scope
+from gonogo.records import UNIT_SIZE, Decision, Unit, Verdict
+from gonogo.settings import BudgetSettings, Settings
 from gonogo.text.budget_summary import settlement_summary
-
-if TYPE_CHECKING:
-    from gonogo.money.budget_request import BudgetRequest
-    from gonogo.money.planned_spend import Forecasts, PlannedSpend
-    from gonogo.ports.money import Balance, CallCosts, ClosedReservation, Ledger
-    from gonogo.records import Decision
-    from gonogo.settings import BudgetSettings, Settings
 
 _NAME_CHARS_MAX = 200
 _OFFERS_TRIED_MAX = 4

@@ -7,17 +7,22 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from gonogo.money.scopes import budget_chain, dependencies_of, is_pattern, matched, stead_of
+from gonogo.money.scopes import (
+    Traffic,
+    budget_chain,
+    dependencies_of,
+    is_pattern,
+    matched,
+    stead_of,
+)
 from gonogo.ports.booked_costs import KeyedCalls
-from gonogo.ports.money import LeftHold
+from gonogo.ports.money import Balance, BudgetRecord, Ledger, LeftHold, Scope
 from gonogo.ports.routes import split_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from gonogo.money.budget_request import BudgetRequest
-    from gonogo.money.scopes import Traffic
-    from gonogo.ports.money import Balance, BudgetRecord, Ledger, Scope
     from gonogo.settings import BudgetSettings, Settings
 
 SHOWN_MAX = 10

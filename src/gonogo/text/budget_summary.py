@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown, UnconfiguredHold
 from gonogo.errors import plain
+from gonogo.records import Unit
 from gonogo.text.forms import UNIT_WORDS, amount_span, amount_text, counted, minute, percent
-
-if TYPE_CHECKING:
-    from gonogo.answers import BudgetCheck, RunReport, Settlement, StepDown, UnconfiguredHold
-    from gonogo.records import Unit
 
 # Up to here a forecast of another day rests on a prior.
 DAYS_UNKNOWN_MAX = 2

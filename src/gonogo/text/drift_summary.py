@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from gonogo.answers import DriftReport
 from gonogo.errors import plain
 from gonogo.text.forms import alike, counted, evidence, minute, number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.answers import DriftReport
 
 # What is counted where a metric is judged; of every other metric it is values.
 _COUNTED = {"outcome": "label", "error": "call", "golden": "answer"}

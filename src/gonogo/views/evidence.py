@@ -24,7 +24,8 @@ async def evidence_of(
     A switch changes what is observed afterwards, and late outcomes what was observed before: this
     is what could be known when it was decided.
     """
-    from gonogo.drift.drift_check import DriftQuestion, check_drift
+    from gonogo.drift.drift_check import check_drift
+    from gonogo.drift.finding import DriftQuestion
     from gonogo.trust.trust_check import check_trust
 
     if await telemetry.dependency(dependency) is None:

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import check_vector
 from gonogo.errors import DataError, NotEnoughData
 
-__all__ = ["MixSplit", "split_mix"]
-
 # Labels that a cell's two rates borrow of each other: one that has all but come or gone has not changed.
 ALIKE_LABELS = 100.0
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gonogo.border.foreign import number
 from gonogo.errors import DataError
 from gonogo.ingest.formats.foreign_format import (
     Fields,
     File,
     ForeignFormat,
     Record,
-    number,
     short_id,
     unix_s,
 )
