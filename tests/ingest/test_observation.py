@@ -113,7 +113,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("latency_ms", math.inf, "must be finite"),
     ("latency_ms", -1, "must not be negative"),
     ("latency_ms", "12", "got text"),
-    ("cost_usd", -0.01, "must not be negative, got -0.01"),
+    ("cost_usd", -0.01, "must not be negative, got -0.01 a refund is the call's id again"),
     ("weight", 0.5, "must be between 1 and got 0.5"),
     ("weight", "many", "must be a number got text"),
     ("cost_usd", 1.1e9, "between 0 and 1e+09"),

@@ -200,6 +200,10 @@ def money(value: object) -> float:
         return value
     if isinstance(value, str) and is_other_money(value):
         raise RefusedError("is not in USD; give USD (of a file: --map 'cost_usd=COLUMN*RATE')")
+    if isinstance(value, (int, float)) and -COST_USD_MAX <= value < 0:
+        raise RefusedError(
+            f"must not be negative, got {value:.6g}; a refund is the call's id again with what it costs now"
+        )
     return _number(value, 0, COST_USD_MAX)
 
 
