@@ -115,7 +115,7 @@ def _disturb(server: Server, how: str) -> None:
         with psycopg.connect(server.address, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'gonogo' AND pid <> pg_backend_pid()"
+                " WHERE application_name LIKE 'gonogo%' AND pid <> pg_backend_pid()"
             )
         return
     server.stop(signal.SIGINT if how == "restart" else signal.SIGQUIT)

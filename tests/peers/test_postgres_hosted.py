@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import psycopg
 import pytest
 from environments import program
 from postgres_server import USER, Server, as_user
 
+from gonogo.errors import StoreError
 from gonogo.records import Observation
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection
@@ -96,7 +98,6 @@ async def test_a_row_that_is_locked_keeps_nobody_else_waiting(postgres: Server) 
         await telemetry.record([Observation(name, NOW_MS)], NOW_MS)
     with psycopg.connect(postgres.address) as forgotten:
         forgotten.execute("SELECT 1 FROM locked.shard_lock WHERE shard = 'held' FOR UPDATE")
-        import anyio
 
         async def waits() -> None:
             with pytest.raises(Exception, match="another session holds a lock"):
@@ -111,6 +112,44 @@ async def test_a_row_that_is_locked_keeps_nobody_else_waiting(postgres: Server) 
             assert (await telemetry.dependency("held")) is not None
             assert time.perf_counter() - begun < 0.9
             tasks.cancel_scope.cancel()
+    await database.close()
+
+
+async def test_whoever_is_waited_for_is_named_and_all_give_up_at_once(
+    postgres: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a second by its session, after the limit in the error; reads answer meanwhile."""
+    database = await PostgresDatabase.open(postgres.address, schema="named", lock_wait_s=2)
+    telemetry = PostgresTelemetry(database, Settings(store=""))
+    await telemetry.record([Observation("held", NOW_MS)], NOW_MS)
+    forgotten = psycopg.connect(postgres.address, application_name="nightly report")
+    forgotten.execute("SELECT 1 FROM named.shard_lock WHERE shard = 'held' FOR UPDATE")
+    pid, gave_up = forgotten.info.backend_pid, list[float]()
+
+    async def waits() -> None:
+        holder = rf"another session holds a lock.* held by session {pid} \('nightly report', user gonogo, since "
+        with pytest.raises(StoreError, match=holder):
+            await telemetry.record([Observation("held", NOW_MS + 1)], NOW_MS)
+        gave_up.append(time.perf_counter())
+
+    async def reads() -> None:
+        while not gave_up:
+            begun = time.perf_counter()
+            assert await telemetry.dependency("held") is not None
+            took_s.append(time.perf_counter() - begun)
+
+    took_s: list[float] = []
+    begun = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reads)
+        for _ in range(10):
+            tasks.start_soon(waits)
+    assert max(gave_up) - begun < 2 * 2
+    assert sorted(took_s)[len(took_s) // 2] < 0.05
+    [said] = {r.message for r in caplog.records if "waiting for the store" in r.message}
+    assert f"session {pid} ('nightly report'" in said
+    forgotten.close()
+    assert (await telemetry.record([Observation("held", NOW_MS + 1)], NOW_MS)).accepted == 1
     await database.close()
 
 

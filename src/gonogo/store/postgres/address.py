@@ -59,6 +59,10 @@ _MISFIT = (
 _OF_VALUES = ("22", "23", "54")
 
 
+class LockHeld(StoreError):
+    """Another session held what a statement needs, and did for as long as it waits."""
+
+
 def is_address(store: str) -> bool:
     """Whether a store's name is the address of a PostgreSQL database."""
     return store.startswith(_SCHEMES)
@@ -114,4 +118,5 @@ def store_error(address: str, error: psycopg.Error) -> StoreError:
     if state in _MISFITS:
         advice = f"{plain(said, 120)}: {_MISFIT}"
     code = f" ({state})" if state else ""
-    return StoreError(f"Store '{shown(address)}': {advice or plain(said, 200)}{code}.")
+    kind = LockHeld if state == "55P03" else StoreError
+    return kind(f"Store '{shown(address)}': {advice or plain(said, 200)}{code}.")

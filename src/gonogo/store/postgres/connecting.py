@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.errors import StoreError
 from gonogo.store.postgres.address import connect_error, shown
+from gonogo.store.postgres.lock_waits import session_name
 
 if TYPE_CHECKING:
     import psycopg
@@ -87,7 +88,7 @@ def connect(address: str, terms: Terms) -> PsycopgConnection:
             address,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_S,
-            application_name="gonogo",
+            application_name=session_name(),
             **_KEEPALIVE,  # type: ignore[arg-type]  # psycopg's stub names few of libpq's options
         )
     except (psycopg.Error, ValueError) as error:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -17,6 +18,7 @@ from gonogo.errors import StoreError
 from gonogo.store.postgres.address import shown, store_error
 from gonogo.store.postgres.connecting import Terms, connect, is_conflict, is_lost
 from gonogo.store.postgres.fate import Beginnings, UndoneError, UnknownFateError, decided, fate_of
+from gonogo.store.postgres.lock_waits import LockWaits, ShardTurn
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
 from gonogo.store.postgres.write_queue import WriteQueue
@@ -64,7 +66,8 @@ class PostgresDatabase:
         # Reads have connections of their own: writes that wait for a lock keep nobody from an answer.
         self._free = {True: anyio.Semaphore(WRITERS_MAX), False: anyio.Semaphore(READERS_MAX)}
         # Of writes to one shard one is under way: they would only wait for each other over there.
-        self._shards: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
+        self._shards: WeakValueDictionary[str, ShardTurn] = WeakValueDictionary()
+        self._waits = LockWaits(address, self.look)
         self._beginnings = Beginnings()
         self._side: PsycopgConnection | None = None
         self._side_lock = threading.Lock()
@@ -177,6 +180,7 @@ class PostgresDatabase:
         await self.settled()
         if self._telling is not None:
             await self._telling
+        await self._waits.ended()
         self._closed = True
         await anyio.to_thread.run_sync(self._close)
 
@@ -192,9 +196,8 @@ class PostgresDatabase:
         run = partial(self._write, work, shard)
         if shard is None:
             return await self._write_surely(run, kept)
-        lock = self._shards.get(shard) or self._shards.setdefault(shard, anyio.Lock())
-        async with lock:
-            return await self._write_surely(run, kept)
+        turn = self._shards.get(shard) or self._shards.setdefault(shard, ShardTurn())
+        return await turn.take(partial(self._write_surely, run, kept))
 
     async def _write_surely(self, run: Callable[[], T], kept: Work[T | None] | None) -> T:
         try:
@@ -223,7 +226,8 @@ class PostgresDatabase:
         while True:
             try:
                 async with self._free[writes]:
-                    return await anyio.to_thread.run_sync(run)
+                    with self._waits.told() if writes else nullcontext():
+                        return await anyio.to_thread.run_sync(run)
             except UndoneError as again:
                 wait_s = next(waits[again.conflict], None)
                 if wait_s is None:
