@@ -4,6 +4,8 @@
   wrong dates them wrong, and nothing else.
 - How long something may take: the monotonic clock (`spare_time`), which nobody sets.
 - Order within a process: `OrderedIds`, which never go back.
+- Where several machines share a store: the database server's, where this machine's is not near it
+  (`store/postgres/connecting.py`), so that one hold has one end for all of them.
 - Expiry of holds and leases: the wall clock, with a bound on either side, so that a jump neither makes
   them last for ever nor takes them for good (`store/books/ledger_books.py`, `lease_book.py`).
 - What cannot be taken back, such as letting rows go: `borne_out_ms`, the latest time that what is in
@@ -29,6 +31,13 @@ AHEAD_MS = 10 * 60_000
 def wall_clock_ms() -> int:
     """Now, in epoch milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def running_ms() -> float:
+    """Milliseconds since some moment, of a clock that nobody sets and that goes on while the machine sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
+    return time.monotonic() * 1000
 
 
 def spare_time(seconds: float) -> Callable[[], bool]:

@@ -79,6 +79,10 @@ class Engine(Protocol):
         """Whether the store's name means another store by now: whoever goes on opens it anew."""
         ...
 
+    def skew_ms(self) -> int:
+        """What to add to this process's clock where it is not that of the store; else 0."""
+        ...
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot of the store."""
         ...

@@ -209,6 +209,11 @@ async def _clock(session: Session, store: Finding) -> Finding:
     if now.year < CLOCK_YEAR_MIN:
         return Finding("clock", "broken", f"it says {now:%Y-%m-%d}: set it, times decide verdicts")
     said = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    skew_ms = (await session.app.stores()).db.skew_ms() if store.state == "ok" else 0
+    if skew_ms:
+        server = f"{now + timedelta(milliseconds=skew_ms):%Y-%m-%dT%H:%M:%SZ}"
+        said += f", the database server's {server}: set it; times are taken by the server's"
+        return Finding("clock", "note", said)
     listed = await session.app.list_dependencies() if store.state == "ok" else None
     after = (now + timedelta(days=1)).isoformat()
     ahead = (

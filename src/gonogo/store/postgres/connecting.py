@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gonogo.clock import AHEAD_MS, running_ms, wall_clock_ms
 from gonogo.errors import StoreError
+from gonogo.records import HOUR_MS
 from gonogo.store.postgres.address import connect_error, shown
 from gonogo.store.postgres.lock_waits import session_name
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     import psycopg
 
     PsycopgConnection = psycopg.Connection[tuple[Any, ...]]
+
+_log = logging.getLogger("gonogo.store")
 
 SERVER_MIN = 130_000
 # Far beyond any statement of ours: a bound for what would never end.
@@ -53,6 +58,18 @@ class Terms:
     schema: str
     lock_wait_s: float = 10.0
     is_pooled: bool = False
+    # The server's time less `running_ms`, as the last connection found it.
+    server_ms: float | None = None
+
+    def skew_ms(self) -> int:
+        """How far the server's clock is ahead of this machine's; 0 where they are near each other.
+
+        Told by a clock that nobody sets, so that it holds before and after this machine's is put right.
+        """
+        if self.server_ms is None:
+            return 0
+        skew_ms = round(self.server_ms + running_ms() - wall_clock_ms())
+        return skew_ms if abs(skew_ms) > AHEAD_MS else 0
 
     @property
     def path(self) -> str:
@@ -134,8 +151,18 @@ def _prepare(connection: PsycopgConnection, terms: Terms) -> None:
 
     connection.adapters.register_loader("numeric", Whole)
     # A pooler tells its clients a number of its own for the session that they seem to have.
-    [own] = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchall()
-    if own[0] != connection.info.backend_pid:
+    [(own, server_ms)] = connection.execute(
+        "SELECT pg_backend_pid(), CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+        prepare=False,
+    ).fetchall()
+    is_first, terms.server_ms = terms.server_ms is None, server_ms - running_ms()
+    if is_first and (skew_ms := terms.skew_ms()):
+        side = "behind" if skew_ms > 0 else "ahead of"
+        hours = abs(skew_ms) / HOUR_MS
+        _log.warning(
+            "the clock is %.1f h %s the database server's, by which times are taken", hours, side
+        )
+    if own != connection.info.backend_pid:
         terms.is_pooled = True
     if terms.is_pooled:
         connection.prepare_threshold = None

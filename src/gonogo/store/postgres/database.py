@@ -104,6 +104,10 @@ class PostgresDatabase:
             raise
         return database
 
+    def skew_ms(self) -> int:
+        """See `Terms.skew_ms`."""
+        return self._terms.skew_ms()
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot of the store.
 
