@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from gonogo.errors import StoreError, plain
+from gonogo.errors import ValueRefused, plain
 from gonogo.ports.booked_costs import BookedCost
 from gonogo.settings import Settings
 from gonogo.store.engine import Connection
@@ -44,8 +44,16 @@ class PostgresCatalogue(Catalogue):
     """A catalogue whose ids are hashes of what they stand for: no look-up, no sequence, no race."""
 
     def dependency_id(self, name: str) -> int:
-        """The hash of its name."""
-        return id_of(name)
+        """The hash of its name.
+
+        Raises:
+            ValueRefused: Another dependency has the same.
+        """
+        number = id_of(name)
+        found = self._connection.execute("SELECT name FROM dependency WHERE id = ?", (number,))
+        for (other,) in found.fetchall():
+            raise _same_hash(name, other)
+        return number
 
     def name_id(self, text: str) -> int:
         """The hash of a text; a new one is added to the dictionary."""
@@ -78,7 +86,7 @@ class PostgresCatalogue(Catalogue):
             (number,),
         ).fetchone()
         if found is not None and tuple(found) != key:
-            raise StoreError(
+            raise ValueRefused(
                 "Two slices have the same 64-bit hash, and the newer one is not recorded. Rename its "
                 "version or its segment's value."
             )
@@ -112,10 +120,13 @@ def _spell(connection: Connection, number: int, text: str) -> None:
     connection.execute("INSERT INTO name VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (number, text))
     found = connection.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
     if found is not None and found[0] != text:
-        raise StoreError(
-            f"The names '{plain(text, 80)}' and '{plain(found[0], 80)}' have the same 64-bit hash. "
-            "Rename one of them."
-        )
+        raise _same_hash(text, found[0])
+
+
+def _same_hash(name: str, other: str) -> ValueRefused:
+    return ValueRefused(
+        f"The names '{plain(name, 80)}' and '{plain(other, 80)}' have the same 64-bit hash. Rename one of them."
+    )
 
 
 def _adding(table: str, key: tuple[str, ...], added: tuple[str, ...]) -> str:
