@@ -103,6 +103,21 @@ async def test_a_judge_alone_cannot_tell(tmp_path: Path) -> None:
     assert [line.verdict for line in fleet.fleet or ()] == ["caution"]
 
 
+async def test_two_judges_that_stand_alone_are_both_named(tmp_path: Path) -> None:
+    """Each graded half of what fell: it is either of them, or the model."""
+    calls = [graded((0, 28), people=0), graded((28, 38), bad=0.3, people=0)]
+    shared = [
+        replace(call, outcome_by=JUDGE if k % 2 else "judge:other")
+        for k, call in enumerate(call for part in calls for call in part)
+    ]
+    async with open_world(tmp_path) as world:
+        await lived(world, shared)
+        report = await world.app.check_model_drift("m")
+    assert (report.verdict, report.status) == ("caution", "shifted")
+    assert JUDGE in report.summary
+    assert "judge:other" in report.summary
+
+
 async def test_people_who_see_chosen_calls_are_said_to(tmp_path: Path) -> None:
     """People are sent what the judge called bad: the judge's finding is withheld, and the model stands."""
     calls = graded((0, 40), people=0)

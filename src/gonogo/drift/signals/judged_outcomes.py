@@ -58,6 +58,10 @@ class JudgedOutcomes:
         told = next((one for one in self.reports if moved or one.judge in self.news), None)
         if told is None:
             return finding
+        if told.status == "alone":
+            # Which judge graded what fell is not kept: all of them may have moved.
+            alone = [one.judge for one in self.reports if one.status == "alone"]
+            told = told.model_copy(update={"judge": ", ".join(alone)})
         return replace(finding, status="shifted", onset=None, notes=(_words(told),))
 
     def of_slice(self, finding: Finding) -> Finding:
