@@ -139,3 +139,25 @@ def test_a_broken_packed_file_is_refused_in_one_line(
     done = typed("ingest", str(path), store=tmp_path / "store.db")
     assert (done.returncode, len(done.stderr.splitlines())) == (65, 1), done
     assert "cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_text_that_stands_once_for_many_rows_does_not_fill_memory(
+    tmp_path: Path, kind: str
+) -> None:
+    """A few kilobytes that stand for 16 GB are refused in one line, and short texts are read as ever."""
+    rows = pa.array([0] * 1000, pa.int32())
+    path, store = tmp_path / f"calls.{kind}", tmp_path / "s.db"
+    for text, code in (("x" * (16 << 20), 65), ("timeout", 0)):
+        errors = pa.DictionaryArray.from_arrays(rows, pa.array([text]))
+        table = pa.table({"dependency": pa.array(["m"] * 1000), "error": errors})
+        if kind == "parquet":
+            parquet.write_table(table, path, compression="zstd")
+        else:
+            options = pa.ipc.IpcWriteOptions(compression="zstd")
+            with pa.ipc.new_file(str(path), table.schema, options=options) as file:
+                file.write_table(table)
+        told = typed("ingest", str(path), store=store)
+        assert told.returncode == code
+        assert told.stderr.count("\n") == (code != 0)
+    assert "1,000 errors" in told.stdout

@@ -34,6 +34,10 @@ _MAGIC: tuple[tuple[bytes, Container], ...] = (
 Records = Iterator[Row | Rejection]
 
 ROWS_A_BATCH = 4096
+# Of one column and batch. A text that stands in its file once, and in each row by its place, takes that much again.
+TEXTS_BYTES_MAX = 256 << 20
+# As what is no file of its kind is told by the language itself.
+_BROKEN = OSError, ValueError, OverflowError, RecursionError, MemoryError
 UNPACKED_BYTES_MAX = 256 << 20
 
 
@@ -210,19 +214,44 @@ def column_rows(source: Source, *, is_parquet: bool) -> Iterator[dict[str, objec
     packed: Any = source.raw if source.stream is source.raw else _unpacked(source)
     try:
         if is_parquet:
-            batches = parquet.ParquetFile(packed).iter_batches(batch_size=ROWS_A_BATCH)
+            texts = [f.name for f in parquet.read_schema(packed) if arrow.types.is_string(f.type)]
+            file = parquet.ParquetFile(packed, read_dictionary=texts)
+            batches = file.iter_batches(batch_size=ROWS_A_BATCH)
         else:
             batches = _arrow_batches(arrow, ipc, packed)
         for batch in batches:
             names = batch.schema.names
-            columns = [_plain_column(arrow, column) for column in batch.columns]
+            columns = [_plain_column(arrow, _written_out(arrow, c)) for c in batch.columns]
             for values in zip(*columns, strict=True):
                 yield dict(zip(names, values, strict=True))
-    # What is no file of its kind is told in the library's own errors and in the language's.
-    except (arrow.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
+    except (arrow.ArrowException, *_BROKEN) as error:
         raise DataError(
             f"'{plain(source.path, 150)}' cannot be read: {plain(str(error), 150)}."
         ) from None
+
+
+def _written_out(arrow: Any, column: Any) -> Any:  # noqa: ANN401 - pyarrow's own
+    """A column of a batch whose texts may stand in its file once for many rows, if it can be written out.
+
+    Raises:
+        ValueError: its texts are too long for that, or it is in a form that is not read.
+    """
+    kinds = arrow.types
+    if kinds.is_run_end_encoded(column.type):
+        raise ValueError("a column is run-end encoded: write it plainly")
+    if kinds.is_string_view(column.type) or kinds.is_binary_view(column.type):
+        size = sum(value.as_buffer().size for value in column if value.is_valid)
+    elif kinds.is_dictionary(column.type) and not kinds.is_primitive(column.type.value_type):
+        compute = import_module("pyarrow.compute")
+        sizes = compute.binary_length(column.dictionary).take(column.indices)
+        size = compute.sum(sizes).as_py() or 0
+    else:
+        size = 0
+    if size > TEXTS_BYTES_MAX:
+        raise ValueError(
+            f"{len(column):,} rows of one column hold over {TEXTS_BYTES_MAX >> 20} MiB"
+        )
+    return column.dictionary_decode() if kinds.is_dictionary(column.type) else column
 
 
 def _unpacked(source: Source) -> io.BytesIO:
