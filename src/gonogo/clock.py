@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 
@@ -35,7 +36,7 @@ def wall_clock_ms() -> int:
 
 def running_ms() -> float:
     """Milliseconds since some moment, of a clock that nobody sets and that goes on while the machine sleeps."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
+    if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
     return time.monotonic() * 1000
 
