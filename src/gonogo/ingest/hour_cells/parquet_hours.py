@@ -306,15 +306,17 @@ class _Counting:
         return int(counted.fetchall()[0][0])
 
     def _refused(self) -> Iterator[RefusedCalls]:
+        numbers = [
+            name for name in self._told if name in _NUMBERS or name in self._metrics.values()
+        ]
+        first = " ".join(f"WHEN '{name}' THEN {name}" for name in numbers)
+        example = f"first(CASE refused {first} END)" if numbers else "NULL"
         found = self._engine.execute(
-            "SELECT dependency, refused, count(*) FROM calls WHERE refused IS NOT NULL GROUP BY ALL ORDER BY ALL"
+            f"SELECT dependency, refused, count(*), {example} FROM calls WHERE refused IS NOT NULL "  # noqa: S608 - fields
+            "GROUP BY ALL ORDER BY dependency, refused"
         ).fetchall()
-        for dependency, name, n in found:
-            [(example,)] = self._engine.execute(
-                f"SELECT first({name}) FROM calls WHERE refused = $1 AND dependency IS NOT DISTINCT FROM $2",  # noqa: S608 - a field
-                [name, dependency],
-            ).fetchall()
-            problem = self._problems.get(name) or _problem(name, example)
+        for dependency, name, n, value in found:
+            problem = self._problems.get(name) or _problem(name, value)
             yield RefusedCalls(dependency or "", self._said(name), n, problem)
 
     def _said(self, name: str) -> str:
