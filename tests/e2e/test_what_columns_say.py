@@ -77,6 +77,16 @@ def test_dates_are_read_in_the_order_that_their_file_tells(tmp_path: Path) -> No
         )
 
 
+def test_what_a_refused_date_says_to_type_is_heard_for_json_too(tmp_path: Path) -> None:
+    """There a time needs no mapping, and each line stands alone."""
+    file, store = tmp_path / "a.jsonl", tmp_path / "s.db"
+    file.write_text(json.dumps({"dependency": "m", "ts": "10/2/2026 9:30"}) + "\n")
+    refused = typed("ingest", str(file), *UTC_TIMES, store=store)
+    assert "--day-first or --month-first" in refused.stdout
+    taken = typed("ingest", str(file), *UTC_TIMES, "--day-first", store=store)
+    assert "2026-02-10T09:30:00Z" in taken.stdout
+
+
 def test_a_day_and_a_clock_in_two_columns_are_one_time(tmp_path: Path) -> None:
     """They are offered as one, and an empty one leaves the time unknown."""
     rows = ["m;28/10/2026;14:05;ja", "m;03/10/2026;09:30;nein", "m;03/10/2026;;ja"]

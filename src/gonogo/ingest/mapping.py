@@ -16,6 +16,7 @@ from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import with_year_first
 
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
+_TIMES = ("ts", "outcome_ts")
 LISTED = 3
 
 
@@ -89,6 +90,7 @@ class ColumnMap:
             or self.error_when
             or self.good_when
             or self.dropped
+            or self.day_first is not None
         )
 
     @property
@@ -179,7 +181,7 @@ class ColumnMap:
         for column, said in self.error_when:
             if _says(_at(values, column), said) and error_code(fields.get("error")) is None:
                 fields["error"] = error_code_of(said)
-        return fields
+        return fields if self.day_first is None else _dated(fields, day_first=self.day_first)
 
     def left_out(self, values: Mapping[str, object]) -> set[str]:
         """The columns of a record that become nothing, beside those that were said to be dropped."""
@@ -199,8 +201,6 @@ class ColumnMap:
 
     def _converted(self, target: Target, value: object) -> object:
         form = target.form
-        if form == "time" and self.day_first is not None and isinstance(value, str):
-            value = with_year_first(value, day_first=self.day_first)
         if self.from_text and isinstance(value, str):
             if form == "text":
                 # R writes NA for nothing; the label of a class, or a region, may be called so.
@@ -282,6 +282,15 @@ def _at(values: Mapping[str, object], column: str) -> object:
         else:
             return None
     return here
+
+
+def _dated(fields: dict[str, object], *, day_first: bool) -> dict[str, object]:
+    """The fields, with the year first in each time."""
+    for name in _TIMES:
+        stated = fields.get(name)
+        if isinstance(stated, str):
+            fields[name] = with_year_first(stated, day_first=day_first)
+    return fields
 
 
 def _parts(column: str, target: Target) -> list[str]:
