@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import engines
+from gonogo.app import Gonogo
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import KeptScore, TrustTelemetry
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
+from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation, PartVerdict, Verdict
 from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_check import check_trust
 from kept_verdicts import Verdicts
@@ -172,3 +173,25 @@ async def test_a_report_is_the_same_over_every_store(telemetry: TrustTelemetry) 
     fleet = await check_trust(telemetry, log, SETTINGS, dependency=None, now_ms=NOW)
     assert fleet.fleet is not None
     assert len(fleet.fleet) == 6
+
+
+async def test_what_another_process_says_shows_at_the_next_look(tmp_path: Path) -> None:
+    """One process looks at the fleet; another says a verdict of one dependency, then of both."""
+    settings = Settings(store=engines.store_of(tmp_path))
+    calls = [Observation(name, NOW, id=name) for name in "ab"]
+    async with Gonogo(settings) as looking, Gonogo(settings) as saying:
+        telemetry, other = (await looking.stores()).telemetry, await saying.stores()
+        await other.telemetry.record(calls, NOW)
+        assert [(row.drift, row.trust) for row in await telemetry.fleet()] == [(None, None)] * 2
+        first: dict[str, Verdict] = {"a": "no_go"}
+        second: dict[str, Verdict] = {"a": "go", "b": "caution"}
+        for said, ts_ms in ((first, NOW), (second, NOW + 1)):
+            other.decisions.say(
+                {name: PartVerdict("drift", verdict, ts_ms, NOW) for name, verdict in said.items()}
+            )
+            # Brings nothing new, and is answered when what was queued before it is written.
+            await other.telemetry.record(calls, NOW)
+            rows = {row.name: row for row in await telemetry.fleet()}
+            assert list(rows) == ["a", "b"]
+            assert {name: rows[name].drift for name in said} == said
+            assert (rows["a"].drift_ms, rows["a"].trust) == (ts_ms, None)

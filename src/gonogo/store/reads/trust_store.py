@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gonogo.settings import Settings
-    from gonogo.store.reads.trust_queries import FleetMark
+    from gonogo.store.reads.trust_queries import ReadFleet
 
 # A look at more would be felt by whoever asks.
 CALLS_MAX = 20_000
@@ -50,8 +50,8 @@ class TrustReads:
     _settings: Settings
     # Scores that this process made and may not find in the store yet.
     _unwritten: dict[str, KeptScore]
-    # The fleet as it was last read, and its mark: a fleet at rest is not read again.
-    _fleet: tuple[FleetMark, list[FleetRow]] | None
+    # A fleet at rest is not read again.
+    _fleet: ReadFleet | None
 
     async def population(self, kind: Kind | None, *, since_day: int, limit: int) -> Population:
         """Totals since a UTC day of up to `limit` dependencies of a kind, newest first."""
@@ -146,14 +146,11 @@ class TrustReads:
 
     async def fleet(self) -> list[FleetRow]:
         """Every dependency, lowest `lower_e6` first, then by name; without a score last."""
-        from gonogo.store.reads.trust_queries import fleet_if_moved
+        from gonogo.store.reads.trust_queries import read_fleet
 
         ahead = dict(self._unwritten)
-        known, kept = self._fleet or (None, [])
-        mark, found = await self._database.read(partial(fleet_if_moved, mark=known))
-        rows = kept if found is None else found
-        self._fleet = mark, rows
-        rows = list(rows)
+        self._fleet = await self._database.read(partial(read_fleet, known=self._fleet))
+        rows = list(self._fleet.rows.values())
         if not ahead:
             return rows
         for at, row in enumerate(rows):
