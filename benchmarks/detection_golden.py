@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from gonogo.detectors.arrays import Floats, Ints
-from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, effective_n, run_evidence
+from gonogo.detectors.arrays import Floats
+from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, run_evidence
 from gonogo.detectors.golden.pairs import ItemMeans, compare
 
 ITEMS, NEEDED, QUIET, WITHIN, DAYS = 200, 365, 20, 4, 60
@@ -89,15 +89,6 @@ def evidence(chance: Floats, rng: np.random.Generator, newest: int | None = None
     return run_evidence(runs, newest=newest).value
 
 
-def asked_again(times: int, wavering: float) -> float:
-    """How many independent answers 200 items asked several times are worth."""
-    rng = np.random.default_rng(3)
-    right: Floats = (rng.random(ITEMS) < 0.94).astype(float)
-    right[rng.random(ITEMS) < wavering] = 0.5
-    n: Ints = np.full(ITEMS, times)
-    return effective_n(ItemMeans(np.arange(ITEMS), n, rng.binomial(times, right) / times))
-
-
 def main() -> None:
     """Print the figures beside those asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -113,9 +104,6 @@ def main() -> None:
     for kind in KINDS:
         share, mean, false = daily(kind, streams)
         print(f"  {kind:32}{share:8.3f}{mean:8.2f}{false:8.3f}")
-    print("\n200 items asked five times are worth (asked: 200 where they always answer alike)")
-    for wavering in (0.0, 0.2, 1.0):
-        print(f"  {wavering:.0%} of items waver: {asked_again(5, wavering):.0f} answers")
 
 
 if __name__ == "__main__":

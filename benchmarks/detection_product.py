@@ -29,9 +29,10 @@ from gonogo.detectors.rate.rate_slices import CellCounts, Partition, SliceWatch,
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.values.ranks import SparseRows, rank_scores
+from gonogo.detectors.values.scale import value_scale
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState
 from gonogo.detectors.values.scores import watch_scores
-from gonogo.detectors.values.value_watch import watch_values
+from gonogo.detectors.values.value_watch import value_rule, watch_value_sums
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import DependencySettings, Settings
 
@@ -220,13 +221,13 @@ def quiet_values(streams: int) -> None:
 def _value_alarm(x: Floats, hours: Ints) -> bool:
     places = np.repeat(hours, HOURLY) * 1000 + bins.bin_of(bins.LOGIT, x.ravel()) + 500
     key, counts = np.unique(places, return_counts=True)
-    watch = watch_values(
-        SparseRows(hours.size, key // 1000, key % 1000 - 500, counts.astype(np.float64)),
-        baseline=DAY_HOURS * BASELINE_DAYS,
-        needed=NEEDED,
-        day=hours // DAY_HOURS,
-        hour_of_week=hours % 168,
-    )
+    rows = SparseRows(hours.size, key // 1000, key % 1000 - 500, counts.astype(np.float64))
+    baseline = DAY_HOURS * BASELINE_DAYS
+    scale = value_scale(rows.cut(0, baseline))
+    sums, week = scale.sums(rows), hours % 168
+    day = hours // DAY_HOURS
+    rule = value_rule(scale, sums, baseline=baseline, needed=NEEDED, day=day, hour_of_week=week)
+    watch = watch_value_sums(rule, sums, hour_of_week=week)
     return bool((watch.evidence_nats >= watch.needed_nats).any())
 
 

@@ -36,19 +36,21 @@ SCORES: dict[str, Draw] = {
 }
 
 
-def _ks_p(found: ShapeChange, n: int, m: int) -> float:
-    """Kolmogorov's asymptotic tail."""
+def _ks_p(before: Floats, after: Floats) -> float:
+    """Kolmogorov's asymptotic tail for two samples, by their histograms."""
+    n, m = before.sum(), after.sum()
+    ks = float(np.abs(np.cumsum(before / n - after / m)).max())
     root = math.sqrt(n * m / (n + m))
-    reach = (root + 0.12 + 0.11 / root) * found.ks
+    reach = (root + 0.12 + 0.11 / root) * ks
     tail = 2 * sum((-1) ** (k - 1) * math.exp(-2 * (k * reach) ** 2) for k in range(1, 101))
     return min(max(tail, 0.0), 1.0) if reach > 0.2 else 1.0
 
 
-RULES: dict[str, Callable[[ShapeChange, int], bool | None]] = {
+RULES: dict[str, Callable[[ShapeChange, float], bool | None]] = {
     "PSI >= .1": lambda found, _: found.psi >= 0.1,
     "PSI >= .2": lambda found, _: found.psi >= 0.2,
     "W1 >= .1 sd": lambda found, _: found.w1_sd >= 0.1,
-    "KS p < .01": lambda found, m: _ks_p(found, REFERENCE, m) < LEVEL,
+    "KS p < .01": lambda _, ks_p: ks_p < LEVEL,
     "gonogo: PSI as chi-squared, p < .01": lambda found, _: (
         None if found.p_value is None else found.p_value < LEVEL
     ),
@@ -69,9 +71,10 @@ def one_look(samples: int, size: int) -> None:
     for kind, draw in SCORES.items():
         for _ in range(samples):
             before = _histogram(SCORES["false"](rng, REFERENCE))
-            found = shape_change(bins, centre, before, _histogram(draw(rng, size)))
+            after = _histogram(draw(rng, size))
+            found, ks_p = shape_change(bins, centre, before, after), _ks_p(before, after)
             for rule, flag in RULES.items():
-                flagged[rule][kind].append(flag(found, size))
+                flagged[rule][kind].append(flag(found, ks_p))
     _print(f"scores, one window of {size}", list(SCORES))
     for rule, kinds in flagged.items():
         _row(rule, [_share(values) for values in kinds.values()])

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from gonogo.detectors.rate.null import RateState
 from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
-from gonogo.detectors.shares.categories import CategoryState, watch_categories
 from gonogo.detectors.values.ranks import ScoreSums
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState
 from gonogo.detectors.values.scores import watch_scores
@@ -114,24 +113,6 @@ def _run_scores(batches: Floats, begun: ScoreState | None) -> Ran:
     return Ran(watch.evidence_nats, watch.up_nats, watch.state)
 
 
-def _draw_categories(rng: np.random.Generator, batches: int) -> Floats:
-    counts = rng.multinomial(40, [0.5, 0.3, 0.2], batches).astype(np.float64)
-    return np.ascontiguousarray(counts.T)
-
-
-def _spoil_categories(batches: Floats, first: int) -> Floats:
-    worse = batches.copy()
-    worse[2, first:] += batches[0, first:] // 2
-    worse[0, first:] -= batches[0, first:] // 2
-    return worse
-
-
-def _run_categories(batches: Floats, state: CategoryState | None) -> Ran:
-    counts = np.vstack(([500.0, 300.0, 200.0], batches.T))
-    watch = watch_categories(counts, ["a", "b", "c"], baseline=1, needed=NEEDED, state=state)
-    return Ran(watch.evidence_nats, watch.evidence_nats, watch.state)
-
-
 CASES = [
     Case("rate", _draw_rate, _spoil_rate, _rate_runner(RateRule(needed=NEEDED)), 20_480),
     Case(
@@ -156,7 +137,6 @@ CASES = [
         24_576,
     ),
     Case("scores", _draw_scores, _spoil_scores, _run_scores, 8192),
-    Case("categories", _draw_categories, _spoil_categories, _run_categories, 8192, 1826),
 ]
 every_detector = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 

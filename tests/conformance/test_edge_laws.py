@@ -20,7 +20,7 @@ from gonogo.detectors.rate.rate_watch import watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.shares.categories import watch_categories
 from gonogo.detectors.values.ranks import SparseRows
-from gonogo.detectors.values.value_watch import watch_values
+from watched_values import watch_values
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

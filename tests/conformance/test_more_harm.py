@@ -24,7 +24,7 @@ from gonogo.detectors.shares.categories import watch_categories
 from gonogo.detectors.values.ranks import ScoreSums, SparseRows
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState
 from gonogo.detectors.values.scores import watch_scores
-from gonogo.detectors.values.value_watch import watch_values
+from watched_values import watch_values
 
 Floats = NDArray[np.float64]
 # Harm from none to all; sizes of the batch in which it comes, small and huge.

@@ -26,8 +26,9 @@ from gonogo.detectors.rate.rule import RateRule
 from gonogo.detectors.shares.categories import watch_categories
 from gonogo.detectors.values.ranks import SparseRows
 from gonogo.detectors.values.scores import watch_scores
-from gonogo.detectors.values.value_watch import watch_value_sums, watch_values
+from gonogo.detectors.values.value_watch import watch_value_sums
 from gonogo.errors import DataError
+from watched_values import watch_values
 
 Floats = NDArray[np.float64]
 NEEDED, BASELINE, BATCHES, BREAK = 1e5, 60, 120, 90
@@ -134,7 +135,7 @@ CASES = [
     Case(watch_slices, _draw_cells, _spoil_cells, _run_slices),
     Case(compare_as_they_come, _draw_cells, _spoil_cells, _run_pair, 100),
     Case(watch_categories, _draw_categories, _spoil_categories, _run_categories),
-    Case(watch_values, _draw_values, _spoil_values, _run_values),
+    Case(watch_value_sums, _draw_values, _spoil_values, _run_values),
     Case(run_evidence, _draw_runs, _spoil_runs, _run_runs, 365),
     Case(item_evidence, _draw_runs, _spoil_runs, _run_items, 365),
 ]
@@ -243,12 +244,14 @@ def test_a_comparison_weighs_label_by_label() -> None:
 def test_no_sequential_detector_is_left_out() -> None:
     """Whatever watches, or gives evidence run by run, is in this suite or in that of kept states."""
     sequential = set()
-    for module in pkgutil.iter_modules(gonogo.detectors.__path__):
-        loaded = importlib.import_module(f"gonogo.detectors.{module.name}")
+    for module in pkgutil.walk_packages(gonogo.detectors.__path__, "gonogo.detectors."):
+        loaded = importlib.import_module(module.name)
         for name, found in vars(loaded).items():
             own = callable(found) and getattr(found, "__module__", "") == loaded.__name__
             if own and (name.startswith("watch_") or name in ("run_evidence", "item_evidence")):
                 sequential.add(name)
     tested = {case.of.__name__ for case in CASES} | {watch_rate.__name__, watch_scores.__name__}
-    tested |= {watch_value_sums.__name__}  # the second half of `watch_values`
-    assert sequential <= tested
+    tested |= {
+        "watch_judged"
+    }  # four sums over two kinds of grades: tests/detectors/test_judged_grades
+    assert {watch_rate.__name__, run_evidence.__name__} <= sequential <= tested

@@ -35,7 +35,6 @@ def test_an_episode_begins_ends_and_is_armed_again() -> None:
     assert second.alarmed >= 1000 + 24 * 46
     assert first.side == second.side == "up"
     assert first.rate_before == pytest.approx(0.06, abs=0.01)
-    assert first.rate_after > 0.11  # as far as the bets go
     assert abs(first.onset - (1000 + 480)) <= 6
     assert first.recovering is not None
     assert 1000 + 24 * 26 <= first.recovering < 1000 + 24 * 27
@@ -51,7 +50,6 @@ def test_an_improvement_is_an_episode_downwards() -> None:
     n, bad = hours((20, 0.13), (20, 0.05))
     watch = watch_rate(n, bad, RULE)
     assert watch.status == "down"
-    assert watch.episodes[-1].rate_after < watch.episodes[-1].rate_before
     assert watch.down_nats[-1] > watch.up_nats[-1]
 
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from gonogo.detectors import bins
 from gonogo.detectors.arrays import Floats
 from gonogo.detectors.values.ranks import ScoreSums, SparseRows, atoms_of, rank_scores
+from gonogo.detectors.values.scale import value_scale
 from gonogo.detectors.values.score_state import CELL, ScoreRule, ScoreState
 from gonogo.detectors.values.scores import watch_scores
-from gonogo.detectors.values.value_watch import ValueWatch, watch_values
+from gonogo.detectors.values.value_watch import ValueWatch, value_rule
 from gonogo.errors import DataError, NotEnoughData, ParameterError
+from watched_values import watch_values
 
 RULE = ScoreRule(needed=1e5, deltas=(0.2, 0.5), weight_up=0.7, dispersion=1.5)
 
@@ -161,8 +163,10 @@ def test_what_the_hour_usually_brings_is_no_evidence() -> None:
 def test_bad_arguments_are_refused(change: dict[str, object], error: type[Exception]) -> None:
     """Out of range, of another length, or no hour of a week."""
     arguments = {"baseline": 20, "needed": 1e4, "day": np.arange(30)} | change
+    values = histogram(np.full((30, 5), 2.0))
+    scale = value_scale(values.cut(0, 20))
     with pytest.raises(error):
-        watch_values(histogram(np.full((30, 5), 2.0)), **arguments)  # type: ignore[arg-type]
+        value_rule(scale, scale.sums(values), **arguments)  # type: ignore[arg-type]
 
 
 def test_bad_sums_and_histograms_are_refused() -> None:

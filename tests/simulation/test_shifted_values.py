@@ -13,7 +13,7 @@ from gonogo.detectors.arrays import Floats
 from gonogo.detectors.values.ranks import SparseRows, rank_scores
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState
 from gonogo.detectors.values.scores import watch_scores
-from gonogo.detectors.values.value_watch import watch_values
+from watched_values import watch_values
 
 BASELINE, HEALTHY, BATCH, NEEDED = 2000, 2000, 21, 1e5
 Draw = Callable[[Floats], Floats]

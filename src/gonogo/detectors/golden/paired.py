@@ -183,45 +183,21 @@ def item_means(answers: GoldenAnswers, rows: Bools | None = None) -> ItemMeans:
     return ItemMeans(item, n.astype(np.int64), total / (np.maximum(n, 1) * MICRO))
 
 
-def effective_n(asked: ItemMeans) -> float:
-    """How many independent answers these are worth.
-
-    An item that always gives the same answer says nothing new when asked again: with
-    deterministic items this is the number of items, however often each was asked. Between, the
-    intra-item correlation decides (one-way analysis of variance of answers right or wrong).
-    """
-    k, total = asked.item.size, float(asked.n.sum())
-    if k < 2 or total <= k:  # noqa: PLR2004 - a variance needs two
-        return float(min(k, total))
-    overall = float(np.dot(asked.n, asked.mean)) / total
-    within = float(np.dot(asked.n, asked.mean * (1 - asked.mean))) / (total - k)
-    between = float(np.dot(asked.n, (asked.mean - overall) ** 2)) / (k - 1)
-    size = (total - float(np.dot(asked.n, asked.n)) / total) / (k - 1)
-    spread = between + (size - 1) * within
-    correlation = min(max((between - within) / spread, 0.0), 1.0) if spread > 0 else 1.0
-    return total / (1 + (size - 1) * correlation)
-
-
-def runs_of(
-    answers: GoldenAnswers, rows: Bools | None = None, *, reference_day: int | None = None
-) -> GoldenRuns:
-    """Lay out the runs after the reference run, one a day, items of the reference only.
+def runs_of(answers: GoldenAnswers, rows: Bools | None = None) -> GoldenRuns:
+    """Lay out the runs after the reference run (the first day's), one a day, items of the reference only.
 
     Args:
         answers: Golden answers by item, version and day.
         rows: Which rows take part, shape (n,); None is all.
-        reference_day: The day whose answers are the reference; the first day by default.
 
     Raises:
-        NotEnoughData: nothing was answered on the reference day.
+        NotEnoughData: nothing was answered.
     """
     keep = np.ones(answers.item.shape, dtype=bool) if rows is None else rows
     if not keep.any():
         raise NotEnoughData("The golden set has no reference run; run it once.")
-    first = int(answers.day[keep].min()) if reference_day is None else reference_day
+    first = int(answers.day[keep].min())
     reference = item_means(answers, keep & (answers.day == first))
-    if reference.item.size == 0:
-        raise NotEnoughData("The golden set has no reference run; run it once.")
     keep = keep & np.isin(answers.item, reference.item) & (answers.day > first)
     days, run = np.unique(answers.day[keep], return_inverse=True)
     column = np.searchsorted(reference.item, answers.item[keep])

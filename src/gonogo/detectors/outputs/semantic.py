@@ -31,12 +31,11 @@ class SampleChange:
     """How one sample of vectors differs from another.
 
     `energy`: twice the mean distance across less the mean distances within, over the mean distance
-    across; 0 for equal laws, negative by chance alone. `mmd2`: squared maximum mean discrepancy
-    with a Gaussian kernel at the median distance. `p_value`: one look.
+    across; 0 for equal laws, negative by chance alone. `p_value`: of one look, by whichever of energy
+    distance and squared maximum mean discrepancy (Gaussian kernel at the median distance) stands out.
     """
 
     energy: float
-    mmd2: float
     p_value: float
     permutations: int
 
@@ -90,7 +89,7 @@ def sample_change(
         tried += block
     across = float(apart[:n, n:].mean()) or 1.0
     p_value = _sequential_p(np.concatenate(exceeds))
-    return SampleChange(float(seen[0]) / across, float(seen[1]), p_value, tried)
+    return SampleChange(float(seen[0]) / across, p_value, tried)
 
 
 def daily_evidence(p_value: float, *, needed: float) -> float:

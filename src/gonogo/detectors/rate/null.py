@@ -210,7 +210,6 @@ class Episode:
         recovered: Stamp of the batch after which the old rate was back; None while it lasts.
         evidence_nats: Evidence at the alarm, both sides weighed.
         rate_before: Rate that the change was bet to have started from.
-        rate_after: Rate that was bet to have held since; biased up, as a winner is.
     """
 
     side: Side
@@ -221,7 +220,6 @@ class Episode:
     recovered: int | None
     evidence_nats: float
     rate_before: float
-    rate_after: float
 
 
 class PastBatch(NamedTuple):

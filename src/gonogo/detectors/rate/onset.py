@@ -120,8 +120,7 @@ class OnsetFit:
     `earliest <= onset <= latest`; `onset` is the first batch with a changed rate. `moment` is the
     time of it, as likely earlier as later, where any time, and a step and a rise, are equally likely
     beforehand: where no label came for weeks, it may lie among those. `shape` says which of the two
-    fits better, `step_nats - ramp_nats` by how much. `before` and `after` are
-    rates at the two ends, `change` their difference averaged over plausible onsets and shapes
+    fits better. `before` and `after` are rates at the two ends, `change` their difference averaged over plausible onsets and shapes
     and shrunk, since a change is looked at only because it looked large; `interval95` is its
     interval.
     """
@@ -131,8 +130,6 @@ class OnsetFit:
     latest: int
     moment: float
     shape: Literal["step", "ramp"]
-    step_nats: float
-    ramp_nats: float
     before: float
     after: float
     change: float
@@ -282,8 +279,6 @@ class _Fits:
             latest=high,
             moment=min(max(moment, float(self.when[low - 1])), float(self.when[high])),
             shape="step" if step >= ramp else "ramp",
-            step_nats=step,
-            ramp_nats=ramp,
             before=before,
             after=min(max(before + change, 0.0), 1.0),
             change=change,

@@ -354,7 +354,6 @@ class Run:
         # The cell of a rate of its own is that rate; it was left from what the null held.
         is_own = self.bets.row[mine] >= 2 * len(self.rule.deltas)
         anchor = np.where(is_own, from_log_odds(self.anchor[at : at + 1]), anchor)
-        rate = self.bets.rates(self.rule, np.zeros(1))[mine, 0]
         return Episode(
             side=side,
             after=self.after,
@@ -364,7 +363,6 @@ class Run:
             recovered=None,
             evidence_nats=float(self.both[at]),
             rate_before=float(weight @ anchor),
-            rate_after=float(weight @ rate),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,47 +46,19 @@ class CategoryShare:
     surprise_sd: float
 
 
-def _none() -> Floats:
-    return np.zeros(0)
-
-
-def _no_rows() -> Floats:
-    return np.zeros((0, 0))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CategoryState:
-    """All that is remembered of the batches so far; K starts, C categories.
-
-    `null`: learned counts, shape (C,). Of each start: `age` is its batch, `size` the values of that
-    batch, `law` what was learned before it and `since` what has come from it on, shapes (K,) and
-    (K, C). While `latched`, `step` (C,) is what a value of each category says for the old shares.
-    `recent`: values of the present period, shape (C,), which began with batch `began`.
-    """
-
-    null: Floats
-    batches: int = 0
-    began: int = 0
-    latched: bool = False
-    evidence_nats: float = -math.inf
-    back_nats: float = -math.inf
-    age: Floats = field(default_factory=_none)
-    size: Floats = field(default_factory=_none)
-    law: Floats = field(default_factory=_no_rows)
-    since: Floats = field(default_factory=_no_rows)
-    step: Floats = field(default_factory=_none)
-    recent: Floats = field(default_factory=_none)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoryWatch:
-    """Evidence after each batch since the baseline, nats; `shares` most surprising first."""
+    """Evidence after each batch since the baseline, nats; `shares` most surprising first.
+
+    `began`: the batch since the baseline with which the present period began, of `n` values.
+    """
 
     evidence_nats: Floats
     needed_nats: float
     latched: NDArray[np.bool_]
     shares: tuple[CategoryShare, ...]
-    state: CategoryState
+    began: int
+    n: float
 
     @property
     def drifted(self) -> bool:
@@ -101,7 +73,6 @@ def watch_categories(
     baseline: int,
     needed: float,
     dispersion: float = 1.0,
-    state: CategoryState | None = None,
 ) -> CategoryWatch:
     """Follow the shares of categories, batch by batch (days are enough).
 
@@ -116,8 +87,6 @@ def watch_categories(
         baseline: Batches that are the baseline, at least 1.
         needed: Evidence at which to alarm.
         dispersion: Values that carry one independent value's information, 1 or more.
-        state: Goes on from the state of a run over earlier batches. `counts` holds the same
-            baseline then, and after it the batches that are new.
 
     Raises:
         DataError: counts are negative, not finite or of another shape than the names.
@@ -138,19 +107,14 @@ def watch_categories(
     merged = np.column_stack((table[:, known], table[:, ~known].sum(axis=1)))
     kept = [name for name, here in zip(names, known.tolist(), strict=True) if here]
     first = merged[:baseline].sum(axis=0)
-    if state is None:
-        none = np.zeros(len(first))
-        state = CategoryState(first / dispersion + _PRIOR, step=none, recent=none)
-    if len(state.null) != len(first):
-        raise DataError(f"A state of {len(state.null)} categories for {len(first)}.")
-    run = _Run(state, needed, dispersion)
-    rows = merged[baseline:]
-    seen = [run.see(row) for row in rows]
+    run = _Run(first / dispersion + _PRIOR, needed, dispersion)
+    seen = [run.see(row) for row in merged[baseline:]]
     evidence = np.array([nats for nats, _ in seen], dtype=np.float64)
     latched = np.array([held for _, held in seen], dtype=np.bool_)
-    end = run.state()
-    shares = _shares([*kept, NEW], first, end.recent)
-    return CategoryWatch(evidence, math.log(needed), latched, shares, end)
+    shares = _shares([*kept, NEW], first, run.recent)
+    return CategoryWatch(
+        evidence, math.log(needed), latched, shares, run.began, float(run.recent.sum())
+    )
 
 
 def category_dispersion(counts: ArrayLike, *, trimmed: bool) -> float:
@@ -203,38 +167,23 @@ def _checked(counts: ArrayLike, names: Sequence[str]) -> Floats:
 
 
 class _Run:
-    """One pass over batches. A start is one row: its age, size, law, what came since, its terms."""
+    """One pass over batches, K starts and C categories.
 
-    def __init__(self, state: CategoryState, needed: float, dispersion: float) -> None:
+    `null`: learned counts, shape (C,). Of each start: `age` is its batch, `size` the values of that
+    batch, `law` what was learned before it and `since` what has come from it on, shapes (K,) and
+    (K, C). While `latched`, `step` (C,) is what a value of each category says for the old shares.
+    `recent`: values of the present period, shape (C,), which began with batch `began`.
+    """
+
+    def __init__(self, null: Floats, needed: float, dispersion: float) -> None:
         self._needed, self._dispersion = math.log(needed), dispersion
-        self._null, self._recent = state.null.copy(), state.recent.copy()
-        self._batches, self._began, self._latched = state.batches, state.began, state.latched
-        self._evidence, self._back, self._step = state.evidence_nats, state.back_nats, state.step
-        width = len(state.null)
-        self._age, self._size = state.age.copy(), state.size.copy()
-        self._law, self._since = state.law.reshape(-1, width), state.since.reshape(-1, width).copy()
-        self._laws = np.zeros((0, len(_STRENGTHS) + 1, width + 1))
+        self._null, self.recent = null, np.zeros(len(null))
+        self._batches, self.began, self._latched = 0, 0, False
+        self._evidence, self._back, self._step = -math.inf, -math.inf, np.zeros(len(null))
+        self._age, self._size = np.zeros(0), np.zeros(0)
+        self._law, self._since = np.zeros((0, len(null))), np.zeros((0, len(null)))
+        self._laws = np.zeros((0, len(_STRENGTHS) + 1, len(null) + 1))
         self._terms = np.zeros((0, len(_STRENGTHS) + 1))
-        if len(self._law):
-            self._laws = _laws_of(self._law)
-            self._terms = _constant_nats(self._laws)
-
-    def state(self) -> CategoryState:
-        """The state so far."""
-        return CategoryState(
-            self._null,
-            self._batches,
-            self._began,
-            self._latched,
-            self._evidence,
-            self._back,
-            self._age,
-            self._size,
-            self._law,
-            self._since,
-            self._step,
-            self._recent,
-        )
 
     def see(self, row: Floats) -> tuple[float, bool]:
         """Take one batch in: the evidence after it, and whether shares have moved."""
@@ -246,7 +195,7 @@ class _Run:
         return self._evidence, self._latched
 
     def _search(self, row: Floats) -> None:
-        worth, self._recent = row / self._dispersion, self._recent + row
+        worth, self.recent = row / self._dispersion, self.recent + row
         if not row.any():
             return
         self._start(float(row.sum()))
@@ -282,22 +231,22 @@ class _Run:
 
     def _alarm(self, start: int) -> None:
         self._latched, self._back = True, -math.inf
-        self._null, self._began = self._law[start], int(self._age[start])
-        self._recent = self._since[start] * self._dispersion
-        seen, old = self._recent + _PRIOR, self._null / self._null.sum()
+        self._null, self.began = self._law[start], int(self._age[start])
+        self.recent = self._since[start] * self._dispersion
+        seen, old = self.recent + _PRIOR, self._null / self._null.sum()
         still = (old + seen / seen.sum()) / 2
         self._step = np.log(old) - np.log(still)
         self._keep(np.zeros(0, dtype=np.intp))
 
     def _recover(self, row: Floats) -> None:
         """Hold the alarm until the old shares are back."""
-        size, self._recent = float(row.sum()), self._recent + row
+        size, self.recent = float(row.sum()), self.recent + row
         joined = np.logaddexp(self._back, math.log(size)) if size > 0 else self._back
         self._back = float(joined + row / self._dispersion @ self._step)
         self._latched = self._back < self._needed + math.log(SHARE_OF_NEEDED)
         if not self._latched:
-            self._evidence, self._recent = -math.inf, np.zeros(len(row))
-            self._began = self._batches + 1
+            self._evidence, self.recent = -math.inf, np.zeros(len(row))
+            self.began = self._batches + 1
 
 
 def _laws_of(null: Floats) -> Floats:

@@ -25,14 +25,13 @@ class ShapeChange:
     """The difference of a sample from a baseline.
 
     `psi`: population stability index over `groups` groups of about equal baseline counts.
-    `w1_sd`: Wasserstein distance, in the baseline's standard deviations. `ks`: the largest
-    difference of shares below a value. `p_value`: of the PSI as chi-squared with groups - 1
-    degrees of freedom, one look; None where fewer than five values are expected in a group.
+    `w1_sd`: Wasserstein distance, in the baseline's standard deviations. `p_value`: of the PSI as
+    chi-squared with groups - 1 degrees of freedom, one look; None where fewer than five values
+    are expected in a group.
     """
 
     psi: float
     w1_sd: float
-    ks: float
     groups: int
     p_value: float | None
 
@@ -123,7 +122,7 @@ def shape_change(
     if expected > _EXPECTED_MIN and len(p) > 1:
         p_value = chi2_tail(psi * n * m / (n + m) / dispersion, len(p) - 1)
     w1_sd = w1 / sd if sd else 0.0
-    return ShapeChange(psi, w1_sd, float(np.abs(gap).max()), len(p), p_value)
+    return ShapeChange(psi, w1_sd, len(p), p_value)
 
 
 def chi2_tail(value: float, freedom: int) -> float:

@@ -22,8 +22,8 @@ from gonogo.detectors.rate.dispersion import (
 )
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
-from gonogo.detectors.values.ranks import ScoreSums, SparseRows
-from gonogo.detectors.values.scale import ValueScale, ValueSums, value_scale
+from gonogo.detectors.values.ranks import ScoreSums
+from gonogo.detectors.values.scale import ValueScale, ValueSums
 from gonogo.detectors.values.score_state import ScoreRule, ScoreState
 from gonogo.detectors.values.scores import ScoreWatch, watch_scores
 from gonogo.errors import DataError, ParameterError
@@ -89,46 +89,6 @@ class ValueWatch:
         """Evidence by which a change that lasts was told, else that after the last batch."""
         lasting = [part.told_nats for part in self.parts if part.latched]
         return max(float(self.evidence_nats[-1]), *lasting, -math.inf)
-
-
-def watch_values(
-    histogram: SparseRows,
-    *,
-    baseline: int,
-    needed: float,
-    day: ArrayLike,
-    hour_of_week: ArrayLike | None = None,
-    early: int | None = None,
-) -> ValueWatch:
-    """Follow a metric through its histograms: its scale, its rule and the watch, all at once.
-
-    Args:
-        histogram: Bins and counts of successive batches, the baseline first.
-        baseline: As for `value_rule`, and all that follow.
-        needed: The same.
-        day: The same.
-        hour_of_week: The same.
-        early: The same.
-
-    Raises:
-        NotEnoughData: the baseline holds no value.
-        ParameterError: `baseline` or `needed` is out of range.
-        DataError: the histogram, days or hours are malformed.
-    """
-    if not 1 <= baseline <= histogram.rows:
-        raise ParameterError(f"baseline={baseline} of {histogram.rows} batches.")
-    scale = value_scale(histogram.checked().cut(0, baseline))
-    sums = scale.sums(histogram)
-    rule = value_rule(
-        scale,
-        sums,
-        baseline=baseline,
-        needed=needed,
-        day=day,
-        hour_of_week=hour_of_week,
-        early=early,
-    )
-    return watch_value_sums(rule, sums, hour_of_week=hour_of_week)
 
 
 Rule = TypeVar("Rule", RateRule, ScoreRule)

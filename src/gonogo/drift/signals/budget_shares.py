@@ -142,7 +142,7 @@ class _Part:
 
     @property
     def began(self) -> int:
-        at = self.baseline + self.watch.state.began
+        at = self.baseline + self.watch.began
         return int(self.day[min(at, len(self.day) - 1)])
 
 
@@ -177,7 +177,7 @@ def follow_shares(
         evidence_nats=together,
         drifted=bool(drifted) or together >= most.watch.needed_nats,
         shares=most.watch.shares,
-        n=float(most.watch.state.recent.sum()),
+        n=most.watch.n,
         began=most.began,
         only=drifted[0] if len(drifted) == 1 and len(parts) > 1 else None,
         n_before=float(most.table[: most.baseline].sum()),
