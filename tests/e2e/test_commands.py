@@ -268,7 +268,10 @@ def test_options_stand_before_or_after_the_command(store: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (["chek"], 64, "No such command 'chek'. Did you mean 'check'?"),
+        (["chek"], 64, "No such command 'chek': did you mean `gonogo check`? See"),
+        (["preflight"], 64, "did you mean `gonogo check preflight`?"),
+        (["check_model_drift", "m"], 64, "did you mean `gonogo check drift`?"),
+        (["zzz"], 64, "No such command 'zzz'. See `gonogo --help`."),
         (["check", "drift"], 64, "Missing argument 'dependency'"),
         (["check", "drift", "search", "--metrik", "x"], 64, "No such option: --metrik"),
         (["check", "drift", "search", "--detail", "max"], 64, "'max' is not one of"),

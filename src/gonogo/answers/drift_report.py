@@ -233,7 +233,9 @@ class DriftReport(Answer):
     effect: Effect | None = Field(default=None, description="of a signal that decides")
     estimate: Estimate | None = None
     golden: GoldenPairs | None = None
-    versions: list[VersionMean] | None = Field(default=None, description="of the current period")
+    versions: list[VersionMean] | None = Field(
+        default=None, description="of the current period; absent where two are compared"
+    )
     recorded: RecordedData | None = None
     immature: Immature | None = None
     ahead: Ahead | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -28,6 +30,7 @@ from gonogo.cli.command_place import command_place
 from gonogo.cli.doctor import doctor_command
 from gonogo.errors import ParameterError, plain
 
+_NO_COMMAND = re.compile("No such command '([^']+)'")
 USAGE = 64
 INTERRUPTED = 130
 
@@ -197,4 +200,33 @@ def _usage(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "gonogo"
     said = " ".join(error.format_message().split()).rstrip(".")
+    unknown = _NO_COMMAND.match(said)
+    if unknown is not None:
+        near = _near_commands(unknown[1])
+        said = unknown[0] + (f": did you mean {' or '.join(near)}?" if near else ".")
+        return f"{plain(said, 300)} See `{path} --help`."
     return f"{plain(said, 300)}. See `{path} --help`."
+
+
+def _near_commands(typed: str) -> list[str]:
+    """At most two commands that someone may have meant, whole: `gonogo check drift` for `drift`.
+
+    A tool's name counts as its words: `check_model_drift` is typed by who knows the tools.
+    """
+    places = _places(typer.main.get_command(root), "gonogo")
+    words = re.split(r"[\W_]+", typed.lower())
+    last = [place for place in places if place.rsplit(" ", 1)[1] in words]
+    if not last:
+        near = difflib.get_close_matches(typed.lower(), {p.rsplit(" ", 1)[1] for p in places}, n=1)
+        last = [place for place in places if place.rsplit(" ", 1)[1] in near]
+    inmost = [p for p in last if not any(other.startswith(f"{p} ") for other in last)]
+    return [f"`{place}`" for place in inmost[:2]]
+
+
+def _places(command: Any, path: str) -> list[str]:  # noqa: ANN401 - a command or a group of Typer's
+    """A command's own path, then those of the commands in it."""
+    inner = getattr(command, "commands", {}).items()
+    found = [
+        place for name, sub in inner if not sub.hidden for place in _places(sub, f"{path} {name}")
+    ]
+    return found if path == "gonogo" else [path, *found]

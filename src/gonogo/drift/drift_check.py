@@ -287,7 +287,7 @@ def _report(
         effect=decisive.effect if decisive.told else None,
         estimate=found.estimate,
         golden=golden,
-        versions=_versions(data, decisive),
+        versions=_versions(data, decisive, question),
         immature=_immature(data),
         ahead=data.ahead,
         detectable_now=decisive.detectable_now,
@@ -340,9 +340,16 @@ def _signal(finding: Finding) -> Signal:
     )
 
 
-def _versions(data: DriftData, decisive: Finding) -> list[VersionMean] | None:
-    """The versions seen in the current period, with n and mean outcome."""
-    if decisive.current is None and decisive.status != "insufficient_data":
+def _versions(
+    data: DriftData, decisive: Finding, question: DriftQuestion
+) -> list[VersionMean] | None:
+    """The versions seen in the current period, with n and mean outcome.
+
+    Where two versions are compared, `baseline` and `current` have both; what the older one had in the
+    days of the newer is another number of the same name, and would stand beside them.
+    """
+    has_none = decisive.current is None or question.baseline_version is not None
+    if has_none and decisive.status != "insufficient_data":
         return None
     start = 0
     if decisive.current is not None and decisive.current.start is not None:
