@@ -23,6 +23,9 @@ peers: .venv/ready ## the heavy components, each in an environment of its own un
 
 torture: .venv/ready ## a hundred rounds of kills, power cuts, crowds and migrations; a hundred lives asked everything; properties at random
 	@GONOGO_TORTURE_ROUNDS=100 GONOGO_LIVES=100 $(BIN)/python -m pytest -n 2 -q tests/torture tests/coherence
+ifneq ($(wildcard /usr/lib/postgresql/*/bin/postgres),)
+	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q tests/peers/test_postgres_torture.py
+endif
 	@GONOGO_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -n 2 -q -m hypothesis --ignore=tests/coherence --ignore=tests/peers tests
 
 audit: .venv/ready ## ask the public advisories about every pinned dependency

@@ -1,10 +1,11 @@
 """Random histories of three processes at one store, held to a model of what each was told is done.
 
-A history is a list of steps that a seed chooses: a process is asked to record, hold, settle, check or
-copy; its clock jumps; it is stopped for a while, killed in the middle of a step, or started again;
-the file is moved away and back, or put back from the last copy while nobody has it open. The model
+A history is a list of steps that a seed chooses: a process is asked to record, hold, settle or check;
+its clock jumps; it is stopped for a while, killed in the middle of a step, or started again; the file
+is moved away and back, copied, or put back from the last copy while nobody has it open. The model
 is the lines that were told, and how many there were when the copy was begun: everything that was
 told, and not undone by a restore, is in the store at the end, once, and the store is whole.
+`tests/peers/postgres_histories.py` plays them at a database.
 
     histories.py FOLDER RUNS SEED    prints JSON; a history that fails says its seed
 """
@@ -20,10 +21,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
 
 import anyio
 from duties import BUDGET, NOON_MS, STORE
@@ -45,7 +48,7 @@ ASKED = ("record", "record", "record", "hold", "hold", "settle", "settle", "chec
 class Worker:
     """A process that does what it is asked, one thing at a time, and tells what is done."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, store: str, name: str) -> None:
         asked, self._asks = os.pipe()
         self._heard, tells = os.pipe()
         self.name, self.is_busy = name, False
@@ -55,7 +58,7 @@ class Worker:
             os.close(self._heard)
             signal.alarm(2 * ANSWERED_S_MAX)
             try:
-                anyio.run(_serve, folder, asked, tells)
+                anyio.run(_serve, store, asked, tells)
             finally:
                 os._exit(0)
         os.close(asked)
@@ -91,18 +94,18 @@ class Worker:
         return whole.decode().splitlines()
 
 
-def _settings(folder: Path) -> Settings:
-    return Settings(store=str(folder / STORE), budgets={"nightly": BUDGET})
+def _settings(store: str) -> Settings:
+    return Settings(store=store, budgets={"nightly": BUDGET})
 
 
-async def _serve(folder: Path, asked: int, tells: int) -> None:
+async def _serve(store: str, asked: int, tells: int) -> None:
     """Do what comes in, and open the store anew after it refused."""
     clock = [NOON_MS]
     with os.fdopen(asked) as lines:
         waiting: list[str] = []
         while True:
             try:
-                async with Gonogo(_settings(folder), clock=lambda: clock[0]) as app:
+                async with Gonogo(_settings(store), clock=lambda: clock[0]) as app:
                     while line := waiting.pop() if waiting else await _line(lines):
                         waiting.append(line)
                         what, key, clock[0] = json.loads(line)
@@ -143,51 +146,46 @@ async def _do(app: Gonogo, what: str, key: str) -> str:
 
 @dataclass
 class History:
-    """One history: its processes, the model, and the file."""
+    """One history: its processes, and the model. What happens to the store is an engine's own."""
 
     folder: Path
     dice: random.Random
     told: list[str] = field(default_factory=list)
     keys: int = 0
-    # How many lines were told when the last copy was begun; None: there is none.
-    copied: int | None = None
-    copies: int = 0
-    moved: bool = False
     workers: list[Worker] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def store(self) -> Path:
-        """Where the store belongs."""
-        return self.folder / STORE
+    # How often each step is taken.
+    steps: ClassVar[Mapping[str, int]]
 
     @property
-    def away(self) -> Path:
-        """Where it is moved to."""
-        return self.folder / "archive.db"
+    def address(self) -> str:
+        """Of the store, as the settings name it."""
+        raise NotImplementedError
+
+    def missing(self) -> list[str]:
+        """What was told and is not in the store, which is held to every invariant.
+
+        No more stands in it than was asked for.
+        """
+        raise NotImplementedError
 
     def play(self) -> None:
         """All steps, and what must be true then."""
-        self.workers = [Worker(self.folder, f"p{i}") for i in range(PROCESSES)]
+        self.workers = [Worker(self.address, f"p{i}") for i in range(PROCESSES)]
         try:
             self._ask(self.workers[0], "record")
             self._hear()
             for _ in range(STEPS):
-                step = self.dice.choices(list(STEPS_WEIGHED), list(STEPS_WEIGHED.values()))[0]
+                step = self.dice.choices(list(self.steps), list(self.steps.values()))[0]
                 self.counts[step] = self.counts.get(step, 0) + 1
                 getattr(self, step)()
             self._hear()
-            if self.moved:
-                self.move()
         finally:
             for worker in self.workers:
                 self._take(worker.end())
-        missing = set(lost(self.store, self.told))
-        if self.away.exists():
-            # Nobody had it open when it was moved, and so another was begun in its place.
-            missing &= set(lost(self.away, self.told))
-        assert missing == set(), sorted(missing)
-        self._assert_once()
+        missing = self.missing()
+        assert missing == [], missing
 
     def ask(self) -> None:
         """Some are asked at once, and answer."""
@@ -197,8 +195,7 @@ class History:
 
     def kill(self) -> None:
         """One is killed in the middle of what it was asked, while the others work, and begins anew."""
-        for worker in self.workers:
-            self._ask(worker, self.dice.choice(ASKED))
+        self._ask_all()
         select.select([], [], [], self.dice.uniform(0, 0.03))
         self._again(self.dice.randrange(PROCESSES))
         self._hear()
@@ -215,6 +212,76 @@ class History:
         os.kill(stopped.process, signal.SIGCONT)
         self._hear()
 
+    def _ask_all(self) -> None:
+        for worker in self.workers:
+            self._ask(worker, self.dice.choice(ASKED))
+
+    def _ask(self, worker: Worker, what: str) -> None:
+        self.keys += 1
+        worker.ask(what, f"k{self.keys}", NOON_MS + self.dice.choice(JUMPS_MS))
+
+    def _hear(self) -> None:
+        for worker in self.workers:
+            if worker.is_busy:
+                self._take([worker.answer()])
+
+    def _again(self, at: int) -> None:
+        dead = self.workers[at]
+        self._take(dead.end())
+        self.workers[at] = Worker(self.address, dead.name)
+
+    def _take(self, lines: list[str]) -> None:
+        for line in lines:
+            kind = line.partition(" ")[0]
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+            if kind in {"call", "held", "settled"}:
+                self.told.append(line)
+
+
+@dataclass
+class FileHistory(History):
+    """At a file, which is moved, copied and restored as well."""
+
+    # How many lines were told when the last copy was begun; None: there is none.
+    copied: int | None = None
+    copies: int = 0
+    moved: bool = False
+
+    steps = MappingProxyType(
+        {"ask": 10, "kill": 5, "suspend": 4, "move": 2, "copy": 2, "restore": 1}
+    )
+
+    @property
+    def store(self) -> Path:
+        """Where the store belongs."""
+        return self.folder / STORE
+
+    @property
+    def address(self) -> str:
+        """Of the store, as the settings name it."""
+        return str(self.store)
+
+    @property
+    def away(self) -> Path:
+        """Where it is moved to."""
+        return self.folder / "archive.db"
+
+    def missing(self) -> list[str]:
+        """What was told and is not in the store, where it is now."""
+        if self.moved:
+            self.move()
+        missing = set(lost(self.store, self.told))
+        if self.away.exists():
+            # Nobody had it open when it was moved, and so another was begun in its place.
+            missing &= set(lost(self.away, self.told))
+        with closing(sqlite3.connect(self.store)) as connection:
+            calls, held = (
+                connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - constant names
+                for table in ("observation", "reservation")
+            )
+        assert calls + held <= self.keys, (calls, held, self.keys)
+        return sorted(missing)
+
     def move(self) -> None:
         """The file is moved away under them, or back. What they say meanwhile is held to it as well."""
         here, there = (self.away, self.store) if self.moved else (self.store, self.away)
@@ -227,8 +294,7 @@ class History:
         """A copy is made by the command, while the others work."""
         if self.moved:
             return
-        for worker in self.workers:
-            self._ask(worker, self.dice.choice(ASKED))
+        self._ask_all()
         told = len(self.told)
         self.copies += 1
         done = self._command("backup", str(self._copy(self.copies)))
@@ -246,72 +312,37 @@ class History:
         done = self._command("restore", str(self._copy(self.copies)))
         assert done.returncode == 0, done.stderr
         self.told = self.told[: self.copied]
-        self.workers = [Worker(self.folder, worker.name) for worker in self.workers]
+        self.workers = [Worker(self.address, worker.name) for worker in self.workers]
 
     def _copy(self, number: int) -> Path:
         return self.folder / f"copy-{number}.db"
 
     def _command(self, *words: str) -> subprocess.CompletedProcess[str]:
         gonogo = Path(sys.executable).with_name("gonogo")
-        command = [str(gonogo), *words, "--store", str(self.store)]
+        command = [str(gonogo), *words, "--store", self.address]
         return subprocess.run(command, check=False, capture_output=True, text=True)
 
-    def _ask(self, worker: Worker, what: str) -> None:
-        self.keys += 1
-        worker.ask(what, f"k{self.keys}", NOON_MS + self.dice.choice(JUMPS_MS))
 
-    def _hear(self) -> None:
-        for worker in self.workers:
-            if worker.is_busy:
-                self._take([worker.answer()])
-
-    def _again(self, at: int) -> None:
-        dead = self.workers[at]
-        self._take(dead.end())
-        self.workers[at] = Worker(self.folder, dead.name)
-
-    def _take(self, lines: list[str]) -> None:
-        for line in lines:
-            kind = line.partition(" ")[0]
-            self.counts[kind] = self.counts.get(kind, 0) + 1
-            if kind in {"call", "held", "settled"}:
-                self.told.append(line)
-
-    def _assert_once(self) -> None:
-        """Nothing stands in it that nobody asked for, nor twice."""
-        with closing(sqlite3.connect(self.store)) as connection:
-            calls, held = (
-                connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - constant names
-                for table in ("observation", "reservation")
-            )
-        assert calls + held <= self.keys, (calls, held, self.keys)
-
-
-# How often each step is taken.
-STEPS_WEIGHED = {"ask": 10, "kill": 5, "suspend": 4, "move": 2, "copy": 2, "restore": 1}
-
-
-async def _warm(folder: Path) -> None:
+async def _warm(store: str) -> None:
     """Do everything once, so that no worker has to import what it needs."""
-    async with Gonogo(_settings(folder), clock=lambda: NOON_MS) as app:
+    async with Gonogo(_settings(store), clock=lambda: NOON_MS) as app:
         for what in ("record", "settle", "check"):
             await _do(app, what, what)
 
 
-def play(folder: Path, runs: int, seed: int) -> dict[str, int]:
+def play(
+    folder: Path, runs: int, seed: int, begun: Callable[[Path, random.Random], History]
+) -> dict[str, int]:
     """Histories of as many seeds; what they held, counted."""
     total: dict[str, int] = {"runs": 0}
-    warm = folder / "warm"
-    warm.mkdir(parents=True)
-    anyio.run(_warm, warm)
+    anyio.run(_warm, begun(_made(folder / "warm"), random.Random(seed)).address)  # noqa: S311
     for number in range(seed, seed + runs):
-        own = folder / str(number)
-        own.mkdir(parents=True)
-        history = History(own, random.Random(number))  # noqa: S311 - chooses steps
+        history = begun(_made(folder / str(number)), random.Random(number))  # noqa: S311 - chooses steps
         try:
             history.play()
         except BaseException:
-            print(f"history {number} failed: histories.py FOLDER 1 {number}", file=sys.stderr)  # noqa: T201
+            program = Path(sys.argv[0]).name
+            print(f"history {number} failed: {program} FOLDER 1 {number}", file=sys.stderr)  # noqa: T201
             raise
         total["runs"] += 1
         for kind, n in history.counts.items():
@@ -319,6 +350,11 @@ def play(folder: Path, runs: int, seed: int) -> dict[str, int]:
     return total
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
 if __name__ == "__main__":
     WHERE, RUNS, SEED = sys.argv[1:]
-    print(json.dumps(play(Path(WHERE), int(RUNS), int(SEED))))  # noqa: T201 - its output
+    print(json.dumps(play(Path(WHERE), int(RUNS), int(SEED), FileHistory)))  # noqa: T201 - its output
