@@ -26,7 +26,7 @@ from environments import python_environment  # noqa: E402 - its folder is named 
 from gonogo.app.parts import open_stores  # noqa: E402 - as above
 from gonogo.ingest.hour_cells.cell_dialects import CallTable  # noqa: E402 - as above
 from gonogo.ingest.hour_cells.cell_sql import cells_query  # noqa: E402 - as above
-from gonogo.ingest.hour_cells.cell_table import parse_cell  # noqa: E402 - as above
+from gonogo.ingest.hour_cells.cell_table import parse_cells  # noqa: E402 - as above
 from gonogo.ports.hour_cells import HourCell  # noqa: E402 - as above
 from gonogo.settings import Settings  # noqa: E402 - as above
 
@@ -107,7 +107,8 @@ async def brought_in(dependencies: int, days: int, folder: Path) -> None:
     stores = await open_stores(settings, actor="benchmark", clock=lambda: NOW_MS)
     began, used = time.monotonic(), time.process_time()
     for at in range(0, len(lines), 5000):
-        read = [parse_cell(json.loads(line), now_ms=NOW_MS) for line in lines[at : at + 5000]]
+        rows = [(0, json.loads(line)) for line in lines[at : at + 5000]]
+        read = parse_cells(rows, now_ms=NOW_MS)
         cells = [cell for cell in read if isinstance(cell, HourCell)]
         if len(cells) != len(read):
             raise SystemExit(f"refused: {read[0]}")

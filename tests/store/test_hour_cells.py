@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from binascii import a2b_base64
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ import pytest
 import engines
 from counted_cells import counted_cells
 from gonogo.app import Gonogo
-from gonogo.ingest.hour_cells.cell_table import parse_cell
+from gonogo.detectors.packed_bins import unpack
+from gonogo.ingest.hour_cells.cell_table import parse_cell, parse_cells
 from gonogo.ingest.observation import parse_observation
 from gonogo.ports.hour_cells import HourCell
-from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Decision, Observation, Rejection
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
+from gonogo.store.engine import Connection
 from gonogo.store.observations.forget import ForgottenRows, Selection
 from gonogo.store.repair import compare, let_go
 from telemetry_worlds import rollups_of
@@ -331,3 +335,57 @@ def test_text_and_objects_are_the_same_cell() -> None:
     }
     assert parse_cell(as_text, now_ms=NOW_MS) == parse_cell(GOOD, now_ms=NOW_MS)
     assert GOOD["hour"] * 1000 % HOUR_MS == 0
+
+
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_among_many_cells_a_wrong_one_is_refused_alone(
+    form: Callable[[dict[str, int]], object],
+) -> None:
+    """Whatever is wrong with its bins, and whether these are objects or text: its column, and no other cell."""
+    wrong = {
+        3: ({"17274": 10**12 + 1}, "latency_ms_bins", "must be between 0"),
+        11: ({"99999": 1}, "latency_ms_bins", "must be between 0 and 34000"),
+        29: ({"17274": 1, "17900": 1}, "latency_ms_sum", "by its bins"),
+    }
+    bins = {at: bins for at, (bins, _, _) in wrong.items()}
+    rows = [
+        (at, GOOD | {"latency_ms_bins": form(bins.get(at, GOOD["latency_ms_bins"]))})
+        for at in range(40)
+    ]
+    found = parse_cells(rows, now_ms=NOW_MS)
+    good = parse_cell(GOOD, now_ms=NOW_MS)
+    assert [at for at, one in enumerate(found) if one != good] == list(wrong)
+    for at, (_, column, said) in wrong.items():
+        refused = found[at]
+        assert isinstance(refused, Rejection)
+        assert (refused.position, refused.field) == (at, column)
+        assert said in refused.problem
+
+
+async def test_a_cell_that_an_earlier_gonogo_stored_is_the_same_cell(tmp_path: Path) -> None:
+    """It wrote bins and counts in turn: sent again it changes nothing, and rollups are made of it as before."""
+    cells = cells_of(history(60))
+    async with app_in(tmp_path / "one") as app:
+        stores = await app.stores()
+        await stores.telemetry.record_cells(cells, NOW_MS)
+        before = await stores.db.read(rollups_of)
+        await stores.db.write(write_as_before)
+        stored = await stores.telemetry.record_cells(cells, NOW_MS)
+        assert (stored.accepted, stored.duplicates, stored.updated) == (0, len(cells), 0)
+        assert await damages(app) == []
+        assert await stores.db.read(rollups_of) == before
+
+
+def write_as_before(connection: Connection) -> None:
+    """Write what is stored of cells as the versions before packed bins did."""
+    rows = connection.execute("SELECT dependency_id, hour, cell, content FROM hour_cell").fetchall()
+    for dependency, hour, cell, text in rows:
+        counts, histograms, *tallies = json.loads(text)
+        old = {
+            metric: [total, *chain.from_iterable(unpack(lowest, a2b_base64(bins)).items())]
+            for metric, (_, total, lowest, bins) in histograms.items()
+        }
+        connection.execute(
+            "UPDATE hour_cell SET content = ? WHERE dependency_id = ? AND hour = ? AND cell = ?",
+            (json.dumps([counts, old, *tallies]), dependency, hour, cell),
+        )

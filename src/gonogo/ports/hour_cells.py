@@ -17,10 +17,12 @@ CELL_METRICS = (
 
 
 class CountedHistogram(NamedTuple):
-    """The values of one metric: their sum in 1e-6 of its unit, and how many are in each bin."""
+    """The values of one metric: how many, their sum in 1e-6 of its unit, and their bins as `packed_bins` packs them."""
 
+    n: int
     total: int
-    bins: Mapping[int, int]
+    lowest: int
+    bins: bytes
 
 
 @dataclass(frozen=True, slots=True)

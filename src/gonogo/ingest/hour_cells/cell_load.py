@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from gonogo.answers import rfc3339
 from gonogo.errors import plain
-from gonogo.ingest.hour_cells.cell_table import parse_cell
+from gonogo.ingest.hour_cells.cell_table import parse_cells
 from gonogo.ingest.numbered_lines import Row
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import HOUR_MS, Rejection
 from gonogo.text.forms import counted
 
 CELLS_A_BATCH = 5_000
+# Read at once: of each cell some hundred bins lie in memory as Python's own.
+CELLS_A_STEP = 500
 _NOT_KNOWN = "no single call, late outcome or answer to the same input is known of them"
 
 
@@ -32,22 +35,22 @@ def cell_batches(
 
     def next_batch() -> CellBatch | None:
         batch, now_ms = CellBatch(), clock()
-        for row in rows:
-            found = row if isinstance(row, Rejection) else _parsed(row, now_ms, run)
-            if isinstance(found, Rejection):
-                batch.rejected.append(found)
-            else:
-                batch.cells.append(found)
-                batch.lines.append(row[0] if not isinstance(row, Rejection) else 0)
-            if len(batch.cells) + len(batch.rejected) == CELLS_A_BATCH:
-                return batch
+        while len(batch.cells) + len(batch.rejected) < CELLS_A_BATCH:
+            some = list(islice(rows, CELLS_A_STEP))
+            if not some:
+                break
+            batch.rejected += [row for row in some if isinstance(row, Rejection)]
+            told = [row[:2] for row in some if not isinstance(row, Rejection)]
+            found = parse_cells(told, now_ms=now_ms, run=run)
+            for (line, _), one in zip(told, found, strict=True):
+                if isinstance(one, Rejection):
+                    batch.rejected.append(one)
+                else:
+                    batch.cells.append(one)
+                    batch.lines.append(line)
         return batch if batch.cells or batch.rejected else None
 
     return next_batch
-
-
-def _parsed(row: Row, now_ms: int, run: str | None) -> HourCell | Rejection:
-    return parse_cell(row[1], now_ms=now_ms, position=row[0], run=run)
 
 
 class CellUnderstanding:

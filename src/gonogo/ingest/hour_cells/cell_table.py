@@ -8,22 +8,28 @@ describes every column.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, KeysView, Mapping
-from operator import mul
-from typing import NamedTuple, cast
+from collections.abc import Callable, KeysView, Mapping, Sequence
 
 from gonogo.border.foreign import number
-from gonogo.detectors.bins import LOGIT_ONE, LOGIT_ZERO, SIGNED_LOG, Layout, layout_of
+from gonogo.detectors.bins import SIGNED_LOG, Layout, layout_of
 from gonogo.errors import plain
 from gonogo.ingest import field_checks as checked
 from gonogo.ingest.error_codes import error_code
 from gonogo.ingest.field_checks import RefusedError, got
+from gonogo.ingest.hour_cells.counted_histograms import (
+    COUNT_MAX,
+    Counted,
+    ToldHistogram,
+    Unread,
+    count_histograms,
+    is_plain_bins,
+    whole_number,
+)
 from gonogo.ingest.observation import named
 from gonogo.ports.hour_cells import (
     CELL_METRICS,
     CELL_VERSION,
     CellContent,
-    CountedHistogram,
     HourCell,
 )
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Rejection
@@ -38,80 +44,101 @@ COLUMNS = (
     *(f"{metric}_{part}" for metric in HISTOGRAMS for part in ("sum", "bins")),
     *("metrics", *_REST, "source", "revision"),
 )
-COUNT_MAX = 10**12
 # Of a sum: calls of an hour, each of at most 1e9 units in millionths, wrap around beyond.
 SUM_MAX = 1 << 62
 _NANO_MAX = 10**18
-# Bins of log layouts; a double has none beyond.
-_LOG_BINS_MAX = 34_000
 METRICS_MAX = 200
 VALUES_MAX = 10_000
-
-
-class _Metric(NamedTuple):
-    name: str
-    layout: Layout
 
 
 def parse_cell(
     raw: object, *, now_ms: int, position: int = 0, run: str | None = None
 ) -> HourCell | Rejection:
-    """Check a row of the table; a column that is null or empty is absent.
+    """`parse_cells` of one row."""
+    return parse_cells([(position, raw)], now_ms=now_ms, run=run)[0]
+
+
+def parse_cells(
+    rows: Sequence[tuple[int, object]], *, now_ms: int, run: str | None = None
+) -> list[HourCell | Rejection]:
+    """Check rows of the table; a column that is null or empty is absent.
 
     Args:
-        raw: A mapping of column names to values; in CSV numbers and objects are text.
+        rows: Each the line that a Rejection names, and a mapping of column names to values; in CSV numbers
+            and objects are text.
         now_ms: The time of arrival, epoch milliseconds.
-        position: The line that a Rejection names.
-        run: The run of an import that it comes with.
+        run: The run of an import that they come with.
 
     Returns:
-        The cell, or the first problem that was found. Never raises.
+        Of each row its cell, or the first problem that was found. Never raises.
     """
-    if not isinstance(raw, Mapping):
-        return Rejection(position, "cell", f"must be an object, got {got(raw)}")
-    row = _Row({str(k): v for k, v in raw.items() if v is not None and v != ""})
+    read = [_Row(raw) if isinstance(raw, Mapping) else None for _, raw in rows]
+    told = [{} if row is None else _told_histograms(row) for row in read]
+    asked = [one for own in told for one in own.values() if isinstance(one, ToldHistogram)]
+    counted = iter(count_histograms(asked))
+    found: list[HourCell | Rejection] = []
+    for (position, raw), row, own in zip(rows, read, told, strict=True):
+        histograms = {
+            metric: next(counted) if isinstance(one, ToldHistogram) else one
+            for metric, one in own.items()
+        }
+        if row is None:
+            found.append(Rejection(position, "cell", f"must be an object, got {got(raw)}"))
+        else:
+            found.append(_cell_or_problem(row, histograms, position, now_ms, run))
+    return found
+
+
+def _cell_or_problem(
+    row: _Row, told: Mapping[str, Counted], position: int, now_ms: int, run: str | None
+) -> HourCell | Rejection:
     try:
-        return _cell(row, now_ms, run)
+        return _cell(row, told, now_ms, run)
     except RefusedError as refused:
         problem = plain(str(refused), 300)
     except Exception as error:  # noqa: BLE001 - whatever a foreign value raises
         problem = f"cannot be read ({type(error).__name__})"
-    return Rejection(position, plain(row.at, 80), problem, named(raw))
+    return Rejection(position, plain(row.at, 80), problem, named(row.values))
 
 
 class _Row:
     """The values of a row, and the column that is being looked at."""
 
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = values
+    def __init__(self, raw: Mapping[object, object]) -> None:
+        self.values = {str(k): v for k, v in raw.items() if v is not None and v != ""}
         self.at = "cell_version"
 
-    def has(self, *columns: str) -> bool:
-        """Whether one of the columns is there."""
-        return not self._values.keys().isdisjoint(columns)
+    def has(self, column: str) -> bool:
+        """Whether a column is there."""
+        return column in self.values
 
     @property
     def columns(self) -> KeysView[str]:
-        return self._values.keys()
+        return self.values.keys()
 
     def checked(self, column: str, check: Callable[[object], object]) -> object:
         """A column's value by a check of the observations' own; None where it is absent."""
         self.at = column
-        return None if column not in self._values else check(self._values[column])
+        return None if column not in self.values else check(self.values[column])
 
     def text(self, column: str, check: Callable[[object], str | None]) -> str | None:
         self.at = column
-        return check(self._values[column]) if column in self._values else None
+        return check(self.values[column]) if column in self.values else None
 
     def whole(self, column: str, low: int, high: int) -> int:
         """A whole number, 0 where it is absent."""
         self.at = column
-        return _whole(self._values.get(column, 0), low, high)
+        return whole_number(self.values.get(column, 0), low, high)
+
+    def bins(self, column: str) -> Mapping[str, object] | str:
+        """The bins of a histogram: an object, or its JSON text where that is plain."""
+        value = self.values.get(column)
+        return value if isinstance(value, str) and is_plain_bins(value) else self.tally(column)
 
     def tally(self, column: str) -> Mapping[str, object]:
         """An object, as such or as its JSON text."""
         self.at = column
-        value = self._values.get(column)
+        value = self.values.get(column)
         if value is None:
             return {}
         if isinstance(value, str):
@@ -126,25 +153,6 @@ class _Row:
         return value
 
 
-def _whole(value: object, low: int, high: int) -> int:
-    if type(value) is int and low <= value <= high:
-        return value
-    if isinstance(value, str):
-        try:
-            number = int(value)
-        except ValueError:
-            raise RefusedError("must be a whole number") from None
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise RefusedError(f"must be a whole number, got {got(value)}")
-    elif isinstance(value, float) and not value.is_integer():
-        raise RefusedError(f"must be a whole number, got {value:.6g}")
-    else:
-        number = int(value)
-    if not low <= number <= high:
-        raise RefusedError(f"must be between {low} and {high}, got {number}"[:200])
-    return number
-
-
 def _number(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -154,7 +162,7 @@ def _number(value: object) -> object:
     return value
 
 
-def _cell(row: _Row, now_ms: int, run: str | None) -> HourCell:
+def _cell(row: _Row, told: Mapping[str, Counted], now_ms: int, run: str | None) -> HourCell:
     _refuse_unknown(row)
     if row.whole("cell_version", 0, 1 << 31) != CELL_VERSION:
         raise RefusedError(f"must be {CELL_VERSION}, the one that this gonogo reads")
@@ -173,7 +181,7 @@ def _cell(row: _Row, now_ms: int, run: str | None) -> HourCell:
             raise RefusedError("and first_ts must lie in the hour, first_ts first")
     slo_ms = row.checked("latency_slo_ms", lambda value: checked.latency(_number(value)))
     bar = row.checked("quality_bar", lambda value: checked.fraction(_number(value)))
-    content = _content(row, n)
+    content = _content(row, n, told)
     return HourCell(
         dependency=dependency,
         hour=hour_ms // HOUR_MS,
@@ -233,18 +241,17 @@ def _spent(row: _Row, content: CellContent) -> int | None:
     return None if costs is None else min(costs.total * 1000, _NANO_MAX)
 
 
-def _content(row: _Row, n: int) -> CellContent:
+def _content(row: _Row, n: int, told: Mapping[str, Counted]) -> CellContent:
     if not n:
         return CellContent((0,) * 10, {})
     histograms = {}
-    for known, total_in, bins_in in _IN_COLUMNS:
-        if row.has(bins_in, total_in):
-            total, bins = row.whole(total_in, -SUM_MAX, SUM_MAX), row.tally(bins_in)
-            found = _histogram(row, known, total=total, bins=bins)
-            if found is not None:
-                histograms[known.name] = found
-    histograms |= _metrics(row)
-    sizes = {metric: sum(one.bins.values()) for metric, one in histograms.items()}
+    for metric, one in told.items():
+        if isinstance(one, Unread):
+            row.at = one.column
+            raise RefusedError(one.problem)
+        if one is not None:
+            histograms[metric] = one
+    sizes = {metric: one.n for metric, one in histograms.items()}
     for metric, size in sizes.items():
         if size > n:
             row.at = f"{metric}_bins" if metric in HISTOGRAMS else metric
@@ -267,8 +274,7 @@ def _content(row: _Row, n: int) -> CellContent:
 
 
 _IN_COLUMNS = [
-    (_Metric(metric, layout), f"{metric}_sum", f"{metric}_bins")
-    for metric, layout in HISTOGRAMS.items()
+    (metric, layout, f"{metric}_sum", f"{metric}_bins") for metric, layout in HISTOGRAMS.items()
 ]
 
 
@@ -285,66 +291,22 @@ def _check_confidences(row: _Row, sizes: Mapping[str, int], labels: int, good: i
         raise RefusedError(f"counts {of_good} values; {min(labelled, good)} have one and are good")
 
 
-def _histogram(
-    row: _Row, metric: _Metric, *, total: int, bins: Mapping[str, object]
-) -> CountedHistogram | None:
-    """One histogram; its sum must lie where its bins do, else it is of another unit."""
-    counts = _whole_counts(list(bins.values()))
-    known = _KNOWN[metric.layout.name]
-    # This runs for every bin of every cell: loops of C.
-    edges = [known.get(key) or _bin(metric.layout, key) for key in bins]
-    places, least, most = zip(*edges, strict=True) if edges else ((), (), ())
-    read = dict(zip(places, counts, strict=True))
-    if len(read) < len(counts) or 0 in counts:
-        read = {}
-        for place, count in zip(places, counts, strict=True):
-            if count:
-                read[place] = read.get(place, 0) + count
-    low, high, n = sum(map(mul, least, counts)), sum(map(mul, most, counts)), sum(counts)
-    if not read:
-        if total:
-            row.at = f"{metric.name}_sum"
-            raise RefusedError(f"is {total}, and no bin says of which values")
-        return None
-    slack = n + 1e-9 * (abs(low) + abs(high))  # a value is rounded to a millionth
-    if not low - slack <= total <= high + slack:
-        row.at = f"{metric.name}_sum"
-        raise RefusedError(
-            f"is {total}; by its bins it lies between {low:.6g} and {high:.6g}, in 1e-6 of its unit"
-        )
-    return CountedHistogram(total, read)
+def _told_histograms(row: _Row) -> dict[str, ToldHistogram | Unread]:
+    """The histograms of a row by metric, or what is wrong before their bins are looked at."""
+    found: dict[str, ToldHistogram | Unread] = {}
+    try:
+        for metric, layout, total_in, bins_in in _IN_COLUMNS:
+            if row.has(bins_in) or row.has(total_in):
+                total, bins = row.whole(total_in, -SUM_MAX, SUM_MAX), row.bins(bins_in)
+                found[metric] = ToldHistogram(bins_in, total_in, layout, total, bins)
+        if row.has("metrics"):
+            found |= _metrics(row)
+    except RefusedError as refused:
+        found[row.at] = Unread(row.at, str(refused))
+    return found
 
 
-def _whole_counts(told: list[object]) -> list[int]:
-    if set(map(type, told)) == {int}:
-        counts = cast("list[int]", told)
-        if min(counts) >= 0 and max(counts) <= COUNT_MAX:
-            return counts
-    return [_whole(count, 0, COUNT_MAX) for count in told]
-
-
-_Edges = tuple[int, float, float]
-# Of each layout its bins by their names, at most two spellings of all there are.
-_KNOWN: dict[str, dict[str, _Edges]] = {
-    layout.name: {} for layout in (*HISTOGRAMS.values(), SIGNED_LOG)
-}
-
-
-def _bin(layout: Layout, key: str) -> _Edges:
-    """A bin, and what each value in it counts for at least and at most, in 1e-6, never over 1e9 units."""
-    low, high = (0 if layout.name == "log" else -_LOG_BINS_MAX), _LOG_BINS_MAX
-    if layout.name == "logit":
-        low, high = LOGIT_ZERO, LOGIT_ONE
-    place = _whole(key, low, high)
-    edges = float(layout.lower([place])[0]), float(layout.upper([place])[0])
-    least, most = (min(max(edge, -1e9), 1e9) * MICRO for edge in edges)
-    known = _KNOWN[layout.name]
-    if len(known) <= 4 * _LOG_BINS_MAX:
-        known[key] = place, least, most
-    return place, least, most
-
-
-def _metrics(row: _Row) -> dict[str, CountedHistogram]:
+def _metrics(row: _Row) -> dict[str, ToldHistogram]:
     """The users' own: an object of names, each with its sum and bins."""
     found = {}
     told = row.tally("metrics")
@@ -354,15 +316,9 @@ def _metrics(row: _Row) -> dict[str, CountedHistogram]:
         checked.checked_name(name)
         if not isinstance(value, Mapping):
             raise RefusedError(f"{plain(name, 60)} must be an object of sum and bins")
-        bins = value.get("bins")
-        one = _histogram(
-            row,
-            _Metric(f"metrics.{name}", SIGNED_LOG),
-            total=_whole(value.get("sum", 0), -SUM_MAX, SUM_MAX),
-            bins=bins if isinstance(bins, Mapping) else {},
-        )
-        if one is not None:
-            found[f"metrics.{name}"] = one
+        total, bins = whole_number(value.get("sum", 0), -SUM_MAX, SUM_MAX), value.get("bins")
+        metric, own = f"metrics.{name}", bins if isinstance(bins, Mapping) else {}
+        found[metric] = ToldHistogram("metrics", f"{metric}_sum", SIGNED_LOG, total, own)
     return found
 
 
@@ -379,7 +335,7 @@ def _counted(
         text = check(key)
         if text is None:
             raise RefusedError(f"names no value: '{plain(key, 60)}'")
-        found[text] = found.get(text, 0) + _whole(count, 0, COUNT_MAX)
+        found[text] = found.get(text, 0) + whole_number(count, 0, COUNT_MAX)
     if sum(found.values()) > most:
         raise RefusedError(f"counts {sum(found.values())} of {most} calls")
     return {text: count for text, count in sorted(found.items()) if count}

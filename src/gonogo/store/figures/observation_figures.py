@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from gonogo.detectors.packed_bins import unpack
 from gonogo.errors import StoreError
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
@@ -15,7 +16,7 @@ from gonogo.store.figures.figure import Figure, Figures
 from gonogo.store.figures.row_figures import RowsRead
 from gonogo.store.hour_cells.stored_cells import cells_after, contribute, golden_of
 from gonogo.store.observations.catalogue import VALUES_MAX, Catalogue, CommittedIds
-from gonogo.store.observations.cells import COUNTS, Cells, daily, unpack
+from gonogo.store.observations.cells import COUNTS, Cells, daily
 from gonogo.store.observations.observation_counts import recount as recount_all
 from gonogo.store.observations.observation_counts import versions_of, whole_of
 from gonogo.store.observations.rebuild import ROWS_AFTER

@@ -7,12 +7,13 @@ made of these as well.
 from __future__ import annotations
 
 import json
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from gonogo.detectors.packed_bins import pack
 from gonogo.ports.booked_costs import BookedCost, Usage
 from gonogo.ports.hour_cells import CellContent, CountedHistogram, HourCell
 from gonogo.records import HOUR_MS, MICRO, NANO_A_MICRO
@@ -73,7 +74,7 @@ def packed(content: CellContent) -> str:
         return ""
     histograms = ",".join(
         [
-            f"{_quoted(metric)}:{_listed(one)}"
+            f'{_quoted(metric)}:[{one.n},{one.total},{one.lowest},"{_text(one.bins)}"]'
             for metric, one in sorted(content.histograms.items(), key=itemgetter(0))
         ]
     )
@@ -82,10 +83,8 @@ def packed(content: CellContent) -> str:
     return f"[[{counts}],{{{histograms}}},{tallies}]"
 
 
-def _listed(one: CountedHistogram) -> str:
-    # The text of a list of numbers is its JSON: this runs for every bin of every cell.
-    flat = [one.total, *chain.from_iterable(sorted(one.bins.items()))]
-    return str(flat).replace(" ", "")
+def _text(bins: bytes) -> str:
+    return b2a_base64(bins, newline=False).decode()
 
 
 # A few names stand in every cell: JSON of their own once, and not of every cell again.
@@ -105,13 +104,19 @@ def unpacked(text: str) -> CellContent:
     counts, histograms, errors, predictions = json.loads(text)
     return CellContent(
         tuple(counts),
-        {
-            metric: CountedHistogram(flat[0], dict(zip(flat[1::2], flat[2::2], strict=True)))
-            for metric, flat in histograms.items()
-        },
+        {metric: _histogram(listed) for metric, listed in histograms.items()},
         errors,
         predictions,
     )
+
+
+def _histogram(listed: list[Any]) -> CountedHistogram:
+    if isinstance(listed[-1], str):
+        n, total, lowest, bins = listed
+        return CountedHistogram(n, total, lowest, a2b_base64(bins, strict_mode=True))
+    # Stores of before hold the sum, then bins and counts in turn.
+    bins = dict(zip(listed[1::2], listed[2::2], strict=True))
+    return CountedHistogram(sum(bins.values()), listed[0], *pack(bins))
 
 
 def cells_after(
@@ -170,9 +175,8 @@ def _as_cell(content: CellContent, catalogue: Catalogue, stopped: set[str], sign
         if "metrics" in stopped and metric.startswith("metrics."):
             continue
         histogram = cell.histogram(metric)
-        histogram.n = sign * sum(one.bins.values())
-        histogram.total = sign * one.total
-        histogram.bins = {place: sign * count for place, count in one.bins.items()}
+        histogram.n, histogram.total = sign * one.n, sign * one.total
+        histogram.parts = [(sign, one.lowest, one.bins)]
     categories: tuple[tuple[str, Mapping[str, int]], ...] = (
         ("error", content.errors),
         ("prediction", content.predictions),

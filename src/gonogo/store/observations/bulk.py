@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gonogo.detectors.bins import LOG, LOGIT, SIGNED_LOG, Layout, bin_of
+from gonogo.detectors.packed_bins import BIN_BITS, BIN_ROOM
 from gonogo.records import HOUR_MS, MICRO
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, fixed_point
 from gonogo.store.observations.rows import Row, Rule, SeriesKey
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-# Room for every bin of every layout on both sides of 0.
-_BIN_BITS = 18
-_BIN_ROOM = 1 << (_BIN_BITS - 1)
 _AT = {name: position for position, name in enumerate(Row._fields)}
 
 
@@ -181,7 +179,7 @@ def _add_histograms(target: list[Cell], members: _Members, metrics: Sequence[_Va
         at = (one.there.cumsum() - 1)[members.row[kept]]
         group = members.cell[kept] + number * len(target)
         groups.append(group)
-        pairs.append((group << _BIN_BITS) + bin_of(one.layout, one.values)[at] + _BIN_ROOM)
+        pairs.append((group << BIN_BITS) + bin_of(one.layout, one.values)[at] + BIN_ROOM)
         fixed.append(one.fixed[at])
     if not groups:
         return
@@ -190,8 +188,8 @@ def _add_histograms(target: list[Cell], members: _Members, metrics: Sequence[_Va
     totals = np.add.reduceat(np.concatenate(fixed), firsts).tolist()
     sizes = np.diff(firsts, append=len(group)).tolist()
     pair, counts = np.unique(np.concatenate(pairs), return_counts=True)
-    pair_group = pair >> _BIN_BITS
-    bins = ((pair & ((1 << _BIN_BITS) - 1)) - _BIN_ROOM).tolist()
+    pair_group = pair >> BIN_BITS
+    bins = ((pair & ((1 << BIN_BITS) - 1)) - BIN_ROOM).tolist()
     starts, tallies = _firsts(pair_group).tolist(), counts.tolist()
     ends = [*starts[1:], len(bins)]
     for i, which in enumerate(group[firsts].tolist()):

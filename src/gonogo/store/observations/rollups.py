@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from gonogo.detectors.packed_bins import added_up, pack, pack_many, unpack, unpack_many
 from gonogo.store.engine import Connection, in_shard
-from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily, pack, unpack
+from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
 from gonogo.store.observations.rows import SeriesKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _ADD_COUNTS = (
     f"INSERT INTO rollup (series_id, daily, bucket, {', '.join(COUNTS)}) "  # noqa: S608 - constant names
@@ -28,6 +32,13 @@ _PUT_HISTOGRAM = (
     "(series_id, metric_id, daily, bucket, n, sum, lowest, bins) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 BUCKETS_A_QUERY = 500
+# From so many histograms on, numpy is faster than a loop, and worth its import.
+MANY = 100
+# Bytes of packed bins that are added up at once: some twenty times as much memory.
+_STEP_BYTES = 1 << 20
+# What is stored of a histogram: values, their sum, its lowest bin and its packed bins.
+Packed = tuple[int, int, int, bytes]
+_NOTHING = (0, b"")
 # Kept for calibration and maturity; not a metric that anyone recorded.
 _DERIVED = frozenset({"confidence_labelled", "confidence_good", "outcome_lag_s"})
 
@@ -87,31 +98,17 @@ def _apply(
             if count
         ],
     )
-    connection.executemany(
-        _PUT_HISTOGRAM,
-        [
-            _put(
-                connection,
-                (series, catalogue.name_id(metric), is_daily, bucket),
-                histogram,
-                is_known=(series, bucket) in known,
-            )
-            for series, bucket, cell in entries
-            for metric, histogram in cell.histograms.items()
-            if histogram.changes
-        ],
-    )
-
-
-def _put(
-    connection: Connection,
-    key: tuple[int, int, int, int],
-    added: Histogram,
-    *,
-    is_known: bool,
-) -> tuple[int | bytes, ...]:
-    stored = connection.execute(_HISTOGRAM, key).fetchone() if is_known else None
-    return (*key, *merged(stored, added))
+    keys, changes = list[tuple[int, int, int, int]](), list[tuple[Packed | None, Histogram]]()
+    for series, bucket, cell in entries:
+        is_known = (series, bucket) in known
+        for metric, histogram in cell.histograms.items():
+            if histogram.changes:
+                key = series, catalogue.name_id(metric), is_daily, bucket
+                stored = connection.execute(_HISTOGRAM, key).fetchone() if is_known else None
+                keys.append(key)
+                changes.append((stored, histogram))
+    rows = zip(keys, merged_many(changes), strict=True)
+    connection.executemany(_PUT_HISTOGRAM, sorted([(*key, *one) for key, one in rows]))
 
 
 def _known(
@@ -132,22 +129,86 @@ def _known(
     return known
 
 
-def merged(
-    stored: tuple[int, int, int, bytes] | None, added: Histogram
-) -> tuple[int, int, int, bytes]:
-    """What is stored of a histogram (n, sum, lowest bin, bins) with the changes added."""
-    n, total, bins = added.n, added.total, added.bins
-    if stored is not None:
-        n, total = n + stored[0], total + stored[1]
-        merged = unpack(stored[2], stored[3])
-        for place, count in bins.items():
-            merged[place] = merged.get(place, 0) + count
-        bins = {place: count for place, count in merged.items() if count}
+def merged(stored: Packed | None, added: Histogram) -> Packed:
+    """What is stored of a histogram with the changes added."""
+    bins = dict(added.bins)
+    for sign, lowest, packed in _parts(stored, added):
+        for place, count in unpack(lowest, packed).items():
+            bins[place] = bins.get(place, 0) + sign * count
+    bins = {place: count for place, count in bins.items() if count}
+    return _stated(stored, added, *(pack(bins) if bins else _NOTHING))
+
+
+def merged_many(changes: Sequence[tuple[Packed | None, Histogram]]) -> list[Packed]:
+    """`merged` of each, in the same order."""
+    if len(changes) < MANY:
+        return [merged(*change) for change in changes]
+    found: list[Packed] = []
+    for some in _steps(changes):
+        found += _merged_step(some)
+    return found
+
+
+def _steps(
+    changes: Sequence[tuple[Packed | None, Histogram]],
+) -> Iterator[list[tuple[Packed | None, Histogram]]]:
+    step, size = list[tuple["Packed | None", Histogram]](), 0
+    for stored, added in changes:
+        step.append((stored, added))
+        size += sum(len(packed) for _, _, packed in added.parts) + 2 * len(added.bins)
+        if size > _STEP_BYTES:
+            yield step
+            step, size = [], 0
+    if step:
+        yield step
+
+
+def _merged_step(changes: Sequence[tuple[Packed | None, Histogram]]) -> list[Packed]:
+    import numpy as np
+
+    # One that came whole, where nothing is stored, is written as it came.
+    done = [None if stored or added.bins else _alone(added) for stored, added in changes]
+    open_at = [at for at, one in enumerate(done) if one is None]
+    parts = [(at, part) for at in open_at for part in _parts(*changes[at])]
+    lowest, blobs = [low for _, (_, low, _) in parts], [packed for _, (_, _, packed) in parts]
+    part, places, counts = unpack_many(lowest, blobs)
+    counts = counts * np.array([sign for _, (sign, _, _) in parts], dtype=np.int64)[part]
+    owner = np.array([at for at, _ in parts], dtype=np.int64)[part]
+    singles = [changes[at][1].bins for at in open_at]
+    sizes = [len(bins) for bins in singles]
+    own = [
+        np.fromiter(chain.from_iterable(each), np.int64, sum(sizes))
+        for each in (singles, map(dict.values, singles))
+    ]
+    packed = pack_many(
+        *added_up(
+            np.concatenate([owner, np.repeat(np.array(open_at, dtype=np.int64), sizes)]),
+            np.concatenate([places, own[0]]),
+            np.concatenate([counts, own[1]]),
+        ),
+        len(changes),
+    )
+    return [
+        _stated(stored, added, *(one or packed[at]))
+        for at, ((stored, added), one) in enumerate(zip(changes, done, strict=True))
+    ]
+
+
+def _parts(stored: Packed | None, added: Histogram) -> list[tuple[int, int, bytes]]:
+    return added.parts if stored is None else [(1, stored[2], stored[3]), *added.parts]
+
+
+def _alone(added: Histogram) -> tuple[int, bytes] | None:
+    return added.parts[0][1:] if len(added.parts) == 1 and added.parts[0][0] > 0 else None
+
+
+def _stated(stored: Packed | None, added: Histogram, lowest: int, bins: bytes) -> Packed:
     if not bins:
-        return (0, 0, 0, b"")  # `drop_empty` removes it
+        return (0, 0, *_NOTHING)  # `drop_empty` removes it
+    n, total = (0, 0) if stored is None else stored[:2]
     # Sums wrap around at 64 bits: adding and taking back stay exact in any order.
-    total = (total + (1 << 63)) % (1 << 64) - (1 << 63)
-    return (n, total, *pack(bins))
+    total = (total + added.total + (1 << 63)) % (1 << 64) - (1 << 63)
+    return n + added.n, total, lowest, bins
 
 
 def drop_empty(connection: Connection, catalogue: Ids, cells: Cells) -> None:

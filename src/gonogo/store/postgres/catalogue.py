@@ -11,7 +11,7 @@ from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.catalogue import Catalogue, since
 from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, daily
-from gonogo.store.observations.rollups import drop_empty, merged, metrics_of
+from gonogo.store.observations.rollups import drop_empty, merged_many, metrics_of
 from gonogo.store.observations.rows import Place, SeriesKey, hash64
 from gonogo.store.postgres.books import book_costs
 
@@ -180,9 +180,10 @@ def apply_cells(connection: Connection, catalogue: Catalogue, cells: Cells) -> N
     connection.executemany(_ADD_COUNTS, sorted(counts))
     connection.executemany(_ADD_CATEGORY, sorted(categories))
     stored = _stored(connection, sorted(histograms))
+    keys = sorted(histograms)
+    added = merged_many([(stored.get(key), histograms[key]) for key in keys])
     connection.executemany(
-        _PUT_HISTOGRAM,
-        [(*key, *merged(stored.get(key), histograms[key])) for key in sorted(histograms)],
+        _PUT_HISTOGRAM, [(*key, *one) for key, one in zip(keys, added, strict=True)]
     )
     drop_empty(connection, catalogue, cells)
     connection.executemany(

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from gonogo.detectors.bins import layout_of
+from gonogo.detectors.packed_bins import unpack_many
 from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.records import (
     NANO_A_MICRO,
@@ -21,7 +22,7 @@ from gonogo.records import (
 from gonogo.store.books.refused_book import read_refused
 from gonogo.store.engine import Connection, in_shard
 from gonogo.store.observations.catalogue import IDS_A_QUERY, PAIR
-from gonogo.store.observations.cells import COUNTS, unpack_many
+from gonogo.store.observations.cells import COUNTS
 from gonogo.store.observations.rows import hash16
 
 if TYPE_CHECKING:
