@@ -46,13 +46,16 @@ class Day:
         days: tuple[float, float] = (0.0, 0.01),
         item: str | None = None,
         version: str | None = None,
+        at_once: bool = False,
     ) -> None:
         """Somebody records calls, evenly between some days ago."""
         newest, oldest = days
+        times = [START_MS - round((newest + (oldest - newest) * i / n) * DAY_MS) for i in range(n)]
         calls = [
             Observation(
                 dependency=name,
-                ts_ms=START_MS - round((newest + (oldest - newest) * i / n) * DAY_MS),
+                ts_ms=times[i],
+                outcome_ts_ms=times[i] if at_once else None,
                 outcome=None if error else float(i * GOLDEN_RATIO % 1 < good),
                 error=error,
                 item=item,
@@ -255,3 +258,56 @@ async def test_without_a_writer_the_hours_are_as_if_it_had_recorded_nothing(tmp_
                 hours.append(([left.versions[v] for v in left.version.tolist()], columns))
     assert hours[:2] == hours[2:]
     assert all(told for told, _ in hours)
+
+
+async def test_a_fall_that_others_saw_is_not_hidden_by_the_askers_calls(day: Day) -> None:
+    """Its drift is judged without them, too: a share that is still good may be one that fell."""
+    await day.said("otlp", "b", 6000, good=0.99, days=(3.0, 20.0), at_once=True)
+    await day.said("otlp", "b", 2000, good=0.9, days=(0.05, 3.0), at_once=True)
+    assert "drift no_go" in health(await day.plan())[1]
+    for days in ((0.0, 0.9), (0.9, 3.0)):
+        await day.said("agent", "b", 20_000, days=days, at_once=True)
+    async with Gonogo(day.settings, clock=lambda: START_MS, actor="otlp") as other:
+        assert (await other.check_model_drift("b")).verdict != "no_go"
+    passed, why = health(await day.plan())
+    assert (passed, "drift no_go" in why) == (False, True), why
+    assert "not counting what an agent recorded" in why
+
+
+async def test_what_the_asker_says_against_the_primary_makes_no_target_better(day: Day) -> None:
+    """It praises nothing: it blames what serves, and a person decides all the same."""
+    await day.said("otlp", "a", 60_000, good=0.97, days=(0.0, 10.0))
+    await day.said("otlp", "b", 900, good=0.9, days=(0.0, 10.0))
+    for _ in range(2):
+        plan = await day.plan()
+        (better,) = (check for check in plan.checks if check.check == "target_better")
+        assert not better.passed, better.why
+        kept = await day.asker.trigger_fallback("a", plan_id=plan.plan_id)
+        assert isinstance(kept, FallbackPlan)
+        await day.said("agent", "a", 3000, good=0.1)
+
+
+@pytest.mark.parametrize("lag_h", [0, 30], ids=["of today", "of calls of yesterday"])
+async def test_outcomes_that_the_asker_fills_into_others_calls_are_its_own_word(
+    day: Day, lag_h: int
+) -> None:
+    """Whoever recorded the calls: they are no outcomes that others gave. Nor is the version that it fills in."""
+    calls = [
+        Observation(dependency="b", ts_ms=START_MS - lag_h * HOUR_MS - i * 60_000, id=f"call-{i}")
+        for i in range(300)
+    ]
+    await day.asker.record_evidence(calls, writer="otlp")
+    await day.said("otlp", "b", 900, good=0.3, days=(0.0, 12.0))
+    assert not health(await day.plan())[0]
+    good = [Observation(dependency="b", ts_ms=o.ts_ms, id=o.id, outcome=1.0) for o in calls]
+    versions = [Observation(dependency="b", ts_ms=o.ts_ms, id=o.id, version="2") for o in calls]
+    await day.asker.record_evidence(good * 2, writer="agent")
+    await day.said("agent", "b", 900, days=(0.0, 1.5))
+    passed, why = health(await day.plan())
+    assert not passed, why
+    await day.asker.record_evidence(versions, writer="agent")
+    told = health(await day.plan("b@2"))
+    assert told == (
+        False,
+        "b@2: nobody but an agent, who asks for it, recorded anything of it",
+    )

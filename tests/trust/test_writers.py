@@ -12,6 +12,7 @@ from gonogo.app import Gonogo
 from gonogo.app.taking_back import forget
 from gonogo.clock import wall_clock_ms
 from gonogo.config import load_settings
+from gonogo.errors import ParameterError
 from gonogo.recorder.recorder import Recorder
 from gonogo.records import DAY_MS, HOUR_MS, Observation
 from gonogo.settings import Settings
@@ -176,3 +177,63 @@ async def test_writers_are_counted_by_golden_and_bar(tmp_path: Path) -> None:
         ("a", True, 5, 0, 5, 5),
         ("b", False, 11, 10, 11, 10),
     ]
+
+
+async def test_an_outcome_is_the_word_of_who_said_it(tmp_path: Path) -> None:
+    """Also in a call that another recorded: who said it is named, and what it said is taken back alone."""
+    settings = configured(tmp_path)
+    quiet = [
+        Observation(dependency="triage", ts_ms=NOW_MS - 1000 * i - 1000, id=f"call-{i}")
+        for i in range(500)
+    ]
+    async with Gonogo(settings, actor="person:ops") as app:
+        await lived(app)
+        await app.record_evidence(quiet, writer="otlp")
+        before = await app.get_trust_score_health("triage")
+    fakes = [Observation(dependency="triage", ts_ms=o.ts_ms, id=o.id, outcome=1.0) for o in quiet]
+    flooded = await said_by(settings, "agent", fakes)
+    assert flooded.doubtful is not None
+    assert [(one.writer, one.n) for one in flooded.doubtful if one.metric == "quality"] == [
+        ("agent", 500)
+    ]
+    async with Gonogo(settings, actor="person:ops") as app:
+        telemetry = (await app.stores()).telemetry
+        since_ms = NOW_MS - HOUR_MS
+        assert [
+            (one.writer, one.n, one.labels)
+            for one in await telemetry.writers("triage", since_ms=since_ms)
+            if not one.golden
+        ] == [("agent", 0, 500), ("otlp", 500, 0)]
+        told = await forget(app, "triage", Selection(writer="agent"), {"writer": "agent"})
+        assert "what it said of other writers' calls: 500 outcomes" in told.summary
+        after = await app.get_trust_score_health("triage")
+        assert (after.verdict, after.score, after.n) == (before.verdict, before.score, before.n)
+        with pytest.raises(ParameterError, match="Nothing of triage"):
+            await forget(app, "triage", Selection(writer="agent"), {"writer": "agent"})
+
+
+async def test_a_judges_grade_comes_back_where_a_faked_outcome_is_taken_out(tmp_path: Path) -> None:
+    """A person's outcome took its place; without it the judge's is the outcome again."""
+    settings = configured(tmp_path)
+    graded = [
+        Observation(
+            dependency="triage",
+            ts_ms=NOW_MS - 1000 * i - 1000,
+            id=f"call-{i}",
+            outcome=0.0,
+            outcome_by="judge:small",
+        )
+        for i in range(50)
+    ]
+    async with Gonogo(settings, actor="person:ops") as app:
+        await app.record_evidence(graded, writer="otlp")
+        telemetry = (await app.stores()).telemetry
+        assert (await telemetry.hours("triage")).good.sum() == 0
+        over = [
+            Observation(dependency="triage", ts_ms=o.ts_ms, id=o.id, outcome=1.0) for o in graded
+        ]
+        await app.record_evidence(over, writer="agent")
+        assert (await telemetry.hours("triage")).good.sum() == 50
+        await forget(app, "triage", Selection(writer="agent"), {"writer": "agent"})
+        counts = await telemetry.hours("triage")
+        assert (counts.labels.sum(), counts.good.sum()) == (50, 0)

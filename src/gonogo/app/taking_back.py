@@ -90,6 +90,9 @@ def _report(dependency: str, found: ForgottenRows, now_ms: int, *, done: bool) -
     if found.first_ms is not None and found.newest_ms is not None:
         told += f", {rfc3339(found.first_ms)} to {rfc3339(found.newest_ms)}"
     said = f"{told}: {'removed' if done else 'would be removed'}, {number(found.remaining)} left"
+    if found.outcomes:
+        calls = "of another writer's call" if found.outcomes == 1 else "of other writers' calls"
+        said += f"; so {'is' if done else 'would be'} what it said {calls}: {counted(found.outcomes, 'outcome')}"
     if done and found.micro_usd:
         said += f"; {money(found.micro_usd / MICRO)} taken out of the books"
     if found.kept_from_ms is not None and found.remaining:

@@ -53,6 +53,7 @@ async def check_drift(
     now_ms: int,
     memory: DriftMemory | None = None,
     mark: Mark | None = None,
+    without: Sequence[str] = (),
 ) -> DriftReport:
     """Answer one drift question from the rollups.
 
@@ -64,6 +65,8 @@ async def check_drift(
         now_ms: When.
         memory: Of earlier checks; a report that still stands is the answer.
         mark: Of the dependency, read before anything else; without it no report is remembered.
+        without: Writers without whose records of the last day it is judged; then by its rates and golden set alone,
+            for nothing else is told by writer.
 
     Raises:
         UnknownTarget: the dependency, a version, a segment or the metric is not known.
@@ -76,7 +79,7 @@ async def check_drift(
         )
         if kept is not None:
             return kept
-    data = await read_drift(telemetry, settings, question, memory, now_ms=now_ms)
+    data = await read_drift(telemetry, settings, question, memory, without=without, now_ms=now_ms)
     if data is None:
         names = await telemetry.names()
         advice = "Record observations first, or check the name."

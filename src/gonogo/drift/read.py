@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gonogo.answers import Ahead
 from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.drift.finding import DriftQuestion
-from gonogo.hours.counts import hours_where
-from gonogo.hours.history import HistorySnapshot
+from gonogo.hours.counts import histograms_where, hours_less, hours_where
+from gonogo.hours.history import HistorySnapshot, snapshot_of
 from gonogo.hours.periods import moment
 from gonogo.hours.rate_hours import (
     LAG_METRIC,
@@ -47,6 +48,7 @@ class DriftData:
     newest_ts_ms: int | None  # up to the moment that is asked about
     ahead: Ahead | None
     runs: Runs
+    is_part: bool  # what some recorded is left out: of calls and their slices, and of what is judged by day
 
     def stream(self, metric: RateMetric, version: str | None = None) -> RateStream:
         """A rate up to now; golden answers stand in where there is nothing else."""
@@ -71,9 +73,12 @@ async def read_drift(
     question: DriftQuestion,
     memory: DriftMemory,
     *,
+    without: Sequence[str] = (),
     now_ms: int,
 ) -> DriftData | None:
     """Read the slice that is asked about, up to the moment that is asked about.
+
+    `without`: writers of whom nothing of the last day is read.
 
     Returns:
         None where nothing was ever recorded of the dependency.
@@ -90,6 +95,8 @@ async def read_drift(
     read = await memory.past.read(telemetry, question.dependency, without=NOT_READ)
     if read is None:
         return None
+    if without:
+        read = await _left(telemetry, read, without, since_ms=now_ms - DAY_MS)
     known = read.news.known
     slice_ = parse_segment(question.segment, read.news.segments, dependency=known.name)
     counts, golden_counts = [
@@ -113,6 +120,38 @@ async def read_drift(
         newest_ts_ms=newest_until(every, known.newest_ts_ms, until_ms + 1),
         ahead=None if question.until else ahead_of(every, known.newest_ts_ms, now_ms),
         runs=memory.runs,
+        is_part=bool(without),
+    )
+
+
+async def _left(
+    telemetry: Telemetry, read: HistorySnapshot, writers: Sequence[str], *, since_ms: int
+) -> HistorySnapshot:
+    """All calls without what some recorded since a time; slices and golden items are not told by writer."""
+    name, golden = read.news.known.name, read.news.golden
+    hours: dict[tuple[bool, str | None], HourCounts] = {}
+    lags = read.histograms(LAG_METRIC)
+    for is_golden in (False, True):
+        whole = read.hours(golden=is_golden)
+        if whole is None:
+            continue
+        theirs = await telemetry.recorded_by(name, writers, since_ms=since_ms, golden=is_golden)
+        hours[is_golden, None] = hours_less(whole, theirs)
+        if lags is not None and not is_golden:
+            # Nor how late outcomes come is told by writer: hours with theirs do not say it.
+            lags = histograms_where(lags, ~np.isin(lags.bucket, theirs.hour))
+        if is_golden and theirs.n.size:
+            none = np.zeros(0, dtype=np.int64)
+            golden = replace(golden, item=none, version=none, day=none, n=none, outcome_sum=none)
+    return snapshot_of(
+        replace(
+            read.news,
+            first_hour=0,
+            segments=(),
+            hours=hours,
+            histograms={} if lags is None else {LAG_METRIC: lags},
+            golden=golden,
+        )
     )
 
 

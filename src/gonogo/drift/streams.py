@@ -99,6 +99,8 @@ async def followed_streams(
         findings.append(_if_it_matters(finding, own))
     if len(data.golden.item) and question.segment is None:
         findings.append(_golden(data, own, accepted, zone=zone))
+    if data.is_part:
+        return Streams(tuple(findings), segments, mix_shift)
     daily = await _daily(telemetry, data, question, settings, accepted)
     rest = [*await _values(telemetry, data, question, settings, accepted), *daily.findings]
     findings += judged_together(rest)

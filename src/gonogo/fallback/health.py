@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData, plain
+from gonogo.fallback.target_drift import names_of, not_counting, target_drift
 from gonogo.ports.routes import UNMEASURED, Weight, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
-from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.ports.target_health import Assessment, OwnRate
 from gonogo.ports.trust_reads import TrustTelemetry
-from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, HourCounts, Verdict, worst_verdict
-from gonogo.text.forms import actor_name, counted, number
+from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, HourCounts, worst_verdict
+from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,13 +82,16 @@ class TrustHealth:
             answers, answered = await self._answers(name, version, now_ms, asked_by)
         told = _worse(found, alone or found)
         verdict = worst_verdict([told.verdict, "go" if alone else "unknown"])
-        why = _why(told)
-        if told is not found or alone is None:
-            why = _not_counted(why, asked_by, is_all=alone is None)
-        drift = "unknown" if version is not None else await self._drift(name, now_ms)
-        if drift in ("caution", "no_go"):
-            why = f"drift {drift}" + (f"; {why}" if told.why else "")
-            verdict = worst_verdict([drift, verdict])
+        why = _why(told) if told is found else not_counting(_why(told), asked_by)
+        if alone is None:
+            why = f"nobody but {names_of(asked_by)}, who asks for it, recorded anything of it"
+        if version is None:
+            drift, drifted = await target_drift(
+                self._telemetry, self._log, self._settings, name, without=asked_by, now_ms=now_ms
+            )
+            if drifted:
+                why = drifted + (f"; {why}" if told.why else "")
+                verdict = worst_verdict([drift, verdict])
         if doubt := await self._doubt(name, now_ms):
             verdict = worst_verdict(["caution", verdict])
             why += doubt
@@ -101,14 +104,30 @@ class TrustHealth:
             answered=answered,
             suspected=await self._suspected(found, now_ms),
         )
-        other = (
-            None if name == primary and version is None else await self._primary(primary, now_ms)
-        )
-        if other is None:
+        if name == primary and version is None:
             return assessed
+        return replace(
+            assessed, p_better=await self._better((found, told), primary, asked_by, now_ms)
+        )
+
+    async def _better(
+        self,
+        target: Sequence[TrustEstimate],
+        primary: str,
+        asked_by: Sequence[str],
+        now_ms: int,
+    ) -> float | None:
+        """The chance that a target is better than the primary now, the least of how both can be seen.
+
+        The primary is seen without what who asks said against it, too; None where nobody else tells of it.
+        """
         from gonogo.trust.trust_estimate import p_better
 
-        return replace(assessed, p_better=min(p_better(found, other), p_better(told, other)))
+        whole = await self._primary(primary, now_ms)
+        others = None if whole is None else await self._without(*whole, asked_by, now_ms)
+        if whole is None or others is None:
+            return None
+        return min(p_better(one, other) for one in target for other in (whole[0], others))
 
     async def is_down(self, dependency: str, *, now_ms: int, asked_by: Sequence[str] = ()) -> bool:
         """Whether its newest calls of the last two hours failed outright, among at least 5.
@@ -158,18 +177,6 @@ class TrustHealth:
         return not is_failing(
             errors
         ), f"{failed} of its newest {counted(len(errors), 'call')} failed"
-
-    async def _drift(self, name: str, now_ms: int) -> Verdict:
-        """Its drift now, as if somebody asked: it stands from then on."""
-        from gonogo.drift.drift_check import check_drift
-        from gonogo.drift.finding import DriftQuestion
-
-        question = DriftQuestion(dependency=name)
-        report = await check_drift(
-            self._telemetry, self._log, self._settings, question, now_ms=now_ms
-        )
-        self._log.say({name: part_verdict("drift", report, now_ms=now_ms)})
-        return report.verdict
 
     async def _doubt(self, name: str, now_ms: int) -> str:
         """Whose records of it disagree with the golden set, in words; empty where nobody's do."""
@@ -256,12 +263,14 @@ class TrustHealth:
             return target, None
         return split_version(target)
 
-    async def _primary(self, primary: str, now_ms: int) -> TrustEstimate | None:
-        """The primary as it serves now: its newest version, where it states versions."""
+    async def _primary(self, primary: str, now_ms: int) -> tuple[TrustEstimate, str | None] | None:
+        """The primary as it serves now, and its newest version, where it states versions."""
         known = await self._telemetry.dependency(primary)
         versions = [seen for seen in known.versions if seen.version] if known else []
         newest = max(versions, key=lambda seen: seen.newest_ts_ms, default=None)
-        return await self._estimate(primary, newest.version if newest else None, now_ms)
+        version = newest.version if newest else None
+        found = await self._estimate(primary, version, now_ms)
+        return None if found is None else (found, version)
 
     async def _estimate(self, name: str, version: str | None, now_ms: int) -> TrustEstimate | None:
         from gonogo.trust import trust_estimate as trust
@@ -337,14 +346,6 @@ def _worse(found: TrustEstimate, alone: TrustEstimate) -> TrustEstimate:
 
 def _why(told: TrustEstimate) -> str:
     return told.why or f"{number(in_points(told.score))}% of its calls are good"
-
-
-def _not_counted(why: str, asked_by: Sequence[str], *, is_all: bool) -> str:
-    """Words that say whose records of the last day were left out; `is_all`: nothing is left then."""
-    who = plain(" and ".join(map(actor_name, asked_by)), 80)
-    if is_all:
-        return f"nobody but {who}, who asks for it, recorded anything of it"
-    return f"{why}, not counting what {who} recorded in the last day"
 
 
 def _of_version(counts: HourCounts, version: str) -> HourCounts:

@@ -156,6 +156,11 @@ def _whole(history: History, news: Rollups) -> Rollups:
     )
 
 
+def snapshot_of(whole: Rollups) -> HistorySnapshot:
+    """A dependency of which all hours are at hand."""
+    return HistorySnapshot(*_split(whole))
+
+
 def _split(whole: Rollups) -> tuple[History, Rollups]:
     """What came before the newest day, and the rest."""
     end = whole.newest_day_hour

@@ -22,6 +22,7 @@ _TABLES = {
     "observation": (
         *("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id"),
         *("run_id", "writer_id", "outcome_by_id", "judge_id"),
+        *("outcome_writer_id", "filled_by_id"),
     ),
     "hour_cell": ("version_id", "item_id", "run_id", "writer_id"),
 }

@@ -75,13 +75,19 @@ ROWS_A_QUERY = 200
 RowsOf = Callable[[Sequence[Observation]], list[Row]]
 
 _OF_KEY = frozenset({"dependency_id", "ts_ms", "seq", "writer_id", "outcome_lag_ms"})
+# Who told what: `_told_by`.
+_OF_TELLERS = frozenset({"outcome_writer_id", "filled_by_id"})
+# What a call is judged by beside its outcome.
+_JUDGED_BY = ("error_id", "latency_us", "version_id")
 # These go with the outcome: `regraded_row`.
 _OF_GRADE = frozenset({"outcome_by_id", "judge_id", "judge_e6"})
 _TOKENS = ("input_tokens", "output_tokens")
 # What a row is booked at goes with its cost and tokens: `Pricing.refilled`.
 _BOOKED = frozenset({"booked_nano_usd"})
 _FILLED_COLUMNS = tuple(
-    (at, name) for at, name in enumerate(Row._fields) if name not in _OF_KEY | _OF_GRADE | _BOOKED
+    (at, name)
+    for at, name in enumerate(Row._fields)
+    if name not in _OF_KEY | _OF_GRADE | _BOOKED | _OF_TELLERS
 )
 
 
@@ -306,7 +312,9 @@ def _fill_stored(
     if place.assumed and not told.late.ts_assumed and first.seq != MOVED:
         after = after._replace(ts_ms=told.row.ts_ms, seq=MOVED)
     after = after._replace(outcome_lag_ms=None if came_ms is None else came_ms - after.ts_ms)
-    after = pricing.refilled(first, after, told.late, catalogue)
+    after = pricing.refilled(
+        first, _told_by(first, after, told.row.writer_id), told.late, catalogue
+    )
     if _nano(after) != _nano(first) and _was_billed(first, after):
         arrivals.correct(_nano(first), _nano(after))
     if after == first:
@@ -315,6 +323,16 @@ def _fill_stored(
     said = (*(() if known is None else known.said), told.late)
     arrivals.filled[place.ts_ms, place.seq] = FilledRow(before, after, told.hashed, said)
     arrivals.updated += 1
+
+
+def _told_by(first: Row, after: Row, teller: int | None) -> Row:
+    """With whose word the outcome is now, and who filled in what the call is judged by: not always its writer's."""
+    other = None if teller == first.writer_id else teller
+    if (after.outcome_e6, after.outcome_by_id) != (first.outcome_e6, first.outcome_by_id):
+        after = after._replace(outcome_writer_id=other)
+    if other is not None and any(getattr(after, n) != getattr(first, n) for n in _JUDGED_BY):
+        after = after._replace(filled_by_id=other)
+    return after
 
 
 def _stored_rows(

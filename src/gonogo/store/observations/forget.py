@@ -67,7 +67,8 @@ class Selection:
 class ForgottenRows:
     """What is taken back, or would be.
 
-    `kept_from_ms`: rows before it were let go already, and their rollups stay unless all goes.
+    `kept_from_ms`: rows before it were let go already, and their rollups stay unless all goes. `outcomes`: of
+    other writers' calls, which stay without what this one said of them.
     """
 
     rows: int
@@ -76,6 +77,12 @@ class ForgottenRows:
     newest_ms: int | None
     micro_usd: int = 0
     kept_from_ms: int | None = None
+    outcomes: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to take back."""
+        return not (self.rows or self.outcomes)
 
 
 def look(connection: Connection, name: str, selection: Selection) -> ForgottenRows | None:
@@ -98,7 +105,17 @@ def look(connection: Connection, name: str, selection: Selection) -> ForgottenRo
         first, newest = min(first or times[0], times[0]), max(newest or times[1], times[1])
     kept = kept_from_ms(connection, found[0])
     rows = found[1] if selection.is_all else rows + int(counted)
-    return ForgottenRows(rows, found[1] - rows, first, newest, kept_from_ms=kept)
+    outcomes = _outcomes(connection, found[0], selection)
+    return ForgottenRows(rows, found[1] - rows, first, newest, kept_from_ms=kept, outcomes=outcomes)
+
+
+def _outcomes(connection: Connection, number: int, selection: Selection) -> int:
+    """How many outcomes a writer said of others' calls."""
+    if selection.writer is None:
+        return 0
+    where, bound = _where(connection, number, selection, by="outcome_writer_id")
+    found = connection.execute(f"SELECT count(*) FROM observation WHERE {where}", bound)  # noqa: S608 - constant conditions
+    return int(found.fetchone()[0])
 
 
 def forget(
@@ -112,7 +129,7 @@ def forget(
 ) -> ForgottenRows | None:
     """Take observations back, in a write transaction of their dependency; None as for `look`."""
     seen = look(connection, name, selection)
-    if seen is None or not seen.rows:
+    if seen is None or seen.is_nothing:
         return seen
     number, rule = connection.execute(
         "SELECT id, rule FROM dependency WHERE name = ?", (name,)
@@ -132,6 +149,7 @@ def forget(
         connection.execute(f"DELETE FROM observation WHERE {where}", bound)  # noqa: S608 - constant conditions
         where, bound = _where(connection, number, selection, time=HOUR_AS_MS)
         connection.execute(f"DELETE FROM hour_cell WHERE {where}", bound)  # noqa: S608 - constant conditions
+        _remove_outcomes(connection, number, selection)
         _remove_rest(connection, number, days)
         _count_again(connection, catalogue, number, seen)
         rebuild_rollups(connection, catalogue, number, _rule_of_rest(connection, number, rule))
@@ -141,9 +159,7 @@ def forget(
         (name, number),
     )
     spent = round(-sum(cost.nano_usd for cost in booked) / NANO_A_MICRO)
-    return ForgottenRows(
-        seen.rows, seen.remaining, seen.first_ms, seen.newest_ms, spent, seen.kept_from_ms
-    )
+    return replace(seen, micro_usd=spent)
 
 
 def _rule_of_rest(connection: Connection, number: int, stored: str) -> Rule:
@@ -158,8 +174,14 @@ def _rule_of_rest(connection: Connection, number: int, stored: str) -> Rule:
 
 
 def _where(
-    connection: Connection, dependency_id: int, selection: Selection, *, time: str = "ts_ms"
+    connection: Connection,
+    dependency_id: int,
+    selection: Selection,
+    *,
+    time: str = "ts_ms",
+    by: str = "writer_id",
 ) -> tuple[str, tuple[object, ...]]:
+    """The conditions of a selection; `by` is the column that the writer is looked for in."""
     conditions, bound = ["dependency_id = ?"], [dependency_id]
     # Rows that letting go has not come to yet are counted among what stays of their days.
     kept_ms = None if selection.is_all else kept_from_ms(connection, dependency_id)
@@ -170,7 +192,7 @@ def _where(
     if selection.end_ms is not None:
         conditions.append(f"{time} < ?")
         bound.append(selection.end_ms)
-    for column, text in (("writer_id", selection.writer), ("run_id", selection.run)):
+    for column, text in ((by, selection.writer), ("run_id", selection.run)):
         if text is not None:
             found = connection.execute("SELECT id FROM name WHERE text = ?", (text,)).fetchone()
             conditions.append(f"{column} = ?")
@@ -214,6 +236,29 @@ def _remove_all(connection: Connection, catalogue: Catalogue, number: int, name:
     for table in ("suspicion", "refused", "told_calls"):
         connection.execute(f"DELETE FROM {table} WHERE dependency = ?", (name,))  # noqa: S608 - constant names
     connection.execute("DELETE FROM dependency WHERE id = ?", (number,))
+
+
+# A judge's grade beside it is what the call was known by before.
+_WITHOUT_OUTCOME = ", ".join(
+    f"{name} = CASE WHEN judge_id <> coalesce(outcome_by_id, 0) THEN {before} END"
+    for name, before in {
+        "outcome_e6": "judge_e6",
+        "outcome_lag_ms": "outcome_lag_ms",
+        "outcome_by_id": "judge_id",
+        "judge_id": "judge_id",
+        "judge_e6": "judge_e6",
+    }.items()
+)
+
+
+def _remove_outcomes(connection: Connection, number: int, selection: Selection) -> None:
+    """Take back what a writer said of calls that others recorded, and leave the calls."""
+    if selection.writer is not None:
+        where, bound = _where(connection, number, selection, by="outcome_writer_id")
+        connection.execute(
+            f"UPDATE observation SET {_WITHOUT_OUTCOME}, outcome_writer_id = NULL WHERE {where}",  # noqa: S608 - constant conditions
+            bound,
+        )
 
 
 def _remove_rest(connection: Connection, number: int, days: set[int]) -> None:

@@ -47,6 +47,10 @@ class Row(NamedTuple):
     judge_e6: int | None
     booked_nano_usd: int | None
     weight_e6: int | None
+    # Of those who told it afterwards: who said its outcome, and who filled in what it is judged by, where that
+    # is not its writer.
+    outcome_writer_id: int | None = None
+    filled_by_id: int | None = None
 
 
 class Place(NamedTuple):

@@ -74,6 +74,7 @@ def rows_of(
         _millionths([None if grade is None else grade.outcome for grade in grades]),
         list(map(booked, observations)),
         _millionths([o.weight for o in observations]),
+        *[[None] * len(observations)] * 2,  # nobody has told of them afterwards
     )
     return list(map(Row._make, zip(*columns, strict=True)))
 

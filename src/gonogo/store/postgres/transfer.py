@@ -38,7 +38,7 @@ _BY_SERIES = ("rollup", "histogram", "category")
 _NAMES = (
     *("version_id", "item_id", "error_id", "budget_id", "prediction_id", "label_id", "value_id"),
     *("metric_id", "segment_id", "run_id", "writer_id"),
-    *("outcome_by_id", "judge_id"),
+    *("outcome_by_id", "judge_id", "outcome_writer_id", "filled_by_id"),
 )
 _ACTIONS = (
     *("decision", "decision_repeat", "audit", "route", "route_switch", "plan"),

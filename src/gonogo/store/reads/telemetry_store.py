@@ -313,7 +313,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
                 settings=self._settings,
                 catalogue_of=self._catalogue_of,
             )
-            if found is None or not found.rows:
+            if found is None or found.is_nothing:
                 return None
             said = entry(found)
             append_action(connection, said)

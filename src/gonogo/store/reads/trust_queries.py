@@ -22,7 +22,10 @@ from gonogo.store.reads.queries import columns_of
 _COUNTS = ("n", "errors", "timed", "slo_met", "labels", "good", "ok", "ok_labels", "ok_good")
 _ALL = 1 << 62
 # Rows of before writers were kept have none, and stay.
-_BY_OTHERS = "coalesce(o.writer_id, 0) NOT IN (SELECT id FROM name WHERE text IN ({}))"
+_BY_OTHERS = " AND ".join(
+    f"coalesce(o.{teller}, 0) NOT IN (SELECT id FROM name WHERE text IN ({{0}}))"  # noqa: S608 - constant names
+    for teller in ("writer_id", "filled_by_id")
+)
 _SUMS = ", ".join(f"sum(r.{name})" for name in _COUNTS)
 
 

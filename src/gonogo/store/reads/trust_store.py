@@ -28,17 +28,25 @@ if TYPE_CHECKING:
 # A look at more would be felt by whoever asks.
 CALLS_MAX = 20_000
 # The bar is that of the dependency's rollups, so that a call is good here where it is good there.
+# A call is its writer's word, and its outcome that of whoever said it.
 _WRITERS = """
-SELECT w.text, golden, count(*), sum(failed), sum(labelled),
-  sum(CASE WHEN outcome_e6 >= ?4 THEN 1 ELSE 0 END)
-FROM (
-  SELECT o.writer_id, o.outcome_e6,
+WITH newest AS (
+  SELECT o.writer_id, coalesce(o.outcome_writer_id, o.writer_id) AS outcome_writer_id, o.outcome_e6,
     CASE WHEN o.item_id IS NULL THEN 0 ELSE 1 END AS golden,
-    CASE WHEN o.error_id IS NULL THEN 0 ELSE 1 END AS failed,
-    CASE WHEN o.outcome_e6 IS NULL THEN 0 ELSE 1 END AS labelled
+    CASE WHEN o.error_id IS NULL THEN 0 ELSE 1 END AS failed
   FROM observation o WHERE o.dependency_id = ?1 AND o.ts_ms >= ?2
   ORDER BY o.ts_ms DESC, o.seq DESC LIMIT ?3
-) AS newest JOIN name w ON w.id = newest.writer_id
+)
+SELECT w.text, golden, CAST(sum(n) AS BIGINT), CAST(sum(errors) AS BIGINT),
+  CAST(sum(labels) AS BIGINT), CAST(sum(good) AS BIGINT)
+FROM (
+  SELECT writer_id, golden, count(*) AS n, sum(failed) AS errors, 0 AS labels, 0 AS good
+  FROM newest GROUP BY writer_id, golden
+  UNION ALL
+  SELECT outcome_writer_id, golden, 0, 0, count(*),
+    sum(CASE WHEN outcome_e6 >= ?4 THEN 1 ELSE 0 END)
+  FROM newest WHERE outcome_e6 IS NOT NULL GROUP BY outcome_writer_id, golden
+) AS told JOIN name w ON w.id = told.writer_id
 GROUP BY w.text, golden ORDER BY w.text, golden
 """
 
@@ -243,33 +251,38 @@ def golden_lately(connection: Connection, *, start_hour: int) -> list[str]:
 
 
 # The counts of `store/observations/cells.py`, by hour and version, from the rows themselves: those of calls
-# since then, and those of earlier hours into which somebody recorded since then.
+# since then, and those of earlier hours into which somebody told something since then. Of another writer's call
+# of which they said the outcome alone, that is their part.
 _RECORDED_BY = """
-SELECT hour, version_id, count(*), sum(failed), sum(timed), sum(met), sum(labelled), sum(outcome),
-  sum(good), sum(ok), sum(ok * labelled), sum(ok * good)
+SELECT hour, version_id, sum(whole), sum(whole * failed), sum(whole * timed), sum(whole * met),
+  sum(labelled), sum(outcome), sum(good), sum(whole * ok), sum(ok * labelled), sum(ok * good)
 FROM (
-  SELECT hour, version_id, failed, timed, met,
+  SELECT hour, version_id, whole, failed, timed, met,
     CASE WHEN outcome IS NULL THEN 0 ELSE 1 END AS labelled,
     coalesce(outcome, 0) AS outcome,
     CASE WHEN outcome >= {bar} THEN 1 ELSE 0 END AS good,
     CASE WHEN failed = 0 AND met = timed THEN 1 ELSE 0 END AS ok
   FROM (
     SELECT o.ts_ms / {hour} AS hour, o.version_id,
+      CASE WHEN o.writer_id IN ({writers}) OR o.filled_by_id IN ({writers}) THEN 1 ELSE 0 END AS whole,
       CASE WHEN o.error_id IS NULL THEN 0 ELSE 1 END AS failed,
       CASE WHEN o.latency_us IS NULL THEN 0 ELSE 1 END AS timed,
       CASE WHEN o.latency_us <= {slo} THEN 1 ELSE 0 END AS met,
       CASE WHEN o.outcome_e6 IS NULL AND o.item_id IS NOT NULL AND o.error_id IS NOT NULL
         THEN 0 ELSE o.outcome_e6 END AS outcome
     FROM (
-      SELECT * FROM observation n
-      WHERE n.dependency_id = ?1 AND n.ts_ms >= ?2 AND n.writer_id IN ({writers})
+      SELECT * FROM observation n WHERE n.dependency_id = ?1 AND n.ts_ms >= ?2
       UNION ALL
-      SELECT p.* FROM late_arrival l CROSS JOIN observation p
-      WHERE l.dependency_id = ?1 AND l.writer_id IN ({writers}) AND l.came_hour >= ?2 / {hour}
-        AND p.dependency_id = ?1 AND p.writer_id = l.writer_id AND p.ts_ms < ?2
-        AND p.ts_ms >= l.hour * CAST({hour} AS BIGINT)
-        AND p.ts_ms < (l.hour + 1) * CAST({hour} AS BIGINT)
+      SELECT p.* FROM (
+        SELECT DISTINCT l.hour FROM late_arrival l
+        WHERE l.dependency_id = ?1 AND l.writer_id IN ({writers}) AND l.came_hour >= ?2 / {hour}
+      ) AS late CROSS JOIN observation p
+      WHERE p.dependency_id = ?1 AND p.ts_ms < ?2
+        AND p.ts_ms >= late.hour * CAST({hour} AS BIGINT)
+        AND p.ts_ms < (late.hour + 1) * CAST({hour} AS BIGINT)
     ) AS o WHERE o.item_id IS {golden} NULL
+      AND (o.writer_id IN ({writers}) OR o.filled_by_id IN ({writers})
+        OR o.outcome_writer_id IN ({writers}))
   ) AS told
 ) AS judged
 GROUP BY hour, version_id
