@@ -174,6 +174,50 @@ def test_a_plain_copy_of_a_closed_store_is_not_mixed_either(store: Path) -> None
     assert "the log of another file" in one_line(typed("list", store=store))
 
 
+def test_a_copy_by_sqlites_own_tools_is_not_mixed_with_a_later_log(store: Path) -> None:
+    """`.backup` of a store in use; what it holds was folded in since, with more that it does not hold."""
+    good = store.with_name("by-sqlite.db")
+    with served(store) as server:
+        assert server.record(100, 1)[0]
+        with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(good)) as target:
+            source.backup(target)
+        assert server.record(200, 40)[0]
+        server.end()
+    killed_with_a_log(store, 300, 40)
+    shutil.copyfile(good, store)
+    assert "the log of another file" in one_line(typed("list", store=store))
+    assert typed("restore", str(good), store=store).returncode == 0
+    assert stored(store) == 11
+
+
+def test_a_copy_whose_pages_were_arranged_anew_is_not_mixed_with_the_log(store: Path) -> None:
+    """`VACUUM INTO` while a log is under way, which that log was not made for; running or killed."""
+    good = store.with_name("vacuumed.db")
+    with served(store) as server:
+        assert server.record(100, 1)[0]
+        with closing(sqlite3.connect(store)) as connection:
+            connection.execute("VACUUM INTO ?", (str(good),))
+        assert server.record(200, 40)[0]
+        shutil.copyfile(good, store)
+        assert "was overwritten" in server.record(300, 1)[1]
+        server.end(signal.SIGKILL)
+    assert "the log of another file" in one_line(typed("list", store=store))
+    assert typed("restore", str(good), store=store).returncode == 0
+    assert stored(store) == 11
+
+
+def test_a_store_that_another_program_vacuumed_goes_on(store: Path) -> None:
+    """Under a server, through SQLite: the pages move, and nothing is taken for another file."""
+    with served(store) as server:
+        assert server.record(100, 40)[0]
+        with closing(sqlite3.connect(store)) as connection:
+            connection.execute("VACUUM")
+        assert server.record(200, 1)[0]
+        server.end(signal.SIGKILL)
+    assert typed("list", store=store).returncode == 0
+    assert stored(store) == 51
+
+
 def test_a_killed_process_costs_nothing_of_what_it_had_acknowledged(store: Path) -> None:
     """The log that belongs is believed, again and again."""
     for turn in range(3):

@@ -8,14 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 import pytest
 from product import lines, typed
-from test_moved_stores import Served, calls, served
+from test_moved_stores import MODEL, Served, calls, served
 
 HOLD = """
 import fcntl, sys
@@ -61,15 +61,74 @@ def held(path: Path, how: str = HOLD) -> Iterator[int]:
         holder.communicate()
 
 
-def test_reading_needs_no_lock(store: Path) -> None:
-    """Lists, checks and doctor answer, whoever holds the store."""
-    with held(store):
-        for asked in (["list"], ["check", "drift", "chat-a"], ["check", "trust"], ["doctor"]):
-            begun = time.monotonic()
-            done = typed(*asked, "--json", store=store)
-            assert time.monotonic() - begun < SOON_S
-            assert done.returncode in {0, 1, 3}, done.stderr
-            assert "chat-a" in done.stdout or "doctor" in asked
+# Everything that only looks.
+ASKED = (
+    *(["list"], ["doctor"], ["doctor", "--coherence"], ["decisions"], ["audit", "verify"]),
+    *(["incidents"], ["plans"], ["route", MODEL]),
+    *(["check", "drift", MODEL], ["check", "trust"], ["check", "trust", MODEL]),
+    *(["check", "budget", "nightly"], ["check", "preflight", "--dependency", MODEL]),
+)
+CALLED: Mapping[str, Mapping[str, object]] = {
+    "list_dependencies": {},
+    "check_model_drift": {"dependency": MODEL},
+    "get_trust_score_health": {"dependency": MODEL},
+    "check_budget_with_confidence": {"budget": "nightly", "planned_cost_usd": 1},
+    "preflight": {"dependencies": [MODEL]},
+    "get_route": {"dependency": MODEL},
+    "get_incidents": {},
+}
+PATIENT = '[settings]\nlock_wait = "10m"\n[budgets.nightly]\nlimit_usd = 5\n'
+
+
+@pytest.fixture
+def patient(store: Path) -> Path:
+    """A configuration under which whoever needs the lock waits for longer than any test."""
+    path = store.with_name("patient.toml")
+    path.write_text(PATIENT, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def an_end_to_hanging() -> Iterator[None]:
+    """What needs the lock would wait for minutes: it fails after one."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError("it waits for the lock")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(60)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=" ".join)
+def test_a_command_that_looks_needs_no_lock(store: Path, patient: Path, asked: list[str]) -> None:
+    """Whoever holds it is stopped, and whoever needed it would wait for ten minutes."""
+    with held(store) as holder, an_end_to_hanging():
+        os.kill(holder, signal.SIGSTOP)
+        try:
+            done = typed(*asked, "--config", str(patient), store=store)
+        finally:
+            os.kill(holder, signal.SIGCONT)
+    assert done.returncode in {0, 1, 2, 3}, done.stderr
+
+
+def test_a_tool_that_looks_needs_no_lock(store: Path, patient: Path) -> None:
+    """Nor does a server that starts, and one that ends."""
+    with held(store) as holder, an_end_to_hanging():
+        os.kill(holder, signal.SIGSTOP)
+        try:
+            with served(store, "--config", str(patient)) as server:
+                for name, arguments in CALLED.items():
+                    asked = {"name": name, "arguments": arguments}
+                    said = server.ask("tools/call", asked)["result"]
+                    assert not said.get("isError"), said
+                server.end()
+        finally:
+            os.kill(holder, signal.SIGCONT)
 
 
 def test_a_log_that_a_forgotten_read_keeps_is_named_with_who_reads(store: Path) -> None:

@@ -10,7 +10,7 @@ from gonogo.errors import ParameterError, StoreError
 from gonogo.store.engine import Connection
 from gonogo.store.sqlite import writer
 from gonogo.store.sqlite.database import Database
-from gonogo.store.sqlite.identity import log_bytes
+from gonogo.store.sqlite.log_ties import log_bytes
 
 pytestmark = pytest.mark.anyio
 

@@ -72,8 +72,7 @@ async def init(
     text = filled(wishes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        _write_new(path, text)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
     try:
@@ -87,6 +86,17 @@ async def init(
         session.screen.line(
             f"Wrote {path}. Next: edit it, gonogo doctor, gonogo install claude-desktop"
         )
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there; a disk that is full leaves none, which would be read as empty."""
+    with path.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 async def _recorded(session: Session) -> tuple[str, ...]:

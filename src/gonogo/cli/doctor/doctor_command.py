@@ -129,8 +129,8 @@ def _disk(session: Session) -> list[Finding]:
 def _log(session: Session) -> list[Finding]:
     """Whether the log outgrew the store: a read that was forgotten keeps it from being taken in."""
     from gonogo.store.postgres.address import is_address, shown
-    from gonogo.store.sqlite.identity import log_bytes
     from gonogo.store.sqlite.lock import users_of
+    from gonogo.store.sqlite.log_ties import log_bytes
 
     path = Path(shown(session.settings.store))
     if is_address(session.settings.store) or not path.is_file():

@@ -22,8 +22,8 @@ from gonogo.records import Decision
 from gonogo.store.books.audit import append_action
 from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.failures import store_error
-from gonogo.store.sqlite.identity import log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.lock import FileLock, holder_of, sync_folder
+from gonogo.store.sqlite.log_ties import log_of, refuse_foreign_log, tie_anew
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
 _MARK = b"gonogo-digest:"

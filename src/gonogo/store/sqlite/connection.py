@@ -97,6 +97,7 @@ class StoreConnection(aiosqlite.Connection):
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 elif self._file is not None:
                     self._file.refuse_other(connection)
+                    self._file.tie_before_folding(connection)
                 connection.close()
 
 

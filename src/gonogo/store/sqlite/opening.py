@@ -18,13 +18,12 @@ from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.failures import DAMAGED, store_error
 from gonogo.store.sqlite.identity import (
     OpenFile,
-    log_of,
     refuse_emptied,
-    refuse_foreign_log,
     refuse_remains,
     was_a_store,
 )
 from gonogo.store.sqlite.lock import FileLock, sync_folder
+from gonogo.store.sqlite.log_ties import log_of, refuse_foreign_log
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version, migrate, refuse_newer
 
 _BUSY_TIMEOUT_S = 5.0

@@ -17,8 +17,9 @@ from gonogo.errors import GonogoError, StoreError
 from gonogo.store.lost_writes import LostWrites
 from gonogo.store.sqlite.connection import FileConnection, FileWork, StoreConnection
 from gonogo.store.sqlite.failures import store_error
-from gonogo.store.sqlite.identity import OpenFile, log_bytes
+from gonogo.store.sqlite.identity import OpenFile
 from gonogo.store.sqlite.lock import FileLock, StoreHeld, holder_of
+from gonogo.store.sqlite.log_ties import log_bytes
 from gonogo.store.sqlite.migrate import latest_version, refuse_newer
 
 T = TypeVar("T")
@@ -336,9 +337,10 @@ class Writer:
         self._bytes_checkpointed = size
         self._rows_checkpointed, self._commits = connection.total_changes, 0
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._file.fold_log_in(connection)
         except sqlite3.Error as error:
             # Every commit stands in the WAL; the next checkpoint tries again.
+            _roll_back(connection)
             _log.warning("checkpoint failed: %s", store_error(self._path, error))
 
 
