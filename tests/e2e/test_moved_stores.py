@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -142,82 +141,6 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_a_backup_copied_over_a_killed_store_is_not_mixed_with_its_log(store: Path) -> None:
-    """The documented mistake: `cp good.db store.db` beside the log that a killed process left."""
-    good = store.with_name("good.db")
-    assert typed("backup", str(good), store=store).returncode == 0
-    killed_with_a_log(store, 100, 40)
-    shutil.copyfile(good, store)
-    before = {p.name: p.read_bytes() for p in store.parent.glob("store.db*")}
-    for command in (
-        ["list"],
-        ["check", "drift", MODEL],
-        ["ingest", str(store.parent / "calls-0.jsonl")],
-    ):
-        assert "the log of another file" in one_line(typed(*command, store=store))
-    after = {p.name: p.read_bytes() for p in store.parent.glob("store.db*")}
-    assert {n: after[n] for n in before if n.endswith(("db", "wal"))} == {
-        n: before[n] for n in before if n.endswith(("db", "wal"))
-    }
-    done = typed("restore", str(good), "--json", store=store)
-    assert done.returncode == 0, done.stderr
-    assert stored(store) == 10
-
-
-def test_a_plain_copy_of_a_closed_store_is_not_mixed_either(store: Path) -> None:
-    """A copy by hand has the tie of its store, which is older than the log's."""
-    good = store.with_name("by-hand.db")
-    shutil.copyfile(store, good)
-    ingest(store, 50, 20)
-    killed_with_a_log(store, 100, 40)
-    shutil.copyfile(good, store)
-    assert "the log of another file" in one_line(typed("list", store=store))
-
-
-def test_a_copy_by_sqlites_own_tools_is_not_mixed_with_a_later_log(store: Path) -> None:
-    """`.backup` of a store in use; what it holds was folded in since, with more that it does not hold."""
-    good = store.with_name("by-sqlite.db")
-    with served(store) as server:
-        assert server.record(100, 1)[0]
-        with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(good)) as target:
-            source.backup(target)
-        assert server.record(200, 40)[0]
-        server.end()
-    killed_with_a_log(store, 300, 40)
-    shutil.copyfile(good, store)
-    assert "the log of another file" in one_line(typed("list", store=store))
-    assert typed("restore", str(good), store=store).returncode == 0
-    assert stored(store) == 11
-
-
-def test_a_copy_whose_pages_were_arranged_anew_is_not_mixed_with_the_log(store: Path) -> None:
-    """`VACUUM INTO` while a log is under way, which that log was not made for; running or killed."""
-    good = store.with_name("vacuumed.db")
-    with served(store) as server:
-        assert server.record(100, 1)[0]
-        with closing(sqlite3.connect(store)) as connection:
-            connection.execute("VACUUM INTO ?", (str(good),))
-        assert server.record(200, 40)[0]
-        shutil.copyfile(good, store)
-        assert "was overwritten" in server.record(300, 1)[1]
-        server.end(signal.SIGKILL)
-    assert "the log of another file" in one_line(typed("list", store=store))
-    assert typed("restore", str(good), store=store).returncode == 0
-    assert stored(store) == 11
-
-
-def test_a_store_that_another_program_vacuumed_goes_on(store: Path) -> None:
-    """Under a server, through SQLite: the pages move, and nothing is taken for another file."""
-    with served(store) as server:
-        assert server.record(100, 40)[0]
-        with closing(sqlite3.connect(store)) as connection:
-            connection.execute("VACUUM")
-        assert server.record(200, 1)[0]
-        server.end(signal.SIGKILL)
-    assert typed("list", store=store).returncode == 0
-    assert stored(store) == 51
-
-
 def test_a_killed_process_costs_nothing_of_what_it_had_acknowledged(store: Path) -> None:
     """The log that belongs is believed, again and again."""
     for turn in range(3):
@@ -321,21 +244,6 @@ def test_a_file_that_was_cut_under_a_running_server_is_noticed(store: Path) -> N
         assert "was overwritten" in said
 
 
-def test_a_copy_over_the_file_of_a_running_server_is_noticed(store: Path) -> None:
-    """Its content changed under the log: nothing more is said to be recorded."""
-    good = store.with_name("good.db")
-    assert typed("backup", str(good), store=store).returncode == 0
-    with served(store) as server:
-        assert server.record(100, 30)[0]
-        shutil.copyfile(good, store)
-        ok, said = server.record(200, 10)
-        assert not ok, said
-        server.end()
-    assert "the log of another file" in one_line(typed("list", store=store))
-    assert typed("restore", str(good), store=store).returncode == 0
-    assert stored(store) == 10
-
-
 def test_restore_is_refused_while_a_server_has_the_store_open(store: Path) -> None:
     """And names it; afterwards what was there is kept, and the restored store says who did it."""
     good = store.with_name("good.db")
@@ -353,24 +261,6 @@ def test_restore_is_refused_while_a_server_has_the_store_open(store: Path) -> No
     logged = answer(typed("decisions", "--kind", "restore", "--json", store=store))
     assert "restored good.db" in json.dumps(logged)
     assert typed("audit", "verify", store=store).returncode == 0
-
-
-def test_a_backup_that_is_not_as_it_was_written_is_refused(store: Path) -> None:
-    """One byte is enough, wherever it lies, or an end that is missing; the store stays."""
-    good = store.with_name("good.db")
-    assert typed("backup", str(good), store=store).returncode == 0
-    told = answer(typed("backup", "--verify", str(good), "--json", store=store))
-    assert told["observations"] == 10
-    whole = good.read_bytes()
-    content = bytearray(whole)
-    content[len(content) // 2] ^= 1
-    for wrong in (bytes(content), whole[: len(whole) * 2 // 3], whole[:5000]):
-        good.write_bytes(wrong)
-        assert typed("backup", "--verify", str(good), store=store).returncode == 70
-        said = one_line(typed("restore", str(good), store=store))
-        assert said.startswith(f"gonogo: Backup '{good}' is "), said
-        assert "another" in said
-        assert stored(store) == 10
 
 
 def test_a_damaged_store_is_restored(store: Path) -> None:
@@ -396,15 +286,6 @@ def test_links_lead_to_one_store_and_a_second_name_is_refused(store: Path) -> No
     assert "2 names" in one_line(typed("list", store=twin))
     twin.unlink()
     assert typed("list", store=store).returncode == 0
-
-
-def test_a_killed_backup_has_no_name(store: Path) -> None:
-    """What is not whole lies under another name, and does not stand in the way."""
-    good = store.with_name("good.db")
-    good.with_name("good.db.partial").write_bytes(b"half")
-    assert not good.exists()
-    assert typed("backup", str(good), store=store).returncode == 0
-    assert not good.with_name("good.db.partial").exists()
 
 
 def test_a_store_that_was_cut_to_nothing_is_not_begun_anew(store: Path) -> None:

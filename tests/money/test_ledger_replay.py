@@ -105,9 +105,8 @@ def _execute(statement: str, connection: Connection) -> None:
     connection.execute(statement)
 
 
-@pytest.mark.sqlite
 async def test_entries_cannot_be_changed_or_removed(tmp_path: Path) -> None:
-    """Not even by a slip of our own: the file has triggers."""
+    """Not even by a slip of our own: the table has triggers."""
     bench = await opened(tmp_path, usd_budget("nightly", 10))
     await bench.hold(4)
     for statement in ("UPDATE ledger_entry SET held_micro_usd = 0", "DELETE FROM ledger_entry"):

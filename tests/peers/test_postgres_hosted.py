@@ -20,6 +20,7 @@ from postgres_server import USER, Server, as_user
 from gonogo.errors import StoreError
 from gonogo.records import Observation
 from gonogo.settings import Settings
+from gonogo.store.books.lease_book import StoredLeases
 from gonogo.store.engine import Connection
 from gonogo.store.postgres.database import PostgresDatabase
 from gonogo.store.postgres.telemetry_postgres import PostgresTelemetry
@@ -150,6 +151,31 @@ async def test_whoever_is_waited_for_is_named_and_all_give_up_at_once(
     assert f"session {pid} ('nightly report'" in said
     forgotten.close()
     assert (await telemetry.record([Observation("held", NOW_MS + 1)], NOW_MS)).accepted == 1
+    await database.close()
+
+
+async def test_writes_that_wait_for_a_connection_give_up_with_those_that_have_them(
+    postgres: Server,
+) -> None:
+    """Thirty claims of one lease that a psql keeps, on eight connections: one limit for all, not four."""
+    database = await PostgresDatabase.open(postgres.address, schema="claimed", lock_wait_s=3)
+    leases = StoredLeases(database)
+    assert await leases.claim("duty", "a", now_ms=NOW_MS, until_ms=NOW_MS + 1)
+    forgotten = psycopg.connect(postgres.address)
+    forgotten.execute("SELECT 1 FROM claimed.lease FOR UPDATE")
+
+    async def waits() -> None:
+        with pytest.raises(StoreError, match="another session holds a lock"):
+            await leases.claim("duty", "b", now_ms=NOW_MS + 2, until_ms=NOW_MS + 3)
+
+    begun = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(30):
+            tasks.start_soon(waits)
+    # Eight after eight would be twelve.
+    assert time.perf_counter() - begun < 3 * 3
+    forgotten.close()
+    assert await leases.claim("duty", "b", now_ms=NOW_MS + 2, until_ms=NOW_MS + 3)
     await database.close()
 
 

@@ -17,7 +17,7 @@ from gonogo.store.engine import Connection, Work
 from gonogo.store.sqlite.connection import FileConnection
 from gonogo.store.sqlite.database import Database
 from gonogo.store.sqlite.migrate import APPLICATION_ID, latest_version
-from gonogo.store.sqlite.opening import refuse_network, sqlite_advice
+from gonogo.store.sqlite.opening import sqlite_advice
 from gonogo.store.sqlite.writer import _roll_back
 
 pytestmark = pytest.mark.anyio
@@ -267,32 +267,6 @@ async def test_a_store_migrated_under_a_running_process_takes_no_more_of_its_wri
     with pytest.raises(StoreError, match="newer gonogo"):
         await database.write(_add(1))
     await database.close()
-
-
-async def test_paths_that_cannot_hold_a_store_are_refused(tmp_path: Path) -> None:
-    """A directory, a file for a folder, nothing there for a reader, a file without rights."""
-    blocker = tmp_path / "file"
-    blocker.write_text("x", encoding="utf-8")
-    assert "is a directory" in await refusal(tmp_path)
-    assert "cannot be" in await refusal(blocker / "store.db")
-    assert "There is no store" in await refusal(tmp_path / "none.db", read_only=True)
-    assert not (tmp_path / "none.db").exists()
-
-
-def test_a_network_file_system_is_refused_with_words(tmp_path: Path) -> None:
-    """The deepest mount decides; a local mount below a network one is fine."""
-    mounts = "\n".join(
-        [
-            "22 1 8:1 / / rw,relatime - ext4 /dev/root rw",
-            f"36 22 0:50 / {tmp_path}/net\\040work rw - nfs4 server:/export rw",
-            f"37 36 8:2 / {tmp_path}/net\\040work/local rw shared:1 - xfs /dev/sdb rw",
-        ]
-    )
-    refuse_network(tmp_path / "store.db", mounts)
-    refuse_network(tmp_path / "net work" / "local" / "store.db", mounts)
-    refuse_network(tmp_path / "net workshop" / "store.db", mounts)
-    with pytest.raises(StoreError, match=r"network file system \(nfs4"):
-        refuse_network(tmp_path / "net work" / "store.db", mounts)
 
 
 @pytest.mark.parametrize(

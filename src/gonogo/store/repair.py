@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.figures.action_figures import compare_actions, mend_actions
 from gonogo.store.figures.figure import Figure, Figures
+from gonogo.store.figures.ledger_guard import GUARD, compare_guard, mend_guard
 from gonogo.store.figures.money_figures import compare_money, mend_money
 from gonogo.store.figures.observation_figures import compare_dependency, recount
 from gonogo.store.figures.used_figures import compare_used, mend_used
@@ -89,6 +90,7 @@ async def compare(
 def _compare_books(connection: Connection, now_ms: int) -> Figures:
     figures = Figures()
     compare_money(connection, figures)
+    compare_guard(connection, figures)
     compare_used(connection, figures)
     compare_actions(connection, figures, now_ms)
     return figures
@@ -112,6 +114,8 @@ async def mend(
         await database.write(partial(recount, name=name), shard=name)
     if not broken.isdisjoint(("reservations", "reserved spend", "spend", "daily spend")):
         await database.write(partial(mend_money, settings=settings), durable=True)
+    if GUARD in broken:
+        await database.write(mend_guard, durable=True)
     if not broken.isdisjoint(("used", "daily used")):
         await database.write(partial(mend_used, settings=settings), durable=True)
     if not broken.isdisjoint(("log", "routes", "incidents", "standing verdicts")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -228,8 +229,11 @@ class PostgresDatabase:
         """Run in a thread, again where the transaction was undone through no fault of its own."""
         waits = {True: iter(_CONFLICT_WAITS_S), False: iter(_LOST_WAITS_S)}
         while True:
+            came_s = time.monotonic()
             try:
                 async with self._free[writes]:
+                    if writes:
+                        self._waits.refuse_who_waited_with(came_s)
                     with self._waits.told() if writes else nullcontext():
                         return await anyio.to_thread.run_sync(run)
             except UndoneError as again:

@@ -88,6 +88,7 @@ class LockWaits:
         self._telling: asyncio.Task[None] | None = None
         self._waiting = 0
         self._held_by = ""
+        self._gave_up: tuple[float, LockHeld] | None = None
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -102,12 +103,25 @@ class LockWaits:
             yield
         except LockHeld as error:
             held_by = f" It is held by {self._held_by}." if self._held_by else ""
-            raise LockHeld(f"{error}{held_by}") from None
+            self._gave_up = time.monotonic(), LockHeld(f"{error}{held_by}")
+            raise self._gave_up[1] from None
         finally:
             timer.cancel()
             self._waiting -= 1
             if not self._waiting:
                 self._held_by = ""
+
+    def refuse_who_waited_with(self, came_s: float) -> None:
+        """Have a write give up that waited for a connection while those that had them waited for a lock.
+
+        Args:
+            came_s: When it came, by the monotonic clock.
+
+        Raises:
+            LockHeld: One of those gave up, and this write had waited with it by then.
+        """
+        if self._gave_up is not None and self._gave_up[0] - came_s >= TELL_AFTER_S:
+            raise LockHeld(str(self._gave_up[1]))
 
     def _begin(self) -> None:
         if self._telling is None or self._telling.done():

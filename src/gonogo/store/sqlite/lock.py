@@ -241,7 +241,8 @@ class FileLock:
         except OSError as error:
             raise StoreError(
                 f"Cannot write beside the store: '{self.path}': {error.strerror}. "
-                "Free or unlock the folder, or name another store with --store."
+                "Free or unlock the folder, name another store with --store, or only look: "
+                "read_only = true under [settings]."
             ) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 import stat
 from contextlib import closing
@@ -53,15 +54,19 @@ def sqlite_advice(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -
     )
 
 
-def refuse_network(path: Path, mounts: str | None = None) -> None:
-    """Refuse a store on a network file system: SQLite's WAL needs memory shared by all writers.
+def refuse_mount(path: Path, mounts: str | None = None) -> None:
+    """Refuse a store where its log cannot lie beside it for everyone who uses it.
+
+    On a network file system, since SQLite's log needs memory shared by all writers; and as a file that is
+    bound into a place of its own (`docker run -v …/gonogo.db:/gonogo.db`), whose log and lock would lie in
+    that place and be nobody else's, and go with the container.
 
     Args:
         path: The store's file or folder.
         mounts: Text of `/proc/self/mountinfo`; read where absent, skipped where unreadable.
 
     Raises:
-        StoreError: The deepest mount that holds `path` is a network file system.
+        StoreError: The deepest mount that holds `path` is a network file system, or `path` itself.
     """
     if mounts is None:
         try:
@@ -74,10 +79,16 @@ def refuse_network(path: Path, mounts: str | None = None) -> None:
         left, _, right = line.partition(" - ")
         fields = left.split()
         if len(fields) > 4 and right:  # noqa: PLR2004 - the mount point is the fifth field
-            point = fields[4].replace("\\040", " ")
+            # Blanks, tabs, line ends and backslashes are written in octal there.
+            point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4])
             inside = target == point or target.startswith(point.rstrip("/") + "/")
             if inside and len(point) >= len(best):
                 best, kind = point, right.split()[0]
+    if best == target and path.is_file():
+        raise StoreError(
+            f"Store '{path}' is a file that was mounted by itself: its log would lie where nobody else "
+            "finds it. Mount the folder that it lies in."
+        )
     if kind in _NETWORK:
         raise StoreError(
             f"Store '{path}' lies on a network file system ({kind} at '{best}'), where SQLite can "
@@ -257,7 +268,7 @@ def open_writer(path: Path, lock: FileLock, file: OpenFile) -> FileConnection:
             every byte.
     """
     _is_there(path)
-    refuse_network(path)
+    refuse_mount(path)
     _make_folder(path)
     with lock.held():
         if _is_there(path):
@@ -302,6 +313,7 @@ def open_reader(path: Path) -> FileConnection:
     if not _is_there(path):
         refuse_remains(path)
         raise StoreError(f"There is no store at '{path}'. Record observations first, or check it.")
+    refuse_mount(path)
     refuse_foreign_log(path)
     quiet = _size(log_of(path)) == 0 and not os.access(path.parent, os.W_OK)
     _refuse_damaged(path, quiet=quiet)

@@ -1,5 +1,5 @@
 -- The store on PostgreSQL: the tables of store/migrations, with keys that begin with the shard.
--- Plain SQL: no extension, no sequence, no advisory lock, no trigger. Ids are hashes of what they
+-- Plain SQL: no extension, no sequence; one trigger, on the ledger (0021). Ids are hashes of what they
 -- stand for, so that no writer waits for another to be given one. docs/scale.md lists the shards.
 -- Units as in store/migrations: epoch milliseconds, micro-dollars, microseconds, 1e-6.
 
