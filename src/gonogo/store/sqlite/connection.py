@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Self, TypeVar
@@ -97,7 +98,9 @@ class StoreConnection(aiosqlite.Connection):
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 elif self._file is not None:
                     self._file.refuse_other(connection)
-                    self._file.tie_before_folding(connection)
+                    # On a full disk, or beside another program's transaction, the log stays as it is.
+                    with suppress(sqlite3.Error):
+                        self._file.tie_before_closing(connection)
                 connection.close()
 
 

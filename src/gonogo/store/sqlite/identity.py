@@ -160,17 +160,21 @@ class OpenFile:
         self._salts = salts
 
     def fold_log_in(self, connection: sqlite3.Connection) -> None:
-        """Checkpoint, as far as readers let it, under a tie that no copy made until now has."""
-        self.tie_before_folding(connection)
+        """After a commit: checkpoint, as far as readers let it, under a tie that no copy made until now has."""
+        self._renew_tie(connection)
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
-    def tie_before_folding(self, connection: sqlite3.Connection) -> None:
-        """Before a checkpoint, also that of closing: give what is folded in a tie of its own.
+    def tie_before_closing(self, connection: sqlite3.Connection) -> None:
+        """The same for the checkpoint of who closes last; nobody else's closing needs a commit of its own.
 
         The caller holds the store's lock.
         """
+        if not log_ends_in_tie(self.path):
+            self._renew_tie(connection)
+
+    def _renew_tie(self, connection: sqlite3.Connection) -> None:
         salts = log_salts(self.path)
-        if salts and has_ties(connection) and not log_ends_in_tie(self.path):
+        if salts and has_ties(connection):
             commit_tie(connection, salts)
 
 
