@@ -63,6 +63,9 @@ BROKEN: dict[str, Broken] = {
     "a_figure_in_words_is_the_object_s": lambda: about(changed(BUDGET, summary="$47.24 remain.")),
     "a_status_has_its_verdict": lambda: about(changed(DRIFT, verdict="go")),
     "degraded_never_holds_zero": lambda: about(changed(DRIFT, change=MOVED)),
+    "stable_beside_a_change_says_why": lambda: about(
+        changed(DRIFT, status="stable", change=a.Change(absolute=-0.03, interval95=(-0.05, -0.01)))
+    ),
     "a_change_is_current_less_baseline": lambda: about(
         changed(DRIFT, change=a.Change(absolute=-0.3))
     ),

@@ -54,6 +54,19 @@ def test_one_cell_is_the_rate_detector_with_pseudo_labels() -> None:
     assert not got.alarmed
 
 
+def test_days_that_are_expected_to_differ_are_no_evidence() -> None:
+    """Every other day at .3 for .1, by an offset that says so, and only where it does."""
+    rng = np.random.default_rng(3)
+    is_hard = np.arange(DAYS) % 2 == 0
+    odds = np.where(is_hard, math.log(0.3 / 0.7), math.log(0.1 / 0.9))
+    n, bad = np.full(DAYS, 400.0), rng.binomial(400, np.where(is_hard, 0.3, 0.1)).astype(float)
+    known, unknown = (
+        watch(Partition("k", [CellCounts("a", n, bad, offset=offset)]))
+        for offset in (odds - odds.mean(), None)
+    )
+    assert known.evidence_nats.max() < known.needed_nats < unknown.evidence_nats.max()
+
+
 def test_evidence_is_the_weighted_sum_over_cells() -> None:
     """Two partitions at a quarter and three quarters of the budget."""
     first, second = cells({"a": 0.1, "b": 0.1}), cells({"c": 0.1, "d": 0.2}, seed=2)

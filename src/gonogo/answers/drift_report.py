@@ -18,7 +18,12 @@ DriftStatus = Literal[
 class Baseline(Part):
     source: Literal["version", "period", "golden", "declared", "learned"]
     version: str | None = None
-    mean: Number | None = None
+    mean: Number | None = Field(
+        default=None, description="what it makes expect of the hours of the week that are current"
+    )
+    measured: Number | None = Field(
+        default=None, description="its mean in its own hours, where those make expect another one"
+    )
     n: int | None = None
     start: Time | None = None
     end: Time | None = None

@@ -181,6 +181,7 @@ def _drawn(
     buckets, at = np.unique((counts.hour + shift) // size, return_inverse=True)
     n = np.bincount(at, counts.n)
     mean = np.bincount(at, counts.total) / n
+    points = [counts.hour[at == point] for point in range(len(buckets))]
     low = high = None
     if counts.is_rate:
         bounds = [
@@ -198,21 +199,35 @@ def _drawn(
         mean=mean.tolist(),
         low=low,
         high=high,
-        baseline=_reference(followed, float(np.median(n)) * counts.worth) if followed else None,
+        baseline=_reference(followed, points, float(np.median(n)) * counts.worth)
+        if followed
+        else None,
         alarm=None if alarm_hour is None else hour_end(alarm_hour),
     )
 
 
-def _reference(followed: FollowedRate, n: float) -> Reference:
-    """The baseline, and the band that a point of n labels' worth leaves once in twenty."""
-    baseline, hours = followed.baseline, followed.hours
-    mean = baseline.mean
-    if hours.declared_bad is not None:
-        mean = 1 - hours.declared_bad if baseline.metric == "outcome" else hours.declared_bad
-    half = 1.96 * math.sqrt(mean * (1 - mean) / n) if n else 1.0
+def _reference(followed: FollowedRate, points: list[Ints], n: float) -> Reference:
+    """The baseline, and the band that a point of n labels' worth leaves once in twenty.
+
+    Where hours of the week differ, it reaches from the worst of those drawn to the best.
+
+    Args:
+        followed: The rate.
+        points: The hours of each point that is drawn.
+        n: Labels' worth of one.
+    """
+    hours, stream = followed.hours, followed.stream
+    parts = [stream.between(int(point[0]), int(point[-1]) + 1) for point in points]
+    parts = [part for part in parts if part.labels] or [followed.baseline]
+    bad = [followed.bad_before(part) for part in parts]
+    expected = [1 - rate if stream.metric == "outcome" else rate for rate in bad]
+    ends = [
+        mean + side * 1.96 * math.sqrt(mean * (1 - mean) / n) if n else 0.5 + side / 2
+        for side, mean in ((-1, min(expected)), (1, max(expected)))
+    ]
     return Reference(
         start=hour_start(hours.start_hour),
         end=hour_start(hours.end_hour),
-        mean=mean,
-        band95=(max(0.0, mean - half), min(1.0, mean + half)),
+        mean=followed.baseline.mean if hours.declared_bad is None else expected[0],
+        band95=(max(0.0, ends[0]), min(1.0, ends[1])),
     )

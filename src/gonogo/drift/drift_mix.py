@@ -171,6 +171,11 @@ def _periods(followed: FollowedRate, cells: list[RateStream], since_hour: int) -
     parts = [[stream.between(*span) for stream in (*cells, followed.stream)] for span in bounds]
     n = np.array([[float(part.n.sum()) for part in row] for row in parts])
     bad = np.array([[float(part.bad.sum()) for part in row] for row in parts])
+    # What other hours of the week make is no change within a value.
+    bad[0] = [
+        known.labels * followed.expected_bad(known, now)
+        for known, now in zip(parts[0], parts[2], strict=True)
+    ]
     n[:, -1] = np.maximum(n[:, -1] - n[:, :-1].sum(axis=1), 0.0)
     bad[:, -1] = np.clip(bad[:, -1] - bad[:, :-1].sum(axis=1), 0.0, n[:, -1])
     return _Periods(n, bad)

@@ -117,7 +117,8 @@ def sliced(
     )
     ranked = ranked_slices(_by_the_hour(watch.findings, streams, followed, since_hour))
     if mixed is not None:
-        ranked = apart_from_mix(ranked, mixed.key, *_sides(whole, followed, since_hour))
+        sides = _sides(whole, followed, since_hour)
+        ranked = apart_from_mix(ranked, mixed.key, *sides, followed)
     named = _named(ranked, frozenset(declared), mixed=mixed is not None)
     finding = None
     if named is not None:
@@ -217,7 +218,8 @@ def _partitions(
     def cell(name: str, stream: RateStream) -> CellCounts:
         kept = followed.settled_cell(name, settled, spells=spells)
         own = worth[np.minimum(whole.hour.searchsorted(stream.hour), len(worth) - 1)]
-        return CellCounts(name, *days.of(stream, own), settled=kept)
+        n, bad = days.of(stream, own)
+        return CellCounts(name, n, bad, _daily_offsets(stream, days, followed), settled=kept)
 
     return [
         Partition(
@@ -227,6 +229,15 @@ def _partitions(
         )
         for part in streams
     ]
+
+
+def _daily_offsets(stream: RateStream, days: _Days, followed: FollowedRate) -> Floats | None:
+    """By how much a slice's days are expected to differ, by the hours that its labels are of; log-odds."""
+    if followed.expected is None:
+        return None
+    n, weighted = days.of(replace(stream, bad=stream.n * followed.offsets_of(stream)))
+    offsets: Floats = weighted / np.maximum(n, 1e-9)
+    return offsets
 
 
 def _by_the_hour(
@@ -249,7 +260,7 @@ def _by_the_hour(
             replace(
                 cell,
                 baseline_n=before.labels,
-                baseline_bad_rate=before.bad_rate,
+                baseline_bad_rate=followed.expected_bad(before, now),
                 n=now.labels,
                 bad_rate=now.bad_rate,
             )
@@ -297,8 +308,10 @@ def _finding(
     onset, earliest, latest = [(days.first + k) * 24 for k in (fit.onset, fit.earliest, fit.latest)]
     at, until = hour_start(onset), hour_end(latest + 23)
     begun = Onset(ts=at, earliest=hour_start(earliest), latest=until, shape=fit.shape)
-    before = _mean(found.baseline_bad_rate, stream), found.baseline_n
-    return _told(stream.between(onset, None), before, begun, followed)
+    now = stream.between(onset, None)
+    before = stream.between(followed.hours.start_hour, followed.hours.end_hour)
+    bad_rate = followed.expected_bad(before, now) if before.labels else found.baseline_bad_rate
+    return _told(now, (_mean(bad_rate, stream), found.baseline_n), begun, followed)
 
 
 def _newcomer(
@@ -308,7 +321,8 @@ def _newcomer(
     first, known = int(stream.hour[0]), followed.baseline
     at = hour_start(first)
     begun = Onset(ts=at, earliest=at, latest=hour_end(first), shape="step")
-    told = _told(stream, (known.mean, known.labels), begun, followed)
+    mean = _mean(followed.expected_bad(known, stream), stream)
+    told = _told(stream, (mean, known.labels), begun, followed)
     log10_e = worse_nats(known, stream, followed, own) / math.log(10)
     found = evidence_of(log10_e, needed=COMPARISON_SUGGESTS, guarantee=GUARANTEE)
     return replace(told, segment=segment, status="shifted", evidence=found, notes=(NEWCOMER,))

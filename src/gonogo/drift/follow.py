@@ -17,6 +17,7 @@ from gonogo.detectors.rate.dispersion import (
     Dispersion,
     daily_dispersion,
     early_dispersion,
+    expected_rates,
     weekend_offsets,
     weekly_offsets,
 )
@@ -152,6 +153,30 @@ class FollowedRate:
     runs: Runs
     settled: SettledPrefix | None
     cells: dict[tuple[str, Spells], Beginnings] | None
+
+    def offsets_of(self, part: RateStream) -> Floats:
+        """Expectation at the hours of a part of the whole, log-odds, shape (batches,); 0 where all are alike."""
+        if self.expected is None:
+            return np.zeros(len(part.hour))
+        at = self.stream.hour.searchsorted(part.hour)
+        offsets: Floats = self.expected[np.minimum(at, len(self.expected) - 1)]
+        return offsets
+
+    def expected_bad(self, before: RateStream, now: RateStream) -> float:
+        """The bad rate of later labels if nothing changed but the hours of the week that they are of.
+
+        What is told beside a verdict is held against this, as the detector holds it: a baseline of
+        weekdays says nothing of weekends until it is known by how much these differ.
+        """
+        if self.expected is None or not (before.labels and now.labels):
+            return before.bad_rate
+        known = before.n, before.bad, self.offsets_of(before)
+        return float(now.n @ expected_rates(known, self.offsets_of(now)) / now.labels)
+
+    def bad_before(self, now: RateStream) -> float:
+        """The bad rate that the baseline makes expect of later labels, or the one that was declared."""
+        declared = self.hours.declared_bad
+        return self.expected_bad(self.baseline, now) if declared is None else declared
 
     def settled_cell(self, segment: str, days: int, *, spells: Spells) -> SettledPrefix | None:
         """The final days of one of its slices without some spells, from the baseline on."""

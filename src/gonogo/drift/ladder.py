@@ -48,6 +48,7 @@ from gonogo.text.forms import number
 DROP_EXCLUDED = 2.0
 # One side of an exact test at .05.
 P_MAX = 0.025
+ONE_LOOK = "no alarm: that interval is of one look, and evidence allows for them all"
 # For so long after its alarm a moved mix is news, a caution; then it is how things are.
 NEWS_HOURS = 48
 _ANSWERS_MAX = 1e7
@@ -157,8 +158,18 @@ def as_far_as_shown(
         declared: Its declared slices, by which a moved mix is told from a fall.
         own: The dependency's settings.
     """
-    if finding.status != "stable" or finding.current is None or finding.current.since != "baseline":
-        return finding
+    if finding.status == "stable" and finding.current and finding.current.since == "baseline":
+        finding = _since_baseline(finding, followed, declared, own)
+    return _one_look(finding) if finding.status == "stable" else finding
+
+
+def _since_baseline(
+    finding: Finding,
+    followed: FollowedRate,
+    declared: dict[str, RateStream],
+    own: DependencySettings,
+) -> Finding:
+    """A stable finding, held against the baseline as a whole."""
     since = followed.stream.between(followed.hours.end_hour, None)
     unknown = _if_unknown(finding, followed, since, own)
     evidence_nats = _worse_nats(followed, since, own)
@@ -177,6 +188,14 @@ def as_far_as_shown(
     if moved is None:
         return replace(finding, status="degraded", evidence=evidence)
     return shifted(replace(finding, evidence=evidence), moved)
+
+
+def _one_look(finding: Finding) -> Finding:
+    """A stable finding; where the interval beside it leaves out 0, with why it is stable all the same."""
+    interval95 = finding.change.interval95 if finding.change is not None else None
+    if interval95 is None or interval95[0] <= 0 <= interval95[1]:
+        return finding
+    return replace(finding, notes=(*finding.notes, ONE_LOOK))
 
 
 def settled_mix(
@@ -207,11 +226,6 @@ def settled_mix(
     return replace(finding, status="stable", evidence=given, notes=(note,))
 
 
-def _bad_before(followed: FollowedRate) -> float:
-    declared = followed.hours.declared_bad
-    return followed.baseline.bad_rate if declared is None else declared
-
-
 def _is_worse_for_sure(finding: Finding) -> bool:
     """Whether the interval of the change excludes that there is none, or a better one."""
     if finding.change is None or finding.change.interval95 is None:
@@ -225,11 +239,10 @@ def _worse_nats(followed: FollowedRate, since: RateStream, own: DependencySettin
 
     Nor where the rate was declared: it is known, and the detector itself loses no power.
     """
-    before, baseline = _bad_before(followed), followed.baseline
+    baseline = followed.baseline
     newest = since.between(int(since.hour[-1]) + 1 - _NEWEST_HOURS, None)
-    is_worse = (
-        since.bad_rate - before >= own.min_effect and newest.bad_rate - before > own.min_effect / 2
-    )
+    rise, newest_rise = (part.bad_rate - followed.bad_before(part) for part in (since, newest))
+    is_worse = rise >= own.min_effect and newest_rise > own.min_effect / 2
     if followed.hours.declared_bad is not None or not is_worse:
         return None
     return worse_nats(baseline, since, followed, own)
@@ -244,9 +257,8 @@ def worse_nats(
         deltas=deltas_for(own.min_effect),
         dispersion=followed.rule.dispersion,
     )
-    n_before, bad_before, n, bad = (
-        float(x.sum()) for part in (before, since) for x in (part.n, part.bad)
-    )
+    n_before, n, bad = float(before.n.sum()), float(since.n.sum()), float(since.bad.sum())
+    bad_before = n_before * followed.expected_bad(before, since)
     return compare_rates(n_before, bad_before, n, bad, rule).up_nats
 
 
@@ -254,7 +266,7 @@ def _if_unknown(
     finding: Finding, followed: FollowedRate, since: RateStream, own: DependencySettings
 ) -> Finding | None:
     """Unknown, where the interval of the rate now reaches a loss that `go` excludes."""
-    before, loss = _bad_before(followed), DROP_EXCLUDED * own.min_effect
+    before, loss = followed.bad_before(since), DROP_EXCLUDED * own.min_effect
     dispersion = followed.volume.likely_dispersion
     worth = since.labels / dispersion
     low, high = rate_interval95(since.bad_rate, worth)
@@ -268,7 +280,7 @@ def _if_unknown(
         f"95% interval, {number(low)} to {number(high)}, does not exclude a loss of {number(loss)}"
     )
     wanted = "outcomes" if since.metric == "outcome" else "calls"
-    enough = _enough(_bad_before(followed), loss, dispersion)
+    enough = _enough(followed.bad_before(since), loss, dispersion)
     more = enough - since.labels
     missing = (
         f"Record about {number(more)} more {wanted}." if more > 1 else f"Record more {wanted}."

@@ -25,6 +25,8 @@ from gonogo.text.forms import minute, number
 
 DAYS_A_YEAR = 365.25
 LATEST_HOURS = 24
+# A baseline whose own hours differ by less from what it makes expect of others is told as it was measured.
+OTHER_MIN = 0.001
 # A trouble this short is looked at by parts of an hour.
 OUTAGE_HOURS_MAX = 12
 _STATUS: dict[Status, DriftStatus] = {
@@ -82,7 +84,7 @@ def finding_of(
         )
         return replace(
             told,
-            baseline=_baseline(baseline, hours),
+            baseline=_baseline(followed, current),
             current=told.current
             and told.current.model_copy(update={"latest": _latest(current, volume, watch)}),
             trend=_trend(current),
@@ -93,7 +95,7 @@ def finding_of(
         metric=baseline.metric,
         status=_STATUS[watch.status],
         current=_current(current, volume, since=since_what, found=since),
-        change=_change(baseline, current, hours, volume, since),
+        change=_change(followed, current, since),
         evidence=evidence_of(
             told_evidence_nats(watch) / math.log(10),
             needed=followed.rule.needed,
@@ -169,15 +171,20 @@ def _current_start(
     if onset is not None:
         return first_hour(moment(onset.ts, name="onset", zone="UTC").start_ms), "onset"
     if after is not None and after >= hours.end_hour:
-        return after + 1, "recovery"
+        # From when it was quiet, as while it came back: after the hour that settled it there may be nothing yet.
+        quiet_from = watch.state.quiet_from
+        return (after + 1 if quiet_from is None else quiet_from), "recovery"
     return hours.end_hour, "baseline"
 
 
-def _baseline(baseline: RateStream, hours: BaselineHours) -> Baseline:
+def _baseline(followed: FollowedRate, current: RateStream) -> Baseline:
+    baseline, hours, mean = followed.baseline, followed.hours, _mean_before(followed, current)
+    is_other = hours.declared_bad is None and abs(mean - baseline.mean) >= OTHER_MIN
     return Baseline(
         source=hours.source,
         version=hours.version,
-        mean=_mean_before(baseline, hours),
+        mean=mean,
+        measured=baseline.mean if is_other else None,
         n=baseline.labels,
         start=hour_start(hours.start_hour),
         end=hour_start(hours.end_hour),
@@ -239,14 +246,9 @@ def _around(
     return low, high
 
 
-def _change(
-    baseline: RateStream,
-    current: RateStream,
-    hours: BaselineHours,
-    volume: Volume,
-    found: RateSince | None,
-) -> Change:
-    before, spread = _mean_before(baseline, hours), volume.dispersion.used
+def _change(followed: FollowedRate, current: RateStream, found: RateSince | None) -> Change:
+    baseline, hours, volume = followed.baseline, followed.hours, followed.volume
+    before, spread = _mean_before(followed, current), volume.dispersion.used
     n_before = math.inf if hours.declared_bad is not None else float(baseline.labels)
     interval95 = difference_interval95(
         before, n_before / spread, current.mean, current.labels / spread
@@ -267,10 +269,13 @@ def _change(
     )
 
 
-def _mean_before(baseline: RateStream, hours: BaselineHours) -> float:
-    if hours.declared_bad is None:
-        return baseline.mean
-    return 1 - hours.declared_bad if baseline.metric == "outcome" else hours.declared_bad
+def _mean_before(followed: FollowedRate, current: RateStream) -> float:
+    """The mean that the baseline makes expect of the current period; its own where that is all but the same."""
+    declared = followed.hours.declared_bad is not None
+    bad = followed.bad_before(current)
+    if not declared and abs(bad - followed.baseline.bad_rate) < OTHER_MIN:
+        return followed.baseline.mean
+    return 1 - bad if current.metric == "outcome" else bad
 
 
 def _nothing_since(baseline: RateStream, hours: BaselineHours) -> Finding:

@@ -23,18 +23,23 @@ def told_apart(
     ranked: Sequence[CellFinding], followed: FollowedRate, since_hour: int
 ) -> list[CellFinding]:
     """Where the whole has changed, only slices that changed by more than it, for sure, are named."""
-    before, now = followed.baseline.bad_rate, followed.stream.between(since_hour, None).bad_rate
+    now = followed.stream.between(since_hour, None)
+    fall = now.bad_rate - followed.expected_bad(followed.baseline, now)
     told = []
     for cell in ranked:
         low, _ = difference_interval95(
             cell.baseline_bad_rate, cell.baseline_n, cell.bad_rate, cell.n
         )
-        told.append(replace(cell, drifted=cell.drifted and low > now - before))
+        told.append(replace(cell, drifted=cell.drifted and low > fall))
     return sorted(told, key=lambda cell: not cell.drifted)
 
 
 def apart_from_mix(
-    ranked: Sequence[CellFinding], key: str, before: RateStream, now: RateStream
+    ranked: Sequence[CellFinding],
+    key: str,
+    before: RateStream,
+    now: RateStream,
+    followed: FollowedRate,
 ) -> list[CellFinding]:
     """The slices that a moved mix of `key` does not explain.
 
@@ -47,15 +52,16 @@ def apart_from_mix(
         key: The key whose mix explains the whole's change.
         before: The whole's labels of the earlier period.
         now: Of the later.
+        followed: The whole.
     """
-    told = []
+    told, bad_before = [], followed.expected_bad(before, now)
     for cell in ranked:
         whole = replace(
             cell,
             n=now.labels,
             bad_rate=now.bad_rate,
             baseline_n=before.labels,
-            baseline_bad_rate=before.bad_rate,
+            baseline_bad_rate=bad_before,
         )
         keys = {part.partition("=")[0] for part in cell.segment.split(",")}
         told.append(
@@ -136,7 +142,7 @@ def worst_newcomer(
         for name, stream in declared.items():
             if name.partition("=")[0] != key or stream.between(None, end).labels:
                 continue
-            if _is_worse(stream, known, 2 * min_effect):
+            if _is_worse(stream, known, followed, 2 * min_effect):
                 found.append((stream.bad_rate, name))
     return max(found, default=(0.0, None))[1]
 
@@ -151,12 +157,12 @@ def _worst_known(values: Sequence[RateStream], baseline: RateStream) -> RateStre
     return baseline
 
 
-def _is_worse(stream: RateStream, known: RateStream, least: float) -> bool:
-    change = stream.bad_rate - known.bad_rate
-    low, _ = difference_interval95(known.bad_rate, known.labels, stream.bad_rate, stream.labels)
-    newest = (
-        stream.between(int(stream.hour[-1]) + 1 - NEWEST_HOURS, None).bad_rate
-        if stream.labels
-        else 0.0
-    )
-    return newest - known.bad_rate > least and change - SURE_OF_MANY * (change - low) > least
+def _is_worse(stream: RateStream, known: RateStream, followed: FollowedRate, least: float) -> bool:
+    if not stream.labels:
+        return False
+    newest = stream.between(int(stream.hour[-1]) + 1 - NEWEST_HOURS, None)
+    before = followed.expected_bad(known, stream)
+    change = stream.bad_rate - before
+    low, _ = difference_interval95(before, known.labels, stream.bad_rate, stream.labels)
+    is_now = newest.bad_rate - followed.expected_bad(known, newest) > least
+    return is_now and change - SURE_OF_MANY * (change - low) > least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gonogo.answers import DriftReport
+from gonogo.answers import Baseline, DriftReport
 from gonogo.errors import plain
 from gonogo.text.forms import alike, counted, evidence, minute, number
 
@@ -93,8 +93,15 @@ def _change(report: DriftReport) -> str:
     told = f"{name} {number(baseline.mean)} → {number(current.mean)} on {on}"
     if change is not None and change.interval95 is not None:
         whole, low, high = alike((change.absolute, *change.interval95))
-        told += f" (change {whole}, 95% interval {low} to {high})"
+        told += f" (change {whole}, 95% interval {low} to {high}{_measured(baseline)})"
     return told
+
+
+def _measured(baseline: Baseline) -> str:
+    """The mean that the baseline had itself, where what it makes expect of other hours is told."""
+    if baseline.measured is None:
+        return ""
+    return f"; the baseline had {number(baseline.measured)} itself, in other hours of the week"
 
 
 def _slices(report: DriftReport) -> str:

@@ -28,6 +28,8 @@ HOURS_A_WEEK = 168
 WEEKDAYS = 5
 # In standard errors: by how much each of two weeks has its weekend differ, both together, and at most the one from the other.
 _EACH, _BOTH, _APART = 1.0, 2.5, 2.0
+# Newton's, from a stream's own rate to its level without offsets.
+_LEVEL_STEPS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,24 @@ def _refined(count: Floats, gone_bad: Floats, level: Ints, offset: Floats) -> Fl
         shift[used] = excess / (variance[used] + 1 / between)
     refined: Floats = offset + shift[level]
     return refined
+
+
+def expected_rates(before: tuple[Floats, Floats, Floats], offset: Floats) -> Floats:
+    """The rates that later batches have where only their hours of the week differ from earlier ones.
+
+    Args:
+        before: Labels, bad ones and offset (log-odds) of each earlier batch; shapes (batches,).
+        offset: Log-odds of each later batch, shape (later,).
+    """
+    labels, bad, known = before
+    total, gone = float(labels.sum()), float(bad.sum())
+    if not 0 < gone < total:
+        return np.full(len(offset), gone / total)
+    level = math.log(gone / (total - gone))
+    for _ in range(_LEVEL_STEPS):
+        rate = from_log_odds(level + known)
+        level += (gone - float(labels @ rate)) / max(float(labels @ (rate * (1 - rate))), 1e-9)
+    return from_log_odds(level + offset)
 
 
 def weekend_offsets(

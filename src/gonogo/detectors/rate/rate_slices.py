@@ -14,7 +14,7 @@ import numpy as np
 
 from gonogo.detectors.arrays import Floats, check_counts
 from gonogo.detectors.pieces import PieceCache, SettledPrefix
-from gonogo.detectors.rate.null import RateState
+from gonogo.detectors.rate.null import GridNull, RateState
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule
 from gonogo.errors import DataError, ParameterError
@@ -30,12 +30,14 @@ _PRIOR_CELLS = 4
 class CellCounts:
     """One slice's labels and bad outcomes, batch by batch; shapes (batches,), as all cells'.
 
+    `offset`: expected log-odds of each batch less the slice's own, as for `watch_rate`; for all cells or none.
     `settled`: its first batches after the baseline, as for `watch_rate`.
     """
 
     segment: str
     n: Floats
     bad: Floats
+    offset: Floats | None = None
     settled: SettledPrefix | None = None
 
 
@@ -158,17 +160,22 @@ def _watch_cell(
     kept: PieceCache[RateWatch] | None,
 ) -> RateWatch:
     n, bad = check_counts(cell.n[:baseline], cell.bad[:baseline])
-    before, gone_bad = n.sum() / rule.dispersion, bad.sum() / rule.dispersion
-    state = RateState(
-        bad=float(gone_bad) + pooled[0],
-        good=float(before - gone_bad) + pooled[1],
-    )
-    later = cell.n[baseline:]
+    n, bad = n / rule.dispersion, bad / rule.dispersion
+    later, offset = cell.n[baseline:], cell.offset
+    if offset is None:
+        before, gone_bad = float(n.sum()), float(bad.sum())
+        state = RateState(bad=gone_bad + pooled[0], good=before - gone_bad + pooled[1])
+    else:
+        known = np.array([*bad, pooled[0]]), np.array([*(n - bad), pooled[1]])
+        state = (
+            GridNull.fresh().after(*known, np.array([*offset[:baseline], 0.0])).keep(RateState())
+        )
     return watch_rate(
         later,
         cell.bad[baseline:],
         rule,
         state=state,
+        offset=None if offset is None else offset[baseline:],
         stamp=batch_hours * np.arange(len(later)),
         span=batch_hours,
         kept=kept,
