@@ -167,8 +167,8 @@ async def test_no_sentence_stands_twice(app: Gonogo) -> None:
 
 
 async def test_a_fall_of_the_whole_names_no_slice_for_its_place(app: Gonogo) -> None:
-    """Every slice of sentiment-v3 fell; of the errors of vision-api no slice is followed."""
-    assert "Every slice fell alike." in (await app.check_model_drift("sentiment-v3")).summary
+    """sentiment-v3 fell at all hours, and has no other slices; of the errors of vision-api none is followed."""
+    assert "It fell at all hours alike." in (await app.check_model_drift("sentiment-v3")).summary
     assert "slice" not in (await app.check_model_drift("vision-api")).summary
 
 

@@ -101,6 +101,7 @@ def _told(facts: BackupFacts) -> dict[str, object]:
     baselines,
     "baseline",
     "gonogo baseline gpt-4 --accept",
+    "gonogo baseline gpt-4 --accept --from 2026-04-01",
     "gonogo baseline gpt-4 --from 2026-05-01 --to 2026-05-14",
     panel="Act",
 )
@@ -117,10 +118,14 @@ async def baseline(
     end: Annotated[str | None, typer.Option("--to", help="Its last day, or a time.")] = None,
 ) -> None:
     """Accept a new normal that drift is held against from now on; it is logged."""
-    if accept == (start is not None or end is not None):
+    if not accept and start is None and end is None:
         raise ParameterError("baseline needs --accept, or a period with --from and --to.")
     if not accept and (start is None or end is None):
-        raise ParameterError("a period needs both --from and --to.")
+        raise ParameterError(
+            "a period needs both --from and --to; what begins a new normal, --accept."
+        )
+    if end is not None and start is None:
+        raise ParameterError("a period that ends needs --from too.")
     entry = await session.app.accept_baseline(dependency, start=start, end=end)
     session.screen.line(decision_json(entry) if session.screen.as_json else entry.summary)
 

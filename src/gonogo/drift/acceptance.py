@@ -41,16 +41,16 @@ async def acceptance(
     report = await check_drift(
         telemetry, log, settings, DriftQuestion(dependency=dependency), now_ms=now_ms
     )
+    mean = None  # of the period that is accepted, where that is the current one
     if start is not None:
         if end is not None:
             hours_between(start, end, zone=settings.timezone)
         moment(start, name="start", zone=settings.timezone)
     elif report.current is not None and report.current.start is not None:
-        start = report.current.start
+        start, mean = report.current.start, report.current.mean
     else:
         raise NotEnoughData(f"{dependency} has no current period to accept; give --from and --to.")
     inputs = {"dependency": dependency, "start": start} | ({"end": end} if end else {})
-    mean = report.current.mean if report.current else None
     told = f"from {start}" + (f" to {end}" if end else "")
     level = f", current mean {number(mean)}" if mean is not None else ""
     return Decision(

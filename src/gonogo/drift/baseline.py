@@ -61,6 +61,21 @@ def golden_start_day(
     return None if start is None else moment(start, name="start", zone=zone).start_ms // DAY_MS
 
 
+def since_accepted(
+    stream: RateStream, accepted: AcceptedBaseline | None, *, zone: str
+) -> RateStream:
+    """The labels that a learned baseline is learned from.
+
+    A time by which a closed baseline was not there yet is judged by all that it has: older data that were
+    brought later do not move the present, and may be asked about by themselves.
+    """
+    if accepted is None:
+        return stream
+    begin = first_hour(moment(accepted.start, name="start", zone=zone).start_ms)
+    since = stream.between(begin, None)
+    return since if learned_baseline(since) is not None or not accepted.closed else stream
+
+
 def choose_baseline(
     stream: RateStream,
     counts: HourCounts,
@@ -80,9 +95,7 @@ def choose_baseline(
     declared = settings.baseline
     if accepted is not None and not accepted.closed:
         return _period(stream, accepted.start, accepted.end, zone=zone)
-    if accepted is not None:
-        begin = first_hour(moment(accepted.start, name="start", zone=zone).start_ms)
-        stream = stream.between(begin, None)
+    stream = since_accepted(stream, accepted, zone=zone)
     if declared is None:
         return learned_baseline(stream)
     if declared.start is not None:

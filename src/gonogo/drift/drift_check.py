@@ -85,7 +85,7 @@ async def check_drift(
         advice = "Record observations first, or check the name."
         raise UnknownTarget("dependency", question.dependency, names, advice)
     known = data.known
-    _refuse_unknown_metric(question, known)
+    asked, question = question, _as_recorded(question, known)
     accepted = None
     if not question.compares and (mark is None or mark.accepted is not None):
         accepted = await accepted_baseline(log, known.name)
@@ -107,7 +107,7 @@ async def check_drift(
     report = report if old is None else old.beside(report)
     if mark is not None:
         until_ms = _good_until_ms(data.maturity, stale_at_ms=stale_at_ms, now_ms=now_ms)
-        memory.reports.keep(question, _basis(mark), report, until_ms=until_ms)
+        memory.reports.keep(asked, _basis(mark), report, until_ms=until_ms)
     return report
 
 
@@ -116,16 +116,20 @@ def _basis(mark: Mark) -> tuple[int, str | None]:
     return mark.rev, mark.accepted
 
 
-def _refuse_unknown_metric(question: DriftQuestion, known: Dependency) -> None:
+def _as_recorded(question: DriftQuestion, known: Dependency) -> DriftQuestion:
+    """The question with its metric as it is recorded: `f1` is `metrics.f1`.
+
+    Raises:
+        UnknownTarget: it is not.
+    """
     offered = [*RATE_METRICS, "golden", *followed_values(known), *SIGNAL_METRICS]
-    if question.metric is not None and question.metric not in offered:
-        advice = (
-            "Quality is `outcome`, failures are `error`; without a metric every one is looked at."
-        )
-        # However short a name of one's own is, it is what was meant.
-        own = f"metrics.{question.metric}"
-        known_as = [own] if own in offered else offered
-        raise UnknownTarget(f"metric of {known.name}", question.metric, known_as, advice)
+    if question.metric is None or question.metric in offered:
+        return question
+    own = f"metrics.{question.metric}"
+    if own in offered:
+        return replace(question, metric=own)
+    advice = "Quality is `outcome`, failures are `error`; without a metric every one is looked at."
+    raise UnknownTarget(f"metric of {known.name}", question.metric, offered, advice)
 
 
 def _compared(data: DriftData, settings: Settings, question: DriftQuestion) -> list[Finding]:

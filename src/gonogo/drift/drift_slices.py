@@ -117,8 +117,7 @@ def sliced(
     )
     ranked = ranked_slices(_by_the_hour(watch.findings, streams, followed, since_hour))
     if mixed is not None:
-        sides = _sides(whole, followed, since_hour)
-        ranked = apart_from_mix(ranked, mixed.key, *sides, followed)
+        ranked = apart_from_mix(ranked, mixed.key, _sides(whole, followed, since_hour), followed)
     named = _named(ranked, frozenset(declared), mixed=mixed is not None)
     finding = None
     if named is not None:

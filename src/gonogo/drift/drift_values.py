@@ -16,7 +16,7 @@ from gonogo.detectors.rate.rule import needed_for
 from gonogo.detectors.rate.trend import slope_per_day
 from gonogo.detectors.values.value_onset import fit_value_onset
 from gonogo.detectors.values.value_watch import ValueRule, ValueWatch, value_rule, watch_value_sums
-from gonogo.drift.baseline import AcceptedBaseline, choose_baseline
+from gonogo.drift.baseline import AcceptedBaseline, choose_baseline, since_accepted
 from gonogo.drift.drift_memory import Runs
 from gonogo.drift.finding import (
     Finding,
@@ -69,7 +69,8 @@ def value_finding(
     stream = RateStream("error", False, values.hour, values.n, np.zeros(len(values.hour)))
     hours = choose_baseline(stream, counts, own, accepted, zone=zone)
     if hours is None:
-        return _unjudged(values, missing_for_baseline(stream))
+        gap = missing_for_baseline(since_accepted(stream, accepted, zone=zone))
+        return _unjudged(values, gap)
     first = int(np.searchsorted(values.hour, hours.start_hour))
     followed = values.part(first)
     baseline = int(np.searchsorted(followed.hour, hours.end_hour))

@@ -50,7 +50,7 @@ DROP_EXCLUDED = 2.0
 P_MAX = 0.025
 ONE_LOOK = "no alarm: that interval is of one look, and evidence allows for them all"
 # For so long after its alarm a moved mix is news, a caution; then it is how things are.
-NEWS_HOURS = 48
+NEWS_HOURS = 24
 _ANSWERS_MAX = 1e7
 _NEWEST_HOURS = 24
 GUARANTEE = (

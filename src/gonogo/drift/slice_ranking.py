@@ -37,8 +37,7 @@ def told_apart(
 def apart_from_mix(
     ranked: Sequence[CellFinding],
     key: str,
-    before: RateStream,
-    now: RateStream,
+    sides: tuple[RateStream, RateStream],
     followed: FollowedRate,
 ) -> list[CellFinding]:
     """The slices that a moved mix of `key` does not explain.
@@ -50,10 +49,10 @@ def apart_from_mix(
     Args:
         ranked: Slices with the rates of the two periods.
         key: The key whose mix explains the whole's change.
-        before: The whole's labels of the earlier period.
-        now: Of the later.
+        sides: The whole's labels of the earlier period, and of the later.
         followed: The whole.
     """
+    before, now = sides
     told, bad_before = [], followed.expected_bad(before, now)
     for cell in ranked:
         whole = replace(

@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 
 from gonogo.answers import Estimate, JudgeReport, SegmentDrift
 from gonogo.detectors.rate.rate_watch import RateWatch
-from gonogo.drift.baseline import AcceptedBaseline, choose_baseline, golden_start_day
+from gonogo.drift.baseline import (
+    AcceptedBaseline,
+    choose_baseline,
+    golden_start_day,
+    since_accepted,
+)
 from gonogo.drift.drift_golden import golden_finding
 from gonogo.drift.drift_mix import explained_by_mix, mix_parts, shifted
 from gonogo.drift.drift_slices import SliceFindings, sliced
@@ -77,7 +82,8 @@ async def followed_streams(
             continue  # the paired test reads the same answers with more power
         hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
         if hours is None:
-            findings.append(unjudged(stream, missing_for_baseline(stream)))
+            gap = missing_for_baseline(since_accepted(stream, accepted, zone=zone))
+            findings.append(unjudged(stream, gap))
             continue
         weight = _weight(metric, by_errors=by_errors)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)

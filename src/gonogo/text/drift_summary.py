@@ -11,6 +11,9 @@ from gonogo.text.forms import alike, counted, evidence, minute, number
 # What is counted where a metric is judged; of every other metric it is values.
 _COUNTED = {"outcome": "label", "error": "call", "golden": "answer"}
 
+# Slices that every dependency has: they say nothing of which calls fell.
+_OF_TIME = ("day_type", "hour_band")
+
 
 def things(n: int, metric: str) -> str:
     """What a mean was taken of: "1,080 labels", "1 value"."""
@@ -122,6 +125,8 @@ def _slices(report: DriftReport) -> str:
     parts = report.mix_shift
     if parts is not None and abs(parts["mix"]) > abs(parts["within"]):
         return " Slices that were bad before have more of the calls; within slices less changed."
+    if all(part.segment.partition("=")[0] in _OF_TIME for part in report.segments):
+        return " It fell at all hours alike."
     return " Every slice fell alike."
 
 
