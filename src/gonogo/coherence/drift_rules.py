@@ -45,10 +45,10 @@ def degraded_never_holds_zero(said: Exchange[DriftReport]) -> Iterator[str]:
 
 @of_answer(DriftReport)
 def stable_beside_a_change_says_why(said: Exchange[DriftReport]) -> Iterator[str]:
-    """A rate that is called stable beside an interval that leaves out 0 says why it is, in words."""
+    """What is called stable beside an interval that leaves out 0 says why it is, in words."""
     answer = said.answer
     interval = answer.change.interval95 if answer.change else None
-    if answer.status != "stable" or answer.metric not in QUALITY or interval is None:
+    if answer.status != "stable" or interval is None:
         return
     low, high = interval
     is_said = "of one look" in answer.summary or answer.mix is not None

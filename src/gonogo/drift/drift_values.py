@@ -27,6 +27,7 @@ from gonogo.drift.finding import (
     onset_of,
 )
 from gonogo.drift.follow import SEASON_HOURS_MIN
+from gonogo.drift.ladder import one_look
 from gonogo.errors import NotEnoughData
 from gonogo.hours.periods import first_hour, moment
 from gonogo.hours.rate_hours import BaselineHours, Gap, RateStream, days_of, missing_for_baseline
@@ -103,7 +104,7 @@ def value_finding(
     began = None
     if watch.drifted or suggests:
         began = _began(fit_value_onset(rule, sums, watch, followed.hour, hour_of_week), followed)
-    return _told(followed, baseline, hours, watch, rule.needed, began, suggests=suggests)
+    return one_look(_told(followed, baseline, hours, watch, rule.needed, began, suggests=suggests))
 
 
 def _needed(n: float, hours: BaselineHours, own: DependencySettings, *, share: float) -> float:

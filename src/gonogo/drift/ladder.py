@@ -160,7 +160,7 @@ def as_far_as_shown(
     """
     if finding.status == "stable" and finding.current and finding.current.since == "baseline":
         finding = _since_baseline(finding, followed, declared, own)
-    return _one_look(finding) if finding.status == "stable" else finding
+    return one_look(finding)
 
 
 def _since_baseline(
@@ -190,10 +190,10 @@ def _since_baseline(
     return shifted(replace(finding, evidence=evidence), moved)
 
 
-def _one_look(finding: Finding) -> Finding:
-    """A stable finding; where the interval beside it leaves out 0, with why it is stable all the same."""
+def one_look(finding: Finding) -> Finding:
+    """A finding; a stable one beside an interval that leaves out 0 says why it is stable all the same."""
     interval95 = finding.change.interval95 if finding.change is not None else None
-    if interval95 is None or interval95[0] <= 0 <= interval95[1]:
+    if finding.status != "stable" or interval95 is None or interval95[0] <= 0 <= interval95[1]:
         return finding
     return replace(finding, notes=(*finding.notes, ONE_LOOK))
 

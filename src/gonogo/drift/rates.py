@@ -71,8 +71,9 @@ def finding_of(
     onset = _onset(followed, watch) if watch.state.latched else None
     since = _rate_since(followed, watch) if watch.status in ("up", "down") else None
     start, since_what = _current_start(watch, hours, onset)
-    current = followed.stream.between(start, None)
-    if not current.labels:
+    # While it comes back a bad hour may be the newest: it is then all that there is of the time since.
+    current = followed.stream.between(min(start, int(followed.stream.hour[-1])), None)
+    if int(followed.stream.hour[-1]) < hours.end_hour:
         return _nothing_since(baseline, hours)
 
     def rest(told: Finding) -> Finding:
