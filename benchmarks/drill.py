@@ -18,7 +18,7 @@ import anyio
 import numpy as np
 
 from gonogo.app import Gonogo
-from gonogo.cli.drill_command import progress_bar
+from gonogo.cli.drill_command import progress as progress_of
 from gonogo.drill.drill_run import DrillRequest, play, prepare
 from gonogo.drill.measures import report
 from gonogo.drill.scenarios import SCENARIOS
@@ -80,7 +80,7 @@ async def main(replicates: int) -> int:
                     await telemetry.record(made[low : low + BATCH], now_ms)
         asked = DrillRequest("model", tuple(SCENARIOS), replicates, seed=1, days=28)
         began, used, workers_s = time.perf_counter(), time.process_time(), 0.0
-        with progress_bar(len(SCENARIOS) * replicates) as advance:
+        with progress_of(len(SCENARIOS), replicates) as advance:
 
             def progress(trial: Trial) -> None:
                 nonlocal workers_s

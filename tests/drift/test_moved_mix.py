@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drift_world import START_MS, World, open_world
-from gonogo.records import DAY_MS, Observation
+from gonogo.records import DAY_MS, HOUR_MS, Observation
 
 pytestmark = pytest.mark.anyio
 
@@ -145,3 +145,45 @@ async def test_a_new_value_that_is_as_good_is_no_news(tmp_path: Path) -> None:
     assert [(report.verdict, report.segment) for report in said] == [("go", None)] * 4
     for part in said[-1].segments or ():
         assert part.baseline_mean < 0.99, part
+
+
+async def test_two_bad_hours_while_the_mix_moves_do_not_stay_a_fall(tmp_path: Path) -> None:
+    """All calls of two hours fail, the mix having moved: once they are over, the mix is what is told.
+
+    Each kind is answered as before by then, and the answer says so: it cannot call that degraded.
+    """
+
+    async def days(world: World, count: int, shares: tuple[int, int], *, bad: bool = False) -> None:
+        """Ten calls an hour, so many easy and hard ones; of a hundred easy ones 3 fail, of a hundred hard 25."""
+        batch, first, asked = [], world.now_ms, {"easy": 0, "hard": 0}
+        for hour in range(count * 24):
+            for k, tier in enumerate(["easy"] * shares[0] + ["hard"] * shares[1]):
+                asked[tier] += 1
+                every = 33 if tier == "easy" else 4
+                fails = asked[tier] % every == 0 or (bad and hour in (12, 13))
+                at = first + hour * HOUR_MS + (k + 1) * HOUR_MS // 11
+                batch.append(
+                    Observation(
+                        dependency="m",
+                        ts_ms=at,
+                        outcome=float(not fails),
+                        outcome_ts_ms=at,
+                        segments={"tier": tier},
+                    )
+                )
+        await world.record(batch)
+        world.now_ms = first + count * DAY_MS
+
+    async with open_world(tmp_path) as world:
+        world.now_ms = START_MS
+        await days(world, 21, (8, 2))
+        await days(world, 1, (4, 6), bad=True)
+        said = []
+        for _ in range(6):
+            await days(world, 1, (4, 6))
+            said.append(await world.app.check_model_drift("m"))
+    for report in said[1:]:
+        assert report.status == "shifted", report.summary
+        assert report.mix is not None
+        assert report.mix_shift is not None
+        assert abs(report.mix_shift["within"]) < 0.025 < -report.mix_shift["mix"]

@@ -15,7 +15,7 @@ from drill_world import NOW_MS, recorded, with_policy
 from gonogo.answers import FallbackPlan
 from gonogo.app import Gonogo
 from gonogo.demo.stage import MODEL, PREVIOUS, SKILL
-from gonogo.drill.drill_run import DrillRequest, gaps, note_drill, prepare
+from gonogo.drill.drill_run import DrillRequest, gaps, note_drill, playable, prepare
 from gonogo.drill.healthy_history import read_past
 from gonogo.drill.measures import report
 from gonogo.drill.rehearsal import rehearse
@@ -31,6 +31,8 @@ from gonogo.store.reads.call_columns import CallColumns
 
 pytestmark = pytest.mark.anyio
 
+# The demo's calls have no golden set and no slices.
+LEFT_OUT = ("golden", "mix")
 ASKED = DrillRequest(MODEL, tuple(SCENARIOS), replicates=1, seed=1, days=28)
 
 
@@ -146,7 +148,7 @@ def same_arrays(real: object, ours: object) -> None:
             assert one == other, name
 
 
-@pytest.mark.parametrize("name", list(SCENARIOS))
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in (*LEFT_OUT, "runaway")])
 async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: str) -> None:
     """On the demo's calls, with a policy that lets agents switch."""
     # Of the first, the target was called twice in the hour in which it died: nobody could know.
@@ -180,6 +182,28 @@ async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: s
         assert trial.noticed_ms - trial.start_ms <= 3 * HOUR_MS
         assert trial.recovered_ms is not None
     assert trial.switches <= 2
+
+
+async def test_a_weekly_budget_stops_an_agent_in_a_loop(ground: Ground) -> None:
+    """Before its limit is passed; the traffic stays where it is."""
+    trial = await rehearse(ground, "runaway", 0)
+    assert trial.refused is not None
+    assert (trial.refused[0], trial.switches) == ("weekly", 0)
+    assert trial.refused[1] <= 1
+
+
+async def test_what_there_is_no_evidence_of_is_not_rehearsed_and_said(ground: Ground) -> None:
+    """No golden set, no slices: neither is passed nor failed."""
+    assert tuple(ground.left_out) == LEFT_OUT
+    asked = replace(ASKED, scenarios=("missing", *LEFT_OUT))
+    assert playable(ground, asked) == ["missing"]
+    trial = Trial("missing", 0, NOW_MS, NOW_MS + DAY_MS, noticed_ms=NOW_MS)
+    said = report(ground, asked, [trial], now_ms=NOW_MS)
+    assert said.passed
+    assert said.summary.endswith("Not rehearsed: golden, mix.")
+    assert said.not_rehearsed is not None
+    assert "no golden set was asked" in said.not_rehearsed[0]
+    assert "no declared slice" in said.not_rehearsed[1]
 
 
 async def test_the_same_seed_gives_the_same_trial(ground: Ground) -> None:

@@ -37,7 +37,10 @@ def test_a_drill_passes_or_fails_by_its_policy_and_touches_nothing(store: Path) 
             store=store,
         )
         said = answer(done)
-        assert (done.returncode, done.stderr) == (status, "")
+        assert done.returncode == status
+        told = done.stderr.splitlines()
+        assert told[0].startswith(f"Rehearsing 1 scenario with {replicates} replicate")
+        assert [line for line in told[1:] if not line.startswith(f"1 of {replicates} ")] == []
         assert said["passed"] is (status == 0)
         assert said["scenarios"][0]["replicates"] == replicates
     assert hashlib.sha256(store.read_bytes()).hexdigest() == before
@@ -52,6 +55,11 @@ def test_markdown_not_enough_history_and_usage(store: Path, tmp_path: Path) -> N
     assert (wrong.returncode, wrong.stdout) == (64, "")
     assert "Known: none, slide" in wrong.stderr
     assert gonogo("drill", store=store).returncode == 64
+    lacking = gonogo(
+        *("drill", "--dependency", "sentiment-v3", "--scenario", "golden", "--json"), store=store
+    )
+    assert (lacking.returncode, answer(lacking)["verdict"]) == (3, "unknown")
+    assert "no golden set was asked" in answer(lacking)["summary"]
     page = gonogo(
         *("drill", "--dependency", "sentiment-v3", "--scenario", "missing"),
         *("--replicates", "1", "--markdown"),

@@ -25,6 +25,9 @@ class DrillScenario(Part):
     false_alarms: int | None = None
     false_alarms_per_year: Number | None = None
     false_alarms_interval95: tuple[Number, Number] | None = None
+    moved: Number | None = Field(
+        default=None, description="golden, mix: change of the share of good answers, mean"
+    )
     bad_decisions: Number = Field(description="calls made worse before it was dealt with, median")
     fired: int
     target_healthy: int | None = None
@@ -53,3 +56,6 @@ class DrillReport(Answer):
     )
     scenarios: list[DrillScenario]
     missing_steps: list[str]
+    not_rehearsed: list[str] | None = Field(
+        default=None, description="scenarios for which the history has no evidence, and what lacks"
+    )

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gonogo.cli.command import Session, command
+from gonogo.clock import running_ms
 from gonogo.errors import NotEnoughData, ParameterError, plain
+from gonogo.text.forms import counted
 
 if TYPE_CHECKING:
     from gonogo.answers.drill_report import DrillReport
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 group = typer.Typer()
 
 FAILED, TOO_LITTLE = 2, 3
+# How often a drill says how far it is, where no terminal shows a bar.
+LINES = 10
 
 
 @command(
@@ -92,7 +96,7 @@ def _show(session: Session, report: DrillReport, *, markdown: bool) -> None:
 
 
 async def _drilled(session: Session, asked: DrillRequest) -> DrillReport:
-    from gonogo.drill.drill_run import play, prepare
+    from gonogo.drill.drill_run import play, playable, prepare
     from gonogo.drill.measures import report, unready
 
     # A worker that is killed at the end may be reaped before asyncio's own watcher of it looks,
@@ -100,29 +104,56 @@ async def _drilled(session: Session, asked: DrillRequest) -> DrillReport:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     clock, settings = session.app.clock, session.settings
     policy = settings.dependency(asked.dependency).fallback_policy
-    with progress_bar(len(asked.scenarios) * asked.replicates) as advance:
-        try:
-            ground = await prepare(settings, asked, clock=clock)
-        except NotEnoughData as thin:
-            return unready(asked, str(thin), policy, now_ms=clock())
+    try:
+        ground = await prepare(settings, asked, clock=clock)
+    except NotEnoughData as thin:
+        return unready(asked, str(thin), policy, now_ms=clock())
+    names = playable(ground, asked)
+    if not names:
+        why = "; ".join(f"{name}: {ground.left_out[name]}" for name in asked.scenarios)
+        return unready(asked, f"Nothing to rehearse. {why}.", policy, now_ms=clock())
+    with progress(len(names), asked.replicates) as advance:
         trials = await play(ground, asked, progress=lambda trial: advance(trial.scenario))
     return report(ground, asked, trials, now_ms=clock())
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A progress bar beside the report, on a terminal; else nothing."""
+def progress(scenarios: int, replicates: int) -> Iterator[Callable[[str], None]]:
+    """What is done by now, on standard error: a bar on a terminal, else a line for each tenth of it."""
+    total = scenarios * replicates
+    if not sys.stderr.isatty():
+        yield _told_in_lines(scenarios, replicates)
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    shown = Progress(
-        *columns,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task("reading", total=total)
         yield lambda scenario: shown.update(task, advance=1, description=scenario)
+
+
+def _told_in_lines(scenarios: int, replicates: int) -> Callable[[str], None]:
+    """Say what is begun; the function that is returned says how far it is, ten times in all."""
+    total, done, begun_ms = scenarios * replicates, 0, running_ms()
+    each = counted(replicates, "replicate")
+    _say(f"Rehearsing {counted(scenarios, 'scenario')} with {each} each on a copy of the history.")
+
+    def advance(scenario: str) -> None:
+        nonlocal done
+        del scenario
+        done += 1
+        if done < total and done * LINES // total > (done - 1) * LINES // total:
+            passed_s = (running_ms() - begun_ms) / 1000
+            left_s = passed_s * (total - done) / done
+            _say(
+                f"{done} of {total} replicates after {passed_s:.0f} s, about {left_s:.0f} s to go."
+            )
+
+    return advance
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

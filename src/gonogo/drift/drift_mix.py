@@ -42,7 +42,12 @@ class GivenMix:
 
 
 def explained_by_mix(
-    followed: FollowedRate, watch: RateWatch, declared: dict[str, RateStream], since_hour: int
+    followed: FollowedRate,
+    watch: RateWatch,
+    declared: dict[str, RateStream],
+    since_hour: int,
+    *,
+    min_effect: float,
 ) -> GivenMix | None:
     """The declared key whose moved mix explains an alarm of the whole; None where no key does.
 
@@ -50,23 +55,31 @@ def explained_by_mix(
     whose mix moved too little to explain it shows nothing yet, and explains nothing. Where several
     keys explain it, the one that explains most is told.
 
+    Evidence that was reached and has gone again was a run of luck, if by now the values of the key lost
+    less than half of what matters: the answer gives both parts of the change, and they would say so.
+
     Args:
         followed: The whole.
         watch: The detector's run over it.
         declared: Its declared slices.
         since_hour: The onset that is told of the change.
+        min_effect: The smallest change that matters to the user, rate points.
     """
     alarmed_since = int(followed.stream.hour.searchsorted(watch.episodes[-1].onset))
     worth = followed.volume.worth(followed.stream.n)[:, None]
     found = []
     for key, cells in _keys(declared):
         periods = _periods(followed, cells, since_hour)
-        shift = _shift(key, periods)
-        if shift is None or shift.explains < EXPLAINS_MIN or periods.tell_how_calls_ended:
+        split, shift = periods.split, _shift(key, periods)
+        if split is None or shift is None or shift.explains < EXPLAINS_MIN:
+            continue
+        if periods.tell_how_calls_ended:
             continue
         n, bad = _hours_of(followed.stream, cells)
         evidence = risen_given_mix(n * worth, bad * worth, followed.rule)
-        if float(evidence[alarmed_since:].max()) < followed.rule.needed_nats + STRICTER_NATS:
+        needed = followed.rule.needed_nats
+        has_gone = float(evidence[-1]) < needed and split.within < min_effect / 2
+        if has_gone or float(evidence[alarmed_since:].max()) < needed + STRICTER_NATS:
             found.append(GivenMix(shift, float(evidence[-1])))
     return max(found, key=lambda given: given.moved.explains, default=None)
 

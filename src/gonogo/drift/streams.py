@@ -136,7 +136,7 @@ def _in_slices(
     onset_hour = None if finding.onset is None else _hour(finding.onset.ts)
     given = None
     if finding.status in ("degraded", "recovering") and onset_hour is not None:
-        given = explained_by_mix(followed, watch, declared, onset_hour)
+        given = explained_by_mix(followed, watch, declared, onset_hour, min_effect=own.min_effect)
     if given is not None:
         finding = shifted(finding, given.moved)
     finding = as_far_as_shown(finding, followed, declared, own)

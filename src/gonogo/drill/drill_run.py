@@ -22,19 +22,27 @@ from gonogo.answers.drill_report import DrillReport
 from gonogo.app import Gonogo
 from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.baseline import BASELINE_DECISION
+from gonogo.drill.golden_runs import RUNS_MIN, runs_seen
 from gonogo.drill.healthy_history import SOURCE_DAYS_MAX, HealthyHistory, read_past, refuse_thin
+from gonogo.drill.mix_move import MixMove, mix_move
+from gonogo.drill.played_budgets import covering, covers_cost
 from gonogo.drill.rehearsal import rehearse
-from gonogo.drill.replayed_calls import covering
 from gonogo.drill.sandbox import sandboxed
 from gonogo.drill.trial import Ground, Trial
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
 from gonogo.fallback.rehearsed import DRILL
+from gonogo.money.scopes import matched
 from gonogo.ports.routes import UNMEASURED, split_version
 from gonogo.records import DAY_MS, HOUR_MS, Dependency
 from gonogo.settings import DependencySettings, Settings
 from gonogo.store.postgres.address import is_address
 
 WORKERS_MAX = 8
+NO_GOLDEN_SET = (
+    f"no golden set was asked on {RUNS_MIN} healthy days (observations with `item`), so that a loss which the "
+    "traffic does not show stays unseen"
+)
+NO_SLICE = "no declared slice (`segments`) is answered so much worse than the rest that more of it moves the whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,9 @@ async def prepare(settings: Settings, asked: DrillRequest, *, clock: Callable[[]
         )
         pasts = await _pasts(stores, settings, asked.dependency, since_ms, begin_ms)
     answer_min = asked.answer_after_min
+    past = pasts[asked.dependency]
+    min_effect = settings.dependency(asked.dependency).min_effect
+    mix = mix_move(past.calls, past.segments, min_effect=min_effect)
     return Ground(
         dependency=asked.dependency,
         settings=sandboxed(settings, Path("sandbox.db")),
@@ -102,7 +113,21 @@ async def prepare(settings: Settings, asked: DrillRequest, *, clock: Callable[[]
         days=asked.days,
         seed=asked.seed,
         answer_after_ms=None if answer_min is None else round(answer_min * 60_000),
+        mix=mix,
+        left_out=MappingProxyType(dict(_left_out(settings, past, mix))),
     )
+
+
+def _left_out(
+    settings: Settings, past: HealthyHistory, mix: MixMove | None
+) -> Iterator[tuple[str, str]]:
+    """The scenarios for which there is no evidence to play, and what lacks."""
+    if runs_seen(past) < RUNS_MIN:
+        yield "golden", NO_GOLDEN_SET
+    if mix is None:
+        yield "mix", NO_SLICE
+    if not covering(settings, past.known.name, past.calls):
+        yield "runaway", "no budget counts its calls"
 
 
 async def note_drill(app: Gonogo, report: DrillReport) -> DrillReport:
@@ -174,11 +199,12 @@ async def _pasts(
         for target in settings.dependency(dependency).fallback
         for part in (target, split_version(target)[0])
     ]
+    names = await stores.telemetry.names()
     shared = [
         name
         for budget in settings.budgets.values()
-        if dependency in budget.dependencies
-        for name in budget.dependencies
+        if dependency in matched(budget.dependencies, (dependency,))
+        for name in matched(budget.dependencies, names)
     ]
     for name in dict.fromkeys((*rungs, *shared)):
         if name not in pasts:
@@ -206,7 +232,8 @@ async def play(
         trials[name, replicate] = trial
         progress(trial)
 
-    wanted = [(name, at) for at in range(asked.replicates) for name in asked.scenarios]
+    names = playable(ground, asked)
+    wanted = [(name, at) for at in range(asked.replicates) for name in names]
     with tempfile.TemporaryDirectory(prefix="gonogo-drill-") as folder:
         path = Path(folder) / "ground.pickle"
         with path.open("wb") as file:
@@ -217,7 +244,12 @@ async def play(
                     tasks.start_soon(one, str(path), name, replicate)
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
-    return [trials[name, at] for name in asked.scenarios for at in range(asked.replicates)]
+    return [trials[name, at] for name in names for at in range(asked.replicates)]
+
+
+def playable(ground: Ground, asked: DrillRequest) -> list[str]:
+    """Those of the scenarios that were asked for of which there is evidence to play."""
+    return [name for name in asked.scenarios if name not in ground.left_out]
 
 
 def _trial(path: str, name: str, replicate: int) -> Trial:
@@ -254,7 +286,7 @@ def gaps(settings: Settings, dependency: str, *, known: Mapping[str, Dependency]
         yield "fallback_policy is deny: gonogo switches nothing."
     if own.fallback and own.recovery_share == 0:
         yield "recovery_share is 0: a primary that recovers is not seen, the way back needs a person."
-    if not covering(settings, dependency):
+    if not covers_cost(settings, dependency):
         yield f"No budget counts the cost of {dependency}: a cost that rises is seen, not stopped."
     if not settings.notify:
         yield "Nobody is told of an incident: configure [settings.notify.NAME]."

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData
+from gonogo.hours.counts import golden_where
 from gonogo.records import DAY_MS, Costs, Dependency, GoldenAnswers, Histograms, HourCounts
 from gonogo.store.reads.call_columns import CallColumns, read_calls
 from gonogo.trust.trust_estimate import POPULATION_DAYS, POPULATION_LIMIT
@@ -35,7 +36,7 @@ BY_SEGMENT = ("confidence_labelled", "confidence_good")
 
 CALL_FIELDS = (
     *("ts_ms", "version", "outcome_e6", "outcome_lag_ms", "failed", "confidence_e6"),
-    *("latency_us", "cost_micro_usd", "segments"),
+    *("latency_us", "cost_micro_usd", "booked_micro_usd", "tokens", "segments"),
 )
 
 SliceKey = tuple[bool, str | None]
@@ -46,7 +47,7 @@ class HealthyHistory:
     """One dependency up to the rehearsal's first moment, and the calls that are played again.
 
     `hours` by (golden, segment), `histograms` by (metric, golden, segment). `calls` are of whole
-    UTC days; one in `thinned` of them was kept.
+    UTC days, of which `first_day` is the first; one in `thinned` of them was kept.
     """
 
     known: Dependency
@@ -59,6 +60,7 @@ class HealthyHistory:
     population: Population
     calls: CallColumns
     newest_ts_ms: int
+    first_day: int
     thinned: int = 1
 
 
@@ -107,7 +109,7 @@ async def read_past(
         segments=segments,
         hours=hours,
         histograms=histograms,
-        golden=await telemetry.golden_answers(name),
+        golden=_before(await telemetry.golden_answers(name), until_ms // DAY_MS),
         costs=await telemetry.newest_costs(name),
         repeats=await telemetry.repeats(name),
         population=await telemetry.population(
@@ -115,8 +117,14 @@ async def read_past(
         ),
         calls=thin,
         newest_ts_ms=min(known.newest_ts_ms, until_ms - 1),
+        first_day=start_ms // DAY_MS,
         thinned=every,
     )
+
+
+def _before(answers: GoldenAnswers, end_day: int) -> GoldenAnswers:
+    """The answers of days before another: what came since is not healthy, or not over."""
+    return golden_where(answers, answers.day < end_day)
 
 
 def refuse_thin(past: HealthyHistory | None, name: str) -> HealthyHistory:

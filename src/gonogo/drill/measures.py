@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.answers.drill_report import DrillReport, DrillScenario
+from gonogo.drill.passing import count, enough_did, mean_moved
 from gonogo.drill.scenarios import SCENARIOS, Scenario
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
 from gonogo.text.forms import counted, number
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from gonogo.drill.drill_run import DrillRequest
     from gonogo.drill.trial import Ground, Trial
 
-# A scenario passes where this share of its replicates did what was wanted.
-PASS_SHARE = 0.8
-SWITCHES_MAX = 2
-# What a bad candidate must not reach: until there a stage excludes less than it is worse by.
-QUARTER = 0.25
 YEAR_MS = 365.25 * DAY_MS
 PROBLEMS_SHOWN = 6
 
@@ -36,17 +32,20 @@ def report(
     lines = [
         _line(SCENARIOS[name], [t for t in trials if t.scenario == name], own.false_alarms_per_year)
         for name in asked.scenarios
+        if name not in ground.left_out
     ]
     failed = [line.scenario for line in lines if not line.passed]
     calls = ground.pasts[ground.dependency].calls.ts_ms
     first_ms = int(calls[0]) // DAY_MS * DAY_MS
     steps = [*ground.gaps, *_problems(trials)]
+    left = {name: why for name, why in ground.left_out.items() if name in asked.scenarios}
     told = f"failed: {', '.join(failed)}" if failed else "every scenario did what was wanted"
     return DrillReport(
         verdict="no_go" if failed else "go",
         summary=f"Drill of {ground.dependency} {'failed' if failed else 'passed'}: of "
         f"{counted(len(lines), 'scenario')} with {counted(asked.replicates, 'replicate')} each, {told}."
-        + (f" {counted(len(steps), 'step is', 'steps are')} missing in the plan." if steps else ""),
+        + (f" {counted(len(steps), 'step is', 'steps are')} missing in the plan." if steps else "")
+        + (f" Not rehearsed: {', '.join(left)}." if left else ""),
         as_of=rfc3339(now_ms),
         dependency=ground.dependency,
         passed=not failed,
@@ -59,6 +58,7 @@ def report(
         played=1 / ground.pasts[ground.dependency].thinned,
         scenarios=lines,
         missing_steps=steps,
+        not_rehearsed=[f"{name}: {why}" for name, why in left.items()] or None,
     )
 
 
@@ -87,7 +87,7 @@ def _line(scenario: Scenario, trials: Sequence[Trial], promised: float) -> Drill
     recovered = [t for t in fired if t.recovered_ms is not None]
     waits = [_hours(t.noticed_ms, t.start_ms) for t in noticed]
     is_control = scenario.wanted == "quiet"
-    passed, why = _control(kept, promised) if is_control else _did(scenario, kept, noticed, fired)
+    passed, why = _control(kept, promised) if is_control else enough_did(scenario, kept)
     extra = [t.extra_micro_usd / MICRO for t in kept if t.extra_micro_usd is not None]
     alarms = sum(t.alarms for t in kept)
     years = sum(t.end_ms - t.start_ms for t in kept) / YEAR_MS
@@ -105,9 +105,10 @@ def _line(scenario: Scenario, trials: Sequence[Trial], promised: float) -> Drill
         false_alarms=alarms if is_control else None,
         false_alarms_per_year=alarms / years if is_control else None,
         false_alarms_interval95=_a_year(alarms, years) if is_control else None,
+        moved=mean_moved(kept),
         bad_decisions=median([t.hurt for t in kept]) if kept else 0,
         fired=len(fired),
-        target_healthy=_count(fired, lambda t: t.target_ok is not False) if fired else None,
+        target_healthy=count(fired, lambda t: t.target_ok is not False) if fired else None,
         targets=sorted({t.target for t in fired if t.target is not None}),
         extra_cost_usd=median(extra) if extra else None,
         recovered=len(recovered) if scenario.lasts_ms is not None else None,
@@ -116,35 +117,6 @@ def _line(scenario: Scenario, trials: Sequence[Trial], promised: float) -> Drill
         else None,
         switches=fmean(t.switches for t in kept) if kept else 0,
     )
-
-
-def _did(
-    scenario: Scenario, kept: Sequence[Trial], noticed: Sequence[Trial], fired: Sequence[Trial]
-) -> tuple[bool, str]:
-    """Whether enough replicates did what was wanted, and what they did."""
-    n = len(kept)
-    if not n:
-        return False, "every replicate was raised before anything happened"
-    well = {t.replicate for t in fired if t.target_ok is not False}
-    if scenario.wanted in ("fallback", "refuse"):
-        good, told = len(well), "noticed and switched to a healthy target"
-        unseen = _count(fired, lambda t: t.dead is not None and t.dead == t.target)
-        if unseen and scenario.dies:
-            told = f"noticed and switched, {unseen} of them to what had died unseen"
-    elif scenario.wanted == "reach":
-        good = _count(fired, lambda t: t.target_ok is not False and not t.unheard)
-        told = "switched to a healthy target, and no receiver was left untold"
-    elif scenario.wanted == "back":
-        good = _count(kept, lambda t: 0 < t.reached < QUARTER)
-        told = f"gave it less than a quarter of the calls, {len(noticed)} took it back in time"
-    elif scenario.wanted == "notice":
-        good, told = _count(noticed, lambda t: t.switches == 0), "noticed, and stayed"
-    elif scenario.wanted == "unknown":
-        good, told = _count(noticed, lambda t: t.fired_ms is None), "no longer said go, and stayed"
-    else:
-        good = _count(kept, lambda t: t.switches <= SWITCHES_MAX)
-        told = f"switched at most {SWITCHES_MAX} times"
-    return good >= PASS_SHARE * n, f"{good} of {n} {told}"
 
 
 def _control(kept: Sequence[Trial], promised: float) -> tuple[bool, str]:
@@ -192,10 +164,6 @@ def _interval80(values: Sequence[float]) -> tuple[float, float]:
     ordered = sorted(values)
     cut = (len(ordered) - 1) * 0.1
     return ordered[math.floor(cut)], ordered[-1 - math.floor(cut)]
-
-
-def _count(trials: Sequence[Trial], holds: Callable[[Trial], bool]) -> int:
-    return sum(holds(trial) for trial in trials)
 
 
 def _problems(trials: Sequence[Trial]) -> list[str]:

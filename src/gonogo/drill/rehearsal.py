@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from gonogo.answers import DriftReport, FallbackPlan, FallbackResult, TrustReport
-from gonogo.drill.healthy_history import HealthyHistory
-from gonogo.drill.replayed_calls import ReplayedCalls, book_played, covering, good_rate, play_again
+from gonogo.drill.golden_runs import GoldenRuns, runs_again
+from gonogo.drill.played_budgets import PlayedBudgets, covering
+from gonogo.drill.replayed_calls import ReplayedCalls, good_rate, play_again
 from gonogo.drill.replayed_hours import CANDIDATE
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
-from gonogo.drill.scenarios import CANDIDATE_POINTS, SCENARIOS, Harm, Scenario
+from gonogo.drill.scenarios import CANDIDATE_POINTS, SCENARIOS, SEEN, Harm, Scenario
 from gonogo.drill.trial import Ground, Trial
+from gonogo.drill.trial_outcome import FinalState, nobody_could_know, sum_up
 from gonogo.errors import ActionRefused
-from gonogo.fallback.health import DOWN_CALLS_MIN
 from gonogo.incidents.telling import tell
 from gonogo.ports.routes import split_version
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, VersionSeen, worst_verdict
+from gonogo.records import DAY_MS, HOUR_MS, VersionSeen, worst_verdict
 
 # The change begins at a random moment of this week, after a first day.
 LEAD_MS, PLACED_MS = DAY_MS, 7 * DAY_MS
@@ -82,8 +82,10 @@ class _Stage:
             accepted=ground.accepted,
             clock=lambda: self.now_ms,
         )
-        self.budgets = covering(settings, ground.dependency) if scenario.name == "cost" else []
-        self.booked_ms = 0
+        counts = scenario.metric == "cost_usd" or scenario.wanted == "limit"
+        calls = ground.pasts[ground.dependency].calls
+        named = covering(settings, ground.dependency, calls) if counts else []
+        self.budgets = PlayedBudgets(named, ground.dependency)
         self.attempts = 0
         self.share = 1.0
 
@@ -91,9 +93,15 @@ class _Stage:
         ground, scenario = self.ground, self.scenario
         own = ground.settings.dependency(ground.dependency)
         first_day, played = ground.begin_ms // DAY_MS, {}
+        self.runs: dict[str, GoldenRuns] = {}
+        runs_rng = rng.spawn(1)[0]
         for name, past in ground.pasts.items():
             calls = play_again(past.calls, first_day=first_day, days=days, rng=rng)
-            hurt = Harm(self.trial.start_ms, good_rate(past.calls), own.min_effect, rng)
+            runs = runs_again(past, first_day=first_day, days=days, rng=runs_rng)
+            if scenario.wanted == "golden" and name == ground.dependency:
+                runs = runs.broken(self.trial.start_ms, runs_rng)
+            self.runs[name] = runs
+            hurt = Harm(self.trial.start_ms, good_rate(past.calls), own.min_effect, rng, ground.mix)
             if name == ground.dependency:
                 calls = scenario.inject(calls, hurt)
             elif scenario.breaks_target and own.fallback[:1] == (name,):
@@ -103,7 +111,7 @@ class _Stage:
                 seen = VersionSeen(CANDIDATE, 0, past.known.first_ts_ms, past.known.first_ts_ms)
                 known = replace(past.known, versions=(*past.known.versions, seen))
                 past = replace(past, known=known)  # noqa: PLW2901 - with a version to promote
-            self.telemetry.add(past, calls, metrics=metrics)
+            self.telemetry.add(past, calls, metrics=metrics, runs=runs)
             played[name] = calls
         return played
 
@@ -118,7 +126,14 @@ class _Stage:
             self.trial.early = True
             return
         await (self._promote(step_ms) if self.scenario.wanted == "back" else self._live(step_ms))
-        await self._count()
+        sum_up(
+            self.trial,
+            self.scenario,
+            self.ground,
+            FinalState(
+                self.played, self.runs, self.telemetry.served(self.ground.dependency), self.now_ms
+            ),
+        )
 
     async def _live(self, step_ms: int) -> None:
         """Look and act until there is nothing more to learn, and follow the way back."""
@@ -168,7 +183,7 @@ class _Stage:
     def _is_over(self) -> bool:
         """Whether nothing more is to be learned by looking."""
         wanted = self.scenario.wanted
-        if wanted in ("notice", "unknown"):
+        if wanted in SEEN:
             return self.trial.noticed_ms is not None
         if wanted in LEAVES:
             return self.trial.fired_ms is not None or self.attempts >= ATTEMPTS_MAX
@@ -180,6 +195,8 @@ class _Stage:
 
     async def _look(self) -> bool:
         """Ask what the watch asks; whether what was to be noticed is there."""
+        if self.scenario.wanted == "limit":  # what is asked before each piece of work
+            return await self._over_budget()
         drift, trust = await self._asked()
         if "no_go" in (drift.verdict, trust.verdict):
             self.now_ms += AGAIN_MS
@@ -189,6 +206,11 @@ class _Stage:
             return worst_verdict([drift.verdict, trust.verdict]) in ("unknown", "no_go")
         if wanted == "notice":
             return _is_moved(drift, trust, self.scenario.metric) or await self._over_budget()
+        if wanted == "golden":
+            page = trust.score_health is not None and trust.score_health.golden_page
+            return bool(page) or (drift.metric, drift.status) == ("golden", "degraded")
+        if wanted == "blameless":
+            return drift.mix is not None
         return "no_go" in (drift.verdict, trust.verdict)
 
     async def _asked(self) -> tuple[DriftReport, TrustReport]:
@@ -197,23 +219,17 @@ class _Stage:
         return drift, await self.app.get_trust_score_health(self.ground.dependency)
 
     async def _over_budget(self) -> bool:
-        """Whether a budget would refuse the next day's work."""
-        name = self.ground.dependency
-        if not self.budgets:
+        """Whether a budget would refuse the work of an hour to come, at the pace of the hour before."""
+        budgets = self.budgets
+        if not budgets.names:
             return False
-        stores = await self.app.stores()
-        self.booked_ms = await book_played(
-            stores, self.ground.pasts, self.played, since_ms=self.booked_ms, now_ms=self.now_ms
+        await budgets.book(self.app, self.ground.pasts, self.played, now_ms=self.now_ms)
+        calls = self.played[self.ground.dependency]
+        refuses = await budgets.refuse(
+            self.app, calls, self.ground.pasts[self.ground.dependency].calls, now_ms=self.now_ms
         )
-        calls = self.played[name].ts_ms
-        planned = math.ceil(len(calls) / max((calls[-1] - calls[0]) / DAY_MS, 1))
-        for budget in self.budgets:
-            check = await self.app.check_budget_with_confidence(
-                budget, dependency=name, planned_calls=planned
-            )
-            if check.verdict == "no_go":
-                return True
-        return False
+        self.trial.refused, self.trial.spent = budgets.refused, budgets.largest
+        return refuses
 
     async def _incident(self) -> bool:
         stores = await self.app.stores()
@@ -239,7 +255,7 @@ class _Stage:
         largest = max(done.to, key=lambda target: target.share)
         if trial.fired_ms is None:
             trial.fired_ms, trial.target = self.now_ms, largest.target
-        if self._nobody_could_know():
+        if nobody_could_know(trial, self.played):
             trial.problems.append(
                 f"{trial.dead} had died, and its few calls of that hour did not show it: probe it"
             )
@@ -288,15 +304,6 @@ class _Stage:
         """Whether it is wanted that a plan is not carried out: its target has just died."""
         return self.trial.dead is not None and self.attempts == 1
 
-    def _nobody_could_know(self) -> bool:
-        """Whether the traffic went to what had died, since too few of its calls had failed by then."""
-        trial = self.trial
-        if trial.target is None or trial.target != trial.dead or trial.dead not in self.played:
-            return False
-        played, fired_ms = self.played[trial.dead], trial.fired_ms or 0
-        by_then = (played.ts_ms >= fired_ms - HOUR_MS) & (played.ts_ms < fired_ms)
-        return int(by_then.sum()) < DOWN_CALLS_MIN
-
     async def _tell(self) -> None:
         """A turn of telling; each receiver has its own, as while `gonogo watch` runs."""
         stores = await self.app.stores()
@@ -344,40 +351,6 @@ class _Stage:
             await self._recover()
         if self.share >= 1:
             self.trial.recovered_ms = self.now_ms
-
-    async def _count(self) -> None:
-        """What it cost until it was dealt with."""
-        trial, name = self.trial, self.ground.dependency
-        played, served = self.played[name], self.telemetry.served(name)
-        by_then = trial.noticed_ms if self.scenario.wanted == "notice" else trial.fired_ms
-        before = played.ts_ms < (self.now_ms if by_then is None else by_then)
-        trial.hurt = int((played.hurt & served & before).sum())
-        if self.scenario.metric == "cost_usd":
-            original = self.ground.pasts[name].calls.cost_micro_usd[played.source]
-            trial.extra_micro_usd = int(np.nansum((played.cost_micro_usd - original)[before]))
-        elif trial.target is not None and trial.target in self.ground.pasts:
-            taken = ~served & (played.ts_ms < self.now_ms)
-            here, there = (_mean_cost(self.ground.pasts[each]) for each in (name, trial.target))
-            if here is not None and there is not None:
-                trial.extra_micro_usd = round(int(taken.sum()) * (there - here))
-        if trial.target is not None and trial.target in self.played:
-            known = None if self._nobody_could_know() else trial.target != trial.dead
-            trial.target_ok = known and self._rate_since(trial.target) > self._rate_since(name)
-
-    def _rate_since(self, name: str) -> float:
-        """The share of good calls since it began, were all calls served."""
-        played = self.played[name]
-        during = played.ts_ms >= self.trial.start_ms
-        if self.scenario.lasts_ms is not None and name == self.ground.dependency:
-            during &= played.ts_ms < self.trial.start_ms + self.scenario.lasts_ms
-        outcome, failed = played.outcome_e6[during], played.failed[during]
-        known = ~np.isnan(outcome) | failed
-        return float(np.nansum(outcome)) / MICRO / max(int(known.sum()), 1)
-
-
-def _mean_cost(past: HealthyHistory) -> float | None:
-    cost = past.calls.cost_micro_usd
-    return None if np.isnan(cost).all() else float(np.nanmean(cost))
 
 
 def _is_moved(drift: DriftReport, trust: TrustReport, metric: str | None) -> bool:

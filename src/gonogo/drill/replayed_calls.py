@@ -1,36 +1,35 @@
 """The user's own calls, played again: drawn by weekday and hour, then made worse as a scenario says.
 
 Each hour to come takes as many calls as the same hour of one of the user's own days had, a day of
-the same weekday drawn at random, and draws them from that hour's own calls with replacement. So
-volume, season and segments stay as they were, and a call keeps its confidence, latency, cost and
-delay of outcome. What is lost is how days hang together.
+the same weekday drawn at random, and draws them with replacement from the calls of that hour on all
+days of the weekday. So volume, season and segments stay as they were, and a call keeps its confidence,
+latency, cost and delay of outcome. What is lost is how days, and hours, hang together.
+
+An hour's own calls alone would be too few to draw from: of ten, one that failed would be drawn again and
+again, and hours in which nearly all fail, which no user ever had, would come up by the week.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.ports.booked_costs import BookedCost
-from gonogo.records import DAY_MS, HOUR_MS, MICRO, QUARTER_MS
-from gonogo.store.books.ledger_books import book_costs
+from gonogo.records import DAY_MS, HOUR_MS, MICRO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gonogo.app.parts import Stores
     from gonogo.detectors.arrays import Floats, Ints
-    from gonogo.drill.healthy_history import HealthyHistory
-    from gonogo.settings import Settings
     from gonogo.store.reads.call_columns import CallColumns
 
     Mask = NDArray[np.bool_]
 
 HOURS_A_DAY = 24
+# From fewer calls of an hour of the week the hour is drawn from all working days, or from both of the weekend.
+POOL_MIN = 100
+WORKING_DAYS, WEEKEND = (4, 5, 6, 0, 1), (2, 3)  # of days since 1970, by 7: that one was a Thursday
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +48,7 @@ class ReplayedCalls:
     confidence_e6: Floats
     latency_us: Floats
     cost_micro_usd: Floats
+    booked_micro_usd: Floats
     u: Floats
     hurt: Mask
     candidate: Mask
@@ -85,8 +85,35 @@ class ReplayedCalls:
 
     def without(self, gone: Mask) -> ReplayedCalls:
         """These calls without some of them."""
-        kept = ~gone
-        return ReplayedCalls(*(getattr(self, name)[kept] for name in self.__slots__))
+        return self._at(np.flatnonzero(~gone))
+
+    def repeated(self, chosen: Mask, times: int) -> ReplayedCalls:
+        """These calls with each of the chosen ones made so many times, one right after the other."""
+        return self._at(np.repeat(np.arange(len(chosen)), np.where(chosen, times, 1)))
+
+    def asked_otherwise(self, chosen: Mask, source: Ints, calls: CallColumns) -> ReplayedCalls:
+        """These calls with the chosen ones in place of which others of the history are made again.
+
+        `source`: the row of `calls` that each of them becomes, shape (n,); `worse` and `failing` come after.
+        """
+        lag_ms = np.nan_to_num(calls.outcome_lag_ms)
+        now = {
+            "source": source,
+            "outcome_e6": calls.outcome_e6[source],
+            "seen_ms": self.ts_ms + lag_ms[source],
+            "failed": calls.failed[source] > 0,
+            "confidence_e6": calls.confidence_e6[source],
+            "latency_us": calls.latency_us[source],
+            "cost_micro_usd": calls.cost_micro_usd[source],
+            "booked_micro_usd": calls.booked_micro_usd[source],
+        }
+        return replace(
+            self,
+            **{name: np.where(chosen, found, getattr(self, name)) for name, found in now.items()},
+        )
+
+    def _at(self, rows: Ints) -> ReplayedCalls:
+        return ReplayedCalls(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 def play_again(
@@ -114,10 +141,10 @@ def play_again(
     shift = np.repeat(
         (np.arange(first_day, first_day + days) - source_day).repeat(HOURS_A_DAY), count
     )
-    begin, size = np.repeat(first, count), np.repeat(count, count)
+    begin = np.repeat(first, count)
     place = begin + np.arange(len(begin)) - np.repeat(np.cumsum(count) - count, count)
-    source = begin + np.floor(rng.random(len(begin)) * size).astype(np.int64)
     ts_ms = calls.ts_ms[place] + shift * DAY_MS
+    source = _drawn(calls.ts_ms, ts_ms, rng)
     return ReplayedCalls(
         ts_ms=ts_ms,
         source=source,
@@ -127,56 +154,34 @@ def play_again(
         confidence_e6=calls.confidence_e6[source],
         latency_us=calls.latency_us[source],
         cost_micro_usd=calls.cost_micro_usd[source],
+        booked_micro_usd=calls.booked_micro_usd[source],
         u=rng.random(len(source)),
         hurt=np.zeros(len(source), dtype=bool),
         candidate=np.zeros(len(source), dtype=bool),
     )
 
 
+def _drawn(own_ms: Ints, ts_ms: Ints, rng: np.random.Generator) -> Ints:
+    """For each call to come, one of the user's own of that hour of the week; shape as `ts_ms`."""
+    own_cell, cell = (_hour_of_week(each) for each in (own_ms, ts_ms))
+    chance, source = rng.random(len(ts_ms)), np.zeros(len(ts_ms), dtype=np.int64)
+    for each in np.unique(cell).tolist():
+        pool = np.flatnonzero(own_cell == each)
+        if len(pool) < POOL_MIN:
+            weekday, hour = divmod(each, HOURS_A_DAY)
+            alike = WEEKEND if weekday in WEEKEND else WORKING_DAYS
+            pool = np.flatnonzero(np.isin(own_cell, [day * HOURS_A_DAY + hour for day in alike]))
+        here = cell == each
+        source[here] = pool[np.floor(chance[here] * len(pool)).astype(np.int64)]
+    return source
+
+
+def _hour_of_week(ts_ms: Ints) -> Ints:
+    cell: Ints = ts_ms // HOUR_MS % (7 * HOURS_A_DAY)
+    return cell
+
+
 def good_rate(calls: CallColumns) -> float:
     """The mean outcome of the calls that have one; 1 where none has."""
     known = calls.outcome_e6[~np.isnan(calls.outcome_e6)]
     return float(known.mean()) / MICRO if len(known) else 1.0
-
-
-def covering(settings: Settings, dependency: str) -> list[str]:
-    """The budgets that count a dependency's cost. Those of other units are not rehearsed."""
-    return [
-        name
-        for name, one in settings.budgets.items()
-        if dependency in one.dependencies and one.unit == "usd"
-    ]
-
-
-async def book_played(
-    stores: Stores,
-    pasts: Mapping[str, HealthyHistory],
-    played: Mapping[str, ReplayedCalls],
-    *,
-    since_ms: int,
-    now_ms: int,
-) -> int:
-    """Book what came since, history first; until when it is booked."""
-    costs = [
-        cost
-        for name, calls in played.items()
-        for ts_ms, micro_usd in (
-            (pasts[name].calls.ts_ms, pasts[name].calls.cost_micro_usd),
-            (calls.ts_ms, calls.cost_micro_usd),
-        )
-        for cost in _quarters(name, ts_ms, micro_usd, since_ms=since_ms, now_ms=now_ms)
-    ]
-    await stores.db.write(partial(book_costs, costs=costs, now_ms=now_ms))
-    return now_ms
-
-
-def _quarters(
-    name: str, ts_ms: Ints, micro_usd: Floats, *, since_ms: int, now_ms: int
-) -> list[BookedCost]:
-    kept = (ts_ms >= since_ms) & (ts_ms < now_ms) & ~np.isnan(micro_usd)
-    quarter, at = np.unique(ts_ms[kept] // QUARTER_MS, return_inverse=True)
-    sums = np.bincount(at, micro_usd[kept], minlength=len(quarter))
-    return [
-        BookedCost(name, None, None, int(q) * QUARTER_MS, int(s))
-        for q, s in zip(quarter.tolist(), sums.tolist(), strict=True)
-    ]

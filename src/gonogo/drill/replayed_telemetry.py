@@ -1,8 +1,8 @@
 """Telemetry of a rehearsal: real history up to a moment, then calls played again, in memory.
 
 It answers what the real store would if the same calls were recorded in it (a test records them and
-compares), as of the last full hour. Nothing can be recorded in it. Golden runs, answers to repeated
-inputs, outputs and categories are left as history has them.
+compares), as of the last full hour. Nothing can be recorded in it. Answers to repeated inputs, outputs and
+categories are left as history has them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from gonogo.detectors.arrays import Ints
 from gonogo.drill import replayed_hours as rollup
+from gonogo.drill.golden_runs import GoldenRuns
 from gonogo.drill.healthy_history import HealthyHistory
 from gonogo.drill.replayed_calls import ReplayedCalls
+from gonogo.drill.replayed_costs import newest_costs, newest_durations
 from gonogo.drill.unplayed_reads import UnplayedReads
 from gonogo.errors import ActionRefused
 from gonogo.hours.counts import (
@@ -60,6 +62,7 @@ class _Stretch:
     served: NDArray[np.bool_]
     rule: Rule
     metrics: tuple[str, ...]
+    runs: GoldenRuns | None
     bins: dict[str, Ints] = field(default_factory=dict)
     shown: rollup.ReplayedHours | None = None
     hours: dict[tuple[bool, str | None], HourCounts] = field(default_factory=dict)
@@ -85,13 +88,18 @@ class RehearsedTelemetry(UnplayedReads):
         self._stretches: dict[str, _Stretch] = {}
 
     def add(
-        self, past: HealthyHistory, played: ReplayedCalls, *, metrics: Sequence[str] = ()
+        self,
+        past: HealthyHistory,
+        played: ReplayedCalls,
+        *,
+        metrics: Sequence[str] = (),
+        runs: GoldenRuns | None = None,
     ) -> None:
         """Let a dependency be known; of its metrics besides quality only these are followed."""
         name = past.known.name
         served = np.ones(len(played.ts_ms), dtype=bool)
         rule = Rule.configured(self._settings, name)
-        self._stretches[name] = _Stretch(past, played, served, rule, tuple(metrics))
+        self._stretches[name] = _Stretch(past, played, served, rule, tuple(metrics), runs)
 
     def move_to(self, now_ms: int) -> None:
         """Let everything before this moment have happened."""
@@ -102,6 +110,9 @@ class RehearsedTelemetry(UnplayedReads):
         self._rev += 1
         for stretch in self._stretches.values():
             earliest_ms = rollup.earliest_change(stretch.played, before_ms, until_ms)
+            if stretch.runs is not None:
+                run = stretch.runs.first_hour(before_ms // HOUR_MS, until_ms // HOUR_MS)
+                earliest_ms = earliest_ms if run is None else min(earliest_ms, run * HOUR_MS)
             stretch.change(self._rev, earliest_ms // HOUR_MS)
 
     def serve(self, name: str, share: float) -> None:
@@ -144,6 +155,9 @@ class RehearsedTelemetry(UnplayedReads):
             return None
         past, row = stretch.past, self._shown(stretch).row
         newest_ms = int(stretch.played.ts_ms[row[-1]]) if len(row) else past.newest_ts_ms
+        if stretch.runs is not None:
+            hours = stretch.runs.counted(None, self._now_ms // HOUR_MS).hour
+            newest_ms = max(newest_ms, int(hours.max(initial=0)) * HOUR_MS)
         return replace(
             past.known,
             n=past.known.n + len(row),
@@ -196,6 +210,9 @@ class RehearsedTelemetry(UnplayedReads):
             if not golden:
                 played = rollup.counts_of(self._shown(stretch), segment, stretch.rule)
                 found = hours_joined(found, played)
+            elif stretch.runs is not None:
+                now_hour = self._now_ms // HOUR_MS
+                found = hours_joined(found, stretch.runs.counted(segment, now_hour))
             stretch.hours[key] = found
         return found
 
@@ -270,7 +287,7 @@ class RehearsedTelemetry(UnplayedReads):
                 metric: histograms_where(found, found.bucket >= first)
                 for metric, found in histograms.items()
             },
-            golden=stretch.past.golden,
+            golden=self._golden(stretch),
         )
 
     async def segments(self, dependency: str) -> list[str]:
@@ -279,41 +296,23 @@ class RehearsedTelemetry(UnplayedReads):
         return list(stretch.past.segments) if stretch else []
 
     async def golden_answers(self, dependency: str) -> GoldenAnswers:
-        """Golden answers of history; none are played."""
-        return self._stretches[dependency].past.golden
+        """Golden answers of history, and of the runs since."""
+        return self._golden(self._stretches[dependency])
+
+    def _golden(self, stretch: _Stretch) -> GoldenAnswers:
+        past = stretch.past.golden
+        runs = stretch.runs
+        return past if runs is None else runs.answered(past, self._now_ms // HOUR_MS)
 
     async def newest_costs(self, dependency: str, *, limit: int = 2000) -> Costs:
-        """The newest calls that have a cost."""
+        """The newest calls that have a cost or tokens."""
         stretch = self._stretches[dependency]
-        shown = self._shown(stretch)
-        row = shown.row[~np.isnan(stretch.played.cost_micro_usd[shown.row])][-limit:]
-        old = stretch.past.costs
-        before = slice(max(0, len(old.ts_ms) + len(row) - limit), None)
-        names = (*old.versions, *shown.calls.versions)
-        return Costs(
-            np.concatenate((old.ts_ms[before], stretch.played.ts_ms[row])),
-            np.concatenate(
-                (
-                    old.cost_micro_usd[before],
-                    stretch.played.cost_micro_usd[row].astype(np.int64),
-                )
-            ),
-            np.concatenate((old.input_tokens[before], np.full(len(row), -1))),
-            np.concatenate((old.output_tokens[before], np.full(len(row), -1))),
-            np.concatenate(
-                (
-                    old.version[before],
-                    shown.calls.version[stretch.played.source[row]] + len(old.versions),
-                )
-            ),
-            names,
-        )
+        return newest_costs(stretch.past, self._shown(stretch), limit=limit)
 
     async def newest_durations(self, dependency: str) -> Costs:
-        """None: budgets of minutes are not rehearsed."""
-        del dependency
-        no, none = np.zeros(0, np.int64), np.zeros(0)
-        return Costs(no, none, no, no, no, ())
+        """The newest calls whose duration is known: microseconds in place of costs."""
+        stretch = self._stretches[dependency]
+        return newest_durations(stretch.past, self._shown(stretch))
 
     async def calls_without_cost(
         self,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gonogo.detectors.arrays import Floats
+    from gonogo.drill.mix_move import MixMove
     from gonogo.drill.replayed_calls import ReplayedCalls
 
 # `fallback`: the traffic has to leave for a healthy target. `notice`: it has to be seen, and the
@@ -21,17 +22,35 @@ if TYPE_CHECKING:
 # `steady`: the traffic may not go back and forth. `refuse`: not to a target that is broken.
 # `reach`: it leaves, and everybody is told: at once, or once they answer again.
 # `back`: a version that is promoted goes back before it has much of the traffic.
-Wanted = Literal["quiet", "fallback", "notice", "unknown", "steady", "refuse", "reach", "back"]
+# `golden`: the golden set has to show it. `blameless`: it may not be called a fault of the model.
+# `limit`: a budget has to refuse before its limit is passed.
+Wanted = Literal[
+    "quiet",
+    "fallback",
+    "notice",
+    "unknown",
+    "steady",
+    "refuse",
+    "reach",
+    "back",
+    "golden",
+    "blameless",
+    "limit",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """When it begins and what it is done with. `own_rate` is the user's own share of good calls."""
+    """When it begins and what it is done with.
+
+    `own_rate` is the user's own share of good calls, `mix` the slice that grows where one does.
+    """
 
     start_ms: int
     own_rate: float
     min_effect: float
     rng: np.random.Generator
+    mix: MixMove | None = None
 
 
 Injection = Callable[["ReplayedCalls", Harm], "ReplayedCalls"]
@@ -68,11 +87,14 @@ class Scenario:
     days_max: int = 28
 
 
+# What is wanted of these is that it is seen; then it is over.
+SEEN = ("notice", "unknown", "golden", "limit")
 SLIDE_POINTS, SLIDE_MS = 0.07, 21 * DAY_MS
 WEEKEND_POINTS = 0.25
 LATE_POINTS, LATE_MS = 0.10, 3 * DAY_MS
 OUTAGE_MS, OUTAGE_SHARE = 12 * HOUR_MS, 0.9
 COST_TIMES = 5.0
+LOOP_TIMES = 5
 CANDIDATE_POINTS = 0.20
 FLAP_MS = 3 * DAY_MS
 THURSDAY_TO_SATURDAY = 2  # 1970-01-01 was a Thursday
@@ -118,7 +140,23 @@ def spike(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
     """Every call costs five times as much."""
     after = _after(played, hurt)
     cost = np.where(after, np.round(played.cost_micro_usd * COST_TIMES), played.cost_micro_usd)
-    return replace(played, cost_micro_usd=cost, hurt=played.hurt | after)
+    booked = np.where(after, played.booked_micro_usd * COST_TIMES, played.booked_micro_usd)
+    return replace(played, cost_micro_usd=cost, booked_micro_usd=booked, hurt=played.hurt | after)
+
+
+def runaway(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
+    """An agent in a loop: every call is made five times."""
+    return played.repeated(_after(played, hurt), LOOP_TIMES)
+
+
+def other_mix(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
+    """More calls of the kind that was always answered worse; each kind is answered as before."""
+    if hurt.mix is None:
+        return played
+    moves = _after(played, hurt) & (hurt.rng.random(len(played.ts_ms)) < hurt.mix.chance)
+    moves &= ~np.isin(played.source, hurt.mix.rows)
+    source = hurt.rng.choice(hurt.mix.rows, len(played.ts_ms))
+    return played.asked_otherwise(moves, source, hurt.mix.calls)
 
 
 def outage(played: ReplayedCalls, hurt: Harm) -> ReplayedCalls:
@@ -211,6 +249,27 @@ SCENARIOS: dict[str, Scenario] = {
             nothing,
             look_every_h=3,
             days_max=14,
+        ),
+        Scenario(
+            "golden",
+            "half of the golden set's items go wrong, the traffic shows nothing",
+            "golden",
+            nothing,
+        ),
+        Scenario(
+            "mix",
+            "more of the calls that were always answered worse, each kind as before",
+            "blameless",
+            other_mix,
+            days_max=14,
+        ),
+        Scenario(
+            "runaway",
+            "an agent in a loop makes every call 5 times",
+            "limit",
+            runaway,
+            look_every_h=1,
+            days_max=8,
         ),
     )
 }

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gonogo.drill.healthy_history import HealthyHistory
+    from gonogo.drill.mix_move import MixMove
     from gonogo.records import Decision
     from gonogo.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends."""
+    """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends.
+
+    `left_out`: scenarios for which this history has no evidence, and what is lacking. `mix`: the slice that grows.
+    """
 
     dependency: str
     settings: Settings
@@ -27,6 +32,8 @@ class Ground:
     days: int
     seed: int
     answer_after_ms: int | None
+    mix: MixMove | None = None
+    left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(slots=True)
@@ -36,7 +43,9 @@ class Trial:
     `early`: it was raised before anything happened. `alarms`: incidents that were opened.
     `hurt`: calls that the scenario made worse, before it was dealt with. `dead`: the target that
     died between plan and deed. `unheard`: receivers that were not told, or told too late. `reached`: the
-    largest share that a candidate had.
+    largest share that a candidate had. `moved`: by how much the golden set's answers, or the whole's outcomes, became
+    better. `refused`: the first budget that refused, and what share of its limit was spent by then; `spent`: the
+    largest share of a limit that was.
     """
 
     scenario: str
@@ -56,4 +65,7 @@ class Trial:
     recovered_ms: int | None = None
     switches: int = 0
     reached: float = 0.0
+    moved: float | None = None
+    refused: tuple[str, float] | None = None
+    spent: float = 0.0
     problems: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gonogo.ports.signal_reads import Categories, CategoryField, DailyAnswers, Grades, OutputSample
-from gonogo.ports.trust_reads import JudgedLabels, KeptScore
+from gonogo.ports.trust_reads import JudgedLabels, KeptScore, WriterCounts
 from gonogo.records import HourCounts
 
 _NONE = np.zeros(0, dtype=np.int64)
@@ -53,6 +53,12 @@ class UnplayedReads:
         """No judge's labels: a rehearsal plays outcomes as people's."""
         del dependencies, start_hour
         return {}
+
+    async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
+        """Nobody recorded what is played, so that nobody is held against the golden set."""
+        del dependency, since_ms
+        nobody: list[WriterCounts] = []
+        return nobody
 
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gonogo.records import Histograms, HourCounts
+from gonogo.records import GoldenAnswers, Histograms, HourCounts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _COUNTS = tuple(f.name for f in fields(HourCounts) if f.name not in ("version", "versions"))
 
 
-def hours_where(counts: HourCounts, inside: Chosen) -> HourCounts:
-    """The rows that are chosen, shape (n,)."""
+def hours_where(counts: HourCounts, inside: Chosen | Ints) -> HourCounts:
+    """The rows that are chosen, by a mask of shape (n,) or by their places."""
     rows = {name: getattr(counts, name)[inside] for name in (*_COUNTS, "version")}
     return replace(counts, **rows)
 
@@ -96,3 +96,27 @@ def _versions(
         for part in (old, new)
     ]
     return tuple(named), np.concatenate(indices)
+
+
+def golden_where(answers: GoldenAnswers, rows: Chosen | Ints) -> GoldenAnswers:
+    """The chosen rows."""
+    return replace(
+        answers,
+        item=answers.item[rows],
+        version=answers.version[rows],
+        day=answers.day[rows],
+        n=answers.n[rows],
+        outcome_sum=answers.outcome_sum[rows],
+    )
+
+
+def golden_joined(old: GoldenAnswers, new: GoldenAnswers) -> GoldenAnswers:
+    """Answers, and later ones of the same items and versions."""
+    return replace(
+        old,
+        item=np.concatenate((old.item, new.item)),
+        version=np.concatenate((old.version, new.version)),
+        day=np.concatenate((old.day, new.day)),
+        n=np.concatenate((old.n, new.n)),
+        outcome_sum=np.concatenate((old.outcome_sum, new.outcome_sum)),
+    )

@@ -19,6 +19,7 @@ def drill_parts(answer: DrillReport) -> tuple[list[tuple[str, str]], list[Table]
     """Its facts and its table."""
     facts = _facts(answer) if answer.scenarios else []
     facts += [("missing step", step) for step in answer.missing_steps]
+    facts += [("not rehearsed", why) for why in answer.not_rehearsed or ()]
     return facts, [table("scenarios", COLUMNS, (_row(line) for line in answer.scenarios))]
 
 
@@ -35,6 +36,9 @@ def as_markdown(answer: DrillReport) -> str:
     if answer.missing_steps:
         lines += ["", "## Missing steps", ""]
         lines += [f"- {_escaped(step)}" for step in answer.missing_steps]
+    if answer.not_rehearsed:
+        lines += ["", "## Not rehearsed", ""]
+        lines += [f"- {_escaped(why)}" for why in answer.not_rehearsed]
     return "\n".join([*lines, "", f"As of {answer.as_of}."])
 
 

@@ -28,6 +28,8 @@ class CallColumns:
     confidence_e6: Floats
     latency_us: Floats
     cost_micro_usd: Floats
+    booked_micro_usd: Floats  # as budgets count it: also where its tokens alone have a price
+    tokens: Floats
     segments: Ints
     segment_sets: tuple[frozenset[str], ...]  # each of `key=value`
 
@@ -41,14 +43,16 @@ def read_calls(
     rows = connection.execute(
         "SELECT ts_ms, version_id, outcome_e6, outcome_lag_ms, "
         "CASE WHEN error_id IS NULL THEN 0 ELSE 1 END, confidence_e6, latency_us, "
-        "cost_micro_usd, segments FROM observation "
+        "cost_micro_usd, CASE WHEN booked_nano_usd >= 0 THEN booked_nano_usd / 1000.0 ELSE cost_micro_usd END, "
+        "CASE WHEN coalesce(input_tokens, output_tokens) IS NULL THEN NULL "
+        "ELSE coalesce(input_tokens, 0) + coalesce(output_tokens, 0) END, segments FROM observation "
         "WHERE dependency_id = (SELECT id FROM dependency WHERE name = ?) "
         "AND ts_ms >= ? AND ts_ms < ? AND item_id IS NULL ORDER BY ts_ms, seq",
         (dependency, start_ms, end_ms),
     ).fetchall()
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 9
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 11
     version_ids, version = np.unique(np.array(columns[1], dtype=np.int64), return_inverse=True)
-    texts = {text: at for at, text in enumerate(dict.fromkeys(columns[8]))}
+    texts = {text: at for at, text in enumerate(dict.fromkeys(columns[10]))}
     return CallColumns(
         ts_ms=np.array(columns[0], dtype=np.int64),
         version=version,
@@ -59,7 +63,9 @@ def read_calls(
         confidence_e6=np.array(columns[5], dtype=np.float64),
         latency_us=np.array(columns[6], dtype=np.float64),
         cost_micro_usd=np.array(columns[7], dtype=np.float64),
-        segments=np.array([texts[text] for text in columns[8]], dtype=np.int64),
+        booked_micro_usd=np.array(columns[8], dtype=np.float64),
+        tokens=np.array(columns[9], dtype=np.float64),
+        segments=np.array([texts[text] for text in columns[10]], dtype=np.int64),
         segment_sets=tuple(_segments(connection, text) for text in texts),
     )
 
