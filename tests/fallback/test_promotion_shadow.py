@@ -73,6 +73,16 @@ async def test_a_version_that_is_worse_in_its_shadow_goes_back_and_wakes_nobody(
         assert set((await m.app.gauges()).verdicts) == {"m"}
         told = await m.app.get_incidents()
         assert (told.incidents, told.verdict) == ([], "go")
+        # A later promotion without a shadow makes no dependency of what one was recorded as before.
+        await m.live(2, v1=400)
+        again = await m.planned()
+        await m.app.approve(again.plan_id, "tried once more")
+        assert ((await m.promotion()).status, (await m.promotion()).shadow) == ("running", "")
+        listed = await m.app.list_dependencies()
+        assert {line.dependency: line.shadow_of for line in listed.dependencies}["m-shadow"] == "m"
+        assert listed.total == 1
+        await m.app.check_model_drift("m-shadow")
+        assert (await m.app.get_incidents()).incidents == []
 
 
 async def test_a_shadow_that_nobody_calls_is_said_and_shows_nothing(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ async def look_for_incident(
     """
     if dependency.endswith(SHADOW):
         shadowed = await ports.routes.route(dependency.removesuffix(SHADOW))
-        if shadowed and shadowed.promotion and shadowed.promotion.shadow == dependency:
+        if shadowed and shadowed.promotion and shadowed.promotion.shadow_name == dependency:
             return
     route = await ports.routes.route(dependency)
     drift = report if isinstance(report, DriftReport) else None

@@ -32,6 +32,7 @@ class Promotion:
         is_worse: It went back because it was worse.
         ended_ms: When it went back, or got all calls, epoch ms; 0 where an earlier version wrote it.
         shadow: The dependency as which its calls beside those served are recorded; "" without a shadow.
+        shadow_before: The same of an earlier candidate: its calls are still a shadow's.
         asked_by: Who asked for it, but for people: it does not go on by what those recorded alone.
     """
 
@@ -49,11 +50,17 @@ class Promotion:
     ended_ms: int = 0
     shadow: str = ""
     asked_by: tuple[str, ...] = ()
+    shadow_before: str = ""
 
     @property
     def is_running(self) -> bool:
         """Whether it is on trial."""
         return self.status == "running"
+
+    @property
+    def shadow_name(self) -> str:
+        """The dependency as which a candidate was recorded that was called beside, this or an earlier one; else ""."""
+        return self.shadow or self.shadow_before
 
     @property
     def is_shadowed(self) -> bool:

@@ -318,4 +318,4 @@ class Routes(Protocol):
 async def shadow_names(routes: Routes) -> dict[str, str]:
     """The names as which candidates are recorded that are called beside, and whose candidates they are."""
     found = [(each.promotion, each.dependency) for each in await routes.routes()]
-    return {made.shadow: name for made, name in found if made is not None and made.shadow}
+    return {made.shadow_name: name for made, name in found if made and made.shadow_name}
