@@ -280,3 +280,54 @@ def test_retry_after_is_read_as_seconds_or_a_date(header: str | None, wait_s: fl
     """RFC 9110, 10.2.3; nonsense is a minute, never a crash and never for ever."""
     now = datetime(1994, 11, 6, 8, 49, tzinfo=UTC)
     assert retry_after_s(header, now=now) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ('{"ok": false, "error": "channel_not_found"}', "channel_not_found"),
+        ('{"status": "invalid event", "errors": ["routing_key"]}', "routing_key"),
+        ('{"success": false}', "success"),
+        ("<!DOCTYPE html><title>Sign in</title>", "a web page answered, not the receiver"),
+    ],
+)
+async def test_a_success_whose_body_is_an_error_has_told_nobody(
+    tmp_path: Path, body: str, says: str
+) -> None:
+    """It is said, and told again until it is taken; a body that says yes in any way is taken."""
+    answers = [body, '{"status": "Event processed", "error": null, "errors": []}']
+    with receiver(lambda *_: (200, answers[0])) as listening:
+        async with world(tmp_path) as w:
+            told = Told(w, StoredNotices(w.incidents._db), Slack("ops", listening.url), listening)
+            await told.opened()
+            [step] = await told.turn()
+            assert (step.status, says in step.detail) == ("failed", True)
+            answers.pop(0)
+            assert [s.status for s in await told.turn()] == ["done"]
+            assert await told.turn() == []
+
+
+async def test_a_redirect_is_named_and_not_followed(tmp_path: Path) -> None:
+    """Who is told was chosen by a person."""
+    with receiver(lambda *_: (302, "")) as listening:
+        async with world(tmp_path) as w:
+            told = Told(w, StoredNotices(w.incidents._db), Slack("ops", listening.url), listening)
+            await told.opened()
+            [step] = await told.turn()
+    assert step.status == "failed"
+    assert step.detail.startswith("HTTP 302: it redirects, which is not followed")
+
+
+async def test_a_receiver_whose_certificate_is_refused_has_told_nobody(tmp_path: Path) -> None:
+    """TLS to what speaks none fails as a connection does, and another receiver is told meanwhile."""
+    with receiver(slack) as listening:
+        async with world(tmp_path) as w:
+            notices = StoredNotices(w.incidents._db)
+            over_tls = Slack("tls", listening.url.replace("http:", "https:"))
+            one = Told(w, notices, over_tls, listening)
+            other = Told(w, notices, Slack("ops", listening.url), listening)
+            await one.opened()
+            assert [(s.status, s.detail) for s in await one.turn()] == [
+                ("failed", "could not connect (ConnectError)")
+            ]
+            assert [s.status for s in await other.turn()] == ["done"]

@@ -17,6 +17,10 @@ ANSWER_CHARS_MAX = 120
 # Too many requests, and unavailable: both may say for how long.
 BUSY = (429, 503)
 RETRY_S, RETRY_S_MAX = 60.0, 86_400.0
+REDIRECTS = (301, 302, 303, 307, 308)
+# How APIs of chat and paging begin a status by which a message was not taken, in the body of a success: also
+# {"ok": false, "error": "channel_not_found"} and {"success": false}.
+_NO = ("error", "fail", "invalid", "denied", "unauthorized", "forbidden", "reject")
 
 
 def encoded(message: object) -> bytes:
@@ -25,7 +29,12 @@ def encoded(message: object) -> bytes:
 
 
 async def post(
-    url: str, body: bytes, headers: Mapping[str, str] | None = None, *, secrets: Sequence[str] = ()
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+    *,
+    secrets: Sequence[str] = (),
+    by_status: bool = False,
 ) -> Step:
     """Send a body once; redirects are not followed, since who is told was chosen by a person.
 
@@ -33,7 +42,8 @@ async def post(
 
     Returns:
         `done` where the receiver took it, `failed` where it refused or was not there, `unknown`
-        where it may or may not have taken it. The address is not in it: it may be a secret.
+        where it may or may not have taken it. A success whose body says otherwise is a refusal, but
+        `by_status`. The address is not in it: it may be a secret.
     """
     import httpx
 
@@ -55,12 +65,41 @@ async def post(
         return Step("failed", "its address is no URL")
     except httpx.HTTPError as error:
         return Step("unknown", f"no answer ({type(error).__name__})")
-    if answer.is_success:
+    refusal = refused_in(answer.body) if answer.is_success and not by_status else ""
+    if answer.is_success and not refusal:
         return Step("done", f"HTTP {answer.status}")
-    said = plain(answer.body.decode(errors="replace"), ANSWER_CHARS_MAX)
+    said = refusal or plain(answer.body.decode(errors="replace"), ANSWER_CHARS_MAX)
+    if answer.status in REDIRECTS:
+        said = "it redirects, which is not followed; configure the address that it redirects to"
     wait_s = retry_after_s(answer.retry_after) if answer.status in BUSY else None
     later = "" if wait_s is None else f"; it wants to be left alone for {wait_s:.0f} s"
     return Step("failed", f"HTTP {answer.status}: {said}{later}", wait_s)
+
+
+def refused_in(body: bytes) -> str:
+    """What the body of a successful answer says against it; "" where it does not.
+
+    A web page is none of a receiver: it is the sign-in of a proxy before it, or of another address.
+    """
+    text = body.decode(errors="replace").strip()
+    if text[:1] == "<":
+        return (
+            "a web page answered, not the receiver: look at its address and what stands before it"
+        )
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return ""
+    if not isinstance(said, dict):
+        return ""
+    status = said.get("status")
+    denies = (
+        said.get("ok") is False
+        or said.get("success") is False
+        or (isinstance(status, str) and status.lower().startswith(_NO))
+        or bool(said.get("error") or said.get("errors"))
+    )
+    return plain(text, ANSWER_CHARS_MAX) if denies else ""
 
 
 def retry_after_s(header: str | None, *, now: datetime | None = None) -> float:

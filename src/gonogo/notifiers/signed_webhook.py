@@ -58,7 +58,7 @@ class Webhook:
             HEADER: sign(self._secret, body, now_s=now_ms // 1000),
             "Idempotency-Key": _idempotency_key(page),
         }
-        return await post(self._url, body, headers, secrets=(self._secret,))
+        return await post(self._url, body, headers, secrets=(self._secret,), by_status=True)
 
 
 def _idempotency_key(page: Page) -> str:
