@@ -81,7 +81,8 @@ def test_what_the_last_line_says_can_be_asked(tmp_path: Path) -> None:
     store, path = tmp_path / "gonogo.db", tmp_path / "results.json"
     path.write_text(json.dumps(promptfoo(80), indent=2))
     following = answer(typed("ingest", str(path), "--json", store=store))["understood"][2]
-    asked = following.removeprefix("Next: gonogo ").replace("'", "").split()
+    command = following.removeprefix("Next: gonogo ").partition(", and ")[0]
+    asked = command.replace("'", "").split()
     verdict = answer(typed(*asked, "--json", store=store))
     assert verdict["dependency"] == "openai:gpt-4"
     assert verdict["golden"]["items"] == 40 if "golden" in verdict else verdict["summary"]

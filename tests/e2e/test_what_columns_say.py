@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from hypothesis import strategies as st
 from product import typed
 
 from gonogo.ingest.cell_words import _OPPOSITES, outcome_of_word
+from gonogo.ingest.mapping import ColumnMap
+from gonogo.ingest.numbered_lines import open_source
 from gonogo.ingest.times import epoch_ms, is_day_first, with_year_first
+from gonogo.ingest.understanding import opened_rows
+from gonogo.records import Rejection
 
 UTC_TIMES = ("--timezone", "UTC")
 
@@ -119,3 +125,73 @@ def test_any_date_of_a_known_order_is_that_date(seconds: int, day_first: bool) -
 def test_dates_as_browsers_write_them(written: str) -> None:
     """With the month's name first, or a comma before the clock."""
     assert epoch_ms(written, UTC) == datetime(2026, 11, 28, 14, 5, tzinfo=UTC).timestamp() * 1000
+
+
+def test_a_duration_without_a_unit_is_said_to_be_taken_for_milliseconds(tmp_path: Path) -> None:
+    """What it would be by it, and what to do where it is seconds; a column or a value with a unit says nothing."""
+    said = "states no unit and is taken for milliseconds, as 1.5 ms"
+    for name, cell, is_said in (
+        ("duration", "1.5", True),
+        ("duration_ms", "1.5", False),
+        ("duration", "1.5s", False),
+    ):
+        file = csv(tmp_path / "a.csv", f"dependency,outcome,{name}", [f"m,1,{cell}"] * 3)
+        told = typed("ingest", str(file), "--map", f"latency_ms={name}", store=tmp_path / cell)
+        assert (said in told.stdout) is is_said, (name, cell)
+    file = csv(tmp_path / "a.csv", "dependency,outcome,duration", ["m,1,1.5"] * 3)
+    scaled = ("--map", "latency_ms=duration*1000")
+    assert "no unit" not in typed("ingest", str(file), *scaled, store=tmp_path / "s.db").stdout
+
+
+@pytest.mark.parametrize("column", ["Kosten (€)", "cost_eur", "price GBP", "Preis in Euro"])
+def test_a_column_of_another_currency_needs_a_rate(tmp_path: Path, column: str) -> None:
+    """Its numbers alone look like dollars."""
+    file = csv(tmp_path / "a.csv", f"dependency;outcome;{column}", ["m;1;0,02"] * 3)
+    refused = typed("ingest", str(file), "--map", f"cost_usd={column}", store=tmp_path / "s.db")
+    assert refused.returncode == 64
+    assert "costs are in USD" in refused.stderr
+    rated = ("--map", f"cost_usd={column}*1.08")
+    assert "3 accepted" in typed("ingest", str(file), *rated, store=tmp_path / "s.db").stdout
+
+
+def test_what_a_record_holds_says_whether_a_request_time_is_a_moment(tmp_path: Path) -> None:
+    """A server's log has a latency under this name, an application's a time."""
+    for held, option in (
+        ("2026-11-01T10:00:00Z", "ts=request_time"),
+        ("0.412", "latency_ms=request_time"),
+    ):
+        file = csv(tmp_path / "a.csv", "model,request_time,correct", [f"m,{held},1"])
+        assert f"--map {option} " in typed("ingest", str(file), store=tmp_path / "s.db").stderr
+        row = {"model": "m", "request_time": held, "correct": True}
+        lines = tmp_path / "a.jsonl"
+        lines.write_text(json.dumps(row) + "\n")
+        assert f"--map {option} " in typed("ingest", str(lines), store=tmp_path / "s.db").stdout
+
+
+@pytest.mark.parametrize(("others", "latency"), [("0,9", 1234.0), ("0.9", 1.234)])
+def test_a_dot_is_of_thousands_where_other_cells_have_decimal_commas(
+    tmp_path: Path, others: str, latency: float
+) -> None:
+    """A table of semicolons may come from a program, whose 1.234 is a fraction."""
+    cells = ["m;1;1.234", f"m;1;{others}", f"m;1;{others}"]
+    file = csv(tmp_path / "a.csv", "dependency;outcome;latency_ms", cells)
+    source = open_source(str(file), io.BytesIO(), None)
+    opened = opened_rows(source, ColumnMap(), None)
+    told = [row[1] for row in opened.rows if not isinstance(row, Rejection)]
+    rows = [opened.mapping.apply(dict(each)) for each in told if isinstance(each, dict)]
+    source.close()
+    assert [row["latency_ms"] for row in rows] == [latency, 0.9, 0.9]
+
+
+def test_a_pipe_that_ends_is_said_as_it_was_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same three lines as of a file; of several dependencies the last names where the others are."""
+    rows = [{"dependency": name, "outcome": 1} for name in ("a", "a", "b")]
+    piped = "".join(json.dumps(row) + "\n" for row in rows)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
+    told = typed("ingest", "-", "--json", store=tmp_path / "s.db")
+    what, became, following = json.loads(told.stdout)["understood"]
+    assert what.startswith("stdin: JSON lines; 3 records of a (2), b (1); ")
+    assert became == "Understood as fields: dependency, outcome."
+    assert following.endswith("gonogo list for the other")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
+from types import MappingProxyType
 
 MAP_ADVICE = (
     "Say which column is what: --map dependency=COLUMN (or --set dependency=NAME), --map ts=COLUMN, "
@@ -102,6 +103,12 @@ _S_OF_UNIT = {
     **dict.fromkeys(("ms", "millis", "milliseconds"), "*0.001"),
 }
 _UNIT = re.compile(rf"_({'|'.join(_MS_OF_UNIT)})$")
+# Cents and pounds are no dollars: a rate is asked for.
+_CURRENCY = re.compile(
+    r"[€£¥₹]|(?<![a-z])(?:eur(?:os?)?|gbp|chf|jpy|cny|inr)(?![a-z])", re.IGNORECASE
+)
+_CODES = {"€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "EURO": "EUR", "EUROS": "EUR"}
+_MOMENT_TEXT = re.compile(r"\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[./]\d\d?[./]\d{4}", re.ASCII)
 _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
 
@@ -110,12 +117,29 @@ def recognised(columns: Iterable[str]) -> int:
     return len({field for column in columns if (field := _meant(column)[0]) is not None})
 
 
-def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
+def states_no_unit(column: str) -> bool:
+    """Whether a column of a latency leaves its unit open, as `duration` does and `duration_s` does not."""
+    name = _plainly(column.rpartition(".")[2])
+    return not _UNIT.search(name) and name not in _MS_OF_UNIT
+
+
+def other_currency(column: str) -> str:
+    """The currency that a column of amounts names, where it is not the dollar; "" where it names none."""
+    found = _CURRENCY.search(column)
+    return found[0].strip("_").upper() if found else ""
+
+
+def suggestion(
+    unknown: Sequence[str],
+    taken: Iterable[str] = (),
+    values: Mapping[str, object] = MappingProxyType({}),
+) -> str:
     """The options that would take columns in, as they are typed; "" where nothing is recognised.
 
     Args:
         unknown: Columns that are no fields.
         taken: Fields that have a column already.
+        values: What one record holds of them: a `request_time` of 2026-04-02 is no latency.
     """
     filled, options = set(taken), dict[str, str]()
     if "ts" not in filled and (moment := _day_and_clock(unknown)):
@@ -124,6 +148,10 @@ def suggestion(unknown: Sequence[str], taken: Iterable[str] = ()) -> str:
     for meant in (_meant, _perhaps_meant):
         for column in unknown:
             field, factor = meant(column)
+            if field == "latency_ms" and _MOMENT_TEXT.match(str(values.get(column, ""))):
+                field, factor = "ts", ""
+            if field == "cost_usd" and other_currency(column):
+                factor = "*USD_PER_" + _CODES.get(other_currency(column), other_currency(column))
             if field is not None and field not in filled and column not in options:
                 filled.add(field)
                 options[column] = f"--map {quote(f'{field}={column[:60]}{factor}')}"

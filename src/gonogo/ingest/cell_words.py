@@ -95,6 +95,7 @@ _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _NO_LETTERS = {"Mn", "Mc", "Me", "Sk"}
 _BLANKS = " \u00a0\u202f"
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)
 _THOUSANDS_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
 
 
@@ -121,16 +122,35 @@ def plainly(word: str) -> str:
     return "".join(part for part in parts if unicodedata.category(part) not in _NO_LETTERS)
 
 
+def is_decimal_comma(cell: str) -> bool:
+    """Whether a number is written with a decimal comma, and can be nothing else."""
+    bare = cell.strip().strip(_BLANKS + "$€£%")
+    return bool(_DECIMAL_COMMA.fullmatch(bare))
+
+
 def typed_cell(
-    form: Form, text: str, *, decimal_comma: bool = False, is_any_money: bool = False
+    form: Form,
+    text: str,
+    *,
+    decimal_comma: bool = False,
+    thousands_dot: bool = False,
+    is_any_money: bool = False,
 ) -> object:
-    """A text cell as its field wants it; left as it is where it does not fit: the check says why."""
+    """A text cell as its field wants it; left as it is where it does not fit: the check says why.
+
+    Args:
+        form: What the field holds.
+        text: The cell.
+        decimal_comma: Whether a comma may be decimal; then of what is whole 1.250 is no fraction.
+        thousands_dot: Whether other cells show that it is: then no number's 1.250 is a fraction.
+        is_any_money: Whether signs of other currencies are passed over.
+    """
     if form == "text":
         return text
     if form == "outcome" and (said := outcome_of_word(text)) is not None:
         return said
-    if form == "count" and decimal_comma and not text.startswith("0"):
-        # Of what is whole, 1.250 is no fraction.
+    is_grouped = thousands_dot or (form == "count" and decimal_comma)
+    if is_grouped and form in ("count", "number") and not text.startswith("0"):
         text = text.replace(".", "") if _THOUSANDS_COMMA.fullmatch(text.strip(_BLANKS)) else text
     try:
         if form in ("list", "texts", "numbers"):

@@ -6,16 +6,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
-from gonogo.border.column_names import MAP_ADVICE, counted_calls, suggestion
+from gonogo.border.column_names import MAP_ADVICE, counted_calls, states_no_unit, suggestion
 from gonogo.border.foreign import whole
 from gonogo.errors import DataError, plain
-from gonogo.ingest.cell_words import Form, is_nothing, typed_cell
+from gonogo.ingest.cell_words import Form, is_decimal_comma, is_nothing, typed_cell
 from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import with_year_first
 
 _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
+_NUMERIC: frozenset[Form] = frozenset(["number", "count", "outcome"])
 _TIMES = ("ts", "outcome_ts")
 LISTED = 3
 
@@ -66,6 +68,7 @@ class ColumnMap:
     day_first: bool | None = None
     from_text: bool = False
     decimal_comma: bool = False
+    thousands_dot: bool = False
     _columns: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +110,25 @@ class ColumnMap:
         """The columns that fill a field."""
         return [column for column, target in self.targets if target.field == field]
 
+    def latency_without_unit(self, record: Mapping[str, object]) -> str | None:
+        """The column that is taken for milliseconds though neither it, its mapping nor a record's value says so."""
+        for column, target in self.targets:
+            if target.field == "latency_ms" and target.factor is None and states_no_unit(column):
+                value = _at(record, column)
+                is_bare = not isinstance(value, str) or value[-1:].isdigit()
+                return column if value is not None and is_bare else None
+        return None
+
+    def has_decimal_comma(self, records: Iterable[Mapping[str, object]]) -> bool:
+        """Whether a cell of a number shows that commas are decimal, so that 1.234 is a thousand and more."""
+        columns = [column for column, target in self.targets if target.form in _NUMERIC]
+        return any(
+            is_decimal_comma(cell)
+            for record in records
+            for column in columns
+            if isinstance(cell := record.get(column), str)
+        )
+
     @property
     def identity(self) -> str:
         """Its constants, and which columns say whose call it is, and when.
@@ -120,9 +142,20 @@ class ColumnMap:
         return repr((sorted(by), sorted(constants, key=repr))) if by or constants else ""
 
     def with_header(
-        self, header: Iterable[str], path: str, *, decimal_comma: bool = False
+        self,
+        header: Iterable[str],
+        path: str,
+        *,
+        decimal_comma: bool = False,
+        first: Mapping[str, object] = MappingProxyType({}),
     ) -> ColumnMap:
         """The mapping of a CSV file: every column has its target, and cells are text.
+
+        Args:
+            header: Its columns.
+            path: Names it.
+            decimal_comma: Whether its numbers may have decimal commas.
+            first: Its first record, where it can be looked at.
 
         Raises:
             DataError: columns that are neither fields nor mapped, or mapped ones that are missing.
@@ -143,7 +176,8 @@ class ColumnMap:
                     "map every column that is wanted and pass --ignore-unknown."
                 )
             taken = [target.field for _, target in (*self.targets, *own) if target is not None]
-            likely = suggestion(unknown, [*taken, *(t.field for t, _ in self.constants)])
+            taken += [target.field for target, _ in self.constants]
+            likely = suggestion(unknown, taken, first)
             raise DataError(
                 f"'{plain(Path(path).name, 40)}' has columns that are no fields: {_listed(unknown, 20)}. "
                 + (f"Perhaps: {likely}" if likely else f"{MAP_ADVICE}.")
@@ -212,6 +246,7 @@ class ColumnMap:
                 form,
                 value,
                 decimal_comma=self.decimal_comma,
+                thousands_dot=self.thousands_dot,
                 # A rate, or a measure of one's own: nobody takes it for USD.
                 is_any_money=target.factor is not None or target.key is not None,
             )

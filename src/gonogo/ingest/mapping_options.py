@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from gonogo.border.column_names import other_currency
 from gonogo.errors import ParameterError, plain
 from gonogo.ingest.cell_words import Form, typed_cell
 from gonogo.ingest.mapping import ColumnMap, Target, put, target_of
@@ -81,6 +82,11 @@ def _mapped(text: str) -> tuple[str, Target]:
     target = _known_target("--map", name, factor)
     if scaled and (target.form not in _SCALED or not math.isfinite(factor or 0.0)):
         raise ParameterError(f"--map '{plain(text, 80)}': only a finite number scales a number.")
+    if name == "cost_usd" and factor is None and (currency := other_currency(column)):
+        raise ParameterError(
+            f"--map '{plain(text, 80)}': the column is in {currency}, and costs are in USD. Say what one "
+            f"{currency} is worth in USD, as in --map '{plain(text.partition('*USD_PER_')[0], 80)}*1.08'."
+        )
     return column, target
 
 

@@ -266,7 +266,7 @@ def _unknown(name: object, raw: Mapping[Any, object], from_file: bool) -> str:  
     # What lies in an object comes after what lies beside it.
     inner = [f"{key}.{part}" for key in unknown[:INNER_MAX] for part in _entry_names(raw.get(key))]
     filled = [key for key in raw if key in FIELDS]
-    likely = suggestion([*unknown, *inner], filled) if from_file else ""
+    likely = suggestion([*unknown, *inner], filled, raw) if from_file else ""
     near = [] if likely else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
     if near or not from_file:
         return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"

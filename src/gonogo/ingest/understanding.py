@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
+from shlex import quote
 from typing import cast
 
 from gonogo.answers import rfc3339
@@ -17,7 +18,7 @@ from gonogo.ingest.containers import Contents, content_of, contents_of
 from gonogo.ingest.formats import format_of, named_format
 from gonogo.ingest.formats.foreign_format import File, ForeignFormat, foreign_rows
 from gonogo.ingest.mapping import ColumnMap
-from gonogo.ingest.numbered_lines import Row, Source
+from gonogo.ingest.numbered_lines import STDIN, Row, Source
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import is_day_first
 from gonogo.records import DAY_MS, Observation, Rejection
@@ -65,10 +66,21 @@ class Understanding:
         title: What its records are written as.
         file: The file, with what its format left out.
         understood: What became of its columns; None where they are fields, which are named as found.
+        without_unit: The column that is taken for milliseconds though nothing says so.
     """
 
-    def __init__(self, title: str, file: File, understood: str | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        file: File,
+        understood: str | None = None,
+        *,
+        without_unit: str | None = None,
+    ) -> None:
         self._title, self._file, self._understood = title, file, understood
+        self._name = "stdin" if file.path == STDIN else plain(Path(file.path).name, 80)
+        self._without_unit = without_unit
+        self._latencies: list[float] = []
         self._fields: set[str] = set()
         self._dependencies: Counter[str] = Counter()
         self._versions: dict[str, dict[str, None]] = {}
@@ -92,6 +104,9 @@ class Understanding:
         for name, weight in {(one.dependency, one.weight or 1.0) for one in observations}:
             low, high = self._weights.get(name, (weight, weight))
             self._weights[name] = min(low, weight), max(high, weight)
+        if self._without_unit is not None and not self._latencies:
+            some = observations[:LOOKED_AT]
+            self._latencies = sorted(o.latency_ms for o in some if o.latency_ms is not None)
         for one in [] if self._metrics else observations[:LOOKED_AT]:
             self._metrics = [name for name in _QUANTITIES if _has(one, name)]
             self._metrics += [f"metrics.{name}" for name in one.metrics]
@@ -117,9 +132,10 @@ class Understanding:
         for name, versions in self._versions.items():
             read.setdefault(name, {}).update(versions)
         if not self._dependencies:
-            name = plain(Path(self._file.path).name, 80)
-            return [f"{name}: {self._title}; nothing of it was taken.", *self._left_out()]
-        return [self._what(), self._became(), self._next(now_ms, read)]
+            return [f"{self._name}: {self._title}; nothing of it was taken.", *self._left_out()]
+        others = len(self._dependencies) - 1
+        rest = f", and gonogo list for the other{'s' if others > 1 else ''}" if others else ""
+        return [self._what(), self._became(), self._next(now_ms, read) + rest]
 
     def _what(self) -> str:
         calls = sum(self._dependencies.values())
@@ -128,7 +144,7 @@ class Understanding:
         ]
         if len(self._dependencies) > SHOWN:
             named.append(f"{len(self._dependencies) - SHOWN} more")
-        told = f"{plain(Path(self._file.path).name, 80)}: {self._title}; {counted(calls, 'record')} of "
+        told = f"{self._name}: {self._title}; {counted(calls, 'record')} of "
         told += ", ".join(named) or "nothing"
         if self._versions:
             told += f"; {counted(sum(map(len, self._versions.values())), 'version')}"
@@ -144,6 +160,7 @@ class Understanding:
         seen = self._fields | {name for name, n in counts.items() if n}
         fields = [name for name in FIELDS if name in seen]
         told = f"Understood as {self._understood or 'fields: ' + ', '.join(fields)}."
+        told += self._unit()
         differing = [name for name, (low, high) in self._weights.items() if low < high]
         if differing:
             told += (
@@ -151,6 +168,16 @@ class Understanding:
                 "have one chance, its money is of all."
             )
         return " ".join([told, *self._left_out()])
+
+    def _unit(self) -> str:
+        """What a latency was taken for whose column does not say."""
+        if not self._latencies or self._without_unit is None:
+            return ""
+        column, usual = plain(self._without_unit, 60), self._latencies[len(self._latencies) // 2]
+        return (
+            f" '{column}' states no unit and is taken for milliseconds, as {usual:.3g} ms; if it is in seconds, "
+            f"take it back (gonogo forget) and say --map {quote(f'latency_ms={column}*1000')}."
+        )
 
     def _left_out(self) -> list[str]:
         left = [f"{what} ({number(n)})" for what, n in sorted(self._file.left_out.items())]
@@ -234,11 +261,14 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
         file = File(source.path)
         understanding = Understanding(found.title, file, found.understood)
         return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
+    record = first if isinstance(first, Mapping) else {}
     if contents.header:
-        mapping, rows = _table(source, contents, rows, mapping)
-    if source.name is None:
-        return OpenedRows(rows, mapping, None)
-    own = Understanding(_TITLES[contents.container], File(source.path))
+        mapping, rows = _table(source, contents, rows, mapping, record)
+    own = Understanding(
+        _TITLES[contents.container],
+        File(source.path),
+        without_unit=mapping.latency_without_unit(record),
+    )
     if mapping.ignore_unknown:
         rows = _seen_by(own, rows, mapping)
     return OpenedRows(rows, mapping, own)
@@ -280,27 +310,34 @@ def _entries(rows: Iterable[Row | Rejection], key: str) -> Iterator[Row | Reject
 
 
 def _table(
-    source: Source, contents: Contents, rows: Iterator[Row | Rejection], mapping: ColumnMap
+    source: Source,
+    contents: Contents,
+    rows: Iterator[Row | Rejection],
+    mapping: ColumnMap,
+    first: Mapping[str, object],
 ) -> tuple[ColumnMap, Iterator[Row | Rejection]]:
     """The mapping of a CSV file, and its rows."""
     mapping = mapping.with_header(
-        contents.header or (), source.path, decimal_comma=contents.decimal_comma
+        contents.header or (), source.path, decimal_comma=contents.decimal_comma, first=first
     )
     # A stream is not waited for.
-    if source.name is None or mapping.day_first is not None:
+    if source.name is None:
         return mapping, rows
     seen = list(islice(rows, LOOKED_AT_MAX))
-    day_first = _day_first(seen, mapping.columns_of("ts"))
-    return replace(mapping, day_first=day_first), chain(seen, rows)
+    told = [row[1] for row in seen if not isinstance(row, Rejection)]
+    records = [record for record in told if isinstance(record, Mapping)]
+    if mapping.day_first is None:
+        mapping = replace(mapping, day_first=_day_first(records, mapping.columns_of("ts")))
+    if mapping.decimal_comma:
+        mapping = replace(mapping, thousands_dot=mapping.has_decimal_comma(records))
+    return mapping, chain(seen, rows)
 
 
-def _day_first(rows: Iterable[Row | Rejection], columns: Iterable[str]) -> bool | None:
+def _day_first(records: Iterable[Mapping[str, object]], columns: Iterable[str]) -> bool | None:
     """Whether a file writes the day before the month: of a column no one line says it."""
-    records = [row[1] for row in rows if not isinstance(row, Rejection)]
     return is_day_first(
         str(record.get(part) or "")
         for record in records
-        if isinstance(record, Mapping)
         for column in columns
         for part in column.split("+")
     )
