@@ -159,8 +159,7 @@ class Observation:
     alias: str | None = None
     # No time was stated: `ts_ms` is that of arrival.
     ts_assumed: bool = field(default=False, compare=False)
-    # `outcome_ts_ms` was not stated but taken from `ts_ms`, as for history that a file brings; an
-    # outcome that fills in a stored observation came on arrival then.
+    # `outcome_ts_ms` was taken from `ts_ms`, as for history of a file; one that fills in came on arrival.
     outcome_ts_assumed: bool = False
     # The cost in 1e-9 USD, where it is finer than `cost_micro_usd`.
     cost_nano_usd: int | None = None
@@ -210,9 +209,9 @@ class RefusedRows:
 class BatchReport:
     """What became of the well-formed observations of one batch.
 
-    `rejected`, `left`: indexes into the batch of what the store refused, and of what it failed to store
-    when the rest was stored; `problem` says why. To send all again would count twice what has no id.
-    `corrected`: how many of `updated` were known at another cost, and by how much that changed in all.
+    `rejected`, `left`: indexes of what was refused, and of what failed while the rest was stored (`problem` says why;
+    sent again, what has no id counts twice). `corrected`: how many of `updated` were known at another cost, and the
+    change in all. `contradicted`: how many told another outcome than their call has.
     """
 
     accepted: int = 0
@@ -223,6 +222,7 @@ class BatchReport:
     problem: str = ""
     corrected: int = 0
     corrected_nano_usd: int = 0
+    contradicted: int = 0
 
     def refuse_left(self) -> BatchReport:
         """This report; a StoreError where something is left, for whoever sends all again by its ids."""

@@ -188,3 +188,21 @@ def test_a_sample_of_calls_is_what_it_stands_for(tmp_path: Path) -> None:
     assert lower > 80
     asked = ("check", "budget", "all", "--calls", "1", "--json", "--config", str(config))
     assert answer(typed(*asked, store=store))["spent_usd"] == 77.5
+
+
+@pytest.mark.parametrize("is_one_file", [False, True])
+def test_another_outcome_of_a_known_call_is_said(tmp_path: Path, is_one_file: bool) -> None:  # noqa: FBT001
+    """It stays as it was told first; a person's word beside a judge's is none."""
+    store = tmp_path / "s.db"
+    first = [{"dependency": "m", "id": f"c{i}", "ts": "2026-04-02", "outcome": 1} for i in range(6)]
+    other = [{**row, "outcome": 0} for row in first[:2]] + first[2:]
+    judged = {"id": "c9", "dependency": "m", "outcome": 1, "outcome_by": "judge:j"}
+    graded = [judged, {**judged, "outcome": 0, "outcome_by": "human"}]
+    files = [first, other] if not is_one_file else [first + other]
+    told = ""
+    for at, rows in enumerate([graded, *files]):
+        path = tmp_path / f"{at}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        told = typed("ingest", str(path), "--timezone", "UTC", store=store).stdout
+        assert ("another outcome" in told) is (at == len(files))
+    assert "2 records say another outcome than the call of that id has" in told

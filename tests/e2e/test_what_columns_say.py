@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import json
+import lzma
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -195,3 +198,27 @@ def test_a_pipe_that_ends_is_said_as_it_was_understood(
     assert what.startswith("stdin: JSON lines; 3 records of a (2), b (1); ")
     assert became == "Understood as fields: dependency, outcome."
     assert following.endswith("gonogo list for the other")
+
+
+@pytest.mark.parametrize(
+    ("name", "pack", "said"),
+    [
+        ("a.jsonl.xz", lzma.compress, "xz -dc '{}' | gonogo ingest -"),
+        ("a.jsonl.bz2", bz2.compress, "bzip2 -dc '{}' | gonogo ingest -"),
+        ("a.jsonl.zst", lambda content: b"\x28\xb5\x2f\xfd\x00" + content, "zstd -dc '{}'"),
+        (
+            "a.tar",
+            lambda content: bytes(257) + b"ustar\x00" + content,
+            "is a tar archive: unpack it",
+        ),
+    ],
+)
+def test_a_file_of_another_packer_says_how_it_comes_in(
+    tmp_path: Path, name: str, pack: Callable[[bytes], bytes], said: str
+) -> None:
+    """Its bytes are no table: nobody is told of a header."""
+    file = tmp_path / name
+    file.write_bytes(pack(b'{"dependency": "m"}\n'))
+    refused = typed("ingest", str(file), store=tmp_path / "s.db")
+    assert refused.returncode != 0
+    assert said.format(file) in refused.stderr

@@ -164,7 +164,9 @@ def _samples(archive: zipfile.ZipFile, path: str) -> Records:
     names = archive.namelist()
     header = next((n for n in names if n in ("header.json", "_journal/start.json")), None)
     if header is None:
-        raise DataError(f"'{plain(path, 150)}' is a zip file, and no Inspect log.")
+        raise DataError(
+            f"'{plain(path, 150)}' is a zip file, and no Inspect log: unpack it, and bring in what it holds."
+        )
     log = _member(archive, header)
     if not isinstance(log, dict):
         said = log if isinstance(log, str) else "is no object"

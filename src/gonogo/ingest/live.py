@@ -12,7 +12,13 @@ from gonogo.ingest.observation import parse_observation
 from gonogo.ingest.times import localized
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.forms import counted, number
-from gonogo.text.row_notes import NO_SHARED_IDS, SKEW_MS, ahead_text, corrections_text
+from gonogo.text.row_notes import (
+    NO_SHARED_IDS,
+    SKEW_MS,
+    ahead_text,
+    contradictions_text,
+    corrections_text,
+)
 
 
 class NotingSink(Protocol):
@@ -81,6 +87,8 @@ def _notes(taken: Sequence[Observation], stored: BatchReport, now_ms: int) -> li
     notes = [ahead_text(len(ahead), rfc3339(max(ahead)))] if ahead else []
     if stored.corrected:
         notes.append(corrections_text(stored.corrected, stored.corrected_nano_usd))
+    if stored.contradicted:
+        notes.append(contradictions_text(stored.contradicted))
     return notes + NO_SHARED_IDS.and_of(taken, stored).words()
 
 

@@ -37,7 +37,14 @@ from gonogo.ingest.understanding import OpenedRows, opened_rows
 from gonogo.ports.hour_cells import HourCell
 from gonogo.records import BatchReport, Observation, Rejection
 from gonogo.text.forms import counted
-from gonogo.text.row_notes import NO_SHARED_IDS, SKEW_MS, SharedIds, ahead_text, corrections_text
+from gonogo.text.row_notes import (
+    NO_SHARED_IDS,
+    SKEW_MS,
+    SharedIds,
+    ahead_text,
+    contradictions_text,
+    corrections_text,
+)
 
 REFUSED_KEPT_MAX = 1_000
 # Most files carry ids or times, or are new: few lines tell.
@@ -88,7 +95,7 @@ class LoadReport:
     `alike`: how many of a file were refused for one reason, by the first of them, of the first 1,000 reasons.
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
     understood as, in three lines. `ahead_n`, `ahead_ms`: how many lie ahead of the clock, and the last.
-    `corrected`: as of `BatchReport`. `shared`: records that bear the id of another call.
+    `corrected`, `contradicted`: as of `BatchReport`. `shared`: records that bear the id of another call.
     `versions`: those that were read of each dependency, in the order of their files.
     """
 
@@ -104,6 +111,7 @@ class LoadReport:
     ahead_ms: int = 0
     corrected: int = 0
     corrected_nano_usd: int = 0
+    contradicted: int = 0
     shared: SharedIds = NO_SHARED_IDS
     versions: dict[str, dict[str, None]] = field(default_factory=dict)
     _first: dict[tuple[str, str, str], RefusedLine] = field(default_factory=dict, repr=False)
@@ -162,6 +170,8 @@ async def load(
         loaded.notes.append(ahead_text(loaded.ahead_n, rfc3339(loaded.ahead_ms)))
     if loaded.corrected:
         loaded.notes.append(corrections_text(loaded.corrected, loaded.corrected_nano_usd))
+    if loaded.contradicted:
+        loaded.notes.append(contradictions_text(loaded.contradicted))
     loaded.notes += loaded.shared.words()
     return loaded
 
@@ -361,6 +371,7 @@ def _counted(stored: BatchReport, lines: Sequence[int], loaded: LoadReport) -> l
     loaded.updated += stored.updated
     loaded.corrected += stored.corrected
     loaded.corrected_nano_usd += stored.corrected_nano_usd
+    loaded.contradicted += stored.contradicted
     stored.refuse_left()
     return [replace(each, position=lines[each.position]) for each in stored.rejected]
 

@@ -20,6 +20,8 @@ LINE_BYTES_MAX = 1024 * 1024
 PEEK_BYTES = 512
 STDIN = "-"
 _CHUNK_BYTES = 1 << 16
+_PACKERS = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+_TAR_AT = 257
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Format = Literal["jsonl", "csv"]
@@ -64,6 +66,7 @@ def open_source(path: str, stdin: BinaryIO, stated: Format | None = None) -> Sou
 
     Raises:
         NoInput: it is not there, is a folder, or may not be read.
+        DataError: it is packed in another way.
     """
     if path == STDIN:
         stream = _buffered(stdin)
@@ -77,7 +80,24 @@ def open_source(path: str, stdin: BinaryIO, stated: Format | None = None) -> Sou
         size = Path(path).stat().st_size if raw.seekable() else None
     except OSError as error:
         raise NoInput(f"Cannot read '{plain(path, 200)}': {error.strerror or error}.") from None
+    if how := _other_packing(unpacked):
+        raw.close()
+        raise DataError(f"'{plain(path, 150)}' {how.format(plain(path, 150))}")
     return Source(path, name, unpacked, raw, size, chosen)
+
+
+def _other_packing(stream: Bytes) -> str:
+    """What is to be done with a file that is packed by another program than gzip; "" where it is not."""
+    try:
+        start = stream.peek(PEEK_BYTES)[:PEEK_BYTES]
+    except (EOFError, zlib.error, OSError):
+        return ""  # reading will say what is broken
+    for mark, program in _PACKERS.items():
+        if start.startswith(mark) and not start[:PEEK_BYTES].isascii():
+            return f"is packed: {program} -dc '{{0}}' | gonogo ingest -"
+    if start[_TAR_AT:].startswith(b"ustar"):
+        return "is a tar archive: unpack it, and bring in what it holds."
+    return ""
 
 
 class _Recoded(io.RawIOBase):

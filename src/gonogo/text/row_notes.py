@@ -87,6 +87,15 @@ def corrections_text(calls: int, change_nano_usd: int) -> str:
     return f"{known} known at another cost, which is corrected: {change} in all."
 
 
+def contradictions_text(records: int) -> str:
+    """How many said another outcome than their call has, and what to do where they are right."""
+    say, are = ("says", "it is") if records == 1 else ("say", "they are")
+    return (
+        f"{counted(records, 'record')} {say} another outcome than the call of that id has, which stays as it was told "
+        f"first; where {are} right, take the calls back (gonogo forget) and bring them again."
+    )
+
+
 class SharedIds(NamedTuple):
     """How many records came at another time than the first of their id, and one such id."""
 

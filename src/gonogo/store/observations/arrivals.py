@@ -50,6 +50,8 @@ class Arrivals:
     # Of these: calls that were known at another cost, and by how much theirs changed, in 1e-9 USD.
     corrected: int = 0
     corrected_nano_usd: int = 0
+    # Records of another outcome than their call has, by the same grader.
+    contradicted: int = 0
 
     @property
     def report(self) -> BatchReport:
@@ -60,6 +62,7 @@ class Arrivals:
             self.updated,
             corrected=self.corrected,
             corrected_nano_usd=self.corrected_nano_usd,
+            contradicted=self.contradicted,
         )
 
     def correct(self, before_nano: int, after_nano: int) -> None:
@@ -234,6 +237,8 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
         }
     else:
         changed |= regraded(first, _late(late, now_ms))
+        kept = changed.get("outcome", first.outcome), changed.get("outcome_by", first.outcome_by)
+        arrivals.contradicted += late.outcome not in (None, kept[0]) and late.outcome_by == kept[1]
     if first.ts_assumed and not late.ts_assumed:
         changed |= {"ts_ms": late.ts_ms, "ts_assumed": False}
         if first.outcome is not None and first.outcome_ts_assumed:
@@ -307,6 +312,8 @@ def _fill_stored(
     first = before if known is None else known.after
     graded = regraded_row(first, told.row)
     after = _filled(catalogue, graded, told.row)
+    is_other = told.row.outcome_e6 not in (None, after.outcome_e6)
+    arrivals.contradicted += is_other and told.row.outcome_by_id == after.outcome_by_id
     newer = graded if graded.outcome_e6 is not None else told.row
     came_ms = None if newer.outcome_lag_ms is None else newer.ts_ms + newer.outcome_lag_ms
     if place.assumed and not told.late.ts_assumed and first.seq != MOVED:

@@ -69,6 +69,7 @@ def added(one: BatchReport, other: BatchReport) -> BatchReport:
         updated=one.updated + other.updated,
         corrected=one.corrected + other.corrected,
         corrected_nano_usd=one.corrected_nano_usd + other.corrected_nano_usd,
+        contradicted=one.contradicted + other.contradicted,
     )
 
 
