@@ -32,6 +32,7 @@ from gonogo.recorder.asker import Asker
 from gonogo.settings import Settings
 from gonogo.wrap.enforcement import Enforcement, Limits, whole_lines
 
+ROUNDS = int(os.environ.get("GONOGO_TORTURE_ROUNDS", "0"))
 SERVER = """
 import anyio
 from mcp.server.mcpserver import MCPServer
@@ -147,7 +148,23 @@ def test_without_a_store_it_is_open_or_closed_as_chosen(tmp_path: Path, closed: 
     anyio.run(use)
 
 
-@pytest.mark.parametrize("line", [b"no JSON\n", b"[" * 5000 + b"\n", b'{"id": 1, "method": \n'])
+CALL = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "search"}}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no JSON\n",
+        b"[" * 5000 + b"\n",
+        b'{"id": 1, "method": \n',
+        # Two messages more to a server whose lines end with a carriage return, too, as Python's do.
+        b'{"jsonrpc": "2.0", "method": "x", "params":\r' + CALL + b"\r}\n",
+        b"[[" + CALL + b"]]\n",
+        # A server may take the first of two.
+        CALL.replace(b'"params"', b'"method": "ping", "params"') + b"\n",
+        CALL.replace(b'"name": "search"', b'"name": "search", "name": "other"') + b"\r\n",
+    ],
+)
 def test_what_cannot_be_read_cannot_be_judged_and_is_not_passed_on(line: bytes) -> None:
     """Another parser might find a call in it; a blank line is nobody's."""
     enforcement = Enforcement("srv", lambda _: Ruling("allow"), Limits())
@@ -200,12 +217,12 @@ OTHERS = st.one_of(
 LINES = st.lists(st.one_of(CALLS, OTHERS, st.lists(CALLS, max_size=3)), max_size=20)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=100 * ROUNDS or 500)
 @given(sent=LINES, no_go=st.sets(st.sampled_from(TOOLS)), cut=st.integers(1, 50))
 def test_in_any_order_no_call_passes_a_no_go_and_no_good_one_is_refused(
     sent: list[object], no_go: set[str], cut: int
 ) -> None:
-    """However the bytes are cut; of a batch nothing passes where one call may not."""
+    """However the bytes are cut; of a batch nothing passes where one call may not. `make torture`: 10,000 orders."""
 
     def judge(name: str) -> Ruling:
         return Ruling("deny", "stop") if name.removeprefix("srv/") in no_go else Ruling("allow")

@@ -17,12 +17,15 @@ DEPTH_MAX = 64
 DIGITS_MAX = 40
 
 
-def foreign_json(raw: bytes | str, *, bytes_max: int | None = None) -> object:
+def foreign_json(
+    raw: bytes | str, *, bytes_max: int | None = None, names_once: bool = False
+) -> object:
     """The value that JSON text says.
 
     Args:
         raw: The text; bytes are UTF-8.
         bytes_max: How long it may be; None where whoever read it has seen to that.
+        names_once: Whether a name that an object has twice is refused: parsers differ in which they take.
 
     Raises:
         ValueError: It is no JSON (NaN and Infinity are none), or larger, deeper or with more digits
@@ -31,7 +34,12 @@ def foreign_json(raw: bytes | str, *, bytes_max: int | None = None) -> object:
     if bytes_max is not None and len(raw) > bytes_max:
         raise ValueError(f"is larger than {bytes_max:,} bytes")
     try:
-        value: object = json.loads(raw, parse_int=_whole, parse_constant=_no_number)
+        value: object = json.loads(
+            raw,
+            parse_int=_whole,
+            parse_constant=_no_number,
+            object_pairs_hook=_named_once if names_once else None,
+        )
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text") from None
     except json.JSONDecodeError as error:
@@ -103,6 +111,13 @@ def _whole(digits: str) -> int:
     if len(digits) > DIGITS_MAX:
         raise ValueError(f"has a number of {len(digits)} digits")
     return int(digits)
+
+
+def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("names something twice")
+    return found
 
 
 def _no_number(constant: str) -> float:

@@ -98,7 +98,7 @@ class Enforcement:
         if not line.strip():
             return None
         try:
-            found = foreign_json(line)
+            found = _read(line)
         except ValueError as error:
             # Another parser may read it, and find a call in it.
             told = f"gonogo: this message {error}: it cannot be judged, and was not passed on."
@@ -233,6 +233,20 @@ class Enforcement:
                 "params": {"requestId": number, "reason": "timeout"},
             }
             yield _line(_error(number, why)), _line(cancelled)
+
+
+def _read(line: bytes) -> object:
+    """What a line says to every reader alike.
+
+    Raises:
+        ValueError: It is no JSON, or one reader may find another message in it than another reader does.
+    """
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise ValueError("has a carriage return within, where some readers end a line")
+    found = foreign_json(line.rstrip(b"\r\n"), names_once=True)
+    if isinstance(found, list) and any(isinstance(each, list) for each in found):
+        raise ValueError("is a batch within a batch")
+    return found
 
 
 def whole_lines(held: bytearray, chunk: bytes) -> Iterator[bytes]:
