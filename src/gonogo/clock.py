@@ -69,7 +69,7 @@ def borne_out_ms(now_ms: int, days: Mapping[int, int]) -> int | None:
 
 
 def is_newer(one_ms: int, other_ms: int) -> bool:
-    """Whether what is dated `one_ms` is newer; what is dated far ahead was dated by a wrong clock."""
+    """Whether `one_ms` is the newer time; a time far ahead of the clock is a wrong one, and older."""
     return other_ms < one_ms <= other_ms + AHEAD_MS
 
 

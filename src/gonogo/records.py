@@ -6,6 +6,7 @@ Frozen, in the store's own units: times are epoch milliseconds (UTC), hours are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -14,8 +15,6 @@ from gonogo.clock import is_newer
 from gonogo.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -64,7 +63,7 @@ Part = Literal["drift", "trust"]
 def read_later(
     verdict: Verdict, ts_ms: int, data_ms: int | None, now_ms: int, stale_after_ms: int
 ) -> Verdict:
-    """What was said at `ts_ms` on data up to `data_ms`, as it reads now.
+    """Read a verdict given at `ts_ms` on data up to `data_ms` as of now.
 
     `unknown` once the data have grown stale since; an answer that was given on stale data has
     already weighed that, and stands.
@@ -75,7 +74,7 @@ def read_later(
 
 
 class PartVerdict(NamedTuple):
-    """What drift, or trust, last said of a whole dependency as it was then.
+    """The newest verdict of drift, or of trust, on a whole dependency as it was then.
 
     `data_ms` is the newest observation that it rests on; None where it rests on none.
     """
@@ -115,7 +114,7 @@ class StandingVerdict(NamedTuple):
         return worst_verdict([part.at(now_ms, stale_after_ms) for part in self.parts])
 
     def with_newer(self, said: PartVerdict) -> StandingVerdict:
-        """With one part replaced, unless what is there was asked later."""
+        """This verdict with one part replaced, unless the present part was asked later."""
         known: PartVerdict | None = getattr(self, said.part)
         if known is not None and is_newer(known.ts_ms, said.ts_ms):
             return self
@@ -175,7 +174,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why one item of a batch was refused. `position` is its index, or its line from 1 in a file.
+    """The reason why one item of a batch was refused. `position`: its index, or its line from 1 in a file.
 
     `dependency`: what it was a call of; "" where it did not say. `is_lost`: it says something that no
     answer knows; not so what is older than what is kept.
@@ -207,7 +206,7 @@ class RefusedRows:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of the well-formed observations of one batch.
+    """The fate of the well-formed observations of one batch.
 
     `rejected`, `left`: indexes of what was refused, and of what failed while the rest was stored (`problem` says why;
     sent again, what has no id counts twice). `corrected`: how many of `updated` were known at another cost, and the
@@ -225,7 +224,7 @@ class BatchReport:
     contradicted: int = 0
 
     def refuse_left(self) -> BatchReport:
-        """This report; a StoreError where something is left, for whoever sends all again by its ids."""
+        """Return this report, or raise StoreError where rows are left, for senders that repeat all by id."""
         if self.left:
             raise StoreError(self.problem)
         return self
@@ -243,7 +242,7 @@ class VersionSeen:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """What the store knows of a dependency. `rev` changes whenever its evidence does."""
+    """A dependency as the store has it. `rev` changes whenever its evidence does."""
 
     name: str
     kind: Kind | None
@@ -258,7 +257,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What an answer about a dependency rests on, beside the time and the settings.
+    """A fingerprint of the data behind an answer about a dependency; time and settings are not in it.
 
     Attributes:
         rev: The dependency's.
@@ -334,7 +333,7 @@ class GoldenAnswers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollups:
-    """What is rolled up of one dependency, from an hour on, all of one moment.
+    """The rollups of one dependency from an hour on, all of one moment.
 
     Attributes:
         known: The dependency.

@@ -55,7 +55,7 @@ class RouteReader:
         self._lock = threading.Lock()
 
     def target(self, dependency: str, key: object = None) -> str:
-        """Which target to call now; never raises for what the file holds.
+        """Say which target to call now; never raises, whatever the file holds.
 
         Args:
             dependency: The primary's name; it is the answer where no fallback is active.
@@ -76,7 +76,7 @@ class RouteReader:
         return pick(found.targets, place).target
 
     def shadow(self, dependency: str) -> ShadowCall | None:
-        """What to call beside the target that serves, while a promotion has a shadow; never raises."""
+        """Name the candidate to call beside the serving target; never raises, whatever the file holds."""
         self._look()
         return self._shadows.get(dependency) or self._shadows.get(tidy(dependency))
 
@@ -118,7 +118,7 @@ _found: dict[str, RouteReader] = {}
 
 
 def route(dependency: str, key: object = None, *, path: Path | str | None = None) -> str:
-    """Which target to call now: the dependency itself, or what it fell back to.
+    """Say which target to call now: the dependency itself, or its fallback.
 
     Answers in microseconds, from the route file alone, also while the store is away or broken;
     where there is no file the dependency itself is the answer.
@@ -133,7 +133,7 @@ def route(dependency: str, key: object = None, *, path: Path | str | None = None
 
 
 def shadow(dependency: str, *, path: Path | str | None = None) -> ShadowCall | None:
-    """What to call beside the target that serves: a candidate in a shadow; None where there is none.
+    """Name the candidate to call beside the serving target; None where there is none.
 
     Give it the same input, show nobody its answer, and record the call as the dependency that it
     names, with the candidate's version and an outcome given as those of the served calls are.
@@ -156,7 +156,7 @@ def _reader(dependency: str, path: Path | str | None) -> RouteReader:
 
 
 def _file_of(dependency: str) -> Path:
-    """Where this dependency's routes are written; a broken configuration must not stop a call."""
+    """Find the file that has a dependency's routes; a broken configuration must not stop a call."""
     if named := os.environ.get("GONOGO_ROUTES"):
         try:
             return Path(named).expanduser().absolute()

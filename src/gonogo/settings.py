@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import date
-    from pathlib import Path
 
     from gonogo.records import Kind, Unit
 
@@ -284,7 +284,7 @@ class OAuthSettings:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSettings:
-    """What the scores of one evaluator say of a call, where its labels do not.
+    """The meaning of one evaluator's scores for a call that has no label.
 
     `good_at`: from here on a score is good; `good_at_most`: up to here. Without either a score in
     [0, 1] is the outcome as it is.
@@ -384,7 +384,7 @@ class Settings:
         return self.budget(budget) is None and not own & former and budget not in self.keyed_budgets
 
     def dependency(self, name: str) -> DependencySettings:
-        """What is configured for a dependency, or the defaults."""
+        """The configuration of a dependency, or the defaults."""
         return self.dependencies.get(name) or DependencySettings(name)
 
     @property

@@ -22,7 +22,7 @@ from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.replayed_calls import ReplayedCalls, play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.scenarios import LATE_MS, SCENARIOS
-from gonogo.drill.trial import Ground, Trial
+from gonogo.drill.trial import Trial, TrialInputs
 from gonogo.errors import NotEnoughData
 from gonogo.fallback.rehearsed import DRILL_DAYS_MAX
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
@@ -49,7 +49,7 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def ground(settings: Settings) -> AsyncIterator[Ground]:
+async def ground(settings: Settings) -> AsyncIterator[TrialInputs]:
     """What replicates stand on; the store has the same bytes at the end of all of them."""
     before = digests(settings)
     found = await prepare(settings, ASKED, clock=lambda: NOW_MS)
@@ -72,7 +72,7 @@ def digests(settings: Settings) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", [MODEL, SKILL])
 async def test_the_rehearsed_telemetry_is_what_the_store_would_say(
-    settings: Settings, ground: Ground, tmp_path: Path, name: str
+    settings: Settings, ground: TrialInputs, tmp_path: Path, name: str
 ) -> None:
     """Record the played calls in a copy of the real store: every rollup is the same, to the bit."""
     async with Gonogo(settings, clock=lambda: NOW_MS) as app:
@@ -149,7 +149,7 @@ def same_arrays(real: object, ours: object) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in (*LEFT_OUT, "runaway")])
-async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: str) -> None:
+async def test_each_scenario_brings_about_what_it_should(ground: TrialInputs, name: str) -> None:
     """On the demo's calls, with a policy that lets agents switch."""
     # Of the first, the target was called twice in the hour in which it died: nobody could know.
     trial = await rehearse(ground, name, 1 if name == "dies" else 0)
@@ -184,7 +184,7 @@ async def test_each_scenario_brings_about_what_it_should(ground: Ground, name: s
     assert trial.switches <= 2
 
 
-async def test_a_weekly_budget_stops_an_agent_in_a_loop(ground: Ground) -> None:
+async def test_a_weekly_budget_stops_an_agent_in_a_loop(ground: TrialInputs) -> None:
     """Before its limit is passed; the traffic stays where it is."""
     trial = await rehearse(ground, "runaway", 0)
     assert trial.refused is not None
@@ -192,7 +192,7 @@ async def test_a_weekly_budget_stops_an_agent_in_a_loop(ground: Ground) -> None:
     assert trial.refused[1] <= 1
 
 
-async def test_what_there_is_no_evidence_of_is_not_rehearsed_and_said(ground: Ground) -> None:
+async def test_what_there_is_no_evidence_of_is_not_rehearsed_and_said(ground: TrialInputs) -> None:
     """No golden set, no slices: neither is passed nor failed."""
     assert tuple(ground.left_out) == LEFT_OUT
     asked = replace(ASKED, scenarios=("missing", *LEFT_OUT))
@@ -206,14 +206,14 @@ async def test_what_there_is_no_evidence_of_is_not_rehearsed_and_said(ground: Gr
     assert "no declared slice" in said.not_rehearsed[1]
 
 
-async def test_the_same_seed_gives_the_same_trial(ground: Ground) -> None:
+async def test_the_same_seed_gives_the_same_trial(ground: TrialInputs) -> None:
     """Every number of it; another replicate differs."""
     first, second = [await rehearse(ground, "outage", 0) for _ in range(2)]
     assert first == second
     assert (await rehearse(ground, "outage", 1)).start_ms != first.start_ms
 
 
-async def test_where_nobody_answers_an_ask_is_not_carried_out(ground: Ground) -> None:
+async def test_where_nobody_answers_an_ask_is_not_carried_out(ground: TrialInputs) -> None:
     """The report fails, and says that a person is missing; with one who answers it switches."""
     asks = replace(ground, settings=with_policy(ground.settings, "ask"))
     alone = await rehearse(asks, "outage", 0)
@@ -228,7 +228,9 @@ async def test_where_nobody_answers_an_ask_is_not_carried_out(ground: Ground) ->
     assert answered.fired_ms - answered.noticed_ms == 10 * 60_000
 
 
-async def test_a_person_who_comes_after_the_plan_has_expired_is_too_late(ground: Ground) -> None:
+async def test_a_person_who_comes_after_the_plan_has_expired_is_too_late(
+    ground: TrialInputs,
+) -> None:
     """A plan waits as long as configured, and no longer; that is found in peacetime."""
     impatient = replace(with_policy(ground.settings, "ask"), approval_expires_s=15 * 60)
     asks = replace(ground, settings=impatient, answer_after_ms=30 * 60_000)
@@ -237,7 +239,9 @@ async def test_a_person_who_comes_after_the_plan_has_expired_is_too_late(ground:
     assert "expired" in trial.problems[0]
 
 
-async def test_without_a_fallback_it_is_noticed_and_nothing_can_be_done(ground: Ground) -> None:
+async def test_without_a_fallback_it_is_noticed_and_nothing_can_be_done(
+    ground: TrialInputs,
+) -> None:
     """The missing step is named."""
     own = replace(ground.settings.dependency(MODEL), fallback=())
     bare = replace(ground, settings=replace(ground.settings, dependencies={MODEL: own}))
@@ -247,7 +251,7 @@ async def test_without_a_fallback_it_is_noticed_and_nothing_can_be_done(ground: 
     assert "no fallback rung" in trial.problems[0]
 
 
-async def test_a_death_that_nobody_could_see_is_a_missing_step(ground: Ground) -> None:
+async def test_a_death_that_nobody_could_see_is_a_missing_step(ground: TrialInputs) -> None:
     """It fails nothing: the target had too few calls to tell, and to probe it is what is missing."""
     trial = await rehearse(ground, "dies", 0)
     assert (trial.target, trial.target_ok) == (trial.dead, None)
@@ -258,7 +262,7 @@ async def test_a_death_that_nobody_could_see_is_a_missing_step(ground: Ground) -
 
 
 async def test_who_is_told_by_nothing_else_and_one_provider_for_all_are_missing_steps(
-    settings: Settings, ground: Ground
+    settings: Settings, ground: TrialInputs
 ) -> None:
     """One receiver, and a ladder of which every rung is of the dependency's own provider."""
     pasts = {name: past.known for name, past in ground.pasts.items()}
@@ -280,7 +284,9 @@ async def test_too_little_history_is_said(tmp_path: Path) -> None:
         await prepare(settings, ASKED, clock=lambda: NOW_MS)
 
 
-async def test_a_failed_or_old_drill_turns_allow_into_ask(tmp_path: Path, ground: Ground) -> None:
+async def test_a_failed_or_old_drill_turns_allow_into_ask(
+    tmp_path: Path, ground: TrialInputs
+) -> None:
     """Not drilled and passed leave it to the policy; preflight says which it is."""
     settings = await recorded(tmp_path)
     now_ms = NOW_MS

@@ -18,7 +18,7 @@ from gonogo.drill.played_budgets import covering
 from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.replayed_calls import play_again
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
-from gonogo.drill.trial import Ground
+from gonogo.drill.trial import TrialInputs
 from gonogo.records import DAY_MS, HOUR_MS, MICRO, Observation
 from gonogo.settings import BudgetSettings, DependencySettings, Settings
 from gonogo.store.reads.telemetry_store import StoredTelemetry
@@ -114,13 +114,13 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def ground(settings: Settings) -> Ground:
+async def ground(settings: Settings) -> TrialInputs:
     """What replicates stand on."""
     return await prepare(settings, ASKED, clock=lambda: NOW_MS)
 
 
 async def test_a_golden_set_that_collapses_is_seen_where_the_traffic_shows_nothing(
-    ground: Ground,
+    ground: TrialInputs,
 ) -> None:
     """By the first run after it, with the points that it lost."""
     trial = await rehearse(ground, "golden", 0)
@@ -135,7 +135,7 @@ async def test_a_golden_set_that_collapses_is_seen_where_the_traffic_shows_nothi
     assert f"moved by {100 * line.moved:.1f} points" in line.why
 
 
-async def test_a_mix_that_moves_is_not_called_a_fault(ground: Ground) -> None:
+async def test_a_mix_that_moves_is_not_called_a_fault(ground: TrialInputs) -> None:
     """The whole falls by twice what matters; no incident, no switch, and the mix is named."""
     assert ground.mix is not None
     assert ground.mix.segment == "tier=free"
@@ -152,7 +152,7 @@ async def test_a_mix_that_moves_is_not_called_a_fault(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("alone", ["calls", "tokens", "minutes", "money", "tenants", "each"])
-async def test_each_budget_stops_an_agent_in_a_loop(ground: Ground, alone: str) -> None:
+async def test_each_budget_stops_an_agent_in_a_loop(ground: TrialInputs, alone: str) -> None:
     """In its own unit, by pattern and for each value: before its limit is passed."""
     own = ground.settings
     kept = {name: one for name, one in own.budgets.items() if name == alone}
@@ -187,7 +187,7 @@ async def test_without_a_budget_no_runaway_is_rehearsed(settings: Settings) -> N
 
 
 async def test_the_rehearsed_golden_set_is_what_the_store_would_say(
-    settings: Settings, ground: Ground, tmp_path: Path
+    settings: Settings, ground: TrialInputs, tmp_path: Path
 ) -> None:
     """Record the golden runs that are played in a copy of the store: the same answers and the same hours."""
     past, days = ground.pasts[CHAT], 4

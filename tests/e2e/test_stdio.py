@@ -14,7 +14,7 @@ import pytest
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, TextContent
 from product import ERAS, GONOGO, answer, client, environment, gonogo, lines, typed
 
-from gonogo.server.unreadable import UnderWay
+from gonogo.server.unreadable import PendingRequests
 
 START = {
     "protocolVersion": "2025-11-25",
@@ -176,7 +176,7 @@ def test_what_came_before_the_end_of_input_is_answered(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_only_what_will_be_answered_is_waited_for() -> None:
     """Not a subscription, a cancelled call, or a call that asks who is gone."""
-    under_way = UnderWay()
+    under_way = PendingRequests()
     for number, method in ((0, "tools/call"), (1, "subscriptions/listen"), (2, "tools/call")):
         under_way.came(JSONRPCRequest(jsonrpc="2.0", id=number, method=method))
     answered = anyio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from gonogo.http.bounded_exchange import ask
 from gonogo.ports.actuators import Outcome, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import httpx
 
     from gonogo.settings import Secret
@@ -23,7 +22,7 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an exchange came to.
+    """The reply of an exchange.
 
     `status` 0: no answer; then `sent` says whether the request may have been carried out.
     """
@@ -89,7 +88,7 @@ async def exchange(
 
 
 def _json(body: bytes) -> Any:  # noqa: ANN401 - whatever a peer answers
-    """What a body says; None where it is no JSON, or none that can be kept as text."""
+    """Parse a body; None where it is no JSON, or none that can be kept as text."""
     try:
         return foreign_json(body)
     except ValueError:

@@ -68,7 +68,7 @@ class HaproxyWeights:
         return ActuatorReading("known", self._shares(weights), epoch, version)
 
     def effect(self, route: Route) -> str:
-        """What applying this route would do, in one line."""
+        """Describe in one line what applying this route would do."""
         problem = self.lacks(route)
         if problem:
             return f"{self._name}: nothing: {problem}"
@@ -221,7 +221,7 @@ def _version(weights: dict[str, int], epoch: int) -> str:
 
 
 class _HaproxyProblem(Exception):
-    """What HAProxy said, or that it said nothing; what was asked may or may not have happened."""
+    """HAProxy's error, or its silence; the command may or may not have taken effect."""
 
     def __init__(self, said: str, outcome: Literal["failed", "unknown"] = "unknown") -> None:
         super().__init__(said)

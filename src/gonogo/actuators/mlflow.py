@@ -10,6 +10,7 @@ the alias, and both are read back. Source: MLflow REST API, "Set Registered Mode
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,8 +21,6 @@ from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.routes import WHOLE, Route, Weight, split_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import httpx
 
     from gonogo.settings import Secret
@@ -74,7 +73,7 @@ class MlflowAlias:
             return await self._read(client, dependency)
 
     def effect(self, route: Route) -> str:
-        """What applying this route would do, in one line."""
+        """Describe in one line what applying this route would do."""
         target, version = self._wanted(route)
         where = f"version {version}" if version else f"nothing: {self.lacks(route)}"
         split = "" if len(route.targets) == 1 else f" ({target} whole: an alias cannot split)"

@@ -57,11 +57,11 @@ class RouteFile:
         return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
-        """What the file says of a dependency; `version` digests just that."""
+        """Read the file's entry for a dependency; `version` digests just that."""
         return await to_thread.run_sync(self._read, dependency)
 
     def effect(self, route: Route) -> str:
-        """What applying this route would do, in one line."""
+        """Describe in one line what applying this route would do."""
         parts = ", ".join(f"{share_text(w.share / WHOLE)} {w.target}" for w in route.targets)
         return f"{self._name}: {self._path.name}: {route.dependency} to {parts}"
 
@@ -125,7 +125,7 @@ class RouteFile:
             return Step("failed", self._said(error))
 
     def _document(self) -> tuple[Json, str]:
-        """What the file holds; where it cannot be understood, nothing, and where it was put."""
+        """Read the file; where it cannot be understood, set it aside, and return nothing with its new place."""
         raw = b""
         try:
             raw = foreign_file(str(self._path), bytes_max=BYTES_MAX)

@@ -10,6 +10,7 @@ a dependency and epoch. GET `?dependency=NAME`, signed over the query, answers `
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -24,8 +25,6 @@ from gonogo.ports.routes import WHOLE, Route, Weight
 from gonogo.text.forms import share_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx
 
     from gonogo.settings import Secret
@@ -71,7 +70,7 @@ class Webhook:
         return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
-        """What the receiver says it holds."""
+        """Ask the receiver for the route that it holds."""
         if not self._secret.value:
             return ActuatorReading("unknown", detail=self._no_secret)
         query = urlencode({"dependency": dependency})
@@ -84,7 +83,7 @@ class Webhook:
         return _observed(reply.value)
 
     def effect(self, route: Route) -> str:
-        """What applying this route would do, in one line."""
+        """Describe in one line what applying this route would do."""
         parts = ", ".join(f"{w.target} {share_text(w.share / WHOLE)}" for w in route.targets)
         told = f"{route.dependency} goes to {parts} (epoch {route.epoch})"
         return f"{self._name}: {self._url.partition('?')[0]} is told that {told}"

@@ -38,7 +38,7 @@ def rounded(value: float) -> float:
 
 
 def _certain_alone_is_1(value: float) -> float:
-    """What is below 1 is never told as 1: a chance of .99997 is told as .9999."""
+    """Show a chance of .99997 as .9999: only certainty is shown as 1."""
     return min(value, 0.9999) if value < 1 else value
 
 
@@ -117,7 +117,7 @@ class NextAction(Part):
 
 
 class LabelCoverage(Part):
-    """How few calls have an outcome; left out where they are a fifth or more."""
+    """The share of calls that have an outcome; left out where it is a fifth or more."""
 
     share: Fraction
     labels: int
@@ -126,7 +126,7 @@ class LabelCoverage(Part):
 
 
 class Answer(Part):
-    """What every answer begins with."""
+    """The fields that every answer begins with."""
 
     verdict: Verdict
     summary: str

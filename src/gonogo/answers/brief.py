@@ -87,7 +87,7 @@ def _what_is_missing(answer: Answer) -> Answer:
 
 
 def _reasons_for_go(answer: Answer) -> Answer:
-    """What is well where it usually is has its score: a hundred reasons are nine thousand tokens."""
+    """Leave out the reasons of parts that are well where they usually run: a hundred take 9,000 tokens."""
     if not isinstance(answer, PreflightReport):
         return answer
     checks = [
@@ -108,7 +108,7 @@ def _budget_of_preflight(answer: Answer) -> Answer:
 
 
 def _checks_of_plan(answer: Answer) -> Answer:
-    """What failed, and what is known of the target and of the last drill: the rest has passed."""
+    """Keep the checks that failed, and those on the target and the last drill: the rest has passed."""
     if not isinstance(answer, FallbackPlan):
         return answer
     stays = ("target", "rehearsed")

@@ -28,7 +28,7 @@ class Hold(Part):
 
 
 class OtherHold(Part):
-    """What another reservation holds; whose it is stays with its holder."""
+    """An amount held by another reservation; whose it is stays with its holder."""
 
     held_usd: Usd
     expires_at: Time
@@ -155,7 +155,7 @@ class BudgetCheck(Answer):
 
 
 class Settlement(Answer):
-    """What became of a reservation."""
+    """The outcome of a reservation."""
 
     reservation_id: str
     status: Literal["settled", "released", "expired_settled", "renewed"]

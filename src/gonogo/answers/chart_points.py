@@ -46,7 +46,7 @@ class FleetHistory(Part):
 
 
 class BudgetHistory(Part):
-    """What a budget has spent since its window began (or in the last 30 days), cumulated."""
+    """A budget's cumulated spend since its window began (or in the last 30 days)."""
 
     kind: Literal["budget"] = "budget"
     start: Time

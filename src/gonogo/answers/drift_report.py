@@ -133,7 +133,7 @@ class ShareShift(Part):
 
 
 class Effect(Part):
-    """How far a signal moved, where it decides: what its summary is measured by."""
+    """The size of a signal's movement, where the signal decides: the measure that its summary quotes."""
 
     psi: Number | None = None
     w1_sd: Number | None = None
@@ -147,7 +147,7 @@ class Effect(Part):
 
 
 class Estimate(Part):
-    """Not a measurement: what calls without an outcome are expected to be worth."""
+    """An estimate, not a measurement: the likely quality of calls without an outcome."""
 
     mean: Number = Field(description="expected share of good calls")
     interval95: tuple[Number, Number]
@@ -197,7 +197,7 @@ class Immature(Part):
 
 
 class RecordedData(Part):
-    """What there is of a dependency whose data are old."""
+    """The data that a dependency has, where they are old."""
 
     n: int
     start: Time

@@ -39,7 +39,7 @@ class DrillScenario(Part):
 
 
 class DrillReport(Answer):
-    """How the incident plan of a dependency did on its own history."""
+    """The result of an incident plan rehearsed on a dependency's own history."""
 
     dependency: str
     passed: bool | None = None

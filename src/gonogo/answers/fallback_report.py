@@ -78,7 +78,7 @@ class TrialMetric(Part):
 
 
 class FallbackPlan(Answer):
-    """What a fallback would do; nothing has changed yet."""
+    """A fallback that is planned and not carried out."""
 
     plan_id: str
     expires_at: Time
@@ -112,14 +112,14 @@ class Undo(Part):
 
 
 class Approver(Part):
-    """By whose word a plan was carried out; `allow` is the policy's, `evidence` that of a return."""
+    """The authority for a plan: a person, `allow` by policy, or the `evidence` of a return."""
 
     how: Literal["allow", "evidence", "confirm", "elicited", "approved", "terminal", "link"]
     who: str
 
 
 class FallbackResult(Answer):
-    """What a fallback did."""
+    """A fallback that was carried out."""
 
     dependency: str
     reason: str | None = None
@@ -143,7 +143,7 @@ class FallbackResult(Answer):
 
 
 class PromotionReport(Answer):
-    """How a candidate does on its way to all calls."""
+    """The progress of a candidate on its way to all calls."""
 
     dependency: str
     promotion: PromotionState
@@ -182,7 +182,7 @@ class ShadowCall(Part):
 
 
 class RouteAnswer(Answer):
-    """Which target to call now."""
+    """The target to call now."""
 
     dependency: str
     target: str

@@ -58,7 +58,7 @@ class ScoreHealth(Part):
 
 
 class DoubtfulWriter(Part):
-    """Who recorded calls in the last day that have changed otherwise than the golden set has.
+    """A recorder whose calls of the last day changed otherwise than the golden set did.
 
     Changes of the share of good calls, in points, from the 14 days before.
     """

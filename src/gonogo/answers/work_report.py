@@ -64,7 +64,7 @@ class RejectedItem(Part):
 
 
 class RecordAnswer(Answer):
-    """What became of the observations."""
+    """The fate of the observations that were sent: accepted, repeated, updated or refused."""
 
     accepted: int
     duplicates: int
@@ -74,7 +74,7 @@ class RecordAnswer(Answer):
 
 
 class ForgetReport(Answer):
-    """What was taken back of a dependency."""
+    """The removal of a dependency's observations, with their cost."""
 
     dependency: str
     removed: int
@@ -100,7 +100,7 @@ class DependencyLine(Part):
 
 
 class DependencyList(Answer):
-    """What is known, one line each."""
+    """The known dependencies, one line each."""
 
     dependencies: list[DependencyLine]
     refused: list[RefusedName] | None = Field(
@@ -151,7 +151,7 @@ class WaitingPlan(Part):
 
 
 class IncidentList(Answer):
-    """What is being handled, with its timeline, and the plans that wait for a person."""
+    """The incidents with their timelines, and the plans that wait for a person."""
 
     incidents: list[Incident]
     dependency: str | None = Field(default=None, description="as it was asked")

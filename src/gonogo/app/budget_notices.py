@@ -70,7 +70,7 @@ async def budget_notices(stores: Stores, *, now_ms: int) -> list[Notice]:
 async def _ahead_lately(
     stores: Stores, budget: BudgetSettings, scope: Scope, traffic: Traffic, *, now_ms: int
 ) -> Notice | None:
-    """What `_ahead` said in the last minute: a forecast is dear, and each receiver asks every 15 seconds."""
+    """Reuse the answer of `_ahead` for a minute: a forecast is dear, and each receiver asks every 15 seconds."""
     asked = stores.settings.digest, scope.start_ms
     kept = stores.paces.get(budget.name)
     if kept is None or kept.asked != asked or not 0 <= now_ms - kept.at_ms < PACE_EVERY_MS:

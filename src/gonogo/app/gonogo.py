@@ -10,31 +10,31 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from gonogo.answers import (
+    Answer,
+    BudgetCheck,
+    DependencyLine,
+    DependencyList,
+    DriftReport,
+    FallbackPlan,
+    FallbackResult,
+    IncidentList,
+    PreflightReport,
+    ProbeReport,
+    RecordAnswer,
+    RouteAnswer,
+    Settlement,
+    TrustReport,
+)
 from gonogo.app.memory import CheckMemory
 from gonogo.app.question_arguments import as_meant
 from gonogo.errors import ParameterError
+from gonogo.records import Decision
 
 if TYPE_CHECKING:
-    from gonogo.answers import (
-        Answer,
-        BudgetCheck,
-        DependencyLine,
-        DependencyList,
-        DriftReport,
-        FallbackPlan,
-        FallbackResult,
-        IncidentList,
-        PreflightReport,
-        ProbeReport,
-        RecordAnswer,
-        RouteAnswer,
-        Settlement,
-        TrustReport,
-    )
     from gonogo.answers.chart_points import History
     from gonogo.app.check_ports import Detail
     from gonogo.app.preflight import Progress
-    from gonogo.records import Decision
 
 OBSERVATIONS_MAX = 1000
 
@@ -258,7 +258,7 @@ class Gonogo(CheckMemory):
 
     @as_meant
     async def get_route(self, dependency: str, key: str | None = None) -> RouteAnswer:
-        """Which target to call now; the same key gets the same target."""
+        """Say which target to call now; the same key gets the same target."""
         from gonogo.fallback.route import recommended_route
 
         stores, now_ms = await self.stores(), self._clock()
@@ -325,7 +325,7 @@ class Gonogo(CheckMemory):
     async def list_dependencies(
         self, query: str | None = None, cursor: str | None = None
     ) -> DependencyList:
-        """What is known, one line a dependency."""
+        """List the known dependencies, one line each."""
         from gonogo.views.listing import list_dependencies
 
         stores, now_ms = await self.stores(), self._clock()
@@ -345,7 +345,7 @@ class Gonogo(CheckMemory):
         return await (await self.stores()).telemetry.names()
 
     async def dependency_line(self, name: str) -> DependencyLine:
-        """What is known of one dependency, as the list shows it.
+        """Describe one dependency as the list shows it.
 
         Raises:
             UnknownTarget: nothing was ever recorded under this name.
@@ -364,7 +364,7 @@ class Gonogo(CheckMemory):
         status: str | None = None,
         incident_id: str | None = None,
     ) -> IncidentList:
-        """What is being handled, with its timeline."""
+        """List incidents with their timelines."""
         from gonogo.app.people import incidents_and_plans
 
         return await incidents_and_plans(
@@ -378,7 +378,7 @@ class Gonogo(CheckMemory):
     async def history(
         self, answer: Answer, asked: Mapping[str, object], *, days: float | None = None
     ) -> History | None:
-        """What led to an answer, over time, for whoever draws it; None where nothing is drawn."""
+        """Chart the figures behind an answer over time; None where there is nothing to draw."""
         from gonogo.views.charts import history_of
 
         stores = await self.stores()

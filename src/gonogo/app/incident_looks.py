@@ -76,7 +76,7 @@ async def _suspected(
     *,
     now_ms: int,
 ) -> str | None:
-    """What a degradation may come from, for an incident that is about to be opened."""
+    """List possible causes of a degradation for the incident that is about to be opened."""
     from gonogo.incidents.suspects import suspected_cause
     from gonogo.trust.trust_check import check_trust
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from gonogo.answers import FallbackPlan, FallbackResult, IncidentList, PromotionReport
 from gonogo.app.open_store import OpenStore
 from gonogo.app.question_arguments import as_meant
 from gonogo.clock import spare_time
@@ -14,9 +16,6 @@ from gonogo.errors import ActionRefused
 from gonogo.records import DAY_MS, BatchReport, Decision, Observation, RefusedRows, Rejection
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gonogo.answers import FallbackPlan, FallbackResult, IncidentList, PromotionReport
     from gonogo.fallback.promotion.ramp import PromotionOutcome
     from gonogo.fallback.reconcile import Reconciliation
     from gonogo.fallback.recover import RecoveryOutcome
@@ -76,7 +75,7 @@ class Maintenance(OpenStore):
         return stored.refuse_left()
 
     async def refused_rows(self) -> list[RefusedRows]:
-        """What was refused on the way in within 30 days, by dependency, the most first."""
+        """Count the rows refused on the way in within 30 days, by dependency, most refused first."""
         return await (await self.stores()).refusals.recent(self._clock())
 
     async def claim(self, work: str, holder: str, *, for_s: float) -> bool:
@@ -90,7 +89,7 @@ class Maintenance(OpenStore):
         await (await self.stores()).leases.release(work, holder)
 
     async def watched(self) -> list[str]:
-        """What some `gonogo watch` does now, by name."""
+        """Name the duties that a running `gonogo watch` carries out now."""
         return await (await self.stores()).leases.held(now_ms=self._clock())
 
     async def accept_baseline(
@@ -166,7 +165,7 @@ class Maintenance(OpenStore):
     async def plan_to_approve(
         self, dependency: str, plan_id: str | None = None, undo: str | None = None
     ) -> FallbackPlan | None:
-        """What a person would have to say yes to; reads only. None where no yes is needed."""
+        """Read a plan that needs a person's approval; None where it needs none."""
         from gonogo.fallback.ask import plan_to_approve
 
         stores = await self.stores()
@@ -294,7 +293,7 @@ class Maintenance(OpenStore):
         return await incident_now(stores, incident_id, now_ms=now_ms)
 
     async def post_mortem(self, incident_id: str) -> str:
-        """What happened, in Markdown, each claim with the decision that it rests on.
+        """Write an incident's post-mortem in Markdown, each claim with the decision that it rests on.
 
         Raises:
             UnknownTarget: there is no incident with this id.
@@ -347,7 +346,7 @@ class Maintenance(OpenStore):
         return await (await self.stores()).decisions.actions(limit=limit)
 
     async def gauges(self) -> Gauges:
-        """What a monitoring system scrapes; nothing of it goes into the decision log."""
+        """Read the metrics that a monitoring system scrapes; the decision log gets none of it."""
         from gonogo.views.gauges import SCRAPE_S, read_gauges
 
         stores = await self.stores()
@@ -365,7 +364,7 @@ class Maintenance(OpenStore):
         )
 
     async def movements(self) -> AsyncGenerator[Movements]:
-        """What has changed since it was asked or last told, whichever process changed it.
+        """Yield the changes since the last look, whichever process made them.
 
         Raises:
             StoreError: the store failed.
@@ -381,7 +380,7 @@ class Maintenance(OpenStore):
                 before = now
 
     async def calibration(self) -> CalibrationTable:
-        """How often budget checks that were settled came true, by what they had said."""
+        """Compare the confidence of settled budget checks with how often they came true."""
         from gonogo.money.calibration import calibration_table
 
         return await calibration_table((await self.stores()).ledger)

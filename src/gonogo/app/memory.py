@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gonogo.answers import DriftReport, TrustReport
 from gonogo.app.maintenance import Maintenance
 from gonogo.clock import spare_time, wall_clock_ms
+from gonogo.records import Mark
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
-    from gonogo.answers import DriftReport, TrustReport
     from gonogo.app.check_ports import Detail
     from gonogo.app.parts import Stores
     from gonogo.drift.drift_memory import DriftMemory
     from gonogo.drift.finding import DriftQuestion
-    from gonogo.hours.stream_cache import Recent
-    from gonogo.records import Mark
-    from gonogo.settings import Settings
+    from gonogo.hours.stream_cache import AnswerCache
     from gonogo.trust.fleet_scores import Suspicion
 
 # How long a look at the fleet goes on scoring before it answers with what there is.
@@ -42,7 +42,7 @@ class CheckMemory(Maintenance):
         actor: str = "agent",
     ) -> None:
         super().__init__(settings, clock=clock, actor=actor)
-        self._memory: tuple[DriftMemory, Recent[TrustReport]] | None = None
+        self._memory: tuple[DriftMemory, AnswerCache[TrustReport]] | None = None
         self._suspicion: Suspicion | None = None
 
     def _forget(self) -> None:
@@ -148,13 +148,13 @@ class CheckMemory(Maintenance):
         shown = fills[: len(settings.budgets) + VALUES_LISTED]
         return [fill.budget.name for fill in sorted(shown, key=lambda fill: -fill.share)]
 
-    def _remembered(self) -> tuple[DriftMemory, Recent[TrustReport]]:
-        """What earlier checks of drift and of trust leave to later ones."""
+    def _remembered(self) -> tuple[DriftMemory, AnswerCache[TrustReport]]:
+        """The caches that earlier drift and trust checks fill for later ones."""
         from gonogo.drift.drift_memory import DriftMemory
-        from gonogo.hours.stream_cache import Recent
+        from gonogo.hours.stream_cache import AnswerCache
 
         if self._memory is None:
-            self._memory = DriftMemory(), Recent()
+            self._memory = DriftMemory(), AnswerCache()
         return self._memory
 
 

@@ -46,7 +46,7 @@ class NewNames:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of what was stored."""
+        """Notes on the rows that were stored: odd names, unknown budgets, misplaced times."""
         return self.sink.notes
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
@@ -131,7 +131,7 @@ class NewNames:
         self.refusals.replace(refusals.counts, source=file, now_ms=now_ms)
 
     async def refused_before(self, file: str) -> int:
-        """How many rows of a file its newest reading refused."""
+        """Count the rows of a file that its newest reading refused."""
         return await self.refusals.of_source(file)
 
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
@@ -140,7 +140,7 @@ class NewNames:
 
 
 def _is_of_value(one: Observation, keyed: Mapping[str, BudgetSettings]) -> bool:
-    """Whether a call that names a limit for each value says whose it is."""
+    """Whether a call that names a keyed budget also gives the key's value."""
     limit = keyed.get(one.budget or "")
     return limit is not None and limit.per in one.segments
 

@@ -15,10 +15,10 @@ import anyio
 from gonogo.config.edits import ConfigFile
 from gonogo.errors import StoreError
 from gonogo.records import Decision
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
-    from gonogo.settings import Settings
 
 EDIT = "edit_configuration"
 
@@ -59,7 +59,7 @@ class OpenStore:
 
     @property
     def actor(self) -> str:
-        """Who asks."""
+        """The name under which this process asks."""
         return _CALLER.get() or self._actor
 
     @actor.setter

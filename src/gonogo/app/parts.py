@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.health import TrustHealth
 from gonogo.money.planned_spend import Forecasts
 from gonogo.money.scopes import Traffic, traffic_now
+from gonogo.ports.money import Ledger
+from gonogo.ports.notices import Pace
 from gonogo.ports.routes import LOCAL
 from gonogo.ports.standing_verdicts import part_verdict
 from gonogo.records import Decision, Part
@@ -34,6 +37,7 @@ from gonogo.store.books.ledger import SqliteLedger
 from gonogo.store.books.notice_book import StoredNotices, StoredSilences
 from gonogo.store.books.refused_book import StoredRefusals
 from gonogo.store.books.route_book import StoredRoutes
+from gonogo.store.engine import Engine
 from gonogo.store.postgres.address import is_address, shown
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 from gonogo.store.sqlite.lock import FileLock
@@ -41,14 +45,9 @@ from gonogo.views.decision_log import ENTROPY_BITS, entry_of, id_of, with_id
 from gonogo.views.evidence import evidence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gonogo.app.new_names import NewNames
     from gonogo.ports.actuators import Actuator
-    from gonogo.ports.money import Ledger
-    from gonogo.ports.notices import Pace
     from gonogo.ports.sharing import Changes, Leases
-    from gonogo.store.engine import Engine
     from gonogo.store.sqlite.backup import RestoreReport
 
 # A question about a route must not wait for its peers each time.
@@ -94,7 +93,7 @@ class Stores:
         return id_of(_IDS.number(now_ms), prefix=prefix)
 
     def intake(self, *, from_files: bool = False, writer: str | None = None) -> NewNames:
-        """Where observations of a writer (the actor) go; what is dated far back moves no closed baseline."""
+        """The sink for a writer's (the actor's) observations; data dated far back move no closed baseline."""
         from gonogo.app.new_names import NewNames
         from gonogo.drift.backdating import BackdatedIntake
 
@@ -104,7 +103,7 @@ class Stores:
         return NewNames(sink, telemetry, self.ledger, self.refusals, said_by, self.names_seen)
 
     async def traffic(self) -> Traffic:
-        """Where calls go now, for whoever prices them or counts what they cost."""
+        """The current routes, for pricing calls and for counting their costs."""
         return await traffic_now(self.settings, self.telemetry, self.routes)
 
     def noted(
@@ -277,7 +276,7 @@ def fallback_ports(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What differs between the engines; the rest of a store is the same over each."""
+    """The parts of a store that differ between the engines; the rest is the same over each."""
 
     db: Engine
     telemetry: StoredTelemetry

@@ -83,7 +83,7 @@ async def tell_test(
 
 
 def _receivers(stores: Stores, name: str | None) -> tuple[list[Notifier], list[tuple[str, Step]]]:
-    """Those that can be told, and what keeps each of the others: one without its secret silences nobody else."""
+    """The notifiers that work, and the fault of each other one: one without its secret silences nobody else."""
     if name is not None and name not in stores.settings.notify:
         advice = "Add [settings.notify.NAME] to gonogo.toml, or check the name."
         raise UnknownTarget("receiver", name, stores.settings.notify, advice)
@@ -122,7 +122,7 @@ def _promotion_notice(news: PromotionNews) -> Notice:
 def _of_promotion(
     subject: str, why: str, ts_ms: int, *, told: int = 0, over: bool = False
 ) -> Notice:
-    """On one page with what else is told of the dependency's promotion; each an alert of its own."""
+    """A promotion's notice, on one page with the dependency's others; each is an alert of its own."""
     _, status, _, name = subject.split(":", 3)
     cause, page = f"promotion {status}", f"gonogo/{name}/promotion"
     return notice_of(
@@ -137,7 +137,7 @@ def _others(
     *,
     now_ms: int,
 ) -> list[Notice]:
-    """What is due beside incidents, for somebody who was told so much; what is over ends there."""
+    """Notices due beside incidents, for a receiver that was told of so many; those that are over end there."""
     here = {notice.incident.id for notice in due}
     waiting = [replace(n, told=told.get(n.incident.id, 0)) for n in due]
     return waiting + [
@@ -204,7 +204,7 @@ async def incidents_and_plans(
     incident_id: str | None,
     now_ms: int,
 ) -> IncidentList:
-    """What is being handled, the plans that wait, and whom nobody is woken for."""
+    """Read incidents, the plans that wait, and current silences."""
     found = await get_incidents(
         stores.incidents,
         stores.decisions,
@@ -245,7 +245,7 @@ async def incidents_and_plans(
 
 
 async def standing_silences(stores: Stores, *, now_ms: int) -> list[Silence]:
-    """What people silenced, and windows of maintenance: of each the one that holds now or comes next."""
+    """List silences and maintenance windows: of each the one that holds now or comes next."""
     said = await stores.silences.standing(now_ms=now_ms)
     return said + repeated_silences(stores.settings, now_ms=now_ms)
 

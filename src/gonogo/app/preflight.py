@@ -21,7 +21,7 @@ Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is planned: calls by dependency (None: not stated), and the budget they use."""
+    """The planned work: calls by dependency (None: not stated), and the budget they use."""
 
     calls: Mapping[str, int | None]
     budget: str | None = None
@@ -94,7 +94,7 @@ def planned_work(
     planned_calls: int | None,
     budget: str | None,
 ) -> Work:
-    """What the arguments name.
+    """Build the planned work from the arguments of a preflight.
 
     Raises:
         ParameterError: neither or both of workload and dependencies, or too many of them.
@@ -128,7 +128,7 @@ def planned_work(
 
 
 async def _part(app: Checks, stores: Stores, name: str, route: Route | None) -> PartReport:
-    """One dependency, judged where its calls go now, and when its plan was last rehearsed."""
+    """Check one dependency: judged where its calls go now, with the last rehearsal of its plan."""
     part = await _judged(app, stores, name, route)
     if not app.settings.dependency(name).fallback:
         return part
@@ -157,7 +157,7 @@ async def _judged(app: Checks, stores: Stores, name: str, route: Route | None) -
 
 
 def _main_target(route: Route) -> str:
-    """Where most calls go."""
+    """The target that most calls go to."""
     return max(route.targets, key=lambda weight: weight.share).target
 
 

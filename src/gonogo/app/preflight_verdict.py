@@ -31,7 +31,7 @@ from gonogo.text.row_notes import ahead_names_note, all_refused_text, refusal_co
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """What was found for one dependency.
+    """The findings about one dependency.
 
     `target` is where its calls go now, `measured` the dependency that this is a version of. `version`: how that
     version's own calls do, where they go to one; else `trust` is of all.
@@ -82,7 +82,7 @@ class PartReport:
 
     @property
     def ahead(self) -> Ahead | None:
-        """What of its observations lies ahead of the clock."""
+        """The dependency's observations dated ahead of the clock."""
         return next((r.ahead for r in (self.drift, self.trust) if r and r.ahead), None)
 
     @property
@@ -215,7 +215,7 @@ def _summary(
 
 
 def _not_measured(parts: Sequence[PartReport]) -> str:
-    """Which parts are judged without any outcome, as a sentence; empty where none is."""
+    """A sentence naming the parts that are judged without any outcome; empty where there are none."""
     names = [
         part.dependency
         for part in parts
@@ -225,7 +225,7 @@ def _not_measured(parts: Sequence[PartReport]) -> str:
 
 
 def _not_counted(budget: BudgetCheck | None) -> str:
-    """What of the work the budget does not count, as a sentence; empty where that is nothing."""
+    """A sentence naming the work that the budget does not count; empty where it counts all."""
     every = () if budget is None else budget.not_counted or ()
     names = [each.recorded for each in every if each.listed is None and each.recorded]
     return f" Budget {budget.budget} does not count {named(names)}." if budget and names else ""

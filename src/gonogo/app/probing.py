@@ -23,7 +23,7 @@ RECORD_S = 5.0
 
 
 def open_prober(settings: Settings, *, clock: Callable[[], int]) -> Prober:
-    """What carries out runs, at the prices of the settings."""
+    """Build the prober that carries out runs, at the prices of the settings."""
 
     def price(name: str, version: str | None, tokens_in: int, tokens_out: int) -> int | None:
         return call_micro_usd(

@@ -66,7 +66,7 @@ def as_meant(question: Question) -> Question:
 
 
 async def why_unknown(app: Any, unknown: UnknownTarget) -> UnknownTarget | None:  # noqa: ANN401 - whose question it is
-    """Why a dependency is unknown of which rows came, and all were refused; None where none came."""
+    """Explain an unknown dependency whose rows were all refused; None where no rows came."""
     from gonogo.text.row_notes import refused_text
 
     if unknown.what != "dependency":

@@ -57,7 +57,7 @@ def notice_of(
 
 
 async def drift_verdicts(stores: Stores, *, now_ms: int) -> dict[str, Verdict]:
-    """What the newest drift check of each dependency says now; without those never asked."""
+    """Read each dependency's newest drift verdict; those never checked are left out."""
     found = await verdicts_now(stores.decisions, stores.settings, now_ms=now_ms)
     return {name: one.drift for name, one in found.items() if one.drift is not None}
 
@@ -105,7 +105,7 @@ def shift_over(subject: str, drifts: Mapping[str, Verdict], told: int, now_ms: i
 def _of_metric(
     name: str, metric: str, why: str, ts_ms: int, *, told: int = 0, over: bool = False
 ) -> Notice:
-    """One of several on the page of its dependency; to who keeps alerts apart, one of its own."""
+    """A metric's notice on its dependency's page; an alert of its own where a receiver keeps alerts apart."""
     subject = f"{SHIFT}{quote(metric, safe='')}:{name}"
     cause, page = f"shift of {metric}", f"gonogo/{name}/shift"
     found = notice_of(

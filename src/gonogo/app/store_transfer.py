@@ -26,7 +26,7 @@ COMPARED_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class TransferReport:
-    """What a move brought over now, and what was compared afterwards."""
+    """The rows that a move copied, and the comparison of both stores afterwards."""
 
     parts: int
     rows: int

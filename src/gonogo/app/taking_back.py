@@ -23,7 +23,7 @@ def selection_of(
     run: str | None = None,
     zone: str = "UTC",
 ) -> Selection:
-    """Which observations are meant; a day as `until` is meant whole.
+    """Build the selection of observations to forget; a date as `until` includes that whole day.
 
     Raises:
         ParameterError: a bound is no time, or the period is empty.
@@ -39,7 +39,7 @@ def selection_of(
 
 
 async def forgettable(app: Maintenance, dependency: str, selection: Selection) -> ForgetReport:
-    """What `forget` would take back; nothing is changed.
+    """Count the observations that `forget` would remove; changes nothing.
 
     Raises:
         UnknownTarget: nothing is known of the dependency.

@@ -1,4 +1,4 @@
-"""Which characters names and texts may have: what cannot be seen cannot be checked.
+"""The characters that names and texts may have: an invisible one cannot be checked.
 
 `name_of` is the one border of names (dependencies, versions, slices, ids, predictions, budgets):
 Unicode's NFC, single spaces, nothing that is not seen. `visible` is the one way out of texts.
@@ -81,7 +81,7 @@ _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\W_]+(?=\d)")
 
 
 def skeleton(name: str) -> str:
-    """What a name looks like: equal for names that a reader takes for each other.
+    """The shape of a name: equal for names that a reader takes for each other.
 
     Case, separators, marks and width are left out; letters of other scripts, 0, 1 and | stand for
     the Latin letters that they are drawn like.

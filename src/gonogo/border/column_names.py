@@ -113,7 +113,7 @@ _LETTERS_OF_UNIT = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
 
 def recognised(columns: Iterable[str]) -> int:
-    """How many fields columns seem to hold, by their names."""
+    """Count the columns whose names suggest a field."""
     return len({field for column in columns if (field := _meant(column)[0]) is not None})
 
 

@@ -197,7 +197,7 @@ async def route(
     ] = None,
     release: Annotated[bool, typer.Option("--release", help="Let a held route go.")] = False,
 ) -> None:
-    """Which target to call now; a person may hold the route there."""
+    """Say which target to call now; a person may hold the route there."""
     if (hold is not None and release) or (until is not None and hold is None):
         raise ParameterError("--hold and --release exclude each other, and --until needs --hold.")
     if hold is not None or release:

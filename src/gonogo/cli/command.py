@@ -17,13 +17,13 @@ import typer
 
 from gonogo.config import load_settings
 from gonogo.errors import plain
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from gonogo.answers import Answer
     from gonogo.app import Gonogo
     from gonogo.app.parts import Stores
     from gonogo.cli.screen import Screen
-    from gonogo.settings import Settings
 
 PANEL = "Every command"
 # What a newcomer needs in the first hour; `gonogo --help` shows it above the rest.
@@ -197,7 +197,7 @@ def _store_log_on_stderr() -> Iterator[None]:
 
 
 def _person() -> str:
-    """Who runs the command, as the log has it: the operating system's user.
+    """The operating system's user, as whom commands are logged.
 
     A container may run as a number that no account has: then it is "person" alone.
     """

@@ -1,4 +1,4 @@
-"""Where a command's name stands among the arguments; needs nothing of the command line."""
+"""The position of a command's name among the arguments; imports nothing of the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OPTIONS_WITH_VALUE = ("--store", "--config")
 
 
 def command_place(arguments: Sequence[str]) -> int | None:
-    """Where the command's name stands, after the options that may come before it."""
+    """Find the command's name after the options that may come before it."""
     is_value = False
     for place, argument in enumerate(arguments):
         if is_value:

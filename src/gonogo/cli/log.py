@@ -32,7 +32,7 @@ async def list_dependencies(
     query: Annotated[str | None, typer.Argument(help="Part of a name.")] = None,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
 ) -> None:
-    """What is known, one line a dependency, with the last verdict."""
+    """List the known dependencies, one line each, with the last verdict."""
     session.show(await session.app.list_dependencies(query=query, cursor=cursor))
 
 
@@ -52,7 +52,7 @@ async def incidents(
         str | None, typer.Option("--id", "--incident-id", help="One, with its timeline.")
     ] = None,
 ) -> None:
-    """What is being handled, with its timeline."""
+    """List incidents with their timelines."""
     session.show(
         await session.app.get_incidents(
             dependency=dependency, status=status, incident_id=incident_id
@@ -88,7 +88,7 @@ def _whole_s(ts_ms: int) -> int:
 
 @command(decisions, "calibration", "gonogo decisions calibration")
 async def calibration(session: Session) -> None:
-    """How often budget checks that were settled came true, by the confidence they had."""
+    """Show how often settled budget checks came true, by the confidence they had."""
     table = await session.app.calibration()
     if session.screen.as_json:
         session.screen.line(json.dumps({k: v for k, v in asdict(table).items() if v is not None}))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gonogo.answers import NextAction
 
 # Each tool's command, and the argument that stands without a name. Options are named as arguments.
@@ -69,7 +68,7 @@ _WAYS = {"shadow": ["--shadow"], "split": ["--at-once"]}
 
 
 def with_options(text: str) -> str:
-    """What an answer or an error says, with arguments as the options that the command line takes."""
+    """Rewrite the arguments named in an answer or an error as command-line options."""
     for called, typed in _TYPED:
         text = text.replace(called, typed)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gonogo.answers import Answer
 from gonogo.cli.next_steps import as_command, with_options
 from gonogo.errors import plain
 from gonogo.text.answer_text import Words, as_json, as_text, words
@@ -16,8 +17,6 @@ from gonogo.text.forms import Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from gonogo.answers import Answer
 
 STYLES = {
     "GO": "bold white on green4",

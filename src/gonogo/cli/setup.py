@@ -264,7 +264,7 @@ def _entry(
 
 
 def own_command() -> tuple[str, ...]:
-    """What starts this gonogo: its script where that is there, else its interpreter."""
+    """The command that starts this gonogo: its script where there is one, else its interpreter."""
     scripts = [Path(sys.argv[0]).absolute(), Path(sys.executable).with_name("gonogo")]
     for script in scripts:
         if script.stem == "gonogo" and script.is_file() and os.access(script, os.X_OK):

@@ -147,7 +147,7 @@ def _numbers(told: Mapping[str, object]) -> Iterator[tuple[str, float]]:
 
 
 def _lists(value: object, path: str = "") -> Iterator[tuple[str, int]]:
-    """How long each list is, and how many of what it lists lack a field that others have."""
+    """The length of each list, and how many of its items lack a field that others have."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _lists(part, f"{path}.{name}")

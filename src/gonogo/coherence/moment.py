@@ -21,11 +21,11 @@ from gonogo.answers import (
 )
 from gonogo.coherence.exchanges import Exchange
 from gonogo.errors import GonogoError
+from gonogo.settings import Settings
 from gonogo.text.answer_text import as_text
 
 if TYPE_CHECKING:
     from gonogo.app import Gonogo
-    from gonogo.settings import Settings
 
 PAGES_MAX = 1000
 _SAMPLE = re.compile(r"^gonogo_(?P<family>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
@@ -37,7 +37,7 @@ Gauge = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What one store says while nothing is written; questions that were refused are left out.
+    """The answers of one store while nothing is written; questions that were refused are left out.
 
     Attributes:
         settings: What is configured.

@@ -26,7 +26,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """What a rule found: the rule's name, and one sentence with both values."""
+    """A rule that was broken: its name, and one sentence with both values."""
 
     rule: str
     found: str
@@ -85,7 +85,7 @@ def of_pair(check: Callable[[A, A], Iterator[str]]) -> Callable[[A, A], Iterator
 
 
 def pair_disagreements(rule: str, less: Answer, more: Answer) -> list[Disagreement]:
-    """What one rule of pairs finds in two answers."""
+    """List the disagreements that one rule of pairs finds in two answers."""
     return [Disagreement(rule, what) for what in PAIR_RULES[rule].check(less, more)]
 
 

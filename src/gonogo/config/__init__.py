@@ -89,7 +89,7 @@ def load_settings(
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:
-    """What changes where a file is edited or replaced; None where there is none."""
+    """A fingerprint of a file that changes when it is edited or replaced; None where there is no file."""
     try:
         seen = path.stat()
     except OSError:

@@ -20,7 +20,7 @@ WINDOWS: tuple[WindowKind, ...] = get_args(WindowKind)
 
 
 def _window(value: object) -> tuple[WindowKind, int | None]:
-    """Its kind, and the seconds of one that rolls or begins with its first call."""
+    """Parse a window: its kind, and the seconds of a rolling one or of a session."""
     text = value if isinstance(value, str) else ""
     word, _, length = text.partition(":")
     window_s = duration_s(length) if length else None

@@ -57,7 +57,7 @@ class _Field:
         return frozenset(found)
 
     def refused(self, text: str) -> Refusal:
-        """What is wrong with a part of it."""
+        """The refusal of a part of this field."""
         words = f", or {self.words[0]} to {self.words[-1]}" if self.words else ""
         return Refusal(
             f"has '{text}' for the {self.name}: allowed are {self.low} to {self.high}{words}"

@@ -87,7 +87,7 @@ def first_refusal(
 
 
 def _refused(found: ErrorDetails) -> Refusal:
-    """What pydantic found wrong, as we say it."""
+    """Translate pydantic's errors into our one line."""
     context = found.get("ctx", {})
     error = context.get("error")
     if isinstance(error, Refusal):

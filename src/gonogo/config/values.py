@@ -33,7 +33,7 @@ Checked = TypeVar("Checked")
 
 
 class Refusal(ValueError):
-    """What is allowed instead, of the value itself or of a key below it.
+    """A refused value, and what is allowed instead of it or of a key below it.
 
     Args:
         allowed: As "must be true or false".
@@ -48,7 +48,7 @@ class Refusal(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where relative paths start, and the environment that secrets are read from."""
+    """The folder that relative paths start from, and the environment that secrets are read from."""
 
     folder: Path
     environ: Mapping[str, str]

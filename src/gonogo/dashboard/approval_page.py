@@ -28,7 +28,7 @@ HEADERS = {
 
 
 def approval_route(app: Gonogo) -> Route:
-    """Where links lead. `app` may act; without a configured secret every link is refused."""
+    """The page behind approval links. `app` may act; without a configured secret every link is refused."""
     secret = app.settings.approval_secret
 
     async def approve(request: Request) -> Response:

@@ -99,7 +99,7 @@ class Answers:
 
     def __init__(self, app: Gonogo, pulse: Pulse) -> None:
         self._app, self._pulse = app, pulse
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _CachedAnswer] = OrderedDict()
 
     async def to(self, question: Question) -> dict[str, Any]:
         """The answer as a tool's result has it, at most 30 s old, with its history beside it.
@@ -108,7 +108,7 @@ class Answers:
             GonogoError: What the tool refuses.
         """
         key = repr(question)
-        kept = self._kept.setdefault(key, _Kept())
+        kept = self._kept.setdefault(key, _CachedAnswer())
         self._kept.move_to_end(key)
         if len(self._kept) > ANSWERS_KEPT:
             self._kept.popitem(last=False)
@@ -121,7 +121,7 @@ class Answers:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CachedAnswer:
     """An answer, when it was made, and how many writes there had been."""
 
     result: dict[str, Any] | None = None

@@ -20,19 +20,19 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from gonogo import __version__
+from gonogo.app import Gonogo
 from gonogo.dashboard.approval_page import approval_route
 from gonogo.dashboard.questions import Answers, question_of
 from gonogo.errors import GonogoError, ParameterError, UnknownTarget
 from gonogo.http.guard import Place, bearer, holds, refusal
 from gonogo.http.signatures import PATH as LINKED
 from gonogo.panel import inline_hash, panel_html, stream_script
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.app import Gonogo
     from gonogo.dashboard.pulse import Pulse
-    from gonogo.settings import Settings
 
 COOKIE = "gonogo_token"
 BEAT_S = 15.0
@@ -94,11 +94,11 @@ def site(
     ]
     if acting is not None:
         routes.append(approval_route(acting))
-    return _Guarded(Starlette(routes=routes), place, tokens)
+    return _AccessGuard(Starlette(routes=routes), place, tokens)
 
 
 def _about(settings: Settings, budgets: list[str]) -> dict[str, Any]:
-    """What the page cannot learn from an answer: the budgets and workloads there are."""
+    """The budgets and workloads there are, which the page cannot learn from an answer."""
     return {
         "version": __version__,
         "budgets": [
@@ -136,7 +136,7 @@ async def _events(pulse: Pulse) -> AsyncIterator[str]:
             yield "event: changed\ndata: {}\n\n" if changed else ": still here\n\n"
 
 
-class _Guarded:
+class _AccessGuard:
     """Lets through only requests that come from where they should, from whoever holds a token."""
 
     def __init__(self, inner: ASGIApp, place: Place, tokens: Sequence[str]) -> None:

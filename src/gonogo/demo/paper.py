@@ -65,7 +65,7 @@ class Paper:
         self._console.print(Text.assemble(("$ ", "dim"), (text, "cyan"), ("  ", ""), (result, "")))
 
     def question(self, tool: str, **arguments: object) -> None:
-        """What the agent asks."""
+        """Print the agent's question."""
         shown = ", ".join(
             f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items()
         )
@@ -75,7 +75,7 @@ class Paper:
         self._console.print(grid)
 
     def answer(self, answer: Answer, *lines: str) -> None:
-        """What came back: the verdict, the summary, and lines that carry it."""
+        """Print the answer: the verdict, the summary, and lines that carry it."""
         grid = _two_columns()
         grid.add_row(Text(*BADGES[answer.verdict]), Text(answer.summary))
         for line in lines:
@@ -145,7 +145,7 @@ def _parts(parts: Sequence[tuple[str, Verdict, str]]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """What the chart shows. Days count from the beginning of the simulated weeks.
+    """The data of the chart. Days count from the beginning of the simulated weeks.
 
     `accuracy` has one fraction a day; `alarm` is the day at whose end the check first said
     degraded. What is not known is None.
@@ -160,7 +160,7 @@ class Decline:
 
     @property
     def days(self) -> int:
-        """How many days there are."""
+        """The number of days."""
         return len(self.accuracy)
 
 

@@ -65,7 +65,7 @@ LABELS = ("negative", "neutral", "positive")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One morning: what was recorded by then, and where it lies."""
+    """The scene of one morning: the records up to then, in a store of their own."""
 
     day: int
     begin_ms: int
@@ -77,11 +77,11 @@ class Stage:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process needs to find this store."""
+        """The environment in which a process finds this store."""
         return {"GONOGO_STORE": str(self.store), "GONOGO_CONFIG": str(self.config)}
 
     async def told(self, *command: str) -> str:
-        """What a command says of this store.
+        """Run a command on this store and return its output.
 
         Raises:
             StoreError: it failed; its own line is passed on.
@@ -201,7 +201,7 @@ def _first(error: BaseException) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a skill judged: when it was published, in days since the beginning, and a die."""
+    """An item that the skill judged: when it was published, in days since the beginning, and a die."""
 
     day: float
     published_day: float
@@ -228,7 +228,7 @@ class Call:
 
 
 def _slid(day: float) -> float:
-    """How far the slide has come, from 0 to 1."""
+    """The progress of the slide, from 0 to 1."""
     return min(1.0, max(0.0, (day - HEALTHY_DAYS) / (DAYS - HEALTHY_DAYS)))
 
 

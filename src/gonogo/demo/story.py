@@ -38,7 +38,7 @@ FIRST_DAY_ASKED = 8
 
 @dataclass(frozen=True, slots=True)
 class StoryEnd:
-    """Where the last morning lies, and the preflight after the fallback."""
+    """The time of the last morning, and the preflight after the fallback."""
 
     stage: Stage
     last: PreflightReport
@@ -182,7 +182,7 @@ async def _fall_back(paper: Paper, agent: Agent, report: DriftReport) -> None:
 
 
 async def _incidents(paper: Paper, agent: Agent, stage: Stage) -> None:
-    """What was opened by itself, what is suspected, and the post-mortem so far."""
+    """Show the incident that opened by itself, its suspect, and the post-mortem so far."""
     paper.part("What is being handled")
     paper.question("get_incidents")
     listed = await agent.ask(IncidentList, "get_incidents")

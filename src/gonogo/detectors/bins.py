@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -16,8 +17,6 @@ from typing import TYPE_CHECKING, Literal
 from gonogo.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import numpy as np
     from numpy.typing import ArrayLike
 
@@ -46,7 +45,7 @@ _LOG_METRICS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How values become bins.
+    """The mapping from values to bins.
 
     `log`: values >= 0. Bin 0 is exactly zero; a positive value has OpenTelemetry's bucket index at
     scale 4 plus `INDEX_OFFSET`, bucket i holding (2^(i/16), 2^((i+1)/16)].

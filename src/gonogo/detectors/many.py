@@ -12,7 +12,7 @@ from gonogo.errors import DataError
 
 
 def listed(evidence_nats: ArrayLike, *, needed: float) -> list[int]:
-    """Which detectors of a list to flag (e-d-BH): indices, strongest first.
+    """Select the detectors of a list to flag (e-d-BH): indices, strongest first.
 
     The largest k for which the k-th strongest has at least K needed / k, of K detectors; they may
     depend on each other in any way.

@@ -65,7 +65,7 @@ class _Beginning(Generic[Ran]):
     joined: Ran | None = None
 
     def agree(self, cuts: Sequence[int]) -> int:
-        """How many of these pieces a run that is cut there begins with; the others are dropped."""
+        """Count how many of these pieces a run that is cut there begins with; the others are dropped."""
         same = 0
         while same < min(len(self.ends), len(cuts)) and self.ends[same][0] == cuts[same]:
             same += 1
@@ -149,7 +149,7 @@ def _keys(
     start: tuple[object, object],
     known: Sequence[tuple[int, blake2b]],
 ) -> list[blake2b]:
-    """What each piece depends on: where it starts, every batch up to its end, all cuts so far."""
+    """The inputs that each piece depends on: its start, every batch up to its end, all cuts so far."""
     keys, size = [digest for _, digest in known], len(batches)
     first, digest = (
         known[-1] if known else (0, blake2b(repr((start, size)).encode(), digest_size=16))
@@ -169,7 +169,7 @@ def _keys(
 
 @lru_cache(maxsize=1 << 10)
 def _cuts(seen: int, count: int) -> tuple[int, ...]:
-    """Where the pieces end, counted from the first of `count` batches after `seen` others."""
+    """The ends of the pieces, counted from the first of `count` batches after `seen` others."""
     end, cuts = seen + count, [cut for cut in FIRST if seen < cut <= seen + count]
     last = max([0, *(cut for cut in FIRST if cut <= end)])
     for length in (*LENGTHS, *(FINE if last else ())):

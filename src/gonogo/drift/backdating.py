@@ -110,7 +110,7 @@ class BackdatedIntake:
         )
 
     async def _closed_start_ms(self, name: str, *, golden: bool) -> int | None:
-        """Where the learned baseline begins; None while it is open, held, or may still be moved."""
+        """The start of the learned baseline; None while it is open, held, or may still be moved."""
         # Drift is numpy's, and most observations are of today: they never need it.
         from gonogo.drift.baseline import accepted_baseline
         from gonogo.hours.rate_hours import RATE_METRICS, learned_baseline, rate_stream

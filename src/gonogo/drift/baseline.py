@@ -1,4 +1,4 @@
-"""Which hours are a dependency's baseline: accepted, configured, or learned."""
+"""The choice of a dependency's baseline hours: accepted, configured, or learned."""
 
 from __future__ import annotations
 

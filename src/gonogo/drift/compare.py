@@ -145,7 +145,7 @@ def compare_sides(
     sides: Sides,
     min_effect: float,
 ) -> Finding:
-    """What the labels and the golden pairs of two sides say of one rate together.
+    """Combine the evidence of labels and golden pairs about the difference of two sides' rates.
 
     Evidence is the average of both: an average of e-values is an e-value. The worse of the two
     rungs is told, except that what one of them can exclude, the other need not.
@@ -273,7 +273,7 @@ def _paired(test: PairedTest) -> _Source:
 
 
 def _undecided(shown: _Source, before: RateStream, min_effect: float) -> tuple[str, str]:
-    """Why neither go nor a fall can be told, and what would tell."""
+    """The reason why neither go nor a fall can be concluded, and the data that would decide."""
     low, high = shown.gain.interval95
     n0, n1 = shown.n_before, shown.n_after
     why = (

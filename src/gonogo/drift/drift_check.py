@@ -201,7 +201,7 @@ def _decisive(findings: list[Finding], question: DriftQuestion) -> Finding:
 
 
 def _not_followed(metric: str, question: DriftQuestion) -> Finding:
-    """Why nothing can be said of a metric that is known, and what to do."""
+    """The reason why a known metric cannot be judged, and the remedy."""
     if question.compares:
         sides = "versions" if question.version or question.baseline_version else "periods"
         why = f"{sides} are compared by outcome and error, not by {metric}"
@@ -382,7 +382,7 @@ def _immature(data: DriftData) -> Immature | None:
 
 
 def _good_until_ms(maturity: Maturity, *, stale_at_ms: int | None, now_ms: int) -> int:
-    """When time alone may turn a report: the next hour, hours that ripen, data that grow stale."""
+    """When a report may change without new data: at the next hour, as hours ripen, as data grow stale."""
     turns = [(now_ms // HOUR_MS + 1) * HOUR_MS]
     if not maturity.prompt:
         turns.append(round((maturity.end_hour(now_ms) + 1) * HOUR_MS + maturity.lag_s * 1000))

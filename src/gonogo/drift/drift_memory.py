@@ -13,7 +13,7 @@ from gonogo.detectors.pieces import PieceCache
 from gonogo.detectors.rate.rate_watch import RateWatch
 from gonogo.detectors.values.scores import ScoreWatch
 from gonogo.hours.history import HistoryCache
-from gonogo.hours.stream_cache import Recent
+from gonogo.hours.stream_cache import AnswerCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +28,6 @@ class Runs:
 class DriftMemory:
     """Reports that may still stand, histories, and pieces of detectors' runs."""
 
-    reports: Recent[DriftReport] = field(default_factory=Recent)
+    reports: AnswerCache[DriftReport] = field(default_factory=AnswerCache)
     past: HistoryCache = field(default_factory=HistoryCache)
     runs: Runs = field(default_factory=Runs)

@@ -148,7 +148,7 @@ class _Periods:
 
     @property
     def split(self) -> MixSplit | None:
-        """How the whole moved; None where a period has no labels, or one value has them all."""
+        """Split the change of the whole by the mix; None where a period has no labels, or one value has them all."""
         if (self.n.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - one value alone has no mix
             return None
         (n0, n_between, n1), (bad0, bad_between, bad1) = self.n, self.bad

@@ -1,4 +1,4 @@
-"""Where it drifted: slices that were declared, and slices of time, on one share of the budget.
+"""Drift of slices: declared ones and slices of time, on one share of the false-alarm budget.
 
 Slices are followed by the day; their figures are of the very hours that the whole's are of, so that
 the values of one key add up to it. A changed mix of slices is told apart from worse slices, and never
@@ -8,6 +8,7 @@ raises an alarm: every slice is held against its own baseline.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,11 @@ from gonogo.errors import NotEnoughData
 from gonogo.hours.rate_hours import BaselineHours, Maturity, RateStream, learned_baseline
 from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 from gonogo.records import HOUR_MS
+from gonogo.settings import DependencySettings
 from gonogo.text.forms import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.records import Floats, Ints
-    from gonogo.settings import DependencySettings
 
 WEIGHT = 0.25
 SHOWN = {"brief": 5, "full": 50}

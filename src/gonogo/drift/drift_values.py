@@ -121,7 +121,7 @@ def _nothing_since(metric: str) -> Gap:
 
 
 def _unjudged(values: ValueHours, gap: Gap) -> Finding:
-    """What was measured, where nothing can be said of a change yet."""
+    """A finding with the measured values, where no change can be judged yet."""
     n, mean, sd = values.moments()
     error = 1.96 * sd / math.sqrt(n)
     return Finding(
@@ -141,21 +141,21 @@ def _unjudged(values: ValueHours, gap: Gap) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Began:
-    """When a change began, and the batches in which it may have: first, likeliest, last."""
+class _OnsetBatches:
+    """The batches in which a change may have begun: first, likeliest, last."""
 
     onset: Onset
     batches: tuple[int, int, int]
 
 
-def _began(found: tuple[int, OnsetFit] | None, followed: ValueHours) -> _Began | None:
+def _began(found: tuple[int, OnsetFit] | None, followed: ValueHours) -> _OnsetBatches | None:
     if found is None:
         return None
     (low, fit), hour = found, followed.hour
     onset = onset_of(fit, hour[low:])
     likeliest = first_hour(moment(onset.ts, name="onset", zone="UTC").start_ms)
     at = int(np.searchsorted(hour, likeliest))
-    return _Began(onset, (low + fit.earliest, at, low + fit.latest))
+    return _OnsetBatches(onset, (low + fit.earliest, at, low + fit.latest))
 
 
 def _told(
@@ -164,7 +164,7 @@ def _told(
     hours: BaselineHours,
     watch: ValueWatch,
     needed: float,
-    began: _Began | None,
+    began: _OnsetBatches | None,
     *,
     suggests: bool,
 ) -> Finding:

@@ -99,7 +99,7 @@ class Finding:
     rest: Callable[[Finding], Finding] | None = None
 
     def whole(self) -> Finding:
-        """With what `rest` makes."""
+        """This finding completed by the fields that `rest` computes."""
         return self if self.rest is None else replace(self.rest(self), rest=None)
 
     @property
@@ -179,10 +179,10 @@ def onset_of(fit: OnsetFit, hour: Ints) -> Onset:
 
 
 def hour_start(hour: int) -> str:
-    """When an hour begins, as the surface shows times."""
+    """The start of an hour in the form that answers show."""
     return rfc3339(hour * HOUR_MS)
 
 
 def hour_end(hour: int) -> str:
-    """When an hour ends, as the surface shows times."""
+    """The end of an hour in the form that answers show."""
     return rfc3339((hour + 1) * HOUR_MS)

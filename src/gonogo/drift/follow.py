@@ -23,13 +23,12 @@ from gonogo.detectors.rate.dispersion import (
 )
 from gonogo.detectors.rate.rate_watch import RateWatch, watch_rate
 from gonogo.detectors.rate.rule import RateRule, deltas_for, needed_for
-from gonogo.hours.rate_hours import days_of
+from gonogo.hours.rate_hours import BaselineHours, RateStream, days_of
 from gonogo.hours.stream_cache import CachedStream
 from gonogo.hours.time_slices import hours_of_week
 
 if TYPE_CHECKING:
     from gonogo.drift.drift_memory import Runs
-    from gonogo.hours.rate_hours import BaselineHours, RateStream
     from gonogo.records import Floats
     from gonogo.settings import DependencySettings
 
@@ -52,7 +51,7 @@ class Volume:
     hour_max: float = math.inf  # labels of its fullest hour
 
     def worth(self, n: Floats) -> Floats:
-        """What a label of each hour counts for, by the labels of the hour; 1 or less.
+        """The weight of a label of each hour, by the number of labels in it; 1 or less.
 
         Labels that come in a rush, a weekly job or a load test, have one cause, and are no evidence of the
         traffic that the baseline knows. Together they count for no more than two of its fullest hours.
@@ -63,7 +62,7 @@ class Volume:
 
     @property
     def likely_dispersion(self) -> float:
-        """By how much labels likely count for less than independent ones; 1 or more.
+        """Estimate how many labels carry one independent label's information; 1 or more.
 
         An interval of a level is as wide as that. What false alarms are promised by is raised, for a few
         days tell little; by that a healthy stream of 15 a day would be unknown for days more.

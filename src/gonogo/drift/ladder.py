@@ -63,7 +63,7 @@ GUARANTEE = (
 
 @dataclass(frozen=True, slots=True)
 class GainEvidence:
-    """What one source says of a share of good answers.
+    """One source's evidence about a share of good answers.
 
     Attributes:
         worse_log10: Evidence that it fell, log10 of an e-value.
@@ -89,7 +89,7 @@ class Rung:
 
 
 def rung(found: GainEvidence, *, min_effect: float, needed: float, suggests: float) -> Rung:
-    """Where on the ladder a source stands.
+    """The rung of the ladder that a source's evidence reaches.
 
     Args:
         found: What the source says.

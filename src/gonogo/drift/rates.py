@@ -58,7 +58,7 @@ def finding_of(
     weight: float,
     maturity: Maturity,
 ) -> Finding:
-    """What the run says, in numbers. An alarm is explained from the whole run.
+    """Summarise a run in numbers. An alarm is explained from the whole run.
 
     Args:
         followed: The rate.
@@ -109,7 +109,7 @@ def finding_of(
 
 
 def _onset(followed: FollowedRate, watch: RateWatch) -> Onset:
-    """When the newest change began, from the hours up to its end where that has come near."""
+    """The onset of the newest change, fitted to the hours up to its end where that has come near."""
     stream, baseline, rule = followed.stream, followed.baseline, followed.rule
     episode, recovery = watch.episodes[-1], watch.state.recovery
     end = len(stream.hour)
@@ -234,10 +234,10 @@ def _latest(current: RateStream, volume: Volume, watch: RateWatch) -> Latest | N
 def _around(
     told: float, after_alarm: tuple[float, float], naive: tuple[float, float]
 ) -> tuple[float, float]:
-    """What the alarm's picking was allowed for in, and what is told inside it, with its room.
+    """Widen the interval that allows for the alarm's picking, where the shown change lies outside it.
 
-    The one is held against all that was learned up to the onset, the other against the baseline
-    alone: where what is told lies outside, the interval that it has by itself counts on that side too.
+    That interval is held against all that was learned up to the onset, the naive one against the
+    baseline alone: on a side where the shown change lies outside, the naive interval counts too.
     """
     low, high = after_alarm
     if told <= low:
@@ -290,7 +290,7 @@ def _nothing_since(baseline: RateStream, hours: BaselineHours) -> Finding:
 
 
 def unjudged(stream: RateStream, gap: Gap) -> Finding:
-    """What was measured, where nothing can be said of a change yet."""
+    """A finding with the measured rate, where no change can be judged yet."""
     current = None
     if stream.labels:
         current = Current(

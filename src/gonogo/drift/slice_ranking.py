@@ -1,4 +1,4 @@
-"""Which slices stand out: in what order they are listed, and which of them fell more than the whole."""
+"""The order in which slices are listed, and the selection of those that fell more than the whole."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def old_data(
     now_ms: int,
     zone: str,
 ) -> OldData | None:
-    """What there is, where all that a verdict could rest on is older than the user wants it.
+    """Describe the data of a dependency, where all of them are older than the user wants for a verdict.
 
     Args:
         known: The dependency.

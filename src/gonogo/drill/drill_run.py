@@ -28,7 +28,7 @@ from gonogo.drill.mix_move import MixMove, mix_move
 from gonogo.drill.played_budgets import covering, covers_cost
 from gonogo.drill.rehearsal import rehearse
 from gonogo.drill.sandbox import sandboxed
-from gonogo.drill.trial import Ground, Trial
+from gonogo.drill.trial import Trial, TrialInputs
 from gonogo.errors import NotEnoughData, ParameterError, UnknownTarget
 from gonogo.fallback.rehearsed import DRILL
 from gonogo.money.scopes import matched
@@ -47,7 +47,7 @@ NO_SLICE = "no declared slice (`segments`) is answered so much worse than the re
 
 @dataclass(frozen=True, slots=True)
 class DrillRequest:
-    """What a drill is asked to do. `answer_after_min`: a person approves so late; None: nobody."""
+    """The parameters of a drill. `answer_after_min`: a person approves so late; None: nobody does."""
 
     dependency: str
     scenarios: tuple[str, ...]
@@ -72,7 +72,9 @@ def chosen_dependency(settings: Settings, named: str | None) -> str:
     return ladders[0]
 
 
-async def prepare(settings: Settings, asked: DrillRequest, *, clock: Callable[[], int]) -> Ground:
+async def prepare(
+    settings: Settings, asked: DrillRequest, *, clock: Callable[[], int]
+) -> TrialInputs:
     """Copy the store and read the healthy history out of the copy; the store itself is only read.
 
     Raises:
@@ -99,7 +101,7 @@ async def prepare(settings: Settings, asked: DrillRequest, *, clock: Callable[[]
     past = pasts[asked.dependency]
     min_effect = settings.dependency(asked.dependency).min_effect
     mix = mix_move(past.calls, past.segments, min_effect=min_effect)
-    return Ground(
+    return TrialInputs(
         dependency=asked.dependency,
         settings=sandboxed(settings, Path("sandbox.db")),
         actuators=tuple(settings.actuators),
@@ -143,7 +145,7 @@ async def note_drill(app: Gonogo, report: DrillReport) -> DrillReport:
     return await stores.acted(DRILL, asked, report, now_ms=app.clock())
 
 
-class _Looking(Gonogo):
+class _ReadOnlyGonogo(Gonogo):
     """An application whose sessions cannot write."""
 
     async def _open(self) -> Stores:
@@ -153,7 +155,7 @@ class _Looking(Gonogo):
 @asynccontextmanager
 async def _copied(settings: Settings, clock: Callable[[], int]) -> AsyncIterator[Gonogo]:
     """An application over a copy; a PostgreSQL store is read in sessions that cannot write."""
-    original = _Looking(settings, clock=clock, actor="drill")
+    original = _ReadOnlyGonogo(settings, clock=clock, actor="drill")
     if is_address(settings.store):
         async with original:
             yield original
@@ -215,7 +217,7 @@ async def _pasts(
 
 
 async def play(
-    ground: Ground, asked: DrillRequest, *, progress: Callable[[Trial], None]
+    ground: TrialInputs, asked: DrillRequest, *, progress: Callable[[Trial], None]
 ) -> list[Trial]:
     """Play every replicate of every scenario, on all cores; `progress` hears of each.
 
@@ -247,7 +249,7 @@ async def play(
     return [trials[name, at] for name in names for at in range(asked.replicates)]
 
 
-def playable(ground: Ground, asked: DrillRequest) -> list[str]:
+def playable(ground: TrialInputs, asked: DrillRequest) -> list[str]:
     """Those of the scenarios that were asked for of which there is evidence to play."""
     return [name for name in asked.scenarios if name not in ground.left_out]
 
@@ -257,9 +259,9 @@ def _trial(path: str, name: str, replicate: int) -> Trial:
 
 
 @cache
-def _ground_at(path: str) -> Ground:
+def _ground_at(path: str) -> TrialInputs:
     with Path(path).open("rb") as file:
-        ground: Ground = pickle.load(file)  # noqa: S301 - written by the process that started this
+        ground: TrialInputs = pickle.load(file)  # noqa: S301 - written by the process that started this
     return ground
 
 
@@ -326,7 +328,7 @@ def _known(rung: str, known: Container[str]) -> set[str]:
 
 
 def _provider(settings: Settings, rung: str, known: Mapping[str, Dependency]) -> str | None:
-    """Who provides a rung; None where it is nobody's, or nobody said it."""
+    """The provider of a rung; None where it has none, or none is declared."""
     if not _is_measured(rung):
         return None
     name = rung if rung in known else split_version(rung)[0]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import NotEnoughData
 from gonogo.hours.counts import golden_where
+from gonogo.ports.trust_reads import Population, Repeats
 from gonogo.records import DAY_MS, Costs, Dependency, GoldenAnswers, Histograms, HourCounts
 from gonogo.store.reads.call_columns import CallColumns, read_calls
 from gonogo.trust.trust_estimate import POPULATION_DAYS, POPULATION_LIMIT
 
 if TYPE_CHECKING:
     from gonogo.app.parts import Stores
-    from gonogo.ports.trust_reads import Population, Repeats
 
 # One day of each weekday, so that a week can be played again.
 DAYS_MIN = 7

@@ -18,14 +18,14 @@ from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
     from gonogo.drill.drill_run import DrillRequest
-    from gonogo.drill.trial import Ground, Trial
+    from gonogo.drill.trial import Trial, TrialInputs
 
 YEAR_MS = 365.25 * DAY_MS
 PROBLEMS_SHOWN = 6
 
 
 def report(
-    ground: Ground, asked: DrillRequest, trials: Sequence[Trial], *, now_ms: int
+    ground: TrialInputs, asked: DrillRequest, trials: Sequence[Trial], *, now_ms: int
 ) -> DrillReport:
     """Sum up a drill."""
     own = ground.settings.dependency(ground.dependency)
@@ -167,7 +167,7 @@ def _interval80(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _problems(trials: Sequence[Trial]) -> list[str]:
-    """What stood in the way, most often first."""
+    """List the obstacles that replicates met, most frequent first."""
     met: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], str] = {}
     for trial in trials:

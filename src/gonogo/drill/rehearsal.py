@@ -16,7 +16,7 @@ from gonogo.drill.replayed_hours import CANDIDATE
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.drill.sandbox import RecordedActuator, RecordedReceiver, Rehearsal
 from gonogo.drill.scenarios import CANDIDATE_POINTS, SCENARIOS, SEEN, Harm, Scenario
-from gonogo.drill.trial import Ground, Trial
+from gonogo.drill.trial import Trial, TrialInputs
 from gonogo.drill.trial_outcome import FinalState, nobody_could_know, sum_up
 from gonogo.errors import ActionRefused
 from gonogo.incidents.telling import tell
@@ -40,7 +40,7 @@ DEED_AFTER_MS = 10 * 60_000
 MOST = 0.5
 
 
-async def rehearse(ground: Ground, name: str, replicate: int) -> Trial:
+async def rehearse(ground: TrialInputs, name: str, replicate: int) -> Trial:
     """Play one replicate of a scenario; the same ground, name and number give the same trial."""
     scenario = SCENARIOS[name]
     rng = np.random.default_rng([ground.seed, list(SCENARIOS).index(name), replicate])
@@ -56,7 +56,7 @@ class _Stage:
 
     def __init__(
         self,
-        ground: Ground,
+        ground: TrialInputs,
         scenario: Scenario,
         replicate: int,
         rng: np.random.Generator,
@@ -263,7 +263,7 @@ class _Stage:
             trial.problems.append(f"not confirmed: {done.summary}")
 
     async def _plan_and_do(self) -> FallbackResult | None:
-        """What was carried out; None where it waits for a person who does not say yes.
+        """Plan and carry out the fallback; None where it waits for a person who does not approve.
 
         Raises:
             ActionRefused: Nobody may carry it out.
@@ -311,7 +311,7 @@ class _Stage:
             await tell(stores.notices, receiver, now_ms=self.now_ms)
 
     async def _answer_again(self) -> None:
-        """What hung answers again: who was told by then, and what is brought about after."""
+        """Let what hung answer again; note who was told only then, and what is applied after."""
         name = self.ground.dependency
         late = [each.name for each in self.receivers if not each.hangs and name not in each.told]
         for receiver in self.receivers:

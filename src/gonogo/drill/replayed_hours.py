@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.detectors.bins import bin_of, layout_of
 from gonogo.records import HOUR_MS, MICRO, Histograms, HourCounts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gonogo.detectors.arrays import Floats, Ints
     from gonogo.drill.replayed_calls import ReplayedCalls
     from gonogo.store.observations.rows import Rule
@@ -68,7 +67,7 @@ class ReplayedHours:
         )
 
     def inside(self, segment: str | None) -> Mask:
-        """Which of them are in a declared slice; that of a combined one joins its parts."""
+        """A mask of the calls in a declared slice; that of a combined slice joins its parts."""
         if segment is None:
             return np.ones(len(self.row), dtype=bool)
         holds = np.array([_holds(each, segment) for each in self.calls.segment_sets], dtype=bool)
@@ -148,7 +147,7 @@ def no_histograms(metric: str) -> Histograms:
 
 
 def _fixed(shown: ReplayedHours, metric: str, rule: Rule) -> tuple[Mask, Floats]:
-    """Which calls have a value, and the values in 1e-6 of the metric's unit."""
+    """A mask of the calls that have a value, and the values in 1e-6 of the metric's unit."""
     labelled = ~np.isnan(shown.outcome_e6)
     if metric == "outcome_lag_s":
         return labelled, _stored(shown.played, metric)[shown.row] * (MICRO // 1000)

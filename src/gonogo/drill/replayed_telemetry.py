@@ -54,7 +54,7 @@ READ_WHERE_MOVED = ("confidence", "cost_usd")
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _Replay:
     """One dependency. `served` is False for calls that a fallback has taken."""
 
     past: HealthyHistory
@@ -71,7 +71,7 @@ class _Stretch:
     changes: list[tuple[int, int]] = field(default_factory=list)
 
     def change(self, rev: int, hour: int) -> None:
-        """What was made of the calls is made anew; none of an hour before `hour` has changed."""
+        """Drop what was computed of the calls; hours before `hour` have not changed."""
         self.changes.append((rev, hour))
         self.shown = None
         self.hours.clear()
@@ -79,13 +79,13 @@ class _Stretch:
 
 
 class RehearsedTelemetry(UnplayedReads):
-    """What services read of the rehearsed dependencies, as of a moment."""
+    """The telemetry of the rehearsed dependencies, as of a moment."""
 
     def __init__(self, settings: Settings, *, now_ms: int) -> None:
         self._settings = settings
         self._now_ms = now_ms
         self._rev = 1
-        self._stretches: dict[str, _Stretch] = {}
+        self._stretches: dict[str, _Replay] = {}
 
     def add(
         self,
@@ -99,7 +99,7 @@ class RehearsedTelemetry(UnplayedReads):
         name = past.known.name
         served = np.ones(len(played.ts_ms), dtype=bool)
         rule = Rule.configured(self._settings, name)
-        self._stretches[name] = _Stretch(past, played, served, rule, tuple(metrics), runs)
+        self._stretches[name] = _Replay(past, played, served, rule, tuple(metrics), runs)
 
     def move_to(self, now_ms: int) -> None:
         """Let everything before this moment have happened."""
@@ -116,7 +116,7 @@ class RehearsedTelemetry(UnplayedReads):
             stretch.change(self._rev, earliest_ms // HOUR_MS)
 
     def serve(self, name: str, share: float) -> None:
-        """From now on a dependency serves this share of its calls; the same keys stay."""
+        """Let a dependency serve this share of its calls from now on; the same keys stay."""
         stretch = self._stretches[name]
         coming = stretch.played.ts_ms >= self._now_ms
         stretch.served = np.where(coming, stretch.played.u < share, stretch.served)
@@ -132,10 +132,10 @@ class RehearsedTelemetry(UnplayedReads):
         stretch.change(self._rev, self._now_ms // HOUR_MS)
 
     def served(self, name: str) -> NDArray[np.bool_]:
-        """Which of the calls that are played a dependency serves; shape (calls,)."""
+        """A mask of the replayed calls that a dependency serves; shape (calls,)."""
         return self._stretches[name].served
 
-    def _shown(self, stretch: _Stretch) -> rollup.ReplayedHours:
+    def _shown(self, stretch: _Replay) -> rollup.ReplayedHours:
         if stretch.shown is None:
             until_ms = self._now_ms // HOUR_MS * HOUR_MS
             stretch.shown = rollup.ReplayedHours.of(
@@ -149,7 +149,7 @@ class RehearsedTelemetry(UnplayedReads):
         raise ActionRefused("A rehearsal records nothing: it plays history again.")
 
     async def dependency(self, name: str) -> Dependency | None:
-        """What is known of it by now."""
+        """Read the dependency as it is known by now."""
         stretch = self._stretches.get(name)
         if stretch is None:
             return None
@@ -167,7 +167,7 @@ class RehearsedTelemetry(UnplayedReads):
         )
 
     async def mark(self, name: str) -> Mark | None:
-        """What answers rest on; watched, so that every verdict goes on to the incidents."""
+        """Read what answers rest on; watched, so that every verdict reaches the incidents."""
         known = await self.dependency(name)
         return None if known is None else Mark(known.rev, known.newest_ts_ms, None, watched=True)
 
@@ -202,7 +202,7 @@ class RehearsedTelemetry(UnplayedReads):
         found = self._hours(self._stretches[dependency], golden, segment)
         return hours_where(found, _between(found.hour, start_hour, end_hour))
 
-    def _hours(self, stretch: _Stretch, golden: bool, segment: str | None) -> HourCounts:  # noqa: FBT001 - a slice's key
+    def _hours(self, stretch: _Replay, golden: bool, segment: str | None) -> HourCounts:  # noqa: FBT001 - a slice's key
         key = golden, segment
         found = stretch.hours.get(key)
         if found is None:
@@ -234,7 +234,7 @@ class RehearsedTelemetry(UnplayedReads):
 
     def _histograms(
         self,
-        stretch: _Stretch,
+        stretch: _Replay,
         metric: str,
         golden: bool,  # noqa: FBT001 - a slice's key
         segment: str | None,
@@ -258,7 +258,7 @@ class RehearsedTelemetry(UnplayedReads):
     async def rollups(
         self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
     ) -> Rollups | None:
-        """What is rolled up, from an hour on where none before it has changed."""
+        """Read rollups, from an hour on where none before it has changed."""
         known = await self.dependency(dependency)
         if known is None:
             return None
@@ -299,7 +299,7 @@ class RehearsedTelemetry(UnplayedReads):
         """Golden answers of history, and of the runs since."""
         return self._golden(self._stretches[dependency])
 
-    def _golden(self, stretch: _Stretch) -> GoldenAnswers:
+    def _golden(self, stretch: _Replay) -> GoldenAnswers:
         past = stretch.past.golden
         runs = stretch.runs
         return past if runs is None else runs.answered(past, self._now_ms // HOUR_MS)
@@ -341,7 +341,7 @@ class RehearsedTelemetry(UnplayedReads):
         return alike[0].population
 
     async def repeats(self, dependency: str) -> Repeats:
-        """How answers to the same input agreed in history."""
+        """Read how answers to the same input agreed in history."""
         return self._stretches[dependency].past.repeats
 
     async def provider_members(self, provider: str) -> list[str]:
@@ -375,7 +375,7 @@ class RehearsedTelemetry(UnplayedReads):
     async def revisions(
         self, dependency: str, others: Sequence[str], *, provider: str | None
     ) -> tuple[int, int]:
-        """One number moves with all evidence of a rehearsal."""
+        """A single number that changes with any evidence of a rehearsal."""
         del dependency, others, provider
         return self._rev, len(self._stretches)
 

@@ -13,7 +13,7 @@ from gonogo.app.parts import Stores, open_stores
 from gonogo.drift.drift_memory import DriftMemory, Runs
 from gonogo.drill.replayed_telemetry import RehearsedTelemetry
 from gonogo.fallback.health import TrustHealth
-from gonogo.hours.stream_cache import Recent
+from gonogo.hours.stream_cache import AnswerCache
 from gonogo.ports.actuators import ActuatorReading, Step
 from gonogo.ports.notices import Page
 from gonogo.ports.routes import LOCAL, WHOLE, Route
@@ -55,7 +55,7 @@ class RecordedActuator:
         return self._name
 
     async def read(self, dependency: str) -> ActuatorReading:
-        """What it was given last."""
+        """The state that it was given last."""
         if self.hangs:
             return ActuatorReading("unknown", detail=UNANSWERED)
         route = self._routes.get(dependency)
@@ -64,7 +64,7 @@ class RecordedActuator:
         return ActuatorReading("known", route.targets, route.epoch, version=str(route.epoch))
 
     def effect(self, route: Route) -> str:
-        """What it would note."""
+        """The note that applying would make."""
         return f"{self._name}: would note epoch {route.epoch} of {route.dependency}"
 
     def lacks(self, route: Route) -> str:
@@ -134,7 +134,7 @@ class Rehearsal(Gonogo):
     ) -> None:
         super().__init__(settings, clock=clock, actor="drill")
         self._telemetry = telemetry
-        self._memory = DriftMemory(runs=_RUNS), Recent()
+        self._memory = DriftMemory(runs=_RUNS), AnswerCache()
         self._actuators = tuple(actuators)
         self._accepted = tuple(accepted)
 
@@ -155,12 +155,12 @@ class Rehearsal(Gonogo):
         return replace(stores, telemetry=telemetry, fallback=fallback)
 
     async def candidate_share(self, dependency: str) -> float:
-        """What a version on its way to all calls gets by now, a fraction; 0 where it went back."""
+        """The present share of a version on its way to all calls, a fraction; 0 where it was withdrawn."""
         route = await (await self.stores()).routes.route(dependency)
         made = None if route is None else route.promotion
         return made.share / WHOLE if made is not None and made.status != "back" else 0.0
 
     async def primary_share(self, dependency: str) -> float:
-        """What the dependency itself gets by now, a fraction."""
+        """The dependency's own present share, a fraction."""
         route = await (await self.stores()).routes.route(dependency)
         return 1.0 if route is None else route.primary_share / WHOLE

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.records import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gonogo.detectors.arrays import Floats
     from gonogo.drill.mix_move import MixMove
     from gonogo.drill.replayed_calls import ReplayedCalls

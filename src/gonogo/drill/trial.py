@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
+class TrialInputs:
     """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends.
 
     `left_out`: scenarios for which this history has no evidence, and what is lacking. `mix`: the slice that grows.
@@ -38,7 +38,7 @@ class Ground:
 
 @dataclass(slots=True)
 class Trial:
-    """What came of one replicate. Times are epoch milliseconds; None: it never came.
+    """The events of one replicate. Times are epoch milliseconds; None: it never happened.
 
     `early`: it was raised before anything happened. `alarms`: incidents that were opened.
     `hurt`: calls that the scenario made worse, before it was dealt with. `dead`: the target that

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gonogo.drill.healthy_history import HealthyHistory
-    from gonogo.drill.trial import Ground, Trial
+    from gonogo.drill.trial import Trial, TrialInputs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class FinalState:
     now_ms: int
 
 
-def sum_up(trial: Trial, scenario: Scenario, ground: Ground, end: FinalState) -> None:
+def sum_up(trial: Trial, scenario: Scenario, ground: TrialInputs, end: FinalState) -> None:
     """Write down what it cost until it was dealt with, and where the traffic went."""
     played, served = end.played[ground.dependency], end.served
     by_then = trial.noticed_ms if scenario.wanted in SEEN else trial.fired_ms
@@ -59,7 +59,11 @@ def nobody_could_know(trial: Trial, played: Mapping[str, ReplayedCalls]) -> bool
 
 
 def _extra(
-    trial: Trial, scenario: Scenario, ground: Ground, end: FinalState, before: NDArray[np.bool_]
+    trial: Trial,
+    scenario: Scenario,
+    ground: TrialInputs,
+    end: FinalState,
+    before: NDArray[np.bool_],
 ) -> int | None:
     """What it, or the fallback, added to what is spent; None where that is not known."""
     name, played = ground.dependency, end.played[ground.dependency]
@@ -78,7 +82,7 @@ def _mean_cost(past: HealthyHistory) -> float | None:
     return None if np.isnan(cost).all() else float(np.nanmean(cost))
 
 
-def _moved(trial: Trial, scenario: Scenario, ground: Ground, end: FinalState) -> float | None:
+def _moved(trial: Trial, scenario: Scenario, ground: TrialInputs, end: FinalState) -> float | None:
     """By how much what the scenario moves became better: golden answers, or the outcomes of a whole whose mix moved."""
     past = ground.pasts[ground.dependency]
     if scenario.wanted == "golden":
@@ -92,7 +96,7 @@ def _moved(trial: Trial, scenario: Scenario, ground: Ground, end: FinalState) ->
 
 
 def _rate_since(
-    name: str, trial: Trial, scenario: Scenario, ground: Ground, end: FinalState
+    name: str, trial: Trial, scenario: Scenario, ground: TrialInputs, end: FinalState
 ) -> float:
     """The share of good calls since it began, were all calls served."""
     played = end.played[name]

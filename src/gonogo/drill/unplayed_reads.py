@@ -43,7 +43,7 @@ class UnplayedReads:
         return Categories((), (), *[_NONE] * 4)
 
     async def grades(self, dependency: str) -> dict[str, Grades]:
-        """Who graded is not played: outcomes count as people's."""
+        """No grades: who graded is not played, and outcomes count as people's."""
         del dependency
         return {}
 

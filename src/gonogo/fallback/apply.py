@@ -200,7 +200,7 @@ def _salt(plan: Plan, route: Route) -> str:
 
 
 def _promotion_after(plan: Plan, route: Route, go: Approval) -> Promotion | None:
-    """Where a promotion stands after a switch; one that ends by it, with when."""
+    """The state of a promotion after a switch; one that the switch ends, with the time of its end."""
     before, found = route.promotion, plan.promotes or _overtaken_promotion(route, plan)
     if found is not None and plan.is_start:
         return replace(found, asked_by=go.askers_beside(plan.asked_by))
@@ -223,7 +223,7 @@ def _overtaken_promotion(route: Route, plan: Plan) -> Promotion | None:
 
 
 def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery | None:
-    """Where the way back stands after this plan: it begins where the primary was left."""
+    """The state of the way back after this plan: it begins where the primary was left."""
     before = route.recovery
     if plan.returns is not None:
         return replace(plan.returns, since_ms=now_ms)
@@ -239,7 +239,7 @@ def _recovery(plan: Plan, route: Route, wanted: Route, now_ms: int) -> Recovery 
 
 
 async def _approver(ports: FallbackPorts, plan: Plan, go: Approval) -> Approver:
-    """By whose word the plan was begun, as the audit has it: another process may finish it."""
+    """The approver as the audit has it, since another process may finish the plan."""
     begun = await ports.decisions.decision(plan.audit_id or "")
     said = {} if begun is None else json.loads(begun.inputs)
     return Approver(**said["approved_by"]) if "approved_by" in said else _approved_now(plan, go)

@@ -28,7 +28,7 @@ from gonogo.settings import Policy, Settings
 
 @dataclass(frozen=True, slots=True)
 class FallbackRequest:
-    """What `trigger_fallback` was called with.
+    """The arguments of `trigger_fallback`.
 
     `confirmed_by`: how the caller came by a yes; "elicited" is a person asked through the client,
     "approved", "terminal" and "link" overrule failed checks where `overrule` says why.
@@ -51,7 +51,7 @@ class FallbackRequest:
 
     @property
     def asked(self) -> str:
-        """What a plan is asked for with, as JSON; a key stands for one such question."""
+        """The arguments of a plan as JSON; an idempotency key stands for one set of them."""
         asked: list[object] = [(self.reason or "").strip(), (self.to or "").strip(), self.share]
         if self.promote is not None:
             asked += [self.promote, self.policy, self.at_once, *([True] if self.shadow else [])]
@@ -96,7 +96,7 @@ async def trigger_fallback(
 async def promote(
     ports: FallbackPorts, settings: Settings, request: FallbackRequest, *, now_ms: int
 ) -> FallbackPlan | FallbackResult | PromotionReport:
-    """How the promotion of a version stands; a plan to begin it where it is not under way, nor done.
+    """Report a version's promotion, or plan to begin it where it is neither running nor done.
 
     Without a version, how the newest one stands. Each question is an occasion to take the step that the evidence allows.
     """
@@ -315,7 +315,7 @@ async def plan_to_approve(
     actor: str = "agent",
     now_ms: int,
 ) -> FallbackPlan | None:
-    """What a person would have to say yes to, for a question put through the client.
+    """Read the plan that needs a person's approval, for a question put through the client.
 
     Reads only. None where no yes is needed or none would help; the call itself says why.
     """

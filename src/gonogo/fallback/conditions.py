@@ -32,7 +32,7 @@ def approval_of(policy: Policy, checks: Sequence[Check]) -> Policy:
 
 
 def approve_command(plan_id: str, checks: Sequence[Check]) -> str:
-    """What a person types; with a reason where they overrule what stops agents."""
+    """The command that a person types; with a reason where they overrule a block on agents."""
     overrules = any(not check.passed and check.blocks == "agents" for check in checks)
     return f"gonogo approve {plan_id}" + (' --reason "…"' if overrules else "")
 
@@ -122,7 +122,7 @@ def target_is_well(health: Assessment, *, is_down: bool) -> Check:
 
 
 def home_is_ill(health: Assessment) -> tuple[Check, ...]:
-    """Where an undo leads, if that is ill: it passes, for nobody is kept from going back."""
+    """A check that notes an ill target of an undo and passes: nobody is kept from going back."""
     found = target_is_well(health, is_down=False)
     if found.passed or found.blocks == "never":
         return ()

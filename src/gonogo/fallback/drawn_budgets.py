@@ -95,7 +95,7 @@ async def _calls_an_hour(ports: FallbackPorts, dependency: str, now_ms: int) -> 
 
 
 def _mean_of(weights: Sequence[Weight], a_call: Mapping[str, float | None]) -> float | None:
-    """What a call costs where each target gets its share; None where one's price is not known."""
+    """The mean cost of a call over targets and shares; None where a price is not known."""
     total, cost = sum(weight.share for weight in weights), 0.0
     for weight in weights:
         own = a_call[weight.target]
@@ -113,7 +113,7 @@ async def _rates(
     unit: Unit,
     now_ms: int,
 ) -> tuple[float | None, float | None]:
-    """What a call comes to where the calls would go, and where they go now."""
+    """The cost of a call where the calls would go, and where they go now."""
     a_call = {
         target: await mean_amount(ports.telemetry, settings, target, unit, now_ms=now_ms)
         if is_called(target)

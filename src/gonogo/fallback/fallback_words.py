@@ -1,4 +1,4 @@
-"""How a plan is shown: the answer, its words, and who has to say yes."""
+"""A plan in words: its answer, its summary, and who has to approve it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a fallback target does beside its primary: trust, drift, its newest calls, its provider.
+"""The health of a fallback target beside its primary: trust, drift, its newest calls, its provider.
 
 Two paths. Quality: the target's verdict and the chance that it is better than the primary now.
 Outage: where the primary is down, waiting for statistics makes it worse; it is enough that the
@@ -9,6 +9,7 @@ minutes after the last good call.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,19 +19,17 @@ from gonogo.fallback.target_drift import names_of, not_counting, target_drift
 from gonogo.ports.routes import UNMEASURED, Weight, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.target_health import Assessment, OwnRate
+from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, VERDICTS_BY_SEVERITY, HourCounts, worst_verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import counted, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
     from gonogo.hours.rate_hours import RateStream
-    from gonogo.ports.telemetry import DecisionLog
-    from gonogo.settings import Settings
     from gonogo.trust.trust_estimate import TrustEstimate
 
 # It does not answer where half of its newest calls failed, or each of the newest few: at 20 %
@@ -50,7 +49,7 @@ _BY_ROW = (
 
 
 class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
-    """What trust and drift of a target are read from."""
+    """The reads that trust and drift of a target are judged from."""
 
 
 class TrustHealth:
@@ -139,7 +138,7 @@ class TrustHealth:
     async def outage(
         self, dependency: str, *, now_ms: int, without: Sequence[str] = ()
     ) -> str | None:
-        """What failed, in words, where it is down; else None."""
+        """Describe the failures of a target that is down; None where it is not."""
         errors = await self._telemetry.newest_calls(
             dependency,
             version=None,
@@ -187,7 +186,7 @@ class TrustHealth:
         return f"; what {who} recorded disagrees with the golden set" if who else ""
 
     async def _suspected(self, found: TrustEstimate, now_ms: int) -> str | None:
-        """Its provider in words, where several dependencies of that fail together now."""
+        """Name the target's provider, where several of its dependencies fail together now."""
         from gonogo.trust.providers import failing_provider
 
         provider = self._settings.dependency(found.dependency).provider or found.known.provider
@@ -338,7 +337,7 @@ class TrustHealth:
 
 
 def _worse(found: TrustEstimate, alone: TrustEstimate) -> TrustEstimate:
-    """Of two estimates of a target the one that speaks less for it, the first where they are equal."""
+    """The worse of two estimates of a target; the first where they are equal."""
     return max(
         (found, alone), key=lambda one: (VERDICTS_BY_SEVERITY.index(one.verdict), -one.score)
     )

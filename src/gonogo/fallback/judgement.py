@@ -35,7 +35,7 @@ LIMITS_LOOK_BACK_MS = 7 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class SwitchJudgement:
-    """What was found of a switch: the health of the target that gets most, and every check."""
+    """The findings about a switch: the health of the target that gets most, and every check."""
 
     health: Assessment | None
     checks: tuple[Check, ...]
@@ -98,7 +98,7 @@ async def _of_targets(
     asked_by: Sequence[str],
     now_ms: int,
 ) -> tuple[list[Assessment], list[Check]]:
-    """How each target that gets more does now, and the checks that come of it."""
+    """Assess each target that gets more, and make the checks that follow."""
     name = route.dependency
     own = settings.dependency(name)
     is_down = await ports.health.is_down(name, now_ms=now_ms, asked_by=asked_by)

@@ -119,7 +119,7 @@ async def propose(
 
 
 def valid_ms(settings: Settings, approval: Policy) -> int:
-    """How long a plan stands: one that waits for a person longer. It is judged again either way."""
+    """The lifetime of a plan: longer where it waits for a person. It is judged again either way."""
     agents = approval in ("allow", "confirm")
     return 1000 * (settings.plan_expires_s if agents else settings.approval_expires_s)
 
@@ -127,7 +127,7 @@ def valid_ms(settings: Settings, approval: Policy) -> int:
 def wanted_targets(
     route: Route, target: str, share: float | None, own: DependencySettings
 ) -> tuple[Weight, ...]:
-    """Where the traffic goes; without a stated share everything but what shows recovery.
+    """The new shares of traffic; without a stated share everything but a trickle that shows recovery.
 
     `refuse` and `human` get everything: there the primary must not be called at all.
     """
@@ -195,7 +195,7 @@ def told_targets(targets: tuple[Weight, ...]) -> str:
 
 
 def actuators_of(ports: FallbackPorts, settings: Settings, dependency: str) -> tuple[str, ...]:
-    """What makes a dependency's route real, by name: what is configured, and always a route file."""
+    """The names of a dependency's actuators: those configured, and always a route file."""
     own = settings.dependency(dependency).actuators
     kinds = {settings.actuators[name].kind for name in own if name in settings.actuators}
     return own if "route_file" in kinds or LOCAL not in ports.actuators else (*own, LOCAL)
@@ -208,7 +208,7 @@ def effects(
     after: tuple[Weight, ...],
     promotes: Promotion | None = None,
 ) -> tuple[str, ...]:
-    """What would happen, one line an actuator."""
+    """The effects of a plan, one line an actuator."""
     wanted = Route(route.dependency, after, epoch=route.epoch + 1, promotion=promotes)
     lines = [f"store: epoch {wanted.epoch}"]
     for name in actuators_of(ports, settings, route.dependency):
@@ -255,7 +255,7 @@ async def _chosen(
 
 
 def _rank(health: Assessment, *, is_down: bool, is_away: bool) -> int:
-    """How unfit a rung is: well, silent in an outage, unknown, of a suspected provider, ill."""
+    """Rank a rung by fitness: well, silent in an outage, unknown, of a suspected provider, ill."""
     if is_away or health.answers is False:
         return 5
     if health.verdict == "no_go":
@@ -287,7 +287,7 @@ async def _refuse_beyond(
 
 
 async def _cost_change(telemetry: Telemetry, dependency: str, target: str) -> str:
-    """What a call costs there beside here, from the newest calls with a recorded cost."""
+    """The change of a call's cost by the switch, from the newest calls with a recorded cost."""
     here, n_here = await _mean_cost(telemetry, dependency)
     there, n_there = await _mean_cost(telemetry, target)
     if here is None or there is None:

@@ -20,7 +20,7 @@ WORKED_ON_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What bringing one dependency back to its route did, an actuator each."""
+    """The steps that brought one dependency's actuators back to its route, one an actuator."""
 
     dependency: str
     steps: tuple[tuple[str, Step], ...]

@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, Literal
 
 from gonogo.fallback.apply import RETURN
 from gonogo.fallback.conditions import not_held
+from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.fallback.plan import LEASE_MS, RETURN_STAGES, shifted
 from gonogo.fallback.route import RENEWALS_MAX
 from gonogo.fallback.step import ACTOR, take_step
 from gonogo.fallback.traffic import unseen
 from gonogo.incidents.along_route import note_stuck
 from gonogo.ports.routes import WHOLE, Check, Recovery, Route, Weight
+from gonogo.ports.target_health import OwnRate
 from gonogo.records import HOUR_MS, MICRO, Decision, Verdict
+from gonogo.settings import Settings
 from gonogo.text.forms import counted, number, rate_text, share_text
 
 if TYPE_CHECKING:
     from gonogo.detectors.rate.trials import TrialRun
-    from gonogo.fallback.fallback_ports import FallbackPorts
-    from gonogo.ports.target_health import OwnRate
-    from gonogo.settings import Settings
 
 # A stage lasts at least this long, however good the evidence is.
 DWELL_MS = HOUR_MS
@@ -43,7 +43,7 @@ Move = Literal["advance", "leave", "renew", "wait"]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the primary's own calls say: `failed` trials, and whether it is well, ill or neither."""
+    """The evidence of the primary's own calls: `failed` trials, and whether it is well, ill or neither."""
 
     is_well: bool
     is_ill: bool
@@ -53,7 +53,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryOutcome:
-    """What became of one route that was looked at."""
+    """The outcome of one look at a route."""
 
     dependency: str
     move: Move
@@ -174,7 +174,7 @@ async def _looked_at(
 async def _dead_fallback(
     ports: FallbackPorts, recovery: Recovery, name: str, now_ms: int
 ) -> str | None:
-    """Why the fallback is no place to go back to, where it does not answer any more."""
+    """The reason not to go back to a fallback that no longer answers."""
     main = max(recovery.fallback, key=lambda weight: weight.share).target
     health = await ports.health.assess(main, primary=name, now_ms=now_ms)
     return f"{main}: {health.answered}" if health.answers is False else None

@@ -1,4 +1,4 @@
-"""When a fallback plan was last rehearsed, who lets it be carried out, and what the one means for the other."""
+"""The last rehearsal of a fallback plan, the approval it needs, and the effect of one on the other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def last_drill(log: DecisionLog, dependency: str) -> DrillRecord | None:
 
 
 def told(drill: DrillRecord | None, now_ms: int) -> str:
-    """When it was, in words."""
+    """The time of the drill, in words."""
     if drill is None:
         return "never"
     result = "passed" if drill.passed else "failed"
@@ -48,7 +48,7 @@ def told(drill: DrillRecord | None, now_ms: int) -> str:
 
 
 def rehearsed(drill: DrillRecord | None, policy: Policy, now_ms: int) -> tuple[Check, ...]:
-    """Where agents may switch by themselves, a plan whose drill failed or is old asks a person.
+    """Require a person for a plan whose drill failed or is old, where agents could switch by themselves.
 
     A plan that was never rehearsed is left to the policy.
     """
@@ -71,10 +71,10 @@ class Approval:
     overrule: str | None = None
 
     def askers_beside(self, asked_by: str) -> tuple[str, ...]:
-        """Who asked for a plan or carries it out, but for people; nobody where a person's hand let it."""
+        """The agents that asked for a plan or carry it out; none where a person approved it."""
         return () if self.confirmed_by in BY_HAND else askers(asked_by, self.actor)
 
 
 def askers(*actors: str) -> tuple[str, ...]:
-    """Those of the actors whose own records of a target are no reason to go there: all but people."""
+    """The actors, people excepted, whose own records of a target are no reason to switch to it."""
     return tuple(dict.fromkeys(a for a in actors if a and not a.startswith("person:")))

@@ -1,4 +1,4 @@
-"""Where a dependency's calls go now, and the cheaper target where a budget of theirs runs low."""
+"""The present route of a dependency, and a cheaper target where a budget of its calls runs low."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def get_route(
     draw: float = 0.0,
     now_ms: int,
 ) -> RouteAnswer:
-    """Which target to call now.
+    """Say which target to call now.
 
     The verdict is the standing verdict of the target that is named, or worse: `caution` where a
     person is to decide or the fallback is due for another look, `no_go` where it is to refuse.
@@ -209,7 +209,7 @@ async def recommended_route(
     draw: float = 0.0,
     now_ms: int,
 ) -> RouteAnswer:
-    """Which target to call now, as `get_route`; a recommendation changes nothing of that."""
+    """Say which target to call now, as `get_route`; a recommendation changes none of it."""
     route = await get_route(
         ports, settings, dependency=dependency, key=key, draw=draw, now_ms=now_ms
     )

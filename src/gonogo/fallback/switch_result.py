@@ -24,7 +24,7 @@ TOOL = "trigger_fallback"
 def switch_result(
     plan: Plan, steps: list[tuple[str, Step]], entry_id: str, now_ms: int
 ) -> FallbackResult:
-    """What was carried out, with what every actuator showed."""
+    """The result of a plan that was carried out, with every actuator's step."""
     statuses = {step.status for _, step in steps}
     verdict: Verdict = "no_go" if "failed" in statuses else "go"
     verdict = "unknown" if verdict == "go" and "unknown" in statuses else verdict
@@ -76,7 +76,7 @@ def _ill(plan: Plan) -> tuple[TargetHealth | None, str]:
 
 
 def _next(plan: Plan, problems: str) -> NextAction:
-    """Where calls go now. The way back stands in `undo`, for when there is a reason to take it."""
+    """The next action: to look where calls go now. The way back stands in `undo`, for when it is needed."""
     arguments: dict[str, object] = {"dependency": plan.dependency}
     if plan.promotes is not None and plan.promotes.is_running and not problems:
         trial = {**arguments, "promote": plan.promotes.version}

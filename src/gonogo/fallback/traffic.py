@@ -22,7 +22,7 @@ def is_left(route: Route) -> bool:
 
 
 def unseen(route: Route, primary: Dependency | None, now_ms: int) -> str | None:
-    """Why its recovery cannot be seen, in words, where the primary keeps a share and has no calls.
+    """The reason why recovery cannot be seen, in words: the primary keeps a share and has no calls.
 
     Of few sticky keys a hundredth is often nobody: 1 % of 30 keys in 47 of 60 fallbacks. What
     gives it more calls is said, not done: a larger share without evidence is a person's choice.

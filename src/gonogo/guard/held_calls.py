@@ -13,21 +13,21 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gonogo.errors import ActionRefused, GonogoError, ParameterError, UnknownTarget, plain
 from gonogo.ports.micro import micro_usd
+from gonogo.records import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
     from gonogo.answers import BudgetCheck
     from gonogo.app import Gonogo
     from gonogo.recorder.asker import Asker
-    from gonogo.records import Unit
 
 # As long is held for calls that have not begun; other processes wait no longer for this money.
 AHEAD_S = 1.0
@@ -78,7 +78,7 @@ class _Lane:
     roof: int = 1
 
     def wanted(self, now: float) -> int:
-        """For how many calls to hold: as many as came within the last second."""
+        """The number of calls to hold money for: as many as came within the last second."""
         while self.newest and now - self.newest[0] > AHEAD_S:
             self.newest.popleft()
         return max(1, min(len(self.newest), self.roof))
@@ -139,7 +139,7 @@ class CallMoney:
                 return None
 
     def _drawn(self, lane: _Lane, dependency: str, now: float) -> HeldCalls | None:
-        """One call of what is held; where less than half of the next second's are left, more is asked for."""
+        """Take one call from the held ones; where less than half a second's worth is left, ask for more."""
         while lane.holds and not lane.holds[0].left:
             lane.holds.popleft()
         if not lane.holds:

@@ -22,7 +22,7 @@ NAME_CHARS_MAX = 500
 
 
 class Ruling(NamedTuple):
-    """What becomes of a call: it goes on, it is put to the person, or it is stopped."""
+    """The ruling on a call: let it go on, ask the person, or stop it."""
 
     what: GuardPolicy
     reason: str = ""

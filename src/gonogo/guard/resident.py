@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gonogo.config.edits import ConfigFile
@@ -18,14 +19,13 @@ from gonogo.errors import StoreError
 from gonogo.guard.hook_forms import Ruling, UnreadableCall, called_name, stopped
 from gonogo.guard.ruling import GOES_ON, not_asked, ruling_of, why_not_asked
 from gonogo.guard.verdict_read import ANSWER_S, StandingFile, current_verdict
+from gonogo.ports.standing_verdicts import CurrentVerdict
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Future
 
-    from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.recorder.asker import Asker
-    from gonogo.settings import Settings
 
 # How old a look at a database may be.
 LOOK_S = 1.0

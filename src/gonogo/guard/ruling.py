@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from gonogo.errors import GonogoError, plain
 from gonogo.guard.hook_forms import Ruling
+from gonogo.settings import GuardPolicy, GuardSettings, Settings
 from gonogo.text.forms import duration
 
 if TYPE_CHECKING:
     from gonogo.ports.standing_verdicts import CurrentVerdict
     from gonogo.records import Verdict
-    from gonogo.settings import GuardPolicy, GuardSettings, Settings
 
 _MCP = "mcp__"
 # What standard error says before the reason where the call goes on.
@@ -21,7 +21,7 @@ GOES_ON = "gonogo guard: nothing was checked, and the call goes on"
 
 
 def dependency_of(tool: str, guard: GuardSettings) -> str | None:
-    """What a call of this tool depends on; None where nothing says so: the call is none of ours.
+    """Find the dependency of a tool call; None where it has none: then the call is none of ours.
 
     The first pattern of `[guard.tools]` that matches decides. Without one an MCP server's tool is
     SERVER/TOOL, as `gonogo wrap SERVER` records it.

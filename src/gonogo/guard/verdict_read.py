@@ -8,14 +8,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gonogo.guard.hook_forms import Ruling
 from gonogo.guard.ruling import ruling_of
 from gonogo.ports.standing_verdicts import NEVER_ASKED, CurrentVerdict, standing_now
 from gonogo.records import StandingVerdict, worst_verdict
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from gonogo.app import Gonogo
-    from gonogo.guard.hook_forms import Ruling
-    from gonogo.settings import Settings
     from gonogo.store.sqlite.connection import FileConnection
 
 # A client gives a hook a minute; who waits for a tool call waits less gladly.
@@ -23,7 +23,7 @@ ANSWER_S = 10.0
 
 
 def ruling_now(name: str, settings: Settings, *, now_ms: int) -> Ruling:
-    """What becomes of a call of a dependency.
+    """Rule on a call of a dependency by its present verdict.
 
     Raises:
         GonogoError: The store or the configuration cannot be read.

@@ -6,12 +6,11 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.records import GoldenAnswers, Histograms, HourCounts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gonogo.detectors.arrays import Ints
 
     Chosen = NDArray[np.bool_]

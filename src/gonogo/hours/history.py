@@ -71,7 +71,7 @@ class HistorySnapshot:
     def stream(
         self, metric: RateMetric, *, golden: bool, segment: str | None = None
     ) -> RateStream | None:
-        """One rate of a slice, over all versions; None as for `hours`."""
+        """The rate of a slice over all versions; None as for `hours`."""
         slice_ = golden, segment
         new = self.news.hours.get(slice_)
         if new is None:
@@ -162,7 +162,7 @@ def snapshot_of(whole: Rollups) -> HistorySnapshot:
 
 
 def _split(whole: Rollups) -> tuple[History, Rollups]:
-    """What came before the newest day, and the rest."""
+    """Split hours into those before the newest day and the rest."""
     end = whole.newest_day_hour
     history = History(
         rev=whole.known.rev,

@@ -35,7 +35,7 @@ def errors_decide(known: Dependency, own: DependencySettings) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FewLabels:
-    """How few of the newest week's calls have an outcome, where they are so few that it matters."""
+    """The share of the newest week's calls with an outcome, where it is so small that it matters."""
 
     labels: int
     calls: int
@@ -47,7 +47,7 @@ class FewLabels:
 
     @property
     def warning(self) -> str:
-        """What follows from it, in words."""
+        """The consequence of few labels, in words."""
         return (
             f"Only {self.labels:,} of the newest week's {self.calls:,} calls have an outcome: if "
             "those were picked (complaints, escalations), this speaks for them alone; record "
@@ -56,7 +56,7 @@ class FewLabels:
 
 
 def few_labels(counts: HourCounts) -> FewLabels | None:
-    """How many of the calls of the newest week are labelled; None where they are a fifth or more.
+    """Measure the share of the newest week's calls that are labelled; None where it is a fifth or more.
 
     Few labels are no fault where they are drawn at random. Where they come from who complains they
     are of bad calls, and nothing in the counts can tell the two apart: so it is said.
@@ -71,7 +71,7 @@ def few_labels(counts: HourCounts) -> FewLabels | None:
 
 
 def coverage_of(counts: HourCounts) -> LabelCoverage | None:
-    """How many calls are labelled, in the form that an answer gives it."""
+    """Convert a label share to the form that answers give it."""
     from gonogo.answers.base import LabelCoverage
 
     few = few_labels(counts)
@@ -89,7 +89,7 @@ class UnlabelledVersion:
 
     @property
     def why(self) -> str:
-        """Why its quality is not known, a clause without its full stop."""
+        """The reason why quality is unknown: a clause without its full stop."""
         return (
             f"version {self.version} answers now and has no outcome of its own; those of version "
             f"{self.labelled} say nothing of it"
@@ -97,7 +97,7 @@ class UnlabelledVersion:
 
     @property
     def missing(self) -> str:
-        """What to record, in words."""
+        """The data to record so that quality can be known, in words."""
         return f"Record `outcome` for calls of version {self.version}."
 
 

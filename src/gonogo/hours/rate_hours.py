@@ -78,7 +78,7 @@ class RateStream:
         return RateStream(self.metric, self.golden, hour, n, bad, remembered)
 
     def then(self, later: RateStream) -> RateStream:
-        """With the batches of later hours."""
+        """This stream followed by the batches of later hours."""
         return replace(
             self,
             hour=np.concatenate((self.hour, later.hour)),
@@ -133,7 +133,7 @@ def rate_stream(
 
 @dataclass(frozen=True, slots=True)
 class Maturity:
-    """How long outcomes take: after `lag_s`, 95 % of them have come."""
+    """The time that outcomes take: after `lag_s`, 95 % of them have come."""
 
     lag_s: float
 
@@ -179,7 +179,7 @@ def maturity(lags: Histograms | None, *, as_of_ms: int) -> Maturity:
 
 @dataclass(frozen=True, slots=True)
 class BaselineHours:
-    """Which hours are the baseline, half-open, and where that choice came from."""
+    """The hours that are the baseline (half-open), and the source of that choice."""
 
     source: Literal["version", "period", "golden", "declared", "learned"]
     start_hour: int
@@ -203,14 +203,14 @@ def learned_baseline(stream: RateStream) -> BaselineHours | None:
 
 
 class Gap(NamedTuple):
-    """Why nothing can be said, a clause without its full stop; and what to do about it."""
+    """A reason why nothing can be said (a clause without its full stop), and the remedy."""
 
     why: str
     missing: str
 
 
 def missing_for_baseline(stream: RateStream) -> Gap:
-    """What a learned baseline still needs, in words."""
+    """The data that a learned baseline still needs, in words."""
     wanted = "outcome" if stream.metric == "outcome" else "call"
     labels = max(0, BASELINE_LABELS_MIN - stream.labels)
     hours = int(stream.hour[-1] - stream.hour[0]) + 1 if len(stream.hour) else 0

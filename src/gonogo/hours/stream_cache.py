@@ -30,11 +30,11 @@ class CachedStream:
         return self if end_hour >= self.end_hour else replace(self, end_hour=end_hour)
 
     def settled(self, hours: Ints, end_hour: int) -> int:
-        """How many of a stream's hours stay, where all before `end_hour` do; else 0."""
+        """The number of a stream's hours that stay, where all before `end_hour` do; else 0."""
         return int(hours.searchsorted(self.end_hour)) if end_hour <= self.end_hour else 0
 
     def once(self, key: Hashable, end_hour: int, make: Callable[[], Made]) -> Made:
-        """What `make` makes of the hours before one, and of what `key` tells; kept if they stay."""
+        """Reuse the result stored under `key` while the hours it was made from are final; else call `make`."""
         if end_hour > self.end_hour:
             return make()
         if key not in self.made:
@@ -42,7 +42,7 @@ class CachedStream:
         return cast("Made", self.made[key])
 
 
-class Recent(Generic[Answered]):
+class AnswerCache(Generic[Answered]):
     """The newest answer to each question, with what it was made from and how long it is good."""
 
     def __init__(self) -> None:

@@ -5,6 +5,7 @@ Time slices are never stored: they are read off the hour, by its midpoint in the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -12,16 +13,13 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.errors import ParameterError, UnknownTarget, plain
 from gonogo.hours.counts import histograms_where, hours_where
 from gonogo.records import HOUR_MS, Histograms, HourCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from gonogo.detectors.arrays import Ints
 
 DAY_TYPES = ("weekday", "weekend")
@@ -36,7 +34,7 @@ EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What a segment names: a declared part (`key=value`) or none, and parts read off the hour."""
+    """A parsed segment: a declared part (`key=value`) or none, and parts read off the hour."""
 
     declared: str | None = None
     day_type: str | None = None
@@ -64,7 +62,7 @@ class Slice:
         return histograms_where(found, inside)
 
     def _inside(self, hours: Ints, *, zone: str) -> NDArray[np.bool_] | None:
-        """Which hours lie in this slice of time; None where it is all of it."""
+        """A mask of the hours that lie in this slice of time; None where all do."""
         if self.day_type is None and self.hour_band is None:
             return None
         inside = np.ones(hours.shape, dtype=bool)
@@ -77,14 +75,14 @@ class Slice:
 
 
 def time_cells(hours: Ints, *, zone: str) -> tuple[Ints, Ints]:
-    """For each hour its index into `DAY_TYPES` and into `HOUR_BANDS`, in local time."""
+    """The index of each hour into `DAY_TYPES` and into `HOUR_BANDS`, in local time."""
     of_week = hours_of_week(hours, zone=zone)
     day_types = (of_week // HOURS_A_DAY >= FIRST_WEEKEND_DAY).astype(np.int64)
     return day_types, of_week % HOURS_A_DAY // (HOURS_A_DAY // len(HOUR_BANDS))
 
 
 def hours_of_week(hours: Ints, *, zone: str) -> Ints:
-    """For each hour 0 (Monday, first hour) to 167, by its midpoint in local time."""
+    """The hour of the week, 0 (Monday, first hour) to 167, of each hour's midpoint in local time."""
     if not len(hours):
         return np.zeros(0, dtype=np.int64)
     first, last = int(hours.min()) // HOURS_A_BLOCK, int(hours.max()) // HOURS_A_BLOCK

@@ -21,7 +21,7 @@ HIDDEN = "[hidden]"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. The body is cut at 1 MiB, and empty where it is packed.
+    """An HTTP reply. The body is cut at 1 MiB, and empty where it is compressed.
 
     `retry_after` is the header of that name, as it came.
     """

@@ -1,4 +1,4 @@
-"""Who may speak to a local HTTP server of gonogo: the rules that every one of them shares.
+"""The rules of access that every local HTTP server of gonogo shares.
 
 On loopback a web page elsewhere must not reach it through a visitor's browser, so the Host header
 must name loopback and an Origin must be the server's own (DNS rebinding, cross-site requests). Off
@@ -22,7 +22,7 @@ PORT_MAX = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens. Port 0: the system chooses."""
+    """The address where a server listens. Port 0: the system chooses."""
 
     host: str
     port: int
@@ -89,7 +89,7 @@ def refuse_without_token(place: Place, token: str | None, *, what: str) -> None:
 
 
 def refusal(headers: Mapping[str, str], place: Place) -> str | None:
-    """Why a request is refused for where it comes from; None where it is not.
+    """The reason to refuse a request for where it comes from; None where it may come in.
 
     Args:
         headers: By lower-case name.
@@ -117,7 +117,7 @@ def tokens_of(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def holds(token: str, shown: str | None) -> bool:
-    """Whether what was shown is the token; takes the same time wherever they differ."""
+    """Compare the token that was shown in constant time."""
     return shown is not None and hmac.compare_digest(token.encode(), shown.encode())
 
 

@@ -22,7 +22,7 @@ def sign(secret: str, body: bytes, *, now_s: int) -> str:
 
 
 def is_signed(secret: str, body: bytes, header: str, *, now_s: int) -> bool:
-    """Whether a body that was received is whole, from who holds the secret, and recent.
+    """Verify that a received body is complete, recent, and from a holder of the secret.
 
     For receivers. Compares in constant time.
     """
@@ -48,7 +48,7 @@ def _mac(secret: str, body: bytes, sent_s: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalLink:
-    """What a link says: which plan, until when (epoch seconds), and to whom it was sent."""
+    """The content of a link: which plan, until when (epoch seconds), and to whom it was sent."""
 
     plan_id: str
     until_s: int
@@ -56,7 +56,7 @@ class ApprovalLink:
 
 
 def link_of(secret: str, link: ApprovalLink, *, url: str) -> str:
-    """Its address, below where the dashboard is."""
+    """Build a link's address below the dashboard's."""
     said = {"plan": link.plan_id, "until": str(link.until_s), "to": link.sent_to}
     return f"{url.rstrip('/')}{PATH}?{urlencode({**said, 'sig': _link_mac(secret, link)})}"
 

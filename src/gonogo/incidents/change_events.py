@@ -32,7 +32,7 @@ Bearing = Literal["supported", "unknown", "against"]
 
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
-    """One change. `dependency` is None where it may touch all; `version`, `segment`: what it touches."""
+    """A recorded change. `dependency` is None where it may touch all; `version`, `segment`: what it touches."""
 
     what: str
     at_ms: int
@@ -43,7 +43,7 @@ class ChangeEvent:
 
     @property
     def told(self) -> str:
-        """Its name in words."""
+        """The change in words."""
         parts = [self.what, self.version, self.segment and f"of {self.segment}"]
         named = " ".join(part for part in parts if part)
         note = f" ({self.note})" if self.note else ""
@@ -53,7 +53,7 @@ class ChangeEvent:
 def entry_of_change(
     event: ChangeEvent, *, entry_id: str, now_ms: int, actor: str, digest: str
 ) -> Decision:
-    """Its entry in the decision log; the entry's own time is when it was recorded."""
+    """Make the change's log entry; the entry's own time is when it was recorded."""
     stated = {
         "what": event.what,
         "at_ms": event.at_ms,
@@ -118,7 +118,7 @@ def _ranked(
 def _bearing(
     event: ChangeEvent, report: DriftReport, known: Dependency | None
 ) -> tuple[Bearing, str]:
-    """Whether evidence speaks for a change having to do with it, and what it is."""
+    """Judge whether evidence ties a change to the incident, and say which evidence."""
     if event.version is not None and known is not None:
         first = [v.first_ts_ms for v in known.versions if v.version == event.version]
         if first and first[0] > event.at_ms + BEGINS_WITHIN_MS:

@@ -231,7 +231,7 @@ async def get_incidents(
     incident_id: str | None = None,
     now_ms: int,
 ) -> IncidentList:
-    """What is being handled, with its timeline; what is resolved comes last.
+    """List incidents with their timelines, the resolved ones last.
 
     Counts are of all that there are; the newest 50 are listed. Each carries the standing verdict
     of its dependency.
@@ -337,7 +337,7 @@ def _summary(
     dependency: str | None = None,
     status: Status | None = None,
 ) -> str:
-    """How many are being handled, and the first few; of the dependency and status that were asked."""
+    """Count the open incidents and name the first few, of the dependency and status that were asked for."""
     of = "" if dependency is None else f" of {plain(dependency, 80)}"
     resolved, total = counts["resolved"], counts.total()
     listed = listed_of(len(lines)) if total > len(lines) else ""
@@ -355,7 +355,7 @@ def _summary(
 
 
 def _since(line: Incident) -> str:
-    """When it began, and when it was noticed; only the latter where nobody knows the former."""
+    """The times when it began and when it was noticed; only the latter where the former is unknown."""
     noticed = f"noticed {minute(line.opened_at)}"
     return noticed if line.onset is None else f"bad since {minute(line.onset)}, {noticed}"
 

@@ -130,7 +130,7 @@ def _alike(looks: list[Decision]) -> list[list[Decision]]:
 
 
 def _folded(same: list[Decision]) -> str:
-    """One line for what was seen again and again: the first look, and what the last one said."""
+    """Fold repeated looks into one line: the first look, and the answer of the last."""
     first, last = same[0], same[-1]
     times = sum(decision.count for decision in same)
     said = plain(first.summary, CLAIM_CHARS_MAX)

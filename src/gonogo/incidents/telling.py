@@ -32,7 +32,7 @@ WRITTEN_BY = "gonogo.toml"
 def pages_of(
     due: Sequence[Notice], url: str | None = None, laddered: frozenset[str] = frozenset()
 ) -> list[Page]:
-    """What is due, grouped by key, the most urgent first; pure."""
+    """Group due notices by key, the most urgent first; pure."""
     grouped: dict[str, list[Notice]] = {}
     for notice in due:
         grouped.setdefault(notice.incident.key, []).append(notice)
@@ -98,7 +98,7 @@ async def _mark(notices: Notices, notifier: str, part: Notice) -> None:
 
 
 def repeated_silences(settings: Settings, *, now_ms: int) -> list[Silence]:
-    """Of each window the one that holds now, else the next; one silence for each of its names."""
+    """List one silence a maintenance window and name: the window that holds now, else the next."""
     found = []
     for window in settings.maintenance.values():
         start_ms = _start_ms(window, settings.timezone, now_ms)
@@ -119,7 +119,7 @@ def repeated_silences(settings: Settings, *, now_ms: int) -> list[Silence]:
 
 
 def _start_ms(window: MaintenanceSettings, timezone: str, now_ms: int) -> int | None:
-    """When the window that is the first to end after now starts; None where none ever does.
+    """The start of the first window that ends after now; None where none ever does.
 
     Its length is counted in real time. Where clocks are put forward over its start it starts an
     hour later by the new ones; where they are put back, at the first of the two.

@@ -32,7 +32,7 @@ SKETCH_SLOTS = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read.
+    """The options for reading files.
 
     Args:
         stated: Their format; None: told by each file.
@@ -52,7 +52,7 @@ AS_TOLD = Reading()
 
 @dataclass(slots=True)
 class Batch:
-    """What is written together, and what of the rows was refused."""
+    """Rows that are written together, and the refusals among them."""
 
     observations: list[Observation] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)

@@ -138,7 +138,7 @@ def _entries(document: object) -> Records:
 
 
 def content_of(entry: object) -> bytes:
-    """What a record says, as its bytes: of it an id is made where it has none."""
+    """The bytes of a record's content, from which an id is made where it has none."""
     return json.dumps(entry, sort_keys=True, default=str).encode(errors="surrogatepass")
 
 

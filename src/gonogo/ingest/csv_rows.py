@@ -17,7 +17,7 @@ class _BadLineError(Exception):
     """A physical line that cannot be part of a record."""
 
 
-class _Feed:
+class _LineSource:
     """Physical lines as text, remembered until the record that they make up is whole."""
 
     def __init__(self, lines: Iterator[tuple[int, bytes | str]]) -> None:
@@ -26,7 +26,7 @@ class _Feed:
         self.taken: list[tuple[int, bytes | str]] = []
         self._bytes = 0
 
-    def __iter__(self) -> _Feed:
+    def __iter__(self) -> _LineSource:
         return self
 
     def __next__(self) -> str:
@@ -84,7 +84,7 @@ def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
     first = next(lines, None)
     content = first[1] if first is not None and isinstance(first[1], bytes) else b""
     delimiter = _delimiter_of(content)
-    feed = _Feed(lines if first is None else chain([first], lines))
+    feed = _LineSource(lines if first is None else chain([first], lines))
     try:
         reader = csv.reader(feed, strict=True, delimiter=delimiter)
         header = [name.strip() for name in next(reader, [])]
@@ -99,7 +99,7 @@ def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
     return Table(header, _records(feed, header, delimiter), delimiter == ";")
 
 
-def _records(feed: _Feed, header: list[str], delimiter: str) -> Iterator[Row | Rejection]:
+def _records(feed: _LineSource, header: list[str], delimiter: str) -> Iterator[Row | Rejection]:
     reader = csv.reader(feed, strict=True, delimiter=delimiter)
     while True:
         feed.begin()

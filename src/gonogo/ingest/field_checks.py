@@ -37,11 +37,11 @@ GRADERS = ("human", "rule", "user")
 
 
 class RefusedError(Exception):
-    """What is wrong with one value; never leaves this module."""
+    """The fault of one value; never leaves this module."""
 
 
 def got(value: object) -> str:
-    """What kind of value it is, in words."""
+    """Name the kind of a value."""
     for types, words in (
         (bool, "true or false"),
         ((int, float), "a number"),
@@ -119,7 +119,7 @@ def answer(value: object) -> str:
 
 
 def grader(value: object) -> str | None:
-    """Who gave an outcome: a person, a rule, a user, or a judge by its name; an empty one is absent."""
+    """Parse who gave an outcome: a person, a rule, a user, or a judge by its name; an empty one is absent."""
     if value == "":
         return None
     if value in GRADERS or (
@@ -130,7 +130,7 @@ def grader(value: object) -> str | None:
 
 
 def kind(value: object) -> str | None:
-    """One of the kinds of a dependency; an empty text is absent."""
+    """Check a dependency's kind; an empty text is absent."""
     if value == "":
         return None
     if value not in KINDS:
@@ -219,7 +219,7 @@ def tokens(value: object) -> int:
 
 
 def weight(value: object) -> float:
-    """For how many calls one that was recorded stands: one over its chance of being recorded."""
+    """Check a weight: the number of calls that one stands for, one over its chance of being recorded."""
     return float(_number(value, 1, WEIGHT_MAX))
 
 

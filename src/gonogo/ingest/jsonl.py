@@ -76,7 +76,7 @@ def _plain_object(content: bytes, from_json: Callable[..., object]) -> object:
 
 
 def read_jsonl(lines: Iterable[tuple[int, bytes | str]]) -> Iterator[Row | Rejection]:
-    """One value a line; empty lines are passed over."""
+    """Read one value a line; empty lines are passed over."""
     # Once and not a line: an import that is done already still takes a quarter of the parsing.
     from pydantic_core import from_json
 

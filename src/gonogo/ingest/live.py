@@ -22,7 +22,7 @@ from gonogo.text.row_notes import (
 
 
 class NotingSink(Protocol):
-    """Where observations go, and what is to be said of them."""
+    """A sink for observations that also notes what is odd about them."""
 
     def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
         """Count what was refused, for later answers."""
@@ -30,7 +30,7 @@ class NotingSink(Protocol):
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of what was stored."""
+        """The notes on what was stored, for a person to read."""
         ...
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
@@ -82,7 +82,7 @@ async def record_batch(
 
 
 def _notes(taken: Sequence[Observation], stored: BatchReport, now_ms: int) -> list[str]:
-    """What is odd about what was taken, though nothing was refused for it."""
+    """Note what is odd about observations that were accepted."""
     ahead = [one.ts_ms for one in taken if one.ts_ms > now_ms + SKEW_MS]
     notes = [ahead_text(len(ahead), rfc3339(max(ahead)))] if ahead else []
     if stored.corrected:

@@ -52,7 +52,7 @@ FIRST_LOOK_ROWS = 100
 
 
 class ObservationSink(Protocol):
-    """What writing needs of a store."""
+    """The part of a store that loading files needs."""
 
     async def record(self, observations: Sequence[Observation], now_ms: int) -> BatchReport:
         """Store a batch in one transaction; returns after the commit."""
@@ -67,7 +67,7 @@ class ObservationSink(Protocol):
         ...
 
     async def refused_before(self, file: str) -> int:
-        """How many rows of a file its newest reading refused."""
+        """Count the rows of a file that its newest reading refused."""
         ...
 
     def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
@@ -80,7 +80,7 @@ class ObservationSink(Protocol):
 
 
 class RefusedLine(NamedTuple):
-    """One line that was not taken."""
+    """A line that was refused, with the reason."""
 
     path: str
     line: int
@@ -90,7 +90,7 @@ class RefusedLine(NamedTuple):
 
 @dataclass(slots=True)
 class LoadReport:
-    """What became of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
+    """The fate of the lines. `refused` keeps the first 1,000; `refused_count` counts all.
 
     `alike`: how many of a file were refused for one reason, by the first of them, of the first 1,000 reasons.
     `notes`: what a person should know of what was taken. `understood`: of each file, what it was
@@ -377,7 +377,7 @@ def _counted(stored: BatchReport, lines: Sequence[int], loaded: LoadReport) -> l
 
 
 def same_file(path: str) -> str:
-    """What tells a file from others of its name: where it lies, which is nobody else's business."""
+    """A digest that tells a file from others of its name, by its path, which is nobody else's business."""
     where = str(Path(path).absolute()).encode(errors="surrogateescape")
     return f"file {plain(Path(path).name, 80)} {blake2b(where, digest_size=6).hexdigest()}"
 

@@ -1,4 +1,4 @@
-"""Which column or key becomes which field, and what is made of text cells."""
+"""The mapping of columns or keys to fields, and the values of text cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LISTED = 3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a column's value goes: a field, or an entry of `segments` or `metrics`."""
+    """The destination of a column's value: a field, or an entry of `segments` or `metrics`."""
 
     # What the field holds: asked for each cell, so found once.
     form: Form = field(init=False)
@@ -131,7 +131,7 @@ class ColumnMap:
 
     @property
     def identity(self) -> str:
-        """Its constants, and which columns say whose call it is, and when.
+        """The mapping's constants, and the columns that say whose call a row is, and when.
 
         Not the other columns: a second import that also maps outcomes fills in those of the first.
         """

@@ -51,7 +51,7 @@ class Source:
     format: Format
 
     def bytes_read(self) -> int | None:
-        """How much of `total_bytes` is behind us; None where the input has no length."""
+        """The number of bytes read out of `total_bytes`; None where the input has no length."""
         return None if self.total_bytes is None else self.raw.tell()
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ def _other_packing(stream: Bytes) -> str:
     return ""
 
 
-class _Recoded(io.RawIOBase):
+class _Utf8Stream(io.RawIOBase):
     """UTF-16 text, as Excel's "Unicode text" is, as UTF-8."""
 
     def __init__(self, stream: Bytes) -> None:
@@ -109,7 +109,7 @@ class _Recoded(io.RawIOBase):
         self._ready = b""
 
     def readable(self) -> bool:
-        """It is read only."""
+        """True: this stream is read only."""
         return True
 
     def readinto(self, buffer: Buffer) -> int:
@@ -139,7 +139,7 @@ def _unpacked(stream: io.BufferedReader) -> Bytes:
         start = whole.peek(2)[:2]
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return whole  # reading will say what is broken
-    return io.BufferedReader(_Recoded(whole)) if start in _UTF16_MARKS else whole
+    return io.BufferedReader(_Utf8Stream(whole)) if start in _UTF16_MARKS else whole
 
 
 def _guess(name: str, stream: Bytes) -> Format:

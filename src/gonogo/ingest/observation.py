@@ -261,7 +261,7 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
 
 
 def _unknown(name: object, raw: Mapping[Any, object], from_file: bool) -> str:  # noqa: FBT001
-    """What to do about a field that is none: of a file, whose columns can be mapped, about all of them at once."""
+    """The advice about unknown fields: of a file, whose columns can be mapped, about all of them at once."""
     unknown = [str(key) for key in raw if key not in FIELDS]
     # What lies in an object comes after what lies beside it.
     inner = [f"{key}.{part}" for key in unknown[:INNER_MAX] for part in _entry_names(raw.get(key))]

@@ -110,7 +110,7 @@ def token_fields(*places: object, apart: bool = False) -> dict[str, int | float]
 
 
 def named_counts(record: Mapping[str, object]) -> dict[str, object]:
-    """Of a whole record what its names call tokens or usage: `input` may be a question there."""
+    """The parts of a record that are named tokens or usage: elsewhere `input` may be a question."""
     return {
         key: value for key, value in record.items() if key.lower().endswith(("tokens", "usage"))
     }

@@ -28,7 +28,7 @@ class GonogoLogger(CustomLogger):  # type: ignore[misc] # LiteLLM is installed b
         self._record(kwargs)
 
     def log_failure_event(self, kwargs: Mapping[str, object], *_: object, **__: object) -> None:
-        """One that failed."""
+        """Record a failed call."""
         self._record(kwargs)
 
     async def async_log_success_event(
@@ -40,7 +40,7 @@ class GonogoLogger(CustomLogger):  # type: ignore[misc] # LiteLLM is installed b
     async def async_log_failure_event(
         self, kwargs: Mapping[str, object], *_: object, **__: object
     ) -> None:
-        """One that failed."""
+        """Record a failed call."""
         self._record(kwargs)
 
     def _record(self, kwargs: Mapping[str, object]) -> None:

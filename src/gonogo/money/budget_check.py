@@ -125,7 +125,7 @@ async def _new_hold(
 
 
 async def _held(ledger: Ledger, hold: ReserveRequest, holds_max: int) -> BudgetCheck:
-    """What was answered as the money was held; to a key that another asked with meanwhile, what that was answered."""
+    """The answer given as the money was held; a second request with the same key gets the first one's answer."""
     answer = BudgetCheck.model_validate_json(await ledger.reserve(hold, holds_max=holds_max))
     key_was_free = answer.reservation is None or answer.reservation.id == hold.reservation_id
     if hold.key is None or key_was_free:
@@ -187,7 +187,7 @@ async def _replayed(
     scopes: tuple[Scope, ...],
     now_ms: int,
 ) -> BudgetCheck | None:
-    """What the key of a request that is in use was answered, with the money as it is now."""
+    """The answer that a key in use was given, with the money as it is now."""
     before = await ledger.answered(request.key() or "", request.text(), now_ms=now_ms)
     if before is None:
         return None
@@ -231,7 +231,7 @@ async def _work_plan(
     traffic: Traffic,
     spent_on: tuple[str, ...],
 ) -> WorkPlan:
-    """What will be called; as far as it is not stated, what the budget is spent on."""
+    """The planned calls; where they are not stated, the calls that the budget is usually spent on."""
     unit = chain[0].unit
     calls, declared = request.plan(unit)
     name = request.called

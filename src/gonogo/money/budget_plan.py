@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,15 @@ from gonogo.money.planned_spend import (
     quantile,
 )
 from gonogo.money.scopes import CallGroup, is_routed, routed_groups, spread_calls
+from gonogo.ports.money import CallCosts, JudgedCheck
+from gonogo.ports.routes import Route
 from gonogo.records import HOUR_MS
+from gonogo.settings import Settings
 from gonogo.text.forms import UNIT_WORDS, rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gonogo.detectors.cost.forecast import CostModel
-    from gonogo.ports.money import CallCosts, JudgedCheck
-    from gonogo.ports.routes import Route
     from gonogo.records import Costs, Dependency, Floats, Ints, Unit
-    from gonogo.settings import Settings
 
 PLANNED_CALLS_MAX = 10_000_000
 _MIX_CALLS_MAX = 2000
@@ -118,7 +117,7 @@ def _counted(
 async def _groups(
     telemetry: CallCosts, plan: WorkPlan
 ) -> tuple[list[CallGroup], dict[str, Dependency]]:
-    """One forecast, and all that is known of what it rests on."""
+    """Group the planned calls by forecast, with all that is known of each."""
     calls = plan.calls or 0
     work = plan.work
     if work is None and len(plan.names) == 1:
@@ -148,7 +147,7 @@ async def _known(telemetry: CallCosts, names: set[str]) -> dict[str, Dependency]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
+class _Calls:
     """The priced calls that one group's forecast rests on, oldest first."""
 
     group: CallGroup
@@ -190,7 +189,7 @@ async def _seen(
     known: Mapping[str, Dependency],
     unit: Unit,
     now_ms: int,
-) -> _Seen:
+) -> _Calls:
     """Times and prices of a group's newest calls; what has no price, and whether it matters."""
     import numpy as np
 
@@ -218,7 +217,7 @@ async def _seen(
     priced_too = ~np.isnan(all_costs)
     words = UNIT_WORDS[unit]
     said = f"{words.lacks}: {', '.join(unpriced)}. {words.remedy}"
-    return _Seen(
+    return _Calls(
         group,
         all_times[priced_too],
         all_costs[priced_too],
@@ -240,7 +239,7 @@ def _of_version(calls: Costs, version: str | None) -> Floats:
     return mine if mine.sum() >= CALLS_MIN else every
 
 
-def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int) -> PlannedSpend:
+def _forecast(seen: Sequence[_Calls], plan: WorkPlan, calls: int, *, now_ms: int) -> PlannedSpend:
     """Add up the forecasts of all groups. Nothing is known of work of which a part is not known."""
     import numpy as np
 
@@ -265,7 +264,7 @@ def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int)
             missing=missing,
             parts=len(seen),
         )
-    fitted = [_Fitted.of(each, now_ms) for each in seen if each.costs.size and not each.is_free]
+    fitted = [_Model.of(each, now_ms) for each in seen if each.costs.size and not each.is_free]
     if not fitted:
         return _free(calls, said, plan.required)
     folded = declared if len(fitted) == 1 else None
@@ -293,15 +292,15 @@ def _forecast(seen: Sequence[_Seen], plan: WorkPlan, calls: int, *, now_ms: int)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
-    """One group's model of what a call costs."""
+class _Model:
+    """A group's model of what a call costs."""
 
-    seen: _Seen
+    seen: _Calls
     model: CostModel
     dearest: float
 
     @classmethod
-    def of(cls, seen: _Seen, now_ms: int) -> _Fitted:
+    def of(cls, seen: _Calls, now_ms: int) -> _Model:
         from gonogo.detectors.cost.forecast import fit_costs
 
         digest = hashlib.blake2b(seen.costs.tobytes(), digest_size=8).digest()
@@ -335,7 +334,7 @@ def _name_bytes(group: CallGroup) -> bytes:
     return "\0".join((*group.names, group.version or "")).encode(errors="surrogatepass")
 
 
-def _curve(fitted: Sequence[_Fitted], calls: int, probability: float, totals: Floats) -> Curve:
+def _curve(fitted: Sequence[_Model], calls: int, probability: float, totals: Floats) -> Curve:
     """The bound that totals stay within by number of calls, mixed as planned.
 
     The quick curve, lifted to meet the forecast proper where that was made.
@@ -357,7 +356,7 @@ def _curve(fitted: Sequence[_Fitted], calls: int, probability: float, totals: Fl
     return Curve(tuple(_CURVE_CALLS), tuple((values[:-1] * lift).tolist()))
 
 
-def _method(fitted: Sequence[_Fitted], *, declared: int | None) -> str:
+def _method(fitted: Sequence[_Model], *, declared: int | None) -> str:
     from gonogo.detectors.cost.forecast import POOL_CALLS
 
     share = POOL_CALLS / (POOL_CALLS + min(each.model.n for each in fitted))

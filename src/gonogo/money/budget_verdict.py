@@ -103,7 +103,7 @@ def check(question: BudgetQuestion, balances: Sequence[Balance]) -> BudgetCheck:
 
 
 def offered_calls(question: BudgetQuestion, balances: Sequence[Balance]) -> int | None:
-    """How many calls a failed check says would pass, by its quick curve; None where it passes, offers none or knows them."""
+    """The calls that would pass, by a failed check's quick curve; None where it passes, offers none or knows them."""
     if not question.plan.grid or question.plan.is_exact or question.is_mixed:
         return None
     found = _judge(question, balances)
@@ -252,7 +252,7 @@ def _base(
 def replayed(
     before: Replay, budget: BudgetSettings, balance: Balance, window: WindowSpan, *, now_ms: int
 ) -> BudgetCheck:
-    """What a key was answered before, marked as such, with the money as it is now."""
+    """An earlier answer to a key, marked as such, with the money as it is now."""
     answer = BudgetCheck.model_validate_json(before.answer)
     others = balance.held_micro_usd - before.held_micro_usd
     hold, size = answer.reservation, UNIT_SIZE[budget.unit]
@@ -287,7 +287,7 @@ def _unconfigured(left: Sequence[LeftHold]) -> list[UnconfiguredHold]:
 
 
 def _unpriced(question: BudgetQuestion) -> UnpricedShare | None:
-    """What of the window has no price, and what the forecast leaves out for that."""
+    """The calls of the window that have no price, and what the forecast leaves out for them."""
     found, plan = question.unpriced, question.plan
     said = [why for why in (found.why if found else plan.unpriced, plan.free) if why]
     if not said:

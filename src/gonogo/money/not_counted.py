@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,12 +19,10 @@ from gonogo.money.scopes import (
 from gonogo.ports.booked_costs import KeyedCalls
 from gonogo.ports.money import Balance, BudgetRecord, Ledger, LeftHold, Scope
 from gonogo.ports.routes import split_version
+from gonogo.settings import BudgetSettings, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
     from gonogo.money.budget_request import BudgetRequest
-    from gonogo.settings import BudgetSettings, Settings
 
 SHOWN_MAX = 10
 _ALIKE = 0.75
@@ -76,7 +75,7 @@ async def all_uncounted(
     traffic: Traffic,
     record: BudgetRecord,
 ) -> tuple[UncountedCalls, ...]:
-    """What a budget and its parents do not reach: planned calls, the value of its key where no call has it, names."""
+    """Find what a budget and its parents do not count: planned calls, unused key values, misspelled names."""
     chain = budget_chain(settings, request.budget)
     listed = dependencies_of(settings, chain[0], traffic)
     # One that lists nothing counts what names it: where nobody ever did, perhaps nobody means to.
@@ -98,7 +97,7 @@ async def left_money(
     *,
     now_ms: int,
 ) -> tuple[LeftHold, ...]:
-    """What budgets that are nowhere configured hold, and have spent where this one may be their new name.
+    """Find holds and spend of budgets that are not configured any more, where this one may be their new name.
 
     That is one that no call has named, and in which nothing was spent or nothing else counts.
     """
@@ -165,7 +164,7 @@ def _alike(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _folded(name: str) -> str:
-    """Without its provider's path, its date and its case."""
+    """A name without its provider's path, its date and its case."""
     last = name.rpartition("/")[2].casefold()
     return _DATED.sub("", last) or last
 

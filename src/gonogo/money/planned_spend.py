@@ -106,7 +106,7 @@ class UnpricedCalls:
 
     @property
     def why(self) -> str:
-        """Why the unpriced calls matter, in words, and what to do about them."""
+        """The consequence of unpriced calls, in words, and the remedy."""
         named = ", ".join(f"'{plain(name, 80)}'" for name in self.names)
         tokens = f" ({counted(self.tokens, 'token')})" if self.tokens else ""
         where = f"in the window of '{plain(self.parent, 80)}'" if self.parent else "in this window"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
@@ -11,7 +12,6 @@ from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.records import MICRO, NANO_A_MICRO
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from decimal import Decimal
 
     from gonogo.records import Costs, Floats, Observation
@@ -76,7 +76,7 @@ class TokenUsage(NamedTuple):
 
     @classmethod
     def of(cls, o: Observation) -> TokenUsage:
-        """Of an observation; parts that exceed the whole were counted beside it, and are added."""
+        """The token usage of an observation; parts that exceed the whole were counted beside it, and are added."""
         read, write = o.cache_read_tokens or 0, o.cache_write_tokens or 0
         sent, got, thought = o.input_tokens or 0, o.output_tokens or 0, o.reasoning_tokens or 0
         sent = sent + read + write if read + write > sent else sent
@@ -145,7 +145,7 @@ def _of_override(usage: TokenUsage, price: PriceSettings) -> float:
 
 
 def _inputs(price: PriceSettings) -> list[float]:
-    """What input costs: plain, read from a cache, written to one, audio."""
+    """The prices of input: plain, read from a cache, written to one, audio."""
     own = (
         price.cached_input_usd_per_mtok,
         price.cache_write_usd_per_mtok,
@@ -156,7 +156,7 @@ def _inputs(price: PriceSettings) -> list[float]:
 
 
 def _outputs(price: PriceSettings) -> tuple[float, float]:
-    """What output costs: plain, audio."""
+    """The prices of output: plain, audio."""
     plain, audio = price.output_usd_per_mtok, price.output_audio_usd_per_mtok
     return plain, plain if audio is None else audio
 

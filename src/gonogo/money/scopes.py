@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -17,8 +18,6 @@ from gonogo.records import QUARTER_MS
 from gonogo.settings import PER_DEPENDENCY, BudgetSettings, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from gonogo.ports.telemetry import Telemetry
 
 _WILD = "*?["
@@ -102,7 +101,7 @@ def is_routed(names: Sequence[str], routes: Mapping[str, Route]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Where calls go now, and every dependency that anything was recorded of.
+    """The present routes, and every dependency with anything recorded.
 
     `names` are needed only where a budget lists dependencies.
     """
@@ -115,7 +114,7 @@ NO_TRAFFIC = Traffic()
 
 
 async def traffic_now(settings: Settings, telemetry: Telemetry, routes: Routes) -> Traffic:
-    """Where calls go now; the names are read only where a budget lists some."""
+    """Read the present routes; the names are read only where a budget lists some."""
     names = await telemetry.names() if settings.budgets_list_names else ()
     return Traffic({each.dependency: each for each in await routes.routes()}, tuple(names))
 

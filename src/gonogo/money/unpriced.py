@@ -25,7 +25,7 @@ async def unpriced_calls(
     named_by: Sequence[str],
     now_ms: int,
 ) -> UnpricedCalls:
-    """What has no price of the first budget of a chain whose spending that hides; else of the first.
+    """Find the unpriced calls of the first budget of a chain whose spend they hide; else of the first.
 
     A budget counts the calls of its dependencies, and those that name it or one of its reservations:
     `named_by` are the dependencies of calls that name a member of the topmost, which counts all below.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from gonogo.answers import rfc3339
 from gonogo.notifiers.post import encoded, post
+from gonogo.ports.actuators import Step
 
 if TYPE_CHECKING:
-    from gonogo.ports.actuators import Step
     from gonogo.ports.notices import Page
 
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"

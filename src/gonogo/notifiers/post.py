@@ -1,4 +1,4 @@
-"""One POST of JSON, and what became of it."""
+"""POST of JSON to a receiver, and the outcome in words."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def refused_in(body: bytes) -> str:
 
 
 def retry_after_s(header: str | None, *, now: datetime | None = None) -> float:
-    """How long a receiver that is busy wants to be left alone (RFC 9110, 10.2.3).
+    """The time that a busy receiver asks to be left alone (RFC 9110, 10.2.3).
 
     A number of seconds or a date; where it says nothing that can be read, a minute. A day at most.
     """

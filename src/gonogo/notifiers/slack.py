@@ -28,7 +28,7 @@ class Slack:
         self._url = url
 
     async def tell(self, page: Page, *, now_ms: int) -> Step:
-        """One message: the state, what happened since the last one, and what to run next."""
+        """Send one message: the state, the events since the last message, and the next command."""
         del now_ms
         news = [
             f"• {escaped(unsaid(event.event, page.headline))}" for event in page.news[-NEWS_MAX:]
@@ -61,7 +61,7 @@ def message(text: str) -> dict[str, object]:
 
 
 def _secrets_of(url: str) -> list[str]:
-    """What of the address must not come back in what is told: a receiver may quote its path."""
+    """The parts of the address to redact from errors: a receiver may quote its path."""
     parts = urlsplit(url)
     long = [part for part in parts.path.split("/") if len(part) >= SECRET_CHARS_MIN]
     # The longest first, so that no part of one is left over.

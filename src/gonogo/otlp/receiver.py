@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gonogo.answers import rfc3339
+from gonogo.app import Gonogo
 from gonogo.app.taking_back import forget
 from gonogo.errors import GonogoError
 from gonogo.http.guard import Place, bearer, holds, listening_socket, refusal, refuse_without_token
@@ -31,8 +32,6 @@ from gonogo.store.observations.forget import Selection
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from gonogo.app import Gonogo
 
 # Which way in what it takes came by.
 WRITER = "otlp"
@@ -137,7 +136,7 @@ class Receiver:
             self._collector.settle(batch, known, now_ms=self._app.clock())
 
     def health(self) -> dict[str, object]:
-        """What came in so far, and the names that nothing was made of, most frequent first."""
+        """Report what came in so far, and the names that were not understood, most frequent first."""
         tally = self._collector.tally
         unknown = sorted(tally.unknown_keys.items(), key=lambda entry: (-entry[1], entry[0]))
         return {

@@ -1,4 +1,4 @@
-"""How answers are put into pictures: one page for MCP hosts and browsers, from a few sources.
+"""The page that draws answers for MCP hosts and browsers: one file, from a few sources.
 
 The page is plain HTML, CSS and JavaScript, and asks for nothing from anywhere else. Sources are
 put together when they are first needed.

@@ -12,7 +12,7 @@ Outcome = Literal["done", "failed", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class ActuatorReading:
-    """What an actuator found when it looked. `version` is what `apply` expects to find again."""
+    """The state that an actuator read. `version` is the one that `apply` expects to find again."""
 
     status: Literal["known", "absent", "unknown"]
     targets: tuple[Weight, ...] = ()
@@ -23,7 +23,7 @@ class ActuatorReading:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of asking an actuator or a receiver for something; success is never assumed.
+    """The outcome of one request to an actuator or a receiver; success is never assumed.
 
     `retry_after_s`: how long it wants to be left alone, where it says so.
     """
@@ -45,15 +45,15 @@ class Actuator(Protocol):
         ...
 
     async def read(self, dependency: str) -> ActuatorReading:
-        """What is there now."""
+        """Read the present state."""
         ...
 
     def effect(self, route: Route) -> str:
-        """What applying this route would do, in one line."""
+        """Describe in one line what applying this route would do."""
         ...
 
     def lacks(self, route: Route) -> str:
-        """What it is not told to make this route real, in words; "" where nothing is missing."""
+        """Name the configuration that is missing to make this route real; "" where nothing is."""
         ...
 
     async def apply(self, route: Route, *, expected_version: str) -> Step:

@@ -33,7 +33,7 @@ class VersionCalls(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What calls used besides money; negative where it is taken back."""
+    """Calls, tokens and minutes, the use of a budget beside money; negative where they are taken back."""
 
     calls: int = 0
     tokens: int = 0
@@ -53,7 +53,7 @@ class Usage(NamedTuple):
         return self[_COUNTED[unit]]
 
     def without(self, unit: Unit) -> Usage:
-        """This usage, but for what a budget of a unit counts."""
+        """This usage without the amount that a budget of the unit counts."""
         left = list(self)
         left[_COUNTED[unit]] = 0
         return Usage(*left)
@@ -71,7 +71,7 @@ def counted_column(unit: Unit) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BookedCost:
-    """What stored observations of one quarter hour cost and used, as the ledger books it with them.
+    """The cost and use of one quarter hour's stored observations, as the ledger books them.
 
     `rest_nano_usd` is what there is beyond whole micro-dollars, 0 to 999.
     """
@@ -105,12 +105,12 @@ class KeyedCalls(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the books call them."""
+        """The name under which the books have them."""
         return f"{KEYED}{KEYED.join(self)}"
 
     @classmethod
     def parse(cls, name: str) -> KeyedCalls:
-        """What a name in the books says."""
+        """Parse a name in the books."""
         return cls(*name.split(KEYED)[1:])
 
 

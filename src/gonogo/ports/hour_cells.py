@@ -27,7 +27,7 @@ class CountedHistogram(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CellContent:
-    """What a cell adds to the rollups of its hour; two are merged by adding them up.
+    """The sums that a cell adds to the rollups of its hour; two cells are merged by adding.
 
     `counts`: in the order of the store's rollups, the calls themselves first. `errors`, `predictions`:
     how many calls had each.
@@ -40,7 +40,7 @@ class CellContent:
 
     @property
     def n(self) -> int:
-        """How many calls it counts; 0 takes a cell back."""
+        """The number of calls that it counts; 0 takes a cell back."""
         return self.counts[0]
 
 

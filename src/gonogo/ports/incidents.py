@@ -40,12 +40,12 @@ class IncidentRecord:
 
     @property
     def what(self) -> str:
-        """What is wrong, in a word: an outage is no matter of quality."""
+        """The fault in one word: an outage is no matter of quality."""
         return self.kind if self.kind == "outage" else self.cause
 
     @property
     def key(self) -> str:
-        """What messages about it have in common; a new incident of the same cause has the same."""
+        """The key that groups messages about it; a new incident of the same cause has the same key."""
         return self.page or f"gonogo/{self.dependency}/{self.cause}"
 
 
@@ -61,7 +61,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class IncidentChange:
-    """What is to be written: the incident (None: as it is), and since when one is suspected.
+    """A change to write: the incident (None: as it is), and since when one is suspected.
 
     `entry`: of a person's action, for the log; it is kept together with what it did.
     """
@@ -111,7 +111,7 @@ class Incidents(Protocol):
     async def counts(
         self, *, dependency: str | None = None, status: Status | None = None
     ) -> dict[tuple[str, Status], int]:
-        """How many there are in all, by dependency and status; those without any left out."""
+        """Count incidents by dependency and status; dependencies without any are left out."""
         ...
 
     async def unresolved(self, dependencies: Sequence[str]) -> list[IncidentRecord]:

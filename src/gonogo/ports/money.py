@@ -41,7 +41,7 @@ class OpenHold:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a scope has spent and what its open reservations hold; the first of them to expire."""
+    """The spend of a scope and the amount held by its open reservations, with the first to expire."""
 
     spent_micro_usd: int
     held_micro_usd: int
@@ -104,7 +104,7 @@ class ReservationCalls:
 
 @dataclass(frozen=True, slots=True)
 class EarlierHolds:
-    """What a run came to under the holds before the one that it has now.
+    """A run's spend under the holds before its present one.
 
     `spent_micro_usd` has amounts that were declared at settling in place of their calls' costs.
     """
@@ -132,7 +132,7 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a key was answered before, while its hold is open; and what that holds now."""
+    """The earlier answer to an idempotency key whose hold is still open, and the present amount of that hold."""
 
     answer: str
     held_micro_usd: int
@@ -181,7 +181,7 @@ class LeftHold:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRecord:
-    """What a forecast for a budget can rest on besides the calls' own costs."""
+    """The history of a budget that its forecast can use beside the calls' own costs."""
 
     dependencies: tuple[str, ...]  # that spent money in its name
     judged: tuple[JudgedCheck, ...]  # newest first
@@ -189,10 +189,10 @@ class BudgetRecord:
 
 
 class NewestCalls(Protocol):
-    """What the newest calls of a dependency have cost or used."""
+    """Reads the cost or use of a dependency's newest calls."""
 
     async def dependency(self, name: str) -> Dependency | None:
-        """What is known of one dependency; None where nothing was ever recorded."""
+        """Read one dependency; None where nothing was ever recorded."""
         ...
 
     async def newest_costs(self, dependency: str) -> Costs:
@@ -205,7 +205,7 @@ class NewestCalls(Protocol):
 
 
 class CallCosts(NewestCalls, Protocol):
-    """What calls of a dependency have cost: the part of `Telemetry` that forecasts read."""
+    """Reads the cost of a dependency's calls: the part of `Telemetry` that forecasts use."""
 
     async def dependencies(self) -> list[Dependency]:
         """Dependencies by name."""
@@ -221,7 +221,7 @@ class CallCosts(NewestCalls, Protocol):
         segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """How many of the newest 2,000 calls since a time have no cost, or none of a unit, by version.
+        """Count those of the newest 2,000 calls since a time that have no cost, or none of a unit, by version.
 
         With `budgets` of those that name one of them, with `segment` of those in it. Calls whose reservation holds money, or was
         settled at a declared cost, are left out.
@@ -241,7 +241,7 @@ class Ledger(Protocol):
         ...
 
     async def session_start(self, scope: Scope, *, now_ms: int) -> int | None:
-        """When the window of a scope with `session_ms` began that is open now; None where none is."""
+        """Find when the open window of a scope with `session_ms` began; None where none is open."""
         ...
 
     async def keyed_names(self, key: str, value: str | None = None) -> tuple[str, ...]:
@@ -262,7 +262,7 @@ class Ledger(Protocol):
     async def balances(
         self, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
     ) -> tuple[Balance, ...]:
-        """What each scope has spent and holds, in one snapshot."""
+        """Read the spend and the holds of each scope in one snapshot."""
         ...
 
     async def reserve(self, request: ReserveRequest, *, holds_max: int) -> str:
@@ -277,7 +277,7 @@ class Ledger(Protocol):
         ...
 
     async def answered(self, key: str, arguments: str, *, now_ms: int) -> Replay | None:
-        """What a key was answered before; None where it is free.
+        """Read the earlier answer to an idempotency key; None where the key is free.
 
         A key ends with its hold, and after a day: an answer that holds nothing is given anew.
 
@@ -311,7 +311,7 @@ class Ledger(Protocol):
         ...
 
     async def run_so_far(self, reservation_id: str) -> RunProgress | None:
-        """What a reservation's calls have cost, one by one, those of its run before it, and of past runs."""
+        """Read the cost of each of a reservation's calls, of earlier holds of its run, and of past runs."""
         ...
 
     async def settle(
@@ -334,7 +334,7 @@ class Ledger(Protocol):
         ...
 
     async def record(self, members: Sequence[str], *, unit: Unit, now_ms: int) -> BudgetRecord:
-        """What is known of a budget (and its descendants) besides balances; checks of its unit."""
+        """Read the history of a budget and its descendants beside balances: checks in its unit."""
         ...
 
     async def named_by(self, members: Sequence[str]) -> tuple[str, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gonogo.ports.actuators import Step
     from gonogo.ports.incidents import Event, IncidentRecord, Kind, Status
 
@@ -31,7 +30,7 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing as it stands, for somebody who has seen its timeline up to `told`.
+    """An incident or other matter as it stands, for a reader who has seen its timeline up to `told`.
 
     An incident; or a plan that waits or a budget that runs out, in the same form. `events` is the
     whole timeline; the lines after the first `told` are news. `command`: what to run next, where
@@ -46,13 +45,13 @@ class Notice:
 
     @property
     def news(self) -> tuple[Event, ...]:
-        """What its reader has not seen."""
+        """The events that its reader has not seen."""
         return self.events[self.told :]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Whether a budget lasts: what was said at a moment, asked of these settings and this window."""
+    """A forecast whether a budget lasts: its time, its words, the settings and the window it was made for."""
 
     asked: tuple[str, int | None]
     at_ms: int
@@ -78,17 +77,17 @@ class Page:
 
     @property
     def key(self) -> str:
-        """What messages about it have in common; a new incident of the same cause has the same."""
+        """The key that groups messages about it; a new incident of the same cause has the same key."""
         return self.first.key
 
     @property
     def kind(self) -> Kind:
-        """What it is, by its most urgent part."""
+        """The kind of its most urgent part."""
         return min((p.incident.kind for p in self.parts), key=list(SEVERITIES).index)
 
     @property
     def severity(self) -> Severity:
-        """How urgent it is: an outage more than a slow decline, that more than money or a plan."""
+        """The urgency: an outage before a slow decline, and that before money or a plan."""
         return SEVERITIES[self.kind]
 
     @property
@@ -108,7 +107,7 @@ class Page:
 
     @property
     def headline(self) -> str:
-        """One line: what, in which state, since when suspected of what."""
+        """The headline: the matter, its state, and its suspect with the time."""
         first, names = self.first, self.dependencies
         who = first.dependency
         if len(names) > 1:
@@ -129,7 +128,7 @@ class Page:
 
     @property
     def news(self) -> tuple[Event, ...]:
-        """What its reader has not seen, in order, as `events` has it."""
+        """The events that its reader has not seen, in the order of `events`."""
         return self._lines([(part, part.news) for part in self.parts])
 
     def _lines(self, timelines: Sequence[tuple[Notice, tuple[Event, ...]]]) -> tuple[Event, ...]:
@@ -141,7 +140,7 @@ class Page:
 
     @property
     def command(self) -> str:
-        """What to run next."""
+        """The command to run next."""
         first = self.first
         stated = next((part.command for part in self.parts if part.command), None)
         if stated is not None:
@@ -167,7 +166,7 @@ class Page:
 
     @property
     def link(self) -> str | None:
-        """Where to look at it in a browser, or to answer it, where that is configured."""
+        """The address to open it in a browser, or to answer it, where that is configured."""
         stated = next((part.link for part in self.parts if part.link), None)
         if stated is not None:
             return stated
@@ -193,7 +192,7 @@ class Notifier(Protocol):
 
 
 class Notices(Protocol):
-    """Who was told what."""
+    """The record of who was told of which incident."""
 
     async def due(self, notifier: str) -> list[Notice]:
         """Incidents that are not over, and those that a notifier was told of and has to hear more."""
@@ -204,7 +203,7 @@ class Notices(Protocol):
         ...
 
     async def messages(self, notifier: str) -> dict[str, int]:
-        """How much a notifier was told of what is no incident, by subject."""
+        """Count the messages sent to a notifier about matters other than incidents, by subject."""
         ...
 
     async def mark_message(self, notifier: str, subject: str, seq: int) -> None:
@@ -214,7 +213,7 @@ class Notices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """From when until when nobody is woken for a dependency, or for all that a pattern names."""
+    """A period in which nobody is paged for a dependency, or for all that a pattern names."""
 
     id: str
     dependency: str

@@ -15,7 +15,7 @@ SHADOW = "-shadow"
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Where the way forward of a candidate stands.
+    """The progress of a candidate towards all calls.
 
     Attributes:
         target: The candidate, `name@version`.
@@ -79,12 +79,12 @@ class Promotion:
 
     @property
     def since_ms(self) -> int:
-        """When that stage began, epoch ms."""
+        """The time at which that stage began, epoch ms."""
         return self.stages[-1][0]
 
     @property
     def share(self) -> int:
-        """What it gets in that stage, in ten-thousandths."""
+        """Its share in that stage, in ten-thousandths."""
         usual = self.first if self.stage == self.stages[0][1] else STAGE_SHARES[self.stage]
         return min(usual, self.to)
 
@@ -95,5 +95,5 @@ class Promotion:
 
     @property
     def next_share(self) -> int:
-        """What the next stage gives it, where it is not at its end."""
+        """Its share in the next stage, where it is not at its end."""
         return min(STAGE_SHARES[self.stage + 1], self.to)

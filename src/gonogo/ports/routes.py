@@ -44,7 +44,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Where the way back to the primary stands.
+    """The progress of the way back to the primary.
 
     `fallback` is where it began and where an abort leads; empty once it is over, kept so that a
     relapse is known as one. `fell_ms`: when the traffic left; `since_ms`: when the present stage
@@ -59,7 +59,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a dependency's traffic should go.
+    """The targets that a dependency's traffic should go to.
 
     `targets` add up to `WHOLE`, the primary first, then the ladder's order, so that a key never
     moves back while a share grows. `version` grows with every change, `epoch` with every change of
@@ -95,13 +95,13 @@ class Route:
 
     @property
     def primary_share(self) -> int:
-        """What home, and a candidate that is on trial beside it, get in ten-thousandths."""
+        """The share of home, and of a candidate on trial beside it, in ten-thousandths."""
         trial = self.promotion if self.promotion is not None and self.promotion.is_running else None
         own = (self.home, self.home if trial is None else trial.target)
         return sum(weight.share for weight in self.targets if weight.target in own)
 
     def holder(self, now_ms: int) -> str | None:
-        """Who holds the route now, and why; None where nobody does."""
+        """The person who holds the route now, and the reason; None where nobody does."""
         is_over = self.held_until_ms is not None and now_ms >= self.held_until_ms
         return None if is_over else self.held
 
@@ -216,7 +216,7 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class SwitchEntry:
-    """What a fence decided: the route to write and the action's entry, or neither for a replay."""
+    """A fence's decision: the route to write and the action's entry, or neither for a replay."""
 
     plan: Plan
     route: Route | None = None
@@ -225,7 +225,7 @@ class SwitchEntry:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What a fence sees, in one transaction: the route, its switches, and every other route."""
+    """The route, its switches and every other route, as a fence reads them in one transaction."""
 
     route: Route
     switches: Sequence[Switch]
@@ -275,7 +275,7 @@ class Routes(Protocol):
         ...
 
     async def switches(self, dependency: str, *, since_ms: int) -> list[Switch]:
-        """What was carried out since, oldest first."""
+        """Read the switches carried out since a time, oldest first."""
         ...
 
     async def save_plan(self, plan: Plan) -> Plan:

@@ -34,7 +34,7 @@ class Categories:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DailyAnswers:
-    """How often an input got an output from a version on a day; sorted, shapes (rows,).
+    """Counts of each output to each input by version and day; sorted, shapes (rows,).
 
     Of each version and day the 64 inputs with the smallest hashes, of each input 8 outputs.
     """
@@ -68,7 +68,7 @@ class SignalTelemetry(Telemetry, Protocol):
     """Telemetry with the reads that daily signals need."""
 
     async def grades(self, dependency: str) -> dict[str, Grades]:
-        """By judge (`judge:NAME`); empty where no judge ever graded a call."""
+        """Read grades by judge (`judge:NAME`); empty where no judge ever graded a call."""
         ...
 
     async def categories(

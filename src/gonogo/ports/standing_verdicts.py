@@ -27,26 +27,26 @@ NEVER_ASKED = CurrentVerdict("unknown")
 
 
 def by_severity(counts: Mapping[Verdict, int]) -> dict[Verdict, int]:
-    """How many there are of each verdict that there is, the worst first."""
+    """Count dependencies by verdict, the worst verdict first."""
     return {one: counts[one] for one in reversed(VERDICTS_BY_SEVERITY) if counts.get(one)}
 
 
 def part_verdict(part: Part, answer: Answer, *, now_ms: int) -> PartVerdict:
-    """What an answer about a whole dependency, now, says for its standing verdict."""
+    """The standing verdict that an answer about a whole dependency, now, gives."""
     age_s = answer.data_age_s
     data_ms = None if age_s is None else now_ms - 1000 * age_s
     return PartVerdict(part, answer.verdict, now_ms, data_ms)
 
 
 def stale_after_ms(settings: Settings, dependency: str) -> int:
-    """How old its newest data may be before nothing is known of it any more."""
+    """The age of its newest data from which a dependency is unknown."""
     return round(settings.dependency(dependency).stale_after_s * 1000)
 
 
 def standing_now(
     settings: Settings, dependency: str, standing: StandingVerdict, now_ms: int
 ) -> CurrentVerdict:
-    """What a stored standing verdict says now; stale evidence reads as unknown."""
+    """Read a stored standing verdict as of now; stale evidence reads as unknown."""
     stale_ms = stale_after_ms(settings, dependency)
     return CurrentVerdict(
         standing.verdict(now_ms, stale_ms),

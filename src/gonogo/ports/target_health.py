@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.ports.routes import Weight
     from gonogo.records import Floats, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """How a target does now: the worst of trust and drift, and what `why` says of it.
+    """A target's present health: the worst of trust and drift, and `why` in words.
 
     `answers`: whether its newest calls came back, None where there are none of the last day;
     `answered` says so in words. `suspected`: in words, its provider, where several of that fail
@@ -51,7 +50,7 @@ class OwnRate:
 
 
 class Health(Protocol):
-    """How well targets do."""
+    """Judges targets of a fallback."""
 
     async def own_rates(
         self,
@@ -78,7 +77,7 @@ class Health(Protocol):
         ...
 
     async def answers(self, target: str, *, now_ms: int) -> tuple[bool | None, str]:
-        """Whether a target's newest calls came back, in words too; None without any of the last day."""
+        """Check whether a target's newest calls came back, in words too; None without any in the last day."""
         ...
 
     async def is_down(self, dependency: str, *, now_ms: int, asked_by: Sequence[str] = ()) -> bool:
@@ -86,7 +85,7 @@ class Health(Protocol):
         ...
 
     async def outage(self, dependency: str, *, now_ms: int) -> str | None:
-        """What failed, in words, where it is down; else None."""
+        """Describe the failures of a target that is down; None where it is not."""
         ...
 
     async def is_known(self, dependency: str) -> bool:

@@ -6,11 +6,10 @@ environment, no global.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from gonogo.ports.hour_cells import HourCell
     from gonogo.records import (
         BatchReport,
@@ -36,11 +35,11 @@ class Telemetry(Protocol):
         ...
 
     async def dependency(self, name: str) -> Dependency | None:
-        """What is known of one dependency; None where nothing was ever recorded."""
+        """Read one dependency; None where nothing was ever recorded."""
         ...
 
     async def mark(self, name: str) -> Mark | None:
-        """What answers about a dependency rest on, in one cheap read; None as for `dependency`."""
+        """Read in one cheap look what answers about a dependency rest on; None as for `dependency`."""
         ...
 
     async def dependencies(
@@ -68,7 +67,7 @@ class Telemetry(Protocol):
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
     ) -> HourCounts:
-        """What these writers recorded of calls since a time, and since then of earlier ones: their part in `hours`.
+        """Read these writers' part of `hours`: calls recorded since a time, and their later records of earlier calls.
 
         Of an earlier hour into which one of them recorded since, all that it ever recorded.
         """
@@ -91,7 +90,7 @@ class Telemetry(Protocol):
     async def rollups(
         self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
     ) -> Rollups | None:
-        """What is rolled up of a dependency, on one snapshot; None as for `dependency`.
+        """Read a dependency's rollups on one snapshot; None as for `dependency`.
 
         Args:
             dependency: Its name.
@@ -179,7 +178,7 @@ class DecisionLog(Protocol):
         ...
 
     async def first_scored(self, names: Sequence[str]) -> dict[str, int]:
-        """When a trust score of each was first told, in epoch ms; without those never scored."""
+        """Read when each dependency's trust score was first given, in epoch ms; those never scored are left out."""
         ...
 
     async def actions(self, *, limit: int = 50) -> list[Decision]:
@@ -196,7 +195,7 @@ class DecisionLog(Protocol):
         ...
 
     def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
-        """What is stored of dependencies, with what this process has said since, where it has."""
+        """Read stored standing verdicts, overlaid by what this process has answered since."""
         ...
 
     async def standing(self, names: Sequence[str] | None = None) -> dict[str, StandingVerdict]:

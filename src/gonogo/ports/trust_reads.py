@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -20,8 +21,6 @@ from gonogo.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.records import HourCounts, Ints, Kind, Verdict
 
 
@@ -43,7 +42,7 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How answers to the same input agree.
+    """Counts of how answers to the same input agree.
 
     `answers` counts answers with an input and an output hash, `repeats` those beyond the first to
     an input. `disagreeing` is the number of repeats expected to differ from another answer to
@@ -129,7 +128,7 @@ class FleetRow(NamedTuple):
     trust_data_ms: int | None = None
 
     def scored(self, score: KeptScore) -> FleetRow:
-        """With a new score; the last one of an earlier UTC day becomes the earlier one."""
+        """This row with a new score; the last one of an earlier UTC day becomes the earlier one."""
         was = self.earlier_verdict, self.earlier_score_e6
         if self.scored_ms is not None and self.scored_ms // DAY_MS < score.ts_ms // DAY_MS:
             was = self.verdict, self.score_e6
@@ -149,7 +148,7 @@ class FleetRow(NamedTuple):
         return self.lower_e6 is None, self.lower_e6 or 0, self.name
 
     def verdict_at(self, now_ms: int, stale_after_ms: int) -> Verdict:
-        """Its standing verdict as it reads now, without a value for each part: ten thousand a look."""
+        """The standing verdict as of now, without an object for each part: a look reads ten thousand rows."""
         drift, trust = self.drift, self.trust
         if drift is not None and self.drift_ms is not None:
             drift = read_later(drift, self.drift_ms, self.drift_data_ms, now_ms, stale_after_ms)
@@ -158,7 +157,7 @@ class FleetRow(NamedTuple):
         return _worse(drift, trust)
 
     def saying(self, standing: StandingVerdict) -> FleetRow:
-        """With what was said of it since it was read."""
+        """This row with the verdicts given since it was read."""
         drift, trust = standing
         row = self
         if drift is not None:
@@ -173,7 +172,7 @@ class FleetRow(NamedTuple):
 
     @property
     def standing(self) -> StandingVerdict:
-        """What was last said of it, as it is stored."""
+        """Its newest verdict, as stored."""
         return StandingVerdict(
             None
             if self.drift is None or self.drift_ms is None
@@ -201,7 +200,7 @@ class TrustTelemetry(Telemetry, Protocol):
         ...
 
     async def repeats(self, dependency: str) -> Repeats:
-        """How the stored answers to repeated inputs agree, within a version."""
+        """Read how the stored answers to repeated inputs agree, within a version."""
         ...
 
     async def provider_members(self, provider: str) -> list[str]:
@@ -260,11 +259,11 @@ class TrustTelemetry(Telemetry, Protocol):
     async def judged_labels(
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, JudgedLabels]:
-        """What judges alone gave of the outcomes since an hour; those without such are left out."""
+        """Count the outcomes since an hour that only judges gave; dependencies without any are left out."""
         ...
 
     async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
-        """Who recorded its newest 20,000 calls since a time, sorted by writer; those before writers were kept left out."""
+        """Count its newest 20,000 calls since a time by writer, sorted; calls older than writers are left out."""
         ...
 
     async def golden_lately(self, *, start_hour: int) -> list[str]:

@@ -41,7 +41,7 @@ Verdict = tuple[float | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What checking an answer came to; None where there was nothing to check it by.
+    """The score of a checked answer; None where there was nothing to check it by.
 
     `problem`: what was odd about the check itself, with a score or without.
     """

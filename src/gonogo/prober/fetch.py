@@ -22,7 +22,7 @@ REDIRECTS_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, and what is borne: bytes of body, seconds for everything together."""
+    """A request with its limits: bytes of the reply's body, seconds for everything together."""
 
     method: str
     url: str
@@ -91,7 +91,7 @@ def _refuse_other_origin(here: httpx.URL, there: httpx.URL) -> None:
 
 
 def other_host(origin: str) -> str:
-    """What is told of a redirect that leaves the configured host."""
+    """The error for a redirect that leaves the configured host."""
     return f"Redirected to another host ({origin}), not followed; configure it if it is right."
 
 

@@ -26,7 +26,7 @@ KEYS = ("id", "input", "segments", *CHECKS, "tolerance", "ignore_case")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question. `checks` by name hold what the answer must be; all of them must hold."""
+    """A golden question. `checks` by name hold what the answer must be; all of them must hold."""
 
     id: str | None = None
     input: object = None
@@ -79,7 +79,7 @@ def parse_golden(content: bytes, path: Path, probe: ProbeSettings) -> list[Item]
 
 
 class _Line:
-    """One line, read key by key; every refusal names it."""
+    """A line of a golden set, read key by key; every refusal names the line."""
 
     def __init__(self, line: bytes, place: str) -> None:
         self.place = place

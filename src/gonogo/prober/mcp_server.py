@@ -191,7 +191,7 @@ def _text(result: CallToolResult, probe: ProbeSettings) -> str:
 def _probe_error(
     error: Exception, probe: ProbeSettings, transport: _BoundedTransport
 ) -> ProbeError:
-    """What the failure of a session or a call means for who asked."""
+    """Translate the failure of a session or a call for whoever asked."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, ProbeError):

@@ -35,7 +35,7 @@ Price = Callable[[str, str | None, int, int], int | None]
 
 @dataclass(frozen=True, slots=True)
 class ProbeCall:
-    """One call. Either `reply` or `error` is there; `score` where the answer could be checked."""
+    """A call of a probe. It has a `reply` or an `error`; `score` where the answer could be checked."""
 
     item: Item
     ts_ms: int
@@ -50,7 +50,7 @@ class ProbeCall:
 
 @dataclass(slots=True)
 class Run:
-    """What a run has come to so far; `problem` is one that is not the dependency's."""
+    """The state of a run so far; `problem` is one that is not the dependency's."""
 
     probe: ProbeSettings
     planned: tuple[Item, ...]
@@ -61,7 +61,7 @@ class Run:
 
     @property
     def spent_micro_usd(self) -> int:
-        """What its calls have cost."""
+        """The cost of its calls."""
         return sum(call.cost_micro_usd or 0 for call in self.calls)
 
     @property

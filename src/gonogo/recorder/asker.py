@@ -11,11 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from gonogo.app import Gonogo
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-    from gonogo.settings import Settings
 
 R = TypeVar("R")
 

@@ -34,7 +34,7 @@ class ChildCounts:
         cells[self._at] = os.getpid()
 
     def say(self, *, waiting: int, dropped: int) -> None:
-        """What would be lost if this process ended now."""
+        """Describe the observations that would be lost if this process ended now."""
         self._cells[self._at + 1] = waiting
         self._cells[self._at + 2] = dropped
 
@@ -58,7 +58,7 @@ class ForkedChildren:
         return None if self._next is None else ChildCounts(self._cells, self._next)
 
     def take_lost(self) -> LostInChildren | None:
-        """What children that have ended left behind since this was last asked; None: nothing."""
+        """Take over what ended children left behind since the last call; None: nothing."""
         lost, newest = 0, 0
         for at in range(0, CHILDREN_MAX * _FIELDS, _FIELDS):
             pid = self._cells[at]

@@ -37,7 +37,7 @@ CLOSE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of the observations so far.
+    """The fate of the observations so far: stored, refused, dropped or queued.
 
     Attributes:
         stored: Written, or known to the store already.
@@ -135,7 +135,7 @@ class Outbox:
 
     @property
     def delivery(self) -> Delivery:
-        """What became of the observations so far."""
+        """The fate of the observations so far."""
         with self._lock:
             self._count_children()
             waiting = len(self._queue) + len(self._in_hand)
@@ -291,7 +291,7 @@ class Outbox:
     def _checked(
         self, settings: Settings, now_ms: int
     ) -> tuple[list[tuple[dict[str, object], Observation]], list[Rejection]]:
-        """What is well-formed, with its fields as they were put in, and what is not."""
+        """Split observations into the well-formed, with their fields as they were given, and the malformed."""
         from gonogo.ingest.observation import named, parse_observation
         from gonogo.ingest.times import localized, time_zone
         from gonogo.records import Rejection

@@ -144,7 +144,7 @@ class Recorder:
 
     @property
     def delivery(self) -> Delivery:
-        """What became of the observations so far: stored, refused, dropped, queued, and why."""
+        """The fate of the observations so far: stored, refused, dropped, queued, and why."""
         return self._outbox.delivery
 
     def flush(self, timeout_s: float = 5.0) -> bool:
@@ -232,7 +232,7 @@ def _marked(function: Callable[P, R]) -> Callable[P, object]:
 
 
 def followed(result: object, call: Call) -> object:
-    """What goes on after a function has returned, ending the call when it ends; None where nothing does."""
+    """Wrap a stream or a coroutine so that the call ends when it does; None for a plain value."""
     if inspect.iscoroutine(result):
         return _awaited(result, call)
     if inspect.isgenerator(result):

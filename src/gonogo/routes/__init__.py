@@ -1,1 +1,1 @@
-"""Where a call goes now, also without the store."""
+"""Routes: where calls go now, also without the store."""

@@ -1,4 +1,4 @@
-"""Which target a key belongs to: the same answer here, in the library and in flagd.
+"""The assignment of keys to targets: the same here, in the library and in flagd.
 
 A key's place is MurmurHash3 (x86, 32 bits) of salt and key, encoded as CBOR text, as the
 `fractional` operator of flagd's in-process evaluation has it. Targets lie on [0, WHOLE) in their

@@ -70,7 +70,7 @@ def fitting_salt(
 
 
 def effective_keys(calls: Mapping[str, float]) -> float:
-    """How many keys that call alike would vary as much: (sum n)^2 / sum n^2."""
+    """The number of equally busy keys that would vary as much: (sum n)^2 / sum n^2."""
     return sum(calls.values()) ** 2 / sum(n * n for n in calls.values())
 
 

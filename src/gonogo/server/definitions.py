@@ -1,4 +1,4 @@
-"""How each tool is described to a model: title, description, hints, and the schemas it is listed with.
+"""The description of each tool for a model: title, description, hints, and the schemas it is listed with.
 
 The listing is read from `listed/`, a file a tool: making schemas of models took as long as a
 tenth of a cold start. `server/schemas.py` makes them, and a test holds the files to it.

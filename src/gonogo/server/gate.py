@@ -1,4 +1,4 @@
-"""Who may come in over HTTP: the Host and Origin that are ours, and the tokens.
+"""Access over HTTP: the Host and Origin that are ours, and the tokens.
 
 A page in a browser can send requests to loopback. Its Origin gives it away, and where it had its
 own name point here (DNS rebinding) the Host does.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,7 +36,7 @@ KNOWN_PATHS = frozenset({"/mcp", "/metrics", *OPEN_PATHS})
 
 
 class TokenGrant(NamedTuple):
-    """What a token opens, and the name of whoever it was given to; empty where it tells none."""
+    """The surface that a token opens, and its holder's name; empty where the token has none."""
 
     surface: Surface
     subject: str
@@ -45,7 +44,7 @@ class TokenGrant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a request has to show.
+    """The access rules: hosts, origins and tokens that are let in.
 
     Attributes:
         hosts: Names and addresses that a Host header may give; None where any may.
@@ -62,7 +61,7 @@ class Access:
     oauth: Admission | None = None
 
     def surface(self, authorization: str) -> Surface | None:
-        """What an Authorization header opens; without tokens everything is open."""
+        """The surface that an Authorization header opens; without configured tokens, everything."""
         if self.act is None and self.read is None and self.oauth is None:
             return "act"
         scheme, _, shown = authorization.partition(" ")
@@ -78,7 +77,7 @@ class Access:
         return opened
 
     def takes_host(self, host: str) -> bool:
-        """Whether a Host header is one of ours."""
+        """Whether a Host header names this server."""
         return self.hosts is None or _name(f"//{host}") in self.hosts
 
     def takes_origin(self, origin: str, host: str) -> bool:

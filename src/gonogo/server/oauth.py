@@ -7,6 +7,7 @@ PyJWT checks it: signatures are no place for code of one's own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,8 +21,6 @@ from gonogo.http.bounded_exchange import ask
 from gonogo.server.gate import WELL_KNOWN, Surface, TokenGrant, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.responses import Response
     from starlette.routing import Route
 
@@ -69,7 +68,7 @@ class TokenCheck:
         self._found: SigningKeys | None = None
 
     async def opened(self, token: str) -> TokenGrant | None:
-        """What a token opens by its scopes, and for whom; None where it is valid and has neither.
+        """The surface that a token's scopes open, and for whom; None where it is valid and has neither scope.
 
         Raises:
             InvalidToken: It is not signed by the issuer for this server, or its time is over.
@@ -99,7 +98,7 @@ class TokenCheck:
         return None if surface is None else TokenGrant(surface, _subject_of(claims))
 
     async def admit(self, authorization: str) -> TokenGrant | Response:
-        """What an Authorization header opens, or the refusal, which says where to get a token."""
+        """Check an Authorization header: the grant, or a refusal that says where to get a token."""
         told = {"scope": " ".join(SCOPES), "resource_metadata": metadata_url(self.settings)}
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
@@ -182,7 +181,7 @@ def _surface_of(scope: object) -> Surface | None:
 
 
 def metadata_path(settings: OAuthSettings) -> str:
-    """Where the metadata of this resource are, on its host (RFC 9728, 3.1)."""
+    """The path of this resource's metadata on its host (RFC 9728, 3.1)."""
     return WELL_KNOWN + urlsplit(settings.resource).path.rstrip("/")
 
 

@@ -6,6 +6,7 @@ same, and its history goes only to who can draw it, in `_meta`, which no model r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ from gonogo.errors import GonogoError
 from gonogo.panel import HISTORY, panel_html
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
     from gonogo.answers import Answer

@@ -100,7 +100,7 @@ class Prompts:
         return PREFLIGHT.format(work=f"workload '{plain(workload, 80)}'", facts=facts)
 
     async def incident_response(self, *, incident_id: AnyIncident = None) -> str:
-        """What to do now, in order, about one incident or all that are open."""
+        """Write the prompt for handling one incident, or all that are open, step by step."""
         facts = await _told(lambda: self._app.get_incidents(incident_id=incident_id))
         what = "what is open" if incident_id is None else f"incident {plain(incident_id, 80)}"
         return INCIDENT.format(what=what, facts=facts)
@@ -131,7 +131,7 @@ class Prompts:
         return POST_MORTEM.format(incident=plain(incident_id, 80), facts="\n\n".join(facts))
 
     async def budget_review(self, *, budget: Budget = None) -> str:
-        """Where the money goes, what will not last, and one proposal each."""
+        """Write the prompt for reviewing budgets: where money goes, what will not last, one proposal each."""
         names = [budget] if budget is not None else list(self._app.settings.budgets)
         facts = [await self._budget(name) for name in names[:BUDGETS_SHOWN]]
         if len(names) > BUDGETS_SHOWN:

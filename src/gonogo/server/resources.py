@@ -159,7 +159,7 @@ LOOKED_AT_MAX = 50
 
 
 async def _known(app: Gonogo, wanted: str) -> list[str] | None:
-    """What an argument can be, of ids the newest; None where nothing is known of it."""
+    """The known values of an argument, of ids the newest; None where it has no list."""
     match wanted:
         case "dependency":
             return await app.dependency_names()

@@ -23,11 +23,11 @@ from gonogo.config import load_settings
 from gonogo.config.early_options import EarlyParser
 from gonogo.errors import NoInput, ParameterError, plain
 from gonogo.http.guard import is_loopback, listening_socket, place_of
+from gonogo.settings import OAuthSettings, Settings
 
 if TYPE_CHECKING:
     from gonogo.server.oauth import TokenCheck
     from gonogo.server.surface import GonogoServer
-    from gonogo.settings import OAuthSettings, Settings
 
 EXAMPLE = "example: gonogo serve --store ~/gonogo.db --read-only"
 
@@ -106,7 +106,7 @@ def serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _collect_garbage() -> None:
-    """From here on, and never among what starting has made: `__main__` held it back till now."""
+    """Turn garbage collection on, past the objects made at start: `__main__` held it back till now."""
     gc.freeze()
     gc.enable()
 
@@ -144,7 +144,7 @@ def _serve_http(settings: Settings, given: argparse.Namespace, environ: Mapping[
 
 
 def _token_check(settings: OAuthSettings) -> TokenCheck:
-    """What checks the tokens of the configured issuer.
+    """Build the check of the configured issuer's tokens.
 
     Raises:
         ParameterError: Keys would come unencrypted over a network, or what checks them is not there.

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import anyio
@@ -30,14 +31,12 @@ from gonogo.http.quiet_server import RequestDeadline
 from gonogo.server.gate import Access, Gate, Surface
 from gonogo.server.metrics import CONTENT_TYPE, exposition
 from gonogo.server.surface import GonogoServer, build_server
+from gonogo.settings import OAuthSettings, Settings
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from gonogo.settings import OAuthSettings, Settings
     from gonogo.views.gauges import Gauges
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -120,7 +119,7 @@ def behind_gate(
 
 
 async def make_room(manager: StreamableHTTPSessionManager, scope: Scope) -> None:
-    """Where a request would open one session too many, end the one that is idle the longest.
+    """End the session that is idle the longest where a request would open one too many.
 
     Clients that end without DELETE leave theirs open; the SDK refuses everybody else for the half
     hour until those expire. One that is answering, or is listened to, is never idle.
@@ -145,7 +144,7 @@ async def make_room(manager: StreamableHTTPSessionManager, scope: Scope) -> None
 
 
 class _Vitals:
-    """What probes and scrapers ask for again and again: read at most every few seconds."""
+    """Answers for probes and scrapers, cached for a few seconds because they ask again and again."""
 
     def __init__(self, app: Gonogo) -> None:
         self._app = app

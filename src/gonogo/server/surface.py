@@ -166,7 +166,7 @@ class GonogoServer(MCPServer[Gonogo]):
 
 
 def _caller(context: Context[Gonogo, Any] | None) -> str | None:
-    """Who calls, where the token of a request names somebody; every other agent is `agent`."""
+    """The name in a request's token; `agent` where it names nobody."""
     request = None if context is None else context.request_context.request
     subject = getattr(request, "scope", {}).get(SUBJECT)
     return f"agent:{subject}" if subject else None

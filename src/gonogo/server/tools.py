@@ -202,7 +202,7 @@ class Tools:
         )
 
     async def get_route(self, *, dependency: a.Routed, key: a.StickyKey = None) -> CallToolResult:
-        """Which target to call now."""
+        """Say which target to call now."""
         return answered(await self._app.get_route(dependency, key=key))
 
     async def record_observations(self, *, observations: a.Observations) -> CallToolResult:
@@ -229,7 +229,7 @@ class Tools:
     async def list_dependencies(
         self, *, query: a.Query = None, cursor: a.Cursor = None
     ) -> CallToolResult:
-        """What is known."""
+        """List the known dependencies."""
         return answered(await self._app.list_dependencies(query=query, cursor=cursor))
 
     async def get_incidents(
@@ -239,7 +239,7 @@ class Tools:
         status: a.Status = None,
         incident_id: a.IncidentId = None,
     ) -> CallToolResult:
-        """What is being handled."""
+        """List the incidents."""
         from gonogo.answers.brief import briefly
 
         found = await self._app.get_incidents(
@@ -258,7 +258,7 @@ class Tools:
 
 
 class Consent(BaseModel):
-    """What the person is asked to fill in."""
+    """The form that a person is asked to fill in."""
 
     approve: bool = Field(description="Carry out the plan now")
 
@@ -290,7 +290,7 @@ def can_ask(ctx: Context[Gonogo]) -> bool:
 def consent_given(
     outcome: AcceptedElicitation[Consent] | DeclinedElicitation | CancelledElicitation,
 ) -> bool | str:
-    """Whether a person said yes; a text where they were asked and did not."""
+    """Read the client's reply to a form: true for yes, a text where the person was asked and did not agree."""
     match outcome:
         case AcceptedElicitation(data=NoQuestion()):
             return False

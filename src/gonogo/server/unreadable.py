@@ -65,7 +65,7 @@ _WANTED: Mapping[str, str] = {
 }
 
 
-class UnderWay:
+class PendingRequests:
     """Requests that wait for an answer, of the client and of the server."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ async def answered_stdio() -> AsyncIterator[tuple[Incoming, Outgoing]]:
     """The SDK's standard input and output, where every line and every request is answered."""
     readable_in, readable = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     writable, writable_out = anyio.create_memory_object_stream[SessionMessage](0)
-    under_way, reading = UnderWay(), anyio.CancelScope()
+    under_way, reading = PendingRequests(), anyio.CancelScope()
     async with stdio_server() as (lines, out), anyio.create_task_group() as tasks:
 
         async def pass_on() -> None:
@@ -154,7 +154,7 @@ def _log_unanswerable(message: JSONRPCMessage) -> None:
 
 
 def answers_to(error: Exception) -> list[JSONRPCError]:
-    """Why a line was not understood, once for each request in it; none for a notification."""
+    """Build the error replies to an unreadable line, one for each request in it; none for a notification."""
     line, problem, is_object = _line_of(error)
     if isinstance(line, str) and not line.strip():
         return []  # a blank line is nobody's request
@@ -167,7 +167,7 @@ def answers_to(error: Exception) -> list[JSONRPCError]:
 
 
 def _line_of(error: Exception) -> tuple[object, str, bool]:
-    """What came, what is wrong with it in words of ours, and whether it is an object."""
+    """Diagnose a line: its value, our words for its fault, and whether it is an object."""
     if not isinstance(error, ValidationError):
         return None, "it is not UTF-8 text.", False
     [first, *others] = error.errors()
@@ -212,7 +212,7 @@ def _sendable(known: int | str) -> int | str | None:
 
 
 def refused_arguments(tool: str, known: Iterable[str], error: ValidationError) -> str:
-    """What is wrong with a call's arguments: names, values, what is allowed."""
+    """Describe the errors in a call's arguments: names, values, what is allowed."""
     names = list(known)
     # An unknown name explains a missing one, so it comes first.
     problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
@@ -223,7 +223,7 @@ def refused_arguments(tool: str, known: Iterable[str], error: ValidationError) -
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """That a name is unknown, with the nearest that are not."""
+    """Say that a name is unknown, with the nearest known ones."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"

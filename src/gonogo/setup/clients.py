@@ -1,4 +1,4 @@
-"""Where each client keeps its servers, and what an entry there looks like.
+"""The configuration file of each client: its place, and the form of a server's entry.
 
 docs/clients.md names the source of each, and with which version it was tried.
 """
@@ -48,7 +48,7 @@ class Place:
 
 
 def place_of(client: Client, environ: Mapping[str, str], *, project: Path | None) -> Place:
-    """Where a client looks: for the user, or for one project where it can.
+    """Find a client's configuration file: the user's, or one project's where the client has such.
 
     Args:
         client: Which.
@@ -120,7 +120,7 @@ def _cline(environ: Mapping[str, str], home: Path, code: Path) -> Path:
 
 
 def program_in(server: Mapping[str, object]) -> str | None:
-    """What a client's entry starts; None where it calls a server elsewhere."""
+    """The program that a client's entry starts; None where it calls a server elsewhere."""
     if _REMOTE & server.keys():
         return None
     # Goose says `cmd`; Zed's older form has a table of it.
@@ -192,7 +192,7 @@ def entry(
 
 
 def _shape(client: Client) -> dict[str, object]:
-    """What an entry of this client has beside its command."""
+    """The fields that an entry of this client has beside its command."""
     match client:
         case "vscode":
             return {"type": "stdio"}

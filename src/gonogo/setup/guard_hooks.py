@@ -29,7 +29,7 @@ _OURS = re.compile(r"\bguard\s+hook\s+(?:claude-code|codex|gemini)\b(.*)", re.DO
 
 @dataclass(frozen=True, slots=True)
 class HookPlace:
-    """Where a client's hooks before a tool call are kept.
+    """The place of a client's hooks before a tool call.
 
     Args:
         path: The file.
@@ -49,7 +49,7 @@ class HookPlace:
 def hook_place_of(
     client: Client, environ: Mapping[str, str], *, project: Path | None
 ) -> HookPlace | None:
-    """Where the guard is put for a client; None for a client without such hooks."""
+    """Find where the guard goes for a client; None for a client without such hooks."""
     home = user_home(environ)
     match client:
         case "claude-code":
@@ -78,7 +78,7 @@ def planned_hook(
     tools: Iterable[str],
     on: Change | None = None,
 ) -> Change:
-    """What a client's file becomes with the guard in it, or without; writes nothing.
+    """Plan a client's file with the guard in it, or without; writes nothing.
 
     Args:
         place: The file.

@@ -18,7 +18,7 @@ _ATOM = re.compile(r"[^\s,\[\]{}/\"]+")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where a value stands in the text, and where its object begins and its last value ends."""
+    """The position of a value in the text, of the start of its object and of the end of its last value."""
 
     start: int
     end: int
@@ -45,7 +45,7 @@ class Document:
             raise ValueError("more than one value")
 
     def skip(self, at: int) -> int:
-        """Where the next thing begins that is neither blank nor comment."""
+        """Find the next position that is neither blank nor comment."""
         found = _BLANK.match(self.text, at)
         return found.end() if found else at
 
@@ -100,7 +100,7 @@ class Document:
         return values, at + 1
 
     def _after(self, at: int, closing: str) -> int:
-        """Where the next part begins, or the closing bracket stands."""
+        """Find where the next part begins, or the closing bracket stands."""
         at = self.skip(at)
         if self.text[at : at + 1] == ",":
             return self.skip(at + 1)
@@ -185,7 +185,7 @@ def without_item(text: str, path: Sequence[str], index: int) -> str:
 
 
 def _items(found: Document, path: Sequence[str]) -> list[Member]:
-    """Where the items of a list stand.
+    """The positions of the items of a list.
 
     Raises:
         ValueError: What the path leads to is no list.

@@ -31,7 +31,7 @@ _HEADER = re.compile(r"\s*\[")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a file would become. `before` is None where there is no file yet."""
+    """A planned edit of a file. `before` is None where there is no file yet."""
 
     path: Path
     before: str | None
@@ -92,7 +92,7 @@ def _by_hand(place: Place, server: dict[str, object]) -> str:
 
 
 def as_written(text: str, edit: Callable[[str], str]) -> str:
-    """What an edit makes of a text, with the line ends and the byte order mark that the text has."""
+    """Edit a text and keep its line ends and its byte order mark."""
     body = text.removeprefix(_MARK)
     is_windows = "\r\n" in body and body.count("\r\n") == body.count("\n")
     after = edit(body.replace("\r\n", "\n") if is_windows else body)
@@ -117,7 +117,7 @@ def server_in(place: Place) -> dict[str, object] | None:
 
 
 def _server(place: Place, text: str) -> object:
-    """This program's entry in a file, where there is one.
+    """Find this program's entry in a file; None where there is none.
 
     Raises:
         ValueError: It cannot be read as what it should be.
@@ -160,7 +160,7 @@ def read_text(path: Path) -> str | None:
 
 
 def indent_of(text: str | None) -> str:
-    """What each level of a text is indented by."""
+    """The indentation of each level of a text."""
     for line in (text or "").splitlines():
         margin = line[: len(line) - len(line.lstrip())]
         if margin:

@@ -83,7 +83,7 @@ SETTINGS = """\
 
 @dataclass(frozen=True, slots=True)
 class InitialConfig:
-    """What a new configuration is to hold. Money in US dollars."""
+    """The contents of a new configuration. Money in US dollars."""
 
     dependencies: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()

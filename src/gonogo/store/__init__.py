@@ -1,1 +1,1 @@
-"""Where evidence, money, routes and decisions are kept."""
+"""The store of evidence, money, routes and decisions, on SQLite and PostgreSQL."""

@@ -11,11 +11,11 @@ Parameters = Sequence[object] | Mapping[str, object]
 
 
 class Rows(Protocol):
-    """What a statement gives back: rows as tuples, and how many it changed."""
+    """The result of a statement: rows as tuples, and how many it changed."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows were changed."""
+        """The number of rows that were changed."""
         ...
 
     def fetchone(self) -> Any:  # noqa: ANN401 - each statement has its own columns
@@ -80,7 +80,7 @@ class Engine(Protocol):
         ...
 
     def skew_ms(self) -> int:
-        """What to add to this process's clock where it is not that of the store; else 0."""
+        """The correction of this process's clock where the store has another; else 0."""
         ...
 
     async def read(self, work: Work[T]) -> T:
@@ -125,7 +125,7 @@ class Engine(Protocol):
 
 
 def in_shard(connection: Connection, column: str, same: str) -> str:
-    """What ties a rollup table to its shard in a condition, where the engine's keys begin with it.
+    """The condition that ties a rollup table to its shard, where the engine's keys begin with it.
 
     A file's rollups are found by their series alone, and have no such column.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gonogo.settings import Settings
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.figures.action_figures import compare_actions, mend_actions
 from gonogo.store.figures.figure import Figure, Figures
@@ -16,9 +18,6 @@ from gonogo.store.figures.used_figures import compare_used, mend_used
 from gonogo.store.observations.retention import let_go as let_rows_go
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gonogo.settings import Settings
     from gonogo.store.books.decisions import StoredDecisions
     from gonogo.store.reads.telemetry_store import StoredTelemetry
 
@@ -36,7 +35,7 @@ ORDER BY r.id LIMIT 5
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What was removed: observations, and checks of the decision log that nothing refers to."""
+    """The observations that were removed, and checks of the decision log that nothing refers to."""
 
     rows: int
     checks: int
@@ -129,7 +128,7 @@ def unbalanced(connection: Connection) -> list[str]:
 
 
 def rows_counted(connection: Connection) -> dict[str, int]:
-    """How many observations of each dependency are stored, counted one by one or in hour cells."""
+    """Count the stored observations of each dependency, one by one or in hour cells."""
     return dict(
         connection.execute(
             "SELECT name, (SELECT count(*) FROM observation WHERE dependency_id = dependency.id)"

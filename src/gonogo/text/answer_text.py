@@ -70,7 +70,7 @@ def words(answer: Answer, step: Callable[[NextAction], str] = as_call) -> Words:
 
 
 def footer(answer: Answer) -> str:
-    """When it was asked, how old the data are, and where it is logged."""
+    """The time of the answer, the age of its data and its decision id, in one line."""
     told = [f"as of {answer.as_of}"]
     if answer.data_age_s is not None:
         told.append(f"newest data {duration(answer.data_age_s)} old")
@@ -129,7 +129,7 @@ def action_json(decision: Decision) -> str:
 
 
 def question(plan: FallbackPlan, reason: str = "") -> str:
-    """What a person is asked before a plan is carried out; `reason`: why it was made."""
+    """The question put to a person before a plan is carried out; `reason`: why it was made."""
     lines = [
         f"Carry out fallback plan {plan.plan_id} for '{plain(plan.dependency, 200)}'?",
         f"Traffic: {shares(plan.from_)} → {shares(plan.to)}.",

@@ -89,7 +89,7 @@ def _left_text(left: UnconfiguredHold) -> str:
 
 
 def not_counted_text(listed: str | None, recorded: str | None) -> str:
-    """That a listed name, or a segment, has no calls, or a near or planned one is not counted, with what to do."""
+    """Say that a listed name has no calls, or that a similar or planned one is not counted, and the remedy."""
     if listed is None:
         return f"not in its dependencies, and counted only where a call names the budget: {plain(recorded or '', 200)}"
     name = plain(listed, 80)
@@ -102,7 +102,7 @@ def not_counted_text(listed: str | None, recorded: str | None) -> str:
 
 
 def not_counted_texts(check: BudgetCheck) -> tuple[list[str], list[str]]:
-    """What a summary says of names that the budget does not reach, and what is left for the facts.
+    """Split the names that a budget does not reach into those for the summary and those for the facts.
 
     The first one that is near a recorded name is money that goes elsewhere; the rest is detail.
     """
@@ -119,14 +119,14 @@ def not_counted_texts(check: BudgetCheck) -> tuple[list[str], list[str]]:
 
 
 def unknown_budget_summary(check: BudgetCheck, why: str) -> str:
-    """Why nothing can be forecast, and what remains all the same."""
+    """Say why nothing can be forecast, and how much remains all the same."""
     near = "".join(f" {said[0].upper()}{said[1:]}." for said in not_counted_texts(check)[0])
     left = amount_text(check.remaining_usd, check.unit or "usd")
     return f"No forecast: {why} Remaining budget {left}.{near}"
 
 
 def settlement_summary(settled: Settlement) -> str:
-    """What became of held money.
+    """Say how held money was settled.
 
     A release says that nothing was booked, and not that nothing was spent: calls that were recorded
     without naming the reservation count in the budget on their own.
@@ -164,7 +164,7 @@ def _why_released(settled: Settlement, held: str) -> str:
 
 
 def _without_cost(settled: Settlement) -> str:
-    """How many of a reservation's calls an amount says nothing of."""
+    """Say how many of a reservation's calls have no known cost."""
     found = settled.unpriced
     if found is None:
         return ""
@@ -175,7 +175,7 @@ def _without_cost(settled: Settlement) -> str:
 
 
 def run_summary(run: RunReport, unit: Unit | None = None) -> str:
-    """What a run has cost, what it will have cost, and what to do."""
+    """Say what a run has cost, what it will have cost, and what to do."""
     money = partial(amount_text, unit=unit or "usd")
     steps = counted(run.calls, "recorded cost" if unit is None else "recorded amount")
     spent = f"This run: {money(run.spent_usd)} after {steps}"
@@ -195,7 +195,7 @@ def run_summary(run: RunReport, unit: Unit | None = None) -> str:
 
 
 def step_down_text(step: StepDown, unit: Unit | None = None) -> str:
-    """That a cheaper target would do where a budget runs low, and how much cheaper it is."""
+    """Suggest a cheaper target where a budget runs low, with the saving."""
     name, to, share = plain(step.dependency, 80), plain(step.to, 80), percent(step.cost_share)
     does = "costs" if unit is None else "uses"
     of = f"{share} of one of {name}" if unit is None else f"{share} of the {unit} of one of {name}"

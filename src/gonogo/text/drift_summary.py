@@ -16,7 +16,7 @@ _OF_TIME = ("day_type", "hour_band")
 
 
 def things(n: int, metric: str) -> str:
-    """What a mean was taken of: "1,080 labels", "1 value"."""
+    """Count and name the values behind a mean: "1,080 labels", "1 value"."""
     return counted(n, _COUNTED.get(metric, "value"))
 
 

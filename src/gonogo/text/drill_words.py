@@ -16,7 +16,7 @@ NOTES = (
 
 
 def drill_parts(answer: DrillReport) -> tuple[list[tuple[str, str]], list[Table]]:
-    """Its facts and its table."""
+    """The facts and the table of a drill."""
     facts = _facts(answer) if answer.scenarios else []
     facts += [("missing step", step) for step in answer.missing_steps]
     facts += [("not rehearsed", why) for why in answer.not_rehearsed or ()]

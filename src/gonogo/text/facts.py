@@ -67,7 +67,7 @@ def parts_of(answer: Answer) -> Parts:  # noqa: ARG001 - the envelope alone has 
 
 @parts_of.register
 def _drift(answer: DriftReport) -> Parts:
-    """What the summary does not say: it has the change, its onset and its evidence."""
+    """Facts beside the summary, which has the change, its onset and its evidence."""
     facts = [("status", f"{answer.status}, metric {answer.metric}")]
     if answer.baseline:
         facts.append(("baseline", _baseline(answer.baseline)))
@@ -147,7 +147,7 @@ def _drift_tables(answer: DriftReport) -> list[Table]:
 
 @parts_of.register
 def _trust(answer: TrustReport) -> Parts:
-    """What the summary does not say: it has the score, the provider, and what it stands on first."""
+    """Facts beside the summary, which has the score, the provider, and the basis of the score."""
     facts: list[tuple[str, str]] = []
     if answer.good_means:
         facts.append(("good means", answer.good_means))
@@ -178,7 +178,7 @@ def _trust(answer: TrustReport) -> Parts:
 
 @parts_of.register
 def _budget(answer: BudgetCheck) -> Parts:
-    """What the summary does not say: it has the chance, what remains and what is projected."""
+    """Facts beside the summary, which has the chance, the remaining budget and the projection."""
     unit: Unit = answer.unit or "usd"
     spent = f"{amount_text(answer.spent_usd, unit)} {UNIT_WORDS[unit].spent} and "
     # What this answer holds itself stands in its summary.
@@ -207,13 +207,13 @@ def _budget(answer: BudgetCheck) -> Parts:
 
 @parts_of.register
 def _settlement(answer: Settlement) -> Parts:
-    """Which calls have no price; the summary has all else."""
+    """The calls without a price; the summary has all else."""
     return [("unpriced", answer.unpriced.why)] if answer.unpriced else [], []
 
 
 @parts_of.register
 def _plan(answer: FallbackPlan) -> Parts:
-    """What the summary does not say: it has where traffic would go, and the approval."""
+    """Facts beside the summary, which has where traffic would go, and the approval."""
     facts = [
         ("plan", f"{answer.plan_id}, expires {minute(answer.expires_at)}"),
         ("traffic now", shares(answer.from_)),
@@ -244,7 +244,7 @@ def _plan(answer: FallbackPlan) -> Parts:
 
 @parts_of.register
 def _result(answer: FallbackResult) -> Parts:
-    """What the summary does not say: it has where traffic goes now, and why."""
+    """Facts beside the summary, which has where traffic goes now, and why."""
     facts = [("audit", answer.audit_id)]
     if answer.replayed:
         facts.insert(0, ("replayed", "this plan was carried out before; this is its first result"))

@@ -1,4 +1,4 @@
-"""How single values are put into words: the only place that does, so that no two words disagree.
+"""Single values in words: the only place that formats them, so that no two texts disagree.
 
 A value is rounded once, where the answer is made (`answers.base`); these forms show that value with
 the digits it has, and where they show fewer, halves go away from zero, of the digits that the value
@@ -9,6 +9,7 @@ of its binary fraction. Services, summaries, tables and the command line all use
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
@@ -16,8 +17,6 @@ from typing import TYPE_CHECKING
 from gonogo.errors import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from gonogo.answers import Evidence, TargetShare
     from gonogo.records import Unit
 
@@ -164,7 +163,7 @@ def e_value(value: float, log10: float | None = None) -> str:
 
 
 def evidence(found: Evidence) -> str:
-    """What is held against what is needed: "1.609e6 (73,050 needed)"."""
+    """Evidence beside the amount that is needed: "1.609e6 (73,050 needed)"."""
     return f"{e_value(found.e_value, found.log10_e)} ({number(found.needed)} needed)"
 
 
@@ -177,7 +176,7 @@ def duration(seconds: int) -> str:
 
 
 def span(ms: int) -> str:
-    """How long something lasted, in its two largest units: "2 d 3 h", "1 h 5 min", "40 s"."""
+    """A duration in its two largest units: "2 d 3 h", "1 h 5 min", "40 s"."""
     seconds = max(ms, 0) // 1000
     if seconds < 2 * 60:
         return f"{seconds} s"
@@ -229,7 +228,7 @@ def interval(pair: tuple[float, float] | None, level: str) -> str:
 
 
 def shares(targets: Iterable[TargetShare]) -> str:
-    """Where traffic goes, the most first, as in "gpt-4 90% + rules:basic 10%"."""
+    """Traffic by target, the largest share first: "gpt-4 90% + rules:basic 10%"."""
     most_first = sorted(targets, key=lambda target: -target.share)
     return (
         " + ".join(f"{plain(t.target, 200)} {share_text(t.share)}" for t in most_first) or "nothing"
@@ -238,7 +237,7 @@ def shares(targets: Iterable[TargetShare]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UnitWords:
-    """How a unit is spoken of.
+    """The words for a unit in summaries and in advice.
 
     `lacks`: what a call has that cannot be counted; `remedy`: what to do about it; `counted`: an
     observation that can be; `with_it`: what calls are recorded with; `free`: of a tool that never

@@ -6,14 +6,13 @@ them (https://github.com/windyroad/JUnit-Schema).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from gonogo.errors import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gonogo.answers import PreflightReport
     from gonogo.records import Verdict
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gonogo.answers import Ahead, DriftReport, RefusalCount, RefusedName, TrustReport, rfc3339
@@ -20,8 +21,6 @@ from gonogo.records import (
 from gonogo.text.forms import counted, minute, money, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     Report = TypeVar("Report", DriftReport, TrustReport)
 
 # Parts of one call may come with times of their own: its start, its end, its outcomes.
@@ -34,7 +33,7 @@ SKEW_MS = 60_000
 
 
 def refused_text(refused: RefusedRows) -> str:
-    """How many since when, and why most of them were."""
+    """Say how many rows were refused since when, and why most of them were."""
     since = rfc3339(refused.since_day * DAY_MS)[:10]
     was, are = ("was", "is") if refused.n == 1 else ("were", "are")
     return (
@@ -52,7 +51,7 @@ def beside_refused(report: Report, refused: RefusedRows | None, *, now_ms: int) 
 
 
 def refusal_count(refused: RefusedRows) -> RefusalCount:
-    """How many, since when, and why, as a part of an answer about their dependency."""
+    """Count refused rows for an answer about their dependency: how many, since when, and why."""
     return RefusalCount(
         n=refused.n,
         since=rfc3339(refused.since_day * DAY_MS),
@@ -70,7 +69,7 @@ def refused_names(refused: Sequence[RefusedRows]) -> list[RefusedName]:
 
 
 def all_refused_text(refused: Sequence[RefusedRows]) -> str:
-    """Of which names how many were refused, as a sentence; empty where none was."""
+    """Say how many rows of which names were refused; empty where none was."""
     if not refused:
         return ""
     parts = [
@@ -80,7 +79,7 @@ def all_refused_text(refused: Sequence[RefusedRows]) -> str:
 
 
 def corrections_text(calls: int, change_nano_usd: int) -> str:
-    """How many calls were known at another cost, and the difference in all."""
+    """Say how many calls were first known at another cost, and the difference in all."""
     usd = change_nano_usd / NANO_A_MICRO / MICRO
     change = f"{money(abs(usd))} {'more' if usd > 0 else 'less'}" if usd else "the same"
     known = counted(calls, "call was", "calls were")
@@ -97,13 +96,13 @@ def contradictions_text(records: int) -> str:
 
 
 class SharedIds(NamedTuple):
-    """How many records came at another time than the first of their id, and one such id."""
+    """The number of records dated otherwise than the first with their id, and one such id."""
 
     n: int = 0
     id: str = ""
 
     def and_of(self, taken: Sequence[Observation], stored: BatchReport) -> SharedIds:
-        """With those of another batch: ids of more times than one call has, or of one quantity minutes apart."""
+        """Add another batch: ids with more times than one call has, or with one quantity minutes apart."""
         if not stored.duplicates + stored.updated:
             return self
         times: dict[tuple[str, str], set[int]] = defaultdict(set)
@@ -130,7 +129,7 @@ class SharedIds(NamedTuple):
         return SharedIds(self.n + sum(shared.values()), self.id or most[1])
 
     def words(self) -> list[str]:
-        """One note, where there are any."""
+        """The note; empty where there is none."""
         if not self.n:
             return []
         told = (
@@ -172,7 +171,7 @@ def newest_ahead(newest_ts_ms: int | None, now_ms: int) -> Ahead | None:
 
 
 def newest_until(hours: Iterable[HourCounts], newest_ts_ms: int, now_ms: int) -> int | None:
-    """When the newest observation came that is not ahead of the clock; None where all are."""
+    """The time of the newest observation that is not ahead of the clock; None where all are."""
     if newest_ts_ms <= now_ms:
         return newest_ts_ms
     # The current hour may hold what lies ahead within it: only what is over is known to have come.
@@ -203,7 +202,7 @@ def ahead_names_note(ahead: Mapping[str, Ahead]) -> str:
 
 
 def ahead_text(n: int | None, latest: str, *, of: Sequence[str] = ()) -> str:
-    """What lies ahead, what that means, and the usual reason; `n` is None where it was not counted."""
+    """Describe data ahead of the clock and the usual reason; `n` is None where they were not counted."""
     names = f" of {named(of)}" if of else ""
     if n is None:
         return (

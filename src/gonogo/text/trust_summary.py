@@ -83,7 +83,7 @@ def doubt_words(doubt: DoubtfulWriter, dependency: str) -> str:
 
 
 def suspicion(found: SuspectedProvider) -> str:
-    """What falls together, and since when."""
+    """Name the dependencies that degrade together, and since when."""
     who, together = f"Provider {plain(found.provider, 80)}", "fail together since"
     if found.provider == NOT_DECLARED:
         # Told by when their incidents begin: how long the one that is going on lasts, drift says.

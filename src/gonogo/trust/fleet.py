@@ -44,7 +44,7 @@ async def check_fleet(
     suspicion: Suspicion | None = None,
     shadows: Collection[str] = (),
 ) -> TrustReport:
-    """One line a dependency, lowest lower bound first, and whether the scores came true.
+    """Score all dependencies, one line each, lowest lower bound first, and judge whether the scores came true.
 
     Every dependency is counted, and scored while there is time. Whether scores came true is
     measured on a few dependencies; of a large fleet only in full. `shadows`: see `look_at_fleet`.
@@ -142,7 +142,7 @@ def _points(row: FleetRow) -> tuple[float, float, float] | None:
 
 
 def _changed(row: FleetRow) -> str | None:
-    """What is other than on the last earlier day it was scored; None where nothing is."""
+    """Describe the change since the last earlier day with a score; None where there is none."""
     if row.earlier_score_e6 is None or row.score_e6 is None:
         return None
     moved = abs(row.score_e6 - row.earlier_score_e6) >= CHANGE_SHOWN_E6
@@ -178,7 +178,7 @@ def _summary(fleet: Fleet, shown: int, lowest: FleetLine | None) -> str:
 
 
 def _counts(fleet: Fleet) -> Counter[Verdict]:
-    """How many stand at each verdict; those that wait for a score and have nothing else at none."""
+    """Count dependencies by verdict; those that wait for a score and have nothing else count at none."""
     counts = Counter(fleet.verdicts.values())
     counts["unknown"] -= fleet.waiting_unknown
     return counts

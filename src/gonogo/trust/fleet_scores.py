@@ -46,7 +46,7 @@ _BAD: tuple[Verdict, ...] = ("no_go", "caution")
 
 @dataclass(slots=True)
 class Suspicion:
-    """What a process found of shared causes and doubtful writers, and of which evidence: thrown away at any time."""
+    """A process's findings about shared causes and doubtful writers, with the evidence used: a cache."""
 
     rests_on: object = None
     found: list[SuspectedProvider] | None = None
@@ -175,7 +175,7 @@ def _said(
     declared: dict[str, str],
     now_ms: int,
 ) -> dict[str, PartVerdict]:
-    """What this look says of trust, where it is new or other than what was said."""
+    """The trust verdicts of this look that are new or have changed."""
     failing = {one.provider for one in suspects}
     said = {}
     for row in rows:
@@ -249,7 +249,7 @@ async def _suspects(
     suspicion: Suspicion,
     now_ms: int,
 ) -> list[SuspectedProvider]:
-    """What falls together: declared providers first, those with the most that fail.
+    """Find dependencies that fail together: declared providers first, those with the most failures.
 
     Of a small fleet every provider is looked at; of a large one those of which two fail or more.
     """

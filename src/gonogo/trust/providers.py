@@ -6,6 +6,7 @@ pairs, by when their incidents began, and only those that are in a bad state are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gonogo.answers import SuspectedProvider, rfc3339
@@ -13,8 +14,6 @@ from gonogo.records import HOUR_MS
 from gonogo.text.trust_summary import NOT_DECLARED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.ports.trust_reads import TrustTelemetry
     from gonogo.records import HourCounts, Ints
     from gonogo.settings import Settings
@@ -67,7 +66,7 @@ async def failing_provider(
 def _suspected(
     provider: str, falling: list[str], start_hour: int, e_value: float, *, looked_at: int, of: int
 ) -> SuspectedProvider:
-    """What was found, with what was left out where something was."""
+    """The suspected providers, and what was left out where there are any."""
     return SuspectedProvider(
         provider=provider,
         dependencies=falling[:LISTED_MAX],

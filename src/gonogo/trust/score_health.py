@@ -11,26 +11,25 @@ pages), `miscalibrated`, `stale` (the newest label or golden answer is older tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.answers import ScoreHealth, SegmentHealth
 from gonogo.errors import NotEnoughData
+from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS, MICRO
+from gonogo.settings import Settings
 from gonogo.text.forms import counted, number, signed
 from gonogo.trust.trust_estimate import MEMORY_DAYS, TrustEstimate, by_hour
 from gonogo.trust.trust_verdict import CALLS_MIN, days
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
     from gonogo.detectors.trust.calibration_health import Calibration, Residual, StatedChances
-    from gonogo.ports.trust_reads import TrustTelemetry
     from gonogo.records import Floats, GoldenAnswers, Histograms, Ints
-    from gonogo.settings import Settings
 
 Status = Literal["healthy", "biased", "miscalibrated", "stale", "unknown"]
 
@@ -185,7 +184,7 @@ def _note(
     what: str,
     stale_ms: int | None,
 ) -> str:
-    """What was judged, in one line."""
+    """Describe in one line what was judged."""
     from gonogo.detectors.trust.calibration_health import LABELS_MIN
 
     if found is None:
@@ -264,7 +263,7 @@ def _of_rows(said: Histograms, good: Histograms, rows: NDArray[np.bool_]) -> Sta
 
 
 def _time_slices(hour: Ints, zone: str) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Which rows lie on weekends, weekdays and in each band of the day."""
+    """Masks of the rows on weekends, on weekdays and in each band of the day."""
     from gonogo.hours.time_slices import DAY_TYPES, HOUR_BANDS, time_cells
 
     day_types, bands = time_cells(hour, zone=zone)

@@ -6,6 +6,7 @@ half-life of 2.4 hours cannot be told from them. `detectors.trust_many` has the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.hours.measured import errors_decide
@@ -19,6 +20,7 @@ from gonogo.ports.trust_reads import (
     TrustTelemetry,
 )
 from gonogo.records import HOUR_MS, Dependency
+from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_estimate import (
     MEMORY_DAYS,
     REPEATS_MIN,
@@ -33,23 +35,20 @@ from gonogo.trust.trust_estimate import (
 from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
     from gonogo.detectors.trust.score import Batches
     from gonogo.records import Floats, Ints, Kind
-    from gonogo.settings import DependencySettings, Settings
 
 
 class KindPriors(NamedTuple):
-    """What a kind gives each dependency, of being well and of a good answer: of all others."""
+    """The priors that a kind gives each dependency, of being well and of a good answer: from all others."""
 
     every: tuple[Prior, Prior]
     without: Mapping[str, tuple[Prior, Prior]]
 
     def of(self, name: str) -> tuple[Prior, Prior]:
-        """What all but this one give."""
+        """The prior from all but this one."""
         return self.without.get(name, self.every)
 
 
@@ -114,7 +113,7 @@ async def score_many(
 
 
 class _Chance(NamedTuple):
-    """One rate: its mean, what is usual of it, its variance between hours, and points of equal probability."""
+    """A rate: its mean, its usual value, its variance between hours, and points of equal probability."""
 
     mean: float
     usual: float
@@ -132,7 +131,7 @@ class _Chances(NamedTuple):
 
     @classmethod
     def of(cls, mixtures: BetaMixture) -> _Chances:
-        """From mixtures of shape (dependencies, 5)."""
+        """Compute the rates from mixtures of shape (dependencies, 5)."""
         import numpy as np
 
         from gonogo.detectors.trust.mixture import many_equal_points
@@ -172,7 +171,7 @@ async def _unlabelled(
 
 
 def _known(row: FleetRow, *, outcomes: bool) -> Dependency:
-    """What is known of it, as far as a score asks."""
+    """The facts about a dependency that a score needs."""
     metrics = ("outcome",) if outcomes else ()
     newest_ms = row.newest_ts_ms
     return Dependency(

@@ -24,7 +24,7 @@ from gonogo.answers import (
 )
 from gonogo.errors import GonogoError, NotEnoughData
 from gonogo.hours.measured import NOT_MEASURED, coverage_of, errors_decide
-from gonogo.hours.stream_cache import Recent
+from gonogo.hours.stream_cache import AnswerCache
 from gonogo.ports.telemetry import DecisionLog
 from gonogo.ports.trust_reads import TrustTelemetry
 from gonogo.records import HOUR_MS, Mark, Verdict, worst_verdict
@@ -47,7 +47,7 @@ PAIRED_MAX = 30
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What is around a score: bad states it stands on, a provider that fails, its own health."""
+    """The surroundings of a score: bad states it stands on, a provider that fails, its own health."""
 
     upstream: list[str] = field(default_factory=list)
     upstream_names: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ async def check_trust(
     dependency: str | None,
     now_ms: int,
     detail: Literal["brief", "full"] = "brief",
-    recent: Recent[TrustReport] | None = None,
+    recent: AnswerCache[TrustReport] | None = None,
     mark: Mark | None = None,
 ) -> TrustReport:
     """Score one dependency, or the fleet where none is named.
@@ -120,7 +120,7 @@ async def check_trust(
 
 
 def _why(bad: TrustEstimate, found: TrustEstimate) -> str:
-    """Why another dependency is bad, where that is not just what is said of this one."""
+    """The other dependency's reason, where it differs from the reason given for this one."""
     return "" if bad.why == found.why else f"; {bad.why}"
 
 
@@ -153,7 +153,7 @@ async def _surroundings(
 
 
 async def _ahead(telemetry: TrustTelemetry, dependency: str, now_ms: int) -> Ahead | None:
-    """What of a dependency lies in hours to come; looked for only where its newest call does."""
+    """The part of a dependency's data in hours to come; looked for only where its newest call is."""
     known = await telemetry.dependency(dependency)
     if known is None or known.newest_ts_ms <= now_ms:
         return None
@@ -168,7 +168,7 @@ async def _ahead(telemetry: TrustTelemetry, dependency: str, now_ms: int) -> Ahe
 async def _rests_on(
     telemetry: TrustTelemetry, settings: Settings, dependency: str
 ) -> tuple[int, int]:
-    """What changes when new evidence could change the report: its own, and what is around it.
+    """A fingerprint that changes when new evidence could change the report: its own, and its surroundings'.
 
     The prior that others of its kind give is looked at anew with each hour only.
     """
@@ -185,7 +185,7 @@ async def _rests_on(
 def _good_until_ms(
     found: TrustEstimate, settings: Settings, around: _Surroundings, now_ms: int
 ) -> int:
-    """When time alone may turn a report: the next hour, or evidence that grows stale."""
+    """The time at which a report may change without new data: the next hour, or evidence that grows stale."""
     turns = [(now_ms // HOUR_MS + 1) * HOUR_MS]
     for name in (found.dependency, *settings.all_below(found.dependency)):
         # Labels and golden runs are dated by whole hours and grow stale at that minute of one.
@@ -202,7 +202,7 @@ def _good_until_ms(
 async def _shared_cause(
     telemetry: TrustTelemetry, settings: Settings, found: TrustEstimate, now_ms: int
 ) -> SuspectedProvider | None:
-    """Its provider where that fails, or what it falls together with where none is declared."""
+    """The provider where it fails, or the dependencies that fail together where none is declared."""
     from gonogo.trust.providers import failing_provider, falling_with
 
     provider = settings.dependency(found.dependency).provider or found.known.provider
@@ -317,7 +317,7 @@ def _points(found: TrustEstimate) -> str:
 def _next_actions(
     found: TrustEstimate, own: DependencySettings, upstream: Sequence[str], verdict: Verdict
 ) -> list[NextAction]:
-    """What leads on from a score: the cause first, a way back where there is one to plan."""
+    """The next actions after a score: the cause first, then a way back where one can be planned."""
     name = found.dependency
     drift = NextAction(
         tool="check_model_drift",

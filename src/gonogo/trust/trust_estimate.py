@@ -9,6 +9,7 @@ their rates.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,16 @@ from gonogo.errors import NotEnoughData, UnknownTarget
 from gonogo.hours.measured import UnlabelledVersion, errors_decide, unlabelled_version
 from gonogo.ports.trust_reads import JudgedLabels, KeptScore, Population, Repeats, TrustTelemetry
 from gonogo.records import DAY_MS, HOUR_MS
+from gonogo.settings import DependencySettings, Settings
 from gonogo.trust.trust_verdict import EVEN_CHANCE, TrustBasis, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
     from gonogo.records import Dependency, Floats, HourCounts, Ints, Kind, Verdict
-    from gonogo.settings import DependencySettings, Settings
 
 # The longest memory counts calls alike for this long; older ones say nothing on the next call.
 MEMORY_DAYS = 120
@@ -88,7 +87,7 @@ class TrustEstimate:
 
 
 def kept_from(found: TrustEstimate, now_ms: int) -> KeptScore:
-    """What is kept of an estimate for the fleet's view."""
+    """The part of an estimate that the fleet's view keeps."""
     return KeptScore(
         found.dependency, now_ms, found.rev, found.verdict, found.score, found.lower, found.upper
     )
@@ -252,7 +251,7 @@ def product_variance(first: float, of_first: float, second: float, of_second: fl
 def deciding_judges(
     judged: JudgedLabels | None, labels: int, ok: Callable[[], Floats], normal: float
 ) -> str | None:
-    """Who gave at least half of the outcomes, where judges did and errors are not what is bad.
+    """The judges that gave at least half of the outcomes, where errors are not what is bad.
 
     Args:
         judged: What judges gave.
@@ -276,7 +275,7 @@ def consistent_points(repeats: Repeats) -> Floats:
 
 
 def _others(population: Population, known: Dependency) -> NDArray[np.bool_]:
-    """Which of the population are not the dependency itself."""
+    """A mask of the population without the dependency itself."""
     import numpy as np
 
     return np.array([name != known.name for name in population.names], dtype=bool)

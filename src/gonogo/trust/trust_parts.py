@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gonogo.records import HOUR_MS
+from gonogo.settings import DependencySettings
 from gonogo.trust.trust_estimate import TrustEstimate, by_hour, consistency_points
 
 if TYPE_CHECKING:
     from gonogo.detectors.trust.mixture import BetaMixture
     from gonogo.detectors.trust.prior import Prior
     from gonogo.records import Ints
-    from gonogo.settings import DependencySettings
 
 PartName = Literal["availability", "quality", "latency_slo", "consistency"]
 

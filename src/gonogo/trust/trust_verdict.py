@@ -32,7 +32,7 @@ UNMEASURED = "whether answers are right is not known, no outcome was recorded"
 
 @dataclass(frozen=True, slots=True)
 class TrustBasis:
-    """What a verdict rests on; rates are fractions.
+    """The numbers that a verdict rests on; rates are fractions.
 
     `is_measured`: some call has an outcome, or errors alone decide. `unlabelled`: why the version
     that answers now is not known by the outcomes there are, where it is not. `judges`: who gave at

@@ -35,7 +35,7 @@ def may_record(settings: Settings, dependency: str, writer: str) -> bool:
 
 
 def refused_of(names: Sequence[str], settings: Settings, writer: str) -> list[Rejection]:
-    """What a writer may not say, of the dependencies of a batch; each by its index there."""
+    """Refuse what a writer may not record, of a batch's dependencies; each by its index there."""
     barred = {name for name in set(names) if not may_record(settings, name, writer)}
     if not barred:
         return []
@@ -83,14 +83,14 @@ class _Rate(NamedTuple):
         return self.share * (1 - self.share) / (self.n + 1)
 
     def less(self, other: _Rate) -> _Rate:
-        """Without some of them."""
+        """These counts without some of them."""
         return _Rate(max(self.n - other.n, 0), max(self.bad - other.bad, 0))
 
 
 async def doubtful_writers(
     telemetry: TrustTelemetry, dependency: str, *, now_ms: int
 ) -> list[DoubtfulWriter]:
-    """Who disagrees with the golden set, the one with the most calls first.
+    """The writers that disagree with the golden set, the one with the most calls first.
 
     Only where the golden set was asked in the last day and before: there is nothing to hold them against
     else.
@@ -115,7 +115,7 @@ async def doubtful_writers(
             if each.golden and each.writer != PROBE_WRITER:
                 # Who answers the golden set's questions for himself does not vouch for himself.
                 golden = golden.less(_of_writer(each, metric))
-        held = _Held(_rate(all_before, metric), golden, _rate(golden_before, metric))
+        held = _Reference(_rate(all_before, metric), golden, _rate(golden_before, metric))
         found += [
             doubt
             for each in writers
@@ -125,15 +125,15 @@ async def doubtful_writers(
     return sorted(found, key=lambda one: -one.n)[:SHOWN_MAX]
 
 
-class _Held(NamedTuple):
-    """What a writer's calls of the last day are held against."""
+class _Reference(NamedTuple):
+    """The reference that a writer's calls of the last day are compared with."""
 
     before: _Rate
     golden: _Rate
     golden_before: _Rate
 
 
-def _doubt(counts: WriterCounts, metric: Metric, held: _Held) -> DoubtfulWriter | None:
+def _doubt(counts: WriterCounts, metric: Metric, held: _Reference) -> DoubtfulWriter | None:
     own = _of_writer(counts, metric)
     if min(own.n, *(each.n for each in held)) < CALLS_MIN:
         return None

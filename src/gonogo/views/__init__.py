@@ -1,1 +1,1 @@
-"""What is only looked at: lists, gauges, charts, the log."""
+"""Read-only views: lists, gauges, charts, the log."""

@@ -34,7 +34,7 @@ async def history_of(
     now_ms: int,
     days: float | None = None,
 ) -> History | None:
-    """What led to an answer, over time; None where nothing is to be drawn.
+    """Chart the figures behind an answer over time; None where there is nothing to draw.
 
     Args:
         answer: What was answered.
@@ -95,7 +95,7 @@ def _by_day(counts: HourCounts, first_day: int) -> list[float | None]:
 async def budget_history(
     ledger: Ledger, settings: Settings, budget: str, traffic: Traffic, *, now_ms: int
 ) -> BudgetHistory:
-    """What was spent up to each of 40 moments since the window began."""
+    """The cumulated spend at each of 40 moments since the window began."""
     from gonogo.money.scopes import budget_chain, scopes_at
 
     asked = budget_chain(settings, budget)[:1]

@@ -13,7 +13,7 @@ from gonogo.settings import Settings
 
 
 class Evidence(SignalTelemetry, TrustTelemetry, Protocol):
-    """What both reports are made of."""
+    """The reads that drift and trust reports are made from."""
 
 
 async def evidence_of(

@@ -31,13 +31,13 @@ class BudgetGauge:
 
     @property
     def remaining(self) -> float:
-        """What could still be spent."""
+        """The amount that could still be spent."""
         return self.limit - self.spent - self.held
 
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """One reading.
+    """The values of one scrape.
 
     Attributes:
         verdicts: Standing verdicts by dependency; without those never asked about.

@@ -18,7 +18,7 @@ INCIDENTS_FOLLOWED = 200
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One look. `incidents` are (dependency, when it last changed, epoch ms) by id."""
+    """The state at one look. `incidents` are (dependency, when it last changed, epoch ms) by id."""
 
     verdicts: Mapping[str, Verdict]
     incidents: Mapping[str, tuple[str, int]]
@@ -27,7 +27,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Movements:
-    """What differs between two looks: names of dependencies, ids of incidents, the chain's end."""
+    """The differences between two looks: names of dependencies, ids of incidents, the chain's end."""
 
     dependencies: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ async def look(log: DecisionLog, incidents: Incidents) -> Snapshot:
 
 
 def moved(before: Snapshot, after: Snapshot) -> Movements:
-    """What differs, sorted; a dependency counts where its verdict or an incident of it changed."""
+    """The differences, sorted; a dependency counts where its verdict or an incident of it changed."""
     incidents = {
         found for found, what in after.incidents.items() if before.incidents.get(found) != what
     }

@@ -1,1 +1,1 @@
-"""What runs while somebody watches: one loop a duty, none of which can stop another."""
+"""Background duties of `gonogo watch`: one loop each, none of which can stop another."""

@@ -24,7 +24,7 @@ logger = logging.getLogger("gonogo.watch")
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """One thing that is done while somebody watches.
+    """A task that `gonogo watch` repeats.
 
     Attributes:
         name: How log lines call it.

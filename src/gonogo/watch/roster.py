@@ -29,7 +29,7 @@ class Lookout:
         self._seen: dict[str, int] = {}
 
     async def look(self, app: Gonogo) -> None:
-        """One turn: drift and trust of each dependency that is not as it was when it was well."""
+        """Check drift and trust of each dependency that is no longer as it was when it was well."""
         after: str | None = None
         telemetry = (await app.stores()).telemetry
         while page := await telemetry.dependencies(after=after, limit=PAGE):

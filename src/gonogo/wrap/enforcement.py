@@ -30,7 +30,7 @@ _Id = str | int
 
 
 class Limits(NamedTuple):
-    """When a call is refused beside its verdict; None for never.
+    """The limits beyond the verdict at which a call is refused; None for never.
 
     Attributes:
         repeats: How often the same call may have the same answer in a row.
@@ -50,7 +50,7 @@ class _Call(NamedTuple):
     hold: HeldCalls | None = None
 
 
-class _Repeated(NamedTuple):
+class _RepeatedCall(NamedTuple):
     """The newest call of a tool, and how often in a row it was the same with the same answer."""
 
     asked: str
@@ -88,7 +88,7 @@ class Enforcement:
         purse: Purse | None = None,
     ) -> None:
         self._name, self._judge, self._limits, self._purse = name, judge, limits, purse
-        self._repeated: dict[str, _Repeated] = {}
+        self._repeated: dict[str, _RepeatedCall] = {}
         self._open: dict[_Id, _Call] = {}
         self._given_up: set[_Id] = set()
         self._lock = threading.Lock()
@@ -210,10 +210,10 @@ class Enforcement:
         answered, before = digest_of(told), self._repeated.get(call.tool)
         same = before is not None and (before.asked, before.answered) == (call.asked, answered)
         times = before.times + 1 if same and before is not None else 1
-        self._repeated[call.tool] = _Repeated(call.asked, answered, times)
+        self._repeated[call.tool] = _RepeatedCall(call.asked, answered, times)
 
     def overdue(self, now: float) -> Iterator[tuple[bytes, bytes]]:
-        """For each call past its deadline: the client's answer and the server's cancellation."""
+        """The replies to the client and the cancellations to the server for calls past their deadline."""
         if self._limits.deadline_s is None:
             return
         with self._lock:

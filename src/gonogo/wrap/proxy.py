@@ -181,12 +181,12 @@ class Inspection:
         self._calls: Calls | None = calls
 
     def ask(self, chunk: bytes) -> None:
-        """What the client sent."""
+        """Take in what the client sent."""
         now_ns, ts = time.perf_counter_ns(), time.time()
         self._safely(lambda calls: calls.ask(chunk, now_ns=now_ns, ts=ts))
 
     def answer(self, chunk: bytes, read_ns: int) -> None:
-        """What the server sent."""
+        """Take in what the server sent."""
         self._safely(lambda calls: calls.answer(chunk, now_ns=read_ns))
 
     def left(self) -> None:

@@ -36,7 +36,7 @@ END_BYTES = 4096
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenRequest:
     """A request that waits for its answer; `tool` is None for the handshake."""
 
     tool: str | None
@@ -59,19 +59,19 @@ class Calls:
         self._name = name
         self._record = record
         self._asked, self._answered = Lines(), Lines()
-        self._open: dict[_Id, _Open] = {}
+        self._open: dict[_Id, _OpenRequest] = {}
         self._version: str | None = None
         self._left = False
         self.unseen = 0
 
     def ask(self, chunk: bytes, *, now_ns: int, ts: float) -> None:
-        """What the client sent, before it is passed on: the answer may come at once."""
+        """Note what the client sent, before it is passed on: the answer may come at once."""
         for line in self._asked.feed(chunk):
             for message in _requests(line):
                 self._see_request(message, now_ns, ts)
 
     def answer(self, chunk: bytes, *, now_ns: int) -> None:
-        """What the server sent, after it was passed on."""
+        """Note what the server sent, after it was passed on."""
         for line in self._answered.feed(chunk):
             if self._open:
                 for message in _answers(line):
@@ -107,7 +107,7 @@ class Calls:
             self.unseen += 1
             return
         name = tool if method == "tools/call" and isinstance(tool, str) else None
-        self._open[key] = _Open(name, given.get("arguments"), now_ns, ts)
+        self._open[key] = _OpenRequest(name, given.get("arguments"), now_ns, ts)
 
     def _see_answer(self, message: Mapping[str, object], now_ns: int) -> None:
         if "method" in message:
@@ -129,7 +129,7 @@ class Calls:
             else:
                 self._finish(call, now_ns, result=result)
 
-    def _take(self, request_id: object) -> _Open | None:
+    def _take(self, request_id: object) -> _OpenRequest | None:
         key = _key(request_id)
         return None if key is None else self._open.pop(key, None)
 
@@ -142,7 +142,7 @@ class Calls:
 
     def _finish(
         self,
-        call: _Open,
+        call: _OpenRequest,
         now_ns: int,
         *,
         error: str | None = None,
@@ -216,7 +216,7 @@ def _key(request_id: object) -> _Id | None:
 
 
 def digest_of(value: object) -> str:
-    """What tells two values apart; it is salted before it is kept."""
+    """A salted digest that tells two values apart."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()
 

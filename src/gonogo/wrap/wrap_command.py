@@ -19,6 +19,8 @@ from gonogo.config import default_store
 from gonogo.config.early_options import EarlyParser
 from gonogo.errors import ParameterError, StoreError
 from gonogo.recorder.outbox import CLOSE_S, Outbox
+from gonogo.settings import Settings
+from gonogo.wrap.enforcement import Enforcement
 from gonogo.wrap.proxy import die_as, run_proxy
 from gonogo.wrap.tool_calls import Calls
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from gonogo.guard.call_gate import CallGate
     from gonogo.guard.held_calls import HeldCalls
     from gonogo.recorder.asker import Asker
-    from gonogo.settings import Settings
-    from gonogo.wrap.enforcement import Enforcement
 
 LINGER_S = 1.0
 # How long recording waits for another process that holds the store, also at the end.
@@ -164,7 +164,7 @@ def _seconds(text: str) -> int:
 
 
 class _Purse:
-    """A budget that each call costs the same of."""
+    """A budget from which each call takes the same amount."""
 
     def __init__(self, gate: CallGate, call_usd: float) -> None:
         self._gate, self._call_usd = gate, call_usd

@@ -112,7 +112,7 @@ async def _store(session: Session) -> Finding:
 
 
 def _disk(session: Session) -> list[Finding]:
-    """Whether there is room beside the store: what is asked is answered on a full disk, and not logged."""
+    """Check that the disk has room: on a full one questions are answered but not logged."""
     from gonogo.store.postgres.address import is_address, shown
 
     folder = Path(shown(session.settings.store)).parent
@@ -127,7 +127,7 @@ def _disk(session: Session) -> list[Finding]:
 
 
 def _log(session: Session) -> list[Finding]:
-    """Whether the log outgrew the store: a read that was forgotten keeps it from being taken in."""
+    """Check that the write-ahead log is no larger than the store: a forgotten read keeps it from being merged."""
     from gonogo.store.postgres.address import is_address, shown
     from gonogo.store.sqlite.lock import users_of
     from gonogo.store.sqlite.log_ties import log_bytes
@@ -194,7 +194,7 @@ def _configuration(session: Session) -> Finding:
 
 
 async def _refused(session: Session) -> list[Finding]:
-    """What was refused on the way in lately, so that no figure knows it."""
+    """Count rows refused lately on the way in: no other figure includes them."""
     refused = await session.app.refused_rows()
     if not refused:
         return []
@@ -264,7 +264,7 @@ def _namesakes() -> list[Finding]:
 
 
 def _clients(session: Session) -> list[Finding]:
-    """For each client that is set up, whether what it starts is there."""
+    """Check for each configured client that the program it starts is there."""
     from gonogo.setup.clients import CLIENTS, place_of, program_in, user_home
     from gonogo.setup.merging import server_in
 
@@ -295,7 +295,7 @@ def _clients(session: Session) -> list[Finding]:
 
 
 def _guards(session: Session) -> list[Finding]:
-    """For each client that asks the guard, whether what it would start is there."""
+    """Check for each client with the guard that the program it starts is there."""
     from gonogo.setup.clients import CLIENTS
     from gonogo.setup.guard_hooks import commands_in, hook_place_of, program_of
 

@@ -92,7 +92,7 @@ def _damage(store: str) -> str | None:
 
 
 async def coherent(session: Session) -> list[Finding]:
-    """Whether every answer of the store holds together; nothing is written."""
+    """Check that every answer of the store agrees with the others; nothing is written."""
     now_ms = session.app.clock()  # time stands still meanwhile: it decides verdicts, too
     try:
         async with Onlooker(session.settings, clock=lambda: now_ms, actor="doctor") as onlooker:

@@ -11,12 +11,12 @@ import anyio
 from gonogo.errors import ConfigError, plain
 from gonogo.money.not_counted import nearest, uncounted_names
 from gonogo.notifiers.pagerduty import EVENTS_URL
+from gonogo.settings import NotifierSettings
 from gonogo.text.budget_summary import not_counted_text
 from gonogo.text.forms import minute, share_text
 
 if TYPE_CHECKING:
     from gonogo.cli.command import Session
-    from gonogo.settings import NotifierSettings
 
 CONNECT_S = 3.0
 
@@ -131,7 +131,7 @@ async def _budgets(session: Session) -> list[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check of the doctor."""
 
     what: str
     state: State

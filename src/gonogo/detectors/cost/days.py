@@ -53,7 +53,7 @@ _BLOCK_CALLS_MIN = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayLevels:
-    """What the newest days say. Hypotheses: shape (g,); days, oldest first: shape (d,).
+    """Beliefs about the level of the newest days. Hypotheses: shape (g,); days, oldest first: shape (d,).
 
     `share_of_today` is how much of the present day is to come, `calls_a_day` what a full day has.
     """
@@ -72,15 +72,15 @@ class DayLevels:
 
     @property
     def seen(self) -> int:
-        """How many days."""
+        """The number of days."""
         return int(self.days.size)
 
     def days_ahead(self, calls: float) -> float:
-        """How many days beyond the present one that many calls reach."""
+        """The number of days beyond the present one that so many calls reach."""
         return max(calls / self.calls_a_day - self.share_of_today, 0.0)
 
     def factors(self, calls: float, paths: Floats) -> Floats:
-        """What the days that planned calls fall on multiply their total by.
+        """Draw the factors by which the days of planned calls multiply their total.
 
         Args:
             calls: How many are planned.
@@ -93,7 +93,7 @@ class DayLevels:
         return np.asarray(paths[:, : shares.size] @ shares)
 
     def paths(self, days: int, level: float, rng: np.random.Generator, draws: int) -> Floats:
-        """What today and each day ahead multiply a cost by.
+        """Draw the factors by which today and each day ahead multiply a cost.
 
         The levels of all days are drawn together: what is not known of them is common to them.
 
@@ -117,7 +117,7 @@ class DayLevels:
         return np.asarray(np.exp(found - level))
 
     def shares(self, calls: float) -> Floats:
-        """Which share of planned calls falls on today and on each day ahead."""
+        """The share of planned calls that falls on today and on each day ahead."""
         left = max(self.share_of_today * self.calls_a_day, 1.0)
         if calls <= left:
             return np.ones(1)
@@ -283,7 +283,7 @@ def level_drift(costs: Floats, *, correlation: float = 1.0) -> LevelDrift:
 
 
 def _bursts(costs: Floats, correlation: float) -> tuple[float, int]:
-    """How much more block means vary than those of independent calls, times calls; block size.
+    """The variance of block means as a multiple of independent calls', times calls; and the block size.
 
     Calls come in bursts of a kind: a mean of n costs is less certain than n independent ones say.
     """
@@ -332,7 +332,7 @@ def _walks(costs: Floats, correlation: float) -> LevelDrift:
 
 
 def _jumps(costs: Floats, correlation: float) -> LevelDrift:
-    """One jump of the log level, so many calls ago; weights are Bayes factors.
+    """Weigh one jump of the log level, so many calls ago; weights are Bayes factors.
 
     Source: the normal model with known variance and a normal prior on the jump.
     """

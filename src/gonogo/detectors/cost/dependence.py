@@ -22,7 +22,7 @@ _BEYOND_CALLS_MAX = 64
 
 
 def correlation_time(values: Floats) -> float:
-    """How many calls in a row tell as much as one independent call; at least 1.
+    """The number of successive calls that tell as much as one independent call; at least 1.
 
     1 + 2 x the autocorrelations, over the pairs of lags whose sum is positive from the first on. It
     is raised for what the mean takes out, and lowered by what chance adds, so that independent
@@ -62,7 +62,7 @@ class HeavyTail:
     n: int
 
     def beyond(self, calls: float, rng: np.random.Generator, draws: int) -> Floats:
-        """What such calls add to a total; draw by draw never less for more calls.
+        """The amount that such calls add to a total; draw by draw never less for more calls.
 
         Args:
             calls: How many are planned.
@@ -150,7 +150,7 @@ def _after_split(values: Floats, at: int) -> Floats:
 
 
 def _best_split(values: Floats, calls_min: int) -> tuple[int, float] | None:
-    """Where two means fit best, and by how much better than one."""
+    """Find the split where two means fit best, and the gain over one mean."""
     n = values.size
     if n < 2 * calls_min:
         return None

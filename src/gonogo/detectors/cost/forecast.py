@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.detectors.cost.days import (
     SPLIT_DAYS_MIN,
@@ -26,8 +27,6 @@ from gonogo.errors import DataError, ParameterError
 from gonogo.records import DAY_MS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gonogo.detectors.arrays import Floats, Ints
 
 # Draws from the predictive distribution; a probability's resolution is one in this many.
@@ -152,7 +151,7 @@ def fit_costs(
 def _newest_regime(
     costs: Floats, floor: float, ts_ms: Ints | None, now_ms: int | None
 ) -> tuple[int, DayLevels | None, Floats]:
-    """Where the newest regime begins, what its days are like, and its costs without their effects."""
+    """Find where the newest regime begins, its day levels, and its costs without their effects."""
     if ts_ms is None or not (costs > 0).any():
         start = regime_start(np.log(np.maximum(costs, floor)))
         return start, None, costs[start:]
@@ -169,7 +168,7 @@ def _newest_regime(
 def _by_day(
     costs: Floats, floor: float, ts_ms: Ints, now_ms: int
 ) -> tuple[DayLevels | None, Floats]:
-    """What days are like, and the costs without the effects of their days."""
+    """Fit the levels of days, and remove their effects from the costs."""
     paid = costs > 0
     if not paid.any():
         return None, costs
@@ -183,7 +182,7 @@ def _by_day(
 
 
 def _newest_days(costs: Floats, floor: float, ts_ms: Ints) -> int:
-    """Where the days begin that are of one level; a jump between days is no day effect."""
+    """Find the first of the newest days of one level; a jump between days is no day effect."""
     _, begins, at, counts = np.unique(
         ts_ms // DAY_MS, return_index=True, return_inverse=True, return_counts=True
     )
@@ -258,7 +257,7 @@ def spend_draws(model: CostModel, *, calls: int, declared: float | None = None) 
 
 
 def _of_days(model: CostModel) -> np.random.Generator:
-    """One draw of days for all numbers of calls: more calls then never come out cheaper."""
+    """Draw days once for all numbers of calls, so that more calls never come out cheaper."""
     return np.random.default_rng([model.seed, 2])
 
 
@@ -309,7 +308,7 @@ def _bootstrap_totals(model: CostModel, calls: int, rng: np.random.Generator) ->
 
 
 def _unseen_calls(calls: int, share: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Which calls of a plan cost something unseen, shape (k, m), and how many of them, shape (m,).
+    """Draw which calls of a plan have an unseen cost, shape (k, m), and their number, shape (m,).
 
     By the gaps between them, so that a longer plan has those of a shorter one.
     """
@@ -346,7 +345,7 @@ def _fold_in(totals: Floats, parameter_variance: float, declared: float) -> Floa
 
 
 def quantile_by_calls(model: CostModel, calls: Floats, *, probability: float) -> Floats:
-    """What totals of several numbers of calls stay within, with a given probability.
+    """The bound that totals of several numbers of calls stay within with a given probability.
 
     From the moments of one call in each draw instead of its calls one by one: quick, monotonic,
     and close enough to say how many calls would pass.

@@ -12,14 +12,13 @@ Diquigiovanni et al. (2022); scores leave the run itself out as the jackknife+ o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.detectors.arrays import Floats
 
 Advice = Literal["go on", "step down", "stop"]
@@ -57,7 +56,7 @@ class RunForecast:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunModel:
-    """What past runs of a kind say. Positions: shape (k,), one a call; scores: shape (runs,)."""
+    """The costs of past runs of a kind. Positions: shape (k,), one a call; scores: shape (runs,)."""
 
     runs: int
     cost: Floats  # mean cost of call i
@@ -72,12 +71,12 @@ class RunModel:
     past: tuple[Floats, ...] = ()
 
     def remainder(self, costs: Floats) -> float:
-        """What is predicted to remain after these calls."""
+        """The cost that is predicted to remain after these calls."""
         i = min(costs.size, self.left.size - 1)
         return float(self.left[i]) * self.level(costs)
 
     def level(self, costs: Floats) -> float:
-        """How dear this run's calls are beside those of past runs, shrunk by how many they are."""
+        """The cost of this run's calls relative to past runs', shrunk by their number."""
         t = costs.size
         if t == 0:
             return 1.0
@@ -166,7 +165,7 @@ def _score(model: RunModel, run: Floats) -> float:
 
 
 def score_quantile(model: RunModel, alpha: float) -> float:
-    """What a new run's score stays below with a chance of 1 - alpha."""
+    """The bound that a new run's score stays below with a chance of 1 - alpha."""
     r = model.scores.size
     rank = math.ceil((1 - alpha) * (r + 1))
     if r >= _RANKED_RUNS:
@@ -194,7 +193,7 @@ def _t(degrees: int, alpha: float) -> float:
 
 
 def run_forecast(model: RunModel, costs: Floats) -> RunForecast:
-    """What a run will have cost in the end; the interval covers at every call, nine times in ten.
+    """Forecast a run's final cost; the interval covers at every call, nine times in ten.
 
     Args:
         model: From `fit_runs`.

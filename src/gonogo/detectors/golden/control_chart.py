@@ -21,7 +21,7 @@ SMOOTHING = 0.25
 
 @dataclass(frozen=True, slots=True)
 class PassChart:
-    """Where the newest run stands against the baseline runs.
+    """The newest run held against the baseline runs.
 
     `deviation_sd` is the newest run's, in standard deviations of baseline runs; `smoothed_sd` the
     exponentially weighted mean's, in its own. `warn_every` is the mean runs between two false warnings

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.golden.pairs import ItemMeans
 from gonogo.detectors.log_space import log_beta
 from gonogo.errors import DataError, NotEnoughData, ParameterError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from gonogo.detectors.arrays import Floats, Ints
     from gonogo.records import GoldenAnswers
 
     Bools = NDArray[np.bool_]

@@ -145,7 +145,7 @@ def _paired_interval95(d: Floats) -> tuple[float, float]:
 
 
 def _crossing(falling: Callable[[float], float], level: float) -> float:
-    """Where a falling function of a change in [-1, 1] passes a level."""
+    """The change in [-1, 1] at which a falling function passes a level."""
     low, high = -1.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2

@@ -62,7 +62,7 @@ class JudgedHours:
 
 
 def judged_dispersion(hours: JudgedHours, increments: Floats) -> float:
-    """How much more people's daily effective rates vary than labels do by themselves; 1 or more.
+    """The variance of people's daily effective rates as a multiple of the labels' own; 1 or more.
 
     Args:
         hours: Of the baseline.

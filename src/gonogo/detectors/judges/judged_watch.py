@@ -51,7 +51,7 @@ _ODDS = np.log(np.array([1 / 3, 1 / 2, 0.7, 1.4, 2.0, 3.0]))
 
 @dataclass(frozen=True, slots=True)
 class JudgedRule:
-    """What to look for: evidence at which model, judge and sample alarm, and at which the trigger does.
+    """The alarm levels: the evidence for model, judge and sample, and for the trigger.
 
     `deltas` are changes of people's rate to bet on; a fall has a tenth of the weight. `dispersion` is
     what people's labels are divided by.
@@ -80,7 +80,7 @@ class Alarm:
 
 @dataclass(slots=True)
 class JudgedWatch:
-    """What stands after the last hour.
+    """The evidence and alarms after the last hour.
 
     `model` and `judge` are the alarms so far, `triggers` and `samples` the rows at which the trigger and
     the sample check alarmed; `evidence` of the model now, or as it was at an alarm that stands. `recovering`: the model's last alarm stands, and the old rate is back at 20 : 1.
@@ -129,7 +129,7 @@ class _Purse:
         self.held, self.most = 0.0, _PURSE_SHARE * needed
 
     def started(self, labels: float) -> float:
-        """What is left to start of so many labels once some is saved."""
+        """Save part of so many labels; the rest may be started."""
         saved = _SAVED * labels if self.held < self.most else 0.0
         self.held += saved
         return labels - saved
@@ -142,7 +142,9 @@ class _Purse:
 
 
 @dataclass(slots=True)
-class _Pending:
+class _PlannedBet:
+    """The bet that a trigger suggests: the side of the change and its step."""
+
     side: int
     size: float
 
@@ -157,8 +159,8 @@ class _Run:
         self.trigger_null, self.trigger = LearnedRate(), Candidates(rule.deltas)
         self.strata = [(LearnedRate(), Candidates(JUDGE_DELTAS)) for _ in range(2)]
         self.judge_purse = _Purse(rule.needed)
-        self.judge_pending: _Pending | None = None
-        self.pending: _Pending | None = None
+        self.judge_pending: _PlannedBet | None = None
+        self.pending: _PlannedBet | None = None
         self.sample = SampleCheck()
         self.table = np.zeros((2, 2))
         self.recent_bad, self.recent_n = 0.0, 0.0
@@ -283,7 +285,7 @@ class _Run:
         step, side = abs(after - before), bets.side()
         right, wrong = (self.table[h] + 0.5 for h in (1, 0))
         youden = max(float(right[1] / right.sum() - wrong[1] / wrong.sum()), _YOUDEN_MIN)
-        self.pending, self.judge_pending = _Pending(side, step / youden), _Pending(side, step)
+        self.pending, self.judge_pending = _PlannedBet(side, step / youden), _PlannedBet(side, step)
         self.watch.triggers.append(row)
         self.trigger_null, self.trigger = LearnedRate(), Candidates(self.rule.deltas)
 

@@ -28,7 +28,7 @@ _STEPS = ((0.01, 0.1), (0.001, 0.1))
 
 @dataclass(frozen=True, slots=True)
 class SampleChange:
-    """How one sample of vectors differs from another.
+    """The difference between two samples of vectors.
 
     `energy`: twice the mean distance across less the mean distances within, over the mean distance
     across; 0 for equal laws, negative by chance alone. `p_value`: of one look, by whichever of energy
@@ -111,7 +111,7 @@ def permutations_for(needed: float) -> int:
 
 
 def day_spread(before: ArrayLike, day: ArrayLike) -> float:
-    """How far one day of the baseline is from its other days at most, by energy distance.
+    """The largest energy distance from one day of the baseline to its other days.
 
     Days that differ are no drift: a change counts where it is larger than this. 0 where fewer than
     two days have `OUTPUTS_MIN` outputs.

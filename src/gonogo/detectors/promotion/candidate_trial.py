@@ -60,7 +60,7 @@ class PairedHours:
 
 @dataclass(frozen=True, slots=True)
 class MetricEvidence:
-    """What one metric says in a stage, as e-values.
+    """The e-values of one metric in a stage.
 
     `whole` and `own`: that the candidate is not worse by the stage's line, over the whole trial and
     over the stage's own calls. `worse`: that it is worse. `own_asked`: whether the stage's own calls have
@@ -148,7 +148,7 @@ def stage_move(
     hours_here: float,
     limit_hours: float,
 ) -> StageMove:
-    """What a stage's evidence asks for.
+    """The move that a stage's evidence asks for.
 
     Args:
         metrics: The evidence of each metric that has to pass.

@@ -143,7 +143,7 @@ def current_bet(known: Floats, known_bad: Floats) -> Floats:
 
 
 def remembered(known: Floats, known_bad: Floats, n: Floats, bad: Floats) -> tuple[Floats, Floats]:
-    """What is known of a rate after one more hour; what is about 1,000 labels old is forgotten."""
+    """Update the counts behind a rate by one hour; what is about 1,000 labels old fades."""
     kept = np.maximum(1 - n / MEMORY, 0.0)
     return known * kept + n, known_bad * kept + bad
 

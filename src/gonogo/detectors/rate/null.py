@@ -43,7 +43,7 @@ class Null(Protocol):
         ...
 
     def log_odds(self) -> float:
-        """Its present estimate."""
+        """The present estimate, in log-odds."""
         ...
 
     def keep(self, state: RateState) -> RateState:
@@ -74,12 +74,12 @@ class BetaNull:
         return log_beta[1:] - log_beta[:-1], np.log(seen[0, :-1] / seen[1, :-1])
 
     def after(self, bad: Floats, good: Floats, offset: Floats) -> BetaNull:
-        """Its counts with these added, one by one as `predict` does."""
+        """The null after these counts, added one by one as `predict` does."""
         del offset
         return BetaNull(self.bad + float(bad.sum()), self.good + float(good.sum()))
 
     def without(self, bad: Floats, good: Floats, offset: Floats) -> BetaNull:
-        """Its counts less these."""
+        """The null with these counts subtracted."""
         del offset
         return BetaNull(
             max(self.bad - float(bad.sum()), 0.0), max(self.good - float(good.sum()), 0)

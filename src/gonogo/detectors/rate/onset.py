@@ -1,4 +1,4 @@
-"""When a change began: a step or a ramp fitted to batch counts, with an interval that covers."""
+"""The onset of a change: a step or a ramp fitted to batch counts, with an interval that covers."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _placed(begun: Floats, low: int, known_to: int, labelled: int) -> OutageFit:
 
 @dataclass(frozen=True, slots=True)
 class OnsetFit:
-    """Where the change began, as indices of batches, and how large it is.
+    """The onset of a change, as indices of batches, and its size.
 
     `earliest <= onset <= latest`; `onset` is the first batch with a changed rate. `moment` is the
     time of it, as likely earlier as later, where any time, and a step and a rise, are equally likely

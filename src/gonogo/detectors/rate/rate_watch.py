@@ -142,7 +142,7 @@ def watch_rate(
 
 
 def _ran(run: Run) -> RateWatch:
-    """One piece: all that it has, turn by turn."""
+    """Run over one piece to its end."""
     at = 0
     with np.errstate(divide="ignore"):  # a share of nothing has the logarithm -inf
         while at < len(run.labels):

@@ -1,4 +1,4 @@
-"""When is it over: evidence that the old rate is back, after an alarm.
+"""Recovery: evidence that the old rate is back, after an alarm.
 
 The detector's own evidence stays above its threshold for weeks after the trouble has passed, so
 "evidence below the threshold" says nothing. Two sums watch for the end instead. Each holds "the

@@ -177,7 +177,7 @@ class Bets:
     nats: Floats
 
     def joined(self, present: Ints, own: OwnCells, rule: RateRule) -> Bets:
-        """With an empty bet for each present anchor and effect, and each own rate, that has none yet."""
+        """Add an empty bet for each present anchor and effect, and for each own rate, that has none yet."""
         rows = rows_of(rule)
         known = set(zip(self.cell.tolist(), self.row.tolist(), strict=True))
         wanted = [(c, r) for c in cells_of(present) for r in rows]
@@ -242,7 +242,7 @@ class Bets:
         return _within(rates, offset)
 
     def pruned(self, keep: int) -> Bets:
-        """Without the bets that no longer matter; cell `keep` stays whole."""
+        """Drop the bets that no longer matter; cell `keep` stays whole."""
         rank = np.where(self.cell == keep, math.inf, self.nats)
         order = np.argsort(-rank, kind="stable")[:BETS_MAX]
         order = np.sort(order[rank[order] > MASS_NATS_MIN])
@@ -311,7 +311,7 @@ def side_nats(bets: Bets, mass: Floats, rule: RateRule) -> tuple[Floats, Floats]
 
 
 def rises_of(row: Ints, rule: RateRule) -> NDArray[np.bool_]:
-    """Which effects are upwards."""
+    """A mask of the effects that are upwards."""
     count = len(rule.deltas)
     rises: NDArray[np.bool_] = (row < count) | (row == 2 * count)
     return rises

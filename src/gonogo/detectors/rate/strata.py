@@ -51,7 +51,7 @@ _OWN_BETS = len(_OWN_SHIFTS) + len(_OWN_HARMS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Learned:
+class _LearnedRates:
     """The null's rates ahead of each batch and the likelihood that they gave it; shapes (batches, strata)."""
 
     seen: Floats
@@ -100,14 +100,14 @@ def risen_given_mix(n: Floats, bad: Floats, rule: RateRule) -> Floats:
     return told
 
 
-def _learn(bad: Floats, good: Floats) -> _Learned:
+def _learn(bad: Floats, good: Floats) -> _LearnedRates:
     """The null's predictive of each batch, learned from all before it."""
     before_bad, before_good = (np.cumsum(x, axis=0) - x for x in (bad, good))
     of_all = (before_bad.sum(axis=1) + 0.5) / (before_bad.sum(axis=1) + before_good.sum(axis=1) + 1)
     a = before_bad + BORROWED_LABELS * of_all[:, None]
     b = before_good + BORROWED_LABELS * (1 - of_all)[:, None]
     nats = _log_beta(a + bad, b + good) - _log_beta(a, b)
-    return _Learned(before_bad + before_good, np.log(a / b), nats)
+    return _LearnedRates(before_bad + before_good, np.log(a / b), nats)
 
 
 def _log_beta(a: Floats, b: Floats) -> Floats:
@@ -117,7 +117,7 @@ def _log_beta(a: Floats, b: Floats) -> Floats:
     return beta
 
 
-def _moved(learned: _Learned, begin: int) -> int:
+def _moved(learned: _LearnedRates, begin: int) -> int:
     """The first batch ahead of which the strata have moved from where they stood at `begin`."""
     seen = learned.seen[begin:]
     weight = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1.0)

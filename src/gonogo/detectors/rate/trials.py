@@ -25,7 +25,7 @@ DOUBT_WELL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TrialRun:
-    """Where a series of trials stands.
+    """The state of a series of trials.
 
     Attributes:
         is_well: The newest trial ended well, and no calls since then would have failed one.

@@ -16,7 +16,7 @@ ALIKE_LABELS = 100.0
 
 @dataclass(frozen=True, slots=True)
 class MixSplit:
-    """How a mean moved, in the metric's unit, and how much of that other shares of traffic make."""
+    """A mean's change, in the metric's unit, and the part of it that shifted shares of traffic make."""
 
     total: float
     mix: float

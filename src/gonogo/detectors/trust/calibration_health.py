@@ -51,7 +51,7 @@ class StatedChances:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How far stated chances are from what came.
+    """The distance of stated chances from outcomes.
 
     `ece` is over ten bins of equal width. `ece_by_chance` is what it would be on average where
     every chance is right; `p_value` tests that, against any miss.
@@ -154,7 +154,7 @@ def _apart(whole: StatedChances, gap: float, variance: float) -> float:
 
 
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> NDArray[np.bool_]:
-    """Which of these p-values are discoveries at a false-discovery rate; same order."""
+    """Select the p-values that are discoveries at a false-discovery rate; same order."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)
     passed = np.flatnonzero(p[order] <= rate * (np.arange(p.size) + 1) / max(p.size, 1))

@@ -1,4 +1,4 @@
-"""How far the chance of one hour lies from the average that the memories tell.
+"""The spread of single hours' chances around the average that the memories hold.
 
 Nights that are worse, one of two providers, hours that hang together: the average over such hours
 may be known to a point while the next call's chance is ten points off. What was said before each

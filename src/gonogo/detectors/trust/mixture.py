@@ -45,7 +45,7 @@ class BetaMixture:
         return spread
 
     def longest(self) -> Floats:
-        """What the longest memory alone says, shape (...)."""
+        """The estimate of the longest memory alone, shape (...)."""
         rate: Floats = self.a[..., -1] / (self.a[..., -1] + self.b[..., -1])
         return rate
 

@@ -19,7 +19,7 @@ POPULATION_MIN = 3
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What is believed before the first call: a mean rate, worth `strength` calls."""
+    """The belief before the first call: a mean rate, worth `strength` calls."""
 
     mean: float = 0.5
     strength: float = 2.0

@@ -53,7 +53,7 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrustPath:
-    """What the memories held before each row of counts: shapes (rows, 5)."""
+    """The contents of the memories before each row of counts: shapes (rows, 5)."""
 
     weight: Floats
     good: Floats
@@ -61,7 +61,7 @@ class TrustPath:
     prior: Prior
 
     def counts_for(self) -> Floats:
-        """What calls count for in the spread, before each row; shape (rows,)."""
+        """The weight of calls in the spread, before each row; shape (rows,)."""
         short = np.r_[0.0, np.cumsum(self.weight[:, :2].sum(axis=1))]
         row = np.arange(1, short.size)
         first = np.maximum(row - WEIGHED_ROWS_MAX, 0)
@@ -160,7 +160,7 @@ def _between_hours(path: TrustPath, counts_for: Floats, good: Ints, n: Ints) -> 
 
 
 def counted_as(short: Floats) -> Floats:
-    """What calls count for where the two shortest memories have weighed `short` together."""
+    """The weight of calls where the two shortest memories have weighed `short` together."""
     restless = np.clip((short - _RESTS) / (_RESTLESS - _RESTS), 0, 1)
     share: Floats = _COUNTS_FOR_MOST - (_COUNTS_FOR_MOST - _COUNTS_FOR_LEAST) * restless
     return share
@@ -296,7 +296,7 @@ class Batches:
 def posteriors(
     batches: Sequence[Batches], priors: Sequence[Prior], *, now_hour: int
 ) -> BetaMixture:
-    """What `trust.posterior` gives for each; every dependency has at least one row.
+    """Compute `trust.posterior` of each; every dependency has at least one row.
 
     Args:
         batches: The calls of each.

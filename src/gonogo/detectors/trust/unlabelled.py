@@ -1,4 +1,4 @@
-"""How good are calls whose outcome nobody knows: what their own confidence leads to expect."""
+"""Estimates of quality without outcomes, from the confidence that calls state."""
 
 from __future__ import annotations
 

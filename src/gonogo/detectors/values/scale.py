@@ -35,7 +35,7 @@ class ValueSums:
     scores: ScoreSums
 
     def then(self, later: ValueSums) -> ValueSums:
-        """With later batches on the same scale."""
+        """These sums followed by those of later batches on the same scale."""
         mine, others = self.scores, later.scores
         return ValueSums(
             np.concatenate((self.n, later.n)),

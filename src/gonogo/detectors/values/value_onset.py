@@ -1,4 +1,4 @@
-"""When a metric's distribution moved: the step or ramp of the stream that shows it most."""
+"""The onset of a metric's change: the step or ramp of the stream that shows it most."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fit_value_onset(
     time: Ints,
     hour_of_week: Ints | None = None,
 ) -> tuple[int, OnsetFit] | None:
-    """When the newest change began, of the part that tells of it with most evidence.
+    """Fit the onset of the newest change in the part that has most evidence of it.
 
     Scores lie within `SCORE_MAX` of 0, so that they are fitted as a share of that range, whose
     values vary less than zeros and ones do by its square.

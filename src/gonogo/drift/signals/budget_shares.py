@@ -97,7 +97,7 @@ class FollowedShares:
 
     @property
     def began_on(self) -> str | None:
-        """When what drifted began; None where nothing has."""
+        """The day on which the drift began; None where nothing has drifted."""
         return hour_start(self.began * HOURS_A_DAY) if self.drifted else None
 
     @property
@@ -187,7 +187,7 @@ def follow_shares(
 
 
 def is_weekend(day: Ints) -> NDArray[np.bool_]:
-    """Which days (since 1970, UTC) are a Saturday or Sunday."""
+    """A mask of the days (since 1970, UTC) that are a Saturday or Sunday."""
     inside: NDArray[np.bool_] = (day + EPOCH_WEEKDAY) % WEEK >= FIRST_WEEKEND_DAY
     return inside
 

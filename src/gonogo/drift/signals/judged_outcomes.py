@@ -41,7 +41,7 @@ SURE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class JudgedOutcomes:
-    """What is known of each judge, and of the model by people's grades.
+    """The findings about each judge, and about the model by people's grades.
 
     `news` are the judges that moved, or may have, so lately that it is said whatever outcomes do.
     """
@@ -161,7 +161,7 @@ def _hours(found: Grades, start_hour: int, end_hour: int) -> JudgedHours | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Followed:
+class _JudgeHistory:
     """A judge's hours, what to look for in them, and what was found."""
 
     hours: JudgedHours
@@ -169,7 +169,7 @@ class _Followed:
     watch: JudgedWatch
 
     def report(self, judge: str) -> JudgeReport:
-        """What is known of the judge."""
+        """The findings about the judge, in the form of an answer."""
         hours, watch = self.hours, self.watch
         people = int(hours.table.sum())
         if watch.samples and int(hours.hour[-1] - hours.hour[watch.samples[-1]]) <= WITHHELD_HOURS:
@@ -272,7 +272,7 @@ def _people_change(before: JudgedHours, after: JudgedHours) -> tuple[float, tupl
 
 def _followed(
     hours: JudgedHours, baseline: BaselineHours, own: DependencySettings, weight: float
-) -> _Followed:
+) -> _JudgeHistory:
     """Follow a judge by the dependency's settings; how much days differ is learned of the baseline."""
     first = int(hours.hour[0])
     end = max(baseline.end_hour, first + BASELINE_HOURS_MIN)
@@ -287,7 +287,7 @@ def _followed(
         deltas=deltas_for(own.min_effect, NEAR_SPREAD),
     )
     rule = replace(rule, dispersion=judged_dispersion(past, watch_judged(past, rule).increments))
-    return _Followed(hours, rule, watch_judged(hours, rule))
+    return _JudgeHistory(hours, rule, watch_judged(hours, rule))
 
 
 def _guarantee(needed: float) -> str:

@@ -29,7 +29,7 @@ LEAST_LIMIT_MS = 7 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class PromotionNews:
-    """One thing to tell of a promotion; `since_ms`: when its end came, or its stage began."""
+    """A notice about a promotion; `since_ms`: when it ended, or when its stage began."""
 
     dependency: str
     status: Literal["undecided", "back", "done"]
@@ -40,7 +40,7 @@ class PromotionNews:
 async def promotion_news(
     ports: FallbackPorts, settings: Settings, *, now_ms: int
 ) -> list[PromotionNews]:
-    """What there is to tell of every promotion now; reads only."""
+    """Collect the news of every promotion; reads only."""
     found = []
     for route in await ports.routes.routes():
         made = route.promotion
@@ -59,7 +59,7 @@ async def promotion_news(
 async def _undecided(
     ports: FallbackPorts, settings: Settings, route: Route, made: Promotion, now_ms: int
 ) -> str | None:
-    """Why a stage is about to be given up; None where it is not, or nothing would be done then."""
+    """The reason why a stage is about to be given up; None where it is not, or giving up changes nothing."""
     begun_ms, stays = made.since_ms, made.is_at_end
     denied = settings.dependency(route.dependency).fallback_policy == "deny"
     if stays or denied or route.holder(now_ms) or now_ms - begun_ms < NEAR_LIMIT * LEAST_LIMIT_MS:

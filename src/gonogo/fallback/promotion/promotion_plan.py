@@ -233,7 +233,7 @@ def _refuse_version(known: Dependency, version: str) -> None:
 def _as_asked(
     made: Promotion, dependency: str, *, at_once: bool, shadow: bool, now_ms: int
 ) -> Promotion:
-    """In stages, with a shadow or without, or begun at its end."""
+    """The promotion as requested: in stages, with a shadow or without, or begun at its end."""
     if at_once and shadow:
         raise ParameterError(
             "A split that begins at its share needs no shadow: both versions serve from the first call. "
@@ -284,7 +284,7 @@ def _labels(counts: HourCounts, version: str | None) -> int:
 
 
 def split_of(made: Promotion, share: int) -> tuple[Weight, ...]:
-    """Where calls go while a candidate has a share of them."""
+    """The shares of traffic while a candidate has a part of it."""
     both = (Weight(made.home, WHOLE - share), Weight(made.target, share))
     return tuple(weight for weight in both if weight.share)
 

@@ -1,4 +1,4 @@
-"""How a promotion stands: what has passed, what is missing, what comes next and how it ends."""
+"""The report on a promotion: evidence so far, what is missing, what comes next and how it ends."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _standing(
     key: str | None,
     now_ms: int,
 ) -> dict[str, object]:
-    """What a running trial says beside what every promotion does."""
+    """The fields of a running trial, beside those that every promotion has."""
     from gonogo.detectors.promotion.candidate_trial import BACK_AT
 
     holder = route.holder(now_ms)

@@ -23,7 +23,7 @@ _CALLED = {
 
 
 def promotion_state(made: Promotion) -> PromotionState:
-    """Where a candidate's way stands."""
+    """The stage that a candidate has reached, in the form of an answer."""
     gets = {"running": made.share, "done": WHOLE, "back": 0}[made.status]
     return PromotionState(
         candidate=made.version,
@@ -72,7 +72,7 @@ def trial_metrics(reading: TrialReading) -> list[TrialMetric]:
 
 
 def told_evidence(reading: TrialReading) -> str:
-    """What has passed and what is missing, a clause."""
+    """Say what has passed and what is missing, a clause."""
     needed = [one for one in reading.metrics if one.passing]
     missing = [one for one in needed if not one.evidence.passes]
     parts = [_told(one) for one in (missing or needed)]
@@ -98,7 +98,7 @@ def _told(one: JudgedMetric) -> str:
 
 
 def told_end(route: Route, made: Promotion) -> str:
-    """How one that is over ended, a sentence without its point."""
+    """Say how a promotion ended, a sentence without its full stop."""
     if made.status == "done":
         return f"{made.target} has all calls since {minute(rfc3339(made.since_ms))}"
     why = f": {made.why}" if made.why else ""
@@ -106,7 +106,7 @@ def told_end(route: Route, made: Promotion) -> str:
 
 
 def told_silence(known: Dependency, made: Promotion, now_ms: int) -> str | None:
-    """That no call of the candidate came for a day or more, and what to look at; None where one did."""
+    """Say that the candidate had no call for a day or more, and where to look; None where it had one."""
     newest = {one.version: one.newest_ts_ms for one in known.versions}
     last_ms = max(made.since_ms, newest.pop(made.version, 0))
     if now_ms - last_ms < DAY_MS:
@@ -126,7 +126,7 @@ def told_silence(known: Dependency, made: Promotion, now_ms: int) -> str | None:
 def told_shadow(
     known: Dependency, beside: Dependency | None, made: Promotion, now_ms: int
 ) -> str | None:
-    """That no call beside came for a day though calls were served, and what to look at; None else."""
+    """Say that no shadow call came for a day while calls were served, and where to look; None otherwise."""
     if not made.is_shadowed:
         return None
     seen = beside.versions if beside is not None else ()
@@ -140,7 +140,7 @@ def told_shadow(
 
 
 def told_worse(reading: TrialReading) -> str:
-    """Which metrics speak most for worse, with both rates."""
+    """Name the metrics with most evidence for worse, with both rates."""
     speaks = sorted(reading.metrics, key=lambda one: -one.evidence.worse)[:1]
     parts = [
         f"{_CALLED[one.metric]}: bad calls {_rate(one.bad_current, one.n_current)} to "
@@ -168,12 +168,12 @@ def told_difference(reading: TrialReading) -> str | None:
 
 
 def told_share(made: Promotion) -> str:
-    """What it gets now."""
+    """Say which share it gets now."""
     return share_text(made.share / WHOLE)
 
 
 def told_way(made: Promotion) -> str:
-    """What it is held against, and the stages that follow."""
+    """Say what it is compared with, and the stages that follow."""
     against = made.current or "calls without a version"
     later = _later(made)
     if not later:

@@ -32,7 +32,7 @@ Move = Literal["advance", "back", "ask", "wait"]
 
 @dataclass(frozen=True, slots=True)
 class PromotionOutcome:
-    """What became of one promotion that was looked at."""
+    """The outcome of one look at a promotion."""
 
     dependency: str
     move: Move
@@ -107,7 +107,7 @@ def _not_shown(made: Promotion, reading: TrialReading) -> str:
 
 
 async def _dead(ports: FallbackPorts, route: Route, made: Promotion, now_ms: int) -> str | None:
-    """Why the candidate is down, where the version beside it is not: that needs no statistics."""
+    """The reason why the candidate counts as down while the version beside it is not: no statistics are needed."""
     answers, told = await ports.health.answers(made.target, now_ms=now_ms)
     if answers is not False:
         return None

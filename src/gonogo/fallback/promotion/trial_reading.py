@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from gonogo.hours.measured import errors_decide
 from gonogo.ports.promotions import STAGE_SHARES, Promotion
 from gonogo.records import DAY_MS, HOUR_MS, Dependency, HourCounts
+from gonogo.settings import Settings
 
 if TYPE_CHECKING:
     from gonogo.detectors.promotion.candidate_trial import MetricEvidence, StageMove
     from gonogo.fallback.promotion.trial_hours import TrialMetricHours
     from gonogo.ports.telemetry import Telemetry
-    from gonogo.settings import Settings
 
 # Far enough ahead of a trial for a thousand labels at a dozen a day.
 LOOK_BACK_HOURS = 90 * 24
@@ -39,7 +39,7 @@ class JudgedMetric:
 
 @dataclass(frozen=True, slots=True)
 class TrialReading:
-    """Where a trial stands now.
+    """The present state of a trial.
 
     Attributes:
         metrics: Quality first; those that neither version has are left out.

@@ -35,7 +35,7 @@ class File:
 
     @property
     def name(self) -> str:
-        """Its name without folders and packing."""
+        """The file's name without folders and packing."""
         return Path(self.path).name.removesuffix(".gz")
 
     @property

@@ -75,7 +75,7 @@ def _call(run: Record, kind: str) -> Fields:
 
 
 def _judged(feedback: Mapping[str, object]) -> Fields:
-    """One judgement that is a word says right or wrong; averages are metrics by their names."""
+    """Read a feedback: a judgement in words is right or wrong; averages are metrics by their names."""
     metrics: dict[str, float] = {}
     fields: Fields = {"metrics": metrics}
     for key, stats in sorted(feedback.items()):

@@ -1,4 +1,4 @@
-"""How engines write the query that counts hour cells, and the table of calls that it reads."""
+"""The SQL of each engine for counting hour cells, and the table of calls that it reads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LOGIT_LEAST = [
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How an engine writes what differs. `{}` stands for the expression.
+    """The expressions that differ between engines. `{}` stands for the operand.
 
     `time_us`: a timestamp in microseconds since 1970. `element`: of an array, from 1. `histogram`: values counted
     by value, as a JSON object; where an engine has none, `values` makes a row a metric, which are counted in two

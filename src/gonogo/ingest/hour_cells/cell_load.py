@@ -54,7 +54,7 @@ def cell_batches(
 
 
 class CellUnderstanding:
-    """What a file of cells holds, counted while it is read."""
+    """The contents of a file of cells, counted while it is read."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -73,7 +73,7 @@ class CellUnderstanding:
         self._hours = [min(hours), max(hours)] if hours else []
 
     def lines(self) -> list[str]:
-        """What it holds, what became of it, and what to ask next."""
+        """The contents of the file, how it was stored, and what to ask next, in lines."""
         if not self._calls:
             return [f"{self._name}: hour cells; nothing of it is a cell."]
         most = max(self._calls, key=lambda name: self._calls[name])

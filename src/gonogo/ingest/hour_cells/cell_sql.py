@@ -37,7 +37,7 @@ _FLAGS = ("has_failed", "has_met", "is_labelled", "is_good", "is_ok")
 
 
 class _Histogram(NamedTuple):
-    """One metric: its value, how it is binned, and its value in 1e-6 of its unit."""
+    """The SQL of a metric's histogram: its value, its bin, and its value in 1e-6 of its unit."""
 
     metric: str
     value: str

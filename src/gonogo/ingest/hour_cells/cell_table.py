@@ -232,7 +232,7 @@ def _segments(row: _Row) -> dict[str, str]:
 
 
 def _spent(row: _Row, content: CellContent) -> int | None:
-    """What the calls cost in 1e-9 USD: stated, else the sum of their costs in micro-dollars."""
+    """The cost of the calls in 1e-9 USD: stated, else the sum of their costs in micro-dollars."""
     stated = row.has("spent_nano_usd")
     amount = row.whole("spent_nano_usd", 0, _NANO_MAX)
     if stated:

@@ -49,7 +49,7 @@ class RefusedCalls(NamedTuple):
 
 
 class HoursFile(NamedTuple):
-    """What became of a file: its refused calls, how many outcomes were read, and the columns that no hour holds."""
+    """The result of reading a file: its refused calls, its outcomes, and the columns that no hour holds."""
 
     refused: list[RefusedCalls]
     outcomes: int
@@ -90,7 +90,7 @@ def count_hours(
     engine.execute("SET disabled_optimizers = 'statistics_propagation'")
     engine.execute(f"SET memory_limit = '{MEMORY_MAX}'; SET TimeZone = 'UTC'")
     try:
-        return _Counting(engine, path, mapping, zone).write(settings, counted_by, now_ms, out)
+        return _FileCounter(engine, path, mapping, zone).write(settings, counted_by, now_ms, out)
     except duckdb.Error as error:
         raise DataError(
             f"'{plain(path, 150)}' cannot be counted: {plain(str(error).splitlines()[0], 150)}."
@@ -106,7 +106,7 @@ class _Text(NamedTuple):
     check: Callable[[object], object]
 
 
-class _Counting:
+class _FileCounter:
     """One file, its columns as fields, and the tables of what its texts become."""
 
     def __init__(self, engine: Any, path: str, mapping: ColumnMap, zone: tzinfo | None) -> None:  # noqa: ANN401 - duckdb's own
@@ -259,7 +259,7 @@ class _Counting:
         return True
 
     def _became(self, text: _Text, raw: object) -> tuple[object, bool]:
-        """What a value becomes, and whether it is refused."""
+        """The SQL of a converted value, and of whether it is refused."""
         if isinstance(raw, str) and is_nothing(raw):
             return None, False
         try:
@@ -288,7 +288,7 @@ class _Counting:
         return f"CASE WHEN NOT isnan({number}) THEN {number} END"
 
     def _bounds(self, now_ms: int) -> Iterator[str]:
-        """What is wrong with a call, the first first."""
+        """The SQL of the faults of a call, the first one first."""
         yield "WHEN dependency IS NULL THEN 'dependency'"
         for name in self._told:
             if name in _TIMES:

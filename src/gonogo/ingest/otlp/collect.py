@@ -31,11 +31,19 @@ from gonogo.ingest.otlp.names import (
     number_of,
     read_attributes,
 )
-from gonogo.ingest.otlp.same_calls import CallName, Outcome, Recent, Responses, SameCalls, SpanCall
+from gonogo.ingest.otlp.same_calls import (
+    CallName,
+    Outcome,
+    RecentEntries,
+    Responses,
+    SameCalls,
+    SpanCall,
+)
 from gonogo.ingest.otlp.spans import call_fields, judgement
 from gonogo.ingest.otlp.wire import Signal, decode
 from gonogo.ingest.token_usage import token_fields
 from gonogo.records import HOUR_MS, Observation, Rejection
+from gonogo.settings import EvaluationSettings
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -46,8 +54,6 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-    from gonogo.settings import EvaluationSettings
 
 EVALUATION = "gen_ai.evaluation.result"
 EXCEPTION = "exception"
@@ -63,7 +69,7 @@ ID_CHARS_MAX = 200
 
 @dataclass(slots=True)
 class Batch:
-    """What one export brought.
+    """The contents of one export.
 
     Attributes:
         waiting: Outcomes of calls not remembered, by their ids.
@@ -98,7 +104,7 @@ class Collector:
         self._same = SameCalls()
         self._differences = Differences(since_ms)
         # The newest call of a service and dependency whose calls come one by one: as noted in the store.
-        self._told: Recent[tuple[str, str], int] = Recent(COVERED)
+        self._told: RecentEntries[tuple[str, str], int] = RecentEntries(COVERED)
 
     def note_told(self, told: Mapping[tuple[str, str], int]) -> None:
         """Take in what this or another process has noted of calls that come one by one."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gonogo.ingest.error_codes import error_code_of
 from gonogo.ingest.otlp.names import CLAUDE_CODE_SLOTS, SLOTS, Scalar, Tally, read_attributes
-from gonogo.ingest.otlp.same_calls import Recent
+from gonogo.ingest.otlp.same_calls import RecentEntries
 from gonogo.ingest.otlp.spans import call_fields
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Key(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """What one export says of the calls of one dependency that ended alike."""
+    """The metrics of one export about those calls of one dependency that ended alike."""
 
     values: dict[str, list[float]] = field(default_factory=dict)
     totals: dict[str, float] = field(default_factory=dict)
@@ -220,7 +220,7 @@ def _whole(values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One point: a sum (`count` 0), a histogram (`bounds`), or an exponential one (`scale`)."""
+    """The form of a metric's point: a sum (`count` 0), a histogram (`bounds`), or an exponential one (`scale`)."""
 
     start_ns: int
     count: int
@@ -256,7 +256,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What has come since the last point."""
+    """The growth of a counter since its last point."""
 
     count: int
     total: float
@@ -295,7 +295,7 @@ class Differences:
 
     def __init__(self, since_ms: int) -> None:
         self._since_ns = since_ms * 1_000_000
-        self._last: Recent[str, Shape] = Recent(SERIES)
+        self._last: RecentEntries[str, Shape] = RecentEntries(SERIES)
         self._moved: dict[str, Shape] = {}
 
     def restore(self, points: Mapping[str, str]) -> None:
@@ -309,7 +309,7 @@ class Differences:
         return {series: shape.text for series, shape in moved.items()}
 
     def grown(self, series: str, shape: Shape, *, cumulative: bool) -> Growth | None:
-        """What is new in a point; None where nothing is, or where it cannot be told."""
+        """The growth that a point adds; None where it adds nothing, or where that cannot be known."""
         if not cumulative:
             return _grown(shape)
         last = self._last.get(series)

@@ -1,4 +1,4 @@
-"""Which attribute means what: two generations of gen_ai names, OpenInference, MCP, Claude Code.
+"""The meaning of attributes: two generations of gen_ai names, OpenInference, MCP, Claude Code.
 
 Where several keys mean the same, the first one that a span carries wins. Keys that mean nothing
 here are counted by name and are no error.
@@ -130,7 +130,7 @@ CLAUDE_CODE_SPAN_SLOTS = {**SLOTS, **CLAUDE_CODE_SLOTS}
 
 
 class Tally:
-    """What came in, and which names nothing was made of; bounded."""
+    """Counts of what came in, and the names that were not understood; bounded."""
 
     def __init__(self) -> None:
         self.items = 0

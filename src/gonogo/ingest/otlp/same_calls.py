@@ -52,10 +52,10 @@ class SameCalls:
     """The newest spans by their place (trace and span id), and the calls around and below them."""
 
     def __init__(self) -> None:
-        self._parents: Recent[bytes, bytes] = Recent(REMEMBERED)
-        self._calls: Recent[bytes, SpanCall] = Recent(REMEMBERED)
+        self._parents: RecentEntries[bytes, bytes] = RecentEntries(REMEMBERED)
+        self._calls: RecentEntries[bytes, SpanCall] = RecentEntries(REMEMBERED)
         # Calls below a span that has not come yet, or is no call.
-        self._below: Recent[bytes, list[SpanCall]] = Recent(REMEMBERED)
+        self._below: RecentEntries[bytes, list[SpanCall]] = RecentEntries(REMEMBERED)
 
     def note_parent(self, place: bytes, parent: bytes) -> None:
         """Remember what stands around a span; both are places."""
@@ -108,7 +108,7 @@ class SameCalls:
         return around
 
 
-class Recent(Generic[K, V]):
+class RecentEntries(Generic[K, V]):
     """Keeps the newest entries: at least `size` of them, at most twice as many.
 
     Forgetting drops a whole generation. Deleting the oldest entry of one dict, time and again,
@@ -145,7 +145,7 @@ class Recent(Generic[K, V]):
 
 
 class Outcome(NamedTuple):
-    """What an evaluation said, and when, in Unix seconds: the outcome, where it says one, and its score."""
+    """An evaluation: its outcome, where it gives one, its score, and its time in Unix seconds."""
 
     outcome: float | None
     ts: float
@@ -156,8 +156,8 @@ class Responses:
     """Bounded memory of calls, and of evaluations that came before their call."""
 
     def __init__(self) -> None:
-        self._calls: Recent[str | bytes, CallName] = Recent(CALLS_REMEMBERED)
-        self._waiting: Recent[str | bytes, Outcome] = Recent(CALLS_REMEMBERED)
+        self._calls: RecentEntries[str | bytes, CallName] = RecentEntries(CALLS_REMEMBERED)
+        self._waiting: RecentEntries[str | bytes, Outcome] = RecentEntries(CALLS_REMEMBERED)
 
     def call(self, name: CallName, key: str | bytes, other: bytes = b"") -> Outcome | None:
         """Remember a call by one key or two; returns the outcome that was waiting for it."""

@@ -1,4 +1,4 @@
-"""From attributes to the call that they describe: of which dependency, and with which fields."""
+"""The translation of a span's attributes to the call that they describe: dependency and fields."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _set_own(fields: dict[str, object], name: str, value: Scalar) -> None:
 def judgement(
     found: Mapping[str, Scalar], evaluations: Mapping[str, EvaluationSettings]
 ) -> tuple[float | None, dict[str, float]] | None:
-    """What an evaluation says: the outcome, and its score as a metric; None where it says nothing.
+    """Parse an evaluation: the outcome, and its score as a metric; None where it gives neither.
 
     A label such as pass or fail says which way is good. A score alone does not (relevance from 1 to 5, a
     toxicity whose best is 0), so it is the outcome only where the configuration says how.

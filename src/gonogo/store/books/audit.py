@@ -25,7 +25,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ChainCheck:
-    """What became of walking the chain. `head` (hex) is what to keep elsewhere as an anchor.
+    """The result of walking the chain. `head` (hex) is the anchor to keep elsewhere.
 
     A file has one chain; a database has one for each shard, and as many heads, joined by commas. A
     chain proves that nothing inside it was changed, removed or put in between. That its end was
@@ -138,7 +138,7 @@ def append_action(conn: Connection, decision: Decision) -> None:
 
 
 def shard_of(decision: Decision) -> str:
-    """What an entry is about: its dependency, else its budget, else nothing."""
+    """The subject of an entry: its dependency, else its budget, else nothing."""
     return decision.dependency or decision.budget or ""
 
 
@@ -189,7 +189,7 @@ def verify_chain(conn: Connection, kept: str | None = None) -> ChainCheck:
 
 
 def _problem(conn: Connection, at: int, link: list[Any], previous: bytes) -> str | None:
-    """What is wrong with the link that should be the one of this number."""
+    """Describe the fault of the link that should have this number."""
     seq, decision_id, said_previous, said_hash = link
     row = conn.execute(
         f"SELECT {COLUMNS} FROM decision WHERE id = ? AND action = 1",  # noqa: S608 - constant

@@ -81,7 +81,7 @@ def lower(connection: Connection, *, name: str, held: int, now_ms: int) -> None:
 
 
 def lowered_plan(planned: int | None, before: int, held: int) -> int | None:
-    """What was planned for as much of a hold as is left of it: calibration compares it with the cost."""
+    """The plan for the rest of a hold, in proportion: calibration compares it with the cost."""
     return None if planned is None else planned * held // before
 
 

@@ -31,7 +31,7 @@ class StoredCoverage:
         self._engine = engine
 
     async def told(self) -> dict[tuple[str, str], int]:
-        """By service and dependency, the time of its newest call that was told by itself."""
+        """The newest time of a call that each service itself reported, by service and dependency."""
 
         def work(connection: Connection) -> dict[tuple[str, str], int]:
             rows = connection.execute("SELECT service, dependency, newest_ms FROM told_calls")

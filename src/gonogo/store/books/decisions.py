@@ -43,13 +43,13 @@ _TIMES = ("as_of", "data_age_s", "decision_id")
 
 
 def _stream(decision: Decision) -> bytes:
-    """What makes two checks the same question."""
+    """The key of a question: two checks with one key asked the same."""
     question = [decision.kind, decision.dependency, decision.budget, decision.inputs]
     return hashlib.sha256(json.dumps(question).encode()).digest()[:16]
 
 
 def _digest(decision: Decision) -> bytes:
-    """What makes two checks the same answer: the verdict, its evidence, all but the time."""
+    """The key of an answer, of its verdict and evidence but not its time: two checks with one key say the same."""
     answer = decision.answer
     parsed = json.loads(answer) if answer.startswith("{") else answer
     if isinstance(parsed, dict):
@@ -217,7 +217,7 @@ class StoredDecisions:
         return await self._db.read(work)
 
     async def first_scored(self, names: Sequence[str]) -> dict[str, int]:
-        """When a trust score of each was first told, in epoch ms; without those never scored.
+        """Read when each dependency's trust score was first given, in epoch ms; those never scored are left out.
 
         By its own check, or by one of the fleet that lists it.
         """
@@ -276,7 +276,7 @@ class StoredDecisions:
         return list(dict.fromkeys(name for name, _ in self._said))
 
     def heard(self, stored: Mapping[str, StandingVerdict]) -> dict[str, StandingVerdict]:
-        """What is stored of dependencies, with what this process has said since, where it has."""
+        """Read stored standing verdicts, overlaid by what this process has answered since."""
         found: dict[str, StandingVerdict] = {}
         for name, standing in stored.items():
             for part in get_args(Part):

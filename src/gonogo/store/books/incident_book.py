@@ -186,7 +186,7 @@ class StoredIncidents:
     async def counts(
         self, *, dependency: str | None = None, status: Status | None = None
     ) -> dict[tuple[str, Status], int]:
-        """How many there are in all, by dependency and status; those without any left out."""
+        """Count incidents by dependency and status; dependencies without any are left out."""
 
         def work(conn: Connection) -> dict[tuple[str, Status], int]:
             rows = conn.execute(

@@ -1,4 +1,4 @@
-"""Which sums by the values of a segment key there are, on both engines: `keyed_sums` makes them."""
+"""The registry of sums by the values of a segment key, on both engines: `keyed_sums` makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How money gets into the books: costs of observations, and sums over a budget's window."""
+"""The money books: costs of observations coming in, and sums over a budget's window."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def balance(
     holds_max: int,
     held_by: dict[str, int],
 ) -> Balance:
-    """What a scope has spent in its window and what its open reservations hold.
+    """The spend of a scope in its window and the amount that its open reservations hold.
 
     `held_by` keeps each member's sum: parents ask for their children's again.
     """
@@ -305,7 +305,7 @@ def window_ranges(start_ms: int | None, end_ms: int | None) -> list[tuple[int, i
 def session_start(
     buckets_since: Callable[[int | None], Sequence[int]], *, length_ms: int, now_ms: int
 ) -> int | None:
-    """When the open window began; None where none is open.
+    """Find when the open window began; None where none is open.
 
     Args:
         buckets_since: Quarter hours with a call, ascending, from one on or all of them, until now.

@@ -1,4 +1,4 @@
-"""Who was told what of which incident, and the silences that people have said, in the store."""
+"""The record of who was told of which incident, and of silences, in the store."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StoredNotices:
         await self._engine.write(work, shard=None)
 
     async def messages(self, notifier: str) -> dict[str, int]:
-        """How much a notifier was told of what is no incident, by subject."""
+        """Count the messages sent to a notifier about matters other than incidents, by subject."""
 
         def work(conn: Connection) -> dict[str, int]:
             return dict(

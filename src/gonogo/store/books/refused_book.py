@@ -46,7 +46,7 @@ class StoredRefusals:
     def note(
         self, refused: Mapping[tuple[str, str], tuple[int, str]], *, source: str, now_ms: int
     ) -> None:
-        """By dependency and field how many, and the newest reason: add what a sender that goes on sending was refused now."""
+        """Add newly refused rows: their number by dependency and field, with the newest reason."""
         if refused:
             self._engine.submit(partial(_add, refused=dict(refused), source=source, now_ms=now_ms))
 
@@ -62,7 +62,7 @@ class StoredRefusals:
         self._engine.submit(work)
 
     async def of_source(self, source: str) -> int:
-        """How many rows of a source stand as refused: of a file, those of its newest reading."""
+        """Count the rows of a source that stand as refused: of a file, those of its newest reading."""
         query = "SELECT coalesce(sum(n), 0) FROM refused WHERE source = ?"
         await self._engine.settled()
         (n,) = await self._engine.read(
@@ -71,12 +71,12 @@ class StoredRefusals:
         return int(n)
 
     async def recent(self, now_ms: int) -> list[RefusedRows]:
-        """Of each dependency what was refused lately, the most first; that of no dependency as ''."""
+        """Count recently refused rows by dependency, most first; '' has those of no dependency."""
         found = await self._engine.read(_read_all)
         return [one for one in found if one.is_recent(now_ms)]
 
     async def of(self, dependency: str, now_ms: int) -> RefusedRows | None:
-        """What was refused of one dependency lately, with what has just come; None: nothing."""
+        """Read one dependency's recently refused rows, with those that have just come; None: none."""
         await self._engine.settled()
         found = await self._engine.read(partial(read_refused, name=dependency))
         return found if found is not None and found.is_recent(now_ms) else None
@@ -98,7 +98,7 @@ def _add(
 
 
 def read_refused(connection: Connection, name: str) -> RefusedRows | None:
-    """What was refused of a dependency in the 30 days before the newest refusal; None: nothing."""
+    """Read the rows of a dependency refused in the 30 days before its newest refusal; None: none."""
     rows = connection.execute(_READ_ONE, (name, REFUSED_DAYS)).fetchall()
     if not rows:
         return None

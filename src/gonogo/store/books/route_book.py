@@ -282,7 +282,7 @@ class StoredRoutes:
         return await self._db.read(work)
 
     async def switches(self, dependency: str, *, since_ms: int) -> list[Switch]:
-        """What was carried out since, oldest first."""
+        """Read the switches carried out since a time, oldest first."""
         return await self._db.read(lambda conn: _switches(conn, dependency, since_ms))
 
     async def save_plan(self, plan: Plan) -> Plan:

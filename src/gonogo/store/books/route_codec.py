@@ -61,7 +61,7 @@ def route_of_row(row: tuple[Any, ...]) -> Route:
 
 
 def body_of(plan: Plan) -> str:
-    """What of a plan has no column of its own."""
+    """The parts of a plan that have no column of their own."""
     back = _recovery_values(plan.returns)
     return json.dumps(
         {

@@ -110,7 +110,7 @@ def budgets_named(connection: Connection) -> tuple[str, ...]:
 
 
 def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tuple[LeftHold, ...]:
-    """What open reservations of budgets hold that are neither configured nor a former name of one."""
+    """Open holds of budgets that are neither configured nor a former name of one."""
     named = connection.execute(_BUDGETS_HELD if not connection.has_shards else _ACCOUNTS)
     found = []
     for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None}):
@@ -232,7 +232,7 @@ def calls_of(
 
 
 def _costs(connection: Connection, names: Sequence[str]) -> tuple[int, ...]:
-    """What each call under a run's holds came to; corrections, and what came after the end, go with the newest."""
+    """The cost of each call under a run's holds; corrections, and costs after the end, go with the newest."""
     if not names:
         return ()
     order = {name: i for i, name in enumerate(names)}

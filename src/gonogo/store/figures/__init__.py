@@ -1,1 +1,1 @@
-"""What can be derived, beside what is stored of it: compared, and made anew where they differ."""
+"""Figures that can be derived: compared with what is stored, and rebuilt where they differ."""

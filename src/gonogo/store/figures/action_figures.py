@@ -127,7 +127,7 @@ def _compare_routes(connection: Connection, figures: Figures) -> None:
 
 
 def _parsed(text: str) -> object:
-    """What a column holds; None where it is no JSON."""
+    """Parse a column's JSON; None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -135,7 +135,7 @@ def _parsed(text: str) -> object:
 
 
 def _after(body: str | None) -> list[object] | None:
-    """Where a plan leads; None where there is none that can be read."""
+    """The route that a plan leads to; None where it cannot be read."""
     found = None if body is None else _parsed(body)
     after = found.get("after") if isinstance(found, dict) else None
     return after if isinstance(after, list) else None
@@ -148,7 +148,7 @@ def _lost_routes(connection: Connection) -> list[tuple[str, str]]:
 
 
 def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
-    """For each incident: its status, the one its timeline ends in, whether events are missing."""
+    """Read each incident's status, the status that its timeline ends in, and whether events are missing."""
     events: dict[str, list[tuple[int, str]]] = {}
     for name, seq, event in connection.execute(
         "SELECT incident_id, seq, event FROM incident_event ORDER BY incident_id, seq"
@@ -167,8 +167,8 @@ def _incidents(connection: Connection) -> list[tuple[str, str, str, bool]]:
     return found
 
 
-class _Checked(NamedTuple):
-    """What the newest check of the whole said and when, and what is stored as standing."""
+class _NewestCheck(NamedTuple):
+    """The verdict and time of the newest check of the whole, beside the stored standing verdict."""
 
     verdict: str
     asked_ms: int
@@ -184,8 +184,8 @@ class _Checked(NamedTuple):
         return self.stored == self.verdict or not is_later
 
 
-def _standing(connection: Connection, now_ms: int) -> Mapping[tuple[str, str], _Checked]:
-    """By dependency and part: the newest check of the whole, and what stands.
+def _standing(connection: Connection, now_ms: int) -> Mapping[tuple[str, str], _NewestCheck]:
+    """Read by dependency and part the newest check of the whole, and the stored standing verdict.
 
     What is dated ahead of now was said by a clock that was wrong, and is passed over.
     """
@@ -197,7 +197,7 @@ def _standing(connection: Connection, now_ms: int) -> Mapping[tuple[str, str], _
         if asked_ms <= now_ms + AHEAD_MS and asked.keys() <= {"dependency", "detail"}:
             part = _PARTS[kind]
             standing = stored[0:2] if part == "drift" else stored[2:4]
-            found[name, part] = _Checked(verdict, asked_ms, *standing)
+            found[name, part] = _NewestCheck(verdict, asked_ms, *standing)
     return found
 
 

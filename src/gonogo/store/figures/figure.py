@@ -14,7 +14,7 @@ NAMED_MAX = 3
 
 @dataclass(slots=True)
 class Figure:
-    """How many values were compared with what they derive from, and which differ, in words.
+    """A comparison of stored values with what they derive from: their number, and the differences in words.
 
     `is_derived`: it can be made anew; else what differs is only named. `doubtful`: what is odd, and may be right.
     """
@@ -27,7 +27,7 @@ class Figure:
 
     @property
     def said(self) -> str:
-        """In one line."""
+        """The comparison in one line."""
         if self.amiss:
             return f"{len(self.amiss)} of {self.compared:,} differ: {_first(self.amiss)}"
         told = f": {_first(self.doubtful)}" if self.doubtful else ""

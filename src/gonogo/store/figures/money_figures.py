@@ -26,7 +26,7 @@ _QUARTERS_AN_HOUR = HOUR_MS // QUARTER_MS
 
 
 class Spend(NamedTuple):
-    """Where money went: what one of its sums is of. `bucket`: a quarter of an hour, or a day."""
+    """The key of one sum of the money books. `bucket`: a quarter of an hour, or a day."""
 
     budget: str
     dependency: str
@@ -36,7 +36,7 @@ class Spend(NamedTuple):
 
 
 class _Account(NamedTuple):
-    """What entries say of a reservation."""
+    """A reservation as its ledger entries describe it."""
 
     state: str
     held: int
@@ -151,13 +151,13 @@ def _stored(connection: Connection) -> dict[Spend, int]:
 
 
 def kept_since(connection: Connection) -> dict[str, int]:
-    """From which quarter hour on each dependency's rows are all there; of one that was forgotten, none."""
+    """The quarter hour from which each dependency's rows are complete; none for a forgotten one."""
     kept = dict(connection.execute(_KEPT, (QUARTER_MS,)).fetchall())
     return kept | dict(connection.execute(_FORGOTTEN, (_QUARTER_MAX,)).fetchall())
 
 
 def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[str, int]]:
-    """What calls cost by their rows; where some were priced as they came; since when rows are kept."""
+    """The costs of calls by their rows; which were priced on arrival; since when rows are kept."""
     kept = kept_since(connection)
     costs: dict[Spend, int] = {}
     unpriced: set[Spend] = set()
@@ -182,7 +182,7 @@ def _costs(connection: Connection) -> tuple[dict[Spend, int], set[Spend], dict[s
 
 
 def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dict[Spend, int]]:
-    """What entries say of each reservation, and of what was spent in reservations."""
+    """Sum the ledger entries of each reservation, and of what was spent in reservations."""
     budgets = dict(
         connection.execute("SELECT id, budget FROM reservation WHERE unit = 'usd'").fetchall()
     )

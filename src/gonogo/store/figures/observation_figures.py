@@ -67,7 +67,7 @@ class _Dependency:
         self.finder = _Finder(connection, known)
 
     def rows(self) -> Iterator[list[Row]]:
-        """Its rows as they are kept, a few thousand at a time."""
+        """Read the dependency's rows as they are kept, a few thousand at a time."""
         after = (-1 if self.from_ms is None else self.from_ms, -1)
         while step := [
             Row(*row) for row in self.connection.execute(ROWS_AFTER, (self.id, *after)).fetchall()
@@ -118,7 +118,7 @@ class _Dependency:
         self._compare("categories", {row[:5]: row[5] for row in stored}, categories)
 
     def _compare(self, what: str, stored: dict, derived: dict) -> None:  # type: ignore[type-arg]  # keys and values differ
-        """One difference a figure and dependency: a damaged hour is damaged in its day as well."""
+        """Note one difference a figure and dependency: a damaged hour is damaged in its day as well."""
         keys = stored.keys() | derived.keys()
         figure = self.figures.of(what)
         figure.compared += len(keys)
@@ -128,7 +128,7 @@ class _Dependency:
         if amiss:
             figure.amiss.append(f"{self.name}: {len(amiss)} of {len(keys)}")
 
-    def compare_rest(self, rows_kept: _Kept) -> None:
+    def compare_rest(self, rows_kept: _RowSums) -> None:
         """Golden answers, outputs per input, and which metrics there are."""
         day = 0 if self.from_ms is None else self.from_ms // DAY_MS
         run = self.connection.execute
@@ -162,7 +162,7 @@ class _Dependency:
         self._compare("metrics", listed, dict.fromkeys(rows_kept.metrics, 1))
 
     def compare_counts(self) -> None:
-        """How many observations there are, of each version as well, and when they were."""
+        """Compare the counts of observations, by version as well, and their first and newest times."""
         stored = self.connection.execute(
             "SELECT n, first_ts_ms, newest_ts_ms FROM dependency WHERE id = ?", (self.id,)
         ).fetchone()
@@ -228,8 +228,8 @@ class _Dependency:
         ]
 
 
-class _Kept:
-    """What the rows say beside the rollups."""
+class _RowSums:
+    """Sums over rows that have no place in the rollups."""
 
     def __init__(self) -> None:
         self.golden: dict[tuple[int, int, int, int], tuple[int, int]] = {}
@@ -250,7 +250,7 @@ class _Kept:
 
 
 def _content(n: int, total: int, lowest: int, bins: bytes) -> object:
-    """What a stored histogram says, whatever empty bins it is padded with; None for nothing."""
+    """A stored histogram without the empty bins that pad it; None for an empty one."""
     try:
         filled = {place: count for place, count in unpack(lowest, bytes(bins)).items() if count}
     except (ValueError, LookupError):
@@ -273,7 +273,7 @@ def compare_dependency(connection: Connection, name: str) -> Figures:
     read = RowsRead(connection, (one.id, name), figures)
     has_names = read.has_its_names()
     cells: Cells = {}
-    kept = _Kept()
+    kept = _RowSums()
     slices = Slices(one.finder, one.id, one.rule)
     for rows in one.rows():
         if read.can_read(rows) and has_names and read.is_whole:

@@ -30,7 +30,7 @@ _IDS_A_QUERY = 250
 
 
 class RowsRead:
-    """What reading a dependency's rows and hour cells found, for two figures: `rows` and `names`."""
+    """The problems found while reading a dependency's rows and hour cells, for two figures: `rows` and `names`."""
 
     def __init__(
         self, connection: Connection, dependency: tuple[int, str], figures: Figures
@@ -92,7 +92,7 @@ class RowsRead:
         return can_read
 
     def content_of(self, cell: StoredCell) -> CellContent | None:
-        """What an hour cell holds; None where it cannot be read."""
+        """Decode an hour cell; None where it cannot be read."""
         self._read += 1
         try:
             content = unpacked(cell.content)

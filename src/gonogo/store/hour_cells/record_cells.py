@@ -155,7 +155,7 @@ def _changes(
     slices: Slices,
     writer: str | None,
 ) -> tuple[list[_Change], BatchReport]:
-    """What is to be written; cells that change nothing are counted alone."""
+    """The cells to write; those that change nothing are only counted."""
     stored = _stored(connection, dependency.id, {cell.hour for _, cell in cells})
     latest: dict[Key, tuple[StoredCell, CellContent]] = {}
     accepted = duplicates = updated = 0
@@ -297,7 +297,7 @@ def _date(
 
 
 def _added(changes: Sequence[_Change]) -> tuple[int, int, int]:
-    """How many calls more a version has, the first and the newest of those that changed."""
+    """The calls that a version gained, with the first and the newest time of the cells that changed."""
     n = sum(c.after.n - (0 if c.before is None else c.before.n) for c in changes)
     rows = [c.after for c in changes if c.after.n] or [c.after for c in changes]
     return n, min(row.first_ts_ms for row in rows), max(row.newest_ts_ms for row in rows)

@@ -57,7 +57,7 @@ _AFTER = (
 
 
 def cell_key(cell: HourCell) -> bytes:
-    """What tells a cell from others of its dependency and hour."""
+    """The key that tells a cell from others of its dependency and hour."""
     return _key_of(cell.source, cell.version, cell.item, tuple(sorted(cell.segments.items())))
 
 
@@ -191,7 +191,7 @@ def _as_cell(content: CellContent, catalogue: Catalogue, stopped: set[str], sign
 def golden_of(
     row: StoredCell, content: CellContent, sign: int
 ) -> tuple[GoldenKey, int, int] | None:
-    """What a cell adds to the answers of its golden item: key, answers, outcome sum."""
+    """The answers that a cell adds to its golden item: key, answers, outcome sum."""
     labels = content.counts[_LABELS]
     if row.item_id is None or not labels:
         return None
@@ -200,7 +200,7 @@ def golden_of(
 
 
 def booked_of(name: str, row: StoredCell, content: CellContent, sign: int) -> BookedCost:
-    """What a cell's calls cost and used, booked at the start of its hour."""
+    """The cost and use of a cell's calls, booked at the start of its hour."""
     amount = divmod(sign * (row.nano_usd or 0), NANO_A_MICRO)
     used = used_by(content)
     if sign < 0:
@@ -209,7 +209,7 @@ def booked_of(name: str, row: StoredCell, content: CellContent, sign: int) -> Bo
 
 
 def used_by(content: CellContent) -> Usage:
-    """What a cell's calls used: its histograms have sums in 1e-6 of their unit."""
+    """The use of a cell's calls: its histograms have sums in 1e-6 of their unit."""
     input_, output, latency = (
         0 if found is None else found.total for found in map(content.histograms.get, _USED)
     )

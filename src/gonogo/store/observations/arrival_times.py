@@ -1,4 +1,4 @@
-"""When calls came, which their times do not say: how many on each day, and whose into past hours.
+"""Arrival times of calls, which their own times do not tell: counts by day, and arrivals into past hours.
 
 Of each day and hour, not of each row: an import of history would grow by what is asked of its last day alone.
 """
@@ -69,6 +69,6 @@ def note_arrivals(
 
 
 def came_since(connection: Connection, name: str, day: int) -> int | None:
-    """How many calls of a dependency came since a UTC day; None where that was not counted yet."""
+    """Count a dependency's calls that arrived since a UTC day; None where that was not counted yet."""
     first, n = connection.execute(_SINCE, (day, name)).fetchone()
     return None if first is None or first > day else int(n)

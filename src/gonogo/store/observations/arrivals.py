@@ -38,7 +38,7 @@ class FilledRow(NamedTuple):
 
 @dataclass(slots=True)
 class Arrivals:
-    """What a batch brings: new observations with the hash of their id, and filled-in rows."""
+    """A batch sorted into new observations, with the hash of their id, and rows that it fills in."""
 
     fresh: list[tuple[Observation, bytes | None]] = field(default_factory=list)
     # By where they stood: an id and an alias may name one row.
@@ -55,7 +55,7 @@ class Arrivals:
 
     @property
     def report(self) -> BatchReport:
-        """How many of each there are."""
+        """Count each sort."""
         return BatchReport(
             len(self.fresh),
             self.duplicates,
@@ -95,7 +95,7 @@ _FILLED_COLUMNS = tuple(
 
 
 def outcome_lag_ms(came_ms: int | None, ts_ms: int, now_ms: int) -> int:
-    """How long after its call an outcome came: on arrival, where its time is not given."""
+    """The time from a call to its outcome; an outcome without a time came on arrival."""
     return (now_ms if came_ms is None else came_ms) - ts_ms
 
 
@@ -252,7 +252,7 @@ def _fill_pending(arrivals: Arrivals, at: int, late: Observation, now_ms: int) -
 
 
 def _restated(arrivals: Arrivals, first: Observation, late: Observation) -> dict[str, object]:
-    """What a call of the same batch cost and used, by the record that says it last."""
+    """The changes of cost and use that a later record of a call in the same batch makes."""
     changed: dict[str, object] = {
         name: value
         for name in _TOKENS
@@ -274,7 +274,7 @@ def _was_billed(first: Row, after: Row) -> bool:
 
 
 def _nano(known: Observation | Row) -> int:
-    """What a call costs, or its row is booked at, in 1e-9 USD."""
+    """The cost of a call, or the amount its row is booked at, in 1e-9 USD."""
     finer = known.cost_nano_usd if isinstance(known, Observation) else known.booked_nano_usd
     return (known.cost_micro_usd or 0) * NANO_A_MICRO if finer is None or finer < 0 else finer
 
@@ -368,7 +368,7 @@ def _stored_rows(
 
 
 def _filled(catalogue: Catalogue, first: Row, told: Row) -> Row:
-    """What was told first, and of the rest what is told now."""
+    """Merge two records of one call: the first one's values, and those of the second where the first has none."""
     changed: dict[str, object] = {}
     for at, name in _FILLED_COLUMNS:
         value = told[at]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonogo.detectors.bins import LOG, LOGIT, SIGNED_LOG, Layout, bin_of
 from gonogo.detectors.packed_bins import BIN_BITS, BIN_ROOM
@@ -16,10 +18,6 @@ from gonogo.store.observations.cells import COUNTS, Cell, Cells, fixed_point
 from gonogo.store.observations.rows import Row, Rule, SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-
-    from numpy.typing import NDArray
-
     from gonogo.records import Floats, Ints
 
     Mask = NDArray[np.bool_]
@@ -28,7 +26,7 @@ _AT = {name: position for position, name in enumerate(Row._fields)}
 
 
 class _Members:
-    """Which row is in which cell, sorted by cell: a row is in the whole and in each segment."""
+    """The cell of each row, sorted by cell: a row is in the whole and in each of its segments."""
 
     def __init__(
         self,
@@ -222,5 +220,5 @@ def _add_categories(
 
 
 def _firsts(groups: Ints) -> Ints:
-    """Where each run of equal values begins; shape (runs,)."""
+    """The index at which each run of equal values begins; shape (runs,)."""
     return np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else groups

@@ -22,7 +22,7 @@ IDS_A_QUERY = 250
 
 @dataclass(slots=True)
 class CommittedIds:
-    """What is committed for good: ids are never given twice or taken back."""
+    """The ids that are committed for good: they are never given twice or taken back."""
 
     names: dict[str, int] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class CommittedIds:
 
 
 class Catalogue:
-    """What a transaction that records finds and writes in the way of its engine.
+    """Lookups and inserts of a transaction that records, in the way of its engine.
 
     It looks up and makes ids, and adds rows, cells and costs. What it finds is kept in `found`,
     apart from what is known to be committed, until the caller knows of the commit.
@@ -91,7 +91,7 @@ class Catalogue:
             self.found.forgotten[name] = times
 
     def places_of(self, dependency_id: int, hashes: Sequence[bytes]) -> dict[bytes, Place]:
-        """Where the observations are whose ids are there already."""
+        """Find the observations whose ids are stored already."""
         found: dict[bytes, Place] = {}
         for start in range(0, len(hashes), IDS_A_QUERY):
             chunk = hashes[start : start + IDS_A_QUERY]

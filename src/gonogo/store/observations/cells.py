@@ -113,7 +113,7 @@ Cells = dict[tuple["SeriesKey", int], Cell]
 
 
 class Features(NamedTuple):
-    """What one observation adds to each of its slices."""
+    """The amounts that one observation adds to each of its slices."""
 
     counts: tuple[int, ...]
     values: list[tuple[str, int, int]]  # metric, bin, value in 1e-6 of its unit
@@ -133,7 +133,7 @@ def effective_outcome_e6(row: Row) -> int | None:
 
 
 def features_of(row: Row, rule: Rule, stopped: Collection[str]) -> Features:
-    """What a row adds under a rule; fields in `stopped` are not rolled up."""
+    """The amounts that a row adds under a rule; fields in `stopped` are not rolled up."""
     outcome = effective_outcome_e6(row)
     labelled = outcome is not None
     good = outcome is not None and outcome >= rule.bar_e6

@@ -43,7 +43,7 @@ UPDATE observation SET booked_nano_usd = ? WHERE dependency_id = ? AND ts_ms = ?
 
 
 class Pricing:
-    """What calls of one dependency are booked at, where that is not a cost in whole micro-dollars.
+    """The prices that calls of one dependency are booked at, where they state no cost in whole micro-dollars.
 
     A call that comes with tokens and no cost is booked at the price of its day, where there is one.
     """
@@ -54,7 +54,7 @@ class Pricing:
         self._unlisted: set[tuple[str | None, str | None]] = set()
 
     def __call__(self, o: Observation) -> int | None:
-        """In 1e-9 USD; None where its cost says all, or nothing does. `UNLISTED_TIER` stands for itself."""
+        """The price in 1e-9 USD; None where the cost is stated, or nothing is. `UNLISTED_TIER` stands for itself."""
         if o.cost_micro_usd is not None:
             return o.cost_nano_usd
         if o.input_tokens is None and o.output_tokens is None:
@@ -109,7 +109,7 @@ def costs_of(
 
 
 def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
-    """What the price of a stored row is made of."""
+    """The fields of a stored row that its price is computed from."""
     return Observation(
         dependency=dependency,
         ts_ms=row.ts_ms,
@@ -120,7 +120,7 @@ def as_priced(dependency: str, row: Row, catalogue: Catalogue) -> Observation:
 
 
 def weighed(amounts: Sequence[int], weight_e6: int) -> tuple[int, ...]:
-    """What a call that stands for others cost and used: so many times its own, rounded."""
+    """The cost and use of a weighted call, which stands for others: so many times its own, rounded."""
     return tuple((amount * weight_e6 + MICRO // 2) // MICRO for amount in amounts)
 
 
@@ -128,7 +128,7 @@ _SumKey = tuple[int | None, str | None, int, tuple[str, ...], tuple[int, ...] | 
 
 
 class Costs:
-    """What one dependency's calls cost and used, added up as finely as the ledger books it.
+    """The cost and use of one dependency's calls, added up as finely as the ledger books them.
 
     `keys`: the segment keys whose values are told apart; without it those that the store keeps sums by.
     """
@@ -173,7 +173,7 @@ class Costs:
             sums[at] += sign * amount
 
     def _kept_of(self, stored: str) -> tuple[str, ...]:
-        """Those of a row's segments whose keys sums are kept by."""
+        """The segments of a row whose keys have sums."""
         keys = self._catalogue.kept_keys() if self._keys is None else self._keys
         if not keys:
             return ()

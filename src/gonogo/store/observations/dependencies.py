@@ -86,7 +86,7 @@ def known_dependency(
     now_ms: int,
     weight_e6: int = MICRO,
 ) -> KnownDependency | None:
-    """What is known of it, made where it is new; None where there are too many to make one more."""
+    """Find a dependency, or create it; None where there are too many to create one more."""
     found = connection.execute(_KNOWN, (name, name)).fetchone()
     if found is not None:
         catalogue.note_forgotten(name, found[5] or 0)
@@ -204,14 +204,14 @@ def raise_revision(
 
 
 def let_go_before(position: int, field: str, dependency: KnownDependency) -> Rejection:
-    """Why nothing is taken of the time of which its rows were let go: it may have been counted before."""
+    """The refusal of data from a time whose rows were deleted: they may have been counted before."""
     day = datetime.fromtimestamp((dependency.kept_from_ms or 0) / 1000, tz=UTC)
     problem = f"is before {day:%Y-%m-%d}; older calls of {dependency.name} were let go (retention)"
     return Rejection(position, field, problem, is_lost=False)
 
 
 def no_room(position: int, name: str) -> Rejection:
-    """Why nothing is taken of a dependency that would be one too many."""
+    """The refusal of data for a dependency that would be one too many."""
     problem = (
         f"is new, and {DEPENDENCIES_MAX:,} are known already: is an id in the name? "
         "gonogo forget NAME removes one"

@@ -47,7 +47,7 @@ _WHOLE = (
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which observations: all, or those within times, by one writer, of one run.
+    """The observations to forget: all, or those within times, by one writer, of one run.
 
     `start_ms <= ts_ms < end_ms`, epoch milliseconds.
     """
@@ -65,7 +65,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class ForgottenRows:
-    """What is taken back, or would be.
+    """The observations that were removed, or would be.
 
     `kept_from_ms`: rows before it were let go already, and their rollups stay unless all goes. `outcomes`: of
     other writers' calls, which stay without what this one said of them.
@@ -86,7 +86,7 @@ class ForgottenRows:
 
 
 def look(connection: Connection, name: str, selection: Selection) -> ForgottenRows | None:
-    """What would be taken back; None where the dependency is not known."""
+    """Count what would be removed; None where the dependency is not known."""
     found = connection.execute("SELECT id, n FROM dependency WHERE name = ?", (name,)).fetchone()
     if found is None:
         return None
@@ -219,7 +219,7 @@ def _rows(connection: Connection, number: int, selection: Selection) -> Iterator
 def _booked_cells(
     connection: Connection, name: str, number: int, selection: Selection
 ) -> list[BookedCost]:
-    """What the hour cells of a selection cost and used, to be taken back."""
+    """The cost and use of a selection's hour cells, to be taken back."""
     where, bound = _where(connection, number, selection, time=HOUR_AS_MS)
     rows = connection.execute(
         f"SELECT {CELL_COLUMNS} FROM hour_cell WHERE {where}",  # noqa: S608 - constant conditions

@@ -1,4 +1,4 @@
-"""Who graded a call: a judge's grade and a person's of the same call, and their counts by hour."""
+"""Grades of one call by a judge and by a person, and their counts by hour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def judged(observation: Observation) -> Grade | None:
 
 
 def regraded(first: Observation, second: Observation) -> dict[str, object]:
-    """What another grade of the same call changes of it: slots of an Observation.
+    """The slots of an Observation that another grade of the same call changes.
 
     A person's grade takes the place of a judge's, which is kept beside it; a judge's is kept beside
     a person's. Of two grades by the same kind of grader the first stands.
@@ -53,7 +53,7 @@ def regraded(first: Observation, second: Observation) -> dict[str, object]:
 
 
 def regraded_row(first: Row, second: Row) -> Row:
-    """What another grade changes of a stored row; `second` is the later record's own row."""
+    """The changes to a stored row by another grade; `second` is the later record's own row."""
     if second.outcome_e6 is None:
         return first
     if first.outcome_e6 is None:
@@ -76,7 +76,7 @@ def regraded_row(first: Row, second: Row) -> Row:
 
 
 def grade_change(row: Row, sign: int, bar_e6: int) -> tuple[GradeKey, int] | None:
-    """What a row adds to the counts of its hour; golden calls and those without a judge nothing."""
+    """The counts that a row adds to its hour; golden calls and those without a judge add nothing."""
     if row.judge_id is None or row.judge_e6 is None or row.item_id is not None:
         return None
     person = NO_GRADE

@@ -1,4 +1,4 @@
-"""How many observations there are of a dependency and its versions, and when they were.
+"""Counts of observations by dependency and version, and the times of the first and newest.
 
 Of days whose rows were let go only the rollups tell it.
 """
@@ -33,7 +33,7 @@ WHERE s.dependency_id = ? AND s.segment_id = 0 AND r.daily = 1 AND r.bucket < ? 
 def versions_of(
     connection: Connection, dependency_id: int, from_ms: int | None
 ) -> dict[int, Counts]:
-    """By version how many observations there were, the first and the newest of them.
+    """Count observations by version, with the first and the newest time.
 
     Of rows that were let go only how many is known: the first is None then.
     """
@@ -110,7 +110,7 @@ def recount(connection: Connection, dependency_id: int) -> None:
 
 
 def newest_ms_of(connection: Connection, dependency_id: int) -> int | None:
-    """When the newest observation that is kept was, alone or counted in an hour's cell."""
+    """The time of the newest kept observation, alone or counted in an hour's cell."""
     of_rows, of_cells = connection.execute(
         "SELECT (SELECT max(ts_ms) FROM observation WHERE dependency_id = ?1),"
         " (SELECT max(newest_ts_ms) FROM hour_cell WHERE dependency_id = ?1 AND n > 0"

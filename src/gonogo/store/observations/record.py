@@ -282,7 +282,7 @@ def _store(
 def _grade_changes(
     rows: Sequence[Row], filled: Sequence[FilledRow], bar_e6: int
 ) -> Iterator[tuple[GradeKey, int] | None]:
-    """What a batch changes in the counts of grades."""
+    """The changes of a batch to the counts of grades."""
     for row in rows:
         yield grade_change(row, 1, bar_e6)
     for one in filled:

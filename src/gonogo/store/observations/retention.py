@@ -22,7 +22,7 @@ IDS_A_LOOK = 20_000
 
 
 def kept_from_ms(connection: Connection, dependency_id: int) -> int | None:
-    """From when on a dependency's rows are kept; None: none were ever let go."""
+    """The time from which a dependency's rows are kept; None: none were ever deleted."""
     found = connection.execute(
         "SELECT from_ms FROM retention WHERE dependency_id = ?", (dependency_id,)
     ).fetchone()
@@ -59,7 +59,7 @@ async def let_go(database: Engine, *, days: int, now_ms: int) -> int:
 
 
 def active_days(connection: Connection) -> Counter[int]:
-    """How much is stored of each UTC day since 1970: observations, and entries of the log."""
+    """Count the stored observations and log entries of each UTC day since 1970."""
     tied = in_shard(connection, "r.", "s.dependency_id")
     observed = connection.execute(
         f"SELECT r.bucket, sum(r.n) FROM series s JOIN rollup r ON r.series_id = s.id{tied}"  # noqa: S608 - constant names

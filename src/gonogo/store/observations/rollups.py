@@ -44,7 +44,7 @@ _DERIVED = frozenset({"confidence_labelled", "confidence_good", "outcome_lag_s"}
 
 
 class Ids(Protocol):
-    """What a catalogue knows by number."""
+    """Numbers that a catalogue gives to names and series."""
 
     def series_id(self, key: SeriesKey) -> int:
         """A series, made where it is new."""

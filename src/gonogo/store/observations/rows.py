@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the observation of an id is; `assumed`: its time is only that of its arrival."""
+    """The location of a stored observation; `assumed`: its time is only that of its arrival."""
 
     ts_ms: int
     seq: int
@@ -75,7 +75,7 @@ SeriesKey = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a dependency's rollups are made with; stored with it, so that all writers agree.
+    """The rule by which a dependency's rollups are made; stored with it, so that all writers agree.
 
     `pairs` are the segment keys that are also rolled up in combination, each pair sorted. `weight_e6` is the
     largest weight of a row. Where calls were recorded with different chances (each failure, one good call of a

@@ -23,7 +23,7 @@ GoldenKey = tuple[int, int, int, int]  # dependency, item, version, day
 
 
 def golden_change(row: Row, sign: int) -> tuple[GoldenKey, int, int] | None:
-    """What a row adds to the answers of its golden item: key, answers, outcome sum."""
+    """The answers that a row adds to its golden item: key, answers, outcome sum."""
     outcome = effective_outcome_e6(row)
     if row.item_id is None or outcome is None:
         return None
@@ -140,7 +140,7 @@ def _count_anew(
 def kept_answers(
     counts: Mapping[tuple[int, int, int, int], int], *, by_day: bool
 ) -> dict[tuple[int, ...], int]:
-    """What is kept of outputs counted by version, day, input and output: as `add_answers` keeps it.
+    """Cut counts of outputs by version, day, input and output to those that `add_answers` keeps.
 
     Returns:
         By version, day where `by_day`, input and output.

@@ -1,4 +1,4 @@
-"""Which slices an observation belongs to, and what rows add to the cells of theirs."""
+"""The slices that an observation belongs to, and the amounts that rows add to their cells."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Slices:
             add_features(cells, row, features, self.rolled_up(row.segments), sign)
 
     def _members_of(self, segments: str) -> list[tuple[tuple[str, ...], int]]:
-        """For each slice the fields that must be rolled up for it, its own first, and its id."""
+        """The fields to roll up for each slice, its own first, and the slice's id."""
         found = self._members.get(segments)
         if found is None:
             by_key: dict[str, tuple[str, int]] = {}

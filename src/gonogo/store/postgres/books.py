@@ -1,4 +1,4 @@
-"""How money gets into the books on PostgreSQL, and the sums over a budget's window.
+"""The money books on PostgreSQL: costs coming in, and sums over a budget's window.
 
 `root` is the shard of a budget: the top of its chain of parents. The meaning of every sum is that
 of store/books/ledger_books.py.
@@ -107,7 +107,7 @@ def see_balances(
     now_ms: int,
     holds_max: int,
 ) -> BalanceSnapshot:
-    """What each scope has spent and holds, in one statement and so in one snapshot.
+    """Read each scope's spend and holds in one statement, and so in one snapshot.
 
     The first of `roots` is the budget's shard. Before an edit that gave it a parent, or took it from
     one, its money was booked under another: its own name, that of a former parent, or one of these.
@@ -147,7 +147,7 @@ def see_balances(
 def open_session(
     connection: Connection, roots: Sequence[str], scope: Scope, *, now_ms: int
 ) -> int | None:
-    """When the session window of a scope began that is open; None where none is."""
+    """Find when the open session window of a scope began; None where none is open."""
     wanted = {
         "roots": list(roots),
         "members": list(scope.members),
@@ -180,7 +180,7 @@ def book_costs(
     keyed = keyed_costs(costs, {name: of.budget for name, of in known.items()})
     added: dict[_Key, int] = defaultdict(int)
     used: dict[_Key, Usage] = {}
-    reserved: list[tuple[_Reserved, str, str, int, int, bool]] = []
+    reserved: list[tuple[_BookedReservation, str, str, int, int, bool]] = []
     for cost in (*costs, *keyed):
         quarter, name, count = cost.ts_ms // QUARTER_MS, cost.reservation or "", cost.used
         of, budget = known.get(name), cost.budget or ""
@@ -212,7 +212,7 @@ def book_costs(
     add_used(connection, used)
 
 
-class _Reserved(NamedTuple):
+class _BookedReservation(NamedTuple):
     """A reservation as its calls are booked."""
 
     root: str
@@ -226,7 +226,7 @@ _Key = tuple[str, str, str, int, int]
 
 def _use_hold(
     connection: Connection,
-    of: _Reserved,
+    of: _BookedReservation,
     name: str,
     dependency: str,
     quarter: int,
@@ -250,15 +250,15 @@ def _use_hold(
     return spent
 
 
-def _known(connection: Connection, reservations: set[str]) -> dict[str, _Reserved]:
-    """Those reservations that are known."""
+def _known(connection: Connection, reservations: set[str]) -> dict[str, _BookedReservation]:
+    """Read those of these reservations that exist."""
     if not reservations:
         return {}
     found = connection.execute(
         "SELECT id, root, budget, unit FROM reservation WHERE id = ANY(?)",
         (sorted(reservations),),
     )
-    return {name: _Reserved(*rest) for name, *rest in found.fetchall()}
+    return {name: _BookedReservation(*rest) for name, *rest in found.fetchall()}
 
 
 def add_used(connection: Connection, used: Mapping[_Key, Usage]) -> None:

@@ -92,7 +92,7 @@ class PostgresCatalogue(Catalogue):
             )
 
     def places_of(self, dependency_id: int, hashes: Sequence[bytes]) -> dict[bytes, Place]:
-        """Where the observations are whose ids are there already."""
+        """Find the observations whose ids are stored already."""
         if not hashes:
             return {}
         rows = self._connection.execute(_PLACES, (list(hashes), dependency_id))

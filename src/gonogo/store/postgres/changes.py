@@ -6,6 +6,7 @@ each process tells of its writes together, after them, in a statement of its own
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,8 +15,6 @@ from gonogo.errors import StoreError
 from gonogo.store.postgres.address import connect_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from gonogo.store.postgres.database import PostgresDatabase
 
 # Writes within this are heard of together.

@@ -48,7 +48,7 @@ def driver() -> None:
 
 @dataclass(slots=True)
 class Terms:
-    """What every statement of a store runs under.
+    """The settings under which every statement of a store runs.
 
     `lock_wait_s`: how long it waits for what another session holds. `is_pooled`: a pooler stands
     between, which may give each transaction another session, so that nothing that was set or prepared
@@ -62,7 +62,7 @@ class Terms:
     server_ms: float | None = None
 
     def skew_ms(self) -> int:
-        """How far the server's clock is ahead of this machine's; 0 where they are near each other.
+        """The lead of the server's clock over this machine's; 0 where they are close.
 
         Told by a clock that nobody sets, so that it holds before and after this machine's is put right.
         """
@@ -78,7 +78,7 @@ class Terms:
 
     @property
     def of_transaction(self) -> bytes:
-        """What follows BEGIN where each transaction has to be told; nothing elsewhere."""
+        """The settings to send after BEGIN where each transaction has to be told; nothing elsewhere."""
         if not self.is_pooled:
             return b""
         told = (

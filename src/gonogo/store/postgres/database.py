@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -16,21 +18,24 @@ import anyio
 import anyio.to_thread
 
 from gonogo.errors import StoreError
+from gonogo.store.engine import Connection, Work
 from gonogo.store.postgres.address import shown, store_error
 from gonogo.store.postgres.connecting import Terms, connect, is_conflict, is_lost
-from gonogo.store.postgres.fate import Beginnings, UndoneError, UnknownFateError, decided, fate_of
+from gonogo.store.postgres.fate import (
+    TransactionStarts,
+    UndoneError,
+    UnknownFateError,
+    decided,
+    fate_of,
+)
 from gonogo.store.postgres.lock_waits import LockWaits, ShardTurn
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
 from gonogo.store.postgres.write_queue import WriteQueue
 
 if TYPE_CHECKING:
-    import asyncio
-    from pathlib import Path
-
     import psycopg
 
-    from gonogo.store.engine import Connection, Work
     from gonogo.store.postgres.connecting import PsycopgConnection
 
 T = TypeVar("T")
@@ -69,7 +74,7 @@ class PostgresDatabase:
         # Of writes to one shard one is under way: they would only wait for each other over there.
         self._shards: WeakValueDictionary[str, ShardTurn] = WeakValueDictionary()
         self._waits = LockWaits(address, self.look)
-        self._beginnings = Beginnings()
+        self._beginnings = TransactionStarts()
         self._side: PsycopgConnection | None = None
         self._side_lock = threading.Lock()
         self._queue = WriteQueue(lambda work, shard: self._write_alone(work, shard, None))
@@ -80,7 +85,7 @@ class PostgresDatabase:
 
     @property
     def channel(self) -> str:
-        """Where writes are told of; each schema has its own."""
+        """The channel on which writes are announced; each schema has its own."""
         return f"{self._terms.schema}_changed"
 
     @classmethod
@@ -167,7 +172,7 @@ class PostgresDatabase:
         await self._queue.settled()
 
     async def backup(self, to: Path, *, now_ms: int) -> int:
-        """Not here: the server's own tools copy a database while it is in use.
+        """Refuse: the server's own tools copy a database while it is in use.
 
         Raises:
             StoreError: Always.
@@ -332,7 +337,7 @@ class PostgresDatabase:
     def _undone(
         self, connection: PsycopgConnection, error: psycopg.Error, unknown: UnknownFateError | None
     ) -> Exception:
-        """What to raise for a failed transaction; `unknown`: its commit may have been under way."""
+        """The error to raise for a failed transaction; `unknown`: its commit may have been under way."""
         lost = is_lost(error, connection)
         self._abandon(connection)
         told = store_error(self.address, error)

@@ -7,6 +7,7 @@ the timeline on which the transaction began. Engines that know no such ids leave
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import anyio
@@ -14,8 +15,6 @@ import anyio
 from gonogo.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-
     from gonogo.store.engine import Connection
     from gonogo.store.postgres.connecting import PsycopgConnection
 
@@ -53,7 +52,7 @@ class UnknownFateError(Exception):
         self.mark, self.result, self.error = mark, result, StoreError("")
 
 
-class Beginnings:
+class TransactionStarts:
     """Begins the transactions of one database, and remembers whether its engine gives marks."""
 
     def __init__(self) -> None:
@@ -90,7 +89,7 @@ class Beginnings:
 
 
 def fate_of(connection: Connection, mark: Mark) -> Fate | None:
-    """What became of it; None where that cannot be known."""
+    """Ask the server whether a transaction was committed; None where that cannot be known."""
     found: Fate | None
     (found,) = connection.execute(_FATE, (mark.timeline, mark.xid)).fetchone()
     return found
@@ -99,7 +98,7 @@ def fate_of(connection: Connection, mark: Mark) -> Fate | None:
 async def decided(
     look: Callable[[], Awaitable[Fate | None]], waits_s: Iterable[float]
 ) -> Fate | None:
-    """What a transaction came to in the end; None as for `fate_of`, or where it takes too long."""
+    """Wait until the fate of a transaction is decided; None as for `fate_of`, or where it takes too long."""
     for wait_s in waits_s:
         fate = await look()
         if fate != "in progress":

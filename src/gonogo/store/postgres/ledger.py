@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -21,6 +22,7 @@ from gonogo.ports.money import (
     Scope,
 )
 from gonogo.records import DAY_MS, MICRO, Decision, Unit
+from gonogo.settings import Settings
 from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger import answered
@@ -32,15 +34,12 @@ from gonogo.store.books.run_books import (
     renew,
     run_so_far,
 )
+from gonogo.store.engine import Connection
 from gonogo.store.postgres.books import BalanceSnapshot, open_session, root_of, see_balances
 from gonogo.store.postgres.catalogue import PostgresCatalogue
 from gonogo.store.postgres.reserving import Group, KeyUsed, NoRoom, lower, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
     from gonogo.store.postgres.database import PostgresDatabase
 
 _TRIES = 3
@@ -57,7 +56,7 @@ FROM reservation WHERE state = 'settled' {members} ORDER BY closed_ms DESC LIMIT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _PendingRequest:
     """A request and who waits for its answer."""
 
     request: ReserveRequest
@@ -81,7 +80,7 @@ class PostgresLedger:
         # Where a budget's money may lie from before an edit that moved it under another parent.
         self._tops = tuple(b.name for b in settings.budgets.values() if b.parent is None)[:TOPS_MAX]
         self._accounts: set[tuple[str, str]] = set()
-        self._queues: dict[tuple[str, tuple[Scope, ...], int], deque[_Waiting]] = {}
+        self._queues: dict[tuple[str, tuple[Scope, ...], int], deque[_PendingRequest]] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
     def under(self, settings: Settings) -> Ledger:
@@ -142,7 +141,7 @@ class PostgresLedger:
         await self._open_accounts(root, request.scopes)
         together = root, request.scopes, holds_max
         queue = self._queues.setdefault(together, deque())
-        waiting = _Waiting(request, asyncio.get_running_loop().create_future())
+        waiting = _PendingRequest(request, asyncio.get_running_loop().create_future())
         queue.append(waiting)
         if len(queue) == 1:
             # It stays at the head until it is answered: whoever comes meanwhile goes with the next.
@@ -192,7 +191,7 @@ class PostgresLedger:
         return group.answers
 
     async def _free_keys(self, group: Group) -> None:
-        """Not before money is to be held: what is refused leaves a run to whoever takes it up later."""
+        """Free stale keys only once money is to be held: a refusal leaves a run to whoever takes it up later."""
         for request in (each.request for each in group.holds):
             if request.key is not None:
                 free = partial(_free_key, key=request.key, now_ms=request.now_ms)

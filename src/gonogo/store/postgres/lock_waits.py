@@ -42,7 +42,7 @@ def _host() -> str:
 
 
 def session_name() -> str:
-    """How this process calls its sessions, so that who waits for it knows whom to ask."""
+    """The name of this process's sessions, by which a waiting process knows whom to ask."""
     return f"gonogo, process {os.getpid()} on {_host()}"
 
 

@@ -76,8 +76,8 @@ class KeyUsed(GonogoError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
-    """What was decided on one request, and its answer."""
+class _Decision:
+    """The decision on one request, and its answer."""
 
     request: ReserveRequest
     drafted: Draft
@@ -94,7 +94,7 @@ class Group:
     roots: tuple[str, ...]
     requests: Sequence[ReserveRequest]
     holds_max: int
-    decided: tuple[_Decided, ...] = ()
+    decided: tuple[_Decision, ...] = ()
     seen: BalanceSnapshot | None = None
     room: int = _ROOM_MAX
 
@@ -105,11 +105,11 @@ class Group:
 
     @property
     def answers(self) -> list[str]:
-        """What is answered, in the order of the requests."""
+        """The answers, in the order of the requests."""
         return [each.answer for each in self.decided]
 
     @property
-    def holds(self) -> list[_Decided]:
+    def holds(self) -> list[_Decision]:
         """The decisions that hold money."""
         return [each for each in self.decided if each.drafted.held_micro_usd is not None]
 
@@ -134,7 +134,7 @@ class Group:
         self.seen, self.room = seen, _ROOM_MAX
         for request in self.requests:
             drafted = request.decide(balances)
-            decided.append(_Decided(request, drafted, drafted.answer()))
+            decided.append(_Decision(request, drafted, drafted.answer()))
             if drafted.held_micro_usd is not None:
                 self.room = min(self.room, _room(request, drafted.held_micro_usd, balances))
                 balances = self._with(balances, request, drafted.held_micro_usd)
@@ -232,7 +232,7 @@ class Group:
 
 
 def _room(request: ReserveRequest, held: int, balances: Sequence[Balance]) -> int:
-    """How much more others may hold before it would be decided otherwise: more is never better."""
+    """The amount that others may hold in addition before the decision would change: more is never better."""
     for room in (held * holds for holds in _ROOM_HOLDS):
         fuller = [replace(b, held_micro_usd=b.held_micro_usd + room) for b in balances]
         if room == 0 or request.decide(fuller).held_micro_usd == held:

@@ -6,6 +6,7 @@ transaction is of one shard, and the reads of rollups name the shard.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from gonogo.store.reads.queries import Slice, histograms_of, hours_of, segment_i
 from gonogo.store.reads.telemetry_store import StoredTelemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.store.observations.batch_parts import Told
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
     from gonogo.store.reads.telemetry_store import RecordRows

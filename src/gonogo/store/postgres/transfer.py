@@ -11,19 +11,18 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gonogo.errors import ParameterError
+from gonogo.settings import Settings
+from gonogo.store.engine import Connection
 from gonogo.store.observations.rows import hash64
 from gonogo.store.postgres.address import shown
 from gonogo.store.postgres.books import root_of
 from gonogo.store.postgres.catalogue import id_of, series_hash
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gonogo.settings import Settings
-    from gonogo.store.engine import Connection
     from gonogo.store.postgres.database import PostgresDatabase
 
     Value = object
@@ -92,7 +91,7 @@ class Move:
             await self._database.write(partial(_spell_all, words=words), shard=None)
 
     async def parts(self) -> list[tuple[str, str]]:
-        """What is still to be brought over: parts and what they look like in the file."""
+        """The parts that are still to be copied, with their state in the file."""
         marks = await self._database.read(self._marks)
         if ALL in marks:
             return []
@@ -117,7 +116,7 @@ class Move:
         await self._database.write(lambda c: self._mark(c, ALL, "", 0), kept=lambda _: None)
 
     def counts(self) -> dict[str, int]:
-        """How many rows each table of the file has."""
+        """Count the rows of each table of the file."""
         tables = ("dependency", "series", *_BY_DEPENDENCY, *_BY_SERIES, *_ACTIONS)
         return {table: self._count(table) for table in (*tables, "reservation", "ledger_entry")}
 

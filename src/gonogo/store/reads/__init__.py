@@ -1,1 +1,1 @@
-"""What answers read of observations and rollups."""
+"""Reads of observations and rollups for answers."""

@@ -78,7 +78,7 @@ class CostReads:
         segment: str | None = None,
         unit: Unit = "usd",
     ) -> tuple[VersionCalls, ...]:
-        """How many of the newest 2,000 calls since a time have no cost, by version."""
+        """Count those of the newest 2,000 calls since a time that have no cost, by version."""
         return await self._database.read(
             partial(
                 read_calls_without_cost,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -26,8 +27,6 @@ from gonogo.store.observations.cells import COUNTS
 from gonogo.store.observations.rows import hash16
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gonogo.records import Ints
 
 _HOURS_A_DAY = 24
@@ -36,7 +35,7 @@ _HOUR_MAX = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Which rollups are asked for; hours are half-open, None is unbounded."""
+    """A selection of rollups; hours are half-open, None is unbounded."""
 
     dependency: str
     golden: bool = False
@@ -262,7 +261,7 @@ def read_durations(connection: Connection, dependency: str, limit: int) -> Costs
 
 
 def read_mark(connection: Connection, name: str) -> Mark | None:
-    """What answers about a dependency rest on."""
+    """Read what answers about a dependency rest on."""
     row = connection.execute(
         "SELECT rev, newest_ts_ms, (SELECT id FROM decision WHERE dependency = ?1 "
         "AND kind = 'baseline' ORDER BY last_ts_ms DESC, id DESC LIMIT 1), "

@@ -18,18 +18,18 @@ from gonogo.records import (
     Observation,
     Rollups,
 )
+from gonogo.settings import Settings
 from gonogo.store.engine import Connection, Engine
 from gonogo.store.observations.catalogue import Catalogue, CatalogueOf, CommittedIds
 from gonogo.store.reads.cost_store import CostReads
+from gonogo.store.reads.queries import Slice
 from gonogo.store.reads.signal_store import SignalReads
 from gonogo.store.reads.trust_store import TrustReads
 
 if TYPE_CHECKING:
     from gonogo.ports.hour_cells import HourCell
-    from gonogo.settings import Settings
     from gonogo.store.observations.batch_parts import Told
     from gonogo.store.observations.forget import ForgottenRows, Selection
-    from gonogo.store.reads.queries import Slice
     from gonogo.store.reads.rollup_reads import ReadHistograms, ReadHours
 
     RecordRows = Callable[..., tuple[BatchReport, CommittedIds]]
@@ -59,7 +59,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return type(self)(self._database, settings, writer=self._writer)
 
     def by(self, writer: str) -> Self:
-        """This store, written by somebody else."""
+        """This store with another writer."""
         if writer == self._writer:
             return self
         return type(self)(self._database, self._settings, writer=writer)
@@ -103,14 +103,14 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return stored
 
     async def dependency(self, name: str) -> Dependency | None:
-        """What is known of one dependency; None where nothing was ever recorded."""
+        """Read one dependency; None where nothing was ever recorded."""
         from gonogo.store.reads.queries import read_dependencies
 
         found = await self._database.read(partial(read_dependencies, name=name))
         return found[0] if found else None
 
     async def mark(self, name: str) -> Mark | None:
-        """What answers about a dependency rest on, in one cheap read; None as for `dependency`."""
+        """Read in one cheap look what answers about a dependency rest on; None as for `dependency`."""
         from gonogo.store.reads.queries import read_mark
 
         return await self._database.read(partial(read_mark, name=name))
@@ -187,7 +187,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
     async def rollups(
         self, dependency: str, *, since: tuple[int, int] | None, without: Collection[str] = ()
     ) -> Rollups | None:
-        """What is rolled up of a dependency, on one snapshot; None as for `dependency`."""
+        """Read a dependency's rollups on one snapshot; None as for `dependency`."""
         from gonogo.store.reads.rollup_reads import read_rollups
 
         await self._adopt_rule(dependency)
@@ -287,7 +287,7 @@ class StoredTelemetry(TrustReads, SignalReads, CostReads):
         return await self._database.write(work, shard=dependency)
 
     async def forgettable(self, dependency: str, selection: Selection) -> ForgottenRows | None:
-        """What would be taken back; None where the dependency is not known."""
+        """Count what would be removed; None where the dependency is not known."""
         from gonogo.store.observations.forget import look
 
         return await self._database.read(partial(look, name=dependency, selection=selection))

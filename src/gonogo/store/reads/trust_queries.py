@@ -55,7 +55,7 @@ def population(
 
 
 def repeats(connection: Connection, dependency: str) -> Repeats:
-    """How answers to the same input, by the same version, agree."""
+    """Count how answers to the same input, by the same version, agree."""
     rows = connection.execute(
         "SELECT sum(a.n), sum(a.n * a.n) FROM answer a"
         " JOIN dependency d ON d.id = a.dependency_id WHERE d.name = ?"
@@ -66,7 +66,7 @@ def repeats(connection: Connection, dependency: str) -> Repeats:
 
 
 def _repeats(sums: Sequence[tuple[int, int]]) -> Repeats:
-    """From answers and squared answers by input; added up exactly, so that no order shows."""
+    """Compute agreement from answers and squared answers by input; exact sums, so that no order shows."""
     disagreeing = math.fsum((t * t - q) / t for t, q in sums if t > 1)
     return Repeats(sum(t for t, _ in sums), sum(t - 1 for t, _ in sums), disagreeing)
 
@@ -341,7 +341,7 @@ def with_outcomes(connection: Connection, names: Sequence[str]) -> set[str]:
 def judged_labels(
     connection: Connection, names: Sequence[str], *, start_hour: int
 ) -> dict[str, JudgedLabels]:
-    """What judges alone gave of the outcomes since an hour; those without such are left out."""
+    """Count the outcomes since an hour that only judges gave; dependencies without any are left out."""
     ids = _ids(connection, names)
     rows = connection.execute(
         "SELECT dependency_id, name.text, sum(grade.n) FROM grade JOIN name ON name.id = judge_id"  # noqa: S608 - numbers of the store's own
@@ -358,7 +358,7 @@ def judged_labels(
 
 
 def repeats_of(connection: Connection, names: Sequence[str]) -> dict[str, Repeats]:
-    """How answers to the same input agree, of many; those without answers are left out."""
+    """Count how answers to the same input agree, of many dependencies; those without answers are left out."""
     ids = _ids(connection, names)
     rows = connection.execute(
         "SELECT dependency_id, sum(n), sum(n * n) FROM answer"  # noqa: S608 - numbers of the store's own

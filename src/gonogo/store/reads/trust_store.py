@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,12 @@ from gonogo.ports.trust_reads import (
     WriterCounts,
 )
 from gonogo.records import HOUR_MS, HourCounts, Kind
+from gonogo.settings import Settings
 from gonogo.store.engine import Connection, Engine, in_shard
 from gonogo.store.observations.rows import Rule
 from gonogo.store.reads.queries import hours_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gonogo.settings import Settings
     from gonogo.store.reads.trust_queries import ReadFleet
 
 # A look at more would be felt by whoever asks.
@@ -70,7 +69,7 @@ class TrustReads:
         )
 
     async def repeats(self, dependency: str) -> Repeats:
-        """How the stored answers to repeated inputs agree, within a version."""
+        """Read how the stored answers to repeated inputs agree, within a version."""
         from gonogo.store.reads.trust_queries import repeats
 
         return await self._database.read(partial(repeats, dependency=dependency))
@@ -109,7 +108,7 @@ class TrustReads:
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
     ) -> HourCounts:
-        """What these writers recorded of the calls since a time: their part in `hours`."""
+        """Read these writers' part of `hours` since a time."""
         work = partial(recorded_by, name=dependency, by=writers, since_ms=since_ms, golden=golden)
         return await self._database.read(work)
 
@@ -204,14 +203,14 @@ class TrustReads:
     async def judged_labels(
         self, dependencies: Sequence[str], *, start_hour: int
     ) -> dict[str, JudgedLabels]:
-        """What judges alone gave of the outcomes since an hour."""
+        """Count the outcomes since an hour that only judges gave."""
         from gonogo.store.reads.trust_queries import judged_labels
 
         work = partial(judged_labels, names=dependencies, start_hour=start_hour)
         return await self._database.read(work)
 
     async def writers(self, dependency: str, *, since_ms: int) -> list[WriterCounts]:
-        """Who recorded its newest 20,000 calls since a time."""
+        """Count its newest 20,000 calls since a time by writer."""
         bar_e6 = round(self._settings.dependency(dependency).quality_bar * 1_000_000)
         work = partial(writers, name=dependency, since_ms=since_ms, bar_e6=bar_e6)
         return await self._database.read(work)

@@ -35,7 +35,7 @@ _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
 
 @dataclass(frozen=True, slots=True)
 class BackupFacts:
-    """What a backup says of itself, or what was counted where it says nothing.
+    """The contents of a backup as it states them, or as counted where it states nothing.
 
     `made_ms`: epoch milliseconds; None for a plain copy of a store. `newest_ts_ms`: of the newest
     observation. `size`: bytes.
@@ -51,7 +51,7 @@ class BackupFacts:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was put in place, and where what was there before is kept; None where nothing was."""
+    """The restored contents, and where the replaced store is kept; None where there was none."""
 
     facts: BackupFacts
     kept: Path | None
@@ -129,7 +129,7 @@ def _seal(path: Path) -> None:
 
 
 def _digest_of(descriptor: int) -> tuple[int, bytes]:
-    """Where a file's digest lies, and what it ought to be."""
+    """The path of a file's digest, and the digest that it ought to have."""
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
         at = content.find(_MARK)
         if at < 0:

@@ -294,7 +294,7 @@ class Readers:
 def _answer(
     works: list[FileWork[object]], connection: FileConnection
 ) -> list[tuple[object, Exception | None]]:
-    """What became of the first of `works`, as many as there was time for; at least one."""
+    """Carry out the first of `works`, as many as there is time for; at least one."""
     started = time.perf_counter()
     outcomes: list[tuple[object, Exception | None]] = []
     for work in works:

@@ -229,7 +229,7 @@ class FileLock:
         self._descriptor = -1
 
     def forget_in_child(self) -> None:
-        """In a forked child: drop what was inherited, so that the lock ends with its holder."""
+        """Drop an inherited lock in a forked child, so that the lock ends with its holder."""
         self._threads = threading.Lock()
         if self._waiter is not None and not self._waiter.is_over:
             os.close(self._waiter.descriptor)  # its thread is not in the child
@@ -247,7 +247,7 @@ class FileLock:
 
 
 def holder_of(path: Path, kind: Literal["FLOCK", "POSIX"] = "FLOCK") -> str:
-    """Who holds a lock on a file, by the kernel's own list, which Linux alone has."""
+    """Find the process that holds a lock on a file, in the kernel's list, which Linux alone has."""
     try:
         inode = path.stat().st_ino
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():

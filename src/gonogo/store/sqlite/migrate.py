@@ -93,7 +93,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
 def _misfit(
     connection: sqlite3.Connection, path: Path, found: int, error: sqlite3.OperationalError
 ) -> StoreError:
-    """What to do about a number that somebody changed: a step met what a later one makes."""
+    """The advice about a schema number that somebody changed: a step met what a later one makes."""
     there = _columns(connection)
     fitting = None
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:

@@ -43,7 +43,7 @@ _log = logging.getLogger("gonogo.store")
 
 
 @dataclass(slots=True, eq=False)
-class _Queued(Generic[T]):
+class _QueuedWrite(Generic[T]):
     work: FileWork[T]
     durable: bool
     done: asyncio.Future[T] | None
@@ -51,7 +51,7 @@ class _Queued(Generic[T]):
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of one work: its result, or what it raised."""
+    """The outcome of one work: its result, or the error that it raised."""
 
     value: object = None
     problem: Exception | None = None
@@ -81,7 +81,7 @@ class Writer:
         self._path = file.path
         self._schema = latest_version()
         self._ending = False
-        self._queue: deque[_Queued[object]] = deque()
+        self._queue: deque[_QueuedWrite[object]] = deque()
         self._wanted = asyncio.Event()
         self._awaited = asyncio.Event()
         self._room = asyncio.Event()
@@ -108,14 +108,14 @@ class Writer:
         if self._closing:
             raise StoreError(f"Store '{self._path}' is closed.")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(_Queued(work, durable, done))
+        self._put(_QueuedWrite(work, durable, done))
         return await done
 
     def submit(self, work: FileWork[object]) -> bool:
         """Queue `work` and return at once; False where the queue is full or closed."""
         if self._closing or len(self._queue) >= QUEUE_MAX:
             return False
-        self._put(_Queued(work, durable=False, done=None))
+        self._put(_QueuedWrite(work, durable=False, done=None))
         return True
 
     async def settled(self) -> None:
@@ -141,7 +141,7 @@ class Writer:
             self._lock.give_up()
         await self._task
 
-    def _put(self, queued: _Queued[T]) -> None:
+    def _put(self, queued: _QueuedWrite[T]) -> None:
         self._queue.append(queued)  # type: ignore[arg-type]  # each future gets its own work's result
         self._wanted.set()
         if queued.done is not None or len(self._queue) >= BATCH_MAX:
@@ -162,7 +162,7 @@ class Writer:
                 return
 
     async def _commit_next(self) -> None:
-        batch: list[_Queued[object]] = []
+        batch: list[_QueuedWrite[object]] = []
         while self._queue and len(batch) < BATCH_MAX:
             queued = self._queue.popleft()
             if queued.done is None or not queued.done.cancelled():
@@ -184,7 +184,7 @@ class Writer:
         for queued, outcome in zip(batch, outcomes, strict=False):
             self._acknowledge(queued, outcome)
 
-    def _acknowledge(self, queued: _Queued[object], outcome: _Outcome) -> None:
+    def _acknowledge(self, queued: _QueuedWrite[object], outcome: _Outcome) -> None:
         if queued.done is None:
             if outcome.problem is not None:
                 self._lost.note(outcome.problem)
@@ -197,7 +197,9 @@ class Writer:
 
     # From here on in the connection's thread.
 
-    def _commit(self, batch: list[_Queued[object]], connection: FileConnection) -> list[_Outcome]:
+    def _commit(
+        self, batch: list[_QueuedWrite[object]], connection: FileConnection
+    ) -> list[_Outcome]:
         """Commit a prefix of `batch`; the outcomes of that prefix."""
         if not batch:
             return []
@@ -226,7 +228,7 @@ class Writer:
             _log.warning("log not tied: %s", store_error(self._path, error))
 
     def _one_by_one(
-        self, batch: list[_Queued[object]], connection: FileConnection
+        self, batch: list[_QueuedWrite[object]], connection: FileConnection
     ) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         for queued in batch:
@@ -236,7 +238,9 @@ class Writer:
                 outcomes.append(_failed(lost))
         return outcomes
 
-    def _transact(self, batch: list[_Queued[object]], connection: FileConnection) -> list[_Outcome]:
+    def _transact(
+        self, batch: list[_QueuedWrite[object]], connection: FileConnection
+    ) -> list[_Outcome]:
         """Commit a prefix of `batch`. Only where a work fails is each given a savepoint.
 
         Savepoints take a seventh of the time of small writes, and have SQLite copy every page that
@@ -248,7 +252,7 @@ class Writer:
         return outcomes or []
 
     def _run(
-        self, batch: list[_Queued[object]], connection: FileConnection, *, guarded: bool
+        self, batch: list[_QueuedWrite[object]], connection: FileConnection, *, guarded: bool
     ) -> list[_Outcome] | None:
         """The outcomes; None where a work failed that was not guarded, and nothing was kept."""
         started = time.perf_counter()
