@@ -33,10 +33,14 @@ OBSERVATIONS = 3_000
 
 @dataclass
 class Walk:
-    """What one call entered. `moves` counts changes of file between functions entered in turn."""
+    """What one call entered. `moves` counts changes of file between functions entered in turn.
+
+    `ways` are the different ones of them: a loop's thousand turns are one way to a reader.
+    """
 
     files: set[str] = field(default_factory=set)
     functions: set[tuple[str, str]] = field(default_factory=set)
+    ways: set[tuple[str, str]] = field(default_factory=set)
     moves: int = 0
     begun: bool = False
     _last: dict[int, str] = field(default_factory=dict)
@@ -49,7 +53,10 @@ class Walk:
         self.files.add(code.co_filename)
         self.functions.add((code.co_filename, code.co_qualname))
         thread = threading.get_ident()
-        self.moves += self._last.get(thread, code.co_filename) != code.co_filename
+        last = self._last.get(thread, code.co_filename)
+        if last != code.co_filename:
+            self.moves += 1
+            self.ways.add((last, code.co_filename))
         self._last[thread] = code.co_filename
 
 
@@ -107,6 +114,7 @@ def rows(*, listed: bool = False) -> list[Row]:
                 Row(f"{name}: files", len(found.files), f"<= {files}"),
                 Row("  functions", len(found.functions)),
                 Row("  moves from file to file", found.moves, f"<= {moves:,}" if moves else ""),
+                Row("  different ones", len(found.ways)),
             ]
             if listed:
                 print(*sorted(str(Path(f).relative_to(SOURCE)) for f in found.files), sep="\n")

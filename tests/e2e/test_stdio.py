@@ -14,7 +14,7 @@ import pytest
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, TextContent
 from product import ERAS, GONOGO, answer, client, environment, gonogo, lines, typed
 
-from gonogo.server.unreadable import PendingRequests
+from gonogo.server.stdio_messages import PendingRequests
 
 START = {
     "protocolVersion": "2025-11-25",

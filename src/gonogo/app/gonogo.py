@@ -313,13 +313,10 @@ class Gonogo(CheckMemory):
         Raises:
             UnknownTarget: a name is not configured.
         """
-        from gonogo.app.probing import open_prober, probes_named, report, run_probe
+        from gonogo.app.probing import probe_once
 
         self.refuse_read_only("record what probes find")
-        probes = probes_named(self.settings, names)
-        async with open_prober(self.settings, clock=self.clock) as prober:
-            lines = [await run_probe(self, prober, probe) for probe in probes]
-        return report(lines, now_ms=self.clock())
+        return await probe_once(self, names)
 
     @as_meant
     async def list_dependencies(

@@ -51,12 +51,12 @@ class CheckMemory(Maintenance):
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
         from gonogo.drift.drift_words import given_refused
-        from gonogo.hours.periods import check_begun
+        from gonogo.hours.periods import check_until
         from gonogo.text.row_notes import beside_refused
 
         stores, now_ms = await self.stores(), self._clock()
         if question.until is not None:
-            check_begun(question.until, name="until", zone=self.settings.timezone, now_ms=now_ms)
+            check_until(question.until, zone=self.settings.timezone, now_ms=now_ms)
         mark = await stores.telemetry.mark(question.dependency)
         memory = self._remembered()[0]
         report = await check_drift(

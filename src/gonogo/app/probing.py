@@ -22,6 +22,19 @@ from gonogo.trust.writers import PROBE_WRITER
 RECORD_S = 5.0
 
 
+async def probe_once(app: Checks, names: Sequence[str]) -> ProbeReport:
+    """Run the named probes, or all of them, once each.
+
+    Raises:
+        UnknownTarget: a name is not configured.
+        ConfigError: no probe is.
+    """
+    probes = probes_named(app.settings, names)
+    async with open_prober(app.settings, clock=app.clock) as prober:
+        lines = [await run_probe(app, prober, probe) for probe in probes]
+    return report(lines, now_ms=app.clock())
+
+
 def open_prober(settings: Settings, *, clock: Callable[[], int]) -> Prober:
     """Build the prober that carries out runs, at the prices of the settings."""
 

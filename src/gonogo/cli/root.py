@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from gonogo import __version__
 from gonogo.cli import (
     actions,
+    baseline_command,
     checks,
     demo,
     drill_command,
@@ -103,7 +104,7 @@ for part in (
     log.group,
     actions.group,
     incident.people,
-    store_commands.baselines,
+    baseline_command.group,
     setup.group,
     store_commands.copies,
     drill_command.group,

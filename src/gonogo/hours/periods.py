@@ -49,14 +49,14 @@ def moment(text: str, *, name: str, zone: str) -> Moment:
         ) from None
 
 
-def check_begun(text: str, *, name: str, zone: str, now_ms: int) -> None:
-    """Refuse a day or a time that has not begun anywhere on earth.
+def check_until(text: str, *, zone: str, now_ms: int) -> None:
+    """Refuse an `until` that has not begun anywhere on earth.
 
     Raises:
         ParameterError: it has not, or is no time.
     """
-    if moment(text, name=name, zone=zone).start_ms > now_ms + DAY_MS:
-        raise ParameterError(f"{name} {plain(text, 40)} lies ahead. Leave it out to ask about now.")
+    if moment(text, name="until", zone=zone).start_ms > now_ms + DAY_MS:
+        raise ParameterError(f"until {plain(text, 40)} lies ahead. Leave it out to ask about now.")
 
 
 def local_day(ms: int, *, zone: str) -> str:

@@ -10,6 +10,7 @@ from gonogo.ports.money import JudgedCheck, Ledger
 
 CHECKS_MIN = 20
 BINS = 10
+CHECKS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,6 @@ def calibration_note(judged: Sequence[JudgedCheck]) -> Calibration | None:
     return Calibration(checks=table.checks, ece=table.ece)
 
 
-async def calibration_table(ledger: Ledger, *, limit: int = 1000) -> CalibrationTable:
-    """The reliability diagram of the newest settled checks, of every budget."""
-    return calibrate(await ledger.judged(limit=limit))
+async def calibration_table(ledger: Ledger) -> CalibrationTable:
+    """The reliability diagram of the newest settled checks of all budgets."""
+    return calibrate(await ledger.judged(limit=CHECKS_MAX))

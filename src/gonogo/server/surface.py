@@ -43,9 +43,9 @@ from gonogo.server.definitions import DRAWN, define
 from gonogo.server.gate import SUBJECT
 from gonogo.server.panel_app import PanelApp
 from gonogo.server.prompts import add_prompts
+from gonogo.server.refused_calls import refused_arguments, unknown_name
 from gonogo.server.resources import Listeners, add_completions, add_resources, tell_listeners
 from gonogo.server.tools import Tools
-from gonogo.server.unreadable import refused_arguments, unknown_name
 
 INSTRUCTIONS = (
     "gonogo tells whether the models, skills, tools, APIs and budgets that work depends on are fit "
@@ -77,7 +77,7 @@ class GonogoServer(MCPServer[Gonogo]):
 
     async def run_stdio_answered(self) -> None:
         """Serve over standard input and output; what cannot be read is answered too."""
-        from gonogo.server.unreadable import answered_stdio
+        from gonogo.server.stdio_messages import answered_stdio
 
         lowlevel = self._lowlevel_server
         async with answered_stdio() as (read, write):

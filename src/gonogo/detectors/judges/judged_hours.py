@@ -31,7 +31,7 @@ class JudgedHours:
         """Some of the hours."""
         return JudgedHours(self.hour[rows], self.n[rows], self.judged_bad[rows], self.table[rows])
 
-    def people_rate(self, judge_slope: float | None = None) -> tuple[float, float]:
+    def people_rate(self) -> tuple[float, float]:
         """People's rate of bad over all these hours, and its standard error.
 
         With the judge as control variate: the mean of people's grades less slope times how much
@@ -45,11 +45,7 @@ class JudgedHours:
         everything = float(self.judged_bad.sum()) / max(float(self.n.sum()), 1.0)
         rate = float(both[1].sum()) / m
         spread = seen * (1 - seen)
-        slope = (
-            judge_slope
-            if judge_slope is not None
-            else ((float(both[1, 1]) / m - rate * seen) / spread if spread > 0 else 0.0)
-        )
+        slope = (float(both[1, 1]) / m - rate * seen) / spread if spread > 0 else 0.0
         least = (both[1].sum() + 0.5) / (m + 1)
         variance = max(least * (1 - least) - slope**2 * spread * (1 - m / float(self.n.sum())), 0.0)
         value = rate - slope * (seen - everything)

@@ -11,6 +11,7 @@ import numpy as np
 from gonogo.detectors.arrays import Floats, Ints
 from gonogo.detectors.log_space import log_gamma
 
+POINTS = 256
 _GRID = 600
 _STEPS: Floats = np.arange(_GRID, dtype=np.float64)
 _LOGIT_MAX = 35.0
@@ -84,14 +85,14 @@ def _quantiles(weight: Floats, logits: Floats, cdfs: Floats, probabilities: Floa
     return rates
 
 
-def equal_points(mixture: BetaMixture, count: int = 256) -> Floats:
+def equal_points(mixture: BetaMixture, count: int = POINTS) -> Floats:
     """`count` values of the rate, ascending, of equal probability."""
     return quantiles(mixture, (np.arange(count) + 0.5) / count)
 
 
-def many_equal_points(mixtures: BetaMixture, count: int = 256) -> Floats:
-    """Points of equal probability, ascending, of mixtures of shape (m, 5); shape (m, count)."""
-    return many_quantiles(mixtures, (np.arange(count) + 0.5) / count)
+def many_equal_points(mixtures: BetaMixture) -> Floats:
+    """Points of equal probability, ascending, of mixtures of shape (m, 5); shape (m, POINTS)."""
+    return many_quantiles(mixtures, (np.arange(POINTS) + 0.5) / POINTS)
 
 
 def point_interval90(points: Floats) -> tuple[float, float]:

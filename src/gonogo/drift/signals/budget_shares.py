@@ -211,10 +211,10 @@ def _part(
     return _Part(day, table, baseline, dispersion, watch)
 
 
-def exchangeable(needed: float, what: str = "values") -> str:
+def exchangeable(needed: float) -> str:
     """The promise of evidence that is summed over starts."""
     return (
-        f"However often it is asked, evidence reaches {number(needed)} within n {what} with probability "
-        f"at most n / {number(needed)}, while {what} are exchangeable with the baseline but for days "
+        f"However often it is asked, evidence reaches {number(needed)} within n values with probability "
+        f"at most n / {number(needed)}, while values are exchangeable with the baseline but for days "
         "that differ by chance; judged once a UTC day has ended."
     )

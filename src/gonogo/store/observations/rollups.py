@@ -130,7 +130,7 @@ def _known(
 
 
 def merged(stored: Packed | None, added: Histogram) -> Packed:
-    """What is stored of a histogram with the changes added."""
+    """A stored histogram with the changes added."""
     bins = dict(added.bins)
     for sign, lowest, packed in _parts(stored, added):
         for place, count in unpack(lowest, packed).items():
