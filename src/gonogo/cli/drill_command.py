@@ -119,7 +119,7 @@ async def _drilled(session: Session, asked: DrillRequest) -> DrillReport:
 
 @contextmanager
 def progress(scenarios: int, replicates: int) -> Iterator[Callable[[str], None]]:
-    """What is done by now, on standard error: a bar on a terminal, else a line for each tenth of it."""
+    """Show progress on standard error: a bar on a terminal, else a line for each tenth."""
     total = scenarios * replicates
     if not sys.stderr.isatty():
         yield _told_in_lines(scenarios, replicates)

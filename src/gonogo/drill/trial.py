@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialInputs:
-    """What every replicate stands on. `begin_ms` is a UTC midnight, where history ends.
+    """The shared input of all replicates. `begin_ms` is a UTC midnight, where history ends.
 
     `left_out`: scenarios for which this history has no evidence, and what is lacking. `mix`: the slice that grows.
     """

@@ -65,7 +65,7 @@ def _extra(
     end: FinalState,
     before: NDArray[np.bool_],
 ) -> int | None:
-    """What it, or the fallback, added to what is spent; None where that is not known."""
+    """The spend that the trouble, or the fallback, added; None where that is not known."""
     name, played = ground.dependency, end.played[ground.dependency]
     if scenario.metric == "cost_usd":
         original = ground.pasts[name].calls.booked_micro_usd[played.source]

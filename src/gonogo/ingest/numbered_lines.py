@@ -87,7 +87,7 @@ def open_source(path: str, stdin: BinaryIO, stated: Format | None = None) -> Sou
 
 
 def _other_packing(stream: Bytes) -> str:
-    """What is to be done with a file that is packed by another program than gzip; "" where it is not."""
+    """The advice about a file packed by another program than gzip; "" where it is not."""
     try:
         start = stream.peek(PEEK_BYTES)[:PEEK_BYTES]
     except (EOFError, zlib.error, OSError):

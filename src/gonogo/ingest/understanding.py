@@ -170,7 +170,7 @@ class Understanding:
         return " ".join([told, *self._left_out()])
 
     def _unit(self) -> str:
-        """What a latency was taken for whose column does not say."""
+        """The unit that a latency was taken in, where its column names none."""
         if not self._latencies or self._without_unit is None:
             return ""
         column, usual = plain(self._without_unit, 60), self._latencies[len(self._latencies) // 2]

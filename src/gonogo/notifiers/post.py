@@ -77,7 +77,7 @@ async def post(
 
 
 def refused_in(body: bytes) -> str:
-    """What the body of a successful answer says against it; "" where it does not.
+    """The refusal in the body of a successful answer; "" where there is none.
 
     A web page is none of a receiver: it is the sign-in of a proxy before it, or of another address.
     """

@@ -236,7 +236,7 @@ class Enforcement:
 
 
 def _read(line: bytes) -> object:
-    """What a line says to every reader alike.
+    """Parse a line only where every reader takes it for one and the same message.
 
     Raises:
         ValueError: It is no JSON, or one reader may find another message in it than another reader does.

@@ -79,10 +79,7 @@ async def propose_promotion(
     route = await ports.routes.route(dependency) or primary_route(dependency)
     own = settings.dependency(dependency)
     ceiling = WHOLE if to is None else whole_share(to)
-    known = await ports.telemetry.dependency(dependency)
-    if known is None:
-        await refuse_unknown(ports.telemetry, settings, dependency)
-        raise UnknownTarget("dependency", dependency, (), "Record observations of it first.")
+    known = await _recorded(ports, settings, dependency)
     _refuse_busy(route)
     counts = await ports.telemetry.hours(dependency)
     made = _beginning(
@@ -115,6 +112,14 @@ async def propose_promotion(
         promotes=made,
         salt=salt,
     )
+
+
+async def _recorded(ports: FallbackPorts, settings: Settings, dependency: str) -> Dependency:
+    known = await ports.telemetry.dependency(dependency)
+    if known is None:
+        await refuse_unknown(ports.telemetry, settings, dependency)
+        raise UnknownTarget("dependency", dependency, (), "Record observations of it first.")
+    return known
 
 
 def _told_start(made: Promotion) -> str:

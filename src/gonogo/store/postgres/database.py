@@ -21,13 +21,7 @@ from gonogo.errors import StoreError
 from gonogo.store.engine import Connection, Work
 from gonogo.store.postgres.address import shown, store_error
 from gonogo.store.postgres.connecting import Terms, connect, is_conflict, is_lost
-from gonogo.store.postgres.fate import (
-    TransactionStarts,
-    UndoneError,
-    UnknownFateError,
-    decided,
-    fate_of,
-)
+from gonogo.store.postgres.fate import Beginnings, UndoneError, UnknownFateError, decided, fate_of
 from gonogo.store.postgres.lock_waits import LockWaits, ShardTurn
 from gonogo.store.postgres.migrate import migrate
 from gonogo.store.postgres.session import Session
@@ -74,7 +68,7 @@ class PostgresDatabase:
         # Of writes to one shard one is under way: they would only wait for each other over there.
         self._shards: WeakValueDictionary[str, ShardTurn] = WeakValueDictionary()
         self._waits = LockWaits(address, self.look)
-        self._beginnings = TransactionStarts()
+        self._beginnings = Beginnings()
         self._side: PsycopgConnection | None = None
         self._side_lock = threading.Lock()
         self._queue = WriteQueue(lambda work, shard: self._write_alone(work, shard, None))

@@ -52,7 +52,7 @@ class UnknownFateError(Exception):
         self.mark, self.result, self.error = mark, result, StoreError("")
 
 
-class TransactionStarts:
+class Beginnings:
     """Begins the transactions of one database, and remembers whether its engine gives marks."""
 
     def __init__(self) -> None:

@@ -165,7 +165,7 @@ class OpenFile:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def tie_before_closing(self, connection: sqlite3.Connection) -> None:
-        """The same for the checkpoint of who closes last; nobody else's closing needs a commit of its own.
+        """Protect the checkpoint of whoever closes last; nobody else's closing needs a commit of its own.
 
         The caller holds the store's lock.
         """

@@ -37,7 +37,7 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """What a file or a log says it belongs to: the salts of the log it was made in, and two ties."""
+    """The log that a file or a log states it belongs to: that log's salts, and two ids."""
 
     salts: bytes
     before: bytes
@@ -68,7 +68,7 @@ def log_of(path: Path) -> Path:
 
 
 def log_salts(path: Path) -> bytes:
-    """What names a log: the salts in its header; empty where there is no log."""
+    """The salts in a log's header, which identify it; empty where there is no log."""
     try:
         with log_of(path).open("rb") as log:
             return log.read(LOG_HEADER)[_SALTS_AT : _SALTS_AT + _SALTS]
@@ -108,7 +108,7 @@ def commit_tie(connection: sqlite3.Connection, salts: bytes) -> None:
 
 
 class Lying(NamedTuple):
-    """What a file says of itself without its log: its tie, and how often its schema changed."""
+    """The statements of a file without its log: its tie, and how often its schema changed."""
 
     tie: bytes
     schema_count: int
@@ -116,7 +116,7 @@ class Lying(NamedTuple):
 
 @dataclass(slots=True)
 class Ties:
-    """What a log says of the files that it makes whole; `of` is empty where it says nothing."""
+    """The statements of a log about the files that it completes; `of` is empty where it states nothing."""
 
     of: set[bytes]
     schema_count: int
@@ -187,7 +187,7 @@ def _checksum(
 
 
 def lying_in_file(path: Path) -> Lying | None:
-    """What the file says alone, without its log; None for a schema from before there were ties.
+    """Read a file's own statements without its log; None for a schema from before there were ties.
 
     The file is read through SQLite: to open and close it by hand would drop every lock that SQLite
     holds on it in this process (sqlite.org/howtocorrupt.html, 2.2).
