@@ -20,23 +20,15 @@ def stream(rates: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.nda
     return bad, np.full(len(rates), 24.0 * PER_HOUR), by_day
 
 
-@pytest.mark.parametrize(("sd", "low", "high"), [(0.0, 0.9, 1.2), (0.02, 3.4, 5.4)])
-def test_it_is_about_right_where_the_level_stays(sd: float, low: float, high: float) -> None:
-    """On average over streams it finds 1 (a little more), or 1 + labels a day x variance / p(1-p) = 4.4."""
+@pytest.mark.parametrize(("sd", "low", "high"), [(0.0, 0.9, 1.1), (0.02, 3.4, 5.4)])
+def test_it_is_unbiased_where_the_level_stays(sd: float, low: float, high: float) -> None:
+    """On average over streams it finds 1, or 1 + labels a day x variance / p(1-p) = 4.4."""
     rng = np.random.default_rng(7)
     found = [
         early_dispersion(*stream(np.clip(0.06 + sd * rng.standard_normal(DAYS), 0, 1), s)[1:])
         for s in range(400)
     ]
     assert low < np.mean([f.observed for f in found]) < high
-
-
-def test_days_that_are_like_the_day_before_still_differ() -> None:
-    """Two days good, two days bad by turns: the step to the next day shows half of that, the one after all."""
-    turns = 0.06 + 0.03 * (np.arange(DAYS) % 4 >= 2)
-    found = [early_dispersion(*stream(turns, seed)[1:]).observed for seed in range(100)]
-    rate = 0.075
-    assert np.mean(found) > 1 + 24 * PER_HOUR * 0.015**2 / (rate * (1 - rate))
 
 
 @pytest.mark.parametrize("hour", [0, 12], ids=["at midnight", "at noon"])

@@ -18,9 +18,9 @@ PRIOR_DAYS = 3.0
 # Standard errors by which what so few days tell is raised, and what a baseline of days tells.
 CAUTION_SE = 1.5
 DAILY_CAUTION_SE = 0.25
-_DAYS_APART = 2
-# From so many steps on, so many of the largest are left out, else one.
-_LEFT_OUT = ((5, 2), (7, 3))
+# From so many steps on, the second largest is left out as well: a fall in the middle of a day
+# makes two.
+STEPS_TWO = 5
 
 _NORMAL = NormalDist()
 HOURS_A_DAY = 24
@@ -75,12 +75,10 @@ def daily_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
 
 
 def early_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
-    """Learn from days near each other how many labels carry one independent label's information.
+    """Learn from successive days how many labels carry one independent label's information.
 
-    A day is compared with the one two days before it, so that a slow slide hardly counts, and the largest
-    steps are left out, for the fall that is looked for is one: days may reach beyond the baseline. The
-    day before it is too near: where hours hang together, and on both days of a weekend, it is alike, and
-    a third of the spread is not seen.
+    A day is compared with the day before it, so that a slow slide hardly counts, and the largest
+    step is left out, for the fall that is looked for is one: days may reach beyond the baseline.
     What is left is set against its expectation where days do not differ. The estimate is shrunk
     towards 1, for a few days tell little, and raised by `CAUTION_SE` standard errors.
 
@@ -98,25 +96,22 @@ def early_dispersion(n: ArrayLike, bad: ArrayLike) -> Dispersion:
     labels, failures = labels[labels > 0], failures[labels > 0]
     days = len(labels)
     rate = float(failures.sum() / labels.sum()) if days else 0.0
-    if days <= _DAYS_APART or not 0 < rate < 1:
+    if days < 2 or not 0 < rate < 1:  # noqa: PLR2004 - a difference needs two
         return Dispersion(observed=1.0, used=1.0, days=days)
-    means, later, earlier = failures / labels, slice(_DAYS_APART, None), slice(-_DAYS_APART)
-    steps = means[later] - means[earlier]
-    chance = rate * (1 - rate) * (1 / labels[later] + 1 / labels[earlier])
-    return trimmed_dispersion(steps**2 / chance, days=days, of_fall=_DAYS_APART + 1)
+    steps = np.diff(failures / labels)
+    chance = rate * (1 - rate) * (1 / labels[1:] + 1 / labels[:-1])
+    return trimmed_dispersion(steps**2 / chance, days=days)
 
 
-def trimmed_dispersion(ratios: Floats, *, days: int, of_fall: int = 2) -> Dispersion:
+def trimmed_dispersion(ratios: Floats, *, days: int) -> Dispersion:
     """Learn it from squared steps between days over what chance makes of them, the largest left out.
 
     Args:
         ratios: Shape (steps,), each 1 on average where days do not differ.
         days: That the steps are between.
-        of_fall: Steps that a fall in the middle of a day makes; left out where there are enough.
     """
     ranked = np.sort(ratios)
-    enough = [(steps, left_out) for steps, left_out in _LEFT_OUT if len(ranked) >= steps]
-    kept = len(ranked) - min(of_fall, enough[-1][1] if enough else 1)
+    kept = len(ranked) - (2 if len(ranked) >= STEPS_TWO else 1)
     if kept < 1:
         return Dispersion(observed=1.0, used=1.0, days=days)
     observed = float(ranked[:kept].sum()) / _expected(len(ranked), kept)
