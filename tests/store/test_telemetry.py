@@ -30,14 +30,16 @@ CALL = Observation(dependency="gpt", ts_ms=START_MS, id="1", version="v1", laten
 async def test_an_id_is_stored_once_and_only_an_empty_outcome_is_filled(
     telemetry: Telemetry,
 ) -> None:
-    """Again changes nothing; a late outcome fills, without moving the call; a second does not."""
+    """Again changes nothing; a late outcome fills, without moving the call; another one does not, and is counted."""
     assert await telemetry.record([CALL, replace(CALL, ts_ms=START_MS + 9)], NOW_MS) == BatchReport(
         1, 1
     )
     assert await telemetry.record([replace(CALL, latency_ms=1.0)], NOW_MS) == BatchReport(0, 1)
     late = replace(CALL, ts_ms=START_MS + DAY_MS, outcome=0.0)
     assert await telemetry.record([late], START_MS + 7_200_000) == BatchReport(0, 0, 1)
-    assert await telemetry.record([replace(CALL, outcome=1.0)], NOW_MS) == BatchReport(0, 1)
+    assert await telemetry.record([replace(CALL, outcome=1.0)], NOW_MS) == BatchReport(
+        0, 1, contradicted=1
+    )
     counts = await telemetry.hours("gpt")
     assert (counts.hour.tolist(), counts.n.tolist()) == ([HOUR], [1])
     assert (counts.labels.tolist(), counts.good.tolist()) == ([1], [0])
