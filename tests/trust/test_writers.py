@@ -237,3 +237,21 @@ async def test_a_judges_grade_comes_back_where_a_faked_outcome_is_taken_out(tmp_
         await forget(app, "triage", Selection(writer="agent"), {"writer": "agent"})
         counts = await telemetry.hours("triage")
         assert (counts.labels.sum(), counts.good.sum()) == (50, 0)
+
+
+async def test_a_flood_that_is_dated_back_is_named_and_the_same_said_again_is_not(
+    tmp_path: Path,
+) -> None:
+    """By what all others recorded on those days; a person's file is history, whatever it says."""
+    settings = configured(tmp_path)
+    async with Gonogo(settings, actor="person:ops") as app:
+        await lived(app)
+    same = calls(3000, 0.52, days=4, until_days=1.5)
+    assert (await said_by(settings, "recorder", same)).doubtful is None
+    history = calls(60, 1, days=4, until_days=1.4)
+    assert (await said_by(settings, "person:ada", history)).doubtful is None
+    flooded = await said_by(settings, "agent", calls(20_000, 1, days=4, until_days=1.3))
+    assert flooded.doubtful is not None
+    assert [(one.writer, one.metric) for one in flooded.doubtful] == [("agent", "quality")]
+    assert "gonogo forget triage --writer agent" in flooded.summary
+    assert flooded.verdict in ("caution", "no_go")

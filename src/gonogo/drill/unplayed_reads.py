@@ -60,6 +60,12 @@ class UnplayedReads:
         nobody: list[WriterCounts] = []
         return nobody
 
+    async def late_writers(self, dependency: str, *, since_ms: int) -> list[str]:
+        """Nobody dated anything back."""
+        del dependency, since_ms
+        nobody: list[str] = []
+        return nobody
+
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
     ) -> HourCounts:

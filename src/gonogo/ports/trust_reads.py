@@ -266,6 +266,10 @@ class TrustTelemetry(Telemetry, Protocol):
         """Count its newest 20,000 calls since a time by writer, sorted; calls older than writers are left out."""
         ...
 
+    async def late_writers(self, dependency: str, *, since_ms: int) -> list[str]:
+        """Who recorded calls since a time that are dated before it, sorted."""
+        ...
+
     async def golden_lately(self, *, start_hour: int) -> list[str]:
         """Dependencies whose golden set was asked since an hour, by name."""
         ...

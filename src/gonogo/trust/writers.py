@@ -120,9 +120,47 @@ async def doubtful_writers(
             doubt
             for each in writers
             if not each.golden and each.writer != PROBE_WRITER
-            if (doubt := _doubt(each, metric, held)) is not None
+            if (doubt := _doubt(each.writer, _of_writer(each, metric), metric, held)) is not None
         ]
+    named = {one.writer for one in found}
+    late = await _doubtful_late(telemetry, dependency, golden_before, first_hour=first_hour)
+    found += [one for one in late if one.writer not in named]
     return sorted(found, key=lambda one: -one.n)[:SHOWN_MAX]
+
+
+async def _doubtful_late(
+    telemetry: TrustTelemetry, dependency: str, golden: HourCounts, *, first_hour: int
+) -> list[DoubtfulWriter]:
+    """Who recorded calls in the last day that are dated before it, and say other than all others of those days.
+
+    Only where the golden set was asked in that time, too. A person's files are history, whatever they say.
+    """
+    import numpy as np
+
+    from gonogo.hours.counts import hours_less, hours_where
+
+    since_ms = first_hour * HOUR_MS
+    parts: dict[str, HourCounts] = {}
+    for writer in await telemetry.late_writers(dependency, since_ms=since_ms):
+        if writer != PROBE_WRITER and not writer.startswith("person:"):
+            told = await telemetry.recorded_by(dependency, [writer], since_ms=since_ms)
+            parts[writer] = hours_where(told, told.hour < first_hour)
+    first = min((int(part.hour.min()) for part in parts.values() if part.hour.size), default=None)
+    if first is None:
+        return []
+    others = await telemetry.hours(dependency, start_hour=first // 24 * 24, end_hour=first_hour)
+    for part in parts.values():
+        # None of them is held against another of them.
+        others = hours_less(others, part)
+    found: list[DoubtfulWriter] = []
+    for writer, part in parts.items():
+        those_days = hours_where(others, np.isin(others.hour // 24, part.hour // 24))
+        for metric in _METRICS:
+            same = _rate(golden, metric)
+            held = _Reference(_rate(those_days, metric), same, same)
+            doubt = _doubt(writer, _rate(part, metric), metric, held)
+            found += [] if doubt is None else [doubt]
+    return found
 
 
 class _Reference(NamedTuple):
@@ -133,8 +171,7 @@ class _Reference(NamedTuple):
     golden_before: _Rate
 
 
-def _doubt(counts: WriterCounts, metric: Metric, held: _Reference) -> DoubtfulWriter | None:
-    own = _of_writer(counts, metric)
+def _doubt(writer: str, own: _Rate, metric: Metric, held: _Reference) -> DoubtfulWriter | None:
     if min(own.n, *(each.n for each in held)) < CALLS_MIN:
         return None
     change = held.before.share - own.share
@@ -143,7 +180,7 @@ def _doubt(counts: WriterCounts, metric: Metric, held: _Reference) -> DoubtfulWr
     if abs(change - golden_change) < max(SD_MIN * sd, DIFFERENCE_MIN):
         return None
     return DoubtfulWriter(
-        writer=counts.writer,
+        writer=writer,
         metric=metric,
         n=own.n,
         change_points=100 * change,

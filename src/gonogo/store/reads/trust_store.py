@@ -105,6 +105,12 @@ class TrustReads:
             )
         )
 
+    async def late_writers(self, dependency: str, *, since_ms: int) -> list[str]:
+        """Who recorded calls since a time that are dated before it, sorted."""
+        return await self._database.read(
+            partial(late_writers, name=dependency, since_hour=since_ms // HOUR_MS)
+        )
+
     async def recorded_by(
         self, dependency: str, writers: Sequence[str], *, since_ms: int, golden: bool = False
     ) -> HourCounts:
@@ -247,6 +253,17 @@ def golden_lately(connection: Connection, *, start_hour: int) -> list[str]:
         (start_hour,),
     )
     return [str(name) for (name,) in rows]
+
+
+def late_writers(connection: Connection, *, name: str, since_hour: int) -> list[str]:
+    """See `TrustTelemetry`."""
+    rows = connection.execute(
+        "SELECT DISTINCT w.text FROM late_arrival l JOIN name w ON w.id = l.writer_id"
+        " WHERE l.dependency_id = (SELECT id FROM dependency WHERE name = ?)"
+        " AND l.came_hour >= ? AND l.hour < ? ORDER BY w.text",
+        (name, since_hour, since_hour),
+    )
+    return [str(writer) for (writer,) in rows]
 
 
 # The counts of `store/observations/cells.py`, by hour and version, from the rows themselves: those of calls
