@@ -158,8 +158,9 @@ def test_where_nothing_can_be_asked_it_is_open_or_closed_as_chosen(
         b"[" * 5_000 + b"]" * 5_000,
         b'{"a":' * 5_000 + b"0" + b"}" * 5_000,
         b'"' + b"x" * 9_000_000 + b'"',
+        b'"\xff"',
     ],
-    ids=["brackets", "braces", "nine megabytes"],
+    ids=["brackets", "braces", "nine megabytes", "no UTF-8"],
 )
 def test_no_call_hides_from_its_no_go_behind_its_arguments(store: Path, arguments: bytes) -> None:
     """Whoever writes the arguments is whom it stops: what cannot be read is stopped, also where it is open."""

@@ -243,7 +243,7 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gates]:
 def test_none_goes_past_a_no_go_or_a_spent_budget_and_no_good_one_is_refused(
     gates: Gates, room: int, orders: list[tuple[Any, ...]]
 ) -> None:
-    """`make torture` lives two thousand lives of up to ten orders each, ten thousand in all."""
+    """`make torture` lives two thousand lives of up to ten orders each."""
     gates.carry_out(room, orders)
 
 

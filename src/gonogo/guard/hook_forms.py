@@ -63,6 +63,8 @@ def tool_of(event: bytes) -> str:
         found = json.loads(event, parse_int=_unread, parse_float=_unread, parse_constant=_unread)
     except RecursionError:
         raise UnreadableCall("its arguments are nested too deeply") from None
+    except UnicodeDecodeError:
+        raise UnreadableCall("its arguments are no UTF-8 text") from None
     except ValueError:
         raise DataError("the hook's event is no JSON object.") from None
     tool = found.get("tool_name") if isinstance(found, dict) else None
