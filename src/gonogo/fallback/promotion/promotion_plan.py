@@ -87,8 +87,6 @@ async def propose_promotion(
     )
     made = replace(made, policy=_policy(policy) or own.fallback_policy, to=ceiling)
     made = _as_asked(made, dependency, at_once=at_once, shadow=shadow, now_ms=now_ms)
-    if route.promotion is not None:
-        made = replace(made, shadow_before=route.promotion.shadow_name)
     after = split_of(made, made.share)
     checks = await promotion_checks(
         ports, settings, route, made, after, is_start=True, now_ms=now_ms
@@ -210,6 +208,7 @@ def _beginning(
         to=WHOLE,
         first=round(share * WHOLE),
         stages=(*before, (now_ms, stage)),
+        shadow_before=earlier.shadow_name if earlier is not None else "",
     )
 
 
