@@ -64,6 +64,31 @@ async def test_each_dependency_s_own_limit_is_told_of_and_stops_a_fallback(tmp_p
     assert "each/n: -$0.20 left" in check.why
 
 
+async def test_a_tenant_s_limit_that_a_dearer_target_would_pass_stops_a_fallback(
+    tmp_path: Path,
+) -> None:
+    """Of two tenants the busy one's would not carry it; a target as dear as now leaves all as they were."""
+    toml = f'{TENANTS}hard = true\n[dependencies.m]\nfallback = ["n", "o"]\nfallback_policy = "allow"\n'
+    async with opened_app(tmp_path, toml) as app:
+        rows = []
+        for target, usd in (("m", 0.01), ("n", 0.4), ("o", 0.01)):
+            for tenant, n in (("busy", 60), ("quiet", 2)):
+                made = calls(target, n if target == "m" else 5, usd, segments={"tenant": tenant})
+                rows += [{**row, "id": f"{target}{tenant}{at}"} for at, row in enumerate(made)]
+        await record(app, rows)
+        plans = [await app.trigger_fallback("m", "a test", to=to) for to in ("n", "o")]
+    checks = [
+        [one for one in plan.checks if one.check == "budget"]
+        for plan in plans
+        if isinstance(plan, FallbackPlan)
+    ]
+    [[dear], cheap] = checks
+    assert (dear.passed, dear.blocks) == (False, "agents")
+    assert "tenant/busy: " in dear.why
+    assert "tenant/quiet" not in dear.why
+    assert all(check.passed for check in cheap)
+
+
 @pytest.mark.sqlite
 async def test_sums_by_a_key_begin_with_the_store(tmp_path: Path) -> None:
     """So that the first question about a value has no calls to sum while everybody else waits."""

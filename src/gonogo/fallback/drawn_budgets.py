@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from gonogo.fallback.fallback_ports import FallbackPorts
 from gonogo.money.amounts import mean_amount
-from gonogo.money.scopes import Traffic, dependencies_of, scopes_at, stead_of, traffic_now
+from gonogo.money.scopes import (
+    Traffic,
+    dependencies_of,
+    scopes_at,
+    seen_budgets,
+    stead_of,
+    traffic_now,
+)
 from gonogo.ports.routes import Check, Route, Weight, is_called, split_version
 from gonogo.records import DAY_MS, HOUR_MS, UNIT_SIZE, Unit
 from gonogo.settings import PER_DEPENDENCY, BudgetSettings, Settings
@@ -15,6 +22,9 @@ from gonogo.text.forms import amount_text
 
 # A target that costs at most so much more than where the calls go now leaves a budget as it was.
 _AS_DEAR_MAX = 1.1
+# Of the limits of single values (customers) so many are looked at, and of all so many are told.
+VALUES_LOOKED_AT = 50
+SHOWN_MAX = 4
 
 
 async def drawn_budgets(
@@ -39,38 +49,39 @@ async def drawn_budgets(
     traffic = replace(now, routes={**now.routes, **moved})
     gets = {w.target for w in after} | {split_version(w.target)[0] for w in after}
     every = {**settings.budgets, **_own_limits(settings, gets)}
-    drawn = [b for b in every.values() if gets & _counted(settings, b, traffic)]
+    every |= await _limits_of_values(ports, settings, traffic)
+    drawn = [b for b in every.values() if _counts(settings, b, traffic, gets)]
     if not drawn:
         return ()
     scopes = await scopes_at(ports.ledger, settings, drawn, traffic, now_ms=now_ms)
     balances = await ports.ledger.balances(scopes, now_ms=now_ms, holds_max=0)
     units = {budget.unit for budget in drawn}
     rates = {u: await _rates(ports, settings, route, after, u, now_ms) for u in sorted(units)}
-    calls_an_hour = await _calls_an_hour(ports, route.dependency, now_ms)
+    segments = {budget.segment for budget in drawn}
+    calls_an_hour = {s: await _calls_an_hour(ports, route.dependency, s, now_ms) for s in segments}
     from_here = {w.target for w in route.targets}
     found: list[tuple[bool, bool, str]] = []
     for budget, scope, balance in zip(drawn, scopes, balances, strict=True):
         there, here = rates[budget.unit]
         as_dear = there is not None and here is not None and there <= here * _AS_DEAR_MAX
-        an_hour = None if there is None else there * calls_an_hour
+        an_hour = None if there is None else there * calls_an_hour[budget.segment]
         left = budget.limit_micro_usd - balance.spent_micro_usd - balance.held_micro_usd
         until = now_ms + DAY_MS if scope.end_ms is None else scope.end_ms
         needed = None if an_hour is None else an_hour * (until - now_ms) / HOUR_MS
-        size, verb = UNIT_SIZE[budget.unit], "cost" if budget.unit == "usd" else "use"
-        said = f"{budget.name}: {amount_text(left / size, budget.unit)} left"
-        if needed is not None:
-            end = "in a day" if scope.end_ms is None else "until its window ends"
-            about = amount_text(needed / size, budget.unit)
-            said += f", these calls would {verb} about {about} {end}"
-        elif left > 0:
-            said += f", what the calls {verb} there is not known"
+        said = _told(budget, left, needed, ends=scope.end_ms is not None)
         fits = left > 0 and (needed is None or needed <= left)
-        if not fits and as_dear and from_here & _counted(settings, budget, traffic):
+        if not fits and as_dear and _counts(settings, budget, traffic, from_here):
             fits, said = True, f"{said}, as much as where they go now"
+        if budget.segment is not None and (fits or not calls_an_hour[budget.segment]):
+            continue  # of many values those alone are told that it would stop
         found.append((fits, budget.hard, said))
+    if not found:
+        return ()
     passed = all(fits for fits, _, _ in found)
     hard = any(hard and not fits for fits, hard, _ in found)
-    why = "; ".join(said for fits, _, said in found if passed or not fits)
+    shown = [said for fits, _, said in found if passed or not fits]
+    left_out = [f"{len(shown) - SHOWN_MAX} more"] if len(shown) > SHOWN_MAX else []
+    why = "; ".join((*shown[:SHOWN_MAX], *left_out))
     return (Check("budget", passed, why, "agents" if hard else "never"),)
 
 
@@ -81,15 +92,51 @@ def _own_limits(settings: Settings, names: set[str]) -> dict[str, BudgetSettings
     return {limit.name: limit for limit in limits if limit is not None}
 
 
+def _told(budget: BudgetSettings, left: int, needed: float | None, *, ends: bool) -> str:
+    """What is left of a budget, and what the calls would take of it."""
+    size, verb = UNIT_SIZE[budget.unit], "cost" if budget.unit == "usd" else "use"
+    said = f"{budget.name}: {amount_text(left / size, budget.unit)} left"
+    if needed is not None:
+        end = "until its window ends" if ends else "in a day"
+        about = amount_text(needed / size, budget.unit)
+        return f"{said}, these calls would {verb} about {about} {end}"
+    return f"{said}, what the calls {verb} there is not known" if left > 0 else said
+
+
+async def _limits_of_values(
+    ports: FallbackPorts, settings: Settings, traffic: Traffic
+) -> dict[str, BudgetSettings]:
+    """The limits of values of segment keys, of the values that were called last."""
+    if ports.ledger is None or all(
+        b.per == PER_DEPENDENCY for b in settings.keyed_budgets.values()
+    ):
+        return {}
+    seen = await seen_budgets(ports.ledger, settings, traffic)
+    limits = [budget for budget in seen if budget.segment is not None]
+    return {limit.name: limit for limit in limits[:VALUES_LOOKED_AT]}
+
+
+def _counts(settings: Settings, budget: BudgetSettings, traffic: Traffic, names: set[str]) -> bool:
+    """Whether a budget counts any of these targets; one of a value that lists none counts every one."""
+    if budget.segment is not None and not budget.dependencies:
+        return True
+    return bool(names & _counted(settings, budget, traffic))
+
+
 def _counted(settings: Settings, budget: BudgetSettings, traffic: Traffic) -> set[str]:
     listed = dependencies_of(settings, budget, traffic)
     return {*listed, *stead_of(settings, listed, traffic.routes)}
 
 
-async def _calls_an_hour(ports: FallbackPorts, dependency: str, now_ms: int) -> float:
-    """The dependency's calls an hour over the last day."""
+async def _calls_an_hour(
+    ports: FallbackPorts, dependency: str, segment: str | None, now_ms: int
+) -> float:
+    """The dependency's calls an hour over the last day, all of them or those in a declared slice."""
     counts = await ports.telemetry.hours(
-        dependency, start_hour=(now_ms - DAY_MS) // HOUR_MS, end_hour=now_ms // HOUR_MS + 1
+        dependency,
+        segment=segment,
+        start_hour=(now_ms - DAY_MS) // HOUR_MS,
+        end_hour=now_ms // HOUR_MS + 1,
     )
     return float(counts.n.sum()) * HOUR_MS / DAY_MS
 
