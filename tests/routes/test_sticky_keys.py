@@ -87,3 +87,48 @@ async def test_a_fallback_leaves_somebody_on_the_primary_and_a_promotion_gives_s
         assert 1 <= len(kept) <= 5
         audit = (await m.route()).audit_id
         await m.app.trigger_fallback("m", undo=audit, confirm=True)
+
+
+@pytest.mark.parametrize(
+    ("heavy", "told"),
+    [
+        (1, "counted by user, of which there are 12"),
+        (8000, "one user has nearly all calls of a version"),
+    ],
+)
+async def test_an_a_b_test_counts_by_the_key_that_keeps_its_version(
+    tmp_path: Path, heavy: int, told: str
+) -> None:
+    """The interval is that of twelve users, not of their hundreds of calls; of one who is nearly all there is none."""
+    async with lives(tmp_path) as m:
+        own = replace(m.app.settings.dependency("m"), route_key="user")
+        m.app.settings = replace(m.app.settings, dependencies={"m": own})
+        plan = await m.planned(share=0.5, at_once=True)
+        await m.app.approve(plan.plan_id, "a test of two")
+        rows = []
+        for user in range(12):
+            calls = heavy if heavy > 1 and user == 0 else 60
+            for n in range(calls):
+                ts = rfc3339(m.now[0] + n * 4 * HOUR // calls)
+                rows.append(
+                    {"dependency": "m", "version": f"v{1 + user % 2}", "ts": ts, "outcome_ts": ts}
+                    | {"id": f"{user}/{n}", "outcome": float((n + user) % (5 + user) != 0)}
+                    | {"segments": {"user": f"user-{user}"}}
+                )
+        m.now[0] += 6 * HOUR
+        for at in range(0, len(rows), 1000):
+            await m.app.record_observations(rows[at : at + 1000])
+        report = await m.report()
+        assert told in report.summary
+        own = replace(m.app.settings.dependency("m"), route_key=None)
+        m.app.settings = replace(m.app.settings, dependencies={"m": own})
+        by_call = await m.report()
+    assert by_call.interval95 is not None
+    if heavy > 1:
+        assert report.interval95 is None
+    else:
+        assert report.interval95 is not None
+        widths = [
+            each.interval95[1] - each.interval95[0] for each in (report, by_call) if each.interval95
+        ]
+        assert widths[0] > widths[1]

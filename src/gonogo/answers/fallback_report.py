@@ -160,6 +160,9 @@ class PromotionReport(Answer):
     interval95: tuple[Number, Number] | None = Field(
         default=None, description="candidate less current, good answers, asked as often as you like"
     )
+    keys: int | None = Field(
+        default=None, description="sticky keys that it counts by; absent: each call as one"
+    )
     level: Fraction | None = Field(
         default=None, description="how sure the better one is better at all; no chance that it is"
     )

@@ -104,8 +104,7 @@ def _standing(
     difference = told_difference(reading)
     if difference:
         parts.append(f"{made.version} is {difference}")
-        if key is not None:
-            parts.append(f"this counts each call as one: of few {key}s it is surer than it may be")
+    parts += [] if key is None else _told_keys(reading, key)
     parts.append(_next(made, reading, waiting, holder, at_end=at_end))
     return {
         "verdict": _verdict(reading, waiting, holder, at_end=at_end),
@@ -116,12 +115,26 @@ def _standing(
         "worse_needed": BACK_AT,
         "line": reading.line,
         "interval95": reading.interval95,
+        "keys": reading.keys or None,
         "level": reading.level,
         "comparison": difference,
         "expected_days": reading.expected_days if math.isfinite(reading.expected_days) else None,
         "gives_up_at": None if at_end else rfc3339(reading.gives_up_ms),
         "waits_for": None if waiting is None else approve_command(waiting.id, waiting.checks),
     }
+
+
+def _told_keys(reading: TrialReading, key: str) -> list[str]:
+    """What the difference counts by, where calls of one key keep one version."""
+    if reading.is_one_key:
+        return [
+            f"one {key} has nearly all calls of a version, so that how others fare is not known"
+        ]
+    if reading.interval95 is None:
+        return []
+    if reading.keys:
+        return [f"counted by {key}, of which there are {number(reading.keys)}"]
+    return [f"this counts each call as one: of few {key}s it is surer than it may be"]
 
 
 def _verdict(

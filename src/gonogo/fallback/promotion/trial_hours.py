@@ -30,7 +30,8 @@ VALUES_MIN = 20
 class TrialMetricHours:
     """One metric of both versions: its hours, and the current one's newest labels ahead of the trial.
 
-    `served` and `beside`: the candidate's calls among them that served, and those of its shadow.
+    `served` and `beside`: the candidate's calls among them that served, and those of its shadow. They end before
+    `end_hour`, in blocks of so many hours.
     """
 
     metric: MetricName
@@ -38,6 +39,8 @@ class TrialMetricHours:
     before: tuple[float, float]
     served: float
     beside: float
+    end_hour: int
+    block: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +112,18 @@ def rate_hours(
     shadow = None if beside is None else _Rows.of_counts(beside, metric)
     rows = _Rows.of_counts(counts, metric)
     return _paired(metric, rows, made, shadow, end_hour=end_hour, block=block)
+
+
+def counts_of(hours: PairedHours) -> Floats:
+    """Calls and bad ones of the current version and of the candidate, shape (4, hours)."""
+    return np.stack([hours.n_current, hours.bad_current, hours.n_candidate, hours.bad_candidate])
+
+
+def keyed_hours(counts: HourCounts, made: Promotion, main: TrialMetricHours) -> Floats:
+    """Calls and bad ones of both versions that have one sticky key, in the hours of the main rate; shape (4, hours)."""
+    metric: Literal["outcome", "error"] = "outcome" if main.metric == "outcome" else "error"
+    own = rate_hours(counts, metric, made, end_hour=main.end_hour, block=main.block)
+    return counts_of(own.hours)
 
 
 def value_hours(
@@ -194,7 +209,8 @@ def _paired(
         n_candidate=n,
         bad_candidate=bad,
     )
-    return TrialMetricHours(metric, hours, _before(current, first * block), served, beside)
+    before = _before(current, first * block)
+    return TrialMetricHours(metric, hours, before, served, beside, end_hour, block)
 
 
 def _stages(made: Promotion, hour: Ints) -> Ints:

@@ -11,6 +11,7 @@ from gonogo.records import DAY_MS, HOUR_MS, Dependency, HourCounts
 from gonogo.settings import Settings
 
 if TYPE_CHECKING:
+    from gonogo.detectors.arrays import Floats
     from gonogo.detectors.promotion.candidate_trial import MetricEvidence, StageMove
     from gonogo.fallback.promotion.trial_hours import TrialMetricHours
     from gonogo.ports.telemetry import Telemetry
@@ -51,6 +52,8 @@ class TrialReading:
         interval95: Candidate less current in good outcomes, at any time; None before the first answer.
         level: How sure the better one of the two is better at all, 1 - 1/e; None as before.
         beside: Calls of the candidate's shadow in the first of the metrics.
+        keys: How many sticky keys the interval counts by; 0 where it counts each call as one.
+        is_one_key: No interval is told, since one of them has nearly all calls of a version.
     """
 
     metrics: tuple[JudgedMetric, ...]
@@ -62,6 +65,8 @@ class TrialReading:
     interval95: tuple[float, float] | None
     level: float | None
     beside: int = 0
+    keys: int = 0
+    is_one_key: bool = False
 
 
 async def read_trial(
@@ -71,16 +76,17 @@ async def read_trial(
     from gonogo.detectors.promotion.candidate_trial import stage_move
     from gonogo.detectors.promotion.difference import METRICS, WORSE_WEIGHTS, rate_difference
     from gonogo.detectors.promotion.hour_evidence import LINES
+    from gonogo.fallback.promotion.trial_hours import counts_of
 
     found, a_day, delay_ms = await _hours(telemetry, settings, known, made, now_ms)
     judged = [_judged(one, made.stage) for one in found]
     worse = sum(WORSE_WEIGHTS[METRICS.index(one.metric)] * one.evidence.worse for one in judged)
     days, most_days = _patience(found[0], a_day, made)
     gives_up_ms = made.since_ms + round(most_days * DAY_MS) + delay_ms
-    hours = found[0].hours
-    difference = rate_difference(
-        hours.n_current, hours.bad_current, hours.n_candidate, hours.bad_candidate
-    )
+    counts = counts_of(found[0].hours)
+    keys = [] if made.shadow else await _keyed(telemetry, settings, known, made, found[0])
+    by_call = rate_difference(*counts)
+    difference = rate_difference(*counts, keys=keys) if keys else by_call
     interval95 = level = None
     if difference is not None:
         interval95 = -difference.interval95[1], -difference.interval95[0]
@@ -101,7 +107,34 @@ async def read_trial(
         interval95=interval95,
         level=level,
         beside=round(found[0].beside),
+        keys=len(keys),
+        is_one_key=by_call is not None and difference is None,
     )
+
+
+async def _keyed(
+    telemetry: Telemetry,
+    settings: Settings,
+    known: Dependency,
+    made: Promotion,
+    main: TrialMetricHours,
+) -> list[Floats]:
+    """The counts of the first metric by the sticky keys that are rolled up, aligned with its hours."""
+    from gonogo.fallback.promotion.trial_hours import keyed_hours
+
+    key = settings.dependency(known.name).route_key
+    if key is None:
+        return []
+    start = made.stages[0][0] // HOUR_MS
+    segments = [s for s in await telemetry.segments(known.name) if s.startswith(f"{key}=")]
+    found = [
+        keyed_hours(
+            await telemetry.hours(known.name, segment=segment, start_hour=start), made, main
+        )
+        for segment in segments
+        if "," not in segment
+    ]
+    return [counts for counts in found if counts.any()]
 
 
 def _judged(one: TrialMetricHours, stage: int) -> JudgedMetric:
