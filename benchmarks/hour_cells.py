@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import subprocess
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT / "tests" / "peers"))
 from environments import python_environment  # noqa: E402 - its folder is named above
 
 from gonogo.app.parts import open_stores  # noqa: E402 - as above
+from gonogo.cli.ingest import GARBAGE_LOOKED_FOR_AFTER  # noqa: E402 - as above
 from gonogo.ingest.hour_cells.cell_dialects import CallTable  # noqa: E402 - as above
 from gonogo.ingest.hour_cells.cell_sql import cells_query  # noqa: E402 - as above
 from gonogo.ingest.hour_cells.cell_table import parse_cells  # noqa: E402 - as above
@@ -105,6 +107,7 @@ async def brought_in(dependencies: int, days: int, folder: Path) -> None:
             lines.append(json.dumps({**row, **times, "dependency": f"model-{name}"}))
     settings = Settings(store=str(folder / "store.db"))
     stores = await open_stores(settings, actor="benchmark", clock=lambda: NOW_MS)
+    gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)  # as `gonogo ingest` does
     began, used = time.monotonic(), time.process_time()
     for at in range(0, len(lines), 5000):
         rows = [(0, json.loads(line)) for line in lines[at : at + 5000]]

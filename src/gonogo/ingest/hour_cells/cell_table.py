@@ -296,7 +296,7 @@ def _told_histograms(row: _Row) -> dict[str, ToldHistogram | Unread]:
     found: dict[str, ToldHistogram | Unread] = {}
     try:
         for metric, layout, total_in, bins_in in _IN_COLUMNS:
-            if row.has(bins_in) or row.has(total_in):
+            if bins_in in row.values or total_in in row.values:
                 total, bins = row.whole(total_in, -SUM_MAX, SUM_MAX), row.bins(bins_in)
                 found[metric] = ToldHistogram(bins_in, total_in, layout, total, bins)
         if row.has("metrics"):

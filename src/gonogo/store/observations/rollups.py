@@ -12,7 +12,7 @@ from gonogo.store.observations.cells import COUNTS, Cell, Cells, Histogram, dail
 from gonogo.store.observations.rows import SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _ADD_COUNTS = (
     f"INSERT INTO rollup (series_id, daily, bucket, {', '.join(COUNTS)}) "  # noqa: S608 - constant names
@@ -143,38 +143,31 @@ def merged_many(changes: Sequence[tuple[Packed | None, Histogram]]) -> list[Pack
     """`merged` of each, in the same order."""
     if len(changes) < MANY:
         return [merged(*change) for change in changes]
-    found: list[Packed] = []
-    for some in _steps(changes):
-        found += _merged_step(some)
-    return found
-
-
-def _steps(
-    changes: Sequence[tuple[Packed | None, Histogram]],
-) -> Iterator[list[tuple[Packed | None, Histogram]]]:
-    step, size = list[tuple["Packed | None", Histogram]](), 0
-    for stored, added in changes:
-        step.append((stored, added))
+    found = dict[int, Packed]()
+    step, size = list[int](), 0
+    for at, (stored, added) in enumerate(changes):
+        if stored is None and not added.bins and [sign for sign, *_ in added.parts] == [1]:
+            # One that came whole, where nothing is stored, is written as it came.
+            found[at] = _stated(None, added, *added.parts[0][1:])
+            continue
+        step.append(at)
         size += sum(len(packed) for _, _, packed in added.parts) + 2 * len(added.bins)
         if size > _STEP_BYTES:
-            yield step
+            found |= zip(step, _merged_step([changes[at] for at in step]), strict=True)
             step, size = [], 0
-    if step:
-        yield step
+    found |= zip(step, _merged_step([changes[at] for at in step]), strict=True)
+    return [found[at] for at in range(len(changes))]
 
 
 def _merged_step(changes: Sequence[tuple[Packed | None, Histogram]]) -> list[Packed]:
     import numpy as np
 
-    # One that came whole, where nothing is stored, is written as it came.
-    done = [None if stored or added.bins else _alone(added) for stored, added in changes]
-    open_at = [at for at, one in enumerate(done) if one is None]
-    parts = [(at, part) for at in open_at for part in _parts(*changes[at])]
+    parts = [(at, part) for at, change in enumerate(changes) for part in _parts(*change)]
     lowest, blobs = [low for _, (_, low, _) in parts], [packed for _, (_, _, packed) in parts]
     part, places, counts = unpack_many(lowest, blobs)
     counts = counts * np.array([sign for _, (sign, _, _) in parts], dtype=np.int64)[part]
     owner = np.array([at for at, _ in parts], dtype=np.int64)[part]
-    singles = [changes[at][1].bins for at in open_at]
+    singles = [added.bins for _, added in changes]
     sizes = [len(bins) for bins in singles]
     own = [
         np.fromiter(chain.from_iterable(each), np.int64, sum(sizes))
@@ -182,24 +175,17 @@ def _merged_step(changes: Sequence[tuple[Packed | None, Histogram]]) -> list[Pac
     ]
     packed = pack_many(
         *added_up(
-            np.concatenate([owner, np.repeat(np.array(open_at, dtype=np.int64), sizes)]),
+            np.concatenate([owner, np.repeat(np.arange(len(changes)), sizes)]),
             np.concatenate([places, own[0]]),
             np.concatenate([counts, own[1]]),
         ),
         len(changes),
     )
-    return [
-        _stated(stored, added, *(one or packed[at]))
-        for at, ((stored, added), one) in enumerate(zip(changes, done, strict=True))
-    ]
+    return [_stated(*change, *one) for change, one in zip(changes, packed, strict=True)]
 
 
 def _parts(stored: Packed | None, added: Histogram) -> list[tuple[int, int, bytes]]:
     return added.parts if stored is None else [(1, stored[2], stored[3]), *added.parts]
-
-
-def _alone(added: Histogram) -> tuple[int, bytes] | None:
-    return added.parts[0][1:] if len(added.parts) == 1 and added.parts[0][0] > 0 else None
 
 
 def _stated(stored: Packed | None, added: Histogram, lowest: int, bins: bytes) -> Packed:
