@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import pyarrow as pa
 import pytest
 from product import answer, typed
 
@@ -101,6 +104,40 @@ def test_the_samples_of_the_harness_are_of_the_model_of_their_folder(tmp_path: P
     known = answer(typed("list", "--json", store=store))["dependencies"]
     assert [(k["dependency"], k["n"]) for k in known] == [("openai/gpt-4o", 8)]
     assert "second readings of one answer" in told["understood"][1]
+
+
+def packed_by_zstd(entries: dict[str, object]) -> bytes:
+    """A zip as Inspect writes it, which Python's own module does not before 3.14."""
+    body, directory = b"", b""
+    for name, value in entries.items():
+        content, at = json.dumps(value).encode(), len(body)
+        packed = pa.compress(content, "zstd", asbytes=True)
+        sizes = (93, 0, 33, zlib.crc32(content), len(packed), len(content), len(name), 0)
+        body += struct.pack("<4s5H3I2H", b"PK\3\4", 63, 0, *sizes) + name.encode() + packed
+        entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 63, 63, 0, *sizes, 0, 0, 0, 0, at)
+        directory += entry + name.encode()
+    n = len(entries)
+    return (
+        body
+        + directory
+        + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, n, n, len(directory), len(body), 0)
+    )
+
+
+def test_an_eval_archive_packed_by_zstd_is_read_and_a_broken_sample_refused(tmp_path: Path) -> None:
+    """Inspect packs so since 2026; a sample whose bytes were damaged is refused alone."""
+    log, path = inspect_log(), tmp_path / "log.eval"
+    entries: dict[str, object] = {"header.json": {"eval": log["eval"]}}
+    entries |= {f"samples/{one['id']}_epoch_1.json": one for one in log["samples"]}
+    content = packed_by_zstd(entries)
+    path.write_bytes(content)
+    told = answer(typed("ingest", str(path), "--json", store=tmp_path / "a.db"))
+    assert (told["accepted"], told["rejected"]) == (len(log["samples"]), [])
+    at = content.index(b"samples/1_epoch_1.json") + 60
+    path.write_bytes(content[:at] + bytes(8) + content[at + 8 :])
+    told = json.loads(typed("ingest", str(path), "--json", store=tmp_path / "b.db").stdout)
+    assert told["accepted"] == len(log["samples"]) - 1
+    assert "is broken" in told["rejected"][0]["problem"]
 
 
 def test_an_eval_archive_is_read_as_its_log(tmp_path: Path) -> None:

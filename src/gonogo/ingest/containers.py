@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +20,9 @@ from gonogo.ingest.numbered_lines import Row, Source, content_up_to, numbered_li
 from gonogo.records import Rejection
 
 DOCUMENT_BYTES_MAX = 512 * 1024 * 1024
+_ZIP_ZSTD = 93
+# Of an entry: mark, version, flags, packing, time, date, checksum, two sizes, and those of name and extra field.
+_ZIP_HEADER = struct.Struct("<4s5H3I2H")
 # Of an archive: one entry, whose values take some ten times its bytes, and all of them.
 MEMBER_BYTES_MAX = 128 * 1024 * 1024
 ARCHIVE_BYTES_MAX = 16 * 1024 * 1024 * 1024
@@ -144,14 +149,14 @@ def _archive(source: Source) -> Records:
         )
     try:
         with zipfile.ZipFile(packed) as archive:
-            yield from _samples(archive, source.path)
+            yield from _samples(archive, source.path, packed.getbuffer())
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(
             f"'{plain(source.path, 150)}' cannot be unpacked: {plain(str(error), 100)}."
         ) from None
 
 
-def _samples(archive: zipfile.ZipFile, path: str) -> Records:
+def _samples(archive: zipfile.ZipFile, path: str, packed: memoryview) -> Records:
     """The samples of an open archive, each within bounds; what is not is refused alone."""
     names = archive.namelist()
     header = next((n for n in names if n in ("header.json", "_journal/start.json")), None)
@@ -159,7 +164,7 @@ def _samples(archive: zipfile.ZipFile, path: str) -> Records:
         raise DataError(
             f"'{plain(path, 150)}' is a zip file, and no Inspect log: unpack it, and bring in what it holds."
         )
-    log = _member(archive, header)
+    log = _member(archive, header, packed)
     if not isinstance(log, dict):
         said = log if isinstance(log, str) else "is no object"
         raise DataError(f"'{plain(path, 150)}' cannot be read: its {header} {said}.")
@@ -173,20 +178,44 @@ def _samples(archive: zipfile.ZipFile, path: str) -> Records:
                 f"'{plain(path, 150)}' holds over 16 GiB when it is unpacked: split it. What came "
                 f"before sample {place:,} is stored."
             )
-        sample = _member(archive, name)
+        sample = _member(archive, name, packed)
         if isinstance(sample, str):
             yield Rejection(place, "record", sample)
         else:
             yield place, {"eval": log.get("eval"), "samples": [sample]}, content_of(sample)
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> object:
+def _member(archive: zipfile.ZipFile, name: str, packed: memoryview) -> object:
     """The JSON object in an entry; a text says what is wrong with it."""
-    if archive.getinfo(name).file_size > MEMBER_BYTES_MAX:
+    entry = archive.getinfo(name)
+    if entry.file_size > MEMBER_BYTES_MAX:
         return "is over 128 MiB when it is unpacked"
     try:
         # No more than it states is unpacked, and what differs from that is broken.
-        value = json.loads(archive.read(name))
+        is_zstd = entry.compress_type == _ZIP_ZSTD
+        value = json.loads(_zstd(entry, packed) if is_zstd else archive.read(name))
+    except ImportError:
+        return "is packed by Zstandard: install gonogo[parquet], or write it as JSON (inspect log convert --to json)"
     except (ValueError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         return f"is broken: {plain(str(error), 100)}"
     return value if isinstance(value, dict) else "is no object"
+
+
+def _zstd(entry: zipfile.ZipInfo, packed: memoryview) -> bytes:
+    """An entry that Inspect packed by Zstandard, which `zipfile` reads since Python 3.14 alone.
+
+    Raises:
+        ValueError: it is broken.
+        ImportError: the extra that has Zstandard is not installed.
+    """
+    arrow = import_module("pyarrow")
+    # The name and the extra field of the entry's own header may be longer than those of the directory.
+    at = entry.header_offset + _ZIP_HEADER.size
+    *_, name_bytes, extra_bytes = _ZIP_HEADER.unpack(packed[entry.header_offset : at])
+    at += name_bytes + extra_bytes
+    raw = arrow.BufferReader(packed[at : at + entry.compress_size])
+    with arrow.CompressedInputStream(raw, "zstd") as stream:
+        content = bytes(stream.read(entry.file_size + 1))
+    if len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:
+        raise ValueError("its checksum differs")
+    return content
