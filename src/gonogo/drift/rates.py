@@ -1,4 +1,4 @@
-"""The rate detector's run in numbers: the change, its onset, what would have shown."""
+"""The rate detector's run as a finding: the change, its onset, and the change that would have shown."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _STATUS: dict[Status, DriftStatus] = {
 
 
 def told_evidence_nats(watch: RateWatch) -> float:
-    """Evidence now; while a change lasts the most that there was of it, by which it was told.
+    """The evidence to report: its peak while a change lasts, else its present value.
 
-    After a small change it sinks again, and "degraded, evidence 3 of 2e6" would deny itself. The
-    guarantee is of what evidence ever reaches.
+    After a small change evidence sinks again, and "degraded, evidence 3 of 2e6" would contradict
+    itself. The guarantee covers the highest evidence ever reached.
     """
     if watch.status not in ("up", "down"):
         return float(watch.evidence_nats[-1])
@@ -195,7 +195,7 @@ def _baseline(followed: FollowedRate, current: RateStream) -> Baseline:
 def _current(
     current: RateStream, volume: Volume, *, since: Since, found: RateSince | None
 ) -> Current:
-    """The current period: its mean, and what its level is, with what the alarm picked allowed for."""
+    """The current period: its mean, with an interval that allows for the alarm's picking of bad hours."""
     interval95 = rate_interval95(current.mean, current.labels / volume.likely_dispersion)
     if found is not None:
         bounds = (found.rate_low, found.rate_high)

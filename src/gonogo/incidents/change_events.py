@@ -1,8 +1,8 @@
 """Changes that people and pipelines record: a deployment, a prompt, a configuration, beside an onset.
 
-What happened at about the same time may have nothing to do with it, so each is held against the
-evidence: whether calls of the version that it names began then, and whether the slice that it names
-is where it fell.
+A change at about the same time may have nothing to do with a degradation, so each is checked against
+the evidence: whether calls of the version that it names began then, and whether the slice that it
+names is one that fell.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ async def recorded_changes(
 async def changes_in_words(
     log: DecisionLog, report: DriftReport, known: Dependency | None
 ) -> list[str]:
-    """The changes recorded near an onset, those that evidence speaks for first; none against which it speaks."""
+    """The changes recorded near an onset, those that evidence supports first; contradicted ones are left out."""
     if report.onset is None:
         return []
     start_ms, end_ms = (_epoch_ms(at) for at in (report.onset.earliest, report.onset.latest))
@@ -107,12 +107,12 @@ async def changes_in_words(
 def _ranked(
     found: Sequence[ChangeEvent], report: DriftReport, known: Dependency | None
 ) -> list[str]:
-    borne: list[tuple[Bearing, str]] = []
+    plausible: list[tuple[Bearing, str]] = []
     for event in found:
         bearing, why = _bearing(event, report, known)
         if bearing != "against":
-            borne.append((bearing, f"{event.told}, {why}"))
-    return [told for _, told in sorted(borne, key=lambda one: one[0] != "supported")][:TOLD_MAX]
+            plausible.append((bearing, f"{event.told}, {why}"))
+    return [told for _, told in sorted(plausible, key=lambda one: one[0] != "supported")][:TOLD_MAX]
 
 
 def _bearing(

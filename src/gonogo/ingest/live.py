@@ -41,7 +41,7 @@ class NotingSink(Protocol):
 async def record_batch(
     sink: NotingSink, raw: Sequence[object], *, now_ms: int, zone: tzinfo | None = None
 ) -> RecordAnswer:
-    """Store the well-formed ones in one transaction; name every one that is not, by its index.
+    """Store the well-formed observations in one transaction; name every malformed one by its index.
 
     `zone`: of times that state none; None: such times are refused.
     """

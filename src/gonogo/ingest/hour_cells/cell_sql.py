@@ -70,6 +70,18 @@ def cells_query(dialect: str, calls: CallTable, settings: Settings) -> str:
 
 
 class _Query:
+    """The query as a chain of named steps, each a selection from the one before it.
+
+    stated   the columns of calls, cast to their types
+    ruled    beside each call the quality bar and the latency objective of its dependency
+    whole    quantities as whole numbers in millionths, and the hour
+    judged   the flags of a call (`_FLAGS`), and how long its outcome took
+    valued   for each histogram the value and its whole number
+    located  the octave of the value, or the bin of its log-odds: by a logarithm, so it may be one off
+    scaled   the value within that octave; of a fraction its bin, corrected by comparing
+    binned   the bin, found by comparing with its boundaries; then calls are counted by cell
+    """
+
     def __init__(self, dialect: Dialect, calls: CallTable, settings: Settings) -> None:
         self._in, self._calls, self._settings = dialect, calls, settings
         self._histograms = self._listed()
