@@ -93,7 +93,7 @@ def _own_limits(settings: Settings, names: set[str]) -> dict[str, BudgetSettings
 
 
 def _told(budget: BudgetSettings, left: int, needed: float | None, *, ends: bool) -> str:
-    """What is left of a budget, and what the calls would take of it."""
+    """One budget in words: its rest, and how much of it the calls would take."""
     size, verb = UNIT_SIZE[budget.unit], "cost" if budget.unit == "usd" else "use"
     said = f"{budget.name}: {amount_text(left / size, budget.unit)} left"
     if needed is not None:

@@ -125,7 +125,7 @@ def _standing(
 
 
 def _told_keys(reading: TrialReading, key: str) -> list[str]:
-    """What the difference counts by, where calls of one key keep one version."""
+    """A sentence on the unit that the difference counts, where calls of one key keep one version."""
     if reading.is_one_key:
         return [
             f"one {key} has nearly all calls of a version, so that how others fare is not known"

@@ -215,12 +215,7 @@ class Move:
 
     def _money(self, connection: Connection) -> int:
         """Spending, reservations, their entries and the answers that keys got."""
-        # What a move that broke off had brought is no entry of anybody's yet.
-        guard = "TRIGGER ledger_entry_is_never_changed"
-        connection.execute(f"ALTER TABLE ledger_entry DISABLE {guard}")
-        for table in ("spend", "used", "account", "reservation", "ledger_entry", "reserve_answer"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
-        connection.execute(f"ALTER TABLE ledger_entry ENABLE {guard}")
+        _empty_ledger(connection)
         root = partial(root_of, self._settings)
         roots, rows = self._reservations(connection)
         entries = self._file.execute(
@@ -291,6 +286,15 @@ class Move:
             configured = self._settings.budget(at)
             at = None if configured is None else configured.parent
         return chain
+
+
+def _empty_ledger(connection: Connection) -> None:
+    """Take out what a move that broke off had brought: it is no entry of anybody's yet."""
+    guard = "TRIGGER ledger_entry_is_never_changed"
+    connection.execute(f"ALTER TABLE ledger_entry DISABLE {guard}")
+    for table in ("spend", "used", "account", "reservation", "ledger_entry", "reserve_answer"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
+    connection.execute(f"ALTER TABLE ledger_entry ENABLE {guard}")
 
 
 def _copied(
