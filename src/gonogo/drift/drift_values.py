@@ -70,8 +70,9 @@ def value_finding(
     stream = RateStream("error", False, values.hour, values.n, np.zeros(len(values.hour)))
     hours = choose_baseline(stream, counts, own, accepted, zone=zone)
     if hours is None:
-        gap = missing_for_baseline(since_accepted(stream, accepted, zone=zone))
-        return _unjudged(values, gap)
+        since = since_accepted(stream, accepted, zone=zone)
+        newest = values.part(len(values.hour) - len(since.hour)) if len(since.hour) else values
+        return _unjudged(newest, missing_for_baseline(since))
     first = int(np.searchsorted(values.hour, hours.start_hour))
     followed = values.part(first)
     baseline = int(np.searchsorted(followed.hour, hours.end_hour))

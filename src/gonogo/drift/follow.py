@@ -37,6 +37,8 @@ Spells = tuple[tuple[int, int], ...]
 
 SD_DAYS_MIN = 3
 SEASON_HOURS_MIN = 14 * 24
+# A baseline whose own hours differ by less from what it makes expect of others is told as it was measured.
+OTHER_MIN = 0.001
 # Of the fullest hour of the baseline, and at least so many labels: more in one hour are a rush.
 RUSH, RUSH_MIN = 2.0, 25.0
 
@@ -176,6 +178,13 @@ class FollowedRate:
         """The bad rate that the baseline makes expect of later labels, or the one that was declared."""
         declared = self.hours.declared_bad
         return self.expected_bad(self.baseline, now) if declared is None else declared
+
+    def mean_before(self, now: RateStream) -> float:
+        """The mean, as it is told, that the baseline makes expect; its own where that is all but the same."""
+        bad = self.bad_before(now)
+        if self.hours.declared_bad is None and abs(bad - self.baseline.bad_rate) < OTHER_MIN:
+            return self.baseline.mean
+        return 1 - bad if now.metric == "outcome" else bad
 
     def settled_cell(self, segment: str, days: int, *, spells: Spells) -> SettledPrefix | None:
         """The final days of one of its slices without some spells, from the baseline on."""

@@ -274,9 +274,8 @@ def _if_unknown(
         return None
     if since.metric == "outcome":
         low, high = 1 - high, 1 - low
-        before = 1 - before
     why = (
-        f"{since.metric} {number(before)} → {number(since.mean)} on {number(since.labels)}, and its "
+        f"{since.metric} {number(followed.mean_before(since))} → {number(since.mean)} on {number(since.labels)}, and its "
         f"95% interval, {number(low)} to {number(high)}, does not exclude a loss of {number(loss)}"
     )
     wanted = "outcomes" if since.metric == "outcome" else "calls"

@@ -25,8 +25,6 @@ from gonogo.text.forms import minute, number
 
 DAYS_A_YEAR = 365.25
 LATEST_HOURS = 24
-# A baseline whose own hours differ by less from what it makes expect of others is told as it was measured.
-OTHER_MIN = 0.001
 # A trouble this short is looked at by parts of an hour.
 OUTAGE_HOURS_MAX = 12
 _STATUS: dict[Status, DriftStatus] = {
@@ -179,8 +177,8 @@ def _current_start(
 
 
 def _baseline(followed: FollowedRate, current: RateStream) -> Baseline:
-    baseline, hours, mean = followed.baseline, followed.hours, _mean_before(followed, current)
-    is_other = hours.declared_bad is None and abs(mean - baseline.mean) >= OTHER_MIN
+    baseline, hours, mean = followed.baseline, followed.hours, followed.mean_before(current)
+    is_other = hours.declared_bad is None and mean != baseline.mean
     return Baseline(
         source=hours.source,
         version=hours.version,
@@ -249,7 +247,7 @@ def _around(
 
 def _change(followed: FollowedRate, current: RateStream, found: RateSince | None) -> Change:
     baseline, hours, volume = followed.baseline, followed.hours, followed.volume
-    before, spread = _mean_before(followed, current), volume.dispersion.used
+    before, spread = followed.mean_before(current), volume.dispersion.used
     n_before = math.inf if hours.declared_bad is not None else float(baseline.labels)
     interval95 = difference_interval95(
         before, n_before / spread, current.mean, current.labels / spread
@@ -268,15 +266,6 @@ def _change(followed: FollowedRate, current: RateStream, found: RateSince | None
         baseline_sd=volume.daily_sd,
         shrunk=shrunk,
     )
-
-
-def _mean_before(followed: FollowedRate, current: RateStream) -> float:
-    """The mean that the baseline makes expect of the current period; its own where that is all but the same."""
-    declared = followed.hours.declared_bad is not None
-    bad = followed.bad_before(current)
-    if not declared and abs(bad - followed.baseline.bad_rate) < OTHER_MIN:
-        return followed.baseline.mean
-    return 1 - bad if current.metric == "outcome" else bad
 
 
 def _nothing_since(baseline: RateStream, hours: BaselineHours) -> Finding:

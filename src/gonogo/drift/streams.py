@@ -82,8 +82,8 @@ async def followed_streams(
             continue  # the paired test reads the same answers with more power
         hours = choose_baseline(stream, data.counts, own, accepted, zone=zone)
         if hours is None:
-            gap = missing_for_baseline(since_accepted(stream, accepted, zone=zone))
-            findings.append(unjudged(stream, gap))
+            since = since_accepted(stream, accepted, zone=zone)
+            findings.append(unjudged(since, missing_for_baseline(since)))
             continue
         weight = _weight(metric, by_errors=by_errors)
         followed = follow(stream, hours, own, weight=weight, zone=zone, runs=data.runs)

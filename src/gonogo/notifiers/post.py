@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from gonogo.border.foreign import foreign_json
 from gonogo.errors import plain
 from gonogo.http.bounded_exchange import ask
 from gonogo.ports.actuators import Step
@@ -87,7 +88,7 @@ def refused_in(body: bytes) -> str:
             "a web page answered, not the receiver: look at its address and what stands before it"
         )
     try:
-        said = json.loads(text)
+        said = foreign_json(text)
     except ValueError:
         return ""
     if not isinstance(said, dict):
