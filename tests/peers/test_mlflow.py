@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from gonogo.settings import ActuatorSettings
 from promotion_world import lives
 
 pytestmark = pytest.mark.anyio
+GONOGO = str(Path(sys.executable).with_name("gonogo"))
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +138,36 @@ async def test_a_promotion_moves_the_alias_at_its_end_and_back(
         audit = (await m.route()).audit_id
         await m.app.trigger_fallback("m", undo=audit, confirm=True)
         assert served(server, model) == "1"
+
+
+def test_traces_come_in_with_what_was_said_of_them(tmp_path: Path) -> None:
+    """Three of twelve failed, six were right; a trace a line and a search's table are the same calls."""
+    script = Path(__file__).parent / "clients" / "mlflow_traces.py"
+    command = [str(python_environment("mlflow")), str(script), str(tmp_path)]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    store = ["--store", str(tmp_path / "gonogo.db"), "--json"]
+    told = [
+        json.loads(
+            subprocess.run(
+                [GONOGO, "ingest", str(tmp_path / name), *store], capture_output=True, check=False
+            ).stdout
+        )
+        for name in ("traces.jsonl", "table.json")
+    ]
+    assert [one["accepted"] for one in told] == [33, 0]
+    assert "33 records of answer (12), look_up (12), played-1 (9)" in told[0]["understood"][0]
+    assert "12 outcomes, 6 errors" in told[0]["understood"][0]
+    listed = subprocess.run([GONOGO, "list", *store], capture_output=True, check=False)
+    metrics = {
+        one["dependency"]: one["metrics"] for one in json.loads(listed.stdout)["dependencies"]
+    }
+    assert metrics["answer"] == ["latency_ms", "metrics.clearness", "outcome"]
+    assert metrics["played-1"] == ["input_tokens", "latency_ms", "output_tokens"]

@@ -76,10 +76,11 @@ def _delimiter_of(first: bytes) -> str:
 def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
     """The header's names, and the records that follow; an empty cell is absent.
 
-    A file whose columns stand apart by semicolons is of a place that writes decimal commas.
+    A file whose columns stand apart by semicolons is of a place that writes decimal commas. A column may
+    stand twice, as pandas writes an index that is a column, too; a row where the two differ is refused.
 
     Raises:
-        DataError: there is no header that could be read, or it names a column twice.
+        DataError: there is no header that could be read.
     """
     first = next(lines, None)
     content = first[1] if first is not None and isinstance(first[1], bytes) else b""
@@ -93,14 +94,12 @@ def read_csv(lines: Iterator[tuple[int, bytes | str]], path: str) -> Table:
     # Spreadsheets end a table with columns that have neither a name nor a cell.
     while header and not header[-1]:
         header.pop()
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"'{plain(path, 200)}' has the column '{plain(twice[0], 60)}' twice.")
-    return Table(header, _records(feed, header, delimiter), delimiter == ";")
+    return Table(list(dict.fromkeys(header)), _records(feed, header, delimiter), delimiter == ";")
 
 
 def _records(feed: _LineSource, header: list[str], delimiter: str) -> Iterator[Row | Rejection]:
     reader = csv.reader(feed, strict=True, delimiter=delimiter)
+    names_twice = len(set(header)) < len(header)
     while True:
         feed.begin()
         try:
@@ -118,8 +117,22 @@ def _records(feed: _LineSource, header: list[str], delimiter: str) -> Iterator[R
             del cells[len(header) :]
         if not any(cells):
             continue  # an empty line, or a row that a spreadsheet holds no cell of
-        if len(cells) == len(header):
-            values = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+        if len(cells) != len(header):
+            yield Rejection(number, "line", f"has {len(cells)} cells, the header {len(header)}")
+            continue
+        values = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+        differing = _differing(header, cells, values) if names_twice else None
+        if differing is None:
             yield number, values, feed.content()
         else:
-            yield Rejection(number, "line", f"has {len(cells)} cells, the header {len(header)}")
+            yield Rejection(
+                number, "line", f"has two values in the columns '{plain(differing, 60)}'"
+            )
+
+
+def _differing(header: list[str], cells: list[str], values: dict[str, str]) -> str | None:
+    """The first column that stands twice with two values."""
+    for name, cell in zip(header, cells, strict=True):
+        if cell and values[name] != cell:
+            return name
+    return None

@@ -22,6 +22,8 @@ from gonogo.ingest.formats.foreign_format import (
 )
 from gonogo.ingest.token_usage import token_fields
 
+# As `Trace.to_json` writes it, as protobuf does, as MLflow 2 did.
+_DURATIONS = ("execution_duration_ms", "execution_duration", "execution_time_ms")
 _CALLS = {"CHAT_MODEL": "model", "LLM": "model", "EMBEDDING": "model", "TOOL": "tool"}
 
 
@@ -38,7 +40,7 @@ def _observations(record: Record, file: File) -> Iterator[Fields]:
         "dependency": str(name),
         "kind": "skill",
         "ts": unix_s(started),
-        "latency_ms": _milliseconds(first(info, "execution_duration", "execution_time_ms")),
+        "latency_ms": _milliseconds(first(info, *_DURATIONS)),
         "error": "error" if first(info, "state", "status") == "ERROR" else None,
         **_assessed(info.get("assessments")),
     }

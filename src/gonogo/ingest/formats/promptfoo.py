@@ -59,6 +59,7 @@ def _result(result: Record, file: File, run: object, told: object) -> Fields:
     cached = at(result, "response.cached") is True
     fields: Fields = {
         "dependency": str(provider or "promptfoo"),
+        "version": _label(result, provider),
         "kind": "model",
         "item": _item(result),
         "ts": unix_s(told),
@@ -87,6 +88,12 @@ def _result(result: Record, file: File, run: object, told: object) -> Fields:
         fields["cost_usd"] = number(first(result, "cost", "response.cost"))
     usage = first(result, "response.tokenUsage", "tokenUsage")
     return {**fields, **token_fields(usage)}
+
+
+def _label(result: Record, provider: object) -> str | None:
+    """The name that a user gave a provider: two settings of one model are told apart by it."""
+    label = first(result, "provider.label")
+    return None if not label or label == provider else str(label)[:200]
 
 
 def _item(result: Record) -> str:
@@ -120,7 +127,7 @@ FORMAT = ForeignFormat(
     recognises=lambda record: _is_result(record) or _is_document(record),
     observations=_observations,
     understood=(
-        "dependency: the provider; item: the test; outcome: whether all assertions held; error: a call "
+        "dependency: the provider; version: its label; item: the test; outcome: whether all assertions held; error: a call "
         "that failed; metrics: score and named scores"
     ),
 )
