@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import grimp
+import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "gonogo"
 TESTS = SOURCE.parents[1] / "tests"
@@ -79,3 +80,10 @@ def test_no_circle_stands() -> None:
         {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     )
     order.prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("folder", ["store/sqlite/migrations", "store/postgres/schema"])
+def test_each_step_of_a_schema_has_a_number_of_its_own(folder: str) -> None:
+    """Of two steps with one number the second is never applied: two changes that met made them."""
+    numbers = sorted(int(file.name[:4]) for file in (SOURCE / folder).glob("[0-9]*.sql"))
+    assert numbers == list(range(1, len(numbers) + 1))
