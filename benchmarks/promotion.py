@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +35,9 @@ from gonogo.detectors.promotion.difference import (
     rate_difference,
 )
 from gonogo.detectors.promotion.hour_evidence import LINES, current_bet, hour_nats, remembered
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "worlds"))
+from sticky_users import ever_misses, sticky_users
 
 LATE_HOURS = 24
 LATENCY_SD, COST_SD = 0.6, 0.5
@@ -234,6 +239,21 @@ def differences(runs: int, seed: int) -> None:
     )
 
 
+def differences_by_key(runs: int, seed: int) -> None:
+    """How often it ever misses where each of few users keeps one of two equal versions, by call and by user."""
+    for users, heavy in ((30, 0.0), (100, 0.0), (30, 0.4), (30, 0.7), (30, 0.85)):
+        rng, by_call, by_user = np.random.default_rng((seed, 2)), 0, 0
+        for _ in range(runs):
+            counts, keys = sticky_users(rng, users, heavy=heavy)
+            by_call += ever_misses(counts, [])
+            by_user += ever_misses(counts, keys)
+        print(
+            f"{users} users of rates sd .05, one with {heavy:.2f} of a version's calls: ever missed by call "
+            f"{by_call / runs:.3f}, by user {by_user / runs:.3f} (asked <= .05)",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Print a row a world, beside what is asked."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -259,6 +279,7 @@ def main() -> None:
             flush=True,
         )
     differences(chosen.runs, chosen.seed)
+    differences_by_key(chosen.runs, chosen.seed)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gonogo.detectors.promotion.difference import rate_difference
+from sticky_users import ever_misses, sticky_users
 
 
 def test_it_hardly_ever_misses_however_often_one_asks() -> None:
@@ -52,46 +53,21 @@ def test_nothing_is_said_before_there_is_something_to_say() -> None:
     assert rate_difference([], [], [], []) is None
 
 
-def _of_users(
-    rng: np.random.Generator, users: int, *, heavy: float, hours: int = 240
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Equal versions, each user on one of them for good and with a rate of his own; shapes (4, hours).
-
-    `heavy`: the share of a side's calls that the first user has.
-    """
-    active = rng.lognormal(0, 1, users)
-    if heavy:
-        active[0] = heavy / (1 - heavy) * active[1:].sum() / 2
-    side, rate = rng.integers(0, 2, users), np.clip(0.1 + rng.normal(0, 0.05, users), 0.01, 0.6)
-    n = rng.poisson(40 * active / active.sum(), (hours, users))
-    bad, keys = rng.binomial(n, rate), []
-    for user in range(users):
-        counts = np.zeros((4, hours))
-        counts[2 * side[user]], counts[2 * side[user] + 1] = n[:, user], bad[:, user]
-        keys.append(counts)
-    return np.sum(keys, axis=0), keys
-
-
 @pytest.mark.parametrize("heavy", [0.0, 0.7])
 def test_thirty_users_who_keep_their_version_hardly_ever_make_it_miss(heavy: float) -> None:
     """Counted by user it misses in at most 5 % of runs, also where one has most calls; by call in about half."""
     rng, runs, missed = np.random.default_rng(5), 60, {"call": 0, "user": 0}
     for _ in range(runs):
-        counts, keys = _of_users(rng, 30, heavy=heavy)
-        for how, told in (("call", []), ("user", keys)):
-            asked = [
-                rate_difference(*counts[:, :end], keys=[each[:, :end] for each in told])
-                for end in range(40, 241, 40)
-            ]
-            known = [one for one in asked if one is not None]
-            missed[how] += any(not one.interval95[0] <= 0 <= one.interval95[1] for one in known)
+        counts, keys = sticky_users(rng, 30, heavy=heavy)
+        missed["call"] += ever_misses(counts, [])
+        missed["user"] += ever_misses(counts, keys)
     assert missed["user"] / runs <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / runs)
     assert missed["call"] / runs > 0.3
 
 
 def test_of_one_user_who_has_nearly_all_calls_nothing_is_told() -> None:
     """How others fare with a version that only he calls is not known."""
-    counts, keys = _of_users(np.random.default_rng(6), 30, heavy=0.97)
+    counts, keys = sticky_users(np.random.default_rng(6), 30, heavy=0.97)
     assert rate_difference(*counts) is not None
     assert rate_difference(*counts, keys=keys) is None
 

@@ -5,8 +5,8 @@ are bad cancel. The interval is a normal mixture over the weighted sum: it cover
 difference so far at every time at once, with a chance of at least 95 %.
 
 Where a user keeps one version, his calls hang together: 30 users whose rates differ by 5 points, counted call by call,
-made the interval miss in .58 of runs. The spread is then that of the users' own sums about the rate of their
-side, which each user's calls made in part themselves: a sum is divided by one less its share of the side, as
+made the interval miss in .49 of runs (`benchmarks/promotion.py`). The spread is then that of the users' own sums about
+the rate of their side, which each user's calls made in part themselves: a sum is divided by one less its share of the side, as
 a jackknife that leaves the user out would have it. Of a user who has nearly all calls nothing can be said.
 
 Source: Robbins (1970), Annals of Mathematical Statistics 41; Waudby-Smith et al., arXiv 2103.06476; Bell and
@@ -149,7 +149,7 @@ def _spread_by_key(
     Calls of no key add what they do by themselves, at the rates of the two sides.
     """
     n_a, x_a, n_b, x_b = strata
-    total, spread = 0.0, 0.0
+    largest_share, spread = 0.0, 0.0
     left_a, left_b = n_a.copy(), n_b.copy()
     for of_a, bad_a, of_b, bad_b in keys:
         left_a, left_b = left_a - of_a, left_b - of_b
@@ -157,9 +157,9 @@ def _spread_by_key(
             float((weight / n * (bad - of * x / n)).sum()) / max(1 - of.sum() / n.sum(), TINY)
             for of, bad, n, x in ((of_a, bad_a, n_a, x_a), (of_b, bad_b, n_b, x_b))
         ]
-        total = max(total, of_a.sum() / n_a.sum(), of_b.sum() / n_b.sum())
+        largest_share = max(largest_share, of_a.sum() / n_a.sum(), of_b.sum() / n_b.sum())
         spread += (of_side[1] - of_side[0]) ** 2
-    if total > KEY_SHARE_MAX:
+    if largest_share > KEY_SHARE_MAX:
         return math.inf
     for n, rate, left in ((n_a, rates[0], left_a), (n_b, rates[1], left_b)):
         spread += float((weight**2 * rate * (1 - rate) / n**2 * np.maximum(left, 0.0)).sum())
