@@ -369,7 +369,8 @@ def _versions(
         if n := int(counts.n[rows].sum()):
             mean = float(counts.outcome_sum[rows].sum()) / MICRO / labels if labels else None
             seen.append(VersionMean(version=version, n=n, mean=mean))
-    return seen or None
+    is_told = decisive.current is not None and [one.version for one in seen] == [None]
+    return None if is_told else seen or None  # calls without a version are `current`
 
 
 def _immature(data: DriftData) -> Immature | None:

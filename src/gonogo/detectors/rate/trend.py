@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from gonogo.detectors.arrays import check_vector
 from gonogo.errors import DataError, NotEnoughData
 
-DAYS_MIN = 3
+# With fewer, how much days differ is known so badly that the interval leaves the range of a rate.
+DAYS_MIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def slope_per_day(
         variance: Variance of one value; None takes them for outcomes in [0, 1], p (1 - p).
 
     Raises:
-        NotEnoughData: fewer than three days have values.
+        NotEnoughData: fewer than five days have values.
         DataError: shapes differ, or a count is negative or not finite.
 
     Source: weighted least squares; quasi-likelihood dispersion, McCullagh & Nelder (1989) §9.
@@ -73,8 +74,6 @@ def slope_per_day(
 def _student_95(freedom: int) -> float:
     """97.5 % point of Student's t: Cornish-Fisher, within 1 % from 2 degrees of freedom on."""
     z = 1.959964
-    if freedom == 1:
-        return 12.706
     g1, g2 = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
     g3 = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     g4 = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160
