@@ -12,7 +12,7 @@ import pytest
 from fallback_world import DAY, HOUR, MINUTE, World, world
 from gonogo.answers import Approver, FallbackPlan, FallbackResult, rfc3339
 from gonogo.errors import ActionRefused, ParameterError, UnknownTarget
-from gonogo.fallback.ask import FallbackRequest, plan_to_approve, trigger_fallback
+from gonogo.fallback.ask import plan_to_approve
 from gonogo.fallback.route import get_route
 from gonogo.routing import route
 
@@ -171,25 +171,6 @@ async def test_a_plan_whose_state_moved_or_that_is_old_is_refused(w: World) -> N
     w.now_ms += MINUTE
     with pytest.raises(ActionRefused, match=r"expired at .*: plan again"):
         await w.apply(late.plan_id)
-
-
-async def test_keys_make_planning_and_applying_idempotent(w: World) -> None:
-    """The same key finds the first plan, then its result; with other arguments it is refused."""
-    plan = await w.plan(idempotency_key="k")
-    assert (await w.plan(idempotency_key="k")).plan_id == plan.plan_id
-    result = await w.apply(plan.plan_id, idempotency_key="k")
-    assert isinstance(result, FallbackResult)
-    request = FallbackRequest("m", reason="it got worse", idempotency_key="k")
-    again = await trigger_fallback(w.ports, w.settings, request, now_ms=w.now_ms)
-    assert isinstance(again, FallbackResult)
-    assert (again.audit_id, again.replayed) == (result.audit_id, True)
-    for other in ({"to": "rules:basic"}, {"share": 0.5}, {"reason": "something else"}):
-        with pytest.raises(ParameterError, match="'k' was used with other arguments"):
-            await w.plan(idempotency_key="k", **other)
-    plan = await w.plan(to="rules:basic")
-    with pytest.raises(ParameterError, match="'k' was used for plan plan-"):
-        await w.apply(plan.plan_id, idempotency_key="k")
-    assert len(await w.routes.switches("m", since_ms=0)) == 1
 
 
 async def test_the_default_target_is_the_first_healthy_rung(w: World) -> None:

@@ -12,7 +12,7 @@ import anyio
 import numpy as np
 import pytest
 
-from fallback_world import DAY, HOUR, MINUTE, NOW, World, world
+from fallback_world import DAY, FEW, HOUR, ILL, MINUTE, NOW, WELL, World, rate, world
 from flap_world import sixty_days
 from gonogo.answers import FallbackPlan, FallbackResult
 from gonogo.app import Gonogo
@@ -20,23 +20,12 @@ from gonogo.fallback.recover import judge
 from gonogo.fallback.route import get_route
 from gonogo.incidents.handle import VerdictReading, get_incidents, note_verdict
 from gonogo.ports.routes import WHOLE
-from gonogo.ports.target_health import OwnRate
 from gonogo.records import PartVerdict
 from gonogo.settings import DependencySettings, Settings
 
 pytestmark = pytest.mark.anyio
 
 STAGES = [500, 2_500, 5_000, WHOLE]
-
-
-def rate(n: float, bad: float, *, now: tuple[float, float] = (0, 0), fell: bool = True) -> OwnRate:
-    """An error rate with one hour of calls: 1 % is well, 20 % is ill."""
-    return OwnRate(
-        "error", 0.01, 0.2, fell, np.array([n]), np.array([bad]), n_now=now[0], bad_now=now[1]
-    )
-
-
-WELL, ILL, FEW = [rate(100, 1)], [rate(100, 30)], [rate(3, 0)]
 
 
 @pytest.fixture

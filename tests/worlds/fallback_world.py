@@ -38,6 +38,16 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
+def rate(n: float, bad: float, *, now: tuple[float, float] = (0, 0), fell: bool = True) -> OwnRate:
+    """A primary's own error rate with one hour of calls: 1 % is well, 20 % is ill."""
+    return OwnRate(
+        "error", 0.01, 0.2, fell, np.array([n]), np.array([bad]), n_now=now[0], bad_now=now[1]
+    )
+
+
+WELL, ILL, FEW = [rate(100, 1)], [rate(100, 30)], [rate(3, 0)]
+
+
 @dataclass
 class DeclaredHealth:
     """Health as a test declares it: a target that is not named is well and better."""

@@ -147,7 +147,7 @@ class Rehearsal(Gonogo):
         fallback = replace(
             stores.fallback,
             telemetry=telemetry,
-            health=TrustHealth(telemetry, stores.decisions, self.settings),
+            health=TrustHealth(telemetry, stores.decisions, self.settings, self._remembered()[0]),
             # The snapshot that a plan keeps for later is costly, and nothing here reads it.
             evidence_of=None,
             actuators={each.name: each for each in (*self._actuators, RecordedActuator(LOCAL))},

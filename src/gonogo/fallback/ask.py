@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 
 from gonogo.answers import FallbackPlan, FallbackResult, PromotionReport
+from gonogo.border.characters import NAME_CHARS_MAX
 from gonogo.errors import ActionRefused, ParameterError, StoreError, UnknownTarget, plain
 from gonogo.fallback.apply import carry_out, refuse_stale, replayed
 from gonogo.fallback.conditions import approval_of, blocking, refuse_blocked
@@ -48,6 +49,13 @@ class FallbackRequest:
     policy: str | None = None
     at_once: bool = False
     shadow: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is none, or that could be a step's own."""
+        key = self.idempotency_key
+        if key is not None and not (1 <= len(key) <= NAME_CHARS_MAX and key.isprintable()):
+            told = f"1 to {NAME_CHARS_MAX} printable characters"
+            raise ParameterError(f"idempotency_key must have {told}.")
 
     @property
     def asked(self) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gonogo.answers import in_points
 from gonogo.errors import NotEnoughData, plain
-from gonogo.fallback.target_drift import names_of, not_counting, target_drift
+from gonogo.fallback.target_drift import TargetDrift, names_of, not_counting
 from gonogo.ports.routes import UNMEASURED, Weight, split_version
 from gonogo.ports.signal_reads import SignalTelemetry
 from gonogo.ports.target_health import Assessment, OwnRate
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gonogo.drift.drift_memory import DriftMemory
     from gonogo.hours.rate_hours import RateStream
     from gonogo.trust.trust_estimate import TrustEstimate
 
@@ -55,10 +56,17 @@ class HealthTelemetry(TrustTelemetry, SignalTelemetry, Protocol):
 class TrustHealth:
     """Health from what was recorded (`ports.routes.Health`)."""
 
-    def __init__(self, telemetry: HealthTelemetry, log: DecisionLog, settings: Settings) -> None:
+    def __init__(
+        self,
+        telemetry: HealthTelemetry,
+        log: DecisionLog,
+        settings: Settings,
+        memory: DriftMemory | None = None,
+    ) -> None:
         self._telemetry = telemetry
         self._log = log
         self._settings = settings
+        self._drift = TargetDrift(telemetry, log, settings, memory)
 
     async def assess(
         self, target: str, *, primary: str, now_ms: int, asked_by: Sequence[str] = ()
@@ -85,9 +93,7 @@ class TrustHealth:
         if alone is None:
             why = f"nobody but {names_of(asked_by)}, who asks for it, recorded anything of it"
         if version is None:
-            drift, drifted = await target_drift(
-                self._telemetry, self._log, self._settings, name, without=asked_by, now_ms=now_ms
-            )
+            drift, drifted = await self._drift.look(name, without=asked_by, now_ms=now_ms)
             if drifted:
                 why = drifted + (f"; {why}" if told.why else "")
                 verdict = worst_verdict([drift, verdict])

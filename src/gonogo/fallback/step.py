@@ -18,6 +18,8 @@ from gonogo.settings import Policy, Settings
 
 # By whose name steps stand in the log.
 ACTOR = "gonogo"
+# Begins the keys of steps; no caller's key has it (`FallbackRequest`), so that nobody's plan stands for a step.
+STEP_KEY = "\n"
 
 
 async def take_step(
@@ -55,8 +57,9 @@ async def take_step(
     plan = plan_of(proposal, plan_answer(proposal, "plan-" + ports.new_id(), now_ms), now_ms)
     moved = promotes.target if promotes is not None else route.home
     share = sum(weight.share for weight in after if weight.target == moved)
-    key = f"{kind}/{route.version}/{share}"
+    key = f"{STEP_KEY}{kind}/{route.version}/{share}"
     kept = await ports.routes.save_plan(replace(plan, returns=returns, idempotency_key=key))
+    kept = replace(kept, checks=checks)  # of now, where an earlier look had kept it
     if kept.state == "planned" and approval == "allow" and not blocking(kept.checks, None):
         with suppress(ActionRefused):
             await carry_out(ports, settings, kept, Approval(None, ACTOR, now_ms, settings.digest))

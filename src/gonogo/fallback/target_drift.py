@@ -12,6 +12,7 @@ from gonogo.records import DAY_MS, Verdict, worst_verdict
 from gonogo.text.forms import actor_name
 
 if TYPE_CHECKING:
+    from gonogo.drift.drift_memory import DriftMemory
     from gonogo.ports.signal_reads import SignalTelemetry
     from gonogo.ports.telemetry import DecisionLog
     from gonogo.settings import Settings
@@ -19,33 +20,52 @@ if TYPE_CHECKING:
 ILL: tuple[Verdict, ...] = ("caution", "no_go")
 
 
-async def target_drift(
-    telemetry: SignalTelemetry,
-    log: DecisionLog,
-    settings: Settings,
-    name: str,
-    *,
-    without: Sequence[str],
-    now_ms: int,
-) -> tuple[Verdict, str]:
-    """The worse of its drift now and of that by others than `without`; in words where it is ill.
+class TargetDrift:
+    """The drift of targets, worked out once for a plan that chooses, judges and judges again.
 
-    What is found of the whole stands from then on, as if somebody had asked.
+    `memory`: of the process's other checks, where it has one.
     """
-    from gonogo.drift.drift_check import check_drift
-    from gonogo.drift.drift_memory import DriftMemory
-    from gonogo.drift.finding import DriftQuestion
 
-    memory, question = DriftMemory(), DriftQuestion(dependency=name)
-    check = partial(check_drift, telemetry, log, settings, question, now_ms=now_ms, memory=memory)
-    report = await check()
-    log.say({name: part_verdict("drift", report, now_ms=now_ms)})
-    found, why = report.verdict, f"drift {report.verdict}" if report.verdict in ILL else ""
-    if without and await _recorded(telemetry, name, without, since_ms=now_ms - DAY_MS):
-        alone = (await check(without=without)).verdict
-        if alone in ILL and worst_verdict([alone, found]) != found:
-            return alone, not_counting(f"drift {alone}", without)
-    return found, why
+    def __init__(
+        self,
+        telemetry: SignalTelemetry,
+        log: DecisionLog,
+        settings: Settings,
+        memory: DriftMemory | None = None,
+    ) -> None:
+        self._telemetry = telemetry
+        self._log = log
+        self._settings = settings
+        self._memory = memory
+
+    async def look(self, name: str, *, without: Sequence[str], now_ms: int) -> tuple[Verdict, str]:
+        """The worse of its drift now and of that by others than `without`; in words where it is ill.
+
+        What is found of the whole stands from then on, as if somebody had asked.
+        """
+        from gonogo.drift.drift_check import check_drift
+        from gonogo.drift.drift_memory import DriftMemory
+        from gonogo.drift.finding import DriftQuestion
+
+        self._memory = self._memory or DriftMemory()
+        check = partial(
+            check_drift,
+            self._telemetry,
+            self._log,
+            self._settings,
+            DriftQuestion(dependency=name),
+            now_ms=now_ms,
+            memory=self._memory,
+        )
+        report = await check()
+        self._log.say({name: part_verdict("drift", report, now_ms=now_ms)})
+        found, why = report.verdict, f"drift {report.verdict}" if report.verdict in ILL else ""
+        since_ms = now_ms - DAY_MS
+        if without and await _recorded(self._telemetry, name, without, since_ms=since_ms):
+            alone = (await check(without=without)).verdict
+            if alone in ILL and worst_verdict([alone, found]) != found:
+                return alone, not_counting(f"drift {alone}", without)
+        return found, why
 
 
 async def _recorded(
