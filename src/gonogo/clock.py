@@ -6,8 +6,9 @@
 - Order within a process: `OrderedIds`, which never go back.
 - Where several machines share a store: the database server's, where this machine's is not near it
   (`store/postgres/connecting.py`), so that one hold has one end for all of them.
-- Expiry of holds and leases: the wall clock, with a bound on either side, so that a jump neither makes
-  them last for ever nor takes them for good (`store/books/ledger_books.py`, `lease_book.py`).
+- Expiry of holds and leases: the wall clock, and how it was set while the machine runs (`clock_setting`):
+  what is open when it is set is dated anew (`store/books/hold_clock.py`). After another start of the
+  machine only their dates tell, with a bound on either side, so that none lasts for ever.
 - What cannot be taken back, such as letting rows go: `borne_out_ms`, the latest time that what is in
   the store bears out. One process whose clock is ahead, and what it records meanwhile, is no witness.
 """
@@ -18,6 +19,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 _DAY_MS = 86_400_000
 # On so many days of the last thirty something must have happened for a day to count as reached.
@@ -25,6 +29,8 @@ _WITNESSES = 3
 _WITHIN_DAYS = 30
 # Or one part in so many of all that happened.
 _SHARE = 3
+# A process may be stopped between two looks at clocks; they belong together where it was not.
+_TOGETHER_MS, _LOOKS_MAX = 100, 10
 # Clocks of one fleet differ by less; what is further ahead was said by one that was wrong.
 AHEAD_MS = 10 * 60_000
 
@@ -39,6 +45,33 @@ def running_ms() -> float:
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
     return time.monotonic() * 1000
+
+
+class ClockSetting(NamedTuple):
+    """Since which start the machine runs, and how its wall clock is set: that less the running one."""
+
+    boot: str
+    set_ms: int
+
+
+def clock_setting() -> ClockSetting | None:
+    """How the wall clock is set now; None where nothing names the machine's start (only Linux does)."""
+    boot = _boot()
+    for _ in range(_LOOKS_MAX if boot is not None else 0):
+        before_ms, wall_ms = running_ms(), wall_clock_ms()
+        if running_ms() - before_ms < _TOGETHER_MS:
+            return ClockSetting(str(boot), round(wall_ms - before_ms))
+    return None
+
+
+@cache
+def _boot() -> str | None:
+    """The machine's start, and the namespace of the running clock: a container may have one of its own."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        return f"{boot.strip()} {Path('/proc/self/ns/time').readlink()}"
+    except OSError:
+        return None
 
 
 def spare_time(seconds: float) -> Callable[[], bool]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import engines
+from gonogo import clock
 from gonogo.store.books.lease_book import StoredLeases
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,24 @@ async def test_a_clock_that_was_ahead_holds_no_work_for_ever(tmp_path: Path) -> 
     assert await leases.held(now_ms=NOW) == []
     assert await leases.claim("look", "alive", now_ms=NOW, until_ms=NOW + 90_000)
     assert not await leases.claim("look", "dead", now_ms=NOW, until_ms=NOW + 90_000)
+    await engine.close()
+
+
+@pytest.mark.skipif(engines.ADDRESS is not None, reason="there it is the server's clock")
+async def test_a_claim_keeps_its_time_where_the_clock_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder lives on: nobody else does the work too, until it ends or its time has run."""
+    if clock.clock_setting() is None:
+        pytest.skip("nothing here tells that a clock was set")
+    engine = await engines.opened(tmp_path)
+    leases = StoredLeases(engine)
+    assert await leases.claim("look", "alive", now_ms=NOW, until_ms=NOW + 90_000)
+    later, wall_clock_ms = NOW + 365 * 86_400_000, clock.wall_clock_ms
+    monkeypatch.setattr(clock, "wall_clock_ms", lambda: wall_clock_ms() + later - NOW)
+    assert await leases.held(now_ms=later + 80_000) == ["look"]
+    assert not await leases.claim("look", "other", now_ms=later + 80_000, until_ms=later + 170_000)
+    assert await leases.claim("look", "other", now_ms=later + 95_000, until_ms=later + 170_000)
     await engine.close()
 
 

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "spend_source": "in PostgreSQL a column of `spend`",
     "reserve_answer": "kept by the top of each budget",
     "log_tie": "ties the file to its write-ahead log",
+    "dated_by": "the server's clock dates what is open there",
     "backup_made": "is filled in a backup alone",
     "forgotten": "ends what processes remember, and none has opened the other store",
     "lease": "lasts seconds, and the file's processes are stopped",

@@ -12,6 +12,7 @@ from gonogo.ports.micro import micro_usd
 from gonogo.ports.money import ClosedAs, ClosedReservation
 from gonogo.records import NANO_A_MICRO, QUARTER_MS, UNIT_SIZE, Decision, Unit
 from gonogo.store.books.audit import append_action
+from gonogo.store.books.hold_clock import date_anew
 from gonogo.store.books.ledger_books import book, book_used, enter, source_id
 from gonogo.store.books.run_books import calls_of, unknown_reservation
 from gonogo.store.engine import Connection
@@ -27,6 +28,7 @@ def settle(
     entry_of: Callable[[ClosedReservation], Decision] | None,
 ) -> ClosedReservation:
     """Close a reservation at an amount in its unit, or at what its calls came to, or say how it was closed."""
+    date_anew(connection, now_ms=now_ms)
     row = connection.execute(
         "SELECT budget, unit, state, held_micro_usd, observed_micro_usd, declared_micro_usd,"
         " created_ms, expires_ms FROM reservation WHERE id = ?",

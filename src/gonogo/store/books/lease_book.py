@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonogo.records import HOUR_MS
+from gonogo.store.books.hold_clock import CLAIM_MS_MAX, date_anew, dating_of
 from gonogo.store.engine import Connection, Engine
 
 # A row is one statement's to change, so that of two claims at once one finds it taken.
@@ -12,8 +12,6 @@ ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_ms = excluded
   epoch = held.epoch + CASE WHEN held.holder = excluded.holder THEN 0 ELSE 1 END
 WHERE held.holder = excluded.holder OR held.expires_ms <= ?3 OR held.expires_ms > ?5
 """
-# No claim is longer. One that seems to be was made by a clock that was ahead, and has come back.
-LASTS_MS_MAX = 2 * HOUR_MS
 
 
 class StoredLeases:
@@ -26,7 +24,8 @@ class StoredLeases:
         """Claim a work, or hold it longer; False while somebody else holds it."""
 
         def work(connection: Connection) -> bool:
-            bound = (name, holder, now_ms, until_ms, now_ms + LASTS_MS_MAX)
+            date_anew(connection, now_ms=now_ms)
+            bound = (name, holder, now_ms, until_ms, now_ms + CLAIM_MS_MAX)
             return connection.execute(_CLAIM, bound).rowcount > 0
 
         return await self._engine.write(work, shard=None, kept=lambda _: None)
@@ -45,9 +44,10 @@ class StoredLeases:
         """The works that somebody holds now, sorted."""
 
         def work(connection: Connection) -> list[str]:
+            dated_now_ms = now_ms - dating_of(connection).ahead_ms
             rows = connection.execute(
                 "SELECT name FROM lease WHERE expires_ms > ? AND expires_ms <= ? ORDER BY name",
-                (now_ms, now_ms + LASTS_MS_MAX),
+                (dated_now_ms, dated_now_ms + CLAIM_MS_MAX),
             )
             return [name for (name,) in rows]
 

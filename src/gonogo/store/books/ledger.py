@@ -29,6 +29,7 @@ from gonogo.records import (
 from gonogo.settings import Settings
 from gonogo.store.books.audit import append_action
 from gonogo.store.books.closing import lower, settle
+from gonogo.store.books.hold_clock import date_anew, dating_of
 from gonogo.store.books.keyed_names import budgets_below, keyed_names, newest_values
 from gonogo.store.books.keyed_sums import keep_key
 from gonogo.store.books.ledger_books import (
@@ -222,11 +223,13 @@ def _balances(
     connection: Connection, scopes: Sequence[Scope], *, now_ms: int, holds_max: int
 ) -> tuple[Balance, ...]:
     held_by: dict[str, int] = {}
+    dating = dating_of(connection)
     return tuple(
         balance(
             connection,
             scope,
             now_ms=now_ms,
+            dating=dating,
             holds_max=holds_max if i == 0 else 0,
             held_by=held_by,
         )
@@ -252,7 +255,8 @@ def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> R
     row = connection.execute(
         "SELECT arguments, answer, ts_ms FROM reserve_answer WHERE key = ?", (key,)
     ).fetchone()
-    if row is None or row[2] + DAY_MS <= now_ms:
+    ahead_ms = dating_of(connection).ahead_ms
+    if row is None or row[2] + DAY_MS <= now_ms - ahead_ms:
         return None
     hold = json.loads(row[1]).get("reservation")
     if hold is None:
@@ -260,7 +264,7 @@ def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> R
     found = connection.execute(
         "SELECT held_micro_usd, observed_micro_usd, expires_ms FROM reservation"
         " WHERE id = ? AND state = 'open' AND expires_ms > ?",
-        (hold["id"], now_ms),
+        (hold["id"], now_ms - ahead_ms),
     ).fetchone()
     if found is None:
         return None
@@ -269,10 +273,11 @@ def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> R
             f"idempotency_key '{plain(key, 80)}' was used with other arguments before. "
             "Use a new key for another reservation."
         )
-    return Replay(str(row[1]), max(found[0] - found[1], 0), found[2])
+    return Replay(str(row[1]), max(found[0] - found[1], 0), found[2] + ahead_ms)
 
 
 def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int) -> str | Draft:
+    date_anew(connection, now_ms=request.now_ms)
     if request.key is not None:
         before = answered(connection, request.key, request.arguments, request.now_ms)
         if before is not None:

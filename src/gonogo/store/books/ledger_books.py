@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gonogo.ports.booked_costs import BookedCost, Usage, counted_column, keyed_costs
 from gonogo.ports.money import Balance, OpenHold, Scope
 from gonogo.records import DAY_MS, NANO_A_MICRO, QUARTER_MS, Unit
+from gonogo.store.books.hold_clock import Dating
 from gonogo.store.engine import Connection
 
 QUARTERS_A_DAY = DAY_MS // QUARTER_MS
 # Far beyond every limit. A thousand sums of it overflow an integer of SQLite: see `sum_of`.
 SUM_MAX = 9_000_000_000_000_000
-_EVER = 1 << 40
+_EVER, _EVER_MS = 1 << 40, 1 << 60
 _LOW_BITS = 32
 # As many windows are looked back at first: in most of them somebody slept.
 LOOKED_BACK = 64
@@ -36,11 +37,11 @@ def whole(high: int, low: int) -> int:
 
 
 # A hold lasts its length on either side of its making: a clock that was far ahead when it was made,
-# and has come back since, cannot make it last for ever.
+# and has come back at another start of the machine (`hold_clock.py`), cannot make it last for ever.
 _OPEN = """
 FROM reservation
 WHERE state = 'open' AND budget = :budget AND unit = :unit AND expires_ms > :now
-  AND 2 * created_ms - expires_ms <= :now AND held_micro_usd > observed_micro_usd
+  AND 2 * created_ms - expires_ms <= :latest AND held_micro_usd > observed_micro_usd
 """
 _HELD = f"SELECT {sum_of('held_micro_usd - observed_micro_usd')} {_OPEN}"
 # In the order of the index, so that the first few are found without sorting the rest.
@@ -256,12 +257,13 @@ def balance(
     scope: Scope,
     *,
     now_ms: int,
+    dating: Dating,
     holds_max: int,
     held_by: dict[str, int],
 ) -> Balance:
     """The spend of a scope in its window and the amount that its open reservations hold.
 
-    `held_by` keeps each member's sum: parents ask for their children's again.
+    `dating`: how holds were dated. `held_by` keeps each member's sum: parents ask for their children's again.
     """
     members, dependencies = json.dumps(scope.members), json.dumps(scope.dependencies)
     spent = rest = 0
@@ -280,12 +282,20 @@ def balance(
     held = 0
     holds: list[OpenHold] = []
     for member in scope.members:
-        open_now = {"budget": member, "unit": scope.unit, "now": now_ms, "holds": holds_max}
+        dated_now_ms = now_ms - dating.ahead_ms
+        open_now = {
+            "budget": member,
+            "unit": scope.unit,
+            "now": dated_now_ms,
+            "latest": _EVER_MS if dating.is_started_since else dated_now_ms,
+            "holds": holds_max,
+        }
         if member not in held_by:
             held_by[member] = whole(*connection.execute(_HELD, open_now).fetchone())
         held += held_by[member]
         if holds_max:
-            holds += [OpenHold(*row) for row in connection.execute(_OPEN_HOLDS, open_now)]
+            found = connection.execute(_OPEN_HOLDS, open_now)
+            holds += [OpenHold(name, left, until + dating.ahead_ms) for name, left, until in found]
     holds.sort(key=lambda hold: (hold.expires_ms, hold.id))
     spent += round(rest / NANO_A_MICRO)
     return Balance(max(spent, 0), held, tuple(holds[:holds_max]))

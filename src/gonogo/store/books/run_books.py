@@ -10,6 +10,7 @@ from gonogo.ports.booked_costs import UNLISTED_TIER
 from gonogo.ports.money import EarlierHolds, LeftHold, ReservationCalls, RunProgress
 from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS, Unit
 from gonogo.settings import Settings
+from gonogo.store.books.hold_clock import date_anew, dating_of
 from gonogo.store.engine import Connection
 from gonogo.text.forms import UNIT_WORDS
 
@@ -78,6 +79,7 @@ def renew(
     connection: Connection, *, name: str, now_ms: int, settings: Settings, length_s: int | None
 ) -> tuple[str, int]:
     """Let an open hold last as long again; the heartbeat of whoever holds it."""
+    date_anew(connection, now_ms=now_ms)
     row = connection.execute(
         "SELECT budget, state, expires_ms FROM reservation WHERE id = ?", (name,)
     ).fetchone()
@@ -112,12 +114,13 @@ def budgets_named(connection: Connection) -> tuple[str, ...]:
 def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tuple[LeftHold, ...]:
     """Open holds of budgets that are neither configured nor a former name of one."""
     named = connection.execute(_BUDGETS_HELD if not connection.has_shards else _ACCOUNTS)
-    found = []
+    found, ahead_ms = [], dating_of(connection).ahead_ms
     for name in sorted({str(row[0]) for row in named.fetchall() if row[0] is not None}):
         if not settings.is_nowhere(name):
             continue
-        for unit, held, until in connection.execute(_LEFT, (name, now_ms)).fetchall():
-            found.append(LeftHold(name, int(held), until, unit))
+        open_now = (name, now_ms - ahead_ms)
+        for unit, held, until in connection.execute(_LEFT, open_now).fetchall():
+            found.append(LeftHold(name, int(held), until + ahead_ms, unit))
     return tuple(found)
 
 
@@ -171,7 +174,7 @@ def next_hold(connection: Connection, *, key: str, arguments: str, now_ms: int) 
     is_over_early = closed_ms is not None and closed_ms < expires_ms
     until_ms = closed_ms + _SETTLED_PAUSE_MS if is_over_early else expires_ms + _PAUSE_MS
     n = len(_holds_until(hold["id"]))
-    if now_ms >= until_ms or n == _HOLDS_MAX:
+    if now_ms - dating_of(connection).ahead_ms >= until_ms or n == _HOLDS_MAX:
         return None
     return f"{_first(hold['id'])}{_MARK}{n + 1}"
 

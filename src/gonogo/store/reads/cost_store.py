@@ -7,6 +7,7 @@ from functools import partial
 
 from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import Costs, Unit
+from gonogo.store.books.hold_clock import dating_of
 from gonogo.store.books.run_books import counted_by
 from gonogo.store.engine import Connection, Engine
 
@@ -122,5 +123,6 @@ def read_calls_without_cost(
         named += f" AND {_IN_SEGMENT[connection.has_shards]}"
     newest = _NEWEST.format(**counts)
     statement = _WITHOUT_COST.format(named=named, newest=newest, **counts)
-    rows = connection.execute(statement, wanted | {"now": window[1]}).fetchall()
+    dated_now_ms = window[1] - dating_of(connection).ahead_ms
+    rows = connection.execute(statement, wanted | {"now": dated_now_ms}).fetchall()
     return tuple(VersionCalls(row[0], *map(int, row[1:])) for row in rows)
