@@ -32,9 +32,10 @@ STEPS = st.lists(
 
 @dataclass
 class Oracle:
-    """What an unlimited budget has spent, by the rule: declared, else what was observed."""
+    """What an unlimited budget has spent, by the rule: declared, else what was observed; and what was called."""
 
     free: int = 0
+    called: int = 0
     observed: dict[str, int] = field(default_factory=dict)
     declared: dict[str, int] = field(default_factory=dict)
 
@@ -55,6 +56,7 @@ async def _take(bench: Bench, steps: list[tuple[str, int, int]]) -> Oracle:
                 oracle.observed[answer.reservation.id] = 0
         elif what == "free":
             oracle.free += micro
+            oracle.called += micro
             await bench.spend(bench.cost(usd, budget=("task", "org", None)[which % 3]))
         elif what in ("wait", "back"):
             bench.now_ms += micro if what == "wait" else -micro
@@ -66,6 +68,7 @@ async def _take(bench: Bench, steps: list[tuple[str, int, int]]) -> Oracle:
 async def _take_on(bench: Bench, oracle: Oracle, what: str, name: str, micro: int) -> None:
     final = oracle.declared.get(name)
     if what == "cost":
+        oracle.called += micro
         if final is None:
             oracle.observed[name] += micro
         at = bench.now_ms - micro * 20
@@ -87,18 +90,19 @@ async def _take_on(bench: Bench, oracle: Oracle, what: str, name: str, micro: in
 async def test_replaying_the_entries_gives_the_books(
     steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever happens in whatever order, clock going back included."""
+    """Whatever happens in whatever order, clock going back included; a cap counts every call, however late."""
     org = usd_budget("org", 40, dependencies=("search",))
     task = usd_budget("task", 20, parent="org", window="day")
-    bench = await opened(tmp_path_factory.mktemp("ledger"), org, task)
+    cap = usd_budget("cap", 40, dependencies=("search",))
+    bench = await opened(tmp_path_factory.mktemp("ledger"), org, task, cap)
     try:
         oracle = await _take(bench, steps)
         if engines.ENGINE == "sqlite":  # `replayed` reads its tables
             await bench.database.read(replayed)
-        answer = await bench.check("org", planned_cost_usd=0)
+        spent = [(await bench.check(each, planned_cost_usd=0)).spent_usd for each in ("org", "cap")]
     finally:
         await bench.database.close()  # a drawn example that fails leaves no connection behind
-    assert answer.spent_usd == pytest.approx(oracle.spent / 1e6, abs=1e-9)
+    assert spent == pytest.approx([oracle.spent / 1e6, oracle.called / 1e6], abs=1e-9)
 
 
 def _execute(statement: str, connection: Connection) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gonogo.errors import ParameterError, UnknownTarget
 from money_fakes import MINUTE_MS, configured, lognormal_usd, opened, usd_budget
+from money_world import opened_app
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +89,99 @@ async def test_after_a_declared_settlement_observations_change_nothing(tmp_path:
     assert after.spent_usd == 3
     assert same.actual_usd == silent.actual_usd == 3
     assert "\n" not in str(refused.value)
+
+
+CAPS = """
+[budgets.job]
+limit_usd = 50
+[budgets.cap]
+limit_usd = 50
+dependencies = ["search"]
+[budgets.job-tokens]
+unit = "tokens"
+limit_usd = 5000
+[budgets.cap-tokens]
+unit = "tokens"
+limit_usd = 5000
+dependencies = ["search"]
+"""
+
+
+@pytest.mark.parametrize(("of", "used"), [("", 1), ("-tokens", 100)])
+async def test_a_cap_counts_calls_that_come_after_a_declared_settlement(
+    tmp_path: Path, of: str, used: int
+) -> None:
+    """Else a little is declared at once, and the rest is called for nothing."""
+    async with opened_app(tmp_path, CAPS) as app:
+
+        async def call(i: int, times: int) -> list[str]:
+            cost = {"cost_usd": times, "input_tokens": 100 * times}
+            said = await app.record_observations(
+                [{"dependency": "search", "id": str(i), "reservation": name, **cost}]
+            )
+            return list(said.notes or ())
+
+        async def spent(budget: str) -> float:
+            asked = await app.check_budget_with_confidence(budget + of, planned_cost_usd=1)
+            return asked.spent_usd / used
+
+        held = await app.check_budget_with_confidence(
+            f"job{of}", planned_cost_usd=4 * used, reserve=True
+        )
+        assert held.reservation is not None
+        name = held.reservation.id
+        await call(1, 3)
+        settled = await app.settle_reservation(name, actual_usd=2 * used)
+        again = await app.settle_reservation(name)
+        late = await call(2, 5)
+        await call(1, 4)
+        figures = (await app.compare(60)).figures
+        assert [await spent("job"), await spent("cap")] == [2, 9]
+        assert [figure.said for figure in figures if figure.amiss] == []
+    assert (settled.verdict, settled.calls_usd, settled.replayed) == ("caution", 3 * used, None)
+    assert (again.actual_usd, again.replayed) == (2 * used, True)
+    assert again.summary.startswith("Closed before, and nothing new is booked. ")
+    assert "was settled at a declared amount, which stands" in late[0]
+
+
+async def test_a_call_that_names_another_budget_than_its_reservation_is_noted(
+    tmp_path: Path,
+) -> None:
+    """It counts once, where the money was held; one above that budget counts it too, and needs no word."""
+    toml = """
+[budgets.org]
+limit_usd = 50
+[budgets.job]
+limit_usd = 20
+parent = "org"
+[budgets.other]
+limit_usd = 20
+"""
+    async with opened_app(tmp_path, toml) as app:
+        held = await app.check_budget_with_confidence("job", planned_cost_usd=4, reserve=True)
+        assert held.reservation is not None
+        told = {"dependency": "search", "cost_usd": 1, "reservation": held.reservation.id}
+        notes = [
+            (await app.record_observations([{**told, "budget": budget}])).notes
+            for budget in ("org", "job", "other")
+        ]
+        spent = [
+            (await app.check_budget_with_confidence(budget, planned_cost_usd=1)).spent_usd
+            for budget in ("org", "job", "other")
+        ]
+    assert notes[:2] == [None, None]
+    assert notes[2] is not None
+    assert "is of budget 'job'" in notes[2][0]
+    assert spent == [3, 3, 0]
+
+
+async def test_a_declared_cost_of_a_little_is_not_held_as_nothing(tmp_path: Path) -> None:
+    """Below a micro-dollar there is one."""
+    bench = await opened(tmp_path, usd_budget("nightly", 10))
+    answer = await bench.check(planned_cost_usd=1e-9, reserve=True)
+    await bench.database.close()
+    assert answer.reservation is not None
+    assert answer.reservation.held_usd == 1e-6
 
 
 async def test_without_cost_or_observations_a_reservation_is_released(tmp_path: Path) -> None:

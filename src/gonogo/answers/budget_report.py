@@ -164,6 +164,12 @@ class Settlement(Answer):
     actual_usd: Usd
     overrun_usd: Usd
     calls: int | None = Field(default=None, description="recorded calls that name it")
+    calls_usd: Usd | None = Field(
+        default=None, description="what they cost, where another amount was declared"
+    )
+    replayed: bool | None = Field(
+        default=None, description="it was closed before: nothing new is booked"
+    )
     unpriced: UnpricedShare | None = None
     expires_at: Time | None = None
     run: RunReport | None = None

@@ -14,9 +14,9 @@ from gonogo.errors import plain
 from gonogo.ingest.refused_lines import Refusals
 from gonogo.money.not_counted import nearest
 from gonogo.ports.hour_cells import HourCell
-from gonogo.ports.money import Ledger
+from gonogo.ports.money import Ledger, Payer
 from gonogo.records import BatchReport, Observation, Rejection
-from gonogo.settings import PER_DEPENDENCY, BudgetSettings
+from gonogo.settings import PER_DEPENDENCY, BudgetSettings, Settings
 from gonogo.store.books.refused_book import StoredRefusals
 from gonogo.store.observations.batch_parts import Told
 from gonogo.store.reads.telemetry_store import StoredTelemetry
@@ -114,12 +114,15 @@ class NewNames:
                 f"Budget '{plain(name, 80)}', which {counted(n, 'call')} of these name, is not configured"
                 f"{meant}"
             )
-        held = {o.reservation for o in observations if o.reservation}
-        for name in (await self.ledger.missing(sorted(held)))[:NOTES_MAX] if held else ():
-            self.notes.append(
-                f"Reservation '{plain(name, 80)}' is not known: what its calls cost counts by their "
-                "budget and dependency alone."
-            )
+        await self._note_reservations(observations)
+
+    async def _note_reservations(self, observations: Sequence[Observation]) -> None:
+        """Say which reservations are not there, and which calls count in another budget than they name, or in none."""
+        named = sorted({(o.reservation, o.budget or "") for o in observations if o.reservation})
+        payers = await self.ledger.payers([name for name, _ in named]) if named else {}
+        settings = self.sink.settings
+        notes = (_reservation_note(name, by, payers.get(name), settings) for name, by in named)
+        self.notes.extend([note for note in dict.fromkeys(notes) if note][:NOTES_MAX])
 
     def refuse(self, rejections: Sequence[Rejection], now_ms: int) -> None:
         """Count what was refused of what comes one by one, for later answers."""
@@ -137,6 +140,41 @@ class NewNames:
     async def dependencies_of(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The dependency of each observation with one of these ids, where it is stored."""
         return await self.sink.dependencies_of(ids)
+
+
+def _reservation_note(
+    name: str, budget: str, payer: Payer | None, settings: Settings
+) -> str | None:
+    """A note on calls that name a budget and a reservation, where they count elsewhere than they may be meant to."""
+    of = f"Reservation '{plain(name, 80)}'"
+    if payer is None:
+        return (
+            f"{of} is not known: what its calls cost counts by their budget and dependency alone."
+        )
+    if payer.is_declared:
+        return (
+            f"{of} was settled at a declared amount, which stands: what its calls cost counts by their "
+            f"dependency, and not in '{plain(payer.budget, 80)}'."
+        )
+    if budget and not _counts_in(payer.budget, budget, settings):
+        return (
+            f"{of} is of budget '{plain(payer.budget, 80)}': what its calls cost counts there, and in "
+            f"'{plain(budget, 80)}', which they name, by their dependency alone."
+        )
+    return None
+
+
+def _counts_in(payer: str, budget: str, settings: Settings) -> bool:
+    """Whether what one budget pays for counts in another that calls name: itself, its key, or one above."""
+    if payer == budget or payer.startswith(f"{budget}/"):
+        return True
+    configured = settings.budget(payer)
+    if configured is None:
+        return False
+    above = configured.parent
+    return budget in configured.formerly or (
+        above is not None and _counts_in(above, budget, settings)
+    )
 
 
 def _is_of_value(one: Observation, keyed: Mapping[str, BudgetSettings]) -> bool:

@@ -320,13 +320,20 @@ async def settle_reservation(
         if entry_of is None
         else lambda closed: entry_of(_settlement(closed, settings, now_ms), closed.budget),
     )
-    return _settlement(closed, settings, now_ms)
+    was_closed = entry_of is not None and closed.decision_id is None
+    return _settlement(closed, settings, now_ms, replayed=was_closed)
 
 
-def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> Settlement:
+def _settlement(
+    closed: ClosedReservation, settings: Settings, now_ms: int, *, replayed: bool = False
+) -> Settlement:
+    observed = closed.observed_micro_usd or 0
+    is_less = closed.actual_micro_usd < observed  # declared, than what its calls are known to cost
     overrun = max(closed.actual_micro_usd - closed.held_micro_usd, 0)
     unpriced, size = unpriced_of(closed.calls, closed.unit), UNIT_SIZE[closed.unit]
-    verdict: Verdict = "caution" if overrun else "unknown" if unpriced.hides_spending else "go"
+    verdict: Verdict = (
+        "caution" if overrun or is_less else "unknown" if unpriced.hides_spending else "go"
+    )
     look = NextAction(
         tool="check_budget_with_confidence",
         arguments={"budget": closed.budget},
@@ -343,6 +350,8 @@ def _settlement(closed: ClosedReservation, settings: Settings, now_ms: int) -> S
         actual_usd=closed.actual_micro_usd / size,
         overrun_usd=overrun / size,
         calls=closed.calls.calls or None,
+        calls_usd=observed / size if observed not in (0, closed.actual_micro_usd) else None,
+        replayed=replayed or None,
         unpriced=unpriced.share,
         # A budget that is no longer configured can be settled, and not asked about.
         next_actions=[look] if settings.budget(closed.budget) else [],

@@ -23,4 +23,4 @@ def micro_usd(usd: float, *, name: str, unit: Unit = "usd") -> int:
         raise ParameterError(f"{name} must be from 0 to {limit} {of}, not {usd!r}.")
     if size == 1 and not float(usd).is_integer():
         raise ParameterError(f"{name} must be a whole number of {unit}, not {usd!r}.")
-    return round(usd * size)
+    return max(round(usd * size), 1 if usd else 0)  # a little is not nothing

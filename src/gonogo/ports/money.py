@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from gonogo.ports.booked_costs import VersionCalls
 from gonogo.records import Costs, Decision, Dependency, Unit
@@ -156,6 +156,15 @@ class ClosedReservation:
     unit: Unit = "usd"
     # Of the log entry that was written with it; None where it was closed before, or has none.
     decision_id: str | None = None
+    # What its recorded calls came to, where an amount was declared.
+    observed_micro_usd: int | None = None
+
+
+class Payer(NamedTuple):
+    """The budget that a reservation belongs to, and whether it was settled at an amount that was declared."""
+
+    budget: str
+    is_declared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,8 +354,8 @@ class Ledger(Protocol):
         """Every budget that a recorded call ever named, configured or not."""
         ...
 
-    async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
-        """The ids among these that name no reservation."""
+    async def payers(self, reservations: Sequence[str]) -> Mapping[str, Payer]:
+        """The budgets that pay for calls of these reservations, by id; of one that is not known none."""
         ...
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:

@@ -133,17 +133,20 @@ def settlement_summary(settled: Settlement) -> str:
     """
     money = partial(amount_text, unit=settled.unit or "usd")
     name, held = plain(settled.reservation_id, 80), money(settled.held_usd)
+    before = "Closed before, and nothing new is booked. " if settled.replayed else ""
     if settled.status == "released":
-        return f"Reservation {name} released{_why_released(settled, held)}"
+        return f"{before}Reservation {name} released{_why_released(settled, held)}"
     if settled.status == "renewed":
         until = minute(settled.expires_at or settled.as_of)
         spent = money(settled.actual_usd)
         without = f"; {_without_cost(settled)}" if settled.unpriced else ""
         return f"Reservation {name} renewed until {until}: {spent} of {held} spent{without}."
     late = " after it had expired" if settled.status == "expired_settled" else ""
-    told = f"Reservation {name} settled{late} at {money(settled.actual_usd)} of {held} held"
+    told = f"{before}Reservation {name} settled{late} at {money(settled.actual_usd)} of {held} held"
     if settled.overrun_usd:
         told += f", an overrun of {money(settled.overrun_usd)}"
+    if settled.calls_usd is not None:
+        told += f"; its recorded calls {UNIT_WORDS[settled.unit or 'usd'].cost} {money(settled.calls_usd)}"
     return f"{told}; {_without_cost(settled)}." if settled.unpriced else f"{told}."
 
 

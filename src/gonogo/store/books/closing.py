@@ -136,7 +136,9 @@ def closed_as(connection: Connection, name: str, row: Sequence[Any]) -> ClosedRe
     budget, unit, held, declared, observed, late, created_ms = row
     if declared is not None:
         status: ClosedAs = "expired_settled" if late else "settled"
-        return ClosedReservation(name, budget, status, held, declared, unit=unit)
+        return ClosedReservation(
+            name, budget, status, held, declared, unit=unit, observed_micro_usd=observed
+        )
     calls = calls_of(connection, [name], budget, unit, created_ms=created_ms)
     status = "released" if observed <= 0 else "expired_settled" if late else "settled"
     return ClosedReservation(name, budget, status, held, observed, calls, unit=unit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from gonogo.errors import GonogoError, ParameterError, plain
@@ -14,6 +14,7 @@ from gonogo.ports.money import (
     Draft,
     JudgedCheck,
     Ledger,
+    Payer,
     Replay,
     ReserveRequest,
     RunProgress,
@@ -40,8 +41,8 @@ from gonogo.store.books.ledger_books import (
 from gonogo.store.books.run_books import (
     budgets_named,
     left_holds,
-    missing,
     next_hold,
+    payers,
     renew,
     run_so_far,
 )
@@ -188,9 +189,9 @@ class SqliteLedger:
         """See `Ledger`."""
         return await self._database.read(budgets_named)
 
-    async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
+    async def payers(self, reservations: Sequence[str]) -> Mapping[str, Payer]:
         """See `Ledger`."""
-        return await self._database.read(partial(missing, reservations=reservations))
+        return await self._database.read(partial(payers, reservations=reservations))
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""

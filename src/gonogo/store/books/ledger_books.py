@@ -82,9 +82,9 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
     """Book what newly stored observations cost and used, in the transaction that stores them.
 
     A cost that names a reservation belongs to it, whatever its dependency: while it is open it
-    uses up the hold; once it was settled at a declared cost it changes nothing; once it was closed
-    without one, or has expired, it adds to what was spent. A reservation that the store does not
-    know is passed over, and the cost counts by its budget and dependency.
+    uses up the hold; once it was settled at a declared cost it changes nothing in its budget, and counts by its
+    dependency elsewhere; once it was closed without one, or has expired, it adds to what was spent. A reservation
+    that the store does not know is passed over, and the cost counts by its budget and dependency.
 
     A reservation is in the unit of its budget. In other units its calls count in that budget too,
     but money: what they cost counts by the budget that they name themselves, and their dependency.
@@ -124,13 +124,13 @@ def book_costs(connection: Connection, costs: Sequence[BookedCost], now_ms: int)
         ],
     )
     for reservation, dependency, quarter, amount, is_call in reserved:
-        spent = _book_reserved(
-            connection, reservation, dependency, quarter, amount, now_ms, is_call=is_call
-        )
+        entry = dependency, quarter, amount
+        spent = _book_reserved(connection, reservation, *entry, now_ms, is_call=is_call)
         budget, unit = known[reservation]
         if unit is not None and unit != "usd":
-            key = dependency, budget or "", 1, quarter
-            used[key] = used[key].plus(Usage.amount(unit, spent))
+            for part_of, part in spent.items():
+                key = part_of, budget or "", 1, quarter
+                used[key] = used.get(key, Usage()).plus(Usage.amount(unit, part))
     _use_many(
         connection,
         [
@@ -161,33 +161,38 @@ def _book_reserved(
     now_ms: int,
     *,
     is_call: bool,
-) -> int:
-    """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered."""
+) -> dict[str, int]:
+    """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered, by dependency.
+
+    What comes after an amount was declared is taken off that amount: a cap over the dependency counts it, and
+    the reservation's budget what was declared.
+    """
     budget, unit, state, declared, observed, rest = connection.execute(
         "SELECT budget, unit, state, declared_micro_usd, observed_micro_usd, rest_nano_usd"
         " FROM reservation WHERE id = ?",
         (reservation,),
     ).fetchone()
-    if declared is not None:
-        return 0
-    source = source_id(connection, dependency, budget, 1)
     if not amount:
-        return 0  # no entry, which would count as a call of a run
+        return {dependency: 0}  # no entry, which would count as a call of a run
     if unit == "usd":
         # Entries are whole micro-dollars; the row carries the rest to the next one.
         amount, rest = divmod(amount + rest, NANO_A_MICRO)
     # What is beyond the largest sum is neither booked nor entered, so that the two stay equal.
     amount = min(amount, SUM_MAX - observed)
-    if unit == "usd":
-        book(connection, source, quarter, amount * NANO_A_MICRO)
     connection.execute(
         "UPDATE reservation SET observed_micro_usd = observed_micro_usd + ?, rest_nano_usd = ?"
         " WHERE id = ?",
         (amount, rest, reservation),
     )
-    kind = "cost" if state == "open" and is_call else "correct"
-    enter(connection, now_ms, reservation, kind, spent=amount, booked_as=(source, quarter))
-    return amount
+    parts = {dependency: ("cost" if state == "open" and is_call else "correct", amount)}
+    if declared is not None:
+        parts[""] = ("settle", -amount)
+    for name, (kind, part) in parts.items():
+        source = source_id(connection, name, budget, 1)
+        if unit == "usd":
+            book(connection, source, quarter, part * NANO_A_MICRO)
+        enter(connection, now_ms, reservation, kind, spent=part, booked_as=(source, quarter))
+    return {name: part for name, (_, part) in parts.items()}
 
 
 def source_id(connection: Connection, dependency: str, budget: str, reserved: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gonogo.errors import ParameterError, UnknownTarget
 from gonogo.ports.booked_costs import UNLISTED_TIER
-from gonogo.ports.money import EarlierHolds, LeftHold, ReservationCalls, RunProgress
+from gonogo.ports.money import EarlierHolds, LeftHold, Payer, ReservationCalls, RunProgress
 from gonogo.records import DAY_MS, HOUR_MS, QUARTER_MS, Unit
 from gonogo.settings import Settings
 from gonogo.store.books.hold_clock import date_anew, dating_of
@@ -124,12 +124,11 @@ def left_holds(connection: Connection, settings: Settings, *, now_ms: int) -> tu
     return tuple(found)
 
 
-def missing(connection: Connection, *, reservations: Sequence[str]) -> tuple[str, ...]:
+def payers(connection: Connection, *, reservations: Sequence[str]) -> dict[str, Payer]:
     """See `Ledger`."""
-    known = "SELECT 1 FROM reservation WHERE id = ?"
-    return tuple(
-        name for name in reservations if connection.execute(known, (name,)).fetchone() is None
-    )
+    known = "SELECT budget, declared_micro_usd IS NOT NULL FROM reservation WHERE id = ?"
+    found = ((name, connection.execute(known, (name,)).fetchone()) for name in reservations)
+    return {name: Payer(row[0], bool(row[1])) for name, row in found if row is not None}
 
 
 def run_so_far(connection: Connection, *, name: str) -> RunProgress | None:

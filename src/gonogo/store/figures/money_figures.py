@@ -189,6 +189,9 @@ def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dic
     known = {row[0] for row in connection.execute("SELECT id FROM reservation").fetchall()}
     accounts: dict[str, _Account] = {}
     spent: dict[Spend, int] = defaultdict(int)
+    apart: dict[str, int] = defaultdict(
+        int
+    )  # declared beyond the calls, and less for each that came later
     for name, kind, held, amount, dependency, quarter in connection.execute(
         _ENTRIES[connection.has_shards]
     ).fetchall():
@@ -198,7 +201,10 @@ def _entered(connection: Connection) -> tuple[dict[str, tuple[object, ...]], dic
         elif kind in ("cost", "correct"):
             at = at._replace(observed=at.observed + amount)
         elif kind == "settle":
-            declared = at.observed + amount if quarter else None  # one engine writes 0 for none
+            apart[name] += amount
+            declared = (
+                at.observed + apart[name] if quarter else None
+            )  # one engine writes 0 for none
             at = at._replace(state="settled", declared=declared)
         else:
             at = at._replace(state="released")

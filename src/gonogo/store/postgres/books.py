@@ -39,8 +39,8 @@ UPDATE reservation r SET
   observed_micro_usd = least(r.observed_micro_usd + ?1 + (r.rest_nano_usd + ?2) / 1000, {SUM_MAX}),
   rest_nano_usd = (r.rest_nano_usd + ?2) % 1000
 FROM (SELECT root, id, observed_micro_usd FROM reservation WHERE root = ?3 AND id = ?4 FOR UPDATE) old
-WHERE r.root = old.root AND r.id = old.id AND r.declared_micro_usd IS NULL
-RETURNING r.budget, r.state, r.observed_micro_usd - old.observed_micro_usd
+WHERE r.root = old.root AND r.id = old.id
+RETURNING r.declared_micro_usd, r.state, r.observed_micro_usd - old.observed_micro_usd
 """  # noqa: S608 - a constant number
 _OPEN = """
 r.root = ANY(:roots) AND r.state = 'open' AND r.budget = ANY(:members{i}) AND r.unit = :unit{i}
@@ -202,12 +202,13 @@ def book_costs(
         reserved, key=lambda each: (each[0].root, each[1])
     ):
         # A row without an amount all the same: so the budget knows who called in its name.
-        key = of.root, of.budget, dependency, 1, quarter
         spent = _use_hold(
             connection, of, name, dependency, quarter, amount, now_ms=now_ms, is_call=is_call
         )
-        added[key] += spent * NANO_A_MICRO if of.unit == "usd" else 0
-        used[key] = used.get(key, Usage()).plus(Usage.amount(of.unit, spent))
+        for part_of, part in spent.items():
+            key = of.root, of.budget, part_of, 1, quarter
+            added[key] += part * NANO_A_MICRO if of.unit == "usd" else 0
+            used[key] = used.get(key, Usage()).plus(Usage.amount(of.unit, part))
     add_spending(connection, {key: nano for key, nano in added.items() if nano or key[1]})
     add_used(connection, used)
 
@@ -234,20 +235,26 @@ def _use_hold(
     *,
     now_ms: int,
     is_call: bool,
-) -> int:
-    """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered."""
+) -> dict[str, int]:
+    """Use up a hold by an amount: 1e-9 USD, or so many of its own unit; the whole part that was entered, by dependency.
+
+    As `store.ledger_books`: what comes after an amount was declared is taken off that amount.
+    """
     if not amount:
-        return 0  # no entry, which would count as a call of a run
+        return {dependency: 0}  # no entry, which would count as a call of a run
     amounts = divmod(amount, NANO_A_MICRO) if of.unit == "usd" else (amount, 0)
     used = connection.execute(_USE_HOLD, (*amounts, of.root, name)).fetchone()
     if used is None:
-        return 0
+        return {dependency: 0}
+    declared, state, spent = used[0], used[1], int(used[2])
     # What is beyond the largest sum is neither booked nor entered: the two stay equal.
-    kind = "cost" if used[1] == "open" and is_call else "correct"
-    spent = int(used[2])
-    booked_as = dependency, quarter
-    enter(connection, of.root, name, kind, now_ms=now_ms, spent=spent, booked_as=booked_as)
-    return spent
+    parts = {dependency: ("cost" if state == "open" and is_call else "correct", spent)}
+    if declared is not None:
+        parts[""] = ("settle", -spent)
+    for part_of, (kind, part) in parts.items():
+        booked_as = part_of, quarter
+        enter(connection, of.root, name, kind, now_ms=now_ms, spent=part, booked_as=booked_as)
+    return {part_of: part for part_of, (_, part) in parts.items()}
 
 
 def _known(connection: Connection, reservations: set[str]) -> dict[str, _BookedReservation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from gonogo.ports.money import (
     ClosedReservation,
     JudgedCheck,
     Ledger,
+    Payer,
     Replay,
     ReserveRequest,
     RunProgress,
@@ -29,8 +30,8 @@ from gonogo.store.books.ledger import answered
 from gonogo.store.books.run_books import (
     budgets_named,
     left_holds,
-    missing,
     next_hold,
+    payers,
     renew,
     run_so_far,
 )
@@ -293,9 +294,9 @@ class PostgresLedger:
         """See `Ledger`."""
         return await self._database.read(budgets_named)
 
-    async def missing(self, reservations: Sequence[str]) -> tuple[str, ...]:
+    async def payers(self, reservations: Sequence[str]) -> Mapping[str, Payer]:
         """See `Ledger`."""
-        return await self._database.read(partial(missing, reservations=reservations))
+        return await self._database.read(partial(payers, reservations=reservations))
 
     async def judged(self, *, limit: int = 1000) -> tuple[JudgedCheck, ...]:
         """See `Ledger`."""
