@@ -12,6 +12,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from gonogo.coherence import MOMENT_RULES, PAIR_RULES, RULES
+from lives_counted import COUNTED
 from oracle import KNOWN, ORACLE, listen
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["coherence"] = ORACLE.summary()
+        output["lives"] = COUNTED.summary()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -102,10 +104,15 @@ def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - of a plugin withou
     output = getattr(node, "workeroutput", {})
     if "coherence" in output:
         ORACLE.add(output["coherence"])
+        COUNTED.add(**output["lives"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many answers went through how many rules, and what is known to disagree."""
+    if COUNTED.lives:
+        terminalreporter.write_line(
+            f"way back and forward: {COUNTED.lives} lives of the model, {len(COUNTED.states)} states"
+        )
     if not ORACLE.answers:
         return
     terminalreporter.write_line(

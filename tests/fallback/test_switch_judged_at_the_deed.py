@@ -258,7 +258,7 @@ async def test_a_replay_says_what_is_now(night: Night) -> None:
         assert isinstance(again, FallbackResult)
         assert again.replayed
         assert "now goes to chat-b" not in again.summary
-        assert "it goes to chat-a 100% now (epoch 2)" in again.summary
+        assert "it goes to chat-a 100% now" in again.summary
         assert [(t.target, t.share) for t in again.traffic or []] == [("chat-a", 1.0)]
         assert (again.undo, again.expires_at) == (None, None)
     with pytest.raises(UnknownTarget, match=r"Unknown action 'nope'\. Known: "):

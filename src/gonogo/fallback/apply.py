@@ -110,7 +110,7 @@ def _overtaken(result: FallbackResult, route: Route, now_ms: int) -> FallbackRes
             "verdict": worst_verdict(["caution", result.verdict]),
             "summary": f"Carried out already, {minute(result.as_of)}: {result.dependency} went to "
             f"{shares(result.to)} (route epoch {result.route_epoch}). The route has moved since: it goes to "
-            f"{told_targets(route.targets)} now (epoch {route.epoch}).",
+            f"{told_targets(route.targets)} now.",
             "as_of": rfc3339(now_ms),
             "next_actions": [
                 NextAction(
