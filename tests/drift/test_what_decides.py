@@ -288,7 +288,9 @@ async def test_rows_that_were_refused_may_be_the_failures(
             await world.app.record_observations(rows)
         await (await world.app.stores()).db.settled()
         report = await world.app.check_model_drift("m")
+        trust = await world.app.get_trust_score_health("m")
         listed = await world.app.list_dependencies()
+    assert trust.verdict == verdict, trust.summary
     assert (report.status, report.verdict) == ("stable", verdict)
     assert report.refused is not None
     assert report.refused.n == refused

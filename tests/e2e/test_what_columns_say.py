@@ -6,6 +6,7 @@ import bz2
 import io
 import json
 import lzma
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from product import typed
+from product import lines, typed
 
 from gonogo.ingest.cell_words import _OPPOSITES, outcome_of_word
 from gonogo.ingest.mapping import ColumnMap
@@ -222,3 +223,26 @@ def test_a_file_of_another_packer_says_how_it_comes_in(
     refused = typed("ingest", str(file), store=tmp_path / "s.db")
     assert refused.returncode != 0
     assert said.format(file) in refused.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_one_offered_command_takes_zone_and_segments_too(tmp_path: Path, form: str) -> None:
+    """Times that state no zone, a score in words, and what calls are told apart by, at the first refusal."""
+    cells = {"timestamp": "2026-10-28 18:00:05", "model": "m", "score": "fail"}
+    cells |= {"region": "eu", "Customer Tier": "pro", "note": "Sorry, no."}
+    table = ";".join(cells) + "\n" + ";".join(cells.values()) + "\n"
+    source, store = tmp_path / f"calls.{form}", tmp_path / "s.db"
+    source.write_text(table if form == "csv" else lines([cells | {"score": 2}]))
+    refused = typed("ingest", str(source), store=store)
+    offered = (refused.stdout + refused.stderr).partition("Perhaps: ")[2].strip()
+    assert offered.startswith("--timezone ZONE ")
+    options = shlex.split(offered.replace("ZONE", "Europe/Berlin"))
+    taken = typed("ingest", str(source), *options, store=store).stdout
+    assert taken.startswith("1 accepted, 0 duplicates, 0 updated, 0 refused\n")
+    assert "2026-10-28T17:00:05Z; " + ("1 outcome" if form == "csv" else "0 outcomes") in taken
+    assert "Left out: column 'note'." in taken
+    for known in ("region=eu", "customer_tier=pro"):
+        other = f"{known.partition('=')[0]}=other"
+        assert known in typed("check", "drift", "m", "--segment", other, store=store).stderr
+    again = typed("ingest", str(source), "--timezone", "Europe/Berlin", store=store)
+    assert "--timezone" not in (again.stdout + again.stderr).partition("Perhaps: ")[2]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gonogo.drift.drift_memory import DriftMemory
     from gonogo.drift.finding import DriftQuestion
     from gonogo.hours.stream_cache import AnswerCache
+    from gonogo.text.row_notes import Report
     from gonogo.trust.fleet_scores import Suspicion
 
 # How long a look at the fleet goes on scoring before it answers with what there is.
@@ -50,9 +51,7 @@ class CheckMemory(Maintenance):
 
     async def _drift(self, question: DriftQuestion) -> tuple[Mark | None, DriftReport]:
         from gonogo.drift.drift_check import check_drift
-        from gonogo.drift.drift_words import given_refused
         from gonogo.hours.periods import check_until
-        from gonogo.text.row_notes import beside_refused
 
         stores, now_ms = await self.stores(), self._clock()
         if question.until is not None:
@@ -69,10 +68,7 @@ class CheckMemory(Maintenance):
             mark=mark,
         )
         if mark is not None and question.is_about_now:
-            report = beside_refused(report, mark.refused, now_ms=now_ms)
-            own = self.settings.dependency(report.dependency)
-            taken = None if mark.refused is None else mark.refused.taken
-            report = given_refused(report, taken=taken, min_effect=own.min_effect)
+            report = self._given_refused(report, report.dependency, mark, now_ms)
         report = await _beside_changes(stores, report)
         if question.is_about_the_whole:
             return mark, report
@@ -92,7 +88,6 @@ class CheckMemory(Maintenance):
     async def _trust(
         self, dependency: str | None, detail: Detail
     ) -> tuple[Mark | None, TrustReport]:
-        from gonogo.text.row_notes import beside_refused
         from gonogo.trust.trust_check import check_trust
 
         stores, now_ms = await self.stores(), self._clock()
@@ -110,8 +105,18 @@ class CheckMemory(Maintenance):
             mark=mark,
         )
         if mark is not None:
-            report = beside_refused(report, mark.refused, now_ms=now_ms)
+            report = self._given_refused(report, dependency, mark, now_ms)
         return mark, report
+
+    def _given_refused(self, report: Report, name: str, mark: Mark, now_ms: int) -> Report:
+        """The report, with the rows of its dependency that were refused lately and what they make of its verdict."""
+        from gonogo.drift.drift_words import given_refused
+        from gonogo.text.row_notes import beside_refused
+
+        report = beside_refused(report, mark.refused, now_ms=now_ms)
+        taken = None if mark.refused is None else mark.refused.taken
+        least = self.settings.dependency(name).min_effect
+        return given_refused(report, taken=taken, min_effect=least)
 
     async def _fleet(self, stores: Stores, detail: Detail, now_ms: int) -> TrustReport:
         """A look at the fleet that answers in time, with what an earlier one found in mind."""

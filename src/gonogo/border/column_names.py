@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from shlex import quote
 from types import MappingProxyType
 
@@ -80,7 +80,7 @@ _MOMENT = re.compile(r"_(at|date|datetime|timestamp|ts)$")
 # Days and clocks that stand in columns of their own.
 _DAYS = frozenset(["date", "day", "datum", "fecha", "data", "jour", "giorno", "dia"])
 _CLOCKS = frozenset(["time", "clock", "zeit", "uhrzeit", "hora", "ora", "heure", "tijd", "orario"])
-# What stands before it has room in a message of 400 characters, and in a refusal of 300.
+# What stands before it has room in a refusal of 300 characters.
 SUGGESTION_CHARS_MAX = 240
 # A score does not say which way is good, so it is no outcome.
 _SCORES = (
@@ -89,6 +89,16 @@ _SCORES = (
     "helpfulness similarity bleu rouge f1 bias hallucination safety harm reward"
 )
 _OWN_SCORES = frozenset(_SCORES.split())
+# What calls are told apart by: a column whose name, or the last word of it, is one of these is a segment.
+_SEGMENT_NAMES = (
+    "region country tier plan tenant customer client language lang locale channel cohort segment category topic intent team "
+    "environment env market user_type device platform "
+    "land kunde kundengruppe tarif sprache abteilung kanal pays langue equipe pais idioma cliente canal paese lingua"
+)
+_SEGMENTS = frozenset(_SEGMENT_NAMES.split())
+_SEGMENTS_MAX = 4
+_OF_SEGMENT = re.compile(r"_(id|name|code|key)$")
+_NO_ZONE = re.compile(r"(\d{4}-\d\d-\d\d|.*\d:\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)", re.ASCII)
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in (field, *names.split())}
 _MS_OF_UNIT = {
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), "*0.000001"),
@@ -133,6 +143,10 @@ def suggestion(
     unknown: Sequence[str],
     taken: Iterable[str] = (),
     values: Mapping[str, object] = MappingProxyType({}),
+    *,
+    has_zone: bool = True,
+    says_right: Container[str] = (),
+    chars_max: int = SUGGESTION_CHARS_MAX,
 ) -> str:
     """The options that would take columns in, as they are typed; "" where nothing is recognised.
 
@@ -140,31 +154,59 @@ def suggestion(
         unknown: Columns that are no fields.
         taken: Fields that have a column already.
         values: What one record holds of them: a `request_time` of 2026-04-02 is no latency.
+        has_zone: Whether the zone of times that state none was said.
+        says_right: Columns whose value in that record is a word for right or wrong: no score, but an outcome.
+        chars_max: The room that there is.
     """
     filled, options = set(taken), dict[str, str]()
+    moment = [column for column in ("ts",) if column in values]
     if "ts" not in filled and (moment := _day_and_clock(unknown)):
         filled.add("ts")
         options |= dict.fromkeys(moment, f"--map {quote('ts=' + '+'.join(moment))}")
     for meant in (_meant, _perhaps_meant):
         for column in unknown:
-            field, factor = meant(column)
-            if field == "latency_ms" and _MOMENT_TEXT.match(str(values.get(column, ""))):
-                field, factor = "ts", ""
-            if field == "cost_usd" and other_currency(column):
-                factor = "*USD_PER_" + _CODES.get(other_currency(column), other_currency(column))
+            field, factor = _as_valued(column, *meant(column), values)
+            if column in says_right and (field or "").startswith("metrics."):
+                field = "outcome"
             if field is not None and field not in filled and column not in options:
+                moment = [column] if field == "ts" and not factor else moment
                 filled.add(field)
                 options[column] = f"--map {quote(f'{field}={column[:60]}{factor}')}"
     if not options:
         return ""
+    options |= _segments([column for column in unknown if column not in options])
     named = [] if "dependency" in filled else ["--set dependency=NAME"]
+    if not has_zone and moment and _NO_ZONE.fullmatch(str(values.get(moment[-1], ""))):
+        named.append("--timezone ZONE")
     told = list(dict.fromkeys(options[column] for column in unknown if column in options))
     rest = ["--ignore-unknown"] if len(options) < len(unknown) else []
     # A command that is cut off can not be typed: what matters least is left out whole.
-    while len(" ".join([*named, *told, *rest])) > SUGGESTION_CHARS_MAX:
+    while len(" ".join([*named, *told, *rest])) > chars_max:
         told.remove(max(told, key=_rank))
         rest = ["--ignore-unknown"]
     return " ".join([*named, *told, *rest])
+
+
+def _as_valued(
+    column: str, field: str | None, factor: str, values: Mapping[str, object]
+) -> tuple[str | None, str]:
+    """The field and factor that a column's name suggests, corrected by its value and its currency."""
+    if field == "latency_ms" and _MOMENT_TEXT.match(str(values.get(column, ""))):
+        return "ts", ""
+    if field == "cost_usd" and (other := other_currency(column)):
+        return field, f"*USD_PER_{_CODES.get(other, other)}"
+    return field, factor
+
+
+def _segments(columns: Iterable[str]) -> dict[str, str]:
+    """The options that take columns for segments, by column."""
+    found = dict[str, str]()
+    for column in columns:
+        key = _plainly(column.rpartition(".")[2])
+        name = _OF_SEGMENT.sub("", key)
+        if name in _SEGMENTS or name.rpartition("_")[2] in _SEGMENTS:
+            found[column] = f"--map {quote(f'segments.{key}={column[:60]}')}"
+    return dict(list(found.items())[:_SEGMENTS_MAX])
 
 
 def _day_and_clock(columns: Sequence[str]) -> list[str]:

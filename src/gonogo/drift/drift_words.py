@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from gonogo.answers import DriftReport, DriftStatus, NextAction
+from typing import TYPE_CHECKING
+
+from gonogo.answers import DriftReport, DriftStatus, NextAction, TrustReport
 from gonogo.drift.finding import DriftQuestion, Finding
 from gonogo.drift.ladder import DROP_EXCLUDED
 from gonogo.records import Verdict
 from gonogo.settings import DependencySettings
 from gonogo.text.drift_summary import things
+from gonogo.text.forms import counted
+
+if TYPE_CHECKING:
+    from gonogo.text.row_notes import Report
 
 VERDICT_OF: dict[DriftStatus, Verdict] = {
     "stable": "go",
@@ -27,9 +33,7 @@ def verdict_of(finding: Finding) -> Verdict:
     return VERDICT_OF[finding.status]
 
 
-def given_refused(
-    report: DriftReport, *, taken: int | None = None, min_effect: float
-) -> DriftReport:
+def given_refused(report: Report, *, taken: int | None = None, min_effect: float) -> Report:
     """The report; a `go` is a caution where the rows that were refused could hide twice what matters.
 
     A row is refused for reading otherwise than the rest, as those of failed calls do. What `go` excludes
@@ -37,16 +41,22 @@ def given_refused(
     the baseline, of those that came in the same days where these are counted (`taken`): a loss of late is one
     of few, however much came before.
     """
-    refused, current = report.refused, report.current
-    if report.verdict != "go" or refused is None or current is None or not current.n:
+    refused, calls = (
+        report.refused,
+        float(report.n or 0) if isinstance(report, TrustReport) else 0.0,
+    )
+    beside = counted(round(calls), "call")
+    if isinstance(report, DriftReport) and report.current is not None:
+        # Of few calls that have a label, a refused row had one no more often than the rest.
+        labelled = 1.0 if report.label_coverage is None else report.label_coverage.share
+        calls = report.current.n / max(labelled, 1e-6)
+        beside = things(report.current.n, report.metric)
+    if report.verdict != "go" or refused is None or not calls:
         return report
-    # Of few calls that have a label, a refused row had one no more often than the rest.
-    labelled = 1.0 if report.label_coverage is None else report.label_coverage.share
-    calls = current.n / max(labelled, 1e-6)
     lost = refused.n / (refused.n + (calls if taken is None else min(calls, taken)))
     if lost <= DROP_EXCLUDED * min_effect:
         return report
-    told = f"Beside {things(current.n, report.metric)} that is too many to say go: they may be the bad ones."
+    told = f"Beside {beside} that is too many to say go: they may be the bad ones."
     return report.model_copy(update={"verdict": "caution", "summary": f"{report.summary} {told}"})
 
 

@@ -95,7 +95,8 @@ class BatchReader:
         batch, clock, is_mapped = Batch(), self._clock, self._is_mapped
         until_ms = clock() + BATCH_MS_MAX
         is_foreign = self._is_foreign
-        read = partial(parse_observation, from_file=True, run=self._reading.run or None)
+        run, has_zone = self._reading.run or None, self._reading.zone is not None
+        read = partial(parse_observation, from_file=True, run=run, has_zone=has_zone)
         observations, lines, rejected, size = batch.observations, batch.lines, batch.rejected, 0
         for row in self._rows:
             now_ms = clock()

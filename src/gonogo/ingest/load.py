@@ -195,7 +195,8 @@ async def _own_run(
         return reading
     source = await _opened(path, io.BytesIO(), reading)
     try:
-        opened = await to_thread.run_sync(opened_rows, source, mapping, reading.stated)
+        form = reading.stated, reading.zone
+        opened = await to_thread.run_sync(opened_rows, source, mapping, *form)
         if opened.is_cells:
             return reading  # a cell is known by what it counts
         reader = BatchReader(
@@ -259,9 +260,8 @@ async def _load_source(
     reading: Reading,
 ) -> None:
     """Store what a source holds: observations, or hour cells."""
-    opened = await to_thread.run_sync(
-        opened_rows, source, mapping, reading.stated, abandon_on_cancel=True
-    )
+    form = reading.stated, reading.zone
+    opened = await to_thread.run_sync(opened_rows, source, mapping, *form, abandon_on_cancel=True)
     load_rows = _load_cells if opened.is_cells else _load_observations
     await load_rows(source, opened, sink, clock, loaded, progress, reading)
 

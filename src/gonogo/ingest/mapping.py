@@ -11,7 +11,13 @@ from types import MappingProxyType
 from gonogo.border.column_names import MAP_ADVICE, counted_calls, states_no_unit, suggestion
 from gonogo.border.foreign import whole
 from gonogo.errors import DataError, plain
-from gonogo.ingest.cell_words import Form, is_decimal_comma, is_nothing, typed_cell
+from gonogo.ingest.cell_words import (
+    Form,
+    is_decimal_comma,
+    is_nothing,
+    outcome_of_word,
+    typed_cell,
+)
 from gonogo.ingest.error_codes import error_code, error_code_of
 from gonogo.ingest.observation import FIELDS
 from gonogo.ingest.times import with_year_first
@@ -20,6 +26,8 @@ _NESTED: dict[str, Form] = {"segments": "text", "metrics": "number"}
 _NUMERIC: frozenset[Form] = frozenset(["number", "count", "outcome"])
 _TIMES = ("ts", "outcome_ts")
 LISTED = 3
+# Of a whole file that is refused: a command that takes it in at once, however many columns it has.
+_SUGGESTION_CHARS_MAX = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ class ColumnMap:
         *,
         decimal_comma: bool = False,
         first: Mapping[str, object] = MappingProxyType({}),
+        has_zone: bool = True,
     ) -> ColumnMap:
         """The mapping of a CSV file: every column has its target, and cells are text.
 
@@ -156,6 +165,7 @@ class ColumnMap:
             path: Names it.
             decimal_comma: Whether its numbers may have decimal commas.
             first: Its first record, where it can be looked at.
+            has_zone: Whether the zone of times that state none was said.
 
         Raises:
             DataError: columns that are neither fields nor mapped, or mapped ones that are missing.
@@ -177,7 +187,14 @@ class ColumnMap:
                 )
             taken = [target.field for _, target in (*self.targets, *own) if target is not None]
             taken += [target.field for target, _ in self.constants]
-            likely = suggestion(unknown, taken, first)
+            likely = suggestion(
+                unknown,
+                taken,
+                first,
+                has_zone=has_zone,
+                says_right=_words_of_right(first),
+                chars_max=_SUGGESTION_CHARS_MAX,
+            )
             raise DataError(
                 f"'{plain(Path(path).name, 40)}' has columns that are no fields: {_listed(unknown, 20)}. "
                 + (f"Perhaps: {likely}" if likely else f"{MAP_ADVICE}.")
@@ -288,6 +305,15 @@ def _of_json(form: Form, text: str) -> object:
 
 _WORDS_OF_CONTENT = frozenset({"prediction", "label", "segments", "output"})
 _IDENTIFYING = frozenset({"dependency", "version", "ts", "item"})
+
+
+def _words_of_right(values: Mapping[str, object]) -> frozenset[str]:
+    """The columns of a record whose cell is a word that says right or wrong."""
+    return frozenset(
+        column
+        for column, cell in values.items()
+        if isinstance(cell, str) and cell[:1].isalpha() and outcome_of_word(cell) is not None
+    )
 
 
 def _fits(name: str, value: object) -> bool:

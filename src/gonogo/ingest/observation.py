@@ -165,6 +165,7 @@ def parse_observation(
     position: int = 0,
     run: str | None = None,
     alias: str | None = None,
+    has_zone: bool = True,
 ) -> Observation | Rejection:
     """Check one observation and turn it into stored units; a field that is null is absent.
 
@@ -176,6 +177,7 @@ def parse_observation(
         position: The index or line that a Rejection names.
         run: The run of an import that it comes with.
         alias: Another id by which outcomes may name it.
+        has_zone: Whether the zone of times that state none was said, for the advice about unknown fields.
 
     Returns:
         The observation, or the first problem that was found. Never raises.
@@ -187,7 +189,7 @@ def parse_observation(
     try:
         for name, value in raw.items():
             if name not in checks:
-                raise RefusedError(_unknown(name, raw, from_file))  # noqa: TRY301
+                raise RefusedError(_unknown(name, raw, from_file, has_zone))  # noqa: TRY301
             if value is not None:
                 place, check = checks[name]
                 values[place] = check(value)
@@ -260,13 +262,13 @@ def _complete(values: list[Any], *, now_ms: int, from_file: bool) -> None:
         raise _AheadError("outcome_ts")
 
 
-def _unknown(name: object, raw: Mapping[Any, object], from_file: bool) -> str:  # noqa: FBT001
+def _unknown(name: object, raw: Mapping[Any, object], from_file: bool, has_zone: bool) -> str:  # noqa: FBT001
     """The advice about unknown fields: of a file, whose columns can be mapped, about all of them at once."""
     unknown = [str(key) for key in raw if key not in FIELDS]
     # What lies in an object comes after what lies beside it.
     inner = [f"{key}.{part}" for key in unknown[:INNER_MAX] for part in _entry_names(raw.get(key))]
     filled = [key for key in raw if key in FIELDS]
-    likely = suggestion([*unknown, *inner], filled, raw) if from_file else ""
+    likely = suggestion([*unknown, *inner], filled, raw, has_zone=has_zone) if from_file else ""
     near = [] if likely else difflib.get_close_matches(str(name)[:80], FIELDS, n=3)
     if near or not from_file:
         return f"unknown field; {'nearest' if near else 'known'}: {', '.join(near or FIELDS)}"

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from itertools import chain, islice
 from pathlib import Path
 from shlex import quote
@@ -232,8 +233,10 @@ class OpenedRows:
     is_cells: bool = False
 
 
-def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> OpenedRows:
-    """The rows of a source, and the mapping for them.
+def opened_rows(
+    source: Source, mapping: ColumnMap, stated: str | None, zone: tzinfo | None = None
+) -> OpenedRows:
+    """The rows of a source of a stated format, and the mapping for them; `zone`: of times that state none.
 
     Raises:
         DataError: a header does not fit, or the file is not of the format that was stated.
@@ -263,7 +266,7 @@ def opened_rows(source: Source, mapping: ColumnMap, stated: str | None) -> Opene
         return OpenedRows(foreign_rows(rows, found, file), mapping, understanding, is_foreign=True)
     record = first if isinstance(first, Mapping) else {}
     if contents.header:
-        mapping, rows = _table(source, contents, rows, mapping, record)
+        mapping, rows = _table(source, contents, rows, mapping, record, has_zone=zone is not None)
     own = Understanding(
         _TITLES[contents.container],
         File(source.path),
@@ -315,10 +318,16 @@ def _table(
     rows: Iterator[Row | Rejection],
     mapping: ColumnMap,
     first: Mapping[str, object],
+    *,
+    has_zone: bool,
 ) -> tuple[ColumnMap, Iterator[Row | Rejection]]:
     """The mapping of a CSV file, and its rows."""
     mapping = mapping.with_header(
-        contents.header or (), source.path, decimal_comma=contents.decimal_comma, first=first
+        contents.header or (),
+        source.path,
+        decimal_comma=contents.decimal_comma,
+        first=first,
+        has_zone=has_zone,
     )
     # A stream is not waited for.
     if source.name is None:

@@ -38,7 +38,8 @@ def refused_text(refused: RefusedRows) -> str:
     was, are = ("was", "is") if refused.n == 1 else ("were", "are")
     return (
         f"{counted(refused.n, 'row')} since {since} {was} refused and {are} not counted: "
-        f"{refused.field} {plain(refused.problem, 120).rstrip('.?')}"
+        # Its first sentence: what to type at the next import follows, and stands in the object.
+        f"{refused.field} {refused.problem.partition('. ')[0].rstrip('.?')}"
     )
 
 
