@@ -1,12 +1,13 @@
 """Golden sets: how soon a five-point drop of 200 items is seen, and how often chance looks like one.
 
-    python benchmarks/detection_golden.py [--streams N]
+    python benchmarks/detection_golden.py [--streams N] [--only one|daily|falls]
 
 6 % of the items break and 1 % are fixed. Sets of three kinds: items that nearly always give the
 same answer, a fifth that waver, and items that are all a throw of dice (.94 each). One-shot: one
 run against one other by the exact paired test at .05, one-sided, and the same runs by two
 independent shares. Daily: one false alarm a year allowed, 7 runs to learn from, 20 quiet runs
-before the drop.
+before the drop. Falls: the same drop, mended after 3 runs or lasting for 30: runs that are told as
+worse, and as recovering, after its end; sets in which the one that lasts is ever called over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import math
 import numpy as np
 
 from gonogo.detectors.arrays import Floats
+from gonogo.detectors.golden.golden_falls import follow_runs
 from gonogo.detectors.golden.paired import WARM_UP_RUNS, GoldenRuns, run_evidence
 from gonogo.detectors.golden.pairs import ItemMeans, compare
 
@@ -82,6 +84,29 @@ def daily(kind: str, streams: int) -> tuple[float, float, float]:
     return found / streams, float(np.mean(needed_runs)), alarms / streams
 
 
+def falls(kind: str, streams: int) -> tuple[float, float, float]:
+    """Runs told as worse, and as recovering, after a fall of 3 runs; share of falls of 30 runs ever called over."""
+    worse, recovering, over = [], [], []
+    for stream in range(streams):
+        rng = np.random.default_rng((3, stream, KINDS.index(kind)))
+        well = population(kind, rng)
+        ill, start = dropped(well, rng), 1 + WARM_UP_RUNS + QUIET
+        told = statuses([well] * start + [ill] * 3 + [well] * 20, rng, first=start + 3)
+        worse.append(told.count("worse"))
+        recovering.append(told.count("recovering"))
+        told = statuses([well] * start + [ill] * 30, rng, first=start)
+        over.append("worse" in told and "quiet" in told[told.index("worse") :])
+    return float(np.mean(worse)), float(np.mean(recovering)), float(np.mean(over))
+
+
+def statuses(chances: list[Floats], rng: np.random.Generator, *, first: int) -> list[str]:
+    """The status after each run from one of them on."""
+    right = (rng.random((len(chances), ITEMS)) < np.array(chances)).astype(float)
+    ends = range(first + 1, len(right) + 1)
+    runs = [GoldenRuns(np.arange(n - 1), right[1:n], right[0]) for n in ends]
+    return [follow_runs(one, needed=NEEDED).status for one in runs]
+
+
 def evidence(chance: Floats, rng: np.random.Generator, newest: int | None = None) -> Floats:
     """Evidence after each run that follows the reference run."""
     right = (rng.random(chance.shape) < chance).astype(float)
@@ -93,17 +118,29 @@ def main() -> None:
     """Print the figures beside those asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=200, help="sets for each cell")
-    streams = parser.parse_args().streams
-    print(f"{'one run against one':34}{'power':>8}{'false':>8}   asked: paired >= .70, rate said")
-    for kind in KINDS:
-        for name, (power, false) in one_shot(kind, streams).items():
-            print(f"  {kind + ', ' + name:32}{power:8.3f}{false:8.3f}")
-    print(
-        f"\n{'daily runs':34}{'in 4':>8}{'mean':>8}{'false':>8}   asked: >= .95, <= .05 in 60 days"
-    )
-    for kind in KINDS:
-        share, mean, false = daily(kind, streams)
-        print(f"  {kind:32}{share:8.3f}{mean:8.2f}{false:8.3f}")
+    parser.add_argument("--only", choices=("one", "daily", "falls"))
+    given = parser.parse_args()
+    streams: int = given.streams
+    if given.only in (None, "one"):
+        print(
+            f"{'one run against one':34}{'power':>8}{'false':>8}   asked: paired >= .70, rate said"
+        )
+        for kind in KINDS:
+            for name, (power, false) in one_shot(kind, streams).items():
+                print(f"  {kind + ', ' + name:32}{power:8.3f}{false:8.3f}")
+    if given.only in (None, "daily"):
+        print(
+            f"{'daily runs':34}{'in 4':>8}{'mean':>8}{'false':>8}   asked: >= .95, <= .05 in 60 days"
+        )
+        for kind in KINDS:
+            share, mean, false = daily(kind, streams)
+            print(f"  {kind:32}{share:8.3f}{mean:8.2f}{false:8.3f}")
+    if given.only in (None, "falls"):
+        print(
+            f"{'falls':34}{'worse':>8}{'recov.':>8}{'over':>8}   runs after 3 bad ones; sets of 30 bad ones"
+        )
+        for kind in KINDS:
+            print(f"  {kind:32}" + "".join(f"{value:8.2f}" for value in falls(kind, streams)))
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ async def test_old_golden_runs_do_not_become_the_reference(
 async def test_a_new_normal_begins_a_golden_set_anew(tmp_path: Path) -> None:
     """What a person accepts is the golden set's reference from that day on."""
     async with open_world(tmp_path) as world:
-        for day in range(22):
+        for day in range(27):
             world.now_ms = START_MS + (day + 1) * DAY_MS
             await send(world, golden_run(day, 20 if day >= 12 else 0))
         told = await world.app.check_model_drift("m")

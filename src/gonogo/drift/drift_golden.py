@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gonogo.answers import Baseline, Current, DriftStatus, Evidence, GoldenPairs
+from gonogo.answers import Baseline, Current, DriftStatus, Evidence, GoldenPairs, Latest
+from gonogo.detectors.arrays import Ints
+from gonogo.detectors.golden.golden_falls import follow_runs
 from gonogo.detectors.golden.paired import (
     WARM_UP_RUNS,
     GoldenRuns,
     item_means,
-    run_evidence,
+    items_needed,
     runs_of,
 )
 from gonogo.detectors.golden.pairs import PairedTest, compare
@@ -20,17 +23,30 @@ from gonogo.detectors.intervals import difference_interval95, rate_interval95
 from gonogo.detectors.rate.comparison import COMPARISON_NEEDED, COMPARISON_SUGGESTS
 from gonogo.detectors.rate.rule import needed_for
 from gonogo.drift.compare import golden_pairs
+from gonogo.drift.drift_words import verdict_of
 from gonogo.drift.finding import Finding, change_of, evidence_of, hour_start
-from gonogo.drift.ladder import agreeing
+from gonogo.drift.ladder import DROP_EXCLUDED, agreeing, one_look
 from gonogo.errors import NotEnoughData
 from gonogo.records import DAY_MS, HOUR_MS, GoldenAnswers
 from gonogo.settings import DependencySettings
-from gonogo.text.forms import counted, number
+from gonogo.text.forms import counted, number, signed
 
 RUNS_A_DAY = 1.0
+# The runs that are told where no fall lasts.
+WEEK_RUNS = 7
 # One-sided p-values of the newest run against the first: that it is still worse, and that it is so by
 # itself.
 STILL_WORSE_P, ALONE_P = 0.05, 0.01
+_STATUS: dict[str, DriftStatus] = {
+    "quiet": "stable",
+    "better": "improved",
+    "worse": "degraded",
+    "recovering": "recovering",
+}
+_WEEK_GUARANTEE = (
+    "A caution that says that the 95% interval of the newest week's change excludes 0 is false in at most "
+    "0.025 of single looks, while runs are exchangeable with the first ones."
+)
 
 
 def golden_finding(
@@ -65,26 +81,29 @@ def golden_finding(
     if len(runs.day) <= WARM_UP_RUNS:
         return _learning(answers, counted_rows, runs)
     followed = _followed(runs, own, weight=weight)
-    if followed.status != "stable":
+    if followed.status in ("recovering", "improved") or verdict_of(followed) == "no_go":
         return followed
     return _baseline_fell(answers, counted_rows, runs) or followed
 
 
 def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Finding:
-    """The finding of the newest run, by the baseline of the first week."""
-    evidence = run_evidence(runs, newest=1)
+    """The finding of the runs since a fall, else of the newest week, by the baseline of the first week."""
     needed = needed_for(
         labels_per_day=RUNS_A_DAY, false_alarms_per_year=own.false_alarms_per_year * weight
     )
-    value, worse = float(evidence.value[-1]), evidence.worse[-1] >= evidence.better[-1]
-    before, after = float(runs.rate[:WARM_UP_RUNS].mean()), float(runs.rate[-1])
-    items, warm_up = int(runs.items[-1]), int(runs.items[:WARM_UP_RUNS].sum())
-    interval95 = difference_interval95(before, warm_up, after, items)
-    status: DriftStatus = "stable"
-    if value >= needed:
+    watch = follow_runs(runs, needed=needed)
+    told = watch.kept[max(WARM_UP_RUNS, len(watch.kept) - WEEK_RUNS) :]
+    if watch.first is not None:
+        told = np.arange(watch.first, len(runs.day))
+    n, warm_up = int(runs.items[told].sum()), int(runs.items[:WARM_UP_RUNS].sum())
+    after = float(np.nansum(runs.outcome[told])) / max(n, 1)
+    before = float(runs.rate[:WARM_UP_RUNS].mean())
+    interval95 = difference_interval95(before, warm_up, after, n)
+    status = _STATUS[watch.status]
+    if status == "improved" and interval95[0] <= 0:
         # What was better for days and has come back is no improvement now, whatever the days before showed.
-        status = "degraded" if worse else "improved" if interval95[0] > 0 else "stable"
-    return Finding(
+        status = "stable"
+    finding = Finding(
         metric="golden",
         status=status,
         baseline=Baseline(
@@ -96,17 +115,78 @@ def _followed(runs: GoldenRuns, own: DependencySettings, *, weight: float) -> Fi
         ),
         current=Current(
             mean=after,
-            n=items,
-            start=hour_start(int(runs.day[-1]) * 24),
+            n=n,
+            start=hour_start(int(runs.day[told[0]]) * 24),
             end=hour_start((int(runs.day[-1]) + 1) * 24),
-            interval95=rate_interval95(after, items),
+            interval95=rate_interval95(after, n),
+            latest=_latest(runs) if len(told) > 1 else None,
         ),
         change=change_of(before, after, interval95=interval95),
         evidence=evidence_of(
-            math.log10(max(value, 1e-300)), needed=needed, guarantee=_guarantee(needed)
+            math.log10(max(watch.value, 1e-300)), needed=needed, guarantee=_guarantee(needed)
         ),
-        golden=_last_run(runs, value),
+        golden=_last_run(runs, watch.value),
         newest_ts_ms=(int(runs.day[-1]) + 1) * DAY_MS,
+    )
+    return _as_far_as_shown(finding, runs, told, own)
+
+
+def _latest(runs: GoldenRuns) -> Latest:
+    """The newest run."""
+    mean, n, day = float(runs.rate[-1]), int(runs.items[-1]), int(runs.day[-1])
+    return Latest(
+        mean=mean,
+        n=n,
+        start=hour_start(day * 24),
+        end=hour_start((day + 1) * 24),
+        interval95=rate_interval95(mean, n),
+    )
+
+
+def _as_far_as_shown(
+    finding: Finding, runs: GoldenRuns, told: Ints, own: DependencySettings
+) -> Finding:
+    """The finding; where it is stable, as far as so few items have shown it.
+
+    Asking the same items again tells how often these are right, and never what the items that were
+    not asked would show.
+    """
+    loss, items = DROP_EXCLUDED * own.min_effect, int(runs.items[told].max())
+    if finding.status != "stable" or finding.change is None or finding.change.interval95 is None:
+        return finding
+    low, high = finding.change.interval95
+    wanted = items_needed(loss)
+    if items >= wanted and low >= -loss:
+        return one_look(finding)
+    if high < 0:
+        test = compare(runs.means(np.arange(WARM_UP_RUNS)), runs.means(told))
+        evidence = evidence_of(
+            math.log10(max(test.e_worse, 1e-300)),
+            needed=COMPARISON_SUGGESTS,
+            level="suggestive",
+            guarantee=_WEEK_GUARANTEE,
+        )
+        return replace(finding, status="degraded", evidence=evidence)
+    return replace(
+        finding,
+        status="insufficient_data",
+        why=_too_little(finding, loss=loss),
+        missing=f"Ask about {max(wanted, 2 * items if low < -loss else 0)} golden items or more.",
+    )
+
+
+def _too_little(finding: Finding, *, loss: float) -> str:
+    """The reason why the newest runs of a set do not exclude a loss."""
+    before, now, change = finding.baseline, finding.current, finding.change
+    said = "golden"
+    if before and now and before.mean is not None and now.mean is not None:
+        said += f" {number(before.mean)} → {number(now.mean)} on {counted(now.n, 'answer')}"
+    if change and change.interval95 and change.interval95[0] < -loss:
+        low, high = map(signed, change.interval95)
+        said += f", and the change's 95% interval, {low} to {high},"
+        return f"{said} does not exclude a loss of {number(loss)}"
+    return (
+        f"{said}, and so few items cannot exclude a loss of {number(loss)} in what they do not ask"
     )
 
 

@@ -149,6 +149,12 @@ class GoldenRuns:
         total: Floats = np.nansum(self.outcome, axis=1)
         return total / np.maximum(self.items, 1)
 
+    def means(self, runs: Ints) -> ItemMeans:
+        """The items that were answered in some of the runs, each by its mean."""
+        n = np.isfinite(self.outcome[runs]).sum(axis=0)
+        item = np.flatnonzero(n)
+        return ItemMeans(item, n[item], np.nansum(self.outcome[runs], axis=0)[item] / n[item])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunEvidence:
@@ -209,6 +215,11 @@ def runs_of(answers: GoldenAnswers, rows: Bools | None = None) -> GoldenRuns:
     return GoldenRuns(days, outcome, reference.mean)
 
 
+def items_needed(loss: float) -> int:
+    """Items of which none changed that exclude, at 95 %, a loss of that share by items that were not asked."""
+    return math.ceil(1.96**2 * (1 - loss) / loss)
+
+
 def run_evidence(
     runs: GoldenRuns, *, warm_up: int = WARM_UP_RUNS, newest: int | None = None
 ) -> RunEvidence:
@@ -238,7 +249,7 @@ def run_evidence(
     if not ((known >= 0) & (known <= 1)).all():
         raise DataError("A golden item's outcome does not lie in [0, 1].")
     pairs = runs.worse + runs.better
-    asked = runs.items / _dispersion(runs, warm_up)
+    asked = runs.items / run_dispersion(runs, warm_up)
     failed = asked * (1 - runs.rate)
     up = [
         _predictive_sum(runs.worse, pairs, _SHARE_STEPS, warm_up),
@@ -254,7 +265,7 @@ def run_evidence(
     return RunEvidence(runs.day, (up[0] + up[1] + items) / 3, (down[0] + down[1]) / 2)
 
 
-def _dispersion(runs: GoldenRuns, warm_up: int) -> Floats:
+def run_dispersion(runs: GoldenRuns, warm_up: int) -> Floats:
     """Variance of each run's passes as a multiple of the binomial's, from the runs before it.
 
     The spread of each item's own answers in the warm-up, mixed with the spread of run totals
