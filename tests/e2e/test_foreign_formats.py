@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 import pytest
 from product import answer, typed
+from pyarrow import parquet
 
 from foreign_files import (
     ANTHROPIC,
@@ -231,6 +232,42 @@ def test_scores_find_their_calls_and_bare_numbers_are_no_outcomes(tmp_path: Path
     assert "toxicity" in json.dumps(drift) or drift["verdict"] == "unknown"
     listed = answer(typed("list", "--json", store=store))["dependencies"]
     assert {"outcome", "metrics.toxicity"} <= set(listed[0]["metrics"])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_annotations_of_phoenix_find_their_spans(tmp_path: Path, form: str) -> None:
+    """As its own client exports them, apart from the spans: a label is the outcome, a bare score a metric."""
+    store, path = tmp_path / "gonogo.db", tmp_path / f"annotations.{form}"
+    spans = [{k: v for k, v in one.items() if not k.startswith("eval.")} for one in PHOENIX]
+    (tmp_path / "spans.json").write_text(json.dumps(spans))
+    typed("ingest", str(tmp_path / "spans.json"), store=store)
+    common = {"result.explanation": "…", "metadata": "{}", "identifier": "", "source": "API"}
+    common |= {"created_at": "2026-10-01T11:00:00+00:00", "id": "U3Bhbg=="}
+    rows: list[dict[str, Any]] = [
+        {"span_id": f"s{i}", "annotation_name": name, "annotator_kind": kind, **common}
+        | {"result.label": label, "result.score": score}
+        for i, name, kind, label, score in [
+            (0, "Correctness", "LLM", "correct", 1.0),
+            (1, "Correctness", "HUMAN", "incorrect", 0.0),
+            (2, "toxicity", "CODE", None, 0.25),
+            (3, "note", "HUMAN", None, None),
+        ]
+    ]
+    if form == "parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text(as_table(rows) if form == "csv" else json.dumps({"data": rows}))
+    told = answer(typed("ingest", str(path), "--json", store=store))
+    assert (told["updated"], told["rejected"]) == (3, [])
+    assert "annotations of Phoenix" in told["understood"][0]
+    assert "2 outcomes" in told["understood"][0]
+    assert "annotations that are neither right or wrong nor a score (1)" in " ".join(
+        told["understood"]
+    )
+    [listed] = answer(typed("list", "--json", store=store))["dependencies"]
+    assert {"outcome", "metrics.toxicity"} <= set(listed["metrics"])
+    again = answer(typed("ingest", str(path), "--json", store=store))
+    assert (again["updated"], again["rejected"]) == (0, [])
 
 
 def test_formats_are_named_where_they_are_asked_for() -> None:

@@ -51,6 +51,7 @@ FormatOption = Annotated[
         "langsmith",
         "datadog",
         "phoenix",
+        "phoenix-annotations",
         "langfuse-scores",
         "langfuse",
         "litellm-spend",

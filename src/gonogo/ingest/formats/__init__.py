@@ -34,6 +34,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     mlflow_traces.FORMAT,
     langsmith.FORMAT,
     datadog.FORMAT,
+    phoenix.ANNOTATIONS,
     phoenix.FORMAT,
     langfuse.SCORES,
     langfuse.OBSERVATIONS,

@@ -1,4 +1,4 @@
-"""Phoenix's spans: its data frames as CSV, JSON or Parquet, and its REST API.
+"""Phoenix's spans, and annotations of them: its data frames as CSV, JSON or Parquet, and its REST API.
 
 Source: Arize Phoenix, "Exporting traces"; OpenInference semantic conventions.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gonogo.border.foreign import number
 from gonogo.ingest.cell_words import outcome_of_word
 from gonogo.ingest.formats.foreign_format import (
     Fields,
@@ -86,6 +87,49 @@ def _recognises(record: Record) -> bool:
     return kind is not None and first(entry, "start_time", "startTime") is not None
 
 
+def _is_annotation(record: Record) -> bool:
+    entry = next(_entries(record), {})
+    named = first(entry, *_NAMES)
+    return named is not None and "annotator_kind" in entry and "span_id" in entry
+
+
+def _annotations(record: Record, file: File) -> Iterator[Fields]:
+    """A label that says right or wrong is the outcome, with who said so; a bare score only a metric of its name."""
+    for entry in _entries(record):
+        result = dict(flat(entry))
+        label = first(result, "result.label", "label")
+        name = str(first(entry, *_NAMES) or "score").replace("=", "_").replace(",", "_")[:190]
+        said = outcome_of_word(str(label)) if label is not None else None
+        score = number(first(result, "result.score", "score"))
+        fields: Fields = {"id": short_id(entry.get("span_id"))}
+        if said is not None:
+            kind = str(entry.get("annotator_kind") or "").upper()
+            fields |= {
+                "outcome": said,
+                "outcome_by": f"judge:{name}" if kind == "LLM" else _SAID_BY.get(kind),
+                "outcome_ts": unix_s(first(entry, "created_at", "updated_at")),
+            }
+        elif score is not None:
+            fields["metrics"] = {name: score}
+        else:
+            file.leave_out("annotations that are neither right or wrong nor a score")
+            continue
+        yield fields
+
+
+_NAMES = ("annotation_name", "name")
+_SAID_BY = {"HUMAN": "human", "CODE": "rule"}
+
+ANNOTATIONS = ForeignFormat(
+    name="phoenix-annotations",
+    title="annotations of Phoenix",
+    recognises=_is_annotation,
+    observations=_annotations,
+    understood=(
+        "of spans that are stored: outcome: labels that say right or wrong, by whom (annotator_kind); other "
+        "scores are metrics by their names"
+    ),
+)
 FORMAT = ForeignFormat(
     name="phoenix",
     title="spans of Phoenix",
