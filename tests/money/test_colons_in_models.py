@@ -86,3 +86,17 @@ async def test_a_version_is_priced_by_the_name_that_ollama_gives_it(tmp_path: Pa
         await record(app, calls("llama3", 30, version="8b", **sent))
         asked = await app.check_budget_with_confidence("day", "llama3", planned_calls=10)
         assert (asked.spent_usd, asked.projected_usd) == pytest.approx((6, 2), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("tier", "usd"), [("Fast", 7), ("FAST", 7), ("Batch", 0.5), ("Standard", 1), ("slow", None)]
+)
+def test_a_tier_is_known_however_it_is_capitalised(tier: str, usd: float | None) -> None:
+    """By its table, its share of the model's price, or as no tier at all; another one stays without a price."""
+    tables = {"m": 1, "m:fast": 7}
+    prices = {name: PriceSettings(name, usd, usd) for name, usd in tables.items()}
+    for named in (prices, {"m": prices["m"], "m:Fast": prices["m:fast"]}):
+        settings = Settings(store="unused", prices=MappingProxyType(named))
+        usage = TokenUsage(input=1_000_000, output=0, tier=tier)
+        nano = call_nano_usd("m", None, usage, ts_ms=NOW_MS, settings=settings)
+        assert nano == (None if usd is None else usd * 1_000_000_000)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 # Half the price is what OpenAI, Anthropic and Google ask for work that may wait. Any other tier has a price
 # only where one is configured, as "MODEL:TIER".
 _TIER_SHARES = {"batch": 0.5, "flex": 0.5}
-_ORDINARY_TIERS = {None, "", "auto", "default", "standard"}
+_ORDINARY_TIERS = {"", "auto", "default", "standard"}
 
 
 def is_ordinary(tier: str | None) -> bool:
-    """Whether calls of a service tier cost what their model does."""
-    return tier in _ORDINARY_TIERS
+    """Whether calls of a service tier, however it is capitalised, cost what their model does."""
+    return (tier or "").casefold() in _ORDINARY_TIERS
 
 
 class _Calculation(Protocol):
@@ -122,7 +122,7 @@ def _usage_micro_usd(
     dependency: str, version: str | None, usage: TokenUsage, ts_ms: int, settings: Settings
 ) -> float | None:
     """At an override, one of the tier before the model's own; else at the list's price."""
-    tier = None if is_ordinary(usage.tier) else usage.tier
+    tier = None if usage.tier is None or is_ordinary(usage.tier) else usage.tier.casefold()
     if tier is not None and (of_tier := _override(dependency, version, settings, tier)):
         return _of_override(usage, of_tier)
     share = 1.0 if tier is None else _TIER_SHARES.get(tier)
@@ -200,10 +200,16 @@ def price_calls(
 def _override(
     dependency: str, version: str | None, settings: Settings, tier: str | None = None
 ) -> PriceSettings | None:
-    names = model_names(dependency, version)
-    if tier is not None:
-        names = tuple(f"{name}:{tier}" for name in names)
-    return next((settings.prices[name] for name in names if name in settings.prices), None)
+    """The table of a model, or that of its tier, which is told in small letters."""
+    names, prices = model_names(dependency, version), settings.prices
+    if tier is None:
+        return next((prices[name] for name in names if name in prices), None)
+    of_tiers = {
+        (model, of.casefold()): price
+        for name, price in prices.items()
+        for model, _, of in [name.rpartition(":")]
+    }
+    return next((of_tiers[name, tier] for name in names if (name, tier) in of_tiers), None)
 
 
 def _tier_overrides(
