@@ -112,6 +112,8 @@ WEBHOOK = "[actuators.a]\nkind = 'webhook'\nurl = 'http://x'\nsecret_env = 'HOOK
     ("text", "words"),
     [
         ("[budget.x]\nlimit_usd = 1", "budget = did you mean budgets"),
+        ("[notify.ops]\nkind = 'slack'", "notify = receivers stand as [settings.notify.NAME]"),
+        ("[settings]\nstore = 'gonogo.db'", "settings.store named by --store or GONOGO_STORE"),
         ("[budgets.x]\nlimit_us = 1", "budgets.x.limit_us = 1 did you mean limit_usd"),
         ("[budgets.x]", "budgets.x.limit_usd is required"),
         ("[budgets.x]\nlimit_usd = -1", "budgets.x.limit_usd = -1 from 0 to 1e+09"),

@@ -104,17 +104,19 @@ def test_a_person_handles_an_incident_to_its_end(store: Path) -> None:
     [found] = answer(typed("incidents", "--json", store=store))["incidents"]
     seen = answer(typed("incident", "ack", found["id"], "--json", store=store))
     assert seen["incidents"][0]["status"] == "acknowledged"
-    done = typed("incident", "resolve", found["id"], "--false-alarm", "--json", store=store)
+    ended = ("--false-alarm", "--note", "the index was built anew")
+    done = typed("incident", "resolve", found["id"], *ended, "--json", store=store)
     assert "(false alarm)" in answer(done)["incidents"][0]["cause"]
     assert typed("check", "drift", "fallen", store=store).returncode != 2
     written = typed("incident", "report", found["id"], store=store).stdout
     assert written.startswith("# fallen: quality, incident")
     assert "| Status | resolved (false alarm) |" in written
     assert "accepted a new normal" in written
+    assert "the index was built anew" in written
     verified = answer(typed("audit", "verify", "--json", store=store))
-    assert verified["entries"] == 3
+    assert verified["entries"] == 4
     kept = typed("audit", "verify", "--head", verified["head"], store=store)
-    assert (kept.returncode, kept.stdout[:20]) == (0, "3 actions, unbroken;")
+    assert (kept.returncode, kept.stdout[:20]) == (0, "4 actions, unbroken;")
 
 
 def test_a_chain_that_was_tampered_with_is_found(store: Path) -> None:

@@ -169,3 +169,37 @@ def test_one_receiver_without_its_secret_silences_nobody_else(tmp_path: Path) ->
             assert done.returncode == 1
         alone = typed("notify", "--test", "--to", "a_first", store=store, environ=environ)
         assert alone.returncode == 78
+
+
+def test_a_test_waits_for_no_receiver_that_hangs(tmp_path: Path) -> None:
+    """The first answers only when the second was told: one after another, it would be given up."""
+    other = Event()
+
+    def waits(headers: object, body: bytes) -> tuple[int, str]:
+        other.wait(30)
+        return webhook(headers, body)  # type: ignore[arg-type]
+
+    def told(headers: object, body: bytes) -> tuple[int, str]:
+        other.set()
+        return webhook(headers, body)  # type: ignore[arg-type]
+
+    with receiver(waits) as ahangs, receiver(told) as ops:
+        store, environ = _world(tmp_path, ahangs, ops)
+        for words in (("notify", "--test"), ("notify",)):
+            other.clear()
+            done = typed(*words, "--json", store=store, environ=environ)
+            statuses = {(one["receiver"], one["status"]) for one in answer(done)["told"]}
+            assert statuses == {("ahangs", "done"), ("ops", "done")}
+
+
+def test_a_silence_of_nothing_that_is_known_is_noted(tmp_path: Path) -> None:
+    """Who mistypes a name at night learns it then; it holds all the same, and a budget can be silenced."""
+    with receiver(webhook) as one, receiver(webhook) as ops:
+        store, environ = _world(tmp_path, one, ops)
+        for name, note in (("m-odl", "did you mean m-old"), ("m-*", ""), ("small", "")):
+            made = typed(
+                "silence", name, "--for", "2h", "--reason", "r", store=store, environ=environ
+            )
+            assert (made.returncode, name in made.stdout) == (0, True)
+            assert ("note: nothing that is known has this name" in made.stdout) == bool(note)
+            assert note in made.stdout

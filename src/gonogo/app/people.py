@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import partial
+
+import anyio
 
 from gonogo.answers import IncidentList, PromotionLine, TargetShare, WaitingPlan, rfc3339
 from gonogo.app.budget_notices import PACE, budget_notices, pace_over
@@ -42,7 +46,7 @@ SILENCE_MS_MAX = 30 * 86_400_000
 async def tell_people(
     stores: Stores, *, name: str | None = None, now_ms: int
 ) -> list[tuple[str, Step]]:
-    """Tell one receiver, or all one after another, what is news; what became of each page.
+    """Tell one receiver, or all side by side, what is news; what became of each page.
 
     Raises:
         ConfigError: The environment lacks the secret of the one that is named.
@@ -55,9 +59,10 @@ async def tell_people(
     news = await promotion_news(stores.fallback, stores.settings, now_ms=now_ms)
     others = [*budgets, *shifts, *map(_promotion_notice, news)]
     receivers, told = _receivers(stores, name)
-    for notifier in receivers:
+
+    async def news_to(notifier: Notifier) -> list[Step]:
         waiting = [_plan_notice(plan, stores.settings, notifier.name) for plan in plans]
-        steps = await tell(
+        return await tell(
             stores.notices,
             notifier,
             others=partial(_others, [*waiting, *others], drifts, now_ms=now_ms),
@@ -66,8 +71,8 @@ async def tell_people(
             laddered=stores.settings.laddered,
             now_ms=now_ms,
         )
-        told += [(notifier.name, step) for step in steps]
-    return told
+
+    return told + await _side_by_side(receivers, news_to)
 
 
 async def tell_test(
@@ -79,7 +84,29 @@ async def tell_test(
     )
     page = Page((notice,), stores.settings.url)
     receivers, told = _receivers(stores, name)
-    return [*told, *[(each.name, await each.tell(page, now_ms=now_ms)) for each in receivers]]
+
+    async def test_of(notifier: Notifier) -> list[Step]:
+        return [await notifier.tell(page, now_ms=now_ms)]
+
+    return told + await _side_by_side(receivers, test_of)
+
+
+async def _side_by_side(
+    receivers: Sequence[Notifier], send: Callable[[Notifier], Awaitable[list[Step]]]
+) -> list[tuple[str, Step]]:
+    """Send to all at once: one that hangs delays nobody. What became of it, in the receivers' order."""
+    steps: dict[str, list[Step]] = {}
+
+    async def one(notifier: Notifier) -> None:
+        steps[notifier.name] = await send(notifier)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for notifier in receivers:
+                tasks.start_soon(one, notifier)
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [(each.name, step) for each in receivers for step in steps[each.name]]
 
 
 def _receivers(stores: Stores, name: str | None) -> tuple[list[Notifier], list[tuple[str, Step]]]:
@@ -271,6 +298,16 @@ async def silence(
     await stores.silences.add(made)
     await _logged(stores, made, f"silenced {name} until {end}: {said}", now_ms)
     return made
+
+
+async def unknown_to_silence(stores: Stores, name: str) -> str | None:
+    """Say that a silence names nothing that is known, and what is; None where it names something."""
+    own = stores.settings
+    known = {*await stores.telemetry.names(), *own.dependencies, *own.budgets}
+    if any(fnmatchcase(each, name) or each == name for each in known):
+        return None
+    near = ", ".join(get_close_matches(name, sorted(known), n=3) or sorted(known)[:3])
+    return f"nothing that is known has this name{f': did you mean {near}?' if near else ''}"
 
 
 async def end_silence(stores: Stores, dependency: str, *, now_ms: int) -> None:

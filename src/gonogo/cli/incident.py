@@ -95,7 +95,7 @@ async def assign(
 @command(
     incident,
     "resolve",
-    "gonogo incident resolve INCIDENT",
+    'gonogo incident resolve INCIDENT --note "the provider is well again"',
     "gonogo incident resolve INCIDENT --false-alarm",
 )
 async def resolve(
@@ -109,10 +109,18 @@ async def resolve(
             help="It was normal: labels the alarm, and takes what is now as the new normal.",
         ),
     ] = False,
+    text: Annotated[
+        str | None, typer.Option("--note", help="What ended it, for the timeline.")
+    ] = None,
     by: By = None,
 ) -> None:
     """Close it by your word. One that goes on being bad is opened again."""
     _named(session, by)
+    if text is not None:
+        from gonogo.app.incident_actions import note_incident
+
+        stores = await session.stores_to_write("write on an incident")
+        await note_incident(stores, incident_id, text, now_ms=session.app.clock())
     session.show(await session.app.resolve(incident_id, false_alarm=false_alarm))
 
 
@@ -201,7 +209,7 @@ async def silence(
     """Let nobody be woken for a dependency for a while; evidence and incidents go on. Alone: the list."""
     from gonogo.app import people as telling
 
-    now_ms = session.app.clock()
+    now_ms, doubt = session.app.clock(), None
     if name is not None:
         stores = await session.stores_to_write("silence anything")
         if end:
@@ -215,6 +223,7 @@ async def silence(
                     f"--for {plain(lasts, 60)} is no duration such as 30m, 2h, 1d."
                 )
             await telling.silence(stores, name, for_s=for_s, reason=reason, now_ms=now_ms)
+            doubt = await telling.unknown_to_silence(stores, name)
     standing = await telling.standing_silences(await session.app.stores(), now_ms=now_ms)
     if session.screen.as_json:
         told = [
@@ -227,7 +236,8 @@ async def silence(
             }
             for s in standing
         ]
-        session.screen.line(json.dumps({"silences": told}, ensure_ascii=False))
+        noted = {} if doubt is None else {"note": doubt}
+        session.screen.line(json.dumps({"silences": told, **noted}, ensure_ascii=False))
         return
     if not standing:
         session.screen.line("Nothing is silenced.")
@@ -238,6 +248,8 @@ async def silence(
     )
     columns = ("dependency", "start", "until", "reason", "by")
     session.screen.table(Table("silences", columns, rows))
+    if doubt is not None:
+        session.screen.line(f"note: {doubt}")
 
 
 @command(

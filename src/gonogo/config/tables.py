@@ -63,7 +63,11 @@ def refuse_unknown_keys(values: Mapping[str, object], known: Sequence[str]) -> N
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            if not near and isinstance(values[key], dict):
+            if key == "store":
+                hint = "the store is named by --store or GONOGO_STORE; "
+            elif key == "notify":
+                hint = "receivers stand as [settings.notify.NAME]; "
+            elif not near and isinstance(values[key], dict):
                 # TOML reads gpt-4.1 as a table "1" in a table "gpt-4".
                 hint = f'a name with a dot stands in quotes, as [dependencies."NAME.{key}"]; '
             raise Refusal(f"is no key; {hint}allowed: {', '.join(known)}", key)
