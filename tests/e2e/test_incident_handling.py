@@ -119,6 +119,23 @@ def test_a_person_handles_an_incident_to_its_end(store: Path) -> None:
     assert (kept.returncode, kept.stdout[:20]) == (0, "4 actions, unbroken;")
 
 
+def test_one_that_opens_while_its_calls_go_elsewhere_is_mitigated(store: Path) -> None:
+    """A person closed it, the fallback is in place, it is as bad as before: nobody is woken as if nothing were done."""
+    assert typed("check", "drift", "fallen", store=store).returncode == 2
+    asked = ("fallback", "fallen", "--reason", "it fell", "--to", "human", "--json")
+    plan = answer(typed(*asked, store=store))
+    why = ("--reason", "people answer")
+    assert typed("approve", plan["plan_id"], *why, store=store).returncode == 0
+    [found] = answer(typed("incidents", "--json", store=store))["incidents"]
+    assert typed("incident", "resolve", found["id"], store=store).returncode == 0
+    assert typed("check", "drift", "fallen", store=store).returncode == 2
+    new, _ = answer(typed("incidents", "--json", store=store))["incidents"]
+    assert new["status"] == "mitigated"
+    assert new["timeline"][0]["event"].startswith(
+        "mitigated; opened while its calls go to human 100%"
+    )
+
+
 def test_a_chain_that_was_tampered_with_is_found(store: Path) -> None:
     """A changed action, and a head that is no longer in it: status 70, one line."""
     typed("check", "drift", "fallen", store=store)

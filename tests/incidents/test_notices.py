@@ -146,6 +146,19 @@ async def test_pagerduty_keeps_one_alert_from_trigger_to_resolve(tmp_path: Path)
     assert actions == [("trigger", key), ("acknowledge", key), ("resolve", key)]
 
 
+async def test_pagerduty_hears_of_what_was_mitigated_before_it_was_told(tmp_path: Path) -> None:
+    """An agent was faster than the watch: it drops an acknowledgement of what was never triggered."""
+    with receiver(pagerduty) as listening:
+        async with world(tmp_path) as w:
+            books = StoredNotices(w.incidents._db)
+            told = Told(w, books, PagerDuty("p", ROUTING_KEY, listening.url), listening)
+            await told.opened()
+            await w.switched()
+            await told.turn()
+            assert await told.turn() == []
+    assert [event["event_action"] for event in listening.taken] == ["trigger", "acknowledge"]
+
+
 def test_keys_that_are_too_long_stay_apart() -> None:
     """They are cut, and told from each other by a hash of the whole."""
     one, other = dedup_key("gonogo/" + "m" * 300), dedup_key("gonogo/" + "m" * 301)

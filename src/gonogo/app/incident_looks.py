@@ -9,6 +9,8 @@ from datetime import datetime
 from gonogo.answers import DriftReport, TrustReport
 from gonogo.errors import StoreError
 from gonogo.fallback.fallback_ports import FallbackPorts
+from gonogo.fallback.plan import told_targets
+from gonogo.fallback.traffic import is_left
 from gonogo.incidents.handle import VerdictReading, note_verdict
 from gonogo.ports.promotions import SHADOW
 from gonogo.settings import Settings
@@ -54,6 +56,7 @@ async def look_for_incident(
         needed=evidence.needed if evidence else None,
         onset_ms=_epoch_ms(drift.onset.ts) if drift and drift.onset else None,
         on_primary=route is None or route.is_primary,
+        goes_to=told_targets(route.targets) if route is not None and is_left(route) else None,
         signal=signal,
     )
     with suppress(StoreError):  # the next look writes what this one could not

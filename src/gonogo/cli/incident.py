@@ -207,24 +207,11 @@ async def silence(
     end: Annotated[bool, typer.Option("--end", help="End it now.")] = False,
 ) -> None:
     """Let nobody be woken for a dependency for a while; evidence and incidents go on. Alone: the list."""
-    from gonogo.app import people as telling
+    from gonogo.app.people import standing_silences
 
-    now_ms, doubt = session.app.clock(), None
-    if name is not None:
-        stores = await session.stores_to_write("silence anything")
-        if end:
-            await telling.end_silence(stores, name, now_ms=now_ms)
-        elif lasts is None or reason is None:
-            raise ParameterError("A silence needs --for and --reason, or --end.")
-        else:
-            for_s = duration_s(lasts)
-            if for_s is None:
-                raise ParameterError(
-                    f"--for {plain(lasts, 60)} is no duration such as 30m, 2h, 1d."
-                )
-            await telling.silence(stores, name, for_s=for_s, reason=reason, now_ms=now_ms)
-            doubt = await telling.unknown_to_silence(stores, name)
-    standing = await telling.standing_silences(await session.app.stores(), now_ms=now_ms)
+    now_ms = session.app.clock()
+    doubt = await _silenced(session, name, lasts, reason, end=end, now_ms=now_ms) if name else None
+    standing = await standing_silences(await session.app.stores(), now_ms=now_ms)
     if session.screen.as_json:
         told = [
             {
@@ -250,6 +237,31 @@ async def silence(
     session.screen.table(Table("silences", columns, rows))
     if doubt is not None:
         session.screen.line(f"note: {doubt}")
+
+
+async def _silenced(
+    session: Session,
+    name: str,
+    lasts: str | None,
+    reason: str | None,
+    *,
+    end: bool,
+    now_ms: int,
+) -> str | None:
+    """Begin or end a silence; what is doubtful about its name."""
+    from gonogo.app import people as telling
+
+    stores = await session.stores_to_write("silence anything")
+    if end:
+        await telling.end_silence(stores, name, now_ms=now_ms)
+        return None
+    if lasts is None or reason is None:
+        raise ParameterError("A silence needs --for and --reason, or --end.")
+    for_s = duration_s(lasts)
+    if for_s is None:
+        raise ParameterError(f"--for {plain(lasts, 60)} is no duration such as 30m, 2h, 1d.")
+    await telling.silence(stores, name, for_s=for_s, reason=reason, now_ms=now_ms)
+    return await telling.unknown_to_silence(stores, name)
 
 
 @command(

@@ -54,8 +54,9 @@ NAMED = 3
 class VerdictReading:
     """One verdict on a dependency as it is now; `on_primary`: no fallback is active.
 
-    `signal` is who says it: one that says go does not speak for another that says no_go. `page` is
-    the key that the provider's other incidents of the last hour are told under.
+    `goes_to`: where its calls go instead, in words, where they have left it. `signal` is who says it: one
+    that says go does not speak for another that says no_go. `page` is the key that the provider's
+    other incidents of the last hour are told under.
     """
 
     dependency: str
@@ -67,6 +68,7 @@ class VerdictReading:
     needed: float | None = None
     onset_ms: int | None = None
     on_primary: bool = True
+    goes_to: str | None = None
     cause: str = QUALITY
     signal: str = "drift"
     suspected: str | None = None
@@ -144,7 +146,7 @@ def _bad(
             id=incident_id,
             dependency=look.dependency,
             cause=look.cause,
-            status="open",
+            status="open" if look.goes_to is None else "mitigated",
             opened_ms=look.ts_ms,
             changed_ms=look.ts_ms,
             why=why,
@@ -158,7 +160,10 @@ def _bad(
         )
         told = f"; suspected: {look.suspected}" if look.suspected else ""
         said = f"{why.removesuffix('.')}{told}" if told else why
-        return IncidentChange(opened, (_event(look, f"opened: {said}"),))
+        lead = "opened"
+        if look.goes_to is not None:
+            lead = f"mitigated; opened while its calls go to {look.goes_to}"
+        return IncidentChange(opened, (_event(look, f"{lead}: {said}"),))
     signals = tuple(sorted({*found.bad_signals, look.signal}))
     again = found.well_since_ms is not None or found.status == "recovering"
     worse_kind = look.kind == "outage" and found.kind != "outage"

@@ -38,8 +38,18 @@ class PagerDuty:
         self._url = url
 
     async def tell(self, page: Page, *, now_ms: int) -> Step:
-        """Trigger, acknowledge or resolve, by the state that the page is in."""
+        """Trigger, acknowledge or resolve, by the state that the page is in.
+
+        PagerDuty drops what is acknowledged and was never triggered: what was mitigated before it was told is both.
+        """
         action = {"open": "trigger", "resolved": "resolve"}.get(page.status, "acknowledge")
+        if action == "acknowledge" and page.is_new:
+            step = await self._send("trigger", page, now_ms)
+            if step.status != "done":
+                return step
+        return await self._send(action, page, now_ms)
+
+    async def _send(self, action: str, page: Page, now_ms: int) -> Step:
         event: dict[str, object] = {
             "routing_key": self._routing_key,
             "event_action": action,

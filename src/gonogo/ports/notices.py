@@ -96,6 +96,11 @@ class Page:
         return self.first.status
 
     @property
+    def is_new(self) -> bool:
+        """Whether its reader was told nothing of any part yet."""
+        return not any(part.told for part in self.parts)
+
+    @property
     def group(self) -> str | None:
         """The provider that its parts share, if any."""
         return self.first.provider
