@@ -67,6 +67,23 @@ def test_an_outage_that_ended_is_not_failing_now() -> None:
     assert failing_together(failed, n).members == ()
 
 
+def test_an_outage_of_seldom_called_members_is_shared_too() -> None:
+    """Ten that are called once in two hours fail in six of ten calls for a day; one good call each ends it."""
+    named, healthy = 0, []
+    for seed in range(20):
+        rng = np.random.default_rng((6, seed))
+        n = rng.poisson(0.5, (10, HOURS))
+        failed = rng.binomial(n, 0.02)
+        healthy.append(failing_together(failed, n).e_value)
+        failed[:, -24:] = rng.binomial(n[:, -24:], 0.6)
+        found = failing_together(failed, n)
+        named += found.e_value >= 100 and len(found.members) >= 2
+        n[:, -2:], failed[:, -2:] = 2, 0
+        assert len(failing_together(failed, n).members) < 5
+    assert named >= 18
+    assert np.mean(healthy) < 1.5
+
+
 def test_evidence_has_mean_at_most_one_under_independent_incidents() -> None:
     """Members with frequent incidents of their own: e-values average below 1 over 300 hours."""
     rng = np.random.default_rng(4)

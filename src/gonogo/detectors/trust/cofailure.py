@@ -24,6 +24,8 @@ from gonogo.errors import DataError
 # A shared outage began in one of these last hours; older ones are drift's business.
 STARTS_MAX = 24
 NEWEST_HOURS = 2
+# A member with fewer calls in those is known by its newest so many: one call in two hours says nothing.
+NEWEST_CALLS = 4
 # Shares of a group that a shared outage takes down.
 _SHARES: Floats = np.array([0.4, 0.7, 0.95])
 # An incident of a member's own takes about one hour in a hundred before history says otherwise.
@@ -84,8 +86,8 @@ def failing_together(failed: Ints, n: Ints) -> GroupFinding:
     since_failed = np.cumsum(failed[:, ::-1], axis=1)[:, ::-1][:, starts]
     since_n = np.cumsum(n[:, ::-1], axis=1)[:, ::-1][:, starts]
     # Failing since then and still: what ended two hours ago is not failing now.
-    newest = slice(-NEWEST_HOURS, None)
-    still = _bad_nats(failed[:, newest].sum(axis=1), n[:, newest].sum(axis=1), _flat(normal))
+    newest = _newest(n)
+    still = _bad_nats((failed * newest).sum(axis=1), (n * newest).sum(axis=1), _flat(normal))
     since = _bad_nats(since_failed, since_n, normal)
     nats = np.minimum(since, still[:, None])
     alone = np.logaddexp(np.log1p(-own)[:, None], np.log(own)[:, None] + nats)
@@ -99,6 +101,14 @@ def failing_together(failed: Ints, n: Ints) -> GroupFinding:
     total = float(np.logaddexp.reduce(together)) - math.log(starts.size)
     members = tuple(np.flatnonzero(nats[:, best] > _BAD_NATS).tolist())
     return GroupFinding(members, int(starts[best]), math.exp(min(total, _NATS_MAX)))
+
+
+def _newest(n: Ints) -> NDArray[np.bool_]:
+    """The hours by which it is known how each member is now; (members, hours)."""
+    ago = np.arange(n.shape[1])[::-1]
+    later = np.cumsum(n[:, ::-1], axis=1)[:, ::-1] - n
+    newest: NDArray[np.bool_] = (ago < NEWEST_HOURS) | (later < NEWEST_CALLS) & (ago < STARTS_MAX)
+    return newest
 
 
 def falling_pairs(failed: Ints, n: Ints) -> list[PairFinding]:
