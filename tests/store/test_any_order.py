@@ -101,7 +101,7 @@ async def picture(telemetry: StoredTelemetry) -> dict[str, Any]:
 async def record(telemetry: StoredTelemetry, told: Sequence[Observation], size: int) -> None:
     """Record in batches of a size."""
     for start in range(0, len(told), size):
-        await telemetry.record(told[start : start + size], NOW_MS)
+        assert not (await telemetry.record(told[start : start + size], NOW_MS)).rejected
 
 
 def entry(_: ForgottenRows) -> Decision:
@@ -181,6 +181,31 @@ async def test_what_is_taken_back_was_never_there(
     await other.rebuild("m")
     assert await picture(other) == grown
     assert grown["known"][0] == 60
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(4))
+async def test_versions_and_times_that_come_late_leave_no_figure_behind(
+    open_telemetry: OpenTelemetry, seed: int
+) -> None:
+    """After every batch counts, times and answers are those of the rows, with more answers than are kept."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    first_s, told = (NOW_MS - 2 * DAY_MS) / 1000, []
+    for i in range(400):
+        at = first_s + dice.randrange(40) * 3601
+        parts_of_it: list[dict[str, object]] = [
+            {"input_hash": f"{dice.randrange(120)}", "output_hash": f"{dice.randrange(300)}"},
+            {"ts": at, "latency_ms": 5},
+            {"version": f"v{dice.randrange(3)}"} if dice.randrange(5) else {"outcome": 1},
+        ]
+        told += [(i + dice.randrange(60), {"id": f"c{i}"} | part) for part in parts_of_it]
+    told.sort(key=lambda one: one[0])
+    telemetry = cast("StoredTelemetry", await open_telemetry())
+    for start in range(0, len(told), 53):
+        batch = [parsed(part) for _, part in told[start : start + 53]]
+        await telemetry.record(batch, NOW_MS)
+        found = await compare(telemetry._database, has_time=lambda: True, now_ms=NOW_MS)
+        assert [figure for figure in found.figures if figure.amiss] == []
 
 
 # What is added up by day: calls and errors; micro-dollars; calls and tokens.

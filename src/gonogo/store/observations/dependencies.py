@@ -11,7 +11,7 @@ from gonogo.settings import Settings
 from gonogo.store.engine import Connection
 from gonogo.store.observations.arrivals import Arrivals, FilledRow
 from gonogo.store.observations.catalogue import Catalogue
-from gonogo.store.observations.observation_counts import newest_ms_of, recount_versions
+from gonogo.store.observations.observation_counts import move_versions, newest_ms_of
 from gonogo.store.observations.rebuild import rebuild_rollups
 from gonogo.store.observations.retention import kept_from_ms
 from gonogo.store.observations.rows import Row, Rule
@@ -155,8 +155,14 @@ def bump(
         versions={version: (len(seen), min(seen), max(seen)) for version, seen in versions.items()},
         reaches_back=earliest // DAY_MS < newest // DAY_MS,
     )
-    if any(one.has_moved for one in filled):
-        recount_versions(connection, dependency.id)
+    move_versions(
+        connection,
+        dependency.id,
+        [one for one in filled if one.has_moved],
+        rows,
+        kept_from_ms=dependency.kept_from_ms,
+        are_all_rolled_up=dependency.rule.weight_e6 <= MICRO,
+    )
 
 
 def raise_revision(

@@ -5,11 +5,13 @@ Of days whose rows were let go only the rollups tell it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gonogo.records import DAY_MS, HOUR_MS
 from gonogo.store.engine import Connection, in_shard
+from gonogo.store.observations.arrivals import FilledRow
 from gonogo.store.observations.retention import kept_from_ms
+from gonogo.store.observations.rows import Row
 
 # How many, the first and the newest; None: not known.
 Counts = tuple[int, int | None, int | None]
@@ -88,12 +90,106 @@ def store_versions(
     )
 
 
-def recount_versions(connection: Connection, dependency_id: int) -> None:
-    """Make the counts and times of a dependency's versions anew."""
-    from_ms = kept_from_ms(connection, dependency_id)
-    store_versions(
-        connection, dependency_id, versions_of(connection, dependency_id, from_ms), from_ms
-    )
+def move_versions(
+    connection: Connection,
+    dependency_id: int,
+    moved: Sequence[FilledRow],
+    fresh: Sequence[Row],
+    *,
+    kept_from_ms: int | None,
+    are_all_rolled_up: bool,
+) -> None:
+    """Bring the counts and times of versions up to date where rows have got another version or time.
+
+    Args:
+        connection: In the transaction that wrote them, before they are rolled up.
+        dependency_id: Whose.
+        moved: The rows.
+        fresh: What is new in the same transaction, and was counted already.
+        kept_from_ms: From when on rows are kept; None: from the first.
+        are_all_rolled_up: Whether the rollups tell every hour that has rows.
+    """
+    from_hour = (kept_from_ms or 0) // HOUR_MS if are_all_rolled_up else None
+    left: dict[int, list[int]] = {}
+    came: dict[int, list[int]] = {}
+    for one in moved:
+        left.setdefault(one.before.version_id, []).append(one.before.ts_ms)
+        came.setdefault(one.after.version_id, []).append(one.after.ts_ms)
+    for version in sorted(left.keys() | came.keys()):
+        here, gone, new = (dependency_id, version), left.get(version, []), came.get(version, [])
+        known = connection.execute(
+            f"SELECT n, first_ts_ms, newest_ts_ms FROM dependency_version WHERE {_HERE}",  # noqa: S608 - constant text
+            here,
+        ).fetchone()
+        n, *ends = known or (0, min(new), max(new))
+        connection.execute(f"DELETE FROM dependency_version WHERE {_HERE}", here)  # noqa: S608 - constant text
+        n += len(new) - len(gone)
+        if n > 0:
+            there = [*new, *(row.ts_ms for row in fresh if row.version_id == version)]
+            for i, way in enumerate(_WAYS):
+                found = ends[i]
+                if found in gone:
+                    found = _end_of(connection, here, found, way, from_hour=from_hour)
+                every = there if found is None else [*there, found]
+                if every:  # else of rows that were let go, whose times stay as they were stored
+                    ends[i] = max(every) if i else min(every)
+            connection.execute(
+                "INSERT INTO dependency_version VALUES (?, ?, ?, ?, ?)", (*here, n, *ends)
+            )
+
+
+_HERE = "dependency_id = ?1 AND version_id = ?2"
+# An hour that has rows of a version, by what was rolled up, from one on: the next, or the one before.
+_HOUR = """
+SELECT {end}((SELECT r.bucket FROM rollup r WHERE r.series_id = s.id {shard} AND r.daily = 0
+  AND r.bucket {beyond} ?3 AND r.n > 0 ORDER BY r.bucket {order} LIMIT 1))
+FROM series s WHERE s.dependency_id = ?1 AND s.version_id = ?2 AND s.golden IN (0, 1) AND s.segment_id = 0
+"""
+_WITHIN = """
+SELECT {end}(ts_ms) FROM (
+  SELECT * FROM (SELECT ts_ms FROM observation WHERE dependency_id = ?1 AND version_id = ?2
+    AND ts_ms >= ?5 AND ts_ms < ?6 ORDER BY ts_ms {order} LIMIT 1) AS one
+  UNION ALL
+  SELECT {end}({of_cell}) FROM hour_cell WHERE dependency_id = ?1 AND version_id = ?2
+    AND hour >= ?3 AND hour < ?4 AND n > 0
+) AS every
+"""
+_WAYS = (
+    {"end": "min", "beyond": ">=", "order": "ASC", "of_cell": "first_ts_ms"},
+    {"end": "max", "beyond": "<=", "order": "DESC", "of_cell": "newest_ts_ms"},
+)
+_HOURS_MAX = 1 << 30
+
+
+def _end_of(
+    connection: Connection,
+    here: tuple[int, int],
+    end_ms: int,
+    way: Mapping[str, str],
+    *,
+    from_hour: int | None,
+) -> int | None:
+    """The first time of a version, or the newest, where a row has left what it was; None: there is no other.
+
+    The rows have no order of their own by version: hours that were rolled up spare looking at each.
+    """
+    within = _WITHIN.format(**way)
+    if from_hour is None:
+        (found,) = connection.execute(within, (*here, *_span(0, _HOURS_MAX))).fetchone()
+        return None if found is None else int(found)
+    hours = _HOUR.format(shard=in_shard(connection, "r.", "s.dependency_id"), **way)
+    found, hour = None, end_ms // HOUR_MS
+    while found is None:
+        (at,) = connection.execute(hours, (*here, hour)).fetchone()
+        if at is None or int(at) < from_hour:
+            return None
+        (found,) = connection.execute(within, (*here, *_span(int(at), int(at) + 1))).fetchone()
+        hour = int(at) + (1 if way is _WAYS[0] else -1)
+    return int(found)
+
+
+def _span(hour: int, end: int) -> tuple[int, int, int, int]:
+    return hour, end, hour * HOUR_MS, end * HOUR_MS
 
 
 def recount(connection: Connection, dependency_id: int) -> None:

@@ -42,8 +42,8 @@ from gonogo.store.observations.samples import (
     has_answer,
     has_features,
     move_samples,
-    recount_answers,
     sample_outputs,
+    take_answers,
 )
 from gonogo.store.observations.slices import Slices
 from gonogo.store.observations.stored_form import rows_of
@@ -264,7 +264,7 @@ def _store(
     add_grades(connection, _grade_changes(rows, filled, dependency.rule.bar_e6))
     answered = [f for f in filled if not has_answer(f.before) or f.has_moved]
     add_answers(connection, [*rows, *(f.after for f in answered)])
-    recount_answers(connection, (f.before for f in answered), kept_from_ms=dependency.kept_from_ms)
+    take_answers(connection, (f.before for f in answered), kept_from_ms=dependency.kept_from_ms)
     sampled = [
         (o, row, _sample_hash(o))
         for (o, _), row in zip(arrivals.fresh, rows, strict=True)

@@ -80,22 +80,30 @@ _DAILY = _Answers(
 )
 
 
+_Slot = tuple[int, ...]
+_Pairs = Counter[tuple[int, int]]
+
+
 def add_answers(connection: Connection, rows: Iterable[Row], *, over_all_time: bool = True) -> None:
     """Count which output each input got, for the inputs and outputs with the smallest hashes.
 
     Over all time, where that is asked for, and again day by day.
     """
-    found: dict[tuple[_Answers, tuple[int, ...]], Counter[tuple[int, int]]] = {}
+    for (answers, slot), counts in _by_slot(rows).items():
+        if over_all_time or answers is not _WHOLE:
+            _add_answers(connection, answers, slot, counts)
+
+
+def _by_slot(rows: Iterable[Row]) -> dict[tuple[_Answers, _Slot], _Pairs]:
+    """The inputs and outputs of rows that have both: of a version, and of a day of it."""
+    found: dict[tuple[_Answers, _Slot], _Pairs] = {}
     for row in rows:
         if has_answer(row):
-            whole: tuple[int, ...] = row.dependency_id, row.version_id
+            whole = row.dependency_id, row.version_id
             for answers, slot in ((_WHOLE, whole), (_DAILY, (*whole, row.ts_ms // DAY_MS))):
-                if answers is _WHOLE and not over_all_time:
-                    continue
                 counts = found.setdefault((answers, slot), Counter())
                 counts[row.input_hash or 0, row.output_hash or 0] += 1
-    for (answers, slot), counts in found.items():
-        _add_answers(connection, answers, slot, counts)
+    return found
 
 
 def has_answer(row: Row) -> bool:
@@ -103,29 +111,36 @@ def has_answer(row: Row) -> bool:
     return row.input_hash is not None and row.output_hash is not None
 
 
-def recount_answers(
-    connection: Connection, left: Iterable[Row], *, kept_from_ms: int | None
-) -> None:
-    """Count anew where rows with an answer were, before their version or time became known.
+def take_answers(connection: Connection, left: Iterable[Row], *, kept_from_ms: int | None) -> None:
+    """Take out of the counts the rows with an answer as they were, before their version or time became known."""
+    for (answers, slot), counts in _by_slot(left).items():
+        if not _take_answers(connection, answers, slot, counts):
+            continue
+        if answers is _DAILY:
+            _count_anew(connection, answers, slot, (slot[2] * DAY_MS, (slot[2] + 1) * DAY_MS))
+        elif kept_from_ms is None:  # rows of all time can be counted only where none was let go
+            _count_anew(connection, answers, slot, (0, sys.maxsize))
 
-    Over all time only where no row was ever let go.
-    """
-    slots = sorted(
-        {
-            (row.dependency_id, row.version_id, row.ts_ms // DAY_MS)
-            for row in left
-            if has_answer(row)
-        }
+
+def _take_answers(connection: Connection, answers: _Answers, slot: _Slot, counts: _Pairs) -> bool:
+    """Take answers out of a slot; whether one that was beyond its limits may have a place now."""
+    run, of = connection.execute, f"{answers.table} WHERE {answers.where}"
+    taken = f"UPDATE {answers.table} SET n = n - ? WHERE {answers.where} AND input_hash = ? AND output_hash = ?"  # noqa: S608 - constant names
+    connection.executemany(taken, [(n, *slot, *pair) for pair, n in sorted(counts.items())])
+    emptied = run(f"SELECT DISTINCT input_hash FROM {of} AND n <= 0", slot).fetchall()  # noqa: S608 - constant names
+    if not emptied:
+        return False
+    (inputs,) = run(f"SELECT count(DISTINCT input_hash) FROM {of}", slot).fetchone()  # noqa: S608 - constant names
+    outputs = f"SELECT count(*) FROM {of} AND input_hash = ?"  # noqa: S608 - constant names
+    is_full = inputs >= answers.inputs_max or any(
+        run(outputs, (*slot, given)).fetchone()[0] >= answers.outputs_max for (given,) in emptied
     )
-    for number, version, day in slots:
-        _count_anew(connection, _DAILY, (number, version, day), (day * DAY_MS, (day + 1) * DAY_MS))
-    if kept_from_ms is None:
-        for slot in sorted({slot[:2] for slot in slots}):
-            _count_anew(connection, _WHOLE, slot, (0, sys.maxsize))
+    run(f"DELETE FROM {of} AND n <= 0", slot)  # noqa: S608 - constant names
+    return is_full
 
 
 def _count_anew(
-    connection: Connection, answers: _Answers, slot: tuple[int, ...], span: tuple[int, int]
+    connection: Connection, answers: _Answers, slot: _Slot, span: tuple[int, int]
 ) -> None:
     connection.execute(f"DELETE FROM {answers.table} WHERE {answers.where}", slot)  # noqa: S608 - constant names
     counted = connection.execute(
@@ -158,12 +173,7 @@ def kept_answers(
     }
 
 
-def _add_answers(
-    connection: Connection,
-    answers: _Answers,
-    slot: tuple[int, ...],
-    counts: Counter[tuple[int, int]],
-) -> None:
+def _add_answers(connection: Connection, answers: _Answers, slot: _Slot, counts: _Pairs) -> None:
     run, table, where = connection.execute, answers.table, answers.where
     boundary = (
         f"SELECT DISTINCT input_hash FROM {table} WHERE {where} "  # noqa: S608 - constant names
