@@ -76,6 +76,20 @@ async def test_a_run_is_shared_by_name_and_lives_while_it_is_renewed(tmp_path: P
     assert anew.reservation.id != first.reservation.id
 
 
+async def test_a_run_of_another_budget_is_named_with_it(tmp_path: Path) -> None:
+    """Who names a run knows nothing of keys."""
+    async with opened_app(tmp_path, TOML + "[budgets.other]\nlimit_usd = 9\n") as app:
+        await app.check_budget_with_confidence("day", planned_cost_usd=5, reserve=True, run="trip")
+        with pytest.raises(ParameterError, match="Run 'trip' holds money of budget 'day'"):
+            await app.check_budget_with_confidence(
+                "other", planned_cost_usd=5, reserve=True, run="trip"
+            )
+        with pytest.raises(ParameterError, match="idempotency_key 'run:trip' was used"):
+            await app.check_budget_with_confidence(
+                "day", planned_cost_usd=5, reserve=True, idempotency_key="run:trip"
+            )
+
+
 async def _held(app: Gonogo, usd: float = 2, budget: str = "day") -> BudgetCheck:
     return await app.check_budget_with_confidence(
         budget, planned_cost_usd=usd, reserve=True, run="trip-7"

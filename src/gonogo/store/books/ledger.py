@@ -270,11 +270,23 @@ def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> R
     if found is None:
         return None
     if row[0] != arguments:
-        raise ParameterError(
-            f"idempotency_key '{plain(key, 80)}' was used with other arguments before. "
-            "Use a new key for another reservation."
-        )
+        raise _key_in_use(key, json.loads(row[0]), json.loads(arguments))
     return Replay(str(row[1]), max(found[0] - found[1], 0), found[2] + ahead_ms)
+
+
+def _key_in_use(
+    key: str, before: Mapping[str, object], asked: Mapping[str, object]
+) -> ParameterError:
+    """What stands in the way of a request whose key, or run, holds something else."""
+    if "run" in before and "run" in asked:
+        run, budget = plain(str(asked["run"]), 80), plain(str(before["budget"]), 80)
+        return ParameterError(
+            f"Run '{run}' holds money of budget '{budget}': name it there, or another run here."
+        )
+    return ParameterError(
+        f"idempotency_key '{plain(key, 80)}' was used with other arguments before. "
+        "Use a new key for another reservation."
+    )
 
 
 def _reserve(connection: Connection, *, request: ReserveRequest, holds_max: int) -> str | Draft:
