@@ -76,6 +76,57 @@ def test_how_a_call_ended(answer: dict[str, object], error: str | None) -> None:
     assert ("output_hash" in told) == (error is None)
 
 
+TASK: dict[str, object] = {"taskId": "t-1", "status": "working"}
+
+
+@pytest.mark.parametrize("created", [{"task": TASK}, {"resultType": "task", **TASK}])
+@pytest.mark.parametrize(
+    ("method", "answer", "error"),
+    [
+        ("tasks/result", {"content": []}, None),
+        ("tasks/result", {"content": [], "isError": True}, "tool_error"),
+        ("tasks/get", {"taskId": "t-1", "status": "failed"}, "tool_error"),
+        ("tasks/get", {"taskId": "t-1", "status": "failed", "error": {"code": -1}}, "jsonrpc_-1"),
+        ("tasks/get", {"taskId": "t-1", "status": "completed", "result": {"content": []}}, None),
+        ("tasks/cancel", {"taskId": "t-1", "status": "cancelled"}, "cancelled"),
+        ("notifications/tasks/status", {"taskId": "t-1", "status": "cancelled"}, "cancelled"),
+    ],
+)
+def test_a_call_that_became_a_task_ends_with_it(
+    created: dict[str, object], method: str, answer: dict[str, object], error: str | None
+) -> None:
+    """The first answer only says that it goes on: it is neither a success nor how long it took."""
+    calls, told = watched([call(1)], [result(1, **created)])
+
+    def poll(number: int, how: str, said: dict[str, object]) -> None:
+        asked = {"jsonrpc": "2.0", "id": number, "method": how, "params": {"taskId": "t-1"}}
+        calls.ask(line(asked), now_ns=6_000_000, ts=1_780_000_000.0)
+        calls.answer(result(number, **said), now_ns=9_000_000)
+
+    poll(2, "tasks/get", TASK)
+    poll(3, "tasks/get", {"taskId": "t-1", "status": "completed"})
+    calls.ask(
+        line({"id": 9, "method": "tasks/cancel", "params": {"taskId": "t-1"}}), now_ns=0, ts=0
+    )
+    calls.answer(line({"id": 9, "error": {"code": -32602}}), now_ns=8_000_000)
+    assert told == []
+    if method.startswith("notifications"):
+        said = {"jsonrpc": "2.0", "method": method, "params": answer}
+        calls.answer(line(said), now_ns=9_000_000)
+    else:
+        poll(4, method, answer)
+    poll(5, "tasks/result", {"content": []})
+    calls.end(now_ns=10_000_000)
+    assert [(one["error"], one["latency_ms"]) for one in told] == [(error, 9.0)]
+
+
+def test_a_task_of_a_server_that_died_is_failed() -> None:
+    """As a call that it owed."""
+    calls, told = watched([call(1)], [result(1, task=TASK)])
+    calls.end(now_ns=7_000_000)
+    assert [one["error"] for one in told] == ["server_exited"]
+
+
 def test_a_call_that_asks_back_is_not_over() -> None:
     """The client calls again; only the last round is an observation."""
     _, told = watched([call(1)], [result(1, resultType="input_required", inputRequests={})])

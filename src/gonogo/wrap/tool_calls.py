@@ -30,6 +30,9 @@ _HUGE_ANSWER = re.compile(
 # Within a text its quotes would be escaped.
 _IS_ERROR = re.compile(rb'"isError"\s*:\s*true')
 
+_RESULT = "tasks/result"
+_ABOUT_TASKS = ("tasks/get", "tasks/cancel", _RESULT)
+
 _Id = tuple[type, object]
 LINE_BYTES_MAX = 1024 * 1024
 END_BYTES = 4096
@@ -37,12 +40,13 @@ END_BYTES = 4096
 
 @dataclass(slots=True)
 class _OpenRequest:
-    """A request that waits for its answer; `tool` is None for the handshake."""
+    """A request that waits for its answer; `tool` is None for the handshake, and for one about a `task`, whose method `arguments` is."""
 
     tool: str | None
     arguments: object
     started_ns: int
     ts: float
+    task: str | None = None
 
 
 class Calls:
@@ -60,6 +64,8 @@ class Calls:
         self._record = record
         self._asked, self._answered = Lines(), Lines()
         self._open: dict[_Id, _OpenRequest] = {}
+        # Calls that were answered by a task, which goes on; by its id.
+        self._tasks: dict[str, _OpenRequest] = {}
         self._version: str | None = None
         self._left = False
         self.unseen = 0
@@ -73,14 +79,14 @@ class Calls:
     def answer(self, chunk: bytes, *, now_ns: int) -> None:
         """Note what the server sent, after it was passed on."""
         for line in self._answered.feed(chunk):
-            if self._open:
+            if self._open or self._tasks:
                 for message in _answers(line):
                     self._see_answer(message, now_ns)
 
     def end(self, *, now_ns: int) -> None:
         """The server has gone. What it owed is failed, but where the client had gone first."""
-        while self._open:
-            _, call = self._open.popitem()
+        while self._open or self._tasks:
+            _, call = (self._open or self._tasks).popitem()
             if not self._left:
                 self._finish(call, now_ns, error="server_exited")
 
@@ -97,25 +103,58 @@ class Calls:
                 late = "time" in str(given.get("reason", "")).lower()
                 self._finish(call, now_ns, error="timeout" if late else "cancelled")
             return
-        tool = given.get("name")
+        tool, key, task = given.get("name"), _key(message.get("id")), None
         if method == "tools/call" and not isinstance(tool, str):
             return
-        key = _key(message.get("id"))
-        if method not in ("tools/call", "initialize") or key is None:
+        given_task = given.get("taskId")
+        if method in _ABOUT_TASKS and isinstance(given_task, str) and given_task in self._tasks:
+            task = given_task
+        if key is None or not (task or method in ("tools/call", "initialize")):
             return
         if len(self._open) >= OPEN_CALLS_MAX:
             self.unseen += 1
             return
         name = tool if method == "tools/call" and isinstance(tool, str) else None
-        self._open[key] = _OpenRequest(name, given.get("arguments"), now_ns, ts)
+        said = given.get("arguments") if task is None else method
+        self._open[key] = _OpenRequest(name, said, now_ns, ts, task)
 
     def _see_answer(self, message: Mapping[str, object], now_ns: int) -> None:
-        if "method" in message:
-            return  # the server's own request or notification
+        if "method" in message:  # the server's own request or notification
+            if str(message["method"]).startswith("notifications/tasks"):
+                self._see_task(message.get("params"), now_ns)
+            return
         call = self._take(message.get("id"))
         if call is None:
             return
         result, failed = message.get("result"), message.get("error")
+        if call.task is not None:
+            # The answer of `tasks/result` is that of the call; of the others, a state of the task.
+            if call.arguments != _RESULT:
+                self._see_task(result, now_ns)
+            elif (whole := self._tasks.pop(call.task, None)) is not None:
+                self._see_end(whole, result, failed, now_ns)
+            return
+        if (task := _task_of(result)) is not None and len(self._tasks) < OPEN_CALLS_MAX:
+            self._tasks[task] = call
+            return
+        self._see_end(call, result, failed, now_ns)
+
+    def _see_task(self, state: object, now_ns: int) -> None:
+        """The state of a task: over where it failed, was cancelled, or comes with its result."""
+        given = state if isinstance(state, dict) else {}
+        status, name = given.get("status"), str(given.get("taskId"))
+        if name not in self._tasks:
+            return
+        if status == "cancelled":
+            self._finish(self._tasks.pop(name), now_ns, error="cancelled")
+        elif status == "failed":
+            failed = given.get("error")
+            told = failed if isinstance(failed, dict) else None
+            self._see_end(self._tasks.pop(name), {"isError": True}, told, now_ns)
+        elif status == "completed" and isinstance(given.get("result"), dict):
+            self._see_end(self._tasks.pop(name), given["result"], None, now_ns)
+
+    def _see_end(self, call: _OpenRequest, result: object, failed: object, now_ns: int) -> None:
         if isinstance(failed, dict):
             code = failed.get("code")
             known = isinstance(code, int) and abs(code) < 10**9
@@ -165,6 +204,15 @@ class Calls:
                 fields["input_hash"] = digest_of(call.arguments or {})
                 fields["output_hash"] = digest_of(told)
         self._record(fields)
+
+
+def _task_of(result: object) -> str | None:
+    """The id of the task that an answer stands for; None where it is the answer itself."""
+    if not isinstance(result, dict):
+        return None
+    stated = result if result.get("resultType") == "task" else result.get("task")
+    name = stated.get("taskId") if isinstance(stated, dict) else None
+    return name if isinstance(name, str) and "content" not in result else None
 
 
 _HUGE = "\0huge"

@@ -277,7 +277,7 @@ def answered(connection: Connection, key: str, arguments: str, now_ms: int) -> R
 def _key_in_use(
     key: str, before: Mapping[str, object], asked: Mapping[str, object]
 ) -> ParameterError:
-    """What stands in the way of a request whose key, or run, holds something else."""
+    """The refusal of a request whose key, or run, holds something else."""
     if "run" in before and "run" in asked:
         run, budget = plain(str(asked["run"]), 80), plain(str(before["budget"]), 80)
         return ParameterError(
